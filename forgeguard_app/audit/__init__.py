@@ -1,0 +1,1 @@
+"""The three checks, as plain functions from values to values: no file, no clock, no network."""

@@ -1,0 +1,89 @@
+"""Cycles between layers, and which of their imports to name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from forgeguard_app.audit.boundaries.match import Edge
+
+Arrow = tuple[str, str]
+
+
+def thinnest_links(edges: Iterable[Edge]) -> dict[Arrow, tuple[str, ...]]:
+    """The arrows whose removal leaves no cycle, thinnest first, each with the cycle it closes.
+
+    An arrow is as thick as it has imports: in a cycle the few imports that go against the many are the mistake.
+    Arrows equally thin are all named.
+    """
+    weights: dict[Arrow, int] = {}
+    for edge in edges:
+        weights[edge.source, edge.target] = weights.get((edge.source, edge.target), 0) + 1
+    named: dict[Arrow, tuple[str, ...]] = {}
+    remaining = dict(weights)
+    while True:
+        cyclic = _cyclic_arrows(remaining)
+        if not cyclic:
+            return named
+        thinnest = min(remaining[arrow] for arrow in cyclic)
+        chosen = sorted(arrow for arrow in cyclic if remaining[arrow] == thinnest)
+        for arrow in chosen:
+            named[arrow] = _way_back(remaining, arrow)
+        for arrow in chosen:
+            del remaining[arrow]
+
+
+def _cyclic_arrows(weights: Mapping[Arrow, int]) -> list[Arrow]:
+    component = _components(weights)
+    return [(a, b) for a, b in weights if component[a] == component[b]]
+
+
+def _components(weights: Mapping[Arrow, int]) -> dict[str, int]:
+    """Strongly connected components (Kosaraju), without recursion."""
+    out: dict[str, list[str]] = {}
+    back: dict[str, list[str]] = {}
+    for a, b in weights:
+        out.setdefault(a, []).append(b)
+        out.setdefault(b, [])
+        back.setdefault(b, []).append(a)
+        back.setdefault(a, [])
+    order: list[str] = []
+    seen: set[str] = set()
+    for start in out:
+        stack = [(start, iter(out[start]))] if start not in seen else []
+        seen.add(start)
+        while stack:
+            node, following = stack[-1]
+            step = next((n for n in following if n not in seen), None)
+            if step is None:
+                order.append(node)
+                stack.pop()
+            else:
+                seen.add(step)
+                stack.append((step, iter(out[step])))
+    component: dict[str, int] = {}
+    for number, start in enumerate(reversed(order)):
+        pending = [start] if start not in component else []
+        while pending:
+            node = pending.pop()
+            if node not in component:
+                component[node] = number
+                pending.extend(back[node])
+    return component
+
+
+def _way_back(weights: Mapping[Arrow, int], arrow: Arrow) -> tuple[str, ...]:
+    """The shortest way from the arrow's end back to its start, both included."""
+    start, goal = arrow[1], arrow[0]
+    came: dict[str, str] = {start: start}
+    queue = [start]
+    for node in queue:
+        if node == goal:
+            break
+        for a, b in weights:
+            if a == node and b not in came:
+                came[b] = node
+                queue.append(b)
+    way = [goal]
+    while way[-1] != start:
+        way.append(came[way[-1]])
+    return tuple(reversed(way))

@@ -1,0 +1,217 @@
+"""What one file does to the rules of its layers: the heart of A4, one file at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from forgeguard_app.audit.boundaries.parse import Boundaries, KnownViolation, Layer
+from forgeguard_app.audit.facts import MAX_MATCHES, Match, Matches
+from forgeguard_app.audit.languages.python import Import, PythonFacts
+from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from forgeguard_app.audit.model import Finding, Level
+from forgeguard_app.audit.patterns import any_glob, compile_pattern
+
+MAX_SUBJECT_CHARS = 200
+
+
+class Edge(NamedTuple):
+    """One import from one layer into another, for the search for cycles."""
+
+    source: str
+    target: str
+    path: str
+    line: int
+    end_line: int
+    column: int
+    module: str
+
+
+class FileVerdict(NamedTuple):
+    """All of one file: findings, edges between layers, and how many matches were cut off."""
+
+    findings: tuple[Finding, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    capped: int = 0
+
+
+def find_matches(data: bytes, pattern: str) -> Matches:
+    """All matches of a forbidden pattern in a file's bytes, at most MAX_MATCHES; empty matches are none."""
+    text = data.decode("utf-8", "replace").encode("utf-8")
+    found: list[Match] = []
+    line, counted = 1, 0
+    for match in compile_pattern(pattern).finditer(text):
+        start, end = match.span()
+        if start == end:
+            continue
+        if len(found) == MAX_MATCHES:
+            return Matches(tuple(found), capped=True)
+        line += text.count(b"\n", counted, start)
+        counted = start
+        end_line = line + text.count(b"\n", start, end - 1)
+        column = len(text[text.rfind(b"\n", 0, start) + 1 : start].decode("utf-8", "replace")) + 1
+        subject = text[start : min(end, start + 4 * MAX_SUBJECT_CHARS)].decode("utf-8", "replace")
+        found.append(Match(line, end_line, column, subject[:MAX_SUBJECT_CHARS]))
+    return Matches(tuple(found))
+
+
+@dataclass
+class LayerMap:
+    """The layers of one boundaries.json, asked for the layers of a path; answers are remembered."""
+
+    boundaries: Boundaries
+    ignore: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._tests = [(layer, any_glob(layer.globs)) for layer in self.boundaries.layers]
+        self._ignored = any_glob(self.ignore)
+        self._known: dict[str, tuple[Layer, ...]] = {}
+
+    def layers_of(self, path: str) -> tuple[Layer, ...]:
+        """The layers whose globs match the path, in their order; none for an ignored path."""
+        layers = self._known.get(path)
+        if layers is None:
+            if "\n" in path or self._ignored(path):
+                layers = ()
+            else:
+                layers = tuple(layer for layer, test in self._tests if test(path))
+            self._known[path] = layers
+        return layers
+
+    def is_ignored(self, path: str) -> bool:
+        """Whether the configuration takes the path out of this check."""
+        return self._ignored(path)
+
+    @cached_property
+    def ranks(self) -> Mapping[str, int]:
+        """The place of each layer in `order`, 0 at the top."""
+        return {name: rank for rank, group in enumerate(self.boundaries.order) for name in group}
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Layer]:
+        """The layers by name."""
+        return {layer.name: layer for layer in self.boundaries.layers}
+
+
+class Judge:
+    """Judges single files by one boundaries.json within one tree."""
+
+    def __init__(self, layer_map: LayerMap, modules: ModuleIndex, level: Level) -> None:
+        self.map, self.modules, self.level = layer_map, modules, level
+        self.boundaries = layer_map.boundaries
+
+    def file(self, path: str, facts: PythonFacts | None, matches: Mapping[str, Matches]) -> FileVerdict:
+        """The verdict on one file: `facts` where it is Python, `matches` by pattern for its layers' patterns."""
+        layers = self.map.layers_of(path)
+        findings: list[Finding] = []
+        capped = 0
+        for layer in layers:
+            for rule in layer.forbidden:
+                result = matches.get(rule.pattern, Matches(()))
+                capped += result.capped
+                findings.extend(self._pattern_finding(layer, rule.pattern, rule.reason, path, m) for m in result.found)
+        edges: list[Edge] = []
+        if facts is not None and layers and self.boundaries.needs_imports:
+            for item in facts.imports:
+                findings.extend(self._imports(path, layers, item, edges))
+        kept = [finding for finding in findings if not self._is_known(finding)]
+        return FileVerdict(tuple(kept), tuple(edges), capped)
+
+    def _is_known(self, finding: Finding) -> bool:
+        return any(_covers(known, finding) for known in self._known_by_layer.get(finding.rule.partition("/")[0], ()))
+
+    @cached_property
+    def _known_by_layer(self) -> Mapping[str, list[KnownViolation]]:
+        known: dict[str, list[KnownViolation]] = {}
+        for violation in self.boundaries.known_violations:
+            known.setdefault(violation.layer.partition("/")[0], []).append(violation)
+        return known
+
+    def _pattern_finding(self, layer: Layer, pattern: str, reason: str, path: str, match: Match) -> Finding:
+        shown = " ".join(match.text.split())
+        return Finding(
+            path=path,
+            line=match.line,
+            end_line=match.end_line,
+            column=match.column,
+            rule=f"{layer.name}/forbidden/{pattern}",
+            message=f"Layer {layer.name!r} must not contain {shown[:120]!r}{_because(reason)}",
+            level=self.level,
+            subject=match.text,
+        )
+
+    def _imports(self, path: str, layers: tuple[Layer, ...], item: Import, edges: list[Edge]) -> Iterator[Finding]:
+        targets = self.modules.targets(path, item)
+        base = self.modules.absolute(path, item) or ""
+        written = [base, *(f"{base}.{name}" for name in item.names)]
+        for layer in layers:
+            for rule in layer.forbidden_imports:
+                if (hit := next((name for name in written if _within(name, rule.module)), None)) is not None:
+                    message = f"Layer {layer.name!r} must not import {rule.module!r}{_because(rule.reason)}"
+                    yield self._import_finding(path, item, f"{layer.name}/forbidden_imports/{rule.module}", message, hit)
+        for name, target in targets:
+            reached = self.map.layers_of(target) if target is not None and target != path else ()
+            names = [other.name for other in reached]
+            for layer in layers:
+                if not names or layer.name in names:
+                    continue
+                if self.boundaries.acyclic:
+                    edges.extend(Edge(layer.name, n, path, item.line, item.end_line, item.column, name) for n in names)
+                yield from self._reach(path, layer, names, item, name)
+
+    def _reach(self, path: str, layer: Layer, names: list[str], item: Import, name: str) -> Iterator[Finding]:
+        """What it means that the layer imports a module of the layers `names`."""
+        if layer.may_import is not None and not set(names) & set(layer.may_import):
+            allowed = ", ".join(repr(n) for n in layer.may_import) or "no other layer"
+            message = f"Layer {layer.name!r} may import {allowed}, but {name!r} belongs to {names[0]!r}"
+            yield self._import_finding(path, item, f"{layer.name}/may_import/{names[0]}", message, name)
+        if (verdict := self._order(layer.name, names)) is not None:
+            target, message = verdict
+            yield self._import_finding(path, item, f"{layer.name}/order/{target}", f"{message}: {name!r}", name)
+
+    def _order(self, source: str, targets: list[str]) -> tuple[str, str] | None:
+        """The violated target and why, None where any of the target's layers may be imported."""
+        ranks = self.map.ranks
+        if source not in ranks:
+            return None
+        ranked = [target for target in targets if target in ranks]
+        if not ranked or any(ranks[target] > ranks[source] for target in ranked):
+            return None
+        target = ranked[0]
+        if ranks[target] == ranks[source]:
+            return target, f"Layers {source!r} and {target!r} are neighbours and must not import one another"
+        return target, f"Layer {source!r} lies below {target!r} and must not import it"
+
+    def _import_finding(self, path: str, item: Import, rule: str, message: str, subject: str) -> Finding:
+        return Finding(
+            path=path,
+            line=item.line,
+            end_line=item.end_line,
+            column=item.column,
+            rule=rule,
+            message=message,
+            level=self.level,
+            subject=subject[:MAX_SUBJECT_CHARS],
+        )
+
+
+def _covers(known: KnownViolation, finding: Finding) -> bool:
+    layer = f"{known.layer}/"
+    if not finding.rule.startswith(layer):
+        return False
+    if finding.path != known.file and not finding.path.endswith(f"/{known.file.lstrip('/')}"):
+        return False
+    kind, _, rule = finding.rule[len(layer) :].partition("/")
+    if known.pattern == rule:
+        return True
+    return kind != "forbidden" and _within(finding.subject, known.pattern)
+
+
+def _within(name: str, module: str) -> bool:
+    return name == module or name.startswith(f"{module}.")
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""

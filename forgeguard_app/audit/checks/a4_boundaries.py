@@ -1,0 +1,145 @@
+"""Boundary compliance: does code in one architectural layer reach for what its layer forbids?
+
+What it finds: text that a layer must not contain (`forbidden`), imports it must not have (`forbidden_imports`,
+`may_import`, `order`), modules without a layer (`exhaustive`) and cycles between layers (`acyclic`).
+
+Why it hurts: a layer that reaches past its neighbour ties the two together; each later change costs more.
+
+Example: `from app.db import engine` in `app/api/users.py`, where the layer of `app/api` may import services only.
+
+How to mend it: call the layer in between, move the code where it belongs, or, for now, record the place under
+`known_violations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from forgeguard_app.audit.boundaries.graph import thinnest_links
+from forgeguard_app.audit.boundaries.match import Edge, FileVerdict, Judge, LayerMap
+from forgeguard_app.audit.boundaries.parse import Boundaries
+from forgeguard_app.audit.facts import MAX_MATCHES, Facts, Tree
+from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from forgeguard_app.audit.memo import Answers, Memo
+from forgeguard_app.audit.model import Finding, Level
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Findings of one side of the comparison, and sentences for the summary."""
+
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+
+
+class _Context:
+    """A judge with what it answered for one set of files and one boundaries.json."""
+
+    def __init__(self, boundaries: Boundaries, modules: ModuleIndex, ignore: tuple[str, ...], level: Level) -> None:
+        self.judge = Judge(LayerMap(boundaries, ignore), modules, level)
+        self.answers: Answers[FileVerdict] = Answers()
+        self.unplaced = _unplaced(self.judge) if boundaries.exhaustive else ()
+
+
+def check(tree: Tree, facts: Facts, rules: Iterable[Boundaries], ignore: tuple[str, ...], level: Level, memo: Memo) -> Outcome:
+    """What the tree holds against the rules of every boundaries.json."""
+    findings: list[Finding] = []
+    notes: list[str] = []
+    modules = memo.modules(tree)
+    for boundaries in rules:
+        key = ("A4", boundaries, ignore, level, tree.python_paths, tree.manifest_folders)
+        context = memo.context(key, lambda b=boundaries: _Context(b, modules, ignore, level))  # type: ignore[misc]
+        outcome = _judged(tree, facts, context)
+        findings.extend(outcome.findings)
+        notes.extend((*boundaries.remarks, *outcome.notes))
+    return Outcome(tuple(findings), tuple(notes))
+
+
+def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
+    judge = context.judge
+    findings: list[Finding] = []
+    edges: list[Edge] = []
+    capped = 0
+    seen: set[str] = set()
+    layers_of = judge.map.layers_of
+    for path, blob in tree.blobs.items():
+        layers = layers_of(path)
+        if not layers:
+            continue
+        seen.update(layer.name for layer in layers)
+        verdict = context.answers.get((path, blob))
+        if verdict is None:
+            verdict = context.answers.get_or((path, blob), lambda p=path, b=blob: _file(judge, p, b, facts))  # type: ignore[misc]
+        findings.extend(verdict.findings)
+        edges.extend(verdict.edges)
+        capped += verdict.capped
+    findings.extend(_without_layer(context, tree, facts))
+    if judge.boundaries.acyclic:
+        findings.extend(_cycles(edges, judge.level))
+    notes = [f"Layer `{layer.name}` matches no file." for layer in judge.boundaries.layers if layer.name not in seen]
+    if capped:
+        notes.append(f"{capped} pattern(s) matched more than {MAX_MATCHES:,} times in a file; the rest was not counted.")
+    return Outcome(tuple(findings), tuple(notes))
+
+
+def _file(judge: Judge, path: str, blob: str, facts: Facts) -> FileVerdict:
+    patterns = {rule.pattern for layer in judge.map.layers_of(path) for rule in layer.forbidden}
+    matches = {pattern: facts.matches[blob, pattern] for pattern in patterns if (blob, pattern) in facts.matches}
+    python = facts.python.get(blob) if path in judge.modules.paths else None
+    return judge.file(path, python, matches)
+
+
+def _unplaced(judge: Judge) -> tuple[tuple[str, str], ...]:
+    """The modules without a layer below a package that holds a layer's module directly, with that package."""
+    layered: set[str] = set()
+    roots = {"", *judge.modules.roots}
+    for path in judge.modules.paths:
+        folder = path.rpartition("/")[0]
+        if folder not in roots and judge.map.layers_of(path):
+            layered.add(folder)
+    found: list[tuple[str, str]] = []
+    for path in sorted(judge.modules.paths):
+        if judge.map.layers_of(path) or judge.map.is_ignored(path):
+            continue
+        folder = path.rpartition("/")[0]
+        while folder and folder not in layered:
+            folder = folder.rpartition("/")[0]
+        if folder:
+            found.append((path, folder))
+    return tuple(found)
+
+
+def _without_layer(context: _Context, tree: Tree, facts: Facts) -> Iterable[Finding]:
+    for path, package in context.unplaced:
+        python = facts.python.get(tree.blobs.get(path, ""))
+        if path.rpartition("/")[2].startswith("__init__.") and python is not None and not python.has_code:
+            continue
+        yield Finding(
+            path=path,
+            line=1,
+            end_line=1,
+            rule=f"exhaustive/{package}",
+            message=f"This module has no layer, though {package!r} is divided into layers: give it one in {context.judge.boundaries.path}",
+            level=context.judge.level,
+            subject=path,
+        )
+
+
+def _cycles(edges: list[Edge], level: Level) -> Iterable[Finding]:
+    links = thinnest_links(edges)
+    for edge in dict.fromkeys(edges):
+        way = links.get((edge.source, edge.target))
+        if way is None:
+            continue
+        back = " → ".join(repr(name) for name in (edge.source, *way))
+        yield Finding(
+            path=edge.path,
+            line=edge.line,
+            end_line=edge.end_line,
+            column=edge.column,
+            rule=f"{edge.source}/acyclic/{edge.target}",
+            message=f"Importing {edge.module!r} closes a cycle of layers: {back}",
+            level=level,
+            subject=edge.module,
+        )

@@ -1,0 +1,248 @@
+"""Dependency gate: does the code import something that no dependency manifest declares?
+
+What it finds: imports whose distribution no manifest above the file declares (`undeclared`), or declares for
+development alone while the importing code is shipped (`development`). Told apart, and never a failure: imports
+of modules that we do not know while a declared distribution's modules are unknown to us (`unknown`), and guarded
+imports that nothing declares (`guarded`).
+
+Why it hurts: the import works on the author's machine, where something else happened to install it, and fails on
+the next one.
+
+Example: `import yaml` where pyproject.toml does not name PyYAML.
+
+How to mend it: declare the distribution, or tell us under `provides` which declared one has the module.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.languages.python import Guard, Import
+from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from forgeguard_app.audit.memo import Answers, Memo
+from forgeguard_app.audit.model import Finding, Level, Problem
+from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.policy import CheckPolicy
+from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations, differences, included_paths
+from forgeguard_app.audit.requirements.model import Manifest, Scope, normalised
+from forgeguard_app.audit.requirements.modules import (
+    is_standard,
+    known_providers,
+    modules_known,
+    possible_providers,
+    shares_namespace,
+)
+from forgeguard_app.audit.requirements.python import is_manifest, read_manifest
+
+_DEVELOPMENT_FOLDERS = frozenset(
+    "test tests testing docs doc examples example samples benchmarks benchmark bench scripts script tools tool ci e2e"
+    " fixtures dev notebooks demo demos integration_tests unit_tests functional_tests .github .ci testsuite".split()
+)
+_DEVELOPMENT_FILES = frozenset("conftest.py noxfile.py tasks.py fabfile.py dodo.py setup.py manage_dev.py".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One side of the comparison; `nothing` says in words why there was nothing to check."""
+
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    manifests: tuple[Manifest, ...] = ()
+    nothing: str = ""
+
+
+@dataclass
+class _Context:
+    """Manifests and modules of one set of files, with the answers given for it."""
+
+    modules: ModuleIndex
+    index: DeclarationIndex
+    policy: CheckPolicy
+    answers: Answers[tuple[Finding, ...]] = field(default_factory=Answers)
+    used: frozenset[str] = frozenset()
+    unknown: dict[str, str] = field(default_factory=dict)
+
+    def unknown_distribution(self, folder: str, declarations: Declarations) -> str:
+        """A distribution declared for the folder whose modules we do not know, '' where there is none."""
+        if folder not in self.unknown:
+            told = {normalised(name) for names in self.provides(declarations).values() for name in names}
+            doubtful = (name for name in sorted(declarations.scopes) if not modules_known(name) and name not in told)
+            self.unknown[folder] = next((name for name in doubtful if name not in self.used), "")
+        return self.unknown[folder]
+
+    def provides(self, declarations: Declarations) -> Mapping[str, tuple[str, ...]]:
+        return {**declarations.provides, **self.policy.provides}
+
+
+def manifest_paths(tree: Tree, policy: CheckPolicy) -> tuple[str, ...]:
+    """The manifests that count: those the configuration names, else all that we know by name."""
+    if policy.manifests is not None:
+        named = any_glob(policy.manifests)
+        return tuple(path for path in tree.blobs if named(path))
+    ignored = any_glob(policy.ignore)
+    return tuple(path for path in tree.blobs if is_manifest(path) and not ignored(path))
+
+
+def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Outcome:
+    """What the tree's imports lack in its manifests."""
+    if not tree.python_paths:
+        return Outcome(nothing="no file of a supported language (Python)")
+    manifests = _manifests(tree, facts, policy, memo)
+    problems = tuple(problem for manifest in manifests for problem in manifest.problems)
+    if not any(m.declared or m.is_project or m.path.endswith(".txt") for m in manifests):
+        return Outcome(problems=problems, nothing="no dependency manifest")
+    named = tuple((path, tree.blobs[path]) for path in (m.path for m in manifests) if path in tree.blobs)
+    key = ("A9", tree.python_paths, tree.manifest_folders, named, _frozen(policy))
+    context = memo.context(key, lambda: _Context(memo.modules(tree), _index(manifests, policy), policy))
+    _note_used(context, tree, facts)
+    ignored = any_glob(policy.ignore)
+    findings: list[Finding] = []
+    for path in tree.python_paths:
+        blob = tree.blobs[path]
+        known = context.answers.get((path, blob))
+        if known is None:
+            python = facts.python.get(blob)
+            known = () if python is None or ignored(path) else tuple(_file(context, path, python.imports))
+            context.answers[path, blob] = known
+        findings.extend(known)
+    return Outcome(tuple(findings), problems, manifests)
+
+
+def _frozen(policy: CheckPolicy) -> tuple[object, ...]:
+    provides = tuple(sorted(policy.provides.items()))
+    return (policy.ignore, policy.level, policy.manifests, provides, policy.ignore_modules)
+
+
+def _index(manifests: Iterable[Manifest], policy: CheckPolicy) -> DeclarationIndex:
+    return DeclarationIndex(manifests, everywhere=policy.manifests is not None)
+
+
+def _note_used(context: _Context, tree: Tree, facts: Facts) -> None:
+    """A declared distribution whose own name is imported somewhere is known by that: it keeps no module in doubt."""
+    if context.used:
+        return
+    tops: set[str] = {""}
+    for path in tree.python_paths:
+        python = facts.python.get(tree.blobs[path])
+        if python is not None:
+            tops.update(item.module.partition(".")[0] for item in python.imports if not item.level)
+    context.used = frozenset(normalised(top) for top in tops)
+
+
+def _manifests(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> tuple[Manifest, ...]:
+    """Every manifest that counts, with what they include; a file included twice is read once for each scope."""
+    readings = memo.context("manifests", lambda: Answers[Manifest]())
+    pending: list[tuple[str, Scope | None]] = [(path, None) for path in manifest_paths(tree, policy)]
+    seen: set[tuple[str, Scope | None]] = set()
+    found: list[Manifest] = []
+    while pending:
+        path, scope = pending.pop()
+        data = facts.texts.get(tree.blobs.get(path, ""))
+        if (path, scope) in seen or data is None:
+            continue
+        seen.add((path, scope))
+        text = data
+        manifest = readings.get_or((path, tree.blobs[path], scope), lambda p=path, t=text, s=scope: read_manifest(p, t, s))  # type: ignore[misc]
+        found.append(manifest)
+        pending.extend(included_paths(manifest))
+    return tuple(sorted(found, key=lambda manifest: manifest.path))
+
+
+def _file(context: _Context, path: str, imports: Iterable[Import]) -> Iterable[Finding]:
+    declarations = context.index.for_folder(posixpath.dirname(path))
+    if declarations is None:
+        return
+    told: set[tuple[str, Guard, int]] = set()
+    for item in imports:
+        if item.level or not item.module or not item.module.isascii() and not item.module.replace(".", "").isidentifier():
+            continue
+        finding = _judged(context, declarations, path, item)
+        if finding is not None and (finding.rule, item.guard, finding.line) not in told:
+            told.add((finding.rule, item.guard, finding.line))
+            yield finding
+
+
+def _judged(context: _Context, declarations: Declarations, path: str, item: Import) -> Finding | None:
+    module = item.module
+    if is_standard(module) or _ignored_module(context.policy, module) or context.modules.is_own(path, module):
+        return None
+    scopes = _scopes(context, declarations, item)
+    if scopes is not None:
+        return _declared(path, item, scopes, declarations, context.policy.level)
+    top = module.partition(".")[0]
+    if possible_providers(module) & declarations.own_names or (path.endswith("setup.py") and top in ("setuptools", "pkg_resources")):
+        return None
+    known = known_providers(module)
+    suggestion = known[0] if known else normalised(top)
+    if item.guard is not Guard.NONE:
+        message = f"{module!r} is imported behind a guard and no manifest declares it ({suggestion!r} would)"
+        return _finding(path, item, "guarded", message, Level.NOTICE)
+    doubt = declarations.opaque
+    if not doubt and not known and (unknown := context.unknown_distribution(posixpath.dirname(path), declarations)):
+        doubt = f"the modules of {unknown!r} are not known to us"
+    if doubt:
+        message = f"{module!r} may or may not be declared ({doubt}); tell us with checks.A9.provides: {{{top}: its-distribution}}"
+        return _finding(path, item, "unknown", message, Level.NOTICE)
+    message = f"{module!r} is imported, but no manifest declares it: add {suggestion!r} to {declarations.manifest}"
+    return _finding(path, item, "undeclared", message, context.policy.level)
+
+
+def _scopes(context: _Context, declarations: Declarations, item: Import) -> frozenset[Scope] | None:
+    """For whom a distribution that could provide the import is declared; None where none is."""
+    provides = context.provides(declarations)
+    parts = item.module.split(".")
+    for size in range(len(parts), 0, -1):
+        told = provides.get(".".join(parts[:size]))
+        if told is not None:
+            found = [declarations.scopes[normalised(name)] for name in told if normalised(name) in declarations.scopes]
+            return frozenset().union(*found) if found else None
+    possible = possible_providers(item.module, item.names)
+    found = [said for name, said in declarations.scopes.items() if name in possible]
+    if found:
+        return frozenset().union(*found)
+    if shares_namespace(item.module, declarations.scopes):
+        return frozenset({Scope.RUNTIME})
+    return None
+
+
+def _declared(path: str, item: Import, scopes: frozenset[Scope], declarations: Declarations, level: Level) -> Finding | None:
+    if scopes & {Scope.RUNTIME, Scope.OPTIONAL} or item.guard is not Guard.NONE or is_development_code(path):
+        return None
+    if declarations.opaque:
+        return None
+    kind = "for building" if scopes == {Scope.BUILD} else "for development"
+    message = f"{item.module!r} is imported by shipped code, but {declarations.manifest} declares it {kind} alone"
+    return _finding(path, item, "development", message, level)
+
+
+def is_development_code(path: str) -> bool:
+    """Whether the file is for those who work on the code, by its folders and name."""
+    folder, _, name = path.rpartition("/")
+    if name in _DEVELOPMENT_FILES or name.startswith("test_") or name.endswith(("_test.py", "_tests.py")) or name == "tests.py":
+        return True
+    return bool(_DEVELOPMENT_FOLDERS & set(folder.lower().split("/")))
+
+
+def _ignored_module(policy: CheckPolicy, module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in policy.ignore_modules)
+
+
+def _finding(path: str, item: Import, rule: str, message: str, level: Level) -> Finding:
+    return Finding(
+        path=path,
+        line=item.line,
+        end_line=item.end_line,
+        column=item.column,
+        rule=rule,
+        message=message,
+        level=level,
+        subject=item.module,
+    )
+
+
+def changes(base: Outcome, head: Outcome) -> list[str]:
+    """Sentences on the dependencies that the change adds, removes or alters."""
+    return differences(base.manifests, head.manifests)

@@ -1,0 +1,166 @@
+"""Whose rules judge: the configuration at head, at the target, or the built-in defaults.
+
+On the repository's own branches head's configuration judges, unless the owner enforces the target's. A fork's
+pull request is always judged by its target's. A broken file at head is an ERROR also where it does not judge; a
+broken one at the target is passed over and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from forgeguard_app.audit.boundaries.parse import DEFAULT_PATHS, Boundaries, read_boundaries
+from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.loosening import boundaries_loosened, policy_loosened
+from forgeguard_app.audit.model import CheckCode, Problem
+from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.policy import POLICY_PATHS, Policy, Settings, laid_over, read_settings, resolve
+from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Exceptions, read_exceptions
+
+MAX_BOUNDARY_FILES = 100
+ReadText = Callable[[str], bytes | None]
+PARTS = ("forgeguard.yml", CheckCode.A4, CheckCode.W1)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All that one commit configures. `problems` are by check; those of forgeguard.yml stand under every check."""
+
+    policy: Policy
+    boundaries: tuple[Boundaries, ...]
+    exceptions: Exceptions
+    problems: Mapping[CheckCode, tuple[Problem, ...]]
+    policy_broken: bool = False
+
+    def broken(self, code: CheckCode) -> bool:
+        """Whether anything that the check needs is wrong."""
+        return bool(self.problems.get(code))
+
+
+def configuration_paths(tree: Tree) -> list[str]:
+    """The files that can configure us, whatever the settings say; boundaries files named there come on top."""
+    return [path for path in (*POLICY_PATHS, *DEFAULT_PATHS, CONFIG_PATH, IGNORE_PATH) if path in tree.blobs]
+
+
+def read_policy(read: ReadText, tree: Tree, owner: Settings) -> tuple[Policy, tuple[Problem, ...]]:
+    """The policy at one commit; the first of the two places that exists counts."""
+    for path in POLICY_PATHS:
+        if path in tree.blobs:
+            data = read(path)
+            if data is None:
+                return resolve(laid_over(owner, Settings()), path), (Problem(path, 1, 1, "the file is too large to be read"),)
+            text, problems = _decoded(path, data)
+            settings, more = read_settings(text, path)
+            return resolve(laid_over(owner, settings), path), (*problems, *more)
+    return resolve(laid_over(owner, Settings())), ()
+
+
+def _decoded(path: str, data: bytes) -> tuple[str, tuple[Problem, ...]]:
+    try:
+        return data.decode("utf-8-sig"), ()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return "", (Problem(path, line, 1, "the file is not UTF-8 text"),)
+
+
+def boundary_paths(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem, ...]]:
+    """The boundaries files that count, and a problem for each named one that does not exist."""
+    settings = policy[CheckCode.A4]
+    if settings.boundaries is None:
+        return [path for path in DEFAULT_PATHS if path in tree.blobs][:1], ()
+    found: list[str] = []
+    problems: list[Problem] = []
+    place = settings.places.get("boundaries", (POLICY_PATHS[0], 1, 1))
+    for pattern in settings.boundaries:
+        named = [pattern] if pattern in tree.blobs else list(filter(any_glob([pattern]), tree.blobs))
+        if not named:
+            problems.append(Problem(*place, f"no file of the repository is {pattern!r}"))
+        found.extend(named)
+    return list(dict.fromkeys(found))[:MAX_BOUNDARY_FILES], tuple(problems)
+
+
+def read_configuration(read: ReadText, tree: Tree, owner: Settings) -> Configuration:
+    """Everything that the commit with this tree configures; `read` gives a path's bytes, None where it is too large."""
+    policy, policy_problems = read_policy(read, tree, owner)
+    paths, missing = boundary_paths(policy, tree)
+    problems: list[Problem] = list(missing)
+    boundaries: list[Boundaries] = []
+    for path in paths:
+        data = read(path)
+        if data is None:
+            problems.append(Problem(path, 1, 1, "the file is too large to be read"))
+            continue
+        text, wrong = _decoded(path, data)
+        file, more = (Boundaries(path), ()) if wrong else read_boundaries(text, path)
+        boundaries.append(file)
+        problems.extend((*wrong, *more))
+    exceptions, secret_problems = read_exceptions(_there(read, tree, CONFIG_PATH), _there(read, tree, IGNORE_PATH))
+    return Configuration(
+        policy,
+        tuple(boundaries),
+        exceptions,
+        {
+            CheckCode.A4: (*policy_problems, *problems),
+            CheckCode.A9: policy_problems,
+            CheckCode.W1: (*policy_problems, *secret_problems),
+        },
+        bool(policy_problems),
+    )
+
+
+def _there(read: ReadText, tree: Tree, path: str) -> bytes | None:
+    return read(path) if path in tree.blobs else None
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """The configuration that judges, with head's problems and what must be said in the summary, by check."""
+
+    policy: Policy
+    boundaries: tuple[Boundaries, ...]
+    exceptions: Exceptions
+    problems: Mapping[CheckCode, tuple[Problem, ...]]
+    notes: Mapping[CheckCode, tuple[str, ...]]
+
+
+def choose(head: Configuration, base: Configuration | None, *, target_judges: bool, fork: bool, owner: Settings) -> Judging:
+    """The configuration that judges; `base` is that of the target, None where there is no earlier commit."""
+    notes: dict[CheckCode, tuple[str, ...]] = {}
+    policies = {}
+    boundaries, exceptions = head.boundaries, head.exceptions
+    defaults = resolve(laid_over(owner, Settings()))
+    for code in CheckCode:
+        if not (target_judges or fork) or base is None:
+            policies[code] = head.policy[code] if not head.policy_broken else defaults[code]
+            notes[code] = tuple(_loosened(code, base, head)) if base is not None else ()
+            continue
+        if not base.broken(code):
+            policies[code] = base.policy[code]
+            notes[code] = ("Judged by the configuration of the target branch.",)
+            if code is CheckCode.A4:
+                boundaries = base.boundaries
+        elif fork:
+            policies[code] = defaults[code]
+            notes[code] = ("The target's configuration is broken; judged by the built-in defaults.",)
+            if code is CheckCode.A4:
+                boundaries = ()
+        else:
+            policies[code] = head.policy[code]
+            notes[code] = ("The target's configuration is broken; judged by the one at head.",)
+        if code is CheckCode.W1:
+            exceptions = base.exceptions
+    return Judging(policies, boundaries, exceptions, head.problems, notes)
+
+
+def _loosened(code: CheckCode, base: Configuration, head: Configuration) -> list[str]:
+    if base.broken(code) or head.broken(code):
+        return []
+    said = policy_loosened(code, base.policy[code], head.policy[code])
+    if code is CheckCode.A4:
+        said.extend(boundaries_loosened(base.boundaries, head.boundaries))
+    if code is CheckCode.W1 and (more := len(set(head.exceptions.allowlists) - set(base.exceptions.allowlists))):
+        said.append(f"{more} allowlist{'s' if more > 1 else ''} added")
+    if code is CheckCode.W1 and (more := len(head.exceptions.ignored - base.exceptions.ignored)):
+        said.append(f"{more} ignored secret{'s' if more > 1 else ''} added")
+    return [f"This change loosens the rules: {', '.join(said)}."] if said else []

@@ -1,0 +1,153 @@
+"""From facts and configuration to a report: the verdicts of all three checks, as one pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies, w1_secrets
+from forgeguard_app.audit.configuration import Judging
+from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.fingerprints import gated, marked
+from forgeguard_app.audit.memo import Memo
+from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Level, Problem, Report, Result
+from forgeguard_app.audit.policy import CheckPolicy
+from forgeguard_app.audit.secrets.scanner import AddedBlock
+
+MAX_FINDINGS = 5_000
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is judged: two trees, the change between them, and how to look at it.
+
+    `base` is the tree new is counted against; with `everything` there is none and every finding counts as new.
+    `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added.
+    `added` are the lines that the commits of the range added, `standing` what stands in files that the gate of W1
+    asks for. `remarks` are sentences about what was not read.
+    """
+
+    head_sha: str | None
+    base_sha: str | None
+    head: Tree
+    base: Tree
+    changed: Collection[str]
+    renames: Mapping[str, str]
+    touched: Mapping[str, Collection[int]]
+    added: tuple[AddedBlock, ...] = ()
+    standing: tuple[AddedBlock, ...] = ()
+    everything: bool = False
+    remarks: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    nothing: str = ""
+
+
+def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
+    """The report on the change under the given configuration."""
+    verdicts = {
+        CheckCode.A4: lambda: _boundaries(change, facts, judging, memo),
+        CheckCode.A9: lambda: _dependencies(change, facts, judging, memo),
+        CheckCode.W1: lambda: _secrets(change, judging),
+    }
+    checks: list[CheckReport] = []
+    for code, verdict in verdicts.items():
+        policy, problems = judging.policy[code], judging.problems.get(code, ())
+        if problems:
+            checks.append(_misconfigured(code, problems))
+        elif not policy.enabled:
+            checks.append(_disabled(code, policy))
+        else:
+            checks.append(_report(code, change, policy, verdict(), judging.notes.get(code, ())))
+    files = len(change.head.blobs) if change.everything else len(change.changed)
+    return Report(change.base_sha, change.head_sha, files, tuple(checks))
+
+
+def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _Verdict:
+    policy = judging.policy[CheckCode.A4]
+    rules = [file for file in judging.boundaries if file.layers]
+    if not rules:
+        return _Verdict(nothing="no boundaries.json" if not judging.boundaries else "boundaries.json has no layers")
+    head = a4_boundaries.check(change.head, facts, rules, policy.ignore, policy.level, memo)
+    base = () if change.everything else a4_boundaries.check(change.base, facts, rules, policy.ignore, policy.level, memo).findings
+    return _Verdict(_marked(CheckCode.A4, change, head.findings, base), notes=head.notes)
+
+
+def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _Verdict:
+    policy = judging.policy[CheckCode.A9]
+    head = a9_dependencies.check(change.head, facts, policy, memo)
+    base = a9_dependencies.Outcome() if change.everything else a9_dependencies.check(change.base, facts, policy, memo)
+    notes = () if change.everything else tuple(a9_dependencies.changes(base, head))
+    return _Verdict(_marked(CheckCode.A9, change, head.findings, base.findings), head.problems, notes, head.nothing)
+
+
+def _marked(code: CheckCode, change: Change, head: Collection[Finding], base: Collection[Finding]) -> tuple[Finding, ...]:
+    return tuple(marked(code, head, base, change.renames, change.touched))
+
+
+def _secrets(change: Change, judging: Judging) -> _Verdict:
+    findings = w1_secrets.check(change.added, change.standing, judging.exceptions, judging.policy[CheckCode.W1])
+    return _Verdict(findings)
+
+
+def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckReport:
+    files = ", ".join(dict.fromkeys(problem.path for problem in problems))
+    title = f"{_number(len(problems), 'mistake')} in {files}"
+    return CheckReport(code, Result.ERROR, title, notes=("Nothing was judged until this is mended.",), problems=problems)
+
+
+def _disabled(code: CheckCode, policy: CheckPolicy) -> CheckReport:
+    said = f"Disabled by {policy.disabled_by}"
+    return CheckReport(code, Result.PASS, said, skipped=said)
+
+
+def _report(code: CheckCode, change: Change, policy: CheckPolicy, verdict: _Verdict, notes: tuple[str, ...]) -> CheckReport:
+    if verdict.problems:
+        return replace(_misconfigured(code, verdict.problems), notes=("A manifest does not parse.", *notes))
+    findings = gated(verdict.findings, policy.gate, change.changed)
+    if change.everything:
+        findings = tuple(replace(finding, new=True, counted=True) for finding in findings)
+    notes = (*notes, *change.remarks.get(code, ()), *verdict.notes)
+    if verdict.nothing:
+        return CheckReport(code, Result.PASS, f"Nothing to check: {verdict.nothing}", notes)
+    kept = findings[:MAX_FINDINGS]
+    if len(findings) > len(kept):
+        notes = (*notes, f"{len(findings):,} findings in all; the first {MAX_FINDINGS:,} are kept.")
+    return CheckReport(code, _result(findings), _title(code, findings, change), notes, kept)
+
+
+def _result(findings: tuple[Finding, ...]) -> Result:
+    levels = {finding.level for finding in findings if finding.counted}
+    if Level.FAILURE in levels:
+        return Result.FAIL
+    return Result.WARN if Level.WARNING in levels else Result.PASS
+
+
+_NOUNS = {
+    CheckCode.A4: ("boundary violation", "boundary violations"),
+    CheckCode.A9: ("dependency problem", "dependency problems"),
+    CheckCode.W1: ("possible secret", "possible secrets"),
+}
+
+
+def _title(code: CheckCode, findings: tuple[Finding, ...], change: Change) -> str:
+    grave = [finding for finding in findings if finding.level is not Level.NOTICE]
+    counted = [finding for finding in grave if finding.counted]
+    existing = len(grave) - len(counted)
+    new = sum(finding.new for finding in counted)
+    one, many = _NOUNS[code]
+    if counted:
+        word = "new " if new == len(counted) and not change.everything else ""
+        title = f"{len(counted):,} {word}{one if len(counted) == 1 else many}"
+    else:
+        title = f"No {many}" if change.everything else f"No new {many}"
+    return f"{title} ({existing:,} existing)" if existing else title
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"

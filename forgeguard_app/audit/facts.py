@@ -1,0 +1,66 @@
+"""What the checks know of a repository at one commit: its files, and facts of their contents by blob.
+
+Facts depend on a blob, its language and the extractor's version alone, so that they are kept from push to push;
+verdicts are computed anew from them each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from forgeguard_app.audit.languages.python import SUFFIXES, PythonFacts
+from forgeguard_app.audit.languages.python_modules import ModuleIndex
+
+MAX_MATCHES = 1_000
+
+
+class Match(NamedTuple):
+    """One match of a forbidden pattern: 1-based lines, the matched text cut to a bounded length."""
+
+    line: int
+    end_line: int
+    column: int
+    text: str
+
+
+class Matches(NamedTuple):
+    """All matches of one pattern in one blob; `capped` where there were more than MAX_MATCHES."""
+
+    found: tuple[Match, ...]
+    capped: bool = False
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The regular files of one commit: path → blob id. Symbolic links and submodules are left out."""
+
+    blobs: Mapping[str, str]
+
+    @cached_property
+    def python_paths(self) -> tuple[str, ...]:
+        """Every Python file, in order."""
+        return tuple(path for path in self.blobs if path.endswith(SUFFIXES))
+
+    @cached_property
+    def modules(self) -> ModuleIndex:
+        """Which module each Python file is."""
+        return ModuleIndex(self.python_paths, self.manifest_folders)
+
+    @cached_property
+    def manifest_folders(self) -> tuple[str, ...]:
+        """The folders that hold a project's manifest."""
+        names = ("pyproject.toml", "setup.py", "setup.cfg")
+        return tuple(sorted({path.rpartition("/")[0] for path in self.blobs if path.rpartition("/")[2] in names}))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts by blob id, for all blobs that the policy makes relevant; `unread` tells blobs passed over and why."""
+
+    python: Mapping[str, PythonFacts]
+    matches: Mapping[tuple[str, str], Matches]
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,55 @@
+"""New against existing: head's findings counted against base's, by check, rule, path and subject."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from forgeguard_app.audit.model import CheckCode, Finding, Gate
+
+Key = tuple[str, str, str]
+
+
+def digest(*parts: str) -> str:
+    """A short stable name for the parts; 32 hexadecimal digits."""
+    joined = "\0".join(parts).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(joined).hexdigest()[:32]
+
+
+def marked(
+    code: CheckCode,
+    head: Iterable[Finding],
+    base: Iterable[Finding],
+    renames: Mapping[str, str],
+    touched: Mapping[str, Collection[int]],
+) -> list[Finding]:
+    """Head's findings with `new` and `fingerprint`, in their stable order.
+
+    New is what head has more of than base: where it has three of a kind and base two, one is new, and it is one
+    on a line that the change touched if there is such a one. `renames` maps a path at head to its path at base.
+    """
+    had = Counter((finding.rule, finding.path, finding.subject) for finding in base)
+    groups: defaultdict[Key, list[Finding]] = defaultdict(list)
+    for finding in head:
+        groups[finding.rule, finding.path, finding.subject].append(finding)
+    out: list[Finding] = []
+    for (rule, path, subject), group in groups.items():
+        more = len(group) - had[rule, renames.get(path, path), subject]
+        lines = touched.get(path, ())
+        group.sort(key=lambda f: (f.line not in lines, f.line, f.column))
+        numbered = [replace(finding, new=n < more) for n, finding in enumerate(group)]
+        numbered.sort(key=lambda f: (f.line, f.column))
+        for ordinal, finding in enumerate(numbered):
+            out.append(replace(finding, fingerprint=digest(code, rule, path, subject, str(ordinal))))
+    return sorted(out, key=lambda finding: finding.order)
+
+
+def gated(findings: Iterable[Finding], gate: Gate, changed: Collection[str]) -> tuple[Finding, ...]:
+    """The findings with `counted`: whether the gate lets them through to the verdict."""
+    if gate is Gate.ALL:
+        return tuple(replace(finding, counted=True) for finding in findings)
+    if gate is Gate.CHANGED:
+        return tuple(replace(finding, counted=finding.new or finding.path in changed) for finding in findings)
+    return tuple(replace(finding, counted=finding.new) for finding in findings)

@@ -1,0 +1,51 @@
+"""What was computed once for one tree and one configuration, so that a push costs what it changed.
+
+A memo holds answers of pure functions by everything they depend on; without it every answer is the same, only later.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar, cast
+
+from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.languages.python_modules import ModuleIndex
+
+T = TypeVar("T")
+MAX_CONTEXTS = 24
+MAX_ANSWERS = 200_000
+
+
+class Memo:
+    """A bounded store of contexts, the least recently used leaving first."""
+
+    def __init__(self) -> None:
+        self._contexts: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def context(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The context kept under the key, made where there is none."""
+        if key in self._contexts:
+            self._contexts.move_to_end(key)
+            return cast(T, self._contexts[key])
+        made = self._contexts[key] = make()
+        while len(self._contexts) > MAX_CONTEXTS:
+            self._contexts.popitem(last=False)
+        return made
+
+    def modules(self, tree: Tree) -> ModuleIndex:
+        """The tree's modules; two trees of the same Python files share one index."""
+        return self.context(("modules", tree.python_paths, tree.manifest_folders), lambda: tree.modules)
+
+
+class Answers(dict[Hashable, T]):
+    """Answers by key, emptied when there are too many."""
+
+    def get_or(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The answer kept under the key, made where there is none."""
+        answer = self.get(key)
+        if answer is None:
+            if len(self) >= MAX_ANSWERS:
+                self.clear()
+            answer = self[key] = make()
+        return answer

@@ -1,0 +1,134 @@
+"""The words of an audit: findings, problems, check results, reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class CheckCode(StrEnum):
+    """The three checks, by the code that configurations and the database use."""
+
+    A4 = "A4"
+    A9 = "A9"
+    W1 = "W1"
+
+
+CHECK_NAMES: dict[CheckCode, str] = {
+    CheckCode.A4: "Boundary compliance",
+    CheckCode.A9: "Dependency gate",
+    CheckCode.W1: "Secrets scan",
+}
+
+
+class Level(StrEnum):
+    """How grave a finding is; the names are those of GitHub's annotations."""
+
+    FAILURE = "failure"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+SEVERITY: dict[Level, int] = {Level.FAILURE: 0, Level.WARNING: 1, Level.NOTICE: 2}
+
+
+class Result(StrEnum):
+    """What a check, or a whole audit, came to."""
+
+    PASS = "PASS"  # noqa: S105  (a verdict, not a password)
+    FAIL = "FAIL"
+    WARN = "WARN"
+    ERROR = "ERROR"
+
+
+class Gate(StrEnum):
+    """Which findings count: those the change introduces, those in touched files, or all of them."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in a file that configures us: where it is (1-based) and how to mend it."""
+
+    path: str
+    line: int
+    column: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One violation at one place.
+
+    `subject` is the matched text or the imported module; with check, rule and path it makes the
+    fingerprint that tells new from existing. It is never published: for a secret it is empty.
+    Lines and columns are 1-based; `column` counts characters.
+    """
+
+    path: str
+    line: int
+    rule: str
+    message: str
+    level: Level
+    subject: str = ""
+    end_line: int = 0
+    column: int = 1
+    new: bool = False
+    counted: bool = False
+    commit: str | None = None
+    fingerprint: str = ""
+
+    @property
+    def order(self) -> tuple[int, str, int, int, str, str]:
+        """Worst first, then by place: the one stable order of findings everywhere."""
+        return (SEVERITY[self.level], self.path, self.line, self.column, self.rule, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """The verdict of one check.
+
+    `notes` are sentences for the summary, most important first. `skipped` is the reason in words where
+    the check is disabled. `mendable` tells an ERROR that a person can mend from one of ours.
+    """
+
+    code: CheckCode
+    result: Result
+    title: str
+    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    skipped: str | None = None
+    mendable: bool = True
+
+    @property
+    def name(self) -> str:
+        """The check's name as people see it."""
+        return CHECK_NAMES[self.code]
+
+    @property
+    def counted(self) -> tuple[Finding, ...]:
+        """The findings that the gate lets through to the verdict."""
+        return tuple(finding for finding in self.findings if finding.counted)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdict of one audit: always all three checks, in the order A4, A9, W1."""
+
+    base: str | None
+    head: str | None
+    files_checked: int
+    checks: tuple[CheckReport, ...] = field(default=())
+
+    @property
+    def overall_result(self) -> Result:
+        """ERROR over FAIL over PASS; WARN counts as PASS."""
+        results = {check.result for check in self.checks}
+        for result in (Result.ERROR, Result.FAIL):
+            if result in results:
+                return result
+        return Result.PASS

@@ -1,0 +1,220 @@
+"""What a repository says in `.github/forgeguard.yml`: read strictly, laid over the owner's defaults, resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+
+from forgeguard_app.audit.documents import DocumentError, Node, read_yaml
+from forgeguard_app.audit.globs import GlobError, check_glob
+from forgeguard_app.audit.model import CheckCode, Gate, Level, Problem
+from forgeguard_app.audit.reading import Reading
+
+POLICY_PATHS = (".github/forgeguard.yml", ".forgeguard.yml")
+MAX_GLOBS = 500
+_LEVELS = {"fail": Level.FAILURE, "warn": Level.WARNING}
+_COMMON = ("enabled", "gate", "ignore", "level")
+_OWN_KEYS: dict[CheckCode, tuple[str, ...]] = {
+    CheckCode.A4: (*_COMMON, "boundaries"),
+    CheckCode.A9: (*_COMMON, "manifests", "provides", "ignore_modules"),
+    CheckCode.W1: (*_COMMON, "fail_on"),
+}
+_KEYS = ("enabled", "gate", "ignore", "checks")
+_OWNER_KEYS = (*_KEYS, "notify", "enforce")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """What a file says of one check; None where it says nothing."""
+
+    enabled: bool | None = None
+    gate: Gate | None = None
+    ignore: tuple[str, ...] | None = None
+    level: Level | None = None
+    boundaries: tuple[str, ...] | None = None
+    manifests: tuple[str, ...] | None = None
+    provides: Mapping[str, tuple[str, ...]] | None = None
+    ignore_modules: tuple[str, ...] | None = None
+    fail_on: str | None = None
+    places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Enforcement:
+    """What the owner's file imposes on all of the owner's repositories."""
+
+    policy: str | None = None
+    checks: Mapping[CheckCode, CheckSettings] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One file's words; None where it says nothing."""
+
+    enabled: bool | None = None
+    gate: Gate | None = None
+    ignore: tuple[str, ...] | None = None
+    checks: Mapping[CheckCode, CheckSettings] = field(default_factory=dict)
+    notify: str | None = None
+    enforce: Enforcement = Enforcement()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPolicy:
+    """What holds for one check after owner, repository and defaults were joined."""
+
+    enabled: bool
+    gate: Gate
+    ignore: tuple[str, ...]
+    level: Level
+    boundaries: tuple[str, ...] | None = None
+    manifests: tuple[str, ...] | None = None
+    provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ignore_modules: tuple[str, ...] = ()
+    fail_on: str | None = None
+    disabled_by: str = ""
+    places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict)
+
+
+Policy = Mapping[CheckCode, CheckPolicy]
+
+
+def read_settings(text: str, path: str, *, owner: bool = False) -> tuple[Settings, tuple[Problem, ...]]:
+    """What the file says, and all that is wrong with it; `owner` admits `notify` and `enforce`."""
+    reading = Reading(path)
+    try:
+        node = read_yaml(text)
+    except DocumentError as error:
+        return Settings(), (Problem(path, error.line, error.column, error.message),)
+    if node is None:
+        return Settings(), ()
+    keys = reading.mapping(node, "the configuration", _OWNER_KEYS if owner else _KEYS)
+    settings = Settings(
+        enabled=reading.flag(keys["enabled"], "enabled") if "enabled" in keys else None,
+        gate=_gate(reading, keys),
+        ignore=_globs(reading, keys, "ignore"),
+        checks=_checks(reading, keys.get("checks")),
+        notify=_notify(reading, keys.get("notify")),
+        enforce=_enforce(reading, keys.get("enforce")),
+    )
+    return settings, tuple(reading.problems)
+
+
+def _gate(reading: Reading, keys: Mapping[str, Node]) -> Gate | None:
+    word = reading.choice(keys["gate"], "gate", list(Gate)) if "gate" in keys else None
+    return Gate(word) if word else None
+
+
+def _globs(reading: Reading, keys: Mapping[str, Node], key: str, *, single: bool = False) -> tuple[str, ...] | None:
+    if key not in keys:
+        return None
+    globs = reading.texts(keys[key], key, single=single)
+    if len(globs) > MAX_GLOBS:
+        reading.problem(keys[key], f"{key} holds more than {MAX_GLOBS} patterns")
+    nodes = keys[key].value if isinstance(keys[key].value, list) else [keys[key]]
+    for node in nodes:
+        if isinstance(node.value, str):
+            try:
+                check_glob(node.value)
+            except GlobError as error:
+                reading.problem(node, str(error))
+    return globs[:MAX_GLOBS]
+
+
+def _checks(reading: Reading, node: Node | None) -> dict[CheckCode, CheckSettings]:
+    if node is None or node.value is None:
+        return {}
+    keys = reading.mapping(node, "checks", list(CheckCode))
+    return {CheckCode(code): _check(reading, CheckCode(code), value) for code, value in keys.items()}
+
+
+def _check(reading: Reading, code: CheckCode, node: Node) -> CheckSettings:
+    if node.value is None:
+        return CheckSettings()
+    keys = reading.mapping(node, f"checks.{code}", _OWN_KEYS[code])
+    level = reading.choice(keys["level"], "level", _LEVELS) if "level" in keys else None
+    return CheckSettings(
+        enabled=reading.flag(keys["enabled"], "enabled") if "enabled" in keys else None,
+        gate=_gate(reading, keys),
+        ignore=_globs(reading, keys, "ignore"),
+        level=_LEVELS[level] if level else None,
+        boundaries=_globs(reading, keys, "boundaries", single=True),
+        manifests=_globs(reading, keys, "manifests", single=True),
+        provides=_provides(reading, keys.get("provides")),
+        ignore_modules=reading.texts(keys["ignore_modules"], "ignore_modules") if "ignore_modules" in keys else None,
+        fail_on=reading.choice(keys["fail_on"], "fail_on", ["verified"]) if "fail_on" in keys else None,
+        places={key: (reading.path, value.line, value.column) for key, value in keys.items()},
+    )
+
+
+def _provides(reading: Reading, node: Node | None) -> dict[str, tuple[str, ...]] | None:
+    if node is None:
+        return None
+    keys = reading.mapping(node, "provides")
+    return {module: reading.texts(value, f"provides.{module}", single=True) for module, value in keys.items()}
+
+
+def _notify(reading: Reading, node: Node | None) -> str | None:
+    if node is None:
+        return None
+    address = reading.text(node, "notify")
+    if address is not None and not address.startswith("https://"):
+        reading.problem(node, "notify must be an https:// address")
+        return None
+    return address
+
+
+def _enforce(reading: Reading, node: Node | None) -> Enforcement:
+    if node is None:
+        return Enforcement()
+    keys = reading.mapping(node, "enforce", ("policy", "checks"))
+    policy = reading.choice(keys["policy"], "enforce.policy", ["head", "target"]) if "policy" in keys else None
+    return Enforcement(policy=policy, checks=_checks(reading, keys.get("checks")))
+
+
+def laid_over(owner: Settings, repository: Settings) -> Settings:
+    """The repository's words over the owner's, key by key; what the owner enforces over both."""
+    checks: dict[CheckCode, CheckSettings] = {}
+    for code in CheckCode:
+        own = _over(owner.checks.get(code, CheckSettings()), repository.checks.get(code, CheckSettings()))
+        checks[code] = _over(own, owner.enforce.checks.get(code, CheckSettings()))
+    return Settings(
+        enabled=owner.enabled if repository.enabled is None else repository.enabled,
+        gate=repository.gate or owner.gate,
+        ignore=owner.ignore if repository.ignore is None else repository.ignore,
+        checks=checks,
+        notify=owner.notify,
+        enforce=owner.enforce,
+    )
+
+
+def _over(lower: CheckSettings, upper: CheckSettings) -> CheckSettings:
+    said = {f.name: getattr(upper, f.name) for f in fields(upper) if getattr(upper, f.name) is not None}
+    return replace(lower, **{**said, "places": {**lower.places, **upper.places}})
+
+
+def resolve(settings: Settings, path: str | None = None) -> Policy:
+    """What holds for each check; `path` is the file that a disabled check names as the one that disabled it."""
+    return {code: _resolved(settings, code, path or POLICY_PATHS[0]) for code in CheckCode}
+
+
+def _resolved(settings: Settings, code: CheckCode, path: str) -> CheckPolicy:
+    own = settings.checks.get(code, CheckSettings())
+    everywhere = settings.enabled is not False
+    enforced = settings.enforce.checks.get(code, CheckSettings()).enabled
+    enabled = enforced if enforced is not None else everywhere and own.enabled is not False
+    disabled_by = "" if enabled else f"{path} ({'enabled' if not everywhere else f'checks.{code}.enabled'}: false)"
+    ignore = () if code is CheckCode.W1 else (settings.ignore or ())
+    return CheckPolicy(
+        enabled=enabled,
+        gate=own.gate or settings.gate or Gate.NEW,
+        ignore=(*ignore, *(own.ignore or ())),
+        level=own.level or (Level.WARNING if code is CheckCode.W1 else Level.FAILURE),
+        boundaries=own.boundaries,
+        manifests=own.manifests,
+        provides=own.provides or {},
+        ignore_modules=own.ignore_modules or (),
+        fail_on=own.fail_on,
+        disabled_by=disabled_by,
+        places=own.places,
+    )

@@ -1,0 +1,124 @@
+"""A report in the forms that leave us: plain JSON values, and the Markdown of a check run's summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from forgeguard_app.audit.fingerprints import digest
+from forgeguard_app.audit.model import CheckReport, Finding, Level, Report, Result
+
+VERSION = 1
+MAX_SUMMARY_NOTES = 60
+MAX_LISTED = 20
+
+
+def clean(text: str) -> str:
+    """The text as valid UTF-8 without NUL, for everything that is stored or shown."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "�")
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The object that `forgeguard audit --format json` prints; its shape is fixed for scripts."""
+    return {
+        "version": VERSION,
+        "base": report.base,
+        "head": report.head,
+        "overall_result": str(report.overall_result),
+        "files_checked": report.files_checked,
+        "checks": [
+            {
+                "check_code": str(check.code),
+                "check_name": check.name,
+                "result": str(check.result),
+                "detail": detail(check),
+                "findings": [finding_json(finding) for finding in (*problem_findings(check), *check.findings)],
+            }
+            for check in report.checks
+        ],
+    }
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """One finding for scripts."""
+    return {
+        "path": clean(finding.path),
+        "line": finding.line,
+        "end_line": max(finding.end_line, finding.line),
+        "column": finding.column,
+        "rule": clean(finding.rule),
+        "message": clean(finding.message),
+        "level": str(finding.level),
+        "new": finding.new,
+        "commit": finding.commit,
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def problem_findings(check: CheckReport) -> Iterable[Finding]:
+    """The problems of a check's configuration as findings at their places."""
+    for problem in check.problems:
+        yield Finding(
+            path=problem.path,
+            line=problem.line,
+            end_line=problem.line,
+            column=problem.column,
+            rule="configuration",
+            message=problem.message,
+            level=Level.FAILURE,
+            new=True,
+            counted=True,
+            fingerprint=digest(check.code, "configuration", problem.path, problem.message),
+        )
+
+
+def detail(check: CheckReport) -> str:
+    """One short paragraph for people: the title and the first lines of the summary."""
+    notes = [note for note in check.notes[:3] if note]
+    return clean(". ".join([check.title.rstrip("."), *(note.rstrip(".") for note in notes)]) + ".")
+
+
+def summary_markdown(check: CheckReport) -> str:
+    """The summary of a check run: notes first, then counts by rule, then how to mend it."""
+    lines = [f"- {_inline(note)}" for note in check.notes[:MAX_SUMMARY_NOTES]]
+    if check.problems:
+        lines.append("")
+        lines.extend(f"- `{_code(p.path)}:{p.line}:{p.column}` {_inline(p.message)}" for p in check.problems[:MAX_LISTED])
+    counted = check.counted
+    if counted:
+        lines += ["", "| Rule | Findings |", "|---|---|"]
+        lines += [f"| `{_code(rule)}` | {number} |" for rule, number in _by_rule(counted)[:MAX_LISTED]]
+    existing = len(check.findings) - len(counted)
+    if existing:
+        lines += ["", f"{existing:,} existing finding(s) are counted and not annotated."]
+    if check.result is Result.FAIL and check.code == "A4":
+        lines += ["", "To accept a place for now, add it to `known_violations`:", "", "```json", *_known_lines(counted), "```"]
+    return clean("\n".join(lines).strip() or check.title)
+
+
+def _by_rule(findings: Iterable[Finding]) -> list[tuple[str, int]]:
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.rule] = counts.get(finding.rule, 0) + 1
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _known_lines(findings: Iterable[Finding]) -> list[str]:
+    lines: list[str] = []
+    for finding in findings:
+        layer, _, rest = finding.rule.partition("/")
+        pattern = rest.partition("/")[2] or finding.subject
+        line = json.dumps({"layer": layer, "file": clean(finding.path), "pattern": clean(pattern)}, ensure_ascii=False)
+        if f"{line}," not in lines:
+            lines.append(f"{line},")
+    return lines[:MAX_LISTED]
+
+
+def _inline(text: str) -> str:
+    """A sentence in Markdown: no markup of a stranger's takes effect, no line is broken."""
+    return " ".join(text.replace("<", "&lt;").replace("@", "@​").split())
+
+
+def _code(text: str) -> str:
+    return " ".join(text.replace("`", "ˋ").replace("|", "¦").split())

@@ -1,0 +1,122 @@
+"""Which manifests count for which folder, and what they declare together."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What holds for the files of one folder: scopes by distribution, and what makes the list incomplete."""
+
+    scopes: Mapping[str, frozenset[Scope]]
+    own_names: frozenset[str] = frozenset()
+    provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    opaque: str = ""
+    manifest: str = ""
+
+
+def included_paths(manifest: Manifest) -> Iterable[tuple[str, Scope]]:
+    """The paths, from the root, of the files that the manifest refers to; those outside the tree are left out."""
+    folder = posixpath.dirname(manifest.path)
+    for name, scope in manifest.includes:
+        path = posixpath.normpath(posixpath.join(folder, name))
+        if not path.startswith(("../", "/")) and "://" not in name:
+            yield path, scope
+
+
+def home_of(path: str) -> str:
+    """The folder whose files a manifest is for: `requirements/base.txt` is for the folder above it."""
+    folder = posixpath.dirname(path)
+    return posixpath.dirname(folder) if posixpath.basename(folder) == "requirements" else folder
+
+
+class DeclarationIndex:
+    """All manifests of one tree."""
+
+    def __init__(self, manifests: Iterable[Manifest], *, everywhere: bool = False) -> None:
+        self.manifests = tuple(manifests)
+        self.everywhere = everywhere
+        self._by_home: dict[str, list[Manifest]] = {}
+        for manifest in self.manifests:
+            self._by_home.setdefault("" if everywhere else home_of(manifest.path), []).append(manifest)
+        self._known: dict[str, Declarations | None] = {}
+
+    def for_folder(self, folder: str) -> Declarations | None:
+        """What counts for the folder's files; None where no manifest does.
+
+        The nearest manifests above count. Lists of requirements add to what lies above them, up to and with the
+        first project's own manifest; a workspace's root counts beside its members.
+        """
+        if folder not in self._known:
+            self._known[folder] = self._joined(self._counting(folder))
+        return self._known[folder]
+
+    def _counting(self, folder: str) -> list[Manifest]:
+        found: list[Manifest] = []
+        complete = False
+        while True:
+            here = self._by_home.get(folder, [])
+            if not complete:
+                found.extend(here)
+                complete = any(manifest.is_project for manifest in here)
+            else:
+                found.extend(manifest for manifest in here if manifest.is_workspace_root)
+            if not folder:
+                return found
+            folder = posixpath.dirname(folder)
+
+    def _joined(self, manifests: list[Manifest]) -> Declarations | None:
+        if not any(m.declared or m.is_project or m.includes or _is_list(m) for m in manifests):
+            return None
+        scopes: dict[str, set[Scope]] = {}
+        for item in (item for manifest in manifests for item in manifest.declared):
+            scopes.setdefault(item.name, set()).add(item.scope)
+        provides: dict[str, tuple[str, ...]] = {}
+        for manifest in manifests:
+            provides.update(manifest.provides)
+        # A project that computes its list is complete after all where a file beside it says the list.
+        opaque = next((f"{m.path}: {m.opaque}" for m in manifests if m.opaque), "")
+        if opaque and "dynamic" in opaque and any(Scope.RUNTIME in said for said in scopes.values()):
+            opaque = ""
+        project = next((m for m in manifests if m.is_project), manifests[0])
+        return Declarations(
+            {name: frozenset(said) for name, said in scopes.items()},
+            frozenset(m.project_name for m in manifests if m.project_name),
+            provides,
+            opaque,
+            project.path,
+        )
+
+
+def _is_list(manifest: Manifest) -> bool:
+    return manifest.path.endswith((".txt", ".in", ".pip"))
+
+
+def differences(base: Iterable[Manifest], head: Iterable[Manifest]) -> list[str]:
+    """Sentences on the dependencies that head adds, removes or alters against base, manifest by manifest."""
+    before = {manifest.path: _entries(manifest) for manifest in base}
+    after = {manifest.path: _entries(manifest) for manifest in head}
+    notes: list[str] = []
+    for path in sorted(before.keys() | after.keys()):
+        old, new = before.get(path, {}), after.get(path, {})
+        added = [_shown(new[key]) for key in sorted(new.keys() - old.keys())]
+        removed = [_shown(old[key]) for key in sorted(old.keys() - new.keys())]
+        altered = [_shown(new[key]) for key in sorted(new.keys() & old.keys()) if new[key] != old[key]]
+        for word, names in (("adds", added), ("removes", removed), ("alters", altered)):
+            if names:
+                more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+                notes.append(f"`{path}` {word} {', '.join(names[:20])}{more}.")
+    return notes
+
+
+def _entries(manifest: Manifest) -> dict[tuple[str, Scope], Declared]:
+    return {(item.name, item.scope): item for item in manifest.declared}
+
+
+def _shown(item: Declared) -> str:
+    return f"`{item.name}`" if item.scope is Scope.RUNTIME else f"`{item.name}` ({item.scope})"

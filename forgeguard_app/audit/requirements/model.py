@@ -1,0 +1,64 @@
+"""What one manifest declares."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from forgeguard_app.audit.model import Problem
+
+
+class Scope(StrEnum):
+    """For whom a dependency is declared."""
+
+    RUNTIME = "runtime"
+    OPTIONAL = "optional"
+    DEVELOPMENT = "development"
+    BUILD = "build"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One declared distribution, its name normalised by PEP 503; `specifier` is what else its entry says."""
+
+    name: str
+    scope: Scope
+    specifier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One manifest. `includes` are files it refers to, relative to its folder, with the scope they get.
+
+    `opaque` says in words why its list is not complete to a reader (computed, or an address without a name); ''
+    where it is. `is_project` tells a project's own manifest from a mere list of requirements.
+    """
+
+    path: str
+    declared: tuple[Declared, ...] = ()
+    project_name: str | None = None
+    is_project: bool = False
+    is_workspace_root: bool = False
+    includes: tuple[tuple[str, Scope], ...] = ()
+    provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    opaque: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+def normalised(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+_DEVELOPMENT_WORDS = frozenset(
+    "bench benchmark benchmarks build ci cov coverage debug dev develop developer development doc docs documentation"
+    " e2e example examples format formatting lint linting linters local mypy pre precommit qa release style test"
+    " testing tests tooling tools types typing typecheck".split()
+)
+
+
+def development_words(name: str) -> bool:
+    """Whether a group, an extra or a file is for those who work on the code, by the words of its name."""
+    return bool(_DEVELOPMENT_WORDS & set(re.split(r"[^a-z0-9]+", name.lower())))

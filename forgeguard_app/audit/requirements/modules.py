@@ -1,0 +1,102 @@
+"""Which distributions could provide an imported module, and whose modules we know.
+
+A server has no installed packages to ask, so an import is satisfied where any declared distribution could provide
+it. Sources: curated.py, the table of pipreqs, PEP 503 names and the usual ways of naming (`types-X`, `python-X`,
+`django-X`, namespace families).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from forgeguard_app.audit.requirements.curated import NAMESPACES, RENAMED, SAME_NAME, TOOL_PREFIXES
+from forgeguard_app.audit.requirements.model import normalised
+from forgeguard_app.audit.requirements.module_table import TABLE
+
+# What some Python from 3.8 on had in its standard library and another has not, beside what only type checkers know.
+_ONCE_STANDARD = """
+asynchat asyncore aifc audioop binhex cgi cgitb chunk crypt distutils formatter imghdr imp lib2to3 macpath mailcap msilib
+nis nntplib ossaudiodev parser pipes smtpd sndhdr spwd sunau symbol telnetlib uu xdrlib _bootlocale dummy_threading
+compression annotationlib string.templatelib concurrent.interpreters _typeshed __main__ __future__ _testcapi test
+"""
+STANDARD_LIBRARY = frozenset(sys.stdlib_module_names) | frozenset(_ONCE_STANDARD.split())
+
+
+@lru_cache(maxsize=1)
+def _renamed() -> Mapping[str, tuple[str, ...]]:
+    table: dict[str, tuple[str, ...]] = {}
+    for source in (RENAMED, TABLE):
+        for line in source.strip().splitlines():
+            module, *names = line.split()
+            table[module] = tuple(dict.fromkeys((*table.get(module, ()), *names)))
+    return table
+
+
+@lru_cache(maxsize=1)
+def _same_name() -> frozenset[str]:
+    return frozenset(normalised(name) for name in SAME_NAME.split())
+
+
+@lru_cache(maxsize=1)
+def _known_distributions() -> frozenset[str]:
+    return _same_name() | frozenset(name for names in _renamed().values() for name in names)
+
+
+_NAMESPACES = frozenset(NAMESPACES.split())
+_TOOLS = tuple(TOOL_PREFIXES.split())
+
+
+def is_standard(module: str) -> bool:
+    """Whether the module belongs to the standard library of a Python from 3.8 on."""
+    return module.partition(".")[0] in STANDARD_LIBRARY
+
+
+@lru_cache(maxsize=16_384)
+def known_providers(module: str) -> tuple[str, ...]:
+    """The distributions that are known to provide the module, the usual one first; empty where we know none."""
+    parts = module.split(".")
+    renamed = _renamed()
+    shared = parts[0] in _NAMESPACES  # the root of a shared namespace belongs to nobody
+    for size in range(len(parts), int(shared), -1):
+        found = renamed.get(".".join(parts[:size]))
+        if found is not None:
+            return found
+    top = normalised(parts[0])
+    if shared and len(parts) > 1:
+        return ("-".join(normalised(part) for part in parts[:3]),)
+    return (top,) if top in _same_name() else ()
+
+
+@lru_cache(maxsize=16_384)
+def possible_providers(module: str, names: tuple[str, ...] = ()) -> frozenset[str]:
+    """Every distribution name that could provide the module, known or by its way of naming."""
+    parts = module.split(".")
+    top = normalised(parts[0])
+    possible = {top, f"python-{top}", f"{top}-python", f"py{top}", f"py-{top}", f"{top}-py", f"django-{top}", f"python3-{top}"}
+    possible |= {f"types-{top}", f"{top}-stubs", f"{top}-binary", f"{top}-sdk", f"{top}2", f"{top}3", f"{top}-core"}
+    possible.add(top.lstrip("-"))
+    joined = ""
+    for part in parts[:5]:
+        joined = f"{joined}-{normalised(part)}".strip("-")
+        possible.add(joined)
+    possible.update(f"{joined}-{normalised(name)}" for name in names if name != "*")
+    renamed = _renamed()
+    for size in range(len(parts), 0, -1):
+        possible.update(renamed.get(".".join(parts[:size]), ()))
+    return frozenset(possible)
+
+
+def shares_namespace(module: str, declared: Iterable[str]) -> bool:
+    """Whether a declared distribution lies in the import's namespace at or below it (`google.cloud` and google-cloud-x)."""
+    parts = [normalised(part) for part in module.split(".")]
+    if parts[0] not in {normalised(name) for name in _NAMESPACES}:
+        return False
+    prefix = "-".join(parts[:2]) + "-"
+    return any(name.startswith(prefix) or f"apache-{prefix}" in f"{name}-" for name in declared)
+
+
+def modules_known(name: str) -> bool:
+    """Whether we know which modules the distribution has."""
+    return name in _known_distributions() or name.startswith(_TOOLS) or name.endswith("-stubs")

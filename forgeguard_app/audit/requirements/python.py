@@ -1,0 +1,52 @@
+"""Which file is a Python manifest, and the reader for each kind. Nothing of a repository is ever run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from forgeguard_app.audit.model import Problem
+from forgeguard_app.audit.requirements.model import Manifest, Scope
+from forgeguard_app.audit.requirements.pyproject import read_pipfile, read_pyproject
+from forgeguard_app.audit.requirements.requirements_txt import is_requirements_file, read_requirements
+from forgeguard_app.audit.requirements.setuptools import read_setup_cfg, read_setup_py
+
+MAX_MANIFEST_BYTES = 1_000_000
+Reader = Callable[[str, str], Manifest]
+
+_READERS: dict[str, Reader] = {
+    "pyproject.toml": read_pyproject,
+    "setup.cfg": read_setup_cfg,
+    "setup.py": read_setup_py,
+    "Pipfile": read_pipfile,
+}
+
+
+def is_manifest(path: str) -> bool:
+    """Whether the path is one of the manifests we read."""
+    return path.rpartition("/")[2] in _READERS or is_requirements_file(path)
+
+
+def read_manifest(path: str, data: bytes, scope: Scope | None = None) -> Manifest:
+    """What the manifest declares; all that is wrong with it stands in its problems.
+
+    `scope` overrides what a requirements file's own name says, for one that another manifest refers to.
+    """
+    if len(data) > MAX_MANIFEST_BYTES:
+        return Manifest(path, opaque=f"larger than {MAX_MANIFEST_BYTES:,} bytes")
+    try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return Manifest(path, problems=(Problem(path, line, 1, "the file is not UTF-8 text"),))
+    reader = _READERS.get(path.rpartition("/")[2])
+    try:
+        return reader(path, text) if reader is not None else read_requirements(path, text, scope)
+    except RecursionError:
+        return Manifest(path, problems=(Problem(path, 1, 1, "the file is nested too deeply to be read"),))
+
+
+def line_with(text: str, fragment: str) -> int:
+    """The 1-based line on which the fragment first stands, 1 where it does not."""
+    found = re.search(re.escape(fragment), text)
+    return text.count("\n", 0, found.start()) + 1 if found else 1

@@ -1,0 +1,92 @@
+"""Requirements files, as pip reads them (pip documentation, "Requirements File Format")."""
+
+from __future__ import annotations
+
+import re
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from forgeguard_app.audit.model import Problem
+from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope, development_words, normalised
+
+_NAMES = re.compile(r"(?:[\w.-]*[-_.])?requirements(?:[-_.][\w.-]*)?\.(?:txt|in|pip)\Z", re.IGNORECASE)
+_INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=)?(\S+)")
+_EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(.+)")
+_EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
+_HASHES = re.compile(r"\s--(?:hash|config-settings?|global-option|install-option)[=\s].*\Z", re.DOTALL)
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|git\+|file:|\.{0,2}/|\.\Z|\.\[)|.*\.(?:whl|zip|tar\.gz)\Z", re.IGNORECASE)
+_WHEEL = re.compile(r"([A-Za-z0-9][\w.]*)-[0-9][^-/]*-[^/]*\.whl(?:[#?].*)?\Z")
+
+
+def is_requirements_file(path: str) -> bool:
+    """Whether pip's users would take it for a requirements file, by its name or its folder's."""
+    folder, _, name = path.rpartition("/")
+    if _NAMES.match(name):
+        return True
+    return folder.rpartition("/")[2] == "requirements" and name.endswith((".txt", ".in"))
+
+
+def scope_of(path: str) -> Scope:
+    """What the file's name says of its purpose."""
+    folder, _, name = path.rpartition("/")
+    words = name.rpartition(".")[0]
+    if folder.rpartition("/")[2] == "requirements":
+        words = f"{words} "
+    in_tests = development_words(folder.replace("/", " "))
+    return Scope.DEVELOPMENT if in_tests or development_words(words) else Scope.RUNTIME
+
+
+def read_requirements(path: str, text: str, scope: Scope | None = None) -> Manifest:
+    """The distributions that the file names, and the files it includes."""
+    scope = scope or scope_of(path)
+    declared: list[Declared] = []
+    includes: list[tuple[str, Scope]] = []
+    problems: list[Problem] = []
+    opaque = ""
+    for number, line in _logical_lines(text):
+        if include := _INCLUDE.match(line):
+            includes.append((include.group(1), scope))
+            continue
+        if editable := _EDITABLE.match(line):
+            line = editable.group(1).strip()  # noqa: PLW2901
+        elif line.startswith("-"):
+            continue
+        name = _named(line)
+        if name is not None:
+            declared.append(Declared(normalised(name), scope, line))
+        elif editable or _ADDRESS.match(line):
+            if line not in (".", "./"):
+                opaque = f"line {number} names an address without a distribution"
+        elif "$" not in line and "{" not in line:
+            problems.append(Problem(path, number, 1, f"this is not a requirement that pip reads: {line[:80]}"))
+    return Manifest(path, tuple(declared), includes=tuple(includes), opaque=opaque, problems=tuple(problems))
+
+
+def _logical_lines(text: str) -> list[tuple[int, str]]:
+    lines: list[tuple[int, str]] = []
+    pending, first = "", 0
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = re.sub(r"(?:^|\s)#.*\Z", "", raw)
+        first = first if pending else number
+        if line.endswith("\\"):
+            pending += line[:-1]
+            continue
+        joined = _HASHES.sub("", (pending + line)).strip()
+        pending = ""
+        if joined:
+            lines.append((first, joined))
+    if pending.strip():
+        lines.append((first, _HASHES.sub("", pending).strip()))
+    return lines
+
+
+def _named(line: str) -> str | None:
+    """The distribution that the entry names, None for a bare address or something else."""
+    if egg := _EGG.search(line):
+        return egg.group(1)
+    if wheel := _WHEEL.search(line):
+        return wheel.group(1)
+    try:
+        return Requirement(line).name
+    except InvalidRequirement:
+        return None

@@ -1,0 +1,156 @@
+"""setup.cfg, and setup.py read as a text: what its `setup(…)` call says in literals."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+from collections.abc import Iterable
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from forgeguard_app.audit.model import Problem
+from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope, development_words, normalised
+
+MAX_SETUP_CHARS = 200_000
+
+
+def read_setup_cfg(path: str, text: str) -> Manifest:
+    """setuptools' declarative configuration."""
+    parser = configparser.RawConfigParser(strict=False, delimiters=("=", ":"), interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        line = getattr(error, "lineno", None) or (error.errors[0][0] if getattr(error, "errors", None) else 1)
+        return Manifest(path, problems=(Problem(path, int(line), 1, "not a configuration file of sections and keys"),))
+    declared: list[Declared] = []
+    includes: list[tuple[str, Scope]] = []
+    problems: list[Problem] = []
+
+    def take(value: str, scope: Scope) -> None:
+        if value.strip().startswith("file:"):
+            files = value.strip().removeprefix("file:").replace("\n", ",").split(",")
+            includes.extend((file.strip(), scope) for file in files if file.strip())
+            return
+        for entry in _entries(value):
+            named = _named(entry)
+            if named is None:
+                line = text.count("\n", 0, max(text.find(entry), 0)) + 1
+                problems.append(Problem(path, line, 1, f"this is not a requirement: {entry[:80]}"))
+            else:
+                declared.append(Declared(normalised(named), scope, entry))
+
+    take(parser.get("options", "install_requires", fallback=""), Scope.RUNTIME)
+    take(parser.get("options", "setup_requires", fallback=""), Scope.BUILD)
+    take(parser.get("options", "tests_require", fallback=""), Scope.DEVELOPMENT)
+    if parser.has_section("options.extras_require"):
+        for extra, value in parser.items("options.extras_require"):
+            take(value, Scope.DEVELOPMENT if development_words(extra) else Scope.OPTIONAL)
+    name = parser.get("metadata", "name", fallback=None)
+    is_project = parser.has_section("options") or name is not None
+    return Manifest(
+        path,
+        tuple(declared),
+        normalised(name) if name else None,
+        is_project,
+        includes=tuple(includes),
+        problems=tuple(problems),
+    )
+
+
+def _entries(value: str) -> list[str]:
+    lines = (re.sub(r"(?:^|\s)#.*\Z", "", line).strip() for line in value.split("\n"))
+    return [line for line in lines if line and not line.startswith("%")]
+
+
+def _named(entry: str) -> str | None:
+    try:
+        return Requirement(entry).name
+    except InvalidRequirement:
+        return None
+
+
+def read_setup_py(path: str, text: str) -> Manifest:
+    """The literals of the `setup(…)` call; what is computed makes the manifest opaque, never an error."""
+    if len(text) > MAX_SETUP_CHARS:
+        return Manifest(path, is_project=True, opaque="setup.py is too long to be read")
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return Manifest(path, is_project=True, opaque="setup.py does not parse")
+    call = next((node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_setup(node.func)), None)
+    if call is None:
+        return Manifest(path)
+    reader = _SetupPy(tree)
+    said = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    if any(keyword.arg is None for keyword in call.keywords):
+        reader.opaque = "setup.py passes computed arguments"
+    reader.take(said.get("install_requires"), Scope.RUNTIME)
+    reader.take(said.get("setup_requires"), Scope.BUILD)
+    reader.take(said.get("tests_require"), Scope.DEVELOPMENT)
+    reader.take_extras(said.get("extras_require"))
+    name = reader.value(said.get("name"))
+    return Manifest(
+        path,
+        tuple(reader.declared),
+        normalised(name) if isinstance(name, str) else None,
+        is_project=True,
+        opaque=reader.opaque,
+    )
+
+
+def _is_setup(function: ast.expr) -> bool:
+    return (isinstance(function, ast.Name) and function.id == "setup") or (
+        isinstance(function, ast.Attribute) and function.attr == "setup"
+    )
+
+
+class _SetupPy:
+    """Reads literals, following names assigned once at the top of the module."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.declared: list[Declared] = []
+        self.opaque = ""
+        self.assigned: dict[str, ast.expr] = {}
+        for node in tree.body:
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Name):
+                        self.assigned[target.id] = node.value
+
+    def value(self, node: ast.expr | None) -> object:
+        """The literal's value, None where it is not one."""
+        if isinstance(node, ast.Name):
+            node = self.assigned.get(node.id)
+        if node is None:
+            return None
+        try:
+            return ast.literal_eval(node)
+        except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError):
+            return None
+
+    def take(self, node: ast.expr | None, scope: Scope) -> None:
+        if node is None:
+            return
+        value = self.value(node)
+        if isinstance(value, str):
+            value = value.split("\n")
+        if isinstance(value, list | tuple):
+            self._entries((item for item in value if isinstance(item, str)), scope)
+        elif scope is Scope.RUNTIME:
+            self.opaque = "setup.py computes install_requires"
+
+    def take_extras(self, node: ast.expr | None) -> None:
+        value = self.value(node)
+        if not isinstance(value, dict):
+            return
+        for extra, entries in value.items():
+            scope = Scope.DEVELOPMENT if development_words(str(extra)) else Scope.OPTIONAL
+            listed = entries if isinstance(entries, list | tuple) else [entries]
+            self._entries((item for item in listed if isinstance(item, str)), scope)
+
+    def _entries(self, entries: Iterable[str], scope: Scope) -> None:
+        for entry in entries:
+            named = _named(entry.strip())
+            if named is not None:
+                self.declared.append(Declared(normalised(named), scope, entry.strip()))

@@ -1,0 +1,47 @@
+"""The `forgeguard` command: one verb a module."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from forgeguard_app import __version__
+from forgeguard_app.errors import UserError
+
+# Verb → what it does; its module has the verb's name and gives add_arguments and run.
+VERBS = {
+    "demo": "the whole product on this machine, against a simulated GitHub",
+    "serve": "the web server, with workers beside it",
+    "worker": "one worker",
+    "migrate": "bring the database to the current schema",
+    "audit": "the same audit on a local git repository",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a verb and gives its exit status."""
+    parser = argparse.ArgumentParser(prog="forgeguard", description="Audits every push: boundaries, dependencies, secrets.")
+    parser.add_argument("--version", action="version", version=f"forgeguard {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    arguments = sys.argv[1:] if argv is None else argv
+    for verb, does in VERBS.items():
+        sub = verbs.add_parser(verb, help=does, description=f"{does[0].upper()}{does[1:]}.")
+        # A verb is imported when it is meant: `audit` need not load the server.
+        if verb in arguments[:1]:
+            importlib.import_module(f"forgeguard_app.cli.{verb}").add_arguments(sub)
+    parsed = parser.parse_args(arguments)
+    try:
+        status: int = importlib.import_module(f"forgeguard_app.cli.{parsed.verb}").run(parsed)
+    except UserError as error:
+        print(f"forgeguard {parsed.verb}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""The partial bare mirror of one repository: a cache that any worker can rebuild."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from forgeguard_app.errors import Temporary
+from forgeguard_app.git.command import GitError, GitTimeout, Repository, authorization
+from forgeguard_app.git.range import has_commit
+
+FETCH_TIMEOUT_S = 300.0
+LOCK_TIMEOUT_S = 600.0
+_GONE = ("not found", "access denied", "authentication failed", "returned error: 403", "returned error: 401", "could not read username")
+_NO_COMMIT = ("not our ref", "couldn't find remote ref", "remote error: upload-pack", "unadvertised object", "no such ref")
+
+
+class RepositoryGone(Exception):
+    """GitHub does not show us the repository any more: deleted, or our access withdrawn."""
+
+
+class CommitGone(Exception):
+    """The repository is there and the commit is not, or not yet."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where to fetch from, and the token that opens it ('' for none)."""
+
+    url: str
+    token: str = ""
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A mirror in its folder. Its methods want the lock held."""
+
+    folder: Path
+    remote: Remote
+
+    @property
+    def repository(self) -> Repository:
+        """The mirror for reading; nothing is fetched behind the reader's back."""
+        return Repository(self.folder)
+
+    @contextlib.asynccontextmanager
+    async def locked(self) -> AsyncIterator[None]:
+        """One process at a time, across all workers of this machine; the lock goes with its holder.
+
+        Raises:
+            Temporary: somebody else held it for too long.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(self.folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            await _acquire(handle)
+            yield
+        finally:
+            os.close(handle)
+
+    async def prepare(self) -> bool:
+        """Makes the mirror where there is none; whether it is new. A broken one is made anew."""
+        if (self.folder / "HEAD").exists():
+            try:
+                await self.repository.run("rev-parse", "--git-dir")
+            except GitError:
+                await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+            else:
+                return False
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self.repository.run("init", "--quiet", "--bare", "--template=", str(self.folder))
+        for key, value in (("core.repositoryFormatVersion", "1"), ("extensions.partialClone", "origin"), ("remote.origin.promisor", "true")):
+            await self.repository.run("config", key, value)
+        return True
+
+    async def fetch(self, commits: Sequence[str], branches: Iterable[str], *, partial: bool) -> None:
+        """Brings the commits that are not there yet, and the branches; the first time without file contents.
+
+        Raises:
+            CommitGone, RepositoryGone: as their names say.
+            Temporary: the network or the other side failed.
+        """
+        missing = [commit for commit in commits if not await has_commit(self.repository, commit)]
+        wanted = [f"+{commit}:refs/forgeguard/{commit}" for commit in missing]
+        heads = [f"+refs/heads/{branch}:refs/heads/{branch}" for branch in branches]
+        if not wanted and not heads:
+            return
+        how = "--filter=blob:none" if partial else "--no-filter"
+        try:
+            await self._fetch(how, *wanted, *heads)
+        except CommitGone:
+            if not heads or not wanted:
+                raise
+            # The target branch may be gone while the commit is there.
+            await self._fetch(how, *wanted)
+
+    async def fetch_blobs(self, names: Iterable[str]) -> None:
+        """Brings these blobs in one request."""
+        wanted = list(dict.fromkeys(names))
+        if wanted:
+            await self._fetch("--filter=blob:none", "--stdin", stdin="\n".join(wanted).encode("ascii") + b"\n")
+
+    async def missing_blobs(self, trees: Sequence[str], base: str, head: str) -> set[str]:
+        """The blobs that the mirror lacks of the trees and of the commits between base and head."""
+        wide = await self.repository.run("rev-list", "--objects", "--missing=print", "--no-object-names", *trees)
+        deep = await self.repository.run("rev-list", "--objects", "--missing=print", "--no-object-names", head, f"^{base}")
+        lines = (wide + deep).decode("ascii", "replace").splitlines()
+        return {line[1:] for line in lines if line.startswith("?")}
+
+    async def _fetch(self, *arguments: str, stdin: bytes | None = None) -> None:
+        environment = authorization(self.remote.url, self.remote.token) if self.remote.token else {}
+        # The promisor remote must be known by name; its address is given for this call alone.
+        count = int(environment.get("GIT_CONFIG_COUNT", "0"))
+        environment |= {
+            "GIT_CONFIG_COUNT": str(count + 1),
+            f"GIT_CONFIG_KEY_{count}": "remote.origin.url",
+            f"GIT_CONFIG_VALUE_{count}": self.remote.url,
+        }
+        options, wanted = _split_options(arguments)
+        try:
+            await self.repository.run(
+                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules",
+                *options, "origin", *wanted,
+                stdin=stdin, timeout_s=FETCH_TIMEOUT_S, environment=environment,
+            )  # fmt: skip
+        except GitTimeout as error:
+            raise Temporary(str(error)) from error
+        except GitError as error:
+            raise _meaning(error) from error
+
+
+def _split_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    return [a for a in arguments if a.startswith("--")], [a for a in arguments if not a.startswith("--")]
+
+
+def _meaning(error: GitError) -> Exception:
+    said = error.stderr.lower()
+    if any(words in said for words in _NO_COMMIT):
+        return CommitGone(error.stderr)
+    if any(words in said for words in _GONE):
+        return RepositoryGone(error.stderr)
+    return Temporary(f"git fetch failed: {error.stderr[:300]}")
+
+
+async def _acquire(handle: int) -> None:
+    wait = 0.005
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_as_temporary())
+        await stack.enter_async_context(asyncio.timeout(LOCK_TIMEOUT_S))
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await asyncio.sleep(wait)
+                wait = min(wait * 1.5, 0.25)
+            else:
+                return
+
+
+@contextlib.contextmanager
+def _as_temporary() -> contextlib.AbstractContextManager[None]:  # type: ignore[misc]
+    try:
+        yield
+    except TimeoutError:
+        raise Temporary("the repository's mirror was busy for too long") from None
