@@ -20,7 +20,6 @@ from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Ex
 
 MAX_BOUNDARY_FILES = 100
 ReadText = Callable[[str], bytes | None]
-PARTS = ("forgeguard.yml", CheckCode.A4, CheckCode.W1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,9 @@ def read_policy(read: ReadText, tree: Tree, owner: Settings) -> tuple[Policy, tu
         if path in tree.blobs:
             data = read(path)
             if data is None:
-                return resolve(laid_over(owner, Settings()), path), (Problem(path, 1, 1, "the file is too large to be read"),)
+                return resolve(laid_over(owner, Settings()), path), (
+                    Problem(path, 1, 1, "the file is too large to be read"),
+                )
             text, problems = _decoded(path, data)
             settings, more = read_settings(text, path)
             return resolve(laid_over(owner, settings), path), (*problems, *more)
@@ -124,7 +125,9 @@ class Judging:
     notes: Mapping[CheckCode, tuple[str, ...]]
 
 
-def choose(head: Configuration, base: Configuration | None, *, target_judges: bool, fork: bool, owner: Settings) -> Judging:
+def choose(
+    head: Configuration, base: Configuration | None, *, target_judges: bool, fork: bool, owner: Settings
+) -> Judging:
     """The configuration that judges; `base` is that of the target, None where there is no earlier commit."""
     notes: dict[CheckCode, tuple[str, ...]] = {}
     policies = {}

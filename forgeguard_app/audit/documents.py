@@ -228,13 +228,17 @@ def read_yaml(text: str) -> Node | None:
         raise DocumentError(f"longer than {MAX_YAML_CHARS} characters", 1, 1)
     if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
         line = text.count("\n", 0, bad.start()) + 1
-        raise DocumentError("a character that YAML does not allow", line, bad.start() - text.rfind("\n", 0, bad.start()))
+        raise DocumentError(
+            "a character that YAML does not allow", line, bad.start() - text.rfind("\n", 0, bad.start())
+        )
     try:
         return _from_events(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = " ".join(part for part in (error.context, error.problem) if part)
-        raise DocumentError(message or "not YAML", mark.line + 1 if mark else 1, mark.column + 1 if mark else 1) from None
+        raise DocumentError(
+            message or "not YAML", mark.line + 1 if mark else 1, mark.column + 1 if mark else 1
+        ) from None
     except yaml.YAMLError:
         raise DocumentError("not YAML", 1, 1) from None
 

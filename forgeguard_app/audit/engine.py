@@ -74,7 +74,11 @@ def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _
     if not rules:
         return _Verdict(nothing="no boundaries.json" if not judging.boundaries else "boundaries.json has no layers")
     head = a4_boundaries.check(change.head, facts, rules, policy.ignore, policy.level, memo)
-    base = () if change.everything else a4_boundaries.check(change.base, facts, rules, policy.ignore, policy.level, memo).findings
+    base = (
+        ()
+        if change.everything
+        else a4_boundaries.check(change.base, facts, rules, policy.ignore, policy.level, memo).findings
+    )
     return _Verdict(_marked(CheckCode.A4, change, head.findings, base), notes=head.notes)
 
 
@@ -86,7 +90,9 @@ def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) ->
     return _Verdict(_marked(CheckCode.A9, change, head.findings, base.findings), head.problems, notes, head.nothing)
 
 
-def _marked(code: CheckCode, change: Change, head: Collection[Finding], base: Collection[Finding]) -> tuple[Finding, ...]:
+def _marked(
+    code: CheckCode, change: Change, head: Collection[Finding], base: Collection[Finding]
+) -> tuple[Finding, ...]:
     return tuple(marked(code, head, base, change.renames, change.touched))
 
 
@@ -98,7 +104,9 @@ def _secrets(change: Change, judging: Judging) -> _Verdict:
 def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckReport:
     files = ", ".join(dict.fromkeys(problem.path for problem in problems))
     title = f"{_number(len(problems), 'mistake')} in {files}"
-    return CheckReport(code, Result.ERROR, title, notes=("Nothing was judged until this is mended.",), problems=problems)
+    return CheckReport(
+        code, Result.ERROR, title, notes=("Nothing was judged until this is mended.",), problems=problems
+    )
 
 
 def _disabled(code: CheckCode, policy: CheckPolicy) -> CheckReport:
@@ -106,7 +114,9 @@ def _disabled(code: CheckCode, policy: CheckPolicy) -> CheckReport:
     return CheckReport(code, Result.PASS, said, skipped=said)
 
 
-def _report(code: CheckCode, change: Change, policy: CheckPolicy, verdict: _Verdict, notes: tuple[str, ...]) -> CheckReport:
+def _report(
+    code: CheckCode, change: Change, policy: CheckPolicy, verdict: _Verdict, notes: tuple[str, ...]
+) -> CheckReport:
     if verdict.problems:
         return replace(_misconfigured(code, verdict.problems), notes=("A manifest does not parse.", *notes))
     findings = gated(verdict.findings, policy.gate, change.changed)

@@ -82,7 +82,9 @@ def _escape(text: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", text)
 
 
-def matcher(patterns: Iterable[str], compile_pattern: Callable[[str], Callable[[str], object]]) -> Callable[[str], bool]:
+def matcher(
+    patterns: Iterable[str], compile_pattern: Callable[[str], Callable[[str], object]]
+) -> Callable[[str], bool]:
     """Whether a path matches any of the patterns; `compile_pattern` gives the full match of a regular expression."""
     tests = [compile_pattern(glob_regex(pattern)) for pattern in patterns]
     return lambda path: any(test(path) for test in tests)

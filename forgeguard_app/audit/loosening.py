@@ -73,7 +73,9 @@ def _exceptions(files: Iterable[Boundaries]) -> set[object]:
 
 def _allowances(after: Iterable[Boundaries], before: Iterable[Boundaries]) -> set[tuple[str, str]]:
     def of(files: Iterable[Boundaries]) -> dict[str, set[str]]:
-        return {layer.name: set(layer.may_import) for file in files for layer in file.layers if layer.may_import is not None}
+        return {
+            layer.name: set(layer.may_import) for file in files for layer in file.layers if layer.may_import is not None
+        }
 
     old, new = of(before), of(after)
     return {(name, target) for name in old.keys() & new.keys() for target in new[name] - old[name]}

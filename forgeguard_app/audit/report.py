@@ -84,7 +84,9 @@ def summary_markdown(check: CheckReport) -> str:
     lines = [f"- {_inline(note)}" for note in check.notes[:MAX_SUMMARY_NOTES]]
     if check.problems:
         lines.append("")
-        lines.extend(f"- `{_code(p.path)}:{p.line}:{p.column}` {_inline(p.message)}" for p in check.problems[:MAX_LISTED])
+        lines.extend(
+            f"- `{_code(p.path)}:{p.line}:{p.column}` {_inline(p.message)}" for p in check.problems[:MAX_LISTED]
+        )
     counted = check.counted
     if counted:
         lines += ["", "| Rule | Findings |", "|---|---|"]
@@ -93,7 +95,14 @@ def summary_markdown(check: CheckReport) -> str:
     if existing:
         lines += ["", f"{existing:,} existing finding(s) are counted and not annotated."]
     if check.result is Result.FAIL and check.code == "A4":
-        lines += ["", "To accept a place for now, add it to `known_violations`:", "", "```json", *_known_lines(counted), "```"]
+        lines += [
+            "",
+            "To accept a place for now, add it to `known_violations`:",
+            "",
+            "```json",
+            *_known_lines(counted),
+            "```",
+        ]
     return clean("\n".join(lines).strip() or check.title)
 
 

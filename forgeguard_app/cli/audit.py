@@ -19,14 +19,20 @@ from forgeguard_app.judging.local_range import choose_range, open_repository
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
-    parser.add_argument("path", nargs="?", default=".", type=Path, help="a folder inside the repository (default: here)")
+    parser.add_argument(
+        "path", nargs="?", default=".", type=Path, help="a folder inside the repository (default: here)"
+    )
     parser.add_argument("--base", metavar="REV", help="judge what changed since this revision's merge base with head")
     parser.add_argument("--head", metavar="REV", help="the revision to judge (default: HEAD)")
-    parser.add_argument("--format", choices=sorted(FORMATS), default="text", help="how to print the report (default: text)")
+    parser.add_argument(
+        "--format", choices=sorted(FORMATS), default="text", help="how to print the report (default: text)"
+    )
     parser.add_argument("--all", action="store_true", help="judge the whole tree; every finding counts as new")
     parser.add_argument("--staged", action="store_true", help="judge what is staged for the next commit")
     parser.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
-    parser.add_argument("--explain", metavar="RULE", help="say what a check or a rule finds and how to mend it, then end")
+    parser.add_argument(
+        "--explain", metavar="RULE", help="say what a check or a rule finds and how to mend it, then end"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,9 +77,14 @@ async def _audit(arguments: argparse.Namespace) -> Report:
     if arguments.all:
         head = await resolve(repository, arguments.head or "HEAD")
         if head is None:
-            raise UserError(f"there is no commit {arguments.head!r} here" if arguments.head else "the repository has no commit yet")
+            raise UserError(
+                f"there is no commit {arguments.head!r} here" if arguments.head else "the repository has no commit yet"
+            )
         return await Judge().judge(source, Request(head, EMPTY_TREE, everything=True))
     chosen = await choose_range(repository, arguments.base, arguments.head, staged=arguments.staged)
     if chosen.note and arguments.format == "text":
-        print(f"Judging what changed {chosen.note}." if chosen.note.startswith("since") else f"Judging {chosen.note}.", file=sys.stderr)
+        print(
+            f"Judging what changed {chosen.note}." if chosen.note.startswith("since") else f"Judging {chosen.note}.",
+            file=sys.stderr,
+        )
     return await Judge().judge(source, Request(chosen.head, chosen.base))

@@ -48,13 +48,19 @@ def sarif(report: Report) -> str:
         for finding in (*problem_findings(check), *check.findings):
             name = f"{check.code}/{clean(finding.rule)}"
             rules.setdefault(name, {"id": name, "shortDescription": {"text": f"{check.name}: {clean(finding.rule)}"}})
-            region = {"startLine": finding.line, "startColumn": finding.column, "endLine": max(finding.end_line, finding.line)}
+            region = {
+                "startLine": finding.line,
+                "startColumn": finding.column,
+                "endLine": max(finding.end_line, finding.line),
+            }
             results.append(
                 {
                     "ruleId": name,
                     "level": _SARIF_LEVELS[finding.level],
                     "message": {"text": clean(finding.message)},
-                    "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(finding.path)}, "region": region}}],
+                    "locations": [
+                        {"physicalLocation": {"artifactLocation": {"uri": _uri(finding.path)}, "region": region}}
+                    ],
                     "partialFingerprints": {"forgeguard/v1": finding.fingerprint},
                     "baselineState": "new" if finding.new else "unchanged",
                 }

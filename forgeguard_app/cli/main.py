@@ -21,7 +21,9 @@ VERBS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a verb and gives its exit status."""
-    parser = argparse.ArgumentParser(prog="forgeguard", description="Audits every push: boundaries, dependencies, secrets.")
+    parser = argparse.ArgumentParser(
+        prog="forgeguard", description="Audits every push: boundaries, dependencies, secrets."
+    )
     parser.add_argument("--version", action="version", version=f"forgeguard {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     arguments = sys.argv[1:] if argv is None else argv

@@ -54,7 +54,9 @@ async def read_blobs(repository: Repository, wanted: Iterable[str], limit: int =
     if not names:
         return Blobs({}, frozenset(), frozenset())
     ask = "\n".join(names).encode("ascii") + b"\n"
-    sizes = await repository.run("cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", "--buffer", stdin=ask)
+    sizes = await repository.run(
+        "cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", "--buffer", stdin=ask
+    )
     fitting: list[str] = []
     large: set[str] = set()
     missing: set[str] = set()

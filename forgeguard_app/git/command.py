@@ -38,7 +38,17 @@ _SETTINGS = (
     "log.showSignature=false",
     "protocol.version=2",
 )
-_PASSED = ("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "http_proxy", "https_proxy", "no_proxy", "LANG")
+_PASSED = (
+    "PATH",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "LANG",
+)
 
 
 class GitError(Exception):
@@ -119,7 +129,12 @@ def authorization(url: str, token: str) -> dict[str, str]:
 
 
 async def _run(
-    command: list[str], arguments: Sequence[str], env: dict[str, str], stdin: bytes | None, timeout_s: float, max_bytes: int
+    command: list[str],
+    arguments: Sequence[str],
+    env: dict[str, str],
+    stdin: bytes | None,
+    timeout_s: float,
+    max_bytes: int,
 ) -> bytes:
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -133,7 +148,9 @@ async def _run(
     try:
         async with asyncio.timeout(timeout_s):
             out, err, _ = await asyncio.gather(
-                _read(process.stdout, max_bytes), _read(process.stderr, MAX_ERROR_BYTES, keep=True), _feed(process, stdin)
+                _read(process.stdout, max_bytes),
+                _read(process.stderr, MAX_ERROR_BYTES, keep=True),
+                _feed(process, stdin),
             )
             if out is None:
                 raise GitTooLarge(arguments, -1, f"more than {max_bytes} bytes")

@@ -12,13 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.git.command import GitError, GitTimeout, Repository, authorization
+from forgeguard_app.git.command import EMPTY_TREE, GitError, GitTimeout, Repository, authorization
 from forgeguard_app.git.range import has_commit
 
 FETCH_TIMEOUT_S = 300.0
 LOCK_TIMEOUT_S = 600.0
-_GONE = ("not found", "access denied", "authentication failed", "returned error: 403", "returned error: 401", "could not read username")
-_NO_COMMIT = ("not our ref", "couldn't find remote ref", "remote error: upload-pack", "unadvertised object", "no such ref")
+_GONE = (
+    "not found",
+    "access denied",
+    "authentication failed",
+    "returned error: 403",
+    "returned error: 401",
+    "could not read username",
+)
+_NO_COMMIT = (
+    "not our ref",
+    "couldn't find remote ref",
+    "remote error: upload-pack",
+    "unadvertised object",
+    "no such ref",
+)
 
 
 class RepositoryGone(Exception):
@@ -75,7 +88,11 @@ class Mirror:
                 return False
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self.repository.run("init", "--quiet", "--bare", "--template=", str(self.folder))
-        for key, value in (("core.repositoryFormatVersion", "1"), ("extensions.partialClone", "origin"), ("remote.origin.promisor", "true")):
+        for key, value in (
+            ("core.repositoryFormatVersion", "1"),
+            ("extensions.partialClone", "origin"),
+            ("remote.origin.promisor", "true"),
+        ):
             await self.repository.run("config", key, value)
         return True
 
@@ -106,12 +123,18 @@ class Mirror:
         if wanted:
             await self._fetch("--filter=blob:none", "--stdin", stdin="\n".join(wanted).encode("ascii") + b"\n")
 
-    async def missing_blobs(self, trees: Sequence[str], base: str, head: str) -> set[str]:
-        """The blobs that the mirror lacks of the trees and of the commits between base and head."""
-        wide = await self.repository.run("rev-list", "--objects", "--missing=print", "--no-object-names", *trees)
-        deep = await self.repository.run("rev-list", "--objects", "--missing=print", "--no-object-names", head, f"^{base}")
-        lines = (wide + deep).decode("ascii", "replace").splitlines()
-        return {line[1:] for line in lines if line.startswith("?")}
+    async def missing_blobs(self, commits: Sequence[str], base: str, head: str) -> tuple[set[str], set[str]]:
+        """The blobs that the mirror lacks of the commits' trees, and of the commits between base and head."""
+        trees = [f"{sha}^{{tree}}" for sha in commits if sha != EMPTY_TREE]
+        excluded = () if base == EMPTY_TREE else (f"^{base}",)
+        of_trees, of_range = await asyncio.gather(self._missing_of(trees), self._missing_of((head, *excluded)))
+        return of_trees, of_range
+
+    async def _missing_of(self, revisions: Sequence[str]) -> set[str]:
+        if not revisions:
+            return set()
+        out = await self.repository.run("rev-list", "--objects", "--missing=print", "--no-object-names", *revisions)
+        return {line[1:] for line in out.decode("ascii", "replace").splitlines() if line.startswith("?")}
 
     async def _fetch(self, *arguments: str, stdin: bytes | None = None) -> None:
         environment = authorization(self.remote.url, self.remote.token) if self.remote.token else {}

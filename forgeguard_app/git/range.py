@@ -12,7 +12,17 @@ from forgeguard_app.git.patches import Added, read_patch
 
 MAX_COMMITS = 5_000
 MAX_PATCH_BYTES = 128 << 20
-_PATCH = ("-p", "-U0", "-M", "--no-color", "--no-ext-diff", "--no-textconv", "--no-indent-heuristic", "--src-prefix=a/", "--dst-prefix=b/")
+_PATCH = (
+    "-p",
+    "-U0",
+    "-M",
+    "--no-color",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-indent-heuristic",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+)
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 

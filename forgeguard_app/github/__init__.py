@@ -1,0 +1,1 @@
+"""All that is said to and heard from GitHub."""

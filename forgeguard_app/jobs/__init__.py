@@ -1,0 +1,1 @@
+"""The other entrance: Procrastinate's tasks and the worker that runs them."""

@@ -10,7 +10,15 @@ from typing import Protocol
 from forgeguard_app.audit.boundaries.match import LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
-from forgeguard_app.audit.configuration import Configuration, Judging, boundary_paths, choose, configuration_paths, read_configuration, read_policy
+from forgeguard_app.audit.configuration import (
+    Configuration,
+    Judging,
+    boundary_paths,
+    choose,
+    configuration_paths,
+    read_configuration,
+    read_policy,
+)
 from forgeguard_app.audit.engine import Change, audit
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.model import CheckCode, Gate, Report
@@ -35,8 +43,11 @@ class Source(Protocol):
     def repository(self) -> Repository:
         """Where to read."""
 
-    async def ensure(self, needed: set[str], base: str, head: str | None) -> None:
-        """Brings the needed blobs and those that the commits between base and head touch."""
+    async def ensure(self, needed: set[str]) -> None:
+        """Brings the needed blobs."""
+
+    async def ensure_range(self) -> None:
+        """Brings the blobs of all commits of the range."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,10 @@ class LocalSource:
 
     repository: Repository
 
-    async def ensure(self, needed: set[str], base: str, head: str | None) -> None:
+    async def ensure(self, needed: set[str]) -> None:
+        """Nothing to bring."""
+
+    async def ensure_range(self) -> None:
         """Nothing to bring."""
 
 
@@ -147,7 +161,7 @@ class _Gathering:
     async def _read_texts(self, tree: Tree, paths: Iterable[str]) -> None:
         wanted = {tree.blobs[path] for path in paths if path in tree.blobs} - self.texts.keys() - self.too_large
         if wanted:
-            await self.source.ensure(wanted, self.request.base, None)
+            await self.source.ensure(wanted)
             blobs = await read_blobs(self.source.repository, wanted)
             self.texts.update(blobs.data)
             self.too_large |= blobs.too_large
@@ -159,8 +173,9 @@ class _Gathering:
         manifests = {path for tree in (head, base) for path in manifest_paths(tree, policy[CheckCode.A9])}
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
         texts = {tree.blobs[path] for tree in (head, base) for path in manifests if path in tree.blobs}
-        await self.source.ensure({*wanted, *changed, *texts}, self.request.base, self.request.head)
-        (ranged, _), _ = await asyncio.gather(self._lines(), self._read_manifests(head, base, manifests))
+        await self.source.ensure({*wanted, *changed, *texts})
+        await self.source.ensure_range()
+        ranged, _ = await asyncio.gather(self._lines(), self._read_manifests(head, base, manifests))
         names = list(wanted)
         for start in range(0, len(names), READ_AT_ONCE):
             some = names[start : start + READ_AT_ONCE]
@@ -169,13 +184,13 @@ class _Gathering:
             await asyncio.to_thread(_learn, self.cache, blobs.data, wanted)
         return ranged
 
-    async def _lines(self) -> tuple[RangeLines, None]:
+    async def _lines(self) -> RangeLines:
         request, repository = self.request, self.source.repository
         if request.everything:
-            return RangeLines((), 0), None
+            return RangeLines((), 0)
         if request.head is None:
-            return RangeLines(await added_lines(repository, request.base, None), 0), None
-        return await lines_of_range(repository, request.base, request.head), None
+            return RangeLines(await added_lines(repository, request.base, None), 0)
+        return await lines_of_range(repository, request.base, request.head)
 
     async def _read_manifests(self, head: Tree, base: Tree, paths: set[str]) -> None:
         """Manifests, and what they include, round by round."""
@@ -202,7 +217,7 @@ class _Gathering:
         everything = self.request.everything or policy.gate is Gate.ALL
         paths = list(head.blobs) if everything else [change.path for change in changes if change.blob]
         blocks: list[AddedBlock] = []
-        await self.source.ensure({head.blobs[path] for path in paths if path in head.blobs}, self.request.base, None)
+        await self.source.ensure({head.blobs[path] for path in paths if path in head.blobs})
         for start in range(0, len(paths), READ_AT_ONCE):
             some = [path for path in paths[start : start + READ_AT_ONCE] if path in head.blobs]
             blobs = await read_blobs(self.source.repository, [head.blobs[path] for path in some])
@@ -213,7 +228,9 @@ class _Gathering:
                     blocks.append(AddedBlock(path, None, 1, data))
         return tuple(blocks)
 
-    def _remarks(self, head: Tree, ranged: RangeLines, changes: list[PathChange]) -> Mapping[CheckCode, tuple[str, ...]]:
+    def _remarks(
+        self, head: Tree, ranged: RangeLines, changes: list[PathChange]
+    ) -> Mapping[CheckCode, tuple[str, ...]]:
         large = sorted(path for path, blob in head.blobs.items() if blob in self.too_large) if self.too_large else []
         remarks: dict[CheckCode, tuple[str, ...]] = {}
         if large:
@@ -224,7 +241,10 @@ class _Gathering:
             said_w1 = (f"{ranged.left_out} commit(s) were too large for the secrets scan and were not read.",)
             remarks[CheckCode.W1] = (*remarks.get(CheckCode.W1, ()), *said_w1)
         if not self.request.everything and not changes and self.request.head is not None:
-            remarks = {code: (*remarks.get(code, ()), "The range is empty: head and base hold the same files.") for code in CheckCode}
+            remarks = {
+                code: (*remarks.get(code, ()), "The range is empty: head and base hold the same files.")
+                for code in CheckCode
+            }
         return remarks
 
 
@@ -252,7 +272,9 @@ def _touched(added: Iterable[Added]) -> dict[str, set[int]]:
 def _wanted(cache: FactsCache, trees: Iterable[Tree], judging: Judging) -> dict[str, tuple[bool, frozenset[str]]]:
     """The blobs to read: whether for their imports, and for which patterns."""
     wanted: dict[str, tuple[bool, frozenset[str]]] = {}
-    maps = [_layer_map(cache, file, judging) for file in judging.boundaries if any(layer.forbidden for layer in file.layers)]
+    maps = [
+        _layer_map(cache, file, judging) for file in judging.boundaries if any(layer.forbidden for layer in file.layers)
+    ]
     for tree in trees:
         python = set(tree.python_paths)
         for path, blob in tree.blobs.items():

@@ -93,7 +93,9 @@ async def _explicit(repository: Repository, base: str, tip: str, note: str = "")
 async def _no_revision(repository: Repository, revision: str) -> str:
     said = f"there is no commit {revision!r} here"
     if await _is_shallow(repository):
-        return f"{said}, and this clone is shallow: run `git fetch --unshallow origin` and `git fetch origin {revision}`"
+        return (
+            f"{said}, and this clone is shallow: run `git fetch --unshallow origin` and `git fetch origin {revision}`"
+        )
     return said
 
 

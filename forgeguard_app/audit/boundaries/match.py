@@ -150,7 +150,9 @@ class Judge:
             for rule in layer.forbidden_imports:
                 if (hit := next((name for name in written if _within(name, rule.module)), None)) is not None:
                     message = f"Layer {layer.name!r} must not import {rule.module!r}{_because(rule.reason)}"
-                    yield self._import_finding(path, item, f"{layer.name}/forbidden_imports/{rule.module}", message, hit)
+                    yield self._import_finding(
+                        path, item, f"{layer.name}/forbidden_imports/{rule.module}", message, hit
+                    )
         for name, target in targets:
             reached = self.map.layers_of(target) if target is not None and target != path else ()
             names = [other.name for other in reached]

@@ -251,5 +251,7 @@ def _known_violations(
         if all(values):
             known.append(KnownViolation(layer, file, pattern))
             if layer not in names:
-                remarks.append(f"{reading.path}:{item.line}: a known violation names the layer {layer!r}, which no layer has")
+                remarks.append(
+                    f"{reading.path}:{item.line}: a known violation names the layer {layer!r}, which no layer has"
+                )
     return tuple(known), tuple(remarks)

@@ -42,7 +42,9 @@ class _Context:
         self.unplaced = _unplaced(self.judge) if boundaries.exhaustive else ()
 
 
-def check(tree: Tree, facts: Facts, rules: Iterable[Boundaries], ignore: tuple[str, ...], level: Level, memo: Memo) -> Outcome:
+def check(
+    tree: Tree, facts: Facts, rules: Iterable[Boundaries], ignore: tuple[str, ...], level: Level, memo: Memo
+) -> Outcome:
     """What the tree holds against the rules of every boundaries.json."""
     findings: list[Finding] = []
     notes: list[str] = []
@@ -79,7 +81,9 @@ def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
         findings.extend(_cycles(edges, judge.level))
     notes = [f"Layer `{layer.name}` matches no file." for layer in judge.boundaries.layers if layer.name not in seen]
     if capped:
-        notes.append(f"{capped} pattern(s) matched more than {MAX_MATCHES:,} times in a file; the rest was not counted.")
+        notes.append(
+            f"{capped} pattern(s) matched more than {MAX_MATCHES:,} times in a file; the rest was not counted."
+        )
     return Outcome(tuple(findings), tuple(notes))
 
 

@@ -145,7 +145,9 @@ def _manifests(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> tup
             continue
         seen.add((path, scope))
         text = data
-        manifest = readings.get_or((path, tree.blobs[path], scope), lambda p=path, t=text, s=scope: read_manifest(p, t, s))  # type: ignore[misc]
+        manifest = readings.get_or(
+            (path, tree.blobs[path], scope), lambda p=path, t=text, s=scope: read_manifest(p, t, s)
+        )  # type: ignore[misc]
         found.append(manifest)
         pending.extend(included_paths(manifest))
     return tuple(sorted(found, key=lambda manifest: manifest.path))
@@ -157,7 +159,12 @@ def _file(context: _Context, path: str, imports: Iterable[Import]) -> Iterable[F
         return
     told: set[tuple[str, Guard, int]] = set()
     for item in imports:
-        if item.level or not item.module or not item.module.isascii() and not item.module.replace(".", "").isidentifier():
+        if (
+            item.level
+            or not item.module
+            or not item.module.isascii()
+            and not item.module.replace(".", "").isidentifier()
+        ):
             continue
         finding = _judged(context, declarations, path, item)
         if finding is not None and (finding.rule, item.guard, finding.line) not in told:
@@ -173,7 +180,9 @@ def _judged(context: _Context, declarations: Declarations, path: str, item: Impo
     if scopes is not None:
         return _declared(path, item, scopes, declarations, context.policy.level)
     top = module.partition(".")[0]
-    if possible_providers(module) & declarations.own_names or (path.endswith("setup.py") and top in ("setuptools", "pkg_resources")):
+    if possible_providers(module) & declarations.own_names or (
+        path.endswith("setup.py") and top in ("setuptools", "pkg_resources")
+    ):
         return None
     known = known_providers(module)
     suggestion = known[0] if known else normalised(top)
@@ -208,7 +217,9 @@ def _scopes(context: _Context, declarations: Declarations, item: Import) -> froz
     return None
 
 
-def _declared(path: str, item: Import, scopes: frozenset[Scope], declarations: Declarations, level: Level) -> Finding | None:
+def _declared(
+    path: str, item: Import, scopes: frozenset[Scope], declarations: Declarations, level: Level
+) -> Finding | None:
     if scopes & {Scope.RUNTIME, Scope.OPTIONAL} or item.guard is not Guard.NONE or is_development_code(path):
         return None
     if declarations.opaque:
@@ -221,7 +232,12 @@ def _declared(path: str, item: Import, scopes: frozenset[Scope], declarations: D
 def is_development_code(path: str) -> bool:
     """Whether the file is for those who work on the code, by its folders and name."""
     folder, _, name = path.rpartition("/")
-    if name in _DEVELOPMENT_FILES or name.startswith("test_") or name.endswith(("_test.py", "_tests.py")) or name == "tests.py":
+    if (
+        name in _DEVELOPMENT_FILES
+        or name.startswith("test_")
+        or name.endswith(("_test.py", "_tests.py"))
+        or name == "tests.py"
+    ):
         return True
     return bool(_DEVELOPMENT_FOLDERS & set(folder.lower().split("/")))
 

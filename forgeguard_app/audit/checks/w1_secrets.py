@@ -24,11 +24,15 @@ from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.scanner import AddedBlock, Secret, scan
 
 
-def check(added: Iterable[AddedBlock], standing: Iterable[AddedBlock], exceptions: Exceptions, policy: CheckPolicy) -> tuple[Finding, ...]:
+def check(
+    added: Iterable[AddedBlock], standing: Iterable[AddedBlock], exceptions: Exceptions, policy: CheckPolicy
+) -> tuple[Finding, ...]:
     """New findings in the added lines; existing ones in what stands in the files, where the gate asks for those."""
     new = scan(added, exceptions)
     seen = {(secret.rule.id, secret.path, secret.digest_key) for secret in new}
-    old = [secret for secret in scan(standing, exceptions) if (secret.rule.id, secret.path, secret.digest_key) not in seen]
+    old = [
+        secret for secret in scan(standing, exceptions) if (secret.rule.id, secret.path, secret.digest_key) not in seen
+    ]
     findings = [*_findings(new, policy, new=True), *_findings(old, policy, new=False)]
     return tuple(sorted(findings, key=lambda finding: finding.order))
 
@@ -59,7 +63,11 @@ def _findings(secrets: Iterable[Secret], policy: CheckPolicy, *, new: bool) -> I
 def _message(secret: Secret) -> str:
     rule = secret.rule
     shown = f" ({rule.prefix}…)" if rule.prefix else ""
-    kind = rule.provider if rule.id.startswith(("generic-", "password-")) else f"{rule.provider}: {rule.id.replace('-', ' ')}"
+    kind = (
+        rule.provider
+        if rule.id.startswith(("generic-", "password-"))
+        else f"{rule.provider}: {rule.id.replace('-', ' ')}"
+    )
     certain = ", its checksum is right" if secret.verified else ""
     where = f" in commit {secret.commit[:10]}" if secret.commit else ""
     return f"Possible credential{where}: {kind}{shown}{certain}. Revoke it first, then remove it from the history."

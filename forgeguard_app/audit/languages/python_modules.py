@@ -20,7 +20,9 @@ class ModuleIndex:
     def __init__(self, paths: Iterable[str], manifest_folders: Iterable[str] = ()) -> None:
         self.paths = frozenset(paths)
         self.packages = frozenset(
-            folder for folder, _, name in (path.rpartition("/") for path in self.paths) if name.startswith("__init__.py")
+            folder
+            for folder, _, name in (path.rpartition("/") for path in self.paths)
+            if name.startswith("__init__.py")
         )
         self._children = self._list_children()
         self._manifests = tuple(manifest_folders)

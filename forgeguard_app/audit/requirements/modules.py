@@ -74,7 +74,16 @@ def possible_providers(module: str, names: tuple[str, ...] = ()) -> frozenset[st
     """Every distribution name that could provide the module, known or by its way of naming."""
     parts = module.split(".")
     top = normalised(parts[0])
-    possible = {top, f"python-{top}", f"{top}-python", f"py{top}", f"py-{top}", f"{top}-py", f"django-{top}", f"python3-{top}"}
+    possible = {
+        top,
+        f"python-{top}",
+        f"{top}-python",
+        f"py{top}",
+        f"py-{top}",
+        f"{top}-py",
+        f"django-{top}",
+        f"python3-{top}",
+    }
     possible |= {f"types-{top}", f"{top}-stubs", f"{top}-binary", f"{top}-sdk", f"{top}2", f"{top}3", f"{top}-core"}
     possible.add(top.lstrip("-"))
     joined = ""

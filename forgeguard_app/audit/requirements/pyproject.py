@@ -127,7 +127,11 @@ def _read_tools(reader: _Reader, tool: dict[str, Any]) -> None:
         where = f"tool.{name}.dev-dependencies"
         reader.requirements(_table(tool, name).get("dev-dependencies"), Scope.DEVELOPMENT, where)
     for group, values in _table(tool, "pdm", "dev-dependencies").items():
-        plain = [v for v in values if isinstance(v, str) and not v.startswith("-e ")] if isinstance(values, list) else values
+        plain = (
+            [v for v in values if isinstance(v, str) and not v.startswith("-e ")]
+            if isinstance(values, list)
+            else values
+        )
         reader.requirements(plain, Scope.DEVELOPMENT, f"tool.pdm.dev-dependencies.{group}")
     for name, said in _table(tool, "hatch", "envs").items():
         for key in ("dependencies", "extra-dependencies"):

@@ -14,7 +14,9 @@ _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=)?(\S+)")
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(.+)")
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
 _HASHES = re.compile(r"\s--(?:hash|config-settings?|global-option|install-option)[=\s].*\Z", re.DOTALL)
-_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|git\+|file:|\.{0,2}/|\.\Z|\.\[)|.*\.(?:whl|zip|tar\.gz)\Z", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://|git\+|file:|\.{0,2}/|\.\Z|\.\[)|.*\.(?:whl|zip|tar\.gz)\Z", re.IGNORECASE
+)
 _WHEEL = re.compile(r"([A-Za-z0-9][\w.]*)-[0-9][^-/]*-[^/]*\.whl(?:[#?].*)?\Z")
 
 

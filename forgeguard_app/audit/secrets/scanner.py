@@ -37,7 +37,9 @@ _MAX_HITS = 20_000  # keyword hits looked at in one block
 _HUMAN = re.compile(rb"[A-Za-z]+(?:[_\-./:][A-Za-z]+)*\d{0,4}\Z")
 _RUN = re.compile(rb"(.)\1{11,}")
 _SHORT_RUN = re.compile(rb"(.)\1{5,}")
-_TEST_PATH = re.compile(r"(?:^|/)(?:tests?|testing|spec|specs|fixtures|testdata|examples?|docs?|mocks?)(?:/|$)|(?:^|/)test_|_test\.|\.md$|\.rst$")
+_TEST_PATH = re.compile(
+    r"(?:^|/)(?:tests?|testing|spec|specs|fixtures|testdata|examples?|docs?|mocks?)(?:/|$)|(?:^|/)test_|_test\.|\.md$|\.rst$"
+)
 
 
 class AddedBlock(NamedTuple):
@@ -164,7 +166,13 @@ def _looks_random(value: bytes, lower: bytes, name: str, path: str) -> bool:
     words = re.split(r"[_.\-]|(?<=[a-z])(?=[A-Z])", name)
     if words[-1].lower() in HARMLESS_NAME_ENDINGS or any(word.encode() in lower for word in PLACEHOLDER_WORDS):
         return False
-    if _SHORT_RUN.search(value) or b"://" in value or value.startswith((b"/", b"./", b"$", b"@", b"#")) or value.count(b"/") > 3 or _HUMAN.match(value):
+    if (
+        _SHORT_RUN.search(value)
+        or b"://" in value
+        or value.startswith((b"/", b"./", b"$", b"@", b"#"))
+        or value.count(b"/") > 3
+        or _HUMAN.match(value)
+    ):
         return False
     if any(char in value for char in b"(){}[]<> ,;|\\"):
         return False

@@ -1,0 +1,114 @@
+"""The composition root: the one place where the parts meet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.context import Context
+from forgeguard_app.github.client import Client
+from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.jobs.worker import run_worker
+from forgeguard_app.judging.judge import Judge
+from forgeguard_app.settings import Settings
+from forgeguard_app.store.embedded import embedded_postgres
+from forgeguard_app.store.migrate import migrate, schema_state
+from forgeguard_app.store.pool import Pool, open_pool
+from forgeguard_app.vault import Signer, load_keys
+from forgeguard_app.web.server import make_web
+
+LINK_PURPOSE = "links"
+SHUTDOWN_S = 2.0
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Base:
+    """An open database and the keys: what every long-running process needs."""
+
+    settings: Settings
+    dsn: str
+    pool: Pool
+    links: Signer
+
+
+@contextlib.asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[str]:
+    """The DSN of the configured database, or of the embedded one, started where it does not run."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    async with embedded_postgres(settings.home) as dsn:
+        yield dsn
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[Base]:
+    """Database with its schema current, pool and keys.
+
+    The embedded database is migrated by itself; a configured one is the operator's, and refused until it was.
+    """
+    async with database(settings) as dsn:
+        if settings.database_url is None:
+            await migrate(dsn)
+        pool = await open_pool(dsn, size=size)
+        try:
+            async with pool.acquire() as connection:
+                if state := await schema_state(connection):
+                    raise UserError(state)
+            secret = settings.secret_key.get_secret_value() if settings.secret_key else None
+            yield Base(settings, dsn, pool, Signer(load_keys(secret, settings.home), LINK_PURPOSE))
+        finally:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(pool.close(), 5)
+
+
+async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
+    """The web server until `stop` is set; `ready` once it listens."""
+    async with opened(settings) as base:
+        secrets = settings.app.webhook_secrets if settings.app else ()
+        runner = web.AppRunner(
+            make_web(base.pool, base.links, secrets, settings.github_url), access_log=None, shutdown_timeout=SHUTDOWN_S
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, settings.host, settings.port, reuse_port=False).start()
+            log.info("server.started", address=settings.address, app_id=settings.app_id)
+            if settings.app is None:
+                log.warning("server.no_credentials", remedy="set FORGEGUARD_APP_ID, _PRIVATE_KEY and _WEBHOOK_SECRET")
+            ready.set()
+            await stop.wait()
+        finally:
+            await runner.cleanup()
+            log.info("server.stopped")
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """One worker until `stop` is set.
+
+    Raises:
+        UserError: there are no App credentials, without which a worker can do nothing.
+    """
+    credentials = settings.app
+    if credentials is None:
+        raise UserError("a worker needs FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and FORGEGUARD_WEBHOOK_SECRET")
+    async with opened(settings) as base, aiohttp.ClientSession() as session:
+        client = Client(session, settings.github_api_url)
+        context = Context(
+            pool=base.pool,
+            client=client,
+            tokens=Tokens(client, credentials.app_id, credentials.private_keys),
+            judge=Judge(),
+            home=settings.home,
+            github_url=settings.github_url,
+            address=settings.address,
+            links=base.links,
+        )
+        await run_worker(base.dsn, context, stop)

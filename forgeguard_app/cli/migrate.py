@@ -1,0 +1,26 @@
+"""`forgeguard migrate`: the database to the current schema."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from forgeguard_app.app import database
+from forgeguard_app.settings import load_settings
+from forgeguard_app.store import migrate as migrations
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb takes none."""
+
+
+def run(_: argparse.Namespace) -> int:
+    """0 once the schema is current."""
+    done = asyncio.run(_migrate())
+    print("\n".join(f"applied {name}" for name in done) or "The schema is current.")
+    return 0
+
+
+async def _migrate() -> list[str]:
+    async with database(load_settings()) as dsn:
+        return await migrations.migrate(dsn)

@@ -1,0 +1,26 @@
+"""`forgeguard worker`: one worker, as many as wanted, on as many machines as wanted."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from forgeguard_app.app import work
+from forgeguard_app.cli.running import stop_on_signals
+from forgeguard_app.logs import set_up_logs
+from forgeguard_app.settings import load_settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb takes none."""
+
+
+def run(_: argparse.Namespace) -> int:
+    """0 once it was told to stop."""
+    set_up_logs()
+    asyncio.run(_work())
+    return 0
+
+
+async def _work() -> None:
+    await work(load_settings(), stop_on_signals())

@@ -1,0 +1,186 @@
+"""A pushed commit is audited: fetched, judged, its report stored with the intent to publish it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.audit.model import Report
+from forgeguard_app.audit.policy import POLICY_PATHS, Settings, read_settings
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.choose_base import Base, History, choose_base
+from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.publish_verdict import announce_progress
+from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
+from forgeguard_app.git.blobs import read_blobs, read_tree
+from forgeguard_app.git.command import GitError, GitTimeout, Repository
+from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
+from forgeguard_app.github.client import Refused
+from forgeguard_app.judging.judge import Request
+from forgeguard_app.store.audits import Run, Verdict, begin_run, hand_back, newest_passed, oldest_judged, store_verdict
+from forgeguard_app.store.installations import Installation, find_installation, set_owner_policy
+from forgeguard_app.store.pulls import list_open_pulls
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import Repo, get_repo
+
+MAX_ATTEMPTS = 3
+COMMIT_LAG = timedelta(seconds=60)
+GIVE_UP_AFTER = timedelta(hours=6)
+QUICK_S = 2.0
+log = structlog.get_logger()
+
+
+@dataclass
+class MirrorSource:
+    """A partial mirror as the judge reads it: what is missing is brought in few requests, never file by file."""
+
+    mirror: Mirror
+    request: Request
+    _missing: tuple[set[str], set[str]] | None = None
+
+    @property
+    def repository(self) -> Repository:
+        """Where to read."""
+        return self.mirror.repository
+
+    async def ensure(self, needed: set[str]) -> None:
+        """Brings the needed blobs that the mirror lacks."""
+        of_trees, of_range = await self._known_missing()
+        lacking = needed & (of_trees | of_range)
+        await self.mirror.fetch_blobs(lacking)
+        of_trees -= lacking
+        of_range -= lacking
+
+    async def ensure_range(self) -> None:
+        """Brings the blobs of all commits of the range."""
+        _, of_range = await self._known_missing()
+        await self.ensure(set(of_range))
+
+    async def _known_missing(self) -> tuple[set[str], set[str]]:
+        if self._missing is None:
+            head, base, target = self.request.head or "HEAD", self.request.base, self.request.target
+            commits = dict.fromkeys((head, base, *([target] if target else [])))
+            self._missing = await self.mirror.missing_blobs(list(commits), base, head)
+        return self._missing
+
+
+async def audit_commit(context: Context, run_id: UUID) -> None:
+    """Audits the run's commit; a run that is finished already stays as it is.
+
+    Raises:
+        Temporary: a passing fault; the run is pending again and the work is to be tried later.
+    """
+    async with context.pool.acquire() as connection:
+        run = await begin_run(connection, run_id)
+        if run is None:
+            return
+        repo = await get_repo(connection, run.repo_id)
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+    try:
+        verdict = await _verdict(context, run, repo, installation)
+    except Temporary as error:
+        if datetime.now(UTC) - run.created_at < GIVE_UP_AFTER:
+            async with context.pool.acquire() as connection:
+                await hand_back(connection, run_id)
+            raise
+        verdict = could_not_evaluate(f"This could not be evaluated for six hours: {error}", mendable=False)
+    await _store(context, run_id, verdict)
+
+
+async def _verdict(context: Context, run: Run, repo: Repo, installation: Installation | None) -> Verdict:
+    if run.attempts > MAX_ATTEMPTS:
+        reason = f"The audit was begun {MAX_ATTEMPTS} times and never came to an end, so it is not tried again."
+        return could_not_evaluate(reason, mendable=False)
+    if installation is None:
+        return could_not_evaluate("The repository belongs to no installation of the App that we know.", mendable=True)
+    try:
+        token = await context.tokens.get(installation.github_installation_id, repo.github_repo_id)
+        report = await _with_progress(context, run, repo, token, _report(context, run, repo, installation, token))
+    except CommitGone as error:
+        if datetime.now(UTC) - run.created_at < COMMIT_LAG:
+            raise Temporary("the commit is not readable yet", delay_s=2) from error
+        return could_not_evaluate("The pushed commit is not in the repository any more.", mendable=False)
+    except (RepositoryGone, Refused) as error:
+        log.warning("audit.refused", reason=type(error).__name__)
+        return could_not_evaluate("ForgeGuard may not read this repository's contents any more.", mendable=True)
+    except GitTimeout as error:
+        raise Temporary("git took too long") from error
+    except GitError as error:
+        log.warning("audit.git_failed", status=error.status, stderr=error.stderr[:300])
+        raise
+    return verdict_of(report)
+
+
+async def _with_progress(context: Context, run: Run, repo: Repo, token: str, work: Awaitable[Report]) -> Report:
+    """A quick audit costs no extra write; one that takes longer is shown as in progress."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=QUICK_S)
+        if not task.done():
+            await announce_progress(context, run, repo, token)
+        return await task
+    finally:
+        task.cancel()
+
+
+async def _report(context: Context, run: Run, repo: Repo, installation: Installation, token: str) -> Report:
+    async with context.pool.acquire() as connection:
+        history = History(
+            default_branch=repo.default_branch,
+            passed=await newest_passed(connection, run),
+            oldest=await oldest_judged(connection, run),
+            pulls=await list_open_pulls(connection, repo.id, run.commit_sha, run.branch),
+        )
+    url = f"{context.github_url}/{repo.full_name}.git"
+    mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", Remote(url, token))
+    async with mirror.locked():
+        fresh = await mirror.prepare()
+        target = history.target_of(run.branch)
+        await mirror.fetch([run.commit_sha], [target] if target else [], partial=fresh)
+        base = await choose_base(mirror, run, history)
+        request = Request(
+            head=run.commit_sha,
+            base=base.sha,
+            target=base.target if history.target_of(run.branch) else None,
+            owner=_owner_settings(installation),
+            remarks=base.remarks,
+        )
+        report = await context.judge.judge(MirrorSource(mirror, request), request)
+        if repo.full_name.endswith("/.github") and run.branch == repo.default_branch:
+            await _keep_owner_policy(context, mirror.repository, installation, base, run.commit_sha)
+    return report
+
+
+def _owner_settings(installation: Installation) -> Settings:
+    if installation.owner_policy is None:
+        return Settings()
+    settings, problems = read_settings(installation.owner_policy, POLICY_PATHS[0], owner=True)
+    return Settings() if problems else settings
+
+
+async def _keep_owner_policy(
+    context: Context, repository: Repository, installation: Installation, base: Base, head: str
+) -> None:
+    """The owner's file counts for all of the owner's repositories once it is valid; a broken one changes nothing."""
+    tree = await read_tree(repository, head)
+    text: str | None = None
+    if POLICY_PATHS[0] in tree:
+        blobs = await read_blobs(repository, [tree[POLICY_PATHS[0]]])
+        text = blobs.data.get(tree[POLICY_PATHS[0]], b"").decode("utf-8", "replace").replace("\0", "�")
+        _, problems = read_settings(text, POLICY_PATHS[0], owner=True)
+        if problems:
+            return
+    async with context.pool.acquire() as connection:
+        await set_owner_policy(connection, installation.id, text)
+
+
+async def _store(context: Context, run_id: UUID, verdict: Verdict) -> None:
+    async with context.pool.acquire() as connection, connection.transaction():
+        if await store_verdict(connection, run_id, verdict):
+            await enqueue(connection, "publish_verdict", {"run_id": str(run_id)}, priority=20)
+    log.info("audit.judged", result=verdict.overall_result, files=verdict.files_checked)

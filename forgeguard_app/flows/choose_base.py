@@ -1,0 +1,89 @@
+"""What a head is judged against, by the specification's section 6."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from forgeguard_app.git.command import EMPTY_TREE
+from forgeguard_app.git.mirror import CommitGone, Mirror
+from forgeguard_app.git.range import first_parent, has_commit, merge_base, resolve
+from forgeguard_app.store.audits import FirstJudged, Run
+from forgeguard_app.store.pulls import Pull
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the database knows about the head's branch: whether it is the default one, and its earlier verdicts."""
+
+    default_branch: str
+    passed: Sequence[str]
+    oldest: FirstJudged | None
+    pulls: Sequence[Pull]
+
+    def target_of(self, branch: str | None) -> str | None:
+        """The branch that the head aims at; None on the default branch itself without a pull request."""
+        if self.pulls:
+            return self.pulls[0].base_ref
+        return None if branch == self.default_branch else self.default_branch
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The commit (or EMPTY_TREE), the target's newest commit where there is one, and sentences for the summary."""
+
+    sha: str
+    target: str | None = None
+    remarks: tuple[str, ...] = ()
+
+
+async def choose_base(mirror: Mirror, run: Run, history: History) -> Base:
+    """The base of the run; every commit that it names is in the mirror."""
+    remarks = _others(history.pulls)
+    target = history.target_of(run.branch)
+    if target is None:
+        return await _on_default(mirror, run, history)
+    tip = await resolve(mirror.repository, f"refs/heads/{target}")
+    if tip is None:
+        fallback = await first_parent(mirror.repository, run.commit_sha)
+        said = f"The target branch `{target}` is not there; judged against the first parent."
+        return Base(fallback or EMPTY_TREE, None, (*remarks, said))
+    common = await merge_base(mirror.repository, tip, run.commit_sha)
+    if common is None:
+        return Base(EMPTY_TREE, tip, (*remarks, f"No history is shared with `{target}`; judged against nothing."))
+    return Base(common, tip, remarks)
+
+
+def _others(pulls: Sequence[Pull]) -> tuple[str, ...]:
+    if len(pulls) < 2:
+        return ()
+    names = ", ".join(f"#{pull.number} onto `{pull.base_ref}`" for pull in pulls[1:])
+    return (f"Judged for pull request #{pulls[0].number}; also open with this head: {names}.",)
+
+
+async def _on_default(mirror: Mirror, run: Run, history: History) -> Base:
+    """The newest earlier head that passed, so that the next push cannot whiten an unrepaired one."""
+    for sha in history.passed:
+        if await _brought(mirror, sha):
+            return Base(sha, sha)
+    if not history.passed and history.oldest is not None:
+        sha = history.oldest.base_sha or EMPTY_TREE
+        if sha == EMPTY_TREE or await _brought(mirror, sha):
+            return Base(sha, None if sha == EMPTY_TREE else sha)
+    if run.before_sha is None:
+        return Base(EMPTY_TREE)
+    if await _brought(mirror, run.before_sha):
+        return Base(run.before_sha, run.before_sha)
+    parent = await first_parent(mirror.repository, run.commit_sha)
+    said = f"The commit before the push ({run.before_sha[:10]}) is gone; judged against {'the first parent' if parent else 'nothing'}."
+    return Base(parent or EMPTY_TREE, parent, (said,))
+
+
+async def _brought(mirror: Mirror, sha: str) -> bool:
+    if await has_commit(mirror.repository, sha):
+        return True
+    try:
+        await mirror.fetch([sha], (), partial=True)
+    except CommitGone:
+        return False
+    return await has_commit(mirror.repository, sha)

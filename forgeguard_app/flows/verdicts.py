@@ -1,0 +1,71 @@
+"""A report as it is stored, and the verdict of a run that could not be evaluated."""
+
+from __future__ import annotations
+
+from forgeguard_app.audit.model import CHECK_NAMES, CheckCode, CheckReport, Finding, Report, Result
+from forgeguard_app.audit.report import clean, detail, problem_findings, summary_markdown
+from forgeguard_app.store.audits import StoredCheck, StoredFinding, Verdict
+
+_CONCLUSIONS = {Result.PASS: "success", Result.FAIL: "failure", Result.WARN: "neutral"}
+
+
+def verdict_of(report: Report) -> Verdict:
+    """What the report comes to in the database."""
+    return Verdict(
+        status="completed",
+        overall_result=str(report.overall_result),
+        base_sha=report.base,
+        files_checked=report.files_checked,
+        checks=[(_stored_check(check), _stored_findings(check)) for check in report.checks],
+    )
+
+
+def could_not_evaluate(reason: str, *, mendable: bool) -> Verdict:
+    """An ERROR of all three checks: never passing, and `action_required` where a person can mend it."""
+    conclusion = "action_required" if mendable else "failure"
+    checks = [
+        StoredCheck(str(code), CHECK_NAMES[code], "ERROR", conclusion, "Could not be evaluated", reason, reason)
+        for code in CheckCode
+    ]
+    return Verdict("error", "ERROR", None, 0, [(check, ()) for check in checks], error_detail=reason)
+
+
+def conclusion_of(check: CheckReport) -> str:
+    """What GitHub is told: WARN is neutral, which counts as passing; ERROR never does."""
+    if check.skipped is not None:
+        return "skipped"
+    if check.result is Result.ERROR:
+        return "action_required" if check.mendable else "failure"
+    return _CONCLUSIONS[check.result]
+
+
+def _stored_check(check: CheckReport) -> StoredCheck:
+    return StoredCheck(
+        check_code=str(check.code),
+        check_name=check.name,
+        result=str(check.result),
+        conclusion=conclusion_of(check),
+        title=clean(check.title),
+        summary=summary_markdown(check),
+        detail=detail(check),
+    )
+
+
+def _stored_findings(check: CheckReport) -> list[StoredFinding]:
+    return [_stored_finding(finding) for finding in (*problem_findings(check), *check.findings)]
+
+
+def _stored_finding(finding: Finding) -> StoredFinding:
+    return StoredFinding(
+        path=clean(finding.path),
+        line=finding.line,
+        end_line=max(finding.end_line, finding.line),
+        column_number=finding.column,
+        rule=clean(finding.rule),
+        message=clean(finding.message),
+        level=str(finding.level),
+        is_new=finding.new,
+        is_counted=finding.counted,
+        commit_sha=finding.commit,
+        fingerprint=finding.fingerprint,
+    )

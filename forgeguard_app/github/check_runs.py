@@ -1,0 +1,138 @@
+"""Check runs within GitHub's limits: what is sent, in which pieces, and how a lost answer is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from forgeguard_app.github.client import Client
+
+ANNOTATIONS_PER_REQUEST = 50
+MAX_ANNOTATIONS = 250
+MAX_TEXT_BYTES = 65_535
+MAX_TITLE_BYTES = 255
+MAX_MESSAGE_BYTES = 64 << 10
+CUT = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One annotation on a line at head; columns count only where it is one line."""
+
+    path: str
+    start_line: int
+    end_line: int
+    level: str
+    message: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    """The final state that GitHub is to hold of one check."""
+
+    name: str
+    head_sha: str
+    external_id: str
+    details_url: str
+    conclusion: str
+    title: str
+    summary: str
+    annotations: tuple[Annotation, ...] = ()
+
+
+def cut(text: str, limit: int) -> str:
+    """The text in at most `limit` bytes of UTF-8, as GitHub counts them, no character torn."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= limit:
+        return raw.decode("utf-8")
+    return raw[: limit - len(CUT.encode())].decode("utf-8", "ignore") + CUT
+
+
+def creation(run: CheckRun) -> dict[str, Any]:
+    """The body that creates the run as completed, with its first annotations."""
+    return {
+        "name": run.name,
+        "head_sha": run.head_sha,
+        "external_id": run.external_id,
+        "details_url": run.details_url,
+        "status": "completed",
+        "conclusion": run.conclusion,
+        "output": _output(run, 0),
+    }
+
+
+def progress(run: CheckRun) -> dict[str, Any]:
+    """The body that creates the run as still in progress."""
+    return {
+        "name": run.name,
+        "head_sha": run.head_sha,
+        "external_id": run.external_id,
+        "details_url": run.details_url,
+        "status": "in_progress",
+    }
+
+
+def continuation(run: CheckRun, sent: int) -> dict[str, Any]:
+    """The body that completes the run, or adds to it the annotations after the first `sent`."""
+    return {"status": "completed", "conclusion": run.conclusion, "output": _output(run, sent)}
+
+
+def _output(run: CheckRun, sent: int) -> dict[str, Any]:
+    some = run.annotations[sent : sent + ANNOTATIONS_PER_REQUEST]
+    output: dict[str, Any] = {"title": cut(run.title, MAX_TITLE_BYTES), "summary": cut(run.summary, MAX_TEXT_BYTES)}
+    if some:
+        output["annotations"] = [_annotation(one) for one in some]
+    return output
+
+
+def _annotation(one: Annotation) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "start_line": max(one.start_line, 1),
+        "end_line": max(one.end_line, one.start_line, 1),
+        "annotation_level": one.level,
+        "message": cut(one.message, MAX_MESSAGE_BYTES),
+        "title": cut(one.title, MAX_TITLE_BYTES),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What GitHub holds of a run."""
+
+    github_id: int
+    annotations: int
+
+
+async def create(client: Client, token: str, full_name: str, body: dict[str, Any]) -> Held:
+    """Creates the run."""
+    answer = await client.ask("POST", f"/repos/{full_name}/check-runs", token=token, data=body)
+    return Held(int(answer["id"]), int(answer["output"]["annotations_count"]))
+
+
+async def update(client: Client, token: str, full_name: str, github_id: int, body: dict[str, Any]) -> Held:
+    """Updates the run."""
+    answer = await client.ask("PATCH", f"/repos/{full_name}/check-runs/{github_id}", token=token, data=body)
+    return Held(int(answer["id"]), int(answer["output"]["annotations_count"]))
+
+
+async def get(client: Client, token: str, full_name: str, github_id: int) -> Held:
+    """What GitHub holds of a run whose id we know."""
+    answer = await client.ask("GET", f"/repos/{full_name}/check-runs/{github_id}", token=token)
+    return Held(int(answer["id"]), int(answer["output"]["annotations_count"]))
+
+
+async def find(client: Client, token: str, full_name: str, run: CheckRun) -> Held | None:
+    """The run of ours that a write with a lost answer may have made, by `external_id` and name."""
+    for page in range(1, 11):
+        path = f"/repos/{full_name}/commits/{run.head_sha}/check-runs?filter=all&per_page=100&page={page}"
+        answer = await client.ask("GET", path, token=token)
+        some: Sequence[dict[str, Any]] = answer["check_runs"]
+        for one in some:
+            if one["external_id"] == run.external_id and one["name"] == run.name:
+                return Held(int(one["id"]), int(one["output"]["annotations_count"]))
+        if len(some) < 100:
+            break
+    return None

@@ -1,0 +1,67 @@
+"""Runs jobs until told to stop, and takes up those whose worker died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+import structlog
+from procrastinate import App
+from procrastinate.exceptions import ProcrastinateException
+
+from forgeguard_app.flows.context import Context
+from forgeguard_app.jobs.tasks import make_app
+from forgeguard_app.store.queue import QUEUE
+
+CONCURRENCY = 4
+HEARTBEAT_S = 2.0
+STALLED_AFTER_S = 7.0
+SWEEP_EVERY_S = 2.0
+SHUTDOWN_S = 5.0
+log = structlog.get_logger()
+
+
+async def run_worker(dsn: str, context: Context, stop: asyncio.Event) -> None:
+    """Works until `stop` is set; what is not finished within SHUTDOWN_S is handed back to the queue."""
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    app = make_app(dsn)
+    async with app.open_async():
+        worker = asyncio.create_task(
+            app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=CONCURRENCY,
+                install_signal_handlers=False,
+                listen_notify=True,
+                delete_jobs="successful",
+                shutdown_graceful_timeout=SHUTDOWN_S,
+                update_heartbeat_interval=HEARTBEAT_S,
+                stalled_worker_timeout=STALLED_AFTER_S,
+                additional_context={"context": context},
+            )
+        )
+        sweeper = asyncio.create_task(_sweep(app))
+        stopping = asyncio.create_task(stop.wait())
+        log.info("worker.started")
+        try:
+            await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sweeper.cancel()
+            stopping.cancel()
+            worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
+        log.info("worker.stopped")
+
+
+async def _sweep(app: App) -> None:
+    """Jobs whose worker sends no sign of life any more wait again; several sweepers do no harm."""
+    while True:
+        await asyncio.sleep(SWEEP_EVERY_S)
+        try:
+            for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_S):
+                with contextlib.suppress(ProcrastinateException):  # another sweeper was faster
+                    await app.job_manager.retry_job(job)
+                    log.warning("job.taken_up", job_id=job.id, task=job.task_name)
+        except (ProcrastinateException, OSError) as error:
+            log.warning("sweep.failed", error=type(error).__name__)

@@ -1,0 +1,62 @@
+"""Structured logs: one JSON object a line, with the delivery's and the audit run's id wherever there is one."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_SECRET = re.compile(
+    r"gh[pousr]_[A-Za-z0-9_.\-]{10,}|github_pat_\w{10,}|eyJ[\w\-]{8,}\.[\w\-]{8,}\.[\w\-]*|(?i:basic|bearer|token)\s+[A-Za-z0-9+/=_.\-]{16,}"
+    r"|-----BEGIN[^-]*PRIVATE KEY-----.*|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
+    re.DOTALL,
+)
+
+
+def masked(text: str) -> str:
+    """The text with everything that looks like one of our credentials taken out."""
+    return _SECRET.sub("***", text)
+
+
+def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = masked(value)
+    return event
+
+
+def set_up_logs(level: int = logging.INFO) -> None:
+    """JSON lines on standard error, ours and the libraries' alike."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _mask,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _mask,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in ("aiohttp.access", "asyncio", "psycopg.pool", "procrastinate"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,150 @@
+"""The server's settings: read once from the environment or `.env`, refused all at once where they are wrong."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from forgeguard_app.errors import UserError
+
+PREFIX = "FORGEGUARD_"
+MIN_KEY_CHARS = 32
+_APP = ("APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET", "CLIENT_ID", "CLIENT_SECRET")
+
+
+def default_home() -> Path:
+    """The platform's user data folder; as root /var/lib/forgeguard."""
+    return Path("/var/lib/forgeguard") if os.geteuid() == 0 else Path(platformdirs.user_data_dir("forgeguard"))
+
+
+class Settings(BaseSettings):
+    """Every variable of the specification's section 3 that the server reads so far."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    database_url: SecretStr | None = None
+    home: Path = Field(default_factory=default_home)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    public_url: str | None = None
+    github_url: str = "https://github.com"
+    github_api_url: str = "https://api.github.com"
+    app_id: int | None = None
+    private_key: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    workers: int = Field(default=1, ge=0, le=64)
+
+    @field_validator("public_url", "github_url", "github_api_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return None if value is None else value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @property
+    def address(self) -> str:
+        """How browsers and GitHub reach the server."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def app(self) -> AppCredentials | None:
+        """The App's credentials; None in set-up mode."""
+        if self.app_id is None or self.private_key is None or self.webhook_secret is None:
+            return None
+        keys = tuple(_pem(part) for part in _key_parts(self.private_key.get_secret_value()))
+        secrets = tuple(
+            part.strip().encode() for part in self.webhook_secret.get_secret_value().split(",") if part.strip()
+        )
+        return AppCredentials(self.app_id, keys, secrets)
+
+
+@dataclass(frozen=True)
+class AppCredentials:
+    """What makes us the App. During rotation there are two of a kind; the first is used, all are accepted."""
+
+    app_id: int
+    private_keys: tuple[str, ...]
+    webhook_secrets: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        return f"AppCredentials(app_id={self.app_id}, …)"
+
+
+def _key_parts(text: str) -> list[str]:
+    return [text] if "-----BEGIN" in text else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _pem(text: str) -> str:
+    if "-----BEGIN" in text:
+        return text.replace("\\n", "\n")
+    return Path(text).read_text("utf-8")
+
+
+def load_settings() -> Settings:
+    """The settings.
+
+    Raises:
+        UserError: names every variable that is missing or malformed, never its value.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [
+            f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
+        raise UserError("the configuration is wrong:\n  " + "\n  ".join(lines)) from None
+    problems = _problems(settings)
+    if problems:
+        raise UserError("the configuration is wrong:\n  " + "\n  ".join(problems))
+    return settings
+
+
+def _problems(settings: Settings) -> list[str]:
+    problems: list[str] = []
+    given = [name for name in _APP[:3] if getattr(settings, name.lower()) is not None]
+    if given and len(given) < 3:
+        missing = [name for name in _APP[:3] if name not in given]
+        problems += [
+            f"{PREFIX}{name}: missing, while {PREFIX}{given[0]} is set; both are needed or neither" for name in missing
+        ]
+    if settings.webhook_secret is not None and not settings.webhook_secret.get_secret_value().strip(", "):
+        problems.append(f"{PREFIX}WEBHOOK_SECRET: empty")
+    if settings.private_key is not None:
+        problems += _key_problems(settings.private_key.get_secret_value())
+    if settings.secret_key is not None:
+        keys = settings.secret_key.get_secret_value().split(",")
+        if any(len(key.strip()) < MIN_KEY_CHARS for key in keys):
+            problems.append(f"{PREFIX}SECRET_KEY: every key needs {MIN_KEY_CHARS} characters or more")
+    elif settings.database_url is not None:
+        problems.append(
+            f"{PREFIX}SECRET_KEY: missing; it is required where {PREFIX}DATABASE_URL is set, since several machines share it"
+        )
+    return problems
+
+
+def _key_problems(text: str) -> list[str]:
+    for part in _key_parts(text):
+        try:
+            if "PRIVATE KEY-----" not in _pem(part):
+                return [f"{PREFIX}PRIVATE_KEY: not a private key in PEM form"]
+        except (OSError, UnicodeDecodeError):
+            return [f"{PREFIX}PRIVATE_KEY: neither a PEM text nor the path of a readable file"]
+    return []

@@ -1,0 +1,215 @@
+"""Git's smart HTTP over `git http-backend`, with the token checked; pushes become webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from forgeguard_app.simulator.shapes import Shapes
+from forgeguard_app.simulator.state import Repository, World
+
+BACKEND_TIMEOUT_S = 120
+MAX_BODY_BYTES = 2 << 30
+MAX_COMMITS = 2_048
+ZERO = "0" * 40
+OnPush = Callable[[Repository, dict[str, Any]], Awaitable[None]]
+_ENV = {
+    "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C",
+    "HOME": "/nonexistent",
+}  # fmt: skip
+
+
+async def git(folder: object, *arguments: str, stdin: bytes | None = None) -> bytes:
+    """git's output in a bare repository of the world."""
+    process = await asyncio.create_subprocess_exec(
+        "git", f"--git-dir={folder}", *arguments, env=_ENV, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(stdin or b""), BACKEND_TIMEOUT_S)
+    if process.returncode:
+        raise RuntimeError(f"git {arguments[0]}: {err.decode('utf-8', 'replace')}")
+    return out
+
+
+async def make_folder(repository: Repository) -> None:
+    """The bare repository behind a new Repository, set up as GitHub's are."""
+    repository.folder.parent.mkdir(parents=True, exist_ok=True)
+    await git(
+        repository.folder,
+        "init",
+        "--quiet",
+        "--bare",
+        f"--initial-branch={repository.default_branch}",
+        str(repository.folder),
+    )
+    lines = [
+        "[http]\n\treceivepack = true\n", "[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n",
+        "[receive]\n\tdenyDeleteCurrent = ignore\n\tfsckObjects = false\n", "[gc]\n\tauto = 0\n",
+    ]  # fmt: skip
+    with (repository.folder / "config").open("a") as file:
+        file.write("".join(lines))
+
+
+async def read_refs(repository: Repository) -> dict[str, str]:
+    """Every reference and what it points to."""
+    out = await git(repository.folder, "for-each-ref", "--format=%(refname) %(objectname)")
+    return dict(line.split(" ") for line in out.decode("utf-8", "surrogateescape").splitlines())
+
+
+class GitFace:
+    """`/{owner}/{repo}.git/…`."""
+
+    def __init__(self, world: World, shapes: Shapes, on_push: OnPush) -> None:
+        self.world, self.shapes, self.on_push = world, shapes, on_push
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One request of a git client."""
+        full_name = f"{request.match_info['owner']}/{request.match_info['repo']}"
+        repository = self.world.find_repository(full_name)
+        if repository is None and (moved := self.world.moved.get(full_name.lower())) is not None:
+            there = self.world.repositories[moved].full_name
+            raise web.HTTPMovedPermanently(f"/{there}.git/{request.match_info['tail']}?{request.query_string}")
+        writes = "git-receive-pack" in request.path_qs
+        allowed = self._allowed(request, repository, writes=writes)
+        if allowed is None:
+            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
+        if repository is None or not allowed:
+            raise web.HTTPNotFound(text="Repository not found.")
+        before = await read_refs(repository) if request.method == "POST" and writes else {}
+        response = await self._backend(request, repository)
+        if request.method == "POST" and writes:
+            await self._announce(repository, before, await read_refs(repository))
+        return response
+
+    def _allowed(self, request: web.Request, repository: Repository | None, *, writes: bool) -> bool | None:
+        """None without credentials where they are needed."""
+        header = request.headers.get("Authorization", "")
+        if not header.startswith("Basic "):
+            return None if writes or repository is None or repository.private else True
+        value = base64.b64decode(header[6:]).decode("utf-8", "replace").partition(":")[2]
+        if value == self.world.user_token:
+            return True
+        token = self.world.tokens.get(value)
+        if token is None or token.expires_at < time.time():
+            return None
+        installation = self.world.installations.get(token.installation_id)
+        level = token.permissions.get("contents")
+        reaches = (
+            repository is not None
+            and installation is not None
+            and repository.id in token.repository_ids & installation.repository_ids
+        )
+        return (
+            reaches
+            and installation is not None
+            and installation.suspended_at is None
+            and (level == "write" if writes else bool(level))
+        )
+
+    async def _backend(self, request: web.Request, repository: Repository) -> web.StreamResponse:
+        body = await request.content.read() if request.can_read_body else b""
+        if request.headers.get("Content-Encoding") == "gzip" and body[:2] == b"\x1f\x8b":
+            body = gzip.decompress(body)
+        env = _ENV | {
+            "GIT_PROJECT_ROOT": str(repository.folder), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": f"/{request.match_info['tail']}",
+            "REQUEST_METHOD": request.method, "QUERY_STRING": request.query_string, "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)), "REMOTE_USER": "git", "REMOTE_ADDR": "127.0.0.1",
+            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+        }  # fmt: skip
+        process = await asyncio.create_subprocess_exec(
+            "git",
+            "http-backend",
+            env=env,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            out, _ = await asyncio.wait_for(process.communicate(body), BACKEND_TIMEOUT_S)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        head, _, content = out.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line)
+        status = int(headers.pop("Status", "200").split(" ")[0])
+        return web.Response(status=status, body=content, headers=headers)
+
+    async def _announce(self, repository: Repository, before: dict[str, str], after: dict[str, str]) -> None:
+        for ref in sorted(before.keys() | after.keys()):
+            old, new = before.get(ref, ZERO), after.get(ref, ZERO)
+            if old != new and ref.startswith(("refs/heads/", "refs/tags/")):
+                await self.on_push(repository, await push_payload(self.shapes, repository, ref, old, new))
+
+
+async def push_payload(shapes: Shapes, repository: Repository, ref: str, before: str, after: str) -> dict[str, Any]:
+    """The body of a push event."""
+    html = f"{shapes.address}/{repository.full_name}"
+    commits = [] if after == ZERO or ref.startswith("refs/tags/") else await _commits(repository, before, after, html)
+    forced = False
+    if ZERO not in (before, after):
+        try:
+            await git(repository.folder, "merge-base", "--is-ancestor", before, after)
+        except RuntimeError:
+            forced = True
+    pusher = shapes.world.pusher
+    full = shapes.repository(repository)
+    body: dict[str, Any] = {
+        "ref": ref, "before": before, "after": after,
+        "repository": {
+            **full, "created_at": int(repository.created_at), "pushed_at": int(time.time()), "stargazers": 0,
+            "master_branch": repository.default_branch,
+            "owner": {**full["owner"], "name": repository.owner.login, "email": None},
+        },
+        "pusher": {"name": pusher.login, "email": f"{pusher.login}@users.noreply.invalid"},
+        "sender": shapes.account(pusher), "created": before == ZERO, "deleted": after == ZERO, "forced": forced, "base_ref": None,
+        "compare": f"{html}/compare/{before[:12]}...{after[:12]}", "commits": commits, "head_commit": commits[-1] if commits else None,
+    }  # fmt: skip
+    if repository.owner.type == "Organization":
+        url = f"{shapes.api}/orgs/{repository.owner.login}"
+        body["organization"] = {
+            "login": repository.owner.login, "id": repository.owner.id, "node_id": "O", "url": url, "repos_url": f"{url}/repos",
+            "events_url": f"{url}/events", "hooks_url": f"{url}/hooks", "issues_url": f"{url}/issues",
+            "members_url": f"{url}/members{{/member}}", "public_members_url": f"{url}/public_members{{/member}}",
+            "avatar_url": f"{shapes.address}/avatars/{repository.owner.id}", "description": None,
+        }  # fmt: skip
+    return body
+
+
+async def _commits(repository: Repository, before: str, after: str, html: str) -> list[dict[str, Any]]:
+    form = "%x1e%H%x1f%T%x1f%an%x1f%ae%x1f%aI%x1f%cn%x1f%ce%x1f%B%x1f"
+    excluded = [f"^{before}"] if before != ZERO else []
+    out = await git(
+        repository.folder,
+        "log",
+        "--reverse",
+        f"--max-count={MAX_COMMITS}",
+        "--name-status",
+        "--no-renames",
+        f"--format={form}",
+        after,
+        *excluded,
+    )
+    commits: list[dict[str, Any]] = []
+    for entry in out.decode("utf-8", "replace").split("\x1e")[1:]:
+        sha, tree, author, author_mail, date, committer, committer_mail, message, files = entry.split("\x1f")
+        changed: dict[str, list[str]] = {"A": [], "D": [], "M": []}
+        for line in files.strip().split("\n")[:3_000]:
+            status, _, path = line.partition("\t")
+            changed.setdefault(status[:1], []).append(path)
+        commits.append(
+            {
+                "id": sha, "tree_id": tree, "distinct": True, "message": message.rstrip("\n"), "timestamp": date,
+                "url": f"{html}/commit/{sha}", "author": {"name": author, "email": author_mail or None},
+                "committer": {"name": committer, "email": committer_mail or None},
+                "added": changed["A"], "removed": changed["D"], "modified": changed["M"],
+            }
+        )  # fmt: skip
+    return commits

@@ -1,0 +1,102 @@
+"""The simulated GitHub as a server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from aiohttp import web
+
+from forgeguard_app.simulator.git_http import GitFace, git, make_folder
+from forgeguard_app.simulator.rest import RestFace
+from forgeguard_app.simulator.shapes import Shapes
+from forgeguard_app.simulator.state import Account, App, Installation, Repository, World
+from forgeguard_app.simulator.webhooks import Webhooks
+
+
+class SimulatedGitHub:
+    """`async with SimulatedGitHub(folder) as github:`; its `world` is its state."""
+
+    def __init__(self, folder: Path, *, secondary_limits: bool = True) -> None:
+        self.world = World(folder, secondary_limits=secondary_limits)
+        self.webhooks = Webhooks(self.world)
+        self.address = ""
+        self.shapes = Shapes(self.world, "")
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def api_url(self) -> str:
+        """Where the REST API is."""
+        return f"{self.address}/api/v3"
+
+    async def __aenter__(self) -> SimulatedGitHub:
+        app = web.Application(client_max_size=64 << 20)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        git_face = GitFace(self.world, self.shapes, self._pushed)
+        app.router.add_routes(RestFace(self.world, self.shapes, self.webhooks).routes())
+        app.router.add_route("*", r"/{owner}/{repo}.git/{tail:.*}", git_face.handle)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.address = f"http://127.0.0.1:{port}"
+        self.shapes.address, self.shapes.api = self.address, self.api_url
+        await self.webhooks.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.webhooks.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await asyncio.to_thread(shutil.rmtree, self.world.folder, ignore_errors=True)
+
+    def register_app(self, app_id: int, public_key: str, webhook_secret: str, webhook_url: str) -> App:
+        """Makes the App known."""
+        owner = self.world.add_account("forgeguard-makers")
+        self.world.app = App(app_id, "forgeguard", [public_key], webhook_secret, webhook_url, owner)
+        return self.world.app
+
+    async def create_repository(self, owner: Account, name: str, *, private: bool = False) -> Repository:
+        """A new empty repository."""
+        repository = self.world.add_repository(owner, name, private=private)
+        await make_folder(repository)
+        return repository
+
+    def install(self, account: Account, repositories: list[Repository]) -> Installation:
+        """Installs the App and says so."""
+        installation = Installation(self.world.next_id(), account, {repository.id for repository in repositories})
+        self.world.installations[installation.id] = installation
+        self.webhooks.send("installation", self.installation_payload("created", installation))
+        return installation
+
+    def installation_payload(self, action: str, installation: Installation) -> dict[str, Any]:
+        """The body of an installation event."""
+        repositories = [self.world.repositories[number] for number in sorted(installation.repository_ids)]
+        body: dict[str, Any] = {
+            "action": action,
+            "installation": self.shapes.installation(installation),
+            "repositories": [self.shapes.short_repository(one) for one in repositories],
+            "sender": self.shapes.account(self.world.pusher),
+        }
+        if action == "created":
+            body["requester"] = None
+        return body
+
+    def clone_url(self, repository: Repository, *, token: bool = True) -> str:
+        """Where the developer pushes, with the developer's token in the address."""
+        host = self.address.removeprefix("http://")
+        return f"http://{f'dev:{self.world.user_token}@' if token else ''}{host}/{repository.full_name}.git"
+
+    async def head_of(self, repository: Repository, branch: str) -> str:
+        """What a branch points to."""
+        return (await git(repository.folder, "rev-parse", f"refs/heads/{branch}")).decode().strip()
+
+    async def _pushed(self, repository: Repository, payload: dict[str, Any]) -> None:
+        installation = self.world.installation_of(repository.id)
+        if installation is not None and installation.suspended_at is None:
+            self.webhooks.send("push", payload | {"installation": self.shapes.simple_installation(installation)})

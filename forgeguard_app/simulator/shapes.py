@@ -1,0 +1,136 @@
+"""State in the shape of GitHub's JSON: what the REST API answers and what webhooks carry."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from forgeguard_app.simulator.state import Account, App, CheckRun, Delivery, Installation, Repository, World, stamp
+
+
+class Shapes:
+    """Shapes below one address."""
+
+    def __init__(self, world: World, address: str) -> None:
+        self.world, self.address = world, address
+        self.api = f"{address}/api/v3"
+
+    def account(self, one: Account) -> dict[str, Any]:
+        """A simple user."""
+        url = f"{self.api}/users/{one.login}"
+        return {
+            "login": one.login, "id": one.id, "node_id": _node("U", one.id), "avatar_url": f"{self.address}/avatars/{one.id}",
+            "gravatar_id": "", "url": url, "html_url": f"{self.address}/{one.login}", "followers_url": f"{url}/followers",
+            "following_url": f"{url}/following{{/other_user}}", "gists_url": f"{url}/gists{{/gist_id}}",
+            "starred_url": f"{url}/starred{{/owner}}{{/repo}}", "subscriptions_url": f"{url}/subscriptions",
+            "organizations_url": f"{url}/orgs", "repos_url": f"{url}/repos", "events_url": f"{url}/events{{/privacy}}",
+            "received_events_url": f"{url}/received_events", "type": one.type, "site_admin": False, "user_view_type": "public",
+        }  # fmt: skip
+
+    def repository(self, one: Repository) -> dict[str, Any]:
+        """A repository as webhooks carry it."""
+        url = f"{self.api}/repos/{one.full_name}"
+        html = f"{self.address}/{one.full_name}"
+        created = stamp(one.created_at)
+        return {
+            "id": one.id, "node_id": _node("R", one.id), "name": one.name, "full_name": one.full_name, "private": one.private,
+            "owner": self.account(one.owner), "html_url": html, "description": None, "fork": False, "url": url,
+            "forks_url": f"{url}/forks", "keys_url": f"{url}/keys{{/key_id}}", "collaborators_url": f"{url}/collaborators{{/collaborator}}",
+            "teams_url": f"{url}/teams", "hooks_url": f"{url}/hooks", "issue_events_url": f"{url}/issues/events{{/number}}",
+            "events_url": f"{url}/events", "assignees_url": f"{url}/assignees{{/user}}", "branches_url": f"{url}/branches{{/branch}}",
+            "tags_url": f"{url}/tags", "blobs_url": f"{url}/git/blobs{{/sha}}", "git_tags_url": f"{url}/git/tags{{/sha}}",
+            "git_refs_url": f"{url}/git/refs{{/sha}}", "trees_url": f"{url}/git/trees{{/sha}}", "statuses_url": f"{url}/statuses/{{sha}}",
+            "languages_url": f"{url}/languages", "stargazers_url": f"{url}/stargazers", "contributors_url": f"{url}/contributors",
+            "subscribers_url": f"{url}/subscribers", "subscription_url": f"{url}/subscription", "commits_url": f"{url}/commits{{/sha}}",
+            "git_commits_url": f"{url}/git/commits{{/sha}}", "comments_url": f"{url}/comments{{/number}}",
+            "issue_comment_url": f"{url}/issues/comments{{/number}}", "contents_url": f"{url}/contents/{{+path}}",
+            "compare_url": f"{url}/compare/{{base}}...{{head}}", "merges_url": f"{url}/merges",
+            "archive_url": f"{url}/{{archive_format}}{{/ref}}", "downloads_url": f"{url}/downloads", "issues_url": f"{url}/issues{{/number}}",
+            "pulls_url": f"{url}/pulls{{/number}}", "milestones_url": f"{url}/milestones{{/number}}",
+            "notifications_url": f"{url}/notifications{{?since,all,participating}}", "labels_url": f"{url}/labels{{/name}}",
+            "releases_url": f"{url}/releases{{/id}}", "deployments_url": f"{url}/deployments", "created_at": created,
+            "updated_at": created, "pushed_at": stamp(), "git_url": f"git:{html.partition(':')[2]}.git", "ssh_url": f"git@{html}.git",
+            "clone_url": f"{html}.git", "svn_url": html, "homepage": None, "size": 0, "stargazers_count": 0, "watchers_count": 0,
+            "language": "Python", "has_issues": True, "has_projects": True, "has_downloads": True, "has_wiki": True,
+            "has_pages": False, "has_discussions": False, "forks_count": 0, "mirror_url": None, "archived": False,
+            "disabled": False, "open_issues_count": 0, "license": None, "allow_forking": True, "is_template": False,
+            "web_commit_signoff_required": False, "topics": [], "visibility": "private" if one.private else "public",
+            "forks": 0, "open_issues": 0, "watchers": 0, "default_branch": one.default_branch,
+        }  # fmt: skip
+
+    def short_repository(self, one: Repository) -> dict[str, Any]:
+        """A repository as installation events list it."""
+        return {
+            "id": one.id,
+            "node_id": _node("R", one.id),
+            "name": one.name,
+            "full_name": one.full_name,
+            "private": one.private,
+        }
+
+    def app(self, one: App) -> dict[str, Any]:
+        """The App as check runs name it."""
+        return {
+            "id": one.id, "client_id": one.client_id, "slug": one.slug, "node_id": _node("A", one.id), "owner": self.account(one.owner),
+            "name": "ForgeGuard", "description": "", "external_url": self.address, "html_url": f"{self.address}/apps/{one.slug}",
+            "created_at": stamp(one.created_at), "updated_at": stamp(one.created_at), "permissions": one.permissions,
+            "events": one.events,
+        }  # fmt: skip
+
+    def check_run(self, run: CheckRun) -> dict[str, Any]:
+        """A check run as the REST API answers it."""
+        repository = self.world.repositories[run.repository_id]
+        url = f"{self.api}/repos/{repository.full_name}/check-runs/{run.id}"
+        app = self.world.app
+        return {
+            "id": run.id, "name": run.name, "node_id": _node("CR", run.id), "head_sha": run.head_sha, "external_id": run.external_id,
+            "url": url, "html_url": f"{self.address}/{repository.full_name}/runs/{run.id}", "details_url": run.details_url,
+            "status": run.status, "conclusion": run.conclusion, "started_at": run.started_at, "completed_at": run.completed_at,
+            "output": {
+                "title": run.output.get("title"), "summary": run.output.get("summary"), "text": run.output.get("text"),
+                "annotations_count": len(run.annotations), "annotations_url": f"{url}/annotations",
+            },
+            "check_suite": {"id": run.suite_id}, "app": self.app(app) if app else None, "pull_requests": [],
+        }  # fmt: skip
+
+    def annotation(self, run: CheckRun, one: dict[str, Any]) -> dict[str, Any]:
+        """An annotation as the REST API lists it."""
+        repository = self.world.repositories[run.repository_id]
+        return {
+            "path": one["path"], "start_line": one["start_line"], "end_line": one["end_line"],
+            "start_column": one.get("start_column"), "end_column": one.get("end_column"),
+            "annotation_level": one["annotation_level"], "title": one.get("title"), "message": one["message"],
+            "raw_details": one.get("raw_details"), "blob_href": f"{self.address}/{repository.full_name}/blob/{run.head_sha}/{one['path']}",
+        }  # fmt: skip
+
+    def installation(self, one: Installation) -> dict[str, Any]:
+        """An installation as webhooks carry it."""
+        app = self.world.app
+        if app is None:
+            raise LookupError("no App")
+        suspended = None if one.suspended_at is None else stamp(one.suspended_at)
+        return {
+            "id": one.id, "client_id": app.client_id, "account": self.account(one.account), "repository_selection": "selected",
+            "access_tokens_url": f"{self.api}/app/installations/{one.id}/access_tokens",
+            "repositories_url": f"{self.api}/installation/repositories", "html_url": f"{self.address}/settings/installations/{one.id}",
+            "app_id": app.id, "app_slug": app.slug, "target_id": one.account.id, "target_type": one.account.type,
+            "permissions": app.permissions, "events": app.events, "created_at": stamp(one.created_at),
+            "updated_at": stamp(one.created_at), "single_file_name": None, "has_multiple_single_files": False,
+            "single_file_paths": [], "suspended_by": None, "suspended_at": suspended,
+        }  # fmt: skip
+
+    def simple_installation(self, one: Installation) -> dict[str, Any]:
+        """The installation as other events name it."""
+        return {"id": one.id, "node_id": _node("I", one.id)}
+
+    def delivery(self, one: Delivery) -> dict[str, Any]:
+        """An entry of the delivery log."""
+        return {
+            "id": one.id, "guid": one.guid, "delivered_at": one.delivered_at, "redelivery": one.redelivery, "duration": one.duration,
+            "status": one.status, "status_code": one.status_code, "event": one.event, "action": one.action,
+            "installation_id": one.installation_id, "repository_id": one.repository_id, "throttled_at": None,
+        }  # fmt: skip
+
+
+def _node(kind: str, number: int) -> str:
+    return base64.b64encode(f"{kind}:{number}".encode()).decode()

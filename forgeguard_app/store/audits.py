@@ -1,0 +1,271 @@
+"""Audit runs, their checks and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to be made: which commit of which repository, and why."""
+
+    repo_id: UUID
+    commit_sha: str
+    branch: str | None
+    before_sha: str | None = None
+    commit_message: str | None = None
+    commit_author: str | None = None
+    delivery_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One audit run."""
+
+    id: UUID
+    repo_id: UUID
+    commit_sha: str
+    commit_message: str | None
+    commit_author: str | None
+    branch: str | None
+    status: str
+    overall_result: str | None
+    started_at: datetime
+    completed_at: datetime | None
+    files_checked: int | None
+    created_at: datetime
+    before_sha: str | None
+    base_sha: str | None
+    attempts: int
+    error_detail: str | None
+    published_at: datetime | None
+
+
+_RUN = (
+    "id, repo_id, commit_sha, commit_message, commit_author, branch, status, overall_result, started_at, completed_at,"
+    " files_checked, created_at, before_sha, base_sha, attempts, error_detail, published_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFinding:
+    """One finding as kept."""
+
+    path: str
+    line: int
+    end_line: int
+    column_number: int
+    rule: str
+    message: str
+    level: str
+    is_new: bool
+    is_counted: bool
+    commit_sha: str | None
+    fingerprint: str
+
+
+_FINDING = "path, line, end_line, column_number, rule, message, level, is_new, is_counted, commit_sha, fingerprint"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheck:
+    """One check's verdict as kept."""
+
+    check_code: str
+    check_name: str
+    result: str
+    conclusion: str
+    title: str
+    summary: str
+    detail: str | None
+
+
+_CHECK = "check_code, check_name, result, conclusion, title, summary, detail"
+
+
+async def insert_run(connection: Connection, run: NewRun) -> UUID:
+    """A pending run."""
+    found: UUID = await connection.fetchval(
+        """
+        INSERT INTO audit_runs (repo_id, commit_sha, branch, before_sha, commit_message, commit_author, delivery_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        RETURNING id
+        """,
+        run.repo_id,
+        run.commit_sha,
+        run.branch,
+        run.before_sha,
+        run.commit_message,
+        run.commit_author,
+        run.delivery_id,
+    )
+    return found
+
+
+async def find_run(connection: Connection, run_id: UUID) -> Run | None:
+    """The run by our key."""
+    row = await connection.fetchrow(f"SELECT {_RUN} FROM audit_runs WHERE id = $1", run_id)  # noqa: S608
+    return None if row is None else Run(**row)
+
+
+async def begin_run(connection: Connection, run_id: UUID) -> Run | None:
+    """Counts an attempt and gives the run; None where it was finished before, or its repository is gone."""
+    row = await connection.fetchrow(
+        f"""
+        UPDATE audit_runs SET status = 'running', attempts = attempts + 1, started_at = now()
+        WHERE id = $1 AND status IN ('pending', 'running')
+        RETURNING {_RUN}
+        """,  # noqa: S608
+        run_id,
+    )
+    return None if row is None else Run(**row)
+
+
+async def hand_back(connection: Connection, run_id: UUID) -> None:
+    """The work stopped for a passing fault: the run waits again, and the attempt does not count."""
+    await connection.execute(
+        """
+        UPDATE audit_runs SET status = 'pending', attempts = greatest(attempts - 1, 0)
+        WHERE id = $1 AND status = 'running'
+        """,
+        run_id,
+    )
+
+
+async def newest_passed(connection: Connection, run: Run) -> list[str]:
+    """The earlier heads of the run's branch that passed, the newest first, at most ten."""
+    rows = await connection.fetch(
+        """
+        SELECT commit_sha FROM audit_runs
+        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4 AND overall_result = 'PASS'
+        ORDER BY created_at DESC LIMIT 10
+        """,
+        run.repo_id,
+        run.branch,
+        run.created_at,
+        run.commit_sha,
+    )
+    return [row["commit_sha"] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstJudged:
+    """The oldest judged run of a branch: what it was judged against, None for nothing."""
+
+    base_sha: str | None
+
+
+async def oldest_judged(connection: Connection, run: Run) -> FirstJudged | None:
+    """The oldest run of the branch that came to a verdict; None where there is none."""
+    row = await connection.fetchrow(
+        """
+        SELECT base_sha FROM audit_runs
+        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND status = 'completed'
+        ORDER BY created_at LIMIT 1
+        """,
+        run.repo_id,
+        run.branch,
+        run.created_at,
+    )
+    return None if row is None else FirstJudged(row["base_sha"])
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a run came to. `status` is completed, or error where it could not be evaluated."""
+
+    status: str
+    overall_result: str
+    base_sha: str | None
+    files_checked: int
+    checks: Sequence[tuple[StoredCheck, Sequence[StoredFinding]]]
+    error_detail: str | None = None
+
+
+async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) -> bool:
+    """Writes the verdict in place of any earlier one; False where another worker was first. Wants a transaction."""
+    claimed = await connection.fetchval(
+        """
+        UPDATE audit_runs SET status = $2, overall_result = $3, base_sha = $4, files_checked = $5, error_detail = $6,
+            completed_at = now()
+        WHERE id = $1 AND status = 'running'
+        RETURNING id
+        """,
+        run_id,
+        verdict.status,
+        verdict.overall_result,
+        verdict.base_sha,
+        verdict.files_checked,
+        verdict.error_detail,
+    )
+    if claimed is None:
+        return False
+    await connection.execute("DELETE FROM audit_checks WHERE audit_run_id = $1", run_id)
+    for check, findings in verdict.checks:
+        check_id: UUID = await connection.fetchval(
+            f"INSERT INTO audit_checks (audit_run_id, {_CHECK}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",  # noqa: S608
+            run_id,
+            check.check_code,
+            check.check_name,
+            check.result,
+            check.conclusion,
+            check.title,
+            check.summary,
+            check.detail,
+        )
+        await _insert_findings(connection, check_id, findings)
+    return True
+
+
+async def _insert_findings(connection: Connection, check_id: UUID, findings: Sequence[StoredFinding]) -> None:
+    if not findings:
+        return
+    await connection.executemany(
+        f"""
+        INSERT INTO findings (audit_check_id, ordinal, {_FINDING})
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        """,  # noqa: S608
+        [
+            (check_id, n, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level, f.is_new, f.is_counted,
+             f.commit_sha, f.fingerprint)
+            for n, f in enumerate(findings)
+        ],
+    )  # fmt: skip
+
+
+async def list_checks(connection: Connection, run_id: UUID) -> list[StoredCheck]:
+    """The run's checks in their order."""
+    rows = await connection.fetch(
+        f"SELECT {_CHECK} FROM audit_checks WHERE audit_run_id = $1 ORDER BY check_code",  # noqa: S608
+        run_id,
+    )
+    return [StoredCheck(**row) for row in rows]
+
+
+async def list_findings(
+    connection: Connection, run_id: UUID, check_code: str, *, counted: bool, limit: int
+) -> list[StoredFinding]:
+    """Findings of one check in their stable order; with `counted` only those the gate let through."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {", ".join(f"f.{name.strip()}" for name in _FINDING.split(","))}
+        FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
+        WHERE c.audit_run_id = $1 AND c.check_code = $2 AND (f.is_counted OR NOT $3)
+        ORDER BY f.ordinal LIMIT $4
+        """,  # noqa: S608
+        run_id,
+        check_code,
+        counted,
+        limit,
+    )
+    return [StoredFinding(**row) for row in rows]
+
+
+async def set_published(connection: Connection, run_id: UUID) -> None:
+    """GitHub holds everything that was to be published."""
+    await connection.execute("UPDATE audit_runs SET published_at = now() WHERE id = $1", run_id)

@@ -1,0 +1,62 @@
+"""The outbox of publishing: what GitHub holds of each check of an audit run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """One check run on its way to GitHub."""
+
+    check_code: str
+    github_id: int | None
+    sending_at: datetime | None
+    annotations_sent: int
+    published_at: datetime | None
+
+
+async def want_check_runs(connection: Connection, run_id: UUID, codes: Iterable[str]) -> list[Outbox]:
+    """The outbox rows of the run, made where there are none yet, by check."""
+    await connection.executemany(
+        "INSERT INTO check_runs (audit_run_id, check_code) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        [(run_id, code) for code in codes],
+    )
+    rows = await connection.fetch(
+        """
+        SELECT check_code, github_id, sending_at, annotations_sent, published_at FROM check_runs
+        WHERE audit_run_id = $1 ORDER BY check_code
+        """,
+        run_id,
+    )
+    return [Outbox(**row) for row in rows]
+
+
+async def set_sending(connection: Connection, run_id: UUID, code: str) -> None:
+    """A write is about to leave; until its answer is stored, its fate is unknown."""
+    await connection.execute(
+        "UPDATE check_runs SET sending_at = now() WHERE audit_run_id = $1 AND check_code = $2", run_id, code
+    )
+
+
+async def set_sent(
+    connection: Connection, run_id: UUID, code: str, github_id: int, annotations_sent: int, *, final: bool
+) -> None:
+    """GitHub answered: its id, and how many annotations it holds; `final` where nothing is left to send."""
+    await connection.execute(
+        """
+        UPDATE check_runs SET github_id = $3, annotations_sent = $4, sending_at = NULL,
+            published_at = CASE WHEN $5 THEN now() END
+        WHERE audit_run_id = $1 AND check_code = $2
+        """,
+        run_id,
+        code,
+        github_id,
+        annotations_sent,
+        final,
+    )

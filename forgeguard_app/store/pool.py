@@ -1,0 +1,41 @@
+"""The connection pool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool = asyncpg.Pool
+    Connection = Any
+
+COMMAND_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 10.0
+SEARCH_PATH = "public, procrastinate"
+
+# What PostgreSQL being away looks like: the work is tried again, the delivery is answered with 503.
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    TimeoutError,
+)
+
+
+async def open_pool(dsn: str, *, size: int = 8) -> Pool:
+    """A pool of at most `size` connections that see our tables and the queue's functions."""
+    pool = asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=COMMAND_TIMEOUT_S,
+        max_inactive_connection_lifetime=300,
+        server_settings={"search_path": SEARCH_PATH, "application_name": "forgeguard"},
+    )
+    return await pool

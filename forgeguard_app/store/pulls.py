@@ -1,0 +1,55 @@
+"""Pull requests: which head aims at which base."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """One pull request."""
+
+    number: int
+    state: str
+    head_sha: str
+    head_ref: str
+    head_repo_github_id: int | None
+    base_ref: str
+
+
+async def upsert_pull(connection: Connection, repo_id: UUID, pull: Pull) -> None:
+    """What the newest event says of the pull request."""
+    await connection.execute(
+        """
+        INSERT INTO pulls (repo_id, number, state, head_sha, head_ref, head_repo_github_id, base_ref)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (repo_id, number) DO UPDATE SET
+            state = excluded.state, head_sha = excluded.head_sha, head_ref = excluded.head_ref,
+            head_repo_github_id = excluded.head_repo_github_id, base_ref = excluded.base_ref, updated_at = now()
+        """,
+        repo_id,
+        pull.number,
+        pull.state,
+        pull.head_sha,
+        pull.head_ref,
+        pull.head_repo_github_id,
+        pull.base_ref,
+    )
+
+
+async def list_open_pulls(connection: Connection, repo_id: UUID, head_sha: str, head_ref: str | None) -> list[Pull]:
+    """The open pull requests with that head, the oldest first; a push may be here before its pull request's event."""
+    rows = await connection.fetch(
+        """
+        SELECT number, state, head_sha, head_ref, head_repo_github_id, base_ref FROM pulls
+        WHERE repo_id = $1 AND state = 'open' AND (head_sha = $2 OR head_ref = $3)
+        ORDER BY number
+        """,
+        repo_id,
+        head_sha,
+        head_ref,
+    )
+    return [Pull(**row) for row in rows]

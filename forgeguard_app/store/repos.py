@@ -1,0 +1,89 @@
+"""Repositories that the App guards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """One repository."""
+
+    id: UUID
+    github_repo_id: int
+    full_name: str
+    default_branch: str
+    private: bool
+    installation_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepoFacts:
+    """What a delivery says of a repository; `default_branch` and `private` are None where it does not say."""
+
+    github_repo_id: int
+    full_name: str
+    default_branch: str | None = None
+    private: bool | None = None
+
+
+_COLUMNS = "id, github_repo_id, full_name, default_branch, private, installation_id"
+
+
+async def upsert_repo(connection: Connection, facts: RepoFacts, installation_id: UUID | None) -> UUID:
+    """Makes the repository known and guarded, with its present name."""
+    found: UUID = await connection.fetchval(
+        """
+        INSERT INTO repos (github_repo_id, full_name, default_branch, private, installation_id, webhook_active)
+        VALUES ($1, $2, coalesce($3, 'main'), coalesce($4, true), $5, true)
+        ON CONFLICT (github_repo_id) DO UPDATE SET
+            full_name = excluded.full_name,
+            default_branch = coalesce($3, repos.default_branch),
+            private = coalesce($4, repos.private),
+            installation_id = coalesce($5, repos.installation_id),
+            webhook_active = true,
+            removed_at = NULL,
+            updated_at = now()
+        RETURNING id
+        """,
+        facts.github_repo_id,
+        facts.full_name,
+        facts.default_branch,
+        facts.private,
+        installation_id,
+    )
+    return found
+
+
+async def set_removed(connection: Connection, github_repo_ids: Iterable[int]) -> None:
+    """The repositories left the installation."""
+    await connection.execute(
+        """
+        UPDATE repos SET removed_at = coalesce(removed_at, now()), webhook_active = false, updated_at = now()
+        WHERE github_repo_id = ANY($1::bigint[])
+        """,
+        list(github_repo_ids),
+    )
+
+
+async def set_removed_with(connection: Connection, github_installation_id: int) -> None:
+    """All repositories of an installation left with it."""
+    await connection.execute(
+        """
+        UPDATE repos SET removed_at = coalesce(removed_at, now()), webhook_active = false, updated_at = now()
+        WHERE installation_id = (SELECT id FROM installations WHERE github_installation_id = $1)
+        """,
+        github_installation_id,
+    )
+
+
+async def get_repo(connection: Connection, repo_id: UUID) -> Repo:
+    """The repository by our key, which a foreign key vouches for."""
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM repos WHERE id = $1", repo_id)  # noqa: S608
+    if row is None:
+        raise LookupError(f"no repository {repo_id}")
+    return Repo(**row)

@@ -1,0 +1,64 @@
+"""POST /webhooks/github: the body bounded while it streams, its signature, a typed event, then a durable delivery."""
+
+from __future__ import annotations
+
+import re
+
+import structlog
+from aiohttp import web
+
+from forgeguard_app.flows.receive_delivery import receive_delivery
+from forgeguard_app.github.events import BadPayload, read_event
+from forgeguard_app.vault import signature_holds
+from forgeguard_app.web.keys import POOL, WEBHOOK_SECRETS
+from forgeguard_app.web.problems import problem
+
+MAX_BODY_BYTES = 25 << 20
+_DELIVERY = re.compile(r"[0-9A-Za-z-]{8,100}\Z")
+_EVENT = re.compile(r"[a-z_]{1,60}\Z")
+log = structlog.get_logger()
+
+
+async def webhook(request: web.Request) -> web.Response:
+    """202 once durable, 200 where there is nothing to do, 4xx for what GitHub would not send."""
+    secrets = request.app[WEBHOOK_SECRETS]
+    if not secrets:
+        return problem(503, "No App is set up here yet.", retry_after_s=60)
+    body = await _read(request)
+    if body is None:
+        return problem(413, f"A delivery has at most {MAX_BODY_BYTES >> 20} MB.")
+    if not signature_holds(secrets, body, request.headers.get("X-Hub-Signature-256")):
+        return problem(
+            401, "X-Hub-Signature-256 is missing, or is not this body's signature under the App's webhook secret."
+        )
+    name, delivery_id = request.headers.get("X-GitHub-Event", ""), request.headers.get("X-GitHub-Delivery", "")
+    if not _EVENT.match(name) or not _DELIVERY.match(delivery_id):
+        return problem(400, "X-GitHub-Event or X-GitHub-Delivery is missing or malformed.")
+    if request.content_type != "application/json":
+        return problem(400, "Set the webhook's content type to application/json.")
+    with structlog.contextvars.bound_contextvars(delivery_id=delivery_id, event_name=name):
+        try:
+            event = read_event(name, body)
+        except BadPayload as error:
+            log.warning("delivery.malformed", reason=str(error))
+            return problem(400, f"The body is not a {name} delivery: {error}")
+        received = await receive_delivery(request.app[POOL], delivery_id, name, event)
+        log.info(
+            "delivery.received",
+            outcome=received.outcome,
+            audit_run_id=str(received.run_id) if received.run_id else None,
+        )
+    status = 202 if received.outcome in ("accepted", "applied") else 200
+    return web.json_response({"outcome": received.outcome}, status=status)
+
+
+async def _read(request: web.Request) -> bytes | None:
+    """The body; None past the bound, whatever Content-Length said."""
+    if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
+        return None
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(1 << 16):
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return None
+    return bytes(body)
