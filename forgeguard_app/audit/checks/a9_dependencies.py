@@ -39,7 +39,7 @@ from forgeguard_app.audit.requirements.python import is_manifest, read_manifest
 
 _DEVELOPMENT_FOLDERS = frozenset(
     "test tests testing docs doc examples example samples benchmarks benchmark bench scripts script tools tool ci e2e"
-    " fixtures dev notebooks demo demos integration_tests unit_tests functional_tests .github .ci testsuite".split()
+    " fixtures dev notebooks demo demos t integration_tests unit_tests functional_tests .github .ci testsuite".split()
 )
 _DEVELOPMENT_FILES = frozenset("conftest.py noxfile.py tasks.py fabfile.py dodo.py setup.py manage_dev.py".split())
 
@@ -52,6 +52,16 @@ class Outcome:
     problems: tuple[Problem, ...] = ()
     manifests: tuple[Manifest, ...] = ()
     nothing: str = ""
+
+    @property
+    def guarded(self) -> tuple[str, ...]:
+        """The modules imported behind a guard that nothing declares."""
+        return tuple(sorted({finding.subject.partition(".")[0] for finding in self.findings if finding.rule == "guarded"}))
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """The findings shown at their lines; a guarded import is foreseen to fail, and only counted."""
+        return tuple(finding for finding in self.findings if finding.rule != "guarded")
 
 
 @dataclass
@@ -157,7 +167,7 @@ def _file(context: _Context, path: str, imports: Iterable[Import]) -> Iterable[F
     declarations = context.index.for_folder(posixpath.dirname(path))
     if declarations is None:
         return
-    told: set[tuple[str, Guard, int]] = set()
+    told: set[tuple[str, str, int]] = set()
     for item in imports:
         if (
             item.level
@@ -167,8 +177,12 @@ def _file(context: _Context, path: str, imports: Iterable[Import]) -> Iterable[F
         ):
             continue
         finding = _judged(context, declarations, path, item)
-        if finding is not None and (finding.rule, item.guard, finding.line) not in told:
-            told.add((finding.rule, item.guard, finding.line))
+        if finding is None:
+            continue
+        # What we are sure of stands at every line; what we are not, once a file.
+        key = (finding.rule, item.module, finding.line) if finding.rule != "unknown" else (finding.rule, item.module.partition(".")[0], 0)
+        if key not in told:
+            told.add(key)
             yield finding
 
 
@@ -260,5 +274,9 @@ def _finding(path: str, item: Import, rule: str, message: str, level: Level) -> 
 
 
 def changes(base: Outcome, head: Outcome) -> list[str]:
-    """Sentences on the dependencies that the change adds, removes or alters."""
-    return differences(base.manifests, head.manifests)
+    """Sentences on the dependencies that the change adds, removes or alters, and on new guarded imports."""
+    notes = differences(base.manifests, head.manifests)
+    if guarded := sorted(set(head.guarded) - set(base.guarded)):
+        shown = ", ".join(f"`{name}`" for name in guarded[:20]) + (" and others" if len(guarded) > 20 else "")
+        notes.append(f"Imported behind a guard alone, and declared nowhere: {shown}.")
+    return notes

@@ -294,7 +294,7 @@ portalocker pre-commit prefect pretty-errors prettytable prometheus-client promp
 psycopg2 ptyprocess pulp pure-eval py-cpuinfo pyarrow pyasn1 pycodestyle pycountry pycparser pycurl pydantic
 pydantic-settings pydot pyfakefs pyfiglet pyflakes pygame pyglet pygments pyinstaller pylint pymemcache pymongo pymssql
 pymysql pynput pyodbc pyparsing pypdf pypdf2 pyperclip pyppeteer pyproj pyramid pyrsistent pysftp pyspark pytesseract
-pytest pytest-asyncio pytest-mock pytorch-lightning pytz pytz-deprecation-shim pyvista pywavelets pyzbar qdrant-client
+alabaster imagesize sphinx-autobuild pallets-sphinx-themes sphinxcontrib-log-cabinet sphinx-tabs cachelib pytest pytest-asyncio pytest-mock pytorch-lightning pytz pytz-deprecation-shim pyvista pywavelets pyzbar qdrant-client
 quart ratelimit rasterio ray rdflib readchar redis regex reportlab requests requests-cache requests-mock
 requests-oauthlib requests-toolbelt responses retry retrying rich rope rpyc rq rsa ruff s3fs s3transfer sanic schedule
 schema scikit-build scipy scrapy seaborn secretstorage selenium semantic-version semver sentencepiece sentry-sdk

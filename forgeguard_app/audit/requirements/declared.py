@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope
 
 
+MAX_NAMED = 20
+MAX_SERVING_NAMED = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Declarations:
     """What holds for the files of one folder: scopes by distribution, and what makes the list incomplete."""
@@ -30,9 +34,11 @@ def included_paths(manifest: Manifest) -> Iterable[tuple[str, Scope]]:
 
 
 def home_of(path: str) -> str:
-    """The folder whose files a manifest is for: `requirements/base.txt` is for the folder above it."""
-    folder = posixpath.dirname(path)
-    return posixpath.dirname(folder) if posixpath.basename(folder) == "requirements" else folder
+    """The folder whose files a manifest is for: `requirements/extras/base.txt` is for the folder above."""
+    parts = posixpath.dirname(path).split("/")
+    if "requirements" in parts:
+        return "/".join(parts[: parts.index("requirements")])
+    return "/".join(parts)
 
 
 class DeclarationIndex:
@@ -80,9 +86,9 @@ class DeclarationIndex:
         for manifest in manifests:
             provides.update(manifest.provides)
         # A project that computes its list is complete after all where a file beside it says the list.
-        opaque = next((f"{m.path}: {m.opaque}" for m in manifests if m.opaque), "")
-        if opaque and "dynamic" in opaque and any(Scope.RUNTIME in said for said in scopes.values()):
-            opaque = ""
+        lists = any(_is_list(m) and any(d.scope is Scope.RUNTIME for d in m.declared) for m in manifests)
+        doubts = [m for m in manifests if m.opaque and not (m.is_project and lists)]
+        opaque = f"{doubts[0].path}: {doubts[0].opaque}" if doubts else ""
         project = next((m for m in manifests if m.is_project), manifests[0])
         return Declarations(
             {name: frozenset(said) for name, said in scopes.items()},
@@ -98,25 +104,35 @@ def _is_list(manifest: Manifest) -> bool:
 
 
 def differences(base: Iterable[Manifest], head: Iterable[Manifest]) -> list[str]:
-    """Sentences on the dependencies that head adds, removes or alters against base, manifest by manifest."""
+    """Sentences on the dependencies that head adds, removes or alters against base, manifest by manifest.
+
+    What ships comes first and by name; of what only serves development a long list is counted.
+    """
     before = {manifest.path: _entries(manifest) for manifest in base}
     after = {manifest.path: _entries(manifest) for manifest in head}
-    notes: list[str] = []
+    shipped: list[str] = []
+    serving: list[str] = []
     for path in sorted(before.keys() | after.keys()):
         old, new = before.get(path, {}), after.get(path, {})
-        added = [_shown(new[key]) for key in sorted(new.keys() - old.keys())]
-        removed = [_shown(old[key]) for key in sorted(old.keys() - new.keys())]
-        altered = [_shown(new[key]) for key in sorted(new.keys() & old.keys()) if new[key] != old[key]]
-        for word, names in (("adds", added), ("removes", removed), ("alters", altered)):
-            if names:
-                more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-                notes.append(f"`{path}` {word} {', '.join(names[:20])}{more}.")
-    return notes
+        changes = {
+            "adds": [new[key] for key in sorted(new.keys() - old.keys())],
+            "removes": [old[key] for key in sorted(old.keys() - new.keys())],
+            "alters": [new[key] for key in sorted(new.keys() & old.keys()) if new[key] != old[key]],
+        }
+        for word, items in changes.items():
+            ships = [item for item in items if item.scope in (Scope.RUNTIME, Scope.OPTIONAL)]
+            serves = [item for item in items if item not in ships]
+            if ships:
+                shipped.append(f"`{path}` {word} {_listed(ships, MAX_NAMED)}.")
+            if serves:
+                serving.append(f"`{path}` {word} for development: {_listed(serves, MAX_SERVING_NAMED)}.")
+    return shipped + serving
+
+
+def _listed(items: list[Declared], most: int) -> str:
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(f"`{item.name}`{' (optional)' if item.scope is Scope.OPTIONAL else ''}" for item in items[:most]) + more
 
 
 def _entries(manifest: Manifest) -> dict[tuple[str, Scope], Declared]:
     return {(item.name, item.scope): item for item in manifest.declared}
-
-
-def _shown(item: Declared) -> str:
-    return f"`{item.name}`" if item.scope is Scope.RUNTIME else f"`{item.name}` ({item.scope})"

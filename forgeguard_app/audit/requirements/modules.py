@@ -108,4 +108,6 @@ def shares_namespace(module: str, declared: Iterable[str]) -> bool:
 
 def modules_known(name: str) -> bool:
     """Whether we know which modules the distribution has."""
-    return name in _known_distributions() or name.startswith(_TOOLS) or name.endswith("-stubs")
+    if name in _known_distributions() or name.startswith(_TOOLS) or name.endswith("-stubs"):
+        return True
+    return name.partition("-")[0] in _NAMESPACES  # what it provides lies below the namespace, by its own name

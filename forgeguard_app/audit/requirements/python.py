@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.requirements.model import Manifest, Scope
 from forgeguard_app.audit.requirements.pyproject import read_pipfile, read_pyproject
 from forgeguard_app.audit.requirements.requirements_txt import is_requirements_file, read_requirements
-from forgeguard_app.audit.requirements.setuptools import read_setup_cfg, read_setup_py
+from forgeguard_app.audit.requirements.setuptools import read_setup_cfg, read_setup_py, read_tox
 
 MAX_MANIFEST_BYTES = 1_000_000
 Reader = Callable[[str, str], Manifest]
@@ -19,6 +18,7 @@ _READERS: dict[str, Reader] = {
     "setup.cfg": read_setup_cfg,
     "setup.py": read_setup_py,
     "Pipfile": read_pipfile,
+    "tox.ini": read_tox,
 }
 
 
@@ -44,9 +44,3 @@ def read_manifest(path: str, data: bytes, scope: Scope | None = None) -> Manifes
         return reader(path, text) if reader is not None else read_requirements(path, text, scope)
     except RecursionError:
         return Manifest(path, problems=(Problem(path, 1, 1, "the file is nested too deeply to be read"),))
-
-
-def line_with(text: str, fragment: str) -> int:
-    """The 1-based line on which the fragment first stands, 1 where it does not."""
-    found = re.search(re.escape(fragment), text)
-    return text.count("\n", 0, found.start()) + 1 if found else 1

@@ -17,6 +17,7 @@ _HASHES = re.compile(r"\s--(?:hash|config-settings?|global-option|install-option
 _ADDRESS = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://|git\+|file:|\.{0,2}/|\.\Z|\.\[)|.*\.(?:whl|zip|tar\.gz)\Z", re.IGNORECASE
 )
+_HOSTED = re.compile(r"(?:git\+)?(?:https?|ssh|git)://[^\s/]+/[^\s/]+/([A-Za-z0-9][\w.-]*?)(?:\.git|/archive/\S*|/zipball/\S*)?(?:@\S*)?(?:#\S*)?\Z")
 _WHEEL = re.compile(r"([A-Za-z0-9][\w.]*)-[0-9][^-/]*-[^/]*\.whl(?:[#?].*)?\Z")
 
 
@@ -25,17 +26,15 @@ def is_requirements_file(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     if _NAMES.match(name):
         return True
-    return folder.rpartition("/")[2] == "requirements" and name.endswith((".txt", ".in"))
+    return "requirements" in folder.split("/") and name.endswith((".txt", ".in"))
 
 
 def scope_of(path: str) -> Scope:
-    """What the file's name says of its purpose."""
+    """What the file's name and folders say of its purpose."""
     folder, _, name = path.rpartition("/")
-    words = name.rpartition(".")[0]
-    if folder.rpartition("/")[2] == "requirements":
-        words = f"{words} "
-    in_tests = development_words(folder.replace("/", " "))
-    return Scope.DEVELOPMENT if in_tests or development_words(words) else Scope.RUNTIME
+    if development_words(folder) or development_words(name.rpartition(".")[0]):
+        return Scope.DEVELOPMENT
+    return Scope.OPTIONAL if {"extras", "optional"} & set(folder.split("/")) else Scope.RUNTIME
 
 
 def read_requirements(path: str, text: str, scope: Scope | None = None) -> Manifest:
@@ -88,6 +87,8 @@ def _named(line: str) -> str | None:
         return egg.group(1)
     if wheel := _WHEEL.search(line):
         return wheel.group(1)
+    if address := _HOSTED.match(line):
+        return address.group(1)  # by custom a repository bears its distribution's name
     try:
         return Requirement(line).name
     except InvalidRequirement:

@@ -1,4 +1,4 @@
-"""setup.cfg, and setup.py read as a text: what its `setup(…)` call says in literals."""
+"""setup.cfg and tox.ini, and setup.py read as a text: what its `setup(…)` call says in literals."""
 
 from __future__ import annotations
 
@@ -56,6 +56,25 @@ def read_setup_cfg(path: str, text: str) -> Manifest:
         includes=tuple(includes),
         problems=tuple(problems),
     )
+
+
+def read_tox(path: str, text: str) -> Manifest:
+    """What tox's environments install: for those who work on the code."""
+    parser = configparser.RawConfigParser(strict=False, delimiters=("=",), interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return Manifest(path)  # tox says so itself
+    declared: list[Declared] = []
+    includes: list[tuple[str, Scope]] = []
+    for section in parser.sections():
+        for entry in _entries(parser.get(section, "deps", fallback="")):
+            plain = entry.rpartition(": ")[2].strip()
+            if plain.startswith("-r"):
+                includes.append((plain[2:].strip(), Scope.DEVELOPMENT))
+            elif (named := _named(plain)) is not None:
+                declared.append(Declared(normalised(named), Scope.DEVELOPMENT, plain))
+    return Manifest(path, tuple(declared), includes=tuple(includes))
 
 
 def _entries(value: str) -> list[str]:
