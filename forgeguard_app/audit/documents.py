@@ -286,7 +286,7 @@ def _node(event: Any, line: int, column: int) -> Node:
 
 def _scalar(event: Any) -> object:
     text = cast(str, event.value)
-    if event.style is not None:
+    if event.style in ("'", '"', "|", ">"):
         return text
     tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False)).removeprefix(_PLAIN)
     if tag == "null":

@@ -86,7 +86,8 @@ def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) ->
     policy = judging.policy[CheckCode.A9]
     head = a9_dependencies.check(change.head, facts, policy, memo)
     base = a9_dependencies.Outcome() if change.everything else a9_dependencies.check(change.base, facts, policy, memo)
-    notes = a9_dependencies.changes(head if change.everything else base, head)
+    notes = [] if change.everything else a9_dependencies.changes(base, head)
+    notes += a9_dependencies.newly_guarded(base, head)
     return _Verdict(_marked(CheckCode.A9, change, head.told, base.told), head.problems, tuple(notes), head.nothing)
 
 

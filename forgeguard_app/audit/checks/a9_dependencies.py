@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages.python import Guard, Import
@@ -145,21 +145,22 @@ def _note_used(context: _Context, tree: Tree, facts: Facts) -> None:
 def _manifests(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> tuple[Manifest, ...]:
     """Every manifest that counts, with what they include; a file included twice is read once for each scope."""
     readings = memo.context("manifests", lambda: Answers[Manifest]())
-    pending: list[tuple[str, Scope | None]] = [(path, None) for path in manifest_paths(tree, policy)]
-    seen: set[tuple[str, Scope | None]] = set()
+    pending: list[tuple[str, Scope | None, str]] = [
+        (path, None, home_of(path)) for path in manifest_paths(tree, policy)
+    ]
+    seen: set[tuple[str, Scope | None, str]] = set()
     found: list[Manifest] = []
     while pending:
-        path, scope = pending.pop()
+        path, scope, home = step = pending.pop()
         data = facts.texts.get(tree.blobs.get(path, ""))
-        if (path, scope) in seen or data is None:
+        if step in seen or data is None:
             continue
-        seen.add((path, scope))
-        text = data
-        manifest = readings.get_or(
-            (path, tree.blobs[path], scope), lambda p=path, t=text, s=scope: read_manifest(p, t, s)
-        )  # type: ignore[misc]
-        found.append(manifest)
-        pending.extend(included_paths(manifest))
+        seen.add(step)
+        key = (path, tree.blobs[path], scope)
+        manifest = readings.get_or(key, lambda p=path, t=data, s=scope: read_manifest(p, t, s))  # type: ignore[misc]
+        found.append(replace(manifest, home=home))
+        # What a manifest refers to counts where the manifest does.
+        pending.extend((included, its_scope, home) for included, its_scope in included_paths(manifest))
     return tuple(sorted(found, key=lambda manifest: manifest.path))
 
 
@@ -274,9 +275,12 @@ def _finding(path: str, item: Import, rule: str, message: str, level: Level) -> 
 
 
 def changes(base: Outcome, head: Outcome) -> list[str]:
-    """Sentences on the dependencies that the change adds, removes or alters, and on new guarded imports."""
-    notes = differences(base.manifests, head.manifests)
-    if guarded := sorted(set(head.guarded) - set(base.guarded)):
-        shown = ", ".join(f"`{name}`" for name in guarded[:20]) + (" and others" if len(guarded) > 20 else "")
-        notes.append(f"Imported behind a guard alone, and declared nowhere: {shown}.")
-    return notes
+    """Sentences on the dependencies that the change adds, removes or alters."""
+    return differences(base.manifests, head.manifests)
+
+
+def newly_guarded(base: Outcome, head: Outcome) -> list[str]:
+    """A sentence on modules that head imports behind a guard alone and base does not."""
+    guarded = sorted(set(head.guarded) - set(base.guarded))
+    shown = ", ".join(f"`{name}`" for name in guarded[:20]) + (" and others" if len(guarded) > 20 else "")
+    return [f"Imported behind a guard alone, and declared nowhere: {shown}."] if guarded else []

@@ -49,7 +49,7 @@ class DeclarationIndex:
         self.everywhere = everywhere
         self._by_home: dict[str, list[Manifest]] = {}
         for manifest in self.manifests:
-            self._by_home.setdefault("" if everywhere else home_of(manifest.path), []).append(manifest)
+            self._by_home.setdefault("" if everywhere else manifest.home, []).append(manifest)
         self._known: dict[str, Declarations | None] = {}
 
     def for_folder(self, folder: str) -> Declarations | None:
@@ -108,7 +108,7 @@ def differences(base: Iterable[Manifest], head: Iterable[Manifest]) -> list[str]
 
     What ships comes first and by name; of what only serves development a long list is counted.
     """
-    before = {manifest.path: _entries(manifest) for manifest in base}
+    before = {manifest.path: _entries(manifest) for manifest in base}  # one included from two places is one
     after = {manifest.path: _entries(manifest) for manifest in head}
     shipped: list[str] = []
     serving: list[str] = []

@@ -30,7 +30,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One manifest. `includes` are files it refers to, relative to its folder, with the scope they get.
+    """One manifest. `home` is the folder whose files it counts for. `includes` are files it refers to, relative to its folder, with the scope they get.
 
     `opaque` says in words why its list is not complete to a reader (computed, or an address without a name); ''
     where it is. `is_project` tells a project's own manifest from a mere list of requirements.
@@ -38,6 +38,7 @@ class Manifest:
 
     path: str
     declared: tuple[Declared, ...] = ()
+    home: str = ""
     project_name: str | None = None
     is_project: bool = False
     is_workspace_root: bool = False

@@ -51,8 +51,8 @@ def read_setup_cfg(path: str, text: str) -> Manifest:
     return Manifest(
         path,
         tuple(declared),
-        normalised(name) if name else None,
-        is_project,
+        project_name=normalised(name) if name else None,
+        is_project=is_project,
         includes=tuple(includes),
         problems=tuple(problems),
     )
@@ -112,7 +112,7 @@ def read_setup_py(path: str, text: str) -> Manifest:
     return Manifest(
         path,
         tuple(reader.declared),
-        normalised(name) if isinstance(name, str) else None,
+        project_name=normalised(name) if isinstance(name, str) else None,
         is_project=True,
         opaque=reader.opaque,
     )

@@ -289,7 +289,7 @@ CLOUDS: tuple[Rule, ...] = (
         _near("aws_?.{0,20}(?:secret|key)|secret_?access_?key", r"[A-Za-z0-9/+]{40}"),
         ("aws", "secret"),
         4.2,
-        ("aws_secret", '_access_key = "wJalr7tnFEMIzK7MDbNGxRfiCYzR8pLmQvT3sXuB"'),
+        ("aws_secret", '_access_key = "wJalr7tnFEMI', 'zK7MDbNGxRfiCYzR8pLmQvT3sXuB"'),
         ("aws_secret_access_key = ", '"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"'),
     ),
     Rule(

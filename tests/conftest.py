@@ -1,0 +1,110 @@
+"""Fixtures: one real PostgreSQL a test process, a fresh database a test, a simulated GitHub behind real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import asyncpg
+import pytest
+
+from forgeguard_app.store.embedded import embedded_postgres
+from forgeguard_app.store.migrate import migrate
+from forgeguard_app.store.pool import Pool, open_pool
+from tests.support.repositories import WorkTree
+
+
+@pytest.fixture(scope="session")
+def reachable_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user can reach when the tests run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="forgeguard-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(reachable_folder: Path) -> Iterator[str]:
+    """The DSN of this process's own PostgreSQL, its template database migrated."""
+    started, stop = Event(), Event()
+    found: list[str] = []
+    failed: list[BaseException] = []
+
+    async def run() -> None:
+        async with embedded_postgres(reachable_folder / "pg", ["fsync=off", "full_page_writes=off"]) as dsn:
+            await migrate(dsn)
+            found.append(dsn)
+            started.set()
+            while not stop.is_set():
+                await asyncio.sleep(0.05)
+
+    def main() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:
+            failed.append(error)
+            started.set()
+
+    # A thread that lives as long as the tests: PostgreSQL dies with the thread that started it.
+    thread = Thread(target=main)
+    thread.start()
+    started.wait(60)
+    if failed:
+        raise failed[0]
+    yield found[0]
+    stop.set()
+    thread.join(30)
+
+
+@pytest.fixture
+async def empty_dsn(postgres: str) -> AsyncIterator[str]:
+    """The DSN of a fresh database without a schema."""
+    async for dsn in _fresh(postgres, "template1"):
+        yield dsn
+
+
+@pytest.fixture
+async def dsn(postgres: str) -> AsyncIterator[str]:
+    """The DSN of a fresh migrated database."""
+    async for dsn in _fresh(postgres, "forgeguard"):
+        yield dsn
+
+
+async def _fresh(postgres: str, template: str) -> AsyncIterator[str]:
+    name = f"t{uuid.uuid4().hex}"
+    admin = await asyncpg.connect(postgres.replace("/forgeguard?", "/postgres?"))
+    try:
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield postgres.replace("/forgeguard?", f"/{name}?")
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def pool(dsn: str) -> AsyncIterator[Pool]:
+    """A pool over a fresh migrated database."""
+    pool = await open_pool(dsn)
+    yield pool
+    pool.terminate()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> WorkTree:
+    """An empty repository with a work tree."""
+    return WorkTree(tmp_path / "work")
+
+
+@pytest.fixture(autouse=True)
+def no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of the person who runs the tests, and no .env of theirs."""
+    for name in os.environ:
+        if name.startswith("FORGEGUARD_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
