@@ -18,6 +18,7 @@ from forgeguard_app.store.embedded import embedded_postgres
 from forgeguard_app.store.migrate import migrate
 from forgeguard_app.store.pool import Pool, open_pool
 from tests.support.repositories import WorkTree
+from tests.support.running import Product, running
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +109,10 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith("FORGEGUARD_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+async def product(dsn: str, tmp_path: Path) -> AsyncIterator[Product]:
+    """Simulated GitHub, web server and worker."""
+    async with running(dsn, tmp_path / "product") as started:
+        yield started

@@ -42,8 +42,11 @@ def configuration_paths(tree: Tree) -> list[str]:
     return [path for path in (*POLICY_PATHS, *DEFAULT_PATHS, CONFIG_PATH, IGNORE_PATH) if path in tree.blobs]
 
 
-def read_policy(read: ReadText, tree: Tree, owner: Settings) -> tuple[Policy, tuple[Problem, ...]]:
-    """The policy at one commit; the first of the two places that exists counts."""
+def read_policy(read: ReadText, tree: Tree, owner: Settings, *, owner_file: bool = False) -> tuple[Policy, tuple[Problem, ...]]:
+    """The policy at one commit; the first of the two places that exists counts.
+
+    `owner_file` tells the owner's `.github` repository, whose file may say more.
+    """
     for path in POLICY_PATHS:
         if path in tree.blobs:
             data = read(path)
@@ -52,7 +55,7 @@ def read_policy(read: ReadText, tree: Tree, owner: Settings) -> tuple[Policy, tu
                     Problem(path, 1, 1, "the file is too large to be read"),
                 )
             text, problems = _decoded(path, data)
-            settings, more = read_settings(text, path)
+            settings, more = read_settings(text, path, owner=owner_file and path == POLICY_PATHS[0])
             return resolve(laid_over(owner, settings), path), (*problems, *more)
     return resolve(laid_over(owner, Settings())), ()
 
@@ -81,9 +84,9 @@ def boundary_paths(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem
     return list(dict.fromkeys(found))[:MAX_BOUNDARY_FILES], tuple(problems)
 
 
-def read_configuration(read: ReadText, tree: Tree, owner: Settings) -> Configuration:
+def read_configuration(read: ReadText, tree: Tree, owner: Settings, *, owner_file: bool = False) -> Configuration:
     """Everything that the commit with this tree configures; `read` gives a path's bytes, None where it is too large."""
-    policy, policy_problems = read_policy(read, tree, owner)
+    policy, policy_problems = read_policy(read, tree, owner, owner_file=owner_file)
     paths, missing = boundary_paths(policy, tree)
     problems: list[Problem] = list(missing)
     boundaries: list[Boundaries] = []

@@ -148,6 +148,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             base=base.sha,
             target=base.target if history.target_of(run.branch) else None,
             owner=_owner_settings(installation),
+            owner_file=repo.full_name.endswith("/.github"),
             remarks=base.remarks,
         )
         report = await context.judge.judge(MirrorSource(mirror, request), request)

@@ -15,6 +15,7 @@ from forgeguard_app.jobs.tasks import make_app
 from forgeguard_app.store.queue import QUEUE
 
 CONCURRENCY = 4
+POLL_S = 1.0
 HEARTBEAT_S = 2.0
 STALLED_AFTER_S = 7.0
 SWEEP_EVERY_S = 2.0
@@ -33,6 +34,7 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event) -> None:
                 concurrency=CONCURRENCY,
                 install_signal_handlers=False,
                 listen_notify=True,
+                fetch_job_polling_interval=POLL_S,  # for jobs that fall due; new ones announce themselves
                 delete_jobs="successful",
                 shutdown_graceful_timeout=SHUTDOWN_S,
                 update_heartbeat_interval=HEARTBEAT_S,

@@ -67,9 +67,9 @@ class LocalSource:
 class Request:
     """What to judge. `head` None is the index; `base` is a commit or EMPTY_TREE.
 
-    `target` is the commit whose configuration judges where head's does not (`base` where None). With `everything`
-    the whole tree of head is judged and every finding counts as new. `whole_secrets` adds what stands in the whole
-    tree to W1 as existing.
+    `target` is the commit whose configuration judges where head's does not (`base` where None). `owner_file`
+    tells the owner's `.github` repository. With `everything`
+    the whole tree of head is judged and every finding counts as new.
     """
 
     head: str | None
@@ -78,6 +78,7 @@ class Request:
     everything: bool = False
     fork: bool = False
     owner: Settings = field(default_factory=Settings)
+    owner_file: bool = False
     remarks: tuple[str, ...] = ()
 
 
@@ -150,10 +151,11 @@ class _Gathering:
 
     async def _configuration(self, tree: Tree) -> Configuration:
         await self._read_texts(tree, configuration_paths(tree))
-        policy, _ = read_policy(lambda path: self._text(tree, path), tree, self.request.owner)
+        owner, is_owners = self.request.owner, self.request.owner_file
+        policy, _ = read_policy(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
         named, _ = boundary_paths(policy, tree)
         await self._read_texts(tree, named)
-        return read_configuration(lambda path: self._text(tree, path), tree, self.request.owner)
+        return read_configuration(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
 
     def _text(self, tree: Tree, path: str) -> bytes | None:
         return self.texts.get(tree.blobs[path])

@@ -23,6 +23,7 @@ JWT_LIFE_S = 600
 _CONCLUSIONS = ("action_required", "cancelled", "failure", "neutral", "skipped", "success", "timed_out")
 _STATUSES = ("queued", "in_progress", "completed")
 _LEVELS = ("notice", "warning", "failure")
+INSTALLATION: web.RequestKey[Installation] = web.RequestKey("INSTALLATION")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -79,7 +80,7 @@ class RestFace:
                 if denied.errors is not None:
                     body["errors"] = denied.errors
                 response = web.json_response(body, status=denied.status, headers=denied.headers)
-            installation = request.get("installation")
+            installation = request.get(INSTALLATION)
             if installation is not None:
                 response.headers.update(_rate_headers(installation))
             return response
@@ -118,7 +119,7 @@ class RestFace:
         installation = self.world.installations.get(token.installation_id)
         if installation is None:
             raise Denied(401, "Bad credentials")
-        request["installation"] = installation
+        request[INSTALLATION] = installation
         if installation.suspended_at is not None:
             raise Denied(403, "This installation has been suspended")
         if time.time() - installation.window_start >= 3_600:
@@ -251,7 +252,9 @@ class RestFace:
     # Repositories and check runs
 
     async def get_repository(self, request: web.Request) -> web.Response:
-        return web.json_response(self.shapes.repository(self._repository(request)))
+        shape = self.shapes.repository(self._repository(request))
+        del shape["has_downloads"]  # webhooks carry it, the REST API no longer does
+        return web.json_response(shape)
 
     async def create_check_run(self, request: web.Request) -> web.Response:
         repository = self._repository(request, "checks", write=True)

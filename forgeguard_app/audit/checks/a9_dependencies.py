@@ -26,7 +26,7 @@ from forgeguard_app.audit.memo import Answers, Memo
 from forgeguard_app.audit.model import Finding, Level, Problem
 from forgeguard_app.audit.patterns import any_glob
 from forgeguard_app.audit.policy import CheckPolicy
-from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations, differences, included_paths
+from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations, differences, home_of, included_paths
 from forgeguard_app.audit.requirements.model import Manifest, Scope, normalised
 from forgeguard_app.audit.requirements.modules import (
     is_standard,

@@ -1,0 +1,106 @@
+"""The whole product in one process: simulated GitHub, web server and worker, over a fresh database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from forgeguard_app.flows.context import Context
+from forgeguard_app.github.client import Client
+from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.jobs.worker import run_worker
+from forgeguard_app.judging.judge import Judge
+from forgeguard_app.simulator.server import SimulatedGitHub
+from forgeguard_app.simulator.state import CheckRun, Installation, Repository, new_key
+from forgeguard_app.store.pool import Pool, open_pool
+from forgeguard_app.vault import Signer
+from forgeguard_app.web.server import make_web
+from tests.support.repositories import WorkTree
+
+APP_ID = 7
+TIMEOUT_S = 30.0
+PRIVATE_KEY, PUBLIC_KEY = new_key()
+
+
+@dataclass
+class Product:
+    """What a test plays with."""
+
+    github: SimulatedGitHub
+    pool: Pool
+    context: Context
+    address: str
+    session: aiohttp.ClientSession
+    secret: str
+    dsn: str
+
+    async def repository(self, name: str = "shop", *, private: bool = False, install: bool = True) -> tuple[Repository, Installation | None]:
+        """A new repository, installed on."""
+        owner = self.github.world.add_account(f"org-{secrets.token_hex(3)}")
+        repository = await self.github.create_repository(owner, name, private=private)
+        return repository, self.github.install(owner, [repository]) if install else None
+
+    async def push(self, tree: WorkTree, repository: Repository, branch: str = "main", *refspecs: str) -> str:
+        """Pushes over real git HTTP and gives the head."""
+        await asyncio.to_thread(tree.git, "push", "--quiet", "--force", self.github.clone_url(repository), *(refspecs or (f"HEAD:refs/heads/{branch}",)))
+        return tree.git("rev-parse", "HEAD")
+
+    async def verdicts(self, repository: Repository, sha: str, number: int = 3) -> dict[str, CheckRun]:
+        """The completed check runs of a head, by check code, once all are there."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            runs = self.github.world.latest_runs(repository.id, sha)
+            if len([run for run in runs if run.status == "completed"]) == number and await self._published(sha):
+                return {run.name.split(" ")[2]: run for run in runs}
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"no {number} verdicts on {sha}: {[(r.name, r.status) for r in self.github.world.runs_of(repository.id, sha)]}")
+
+    async def _published(self, sha: str) -> bool:
+        async with self.pool.acquire() as connection:
+            return bool(await connection.fetchval("SELECT bool_and(published_at IS NOT NULL) FROM audit_runs WHERE commit_sha = $1", sha))
+
+    async def idle(self) -> None:
+        """Waits until nothing is delivered, queued or running."""
+        await self.github.webhooks.settle()
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            async with self.pool.acquire() as connection:
+                if not await connection.fetchval("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"):
+                    return
+            await asyncio.sleep(0.02)
+        raise AssertionError("work is left over")
+
+
+@contextlib.asynccontextmanager
+async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterator[Product]:
+    """Starts it all; `worker` False leaves the jobs waiting."""
+    pool = await open_pool(dsn)
+    secret = secrets.token_hex(16)
+    links = Signer([b"k" * 32], "links")
+    async with SimulatedGitHub(folder / "github", secondary_limits=False) as github, aiohttp.ClientSession() as session:
+        runner = web.AppRunner(make_web(pool, links, (secret.encode(),), github.address), access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        github.register_app(APP_ID, PUBLIC_KEY, secret, f"{address}/webhooks/github")
+        client = Client(session, github.api_url)
+        context = Context(pool, client, Tokens(client, APP_ID, (PRIVATE_KEY,)), Judge(), folder / "home", github.address, address, links)
+        stop = asyncio.Event()
+        task = asyncio.create_task(run_worker(dsn, context, stop)) if worker else None
+        try:
+            yield Product(github, pool, context, address, session, secret, dsn)
+        finally:
+            stop.set()
+            if task is not None:
+                await task
+            await runner.cleanup()
+    pool.terminate()

@@ -1,0 +1,40 @@
+"""The project keeps its own rules."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_our_own_boundaries_hold_for_ourselves() -> None:
+    done = subprocess.run([sys.executable, "-m", "forgeguard_app.cli.main", "audit", "--all", "--strict", str(ROOT)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No boundary violations" in done.stdout
+
+
+def test_the_readme_opens_with_the_two_commands_that_the_makefile_has() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert readme.index("make demo") < readme.index("make test") < 1_500
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {name for name in re.findall(r"`make ([a-z]+)", readme)} <= targets
+
+
+def test_no_pin_has_an_address_and_every_dependency_has_a_pin() -> None:
+    pins = (ROOT / "constraints.txt").read_text()
+    assert "://" not in pins
+    names = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in pins.splitlines() if "==" in line}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [Requirement(text).name for text in (*project["dependencies"], *project["optional-dependencies"]["dev"])]
+    assert {re.sub(r"[-_.]+", "-", name).lower() for name in wanted} - names == set()
+
+
+def test_every_file_and_function_stays_within_sight() -> None:
+    long = [f"{path}: {len(path.read_text().splitlines())}" for path in (ROOT / "forgeguard_app").rglob("*.py") if len(path.read_text().splitlines()) > 400 and "provider_rules" not in path.name and "module_table" not in path.name]
+    assert long == []

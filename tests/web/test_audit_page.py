@@ -1,0 +1,33 @@
+"""The page of one audit: who sees it, and that a stranger's markup stays text."""
+
+from __future__ import annotations
+
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+
+EVIL = "<script>alert(1)</script>"
+
+
+async def test_a_private_audit_opens_with_its_signed_link_alone(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository(private=True)
+    tree.commit({"pyproject.toml": "[project]\nname='x'\nversion='1'\n", f"{EVIL.replace('/', '')}.py": "import yaml\n"}, EVIL)
+    runs = await product.verdicts(repository, await product.push(tree, repository))
+    link = str(runs["A9"].details_url)
+    async with product.session.get(link) as answer:
+        text = await answer.text()
+        assert answer.status == 200
+        assert EVIL not in text
+        assert "&lt;script&gt;" in text
+        assert "script-src" not in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    for wrong in (link[:-1], link.partition("?")[0], link.replace("signature=", "signature=%C3%A4")):
+        async with product.session.get(wrong) as answer:
+            assert answer.status == 404
+
+
+async def test_a_public_audit_opens_for_everybody(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    tree.commit({"a.py": "x = 1"})
+    runs = await product.verdicts(repository, await product.push(tree, repository))
+    async with product.session.get(str(runs["A4"].details_url).partition("?")[0]) as answer:
+        assert answer.status == 200

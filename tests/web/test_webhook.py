@@ -1,0 +1,162 @@
+"""Intake: every status code, and that nothing a stranger sends does harm."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from forgeguard_app.store.pool import Pool
+from tests.support.running import Product, running
+
+PUSH = {
+    "ref": "refs/heads/main", "before": "0" * 40, "after": "a" * 40, "deleted": False,
+    "repository": {"id": 5, "full_name": "o/r", "default_branch": "main", "private": True, "owner": {"id": 1, "login": "o"}},
+    "installation": {"id": 9}, "head_commit": {"message": "Hello \u0000 there", "author": {"name": "N"}},
+}  # fmt: skip
+
+
+@pytest.fixture
+async def intake(dsn: str, tmp_path: Path) -> AsyncIterator[Product]:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        yield product
+
+
+async def deliver(product: Product, body: bytes, event: str = "push", **changes: str | None) -> tuple[int, dict[str, object]]:
+    headers: dict[str, str | None] = {
+        "Content-Type": "application/json", "X-GitHub-Event": event, "X-GitHub-Delivery": str(uuid.uuid4()),
+        "X-Hub-Signature-256": "sha256=" + hmac.new(product.secret.encode(), body, hashlib.sha256).hexdigest(),
+        **{name.replace("_", "-"): value for name, value in changes.items()},
+    }  # fmt: skip
+    sent = {name: value for name, value in headers.items() if value is not None}
+    async with product.session.post(f"{product.address}/webhooks/github", data=body, headers=sent) as answer:
+        return answer.status, await answer.json(content_type=None)
+
+
+async def count(pool: Pool, table: str) -> int:
+    async with pool.acquire() as connection:
+        number: int = await connection.fetchval(f"SELECT count(*) FROM {table}")
+        return number
+
+
+async def test_a_push_is_durable_with_its_work_before_the_answer(intake: Product) -> None:
+    status, answer = await deliver(intake, json.dumps(PUSH).encode())
+    assert (status, answer["outcome"]) == (202, "accepted")
+    async with intake.pool.acquire() as connection:
+        row = await connection.fetchrow("SELECT r.commit_message, r.branch, d.event FROM audit_runs r JOIN deliveries d ON d.id = r.delivery_id")
+        assert row is not None
+        assert (row["commit_message"], row["branch"], row["event"]) == ("Hello \ufffd there", "main", "push")
+        assert await connection.fetchval("SELECT args->>'run_id' FROM procrastinate_jobs") == str(await connection.fetchval("SELECT id FROM audit_runs"))
+
+
+async def test_the_same_delivery_again_changes_nothing(intake: Product) -> None:
+    body, guid = json.dumps(PUSH).encode(), str(uuid.uuid4())
+    assert [(await deliver(intake, body, X_GitHub_Delivery=guid))[0] for _ in range(3)] == [202, 200, 200]
+    assert await count(intake.pool, "audit_runs") == await count(intake.pool, "procrastinate_jobs") == 1
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [None, "", "sha256=", "sha256=" + "0" * 64, "sha1=" + "0" * 40, "sha256=\u00e4\u00f6", "SHA256=" + "0" * 64, "sha256=x"],
+)
+async def test_without_the_right_signature_nothing_is_taken_in(intake: Product, signature: str | None) -> None:
+    assert (await deliver(intake, json.dumps(PUSH).encode(), X_Hub_Signature_256=signature))[0] == 401
+    assert await count(intake.pool, "deliveries") == 0
+
+
+async def test_a_sha1_signature_alone_is_not_enough(intake: Product) -> None:
+    body = json.dumps(PUSH).encode()
+    sha1 = "sha1=" + hmac.new(intake.secret.encode(), body, hashlib.sha1).hexdigest()
+    assert (await deliver(intake, body, X_Hub_Signature_256=None, X_Hub_Signature=sha1))[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "event", "changes"),
+    [
+        (b"garbage", "push", {}),
+        (b"\xff\xfe\x00", "push", {}),
+        (b"[]", "push", {}),
+        (b"{}", "push", {}),
+        (b"[" * 100_000, "push", {}),
+        (b"[" * 100_000, "unknown_event", {}),
+        (b"payload=%7B%7D", "push", {"Content_Type": "application/x-www-form-urlencoded"}),
+        (json.dumps(PUSH).encode(), "push", {"X_GitHub_Event": None}),
+        (json.dumps(PUSH).encode(), "push", {"X_GitHub_Delivery": "../../etc"}),
+        (json.dumps(PUSH | {"after": "--upload-pack=x"}).encode(), "push", {}),
+        (json.dumps(PUSH | {"ref": "refs/heads/a:refs/heads/b"}).encode(), "push", {}),
+        (json.dumps(PUSH | {"ref": "refs/heads/" + "x" * 5_000}).encode(), "push", {}),
+        (json.dumps(PUSH | {"repository": {"id": "5", "full_name": 3}}).encode(), "push", {}),
+    ],
+)
+async def test_what_its_headers_do_not_promise_is_a_bad_request(intake: Product, body: bytes, event: str, changes: dict[str, str | None]) -> None:
+    status, answer = await deliver(intake, body, event, **changes)
+    assert status == 400
+    assert answer["detail"]
+    assert await count(intake.pool, "deliveries") == 0
+
+
+async def test_past_25_megabytes_is_too_large_with_and_without_a_length(intake: Product) -> None:
+    body = io.BytesIO(b"x" * (26 << 20))
+    async with intake.session.post(f"{intake.address}/webhooks/github", data=body) as answer:
+        assert answer.status == 413
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(26):
+            yield b"x" * (1 << 20)
+
+    async with intake.session.post(f"{intake.address}/webhooks/github", data=chunks()) as answer:
+        assert answer.status == 413
+
+
+@pytest.mark.parametrize("event", ["ping", "star", "security_advisory"])
+async def test_events_we_do_not_act_on_are_noted_and_done(intake: Product, event: str) -> None:
+    assert await deliver(intake, b'{"zen": "x", "hook_id": 1}', event) == (200, {"outcome": "ignored"})
+
+
+async def test_an_installation_s_life(intake: Product) -> None:
+    def body(action: str, **more: object) -> bytes:
+        return json.dumps({"action": action, "installation": {"id": 9, "account": {"id": 1, "login": "o", "type": "User"}}, **more}).encode()
+
+    repositories = [{"id": n, "full_name": f"o/r{n}", "private": False} for n in (5, 6)]
+    assert (await deliver(intake, body("created", repositories=repositories), "installation"))[0] == 202
+    assert (await deliver(intake, body("removed", repositories_added=[], repositories_removed=repositories[:1]), "installation_repositories"))[0] == 202
+    async with intake.pool.acquire() as connection:
+        assert await connection.fetch("SELECT github_repo_id FROM repos WHERE removed_at IS NULL") == [(6,)]
+        for action, status in (("suspend", "suspended"), ("unsuspend", "active"), ("deleted", "deleted")):
+            await deliver(intake, body(action), "installation")
+            assert await connection.fetchval("SELECT status FROM installations") == status
+        assert await connection.fetchval("SELECT count(*) FROM repos WHERE webhook_active") == 0
+
+
+async def test_the_database_away_is_said_with_when_to_come_back(intake: Product) -> None:
+    intake.pool.terminate()
+    async with intake.session.post(
+        f"{intake.address}/webhooks/github", data=b"{}",
+        headers={"X-GitHub-Event": "ping", "X-GitHub-Delivery": str(uuid.uuid4()), "Content-Type": "application/json",
+                 "X-Hub-Signature-256": "sha256=" + hmac.new(intake.secret.encode(), b"{}", hashlib.sha256).hexdigest()},
+    ) as answer:  # fmt: skip
+        assert answer.status == 503
+        assert int(answer.headers["Retry-After"]) > 0
+    async with intake.session.get(f"{intake.address}/readyz") as answer:
+        assert answer.status == 503
+        assert (await answer.json())["checks"]["database"] == "away"
+
+
+async def test_health(intake: Product) -> None:
+    for path in ("/healthz", "/readyz"):
+        async with intake.session.get(intake.address + path) as answer:
+            assert answer.status == 200
+
+
+async def test_a_strange_path_is_a_problem_and_not_a_trace(intake: Product) -> None:
+    for path in ("/nowhere", "/audits/not-an-id", f"/audits/{uuid.uuid4()}", "/static/../server.py"):
+        async with intake.session.get(intake.address + path) as answer:
+            assert answer.status in (403, 404)
+            assert "Traceback" not in await answer.text()
+            assert answer.headers["X-Request-Id"]
