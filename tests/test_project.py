@@ -14,7 +14,13 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_our_own_boundaries_hold_for_ourselves() -> None:
-    done = subprocess.run([sys.executable, "-m", "forgeguard_app.cli.main", "audit", "--all", "--strict", str(ROOT)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "forgeguard_app.cli.main", "audit", "--all", "--strict", str(ROOT)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No boundary violations" in done.stdout
 
@@ -36,5 +42,11 @@ def test_no_pin_has_an_address_and_every_dependency_has_a_pin() -> None:
 
 
 def test_every_file_and_function_stays_within_sight() -> None:
-    long = [f"{path}: {len(path.read_text().splitlines())}" for path in (ROOT / "forgeguard_app").rglob("*.py") if len(path.read_text().splitlines()) > 400 and "provider_rules" not in path.name and "module_table" not in path.name]
+    long = [
+        f"{path}: {len(path.read_text().splitlines())}"
+        for path in (ROOT / "forgeguard_app").rglob("*.py")
+        if len(path.read_text().splitlines()) > 400
+        and "provider_rules" not in path.name
+        and "module_table" not in path.name
+    ]
     assert long == []

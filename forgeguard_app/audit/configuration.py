@@ -42,7 +42,9 @@ def configuration_paths(tree: Tree) -> list[str]:
     return [path for path in (*POLICY_PATHS, *DEFAULT_PATHS, CONFIG_PATH, IGNORE_PATH) if path in tree.blobs]
 
 
-def read_policy(read: ReadText, tree: Tree, owner: Settings, *, owner_file: bool = False) -> tuple[Policy, tuple[Problem, ...]]:
+def read_policy(
+    read: ReadText, tree: Tree, owner: Settings, *, owner_file: bool = False
+) -> tuple[Policy, tuple[Problem, ...]]:
     """The policy at one commit; the first of the two places that exists counts.
 
     `owner_file` tells the owner's `.github` repository, whose file may say more.

@@ -7,6 +7,7 @@ keep no places. Both readers here are iterative or bounded in depth, so that no 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -119,7 +120,7 @@ class _Json:
             raise self.fail(f"nested more than {MAX_DEPTH} deep")
         node = Node(None, *self.place(self.start))
         kind, token = self.kind, self.token
-        if kind == "mark" and token in "[{":
+        if kind == "mark" and token in ("[", "{"):
             self.advance()
             node.value = self._list(depth) if token == "[" else self._mapping(node, depth)  # noqa: S105
             return node
@@ -168,7 +169,7 @@ class _Json:
         return False
 
     def _comma(self, closing: str) -> None:
-        if not (self.kind == "mark" and self.token == ","):
+        if (self.kind, self.token) != ("mark", ","):
             raise self.fail(f"a ',' or '{closing}' is missing here")
         comma = self.start
         self.advance()
@@ -211,7 +212,7 @@ def read_json(text: str) -> Node:
 
 # libyaml where the wheel has it: twenty times faster, and events alone never recurse.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_RESOLVER = yaml.resolver.Resolver()
+_RESOLVER: Any = yaml.resolver.Resolver()
 _PLAIN = "tag:yaml.org,2002:"
 
 
@@ -235,10 +236,9 @@ def read_yaml(text: str) -> Node | None:
         return _from_events(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         message = " ".join(part for part in (error.context, error.problem) if part)
-        raise DocumentError(
-            message or "not YAML", mark.line + 1 if mark else 1, mark.column + 1 if mark else 1
-        ) from None
+        raise DocumentError(message or "not YAML", line, column) from None
     except yaml.YAMLError:
         raise DocumentError("not YAML", 1, 1) from None
 
@@ -247,7 +247,7 @@ def _from_events(text: str) -> Node | None:
     root: Node | None = None
     documents = 0
     stack: list[tuple[Node, list[Node]]] = []  # a mapping's pending key waits in the list
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in cast(Iterator[Any], yaml.parse(text, Loader=_LOADER)):
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1

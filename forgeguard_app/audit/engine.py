@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies, w1_secrets
@@ -50,7 +50,7 @@ class _Verdict:
 
 def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
     """The report on the change under the given configuration."""
-    verdicts = {
+    verdicts: dict[CheckCode, Callable[[], _Verdict]] = {
         CheckCode.A4: lambda: _boundaries(change, facts, judging, memo),
         CheckCode.A9: lambda: _dependencies(change, facts, judging, memo),
         CheckCode.W1: lambda: _secrets(change, judging),

@@ -40,6 +40,16 @@ class Tree:
     blobs: Mapping[str, str]
 
     @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Every path, in order."""
+        return tuple(self.blobs)
+
+    @cached_property
+    def contents(self) -> tuple[str, ...]:
+        """Every blob id, in the order of the paths."""
+        return tuple(self.blobs.values())
+
+    @cached_property
     def python_paths(self) -> tuple[str, ...]:
         """Every Python file, in order."""
         return tuple(path for path in self.blobs if path.endswith(SUFFIXES))

@@ -38,11 +38,11 @@ def marked(
     for (rule, path, subject), group in groups.items():
         more = len(group) - had[rule, renames.get(path, path), subject]
         lines = touched.get(path, ())
-        group.sort(key=lambda f: (f.line not in lines, f.line, f.column))
-        numbered = [replace(finding, new=n < more) for n, finding in enumerate(group)]
-        numbered.sort(key=lambda f: (f.line, f.column))
-        for ordinal, finding in enumerate(numbered):
-            out.append(replace(finding, fingerprint=digest(code, rule, path, subject, str(ordinal))))
+        fresh = sorted(group, key=lambda f: (f.line not in lines, f.line, f.column))[: max(more, 0)]
+        group.sort(key=lambda f: (f.line, f.column))
+        for ordinal, finding in enumerate(group):
+            fingerprint = digest(code, rule, path, subject, str(ordinal))
+            out.append(replace(finding, new=any(finding is one for one in fresh), fingerprint=fingerprint))
     return sorted(out, key=lambda finding: finding.order)
 
 
@@ -52,4 +52,4 @@ def gated(findings: Iterable[Finding], gate: Gate, changed: Collection[str]) -> 
         return tuple(replace(finding, counted=True) for finding in findings)
     if gate is Gate.CHANGED:
         return tuple(replace(finding, counted=finding.new or finding.path in changed) for finding in findings)
-    return tuple(replace(finding, counted=finding.new) for finding in findings)
+    return tuple(replace(finding, counted=True) if finding.new else finding for finding in findings)

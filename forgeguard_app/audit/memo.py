@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from threading import RLock
 from typing import Any, TypeVar, cast
 
 from forgeguard_app.audit.facts import Tree
@@ -14,7 +15,7 @@ from forgeguard_app.audit.languages.python_modules import ModuleIndex
 
 T = TypeVar("T")
 MAX_CONTEXTS = 24
-MAX_ANSWERS = 200_000
+MAX_ANSWERS = 100_000
 
 
 class Memo:
@@ -22,16 +23,18 @@ class Memo:
 
     def __init__(self) -> None:
         self._contexts: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = RLock()
 
     def context(self, key: Hashable, make: Callable[[], T]) -> T:
         """The context kept under the key, made where there is none."""
-        if key in self._contexts:
-            self._contexts.move_to_end(key)
-            return cast(T, self._contexts[key])
-        made = self._contexts[key] = make()
-        while len(self._contexts) > MAX_CONTEXTS:
-            self._contexts.popitem(last=False)
-        return made
+        with self._lock:  # audits of one worker run side by side
+            if key in self._contexts:
+                self._contexts.move_to_end(key)
+                return cast(T, self._contexts[key])
+            made = self._contexts[key] = make()
+            while len(self._contexts) > MAX_CONTEXTS:
+                self._contexts.popitem(last=False)
+            return made
 
     def modules(self, tree: Tree) -> ModuleIndex:
         """The tree's modules; two trees of the same Python files share one index."""

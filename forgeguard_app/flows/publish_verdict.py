@@ -7,7 +7,7 @@ up and adopted instead of repeated.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
@@ -18,6 +18,7 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.github import check_runs
 from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Annotation, CheckRun, Held
 from forgeguard_app.github.client import Refused
+from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.store.audits import (
     Run,
     StoredCheck,
@@ -33,6 +34,7 @@ from forgeguard_app.store.repos import Repo, get_repo
 
 _UNAUTHORIZED, _UNPROCESSABLE = 401, 422
 _GONE = (403, 404, 410)
+_ROOM_FOR_MORE = 60_000  # bytes of a summary that gets a sentence added
 log = structlog.get_logger()
 
 
@@ -62,13 +64,17 @@ async def publish_verdict(context: Context, run_id: UUID) -> None:
         return
     try:
         token = await context.tokens.get(installation.github_installation_id, repo.github_repo_id)
+        outlet = _Outlet(context, token, run, repo)
         results = await asyncio.gather(
-            *(_publish(context, token, run, repo, check, outbox[check.check_code]) for check in checks),
+            *(_publish(outlet, check, outbox[check.check_code]) for check in checks),
             return_exceptions=True,
         )
         for problem in results:
             if isinstance(problem, BaseException):
                 raise problem
+    except NoAccess as error:
+        log.warning("publish.no_access", status=error.status)
+        return
     except Refused as error:
         if error.status == _UNAUTHORIZED:
             context.tokens.drop(installation.github_installation_id, repo.github_repo_id)
@@ -99,46 +105,56 @@ async def announce_progress(context: Context, run: Run, repo: Repo, token: str) 
         await _note_sent(context, run.id, row.check_code, held, final=False)
 
 
-async def _publish(context: Context, token: str, run: Run, repo: Repo, check: StoredCheck, row: Outbox) -> None:
+@dataclass(frozen=True)
+class _Outlet:
+    """Where one run's verdict goes."""
+
+    context: Context
+    token: str
+    run: Run
+    repo: Repo
+
+    async def send(self, code: str, wanted: CheckRun, held: Held | None) -> None:
+        """One write where there are at most fifty annotations, one more for each further fifty."""
+        client, name = self.context.client, self.repo.full_name
+        unfinished = True
+        while unfinished:
+            await _note_sending(self.context, self.run.id, code)
+            if held is None:
+                held = await check_runs.create(client, self.token, name, check_runs.creation(wanted))
+            else:
+                body = check_runs.continuation(wanted, held.annotations)
+                held = await check_runs.update(client, self.token, name, held.github_id, body)
+            unfinished = held.annotations < len(wanted.annotations)
+            await _note_sent(self.context, self.run.id, code, held, final=not unfinished)
+
+    async def held(self, wanted: CheckRun, row: Outbox) -> Held | None:
+        """What GitHub holds already; where a write's fate is unknown, GitHub is asked."""
+        client, name = self.context.client, self.repo.full_name
+        if row.sending_at is None:
+            return None if row.github_id is None else Held(row.github_id, row.annotations_sent)
+        if row.github_id is not None:
+            return await check_runs.get(client, self.token, name, row.github_id)
+        return await check_runs.find(client, self.token, name, wanted)
+
+
+async def _publish(outlet: _Outlet, check: StoredCheck, row: Outbox) -> None:
     if row.published_at is not None:
         return
-    wanted = await _final(context, run, check)
-    held = await _held(context, token, repo, wanted, row)
+    wanted = await _final(outlet.context, outlet.run, check)
     try:
-        await _send(context, token, run, repo, check.check_code, wanted, held)
+        await outlet.send(check.check_code, wanted, await outlet.held(wanted, row))
     except Refused as error:
         if error.status != _UNPROCESSABLE or not wanted.annotations:
             raise
         # GitHub takes no part of a request with one bad annotation; the verdict matters more than its places.
         log.warning("publish.annotations_refused", check=check.check_code, reason=str(error)[:300])
         said = "\n\nGitHub refused the annotations; every finding stands behind the link."
-        bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, 60_000) + said)
-        await _send(context, token, run, repo, check.check_code, bare, held)
-
-
-async def _held(context: Context, token: str, repo: Repo, wanted: CheckRun, row: Outbox) -> Held | None:
-    """What GitHub holds already; where a write's fate is unknown, GitHub is asked."""
-    if row.sending_at is None:
-        return None if row.github_id is None else Held(row.github_id, row.annotations_sent)
-    if row.github_id is not None:
-        return await check_runs.get(context.client, token, repo.full_name, row.github_id)
-    return await check_runs.find(context.client, token, repo.full_name, wanted)
-
-
-async def _send(
-    context: Context, token: str, run: Run, repo: Repo, code: str, wanted: CheckRun, held: Held | None
-) -> None:
-    """One write where there are at most fifty annotations, one more for each further fifty."""
-    unfinished = True
-    while unfinished:
-        await _note_sending(context, run.id, code)
-        if held is None:
-            held = await check_runs.create(context.client, token, repo.full_name, check_runs.creation(wanted))
-        else:
-            body = check_runs.continuation(wanted, held.annotations)
-            held = await check_runs.update(context.client, token, repo.full_name, held.github_id, body)
-        unfinished = held.annotations < len(wanted.annotations)
-        await _note_sent(context, run.id, code, held, final=not unfinished)
+        bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, _ROOM_FOR_MORE) + said)
+        async with outlet.context.pool.acquire() as connection:
+            rows = await want_check_runs(connection, outlet.run.id, [check.check_code])
+        now = next(one for one in rows if one.check_code == check.check_code)
+        await outlet.send(check.check_code, bare, await outlet.held(bare, now))
 
 
 async def _note_sending(context: Context, run_id: UUID, code: str) -> None:

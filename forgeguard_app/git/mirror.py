@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -187,7 +187,7 @@ async def _acquire(handle: int) -> None:
 
 
 @contextlib.contextmanager
-def _as_temporary() -> contextlib.AbstractContextManager[None]:  # type: ignore[misc]
+def _as_temporary() -> Iterator[None]:
     try:
         yield
     except TimeoutError:

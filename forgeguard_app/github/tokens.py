@@ -11,8 +11,13 @@ from datetime import datetime
 from forgeguard_app.github.client import Client, Refused, make_app_jwt
 
 EARLY_S = 300.0
+_NO_ACCESS = (403, 404, 422)
 MAX_TOKENS = 2_000
 PERMISSIONS = {"checks": "write", "contents": "read", "metadata": "read"}
+
+
+class NoAccess(Refused):
+    """The installation is suspended or gone, or the repository no longer belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class Tokens:
         """A token that holds for five minutes at the least.
 
         Raises:
-            Refused: the installation is suspended or gone, or the repository no longer belongs to it.
+            NoAccess: as its name says.
+            Refused: GitHub does not take us for the App.
             Temporary: see Client.ask.
         """
         key = (installation_id, repository_id)
@@ -61,6 +67,8 @@ class Tokens:
             except Refused as error:
                 if error.status == 401 and number + 1 < len(self._keys):
                     continue  # the first key was rotated away
+                if error.status in _NO_ACCESS:
+                    raise NoAccess(error.status, str(error)) from error
                 raise
             expires = datetime.fromisoformat(answer["expires_at"].replace("Z", "+00:00")).timestamp()
             return _Token(answer["token"], expires)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -38,7 +39,7 @@ class Retry(BaseRetryStrategy):
         wait = min(0.5 * 2.0 ** min(job.attempts, 12), MAX_WAIT_S)
         if isinstance(exception, Temporary) and exception.delay_s is not None:
             wait = max(exception.delay_s, min(wait, 1.0))
-        return RetryDecision(retry_in={"seconds": wait})
+        return RetryDecision(retry_in={"seconds": math.ceil(wait)})
 
 
 def make_app(dsn: str) -> App:

@@ -67,7 +67,6 @@ class FactsCache:
 def _interned(facts: PythonFacts) -> PythonFacts:
     """The facts with one object for each name: modules repeat from file to file."""
     imports = tuple(
-        Import(sys.intern(item.module), tuple(map(sys.intern, item.names)), *item[2:])  # type: ignore[arg-type]
-        for item in facts.imports
+        Import(sys.intern(item.module), tuple(map(sys.intern, item.names)), *item[2:]) for item in facts.imports
     )
     return PythonFacts(imports, facts.has_code)

@@ -111,7 +111,7 @@ class _Gathering:
             read_tree(repository, request.head) if request.head else read_index(repository), self._changes()
         )
         head, base = Tree(head_files), Tree(_before(head_files, changes, request.everything))
-        head_config, judging = await self._configure(head, base)
+        judging = await self._configure(head, base)
         ranged = await self._facts(head, base, changes, judging)
         standing = await self._standing(head, changes, judging)
         change = Change(
@@ -136,7 +136,7 @@ class _Gathering:
             return []
         return await list_changes(self.source.repository, self.request.base, self.request.head)
 
-    async def _configure(self, head: Tree, base: Tree) -> tuple[Configuration, Judging]:
+    async def _configure(self, head: Tree, base: Tree) -> Judging:
         request = self.request
         target = base
         if request.target is not None and request.target != request.base:
@@ -147,7 +147,7 @@ class _Gathering:
         enforced = request.owner.enforce.policy == "target"
         judging = choose(head_config, base_config, target_judges=enforced, fork=request.fork, owner=request.owner)
         notes = {code: (*request.remarks, *judging.notes.get(code, ())) for code in CheckCode}
-        return head_config, replace(judging, notes=notes)
+        return replace(judging, notes=notes)
 
     async def _configuration(self, tree: Tree) -> Configuration:
         await self._read_texts(tree, configuration_paths(tree))

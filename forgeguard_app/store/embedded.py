@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -163,7 +164,7 @@ def _initialise(place: _Place) -> None:
     fresh.rename(place.data)
 
 
-def _as(place: _Place) -> dict[str, int | list[int]]:
+def _as(place: _Place) -> dict[str, Any]:
     if place.account is None:
         return {}
     return {"user": place.account.pw_uid, "group": place.account.pw_gid, "extra_groups": []}
@@ -199,7 +200,7 @@ async def _start(place: _Place, settings: Sequence[str]) -> subprocess.Popen[byt
     deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
     while True:
         with log.open("wb") as out:
-            process = subprocess.Popen(  # noqa: ASYNC220  (fork and exec, no wait)
+            process: subprocess.Popen[bytes] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=_environment(),
                 start_new_session=True, preexec_fn=die_with_parent(signal.SIGINT), **_as(place),
             )  # fmt: skip

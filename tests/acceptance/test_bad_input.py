@@ -29,10 +29,22 @@ async def judged(product: Product, tree: WorkTree, repository: Repository) -> di
 
 async def test_strange_names_and_contents(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
-    names = {"spaced name.py", "tab\there.py", 'quote".py', "new\nline.py", "uml\u00e4ut.py", "-dash.py", "back\\slash.py", "emoji\U0001f600.py", "a b/\u202e.py"}
+    names = {
+        "spaced name.py",
+        "tab\there.py",
+        'quote".py',
+        "new\nline.py",
+        "uml\u00e4ut.py",
+        "-dash.py",
+        "back\\slash.py",
+        "emoji\U0001f600.py",
+        "a b/\u202e.py",
+    }
     tree.write(dict.fromkeys(names, "x = 1\nbad\n"))
     (tree.folder / os.fsdecode(b"latin-\xe9.py")).write_bytes(b"# \xe9\nbad\n")
-    tree.write({"nul.py": b"import os\n\0bad\n", "binary.bin": bytes(range(256)) * 40, "utf16.py": "bad".encode("utf-16")})
+    tree.write(
+        {"nul.py": b"import os\n\0bad\n", "binary.bin": bytes(range(256)) * 40, "utf16.py": "bad".encode("utf-16")}
+    )
     tree.commit({})
     runs = await judged(product, tree, repository)
     found = {a["path"] for a in runs["A4"].annotations}
@@ -55,7 +67,12 @@ async def test_symlinks_and_submodules_are_not_followed(product: Product, tree: 
 
 async def test_gitattributes_hide_nothing(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
-    tree.commit({".gitattributes": "* -diff binary filter=lfs\n", "t.py": "T = 'gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17'\n"})
+    tree.commit(
+        {
+            ".gitattributes": "* -diff binary filter=lfs\n",
+            "t.py": "T = 'gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17'\n",
+        }
+    )
     assert (await judged(product, tree, repository))["W1"].conclusion == "neutral"
 
 
@@ -90,7 +107,9 @@ async def test_five_thousand_changed_files(product: Product, tree: WorkTree) -> 
         ({"pyproject.toml": "a = " + "[" * 50_000, "a.py": "import os"}, "A9"),
     ],
 )
-async def test_hostile_configuration_is_an_error_where_it_stands(product: Product, tree: WorkTree, files: Files, code: str) -> None:
+async def test_hostile_configuration_is_an_error_where_it_stands(
+    product: Product, tree: WorkTree, files: Files, code: str
+) -> None:
     repository = await prepared(product, tree)
     tree.commit(files)
     runs = await judged(product, tree, repository)
@@ -117,7 +136,9 @@ async def test_an_unreachable_before_falls_back_and_is_said(product: Product, tr
     assert "is gone; judged against the first parent" in runs["A4"].output["summary"]
 
 
-async def test_a_repository_that_vanished_is_an_error_and_the_next_push_is_audited(product: Product, tree: WorkTree, tmp_path: Path) -> None:
+async def test_a_repository_that_vanished_is_an_error_and_the_next_push_is_audited(
+    product: Product, tree: WorkTree, tmp_path: Path
+) -> None:
     repository, _ = await product.repository()
     tree.commit({"a.py": "x"})
     shutil.rmtree(product.context.home, ignore_errors=True)
@@ -127,7 +148,9 @@ async def test_a_repository_that_vanished_is_an_error_and_the_next_push_is_audit
         sha = await product.push(tree, repository)
         installation.repository_ids.clear()
         await product.idle()
-        status = await connection.fetchrow("SELECT status, overall_result, error_detail FROM audit_runs WHERE commit_sha = $1", sha)
+        status = await connection.fetchrow(
+            "SELECT status, overall_result, error_detail FROM audit_runs WHERE commit_sha = $1", sha
+        )
         assert status is not None
         if status["status"] == "error":
             assert status["overall_result"] == "ERROR"
@@ -140,6 +163,15 @@ async def test_a_repository_that_vanished_is_an_error_and_the_next_push_is_audit
 
 async def test_after_all_of_that_the_next_push_is_audited(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
-    product.github.webhooks.send("push", {"ref": "refs/heads/x", "before": "0" * 40, "after": "a" * 40, "deleted": False, "repository": {"id": repository.id, "full_name": repository.full_name}})
+    product.github.webhooks.send(
+        "push",
+        {
+            "ref": "refs/heads/x",
+            "before": "0" * 40,
+            "after": "a" * 40,
+            "deleted": False,
+            "repository": {"id": repository.id, "full_name": repository.full_name},
+        },
+    )
     tree.commit({"b.py": "bad"})
     assert (await judged(product, tree, repository))["A4"].conclusion == "failure"

@@ -15,7 +15,9 @@ from tests.support.judged import judge
 from tests.support.repositories import Files, WorkTree
 from tests.support.running import Product, running
 
-BOUNDARIES = json.dumps({"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]})
+BOUNDARIES = json.dumps(
+    {"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}
+)
 PROJECT = '[project]\nname = "x"\nversion = "1"\ndependencies = ["requests"]\n'
 START: Files = {"boundaries.json": BOUNDARIES, "pyproject.toml": PROJECT, "a.py": "import requests\n"}
 
@@ -42,7 +44,9 @@ async def test_a_push_becomes_three_check_runs_with_annotations(product: Product
     }  # fmt: skip
     assert runs["A4"].output["title"] == "1 new boundary violation"
     assert all(run.writes == 1 for run in runs.values())
-    assert secret[6:20] not in json.dumps([run.output for run in runs.values()]) + json.dumps([run.annotations for run in runs.values()])
+    assert secret[6:20] not in json.dumps([run.output for run in runs.values()]) + json.dumps(
+        [run.annotations for run in runs.values()]
+    )
     async with product.session.get(str(runs["A4"].details_url)) as page:
         text = await page.text()
         assert page.status == 200
@@ -92,7 +96,9 @@ async def test_on_the_default_branch_the_newest_head_that_passed_is_the_base(pro
         assert await connection.fetchval("SELECT base_sha FROM audit_runs WHERE commit_sha = $1", still) == passed
 
 
-async def test_a_branch_is_judged_since_it_left_its_target_however_many_pushes(product: Product, tree: WorkTree) -> None:
+async def test_a_branch_is_judged_since_it_left_its_target_however_many_pushes(
+    product: Product, tree: WorkTree
+) -> None:
     repository = await started(product, tree)
     tree.git("switch", "--quiet", "--create", "topic")
     tree.commit({"b.py": "bad"})
@@ -110,8 +116,23 @@ async def test_the_open_pull_request_s_base_is_the_target(product: Product, tree
     await product.verdicts(repository, release)
     tree.git("switch", "--quiet", "--create", "topic")
     sha = tree.commit({"c.py": "x = 1"})
-    pull = {"number": 3, "state": "open", "head": {"ref": "topic", "sha": sha, "repo": None}, "base": {"ref": "release", "sha": release, "repo": None}}
-    product.github.webhooks.send("pull_request", {"action": "opened", "pull_request": pull, "repository": product.github.shapes.repository(repository), "installation": {"id": product.github.world.installation_of(repository.id).id}})  # type: ignore[union-attr]
+    pull = {
+        "number": 3,
+        "state": "open",
+        "head": {"ref": "topic", "sha": sha, "repo": None},
+        "base": {"ref": "release", "sha": release, "repo": None},
+    }
+    installation = product.github.world.installation_of(repository.id)
+    assert installation is not None
+    product.github.webhooks.send(
+        "pull_request",
+        {
+            "action": "opened",
+            "pull_request": pull,
+            "repository": product.github.shapes.repository(repository),
+            "installation": {"id": installation.id},
+        },
+    )
     await product.idle()
     await product.push(tree, repository, "topic")
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "success"
@@ -130,7 +151,11 @@ async def test_a_broken_configuration_needs_action_on_its_line(product: Product,
     repository = await started(product, tree)
     tree.commit({"boundaries.json": '{\n  "layers": [{"name": "a"}]\n}'})
     runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))
-    assert {code: run.conclusion for code, run in runs.items()} == {"A4": "action_required", "A9": "success", "W1": "success"}
+    assert {code: run.conclusion for code, run in runs.items()} == {
+        "A4": "action_required",
+        "A9": "success",
+        "W1": "success",
+    }
     assert [(a["path"], a["start_line"]) for a in runs["A4"].annotations] == [("boundaries.json", 2)]
     tree.commit({".github/forgeguard.yml": "gate: never\nchekcs: {}\n"})
     runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))
@@ -147,15 +172,24 @@ async def test_a_disabled_check_is_skipped_and_never_absent(product: Product, tr
 
 async def test_what_a_change_loosens_is_said_first(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
-    loose = json.dumps({"layers": [{"name": "all", "glob": "**/*.py"}], "known_violations": [{"layer": "all", "file": "a.py", "pattern": "bad"}]})
+    loose = json.dumps(
+        {
+            "layers": [{"name": "all", "glob": "**/*.py"}],
+            "known_violations": [{"layer": "all", "file": "a.py", "pattern": "bad"}],
+        }
+    )
     tree.commit({"boundaries.json": loose, ".forgeguard.yml": "checks: {A9: {level: warn}}"})
     runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))
     assert runs["A4"].output["summary"].startswith("- This change loosens the rules: 1 rule removed, 1 exception added")
     assert "level fail → warn" in runs["A9"].output["summary"]
 
 
-@pytest.mark.parametrize("refspec", [":refs/heads/gone", "HEAD:refs/tags/v1", "HEAD:refs/heads/gh-readonly-queue/main/pr-1-abc"])
-async def test_deleted_branches_tags_and_the_merge_queue_give_no_run(product: Product, tree: WorkTree, refspec: str) -> None:
+@pytest.mark.parametrize(
+    "refspec", [":refs/heads/gone", "HEAD:refs/tags/v1", "HEAD:refs/heads/gh-readonly-queue/main/pr-1-abc"]
+)
+async def test_deleted_branches_tags_and_the_merge_queue_give_no_run(
+    product: Product, tree: WorkTree, refspec: str
+) -> None:
     repository = await started(product, tree)
     await product.push(tree, repository, "gone")
     await product.idle()
@@ -164,7 +198,9 @@ async def test_deleted_branches_tags_and_the_merge_queue_give_no_run(product: Pr
         await product.push(tree, repository, "x", refspec)
         await product.idle()
         assert await connection.fetchval("SELECT count(*) FROM audit_runs") == before
-        assert await connection.fetchval("SELECT outcome FROM deliveries ORDER BY received_at DESC LIMIT 1") == "ignored"
+        assert (
+            await connection.fetchval("SELECT outcome FROM deliveries ORDER BY received_at DESC LIMIT 1") == "ignored"
+        )
 
 
 async def test_a_redelivery_changes_nothing(product: Product, tree: WorkTree) -> None:
@@ -227,7 +263,9 @@ async def test_a_check_run_whose_answer_was_lost_is_adopted(product: Product, tr
     async with product.pool.acquire() as connection:
         run_id = await connection.fetchval("SELECT id FROM audit_runs WHERE commit_sha = $1", sha)
         await connection.execute("UPDATE audit_runs SET published_at = NULL")
-        await connection.execute("UPDATE check_runs SET published_at = NULL, github_id = NULL, annotations_sent = 0, sending_at = now()")
+        await connection.execute(
+            "UPDATE check_runs SET published_at = NULL, github_id = NULL, annotations_sent = 0, sending_at = now()"
+        )
     await publish_verdict(product.context, run_id)
     assert len(product.github.world.runs_of(repository.id, sha)) == 3
 
@@ -252,7 +290,9 @@ async def test_a_renamed_repository_goes_on(product: Product, tree: WorkTree) ->
     assert len(product.github.world.runs_of(repository.id, sha)) == 6, "the write followed the redirect as a write"
 
 
-async def test_an_owner_s_file_is_the_default_of_all_repositories(product: Product, tree: WorkTree, tmp_path: Path) -> None:
+async def test_an_owner_s_file_is_the_default_of_all_repositories(
+    product: Product, tree: WorkTree, tmp_path: Path
+) -> None:
     repository = await started(product, tree)
     meta = product.github.world.add_repository(repository.owner, ".github")
     from forgeguard_app.simulator.git_http import make_folder
@@ -263,7 +303,10 @@ async def test_an_owner_s_file_is_the_default_of_all_repositories(product: Produ
     installation.repository_ids.add(meta.id)
     owner = WorkTree(tmp_path / "owner")
     owner.commit({".github/forgeguard.yml": "checks: {A4: {enabled: false}}\nenforce: {checks: {W1: {level: fail}}}\n"})
-    assert {run.conclusion for run in (await product.verdicts(meta, await product.push(owner, meta))).values()} == {"success", "skipped"}
+    assert {run.conclusion for run in (await product.verdicts(meta, await product.push(owner, meta))).values()} == {
+        "success",
+        "skipped",
+    }
     tree.commit({"b.py": "bad\nT = 'gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17'\n"})
     runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))
     assert {code: run.conclusion for code, run in runs.items()} == {"A4": "skipped", "A9": "success", "W1": "failure"}

@@ -17,11 +17,18 @@ GOOD = {"pyproject.toml": "[project]\nname='x'\nversion='1'\ndependencies=['requ
 
 def audit(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "forgeguard_app.cli.main", "audit", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment})
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
+    )
 
 
 def findings(done: subprocess.CompletedProcess[str]) -> list[tuple[str, int, str]]:
-    return [(f["path"], f["line"], f["rule"]) for check in json.loads(done.stdout)["checks"] for f in check["findings"] if f["new"]]
+    return [
+        (f["path"], f["line"], f["rule"])
+        for check in json.loads(done.stdout)["checks"]
+        for f in check["findings"]
+        if f["new"]
+    ]
 
 
 def test_exit_status_says_what_came_out(tree: WorkTree) -> None:
@@ -41,12 +48,36 @@ def test_json_has_the_fixed_shape(tree: WorkTree) -> None:
     head = tree.commit({"b.py": "\nimport yaml\n"})
     report = json.loads(audit(tree.folder, "--format", "json").stdout)
     assert list(report) == ["version", "base", "head", "overall_result", "files_checked", "checks"]
-    assert (report["version"], report["base"], report["head"], report["overall_result"], report["files_checked"]) == (1, base, head, "FAIL", 1)
+    assert (report["version"], report["base"], report["head"], report["overall_result"], report["files_checked"]) == (
+        1,
+        base,
+        head,
+        "FAIL",
+        1,
+    )
     assert [check["check_code"] for check in report["checks"]] == ["A4", "A9", "W1"]
     assert list(report["checks"][1]) == ["check_code", "check_name", "result", "detail", "findings"]
     (finding,) = report["checks"][1]["findings"]
-    assert list(finding) == ["path", "line", "end_line", "column", "rule", "message", "level", "new", "commit", "fingerprint"]
-    assert (finding["path"], finding["line"], finding["column"], finding["level"], finding["new"], finding["commit"]) == ("b.py", 2, 1, "failure", True, None)
+    assert list(finding) == [
+        "path",
+        "line",
+        "end_line",
+        "column",
+        "rule",
+        "message",
+        "level",
+        "new",
+        "commit",
+        "fingerprint",
+    ]
+    assert (
+        finding["path"],
+        finding["line"],
+        finding["column"],
+        finding["level"],
+        finding["new"],
+        finding["commit"],
+    ) == ("b.py", 2, 1, "failure", True, None)
 
 
 def test_the_default_range_on_a_branch_is_since_the_default_branch(tree: WorkTree) -> None:
@@ -119,7 +150,14 @@ def test_a_shallow_clone_is_told_what_to_fetch(tree: WorkTree, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--base", "nowhere"], ["--head", "--upload-pack=x"], ["/nonexistent"], ["--all", "--staged"], ["--format", "xml"], ["--explain", "nothing-like-it"]],
+    [
+        ["--base", "nowhere"],
+        ["--head", "--upload-pack=x"],
+        ["/nonexistent"],
+        ["--all", "--staged"],
+        ["--format", "xml"],
+        ["--explain", "nothing-like-it"],
+    ],
 )
 def test_bad_usage_is_two_and_says_why(tree: WorkTree, arguments: list[str]) -> None:
     tree.commit(GOOD)

@@ -42,29 +42,57 @@ def all_gone(pids: set[int], within_s: float = 20) -> bool:
 
 
 def test_once_shows_three_check_runs_of_the_sample() -> None:
-    done = subprocess.run([*COMMAND, "demo", "--once"], capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "COLUMNS": "150"})
+    done = subprocess.run(
+        [*COMMAND, "demo", "--once"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "COLUMNS": "150"},
+    )
     assert done.returncode == 0, done.stderr
-    for words in ("ForgeGuard / A4 Boundary compliance", "ForgeGuard / A9 Dependency gate", "ForgeGuard / W1 Secrets scan", "shop/pages/orders.py:4", "/audits/"):
+    for words in (
+        "ForgeGuard / A4 Boundary compliance",
+        "ForgeGuard / A9 Dependency gate",
+        "ForgeGuard / W1 Secrets scan",
+        "shop/pages/orders.py:4",
+        "/audits/",
+    ):
         assert words in done.stdout
 
 
 def test_once_with_a_repository_of_one_s_own(tree: WorkTree) -> None:
     tree.commit({"pyproject.toml": "[project]\nname='x'\nversion='1'\n"})
     tree.commit({"b.py": "import yaml\n"})
-    done = subprocess.run([*COMMAND, "demo", "--once", "--repo", str(tree.folder)], capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "COLUMNS": "150"})
+    done = subprocess.run(
+        [*COMMAND, "demo", "--once", "--repo", str(tree.folder)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "COLUMNS": "150"},
+    )
     assert done.returncode == 0, done.stderr
     assert "'yaml' is imported, but no manifest declares it" in done.stdout
 
 
 def test_a_path_that_is_no_repository_is_said(tmp_path: Path) -> None:
-    done = subprocess.run([*COMMAND, "demo", "--once", "--repo", str(tmp_path / "nowhere")], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [*COMMAND, "demo", "--once", "--repo", str(tmp_path / "nowhere")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 2
     assert "does not exist" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_demo(number: int) -> None:
-    demo = subprocess.Popen([*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    demo = subprocess.Popen(
+        [*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     assert demo.stdout is not None
     while b"check runs" not in demo.stdout.readline():
         assert demo.poll() is None
@@ -77,7 +105,13 @@ def test_no_process_outlives_the_demo(number: int) -> None:
 
 
 def test_serve_says_all_that_is_wrong_with_its_configuration_at_once() -> None:
-    env = {**os.environ, "FORGEGUARD_PORT": "ninety", "FORGEGUARD_APP_ID": "x", "FORGEGUARD_DATABASE_URL": "mysql://u:hunter2@h/d", "FORGEGUARD_PUBLIC_URL": "ftp://x"}
+    env = {
+        **os.environ,
+        "FORGEGUARD_PORT": "ninety",
+        "FORGEGUARD_APP_ID": "x",
+        "FORGEGUARD_DATABASE_URL": "mysql://u:" + "hunter2@h/d",
+        "FORGEGUARD_PUBLIC_URL": "ftp://x",
+    }
     done = subprocess.run([*COMMAND, "serve"], capture_output=True, text=True, timeout=60, check=False, env=env)
     assert done.returncode == 2
     for name in ("PORT", "APP_ID", "DATABASE_URL", "PUBLIC_URL"):
@@ -89,8 +123,11 @@ def test_serve_says_all_that_is_wrong_with_its_configuration_at_once() -> None:
     ("variables", "words"),
     [
         ({"APP_ID": "1"}, ["PRIVATE_KEY: missing", "WEBHOOK_SECRET: missing"]),
-        ({"APP_ID": "1", "PRIVATE_KEY": "/nowhere.pem", "WEBHOOK_SECRET": ","}, ["PRIVATE_KEY: neither", "WEBHOOK_SECRET: empty"]),
-        ({"DATABASE_URL": "postgresql://u:hunter2@h/d"}, ["SECRET_KEY: missing"]),
+        (
+            {"APP_ID": "1", "PRIVATE_KEY": "/nowhere.pem", "WEBHOOK_SECRET": ","},
+            ["PRIVATE_KEY: neither", "WEBHOOK_SECRET: empty"],
+        ),
+        ({"DATABASE_URL": "postgresql://u:" + "hunter2@h/d"}, ["SECRET_KEY: missing"]),
         ({"SECRET_KEY": "short"}, ["SECRET_KEY: every key needs 32"]),
     ],
 )

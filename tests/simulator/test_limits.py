@@ -45,7 +45,9 @@ ANNOTATION = {"path": "a", "start_line": 1, "end_line": 1, "annotation_level": "
         {"name": ""},
     ],
 )
-async def test_check_runs_past_the_limits_are_refused(asked: tuple[Product, str, str, dict[str, Any]], body: dict[str, Any]) -> None:
+async def test_check_runs_past_the_limits_are_refused(
+    asked: tuple[Product, str, str, dict[str, Any]], body: dict[str, Any]
+) -> None:
     product, path, token, good = asked
     with pytest.raises(Refused) as caught:
         await product.context.client.ask("POST", path, token=token, data=good | body)
@@ -67,7 +69,9 @@ async def test_app_jwts_are_verified(product: Product) -> None:
     good = make_app_jwt(APP_ID, PRIVATE_KEY, time.time())
     assert (await product.context.client.ask("GET", "/app", app_jwt=good))["id"] == APP_ID
     stale = make_app_jwt(APP_ID, PRIVATE_KEY, time.time() - 3_600)
-    long = jwt.encode({"iat": int(time.time()), "exp": int(time.time()) + 1_200, "iss": str(APP_ID)}, PRIVATE_KEY, algorithm="RS256")
+    long = jwt.encode(
+        {"iat": int(time.time()), "exp": int(time.time()) + 1_200, "iss": str(APP_ID)}, PRIVATE_KEY, algorithm="RS256"
+    )
     for wrong in (stale, long, "x.y.z", make_app_jwt(8, PRIVATE_KEY, time.time())):
         with pytest.raises(Refused):
             await product.context.client.ask("GET", "/app", app_jwt=wrong)

@@ -23,7 +23,9 @@ class WorkTree:
         self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=self.folder, env=ENV, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.folder, env=ENV, capture_output=True, check=False, timeout=60
+        )
         if done.returncode:
             raise RuntimeError(done.stderr.decode("utf-8", "replace"))
         return done.stdout.decode("utf-8", "replace").strip()

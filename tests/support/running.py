@@ -42,7 +42,9 @@ class Product:
     secret: str
     dsn: str
 
-    async def repository(self, name: str = "shop", *, private: bool = False, install: bool = True) -> tuple[Repository, Installation | None]:
+    async def repository(
+        self, name: str = "shop", *, private: bool = False, install: bool = True
+    ) -> tuple[Repository, Installation | None]:
         """A new repository, installed on."""
         owner = self.github.world.add_account(f"org-{secrets.token_hex(3)}")
         repository = await self.github.create_repository(owner, name, private=private)
@@ -50,7 +52,14 @@ class Product:
 
     async def push(self, tree: WorkTree, repository: Repository, branch: str = "main", *refspecs: str) -> str:
         """Pushes over real git HTTP and gives the head."""
-        await asyncio.to_thread(tree.git, "push", "--quiet", "--force", self.github.clone_url(repository), *(refspecs or (f"HEAD:refs/heads/{branch}",)))
+        await asyncio.to_thread(
+            tree.git,
+            "push",
+            "--quiet",
+            "--force",
+            self.github.clone_url(repository),
+            *(refspecs or (f"HEAD:refs/heads/{branch}",)),
+        )
         return tree.git("rev-parse", "HEAD")
 
     async def verdicts(self, repository: Repository, sha: str, number: int = 3) -> dict[str, CheckRun]:
@@ -61,11 +70,17 @@ class Product:
             if len([run for run in runs if run.status == "completed"]) == number and await self._published(sha):
                 return {run.name.split(" ")[2]: run for run in runs}
             await asyncio.sleep(0.02)
-        raise AssertionError(f"no {number} verdicts on {sha}: {[(r.name, r.status) for r in self.github.world.runs_of(repository.id, sha)]}")
+        raise AssertionError(
+            f"no {number} verdicts on {sha}: {[(r.name, r.status) for r in self.github.world.runs_of(repository.id, sha)]}"
+        )
 
     async def _published(self, sha: str) -> bool:
         async with self.pool.acquire() as connection:
-            return bool(await connection.fetchval("SELECT bool_and(published_at IS NOT NULL) FROM audit_runs WHERE commit_sha = $1", sha))
+            return bool(
+                await connection.fetchval(
+                    "SELECT bool_and(published_at IS NOT NULL) FROM audit_runs WHERE commit_sha = $1", sha
+                )
+            )
 
     async def idle(self) -> None:
         """Waits until nothing is delivered, queued or running."""
@@ -73,7 +88,9 @@ class Product:
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             async with self.pool.acquire() as connection:
-                if not await connection.fetchval("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"):
+                if not await connection.fetchval(
+                    "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+                ):
                     return
             await asyncio.sleep(0.02)
         raise AssertionError("work is left over")
@@ -93,7 +110,16 @@ async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterat
         address = f"http://127.0.0.1:{runner.addresses[0][1]}"
         github.register_app(APP_ID, PUBLIC_KEY, secret, f"{address}/webhooks/github")
         client = Client(session, github.api_url)
-        context = Context(pool, client, Tokens(client, APP_ID, (PRIVATE_KEY,)), Judge(), folder / "home", github.address, address, links)
+        context = Context(
+            pool,
+            client,
+            Tokens(client, APP_ID, (PRIVATE_KEY,)),
+            Judge(),
+            folder / "home",
+            github.address,
+            address,
+            links,
+        )
         stop = asyncio.Event()
         task = asyncio.create_task(run_worker(dsn, context, stop)) if worker else None
         try:

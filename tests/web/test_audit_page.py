@@ -10,7 +10,9 @@ EVIL = "<script>alert(1)</script>"
 
 async def test_a_private_audit_opens_with_its_signed_link_alone(product: Product, tree: WorkTree) -> None:
     repository, _ = await product.repository(private=True)
-    tree.commit({"pyproject.toml": "[project]\nname='x'\nversion='1'\n", f"{EVIL.replace('/', '')}.py": "import yaml\n"}, EVIL)
+    tree.commit(
+        {"pyproject.toml": "[project]\nname='x'\nversion='1'\n", f"{EVIL.replace('/', '')}.py": "import yaml\n"}, EVIL
+    )
     runs = await product.verdicts(repository, await product.push(tree, repository))
     link = str(runs["A9"].details_url)
     async with product.session.get(link) as answer:

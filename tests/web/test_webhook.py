@@ -28,7 +28,9 @@ async def intake(dsn: str, tmp_path: Path) -> AsyncIterator[Product]:
         yield product
 
 
-async def deliver(product: Product, body: bytes, event: str = "push", **changes: str | None) -> tuple[int, dict[str, object]]:
+async def deliver(
+    product: Product, body: bytes, event: str = "push", **changes: str | None
+) -> tuple[int, dict[str, object]]:
     headers: dict[str, str | None] = {
         "Content-Type": "application/json", "X-GitHub-Event": event, "X-GitHub-Delivery": str(uuid.uuid4()),
         "X-Hub-Signature-256": "sha256=" + hmac.new(product.secret.encode(), body, hashlib.sha256).hexdigest(),
@@ -49,10 +51,14 @@ async def test_a_push_is_durable_with_its_work_before_the_answer(intake: Product
     status, answer = await deliver(intake, json.dumps(PUSH).encode())
     assert (status, answer["outcome"]) == (202, "accepted")
     async with intake.pool.acquire() as connection:
-        row = await connection.fetchrow("SELECT r.commit_message, r.branch, d.event FROM audit_runs r JOIN deliveries d ON d.id = r.delivery_id")
+        row = await connection.fetchrow(
+            "SELECT r.commit_message, r.branch, d.event FROM audit_runs r JOIN deliveries d ON d.id = r.delivery_id"
+        )
         assert row is not None
         assert (row["commit_message"], row["branch"], row["event"]) == ("Hello \ufffd there", "main", "push")
-        assert await connection.fetchval("SELECT args->>'run_id' FROM procrastinate_jobs") == str(await connection.fetchval("SELECT id FROM audit_runs"))
+        assert await connection.fetchval("SELECT args->>'run_id' FROM procrastinate_jobs") == str(
+            await connection.fetchval("SELECT id FROM audit_runs")
+        )
 
 
 async def test_the_same_delivery_again_changes_nothing(intake: Product) -> None:
@@ -63,7 +69,16 @@ async def test_the_same_delivery_again_changes_nothing(intake: Product) -> None:
 
 @pytest.mark.parametrize(
     "signature",
-    [None, "", "sha256=", "sha256=" + "0" * 64, "sha1=" + "0" * 40, "sha256=\u00e4\u00f6", "SHA256=" + "0" * 64, "sha256=x"],
+    [
+        None,
+        "",
+        "sha256=",
+        "sha256=" + "0" * 64,
+        "sha1=" + "0" * 40,
+        "sha256=\u00e4\u00f6",
+        "SHA256=" + "0" * 64,
+        "sha256=x",
+    ],
 )
 async def test_without_the_right_signature_nothing_is_taken_in(intake: Product, signature: str | None) -> None:
     assert (await deliver(intake, json.dumps(PUSH).encode(), X_Hub_Signature_256=signature))[0] == 401
@@ -94,7 +109,9 @@ async def test_a_sha1_signature_alone_is_not_enough(intake: Product) -> None:
         (json.dumps(PUSH | {"repository": {"id": "5", "full_name": 3}}).encode(), "push", {}),
     ],
 )
-async def test_what_its_headers_do_not_promise_is_a_bad_request(intake: Product, body: bytes, event: str, changes: dict[str, str | None]) -> None:
+async def test_what_its_headers_do_not_promise_is_a_bad_request(
+    intake: Product, body: bytes, event: str, changes: dict[str, str | None]
+) -> None:
     status, answer = await deliver(intake, body, event, **changes)
     assert status == 400
     assert answer["detail"]
@@ -121,13 +138,21 @@ async def test_events_we_do_not_act_on_are_noted_and_done(intake: Product, event
 
 async def test_an_installation_s_life(intake: Product) -> None:
     def body(action: str, **more: object) -> bytes:
-        return json.dumps({"action": action, "installation": {"id": 9, "account": {"id": 1, "login": "o", "type": "User"}}, **more}).encode()
+        return json.dumps(
+            {"action": action, "installation": {"id": 9, "account": {"id": 1, "login": "o", "type": "User"}}, **more}
+        ).encode()
 
     repositories = [{"id": n, "full_name": f"o/r{n}", "private": False} for n in (5, 6)]
     assert (await deliver(intake, body("created", repositories=repositories), "installation"))[0] == 202
-    assert (await deliver(intake, body("removed", repositories_added=[], repositories_removed=repositories[:1]), "installation_repositories"))[0] == 202
+    assert (
+        await deliver(
+            intake,
+            body("removed", repositories_added=[], repositories_removed=repositories[:1]),
+            "installation_repositories",
+        )
+    )[0] == 202
     async with intake.pool.acquire() as connection:
-        assert await connection.fetch("SELECT github_repo_id FROM repos WHERE removed_at IS NULL") == [(6,)]
+        assert await connection.fetchval("SELECT array_agg(github_repo_id) FROM repos WHERE removed_at IS NULL") == [6]
         for action, status in (("suspend", "suspended"), ("unsuspend", "active"), ("deleted", "deleted")):
             await deliver(intake, body(action), "installation")
             assert await connection.fetchval("SELECT status FROM installations") == status

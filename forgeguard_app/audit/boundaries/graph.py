@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-from forgeguard_app.audit.boundaries.match import Edge
+from collections.abc import Mapping
 
 Arrow = tuple[str, str]
 
 
-def thinnest_links(edges: Iterable[Edge]) -> dict[Arrow, tuple[str, ...]]:
-    """The arrows whose removal leaves no cycle, thinnest first, each with the cycle it closes.
+def thinnest_links(weights: Mapping[Arrow, int]) -> dict[Arrow, tuple[str, ...]]:
+    """The arrows, given with their number of imports, whose removal leaves no cycle, thinnest first, each with the cycle it closes.
 
     An arrow is as thick as it has imports: in a cycle the few imports that go against the many are the mistake.
     Arrows equally thin are all named.
     """
-    weights: dict[Arrow, int] = {}
-    for edge in edges:
-        weights[edge.source, edge.target] = weights.get((edge.source, edge.target), 0) + 1
     named: dict[Arrow, tuple[str, ...]] = {}
     remaining = dict(weights)
     while True:
@@ -48,8 +43,8 @@ def _components(weights: Mapping[Arrow, int]) -> dict[str, int]:
         back.setdefault(a, [])
     order: list[str] = []
     seen: set[str] = set()
-    for start in out:
-        stack = [(start, iter(out[start]))] if start not in seen else []
+    for start, first in out.items():
+        stack = [(start, iter(first))] if start not in seen else []
         seen.add(start)
         while stack:
             node, following = stack[-1]

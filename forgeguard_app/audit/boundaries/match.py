@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,10 +31,11 @@ class Edge(NamedTuple):
 
 
 class FileVerdict(NamedTuple):
-    """All of one file: findings, edges between layers, and how many matches were cut off."""
+    """All of one file: findings, edges between layers and their number by arrow, and how many matches were cut off."""
 
     findings: tuple[Finding, ...] = ()
     edges: tuple[Edge, ...] = ()
+    arrows: tuple[tuple[tuple[str, str], int], ...] = ()
     capped: int = 0
 
 
@@ -117,7 +119,8 @@ class Judge:
             for item in facts.imports:
                 findings.extend(self._imports(path, layers, item, edges))
         kept = [finding for finding in findings if not self._is_known(finding)]
-        return FileVerdict(tuple(kept), tuple(edges), capped)
+        arrows = Counter((edge.source, edge.target) for edge in edges)
+        return FileVerdict(tuple(kept), tuple(edges), tuple(arrows.items()), capped)
 
     def _is_known(self, finding: Finding) -> bool:
         return any(_covers(known, finding) for known in self._known_by_layer.get(finding.rule.partition("/")[0], ()))

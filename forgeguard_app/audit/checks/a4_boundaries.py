@@ -13,7 +13,7 @@ How to mend it: call the layer in between, move the code where it belongs, or, f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from forgeguard_app.audit.boundaries.graph import thinnest_links
@@ -36,10 +36,19 @@ class Outcome:
 class _Context:
     """A judge with what it answered for one set of files and one boundaries.json."""
 
-    def __init__(self, boundaries: Boundaries, modules: ModuleIndex, ignore: tuple[str, ...], level: Level) -> None:
-        self.judge = Judge(LayerMap(boundaries, ignore), modules, level)
+    def __init__(
+        self, boundaries: Boundaries, tree: Tree, modules: ModuleIndex, ignore: tuple[str, ...], level: Level
+    ) -> None:
+        self.judge = judge = Judge(LayerMap(boundaries, ignore), modules, level)
+        self.layered = [path for path in tree.paths if judge.map.layers_of(path)]
         self.answers: Answers[FileVerdict] = Answers()
-        self.unplaced = _unplaced(self.judge) if boundaries.exhaustive else ()
+        self.outcomes: Answers[Outcome] = Answers()
+        self.unplaced = _unplaced(judge) if boundaries.exhaustive else ()
+        seen = {layer.name for path in self.layered for layer in judge.map.layers_of(path)}
+        self.empty = tuple(layer.name for layer in boundaries.layers if layer.name not in seen)
+
+
+MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
 
 def check(
@@ -50,37 +59,35 @@ def check(
     notes: list[str] = []
     modules = memo.modules(tree)
     for boundaries in rules:
-        key = ("A4", boundaries, ignore, level, tree.python_paths, tree.manifest_folders)
-        context = memo.context(key, lambda b=boundaries: _Context(b, modules, ignore, level))  # type: ignore[misc]
-        outcome = _judged(tree, facts, context)
+        key = ("A4", boundaries, ignore, level, tree.paths)
+        context = memo.context(key, lambda b=boundaries: _Context(b, tree, modules, ignore, level))  # type: ignore[misc]
+        if len(context.outcomes) >= MAX_OUTCOMES:
+            context.outcomes.clear()
+        outcome = context.outcomes.get_or(tree.contents, lambda c=context: _judged(tree, facts, c))  # type: ignore[misc]
         findings.extend(outcome.findings)
         notes.extend((*boundaries.remarks, *outcome.notes))
     return Outcome(tuple(findings), tuple(notes))
 
 
 def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
-    judge = context.judge
-    findings: list[Finding] = []
-    edges: list[Edge] = []
-    capped = 0
-    seen: set[str] = set()
-    layers_of = judge.map.layers_of
-    for path, blob in tree.blobs.items():
-        layers = layers_of(path)
-        if not layers:
-            continue
-        seen.update(layer.name for layer in layers)
-        verdict = context.answers.get((path, blob))
+    judge, answers, blobs = context.judge, context.answers, tree.blobs
+    verdicts: list[FileVerdict] = []
+    arrows: dict[tuple[str, str], int] = {}
+    for path in context.layered:
+        blob = blobs[path]
+        verdict = answers.get((path, blob))
         if verdict is None:
-            verdict = context.answers.get_or((path, blob), lambda p=path, b=blob: _file(judge, p, b, facts))  # type: ignore[misc]
-        findings.extend(verdict.findings)
-        edges.extend(verdict.edges)
-        capped += verdict.capped
+            verdict = answers.get_or((path, blob), lambda p=path, b=blob: _file(judge, p, b, facts))  # type: ignore[misc]
+        verdicts.append(verdict)
+        for arrow, number in verdict.arrows:
+            arrows[arrow] = arrows.get(arrow, 0) + number
+    findings = [finding for verdict in verdicts if verdict.findings for finding in verdict.findings]
     findings.extend(_without_layer(context, tree, facts))
-    if judge.boundaries.acyclic:
-        findings.extend(_cycles(edges, judge.level))
-    notes = [f"Layer `{layer.name}` matches no file." for layer in judge.boundaries.layers if layer.name not in seen]
-    if capped:
+    if links := thinnest_links(arrows):
+        edges = (edge for verdict in verdicts for edge in verdict.edges)
+        findings.extend(_cycles(edges, links, judge.level))
+    notes = [f"Layer `{name}` matches no file." for name in context.empty]
+    if capped := sum(verdict.capped for verdict in verdicts):
         notes.append(
             f"{capped} pattern(s) matched more than {MAX_MATCHES:,} times in a file; the rest was not counted."
         )
@@ -130,8 +137,7 @@ def _without_layer(context: _Context, tree: Tree, facts: Facts) -> Iterable[Find
         )
 
 
-def _cycles(edges: list[Edge], level: Level) -> Iterable[Finding]:
-    links = thinnest_links(edges)
+def _cycles(edges: Iterable[Edge], links: Mapping[tuple[str, str], tuple[str, ...]], level: Level) -> Iterable[Finding]:
     for edge in dict.fromkeys(edges):
         way = links.get((edge.source, edge.target))
         if way is None:

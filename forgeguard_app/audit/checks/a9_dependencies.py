@@ -26,7 +26,13 @@ from forgeguard_app.audit.memo import Answers, Memo
 from forgeguard_app.audit.model import Finding, Level, Problem
 from forgeguard_app.audit.patterns import any_glob
 from forgeguard_app.audit.policy import CheckPolicy
-from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations, differences, home_of, included_paths
+from forgeguard_app.audit.requirements.declared import (
+    DeclarationIndex,
+    Declarations,
+    differences,
+    home_of,
+    included_paths,
+)
 from forgeguard_app.audit.requirements.model import Manifest, Scope, normalised
 from forgeguard_app.audit.requirements.modules import (
     is_standard,
@@ -44,6 +50,9 @@ _DEVELOPMENT_FOLDERS = frozenset(
 _DEVELOPMENT_FILES = frozenset("conftest.py noxfile.py tasks.py fabfile.py dodo.py setup.py manage_dev.py".split())
 
 
+MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One side of the comparison; `nothing` says in words why there was nothing to check."""
@@ -56,7 +65,9 @@ class Outcome:
     @property
     def guarded(self) -> tuple[str, ...]:
         """The modules imported behind a guard that nothing declares."""
-        return tuple(sorted({finding.subject.partition(".")[0] for finding in self.findings if finding.rule == "guarded"}))
+        return tuple(
+            sorted({finding.subject.partition(".")[0] for finding in self.findings if finding.rule == "guarded"})
+        )
 
     @property
     def told(self) -> tuple[Finding, ...]:
@@ -72,6 +83,7 @@ class _Context:
     index: DeclarationIndex
     policy: CheckPolicy
     answers: Answers[tuple[Finding, ...]] = field(default_factory=Answers)
+    outcomes: Answers[tuple[Finding, ...]] = field(default_factory=Answers)
     used: frozenset[str] = frozenset()
     unknown: dict[str, str] = field(default_factory=dict)
 
@@ -105,20 +117,29 @@ def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Outcome:
     if not any(m.declared or m.is_project or m.path.endswith(".txt") for m in manifests):
         return Outcome(problems=problems, nothing="no dependency manifest")
     named = tuple((path, tree.blobs[path]) for path in (m.path for m in manifests) if path in tree.blobs)
-    key = ("A9", tree.python_paths, tree.manifest_folders, named, _frozen(policy))
+    key = ("A9", tree.paths, named, _frozen(policy))
     context = memo.context(key, lambda: _Context(memo.modules(tree), _index(manifests, policy), policy))
+    if len(context.outcomes) >= MAX_OUTCOMES:
+        context.outcomes.clear()
+    findings = context.outcomes.get_or(tree.contents, lambda: _findings(tree, facts, policy, context))
+    return Outcome(findings, problems, manifests)
+
+
+def _findings(tree: Tree, facts: Facts, policy: CheckPolicy, context: _Context) -> tuple[Finding, ...]:
     _note_used(context, tree, facts)
     ignored = any_glob(policy.ignore)
     findings: list[Finding] = []
+    answers, blobs = context.answers, tree.blobs
     for path in tree.python_paths:
-        blob = tree.blobs[path]
-        known = context.answers.get((path, blob))
+        blob = blobs[path]
+        known = answers.get((path, blob))
         if known is None:
             python = facts.python.get(blob)
             known = () if python is None or ignored(path) else tuple(_file(context, path, python.imports))
-            context.answers[path, blob] = known
-        findings.extend(known)
-    return Outcome(tuple(findings), problems, manifests)
+            answers[path, blob] = known
+        if known:
+            findings.extend(known)
+    return tuple(findings)
 
 
 def _frozen(policy: CheckPolicy) -> tuple[object, ...]:
@@ -144,7 +165,7 @@ def _note_used(context: _Context, tree: Tree, facts: Facts) -> None:
 
 def _manifests(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> tuple[Manifest, ...]:
     """Every manifest that counts, with what they include; a file included twice is read once for each scope."""
-    readings = memo.context("manifests", lambda: Answers[Manifest]())
+    readings = memo.context("manifests", Answers[Manifest])
     pending: list[tuple[str, Scope | None, str]] = [
         (path, None, home_of(path)) for path in manifest_paths(tree, policy)
     ]
@@ -173,15 +194,18 @@ def _file(context: _Context, path: str, imports: Iterable[Import]) -> Iterable[F
         if (
             item.level
             or not item.module
-            or not item.module.isascii()
-            and not item.module.replace(".", "").isidentifier()
+            or (not item.module.isascii() and not item.module.replace(".", "").isidentifier())
         ):
             continue
         finding = _judged(context, declarations, path, item)
         if finding is None:
             continue
         # What we are sure of stands at every line; what we are not, once a file.
-        key = (finding.rule, item.module, finding.line) if finding.rule != "unknown" else (finding.rule, item.module.partition(".")[0], 0)
+        key = (
+            (finding.rule, item.module, finding.line)
+            if finding.rule != "unknown"
+            else (finding.rule, item.module.partition(".")[0], 0)
+        )
         if key not in told:
             told.add(key)
             yield finding

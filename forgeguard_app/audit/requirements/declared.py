@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope
 
-
 MAX_NAMED = 20
 MAX_SERVING_NAMED = 5
 
@@ -131,7 +130,10 @@ def differences(base: Iterable[Manifest], head: Iterable[Manifest]) -> list[str]
 
 def _listed(items: list[Declared], most: int) -> str:
     more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(f"`{item.name}`{' (optional)' if item.scope is Scope.OPTIONAL else ''}" for item in items[:most]) + more
+    return (
+        ", ".join(f"`{item.name}`{' (optional)' if item.scope is Scope.OPTIONAL else ''}" for item in items[:most])
+        + more
+    )
 
 
 def _entries(manifest: Manifest) -> dict[tuple[str, Scope], Declared]:

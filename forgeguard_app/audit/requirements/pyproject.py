@@ -101,7 +101,7 @@ def read_pyproject(path: str, text: str) -> Manifest:
     _read_tools(reader, tool)
     name = project.get("name") or _table(tool, "poetry").get("name")
     includes = tuple(_dynamic_files(tool))
-    dynamic = project.get("dynamic") if isinstance(project.get("dynamic"), list) else []
+    dynamic = _list(project.get("dynamic"))
     computed = "dependencies" in dynamic and not any(scope is Scope.RUNTIME for _, scope in includes)
     return Manifest(
         path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.requirements.model import Manifest, Scope
@@ -22,6 +23,7 @@ _READERS: dict[str, Reader] = {
 }
 
 
+@lru_cache(maxsize=131_072)
 def is_manifest(path: str) -> bool:
     """Whether the path is one of the manifests we read."""
     return path.rpartition("/")[2] in _READERS or is_requirements_file(path)

@@ -17,7 +17,9 @@ _HASHES = re.compile(r"\s--(?:hash|config-settings?|global-option|install-option
 _ADDRESS = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://|git\+|file:|\.{0,2}/|\.\Z|\.\[)|.*\.(?:whl|zip|tar\.gz)\Z", re.IGNORECASE
 )
-_HOSTED = re.compile(r"(?:git\+)?(?:https?|ssh|git)://[^\s/]+/[^\s/]+/([A-Za-z0-9][\w.-]*?)(?:\.git|/archive/\S*|/zipball/\S*)?(?:@\S*)?(?:#\S*)?\Z")
+_HOSTED = re.compile(
+    r"(?:git\+)?(?:https?|ssh|git)://[^\s/]+/[^\s/]+/([A-Za-z0-9][\w.-]*?)(?:\.git|/archive/\S*|/zipball/\S*)?(?:@\S*)?(?:#\S*)?\Z"
+)
 _WHEEL = re.compile(r"([A-Za-z0-9][\w.]*)-[0-9][^-/]*-[^/]*\.whl(?:[#?].*)?\Z")
 
 

@@ -21,7 +21,8 @@ def read_setup_cfg(path: str, text: str) -> Manifest:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        line = getattr(error, "lineno", None) or (error.errors[0][0] if getattr(error, "errors", None) else 1)
+        errors = getattr(error, "errors", None)
+        line = getattr(error, "lineno", None) or (errors[0][0] if errors else 1)
         return Manifest(path, problems=(Problem(path, int(line), 1, "not a configuration file of sections and keys"),))
     declared: list[Declared] = []
     includes: list[tuple[str, Scope]] = []

@@ -28,7 +28,9 @@ async def a4(tree: WorkTree, files: Files) -> CheckReport:
 
 
 async def test_forbidden_patterns_are_found_at_their_lines(tree: WorkTree) -> None:
-    rules = [{"name": "api", "glob": "app/**/*.py", "forbidden": [{"pattern": r"\bSELECT\b.*\bFROM\b", "reason": "SQL"}]}]
+    rules = [
+        {"name": "api", "glob": "app/**/*.py", "forbidden": [{"pattern": r"\bSELECT\b.*\bFROM\b", "reason": "SQL"}]}
+    ]
     source = "x = 1\nq = 'SELECT a FROM b'\nselect = 'select a from b'\nr = 'SELECT'\ns = 'FROM'\n"
     check = await a4(tree, {"boundaries.json": boundaries(layers=rules), "app/a.py": source, "other.py": source})
     assert places(check.findings) == [("app/a.py", 2, r"api/forbidden/\bSELECT\b.*\bFROM\b")]
@@ -38,13 +40,29 @@ async def test_forbidden_patterns_are_found_at_their_lines(tree: WorkTree) -> No
 
 
 async def test_anchors_are_line_ends_and_a_dot_crosses_lines_only_when_told(tree: WorkTree) -> None:
-    rules = [{"name": "a", "glob": "*.txt", "forbidden": [{"pattern": p, "reason": "r"} for p in ("^b$", "a.b", "(?s)c.d", "(?i)E")]}]
+    rules = [
+        {
+            "name": "a",
+            "glob": "*.txt",
+            "forbidden": [{"pattern": p, "reason": "r"} for p in ("^b$", "a.b", "(?s)c.d", "(?i)E")],
+        }
+    ]
     check = await a4(tree, {"boundaries.json": boundaries(layers=rules), "x.txt": "a\nb\nc\nd\ne\n"})
-    assert [(f.line, f.end_line, f.rule.rpartition("/")[2]) for f in check.findings] == [(2, 2, "^b$"), (3, 4, "(?s)c.d"), (5, 5, "(?i)E")]
+    assert [(f.line, f.end_line, f.rule.rpartition("/")[2]) for f in check.findings] == [
+        (2, 2, "^b$"),
+        (3, 4, "(?s)c.d"),
+        (5, 5, "(?i)E"),
+    ]
 
 
 async def test_imports_are_parsed_not_matched(tree: WorkTree) -> None:
-    rules = [{"name": "api", "glob": "app/api/**/*.py", "forbidden_imports": [{"module": "asyncpg", "reason": "no"}, {"module": "app.db", "reason": "no"}]}]
+    rules = [
+        {
+            "name": "api",
+            "glob": "app/api/**/*.py",
+            "forbidden_imports": [{"module": "asyncpg", "reason": "no"}, {"module": "app.db", "reason": "no"}],
+        }
+    ]
     files = {
         **PACKAGE,
         "boundaries.json": boundaries(layers=rules),
@@ -67,7 +85,10 @@ async def test_may_import_names_the_layers_that_may_be_reached(tree: WorkTree) -
         "app/api/b.py": "",
     }
     check = await a4(tree, files)
-    assert places(check.findings) == [("app/api/a.py", 4, "api/may_import/repos"), ("app/api/a.py", 5, "api/may_import/repos")]
+    assert places(check.findings) == [
+        ("app/api/a.py", 4, "api/may_import/repos"),
+        ("app/api/a.py", 5, "api/may_import/repos"),
+    ]
 
 
 async def test_order_lets_upper_import_lower_and_parts_neighbours(tree: WorkTree) -> None:
@@ -122,7 +143,10 @@ async def test_a_cycle_of_layers_is_named_at_its_thinnest_link(tree: WorkTree) -
 
 
 async def test_src_layout_and_names_counted_from_the_source_folder(tree: WorkTree) -> None:
-    layers = [{"name": "a", "glob": "src/pkg/a.py", "forbidden_imports": [{"module": "pkg.b", "reason": "r"}]}, {"name": "b", "glob": "src/pkg/b.py"}]
+    layers = [
+        {"name": "a", "glob": "src/pkg/a.py", "forbidden_imports": [{"module": "pkg.b", "reason": "r"}]},
+        {"name": "b", "glob": "src/pkg/b.py"},
+    ]
     files = {
         "boundaries.json": boundaries(layers=layers, order=["b", "a"]),
         "pyproject.toml": "",
@@ -131,13 +155,24 @@ async def test_src_layout_and_names_counted_from_the_source_folder(tree: WorkTre
         "src/pkg/b.py": "",
     }
     check = await a4(tree, files)
-    assert places(check.findings) == [("src/pkg/a.py", 1, "a/forbidden_imports/pkg.b"), ("src/pkg/a.py", 1, "a/order/b")]
+    assert places(check.findings) == [
+        ("src/pkg/a.py", 1, "a/forbidden_imports/pkg.b"),
+        ("src/pkg/a.py", 1, "a/order/b"),
+    ]
 
 
 async def test_known_violations_are_passed_over(tree: WorkTree) -> None:
     layers = [{"name": "api", "glob": "**/*.py", "forbidden": [{"pattern": "asyncpg", "reason": "r"}]}]
-    known = [{"layer": "api", "file": "legacy.py", "pattern": "asyncpg"}, {"layer": "gone", "file": "x.py", "pattern": "y"}]
-    files = {"boundaries.json": boundaries(layers=layers, known_violations=known), "app/legacy.py": "asyncpg", "app/notlegacy.py": "asyncpg", "new.py": "asyncpg"}
+    known = [
+        {"layer": "api", "file": "legacy.py", "pattern": "asyncpg"},
+        {"layer": "gone", "file": "x.py", "pattern": "y"},
+    ]
+    files = {
+        "boundaries.json": boundaries(layers=layers, known_violations=known),
+        "app/legacy.py": "asyncpg",
+        "app/notlegacy.py": "asyncpg",
+        "new.py": "asyncpg",
+    }
     check = await a4(tree, files)
     assert [f.path for f in check.findings] == ["app/notlegacy.py", "new.py"]
     assert any("'gone'" in note for note in check.notes)
@@ -145,26 +180,52 @@ async def test_known_violations_are_passed_over(tree: WorkTree) -> None:
 
 async def test_globs_count_from_the_file_s_own_folder_but_from_the_root_in_forge_contracts(tree: WorkTree) -> None:
     rule = boundaries(layers=[{"name": "a", "glob": "a.py", "forbidden": [{"pattern": "x", "reason": "r"}]}])
-    files = {".github/forgeguard.yml": "checks: {A4: {boundaries: ['svc/*/boundaries.json', Forge/Contracts/boundaries.json]}}", "svc/one/boundaries.json": rule, "Forge/Contracts/boundaries.json": rule}
-    check = await a4(tree, {**files, "svc/one/a.py": "x", "svc/two/a.py": "x", "a.py": "x", "Forge/Contracts/a.py": "x"})
+    files = {
+        ".github/forgeguard.yml": "checks: {A4: {boundaries: ['svc/*/boundaries.json', Forge/Contracts/boundaries.json]}}",
+        "svc/one/boundaries.json": rule,
+        "Forge/Contracts/boundaries.json": rule,
+    }
+    check = await a4(
+        tree, {**files, "svc/one/a.py": "x", "svc/two/a.py": "x", "a.py": "x", "Forge/Contracts/a.py": "x"}
+    )
     assert sorted(f.path for f in check.findings) == ["a.py", "svc/one/a.py"]
 
 
 async def test_new_is_what_head_has_more_of_than_base(tree: WorkTree) -> None:
     layers = [{"name": "all", "glob": "**/*.py", "forbidden_imports": [{"module": "asyncpg", "reason": "r"}]}]
-    base = tree.commit({"boundaries.json": boundaries(layers=layers), "old.py": "import asyncpg\nx = 1\n", "moved.py": "import asyncpg\n" + "x = 1\n" * 20})
+    base = tree.commit(
+        {
+            "boundaries.json": boundaries(layers=layers),
+            "old.py": "import asyncpg\nx = 1\n",
+            "moved.py": "import asyncpg\n" + "x = 1\n" * 20,
+        }
+    )
     tree.git("mv", "moved.py", "there.py")
-    tree.commit({"old.py": "import os\n\nimport asyncpg\nx = 1\nimport asyncpg.pool\nimport asyncpg\n", "there.py": "# moved\nimport asyncpg\n" + "x = 1\n" * 20})
+    tree.commit(
+        {
+            "old.py": "import os\n\nimport asyncpg\nx = 1\nimport asyncpg.pool\nimport asyncpg\n",
+            "there.py": "# moved\nimport asyncpg\n" + "x = 1\n" * 20,
+        }
+    )
     check = check_of(await judge(tree, base), CheckCode.A4)
     assert [(f.path, f.line) for f in check.findings if f.new] == [("old.py", 5), ("old.py", 6)]
     assert check.title == "2 new boundary violations (2 existing)"
     assert len({f.fingerprint for f in check.findings}) == 4
 
 
-@pytest.mark.parametrize(("gate", "counted"), [("new", ["b.py"]), ("changed", ["b.py", "b.py"]), ("all", ["a.py", "b.py", "b.py"])])
+@pytest.mark.parametrize(
+    ("gate", "counted"), [("new", ["b.py"]), ("changed", ["b.py", "b.py"]), ("all", ["a.py", "b.py", "b.py"])]
+)
 async def test_the_gate_decides_what_counts(tree: WorkTree, gate: str, counted: list[str]) -> None:
     layers = [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "r"}]}]
-    base = tree.commit({"boundaries.json": boundaries(layers=layers), ".forgeguard.yml": f"gate: {gate}", "a.py": "bad", "b.py": "bad\n"})
+    base = tree.commit(
+        {
+            "boundaries.json": boundaries(layers=layers),
+            ".forgeguard.yml": f"gate: {gate}",
+            "a.py": "bad",
+            "b.py": "bad\n",
+        }
+    )
     tree.commit({"b.py": "bad\nbad\n"})
     check = check_of(await judge(tree, base), CheckCode.A4)
     assert [f.path for f in check.counted] == counted
@@ -172,7 +233,10 @@ async def test_the_gate_decides_what_counts(tree: WorkTree, gate: str, counted: 
 
 async def test_level_warn_never_fails(tree: WorkTree) -> None:
     layers = [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "r"}]}]
-    report = await judge_all(tree, {"boundaries.json": boundaries(layers=layers), ".forgeguard.yml": "checks: {A4: {level: warn}}", "a.py": "bad"})
+    report = await judge_all(
+        tree,
+        {"boundaries.json": boundaries(layers=layers), ".forgeguard.yml": "checks: {A4: {level: warn}}", "a.py": "bad"},
+    )
     assert check_of(report, CheckCode.A4).result is Result.WARN
     assert check_of(report, CheckCode.A4).findings[0].level is Level.WARNING
     assert report.overall_result is Result.PASS
@@ -180,7 +244,12 @@ async def test_level_warn_never_fails(tree: WorkTree) -> None:
 
 async def test_ignored_paths_are_in_no_layer(tree: WorkTree) -> None:
     layers = [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "r"}]}]
-    files = {"boundaries.json": boundaries(layers=layers, exhaustive=True), ".forgeguard.yml": "ignore: ['vendor/**']", "vendor/a.py": "bad", "a.py": "bad"}
+    files = {
+        "boundaries.json": boundaries(layers=layers, exhaustive=True),
+        ".forgeguard.yml": "ignore: ['vendor/**']",
+        "vendor/a.py": "bad",
+        "a.py": "bad",
+    }
     assert [f.path for f in (await a4(tree, files)).findings] == ["a.py"]
 
 
@@ -215,13 +284,27 @@ async def test_without_boundaries_there_is_nothing_to_check(tree: WorkTree) -> N
 
 
 async def test_a_hostile_pattern_on_a_megabyte_is_linear(tree: WorkTree) -> None:
-    layers = [{"name": "all", "glob": "*.py", "forbidden": [{"pattern": "(a+)+$", "reason": "r"}, {"pattern": "(?:x+x+)+y", "reason": "r"}]}]
-    check = await a4(tree, {"boundaries.json": boundaries(layers=layers), "a.py": "a" * 1_000_000 + "!\n" + "x" * 100_000})
+    layers = [
+        {
+            "name": "all",
+            "glob": "*.py",
+            "forbidden": [{"pattern": "(a+)+$", "reason": "r"}, {"pattern": "(?:x+x+)+y", "reason": "r"}],
+        }
+    ]
+    check = await a4(
+        tree, {"boundaries.json": boundaries(layers=layers), "a.py": "a" * 1_000_000 + "!\n" + "x" * 100_000}
+    )
     assert check.result is Result.PASS
 
 
 async def test_matches_are_capped_and_said(tree: WorkTree) -> None:
-    layers = [{"name": "all", "glob": "*.py", "forbidden": [{"pattern": "a", "reason": "r"}, {"pattern": "b*", "reason": "r"}]}]
+    layers = [
+        {
+            "name": "all",
+            "glob": "*.py",
+            "forbidden": [{"pattern": "a", "reason": "r"}, {"pattern": "b*", "reason": "r"}],
+        }
+    ]
     check = await a4(tree, {"boundaries.json": boundaries(layers=layers), "a.py": "a\n" * 1_500})
     assert len(check.findings) == 1_000
     assert any("more than 1,000 times" in note for note in check.notes)

@@ -149,7 +149,14 @@ def test_what_parses_is_read_as_ast_reads_it(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "has_code"),
-    [("", False), ("# x\n", False), ('"""Doc."""\n', False), ('"""A\nB"""\n# c\n', False), ("x = 1", True), ("import a", True)],
+    [
+        ("", False),
+        ("# x\n", False),
+        ('"""Doc."""\n', False),
+        ('"""A\nB"""\n# c\n', False),
+        ("x = 1", True),
+        ("import a", True),
+    ],
 )
 def test_a_docstring_is_no_code(source: str, has_code: bool) -> None:
     assert python_facts(source.encode()).has_code is has_code

@@ -24,13 +24,24 @@ def rows(check: CheckReport) -> list[tuple[str, int, str]]:
 
 async def test_what_is_declared_standard_or_own_passes(tree: WorkTree) -> None:
     source = "import os, requests\nimport yaml\nfrom PIL import Image\nimport app.other\nfrom . import other\nfrom google.cloud import storage\nimport tomllib, distutils, __future__\nimport demo_app\n"
-    files = {"pyproject.toml": project("Requests>=2", "PyYAML", "pillow", "google-cloud-storage"), "app/__init__.py": "", "app/a.py": source, "app/other.py": ""}
+    files = {
+        "pyproject.toml": project("Requests>=2", "PyYAML", "pillow", "google-cloud-storage"),
+        "app/__init__.py": "",
+        "app/a.py": source,
+        "app/other.py": "",
+    }
     check = await a9(tree, files)
     assert (check.result, rows(check)) == (Result.PASS, [])
 
 
 async def test_what_nothing_declares_is_found_at_its_line_with_the_distribution_to_add(tree: WorkTree) -> None:
-    check = await a9(tree, {"pyproject.toml": project("requests"), "a.py": "import requests\n\nimport yaml\ndef f():\n    from bs4 import x\nimport nonsense_xyz\n"})
+    check = await a9(
+        tree,
+        {
+            "pyproject.toml": project("requests"),
+            "a.py": "import requests\n\nimport yaml\ndef f():\n    from bs4 import x\nimport nonsense_xyz\n",
+        },
+    )
     assert rows(check) == [("a.py", 3, "undeclared"), ("a.py", 5, "undeclared"), ("a.py", 6, "undeclared")]
     assert "'pyyaml'" in check.findings[0].message
     assert "'beautifulsoup4'" in check.findings[1].message
@@ -40,7 +51,9 @@ async def test_what_nothing_declares_is_found_at_its_line_with_the_distribution_
 async def test_an_unknown_module_beside_an_unknown_distribution_is_a_notice(tree: WorkTree) -> None:
     check = await a9(tree, {"pyproject.toml": project("acme-internal-thing"), "a.py": "import mystery\nimport yaml\n"})
     assert [(f.rule, f.level) for f in check.findings] == [("undeclared", Level.FAILURE), ("unknown", Level.NOTICE)]
-    told = await a9(tree, {".forgeguard.yml": "checks: {A9: {provides: {mystery: acme-internal-thing, yaml: acme-internal-thing}}}"})
+    told = await a9(
+        tree, {".forgeguard.yml": "checks: {A9: {provides: {mystery: acme-internal-thing, yaml: acme-internal-thing}}}"}
+    )
     assert rows(told) == []
 
 
@@ -59,13 +72,22 @@ async def test_a_distribution_imported_by_its_own_name_leaves_nothing_in_doubt(t
     ],
 )
 async def test_development_dependencies_serve_tests_and_not_shipped_code(tree: WorkTree, more: str) -> None:
-    files = {"pyproject.toml": project(more=more), "app/__init__.py": "", "app/a.py": "import pytest\n", "tests/test_a.py": "import pytest\n", "conftest.py": "import pytest\n"}
+    files = {
+        "pyproject.toml": project(more=more),
+        "app/__init__.py": "",
+        "app/a.py": "import pytest\n",
+        "tests/test_a.py": "import pytest\n",
+        "conftest.py": "import pytest\n",
+    }
     check = await a9(tree, files)
     assert rows(check) == [("app/a.py", 1, "development")]
 
 
 async def test_optional_dependencies_serve_everybody(tree: WorkTree) -> None:
-    files = {"pyproject.toml": project(more='[project.optional-dependencies]\nfast = ["orjson"]\n'), "app/a.py": "import orjson\n"}
+    files = {
+        "pyproject.toml": project(more='[project.optional-dependencies]\nfast = ["orjson"]\n'),
+        "app/a.py": "import orjson\n",
+    }
     assert rows(await a9(tree, files)) == []
 
 
@@ -92,12 +114,21 @@ async def test_setup_files_are_read_and_never_run(tree: WorkTree) -> None:
         "x/__init__.py": "import requests\nimport yaml\n",
     }
     assert rows(await a9(tree, files)) == [("x/__init__.py", 2, "undeclared")]
-    cfg = {"setup.py": "from setuptools import setup\nsetup()\n", "setup.cfg": "[metadata]\nname = x\n[options]\ninstall_requires =\n    requests\n    PyYAML ; python_version > '3'\n"}
+    cfg = {
+        "setup.py": "from setuptools import setup\nsetup()\n",
+        "setup.cfg": "[metadata]\nname = x\n[options]\ninstall_requires =\n    requests\n    PyYAML ; python_version > '3'\n",
+    }
     assert rows(await a9(tree, cfg)) == []
 
 
 async def test_computed_dependencies_leave_doubt_instead_of_failure(tree: WorkTree) -> None:
-    check = await a9(tree, {"setup.py": "from setuptools import setup\nsetup(install_requires=read())\n", "x/__init__.py": "import yaml\n"})
+    check = await a9(
+        tree,
+        {
+            "setup.py": "from setuptools import setup\nsetup(install_requires=read())\n",
+            "x/__init__.py": "import yaml\n",
+        },
+    )
     assert [(f.rule, f.level) for f in check.findings] == [("unknown", Level.NOTICE)]
 
 
@@ -109,7 +140,10 @@ async def test_in_a_monorepo_the_nearest_manifest_counts(tree: WorkTree) -> None
         "libs/b/pyproject.toml": project("pyyaml").replace("demo-app", "b"),
         "libs/b/src/b/__init__.py": "import requests\nimport yaml\n",
     }
-    assert rows(await a9(tree, files)) == [("libs/a/src/a/__init__.py", 3, "undeclared"), ("libs/b/src/b/__init__.py", 1, "undeclared")]
+    assert rows(await a9(tree, files)) == [
+        ("libs/a/src/a/__init__.py", 3, "undeclared"),
+        ("libs/b/src/b/__init__.py", 1, "undeclared"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +156,9 @@ async def test_in_a_monorepo_the_nearest_manifest_counts(tree: WorkTree) -> None
         ("requirements.txt", b"caf\xe9\n", 1),
     ],
 )
-async def test_a_manifest_that_does_not_parse_is_an_error_on_its_line(tree: WorkTree, name: str, text: str, line: int) -> None:
+async def test_a_manifest_that_does_not_parse_is_an_error_on_its_line(
+    tree: WorkTree, name: str, text: str, line: int
+) -> None:
     check = await a9(tree, {name: text, "a.py": "import requests\n"})
     assert check.result is Result.ERROR
     assert (check.problems[0].path, check.problems[0].line) == (name, line)
@@ -130,17 +166,28 @@ async def test_a_manifest_that_does_not_parse_is_an_error_on_its_line(tree: Work
 
 async def test_without_manifest_or_python_there_is_nothing_to_check(tree: WorkTree) -> None:
     assert (await a9(tree, {"a.py": "import yaml"})).title == "Nothing to check: no dependency manifest"
-    assert (await a9(tree, {"a.py": None, "pyproject.toml": project("x")})).title == "Nothing to check: no file of a supported language (Python)"
+    assert (
+        await a9(tree, {"a.py": None, "pyproject.toml": project("x")})
+    ).title == "Nothing to check: no file of a supported language (Python)"
 
 
 async def test_the_summary_says_which_dependencies_the_change_alters(tree: WorkTree) -> None:
     base = tree.commit({"pyproject.toml": project("requests", "httpx>=1"), "a.py": "import requests"})
     tree.commit({"pyproject.toml": project("httpx>=2", "pyyaml")})
     check = check_of(await judge(tree, base), CheckCode.A9)
-    assert check.notes[:3] == ("`pyproject.toml` adds `pyyaml`.", "`pyproject.toml` removes `requests`.", "`pyproject.toml` alters `httpx`.")
+    assert check.notes[:3] == (
+        "`pyproject.toml` adds `pyyaml`.",
+        "`pyproject.toml` removes `requests`.",
+        "`pyproject.toml` alters `httpx`.",
+    )
     assert [(f.rule, f.new) for f in check.findings] == [("undeclared", True)]
 
 
 async def test_ignored_modules_and_named_manifests(tree: WorkTree) -> None:
-    files = {"deps.txt": "requests\n", "pyproject.toml": project("yarl"), ".forgeguard.yml": "checks: {A9: {manifests: [deps.txt], ignore_modules: [yaml]}}", "a.py": "import requests, yaml, yaml.x\nimport yarl\n"}
+    files = {
+        "deps.txt": "requests\n",
+        "pyproject.toml": project("yarl"),
+        ".forgeguard.yml": "checks: {A9: {manifests: [deps.txt], ignore_modules: [yaml]}}",
+        "a.py": "import requests, yaml, yaml.x\nimport yarl\n",
+    }
     assert rows(await a9(tree, files)) == [("a.py", 2, "undeclared")]

@@ -54,9 +54,9 @@ def test_there_are_forty_provider_rules_and_no_name_twice() -> None:
         'access_token = "xxxxxxxxxxxxxxxx1234"',
         'password_hash = "5f4dcc3b5aa765d61d8327deb882cf99"',
         'secret = "my_super_secret_value_2"',
-        'postgresql://postgres:postgres@db:5432/app',
-        'redis://user:password@cache.internal',
-        'https://user:hunter2secret@localhost/x',
+        "postgresql://postgres:postgres@db:5432/app",
+        "redis://user:password@cache.internal",
+        "https://user:hunter2secret@localhost/x",
         '"integrity": "sha512-k3J9xQ2mZ8vN5tR7pL4wY6cB1dF0gH2s=="',
         "ghp_" + "a" * 36,
         "-----BEGIN PRIVATE " + "KEY-----\n",
@@ -103,13 +103,14 @@ async def test_of_a_merge_only_lines_of_no_parent_count(tree: WorkTree) -> None:
     side = tree.commit({"side.py": f"S = '{token('gho_')}'\n", "a.py": "1\n2\nside\n"})
     tree.git("switch", "--quiet", "main")
     tree.commit({"a.py": "1\n2\nmain\n"})
-    try:
+    with pytest.raises(RuntimeError):
         tree.git("merge", "--quiet", "side")
-    except RuntimeError:
-        pass
     merge = tree.commit({"a.py": f"1\n2\nT = '{token('ghu_')}'\n"}, "merge")
     check = check_of(await judge(tree, base), CheckCode.W1)
-    assert sorted((f.rule, f.commit) for f in check.findings) == [("github-oauth-token", side), ("github-user-token", merge)]
+    assert sorted((f.rule, f.commit) for f in check.findings) == [
+        ("github-oauth-token", side),
+        ("github-user-token", merge),
+    ]
 
 
 async def test_nothing_of_a_value_leaves_the_engine(tree: WorkTree) -> None:
@@ -158,7 +159,13 @@ async def test_a_broken_allowlist_is_an_error(tree: WorkTree) -> None:
 
 async def test_binaries_and_huge_files_are_not_read_and_huge_ones_are_said(tree: WorkTree) -> None:
     base = tree.commit({"a.txt": ""})
-    tree.commit({"bin.dat": b"\0\1" + token().encode(), "big.py": b"import os\n" + b"x" * 6_000_000, "small.py": f"T = '{token()}'"})
+    tree.commit(
+        {
+            "bin.dat": b"\0\1" + token().encode(),
+            "big.py": b"import os\n" + b"x" * 6_000_000,
+            "small.py": f"T = '{token()}'",
+        }
+    )
     report = await judge(tree, base)
     assert [f.path for f in check_of(report, CheckCode.W1).findings] == ["small.py"]
     assert any("`big.py`" in note for note in check_of(report, CheckCode.W1).notes)
