@@ -31,7 +31,7 @@ from forgeguard_app.store.repos import Repo, get_repo
 MAX_ATTEMPTS = 3
 COMMIT_LAG = timedelta(seconds=60)
 GIVE_UP_AFTER = timedelta(hours=6)
-QUICK_S = 2.0
+PUBLISH_PRIORITY = 20  # what is judged is told before more is judged
 log = structlog.get_logger()
 
 
@@ -83,13 +83,20 @@ async def audit_commit(context: Context, run_id: UUID) -> None:
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
     try:
         verdict = await _verdict(context, run, repo, installation)
+    except asyncio.CancelledError:
+        await asyncio.shield(_hand_back(context, run_id))
+        raise
     except Temporary as error:
         if datetime.now(UTC) - run.created_at < GIVE_UP_AFTER:
-            async with context.pool.acquire() as connection:
-                await hand_back(connection, run_id)
+            await _hand_back(context, run_id)
             raise
         verdict = could_not_evaluate(f"This could not be evaluated for six hours: {error}", mendable=False)
-    await _store(context, run_id, verdict)
+    await _store(context, run, verdict)
+
+
+async def _hand_back(context: Context, run_id: UUID) -> None:
+    async with context.pool.acquire() as connection:
+        await hand_back(connection, run_id)
 
 
 async def _verdict(context: Context, run: Run, repo: Repo, installation: Installation | None) -> Verdict:
@@ -120,7 +127,7 @@ async def _with_progress(context: Context, run: Run, repo: Repo, token: str, wor
     """A quick audit costs no extra write; one that takes longer is shown as in progress."""
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.wait({task}, timeout=QUICK_S)
+        await asyncio.wait({task}, timeout=context.quick_s)
         if not task.done():
             await announce_progress(context, run, repo, token)
         return await task
@@ -180,8 +187,9 @@ async def _keep_owner_policy(
         await set_owner_policy(connection, installation.id, text)
 
 
-async def _store(context: Context, run_id: UUID, verdict: Verdict) -> None:
+async def _store(context: Context, run: Run, verdict: Verdict) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
-        if await store_verdict(connection, run_id, verdict):
-            await enqueue(connection, "publish_verdict", {"run_id": str(run_id)}, priority=20)
+        if await store_verdict(connection, run.id, verdict):
+            arguments = {"run_id": str(run.id), "delivery_id": run.github_delivery_id or ""}
+            await enqueue(connection, "publish_verdict", arguments, priority=PUBLISH_PRIORITY)
     log.info("audit.judged", result=verdict.overall_result, files=verdict.files_checked)

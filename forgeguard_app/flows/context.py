@@ -15,7 +15,7 @@ from forgeguard_app.vault import Signer
 
 @dataclass(frozen=True)
 class Context:
-    """The database, GitHub, the judge, and where things are."""
+    """The database, GitHub, the judge, and where things are; `quick_s` is how long an audit goes unannounced."""
 
     pool: Pool
     client: Client
@@ -25,6 +25,7 @@ class Context:
     github_url: str
     address: str
     links: Signer
+    quick_s: float = 2.0
 
     def audit_link(self, run_id: UUID) -> str:
         """The address of a run's page, signed, so that whoever sees the check run can follow it."""

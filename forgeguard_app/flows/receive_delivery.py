@@ -40,7 +40,7 @@ async def receive_delivery(pool: Pool, delivery_id: str, name: str, event: event
             case None:
                 return Received("ignored")
             case events.Push():
-                return await _push(connection, known, event)
+                return await _push(connection, known, delivery_id, event)
             case events.InstallationEvent():
                 return await _installation(connection, event)
             case events.InstallationRepositoriesEvent():
@@ -75,7 +75,7 @@ def _described(delivery_id: str, name: str, event: events.Event | None) -> Deliv
     )
 
 
-async def _push(connection: Connection, delivery: UUID, event: events.Push) -> Received:
+async def _push(connection: Connection, delivery: UUID, delivery_id: str, event: events.Push) -> Received:
     repo_id = await _repo(connection, event.repository, event.installation)
     branch = audited_branch(event)
     if branch is None:
@@ -95,9 +95,8 @@ async def _push(connection: Connection, delivery: UUID, event: events.Push) -> R
         ),
     )
     default = branch == (event.repository.default_branch or "main")
-    await enqueue(
-        connection, "audit_commit", {"run_id": str(run_id)}, priority=DEFAULT_BRANCH_PRIORITY if default else 0
-    )
+    arguments = {"run_id": str(run_id), "delivery_id": delivery_id}
+    await enqueue(connection, "audit_commit", arguments, priority=DEFAULT_BRANCH_PRIORITY if default else 0)
     return Received("accepted", run_id)
 
 

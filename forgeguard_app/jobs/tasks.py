@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -33,6 +34,8 @@ class Retry(BaseRetryStrategy):
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """When to try again; None gives up."""
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision(retry_in={"seconds": 0})  # the worker is told to stop: another one takes it up
         passing = isinstance(exception, (Temporary, *AWAY))
         if job.attempts >= (MAX_PASSING_FAULTS if passing else MAX_OWN_FAULTS):
             return None
@@ -54,9 +57,9 @@ def make_app(dsn: str) -> App:
 
 
 def _task(name: str, flow: Callable[[Context, UUID], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    async def run(job: JobContext, run_id: str) -> None:
+    async def run(job: JobContext, run_id: str, delivery_id: str = "") -> None:
         context: Any = job.additional_context["context"]
-        with structlog.contextvars.bound_contextvars(job=name, audit_run_id=run_id):
+        with structlog.contextvars.bound_contextvars(job=name, audit_run_id=run_id, delivery_id=delivery_id):
             try:
                 await flow(context, UUID(run_id))
             except Temporary as error:

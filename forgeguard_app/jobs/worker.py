@@ -23,8 +23,8 @@ SHUTDOWN_S = 5.0
 log = structlog.get_logger()
 
 
-async def run_worker(dsn: str, context: Context, stop: asyncio.Event) -> None:
-    """Works until `stop` is set; what is not finished within SHUTDOWN_S is handed back to the queue."""
+async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s: float = SHUTDOWN_S) -> None:
+    """Works until `stop` is set; what is not finished `shutdown_s` later is handed back to the queue."""
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     app = make_app(dsn)
     async with app.open_async():
@@ -36,7 +36,7 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event) -> None:
                 listen_notify=True,
                 fetch_job_polling_interval=POLL_S,  # for jobs that fall due; new ones announce themselves
                 delete_jobs="successful",
-                shutdown_graceful_timeout=SHUTDOWN_S,
+                shutdown_graceful_timeout=shutdown_s,
                 update_heartbeat_interval=HEARTBEAT_S,
                 stalled_worker_timeout=STALLED_AFTER_S,
                 additional_context={"context": context},

@@ -61,8 +61,10 @@ async def choose_range(repository: Repository, base: str | None, head: str | Non
         raise UserError(await _no_revision(repository, head) if head else "the repository has no commit yet")
     if base is not None:
         return await _explicit(repository, base, tip)
-    branch = await _branch(repository) if head is None else None
     default = await _default_branch(repository)
+    if head is not None and (found := await _since_default(repository, default, tip)) is not None:
+        return found
+    branch = await _branch(repository) if head is None else None
     if branch is not None and default is not None and branch != default.rpartition("/")[2]:
         target = await resolve(repository, default)
         if target is not None:
@@ -76,6 +78,13 @@ async def choose_range(repository: Repository, base: str | None, head: str | Non
     if await _is_shallow(repository) and await _has_parent(repository, tip):
         raise UserError("this clone is shallow and lacks the parent of head: run `git fetch --deepen=1`")
     return LocalRange(EMPTY_TREE, tip, "the first commit, against nothing")
+
+
+async def _since_default(repository: Repository, default: str | None, tip: str) -> LocalRange | None:
+    """What a named head adds to the default branch; None where it lies on that branch, or there is none."""
+    target = await resolve(repository, default) if default is not None else None
+    common = await merge_base(repository, target, tip) if target is not None else None
+    return None if common in (None, tip) else LocalRange(str(common), tip, f"since {default}")
 
 
 async def _explicit(repository: Repository, base: str, tip: str, note: str = "") -> LocalRange:

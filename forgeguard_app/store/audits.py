@@ -44,11 +44,13 @@ class Run:
     attempts: int
     error_detail: str | None
     published_at: datetime | None
+    github_delivery_id: str | None
 
 
 _RUN = (
     "id, repo_id, commit_sha, commit_message, commit_author, branch, status, overall_result, started_at, completed_at,"
-    " files_checked, created_at, before_sha, base_sha, attempts, error_detail, published_at"
+    " files_checked, created_at, before_sha, base_sha, attempts, error_detail, published_at,"
+    " (SELECT d.github_delivery_id FROM deliveries d WHERE d.id = audit_runs.delivery_id) AS github_delivery_id"
 )
 
 

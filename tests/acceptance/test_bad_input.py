@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
+from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import CheckRun, Repository
 from tests.support.repositories import Files, WorkTree
-from tests.support.running import Product
+from tests.support.running import Product, running
 
 RULE = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}'
 
@@ -137,28 +137,33 @@ async def test_an_unreachable_before_falls_back_and_is_said(product: Product, tr
 
 
 async def test_a_repository_that_vanished_is_an_error_and_the_next_push_is_audited(
-    product: Product, tree: WorkTree, tmp_path: Path
+    dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
-    repository, _ = await product.repository()
-    tree.commit({"a.py": "x"})
-    shutil.rmtree(product.context.home, ignore_errors=True)
-    installation = product.github.world.installation_of(repository.id)
-    assert installation is not None
-    async with product.pool.acquire() as connection:
-        sha = await product.push(tree, repository)
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        gone, installation = await product.repository("gone")
+        other, _ = await product.repository("other")
+        assert installation is not None
+        tree.commit({"a.py": "x"})
+        lost = await product.push(tree, gone)
+        sha = tree.commit({"b.py": "y"})
+        await product.push(tree, other)
+        await product.github.webhooks.settle()
         installation.repository_ids.clear()
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        await product.verdicts(other, sha)
         await product.idle()
-        status = await connection.fetchrow(
-            "SELECT status, overall_result, error_detail FROM audit_runs WHERE commit_sha = $1", sha
-        )
-        assert status is not None
-        if status["status"] == "error":
-            assert status["overall_result"] == "ERROR"
-            assert "may not read" in status["error_detail"]
-    other, _ = await product.repository("other")
-    second = WorkTree(tmp_path / "second")
-    second.commit({"b.py": "y"})
-    await product.verdicts(other, await product.push(second, other))
+        async with product.pool.acquire() as connection:
+            row = await connection.fetchrow(
+                "SELECT r.status, r.overall_result, r.error_detail FROM audit_runs r JOIN repos p ON p.id = r.repo_id WHERE p.github_repo_id = $1",
+                gone.id,
+            )
+        assert row is not None
+        assert (row["status"], row["overall_result"]) == ("error", "ERROR")
+        assert "may not read" in row["error_detail"]
+        assert product.github.world.runs_of(gone.id, lost) == []
+        stop.set()
+        await worker
 
 
 async def test_after_all_of_that_the_next_push_is_audited(product: Product, tree: WorkTree) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from forgeguard_app.cli.formats import as_json
-from forgeguard_app.git.command import EMPTY_TREE
+from forgeguard_app.git.mirror import Mirror, Remote
+from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import Repository
 from tests.support.judged import judge
 from tests.support.repositories import Files, WorkTree
@@ -233,8 +235,6 @@ async def test_a_worker_that_died_loses_nothing(dsn: str, tmp_path: Path, tree: 
             # What a worker leaves that was killed in the middle: a job that is being done by nobody.
             await connection.execute("UPDATE procrastinate_jobs SET status = 'doing', attempts = 1")
             await connection.execute("UPDATE audit_runs SET status = 'running', attempts = 1")
-        from forgeguard_app.jobs.worker import run_worker
-
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(product.dsn, product.context, stop))
         runs = await product.verdicts(repository, sha)
@@ -319,4 +319,48 @@ async def test_a_first_push_is_judged_against_nothing(product: Product, tree: Wo
     assert runs["A4"].conclusion == "failure"
     async with product.pool.acquire() as connection:
         assert await connection.fetchval("SELECT base_sha FROM audit_runs") is None
-    assert EMPTY_TREE
+
+
+async def test_a_worker_told_to_stop_hands_back_what_it_has_not_finished(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository()
+        tree.commit(START)
+        sha = await product.push(tree, repository)
+        await product.github.webhooks.settle()
+        mirror = Mirror(product.context.home / "mirrors" / f"{repository.id}.git", Remote(""))
+        async with mirror.locked():  # the first worker cannot come to an end
+            stop = asyncio.Event()
+            worker = asyncio.create_task(run_worker(dsn, product.context, stop, 0.2))
+            async with product.pool.acquire() as connection:
+                while await connection.fetchval("SELECT status FROM audit_runs") != "running":
+                    await asyncio.sleep(0.01)
+                stop.set()
+                await worker
+                row = await connection.fetchrow(
+                    "SELECT r.status, r.attempts, j.status AS job FROM audit_runs r, procrastinate_jobs j"
+                )
+                assert row is not None
+                assert tuple(row) == ("pending", 0, "todo")
+        again = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, again))
+        assert {run.conclusion for run in (await product.verdicts(repository, sha)).values()} == {"success"}
+        again.set()
+        await worker
+
+
+async def test_an_audit_that_takes_long_is_shown_as_in_progress_first(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository()
+        tree.commit({**START, "b.py": "bad\n" * 60})
+        sha = await product.push(tree, repository)
+        await product.github.webhooks.settle()
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, quick_s=0), stop))
+        runs = await product.verdicts(repository, sha)
+        stop.set()
+        await worker
+        assert len(product.github.world.runs_of(repository.id, sha)) == 3
+        assert {code: run.writes for code, run in runs.items()} == {"A4": 3, "A9": 2, "W1": 2}
+        assert len(runs["A4"].annotations) == 60

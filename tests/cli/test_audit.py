@@ -200,3 +200,24 @@ def test_hooks_and_settings_of_the_repository_run_nothing(tree: WorkTree, tmp_pa
     mark.unlink(missing_ok=True)
     assert audit(tree.folder).returncode == 1
     assert not mark.exists()
+
+
+def test_a_named_head_is_judged_since_it_left_the_default_branch(tree: WorkTree) -> None:
+    tree.commit(GOOD)
+    tree.git("switch", "--quiet", "--create", "topic")
+    tree.commit({"b.py": "import yaml\n"})
+    tree.commit({"c.py": "import httpx\n"})
+    tree.git("switch", "--quiet", "main")
+    assert len(findings(audit(tree.folder, "--format", "json", "--head", "topic"))) == 2
+
+
+def test_a_linked_work_tree_and_a_folder_below_are_found(tree: WorkTree, tmp_path: Path) -> None:
+    tree.commit({**GOOD, "sub/x.py": ""})
+    tree.git("worktree", "add", "--quiet", "-b", "topic", str(tmp_path / "linked"))
+    linked = WorkTree.__new__(WorkTree)
+    linked.folder = tmp_path / "linked"
+    linked.commit({"b.py": "import yaml\n"})
+    assert findings(audit(linked.folder / "sub", "--format", "json")) == [("b.py", 1, "undeclared")]
+    linked.write({"c.py": "import httpx\n"})
+    linked.git("add", "c.py")
+    assert findings(audit(linked.folder, "--format", "json", "--staged")) == [("c.py", 1, "undeclared")]

@@ -169,3 +169,50 @@ async def test_binaries_and_huge_files_are_not_read_and_huge_ones_are_said(tree:
     report = await judge(tree, base)
     assert [f.path for f in check_of(report, CheckCode.W1).findings] == ["small.py"]
     assert any("`big.py`" in note for note in check_of(report, CheckCode.W1).notes)
+
+
+async def test_ignored_paths_of_its_own(tree: WorkTree) -> None:
+    files = {
+        ".forgeguard.yml": "ignore: ['a.py']\nchecks: {W1: {ignore: ['fixtures/**']}}",
+        "a.py": f"T = '{token()}'",
+        "fixtures/b.py": f"T = '{token()}'",
+    }
+    assert [f.path for f in (await _w1(tree, files)).findings] == ["a.py"]
+
+
+@pytest.mark.parametrize(("gate", "shown"), [("changed", ["a.py"]), ("all", ["a.py", "b.py"])])
+async def test_existing_secrets_count_where_the_gate_asks_for_them_and_are_not_new(
+    tree: WorkTree, gate: str, shown: list[str]
+) -> None:
+    base = tree.commit(
+        {
+            ".forgeguard.yml": f"checks: {{W1: {{gate: {gate}}}}}",
+            "a.py": f"T = '{token()}'\n",
+            "b.py": f"T = '{token()}'\n",
+        }
+    )
+    tree.commit({"a.py": f"T = '{token()}'\nx = 1\n"})
+    check = check_of(await judge(tree, base), CheckCode.W1)
+    assert [(f.path, f.new, f.counted) for f in check.findings] == [(path, False, True) for path in shown]
+    assert check.result is Result.WARN
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('DB_PASSWORD="S3cr3t!Pa55w0rd#2024x"', "settings.py"),
+        ("AWS_SECRET_ACCESS_KEY=wJalr7tnFEMIzK7MDbNGx" + "RfiCYzR8pLmQvT3sXuB", ".env"),
+        ('{"client_secret": "GOCSPX' + '-k3J9xQ2mZ8vN5tR7pL4wY6cB1dF0"}', "client.json"),
+        ("//registry.invalid/:_authToken=npm" + "_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17", ".npmrc"),
+        ("DATABASE_URL=postgres://app:Zx8" + "-k3J9xQ2m@db.internal:5432/app", ".env"),
+        ('key = "-----BEGIN RSA PRIVATE ' + 'KEY-----\\nMIIEpAIBAAKCAQEA7k3J9xQ2mZ8vN5tR7pL4wY6cB1dF0gH2s\\n"', "a.py"),
+        (
+            "-----BEGIN OPENSSH PRIVATE " + "KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAB\n",
+            "id_ed25519",
+        ),
+        ("  api_token: k3J9xQ2mZ8v" + "N5tR7pL4wY6cB", "config.yml"),
+        ("sk-proj" + "-k3J9xQ2mZ8vN5tR7pL4wY6cB1dF0gH2sk3J9xQ2mZ8vN5tR7pL4w", "a.ts"),
+    ],
+)
+def test_credentials_as_people_leave_them(text: str, path: str) -> None:
+    assert len(found(text, path)) == 1
