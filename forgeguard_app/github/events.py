@@ -10,6 +10,7 @@ import msgspec
 ZERO = re.compile(r"0{40,64}\Z")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(?:/|\Z)|/\Z")
+_FULL_NAME = re.compile(r"(?!\.)[\w-][\w.-]{0,99}/(?!\.\.?\Z)[\w.-]{1,200}\Z", re.ASCII)
 MAX_REF_CHARS = 1_000
 MAX_MESSAGE_CHARS = 10_000
 MAX_NAME_CHARS = 500
@@ -149,6 +150,9 @@ def read_event(name: str, body: bytes) -> Event | None:
 
 
 def _check(event: Event) -> None:
+    for repository in _repositories(event):
+        if not _FULL_NAME.match(repository.full_name):
+            raise BadPayload("full_name is not owner/name")
     if isinstance(event, Push):
         if not event.ref.startswith("refs/") or not good_ref(event.ref):
             raise BadPayload("ref is not a name of git's")
@@ -159,6 +163,14 @@ def _check(event: Event) -> None:
         sides = (event.pull_request.head, event.pull_request.base)
         if not all(_SHA.match(side.sha) and good_ref(side.ref) for side in sides):
             raise BadPayload("head and base must be branches with commit ids")
+
+
+def _repositories(event: Event) -> list[Repository]:
+    if isinstance(event, InstallationEvent):
+        return event.repositories or []
+    if isinstance(event, InstallationRepositoriesEvent):
+        return [*event.repositories_added, *event.repositories_removed]
+    return [event.repository]
 
 
 def good_ref(name: str) -> bool:

@@ -106,6 +106,8 @@ async def test_a_sha1_signature_alone_is_not_enough(intake: Product) -> None:
         (json.dumps(PUSH | {"after": "--upload-pack=x"}).encode(), "push", {}),
         (json.dumps(PUSH | {"ref": "refs/heads/a:refs/heads/b"}).encode(), "push", {}),
         (json.dumps(PUSH | {"ref": "refs/heads/" + "x" * 5_000}).encode(), "push", {}),
+        (json.dumps(PUSH | {"repository": {"id": 5, "full_name": "o/../../etc"}}).encode(), "push", {}),
+        (json.dumps(PUSH | {"repository": {"id": 5, "full_name": "o/.."}}).encode(), "push", {}),
         (json.dumps(PUSH | {"repository": {"id": "5", "full_name": 3}}).encode(), "push", {}),
     ],
 )
