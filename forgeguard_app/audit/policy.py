@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-from forgeguard_app.audit.documents import DocumentError, Node, read_yaml
+from forgeguard_app.audit.documents import DocumentError, Node
 from forgeguard_app.audit.globs import GlobError, check_glob
 from forgeguard_app.audit.model import CheckCode, Gate, Level, Problem
 from forgeguard_app.audit.reading import Reading
+from forgeguard_app.audit.yaml_document import read_yaml
 
 POLICY_PATHS = (".github/forgeguard.yml", ".forgeguard.yml")
 MAX_GLOBS = 500

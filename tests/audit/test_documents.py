@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forgeguard_app.audit.documents import DocumentError, read_json, read_yaml
+from forgeguard_app.audit.documents import DocumentError
+from forgeguard_app.audit.json_document import read_json
+from forgeguard_app.audit.yaml_document import read_yaml
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from forgeguard_app.audit.documents import DocumentError, Node, read_json
+from forgeguard_app.audit.documents import DocumentError, Node
 from forgeguard_app.audit.globs import GlobError, check_glob, joined
+from forgeguard_app.audit.json_document import read_json
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.patterns import PatternError, compile_pattern
 from forgeguard_app.audit.reading import Reading
