@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import aiohttp
 import structlog
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.reconcile_deliveries import Reconciled, reconcile_deliveries
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
@@ -90,25 +92,44 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -
             log.info("server.stopped")
 
 
+@contextlib.asynccontextmanager
+async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
+    """All that flows are given, opened.
+
+    Raises:
+        UserError: there are no App credentials, without which nothing can be asked of GitHub.
+    """
+    credentials = settings.app
+    if credentials is None:
+        raise UserError("this needs FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and FORGEGUARD_WEBHOOK_SECRET")
+    async with opened(settings) as base, aiohttp.ClientSession() as session:
+        client = Client(session, settings.github_api_url)
+        yield (
+            base,
+            Context(
+                pool=base.pool,
+                client=client,
+                tokens=Tokens(client, credentials.app_id, credentials.private_keys),
+                judge=Judge(),
+                home=settings.home,
+                github_url=settings.github_url,
+                address=settings.address,
+                links=base.links,
+            ),
+        )
+
+
+async def redeliver(settings: Settings, since: timedelta) -> Reconciled:
+    """Compares GitHub's delivery log with the inbox once, and asks again for what is missing."""
+    async with contexts(settings) as (_, context):
+        return await reconcile_deliveries(context, since)
+
+
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """One worker until `stop` is set.
 
     Raises:
-        UserError: there are no App credentials, without which a worker can do nothing.
+        UserError: see `contexts`.
     """
-    credentials = settings.app
-    if credentials is None:
-        raise UserError("a worker needs FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and FORGEGUARD_WEBHOOK_SECRET")
-    async with opened(settings) as base, aiohttp.ClientSession() as session:
-        client = Client(session, settings.github_api_url)
-        context = Context(
-            pool=base.pool,
-            client=client,
-            tokens=Tokens(client, credentials.app_id, credentials.private_keys),
-            judge=Judge(),
-            home=settings.home,
-            github_url=settings.github_url,
-            address=settings.address,
-            links=base.links,
-        )
+    async with contexts(settings) as (base, context):
         await run_worker(base.dsn, context, stop)

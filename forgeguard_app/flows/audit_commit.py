@@ -35,6 +35,10 @@ PUBLISH_PRIORITY = 20  # what is judged is told before more is judged
 log = structlog.get_logger()
 
 
+class Parked(Exception):
+    """The installation is suspended: the run waits, without a job, until it is not."""
+
+
 @dataclass
 class MirrorSource:
     """A partial mirror as the judge reads it: what is missing is brought in few requests, never file by file."""
@@ -83,6 +87,10 @@ async def audit_commit(context: Context, run_id: UUID) -> None:
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
     try:
         verdict = await _verdict(context, run, repo, installation)
+    except Parked:
+        log.info("audit.parked")
+        await _hand_back(context, run_id)
+        return
     except asyncio.CancelledError:
         await asyncio.shield(_hand_back(context, run_id))
         raise
@@ -105,6 +113,8 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
         return could_not_evaluate(reason, mendable=False)
     if installation is None:
         return could_not_evaluate("The repository belongs to no installation of the App that we know.", mendable=True)
+    if installation.status == "suspended":
+        raise Parked
     try:
         token = await context.tokens.get(installation.github_installation_id, repo.github_repo_id)
         report = await _with_progress(context, run, repo, token, _report(context, run, repo, installation, token))
@@ -113,6 +123,8 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
             raise Temporary("the commit is not readable yet", delay_s=2) from error
         return could_not_evaluate("The pushed commit is not in the repository any more.", mendable=False)
     except (RepositoryGone, Refused) as error:
+        if "suspended" in str(error):
+            raise Parked from error
         log.warning("audit.refused", reason=type(error).__name__)
         return could_not_evaluate("ForgeGuard may not read this repository's contents any more.", mendable=True)
     except GitTimeout as error:
@@ -147,13 +159,14 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
     mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", Remote(url, token))
     async with mirror.locked():
         fresh = await mirror.prepare()
-        target = history.target_of(run.branch)
+        target = history.target_of(run)
         await mirror.fetch([run.commit_sha], [target] if target else [], partial=fresh)
         base = await choose_base(mirror, run, history)
         request = Request(
             head=run.commit_sha,
             base=base.sha,
-            target=base.target if history.target_of(run.branch) else None,
+            target=base.target if target else None,
+            fork=run.fork,
             owner=_owner_settings(installation),
             owner_file=repo.full_name.endswith("/.github"),
             remarks=base.remarks,

@@ -21,11 +21,13 @@ class History:
     oldest: FirstJudged | None
     pulls: Sequence[Pull]
 
-    def target_of(self, branch: str | None) -> str | None:
+    def target_of(self, run: Run) -> str | None:
         """The branch that the head aims at; None on the default branch itself without a pull request."""
-        if self.pulls:
-            return self.pulls[0].base_ref
-        return None if branch == self.default_branch else self.default_branch
+        if run.target_ref is not None:
+            return run.target_ref
+        if run.branch == self.default_branch:
+            return None
+        return self.pulls[0].base_ref if self.pulls else self.default_branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,10 @@ class Base:
 
 async def choose_base(mirror: Mirror, run: Run, history: History) -> Base:
     """The base of the run; every commit that it names is in the mirror."""
-    remarks = _others(history.pulls)
-    target = history.target_of(run.branch)
+    remarks = _others(history.pulls) if run.target_ref is None else ()
+    if run.target_sha is not None and await _brought(mirror, run.target_sha):
+        return Base(run.target_sha, run.target_sha)
+    target = history.target_of(run)
     if target is None:
         return await _on_default(mirror, run, history)
     tip = await resolve(mirror.repository, f"refs/heads/{target}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -100,15 +100,35 @@ class Client:
                 return await github.getitem(f"{self.base_url}{path}", **credentials)
             verb = github.post if method == "POST" else github.patch
             return await verb(f"{self.base_url}{path}", data=data if data is not None else {}, **credentials)
-        except gidgethub.HTTPException as error:
+        except _FAILURES as error:
             raise _meaning(error) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Temporary(f"GitHub was not reached: {type(error).__name__}") from error
-        except (ValueError, KeyError) as error:  # an answer that is not JSON, or not in its promised encoding
-            raise Temporary("GitHub's answer was not JSON") from error
+
+    async def list(self, path: str, *, app_jwt: str, most: int) -> AsyncIterator[Any]:
+        """The items of a list asked for as the App, page after page, at most `most`.
+
+        Raises:
+            Refused, Temporary: as `ask`.
+        """
+        github = _GitHub(self._session, self.base_url)
+        number = 0
+        try:
+            async for item in github.getiter(f"{self.base_url}{path}", jwt=app_jwt):
+                yield item
+                number += 1
+                if number >= most:
+                    return
+        except _FAILURES as error:
+            raise _meaning(error) from error
 
 
-def _meaning(error: gidgethub.HTTPException) -> Exception:
+_FAILURES = (gidgethub.HTTPException, aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError)
+
+
+def _meaning(error: Exception) -> Exception:
+    if isinstance(error, ValueError | KeyError):  # an answer that is not JSON, or not in its promised encoding
+        return Temporary("GitHub's answer was not JSON")
+    if not isinstance(error, gidgethub.HTTPException):
+        return Temporary(f"GitHub was not reached: {type(error).__name__}")
     status = int(error.status_code)
     headers = error.headers or {}
     if status >= 500 or isinstance(error, gidgethub.GitHubBroken):

@@ -112,6 +112,12 @@ class PullRequest(msgspec.Struct):
     base: PullSide
 
 
+class Changes(msgspec.Struct):
+    """What an edit changed; `base` is there where the pull request was retargeted."""
+
+    base: dict[str, msgspec.Raw] | None = None
+
+
 class PullRequestEvent(msgspec.Struct):
     """opened, reopened, synchronize, edited, closed, among others."""
 
@@ -119,14 +125,86 @@ class PullRequestEvent(msgspec.Struct):
     pull_request: PullRequest
     repository: Repository
     installation: InstallationRef | None = None
+    changes: Changes | None = None
 
 
-Event = Push | InstallationEvent | InstallationRepositoriesEvent | PullRequestEvent
+class CheckSuite(msgspec.Struct):
+    """The suite of our check runs on one commit."""
+
+    head_sha: str
+    head_branch: str | None = None
+
+
+class CheckSuiteEvent(msgspec.Struct):
+    """rerequested: run all again. requested comes beside every push and says nothing more."""
+
+    action: str
+    check_suite: CheckSuite
+    repository: Repository
+    installation: InstallationRef | None = None
+
+
+class CheckRun(msgspec.Struct):
+    """One of our check runs."""
+
+    head_sha: str
+    check_suite: CheckSuite | None = None
+
+
+class CheckRunEvent(msgspec.Struct):
+    """rerequested, requested_action, among others."""
+
+    action: str
+    check_run: CheckRun
+    repository: Repository
+    installation: InstallationRef | None = None
+
+
+class MergeGroup(msgspec.Struct):
+    """A commit that the merge queue wants judged."""
+
+    head_sha: str
+    head_ref: str
+    base_sha: str
+    base_ref: str
+
+
+class MergeGroupEvent(msgspec.Struct):
+    """checks_requested, destroyed."""
+
+    action: str
+    merge_group: MergeGroup
+    repository: Repository
+    installation: InstallationRef | None = None
+
+
+class RepositoryEvent(msgspec.Struct):
+    """renamed, transferred, privatized, publicized, archived, unarchived, deleted, edited."""
+
+    action: str
+    repository: Repository
+    installation: InstallationRef | None = None
+
+
+Event = (
+    Push
+    | InstallationEvent
+    | InstallationRepositoriesEvent
+    | PullRequestEvent
+    | CheckSuiteEvent
+    | CheckRunEvent
+    | MergeGroupEvent
+    | RepositoryEvent
+)
 _TYPES: dict[str, type[Any]] = {
     "push": Push,
     "installation": InstallationEvent,
     "installation_repositories": InstallationRepositoriesEvent,
     "pull_request": PullRequestEvent,
+    "check_suite": CheckSuiteEvent,
+    "check_run": CheckRunEvent,
+    "merge_group": MergeGroupEvent,
+    "repository": RepositoryEvent,
 }
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _TYPES.items()}
 
@@ -163,6 +241,15 @@ def _check(event: Event) -> None:
         sides = (event.pull_request.head, event.pull_request.base)
         if not all(_SHA.match(side.sha) and good_ref(side.ref) for side in sides):
             raise BadPayload("head and base must be branches with commit ids")
+    if isinstance(event, MergeGroupEvent):
+        group = event.merge_group
+        refs_hold = good_ref(group.head_ref) and good_ref(group.base_ref)
+        if not (_SHA.match(group.head_sha) and _SHA.match(group.base_sha) and refs_hold):
+            raise BadPayload("head and base must be references with commit ids")
+    if isinstance(event, CheckSuiteEvent | CheckRunEvent):
+        suite = event.check_suite if isinstance(event, CheckSuiteEvent) else event.check_run
+        if not _SHA.match(suite.head_sha):
+            raise BadPayload("head_sha must be a commit id")
 
 
 def _repositories(event: Event) -> list[Repository]:

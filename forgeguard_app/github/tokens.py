@@ -53,6 +53,10 @@ class Tokens:
                     self._locks.pop(old, None)
             return kept.value
 
+    def app_jwt(self) -> str:
+        """A JWT that says we are the App."""
+        return make_app_jwt(self._app_id, self._keys[0], time.time())
+
     def drop(self, installation_id: int, repository_id: int) -> None:
         """Forgets a token that GitHub refused."""
         self._kept.pop((installation_id, repository_id), None)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from datetime import timedelta
 
 import structlog
 from procrastinate import App
 from procrastinate.exceptions import ProcrastinateException
 
+from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.reconcile_deliveries import reconcile_deliveries
+from forgeguard_app.github.client import Refused
 from forgeguard_app.jobs.tasks import make_app
+from forgeguard_app.store.pool import AWAY, only_one
 from forgeguard_app.store.queue import QUEUE
 
 CONCURRENCY = 4
@@ -20,6 +25,8 @@ HEARTBEAT_S = 2.0
 STALLED_AFTER_S = 7.0
 SWEEP_EVERY_S = 2.0
 SHUTDOWN_S = 5.0
+RECONCILE_EVERY_S = 180.0
+RECONCILE_WINDOW = timedelta(days=3)  # what GitHub keeps
 log = structlog.get_logger()
 
 
@@ -42,18 +49,31 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
                 additional_context={"context": context},
             )
         )
-        sweeper = asyncio.create_task(_sweep(app))
+        sweepers = [asyncio.create_task(_sweep(app)), asyncio.create_task(_reconcile(context))]
         stopping = asyncio.create_task(stop.wait())
         log.info("worker.started")
         try:
             await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sweeper.cancel()
+            for sweeper in sweepers:
+                sweeper.cancel()
             stopping.cancel()
             worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await worker
         log.info("worker.stopped")
+
+
+async def _reconcile(context: Context) -> None:
+    """At start and every few minutes, by one worker at a time."""
+    while True:
+        try:
+            async with only_one(context.pool, "reconcile_deliveries") as held:
+                if held:
+                    await reconcile_deliveries(context, RECONCILE_WINDOW)
+        except (Temporary, Refused, *AWAY) as error:
+            log.warning("reconcile.failed", reason=str(error)[:200] or type(error).__name__)
+        await asyncio.sleep(RECONCILE_EVERY_S)
 
 
 async def _sweep(app: App) -> None:

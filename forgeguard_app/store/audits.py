@@ -21,6 +21,11 @@ class NewRun:
     commit_message: str | None = None
     commit_author: str | None = None
     delivery_id: UUID | None = None
+    trigger: str = "push"
+    fetch_ref: str | None = None
+    target_ref: str | None = None
+    target_sha: str | None = None
+    fork: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,18 @@ class Run:
     attempts: int
     error_detail: str | None
     published_at: datetime | None
+    trigger: str
+    fetch_ref: str | None
+    target_ref: str | None
+    target_sha: str | None
+    fork: bool
     github_delivery_id: str | None
 
 
 _RUN = (
     "id, repo_id, commit_sha, commit_message, commit_author, branch, status, overall_result, started_at, completed_at,"
     " files_checked, created_at, before_sha, base_sha, attempts, error_detail, published_at,"
+    " trigger, fetch_ref, target_ref, target_sha, fork,"
     " (SELECT d.github_delivery_id FROM deliveries d WHERE d.id = audit_runs.delivery_id) AS github_delivery_id"
 )
 
@@ -94,8 +105,9 @@ async def insert_run(connection: Connection, run: NewRun) -> UUID:
     """A pending run."""
     found: UUID = await connection.fetchval(
         """
-        INSERT INTO audit_runs (repo_id, commit_sha, branch, before_sha, commit_message, commit_author, delivery_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO audit_runs (repo_id, commit_sha, branch, before_sha, commit_message, commit_author, delivery_id,
+            trigger, fetch_ref, target_ref, target_sha, fork)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         RETURNING id
         """,
         run.repo_id,
@@ -105,8 +117,49 @@ async def insert_run(connection: Connection, run: NewRun) -> UUID:
         run.commit_message,
         run.commit_author,
         run.delivery_id,
+        run.trigger,
+        run.fetch_ref,
+        run.target_ref,
+        run.target_sha,
+        run.fork,
     )
     return found
+
+
+async def find_newest_run(connection: Connection, repo_id: UUID, commit_sha: str) -> Run | None:
+    """The newest run of a head."""
+    row = await connection.fetchrow(
+        f"SELECT {_RUN} FROM audit_runs WHERE repo_id = $1 AND commit_sha = $2 ORDER BY created_at DESC LIMIT 1",  # noqa: S608
+        repo_id,
+        commit_sha,
+    )
+    return None if row is None else Run(**row)
+
+
+async def asked_again_lately(connection: Connection, repo_id: UUID, commit_sha: str, within_s: int) -> bool:
+    """Whether a re-run of the head was asked for within the last seconds."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM audit_runs WHERE repo_id = $1 AND commit_sha = $2 AND trigger = 'rerun'
+            AND created_at > now() - make_interval(secs => $3))
+        """,
+        repo_id,
+        commit_sha,
+        within_s,
+    )
+    return found
+
+
+async def list_parked(connection: Connection, github_installation_id: int) -> list[UUID]:
+    """The runs of an installation that wait to be judged, the oldest first."""
+    rows = await connection.fetch(
+        """
+        SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
+        WHERE i.github_installation_id = $1 AND a.status = 'pending' ORDER BY a.created_at
+        """,
+        github_installation_id,
+    )
+    return [row["id"] for row in rows]
 
 
 async def find_run(connection: Connection, run_id: UUID) -> Run | None:

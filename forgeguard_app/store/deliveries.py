@@ -37,3 +37,16 @@ async def insert_delivery(connection: Connection, delivery: Delivery) -> UUID | 
         delivery.outcome,
     )
     return found
+
+
+async def set_outcome(connection: Connection, delivery_id: UUID, outcome: str) -> None:
+    """What came of the delivery after all."""
+    await connection.execute("UPDATE deliveries SET outcome = $2 WHERE id = $1", delivery_id, outcome)
+
+
+async def list_known(connection: Connection, github_delivery_ids: list[str]) -> set[str]:
+    """Which of these deliveries are in the inbox."""
+    rows = await connection.fetch(
+        "SELECT github_delivery_id FROM deliveries WHERE github_delivery_id = ANY($1::text[])", github_delivery_ids
+    )
+    return {row["github_delivery_id"] for row in rows}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -25,6 +27,18 @@ AWAY = (
     asyncpg.OperatorInterventionError,
     TimeoutError,
 )
+
+
+@contextlib.asynccontextmanager
+async def only_one(pool: Pool, name: str) -> AsyncIterator[bool]:
+    """Whether we are the one process that holds the name just now; the hold goes with the connection."""
+    async with pool.acquire() as connection:
+        held: bool = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
+        try:
+            yield held
+        finally:
+            if held:
+                await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
 
 
 async def open_pool(dsn: str, *, size: int = 8) -> Pool:

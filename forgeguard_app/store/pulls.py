@@ -41,11 +41,16 @@ async def upsert_pull(connection: Connection, repo_id: UUID, pull: Pull) -> None
 
 
 async def list_open_pulls(connection: Connection, repo_id: UUID, head_sha: str, head_ref: str | None) -> list[Pull]:
-    """The open pull requests with that head, the oldest first; a push may be here before its pull request's event."""
+    """The repository's own open pull requests with that head, the oldest first.
+
+    A push may be here before its pull request's event, so that the branch counts too. A fork's never do: a stranger's
+    branch bears any name and any commit of ours.
+    """
     rows = await connection.fetch(
         """
         SELECT number, state, head_sha, head_ref, head_repo_github_id, base_ref FROM pulls
         WHERE repo_id = $1 AND state = 'open' AND (head_sha = $2 OR head_ref = $3)
+            AND head_repo_github_id = (SELECT github_repo_id FROM repos WHERE id = $1)
         ORDER BY number
         """,
         repo_id,

@@ -121,7 +121,7 @@ async def test_the_open_pull_request_s_base_is_the_target(product: Product, tree
     pull = {
         "number": 3,
         "state": "open",
-        "head": {"ref": "topic", "sha": sha, "repo": None},
+        "head": {"ref": "topic", "sha": sha, "repo": product.github.shapes.repository(repository)},
         "base": {"ref": "release", "sha": release, "repo": None},
     }
     installation = product.github.world.installation_of(repository.id)
@@ -135,7 +135,7 @@ async def test_the_open_pull_request_s_base_is_the_target(product: Product, tree
             "installation": {"id": installation.id},
         },
     )
-    await product.idle()
+    await product.github.webhooks.settle()
     await product.push(tree, repository, "topic")
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "success"
 

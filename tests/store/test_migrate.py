@@ -89,24 +89,24 @@ async def test_migrating_twice_and_four_times_at_once_applies_each_file_once(emp
 async def test_an_edited_file_and_a_newer_database_are_refused(empty_dsn: str, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
     shutil.copytree(ROOT / "db" / "migrations", folder)
-    (folder / "005_later.sql").write_text("CREATE TABLE later (id INTEGER);")
+    (folder / "900_later.sql").write_text("CREATE TABLE later (id INTEGER);")
     await migrate(empty_dsn, folder)
     with pytest.raises(UserError, match="newer than this program"):
         await migrate(empty_dsn)
-    (folder / "005_later.sql").write_text("CREATE TABLE later (id BIGINT);")
-    with pytest.raises(UserError, match=r"005_later\.sql was edited"):
+    (folder / "900_later.sql").write_text("CREATE TABLE later (id BIGINT);")
+    with pytest.raises(UserError, match=r"900_later\.sql was edited"):
         await migrate(empty_dsn, folder)
 
 
 async def test_a_failing_file_leaves_nothing_of_itself(empty_dsn: str, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
     shutil.copytree(ROOT / "db" / "migrations", folder)
-    (folder / "005_broken.sql").write_text("CREATE TABLE half (id INTEGER); SELECT nonsense;")
+    (folder / "900_broken.sql").write_text("CREATE TABLE half (id INTEGER); SELECT nonsense;")
     with pytest.raises(asyncpg.PostgresError):
         await migrate(empty_dsn, folder)
     connection = await asyncpg.connect(empty_dsn)
     assert await connection.fetchval("SELECT to_regclass('half')") is None
-    assert await connection.fetchval("SELECT count(*) FROM schema_migrations") == 4
+    assert await connection.fetchval("SELECT count(*) FROM schema_migrations") == len(own_migrations())
     await connection.close()
 
 

@@ -1,0 +1,44 @@
+"""`forgeguard redeliver`: asks GitHub again for the webhook deliveries that never arrived."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+from datetime import timedelta
+
+from forgeguard_app.app import redeliver
+from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.github.client import Refused
+from forgeguard_app.settings import load_settings
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument(
+        "--since",
+        default="3d",
+        metavar="DURATION",
+        help="how far back, as 90m, 12h or 3d (default: 3d, what GitHub keeps)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0 once GitHub was asked."""
+    since = duration(arguments.since)
+    try:
+        done = asyncio.run(redeliver(load_settings(), since))
+    except (Temporary, Refused) as error:
+        raise UserError(str(error)) from error
+    print(f"{done.seen} deliveries in GitHub's log; {done.asked} asked for again, {done.taken} taken from the log.")
+    return 0
+
+
+def duration(text: str) -> timedelta:
+    """What 90m, 12h or 3d means."""
+    match = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
+    if match is None:
+        raise UserError(f"{text!r} is not a duration such as 90m, 12h or 3d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

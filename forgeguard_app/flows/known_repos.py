@@ -1,0 +1,48 @@
+"""What deliveries make known of installations and repositories; they arrive in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from forgeguard_app.github import events
+from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
+from forgeguard_app.store.installations import upsert_installation
+from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.repos import RepoFacts, upsert_repo
+
+
+async def know_repo(
+    connection: Connection, repository: events.Repository, installation: events.InstallationRef | None
+) -> UUID:
+    """Our key of the repository, under its present name, and of its installation where the delivery names it."""
+    installation_id: UUID | None = None
+    if installation is not None:
+        installation_id = await _upsert(connection, installation.id, repository.owner)
+    return await upsert_repo(connection, _facts(repository), installation_id)
+
+
+async def know_installation(connection: Connection, installation: events.Installation) -> UUID:
+    """Our key of the installation, under its account's present name."""
+    return await _upsert(connection, installation.id, installation.account)
+
+
+async def know_repos(connection: Connection, repositories: Sequence[events.Repository], installation_id: UUID) -> None:
+    """All repositories of an installation, in one order, so that two deliveries cannot deadlock."""
+    for repository in sorted(repositories, key=lambda one: one.id):
+        await upsert_repo(connection, _facts(repository), installation_id)
+
+
+async def _upsert(connection: Connection, number: int, account: events.Account | None) -> UUID:
+    login = clean_text(account.login, MAX_NAME_CHARS) if account else ""
+    kind = account.type if account else ""
+    return await upsert_installation(connection, number, account.id if account else None, login or "", kind)
+
+
+def _facts(repository: events.Repository) -> RepoFacts:
+    return RepoFacts(
+        repository.id,
+        clean_text(repository.full_name, MAX_NAME_CHARS) or "",
+        clean_text(repository.default_branch, MAX_NAME_CHARS),
+        repository.private,
+    )

@@ -1,0 +1,71 @@
+"""GitHub's delivery log is compared with the inbox: what never arrived is asked for again, or taken from the log.
+
+GitHub does not deliver again by itself, and says OK for what a proxy of ours answered; so the inbox alone counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.receive_delivery import receive_delivery
+from forgeguard_app.github.deliveries import Attempt, ask_again, get_payload, list_attempts
+from forgeguard_app.github.events import BadPayload, read_event
+from forgeguard_app.store.deliveries import list_known
+
+MAX_ASKED = 1_000  # a pass; the next one goes on
+PATIENCE = timedelta(seconds=20)  # an attempt so young may still be on its way
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """How many deliveries the log held, how many were asked for again, how many were taken from the log."""
+
+    seen: int = 0
+    asked: int = 0
+    taken: int = 0
+
+
+async def reconcile_deliveries(context: Context, since: timedelta) -> Reconciled:
+    """Brings the inbox to hold every delivery of the log's last `since`."""
+    now = datetime.now(UTC)
+    newest = await _newest_attempts(context, now - since)
+    async with context.pool.acquire() as connection:
+        known = await list_known(connection, list(newest))
+    missing = [
+        attempt for guid, attempt in newest.items() if guid not in known and now - attempt.delivered_at > PATIENCE
+    ]
+    asked = taken = 0
+    for attempt in reversed(missing[-MAX_ASKED:]):  # the oldest first: pushes are judged in their order
+        if attempt.redelivery and not attempt.arrived:
+            taken += await _take(context, attempt)  # asked for before, and our address was not reached again
+        else:
+            await ask_again(context.client, context.tokens.app_jwt(), attempt.id)
+            asked += 1
+    if missing:
+        log.info("deliveries.reconciled", seen=len(newest), asked=asked, taken=taken)
+    return Reconciled(len(newest), asked, taken)
+
+
+async def _newest_attempts(context: Context, after: datetime) -> dict[str, Attempt]:
+    newest: dict[str, Attempt] = {}
+    async for attempt in list_attempts(context.client, context.tokens.app_jwt()):
+        if attempt.delivered_at < after:
+            break
+        newest.setdefault(attempt.guid, attempt)
+    return newest
+
+
+async def _take(context: Context, attempt: Attempt) -> bool:
+    body = await get_payload(context.client, context.tokens.app_jwt(), attempt.id)
+    try:
+        event = read_event(attempt.event, body)
+    except BadPayload as error:
+        log.warning("delivery.malformed", delivery_id=attempt.guid, reason=str(error))
+        return False
+    await receive_delivery(context.pool, attempt.guid, attempt.event, event)
+    return True

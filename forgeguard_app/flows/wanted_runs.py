@@ -1,0 +1,99 @@
+"""Which audit run an event wants: plain decisions, from the event's values to a run or none."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from forgeguard_app.github import events
+from forgeguard_app.github.events import MAX_MESSAGE_CHARS, MAX_NAME_CHARS, ZERO, clean_text
+from forgeguard_app.store.audits import NewRun, Run
+
+MERGE_QUEUE_PREFIX = "gh-readonly-queue/"
+_NEW_HEAD = ("opened", "reopened", "synchronize")
+
+
+def audited_branch(event: events.Push) -> str | None:
+    """The branch whose head is to be audited; None for tags, deleted branches and the merge queue's own."""
+    branch = event.ref.removeprefix("refs/heads/")
+    if branch == event.ref or event.deleted or ZERO.match(event.after) or branch.startswith(MERGE_QUEUE_PREFIX):
+        return None
+    return branch
+
+
+def run_of_push(event: events.Push, repo_id: UUID, delivery_id: UUID) -> NewRun | None:
+    """Every new head of a branch is judged."""
+    branch = audited_branch(event)
+    if branch is None:
+        return None
+    commit = event.head_commit
+    author = (commit.author.username or commit.author.name) if commit and commit.author else None
+    return NewRun(
+        repo_id=repo_id,
+        commit_sha=event.after,
+        branch=branch,
+        before_sha=None if ZERO.match(event.before) else event.before,
+        commit_message=clean_text(commit.message if commit else None, MAX_MESSAGE_CHARS),
+        commit_author=clean_text(author, MAX_NAME_CHARS),
+        delivery_id=delivery_id,
+    )
+
+
+def from_fork(event: events.PullRequestEvent) -> bool:
+    """Whether the head lies in another repository; that of a deleted fork is gone."""
+    head = event.pull_request.head.repo
+    return head is None or head.id != event.repository.id
+
+
+def run_of_pull_request(event: events.PullRequestEvent, repo_id: UUID, delivery_id: UUID) -> NewRun | None:
+    """Forks' heads, whose pushes nobody tells us, and heads that aim elsewhere than their push was judged for."""
+    pull = event.pull_request
+    retargeted = event.action == "edited" and event.changes is not None and event.changes.base is not None
+    fork = from_fork(event)
+    elsewhere = event.action in ("opened", "reopened") and pull.base.ref != event.repository.default_branch
+    if pull.state != "open" or not (retargeted or elsewhere or (fork and event.action in _NEW_HEAD)):
+        return None
+    return NewRun(
+        repo_id=repo_id,
+        commit_sha=pull.head.sha,
+        # A fork's branch may bear the name of one of ours.
+        branch=f"pull/{pull.number}" if fork else pull.head.ref,
+        delivery_id=delivery_id,
+        trigger="pull_request",
+        fetch_ref=f"refs/pull/{pull.number}/head" if fork else None,
+        target_ref=pull.base.ref,
+        fork=fork,
+    )
+
+
+def run_of_merge_group(event: events.MergeGroupEvent, repo_id: UUID, delivery_id: UUID) -> NewRun | None:
+    """A merge group is judged for real, against the commit it is stacked on."""
+    if event.action != "checks_requested":
+        return None
+    group = event.merge_group
+    return NewRun(
+        repo_id=repo_id,
+        commit_sha=group.head_sha,
+        branch=group.head_ref.removeprefix("refs/heads/"),
+        delivery_id=delivery_id,
+        trigger="merge_group",
+        target_ref=group.base_ref.removeprefix("refs/heads/"),
+        target_sha=group.base_sha,
+    )
+
+
+def run_again(former: Run, delivery_id: UUID) -> NewRun:
+    """The same head once more, under today's rules."""
+    return NewRun(
+        repo_id=former.repo_id,
+        commit_sha=former.commit_sha,
+        branch=former.branch,
+        before_sha=former.before_sha,
+        commit_message=former.commit_message,
+        commit_author=former.commit_author,
+        delivery_id=delivery_id,
+        trigger="rerun",
+        fetch_ref=former.fetch_ref,
+        target_ref=former.target_ref,
+        target_sha=former.target_sha,
+        fork=former.fork,
+    )

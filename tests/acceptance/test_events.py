@@ -1,0 +1,154 @@
+"""Heads that come from more than a push: forks, merge groups, retargeted pull requests, requests to run again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from forgeguard_app.simulator.state import Repository
+from tests.acceptance.test_push import START, started
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+
+TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
+
+
+def send(product: Product, repository: Repository, event: str, **payload: Any) -> None:
+    installation = product.github.world.installation_of(repository.id)
+    assert installation is not None
+    shapes = product.github.shapes
+    product.github.webhooks.send(
+        event, {"repository": shapes.repository(repository), "installation": {"id": installation.id}, **payload}
+    )
+
+
+async def test_a_fork_is_judged_by_its_target_and_excepts_nothing(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    base = tree.git("rev-parse", "HEAD")
+    loosened = json.dumps({"layers": []})
+    sha = tree.commit(
+        {
+            "boundaries.json": loosened,
+            ".forgeguard.yml": "enabled: false",
+            "b.py": f"bad\nT = '{TOKEN}'  # not gitleaks\n",
+            ".gitleaks.toml": "[allowlist]\npaths = ['.*']\n",
+        }
+    )
+    await asyncio.to_thread(tree.git, "push", "--quiet", product.github.clone_url(repository), "HEAD:refs/pull/3/head")
+    fork = {"id": 999, "full_name": "stranger/shop", "private": False, "default_branch": "main"}
+    pull = {
+        "number": 3,
+        "state": "open",
+        "head": {"ref": "main", "sha": sha, "repo": fork},
+        "base": {"ref": "main", "sha": base, "repo": None},
+    }
+    send(product, repository, "pull_request", action="opened", pull_request=pull)
+    runs = await product.verdicts(repository, sha)
+    assert {code: run.conclusion for code, run in runs.items()} == {"A4": "failure", "A9": "success", "W1": "neutral"}
+    assert "configuration of the target branch" in runs["A4"].output["summary"]
+    # The stranger's branch is called main; ours is judged as before.
+    tree.git("reset", "--quiet", "--hard", base)
+    tree.commit({"c.py": "x = 1"})
+    ours = await product.push(tree, repository)
+    assert (await product.verdicts(repository, ours))["A4"].conclusion == "success"
+
+
+async def test_a_merge_group_is_judged_for_real(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    base = tree.git("rev-parse", "HEAD")
+    sha = tree.commit({"b.py": "bad"})
+    branch = "gh-readonly-queue/main/pr-3-abc"
+    await product.push(tree, repository, branch)
+    group = {"head_sha": sha, "head_ref": f"refs/heads/{branch}", "base_sha": base, "base_ref": "refs/heads/main"}
+    send(product, repository, "merge_group", action="checks_requested", merge_group=group)
+    assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
+
+
+async def test_a_retargeted_pull_request_is_judged_again(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    tree.git("switch", "--quiet", "--create", "release")
+    release = tree.commit({"b.py": "bad"})
+    await product.verdicts(repository, await product.push(tree, repository, "release"))
+    tree.git("switch", "--quiet", "--create", "topic")
+    sha = tree.commit({"c.py": "x = 1"})
+    await product.push(tree, repository, "topic")
+    assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
+    own = product.github.shapes.repository(repository)
+    pull = {
+        "number": 4,
+        "state": "open",
+        "head": {"ref": "topic", "sha": sha, "repo": own},
+        "base": {"ref": "release", "sha": release, "repo": own},
+    }
+    send(
+        product,
+        repository,
+        "pull_request",
+        action="edited",
+        pull_request=pull,
+        changes={"base": {"ref": {"from": "main"}}},
+    )
+    await product.idle()
+    runs = await product.verdicts(repository, sha)
+    assert runs["A4"].conclusion == "success", "the newest check run holds"
+    assert len(product.github.world.runs_of(repository.id, sha)) == 6
+
+
+async def test_a_re_run_makes_new_check_runs_under_today_s_rules_and_a_burst_is_one(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    tree.commit({"b.py": "bad"})
+    sha = await product.push(tree, repository, "topic")
+    before = await product.verdicts(repository, sha)
+    send(product, repository, "check_run", action="rerequested", check_run={"head_sha": sha})
+    send(
+        product, repository, "check_suite", action="rerequested", check_suite={"head_sha": sha, "head_branch": "topic"}
+    )
+    send(product, repository, "check_run", action="completed", check_run={"head_sha": sha})
+    send(product, repository, "check_suite", action="requested", check_suite={"head_sha": sha, "head_branch": "topic"})
+    await product.idle()
+    after = await product.verdicts(repository, sha)
+    assert len(product.github.world.runs_of(repository.id, sha)) == 6
+    assert {run.id for run in before.values()}.isdisjoint(run.id for run in after.values())
+    assert {code: run.conclusion for code, run in after.items()} == {
+        code: run.conclusion for code, run in before.items()
+    }
+
+
+async def test_what_is_pushed_while_suspended_is_judged_afterwards(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    installation = product.github.world.installation_of(repository.id)
+    assert installation is not None
+    tree.commit({"b.py": "bad"})
+    installation.suspended_at = 1.0
+    product.context.tokens.drop(installation.id, repository.id)
+    sha = await product.push(tree, repository, "topic")
+    payload = json.loads(next(d.body for d in product.github.world.deliveries if d.event == "push"))
+    product.github.webhooks.send("push", payload | {"ref": "refs/heads/topic", "before": "0" * 40, "after": sha})
+    await product.idle()
+    assert product.github.world.runs_of(repository.id, sha) == []
+    installation.suspended_at = None
+    product.github.webhooks.send("installation", product.github.installation_payload("unsuspend", installation))
+    assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
+
+
+async def test_a_repository_s_new_name_and_privacy_are_known_at_once(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree, START)
+    link = str(product.github.world.latest_runs(repository.id, tree.git("rev-parse", "HEAD"))[0].details_url).partition(
+        "?"
+    )[0]
+    async with product.session.get(link) as answer:
+        assert answer.status == 200
+    repository.name, repository.private = "renamed", True
+    send(product, repository, "repository", action="privatized")
+    await product.idle()
+    async with product.session.get(link) as answer:
+        assert answer.status == 404
+    async with product.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT full_name FROM repos") == repository.full_name
+    send(product, repository, "repository", action="deleted")
+    await product.idle()
+    async with product.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT removed_at FROM repos") is not None

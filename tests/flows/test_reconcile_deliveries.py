@@ -1,0 +1,92 @@
+"""What GitHub sent and we never got."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from forgeguard_app.cli.redeliver import duration
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.reconcile_deliveries import Reconciled, reconcile_deliveries
+from forgeguard_app.simulator.state import stamp
+from tests.acceptance.test_push import START
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+
+WINDOW = timedelta(days=3)
+
+
+def age(product: Product, seconds: float) -> None:
+    """Makes every delivery of the log that much older."""
+    for delivery in product.github.world.deliveries:
+        delivery.delivered_at = stamp(1_000_000_000 if seconds > 86_400 * 3 else time.time() - seconds)
+
+
+async def test_lost_deliveries_are_asked_for_again_and_judged_in_their_order(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    app = product.github.world.app
+    assert app is not None
+    address, app.webhook_url = app.webhook_url, "http://127.0.0.1:9/nobody"
+    tree.commit(START)
+    first = await product.push(tree, repository)
+    tree.commit({"b.py": "bad"})
+    second = await product.push(tree, repository)
+    await product.github.webhooks.settle()
+    app.webhook_url = address
+    assert (await reconcile_deliveries(product.context, WINDOW)).asked == 0, "an attempt so young may be on its way"
+    age(product, 60)
+    assert await reconcile_deliveries(product.context, WINDOW) == Reconciled(3, 2, 0)
+    assert (await product.verdicts(repository, first))["A4"].conclusion == "success"
+    assert (await product.verdicts(repository, second))["A4"].conclusion == "failure"
+    age(product, 60)
+    assert await reconcile_deliveries(product.context, WINDOW) == Reconciled(3, 0, 0)
+
+
+async def test_where_our_address_cannot_be_reached_the_payload_is_taken_from_the_log(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    app = product.github.world.app
+    assert app is not None
+    app.webhook_url = "http://127.0.0.1:9/nobody"
+    tree.commit(START)
+    sha = await product.push(tree, repository)
+    await product.github.webhooks.settle()
+    age(product, 60)
+    assert (await reconcile_deliveries(product.context, WINDOW)).asked == 1
+    await product.github.webhooks.settle()
+    age(product, 60)
+    assert (await reconcile_deliveries(product.context, WINDOW)).taken == 1
+    assert (await product.verdicts(repository, sha))["A4"].conclusion == "success"
+
+
+async def test_what_github_says_arrived_and_the_inbox_lacks_is_asked_for(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    tree.commit(START)
+    await product.verdicts(repository, await product.push(tree, repository))
+    async with product.pool.acquire() as connection:
+        await connection.execute("DELETE FROM audit_runs; DELETE FROM deliveries WHERE event = 'push'")
+    age(product, 60)
+    assert (await reconcile_deliveries(product.context, WINDOW)).asked == 1
+
+
+async def test_past_the_window_nothing_is_asked(product: Product) -> None:
+    await product.repository()
+    await product.idle()
+    age(product, 86_400 * 9)
+    assert await reconcile_deliveries(product.context, WINDOW) == Reconciled()
+
+
+def test_durations() -> None:
+    assert (duration("90m"), duration("12h"), duration("3d")) == (
+        timedelta(minutes=90),
+        timedelta(hours=12),
+        timedelta(days=3),
+    )
+    for wrong in ("", "3", "d3", "3w", "-1d", "3 d"):
+        with pytest.raises(UserError):
+            duration(wrong)
