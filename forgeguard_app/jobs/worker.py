@@ -14,6 +14,7 @@ from procrastinate.exceptions import ProcrastinateException
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.reconcile_deliveries import reconcile_deliveries
+from forgeguard_app.flows.take_up_stranded import take_up_stranded
 from forgeguard_app.github.client import Refused
 from forgeguard_app.jobs.tasks import make_app
 from forgeguard_app.store.pool import AWAY, only_one
@@ -27,6 +28,7 @@ SWEEP_EVERY_S = 2.0
 SHUTDOWN_S = 5.0
 RECONCILE_EVERY_S = 180.0
 RECONCILE_WINDOW = timedelta(days=3)  # what GitHub keeps
+RECENT_WINDOW = timedelta(minutes=30)
 log = structlog.get_logger()
 
 
@@ -65,12 +67,15 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
 
 
 async def _reconcile(context: Context) -> None:
-    """At start and every few minutes, by one worker at a time."""
+    """At start and every few minutes, by one worker at a time: the whole log first, then what is recent."""
+    window = RECONCILE_WINDOW
     while True:
         try:
-            async with only_one(context.pool, "reconcile_deliveries") as held:
+            async with only_one(context.pool, "reconcile") as held:
                 if held:
-                    await reconcile_deliveries(context, RECONCILE_WINDOW)
+                    await take_up_stranded(context)
+                    await reconcile_deliveries(context, window)
+                    window = RECENT_WINDOW
         except (Temporary, Refused, *AWAY) as error:
             log.warning("reconcile.failed", reason=str(error)[:200] or type(error).__name__)
         await asyncio.sleep(RECONCILE_EVERY_S)

@@ -324,3 +324,31 @@ async def list_findings(
 async def set_published(connection: Connection, run_id: UUID) -> None:
     """GitHub holds everything that was to be published."""
     await connection.execute("UPDATE audit_runs SET published_at = now() WHERE id = $1", run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """A run whose work was lost: `task` is the job that it wants."""
+
+    run_id: UUID
+    task: str
+
+
+async def list_stranded(connection: Connection, after_s: int, most: int) -> list[Stranded]:
+    """Runs of a day that are not published, older than `after_s`, for which no job waits; parked ones left out."""
+    rows = await connection.fetch(
+        """
+        SELECT a.id AS run_id, CASE WHEN a.overall_result IS NULL THEN 'audit_commit' ELSE 'publish_verdict' END AS task
+        FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
+        WHERE a.published_at IS NULL AND a.created_at > now() - interval '1 day'
+            AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
+            AND NOT EXISTS (
+                SELECT 1 FROM procrastinate_jobs j
+                WHERE j.status IN ('todo', 'doing') AND j.args->>'run_id' = a.id::text
+            )
+        ORDER BY a.created_at LIMIT $2
+        """,
+        after_s,
+        most,
+    )
+    return [Stranded(**row) for row in rows]

@@ -11,6 +11,7 @@ from forgeguard_app.store.pool import Pool
 from forgeguard_app.vault import Signer
 from forgeguard_app.web import keys
 from forgeguard_app.web.health import healthz, readyz
+from forgeguard_app.web.metrics import metrics
 from forgeguard_app.web.middlewares import guarded
 from forgeguard_app.web.pages.audits import show_audit
 from forgeguard_app.web.webhook import webhook
@@ -33,6 +34,7 @@ def make_web(pool: Pool, links: Signer, webhook_secrets: tuple[bytes, ...], gith
             web.post("/webhooks/github", webhook),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
+            web.get("/metrics", metrics),
             web.get("/audits/{run_id}", show_audit),
             web.static("/static", _HERE / "static"),
         ]

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+from forgeguard_app.flows.take_up_stranded import take_up_stranded
 from forgeguard_app.simulator.state import Repository
 from tests.acceptance.test_push import START, started
 from tests.support.repositories import WorkTree
@@ -152,3 +153,23 @@ async def test_a_repository_s_new_name_and_privacy_are_known_at_once(product: Pr
     await product.idle()
     async with product.pool.acquire() as connection:
         assert await connection.fetchval("SELECT removed_at FROM repos") is not None
+
+
+async def test_a_run_whose_job_was_lost_is_taken_up(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    sha = tree.git("rev-parse", "HEAD")
+    async with product.pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE audit_runs SET status = 'running', overall_result = NULL, published_at = NULL, created_at = now() - interval '1 hour'"
+        )
+        await connection.execute("DELETE FROM check_runs")
+    async with product.session.get(f"{product.address}/metrics") as answer:
+        lines = dict(line.rsplit(" ", 1) for line in (await answer.text()).splitlines() if not line.startswith("#"))
+    assert 3_590 < float(lines["forgeguard_oldest_unjudged_head_seconds"]) < 3_700
+    assert float(lines["forgeguard_unjudged_heads"]) == 1
+    assert await take_up_stranded(product.context, 0) == 1
+    assert await take_up_stranded(product.context, 0) == 0
+    await product.idle()
+    assert len(product.github.world.runs_of(repository.id, sha)) == 6
+    async with product.session.get(f"{product.address}/metrics") as answer:
+        assert "forgeguard_oldest_unjudged_head_seconds 0.0" in await answer.text()
