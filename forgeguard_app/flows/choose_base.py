@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.git.mirror import CommitGone, Mirror
+from forgeguard_app.git.mirror import CommitGone, Mirror, branch_ref
 from forgeguard_app.git.range import first_parent, has_commit, merge_base, resolve
 from forgeguard_app.store.audits import FirstJudged, Run
 from forgeguard_app.store.pulls import Pull
@@ -47,7 +47,7 @@ async def choose_base(mirror: Mirror, run: Run, history: History) -> Base:
     target = history.target_of(run)
     if target is None:
         return await _on_default(mirror, run, history)
-    tip = await resolve(mirror.repository, f"refs/heads/{target}")
+    tip = await resolve(mirror.repository, branch_ref(target))
     if tip is None:
         fallback = await first_parent(mirror.repository, run.commit_sha)
         said = f"The target branch `{target}` is not there; judged against the first parent."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -32,6 +33,11 @@ _NO_COMMIT = (
     "unadvertised object",
     "no such ref",
 )
+
+
+def branch_ref(branch: str) -> str:
+    """Where the mirror keeps a branch: under a name of ours, so that `a` gone and `a/b` come do not collide."""
+    return f"refs/forgeguard/branches/{hashlib.sha256(branch.encode()).hexdigest()[:40]}"
 
 
 class RepositoryGone(Exception):
@@ -96,7 +102,7 @@ class Mirror:
             await self.repository.run("config", key, value)
         return True
 
-    async def fetch(self, commits: Sequence[str], branches: Iterable[str], *, partial: bool) -> None:
+    async def fetch(self, commits: Sequence[str], branches: Sequence[str], *, partial: bool) -> None:
         """Brings the commits that are not there yet, and the branches; the first time without file contents.
 
         Raises:
@@ -105,7 +111,7 @@ class Mirror:
         """
         missing = [commit for commit in commits if not await has_commit(self.repository, commit)]
         wanted = [f"+{commit}:refs/forgeguard/{commit}" for commit in missing]
-        heads = [f"+refs/heads/{branch}:refs/heads/{branch}" for branch in branches]
+        heads = [f"+refs/heads/{branch}:{branch_ref(branch)}" for branch in branches]
         if not wanted and not heads:
             return
         how = "--filter=blob:none" if partial else "--no-filter"
@@ -114,8 +120,10 @@ class Mirror:
         except CommitGone:
             if not heads or not wanted:
                 raise
-            # The target branch may be gone while the commit is there.
+            # The target branch may be gone while the commit is there; what we knew of it is stale then.
             await self._fetch(how, *wanted)
+            for branch in branches:
+                await self.repository.run("update-ref", "-d", branch_ref(branch))
 
     async def fetch_blobs(self, names: Iterable[str]) -> None:
         """Brings these blobs in one request."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import structlog
@@ -14,6 +15,7 @@ from forgeguard_app.web.keys import POOL, WEBHOOK_SECRETS
 from forgeguard_app.web.problems import problem
 
 MAX_BODY_BYTES = 25 << 20
+READ_TIMEOUT_S = 30
 _DELIVERY = re.compile(r"[0-9A-Za-z-]{8,100}\Z")
 _EVENT = re.compile(r"[a-z_]{1,60}\Z")
 log = structlog.get_logger()
@@ -24,7 +26,11 @@ async def webhook(request: web.Request) -> web.Response:
     secrets = request.app[WEBHOOK_SECRETS]
     if not secrets:
         return problem(503, "No App is set up here yet.", retry_after_s=60)
-    body = await _read(request)
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            body = await _read(request)
+    except TimeoutError:
+        return problem(408, f"The body did not arrive within {READ_TIMEOUT_S} s.")
     if body is None:
         return problem(413, f"A delivery has at most {MAX_BODY_BYTES >> 20} MB.")
     if not signature_holds(secrets, body, request.headers.get("X-Hub-Signature-256")):

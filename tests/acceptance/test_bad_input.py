@@ -180,3 +180,18 @@ async def test_after_all_of_that_the_next_push_is_audited(product: Product, tree
     )
     tree.commit({"b.py": "bad"})
     assert (await judged(product, tree, repository))["A4"].conclusion == "failure"
+
+
+async def test_branches_whose_names_collide_and_a_target_that_is_gone(product: Product, tree: WorkTree) -> None:
+    repository = await prepared(product, tree)
+    repository.default_branch = "main/next"
+    await product.push(tree, repository, "x", ":refs/heads/main")
+    await product.push(tree, repository, "main/next")
+    await product.idle()
+    tree.git("switch", "--quiet", "--create", "topic")
+    tree.commit({"b.py": "bad"})
+    assert (await judged(product, tree, repository))["A4"].conclusion == "failure"
+    await product.push(tree, repository, "x", ":refs/heads/main/next")
+    tree.commit({"c.py": "x = 1"})
+    runs = await judged(product, tree, repository)
+    assert "`main/next` is not there" in runs["A4"].output["summary"]

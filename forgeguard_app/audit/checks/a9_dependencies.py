@@ -213,8 +213,10 @@ def _file(context: _Context, path: str, imports: Iterable[Import]) -> Iterable[F
 
 def _judged(context: _Context, declarations: Declarations, path: str, item: Import) -> Finding | None:
     module = item.module
-    if is_standard(module) or _ignored_module(context.policy, module) or context.modules.is_own(path, module):
+    if is_standard(module) or _ignored_module(context.policy, module):
         return None
+    if context.modules.is_own(path, module):
+        return _sibling(context, path, item)
     scopes = _scopes(context, declarations, item)
     if scopes is not None:
         return _declared(path, item, scopes, declarations, context.policy.level)
@@ -235,6 +237,20 @@ def _judged(context: _Context, declarations: Declarations, path: str, item: Impo
         message = f"{module!r} may or may not be declared ({doubt}); tell us with checks.A9.provides: {{{top}: its-distribution}}"
         return _finding(path, item, "unknown", message, Level.NOTICE)
     message = f"{module!r} is imported, but no manifest declares it: add {suggestion!r} to {declarations.manifest}"
+    return _finding(path, item, "undeclared", message, context.policy.level)
+
+
+def _sibling(context: _Context, path: str, item: Import) -> Finding | None:
+    """A module of another project in the same repository counts as declared only where the importing one declares it."""
+    found = context.modules.find(path, item.module)
+    there = None if found is None else context.index.project_of(found)
+    here = context.index.project_of(path)
+    if there is None or here is None or there.project_name == here.project_name or item.guard is not Guard.NONE:
+        return None
+    name = there.project_name or ""
+    if context.policy.manifests is not None or context.index.member_declares(here, name):
+        return None
+    message = f"{item.module!r} belongs to {there.path}, but {here.path} does not declare it: add {name!r}"
     return _finding(path, item, "undeclared", message, context.policy.level)
 
 

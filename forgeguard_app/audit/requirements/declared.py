@@ -61,6 +61,21 @@ class DeclarationIndex:
             self._known[folder] = self._joined(self._counting(folder))
         return self._known[folder]
 
+    def project_of(self, path: str) -> Manifest | None:
+        """The project that the file belongs to: the nearest above it whose manifest gives it a name."""
+        folder = posixpath.dirname(path)
+        while True:
+            for manifest in self._by_home.get(folder, []):
+                if manifest.is_project and manifest.project_name:
+                    return manifest
+            if not folder:
+                return None
+            folder = posixpath.dirname(folder)
+
+    def member_declares(self, member: Manifest, name: str) -> bool:
+        """Whether the member itself declares the distribution; its workspace's root does not speak for it."""
+        return any(item.name == name for manifest in self._by_home.get(member.home, []) for item in manifest.declared)
+
     def _counting(self, folder: str) -> list[Manifest]:
         found: list[Manifest] = []
         complete = False

@@ -191,3 +191,21 @@ async def test_ignored_modules_and_named_manifests(tree: WorkTree) -> None:
         "a.py": "import requests, yaml, yaml.x\nimport yarl\n",
     }
     assert rows(await a9(tree, files)) == [("a.py", 2, "undeclared")]
+
+
+async def test_a_workspace_sibling_counts_only_where_its_member_declares_it(tree: WorkTree) -> None:
+    files = {
+        "pyproject.toml": project("a", more='[tool.uv.workspace]\nmembers = ["libs/*"]\n'),
+        "libs/a/pyproject.toml": project("b").replace("demo-app", "a"),
+        "libs/a/src/a/__init__.py": "import b\nimport c.x\n",
+        "libs/b/pyproject.toml": project().replace("demo-app", "b"),
+        "libs/b/src/b/__init__.py": "from b import y\nimport a\n",
+        "libs/c/pyproject.toml": project().replace("demo-app", "c"),
+        "libs/c/src/c/__init__.py": "",
+        "libs/c/src/c/x.py": "",
+        "demo_app/__init__.py": "import a\n",
+    }
+    assert rows(await a9(tree, files)) == [
+        ("libs/a/src/a/__init__.py", 2, "undeclared"),
+        ("libs/b/src/b/__init__.py", 2, "undeclared"),
+    ]
