@@ -167,6 +167,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             base=base.sha,
             target=base.target if target else None,
             fork=run.fork,
+            whole_secrets=run.trigger == "installation",
             owner=_owner_settings(installation),
             owner_file=repo.full_name.endswith("/.github"),
             remarks=base.remarks,

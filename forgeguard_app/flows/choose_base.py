@@ -11,6 +11,8 @@ from forgeguard_app.git.range import first_parent, has_commit, merge_base, resol
 from forgeguard_app.store.audits import FirstJudged, Run
 from forgeguard_app.store.pulls import Pull
 
+STARTING_LINE = "The starting line: what stands here when ForgeGuard came counts as existing."
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -41,6 +43,8 @@ class Base:
 
 async def choose_base(mirror: Mirror, run: Run, history: History) -> Base:
     """The base of the run; every commit that it names is in the mirror."""
+    if run.trigger == "installation":
+        return Base(run.commit_sha, None, (STARTING_LINE,))
     remarks = _others(history.pulls) if run.target_ref is None else ()
     if run.target_sha is not None and await _brought(mirror, run.target_sha):
         return Base(run.target_sha, run.target_sha)

@@ -27,10 +27,12 @@ async def know_installation(connection: Connection, installation: events.Install
     return await _upsert(connection, installation.id, installation.account)
 
 
-async def know_repos(connection: Connection, repositories: Sequence[events.Repository], installation_id: UUID) -> None:
-    """All repositories of an installation, in one order, so that two deliveries cannot deadlock."""
-    for repository in sorted(repositories, key=lambda one: one.id):
-        await upsert_repo(connection, _facts(repository), installation_id)
+async def know_repos(
+    connection: Connection, repositories: Sequence[events.Repository], installation_id: UUID
+) -> list[UUID]:
+    """Our keys of all repositories of an installation, in one order, so that two deliveries cannot deadlock."""
+    ordered = sorted(repositories, key=lambda one: one.id)
+    return [await upsert_repo(connection, _facts(repository), installation_id) for repository in ordered]
 
 
 async def _upsert(connection: Connection, number: int, account: events.Account | None) -> UUID:

@@ -23,6 +23,7 @@ from forgeguard_app.store.audits import (
     Run,
     StoredCheck,
     StoredFinding,
+    find_newest_run,
     find_run,
     list_checks,
     list_findings,
@@ -59,6 +60,13 @@ async def publish_verdict(context: Context, run_id: UUID) -> None:
         outbox = {
             row.check_code: row for row in await want_check_runs(connection, run_id, [c.check_code for c in checks])
         }
+        newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
+        sent = any(row.github_id is not None or row.sending_at is not None for row in outbox.values())
+        if newest is not None and newest.id != run.id and not sent:
+            # GitHub lets the newest check run hold: an older verdict must not come after a newer one.
+            await set_published(connection, run_id)
+            log.info("publish.superseded", by=str(newest.id))
+            return
     if installation is None:
         log.warning("publish.no_installation")
         return

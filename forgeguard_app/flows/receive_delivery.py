@@ -21,6 +21,7 @@ from forgeguard_app.store.repos import set_removed, set_removed_with
 # The most wanted first: a merge queue waits, then people, then everything else.
 PRIORITIES = {"merge_group": 15, "rerun": 12, "pull_request": 8, "push": 0}
 DEFAULT_BRANCH_PRIORITY = 10
+STARTING_LINE_PRIORITY = -5
 SAME_REQUEST_S = 5
 _STATUSES = {"created": "active", "unsuspend": "active", "suspend": "suspended", "deleted": "deleted"}
 
@@ -100,7 +101,8 @@ async def _take(intake: _Intake, event: events.Event) -> Received:
             return await _installation(intake, event)
         case events.InstallationRepositoriesEvent():
             installation_id = await know_installation(intake.connection, event.installation)
-            await know_repos(intake.connection, event.repositories_added, installation_id)
+            added = await know_repos(intake.connection, event.repositories_added, installation_id)
+            await _draw_starting_lines(intake, added)
             await set_removed(intake.connection, [repository.id for repository in event.repositories_removed])
             return APPLIED
         case events.RepositoryEvent():
@@ -120,12 +122,21 @@ async def _installation(intake: _Intake, event: events.InstallationEvent) -> Rec
     if event.action == "deleted":
         await set_removed_with(connection, event.installation.id)
     else:
-        await know_repos(connection, event.repositories or (), installation_id)
+        added = await know_repos(connection, event.repositories or (), installation_id)
+        if event.action == "created":
+            await _draw_starting_lines(intake, added)
     if event.action == "unsuspend":
         # What was parked while it was suspended is judged now; a run that is judged already is left alone by its job.
         for run_id in await list_parked(connection, event.installation.id):
             await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
     return APPLIED
+
+
+async def _draw_starting_lines(intake: _Intake, repo_ids: list[UUID]) -> None:
+    """The newest repositories first: theirs are the checks that somebody waits for."""
+    for repo_id in reversed(repo_ids):
+        arguments = {"repo_id": str(repo_id), "delivery_id": intake.github_delivery_id}
+        await enqueue(intake.connection, "draw_starting_line", arguments, priority=STARTING_LINE_PRIORITY)
 
 
 async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Received:

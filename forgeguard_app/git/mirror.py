@@ -14,10 +14,11 @@ from pathlib import Path
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.git.command import EMPTY_TREE, GitError, GitTimeout, Repository, authorization
-from forgeguard_app.git.range import has_commit
+from forgeguard_app.git.range import has_commit, is_sha
 
 FETCH_TIMEOUT_S = 300.0
 LOCK_TIMEOUT_S = 600.0
+LIST_TIMEOUT_S = 60.0
 _GONE = (
     "not found",
     "access denied",
@@ -164,6 +165,40 @@ class Mirror:
             raise Temporary(str(error)) from error
         except GitError as error:
             raise _meaning(error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultHead:
+    """The default branch and the commit that it points to."""
+
+    branch: str
+    sha: str
+
+
+async def read_default_head(remote: Remote) -> DefaultHead | None:
+    """What the remote's HEAD means; None for an empty repository.
+
+    Raises:
+        RepositoryGone: as its name says.
+        Temporary: the network or the other side failed.
+    """
+    environment = authorization(remote.url, remote.token) if remote.token else {}
+    try:
+        out = await Repository(Path("/dev/null")).run(
+            "ls-remote", "--symref", remote.url, "HEAD", timeout_s=LIST_TIMEOUT_S, environment=environment
+        )
+    except GitTimeout as error:
+        raise Temporary(str(error)) from error
+    except GitError as error:
+        raise _meaning(error) from error
+    branch = sha = ""
+    for line in out.decode("utf-8", "replace").splitlines():
+        value, _, name = line.partition("\t")
+        if name == "HEAD" and value.startswith("ref: refs/heads/"):
+            branch = value.removeprefix("ref: refs/heads/")
+        elif name == "HEAD" and is_sha(value):
+            sha = value
+    return DefaultHead(branch, sha) if branch and sha else None
 
 
 def _split_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

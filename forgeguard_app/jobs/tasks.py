@@ -15,6 +15,7 @@ from procrastinate.jobs import Job
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.audit_commit import audit_commit
 from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.draw_starting_line import draw_starting_line
 from forgeguard_app.flows.publish_verdict import publish_verdict
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import QUEUE
@@ -22,6 +23,7 @@ from forgeguard_app.store.queue import QUEUE
 FLOWS: dict[str, Callable[[Context, UUID], Awaitable[None]]] = {
     "audit_commit": audit_commit,
     "publish_verdict": publish_verdict,
+    "draw_starting_line": draw_starting_line,
 }
 MAX_PASSING_FAULTS = 200
 MAX_OWN_FAULTS = 5
@@ -57,11 +59,13 @@ def make_app(dsn: str) -> App:
 
 
 def _task(name: str, flow: Callable[[Context, UUID], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    async def run(job: JobContext, run_id: str, delivery_id: str = "") -> None:
+    async def run(job: JobContext, run_id: str = "", repo_id: str = "", delivery_id: str = "") -> None:
         context: Any = job.additional_context["context"]
-        with structlog.contextvars.bound_contextvars(job=name, audit_run_id=run_id, delivery_id=delivery_id):
+        with structlog.contextvars.bound_contextvars(
+            job=name, audit_run_id=run_id, repo_id=repo_id, delivery_id=delivery_id
+        ):
             try:
-                await flow(context, UUID(run_id))
+                await flow(context, UUID(run_id or repo_id))
             except Temporary as error:
                 log.info("job.later", reason=str(error)[:200], attempt=job.job.attempts)
                 raise

@@ -68,7 +68,8 @@ class Request:
     """What to judge. `head` None is the index; `base` is a commit or EMPTY_TREE.
 
     `target` is the commit whose configuration judges where head's does not (`base` where None). `owner_file`
-    tells the owner's `.github` repository. With `everything`
+    tells the owner's `.github` repository. `whole_secrets` counts
+    what stands in the whole tree as existing secrets. With `everything`
     the whole tree of head is judged and every finding counts as new.
     """
 
@@ -79,6 +80,7 @@ class Request:
     fork: bool = False
     owner: Settings = field(default_factory=Settings)
     owner_file: bool = False
+    whole_secrets: bool = False
     remarks: tuple[str, ...] = ()
 
 
@@ -214,9 +216,10 @@ class _Gathering:
     async def _standing(self, head: Tree, changes: list[PathChange], judging: Judging) -> tuple[AddedBlock, ...]:
         """What stands in the files that the gate of W1 asks for, as blocks of no commit."""
         policy = judging.policy[CheckCode.W1]
-        if not policy.enabled or (policy.gate is Gate.NEW and not self.request.everything):
+        whole = self.request.everything or self.request.whole_secrets
+        if not policy.enabled or (policy.gate is Gate.NEW and not whole):
             return ()
-        everything = self.request.everything or policy.gate is Gate.ALL
+        everything = whole or policy.gate is Gate.ALL
         paths = list(head.blobs) if everything else [change.path for change in changes if change.blob]
         blocks: list[AddedBlock] = []
         await self.source.ensure({head.blobs[path] for path in paths if path in head.blobs})
@@ -242,7 +245,8 @@ class _Gathering:
         if ranged.left_out:
             said_w1 = (f"{ranged.left_out} commit(s) were too large for the secrets scan and were not read.",)
             remarks[CheckCode.W1] = (*remarks.get(CheckCode.W1, ()), *said_w1)
-        if not self.request.everything and not changes and self.request.head is not None:
+        quiet = self.request.everything or self.request.whole_secrets
+        if not quiet and not changes and self.request.head is not None:
             remarks = {
                 code: (*remarks.get(code, ()), "The range is empty: head and base hold the same files.")
                 for code in CheckCode

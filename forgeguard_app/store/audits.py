@@ -216,16 +216,17 @@ class FirstJudged:
 
 
 async def oldest_judged(connection: Connection, run: Run) -> FirstJudged | None:
-    """The oldest run of the branch that came to a verdict; None where there is none."""
+    """The oldest run of another head of the branch that came to a verdict; None where there is none."""
     row = await connection.fetchrow(
         """
         SELECT base_sha FROM audit_runs
-        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND status = 'completed'
+        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4 AND status = 'completed'
         ORDER BY created_at LIMIT 1
         """,
         run.repo_id,
         run.branch,
         run.created_at,
+        run.commit_sha,
     )
     return None if row is None else FirstJudged(row["base_sha"])
 

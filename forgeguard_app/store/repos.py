@@ -87,3 +87,8 @@ async def get_repo(connection: Connection, repo_id: UUID) -> Repo:
     if row is None:
         raise LookupError(f"no repository {repo_id}")
     return Repo(**row)
+
+
+async def set_default_branch(connection: Connection, repo_id: UUID, branch: str) -> None:
+    """What the repository itself says its default branch is."""
+    await connection.execute("UPDATE repos SET default_branch = $2, updated_at = now() WHERE id = $1", repo_id, branch)

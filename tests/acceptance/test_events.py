@@ -173,3 +173,26 @@ async def test_a_run_whose_job_was_lost_is_taken_up(product: Product, tree: Work
     assert len(product.github.world.runs_of(repository.id, sha)) == 6
     async with product.session.get(f"{product.address}/metrics") as answer:
         assert "forgeguard_oldest_unjudged_head_seconds 0.0" in await answer.text()
+
+
+async def test_what_stands_when_the_app_comes_is_existing_and_never_annotated(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository(install=False)
+    tree.commit({**START, "old.py": f"import yaml\nbad = 1\nT = '{TOKEN}'\n"})
+    sha = await product.push(tree, repository)
+    product.github.install(repository.owner, [repository])
+    runs = await product.verdicts(repository, sha)
+    assert {run.conclusion for run in runs.values()} == {"success"}
+    assert {run.name for run in runs.values()} == {
+        "ForgeGuard / A4 Boundary compliance",
+        "ForgeGuard / A9 Dependency gate",
+        "ForgeGuard / W1 Secrets scan",
+    }
+    assert [run.annotations for run in runs.values()] == [[], [], []]
+    assert {code: run.output["title"] for code, run in runs.items()} == {
+        "A4": "No new boundary violations (1 existing)", "A9": "No new dependency problems (1 existing)", "W1": "No new possible secrets (1 existing)",
+    }  # fmt: skip
+    async with product.session.get(str(runs["W1"].details_url)) as page:
+        assert "old.py:3" not in await page.text(), "where an existing secret stands is for those who may write"
+    tree.commit({"new.py": "bad"})
+    after = await product.verdicts(repository, await product.push(tree, repository))
+    assert [a["path"] for a in after["A4"].annotations] == ["new.py"]

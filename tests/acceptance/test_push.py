@@ -56,9 +56,11 @@ async def test_a_push_becomes_three_check_runs_with_annotations(product: Product
 
 
 async def test_a_quiet_push_costs_at_most_four_requests(product: Product, tree: WorkTree) -> None:
-    repository, _ = await product.repository()
+    repository, installation = await product.repository()
     tree.commit(START)
     await product.idle()
+    assert installation is not None
+    product.context.tokens.drop(installation.id, repository.id)
     product.github.world.requests.clear()
     sha = await product.push(tree, repository)
     await product.verdicts(repository, sha)

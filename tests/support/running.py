@@ -41,6 +41,7 @@ class Product:
     session: aiohttp.ClientSession
     secret: str
     dsn: str
+    works: bool
 
     async def repository(
         self, name: str = "shop", *, private: bool = False, install: bool = True
@@ -48,7 +49,13 @@ class Product:
         """A new repository, installed on."""
         owner = self.github.world.add_account(f"org-{secrets.token_hex(3)}")
         repository = await self.github.create_repository(owner, name, private=private)
-        return repository, self.github.install(owner, [repository]) if install else None
+        if not install:
+            return repository, None
+        installation = self.github.install(owner, [repository])
+        await self.github.webhooks.settle()
+        if self.works:
+            await self.idle()
+        return repository, installation
 
     async def push(self, tree: WorkTree, repository: Repository, branch: str = "main", *refspecs: str) -> str:
         """Pushes over real git HTTP and gives the head."""
@@ -123,7 +130,7 @@ async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterat
         stop = asyncio.Event()
         task = asyncio.create_task(run_worker(dsn, context, stop)) if worker else None
         try:
-            yield Product(github, pool, context, address, session, secret, dsn)
+            yield Product(github, pool, context, address, session, secret, dsn, worker)
         finally:
             stop.set()
             if task is not None:

@@ -1,0 +1,50 @@
+"""The App came to a repository: its default branch is judged once, so that what stands there counts as existing.
+
+It also makes the three names known to GitHub, which lets only reported names be chosen as required checks.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.flows.context import Context
+from forgeguard_app.git.mirror import Remote, RepositoryGone, read_default_head
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.events import good_ref
+from forgeguard_app.store.audits import NewRun, find_newest_run, insert_run
+from forgeguard_app.store.installations import find_installation
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import get_repo, set_default_branch
+
+PRIORITY = -5  # whoever pushes goes first
+log = structlog.get_logger()
+
+
+async def draw_starting_line(context: Context, repo_id: UUID) -> None:
+    """Starts the audit of the default branch's head, unless that head was judged already or there is none.
+
+    Raises:
+        Temporary: a passing fault.
+    """
+    async with context.pool.acquire() as connection:
+        repo = await get_repo(connection, repo_id)
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+    if installation is None or installation.status != "active":
+        return
+    try:
+        token = await context.tokens.get(installation.github_installation_id, repo.github_repo_id)
+        head = await read_default_head(Remote(f"{context.github_url}/{repo.full_name}.git", token))
+    except (Refused, RepositoryGone) as error:
+        log.warning("starting_line.refused", reason=type(error).__name__)
+        return
+    if head is None or not good_ref(head.branch):
+        return
+    async with context.pool.acquire() as connection, connection.transaction():
+        await set_default_branch(connection, repo_id, head.branch)
+        if await find_newest_run(connection, repo_id, head.sha) is not None:
+            return
+        run = NewRun(repo_id, head.sha, head.branch, trigger="installation")
+        run_id = await insert_run(connection, run)
+        await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=PRIORITY)
