@@ -20,6 +20,7 @@ from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.git.blobs import read_blobs, read_tree
 from forgeguard_app.git.command import GitError, GitTimeout, Repository
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
+from forgeguard_app.git.range import touched_blobs
 from forgeguard_app.github.client import Refused
 from forgeguard_app.judging.judge import Request
 from forgeguard_app.store.audits import Run, Verdict, begin_run, hand_back, newest_passed, oldest_judged, store_verdict
@@ -64,6 +65,11 @@ class MirrorSource:
         """Brings the blobs of all commits of the range."""
         _, of_range = await self._known_missing()
         await self.ensure(set(of_range))
+
+    async def bring_touched(self) -> None:
+        """Brings every blob on either side of a change in the range, whatever is there already."""
+        head, base = self.request.head or "HEAD", self.request.base
+        await self.mirror.fetch_blobs(await touched_blobs(self.repository, base, head))
 
     async def _known_missing(self) -> tuple[set[str], set[str]]:
         if self._missing is None:

@@ -67,6 +67,10 @@ class GitTooLarge(GitError):
     """git's output passed its bound."""
 
 
+class GitLacksObjects(GitError):
+    """A partial repository lacks what the command wanted to read; it was not fetched behind our back."""
+
+
 @dataclass(frozen=True)
 class Repository:
     """A repository on this machine: its git folder, and what is added to git's environment.
@@ -160,7 +164,9 @@ async def _run(
     finally:
         await _end(process)
     if status != 0:
-        raise GitError(arguments, status, (err or b"").decode("utf-8", "replace").strip())
+        said = (err or b"").decode("utf-8", "replace").strip()
+        kind = GitLacksObjects if "promisor remote" in said or "lazy fetching disabled" in said else GitError
+        raise kind(arguments, status, said)
     return out
 
 

@@ -105,6 +105,34 @@ async def list_changes(repository: Repository, base: str, head: str | None) -> l
     return changes
 
 
+async def touched_blobs(repository: Repository, base: str, head: str) -> set[str]:
+    """The blobs on either side of every change that the commits between base and head made, the whole change's too."""
+    excluded = () if base == EMPTY_TREE else (f"^{base}",)
+    each = await repository.run(
+        "log",
+        "-m",
+        "--root",
+        "--raw",
+        "--no-renames",
+        "--no-abbrev",
+        "--format=",
+        f"--max-count={MAX_COMMITS}",
+        head,
+        *excluded,
+    )
+    whole = await repository.run("diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", base, head)
+    found: set[str] = set()
+    for line in (each + whole).decode("ascii", "replace").splitlines():
+        fields = line.split(" ")
+        if line.startswith(":") and len(fields) > 4:
+            found.update(
+                blob
+                for mode, blob in ((fields[0][1:], fields[2]), (fields[1], fields[3]))
+                if mode.startswith("100") and is_sha(blob)
+            )
+    return found
+
+
 async def added_lines(repository: Repository, base: str, head: str | None) -> tuple[Added, ...]:
     """The lines that head has and base has not, by git's diff; with `head` None those of the index."""
     arguments = ("diff-tree", "-r", *_PATCH, base, head) if head else ("diff-index", "--cached", *_PATCH, base)

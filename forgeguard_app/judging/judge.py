@@ -27,7 +27,7 @@ from forgeguard_app.audit.requirements.declared import included_paths
 from forgeguard_app.audit.requirements.python import read_manifest
 from forgeguard_app.audit.secrets.scanner import AddedBlock
 from forgeguard_app.git.blobs import read_blobs, read_index, read_tree
-from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, Repository
+from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjects, Repository
 from forgeguard_app.git.patches import Added
 from forgeguard_app.git.range import PathChange, RangeLines, added_lines, lines_of_range, list_changes
 from forgeguard_app.judging.facts_cache import FactsCache
@@ -49,6 +49,9 @@ class Source(Protocol):
     async def ensure_range(self) -> None:
         """Brings the blobs of all commits of the range."""
 
+    async def bring_touched(self) -> None:
+        """Brings every blob on either side of a change in the range, whatever is there already."""
+
 
 @dataclass(frozen=True)
 class LocalSource:
@@ -60,6 +63,9 @@ class LocalSource:
         """Nothing to bring."""
 
     async def ensure_range(self) -> None:
+        """Nothing to bring."""
+
+    async def bring_touched(self) -> None:
         """Nothing to bring."""
 
 
@@ -136,7 +142,12 @@ class _Gathering:
     async def _changes(self) -> list[PathChange]:
         if self.request.everything:
             return []
-        return await list_changes(self.source.repository, self.request.base, self.request.head)
+        repository, base, head = self.source.repository, self.request.base, self.request.head
+        try:
+            return await list_changes(repository, base, head)
+        except GitLacksObjects:  # to tell a rename from a new file, git reads contents
+            await self.source.bring_touched()
+            return await list_changes(repository, base, head)
 
     async def _configure(self, head: Tree, base: Tree) -> Judging:
         request = self.request
@@ -194,7 +205,11 @@ class _Gathering:
             return RangeLines((), 0)
         if request.head is None:
             return RangeLines(await added_lines(repository, request.base, None), 0)
-        return await lines_of_range(repository, request.base, request.head)
+        try:
+            return await lines_of_range(repository, request.base, request.head)
+        except GitLacksObjects:  # a merged branch may start from contents that neither end has
+            await self.source.bring_touched()
+            return await lines_of_range(repository, request.base, request.head)
 
     async def _read_manifests(self, head: Tree, base: Tree, paths: set[str]) -> None:
         """Manifests, and what they include, round by round."""

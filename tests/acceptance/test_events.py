@@ -196,3 +196,30 @@ async def test_what_stands_when_the_app_comes_is_existing_and_never_annotated(pr
     tree.commit({"new.py": "bad"})
     after = await product.verdicts(repository, await product.push(tree, repository))
     assert [a["path"] for a in after["A4"].annotations] == ["new.py"]
+
+
+async def test_a_partial_mirror_follows_renames_and_merges_of_files_it_never_read(
+    product: Product, tree: WorkTree
+) -> None:
+    text = "".join(f"line {n}\n" for n in range(60))
+    repository, _ = await product.repository(install=False)
+    tree.commit({**START, "docs/a.md": text, "docs/b.md": text[::-1], "notes.txt": "one\n"})
+    tree.git("branch", "old")
+    tree.commit({"docs/c.md": "c\n"})
+    await product.push(tree, repository)
+    product.github.install(repository.owner, [repository])
+    await product.github.webhooks.settle()
+    await product.idle()
+    tree.git("mv", "docs/a.md", "docs/moved.md")
+    tree.commit({"docs/moved.md": text + "more\n", "docs/b.md": None, "docs/new.md": "new\n", "x.py": "bad"})
+    first = await product.push(tree, repository)
+    runs = await product.verdicts(repository, first)
+    assert {code: run.conclusion for code, run in runs.items()} == {"A4": "failure", "A9": "success", "W1": "success"}
+    tree.git("switch", "--quiet", "old")
+    tree.commit({"notes.txt": f"one\nT = '{TOKEN}'\n", "docs/b.md": text[::-1] + "b\n"})
+    tree.git("switch", "--quiet", "main")
+    tree.commit({"docs/c.md": "d\n", "x.py": None})
+    tree.git("merge", "--quiet", "-X", "ours", "-s", "ours", "-m", "merge", "old")
+    second = await product.push(tree, repository)
+    runs = await product.verdicts(repository, second)
+    assert {code: run.conclusion for code, run in runs.items()} == {"A4": "success", "A9": "success", "W1": "neutral"}
