@@ -126,7 +126,7 @@ def _known_lines(findings: Iterable[Finding]) -> list[str]:
 
 def _inline(text: str) -> str:
     """A sentence in Markdown: no markup of a stranger's takes effect, no line is broken."""
-    return " ".join(text.replace("<", "&lt;").replace("@", "@\u200b").split())
+    return " ".join(text.replace("<", "&lt;").replace("@", "@\u200b").replace("](", "]\u200b(").split())
 
 
 def _code(text: str) -> str:

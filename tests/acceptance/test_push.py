@@ -335,9 +335,8 @@ async def test_a_worker_told_to_stop_hands_back_what_it_has_not_finished(
         async with mirror.locked():  # the first worker cannot come to an end
             stop = asyncio.Event()
             worker = asyncio.create_task(run_worker(dsn, product.context, stop, 0.2))
+            await product.until("SELECT status FROM audit_runs", "running")
             async with product.pool.acquire() as connection:
-                while await connection.fetchval("SELECT status FROM audit_runs") != "running":
-                    await asyncio.sleep(0.01)
                 stop.set()
                 await worker
                 row = await connection.fetchrow(

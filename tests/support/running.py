@@ -89,6 +89,15 @@ class Product:
                 )
             )
 
+    async def until(self, query: str, value: object) -> None:
+        """Waits until the database answers so."""
+        deadline = time.monotonic() + TIMEOUT_S
+        async with self.pool.acquire() as connection:
+            while await connection.fetchval(query) != value:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"{query} never gave {value!r}")
+                await asyncio.sleep(0.01)
+
     async def idle(self) -> None:
         """Waits until nothing is delivered, queued or running."""
         await self.github.webhooks.settle()

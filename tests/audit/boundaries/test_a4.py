@@ -7,6 +7,7 @@ import json
 import pytest
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Result
+from forgeguard_app.audit.report import summary_markdown
 from tests.support.judged import check_of, judge, judge_all, places
 from tests.support.repositories import Files, WorkTree
 
@@ -308,3 +309,11 @@ async def test_matches_are_capped_and_said(tree: WorkTree) -> None:
     check = await a4(tree, {"boundaries.json": boundaries(layers=layers), "a.py": "a\n" * 1_500})
     assert len(check.findings) == 1_000
     assert any("more than 1,000 times" in note for note in check.notes)
+
+
+async def test_a_stranger_s_markup_takes_no_effect_in_the_summary(tree: WorkTree) -> None:
+    layers = [{"name": "[click](https://evil.invalid) <img> @everyone", "glob": "nothing/**"}]
+    check = await a4(tree, {"boundaries.json": boundaries(layers=layers), "a.py": ""})
+    summary = summary_markdown(check)
+    assert "click" in summary
+    assert not any(markup in summary for markup in ("](", "<img", "@everyone"))
