@@ -15,6 +15,7 @@ from aiohttp import web
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.reconcile_deliveries import Reconciled, reconcile_deliveries
+from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
@@ -28,6 +29,7 @@ from forgeguard_app.web.server import make_web
 
 LINK_PURPOSE = "links"
 SHUTDOWN_S = 2.0
+WORKER_CONNECTIONS = 16  # every job holds one as its lock, and needs another
 log = structlog.get_logger()
 
 
@@ -102,14 +104,16 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
     credentials = settings.app
     if credentials is None:
         raise UserError("this needs FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and FORGEGUARD_WEBHOOK_SECRET")
-    async with opened(settings) as base, aiohttp.ClientSession() as session:
+    async with opened(settings, size=WORKER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
         client = Client(session, settings.github_api_url)
+        app = AppAccess(client, credentials.app_id, credentials.private_keys)
         yield (
             base,
             Context(
                 pool=base.pool,
                 client=client,
-                tokens=Tokens(client, credentials.app_id, credentials.private_keys),
+                app=app,
+                tokens=Tokens(app),
                 judge=Judge(),
                 home=settings.home,
                 github_url=settings.github_url,

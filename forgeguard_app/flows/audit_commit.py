@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import structlog
 from forgeguard_app.audit.model import Report
 from forgeguard_app.audit.policy import POLICY_PATHS, Settings, read_settings
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.choose_base import Base, History, choose_base
+from forgeguard_app.flows.choose_base import Base, History, choose_base, earlier_passed
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.publish_verdict import announce_progress
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
@@ -23,15 +24,20 @@ from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.git.range import touched_blobs
 from forgeguard_app.github.client import Refused
 from forgeguard_app.judging.judge import Request
-from forgeguard_app.store.audits import Run, Verdict, begin_run, hand_back, newest_passed, oldest_judged, store_verdict
+from forgeguard_app.store.audits import Run, Verdict, begin_run, hand_back, store_verdict
 from forgeguard_app.store.installations import Installation, find_installation, set_owner_policy
+from forgeguard_app.store.pool import AWAY, only_one
 from forgeguard_app.store.pulls import list_open_pulls
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import Repo, get_repo
+from forgeguard_app.store.repos import Repo, get_repo, lock_repo
+from forgeguard_app.store.run_order import find_earlier_unjudged, find_next_pending, list_judged_heads, oldest_judged
 
 MAX_ATTEMPTS = 3
-COMMIT_LAG = timedelta(seconds=60)
+MAX_HEADS = 200  # of a branch, looked through for one that passed
 GIVE_UP_AFTER = timedelta(hours=6)
+HAND_BACK_S = 60.0
+LAG_WAIT_S = 0.4
+FOLLOWING_PRIORITY = 10
 PUBLISH_PRIORITY = 20  # what is judged is told before more is judged
 log = structlog.get_logger()
 
@@ -80,37 +86,62 @@ class MirrorSource:
 
 
 async def audit_commit(context: Context, run_id: UUID) -> None:
-    """Audits the run's commit; a run that is finished already stays as it is.
+    """Audits the run's commit; a run that is finished already, or under way elsewhere, stays as it is.
 
     Raises:
         Temporary: a passing fault; the run is pending again and the work is to be tried later.
     """
-    async with context.pool.acquire() as connection:
+    async with only_one(context.pool, f"audit/{run_id}") as held:
+        if held:
+            await _audit(context, run_id)
+
+
+async def _audit(context: Context, run_id: UUID) -> None:
+    async with context.pool.acquire() as connection, connection.transaction():
         run = await begin_run(connection, run_id)
         if run is None:
             return
         repo = await get_repo(connection, run.repo_id)
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        if _on_default(run, repo):
+            await lock_repo(connection, repo.id)
+            if await find_earlier_unjudged(connection, run) is not None:
+                await hand_back(connection, run)  # its end takes this one up
+                return
     try:
         verdict = await _verdict(context, run, repo, installation)
     except Parked:
         log.info("audit.parked")
-        await _hand_back(context, run_id)
+        await _hand_back(context, run)
         return
     except asyncio.CancelledError:
-        await asyncio.shield(_hand_back(context, run_id))
+        await asyncio.shield(_hand_back(context, run))
         raise
-    except Temporary as error:
-        if datetime.now(UTC) - run.created_at < GIVE_UP_AFTER:
-            await _hand_back(context, run_id)
+    except (Temporary, *AWAY) as error:
+        if datetime.now(UTC) - run.started_at < GIVE_UP_AFTER:
+            await _hand_back(context, run)
             raise
         verdict = could_not_evaluate(f"This could not be evaluated for six hours: {error}", mendable=False)
-    await _store(context, run, verdict)
+    await _store(context, run, repo, verdict)
 
 
-async def _hand_back(context: Context, run_id: UUID) -> None:
-    async with context.pool.acquire() as connection:
-        await hand_back(connection, run_id)
+def _on_default(run: Run, repo: Repo) -> bool:
+    """Whether the run is judged against its branch's earlier heads, so that their order matters."""
+    return run.branch == repo.default_branch and run.target_ref is None and run.trigger != "installation"
+
+
+async def _hand_back(context: Context, run: Run) -> None:
+    """Where the database is away, it is waited for: else the attempt would count as one that killed its worker."""
+    deadline = time.monotonic() + HAND_BACK_S
+    while True:
+        try:
+            async with context.pool.acquire() as connection:
+                await hand_back(connection, run)
+            return
+        except AWAY:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(context.pace.retry_s)
 
 
 async def _verdict(context: Context, run: Run, repo: Repo, installation: Installation | None) -> Verdict:
@@ -122,11 +153,12 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
     if installation.status == "suspended":
         raise Parked
     try:
-        token = await context.tokens.get(installation.github_installation_id, repo.github_repo_id)
-        report = await _with_progress(context, run, repo, token, _report(context, run, repo, installation, token))
+        report = await _with_progress(
+            context, run, repo, installation, _report_after_lag(context, run, repo, installation)
+        )
     except CommitGone as error:
-        if datetime.now(UTC) - run.created_at < COMMIT_LAG:
-            raise Temporary("the commit is not readable yet", delay_s=2) from error
+        if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
+            raise Temporary("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
         return could_not_evaluate("The pushed commit is not in the repository any more.", mendable=False)
     except (RepositoryGone, Refused) as error:
         if "suspended" in str(error):
@@ -137,17 +169,39 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
         raise Temporary("git took too long") from error
     except GitError as error:
         log.warning("audit.git_failed", status=error.status, stderr=error.stderr[:300])
+        if error.out_of_space:
+            raise Temporary("the disk under the mirrors is full") from error
         raise
     return verdict_of(report)
 
 
-async def _with_progress(context: Context, run: Run, repo: Repo, token: str, work: Awaitable[Report]) -> Report:
+async def _report_after_lag(context: Context, run: Run, repo: Repo, installation: Installation) -> Report:
+    """A token that was minted a moment ago may not open the repository yet; one that was revoked is replaced."""
+    access = context.access(installation, repo)
+    replaced = False
+    while True:
+        token = await access.token()
+        try:
+            return await _report(context, run, repo, installation, token.value)
+        except RepositoryGone:
+            if token.fresh:
+                await asyncio.sleep(LAG_WAIT_S)
+            elif replaced:
+                raise
+            else:
+                access.drop(token)
+                replaced = True
+
+
+async def _with_progress(
+    context: Context, run: Run, repo: Repo, installation: Installation, work: Awaitable[Report]
+) -> Report:
     """A quick audit costs no extra write; one that takes longer is shown as in progress."""
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.wait({task}, timeout=context.quick_s)
+        await asyncio.wait({task}, timeout=context.pace.quick_s)
         if not task.done():
-            await announce_progress(context, run, repo, token)
+            await announce_progress(context, run, repo, installation)
         return await task
     finally:
         task.cancel()
@@ -157,7 +211,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
     async with context.pool.acquire() as connection:
         history = History(
             default_branch=repo.default_branch,
-            passed=await newest_passed(connection, run),
+            passed=earlier_passed(run, await list_judged_heads(connection, run, MAX_HEADS)),
             oldest=await oldest_judged(connection, run),
             pulls=await list_open_pulls(connection, repo.id, run.commit_sha, run.branch),
         )
@@ -207,9 +261,14 @@ async def _keep_owner_policy(
         await set_owner_policy(connection, installation.id, text)
 
 
-async def _store(context: Context, run: Run, verdict: Verdict) -> None:
+async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
-        if await store_verdict(connection, run.id, verdict):
-            arguments = {"run_id": str(run.id), "delivery_id": run.github_delivery_id or ""}
-            await enqueue(connection, "publish_verdict", arguments, priority=PUBLISH_PRIORITY)
+        await lock_repo(connection, repo.id)
+        if not await store_verdict(connection, run.id, verdict):
+            return
+        arguments = {"run_id": str(run.id), "delivery_id": run.github_delivery_id or ""}
+        await enqueue(connection, "publish_verdict", arguments, priority=PUBLISH_PRIORITY)
+        following = await find_next_pending(connection, run)
+        if following is not None:
+            await enqueue(connection, "audit_commit", {"run_id": str(following)}, priority=FOLLOWING_PRIORITY)
     log.info("audit.judged", result=verdict.overall_result, files=verdict.files_checked)

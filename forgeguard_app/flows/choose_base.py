@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forgeguard_app.git.command import EMPTY_TREE
 from forgeguard_app.git.mirror import CommitGone, Mirror, branch_ref
 from forgeguard_app.git.range import first_parent, has_commit, merge_base, resolve
-from forgeguard_app.store.audits import FirstJudged, Run
+from forgeguard_app.store.audits import Run
 from forgeguard_app.store.pulls import Pull
+from forgeguard_app.store.run_order import FirstJudged, JudgedHead
 
+MAX_PASSED = 10
 STARTING_LINE = "The starting line: what stands here when ForgeGuard came counts as existing."
 
 
@@ -39,6 +41,29 @@ class Base:
     sha: str
     target: str | None = None
     remarks: tuple[str, ...] = ()
+
+
+def earlier_passed(run: Run, heads: Sequence[JudgedHead]) -> list[str]:
+    """The heads that passed and came before this one, the newest first; `heads` were heard of before it.
+
+    Deliveries arrive in any order: a head whose push says that it replaced this one came later, unless this one's
+    push in turn says that it replaced that (a branch that was reset).
+    """
+    before = {head.commit_sha: head.before_sha for head in reversed(heads)}
+    ours = _chain(run.before_sha, before)
+    return [
+        head.commit_sha
+        for head in heads
+        if head.passed and (head.commit_sha in ours or run.commit_sha not in _chain(head.before_sha, before))
+    ][:MAX_PASSED]
+
+
+def _chain(sha: str | None, before: Mapping[str, str | None]) -> set[str]:
+    seen: set[str] = set()
+    while sha is not None and sha not in seen:
+        seen.add(sha)
+        sha = before.get(sha)
+    return seen
 
 
 async def choose_base(mirror: Mirror, run: Run, history: History) -> Base:

@@ -1,32 +1,90 @@
-"""What the flows are given: the outsides, already opened."""
+"""What the flows are given: the outsides, already opened, and the pace of the work."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
-from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.github.limits import Limits
+from forgeguard_app.github.repo_access import RepoAccess
+from forgeguard_app.github.tokens import AUDIT, Tokens
 from forgeguard_app.judging.judge import Judge
+from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.repos import Repo
 from forgeguard_app.vault import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Every wait of the work, in seconds; a rehearsal runs the same work faster."""
+
+    quick_s: float = 2.0  # an audit that takes longer is shown as in progress
+    settle_s: float = 11.0  # GitHub ends a request of its own after 10 s: what it did is certain then
+    lag_s: float = 5.0  # how long GitHub may not know a token or a repository yet
+    commit_lag_s: float = 60.0  # how long a pushed commit may not be readable yet
+    retry_s: float = 0.5  # the first wait after a passing fault; it doubles
+    longest_retry_s: float = 300.0
+    poll_s: float = 1.0  # for jobs that fall due; new ones announce themselves
+    heartbeat_s: float = 2.0
+    stalled_s: float = 7.0
+    sweep_s: float = 2.0
+    reconcile_s: float = 180.0
+    stranded_s: float = 300.0
+    patience_s: float = 20.0  # a delivery so young may still be on its way
+    heads_s: float = 3_600.0  # how often a repository's heads are compared with our verdicts
+    resync_s: float = 3_600.0
+    again_s: float = 5.0  # requests to run again within so long are one
+
+
+class Counts:
+    """What this process counted since it last wrote its counts down."""
+
+    def __init__(self) -> None:
+        self._new: Counter[tuple[str, str]] = Counter()
+
+    def add(self, name: str, label: str = "", number: int = 1) -> None:
+        """Counts something that happened."""
+        self._new[name, label] += number
+
+    def take(self) -> dict[tuple[str, str], int]:
+        """What was counted, which is forgotten here."""
+        taken, self._new = dict(self._new), Counter()
+        return taken
 
 
 @dataclass(frozen=True)
 class Context:
-    """The database, GitHub, the judge, and where things are; `quick_s` is how long an audit goes unannounced."""
+    """The database, GitHub, the judge, and where things are."""
 
     pool: Pool
     client: Client
+    app: AppAccess
     tokens: Tokens
     judge: Judge
     home: Path
     github_url: str
     address: str
     links: Signer
-    quick_s: float = 2.0
+    pace: Pace = field(default_factory=Pace)
+    limits: Limits = field(default_factory=Limits)
+    counts: Counts = field(default_factory=Counts)
 
     def audit_link(self, run_id: UUID) -> str:
         """The address of a run's page, signed, so that whoever sees the check run can follow it."""
         return f"{self.address}/audits/{run_id}?signature={self.links.sign(f'audit/{run_id}')}"
+
+    def access(self, installation: Installation, repo: Repo, permissions: dict[str, str] | None = None) -> RepoAccess:
+        """The repository as the installation sees it."""
+        return RepoAccess(
+            self.client,
+            self.tokens,
+            installation.github_installation_id,
+            repo.github_repo_id,
+            repo.full_name,
+            permissions or AUDIT,
+        )

@@ -10,13 +10,14 @@ from forgeguard_app.flows.known_repos import know_installation, know_repo, know_
 from forgeguard_app.flows.wanted_runs import run_again, run_of_merge_group, run_of_pull_request, run_of_push
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
-from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, insert_run, list_parked
+from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, insert_run
 from forgeguard_app.store.deliveries import Delivery, insert_delivery, set_outcome
 from forgeguard_app.store.installations import set_installation_status
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.pulls import Pull, upsert_pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import set_removed, set_removed_with
+from forgeguard_app.store.run_order import list_parked
 
 # The most wanted first: a merge queue waits, then people, then everything else.
 PRIORITIES = {"merge_group": 15, "rerun": 12, "pull_request": 8, "push": 0}

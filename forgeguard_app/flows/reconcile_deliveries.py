@@ -17,7 +17,6 @@ from forgeguard_app.github.events import BadPayload, read_event
 from forgeguard_app.store.deliveries import list_known
 
 MAX_ASKED = 1_000  # a pass; the next one goes on
-PATIENCE = timedelta(seconds=20)  # an attempt so young may still be on its way
 log = structlog.get_logger()
 
 
@@ -32,19 +31,21 @@ class Reconciled:
 
 async def reconcile_deliveries(context: Context, since: timedelta) -> Reconciled:
     """Brings the inbox to hold every delivery of the log's last `since`."""
-    now = datetime.now(UTC)
+    now = datetime.fromtimestamp(context.client.clock.now(), UTC)
     newest = await _newest_attempts(context, now - since)
     async with context.pool.acquire() as connection:
         known = await list_known(connection, list(newest))
     missing = [
-        attempt for guid, attempt in newest.items() if guid not in known and now - attempt.delivered_at > PATIENCE
+        attempt
+        for guid, attempt in newest.items()
+        if guid not in known and now - attempt.delivered_at > timedelta(seconds=context.pace.patience_s)
     ]
     asked = taken = 0
     for attempt in reversed(missing[-MAX_ASKED:]):  # the oldest first: pushes are judged in their order
         if attempt.redelivery and not attempt.arrived:
             taken += await _take(context, attempt)  # asked for before, and our address was not reached again
         else:
-            await ask_again(context.client, context.tokens.app_jwt(), attempt.id)
+            await ask_again(context.app, attempt.id)
             asked += 1
     if missing:
         log.info("deliveries.reconciled", seen=len(newest), asked=asked, taken=taken)
@@ -53,7 +54,7 @@ async def reconcile_deliveries(context: Context, since: timedelta) -> Reconciled
 
 async def _newest_attempts(context: Context, after: datetime) -> dict[str, Attempt]:
     newest: dict[str, Attempt] = {}
-    async for attempt in list_attempts(context.client, context.tokens.app_jwt()):
+    async for attempt in list_attempts(context.app):
         if attempt.delivered_at < after:
             break
         newest.setdefault(attempt.guid, attempt)
@@ -61,7 +62,7 @@ async def _newest_attempts(context: Context, after: datetime) -> dict[str, Attem
 
 
 async def _take(context: Context, attempt: Attempt) -> bool:
-    body = await get_payload(context.client, context.tokens.app_jwt(), attempt.id)
+    body = await get_payload(context.app, attempt.id)
     try:
         event = read_event(attempt.event, body)
     except BadPayload as error:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import structlog
 
 from forgeguard_app.flows.context import Context
-from forgeguard_app.store.audits import list_stranded
 from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.run_order import list_stranded
 
-STRANDED_AFTER_S = 300
 AT_ONCE = 500
 log = structlog.get_logger()
 
 
-async def take_up_stranded(context: Context, after_s: int = STRANDED_AFTER_S) -> int:
+async def take_up_stranded(context: Context, after_s: float | None = None) -> int:
     """Enqueues what stranded runs want, and gives their number."""
     async with context.pool.acquire() as connection, connection.transaction():
-        stranded = await list_stranded(connection, after_s, AT_ONCE)
+        stranded = await list_stranded(connection, context.pace.stranded_s if after_s is None else after_s, AT_ONCE)
         for one in stranded:
             await enqueue(connection, one.task, {"run_id": str(one.run_id)})
     if stranded:

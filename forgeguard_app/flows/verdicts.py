@@ -30,6 +30,12 @@ def could_not_evaluate(reason: str, *, mendable: bool) -> Verdict:
     return Verdict("error", "ERROR", None, 0, [(check, ()) for check in checks], error_detail=reason)
 
 
+def cancelled_check(code: str, reason: str) -> StoredCheck:
+    """The end of a check that was begun and is not wanted any more."""
+    name = CHECK_NAMES[CheckCode(code)]
+    return StoredCheck(code, name, "ERROR", "cancelled", "Cancelled", reason, reason)
+
+
 def conclusion_of(check: CheckReport) -> str:
     """What GitHub is told: WARN is neutral, which counts as passing; ERROR never does."""
     if check.skipped is not None:

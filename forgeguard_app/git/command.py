@@ -49,6 +49,8 @@ _PASSED = (
     "no_proxy",
     "LANG",
 )
+_NO_SPACE = ("No space left on device", "Disk quota exceeded", "File too large", "signal 25")
+_SIGXFSZ = 25
 
 
 class GitError(Exception):
@@ -57,6 +59,11 @@ class GitError(Exception):
     def __init__(self, arguments: Sequence[str], status: int, stderr: str) -> None:
         super().__init__(f"git {arguments[0] if arguments else ''} ended with {status}: {stderr[:500]}")
         self.status, self.stderr = status, stderr
+
+    @property
+    def out_of_space(self) -> bool:
+        """Whether the disk, and not the repository, is what failed."""
+        return self.status == -_SIGXFSZ or any(words in self.stderr for words in _NO_SPACE)
 
 
 class GitTimeout(GitError):

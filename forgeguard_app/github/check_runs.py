@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import quote
 
-from forgeguard_app.github.client import Client
+from forgeguard_app.github.repo_access import RepoAccess
 
 ANNOTATIONS_PER_REQUEST = 50
 MAX_ANNOTATIONS = 250
@@ -29,6 +30,15 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """A button on a check run: at most 20, 40 and 20 characters."""
+
+    label: str
+    description: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckRun:
     """The final state that GitHub is to hold of one check."""
 
@@ -40,6 +50,7 @@ class CheckRun:
     title: str
     summary: str
     annotations: tuple[Annotation, ...] = ()
+    actions: tuple[Action, ...] = ()
 
 
 def cut(text: str, limit: int) -> str:
@@ -60,6 +71,7 @@ def creation(run: CheckRun) -> dict[str, Any]:
         "status": "completed",
         "conclusion": run.conclusion,
         "output": _output(run, 0),
+        **_actions(run),
     }
 
 
@@ -76,7 +88,11 @@ def progress(run: CheckRun) -> dict[str, Any]:
 
 def continuation(run: CheckRun, sent: int) -> dict[str, Any]:
     """The body that completes the run, or adds to it the annotations after the first `sent`."""
-    return {"status": "completed", "conclusion": run.conclusion, "output": _output(run, sent)}
+    return {"status": "completed", "conclusion": run.conclusion, "output": _output(run, sent), **_actions(run)}
+
+
+def _actions(run: CheckRun) -> dict[str, Any]:
+    return {"actions": [asdict(action) for action in run.actions]} if run.actions else {}
 
 
 def _output(run: CheckRun, sent: int) -> dict[str, Any]:
@@ -104,35 +120,37 @@ class Held:
 
     github_id: int
     annotations: int
+    completed: bool
 
 
-async def create(client: Client, token: str, full_name: str, body: dict[str, Any]) -> Held:
+async def create(access: RepoAccess, body: dict[str, Any]) -> Held:
     """Creates the run."""
-    answer = await client.ask("POST", f"/repos/{full_name}/check-runs", token=token, data=body)
-    return Held(int(answer["id"]), int(answer["output"]["annotations_count"]))
+    return _held(await access.ask("POST", "/check-runs", body))
 
 
-async def update(client: Client, token: str, full_name: str, github_id: int, body: dict[str, Any]) -> Held:
+async def update(access: RepoAccess, github_id: int, body: dict[str, Any]) -> Held:
     """Updates the run."""
-    answer = await client.ask("PATCH", f"/repos/{full_name}/check-runs/{github_id}", token=token, data=body)
-    return Held(int(answer["id"]), int(answer["output"]["annotations_count"]))
+    return _held(await access.ask("PATCH", f"/check-runs/{github_id}", body))
 
 
-async def get(client: Client, token: str, full_name: str, github_id: int) -> Held:
+async def get(access: RepoAccess, github_id: int) -> Held:
     """What GitHub holds of a run whose id we know."""
-    answer = await client.ask("GET", f"/repos/{full_name}/check-runs/{github_id}", token=token)
-    return Held(int(answer["id"]), int(answer["output"]["annotations_count"]))
+    return _held(await access.ask("GET", f"/check-runs/{github_id}"))
 
 
-async def find(client: Client, token: str, full_name: str, run: CheckRun) -> Held | None:
+async def find(access: RepoAccess, run: CheckRun) -> Held | None:
     """The run of ours that a write with a lost answer may have made, by `external_id` and name."""
     for page in range(1, 11):
-        path = f"/repos/{full_name}/commits/{run.head_sha}/check-runs?filter=all&per_page=100&page={page}"
-        answer = await client.ask("GET", path, token=token)
+        query = f"check_name={quote(run.name)}&filter=all&per_page=100&page={page}"
+        answer = await access.ask("GET", f"/commits/{run.head_sha}/check-runs?{query}")
         some: Sequence[dict[str, Any]] = answer["check_runs"]
         for one in some:
             if one["external_id"] == run.external_id and one["name"] == run.name:
-                return Held(int(one["id"]), int(one["output"]["annotations_count"]))
+                return _held(one)
         if len(some) < 100:
             break
     return None
+
+
+def _held(answer: dict[str, Any]) -> Held:
+    return Held(int(answer["id"]), int(answer["output"]["annotations_count"]), answer["status"] == "completed")

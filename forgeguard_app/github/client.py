@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import gidgethub
 import gidgethub.abc
-import jwt
 from yarl import URL
 
 from forgeguard_app.errors import Temporary
+from forgeguard_app.github.clock import Clock
 
 API_VERSION = "2022-11-28"
 REQUEST_TIMEOUT_S = 20.0
@@ -22,8 +21,7 @@ MAX_ANSWER_BYTES = 20 << 20
 MAX_REDIRECTS = 3
 _MOVED = (301, 302, 307, 308)
 _BACK_OFF_S = 60.0
-JWT_LIFE_S = 540
-JWT_SKEW_S = 60
+Heard = Callable[[int, float], None]  # requests that remain of the primary limit, seconds until it is renewed
 
 
 class Refused(Exception):
@@ -34,12 +32,24 @@ class Refused(Exception):
         self.status = status
 
 
+class Limited(Temporary):
+    """A rate limit's answer: nothing was done, and nothing is to be asked for `delay_s`."""
+
+
+class Broken(Temporary):
+    """GitHub's own fault. `answered` says whether it answered at all: what it did is settled then, if unknown."""
+
+    def __init__(self, message: str, *, answered: bool) -> None:
+        super().__init__(message)
+        self.answered = answered
+
+
 class _GitHub(gidgethub.abc.GitHubAPI):
     """gidgethub on our session: no redirect followed blindly, every request bounded in time and size."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, token: str | None = None) -> None:
-        super().__init__("ForgeGuard", oauth_token=token, base_url=base_url)
-        self._session = session
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, clock: Clock) -> None:
+        super().__init__("ForgeGuard", base_url=base_url)
+        self._session, self._clock = session, clock
 
     async def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
@@ -55,12 +65,13 @@ class _GitHub(gidgethub.abc.GitHubAPI):
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(REQUEST_TIMEOUT_S),
             ) as answer:
+                self._clock.heard(answer.headers.get("Date"))
                 if answer.status in _MOVED and "Location" in answer.headers:
                     # GitHub moves a renamed repository; the method stays, or a write would become a read.
                     url = str(answer.url.join(URL(answer.headers["Location"])))
                     continue
                 return answer.status, answer.headers, await _bounded(answer)
-        raise Temporary("GitHub redirects in a circle")
+        raise Broken("GitHub redirects in a circle", answered=True)
 
     def _refuse_foreign(self, url: str) -> None:
         """The token goes to the API's own host and to no other."""
@@ -76,70 +87,91 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
     async for chunk in answer.content.iter_chunked(1 << 16):
         data += chunk
         if len(data) > MAX_ANSWER_BYTES:
-            raise Temporary("GitHub's answer is larger than we read")
+            raise Broken("GitHub's answer is larger than we read", answered=True)
     return bytes(data)
 
 
 class Client:
-    """Asks GitHub as an installation (`token`) or as the App (`app_jwt`)."""
+    """Asks GitHub as an installation (`token`) or as the App (`app_jwt`); keeps GitHub's time."""
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
         self._session, self.base_url = session, base_url.rstrip("/")
+        self.clock = Clock()
 
-    async def ask(self, method: str, path: str, *, token: str = "", app_jwt: str = "", data: Any = None) -> Any:
-        """GitHub's answer, decoded.
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str = "",
+        app_jwt: str = "",
+        data: Any = None,
+        heard: Heard | None = None,
+    ) -> Any:
+        """GitHub's answer, decoded; `heard` is told of the primary limit.
 
         Raises:
             Refused: a 4xx that asking again does not change.
-            Temporary: the network, GitHub's fault, or a limit; with the wait that GitHub asks for.
+            Limited: a limit, with the wait that GitHub asks for.
+            Broken: the network, or GitHub's own fault.
         """
-        github = _GitHub(self._session, self.base_url)
+        github = _GitHub(self._session, self.base_url, self.clock)
         credentials: dict[str, Any] = {"oauth_token": token} if token else {"jwt": app_jwt}
         try:
             if method == "GET":
                 return await github.getitem(f"{self.base_url}{path}", **credentials)
-            verb = github.post if method == "POST" else github.patch
-            return await verb(f"{self.base_url}{path}", data=data if data is not None else {}, **credentials)
+            verbs: dict[str, Any] = {"POST": github.post, "PATCH": github.patch, "PUT": github.put}
+            return await verbs[method](f"{self.base_url}{path}", data=data if data is not None else {}, **credentials)
         except _FAILURES as error:
-            raise _meaning(error) from error
+            raise self._meaning(error) from error
+        finally:
+            if heard is not None and github.rate_limit is not None:
+                reset = github.rate_limit.reset_datetime.timestamp()
+                heard(github.rate_limit.remaining, max(reset - self.clock.now(), 0.0))
 
-    async def list(self, path: str, *, app_jwt: str, most: int) -> AsyncIterator[Any]:
-        """The items of a list asked for as the App, page after page, at most `most`.
+    async def list(
+        self, path: str, *, token: str = "", app_jwt: str = "", most: int, key: str | None = None
+    ) -> AsyncIterator[Any]:
+        """The items of a list, page after page, at most `most`; `key` is where an answer keeps them.
 
         Raises:
-            Refused, Temporary: as `ask`.
+            Refused, Limited, Broken: as `ask`.
         """
-        github = _GitHub(self._session, self.base_url)
+        github = _GitHub(self._session, self.base_url, self.clock)
+        credentials: dict[str, Any] = {"oauth_token": token} if token else {"jwt": app_jwt}
         number = 0
         try:
-            async for item in github.getiter(f"{self.base_url}{path}", jwt=app_jwt):
+            async for item in github.getiter(
+                f"{self.base_url}{path}", iterable_key=key or gidgethub.abc.ITERABLE_KEY, **credentials
+            ):
                 yield item
                 number += 1
                 if number >= most:
                     return
         except _FAILURES as error:
-            raise _meaning(error) from error
+            raise self._meaning(error) from error
+
+    def _meaning(self, error: Exception) -> Exception:
+        if isinstance(error, Temporary | Refused):
+            return error
+        if isinstance(error, ValueError | KeyError):  # an answer that is not JSON, or not in its promised encoding
+            return Broken("GitHub's answer was not JSON", answered=True)
+        if not isinstance(error, gidgethub.HTTPException):
+            return Broken(f"GitHub was not reached: {type(error).__name__}", answered=False)
+        status = int(error.status_code)
+        headers = error.headers or {}
+        if status >= 500 or isinstance(error, gidgethub.GitHubBroken):
+            return Broken(f"GitHub answered {status}", answered=True)
+        wait = _limited(status, headers, str(error), self.clock.now())
+        if wait is not None:
+            return Limited(f"GitHub's rate limit ({status})", delay_s=wait)
+        return Refused(status, str(error))
 
 
 _FAILURES = (gidgethub.HTTPException, aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError)
 
 
-def _meaning(error: Exception) -> Exception:
-    if isinstance(error, ValueError | KeyError):  # an answer that is not JSON, or not in its promised encoding
-        return Temporary("GitHub's answer was not JSON")
-    if not isinstance(error, gidgethub.HTTPException):
-        return Temporary(f"GitHub was not reached: {type(error).__name__}")
-    status = int(error.status_code)
-    headers = error.headers or {}
-    if status >= 500 or isinstance(error, gidgethub.GitHubBroken):
-        return Temporary(f"GitHub answered {status}")
-    wait = _limited(status, headers, str(error))
-    if wait is not None:
-        return Temporary(f"GitHub's rate limit ({status})", delay_s=wait)
-    return Refused(status, str(error))
-
-
-def _limited(status: int, headers: Mapping[str, str], message: str) -> float | None:
+def _limited(status: int, headers: Mapping[str, str], message: str, now: float) -> float | None:
     """Seconds to wait where the answer is a rate limit's, by GitHub's own order of precedence; else None."""
     if status not in (403, 429):
         return None
@@ -147,13 +179,7 @@ def _limited(status: int, headers: Mapping[str, str], message: str) -> float | N
         return float(after)
     if headers.get("X-RateLimit-Remaining", headers.get("x-ratelimit-remaining")) == "0":
         reset = headers.get("X-RateLimit-Reset", headers.get("x-ratelimit-reset", ""))
-        return max(float(reset) - time.time(), 1.0) if reset.isdigit() else _BACK_OFF_S
+        return max(float(reset) - now, 1.0) if reset.isdigit() else _BACK_OFF_S
     if status == 429 or "rate limit" in message.lower():
         return _BACK_OFF_S
     return None
-
-
-def make_app_jwt(app_id: int, private_key: str, now: float) -> str:
-    """A JWT that says we are the App: back-dated against a fast clock of ours, within GitHub's ten minutes."""
-    claims = {"iat": int(now) - JWT_SKEW_S, "exp": int(now) + JWT_LIFE_S - JWT_SKEW_S, "iss": str(app_id)}
-    return jwt.encode(claims, private_key, algorithm="RS256")

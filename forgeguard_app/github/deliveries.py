@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from forgeguard_app.github.client import Client
+from forgeguard_app.github.app_access import AppAccess
 
 MAX_LISTED = 50_000
 
@@ -24,20 +24,20 @@ class Attempt:
     arrived: bool
 
 
-async def list_attempts(client: Client, app_jwt: str) -> AsyncIterator[Attempt]:
+async def list_attempts(app: AppAccess) -> AsyncIterator[Attempt]:
     """The attempts, the newest first; the log has no payloads."""
-    async for item in client.list("/app/hook/deliveries?per_page=100", app_jwt=app_jwt, most=MAX_LISTED):
+    async for item in app.list("/app/hook/deliveries?per_page=100", most=MAX_LISTED):
         at = datetime.fromisoformat(item["delivered_at"].replace("Z", "+00:00"))
         arrived = 200 <= int(item["status_code"]) < 400
         yield Attempt(int(item["id"]), item["guid"], item["event"], at, bool(item["redelivery"]), arrived)
 
 
-async def ask_again(client: Client, app_jwt: str, attempt_id: int) -> None:
+async def ask_again(app: AppAccess, attempt_id: int) -> None:
     """Has GitHub deliver once more, under the same guid."""
-    await client.ask("POST", f"/app/hook/deliveries/{attempt_id}/attempts", app_jwt=app_jwt)
+    await app.ask("POST", f"/app/hook/deliveries/{attempt_id}/attempts")
 
 
-async def get_payload(client: Client, app_jwt: str, attempt_id: int) -> bytes:
+async def get_payload(app: AppAccess, attempt_id: int) -> bytes:
     """The body of a delivery, from the log."""
-    detail = await client.ask("GET", f"/app/hook/deliveries/{attempt_id}", app_jwt=app_jwt)
+    detail = await app.ask("GET", f"/app/hook/deliveries/{attempt_id}")
     return json.dumps(detail["request"]["payload"]).encode()

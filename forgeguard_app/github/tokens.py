@@ -1,19 +1,24 @@
-"""Installation tokens, narrowed to one repository and to what an audit needs; minted once while they hold."""
+"""Installation tokens, narrowed to one repository and to what the work needs; minted once while they hold."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from forgeguard_app.github.client import Client, Refused, make_app_jwt
+from forgeguard_app.github.app_access import AppAccess
+from forgeguard_app.github.client import Refused
 
 EARLY_S = 300.0
 _NO_ACCESS = (403, 404, 422)
 MAX_TOKENS = 2_000
-PERMISSIONS = {"checks": "write", "contents": "read", "metadata": "read"}
+FRESH_S = 5.0  # a token so young may be refused, since not all of GitHub knows it yet
+AUDIT = {"checks": "write", "contents": "read", "metadata": "read"}
+LOOK = {"contents": "read", "metadata": "read", "pull_requests": "read"}
+PROPOSE = {"contents": "write", "metadata": "read", "pull_requests": "write"}
 
 
 class NoAccess(Refused):
@@ -21,59 +26,65 @@ class NoAccess(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """A token; `expires_at` is by GitHub's clock."""
+
     value: str
     expires_at: float
+    minted: float = field(default_factory=time.monotonic)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether a refusal may be GitHub's own lag."""
+        return time.monotonic() - self.minted < FRESH_S
+
+
+_Key = tuple[int, int | None, tuple[tuple[str, str], ...]]
 
 
 class Tokens:
-    """Tokens by installation and repository. Callers that ask at once share one minting."""
+    """Tokens by installation, repository (None: all of the installation's) and permissions; who asks at once shares one minting."""
 
-    def __init__(self, client: Client, app_id: int, private_keys: tuple[str, ...]) -> None:
-        self._client, self._app_id, self._keys = client, app_id, private_keys
-        self._kept: OrderedDict[tuple[int, int], _Token] = OrderedDict()
-        self._locks: dict[tuple[int, int], asyncio.Lock] = {}
+    def __init__(self, app: AppAccess) -> None:
+        self._app = app
+        self._kept: OrderedDict[_Key, Token] = OrderedDict()
+        self._locks: dict[_Key, asyncio.Lock] = {}
 
-    async def get(self, installation_id: int, repository_id: int) -> str:
+    async def get(
+        self, installation_id: int, repository_id: int | None, permissions: Mapping[str, str] = AUDIT
+    ) -> Token:
         """A token that holds for five minutes at the least.
 
         Raises:
             NoAccess: as its name says.
             Refused: GitHub does not take us for the App.
-            Temporary: see Client.ask.
+            Limited, Broken: see Client.ask.
         """
-        key = (installation_id, repository_id)
+        key = (installation_id, repository_id, tuple(sorted(permissions.items())))
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
             kept = self._kept.get(key)
-            if kept is None or kept.expires_at - EARLY_S < time.time():
-                kept = self._kept[key] = await self._mint(installation_id, repository_id)
+            if kept is None or kept.expires_at - EARLY_S < self._app.client.clock.now():
+                kept = self._kept[key] = await self._mint(installation_id, repository_id, permissions)
                 while len(self._kept) > MAX_TOKENS:
                     old, _ = self._kept.popitem(last=False)
                     self._locks.pop(old, None)
-            return kept.value
+            return kept
 
-    def app_jwt(self) -> str:
-        """A JWT that says we are the App."""
-        return make_app_jwt(self._app_id, self._keys[0], time.time())
-
-    def drop(self, installation_id: int, repository_id: int) -> None:
+    def drop(self, token: Token) -> None:
         """Forgets a token that GitHub refused."""
-        self._kept.pop((installation_id, repository_id), None)
+        for key in [key for key, kept in self._kept.items() if kept is token]:
+            del self._kept[key]
 
-    async def _mint(self, installation_id: int, repository_id: int) -> _Token:
-        wanted = {"repository_ids": [repository_id], "permissions": PERMISSIONS}
-        path = f"/app/installations/{installation_id}/access_tokens"
-        for number, key in enumerate(self._keys):
-            app_jwt = make_app_jwt(self._app_id, key, time.time())
-            try:
-                answer = await self._client.ask("POST", path, app_jwt=app_jwt, data=wanted)
-            except Refused as error:
-                if error.status == 401 and number + 1 < len(self._keys):
-                    continue  # the first key was rotated away
-                if error.status in _NO_ACCESS:
-                    raise NoAccess(error.status, str(error)) from error
-                raise
-            expires = datetime.fromisoformat(answer["expires_at"].replace("Z", "+00:00")).timestamp()
-            return _Token(answer["token"], expires)
-        raise Refused(401, "no private key")
+    async def _mint(self, installation_id: int, repository_id: int | None, permissions: Mapping[str, str]) -> Token:
+        wanted: dict[str, object] = {"permissions": dict(permissions)}
+        if repository_id is not None:
+            wanted["repository_ids"] = [repository_id]
+        try:
+            answer = await self._app.ask("POST", f"/app/installations/{installation_id}/access_tokens", wanted)
+        except Refused as error:
+            if error.status in _NO_ACCESS:
+                raise NoAccess(error.status, str(error)) from error
+            raise
+        expires = datetime.fromisoformat(answer["expires_at"].replace("Z", "+00:00")).timestamp()
+        return Token(answer["token"], expires)

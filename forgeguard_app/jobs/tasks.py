@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,63 +15,103 @@ from procrastinate.jobs import Job
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.audit_commit import audit_commit
-from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.context import Context, Pace
 from forgeguard_app.flows.draw_starting_line import draw_starting_line
-from forgeguard_app.flows.publish_verdict import publish_verdict
+from forgeguard_app.flows.publish_verdict import publish_verdict, publish_waiting
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import QUEUE
 
-FLOWS: dict[str, Callable[[Context, UUID], Awaitable[None]]] = {
-    "audit_commit": audit_commit,
-    "publish_verdict": publish_verdict,
-    "draw_starting_line": draw_starting_line,
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job kind: its flow, and which of the job's arguments the flow is given."""
+
+    flow: Callable[[Context, Any], Awaitable[None]]
+    argument: str = "run_id"
+    read: Callable[[str], Any] = UUID
+
+
+FLOWS: dict[str, Work] = {
+    "audit_commit": Work(audit_commit),
+    "publish_verdict": Work(publish_verdict),
+    "publish_waiting": Work(publish_waiting, "github_installation_id", int),
+    "draw_starting_line": Work(draw_starting_line, "repo_id"),
 }
 MAX_PASSING_FAULTS = 200
 MAX_OWN_FAULTS = 5
-MAX_WAIT_S = 300.0
 log = structlog.get_logger()
 
 
 class Retry(BaseRetryStrategy):
     """Passing faults are tried again for long, with growing waits; faults of ours a few times."""
 
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """When to try again; None gives up."""
         if isinstance(exception, asyncio.CancelledError):
-            return RetryDecision(retry_in={"seconds": 0})  # the worker is told to stop: another one takes it up
+            return RetryDecision(retry_at=datetime.now(UTC))  # the worker is told to stop: another one takes it up
         passing = isinstance(exception, (Temporary, *AWAY))
         if job.attempts >= (MAX_PASSING_FAULTS if passing else MAX_OWN_FAULTS):
             return None
-        wait = min(0.5 * 2.0 ** min(job.attempts, 12), MAX_WAIT_S)
+        wait = min(self.pace.retry_s * 2.0 ** min(job.attempts, 12), self.pace.longest_retry_s)
         if isinstance(exception, Temporary) and exception.delay_s is not None:
-            wait = max(exception.delay_s, min(wait, 1.0))
-        return RetryDecision(retry_in={"seconds": math.ceil(wait)})
+            wait = max(exception.delay_s, min(wait, 2 * self.pace.retry_s))
+        return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=wait))
 
 
-def make_app(dsn: str) -> App:
+def make_app(dsn: str, pace: Pace, under_way: UnderWay) -> App:
     """Procrastinate's App over our database; its tables live in a schema of their own."""
     connector = PsycopgConnector(
         conninfo=dsn, kwargs={"options": "-c search_path=procrastinate,public"}, min_size=1, max_size=4, timeout=10
     )
     app = App(connector=connector)
-    for name, flow in FLOWS.items():
-        app.task(name=name, queue=QUEUE, retry=Retry(), pass_context=True)(_task(name, flow))
+    for name, work in FLOWS.items():
+        app.task(name=name, queue=QUEUE, retry=Retry(pace), pass_context=True)(_task(name, work, under_way))
     return app
 
 
-def _task(name: str, flow: Callable[[Context, UUID], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    async def run(job: JobContext, run_id: str = "", repo_id: str = "", delivery_id: str = "") -> None:
+class UnderWay:
+    """The jobs that this process works on just now, and the queue's names for this process."""
+
+    def __init__(self) -> None:
+        self.jobs: set[int] = set()
+        self.workers: set[int] = set()
+
+
+def _task(name: str, work: Work, under_way: UnderWay) -> Callable[..., Awaitable[None]]:
+    async def run(job: JobContext, **arguments: str) -> None:
         context: Any = job.additional_context["context"]
-        with structlog.contextvars.bound_contextvars(
-            job=name, audit_run_id=run_id, repo_id=repo_id, delivery_id=delivery_id
-        ):
-            try:
-                await flow(context, UUID(run_id or repo_id))
-            except Temporary as error:
-                log.info("job.later", reason=str(error)[:200], attempt=job.job.attempts)
-                raise
-            except Exception as error:
-                log.error("job.failed", error=type(error).__name__, attempt=job.job.attempts, exc_info=True)
-                raise
+        if job.job.worker_id is not None:
+            under_way.workers.add(job.job.worker_id)
+        number = job.job.id or 0
+        under_way.jobs.add(number)
+        names = {key: value for key, value in arguments.items() if key in _LOGGED}
+        try:
+            with structlog.contextvars.bound_contextvars(job=name, **names):
+                await _logged(work, context, arguments, job.job.attempts)
+        finally:
+            under_way.jobs.discard(number)
 
     return run
+
+
+_LOGGED = ("run_id", "repo_id", "delivery_id", "github_installation_id")
+
+
+async def _logged(work: Work, context: Context, arguments: dict[str, str], attempt: int) -> None:
+    try:
+        await work.flow(context, work.read(arguments[work.argument]))
+    except Temporary as error:
+        context.counts.add("errors", type(error).__name__)
+        log.info("job.later", reason=str(error)[:200], attempt=attempt)
+        raise
+    except AWAY as error:
+        context.counts.add("errors", "DatabaseAway")
+        log.warning("job.database_away", error=type(error).__name__, attempt=attempt)
+        raise
+    except Exception as error:
+        context.counts.add("errors", type(error).__name__)
+        log.error("job.failed", error=type(error).__name__, attempt=attempt, exc_info=True)
+        raise

@@ -1,41 +1,53 @@
-"""Runs jobs until told to stop, and takes up those whose worker died."""
+"""Runs jobs until told to stop, and takes up those whose worker died; a database that goes away is waited for."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import structlog
 from procrastinate import App
 from procrastinate.exceptions import ProcrastinateException
 
-from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.context import Context
-from forgeguard_app.flows.reconcile_deliveries import reconcile_deliveries
-from forgeguard_app.flows.take_up_stranded import take_up_stranded
-from forgeguard_app.github.client import Refused
-from forgeguard_app.jobs.tasks import make_app
-from forgeguard_app.store.pool import AWAY, only_one
-from forgeguard_app.store.queue import QUEUE
+from forgeguard_app.jobs.chores import reconcile, write_counts
+from forgeguard_app.jobs.tasks import UnderWay, make_app
+from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.queue import QUEUE, list_forsaken
 
 CONCURRENCY = 4
-POLL_S = 1.0
-HEARTBEAT_S = 2.0
-STALLED_AFTER_S = 7.0
-SWEEP_EVERY_S = 2.0
 SHUTDOWN_S = 5.0
-RECONCILE_EVERY_S = 180.0
-RECONCILE_WINDOW = timedelta(days=3)  # what GitHub keeps
-RECENT_WINDOW = timedelta(minutes=30)
+_PASSING = (ProcrastinateException, *AWAY)
 log = structlog.get_logger()
 
 
 async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s: float = SHUTDOWN_S) -> None:
     """Works until `stop` is set; what is not finished `shutdown_s` later is handed back to the queue."""
-    logging.getLogger("procrastinate").setLevel(logging.WARNING)
-    app = make_app(dsn)
+    for name, level in (("procrastinate", logging.CRITICAL), ("psycopg.pool", logging.CRITICAL)):
+        logging.getLogger(name).setLevel(level)
+    chores = [asyncio.create_task(chore(context)) for chore in (reconcile, write_counts)]
+    under_way = UnderWay()
+    log.info("worker.started")
+    try:
+        while not stop.is_set():
+            try:
+                await _work(dsn, context, stop, under_way, shutdown_s)
+            except _PASSING as error:
+                log.warning("worker.database_away", error=type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), context.pace.retry_s)
+    finally:
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+    log.info("worker.stopped")
+
+
+async def _work(dsn: str, context: Context, stop: asyncio.Event, under_way: UnderWay, shutdown_s: float) -> None:
+    """One life of the queue's worker: until `stop`, or until it lost the database."""
+    app, pace = make_app(dsn, context.pace, under_way), context.pace
     async with app.open_async():
         worker = asyncio.create_task(
             app.run_worker_async(
@@ -43,52 +55,43 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
                 concurrency=CONCURRENCY,
                 install_signal_handlers=False,
                 listen_notify=True,
-                fetch_job_polling_interval=POLL_S,  # for jobs that fall due; new ones announce themselves
+                fetch_job_polling_interval=pace.poll_s,
                 delete_jobs="successful",
                 shutdown_graceful_timeout=shutdown_s,
-                update_heartbeat_interval=HEARTBEAT_S,
-                stalled_worker_timeout=STALLED_AFTER_S,
+                update_heartbeat_interval=pace.heartbeat_s,
+                stalled_worker_timeout=pace.stalled_s,
                 additional_context={"context": context},
             )
         )
-        sweepers = [asyncio.create_task(_sweep(app)), asyncio.create_task(_reconcile(context))]
+        sweeper = asyncio.create_task(_sweep(app, context, under_way))
         stopping = asyncio.create_task(stop.wait())
-        log.info("worker.started")
         try:
             await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for sweeper in sweepers:
-                sweeper.cancel()
+            sweeper.cancel()
             stopping.cancel()
-            worker.cancel()
+            if not worker.done():
+                worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await worker
-        log.info("worker.stopped")
 
 
-async def _reconcile(context: Context) -> None:
-    """At start and every few minutes, by one worker at a time: the whole log first, then what is recent."""
-    window = RECONCILE_WINDOW
+async def _sweep(app: App, context: Context, under_way: UnderWay) -> None:
+    """Jobs whose worker sends no sign of life any more wait again; several sweepers do no harm.
+
+    So do jobs of ours that ended while the database was away, so that the queue never heard of it.
+    """
+    forsaken: set[int] = set()
     while True:
+        await asyncio.sleep(context.pace.sweep_s)
         try:
-            async with only_one(context.pool, "reconcile") as held:
-                if held:
-                    await take_up_stranded(context)
-                    await reconcile_deliveries(context, window)
-                    window = RECENT_WINDOW
-        except (Temporary, Refused, *AWAY) as error:
-            log.warning("reconcile.failed", reason=str(error)[:200] or type(error).__name__)
-        await asyncio.sleep(RECONCILE_EVERY_S)
-
-
-async def _sweep(app: App) -> None:
-    """Jobs whose worker sends no sign of life any more wait again; several sweepers do no harm."""
-    while True:
-        await asyncio.sleep(SWEEP_EVERY_S)
-        try:
-            for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_S):
+            stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=context.pace.stalled_s)
+            async with context.pool.acquire() as connection:
+                thought = await list_forsaken(connection, under_way.workers)
+            seen, forsaken = forsaken, set(thought) - under_way.jobs
+            for number in {job.id for job in stalled if job.id is not None} | (seen & forsaken):
                 with contextlib.suppress(ProcrastinateException):  # another sweeper was faster
-                    await app.job_manager.retry_job(job)
-                    log.warning("job.taken_up", job_id=job.id, task=job.task_name)
-        except (ProcrastinateException, OSError) as error:
+                    await app.job_manager.retry_job_by_id_async(number, datetime.now(UTC))
+                    log.warning("job.taken_up", job_id=number)
+        except _PASSING as error:
             log.warning("sweep.failed", error=type(error).__name__)

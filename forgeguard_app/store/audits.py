@@ -49,6 +49,7 @@ class Run:
     attempts: int
     error_detail: str | None
     published_at: datetime | None
+    publish_error: str | None
     trigger: str
     fetch_ref: str | None
     target_ref: str | None
@@ -59,7 +60,7 @@ class Run:
 
 _RUN = (
     "id, repo_id, commit_sha, commit_message, commit_author, branch, status, overall_result, started_at, completed_at,"
-    " files_checked, created_at, before_sha, base_sha, attempts, error_detail, published_at,"
+    " files_checked, created_at, before_sha, base_sha, attempts, error_detail, published_at, publish_error,"
     " trigger, fetch_ref, target_ref, target_sha, fork,"
     " (SELECT d.github_delivery_id FROM deliveries d WHERE d.id = audit_runs.delivery_id) AS github_delivery_id"
 )
@@ -150,18 +151,6 @@ async def asked_again_lately(connection: Connection, repo_id: UUID, commit_sha: 
     return found
 
 
-async def list_parked(connection: Connection, github_installation_id: int) -> list[UUID]:
-    """The runs of an installation that wait to be judged, the oldest first."""
-    rows = await connection.fetch(
-        """
-        SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
-        WHERE i.github_installation_id = $1 AND a.status = 'pending' ORDER BY a.created_at
-        """,
-        github_installation_id,
-    )
-    return [row["id"] for row in rows]
-
-
 async def find_run(connection: Connection, run_id: UUID) -> Run | None:
     """The run by our key."""
     row = await connection.fetchrow(f"SELECT {_RUN} FROM audit_runs WHERE id = $1", run_id)  # noqa: S608
@@ -172,7 +161,8 @@ async def begin_run(connection: Connection, run_id: UUID) -> Run | None:
     """Counts an attempt and gives the run; None where it was finished before, or its repository is gone."""
     row = await connection.fetchrow(
         f"""
-        UPDATE audit_runs SET status = 'running', attempts = attempts + 1, started_at = now()
+        UPDATE audit_runs SET status = 'running', attempts = attempts + 1,
+            started_at = CASE WHEN started_at = created_at THEN now() ELSE started_at END
         WHERE id = $1 AND status IN ('pending', 'running')
         RETURNING {_RUN}
         """,  # noqa: S608
@@ -181,54 +171,16 @@ async def begin_run(connection: Connection, run_id: UUID) -> Run | None:
     return None if row is None else Run(**row)
 
 
-async def hand_back(connection: Connection, run_id: UUID) -> None:
+async def hand_back(connection: Connection, run: Run) -> None:
     """The work stopped for a passing fault: the run waits again, and the attempt does not count."""
     await connection.execute(
         """
         UPDATE audit_runs SET status = 'pending', attempts = greatest(attempts - 1, 0)
-        WHERE id = $1 AND status = 'running'
+        WHERE id = $1 AND status = 'running' AND attempts = $2
         """,
-        run_id,
+        run.id,
+        run.attempts,
     )
-
-
-async def newest_passed(connection: Connection, run: Run) -> list[str]:
-    """The earlier heads of the run's branch that passed, the newest first, at most ten."""
-    rows = await connection.fetch(
-        """
-        SELECT commit_sha FROM audit_runs
-        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4 AND overall_result = 'PASS'
-        ORDER BY created_at DESC LIMIT 10
-        """,
-        run.repo_id,
-        run.branch,
-        run.created_at,
-        run.commit_sha,
-    )
-    return [row["commit_sha"] for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class FirstJudged:
-    """The oldest judged run of a branch: what it was judged against, None for nothing."""
-
-    base_sha: str | None
-
-
-async def oldest_judged(connection: Connection, run: Run) -> FirstJudged | None:
-    """The oldest run of another head of the branch that came to a verdict; None where there is none."""
-    row = await connection.fetchrow(
-        """
-        SELECT base_sha FROM audit_runs
-        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4 AND status = 'completed'
-        ORDER BY created_at LIMIT 1
-        """,
-        run.repo_id,
-        run.branch,
-        run.created_at,
-        run.commit_sha,
-    )
-    return None if row is None else FirstJudged(row["base_sha"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,32 +276,9 @@ async def list_findings(
 
 async def set_published(connection: Connection, run_id: UUID) -> None:
     """GitHub holds everything that was to be published."""
-    await connection.execute("UPDATE audit_runs SET published_at = now() WHERE id = $1", run_id)
+    await connection.execute("UPDATE audit_runs SET published_at = now(), publish_error = NULL WHERE id = $1", run_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Stranded:
-    """A run whose work was lost: `task` is the job that it wants."""
-
-    run_id: UUID
-    task: str
-
-
-async def list_stranded(connection: Connection, after_s: int, most: int) -> list[Stranded]:
-    """Runs of a day that are not published, older than `after_s`, for which no job waits; parked ones left out."""
-    rows = await connection.fetch(
-        """
-        SELECT a.id AS run_id, CASE WHEN a.overall_result IS NULL THEN 'audit_commit' ELSE 'publish_verdict' END AS task
-        FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
-        WHERE a.published_at IS NULL AND a.created_at > now() - interval '1 day'
-            AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
-            AND NOT EXISTS (
-                SELECT 1 FROM procrastinate_jobs j
-                WHERE j.status IN ('todo', 'doing') AND j.args->>'run_id' = a.id::text
-            )
-        ORDER BY a.created_at LIMIT $2
-        """,
-        after_s,
-        most,
-    )
-    return [Stranded(**row) for row in rows]
+async def set_publish_error(connection: Connection, run_id: UUID, reason: str) -> None:
+    """GitHub does not take the verdict, and why."""
+    await connection.execute("UPDATE audit_runs SET publish_error = $2 WHERE id = $1", run_id, reason)

@@ -12,11 +12,11 @@ from forgeguard_app.store.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """One check run on its way to GitHub."""
+    """One check run on its way to GitHub; `sending_s` is how long ago a write of unknown fate left."""
 
     check_code: str
     github_id: int | None
-    sending_at: datetime | None
+    sending_s: float | None
     annotations_sent: int
     published_at: datetime | None
 
@@ -27,10 +27,16 @@ async def want_check_runs(connection: Connection, run_id: UUID, codes: Iterable[
         "INSERT INTO check_runs (audit_run_id, check_code) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         [(run_id, code) for code in codes],
     )
+    return await list_outbox(connection, run_id)
+
+
+async def list_outbox(connection: Connection, run_id: UUID) -> list[Outbox]:
+    """The outbox rows of the run, by check."""
     rows = await connection.fetch(
         """
-        SELECT check_code, github_id, sending_at, annotations_sent, published_at FROM check_runs
-        WHERE audit_run_id = $1 ORDER BY check_code
+        SELECT check_code, github_id, extract(epoch FROM clock_timestamp() - sending_at)::float8 AS sending_s,
+            annotations_sent, published_at
+        FROM check_runs WHERE audit_run_id = $1 ORDER BY check_code
         """,
         run_id,
     )
@@ -41,6 +47,20 @@ async def set_sending(connection: Connection, run_id: UUID, code: str) -> None:
     """A write is about to leave; until its answer is stored, its fate is unknown."""
     await connection.execute(
         "UPDATE check_runs SET sending_at = now() WHERE audit_run_id = $1 AND check_code = $2", run_id, code
+    )
+
+
+async def set_not_sent(connection: Connection, run_id: UUID, code: str) -> None:
+    """GitHub refused the write: it did nothing."""
+    await connection.execute(
+        "UPDATE check_runs SET sending_at = NULL WHERE audit_run_id = $1 AND check_code = $2", run_id, code
+    )
+
+
+async def set_settled(connection: Connection, run_id: UUID, code: str) -> None:
+    """GitHub answered with a fault of its own: what it did is unknown, and nothing more will come of it."""
+    await connection.execute(
+        "UPDATE check_runs SET sending_at = to_timestamp(0) WHERE audit_run_id = $1 AND check_code = $2", run_id, code
     )
 
 

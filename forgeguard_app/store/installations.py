@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
@@ -17,9 +20,10 @@ class Installation:
     account_login: str
     status: str
     owner_policy: str | None
+    permissions: Mapping[str, str]
 
 
-_COLUMNS = "id, github_installation_id, account_login, status, owner_policy"
+_COLUMNS = "id, github_installation_id, account_login, status, owner_policy, permissions"
 
 
 async def upsert_installation(
@@ -57,7 +61,11 @@ async def set_installation_status(connection: Connection, github_installation_id
 async def find_installation(connection: Connection, installation_id: UUID) -> Installation | None:
     """The installation by our key."""
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM installations WHERE id = $1", installation_id)  # noqa: S608
-    return None if row is None else Installation(**row)
+    return None if row is None else _installation(dict(row))
+
+
+def _installation(row: Mapping[str, Any]) -> Installation:
+    return Installation(**{**row, "permissions": json.loads(row["permissions"])})
 
 
 async def set_owner_policy(connection: Connection, installation_id: UUID, text: str | None) -> None:

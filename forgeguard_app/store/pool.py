@@ -38,7 +38,8 @@ async def only_one(pool: Pool, name: str) -> AsyncIterator[bool]:
             yield held
         finally:
             if held:
-                await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
+                with contextlib.suppress(*AWAY):  # then the hold is gone with the connection
+                    await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
 
 
 async def open_pool(dsn: str, *, size: int = 8) -> Pool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from forgeguard_app.store.pool import Connection
@@ -40,3 +40,11 @@ async def count_waiting(connection: Connection) -> int:
     """How many jobs wait or run."""
     number: int = await connection.fetchval("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')")
     return number
+
+
+async def list_forsaken(connection: Connection, workers: Collection[int]) -> list[int]:
+    """The jobs that the queue thinks these workers are working on."""
+    rows = await connection.fetch(
+        "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = ANY($1::bigint[])", list(workers)
+    )
+    return [row["id"] for row in rows]

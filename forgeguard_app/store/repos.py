@@ -92,3 +92,8 @@ async def get_repo(connection: Connection, repo_id: UUID) -> Repo:
 async def set_default_branch(connection: Connection, repo_id: UUID, branch: str) -> None:
     """What the repository itself says its default branch is."""
     await connection.execute("UPDATE repos SET default_branch = $2, updated_at = now() WHERE id = $1", repo_id, branch)
+
+
+async def lock_repo(connection: Connection, repo_id: UUID) -> None:
+    """Holds the repository against all others until the transaction ends."""
+    await connection.execute("SELECT 1 FROM repos WHERE id = $1 FOR NO KEY UPDATE", repo_id)

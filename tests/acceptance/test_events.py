@@ -123,8 +123,9 @@ async def test_what_is_pushed_while_suspended_is_judged_afterwards(product: Prod
     installation = product.github.world.installation_of(repository.id)
     assert installation is not None
     tree.commit({"b.py": "bad"})
+    tokens = product.context.tokens
+    tokens.drop(await tokens.get(installation.id, repository.id))
     installation.suspended_at = 1.0
-    product.context.tokens.drop(installation.id, repository.id)
     sha = await product.push(tree, repository, "topic")
     payload = json.loads(next(d.body for d in product.github.world.deliveries if d.event == "push"))
     product.github.webhooks.send("push", payload | {"ref": "refs/heads/topic", "before": "0" * 40, "after": sha})

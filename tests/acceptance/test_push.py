@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.cli.formats import as_json
+from forgeguard_app.flows.context import Pace
 from forgeguard_app.git.mirror import Mirror, Remote
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import Repository
@@ -60,7 +61,8 @@ async def test_a_quiet_push_costs_at_most_four_requests(product: Product, tree: 
     tree.commit(START)
     await product.idle()
     assert installation is not None
-    product.context.tokens.drop(installation.id, repository.id)
+    tokens = product.context.tokens
+    tokens.drop(await tokens.get(installation.id, repository.id))
     product.github.world.requests.clear()
     sha = await product.push(tree, repository)
     await product.verdicts(repository, sha)
@@ -266,7 +268,7 @@ async def test_a_check_run_whose_answer_was_lost_is_adopted(product: Product, tr
         run_id = await connection.fetchval("SELECT id FROM audit_runs WHERE commit_sha = $1", sha)
         await connection.execute("UPDATE audit_runs SET published_at = NULL")
         await connection.execute(
-            "UPDATE check_runs SET published_at = NULL, github_id = NULL, annotations_sent = 0, sending_at = now()"
+            "UPDATE check_runs SET published_at = NULL, github_id = NULL, annotations_sent = 0, sending_at = now() - interval '1 minute'"
         )
     await publish_verdict(product.context, run_id)
     assert len(product.github.world.runs_of(repository.id, sha)) == 3
@@ -358,7 +360,7 @@ async def test_an_audit_that_takes_long_is_shown_as_in_progress_first(dsn: str, 
         sha = await product.push(tree, repository)
         await product.github.webhooks.settle()
         stop = asyncio.Event()
-        worker = asyncio.create_task(run_worker(dsn, replace(product.context, quick_s=0), stop))
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=Pace(quick_s=0)), stop))
         runs = await product.verdicts(repository, sha)
         stop.set()
         await worker

@@ -9,7 +9,8 @@ import jwt
 import pytest
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.github.client import Refused, make_app_jwt
+from forgeguard_app.github.app_access import make_app_jwt
+from forgeguard_app.github.client import Refused
 from tests.support.repositories import WorkTree
 from tests.support.running import APP_ID, PRIVATE_KEY, Product
 
@@ -23,7 +24,7 @@ async def asked(product: Product, tree: WorkTree) -> tuple[Product, str, str, di
     sha = await product.push(tree, repository)
     await product.verdicts(repository, sha)
     token = await product.context.tokens.get(installation.id, repository.id)
-    return product, f"/repos/{repository.full_name}/check-runs", token, {"name": "n", "head_sha": sha}
+    return product, f"/repos/{repository.full_name}/check-runs", token.value, {"name": "n", "head_sha": sha}
 
 
 ANNOTATION = {"path": "a", "start_line": 1, "end_line": 1, "annotation_level": "notice", "message": "m"}

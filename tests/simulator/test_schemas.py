@@ -78,7 +78,7 @@ async def test_answers_are_what_github_publishes(pushed: Product) -> None:
     for delivery in github.world.deliveries:
         strictly(models.HookDeliveryItem, shapes.delivery(delivery))
     repository = next(iter(github.world.repositories.values()))
-    token = await pushed.context.tokens.get(github.world.installation_of(repository.id).id, repository.id)  # type: ignore[union-attr]
+    token = (await pushed.context.tokens.get(github.world.installation_of(repository.id).id, repository.id)).value  # type: ignore[union-attr]
     answer = await pushed.context.client.ask("GET", f"/repos/{repository.full_name}", token=token)
     strictly(models.Repository, answer)
     with_count = await pushed.context.client.ask("GET", "/installation/repositories", token=token)

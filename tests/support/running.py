@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from forgeguard_app.flows.context import Context
+from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
@@ -115,7 +116,7 @@ class Product:
 @contextlib.asynccontextmanager
 async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterator[Product]:
     """Starts it all; `worker` False leaves the jobs waiting."""
-    pool = await open_pool(dsn)
+    pool = await open_pool(dsn, size=16)
     secret = secrets.token_hex(16)
     links = Signer([b"k" * 32], "links")
     async with SimulatedGitHub(folder / "github", secondary_limits=False) as github, aiohttp.ClientSession() as session:
@@ -126,10 +127,12 @@ async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterat
         address = f"http://127.0.0.1:{runner.addresses[0][1]}"
         github.register_app(APP_ID, PUBLIC_KEY, secret, f"{address}/webhooks/github")
         client = Client(session, github.api_url)
+        app = AppAccess(client, APP_ID, (PRIVATE_KEY,))
         context = Context(
             pool,
             client,
-            Tokens(client, APP_ID, (PRIVATE_KEY,)),
+            app,
+            Tokens(app),
             Judge(),
             folder / "home",
             github.address,

@@ -1,0 +1,63 @@
+"""Asks GitHub within the installation's limits, which all processes share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.context import Context
+from forgeguard_app.github.client import Limited
+from forgeguard_app.github.limits import Need, Use, wait_for
+from forgeguard_app.github.repo_access import RepoAccess
+from forgeguard_app.store.rates import Budget, end_use, insert_use, lock_budget, set_blocked, set_remaining
+
+LOW = 1_000  # of the primary limit: from here on every answer is noted
+KEPT_FOR_VERDICTS = 200
+log = structlog.get_logger()
+
+
+class NoRoom(Temporary):
+    """The installation's limits leave no room for `delay_s`; nothing was asked."""
+
+
+@contextlib.asynccontextmanager
+async def spending(context: Context, access: RepoAccess, need: Need) -> AsyncIterator[None]:
+    """Inside, the needed requests may leave.
+
+    Raises:
+        NoRoom: there is no room now.
+    """
+    number, limits = access.installation_id, context.limits
+    async with context.pool.acquire() as connection, connection.transaction():
+        minute = limits.minute_s + limits.lasts_s
+        budget = await lock_budget(connection, number, limits.hour_s + limits.lasts_s, minute)
+        if (wait := _wait(context, budget, need)) > 0:
+            raise NoRoom("the installation's rate limit leaves no room", delay_s=wait)
+        use = await insert_use(connection, number, need.requests, need.writes)
+    low: list[tuple[int, float]] = []
+    access.heard = lambda remaining, resets_s: low.append((remaining, resets_s)) if remaining < LOW else None
+    try:
+        yield
+    except Limited as error:
+        log.warning("github.limited", installation=number, wait_s=error.delay_s)
+        async with context.pool.acquire() as connection:
+            await set_blocked(connection, number, error.delay_s or 60.0)
+        raise
+    finally:
+        async with context.pool.acquire() as connection:
+            await end_use(connection, use)
+            if low:
+                await set_remaining(connection, number, *low[-1])
+
+
+def _wait(context: Context, budget: Budget, need: Need) -> float:
+    wait = max(0.0, budget.blocked_s)
+    if budget.remaining is not None and budget.resets_s > 0:
+        kept = 0 if need.final else KEPT_FOR_VERDICTS
+        if budget.remaining - need.requests < kept:
+            wait = max(wait, budget.resets_s)
+    uses = [Use(use.requests, use.writes, use.begun_s, use.ended_s) for use in budget.uses]
+    return max(wait, wait_for(need, uses, context.limits))

@@ -1,0 +1,161 @@
+"""Where one run's verdict goes: what GitHub is to hold of each check, and each write with its fate noted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from forgeguard_app.audit.model import CHECK_NAMES, CheckCode
+from forgeguard_app.flows.context import Context
+from forgeguard_app.github import check_runs
+from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Action, Annotation, CheckRun, Held
+from forgeguard_app.github.client import Broken, Limited, Refused
+from forgeguard_app.github.repo_access import RepoAccess
+from forgeguard_app.store.audits import Run, StoredCheck, StoredFinding, list_findings
+from forgeguard_app.store.check_runs import Outbox, list_outbox, set_not_sent, set_sending, set_sent, set_settled
+from forgeguard_app.store.installations import Installation
+from forgeguard_app.store.repos import Repo
+
+UNPROCESSABLE = 422
+_ROOM_FOR_MORE = 60_000  # bytes of a summary that gets a sentence added
+RECORD_KNOWN = Action("Record as known", "Open a pull request that allows these", "record_known")
+_Note = Callable[..., Awaitable[None]]
+log = structlog.get_logger()
+
+
+def check_run_name(code: str) -> str:
+    """The name under which the check is required and re-run."""
+    return f"ForgeGuard / {code} {CHECK_NAMES[CheckCode(code)]}"
+
+
+def was_sent(row: Outbox) -> bool:
+    """Whether GitHub holds the check run, or may hold it."""
+    return row.github_id is not None or row.sending_s is not None
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """Where one run's verdict goes."""
+
+    context: Context
+    access: RepoAccess
+    run: Run
+    repo: Repo
+    installation: Installation
+
+    async def send(self, code: str, wanted: CheckRun, held: Held | None) -> None:
+        """One write where there are at most fifty annotations, one more for each further fifty."""
+        unfinished = held is None or not held.completed or held.annotations < len(wanted.annotations)
+        if held is not None and not unfinished:
+            await self._note(set_sent, code, held.github_id, held.annotations, final=True)
+        while unfinished:
+            body = check_runs.creation(wanted) if held is None else check_runs.continuation(wanted, held.annotations)
+            held = await self.write(code, held, body, enough=len(wanted.annotations))
+            unfinished = held.annotations < len(wanted.annotations)
+
+    async def write(self, code: str, held: Held | None, body: dict[str, object], enough: int | None = None) -> Held:
+        """One write, announced before it leaves; its answer is stored, or what is known of its fate."""
+        await self._note(set_sending, code)
+        try:
+            if held is None:
+                held = await check_runs.create(self.access, body)
+            else:
+                held = await check_runs.update(self.access, held.github_id, body)
+        except (Refused, Limited):
+            await self._note(set_not_sent, code)
+            raise
+        except Broken as error:
+            if error.answered:
+                await self._note(set_settled, code)
+            raise
+        final = enough is not None and held.annotations >= enough
+        await self._note(set_sent, code, held.github_id, held.annotations, final=final)
+        return held
+
+    async def held(self, wanted: CheckRun, row: Outbox) -> Held | None:
+        """What GitHub holds already; where a write's fate is unknown, GitHub is asked."""
+        if row.sending_s is None:
+            return None if row.github_id is None else Held(row.github_id, row.annotations_sent, completed=False)
+        if row.github_id is not None:
+            return await check_runs.get(self.access, row.github_id)
+        return await check_runs.find(self.access, wanted)
+
+    async def _note(self, what: _Note, code: str, *values: int, **flags: bool) -> None:
+        async with self.context.pool.acquire() as connection:
+            await what(connection, self.run.id, code, *values, **flags)
+
+
+async def publish_check(outlet: Outlet, wanted: CheckRun, row: Outbox) -> None:
+    """Brings GitHub to hold the check run.
+
+    Raises:
+        NoAccess, Refused, Limited, Broken: as RepoAccess.ask; what was sent is noted.
+    """
+    code = row.check_code
+    try:
+        await outlet.send(code, wanted, await outlet.held(wanted, row))
+    except Refused as error:
+        refused_places = error.status == UNPROCESSABLE and "no commit found" not in str(error).lower()
+        if not refused_places or not wanted.annotations:
+            raise
+        # GitHub takes no part of a request with one bad annotation; the verdict matters more than its places.
+        log.warning("publish.annotations_refused", check=code, reason=str(error)[:300])
+        said = "\n\nGitHub refused the annotations; every finding stands behind the link."
+        bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, _ROOM_FOR_MORE) + said)
+        async with outlet.context.pool.acquire() as connection:
+            rows = await list_outbox(connection, outlet.run.id)
+        now = next(one for one in rows if one.check_code == code)
+        await outlet.send(code, bare, await outlet.held(bare, now))
+
+
+def wanted_run(context: Context, run: Run, code: str) -> CheckRun:
+    """The check run without its verdict."""
+    return CheckRun(
+        name=check_run_name(code),
+        head_sha=run.commit_sha,
+        external_id=str(run.id),
+        details_url=context.audit_link(run.id),
+        conclusion="",
+        title="",
+        summary="",
+    )
+
+
+async def final_run(outlet: Outlet, check: StoredCheck) -> CheckRun:
+    """The check run with its verdict and annotations."""
+    context, run = outlet.context, outlet.run
+    async with context.pool.acquire() as connection:
+        findings = await list_findings(connection, run.id, check.check_code, counted=True, limit=MAX_ANNOTATIONS * 4)
+    # Existing secrets are shown to those who may write to the repository, never on the commit.
+    shown = [finding for finding in findings if finding.is_new or check.check_code != "W1"]
+    summary = check.summary
+    if len(shown) > MAX_ANNOTATIONS:
+        summary += f"\n\nThe first {MAX_ANNOTATIONS} findings are annotated; all of them stand behind the link."
+    return replace(
+        wanted_run(context, run, check.check_code),
+        conclusion=check.conclusion,
+        title=check.title,
+        summary=summary or check.title,
+        annotations=tuple(_annotation(check.check_code, finding) for finding in shown[:MAX_ANNOTATIONS]),
+        actions=(RECORD_KNOWN,) if _can_record(outlet, check) else (),
+    )
+
+
+def _can_record(outlet: Outlet, check: StoredCheck) -> bool:
+    granted = outlet.installation.permissions
+    may_write = granted.get("contents") == "write" and granted.get("pull_requests") == "write"
+    failed = check.check_code == "A4" and check.result == "FAIL"
+    return failed and may_write and not outlet.run.fork and outlet.run.trigger != "merge_group"
+
+
+def _annotation(code: str, finding: StoredFinding) -> Annotation:
+    return Annotation(
+        path=finding.path,
+        start_line=finding.line,
+        end_line=finding.end_line,
+        level=finding.level,
+        message=finding.message,
+        title=f"{code} {finding.rule}",
+    )

@@ -1,0 +1,130 @@
+"""Audit runs among one another: what came before on a branch, what waits, what was lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from forgeguard_app.store.audits import Run
+from forgeguard_app.store.pool import Connection
+
+
+async def list_parked(connection: Connection, github_installation_id: int) -> list[UUID]:
+    """The runs of an installation that wait to be judged, the oldest first."""
+    rows = await connection.fetch(
+        """
+        SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
+        WHERE i.github_installation_id = $1 AND a.status = 'pending' ORDER BY a.created_at
+        """,
+        github_installation_id,
+    )
+    return [row["id"] for row in rows]
+
+
+async def find_earlier_unjudged(connection: Connection, run: Run) -> UUID | None:
+    """An earlier run of the same branch that has no verdict yet and is not given up: its verdict may be our base."""
+    found: UUID | None = await connection.fetchval(
+        """
+        SELECT id FROM audit_runs
+        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND status IN ('pending', 'running')
+            AND commit_sha <> $4 AND target_ref IS NULL
+        LIMIT 1
+        """,
+        run.repo_id,
+        run.branch,
+        run.created_at,
+        run.commit_sha,
+    )
+    return found
+
+
+async def find_next_pending(connection: Connection, run: Run) -> UUID | None:
+    """The oldest run of the same branch that waits to be judged."""
+    found: UUID | None = await connection.fetchval(
+        """
+        SELECT id FROM audit_runs WHERE repo_id = $1 AND branch = $2 AND status = 'pending' AND target_ref IS NULL
+        ORDER BY created_at LIMIT 1
+        """,
+        run.repo_id,
+        run.branch,
+    )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedHead:
+    """A head of a branch: what it replaced, as far as its push said, and whether it passed."""
+
+    commit_sha: str
+    before_sha: str | None
+    passed: bool
+
+
+async def list_judged_heads(connection: Connection, run: Run, most: int) -> list[JudgedHead]:
+    """The other heads of the run's branch that were heard of before it, the newest first."""
+    rows = await connection.fetch(
+        """
+        SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed FROM audit_runs
+        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4
+        ORDER BY created_at DESC LIMIT $5
+        """,
+        run.repo_id,
+        run.branch,
+        run.created_at,
+        run.commit_sha,
+        most,
+    )
+    return [JudgedHead(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstJudged:
+    """The oldest judged run of a branch: what it was judged against, None for nothing."""
+
+    base_sha: str | None
+
+
+async def oldest_judged(connection: Connection, run: Run) -> FirstJudged | None:
+    """The oldest run of another head of the branch that came to a verdict; None where there is none."""
+    row = await connection.fetchrow(
+        """
+        SELECT base_sha FROM audit_runs
+        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4 AND status = 'completed'
+        ORDER BY created_at LIMIT 1
+        """,
+        run.repo_id,
+        run.branch,
+        run.created_at,
+        run.commit_sha,
+    )
+    return None if row is None else FirstJudged(row["base_sha"])
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """A run whose work was lost: `task` is the job that it wants."""
+
+    run_id: UUID
+    task: str
+
+
+async def list_stranded(connection: Connection, after_s: float, most: int) -> list[Stranded]:
+    """Runs of a week that are not published, older than `after_s`, for which no job waits; parked ones left out."""
+    rows = await connection.fetch(
+        """
+        SELECT a.id AS run_id, CASE WHEN a.status IN ('pending', 'running') THEN 'audit_commit' ELSE 'publish_verdict' END AS task
+        FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
+        LEFT JOIN rate_limits l ON l.github_installation_id = i.github_installation_id
+        WHERE a.published_at IS NULL AND a.publish_error IS NULL AND a.created_at > now() - interval '7 days'
+            AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
+            AND (a.status IN ('pending', 'running') OR l.waiting_until IS NULL OR l.waiting_until < now() - interval '1 minute')
+            AND NOT EXISTS (
+                SELECT 1 FROM procrastinate_jobs j
+                WHERE j.status IN ('todo', 'doing') AND j.args->>'run_id' = a.id::text
+            )
+        ORDER BY a.created_at LIMIT $2
+        """,
+        after_s,
+        most,
+    )
+    return [Stranded(**row) for row in rows]
