@@ -6,25 +6,28 @@ from dataclasses import dataclass
 from typing import assert_never
 from uuid import UUID
 
-from forgeguard_app.flows.known_repos import know_installation, know_repo, know_repos
-from forgeguard_app.flows.wanted_runs import run_again, run_of_merge_group, run_of_pull_request, run_of_push
+from forgeguard_app.flows.follow_account import follow_account
+from forgeguard_app.flows.known_repos import know_repo
+from forgeguard_app.flows.wanted_runs import (
+    run_again,
+    run_of_merge_group,
+    run_of_pull_request,
+    run_of_push,
+    run_of_suite,
+)
 from forgeguard_app.github import events
-from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
+from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text, moment
 from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, insert_run
 from forgeguard_app.store.deliveries import Delivery, insert_delivery, set_outcome
-from forgeguard_app.store.installations import set_installation_status
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.pulls import Pull, upsert_pull
+from forgeguard_app.store.pulls import Pull, is_open_head, upsert_pull
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import set_removed, set_removed_with
-from forgeguard_app.store.run_order import list_parked
+from forgeguard_app.store.run_order import adopt_push, cancel_runs, list_targets_of
 
 # The most wanted first: a merge queue waits, then people, then everything else.
 PRIORITIES = {"merge_group": 15, "rerun": 12, "pull_request": 8, "push": 0}
 DEFAULT_BRANCH_PRIORITY = 10
-STARTING_LINE_PRIORITY = -5
 SAME_REQUEST_S = 5
-_STATUSES = {"created": "active", "unsuspend": "active", "suspend": "suspended", "deleted": "deleted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,14 @@ class _Intake:
         """Makes the wanted run and its job durable."""
         if run is None:
             return otherwise
+        if run.trigger == "push" and (known := await adopt_push(self.connection, run)) is not None:
+            return Received("applied", known)
         run_id = await insert_run(self.connection, run)
         priority = PRIORITIES[run.trigger]
         if run.trigger == "push" and run.branch == (default_branch or "main"):
             priority = DEFAULT_BRANCH_PRIORITY
+        elif run.trigger == "push" and run.branch and await is_open_head(self.connection, run.repo_id, run.branch):
+            priority = PRIORITIES["pull_request"]
         arguments = {"run_id": str(run_id), "delivery_id": self.github_delivery_id}
         await enqueue(self.connection, "audit_commit", arguments, priority=priority)
         return Received("accepted", run_id)
@@ -94,50 +101,20 @@ async def _take(intake: _Intake, event: events.Event) -> Received:
         case events.PullRequestEvent():
             return await _pull_request(intake, event)
         case events.MergeGroupEvent():
-            repo_id = await know_repo(intake.connection, event.repository, event.installation)
-            return await intake.start(run_of_merge_group(event, repo_id, intake.delivery_id), None, APPLIED)
+            return await _merge_group(intake, event)
         case events.CheckSuiteEvent() | events.CheckRunEvent():
-            return await _again(intake, event)
-        case events.InstallationEvent():
-            return await _installation(intake, event)
-        case events.InstallationRepositoriesEvent():
-            installation_id = await know_installation(intake.connection, event.installation)
-            added = await know_repos(intake.connection, event.repositories_added, installation_id)
-            await _draw_starting_lines(intake, added)
-            await set_removed(intake.connection, [repository.id for repository in event.repositories_removed])
-            return APPLIED
-        case events.RepositoryEvent():
-            await know_repo(intake.connection, event.repository, event.installation)
-            if event.action == "deleted":
-                await set_removed(intake.connection, [event.repository.id])
+            return await _check(intake, event)
+        case (
+            events.InstallationEvent()
+            | events.InstallationRepositoriesEvent()
+            | events.InstallationTargetEvent()
+            | events.RepositoryEvent()
+            | events.AuthorizationEvent()
+        ):
+            await follow_account(intake.connection, event, intake.github_delivery_id)
             return APPLIED
         case _:
             assert_never(event)
-
-
-async def _installation(intake: _Intake, event: events.InstallationEvent) -> Received:
-    connection = intake.connection
-    installation_id = await know_installation(connection, event.installation)
-    if (status := _STATUSES.get(event.action)) is not None:
-        await set_installation_status(connection, event.installation.id, status)
-    if event.action == "deleted":
-        await set_removed_with(connection, event.installation.id)
-    else:
-        added = await know_repos(connection, event.repositories or (), installation_id)
-        if event.action == "created":
-            await _draw_starting_lines(intake, added)
-    if event.action == "unsuspend":
-        # What was parked while it was suspended is judged now; a run that is judged already is left alone by its job.
-        for run_id in await list_parked(connection, event.installation.id):
-            await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
-    return APPLIED
-
-
-async def _draw_starting_lines(intake: _Intake, repo_ids: list[UUID]) -> None:
-    """The newest repositories first: theirs are the checks that somebody waits for."""
-    for repo_id in reversed(repo_ids):
-        arguments = {"repo_id": str(repo_id), "delivery_id": intake.github_delivery_id}
-        await enqueue(intake.connection, "draw_starting_line", arguments, priority=STARTING_LINE_PRIORITY)
 
 
 async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Received:
@@ -153,18 +130,50 @@ async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Rece
             head_ref=pull.head.ref,
             head_repo_github_id=pull.head.repo.id if pull.head.repo else None,
             base_ref=pull.base.ref,
+            github_updated_at=moment(pull.updated_at),
         ),
     )
     return await intake.start(run_of_pull_request(event, repo_id, intake.delivery_id), None, APPLIED)
 
 
-async def _again(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRunEvent) -> Received:
+async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Received:
+    repo_id = await know_repo(intake.connection, event.repository, event.installation)
+    if event.action == "destroyed":
+        reason = "The merge queue dropped this group before it was judged."
+        for run_id in await cancel_runs(intake.connection, repo_id, event.merge_group.head_sha, reason):
+            await enqueue(intake.connection, "publish_verdict", {"run_id": str(run_id)})
+        return APPLIED
+    run = run_of_merge_group(event, repo_id, intake.delivery_id)
+    if run is not None and await list_targets_of(intake.connection, repo_id, [run.commit_sha]):
+        return APPLIED  # found by the reconciler before its event came
+    return await intake.start(run, None, APPLIED)
+
+
+async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRunEvent) -> Received:
     """Re-running one check or all of them is the same: three new check runs; a burst of requests is one."""
-    if event.action != "rerequested":
+    if isinstance(event, events.CheckRunEvent) and event.action == "requested_action":
+        return await _requested_action(intake, event)
+    if event.action not in ("rerequested", "requested"):
         return IGNORED
     sha = event.check_suite.head_sha if isinstance(event, events.CheckSuiteEvent) else event.check_run.head_sha
     repo_id = await know_repo(intake.connection, event.repository, event.installation)
     former = await find_newest_run(intake.connection, repo_id, sha)
+    if isinstance(event, events.CheckSuiteEvent) and event.action == "requested":
+        # The push says the same: whichever comes first starts the run.
+        fresh = run_of_suite(event, repo_id, intake.delivery_id) if former is None else None
+        return await intake.start(fresh, event.repository.default_branch, IGNORED)
     if former is None or await asked_again_lately(intake.connection, repo_id, sha, SAME_REQUEST_S):
         return APPLIED
     return await intake.start(run_again(former, intake.delivery_id), None, APPLIED)
+
+
+async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:
+    """A button was pressed on one of our check runs, whose external id is the audit run."""
+    asked = event.requested_action.identifier if event.requested_action else ""
+    repo_id = await know_repo(intake.connection, event.repository, event.installation)
+    former = await find_newest_run(intake.connection, repo_id, event.check_run.head_sha)
+    if asked != "record_known" or former is None:
+        return IGNORED
+    arguments = {"run_id": str(former.id), "delivery_id": intake.github_delivery_id}
+    await enqueue(intake.connection, "record_violations", arguments, priority=PRIORITIES["rerun"])
+    return APPLIED

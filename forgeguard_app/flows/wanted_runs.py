@@ -38,6 +38,16 @@ def run_of_push(event: events.Push, repo_id: UUID, delivery_id: UUID) -> NewRun 
     )
 
 
+def run_of_suite(event: events.CheckSuiteEvent, repo_id: UUID, delivery_id: UUID) -> NewRun | None:
+    """GitHub opened a suite for us: the push that it belongs to may never arrive."""
+    suite = event.check_suite
+    branch = suite.head_branch
+    if branch is None or branch.startswith(MERGE_QUEUE_PREFIX):
+        return None
+    before = None if suite.before is None or ZERO.match(suite.before) else suite.before
+    return NewRun(repo_id, suite.head_sha, branch, before_sha=before, delivery_id=delivery_id)
+
+
 def from_fork(event: events.PullRequestEvent) -> bool:
     """Whether the head lies in another repository; that of a deleted fork is gone."""
     head = event.pull_request.head.repo

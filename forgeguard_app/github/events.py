@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -76,6 +77,8 @@ class Installation(msgspec.Struct):
     id: int
     account: Account | None = None
     suspended_at: str | int | None = None
+    updated_at: str | int | None = None
+    permissions: dict[str, str] = {}
 
 
 class InstallationEvent(msgspec.Struct):
@@ -110,6 +113,7 @@ class PullRequest(msgspec.Struct):
     state: str
     head: PullSide
     base: PullSide
+    updated_at: str | int | None = None
 
 
 class Changes(msgspec.Struct):
@@ -133,10 +137,11 @@ class CheckSuite(msgspec.Struct):
 
     head_sha: str
     head_branch: str | None = None
+    before: str | None = None
 
 
 class CheckSuiteEvent(msgspec.Struct):
-    """rerequested: run all again. requested comes beside every push and says nothing more."""
+    """requested: GitHub opened a suite for us, beside a push. rerequested: run all again."""
 
     action: str
     check_suite: CheckSuite
@@ -149,6 +154,13 @@ class CheckRun(msgspec.Struct):
 
     head_sha: str
     check_suite: CheckSuite | None = None
+    external_id: str | None = None
+
+
+class RequestedAction(msgspec.Struct):
+    """The button that somebody pressed on a check run."""
+
+    identifier: str = ""
 
 
 class CheckRunEvent(msgspec.Struct):
@@ -158,6 +170,7 @@ class CheckRunEvent(msgspec.Struct):
     check_run: CheckRun
     repository: Repository
     installation: InstallationRef | None = None
+    requested_action: RequestedAction | None = None
 
 
 class MergeGroup(msgspec.Struct):
@@ -186,6 +199,21 @@ class RepositoryEvent(msgspec.Struct):
     installation: InstallationRef | None = None
 
 
+class InstallationTargetEvent(msgspec.Struct):
+    """renamed: the account has another name."""
+
+    action: str
+    installation: InstallationRef
+    account: Account | None = None
+
+
+class AuthorizationEvent(msgspec.Struct):
+    """revoked: a person took back what they let us do in their name."""
+
+    action: str
+    sender: Account
+
+
 Event = (
     Push
     | InstallationEvent
@@ -195,6 +223,8 @@ Event = (
     | CheckRunEvent
     | MergeGroupEvent
     | RepositoryEvent
+    | InstallationTargetEvent
+    | AuthorizationEvent
 )
 _TYPES: dict[str, type[Any]] = {
     "push": Push,
@@ -205,6 +235,8 @@ _TYPES: dict[str, type[Any]] = {
     "check_run": CheckRunEvent,
     "merge_group": MergeGroupEvent,
     "repository": RepositoryEvent,
+    "installation_target": InstallationTargetEvent,
+    "github_app_authorization": AuthorizationEvent,
 }
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _TYPES.items()}
 
@@ -231,25 +263,41 @@ def _check(event: Event) -> None:
     for repository in _repositories(event):
         if not _FULL_NAME.match(repository.full_name):
             raise BadPayload("full_name is not owner/name")
-    if isinstance(event, Push):
-        if not event.ref.startswith("refs/") or not good_ref(event.ref):
-            raise BadPayload("ref is not a name of git's")
-        for sha in (event.before, event.after):
-            if not _SHA.match(sha):
-                raise BadPayload("before and after must be commit ids")
-    if isinstance(event, PullRequestEvent):
-        sides = (event.pull_request.head, event.pull_request.base)
-        if not all(_SHA.match(side.sha) and good_ref(side.ref) for side in sides):
-            raise BadPayload("head and base must be branches with commit ids")
-    if isinstance(event, MergeGroupEvent):
-        group = event.merge_group
-        refs_hold = good_ref(group.head_ref) and good_ref(group.base_ref)
-        if not (_SHA.match(group.head_sha) and _SHA.match(group.base_sha) and refs_hold):
-            raise BadPayload("head and base must be references with commit ids")
-    if isinstance(event, CheckSuiteEvent | CheckRunEvent):
-        suite = event.check_suite if isinstance(event, CheckSuiteEvent) else event.check_run
-        if not _SHA.match(suite.head_sha):
-            raise BadPayload("head_sha must be a commit id")
+    commits, refs = _names(event)
+    if not all(_SHA.match(commit) for commit in commits):
+        raise BadPayload("a commit id is none: " + _WHERE.get(type(event), ""))
+    if not all(good_ref(ref) for ref in refs) or (isinstance(event, Push) and not event.ref.startswith("refs/")):
+        raise BadPayload("a name is none of git's: " + _WHERE.get(type(event), ""))
+
+
+_WHERE: dict[type[Any], str] = {
+    Push: "ref, before and after",
+    PullRequestEvent: "head and base",
+    MergeGroupEvent: "head and base",
+    CheckSuiteEvent: "head_sha and head_branch",
+    CheckRunEvent: "head_sha",
+}
+
+
+def _names(event: Event) -> tuple[list[str], list[str]]:
+    """The commit ids and references that the event names."""
+    match event:
+        case Push():
+            return [event.before, event.after], [event.ref]
+        case PullRequestEvent():
+            sides = (event.pull_request.head, event.pull_request.base)
+            return [side.sha for side in sides], [side.ref for side in sides]
+        case MergeGroupEvent():
+            group = event.merge_group
+            return [group.head_sha, group.base_sha], [group.head_ref, group.base_ref]
+        case CheckSuiteEvent():
+            suite = event.check_suite
+            before = [suite.before] if suite.before else []
+            return [suite.head_sha, *before], [suite.head_branch] if suite.head_branch else []
+        case CheckRunEvent():
+            return [event.check_run.head_sha], []
+        case _:
+            return [], []
 
 
 def _repositories(event: Event) -> list[Repository]:
@@ -257,12 +305,24 @@ def _repositories(event: Event) -> list[Repository]:
         return event.repositories or []
     if isinstance(event, InstallationRepositoriesEvent):
         return [*event.repositories_added, *event.repositories_removed]
+    if isinstance(event, InstallationTargetEvent | AuthorizationEvent):
+        return []
     return [event.repository]
 
 
 def good_ref(name: str) -> bool:
     """Whether git would take the name for a reference (git-check-ref-format)."""
     return 0 < len(name) <= MAX_REF_CHARS and not name.startswith("-") and _BAD_REF.search(name) is None
+
+
+def moment(value: str | int | None) -> datetime | None:
+    """A time as GitHub writes it, in text or in seconds; None where it is none."""
+    try:
+        if isinstance(value, int):
+            return datetime.fromtimestamp(value, UTC)
+        return datetime.fromisoformat(value.replace("Z", "+00:00")).astimezone(UTC) if value else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def clean_text(text: str | None, limit: int) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from forgeguard_app.simulator.faults import GIT
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import Repository, World
 
@@ -19,6 +20,7 @@ BACKEND_TIMEOUT_S = 120
 MAX_BODY_BYTES = 2 << 30
 MAX_COMMITS = 2_048
 ZERO = "0" * 40
+SLOW_S = 0.2
 OnPush = Callable[[Repository, dict[str, Any]], Awaitable[None]]
 _ENV = {
     "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C",
@@ -26,15 +28,15 @@ _ENV = {
 }  # fmt: skip
 
 
-async def git(folder: object, *arguments: str, stdin: bytes | None = None) -> bytes:
+async def git(folder: object, *arguments: str, stdin: bytes | None = None, env: dict[str, str] | None = None) -> bytes:
     """git's output in a bare repository of the world."""
     process = await asyncio.create_subprocess_exec(
-        "git", f"--git-dir={folder}", *arguments, env=_ENV, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        "git", f"--git-dir={folder}", *arguments, env={**_ENV, **(env or {})}, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await asyncio.wait_for(process.communicate(stdin or b""), BACKEND_TIMEOUT_S)
     if process.returncode:
-        raise RuntimeError(f"git {arguments[0]}: {err.decode('utf-8', 'replace')}")
+        raise RuntimeError(f"git {' '.join(arguments[:4])}: {err.decode('utf-8', 'replace')}")
     return out
 
 
@@ -82,6 +84,8 @@ class GitFace:
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
         if repository is None or not allowed:
             raise web.HTTPNotFound(text="Repository not found.")
+        if not writes and (spoilt := await self._spoilt(request, repository)) is not None:
+            return spoilt
         before = await read_refs(repository) if request.method == "POST" and writes else {}
         response = await self._backend(request, repository)
         if request.method == "POST" and writes:
@@ -97,7 +101,8 @@ class GitFace:
         if value == self.world.user_token:
             return True
         token = self.world.tokens.get(value)
-        if token is None or token.expires_at < time.time():
+        now = self.world.now()
+        if token is None or token.expires_at < now or now - token.minted_at < self.world.token_lag_s:
             return None
         installation = self.world.installations.get(token.installation_id)
         level = token.permissions.get("contents")
@@ -113,8 +118,40 @@ class GitFace:
             and (level == "write" if writes else bool(level))
         )
 
+    async def _spoilt(self, request: web.Request, repository: Repository) -> web.StreamResponse | None:
+        """The answer of a fault, or that a commit is not known everywhere yet; None where all goes well."""
+        if self.world.commit_lag_s and request.method == "POST":
+            text = (await request.read()).decode("latin-1")
+            for sha in repository.pushed:
+                if sha in text and not self.world.is_readable(repository, sha):
+                    said = f"ERR upload-pack: not our ref {sha}"
+                    return web.Response(
+                        body=f"{len(said) + 4:04x}{said}".encode(), content_type="application/x-git-upload-pack-result"
+                    )
+        faults = self.world.faults
+        if faults is None:
+            return None
+        identity = f"{request.method} {request.match_info['tail']}"
+        faults.observe("before", identity)
+        match faults.choose("git", identity, GIT):
+            case None:
+                return None
+            case "slow":
+                await asyncio.sleep(SLOW_S)
+                return None
+            case "reset" if request.transport is not None:
+                request.transport.abort()
+            case "401":
+                raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
+            case "404":
+                raise web.HTTPNotFound(text="Repository not found.")
+            case "502-html":
+                return web.Response(status=502, text="<html>502</html>", content_type="text/html")
+        return web.Response(status=500, text="fault")
+
     async def _backend(self, request: web.Request, repository: Repository) -> web.StreamResponse:
-        body = await request.content.read() if request.can_read_body else b""
+        writes = "receive-pack" in request.path
+        body = await (request.content.read() if writes else request.read()) if request.can_read_body else b""
         if request.headers.get("Content-Encoding") == "gzip" and body[:2] == b"\x1f\x8b":
             body = gzip.decompress(body)
         env = _ENV | {
@@ -146,6 +183,7 @@ class GitFace:
         for ref in sorted(before.keys() | after.keys()):
             old, new = before.get(ref, ZERO), after.get(ref, ZERO)
             if old != new and ref.startswith(("refs/heads/", "refs/tags/")):
+                repository.pushed[new] = self.world.now()
                 await self.on_push(repository, await push_payload(self.shapes, repository, ref, old, new))
 
 

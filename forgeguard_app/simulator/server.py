@@ -13,15 +13,15 @@ from aiohttp import web
 from forgeguard_app.simulator.git_http import GitFace, git, make_folder
 from forgeguard_app.simulator.rest import RestFace
 from forgeguard_app.simulator.shapes import Shapes
-from forgeguard_app.simulator.state import Account, App, Installation, Repository, World
+from forgeguard_app.simulator.state import Account, App, Installation, Limits, Repository, Suite, World
 from forgeguard_app.simulator.webhooks import Webhooks
 
 
 class SimulatedGitHub:
     """`async with SimulatedGitHub(folder) as github:`; its `world` is its state."""
 
-    def __init__(self, folder: Path, *, secondary_limits: bool = True) -> None:
-        self.world = World(folder, secondary_limits=secondary_limits)
+    def __init__(self, folder: Path, *, secondary_limits: bool = True, limits: Limits | None = None) -> None:
+        self.world = World(folder, limits or Limits(enforced=secondary_limits))
         self.webhooks = Webhooks(self.world)
         self.address = ""
         self.shapes = Shapes(self.world, "")
@@ -35,7 +35,7 @@ class SimulatedGitHub:
     async def __aenter__(self) -> SimulatedGitHub:
         app = web.Application(client_max_size=64 << 20)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        git_face = GitFace(self.world, self.shapes, self._pushed)
+        git_face = GitFace(self.world, self.shapes, self.pushed)
         app.router.add_routes(RestFace(self.world, self.shapes, self.webhooks).routes())
         app.router.add_route("*", r"/{owner}/{repo}.git/{tail:.*}", git_face.handle)
         await self._runner.setup()
@@ -96,7 +96,26 @@ class SimulatedGitHub:
         """What a branch points to."""
         return (await git(repository.folder, "rev-parse", f"refs/heads/{branch}")).decode().strip()
 
-    async def _pushed(self, repository: Repository, payload: dict[str, Any]) -> None:
+    async def pushed(self, repository: Repository, payload: dict[str, Any]) -> None:
+        """A reference moved: tells the App, and opens a suite for it."""
+        self.tell(repository, "push", payload)
+        ref, sha = str(payload["ref"]), str(payload["after"])
+        app = self.world.app
+        if not ref.startswith("refs/heads/") or payload["deleted"] or app is None or "checks" not in app.permissions:
+            return
+        # GitHub opens a suite for every App that may write check runs, and tells that App of it.
+        known = self.world.suites.get((repository.id, sha))
+        suite = known or Suite(self.world.next_id())
+        suite.head_branch, suite.before, suite.opened = ref.removeprefix("refs/heads/"), payload["before"], True
+        self.world.suites[repository.id, sha] = suite
+        if known is None and self.world.installation_of(repository.id) is not None:
+            self.tell(repository, "check_suite", self.shapes.suite_event(repository, sha, suite, "requested"))
+
+    def tell(self, repository: Repository, event: str, payload: dict[str, Any]) -> None:
+        """Delivers an event of a repository, unless the App is not there or suspended."""
         installation = self.world.installation_of(repository.id)
         if installation is not None and installation.suspended_at is None:
-            self.webhooks.send("push", payload | {"installation": self.shapes.simple_installation(installation)})
+            full = {"repository": self.shapes.repository(repository), "sender": self.shapes.account(self.world.pusher)}
+            self.webhooks.send(
+                event, {**full, **payload, "installation": self.shapes.simple_installation(installation)}
+            )

@@ -5,7 +5,18 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from forgeguard_app.simulator.state import Account, App, CheckRun, Delivery, Installation, Repository, World, stamp
+from forgeguard_app.simulator.state import (
+    Account,
+    App,
+    CheckRun,
+    Delivery,
+    Installation,
+    Pull,
+    Repository,
+    Suite,
+    World,
+    stamp,
+)
 
 
 class Shapes:
@@ -114,9 +125,67 @@ class Shapes:
             "access_tokens_url": f"{self.api}/app/installations/{one.id}/access_tokens",
             "repositories_url": f"{self.api}/installation/repositories", "html_url": f"{self.address}/settings/installations/{one.id}",
             "app_id": app.id, "app_slug": app.slug, "target_id": one.account.id, "target_type": one.account.type,
-            "permissions": app.permissions, "events": app.events, "created_at": stamp(one.created_at),
-            "updated_at": stamp(one.created_at), "single_file_name": None, "has_multiple_single_files": False,
+            "permissions": self.world.granted(one), "events": app.events, "created_at": stamp(one.created_at),
+            "updated_at": stamp(one.updated_at), "single_file_name": None, "has_multiple_single_files": False,
             "single_file_paths": [], "suspended_by": None, "suspended_at": suspended,
+        }  # fmt: skip
+
+    def pull(self, one: Pull) -> dict[str, Any]:
+        """A pull request as the REST API lists it."""
+        repository = self.world.repositories[one.repository_id]
+        url = f"{self.api}/repos/{repository.full_name}/pulls/{one.number}"
+        issue = f"{self.api}/repos/{repository.full_name}/issues/{one.number}"
+        html = f"{self.address}/{repository.full_name}/pull/{one.number}"
+        full = self.repository(repository)
+        del full["has_downloads"]
+        head = None if one.head_repository_id is None else full
+        side = {"user": full["owner"]}
+        return {
+            "url": url, "id": one.id, "node_id": _node("PR", one.id), "html_url": html, "diff_url": f"{html}.diff",
+            "patch_url": f"{html}.patch", "issue_url": issue, "commits_url": f"{url}/commits",
+            "review_comments_url": f"{url}/comments", "review_comment_url": f"{url}/comments{{/number}}",
+            "comments_url": f"{issue}/comments", "statuses_url": f"{self.api}/repos/{repository.full_name}/statuses/{one.head_sha}",
+            "number": one.number, "state": one.state, "locked": False, "title": one.title, "user": self.account(self.world.pusher),
+            "body": None, "labels": [], "milestone": None, "active_lock_reason": None, "created_at": stamp(one.created_at),
+            "updated_at": stamp(one.updated_at), "closed_at": None, "merged_at": None,
+            "assignees": [], "requested_reviewers": [], "requested_teams": [], "draft": False, "author_association": "MEMBER",
+            "auto_merge": None,
+            "head": {"label": f"{repository.owner.login}:{one.head_ref}", "ref": one.head_ref, "sha": one.head_sha, "repo": head, **side},
+            "base": {
+                "label": f"{repository.owner.login}:{one.base_ref}", "ref": one.base_ref, "sha": one.head_sha, "repo": full, **side,
+            },
+            "_links": {
+                name: {"href": url}
+                for name in ("self", "html", "issue", "comments", "review_comments", "review_comment", "commits", "statuses")
+            },
+        }  # fmt: skip
+
+    def suite_event(self, repository: Repository, sha: str, suite: Suite, action: str) -> dict[str, Any]:
+        """The body of a check_suite event."""
+        url = f"{self.api}/repos/{repository.full_name}/check-suites/{suite.id}"
+        app = self.world.app
+        person = {"name": "A", "email": "a@example.invalid"}
+        return {
+            "action": action,
+            "check_suite": {
+                "id": suite.id, "node_id": _node("CS", suite.id), "head_branch": suite.head_branch, "head_sha": sha,
+                "status": "queued", "conclusion": None, "url": url, "before": suite.before, "after": sha, "pull_requests": [],
+                "app": self.app(app) if app else None, "created_at": stamp(), "updated_at": stamp(),
+                "rerequestable": True, "runs_rerequestable": True, "latest_check_runs_count": 0, "check_runs_url": f"{url}/check-runs",
+                "head_commit": {
+                    "id": sha, "tree_id": sha, "message": "", "timestamp": stamp(), "author": person, "committer": person,
+                },
+            },
+        }  # fmt: skip
+
+    def file(self, repository: Repository, path: str, blob: str, data: bytes) -> dict[str, Any]:
+        """A file as the contents API answers it."""
+        url = f"{self.api}/repos/{repository.full_name}/contents/{path}"
+        links = {"self": url, "git": url, "html": url}
+        return {
+            "type": "file", "encoding": "base64", "size": len(data), "name": path.rpartition("/")[2], "path": path,
+            "content": base64.b64encode(data).decode(), "sha": blob, "url": url, "git_url": url, "html_url": url,
+            "download_url": url, "_links": links,
         }  # fmt: skip
 
     def simple_installation(self, one: Installation) -> dict[str, Any]:

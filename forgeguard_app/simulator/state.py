@@ -9,14 +9,30 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-MAX_DELIVERIES = 20_000
+if TYPE_CHECKING:
+    from forgeguard_app.simulator.faults import Faults
+
+MAX_DELIVERIES = 50_000
 TOKEN_LIFE_S = 3_600
 PRIMARY_LIMIT = 5_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The secondary limits of an installation; `enforced` off where they would be what is measured."""
+
+    enforced: bool = True
+    writes_per_minute: int = 80
+    writes_per_hour: int = 500
+    minute_s: float = 60.0
+    hour_s: float = 3_600.0
+    at_once: int = 100
+    retry_after_s: int = 60
 
 
 def stamp(at: float | None = None) -> str:
@@ -54,6 +70,7 @@ class Repository:
     private: bool = False
     default_branch: str = "main"
     created_at: float = field(default_factory=time.time)
+    pushed: dict[str, float] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:
@@ -89,8 +106,11 @@ class Installation:
     account: Account
     repository_ids: set[int]
     suspended_at: float | None = None
+    permissions: dict[str, str] | None = None  # None: what the App asks for
     created_at: float = field(default_factory=time.time)
+    updated_at: float = field(default_factory=time.time)
     used: int = 0
+    at_once: int = 0
     window_start: float = field(default_factory=time.time)
     writes: deque[float] = field(default_factory=deque)
 
@@ -103,6 +123,34 @@ class Token:
     expires_at: float
     permissions: dict[str, str]
     repository_ids: set[int]
+    minted_at: float = 0.0
+
+
+@dataclass
+class Suite:
+    """The check suite of our App on a commit; `opened` where GitHub made it at a push."""
+
+    id: int
+    head_branch: str | None = None
+    before: str | None = None
+    opened: bool = False
+
+
+@dataclass
+class Pull:
+    """A pull request; `head_repository` is None for one from a fork that we do not hold."""
+
+    id: int
+    number: int
+    repository_id: int
+    head_ref: str
+    head_sha: str
+    base_ref: str
+    title: str = "A change"
+    state: str = "open"
+    head_repository_id: int | None = None
+    created_at: float = field(default_factory=time.time)
+    updated_at: float = field(default_factory=time.time)
 
 
 @dataclass
@@ -149,16 +197,21 @@ class Delivery:
 class World:
     """All of it, with the ids given out."""
 
-    def __init__(self, folder: Path, *, secondary_limits: bool = True) -> None:
+    def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder = folder
-        self.secondary_limits = secondary_limits
+        self.limits = limits
+        self.faults: Faults | None = None
+        self.skew_s = 0.0
+        self.token_lag_s = self.commit_lag_s = 0.0
+        self.crossed: list[str] = []
+        self.pulls: dict[tuple[int, int], Pull] = {}
         self.accounts: dict[int, Account] = {}
         self.repositories: dict[int, Repository] = {}
         self.moved: dict[str, int] = {}
         self.installations: dict[int, Installation] = {}
         self.tokens: dict[str, Token] = {}
         self.check_runs: dict[int, CheckRun] = {}
-        self.suites: dict[tuple[int, str], int] = {}
+        self.suites: dict[tuple[int, str], Suite] = {}
         self.deliveries: deque[Delivery] = deque(maxlen=MAX_DELIVERIES)
         self.app: App | None = None
         self.user_token = f"ghp_{secrets.token_hex(18)}"
@@ -166,6 +219,10 @@ class World:
         self.requests: list[tuple[str, str]] = []
 
     _ids = itertools.count(1_000)
+
+    def now(self) -> float:
+        """GitHub's time, which need not be ours."""
+        return time.time() + self.skew_s
 
     def next_id(self) -> int:
         """An id that was never given out."""
@@ -188,6 +245,26 @@ class World:
         """The repository of that present name."""
         return next((r for r in self.repositories.values() if r.full_name.lower() == full_name.lower()), None)
 
+    def add_pull(
+        self,
+        repository: Repository,
+        head_ref: str,
+        head_sha: str,
+        base_ref: str,
+        *,
+        fork: bool = False,
+        title: str = "",
+    ) -> Pull:
+        """A new pull request; one from a fork has a head repository that we do not hold."""
+        number = 1 + max((n for owner, n in self.pulls if owner == repository.id), default=0)
+        head = None if fork else repository.id
+        pull = Pull(
+            self.next_id(), number, repository.id, head_ref, head_sha, base_ref, title or "A change", "open", head
+        )
+        pull.created_at = pull.updated_at = self.now()
+        self.pulls[repository.id, number] = pull
+        return pull
+
     def rename(self, repository: Repository, name: str) -> None:
         """Gives another name; the old one redirects."""
         self.moved[repository.full_name.lower()] = repository.id
@@ -202,13 +279,27 @@ class World:
     ) -> tuple[str, Token]:
         """A new token."""
         value = f"ghs_{secrets.token_hex(18)}"
-        token = Token(installation.id, time.time() + TOKEN_LIFE_S, permissions, repository_ids)
+        token = Token(installation.id, self.now() + TOKEN_LIFE_S, permissions, repository_ids, self.now())
         self.tokens[value] = token
         return value, token
 
     def suite_of(self, repository_id: int, sha: str) -> int:
         """The check suite of our App on a commit."""
-        return self.suites.setdefault((repository_id, sha), self.next_id())
+        return self.suites.setdefault((repository_id, sha), Suite(self.next_id())).id
+
+    def queued_suites(self) -> list[tuple[int, str]]:
+        """The suites that GitHub opened for us and nothing completed yet."""
+        done = {(run.repository_id, run.head_sha) for run in self.check_runs.values() if run.status == "completed"}
+        return [key for key, suite in self.suites.items() if suite.opened and key not in done]
+
+    def is_readable(self, repository: Repository, sha: str) -> bool:
+        """Whether a pushed commit is known everywhere already."""
+        return self.now() - repository.pushed.get(sha, 0.0) >= self.commit_lag_s
+
+    def granted(self, installation: Installation) -> dict[str, str]:
+        """What the installation's account granted."""
+        asked = self.app.permissions if self.app else {}
+        return asked if installation.permissions is None else installation.permissions
 
     def runs_of(self, repository_id: int, sha: str) -> list[CheckRun]:
         """All check runs on a commit, the newest first."""

@@ -12,10 +12,12 @@ from typing import Any
 
 import aiohttp
 
+from forgeguard_app.simulator.faults import DELIVERY
 from forgeguard_app.simulator.state import Delivery, World, stamp
 
 ANSWER_TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 10_000
+MAX_DELAY_S = 0.8
 
 
 class Webhooks:
@@ -25,6 +27,7 @@ class Webhooks:
         self.world = world
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._number = 0
 
     async def open(self) -> None:
         """Opens the connections."""
@@ -64,6 +67,26 @@ class Webhooks:
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _spoilt(self, delivery: Delivery) -> bool:
+        """Whether the delivery is lost; a delayed one waits here, a doubled one is sent once more."""
+        faults = self.world.faults
+        if faults is None:
+            return False
+        self._number += 1
+        identity = f"{delivery.event}.{delivery.action or ''} {self._number}"
+        match faults.choose("delivery", identity, DELIVERY):
+            case "drop":
+                delivery.status = "timed out"
+                return True
+            case "lost":  # GitHub thinks that it arrived
+                delivery.status, delivery.status_code = "OK", 202
+                return True
+            case "double":
+                self.send(delivery.event, json.loads(delivery.body), guid=delivery.guid, redelivery=True)
+            case "delay":
+                await asyncio.sleep(faults.delay_s(identity, MAX_DELAY_S))
+        return False
+
     async def _post(self, delivery: Delivery) -> None:
         app = self.world.app
         if app is None or self._session is None:
@@ -77,7 +100,9 @@ class Webhooks:
             "X-Hub-Signature-256": f"sha256={signature}",
         }  # fmt: skip
         began = time.time()
-        delivery.delivered_at = stamp(began)
+        delivery.delivered_at = stamp(self.world.now())
+        if await self._spoilt(delivery):
+            return
         try:
             async with self._session.post(app.webhook_url, data=delivery.body, headers=delivery.headers) as answer:
                 delivery.answer = (await answer.content.read(MAX_ANSWER_BYTES)).decode("utf-8", "replace")

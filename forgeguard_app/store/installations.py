@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -49,13 +50,45 @@ async def upsert_installation(
     return found
 
 
-async def set_installation_status(connection: Connection, github_installation_id: int, status: str) -> None:
-    """active, suspended or deleted."""
+@dataclass(frozen=True, slots=True)
+class State:
+    """What GitHub says of an installation, and when it changed; None where it does not say."""
+
+    status: str | None
+    permissions: Mapping[str, str]
+    at: datetime | None
+
+
+async def set_installation_state(connection: Connection, github_installation_id: int, state: State) -> None:
+    """Takes the state in, unless a newer one is known: events arrive in any order. What was deleted stays deleted."""
     await connection.execute(
-        "UPDATE installations SET status = $2, updated_at = now() WHERE github_installation_id = $1",
+        """
+        UPDATE installations SET status = coalesce($2, status), updated_at = now(),
+            permissions = CASE WHEN $3::jsonb = '{}'::jsonb THEN permissions ELSE $3::jsonb END,
+            github_updated_at = coalesce($4, github_updated_at)
+        WHERE github_installation_id = $1 AND (status <> 'deleted' OR $2 = 'deleted')
+            AND ($4::timestamptz IS NULL OR github_updated_at IS NULL OR github_updated_at <= $4 OR $2 = 'deleted')
+        """,
         github_installation_id,
-        status,
+        state.status,
+        json.dumps(dict(state.permissions)),
+        state.at,
     )
+
+
+async def set_account_name(connection: Connection, github_installation_id: int, login: str) -> None:
+    """The account has another name."""
+    await connection.execute(
+        "UPDATE installations SET account_login = $2, updated_at = now() WHERE github_installation_id = $1",
+        github_installation_id,
+        login,
+    )
+
+
+async def list_live_installations(connection: Connection) -> list[Installation]:
+    """Every installation that is not deleted."""
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM installations WHERE status <> 'deleted' ORDER BY id")  # noqa: S608
+    return [_installation(dict(row)) for row in rows]
 
 
 async def find_installation(connection: Connection, installation_id: UUID) -> Installation | None:

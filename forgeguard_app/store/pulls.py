@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
@@ -18,17 +20,21 @@ class Pull:
     head_ref: str
     head_repo_github_id: int | None
     base_ref: str
+    github_updated_at: datetime | None = None
 
 
 async def upsert_pull(connection: Connection, repo_id: UUID, pull: Pull) -> None:
-    """What the newest event says of the pull request."""
+    """What an event says of the pull request, unless a newer one is known."""
     await connection.execute(
         """
-        INSERT INTO pulls (repo_id, number, state, head_sha, head_ref, head_repo_github_id, base_ref)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO pulls AS p (repo_id, number, state, head_sha, head_ref, head_repo_github_id, base_ref, github_updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (repo_id, number) DO UPDATE SET
             state = excluded.state, head_sha = excluded.head_sha, head_ref = excluded.head_ref,
-            head_repo_github_id = excluded.head_repo_github_id, base_ref = excluded.base_ref, updated_at = now()
+            head_repo_github_id = excluded.head_repo_github_id, base_ref = excluded.base_ref,
+            github_updated_at = coalesce(excluded.github_updated_at, p.github_updated_at), updated_at = now()
+        WHERE p.github_updated_at IS NULL OR excluded.github_updated_at IS NULL
+            OR p.github_updated_at <= excluded.github_updated_at
         """,
         repo_id,
         pull.number,
@@ -37,6 +43,7 @@ async def upsert_pull(connection: Connection, repo_id: UUID, pull: Pull) -> None
         pull.head_ref,
         pull.head_repo_github_id,
         pull.base_ref,
+        pull.github_updated_at,
     )
 
 
@@ -58,3 +65,28 @@ async def list_open_pulls(connection: Connection, repo_id: UUID, head_sha: str, 
         head_ref,
     )
     return [Pull(**row) for row in rows]
+
+
+async def is_open_head(connection: Connection, repo_id: UUID, head_ref: str) -> bool:
+    """Whether an open pull request of the repository's own has that branch as its head."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM pulls WHERE repo_id = $1 AND state = 'open' AND head_ref = $2
+            AND head_repo_github_id = (SELECT github_repo_id FROM repos WHERE id = $1))
+        """,
+        repo_id,
+        head_ref,
+    )
+    return found
+
+
+async def close_others(connection: Connection, repo_id: UUID, open_numbers: Collection[int]) -> None:
+    """GitHub listed its open pull requests: the others are closed."""
+    await connection.execute(
+        """
+        UPDATE pulls SET state = 'closed', updated_at = now()
+        WHERE repo_id = $1 AND state = 'open' AND NOT number = ANY($2::integer[])
+        """,
+        repo_id,
+        list(open_numbers),
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from forgeguard_app.store.audits import Run
+from forgeguard_app.store.audits import NewRun, Run
 from forgeguard_app.store.pool import Connection
 
 
@@ -128,3 +129,72 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
         most,
     )
     return [Stranded(**row) for row in rows]
+
+
+async def adopt_push(connection: Connection, run: NewRun) -> UUID | None:
+    """The run that was made for this push already, by another event, which now knows all that this one says.
+
+    None where there is none. A branch that was reset to an earlier head was pushed from elsewhere, and is another push.
+    """
+    found: UUID | None = await connection.fetchval(
+        """
+        UPDATE audit_runs SET before_sha = coalesce(before_sha, $4), commit_message = coalesce(commit_message, $5),
+            commit_author = coalesce(commit_author, $6), delivery_id = coalesce(delivery_id, $7)
+        WHERE id = (
+            SELECT id FROM audit_runs
+            WHERE repo_id = $1 AND commit_sha = $2 AND branch = $3 AND trigger = 'push'
+                AND (before_sha IS NOT DISTINCT FROM $4 OR before_sha IS NULL OR $4 IS NULL)
+            ORDER BY created_at DESC LIMIT 1
+        )
+        RETURNING id
+        """,
+        run.repo_id,
+        run.commit_sha,
+        run.branch,
+        run.before_sha,
+        run.commit_message,
+        run.commit_author,
+        run.delivery_id,
+    )
+    return found
+
+
+async def list_targets_of(
+    connection: Connection, repo_id: UUID, commit_shas: Collection[str]
+) -> set[tuple[str, str | None]]:
+    """Which of these heads have a run, each with the targets that it was judged for (None: its usual one)."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT commit_sha, target_ref FROM audit_runs WHERE repo_id = $1 AND commit_sha = ANY($2::text[])",
+        repo_id,
+        list(commit_shas),
+    )
+    return {(row["commit_sha"], row["target_ref"]) for row in rows}
+
+
+async def cancel_runs(connection: Connection, repo_id: UUID, commit_sha: str, reason: str) -> list[UUID]:
+    """Ends the merge group's runs that have no verdict yet, and gives them."""
+    rows = await connection.fetch(
+        """
+        UPDATE audit_runs SET status = 'cancelled', error_detail = $3, completed_at = now()
+        WHERE repo_id = $1 AND commit_sha = $2 AND trigger = 'merge_group' AND status IN ('pending', 'running')
+        RETURNING id
+        """,
+        repo_id,
+        commit_sha,
+        reason,
+    )
+    return [row["id"] for row in rows]
+
+
+async def list_refused(connection: Connection, github_installation_id: int) -> list[UUID]:
+    """Verdicts of a week that GitHub did not take, to be tried again."""
+    rows = await connection.fetch(
+        """
+        UPDATE audit_runs a SET publish_error = NULL FROM repos r, installations i
+        WHERE r.id = a.repo_id AND i.id = r.installation_id AND i.github_installation_id = $1
+            AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND a.created_at > now() - interval '7 days'
+        RETURNING a.id
+        """,
+        github_installation_id,
+    )
+    return [row["id"] for row in rows]

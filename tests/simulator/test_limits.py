@@ -11,6 +11,7 @@ import pytest
 from forgeguard_app.errors import Temporary
 from forgeguard_app.github.app_access import make_app_jwt
 from forgeguard_app.github.client import Refused
+from forgeguard_app.simulator.state import Limits
 from tests.support.repositories import WorkTree
 from tests.support.running import APP_ID, PRIVATE_KEY, Product
 
@@ -80,7 +81,7 @@ async def test_app_jwts_are_verified(product: Product) -> None:
 
 async def test_secondary_limits_ask_to_wait(asked: tuple[Product, str, str, dict[str, Any]]) -> None:
     product, path, token, good = asked
-    product.github.world.secondary_limits = True
+    product.github.world.limits = Limits()
     with pytest.raises(Temporary) as caught:
         for _ in range(100):
             await product.context.client.ask("POST", path, token=token, data=good)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, create_model
 from forgeguard_app.github import check_runs
 from forgeguard_app.github.check_runs import Annotation, CheckRun
 from forgeguard_app.simulator.shapes import Shapes
+from forgeguard_app.simulator.story import Story
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 
@@ -94,3 +95,39 @@ def test_what_we_ask_is_what_github_takes() -> None:
     in_progress = create_model("InProgress", __base__=models.ReposOwnerRepoCheckRunsPostBodyOneof1)
     strictly(in_progress, check_runs.progress(run))
     strictly(models.ReposOwnerRepoCheckRunsCheckRunIdPatchBodyAnyof0, check_runs.continuation(run, 0))
+
+
+async def test_what_people_do_is_told_as_github_publishes_it(product: Product, tree: WorkTree) -> None:
+    repository, installation = await product.repository()
+    assert installation is not None
+    base = tree.commit({"a.py": ""})
+    await product.push(tree, repository)
+    sha = tree.commit({"b.py": ""})
+    await product.push(tree, repository, "topic")
+    story = Story(product.github)
+    pull = await story.open_pull(repository, "topic", sha, "main")
+    await story.retarget(repository, pull, "topic")
+    story.close_pull(repository, pull)
+    await story.queue_group(repository, sha, base)
+    await story.drop_group(repository, sha, base)
+    story.rerun(repository, sha)
+    story.suspend(installation, on=True)
+    story.suspend(installation, on=False)
+    story.rename(repository, "other")
+    kinds: Any = {
+        ("check_suite", "requested"): models.WebhookCheckSuiteRequested,
+        ("check_suite", "rerequested"): models.WebhookCheckSuiteRerequested,
+        ("merge_group", "checks_requested"): models.WebhookMergeGroupChecksRequested,
+        ("merge_group", "destroyed"): models.WebhookMergeGroupDestroyed,
+        ("installation", "suspend"): models.WebhookInstallationSuspend,
+        ("installation", "unsuspend"): models.WebhookInstallationUnsuspend,
+        ("repository", "renamed"): models.WebhookRepositoryRenamed,
+    }
+    seen = set()
+    for delivery in product.github.world.deliveries:
+        if (kind := (delivery.event, delivery.action)) in kinds:
+            seen.add(kind)
+            TypeAdapter(kinds[kind]).validate_python(json.loads(delivery.body))
+    assert seen == set(kinds)
+    strictly(models.PullRequestSimple, product.github.shapes.pull(pull))
+    await product.idle()
