@@ -228,7 +228,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             target=base.target if target else None,
             fork=run.fork,
             whole_secrets=run.trigger == "installation",
-            owner=_owner_settings(installation),
+            owner=owner_settings(installation),
             owner_file=repo.full_name.endswith("/.github"),
             remarks=base.remarks,
         )
@@ -238,7 +238,8 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
     return report
 
 
-def _owner_settings(installation: Installation) -> Settings:
+def owner_settings(installation: Installation) -> Settings:
+    """The owner's file as last found valid."""
     if installation.owner_policy is None:
         return Settings()
     settings, problems = read_settings(installation.owner_policy, POLICY_PATHS[0], owner=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 import structlog
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.context import Context
-from forgeguard_app.github.client import Limited
+from forgeguard_app.github.client import Heard, Limited
 from forgeguard_app.github.limits import Need, Use, wait_for
-from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.store.rates import Budget, end_use, insert_use, lock_budget, set_blocked, set_remaining
 
 LOW = 1_000  # of the primary limit: from here on every answer is noted
@@ -23,8 +23,15 @@ class NoRoom(Temporary):
     """The installation's limits leave no room for `delay_s`; nothing was asked."""
 
 
+class Asking(Protocol):
+    """Who asks: for which installation, and who is told of the primary limit."""
+
+    installation_id: int
+    heard: Heard | None
+
+
 @contextlib.asynccontextmanager
-async def spending(context: Context, access: RepoAccess, need: Need) -> AsyncIterator[None]:
+async def spending(context: Context, access: Asking, need: Need) -> AsyncIterator[None]:
     """Inside, the needed requests may leave.
 
     Raises:

@@ -5,21 +5,20 @@ It also makes the three names known to GitHub, which lets only reported names be
 
 from __future__ import annotations
 
-import asyncio
 from uuid import UUID
 
 import structlog
 
 from forgeguard_app.flows.context import Context
-from forgeguard_app.git.mirror import DefaultHead, Remote, RepositoryGone, read_default_head
+from forgeguard_app.flows.reconcile_heads import with_lag
+from forgeguard_app.git.mirror import Remote, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import good_ref
 from forgeguard_app.store.audits import NewRun, find_newest_run, insert_run
-from forgeguard_app.store.installations import Installation, find_installation
+from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import Repo, get_repo, set_default_branch
+from forgeguard_app.store.repos import get_repo, set_default_branch
 
-LAG_WAIT_S = 0.4
 PRIORITY = -5  # whoever pushes goes first
 log = structlog.get_logger()
 
@@ -36,7 +35,8 @@ async def draw_starting_line(context: Context, repo_id: UUID) -> None:
     if installation is None or installation.status != "active":
         return
     try:
-        head = await _head(context, installation, repo)
+        url = f"{context.github_url}/{repo.full_name}.git"
+        head = await with_lag(context.access(installation, repo), lambda token: read_default_head(Remote(url, token)))
     except (Refused, RepositoryGone) as error:
         log.warning("starting_line.refused", reason=type(error).__name__)
         return
@@ -49,15 +49,3 @@ async def draw_starting_line(context: Context, repo_id: UUID) -> None:
         run = NewRun(repo_id, head.sha, head.branch, trigger="installation")
         run_id = await insert_run(connection, run)
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=PRIORITY)
-
-
-async def _head(context: Context, installation: Installation, repo: Repo) -> DefaultHead | None:
-    access = context.access(installation, repo)
-    while True:
-        token = await access.token()
-        try:
-            return await read_default_head(Remote(f"{context.github_url}/{repo.full_name}.git", token.value))
-        except RepositoryGone:
-            if not token.fresh:
-                raise
-            await asyncio.sleep(LAG_WAIT_S)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from forgeguard_app.github import events
-from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
+from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text, moment
 from forgeguard_app.store.installations import upsert_installation
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.pulls import Pull
 from forgeguard_app.store.repos import RepoFacts, upsert_repo
 
 
@@ -47,4 +48,17 @@ def _facts(repository: events.Repository) -> RepoFacts:
         clean_text(repository.full_name, MAX_NAME_CHARS) or "",
         clean_text(repository.default_branch, MAX_NAME_CHARS),
         repository.private,
+    )
+
+
+def stored_pull(pull: events.PullRequest) -> Pull:
+    """The pull request as it is kept."""
+    return Pull(
+        number=pull.number,
+        state="open" if pull.state == "open" else "closed",
+        head_sha=pull.head.sha,
+        head_ref=pull.head.ref,
+        head_repo_github_id=pull.head.repo.id if pull.head.repo else None,
+        base_ref=pull.base.ref,
+        github_updated_at=moment(pull.updated_at),
     )

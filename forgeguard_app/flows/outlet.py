@@ -139,15 +139,19 @@ async def final_run(outlet: Outlet, check: StoredCheck) -> CheckRun:
         title=check.title,
         summary=summary or check.title,
         annotations=tuple(_annotation(check.check_code, finding) for finding in shown[:MAX_ANNOTATIONS]),
-        actions=(RECORD_KNOWN,) if _can_record(outlet, check) else (),
+        actions=(RECORD_KNOWN,) if _recordable(check) and can_record(outlet.installation, run) else (),
     )
 
 
-def _can_record(outlet: Outlet, check: StoredCheck) -> bool:
-    granted = outlet.installation.permissions
+def _recordable(check: StoredCheck) -> bool:
+    return check.check_code == "A4" and check.result == "FAIL"
+
+
+def can_record(installation: Installation, run: Run) -> bool:
+    """Whether we may open a pull request for the run's head."""
+    granted = installation.permissions
     may_write = granted.get("contents") == "write" and granted.get("pull_requests") == "write"
-    failed = check.check_code == "A4" and check.result == "FAIL"
-    return failed and may_write and not outlet.run.fork and outlet.run.trigger != "merge_group"
+    return may_write and not run.fork and run.trigger != "merge_group"
 
 
 def _annotation(code: str, finding: StoredFinding) -> Annotation:

@@ -23,6 +23,7 @@ from forgeguard_app.flows.verdicts import cancelled_check
 from forgeguard_app.github.check_runs import ANNOTATIONS_PER_REQUEST, CheckRun, progress
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.limits import Need
+from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.store.audits import (
     Run,
     StoredCheck,
@@ -111,7 +112,8 @@ async def _publish_run(context: Context, run_id: UUID) -> None:
                 await set_publish_error(connection, run_id, "The repository belongs to no installation that we know.")
                 return
             if installation.status == "suspended":
-                return  # unsuspending takes it up
+                await set_publish_error(connection, run_id, "The installation is suspended.")
+                return
             checks = await _checks_to_publish(context, run)
             rows = {row.check_code: row for row in await list_outbox(connection, run_id)}
             newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
@@ -167,10 +169,10 @@ async def _refused(outlet: Outlet, error: Refused) -> None:
     """GitHub does not take the verdict: not yet, or not at all, which is said where operators look."""
     context, run = outlet.context, outlet.run
     no_commit = error.status == UNPROCESSABLE and "no commit found" in str(error).lower()
-    if not no_commit and error.status not in _GONE:
+    if not no_commit and error.status not in _GONE and not isinstance(error, NoAccess):
         raise error
     young = datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s)
-    if young and (no_commit or error.status == 404):
+    if young and (no_commit or error.status == 404) and not isinstance(error, NoAccess):
         raise Temporary("GitHub does not know the commit yet", delay_s=context.pace.retry_s) from error
     log.warning("publish.refused", status=error.status)
     said = (

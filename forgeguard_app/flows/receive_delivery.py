@@ -7,7 +7,7 @@ from typing import assert_never
 from uuid import UUID
 
 from forgeguard_app.flows.follow_account import follow_account
-from forgeguard_app.flows.known_repos import know_repo
+from forgeguard_app.flows.known_repos import know_repo, stored_pull
 from forgeguard_app.flows.wanted_runs import (
     run_again,
     run_of_merge_group,
@@ -16,11 +16,11 @@ from forgeguard_app.flows.wanted_runs import (
     run_of_suite,
 )
 from forgeguard_app.github import events
-from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text, moment
+from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, insert_run
 from forgeguard_app.store.deliveries import Delivery, insert_delivery, set_outcome
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.pulls import Pull, is_open_head, upsert_pull
+from forgeguard_app.store.pulls import is_open_head, upsert_pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.run_order import adopt_push, cancel_runs, list_targets_of
 
@@ -119,20 +119,7 @@ async def _take(intake: _Intake, event: events.Event) -> Received:
 
 async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Received:
     repo_id = await know_repo(intake.connection, event.repository, event.installation)
-    pull = event.pull_request
-    await upsert_pull(
-        intake.connection,
-        repo_id,
-        Pull(
-            number=pull.number,
-            state="open" if pull.state == "open" else "closed",
-            head_sha=pull.head.sha,
-            head_ref=pull.head.ref,
-            head_repo_github_id=pull.head.repo.id if pull.head.repo else None,
-            base_ref=pull.base.ref,
-            github_updated_at=moment(pull.updated_at),
-        ),
-    )
+    await upsert_pull(intake.connection, repo_id, stored_pull(event.pull_request))
     return await intake.start(run_of_pull_request(event, repo_id, intake.delivery_id), None, APPLIED)
 
 

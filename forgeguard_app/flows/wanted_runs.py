@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.github import events
@@ -10,6 +13,18 @@ from forgeguard_app.store.audits import NewRun, Run
 
 MERGE_QUEUE_PREFIX = "gh-readonly-queue/"
 _NEW_HEAD = ("opened", "reopened", "synchronize")
+_GROUP = re.compile(r"gh-readonly-queue/(?P<base>.+)/pr-[0-9]+-(?P<base_sha>[0-9a-f]{40,64})\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """What a repository holds now: its default branch with its head, open pull requests, and merge groups by branch."""
+
+    repo_id: UUID
+    github_repo_id: int
+    default: tuple[str, str] | None
+    pulls: Sequence[events.PullRequest]
+    groups: Mapping[str, str]
 
 
 def audited_branch(event: events.Push) -> str | None:
@@ -89,6 +104,38 @@ def run_of_merge_group(event: events.MergeGroupEvent, repo_id: UUID, delivery_id
         target_ref=group.base_ref.removeprefix("refs/heads/"),
         target_sha=group.base_sha,
     )
+
+
+def runs_of_heads(heads: Heads, known: set[tuple[str, str | None]]) -> list[NewRun]:
+    """The runs that a repository's present heads lack: `known` are the heads with a run, each with its targets."""
+    judged = {sha for sha, _ in known}
+    wanted: list[NewRun] = []
+    if heads.default is not None and heads.default[1] not in judged:
+        wanted.append(NewRun(heads.repo_id, heads.default[1], heads.default[0]))
+    for pull in heads.pulls:
+        fork = pull.head.repo is None or pull.head.repo.id != heads.github_repo_id
+        elsewhere = heads.default is not None and pull.base.ref != heads.default[0]
+        if (pull.head.sha, pull.base.ref) in known or (pull.head.sha in judged and not fork and not elsewhere):
+            continue
+        wanted.append(
+            NewRun(
+                heads.repo_id,
+                pull.head.sha,
+                f"pull/{pull.number}" if fork else pull.head.ref,
+                trigger="pull_request" if fork or elsewhere else "push",
+                fetch_ref=f"refs/pull/{pull.number}/head" if fork else None,
+                target_ref=pull.base.ref if fork or elsewhere else None,
+                fork=fork,
+            )
+        )
+    for branch, sha in heads.groups.items():
+        group = _GROUP.match(branch)
+        if group is not None and sha not in judged:
+            base, base_sha = group["base"], group["base_sha"]
+            wanted.append(
+                NewRun(heads.repo_id, sha, branch, trigger="merge_group", target_ref=base, target_sha=base_sha)
+            )
+    return wanted
 
 
 def run_again(former: Run, delivery_id: UUID) -> NewRun:

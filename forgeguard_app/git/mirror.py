@@ -80,6 +80,7 @@ class Mirror:
         handle = os.open(self.folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             await _acquire(handle)
+            os.utime(handle)  # when it was last used
             yield
         finally:
             os.close(handle)
@@ -168,15 +169,45 @@ class Mirror:
 
 
 @dataclass(frozen=True, slots=True)
+class MirrorOnDisk:
+    """A mirror's folder, named after GitHub's id of the repository, and when it was last locked."""
+
+    folder: Path
+    github_repo_id: int
+    used_at: float
+
+
+def list_mirrors(folder: Path) -> list[MirrorOnDisk]:
+    """The mirrors below a folder; anything else there is left alone."""
+    found: list[MirrorOnDisk] = []
+    for path in sorted(folder.glob("*.git")):
+        lock = path.with_suffix(".lock")
+        if path.stem.isdigit() and lock.exists():
+            found.append(MirrorOnDisk(path, int(path.stem), lock.stat().st_mtime))
+    return found
+
+
+async def discard(folder: Path) -> None:
+    """Removes a mirror, which any worker can rebuild; not while somebody uses it."""
+    handle = os.open(folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        await _acquire(handle)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True, slots=True)
 class DefaultHead:
-    """The default branch and the commit that it points to."""
+    """The default branch and the commit that it points to, and the heads of the branches that were asked for."""
 
     branch: str
     sha: str
+    branches: dict[str, str]
 
 
-async def read_default_head(remote: Remote) -> DefaultHead | None:
-    """What the remote's HEAD means; None for an empty repository.
+async def read_default_head(remote: Remote, pattern: str | None = None) -> DefaultHead | None:
+    """What the remote's HEAD means, and its branches below `pattern`; None for an empty repository.
 
     Raises:
         RepositoryGone: as its name says.
@@ -185,20 +216,29 @@ async def read_default_head(remote: Remote) -> DefaultHead | None:
     environment = authorization(remote.url, remote.token) if remote.token else {}
     try:
         out = await Repository(Path("/dev/null")).run(
-            "ls-remote", "--symref", remote.url, "HEAD", timeout_s=LIST_TIMEOUT_S, environment=environment
+            "ls-remote",
+            "--symref",
+            remote.url,
+            "HEAD",
+            *([f"refs/heads/{pattern}"] if pattern else []),
+            timeout_s=LIST_TIMEOUT_S,
+            environment=environment,
         )
     except GitTimeout as error:
         raise Temporary(str(error)) from error
     except GitError as error:
         raise _meaning(error) from error
     branch = sha = ""
+    branches: dict[str, str] = {}
     for line in out.decode("utf-8", "replace").splitlines():
         value, _, name = line.partition("\t")
         if name == "HEAD" and value.startswith("ref: refs/heads/"):
             branch = value.removeprefix("ref: refs/heads/")
         elif name == "HEAD" and is_sha(value):
             sha = value
-    return DefaultHead(branch, sha) if branch and sha else None
+        elif name.startswith("refs/heads/") and is_sha(value):
+            branches[name.removeprefix("refs/heads/")] = value
+    return DefaultHead(branch, sha, branches) if branch and sha else None
 
 
 def _split_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

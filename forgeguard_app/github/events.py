@@ -153,8 +153,6 @@ class CheckRun(msgspec.Struct):
     """One of our check runs."""
 
     head_sha: str
-    check_suite: CheckSuite | None = None
-    external_id: str | None = None
 
 
 class RequestedAction(msgspec.Struct):

@@ -17,6 +17,7 @@ _NO_ACCESS = (403, 404, 422)
 MAX_TOKENS = 2_000
 FRESH_S = 5.0  # a token so young may be refused, since not all of GitHub knows it yet
 AUDIT = {"checks": "write", "contents": "read", "metadata": "read"}
+LIST = {"metadata": "read"}
 LOOK = {"contents": "read", "metadata": "read", "pull_requests": "read"}
 PROPOSE = {"contents": "write", "metadata": "read", "pull_requests": "write"}
 

@@ -18,6 +18,8 @@ from forgeguard_app.flows.audit_commit import audit_commit
 from forgeguard_app.flows.context import Context, Pace
 from forgeguard_app.flows.draw_starting_line import draw_starting_line
 from forgeguard_app.flows.publish_verdict import publish_verdict, publish_waiting
+from forgeguard_app.flows.reconcile_heads import reconcile_heads
+from forgeguard_app.flows.record_violations import record_violations
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import QUEUE
 
@@ -36,6 +38,8 @@ FLOWS: dict[str, Work] = {
     "publish_verdict": Work(publish_verdict),
     "publish_waiting": Work(publish_waiting, "github_installation_id", int),
     "draw_starting_line": Work(draw_starting_line, "repo_id"),
+    "reconcile_heads": Work(reconcile_heads, "repo_id"),
+    "record_violations": Work(record_violations),
 }
 MAX_PASSING_FAULTS = 200
 MAX_OWN_FAULTS = 5

@@ -12,7 +12,7 @@ from procrastinate import App
 from procrastinate.exceptions import ProcrastinateException
 
 from forgeguard_app.flows.context import Context
-from forgeguard_app.jobs.chores import reconcile, write_counts
+from forgeguard_app.jobs.chores import prune_mirrors, reconcile, write_counts
 from forgeguard_app.jobs.tasks import UnderWay, make_app
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import QUEUE, list_forsaken
@@ -27,7 +27,7 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
     """Works until `stop` is set; what is not finished `shutdown_s` later is handed back to the queue."""
     for name, level in (("procrastinate", logging.CRITICAL), ("psycopg.pool", logging.CRITICAL)):
         logging.getLogger(name).setLevel(level)
-    chores = [asyncio.create_task(chore(context)) for chore in (reconcile, write_counts)]
+    chores = [asyncio.create_task(chore(context)) for chore in (reconcile, write_counts, prune_mirrors)]
     under_way = UnderWay()
     log.info("worker.started")
     try:

@@ -151,7 +151,7 @@ class GitFace:
 
     async def _backend(self, request: web.Request, repository: Repository) -> web.StreamResponse:
         writes = "receive-pack" in request.path
-        body = await (request.content.read() if writes else request.read()) if request.can_read_body else b""
+        body = await (request.content.read() if writes else request.read())
         if request.headers.get("Content-Encoding") == "gzip" and body[:2] == b"\x1f\x8b":
             body = gzip.decompress(body)
         env = _ENV | {

@@ -22,3 +22,18 @@ async def list_counts(connection: Connection) -> dict[tuple[str, str], int]:
     """Every sum by name and label."""
     rows = await connection.fetch("SELECT name, label, value FROM counters ORDER BY name, label LIMIT 1000")
     return {(row["name"], row["label"]): row["value"] for row in rows}
+
+
+async def claim_turn(connection: Connection, name: str, every_s: float) -> bool:
+    """Whether what is done every so often, by whichever process, is due; then it is the caller's turn."""
+    found = await connection.fetchval(
+        """
+        INSERT INTO counters AS c (name, label, value) VALUES ('turns', $1, 1)
+        ON CONFLICT (name, label) DO UPDATE SET value = c.value + 1, updated_at = clock_timestamp()
+        WHERE c.updated_at < clock_timestamp() - make_interval(secs => $2)
+        RETURNING true
+        """,
+        name,
+        every_s,
+    )
+    return bool(found)

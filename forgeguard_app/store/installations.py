@@ -106,3 +106,12 @@ async def set_owner_policy(connection: Connection, installation_id: UUID, text: 
     await connection.execute(
         "UPDATE installations SET owner_policy = $2, updated_at = now() WHERE id = $1", installation_id, text
     )
+
+
+async def find_by_github_id(connection: Connection, github_installation_id: int) -> Installation | None:
+    """The installation by GitHub's key."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM installations WHERE github_installation_id = $1",  # noqa: S608
+        github_installation_id,
+    )
+    return None if row is None else _installation(dict(row))

@@ -97,3 +97,42 @@ async def set_default_branch(connection: Connection, repo_id: UUID, branch: str)
 async def lock_repo(connection: Connection, repo_id: UUID) -> None:
     """Holds the repository against all others until the transaction ends."""
     await connection.execute("SELECT 1 FROM repos WHERE id = $1 FOR NO KEY UPDATE", repo_id)
+
+
+async def set_removed_except(connection: Connection, installation_id: UUID, github_repo_ids: Iterable[int]) -> None:
+    """GitHub listed the installation's repositories: the others left it."""
+    await connection.execute(
+        """
+        UPDATE repos SET removed_at = coalesce(removed_at, now()), webhook_active = false, updated_at = now()
+        WHERE installation_id = $1 AND removed_at IS NULL AND NOT github_repo_id = ANY($2::bigint[])
+        """,
+        installation_id,
+        list(github_repo_ids),
+    )
+
+
+async def list_guarded(connection: Connection, github_repo_ids: Iterable[int]) -> set[int]:
+    """Which of these repositories we guard already."""
+    rows = await connection.fetch(
+        "SELECT github_repo_id FROM repos WHERE github_repo_id = ANY($1::bigint[]) AND removed_at IS NULL",
+        list(github_repo_ids),
+    )
+    return {row["github_repo_id"] for row in rows}
+
+
+async def claim_unchecked(connection: Connection, after_s: float, most: int) -> list[UUID]:
+    """Guarded repositories whose heads were not looked at for so long; they count as looked at from now on."""
+    rows = await connection.fetch(
+        """
+        UPDATE repos SET heads_checked_at = clock_timestamp() WHERE id IN (
+            SELECT r.id FROM repos r JOIN installations i ON i.id = r.installation_id
+            WHERE r.removed_at IS NULL AND i.status = 'active' AND (
+                r.heads_checked_at IS NULL OR r.heads_checked_at < clock_timestamp() - make_interval(secs => $1))
+            ORDER BY r.heads_checked_at NULLS FIRST LIMIT $2 FOR UPDATE OF r SKIP LOCKED
+        )
+        RETURNING id
+        """,
+        after_s,
+        most,
+    )
+    return [row["id"] for row in rows]

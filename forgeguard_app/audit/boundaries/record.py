@@ -1,0 +1,51 @@
+"""Writes known violations into a boundaries.json, leaving every other character as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from forgeguard_app.audit.documents import DocumentError, Node
+from forgeguard_app.audit.json_document import read_json
+
+
+def known_entries(findings: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """The entries that cover findings of A4, given as (rule, path), each once."""
+    entries: list[dict[str, str]] = []
+    for rule, path in findings:
+        layer, _, rest = rule.partition("/")
+        entry = {"layer": layer, "file": path, "pattern": rest.partition("/")[2] or path}
+        if entry not in entries:
+            entries.append(entry)
+    return entries
+
+
+def with_known(text: str, entries: Sequence[dict[str, str]]) -> str | None:
+    """The text of a boundaries.json with the entries it lacks; None where it is no such file or lacks none."""
+    try:
+        root = read_json(text)
+    except DocumentError:
+        return None
+    if not isinstance(root.value, dict):
+        return None
+    listed = root.value.get("known_violations")
+    there = [] if listed is None else listed.plain()
+    if not isinstance(there, list):
+        return None
+    lacking = [entry for entry in entries if entry not in there]
+    if not lacking:
+        return None
+    lines = ",\n".join(f"    {json.dumps(entry, ensure_ascii=False)}" for entry in lacking)
+    if listed is None:
+        at = _offset(text, root) + 1
+        comma = "," if root.value else ""
+        return f'{text[:at]}\n  "known_violations": [\n{lines}\n  ]{comma}{text[at:]}'
+    at = _offset(text, listed) + 1
+    return f"{text[:at]}\n{lines}{',' if there else ''}{text[at:]}"
+
+
+def _offset(text: str, node: Node) -> int:
+    start = 0
+    for _ in range(node.line - 1):
+        start = text.index("\n", start) + 1
+    return start + node.column - 1

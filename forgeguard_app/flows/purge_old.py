@@ -1,0 +1,43 @@
+"""What is kept no longer goes: what left a month ago from the database, mirrors that nobody needs from the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from forgeguard_app.flows.context import Context
+from forgeguard_app.git.mirror import discard, list_mirrors
+from forgeguard_app.store.purge import BATCH, delete_failed_jobs, delete_left, delete_old_deliveries, list_kept
+from forgeguard_app.store.rates import delete_old_uses
+
+MAX_BATCHES = 20
+UNUSED_S = 30 * 86_400.0
+log = structlog.get_logger()
+
+
+async def purge_old(context: Context) -> None:
+    """Deletes from the database, in batches."""
+    async with context.pool.acquire() as connection:
+        repositories = await delete_left(connection)
+        deliveries = 0
+        for _ in range(MAX_BATCHES):
+            some = await delete_old_deliveries(connection)
+            deliveries += some
+            if some < BATCH:
+                break
+        await delete_failed_jobs(connection)
+        await delete_old_uses(connection)
+    log.info("purge.done", repositories=repositories, deliveries=deliveries)
+
+
+async def prune(context: Context) -> None:
+    """Removes the mirrors of repositories that left, and those unused for a month."""
+    mirrors = await asyncio.to_thread(list_mirrors, context.home / "mirrors")
+    async with context.pool.acquire() as connection:
+        kept = await list_kept(connection, [mirror.github_repo_id for mirror in mirrors])
+    for mirror in mirrors:
+        if mirror.github_repo_id not in kept or time.time() - mirror.used_at > UNUSED_S:
+            await discard(mirror.folder)
+            log.info("mirror.discarded", github_repo_id=mirror.github_repo_id)

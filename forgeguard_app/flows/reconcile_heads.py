@@ -1,0 +1,113 @@
+"""A repository's heads are compared with our verdicts: what no event told of is audited all the same.
+
+That covers pushes whose delivery GitHub never made (past 25 MB, more than 5,000 branches at once) or that was lost
+past the window of its log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.flows.budget import spending
+from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.known_repos import stored_pull
+from forgeguard_app.flows.wanted_runs import MERGE_QUEUE_PREFIX, Heads, runs_of_heads
+from forgeguard_app.git.mirror import DefaultHead, Remote, RepositoryGone, read_default_head
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.events import PullRequest, good_ref
+from forgeguard_app.github.installations import list_pulls
+from forgeguard_app.github.limits import Need
+from forgeguard_app.github.repo_access import RepoAccess
+from forgeguard_app.github.tokens import LOOK
+from forgeguard_app.store.audits import insert_run
+from forgeguard_app.store.installations import find_installation
+from forgeguard_app.store.pulls import close_others, upsert_pull
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import claim_unchecked, get_repo, lock_repo, set_default_branch
+from forgeguard_app.store.run_order import list_targets_of
+
+PRIORITY = -10  # of looking; what is found is audited as if it had been told
+FOUND_PRIORITY = 5
+AT_ONCE = 500
+LAG_WAIT_S = 0.4
+_T = TypeVar("_T")
+log = structlog.get_logger()
+
+
+async def look_at_heads(context: Context) -> None:
+    """Enqueues the repositories whose heads were not looked at for long."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        for repo_id in await claim_unchecked(connection, context.pace.heads_s, AT_ONCE):
+            await enqueue(connection, "reconcile_heads", {"repo_id": str(repo_id)}, priority=PRIORITY)
+
+
+async def reconcile_heads(context: Context, repo_id: UUID) -> None:
+    """Starts the audits that the repository's heads lack.
+
+    Raises:
+        Temporary: a passing fault, or no room in the installation's limits.
+    """
+    async with context.pool.acquire() as connection:
+        repo = await get_repo(connection, repo_id)
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+    if installation is None or installation.status != "active":
+        return
+    access = context.access(installation, repo, LOOK)
+    url = f"{context.github_url}/{repo.full_name}.git"
+    try:
+        default = await with_lag(access, lambda token: read_default_head(Remote(url, token), f"{MERGE_QUEUE_PREFIX}*"))
+        async with spending(context, access, Need(1, 0, final=False)):
+            pulls = [pull for pull in await list_pulls(access) if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
+    except (Refused, RepositoryGone) as error:
+        log.info("heads.refused", reason=str(error)[:200])
+        return
+    if default is not None and good_ref(default.branch):
+        await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, pulls)))
+
+
+async def with_lag(access: RepoAccess, work: Callable[[str], Awaitable[_T]]) -> _T:
+    """The work's answer; a token that was minted a moment ago may not open the repository yet.
+
+    Raises:
+        RepositoryGone: it does not open it after five seconds either.
+        NoAccess, Refused, Limited, Broken: as RepoAccess.token.
+    """
+    while True:
+        token = await access.token()
+        try:
+            return await work(token.value)
+        except RepositoryGone:
+            if not token.fresh:
+                access.drop(token)
+                raise
+            await asyncio.sleep(LAG_WAIT_S)
+
+
+def _parts(default: DefaultHead, pulls: list[PullRequest]) -> tuple[tuple[str, str], list[PullRequest], dict[str, str]]:
+    return (default.branch, default.sha), pulls, default.branches
+
+
+async def _start_missing(context: Context, heads: Heads) -> None:
+    shas = [
+        *(pull.head.sha for pull in heads.pulls),
+        *heads.groups.values(),
+        *(heads.default[1:] if heads.default else ()),
+    ]
+    async with context.pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, heads.repo_id)
+        if heads.default is not None:
+            await set_default_branch(connection, heads.repo_id, heads.default[0])
+        for pull in heads.pulls:
+            await upsert_pull(connection, heads.repo_id, stored_pull(pull))
+        await close_others(connection, heads.repo_id, [pull.number for pull in heads.pulls])
+        wanted = runs_of_heads(heads, await list_targets_of(connection, heads.repo_id, shas))
+        for run in wanted:
+            run_id = await insert_run(connection, run)
+            await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=FOUND_PRIORITY)
+    if wanted:
+        log.warning("heads.found", number=len(wanted))

@@ -1,0 +1,63 @@
+"""Installations and what lies in them, as GitHub itself lists them."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from forgeguard_app.github.app_access import AppAccess
+from forgeguard_app.github.client import Broken, Client
+from forgeguard_app.github.events import Installation, PullRequest, Repository
+from forgeguard_app.github.repo_access import RepoAccess
+from forgeguard_app.github.tokens import LIST, Tokens
+
+MAX_INSTALLATIONS = 20_000
+MAX_REPOSITORIES = 20_000
+MAX_PULLS = 1_000
+_T = TypeVar("_T")
+
+
+async def list_installations(app: AppAccess) -> list[Installation]:
+    """Every installation of the App.
+
+    Raises:
+        Refused, Limited, Broken: as Client.ask.
+    """
+    found = [item async for item in app.list("/app/installations?per_page=100", most=MAX_INSTALLATIONS)]
+    return _read(found, list[Installation])
+
+
+async def list_repositories(client: Client, tokens: Tokens, installation_id: int) -> list[Repository]:
+    """Every repository of an installation.
+
+    Raises:
+        NoAccess, Refused, Limited, Broken: as Client.ask and Tokens.get.
+    """
+    token = await tokens.get(installation_id, None, LIST)
+    path = "/installation/repositories?per_page=100"
+    tokens.drop(token)  # it opens what was there when it was minted
+    listed = client.list(path, token=token.value, most=MAX_REPOSITORIES, key="repositories")
+    return _read([item async for item in listed], list[Repository])
+
+
+async def list_pulls(access: RepoAccess) -> list[PullRequest]:
+    """The repository's open pull requests.
+
+    Raises:
+        NoAccess, Refused, Limited, Broken: as RepoAccess.ask.
+    """
+    found: list[object] = []
+    for page in range(1, MAX_PULLS // 100 + 1):
+        some = await access.ask("GET", f"/pulls?state=open&per_page=100&page={page}")
+        found.extend(some)
+        if len(some) < 100:
+            break
+    return _read(found, list[PullRequest])
+
+
+def _read(found: object, kind: type[_T]) -> _T:
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError:
+        raise Broken("GitHub's list is not what it promises", answered=True) from None

@@ -1,0 +1,296 @@
+"""Heads whose events were lost, late or doubled; installations that change; buttons; limits and clocks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from forgeguard_app.flows.context import Pace
+from forgeguard_app.flows.publish_verdict import publish_verdict
+from forgeguard_app.flows.reconcile_heads import reconcile_heads
+from forgeguard_app.flows.sync_installations import sync_installations
+from forgeguard_app.github.app_access import AppAccess
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.limits import Limits
+from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.jobs.worker import run_worker
+from forgeguard_app.simulator.git_http import git
+from forgeguard_app.simulator.state import Limits as GitHubLimits
+from forgeguard_app.simulator.state import Repository
+from forgeguard_app.simulator.story import Story
+from tests.acceptance.test_push import START, started
+from tests.support.repositories import WorkTree
+from tests.support.running import Product, running
+
+
+async def upload(product: Product, tree: WorkTree, repository: Repository, sha: str) -> None:
+    """Commits come to GitHub without any event."""
+    await asyncio.to_thread(tree.git, "push", "--quiet", str(repository.folder), f"{sha}:refs/uploaded/{sha}")
+
+
+async def test_a_suite_whose_push_never_came_is_judged_and_a_late_push_adds_nothing(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    sha = tree.commit({"b.py": "bad"})
+    await upload(product, tree, repository, sha)
+    kept = product.github.webhooks.send
+    sent: list[tuple[str, dict[str, object]]] = []
+    product.github.webhooks.send = lambda event, payload, **more: sent.append((event, payload))  # type: ignore[assignment]
+    await Story(product.github).move(repository, "topic", sha)
+    product.github.webhooks.send = kept  # type: ignore[method-assign]
+    told = dict(sent)
+    product.github.webhooks.send("check_suite", told["check_suite"])
+    assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
+    product.github.webhooks.send("push", told["push"])
+    await product.idle()
+    assert len(product.github.world.runs_of(repository.id, sha)) == 3
+    assert product.github.world.queued_suites() == []
+
+
+async def test_a_destroyed_merge_group_is_not_judged(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository()
+        base = tree.commit(START)
+        await product.push(tree, repository)
+        sha = tree.commit({"b.py": "bad"})
+        await upload(product, tree, repository, sha)
+        story = Story(product.github)
+        await story.queue_group(repository, sha, base)
+        await product.github.webhooks.settle()
+        await story.drop_group(repository, sha, base)
+        await product.github.webhooks.settle()
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        await product.verdicts(repository, base)
+        await product.idle()
+        stop.set()
+        await worker
+        assert product.github.world.runs_of(repository.id, sha) == []
+        async with product.pool.acquire() as connection:
+            row = await connection.fetchrow("SELECT status, published_at FROM audit_runs WHERE commit_sha = $1", sha)
+        assert row is not None and row["status"] == "cancelled" and row["published_at"] is not None
+
+
+async def test_heads_that_no_event_told_of_are_found(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    base = tree.git("rev-parse", "HEAD")
+    heads = {}
+    for name in ("own", "fork", "group"):
+        tree.git("reset", "--quiet", "--hard", base)
+        heads[name] = tree.commit({f"{name}.py": "bad"})
+        await upload(product, tree, repository, heads[name])
+    tree.git("reset", "--quiet", "--hard", base)
+    heads["main"] = tree.commit({"main.py": "bad"})
+    await upload(product, tree, repository, heads["main"])
+    world = product.github.world
+    for ref, sha in (
+        ("refs/heads/main", heads["main"]),
+        ("refs/heads/own", heads["own"]),
+        (f"refs/heads/gh-readonly-queue/main/pr-9-{base}", heads["group"]),
+        ("refs/pull/2/head", heads["fork"]),
+    ):
+        await git(repository.folder, "update-ref", ref, sha)
+    world.add_pull(repository, "own", heads["own"], "main")
+    world.add_pull(repository, "main", heads["fork"], "main", fork=True)
+    async with product.pool.acquire() as connection:
+        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+    await reconcile_heads(product.context, repo_id)
+    for sha in heads.values():
+        assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
+    await reconcile_heads(product.context, repo_id)
+    await product.idle()
+    assert len(world.check_runs) == 3 + 3 * len(heads), "the second look finds nothing to do"
+
+
+async def test_what_events_did_not_tell_of_installations_is_learnt_from_github(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    installation = product.github.world.installation_of(repository.id)
+    assert installation is not None
+    fresh = await product.github.create_repository(installation.account, "fresh")
+    installation.repository_ids = {fresh.id}
+    sha = tree.commit({"c.py": "x"})
+    await upload(product, tree, fresh, sha)
+    await git(fresh.folder, "update-ref", "refs/heads/main", sha)
+    await sync_installations(product.context)
+    await product.verdicts(fresh, sha)
+    async with product.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT github_repo_id, removed_at IS NULL AS guarded FROM repos")
+    assert {row["github_repo_id"]: row["guarded"] for row in rows} == {repository.id: False, fresh.id: True}
+    product.github.world.installations.clear()
+    await sync_installations(product.context)
+    async with product.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT status FROM installations") == "deleted"
+
+
+async def test_an_older_suspension_that_comes_late_suspends_nothing(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    installation = product.github.world.installation_of(repository.id)
+    assert installation is not None
+    old = product.github.installation_payload("suspend", installation)
+    old["installation"] |= {"updated_at": "2020-01-01T00:00:00Z", "suspended_at": "2020-01-01T00:00:00Z"}
+    product.github.webhooks.send("installation", old)
+    sha = tree.commit({"b.py": "bad"})
+    await product.push(tree, repository, "topic")
+    assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
+
+
+async def test_a_button_opens_a_pull_request_that_records_the_findings_once(product: Product, tree: WorkTree) -> None:
+    app = product.github.world.app
+    assert app is not None
+    app.permissions |= {"contents": "write", "pull_requests": "write"}
+    repository = await started(product, tree)
+    sha = tree.commit({"b.py": "bad"})
+    await product.push(tree, repository, "topic")
+    a4 = (await product.verdicts(repository, sha))["A4"]
+    assert [action["identifier"] for action in a4.actions] == ["record_known"]
+    story = Story(product.github)
+    for _ in range(2):
+        story.press(repository, a4.id, "record_known")
+        await product.idle()
+    pulls = list(product.github.world.pulls.values())
+    assert [(pull.head_ref, pull.base_ref) for pull in pulls] == [(f"forgeguard/known-violations-{sha[:10]}", "topic")]
+    text = (await git(repository.folder, "show", f"{pulls[0].head_ref}:boundaries.json")).decode()
+    entries = json.loads(text)["known_violations"]
+    assert [entry["file"] for entry in entries] == ["b.py"]
+    tip = await product.github.head_of(repository, pulls[0].head_ref)
+    product.github.world.pulls.clear()
+    await Story(product.github).move(repository, "recorded", tip)
+    assert (await product.verdicts(repository, tip))["A4"].conclusion == "success"
+
+
+async def test_without_the_grants_there_is_no_button(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    sha = tree.commit({"b.py": "bad"})
+    await product.push(tree, repository, "topic")
+    a4 = (await product.verdicts(repository, sha))["A4"]
+    assert a4.actions == [] and "known_violations" in a4.output["summary"]
+    Story(product.github).press(repository, a4.id, "record_known")
+    await product.idle()
+    assert product.github.world.pulls == {}
+
+
+@pytest.mark.parametrize("skew_s", [90.0, -90.0, 4_000.0])
+async def test_a_clock_that_is_off_changes_nothing(product: Product, tree: WorkTree, skew_s: float) -> None:
+    product.github.world.skew_s = skew_s
+    repository = await started(product, tree)
+    assert len(product.github.world.latest_runs(repository.id, tree.git("rev-parse", "HEAD"))) == 3
+    assert abs(product.context.client.clock.skew_s - skew_s) < 2
+
+
+async def test_a_token_and_a_commit_that_are_not_known_everywhere_yet(product: Product, tree: WorkTree) -> None:
+    product.github.world.token_lag_s = 1.0
+    product.github.world.commit_lag_s = 0.7
+    repository = await started(product, tree)
+    runs = await product.verdicts(repository, tree.git("rev-parse", "HEAD"))
+    assert {run.conclusion for run in runs.values()} == {"success"}
+
+
+async def test_the_second_private_key_takes_over(product: Product) -> None:
+    from forgeguard_app.simulator.state import new_key
+    from tests.support.running import APP_ID, PRIVATE_KEY
+
+    app = AppAccess(product.context.client, APP_ID, (new_key()[0], PRIVATE_KEY))
+    assert (await app.ask("GET", "/app"))["id"] == APP_ID
+    listed = [one async for one in app.list("/app/installations", most=10)]
+    assert listed == []
+    with pytest.raises(Refused):
+        await AppAccess(product.context.client, APP_ID, (new_key()[0],)).ask("GET", "/app")
+
+
+async def test_limits_are_shared_kept_and_the_most_wanted_go_first(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    tight = {"writes_per_minute": 9, "writes_per_hour": 1_000, "minute_s": 1.5}
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        product.github.world.limits = GitHubLimits(retry_after_s=1, **tight)  # type: ignore[arg-type]
+        repository, _ = await product.repository()
+        tree.commit(START)
+        base = tree.git("rev-parse", "HEAD")
+        shas = []
+        for number in range(12):
+            tree.git("switch", "--quiet", "--detach", base)
+            shas.append(tree.commit({f"f{number}.py": "x"}))
+            await product.push(tree, repository, f"topic{number}" if number < 11 else "main")
+        await product.github.webhooks.settle()
+        quick = Pace(poll_s=0.1, retry_s=0.05)
+        context = replace(product.context, limits=Limits(**tight), pace=quick)  # type: ignore[arg-type]
+        other = replace(context, tokens=Tokens(context.app))
+        stop = asyncio.Event()
+        workers = [asyncio.create_task(run_worker(dsn, one, stop)) for one in (context, other)]
+        for sha in shas:
+            await product.verdicts(repository, sha)
+        stop.set()
+        await asyncio.gather(*workers)
+        assert product.github.world.crossed == []
+        order = [run.head_sha for run in sorted(product.github.world.check_runs.values(), key=lambda run: run.id)]
+        assert order.index(shas[-1]) < 15, "the default branch waits for nobody's topic"
+
+
+async def test_a_verdict_that_github_does_not_take_says_why_and_is_tried_when_it_is_granted_again(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, installation = await product.repository()
+        assert installation is not None
+        sha = tree.commit(START)
+        await product.push(tree, repository)
+        await product.github.webhooks.settle()
+        stop = asyncio.Event()
+        pace = Pace(commit_lag_s=0.0)
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=pace), stop))
+        granted = dict(product.github.world.app.permissions)  # type: ignore[union-attr]
+        installation.permissions = {**granted, "checks": "read"}
+        await product.until("SELECT count(*) FROM audit_runs WHERE publish_error IS NOT NULL", 1)
+        installation.permissions = None
+        product.github.webhooks.send(
+            "installation", product.github.installation_payload("new_permissions_accepted", installation)
+        )
+        await product.verdicts(repository, sha)
+        stop.set()
+        await worker
+
+
+async def test_a_write_of_unknown_fate_is_looked_up_only_once_it_is_settled(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    async with product.pool.acquire() as connection:
+        run_id = await connection.fetchval("SELECT id FROM audit_runs")
+        await connection.execute("UPDATE audit_runs SET published_at = NULL")
+        await connection.execute(
+            "UPDATE check_runs SET published_at = NULL, github_id = NULL, sending_at = clock_timestamp()"
+        )
+    context = replace(product.context, pace=Pace(settle_s=0.4))
+    began = time.monotonic()
+    while True:
+        try:
+            await publish_verdict(context, run_id)
+            break
+        except Exception as error:
+            assert "not settled" in str(error)
+            await asyncio.sleep(0.05)
+    assert time.monotonic() - began > 0.3
+    assert len(product.github.world.runs_of(repository.id, tree.git("rev-parse", "HEAD"))) == 3
+
+
+async def test_a_person_s_revocation_is_heeded_at_once(product: Product) -> None:
+    async with product.pool.acquire() as connection:
+        await connection.execute("INSERT INTO users (github_id, github_login, access_token) VALUES (5, 'a', 'x')")
+        product.github.webhooks.send(
+            "github_app_authorization", {"action": "revoked", "sender": {"id": 5, "login": "a"}}
+        )
+        await product.until("SELECT access_token IS NULL FROM users", True)
+
+
+async def test_an_account_s_new_name_is_known(product: Product) -> None:
+    _, installation = await product.repository()
+    assert installation is not None
+    body = {
+        "action": "renamed", "installation": {"id": installation.id}, "account": {"id": installation.account.id, "login": "newer"},
+    }  # fmt: skip
+    product.github.webhooks.send("installation_target", body)
+    await product.until("SELECT account_login FROM installations", "newer")
