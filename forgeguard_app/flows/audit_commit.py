@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -22,7 +23,7 @@ from forgeguard_app.git.blobs import read_blobs, read_tree
 from forgeguard_app.git.command import GitError, GitTimeout, Repository
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.git.range import touched_blobs
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.judging.judge import Request
 from forgeguard_app.store.audits import Run, Verdict, begin_run, hand_back, store_verdict
 from forgeguard_app.store.installations import Installation, find_installation, set_owner_policy
@@ -108,6 +109,27 @@ async def _audit(context: Context, run_id: UUID) -> None:
             if await find_earlier_unjudged(connection, run) is not None:
                 await hand_back(connection, run)  # its end takes this one up
                 return
+    async with _alone(context, run) as alone:
+        if not alone:
+            await _hand_back(context, run)
+            raise Temporary("a run that died before is tried alone", delay_s=context.pace.retry_s * 2)
+        await _judge(context, run, repo, installation)
+
+
+@contextlib.asynccontextmanager
+async def _alone(context: Context, run: Run) -> AsyncIterator[bool]:
+    """A run that was under way when its worker died is tried beside no other such run.
+
+    Of several that died together only one can be what killed them; so it alone comes to three deaths.
+    """
+    if run.attempts <= 1:
+        yield True
+        return
+    async with only_one(context.pool, "suspect") as held:
+        yield held
+
+
+async def _judge(context: Context, run: Run, repo: Repo, installation: Installation | None) -> None:
     try:
         verdict = await _verdict(context, run, repo, installation)
     except Parked:
@@ -160,9 +182,11 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
             raise Temporary("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
         return could_not_evaluate("The pushed commit is not in the repository any more.", mendable=False)
-    except (RepositoryGone, Refused) as error:
+    except (RepositoryGone, NoAccess) as error:
         if "suspended" in str(error):
             raise Parked from error
+        if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.lag_s):
+            raise Temporary("the repository may not be known everywhere yet", delay_s=1) from error
         log.warning("audit.refused", reason=type(error).__name__)
         return could_not_evaluate("ForgeGuard may not read this repository's contents any more.", mendable=True)
     except GitTimeout as error:

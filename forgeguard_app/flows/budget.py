@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -29,15 +30,21 @@ class Asking(Protocol):
     installation_id: int
     heard: Heard | None
 
+    async def token(self) -> object:
+        """A token that holds."""
+
 
 @contextlib.asynccontextmanager
 async def spending(context: Context, access: Asking, need: Need) -> AsyncIterator[None]:
-    """Inside, the needed requests may leave.
+    """Inside, the needed requests may leave; they have the time that the budget reckons with, and no more.
 
     Raises:
         NoRoom: there is no room now.
+        NoAccess, Refused, Limited, Broken: as Tokens.get.
+        Temporary: the requests took too long.
     """
     number, limits = access.installation_id, context.limits
+    await access.token()  # before the budget is used: minting may take its time
     async with context.pool.acquire() as connection, connection.transaction():
         minute = limits.minute_s + limits.lasts_s
         budget = await lock_budget(connection, number, limits.hour_s + limits.lasts_s, minute)
@@ -46,8 +53,13 @@ async def spending(context: Context, access: Asking, need: Need) -> AsyncIterato
         use = await insert_use(connection, number, need.requests, need.writes)
     low: list[tuple[int, float]] = []
     access.heard = lambda remaining, resets_s: low.append((remaining, resets_s)) if remaining < LOW else None
+    late = False
     try:
-        yield
+        async with asyncio.timeout(limits.lasts_s):
+            yield
+    except TimeoutError as error:
+        late = True  # what GitHub still does of it is unknown: the use counts to its end
+        raise Temporary("GitHub took too long") from error
     except Limited as error:
         log.warning("github.limited", installation=number, wait_s=error.delay_s)
         async with context.pool.acquire() as connection:
@@ -55,7 +67,8 @@ async def spending(context: Context, access: Asking, need: Need) -> AsyncIterato
         raise
     finally:
         async with context.pool.acquire() as connection:
-            await end_use(connection, use)
+            if not late:
+                await end_use(connection, use)
             if low:
                 await set_remaining(connection, number, *low[-1])
 

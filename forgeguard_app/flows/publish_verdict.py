@@ -40,7 +40,7 @@ from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
 from forgeguard_app.store.repos import Repo, get_repo
 
-_GONE = (401, 403, 404, 410)
+_GONE = (403, 404, 410)
 AT_ONCE = 200  # verdicts that one job publishes of what waits
 DRAIN_PRIORITY = 25
 log = structlog.get_logger()
@@ -171,8 +171,9 @@ async def _refused(outlet: Outlet, error: Refused) -> None:
     no_commit = error.status == UNPROCESSABLE and "no commit found" in str(error).lower()
     if not no_commit and error.status not in _GONE and not isinstance(error, NoAccess):
         raise error
-    young = datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s)
-    if young and (no_commit or error.status == 404) and not isinstance(error, NoAccess):
+    lag_s = context.pace.lag_s if isinstance(error, NoAccess) else context.pace.commit_lag_s
+    young = datetime.now(UTC) - run.created_at < timedelta(seconds=lag_s)
+    if young and (no_commit or error.status in (404, 422)):
         raise Temporary("GitHub does not know the commit yet", delay_s=context.pace.retry_s) from error
     log.warning("publish.refused", status=error.status)
     said = (

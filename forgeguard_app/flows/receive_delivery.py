@@ -120,7 +120,12 @@ async def _take(intake: _Intake, event: events.Event) -> Received:
 async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Received:
     repo_id = await know_repo(intake.connection, event.repository, event.installation)
     await upsert_pull(intake.connection, repo_id, stored_pull(event.pull_request))
-    return await intake.start(run_of_pull_request(event, repo_id, intake.delivery_id), None, APPLIED)
+    run = run_of_pull_request(event, repo_id, intake.delivery_id)
+    if run is not None:
+        newest = await find_newest_run(intake.connection, repo_id, run.commit_sha)
+        if newest is not None and newest.trigger == "pull_request" and newest.target_ref == run.target_ref:
+            return APPLIED  # judged for that already: the reconciler was faster
+    return await intake.start(run, None, APPLIED)
 
 
 async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Received:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
 import jwt
+from jwt.algorithms import RSAAlgorithm
 
-from forgeguard_app.github.client import Client, Refused
+from forgeguard_app.github.client import Broken, Client, Refused
 
 JWT_LIFE_S = 540
 JWT_SKEW_S = 60
+JWT_KEPT_S = 240.0
 SKEW_NOTED_S = 5.0
 _UNAUTHORIZED = 401
+
+
+class NotTheApp(Broken):
+    """GitHub refuses our JWT: our clock, our key or GitHub itself is wrong; it says nothing of any repository."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, answered=True)
 
 
 class AppAccess:
@@ -20,13 +30,14 @@ class AppAccess:
 
     def __init__(self, client: Client, app_id: int, private_keys: tuple[str, ...]) -> None:
         self.client, self._app_id, self._keys = client, app_id, private_keys
-        self._taken = private_keys[0] if private_keys else ""
+        self._taken: str | None = None
+        self._made: dict[str, tuple[str, float]] = {}
 
     async def ask(self, method: str, path: str, data: Any = None) -> Any:
         """GitHub's answer.
 
         Raises:
-            Refused, Limited, Broken: as Client.ask.
+            Refused, Limited, Broken: as Client.ask; NotTheApp where no key is taken.
         """
         refused: Refused | None = None
         for key in self._keys:
@@ -41,9 +52,10 @@ class AppAccess:
                     if error.status != _UNAUTHORIZED:
                         raise
                     refused = error
+                self._made.pop(key, None)
                 if abs(self.client.clock.skew_s - skew) < SKEW_NOTED_S:
                     break
-        raise refused or Refused(_UNAUTHORIZED, "no private key")
+        raise NotTheApp("GitHub does not take us for the App") from refused
 
     async def list(self, path: str, *, most: int) -> AsyncIterator[Any]:
         """The items of a list, page after page, at most `most`.
@@ -51,15 +63,32 @@ class AppAccess:
         Raises:
             Refused, Limited, Broken: as Client.ask.
         """
-        await self.ask("GET", "/app")  # finds the key and GitHub's time, before a list is begun
-        async for item in self.client.list(path, app_jwt=self._jwt(self._taken), most=most):
-            yield item
+        if self._taken is None:
+            await self.ask("GET", "/app")  # finds the key and GitHub's time, before a list is begun
+        try:
+            async for item in self.client.list(path, app_jwt=self._jwt(self._taken or ""), most=most):
+                yield item
+        except Refused:
+            self._taken = None
+            raise
 
     def _jwt(self, key: str) -> str:
-        return make_app_jwt(self._app_id, key, self.client.clock.now())
+        """A JWT, made once while it holds."""
+        now = self.client.clock.now()
+        kept, made_at = self._made.get(key, ("", 0.0))
+        if not 0 <= now - made_at < JWT_KEPT_S:
+            kept = make_app_jwt(self._app_id, key, now)
+            self._made[key] = kept, now
+        return kept
 
 
 def make_app_jwt(app_id: int, private_key: str, now: float) -> str:
     """A JWT that says we are the App: back-dated against a fast clock of ours, within GitHub's ten minutes."""
     claims = {"iat": int(now) - JWT_SKEW_S, "exp": int(now) + JWT_LIFE_S - JWT_SKEW_S, "iss": str(app_id)}
-    return jwt.encode(claims, private_key, algorithm="RS256")
+    return jwt.encode(claims, _read_key(private_key), algorithm="RS256")
+
+
+@functools.lru_cache(maxsize=8)
+def _read_key(pem: str) -> Any:
+    """Reading and checking a key takes a hundred times as long as signing with it."""
+    return RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeVar
 
 import msgspec
 
 from forgeguard_app.github.app_access import AppAccess
-from forgeguard_app.github.client import Broken, Client
+from forgeguard_app.github.client import Broken, Client, Refused
 from forgeguard_app.github.events import Installation, PullRequest, Repository
-from forgeguard_app.github.repo_access import RepoAccess
+from forgeguard_app.github.repo_access import LAG_WAIT_S, RepoAccess
 from forgeguard_app.github.tokens import LIST, Tokens
 
 MAX_INSTALLATIONS = 20_000
@@ -37,8 +38,14 @@ async def list_repositories(client: Client, tokens: Tokens, installation_id: int
     token = await tokens.get(installation_id, None, LIST)
     path = "/installation/repositories?per_page=100"
     tokens.drop(token)  # it opens what was there when it was minted
-    listed = client.list(path, token=token.value, most=MAX_REPOSITORIES, key="repositories")
-    return _read([item async for item in listed], list[Repository])
+    while True:
+        listed = client.list(path, token=token.value, most=MAX_REPOSITORIES, key="repositories")
+        try:
+            return _read([item async for item in listed], list[Repository])
+        except Refused:
+            if not token.fresh:
+                raise
+            await asyncio.sleep(LAG_WAIT_S)
 
 
 async def list_pulls(access: RepoAccess) -> list[PullRequest]:

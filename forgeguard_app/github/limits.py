@@ -15,7 +15,7 @@ AT_ONCE_WAIT_S = 1.0  # requests end soon
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an installation may use. `lasts_s` is how long GitHub lets one request last."""
+    """What an installation may use. `lasts_s` is how long a batch of requests may take."""
 
     writes_per_minute: int = 80
     writes_per_hour: int = 500
@@ -23,7 +23,7 @@ class Limits:
     at_once: int = 100
     minute_s: float = 60.0
     hour_s: float = 3_600.0
-    lasts_s: float = 20.0
+    lasts_s: float = 120.0
     room_for_verdicts: float = 0.5  # what only final verdicts may use, of every limit
 
 

@@ -76,6 +76,7 @@ class RestFace:
                 if kind in ("500-after", "reset-after"):
                     response = await self._broken(request, kind.removesuffix("-after"))
             faults.observe("after", identity)
+            response.headers["Date"] = formatdate(self.world.now(), usegmt=True)
             return response
 
         return answered

@@ -14,8 +14,7 @@ from forgeguard_app.flows.context import Pace
 from forgeguard_app.flows.publish_verdict import publish_verdict
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.sync_installations import sync_installations
-from forgeguard_app.github.app_access import AppAccess
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.app_access import AppAccess, NotTheApp
 from forgeguard_app.github.limits import Limits
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
@@ -201,7 +200,7 @@ async def test_the_second_private_key_takes_over(product: Product) -> None:
     assert (await app.ask("GET", "/app"))["id"] == APP_ID
     listed = [one async for one in app.list("/app/installations", most=10)]
     assert listed == []
-    with pytest.raises(Refused):
+    with pytest.raises(NotTheApp):
         await AppAccess(product.context.client, APP_ID, (new_key()[0],)).ask("GET", "/app")
 
 

@@ -1,0 +1,343 @@
+"""Plays one schedule against real processes, real git and real PostgreSQL, and checks what must hold afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from forgeguard_app.github.limits import Limits
+from forgeguard_app.simulator.faults import Faults
+from forgeguard_app.simulator.server import SimulatedGitHub
+from forgeguard_app.simulator.state import Installation, Pull, Repository, new_key
+from forgeguard_app.simulator.state import Limits as GitHubLimits
+from forgeguard_app.simulator.story import Story
+from tests.chaos.database import Database
+from tests.chaos.invariants import Head, violations
+from tests.chaos.processes import Config, Keeper
+from tests.chaos.schedule import Schedule, Step, draw
+from tests.support.repositories import ENV, WorkTree
+
+CONVERGE_S = 40.0
+CALM_S = 0.5
+STORM_S = 2.5
+_TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
+_RULES = '{"layers": [{"name": "app", "glob": "app/**", "forbidden": [{"pattern": "bad", "reason": "r"}]}]}'
+_START = {"boundaries.json": _RULES, "pyproject.toml": '[project]\nname = "x"\nversion = "1"\n', "app/a.py": "x = 1\n"}
+_TEXTS = {"clean": "y = 1\n", "a4": "bad\n", "a9": "import yaml\n", "w1": f'T = "{_TOKEN}"\n', "many": "bad\n" * 60}
+APP_ID = 7
+_DATES = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
+
+
+class Failed(Exception):
+    """A schedule after which something does not hold."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What rehearsals share: PostgreSQL, a repository to copy, and the trees of its variants."""
+
+    folder: Path
+    database: Database
+    template: Path
+    start: str
+    trees: dict[str, str]
+    private_key: str
+    public_key: str
+
+
+@contextlib.asynccontextmanager
+async def stage(folder: Path):  # type: ignore[no-untyped-def]  # an async generator of Stage
+    """Builds what rehearsals share."""
+    tree = WorkTree(folder / "tree")
+    start = tree.commit(_START, "Start")
+    trees = {}
+    for name, text in _TEXTS.items():
+        tree.git("reset", "--quiet", "--hard", start)
+        tree.commit({"app/b.py": text})
+        trees[name] = tree.git("rev-parse", "HEAD^{tree}")
+    template = folder / "template.git"
+    subprocess.run(["git", "clone", "--quiet", "--bare", str(tree.folder), str(template)], env=ENV, check=True)
+    async with Database(folder / "pg") as database:
+        yield Stage(folder, database, template, start, trees, *new_key())
+
+
+async def rehearse(shared: Stage, seed: int) -> list[tuple[str, str, str]]:
+    """Plays the seed's schedule; gives the faults that it met.
+
+    Raises:
+        Failed: something does not hold, with all that is needed to replay it.
+    """
+    schedule = draw(seed)
+    folder = shared.folder / f"seed{seed}-{secrets.token_hex(2)}"
+    try:
+        async with shared.database.fresh() as dsn:
+            return await _Rehearsal(shared, schedule, folder, dsn).play()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class _Rehearsal:
+    shared: Stage
+    schedule: Schedule
+    folder: Path
+    dsn: str
+    heads: dict[str, Head] = field(default_factory=dict)
+    branches: dict[str, str] = field(default_factory=dict)
+    pulls: list[Pull] = field(default_factory=list)
+    groups: list[tuple[str, str]] = field(default_factory=list)
+    number: int = 0
+
+    async def play(self) -> list[tuple[str, str, str]]:
+        schedule, tight = self.schedule, self.schedule.tight
+        limits = {"writes_per_minute": 9 if tight else 60, "writes_per_hour": 5_000, "minute_s": 1.0}
+        self.folder.mkdir(parents=True)
+        async with SimulatedGitHub(self.folder / "github", limits=GitHubLimits(retry_after_s=1, **limits)) as github:  # type: ignore[arg-type]
+            self.github, self.world, self.story = github, github.world, Story(github)
+            self.world.skew_s = schedule.skew_s
+            self.world.token_lag_s, self.world.commit_lag_s = schedule.token_lag_s, schedule.commit_lag_s
+            faults = self.world.faults = Faults(schedule.seed, schedule.shares, schedule.most_faults)
+            faults.active = False
+            port, secret = _free_port(), secrets.token_hex(16)
+            github.register_app(APP_ID, self.shared.public_key, secret, f"http://127.0.0.1:{port}/webhooks/github")
+            repository, installation = self._repository()
+            config = Config(
+                self.dsn, self.folder / "home", port, github.address, github.api_url, APP_ID, self.shared.private_key, secret,
+                Limits(lasts_s=2.5, **limits), self.folder / "log", full_disk=schedule.disk_full_s > 0,  # type: ignore[arg-type]
+            )  # fmt: skip
+            server = Keeper("server", config, schedule.dooms["server"])
+            worker = Keeper("worker", config, schedule.dooms["worker"])
+            async with server, worker:
+                await _listening(port)
+                self._doom(faults, worker)
+                if not schedule.install_in_storm:
+                    await self._installed(installation)
+                faults.active = True
+                if schedule.install_in_storm:
+                    self._install(installation)
+                await self._storm(repository, installation, worker)
+                faults.active = False
+                server.spare()
+                worker.spare()
+                await self._converge(repository, installation)
+                return faults.met
+
+    def _repository(self) -> tuple[Repository, Installation]:
+        owner = self.world.add_account("octo")
+        repository = self.world.add_repository(owner, "shop")
+        repository.folder.parent.mkdir(parents=True)
+        shutil.copytree(self.shared.template, repository.folder, symlinks=True)
+        with (repository.folder / "config").open("a") as file:
+            file.write("[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n[gc]\n\tauto = 0\n")
+        _git(repository, "update-ref", "refs/heads/main", self.shared.start)
+        self.branches["main"] = self.shared.start
+        return repository, Installation(self.world.next_id(), owner, {repository.id})
+
+    def _install(self, installation: Installation) -> None:
+        installation.created_at = installation.updated_at = installation.window_start = self.world.now()
+        self.world.installations[installation.id] = installation
+        self.github.webhooks.send("installation", self.github.installation_payload("created", installation))
+
+    async def _installed(self, installation: Installation) -> None:
+        """The starting line is drawn before anything else happens."""
+        self._install(installation)
+        self.heads[self.shared.start] = Head(self.shared.start, "clean", {1})
+        repository_id = next(iter(installation.repository_ids))
+        deadline = time.monotonic() + CONVERGE_S
+        while len(self.world.latest_runs(repository_id, self.shared.start)) < 3:
+            if time.monotonic() > deadline:
+                raise Failed(self._story_so_far(["the starting line was never drawn"]))
+            await asyncio.sleep(0.02)
+
+    def _doom(self, faults: Faults, worker: Keeper) -> None:
+        """The worker dies when it asks for the n-th time."""
+        at, asked = self.schedule.death_at_request, 0
+
+        def observe(moment: str, _: str) -> None:
+            nonlocal asked
+            asked += faults.active
+            if at is not None and faults.active and asked == at:
+                worker.kill()
+
+        faults.observer = observe
+
+    async def _storm(self, repository: Repository, installation: Installation, worker: Keeper) -> None:
+        began = time.monotonic()
+        for number, step in enumerate(self.schedule.steps):
+            await self._do(repository, installation, step)
+            if number == self.schedule.restart_database_at:
+                await self.shared.database.restart()
+            await asyncio.sleep(step.wait_s)
+        if self.schedule.disk_full_s:
+            await asyncio.sleep(self.schedule.disk_full_s)
+            worker.heal()
+        # The storm lasts until the work could have been done once, so that its faults are met at all.
+        while time.monotonic() - began < STORM_S and self._problems(repository):
+            await asyncio.sleep(0.05)
+
+    async def _do(self, repository: Repository, installation: Installation, step: Step) -> None:  # noqa: PLR0912
+        story, start = self.story, self.shared.start
+        match step.deed:
+            case "main":
+                sha = self._commit(repository, step.variant, self.branches["main"])
+                self._expect(sha, step.variant, {1, 2} if self.schedule.install_in_storm else {1})
+                self.branches["main"] = sha
+                await story.move(repository, "main", sha)
+            case "branch":
+                sha = self._commit(repository, step.variant, start)
+                self._expect(sha, step.variant)
+                self.branches[f"topic{self.number}"] = sha
+                await story.move(repository, f"topic{self.number}", sha)
+            case "force" | "delete" if len(self.branches) > 1:
+                name = sorted(self.branches)[-1]
+                former = self.heads.get(self.branches[name])
+                if former is not None and step.deed == "delete":
+                    former.gone = True
+                    del self.branches[name]
+                    await story.move(repository, name, None)
+                elif name != "main":
+                    sha = self._commit(repository, step.variant, start)
+                    self._expect(sha, step.variant)
+                    if former is not None:
+                        former.gone = True
+                    self.branches[name] = sha
+                    await story.move(repository, name, sha)
+            case "pull":
+                sha = self._commit(repository, step.variant, start)
+                self._expect(sha, step.variant)
+                name = f"topic{self.number}"
+                self.branches[name] = sha
+                await story.move(repository, name, sha)
+                self.pulls.append(await story.open_pull(repository, name, sha, "main"))
+            case "fork":
+                sha = self._commit(repository, step.variant, start)
+                self._expect(sha, step.variant)
+                self.pulls.append(await story.open_pull(repository, "main", sha, "main", fork=True))
+            case "group":
+                sha = self._commit(repository, step.variant, start)
+                self._expect(sha, step.variant)
+                self.groups.append((sha, start))
+                await story.queue_group(repository, sha, start)
+            case "drop" if self.groups:
+                sha, base = self.groups.pop()
+                self.heads[sha].gone = True
+                await story.drop_group(repository, sha, base)
+            case "rerun":
+                await self._rerun(repository)
+            case "suspend" if not self.schedule.install_in_storm:
+                story.suspend(installation, on=True)
+                await asyncio.sleep(0.1)
+                story.suspend(installation, on=False)
+            case "rename":
+                self.number += 1
+                story.rename(repository, f"shop{self.number}")
+
+    async def _rerun(self, repository: Repository) -> None:
+        judged = [
+            head for head in self.heads.values()
+            if len([r for r in self.world.runs_of(repository.id, head.sha) if r.status == "completed"]) == 3
+            and (repository.id, head.sha) in self.world.suites and not head.gone and head.runs == {1}
+        ]  # fmt: skip
+        if judged:
+            judged[-1].runs = {2}
+            self.story.rerun(repository, judged[-1].sha)
+
+    def _commit(self, repository: Repository, variant: str, parent: str) -> str:
+        self.number += 1
+        return _git(
+            repository, "commit-tree", self.shared.trees[variant], "-p", parent, "-m", f"{variant} {self.number}"
+        )
+
+    def _expect(self, sha: str, variant: str, runs: set[int] | None = None) -> None:
+        self.heads[sha] = Head(sha, variant, runs or {1})
+
+    def _problems(self, repository: Repository) -> list[str]:
+        return violations(self.world, repository, list(self.heads.values()))
+
+    async def _converge(self, repository: Repository, installation: Installation) -> None:
+        """Everything holds, and still does a moment later, when nothing is left to be done."""
+        deadline = time.monotonic() + CONVERGE_S
+        while time.monotonic() < deadline:
+            problems = self._problems(repository) or await self._left_over()
+            if not problems:
+                await asyncio.sleep(CALM_S if self.schedule.seed % 10 == 0 else 0.05)
+                problems = self._problems(repository)
+                if not problems:
+                    return
+            await asyncio.sleep(0.05)
+        raise Failed(self._story_so_far(problems))
+
+    async def _left_over(self) -> list[str]:
+        try:
+            connection = await asyncpg.connect(
+                self.dsn, timeout=5, server_settings={"search_path": "public, procrastinate"}
+            )
+        except (OSError, asyncpg.PostgresError):
+            return ["the database is away"]
+        try:
+            rows = await connection.fetch(
+                """
+                SELECT 'unpublished run ' || commit_sha || ' ' || status || coalesce(' ' || publish_error, '') FROM audit_runs
+                WHERE published_at IS NULL
+                UNION ALL SELECT 'run stored twice ' || commit_sha FROM audit_runs WHERE trigger = 'push'
+                GROUP BY commit_sha, branch, repo_id HAVING count(*) > 1
+                UNION ALL SELECT 'check run stored twice ' || github_id FROM check_runs
+                WHERE github_id IS NOT NULL GROUP BY github_id HAVING count(*) > 1
+                UNION ALL SELECT 'job ' || status || ' ' || task_name || ' ' || args FROM procrastinate_jobs
+                WHERE (status = 'failed' OR task_name IN ('audit_commit', 'publish_verdict', 'publish_waiting'))
+                """
+            )
+        finally:
+            await connection.close()
+        return [row[0] for row in rows]
+
+    def _story_so_far(self, problems: list[str]) -> str:
+        met = self.world.faults.met if self.world.faults else []
+        shutil.copy(self.folder / "log", self.shared.folder.parent / f"chaos-{self.schedule.seed}.log")
+        return "\n".join(
+            [
+                f"seed {self.schedule.seed}; replay: make chaos SEED={self.schedule.seed} N=1",
+                *problems,
+                repr(self.schedule),
+                f"faults: {met}",
+                f"log: {self.shared.folder.parent}/chaos-{self.schedule.seed}.log",
+            ]
+        )
+
+
+def _git(repository: Repository, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", f"--git-dir={repository.folder}", *arguments],
+        env=ENV | _DATES,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _listening(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        await asyncio.sleep(0.02)
+    raise Failed("the server never listened")
