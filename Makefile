@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= auto
 ARGS ?=
+N ?= 100
+SEED ?= 0
 
-.PHONY: demo test check static format lint types boundaries bench clean
+.PHONY: demo test check static format lint types boundaries bench chaos clean
 
 demo: $(READY)
 	$(BIN)/forgeguard demo $(ARGS)
@@ -31,6 +33,9 @@ boundaries: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos --number $(N) --seed $(SEED)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)

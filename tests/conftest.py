@@ -17,6 +17,7 @@ import pytest
 from forgeguard_app.store.embedded import embedded_postgres
 from forgeguard_app.store.migrate import migrate
 from forgeguard_app.store.pool import Pool, open_pool
+from tests.support.databases import empty
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
@@ -40,6 +41,9 @@ def postgres(reachable_folder: Path) -> Iterator[str]:
     async def run() -> None:
         async with embedded_postgres(reachable_folder / "pg", ["fsync=off", "full_page_writes=off"]) as dsn:
             await migrate(dsn)
+            admin = await asyncpg.connect(dsn.replace("/forgeguard?", "/postgres?"))
+            await admin.execute("CREATE DATABASE shared TEMPLATE forgeguard")
+            await admin.close()
             found.append(dsn)
             started.set()
             while not stop.is_set():
@@ -71,8 +75,16 @@ async def empty_dsn(postgres: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def dsn(postgres: str) -> AsyncIterator[str]:
-    """The DSN of a fresh migrated database."""
+async def dsn(postgres: str) -> str:
+    """The DSN of this process's migrated database, emptied; who changes its schema takes `own_dsn`."""
+    shared = postgres.replace("/forgeguard?", "/shared?")
+    await empty(shared)
+    return shared
+
+
+@pytest.fixture
+async def own_dsn(postgres: str) -> AsyncIterator[str]:
+    """The DSN of a migrated database that is thrown away."""
     async for dsn in _fresh(postgres, "forgeguard"):
         yield dsn
 

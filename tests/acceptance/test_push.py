@@ -248,13 +248,23 @@ async def test_a_worker_that_died_loses_nothing(dsn: str, tmp_path: Path, tree: 
         assert len(product.github.world.runs_of(repository.id, sha)) == 3
 
 
-async def test_a_job_that_never_ends_is_an_error_with_its_cause(product: Product, tree: WorkTree) -> None:
-    repository = await started(product, tree)
-    async with product.pool.acquire() as connection:
+async def test_a_job_that_never_ends_is_an_error_with_its_cause(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository()
+        tree.commit(START)
+        await product.push(tree, repository)
         sha = tree.commit({"b.py": "x"})
-        await connection.execute("ALTER TABLE audit_runs ALTER COLUMN attempts SET DEFAULT 3")
-    await product.push(tree, repository, "topic")
-    runs = await product.verdicts(repository, sha)
+        await product.push(tree, repository, "topic")
+        await product.github.webhooks.settle()
+        async with product.pool.acquire() as connection:
+            await connection.execute(
+                "UPDATE audit_runs SET attempts = 3, status = 'running' WHERE commit_sha = $1", sha
+            )
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        runs = await product.verdicts(repository, sha)
+        stop.set()
+        await worker
     assert {run.conclusion for run in runs.values()} == {"failure"}
     assert "begun 3 times" in runs["A4"].output["summary"]
 

@@ -9,10 +9,9 @@ import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
-
 from forgeguard_app.store import embedded
 from forgeguard_app.store.migrate import migrate
+from tests.support.databases import empty
 
 SETTINGS = ("fsync=off", "full_page_writes=off", "autovacuum=off")
 
@@ -23,7 +22,6 @@ class Database:
     def __init__(self, folder: Path) -> None:
         self._place = embedded._prepare(folder)
         self._process: subprocess.Popen[bytes] | None = None
-        self._number = 0
 
     async def __aenter__(self) -> Database:
         await asyncio.to_thread(embedded._initialise, self._place)
@@ -44,19 +42,7 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def fresh(self) -> AsyncIterator[str]:
-        """The DSN of a fresh migrated database."""
-        whole = await embedded._reachable(self._place)
-        self._number += 1
-        name = f"rehearsal{self._number}"
-        await self._administer(whole, f"CREATE DATABASE {name} TEMPLATE forgeguard")
-        try:
-            yield whole.replace("/forgeguard?", f"/{name}?")
-        finally:
-            await self._administer(await embedded._reachable(self._place), f"DROP DATABASE {name} WITH (FORCE)")
-
-    async def _administer(self, dsn: str, statement: str) -> None:
-        connection = await asyncpg.connect(dsn.replace("/forgeguard?", "/postgres?"))
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+        """The DSN of the migrated database, emptied, with nobody else in it; one rehearsal at a time."""
+        dsn = await embedded._reachable(self._place)
+        await empty(dsn)
+        yield dsn

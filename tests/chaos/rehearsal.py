@@ -9,7 +9,8 @@ import shutil
 import socket
 import subprocess
 import time
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -17,13 +18,14 @@ import asyncpg
 from forgeguard_app.github.limits import Limits
 from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.server import SimulatedGitHub
-from forgeguard_app.simulator.state import Installation, Pull, Repository, new_key
+from forgeguard_app.simulator.state import Installation, Repository, new_key
 from forgeguard_app.simulator.state import Limits as GitHubLimits
 from forgeguard_app.simulator.story import Story
 from tests.chaos.database import Database
-from tests.chaos.invariants import Head, violations
+from tests.chaos.deeds import Deeds, git
+from tests.chaos.invariants import violations
 from tests.chaos.processes import Config, Keeper
-from tests.chaos.schedule import Schedule, Step, draw
+from tests.chaos.schedule import Schedule, draw
 from tests.support.repositories import ENV, WorkTree
 
 CONVERGE_S = 40.0
@@ -34,7 +36,6 @@ _RULES = '{"layers": [{"name": "app", "glob": "app/**", "forbidden": [{"pattern"
 _START = {"boundaries.json": _RULES, "pyproject.toml": '[project]\nname = "x"\nversion = "1"\n', "app/a.py": "x = 1\n"}
 _TEXTS = {"clean": "y = 1\n", "a4": "bad\n", "a9": "import yaml\n", "w1": f'T = "{_TOKEN}"\n', "many": "bad\n" * 60}
 APP_ID = 7
-_DATES = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
 
 
 class Failed(Exception):
@@ -55,8 +56,14 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(folder: Path):  # type: ignore[no-untyped-def]  # an async generator of Stage
+async def stage(folder: Path) -> AsyncIterator[Stage]:
     """Builds what rehearsals share."""
+    template, start, trees = await asyncio.to_thread(_template, folder)
+    async with Database(folder / "pg") as database:
+        yield Stage(folder, database, template, start, trees, *new_key())
+
+
+def _template(folder: Path) -> tuple[Path, str, dict[str, str]]:
     tree = WorkTree(folder / "tree")
     start = tree.commit(_START, "Start")
     trees = {}
@@ -66,8 +73,7 @@ async def stage(folder: Path):  # type: ignore[no-untyped-def]  # an async gener
         trees[name] = tree.git("rev-parse", "HEAD^{tree}")
     template = folder / "template.git"
     subprocess.run(["git", "clone", "--quiet", "--bare", str(tree.folder), str(template)], env=ENV, check=True)
-    async with Database(folder / "pg") as database:
-        yield Stage(folder, database, template, start, trees, *new_key())
+    return template, start, trees
 
 
 async def rehearse(shared: Stage, seed: int) -> list[tuple[str, str, str]]:
@@ -91,11 +97,6 @@ class _Rehearsal:
     schedule: Schedule
     folder: Path
     dsn: str
-    heads: dict[str, Head] = field(default_factory=dict)
-    branches: dict[str, str] = field(default_factory=dict)
-    pulls: list[Pull] = field(default_factory=list)
-    groups: list[tuple[str, str]] = field(default_factory=list)
-    number: int = 0
 
     async def play(self) -> list[tuple[str, str, str]]:
         schedule, tight = self.schedule, self.schedule.tight
@@ -110,6 +111,7 @@ class _Rehearsal:
             port, secret = _free_port(), secrets.token_hex(16)
             github.register_app(APP_ID, self.shared.public_key, secret, f"http://127.0.0.1:{port}/webhooks/github")
             repository, installation = self._repository()
+            self.deeds = Deeds(self.story, repository, installation, schedule, self.shared.start, self.shared.trees)
             config = Config(
                 self.dsn, self.folder / "home", port, github.address, github.api_url, APP_ID, self.shared.private_key, secret,
                 Limits(lasts_s=2.5, **limits), self.folder / "log", full_disk=schedule.disk_full_s > 0,  # type: ignore[arg-type]
@@ -124,11 +126,11 @@ class _Rehearsal:
                 faults.active = True
                 if schedule.install_in_storm:
                     self._install(installation)
-                await self._storm(repository, installation, worker)
+                await self._storm(repository, worker)
                 faults.active = False
                 server.spare()
                 worker.spare()
-                await self._converge(repository, installation)
+                await self._converge(repository)
                 return faults.met
 
     def _repository(self) -> tuple[Repository, Installation]:
@@ -138,8 +140,7 @@ class _Rehearsal:
         shutil.copytree(self.shared.template, repository.folder, symlinks=True)
         with (repository.folder / "config").open("a") as file:
             file.write("[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n[gc]\n\tauto = 0\n")
-        _git(repository, "update-ref", "refs/heads/main", self.shared.start)
-        self.branches["main"] = self.shared.start
+        git(repository, "update-ref", "refs/heads/main", self.shared.start)
         return repository, Installation(self.world.next_id(), owner, {repository.id})
 
     def _install(self, installation: Installation) -> None:
@@ -150,7 +151,7 @@ class _Rehearsal:
     async def _installed(self, installation: Installation) -> None:
         """The starting line is drawn before anything else happens."""
         self._install(installation)
-        self.heads[self.shared.start] = Head(self.shared.start, "clean", {1})
+        self.deeds.expect(self.shared.start, "clean")
         repository_id = next(iter(installation.repository_ids))
         deadline = time.monotonic() + CONVERGE_S
         while len(self.world.latest_runs(repository_id, self.shared.start)) < 3:
@@ -170,10 +171,10 @@ class _Rehearsal:
 
         faults.observer = observe
 
-    async def _storm(self, repository: Repository, installation: Installation, worker: Keeper) -> None:
+    async def _storm(self, repository: Repository, worker: Keeper) -> None:
         began = time.monotonic()
         for number, step in enumerate(self.schedule.steps):
-            await self._do(repository, installation, step)
+            await self.deeds.do(step)
             if number == self.schedule.restart_database_at:
                 await self.shared.database.restart()
             await asyncio.sleep(step.wait_s)
@@ -184,86 +185,10 @@ class _Rehearsal:
         while time.monotonic() - began < STORM_S and self._problems(repository):
             await asyncio.sleep(0.05)
 
-    async def _do(self, repository: Repository, installation: Installation, step: Step) -> None:  # noqa: PLR0912
-        story, start = self.story, self.shared.start
-        match step.deed:
-            case "main":
-                sha = self._commit(repository, step.variant, self.branches["main"])
-                self._expect(sha, step.variant, {1, 2} if self.schedule.install_in_storm else {1})
-                self.branches["main"] = sha
-                await story.move(repository, "main", sha)
-            case "branch":
-                sha = self._commit(repository, step.variant, start)
-                self._expect(sha, step.variant)
-                self.branches[f"topic{self.number}"] = sha
-                await story.move(repository, f"topic{self.number}", sha)
-            case "force" | "delete" if len(self.branches) > 1:
-                name = sorted(self.branches)[-1]
-                former = self.heads.get(self.branches[name])
-                if former is not None and step.deed == "delete":
-                    former.gone = True
-                    del self.branches[name]
-                    await story.move(repository, name, None)
-                elif name != "main":
-                    sha = self._commit(repository, step.variant, start)
-                    self._expect(sha, step.variant)
-                    if former is not None:
-                        former.gone = True
-                    self.branches[name] = sha
-                    await story.move(repository, name, sha)
-            case "pull":
-                sha = self._commit(repository, step.variant, start)
-                self._expect(sha, step.variant)
-                name = f"topic{self.number}"
-                self.branches[name] = sha
-                await story.move(repository, name, sha)
-                self.pulls.append(await story.open_pull(repository, name, sha, "main"))
-            case "fork":
-                sha = self._commit(repository, step.variant, start)
-                self._expect(sha, step.variant)
-                self.pulls.append(await story.open_pull(repository, "main", sha, "main", fork=True))
-            case "group":
-                sha = self._commit(repository, step.variant, start)
-                self._expect(sha, step.variant)
-                self.groups.append((sha, start))
-                await story.queue_group(repository, sha, start)
-            case "drop" if self.groups:
-                sha, base = self.groups.pop()
-                self.heads[sha].gone = True
-                await story.drop_group(repository, sha, base)
-            case "rerun":
-                await self._rerun(repository)
-            case "suspend" if not self.schedule.install_in_storm:
-                story.suspend(installation, on=True)
-                await asyncio.sleep(0.1)
-                story.suspend(installation, on=False)
-            case "rename":
-                self.number += 1
-                story.rename(repository, f"shop{self.number}")
-
-    async def _rerun(self, repository: Repository) -> None:
-        judged = [
-            head for head in self.heads.values()
-            if len([r for r in self.world.runs_of(repository.id, head.sha) if r.status == "completed"]) == 3
-            and (repository.id, head.sha) in self.world.suites and not head.gone and head.runs == {1}
-        ]  # fmt: skip
-        if judged:
-            judged[-1].runs = {2}
-            self.story.rerun(repository, judged[-1].sha)
-
-    def _commit(self, repository: Repository, variant: str, parent: str) -> str:
-        self.number += 1
-        return _git(
-            repository, "commit-tree", self.shared.trees[variant], "-p", parent, "-m", f"{variant} {self.number}"
-        )
-
-    def _expect(self, sha: str, variant: str, runs: set[int] | None = None) -> None:
-        self.heads[sha] = Head(sha, variant, runs or {1})
-
     def _problems(self, repository: Repository) -> list[str]:
-        return violations(self.world, repository, list(self.heads.values()))
+        return violations(self.world, repository, list(self.deeds.heads.values()))
 
-    async def _converge(self, repository: Repository, installation: Installation) -> None:
+    async def _converge(self, repository: Repository) -> None:
         """Everything holds, and still does a moment later, when nothing is left to be done."""
         deadline = time.monotonic() + CONVERGE_S
         while time.monotonic() < deadline:
@@ -312,17 +237,6 @@ class _Rehearsal:
                 f"log: {self.shared.folder.parent}/chaos-{self.schedule.seed}.log",
             ]
         )
-
-
-def _git(repository: Repository, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", f"--git-dir={repository.folder}", *arguments],
-        env=ENV | _DATES,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    return done.stdout.strip()
 
 
 def _free_port() -> int:

@@ -26,6 +26,12 @@ ORDER BY 1, 2, 3, 4
 """
 
 
+@pytest.fixture
+def dsn(own_dsn: str) -> str:
+    """Here the schema itself is changed."""
+    return own_dsn
+
+
 async def catalogue(dsn: str) -> list[tuple[str, ...]]:
     connection = await asyncpg.connect(dsn)
     try:

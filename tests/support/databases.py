@@ -1,0 +1,23 @@
+"""Empties a database: a hundred times as fast as making another one where creating files is slow."""
+
+from __future__ import annotations
+
+import asyncpg
+
+_TABLES = """
+SELECT string_agg(format('DELETE FROM %I.%I', schemaname, tablename), ';') FROM pg_tables
+WHERE schemaname IN ('public', 'procrastinate') AND tablename <> 'schema_migrations'
+"""
+_OTHERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+async def empty(dsn: str) -> None:
+    """Ends everybody else's connections and deletes every row."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        while await connection.fetch(f"SELECT pg_terminate_backend(pid) FROM ({_OTHERS}) AS others"):
+            await connection.execute("SELECT pg_sleep(0.002)")
+        # No foreign key is looked at, since nothing is left that it could point from.
+        await connection.execute(f"SET session_replication_role = replica; {await connection.fetchval(_TABLES)}")
+    finally:
+        await connection.close()
