@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import engine, first_verdict, push_latency
+from benchmarks import engine, first_verdict, intake, push_latency
 
-ALL = {"first_verdict": first_verdict.main, "push_latency": push_latency.main, "engine": engine.main}
+ALL = {
+    "first_verdict": first_verdict.main,
+    "push_latency": push_latency.main,
+    "engine": engine.main,
+    "intake": intake.main,
+}
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from forgeguard_app.cli.demo import Stage, _git, _install, _server
+from forgeguard_app.cli.demo import Stage, _git, _install, serving
 from forgeguard_app.simulator.server import SimulatedGitHub
 
 PUSHES = 120
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 async def _measure(folder: Path) -> None:
-    async with SimulatedGitHub(folder / "github", secondary_limits=False) as github, _server(github, folder) as address:
+    async with SimulatedGitHub(folder / "github", secondary_limits=False) as github, serving(github, folder) as address:
         owner = github.world.add_account("bench")
         repository = await github.create_repository(owner, "bench")
         stage = Stage(github, repository, Console(), address)

@@ -84,7 +84,7 @@ async def _play(folder: Path, arguments: argparse.Namespace, console: Console) -
     async with SimulatedGitHub(folder / "github", secondary_limits=False) as github:
         with console.status("Starting PostgreSQL, the server and a worker …"):
             stack = contextlib.AsyncExitStack()
-            server = await stack.enter_async_context(_server(github, folder))
+            server = await stack.enter_async_context(serving(github, folder))
         async with stack:
             owner = github.world.add_account("octo-org")
             name = arguments.repo.resolve().name if arguments.repo else "shop"
@@ -105,10 +105,12 @@ def _plain(name: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _server(github: SimulatedGitHub, folder: Path) -> AsyncIterator[str]:
-    """The real server with a worker, configured by the environment alone."""
+async def serving(
+    github: SimulatedGitHub, folder: Path, *, workers: int = 1, secret: str | None = None
+) -> AsyncIterator[str]:
+    """The real server with workers, configured by the environment alone; gives its address."""
     private, public = new_key()
-    secret = secrets.token_hex(20)
+    secret = secret or secrets.token_hex(20)
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
     github.register_app(1, public, secret, f"{address}/webhooks/github")
@@ -123,7 +125,7 @@ async def _server(github: SimulatedGitHub, folder: Path) -> AsyncIterator[str]:
     }  # fmt: skip
     log = folder / "server.log"
     with log.open("wb") as out:
-        child = start_child(["serve", "--workers", "1"], env, out.fileno())
+        child = start_child(["serve", "--workers", str(workers)], env, out.fileno())
     try:
         await _ready(address, child, log)
         yield address

@@ -25,7 +25,7 @@ from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.git.range import touched_blobs
 from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.judging.judge import Request
-from forgeguard_app.store.audits import Run, Verdict, begin_run, hand_back, store_verdict
+from forgeguard_app.store.audits import Run, Verdict, begin_run, find_run, hand_back, store_verdict
 from forgeguard_app.store.installations import Installation, find_installation, set_owner_policy
 from forgeguard_app.store.pool import AWAY, only_one
 from forgeguard_app.store.pulls import list_open_pulls
@@ -99,16 +99,19 @@ async def audit_commit(context: Context, run_id: UUID) -> None:
 
 async def _audit(context: Context, run_id: UUID) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
+        known = await find_run(connection, run_id)
+        if known is None:
+            return
+        # The repository before its runs, as the intake does, or two would wait for one another.
+        await lock_repo(connection, known.repo_id)
         run = await begin_run(connection, run_id)
         if run is None:
             return
         repo = await get_repo(connection, run.repo_id)
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
-        if _on_default(run, repo):
-            await lock_repo(connection, repo.id)
-            if await find_earlier_unjudged(connection, run) is not None:
-                await hand_back(connection, run)  # its end takes this one up
-                return
+        if _on_default(run, repo) and await find_earlier_unjudged(connection, run) is not None:
+            await hand_back(connection, run)  # its end takes this one up
+            return
     async with _alone(context, run) as alone:
         if not alone:
             await _hand_back(context, run)

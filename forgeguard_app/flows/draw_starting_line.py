@@ -17,7 +17,8 @@ from forgeguard_app.github.events import good_ref
 from forgeguard_app.store.audits import NewRun, find_newest_run, insert_run
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import get_repo, set_default_branch
+from forgeguard_app.store.repos import get_repo, lock_repo, set_default_branch
+from forgeguard_app.store.run_order import find_branch_start, set_before
 
 PRIORITY = -5  # whoever pushes goes first
 log = structlog.get_logger()
@@ -43,9 +44,14 @@ async def draw_starting_line(context: Context, repo_id: UUID) -> None:
     if head is None or not good_ref(head.branch):
         return
     async with context.pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, repo_id)
         await set_default_branch(connection, repo_id, head.branch)
-        if await find_newest_run(connection, repo_id, head.sha) is not None:
+        start = await find_branch_start(connection, repo_id, head.branch)
+        # Whoever pushed since then is judged against what stood there before.
+        sha = start.before_sha if start.first_push_id is not None else head.sha
+        if start.drawn or sha is None or await find_newest_run(connection, repo_id, sha) is not None:
             return
-        run = NewRun(repo_id, head.sha, head.branch, trigger="installation")
-        run_id = await insert_run(connection, run)
+        run_id = await insert_run(connection, NewRun(repo_id, sha, head.branch, trigger="installation"))
+        if start.first_push_id is not None:
+            await set_before(connection, run_id, start.first_push_id)
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=PRIORITY)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text, moment
+from forgeguard_app.store.deliveries import Account
 from forgeguard_app.store.installations import upsert_installation
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.pulls import Pull
@@ -20,7 +21,7 @@ async def know_repo(
     installation_id: UUID | None = None
     if installation is not None:
         installation_id = await _upsert(connection, installation.id, repository.owner)
-    return await upsert_repo(connection, _facts(repository), installation_id)
+    return await upsert_repo(connection, facts_of(repository), installation_id)
 
 
 async def know_installation(connection: Connection, installation: events.Installation) -> UUID:
@@ -33,16 +34,23 @@ async def know_repos(
 ) -> list[UUID]:
     """Our keys of all repositories of an installation, in one order, so that two deliveries cannot deadlock."""
     ordered = sorted(repositories, key=lambda one: one.id)
-    return [await upsert_repo(connection, _facts(repository), installation_id) for repository in ordered]
+    return [await upsert_repo(connection, facts_of(repository), installation_id) for repository in ordered]
 
 
 async def _upsert(connection: Connection, number: int, account: events.Account | None) -> UUID:
-    login = clean_text(account.login, MAX_NAME_CHARS) if account else ""
-    kind = account.type if account else ""
-    return await upsert_installation(connection, number, account.id if account else None, login or "", kind)
+    whose = account_of(account)
+    return await upsert_installation(connection, number, whose.github_id, whose.login, whose.kind)
 
 
-def _facts(repository: events.Repository) -> RepoFacts:
+def account_of(account: events.Account | None) -> Account:
+    """Whose installation it is, as far as the delivery says."""
+    if account is None:
+        return Account()
+    return Account(account.id, clean_text(account.login, MAX_NAME_CHARS) or "", account.type[:MAX_NAME_CHARS])
+
+
+def facts_of(repository: events.Repository) -> RepoFacts:
+    """What a delivery says of the repository, fit to be stored."""
     return RepoFacts(
         repository.id,
         clean_text(repository.full_name, MAX_NAME_CHARS) or "",

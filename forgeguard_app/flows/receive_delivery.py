@@ -7,7 +7,8 @@ from typing import assert_never
 from uuid import UUID
 
 from forgeguard_app.flows.follow_account import follow_account
-from forgeguard_app.flows.known_repos import know_repo, stored_pull
+from forgeguard_app.flows.known_repos import account_of, facts_of, know_repo, stored_pull
+from forgeguard_app.flows.take_pushes import Pushes
 from forgeguard_app.flows.wanted_runs import (
     run_again,
     run_of_merge_group,
@@ -18,15 +19,15 @@ from forgeguard_app.flows.wanted_runs import (
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, insert_run
-from forgeguard_app.store.deliveries import Delivery, insert_delivery, set_outcome
+from forgeguard_app.store.deliveries import Delivery, Push, insert_delivery, set_outcome
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.pulls import is_open_head, upsert_pull
+from forgeguard_app.store.pulls import upsert_pull
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.run_order import adopt_push, cancel_runs, list_targets_of
+from forgeguard_app.store.run_order import cancel_runs, list_targets_of
 
 # The most wanted first: a merge queue waits, then people, then everything else.
-PRIORITIES = {"merge_group": 15, "rerun": 12, "pull_request": 8, "push": 0}
-DEFAULT_BRANCH_PRIORITY = 10
+PRIORITIES = {"merge_group": 15, "rerun": 12, "pull_request": 8}
+_LEARNT = UUID(int=0)  # our keys of repository and delivery, which the database knows
 SAME_REQUEST_S = 5
 
 
@@ -49,25 +50,22 @@ class _Intake:
     delivery_id: UUID
     github_delivery_id: str
 
-    async def start(self, run: NewRun | None, default_branch: str | None, otherwise: Received) -> Received:
+    async def start(self, run: NewRun | None, otherwise: Received) -> Received:
         """Makes the wanted run and its job durable."""
         if run is None:
             return otherwise
-        if run.trigger == "push" and (known := await adopt_push(self.connection, run)) is not None:
-            return Received("applied", known)
         run_id = await insert_run(self.connection, run)
-        priority = PRIORITIES[run.trigger]
-        if run.trigger == "push" and run.branch == (default_branch or "main"):
-            priority = DEFAULT_BRANCH_PRIORITY
-        elif run.trigger == "push" and run.branch and await is_open_head(self.connection, run.repo_id, run.branch):
-            priority = PRIORITIES["pull_request"]
         arguments = {"run_id": str(run_id), "delivery_id": self.github_delivery_id}
-        await enqueue(self.connection, "audit_commit", arguments, priority=priority)
+        await enqueue(self.connection, "audit_commit", arguments, priority=PRIORITIES[run.trigger])
         return Received("accepted", run_id)
 
 
-async def receive_delivery(pool: Pool, delivery_id: str, name: str, event: events.Event | None) -> Received:
+async def receive_delivery(
+    pool: Pool, pushes: Pushes, delivery_id: str, name: str, event: events.Event | None
+) -> Received:
     """Takes one delivery in; one that was here before changes nothing."""
+    if (push := _push_of(event)) is not None:
+        return Received(*await pushes.take(_described(delivery_id, name, event), push))
     async with pool.acquire() as connection, connection.transaction():
         described = _described(delivery_id, name, event)
         known = await insert_delivery(connection, described)
@@ -88,16 +86,27 @@ def _described(delivery_id: str, name: str, event: events.Event | None) -> Deliv
         action=clean_text(getattr(event, "action", None), MAX_NAME_CHARS),
         github_installation_id=installation.id if installation else None,
         github_repo_id=repository.id if repository else None,
-        outcome="accepted" if isinstance(event, events.Push) else "ignored" if event is None else "applied",
+        outcome="ignored" if event is None else "applied",
     )
+
+
+def _push_of(event: events.Event | None) -> Push | None:
+    """What a push, or the suite that GitHub opened at one, makes durable; None for every other event."""
+    match event:
+        case events.Push():
+            run = run_of_push(event, _LEARNT, _LEARNT)
+        case events.CheckSuiteEvent(action="requested"):
+            run = run_of_suite(event, _LEARNT, _LEARNT)
+        case _:
+            return None
+    suite = isinstance(event, events.CheckSuiteEvent)
+    return Push(account_of(event.repository.owner), facts_of(event.repository), run, suite)
 
 
 async def _take(intake: _Intake, event: events.Event) -> Received:
     match event:
         case events.Push():
-            repo_id = await know_repo(intake.connection, event.repository, event.installation)
-            run = run_of_push(event, repo_id, intake.delivery_id)
-            return await intake.start(run, event.repository.default_branch, IGNORED)
+            raise LookupError("a push is made durable by itself")
         case events.PullRequestEvent():
             return await _pull_request(intake, event)
         case events.MergeGroupEvent():
@@ -125,7 +134,7 @@ async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Rece
         newest = await find_newest_run(intake.connection, repo_id, run.commit_sha)
         if newest is not None and newest.trigger == "pull_request" and newest.target_ref == run.target_ref:
             return APPLIED  # judged for that already: the reconciler was faster
-    return await intake.start(run, None, APPLIED)
+    return await intake.start(run, APPLIED)
 
 
 async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Received:
@@ -138,25 +147,21 @@ async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Receiv
     run = run_of_merge_group(event, repo_id, intake.delivery_id)
     if run is not None and await list_targets_of(intake.connection, repo_id, [run.commit_sha]):
         return APPLIED  # found by the reconciler before its event came
-    return await intake.start(run, None, APPLIED)
+    return await intake.start(run, APPLIED)
 
 
 async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRunEvent) -> Received:
     """Re-running one check or all of them is the same: three new check runs; a burst of requests is one."""
     if isinstance(event, events.CheckRunEvent) and event.action == "requested_action":
         return await _requested_action(intake, event)
-    if event.action not in ("rerequested", "requested"):
+    if event.action != "rerequested":
         return IGNORED
     sha = event.check_suite.head_sha if isinstance(event, events.CheckSuiteEvent) else event.check_run.head_sha
     repo_id = await know_repo(intake.connection, event.repository, event.installation)
     former = await find_newest_run(intake.connection, repo_id, sha)
-    if isinstance(event, events.CheckSuiteEvent) and event.action == "requested":
-        # The push says the same: whichever comes first starts the run.
-        fresh = run_of_suite(event, repo_id, intake.delivery_id) if former is None else None
-        return await intake.start(fresh, event.repository.default_branch, IGNORED)
     if former is None or await asked_again_lately(intake.connection, repo_id, sha, SAME_REQUEST_S):
         return APPLIED
-    return await intake.start(run_again(former, intake.delivery_id), None, APPLIED)
+    return await intake.start(run_again(former, intake.delivery_id), APPLIED)
 
 
 async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:

@@ -12,6 +12,7 @@ import structlog
 
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.receive_delivery import receive_delivery
+from forgeguard_app.flows.take_pushes import Pushes
 from forgeguard_app.github.deliveries import Attempt, ask_again, get_payload, list_attempts
 from forgeguard_app.github.events import BadPayload, read_event
 from forgeguard_app.store.deliveries import list_known
@@ -68,5 +69,5 @@ async def _take(context: Context, attempt: Attempt) -> bool:
     except BadPayload as error:
         log.warning("delivery.malformed", delivery_id=attempt.guid, reason=str(error))
         return False
-    await receive_delivery(context.pool, attempt.guid, attempt.event, event)
+    await receive_delivery(context.pool, Pushes(context.pool), attempt.guid, attempt.event, event)
     return True

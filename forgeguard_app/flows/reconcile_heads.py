@@ -29,7 +29,7 @@ from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.pulls import close_others, upsert_pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import claim_unchecked, get_repo, lock_repo, set_default_branch
-from forgeguard_app.store.run_order import list_targets_of
+from forgeguard_app.store.run_order import find_branch_start, list_targets_of
 
 PRIORITY = -10  # of looking; what is found is audited as if it had been told
 FOUND_PRIORITY = 5
@@ -105,7 +105,9 @@ async def _start_missing(context: Context, heads: Heads) -> None:
         for pull in heads.pulls:
             await upsert_pull(connection, heads.repo_id, stored_pull(pull))
         await close_others(connection, heads.repo_id, [pull.number for pull in heads.pulls])
-        wanted = runs_of_heads(heads, await list_targets_of(connection, heads.repo_id, shas))
+        start = await find_branch_start(connection, heads.repo_id, heads.default[0]) if heads.default else None
+        fresh = start is not None and not start.drawn and start.first_push_id is None
+        wanted = runs_of_heads(heads, await list_targets_of(connection, heads.repo_id, shas), fresh=fresh)
         for run in wanted:
             run_id = await insert_run(connection, run)
             await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=FOUND_PRIORITY)

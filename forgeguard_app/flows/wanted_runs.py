@@ -106,12 +106,16 @@ def run_of_merge_group(event: events.MergeGroupEvent, repo_id: UUID, delivery_id
     )
 
 
-def runs_of_heads(heads: Heads, known: set[tuple[str, str | None]]) -> list[NewRun]:
-    """The runs that a repository's present heads lack: `known` are the heads with a run, each with its targets."""
+def runs_of_heads(heads: Heads, known: set[tuple[str, str | None]], *, fresh: bool = False) -> list[NewRun]:
+    """The runs that a repository's present heads lack: `known` are the heads with a run, each with its targets.
+
+    On a default branch that is `fresh`, never judged before, what stands there is the starting line.
+    """
     judged = {sha for sha, _ in known}
     wanted: list[NewRun] = []
     if heads.default is not None and heads.default[1] not in judged:
-        wanted.append(NewRun(heads.repo_id, heads.default[1], heads.default[0]))
+        trigger = "installation" if fresh else "push"
+        wanted.append(NewRun(heads.repo_id, heads.default[1], heads.default[0], trigger=trigger))
     for pull in heads.pulls:
         fork = pull.head.repo is None or pull.head.repo.id != heads.github_repo_id
         elsewhere = heads.default is not None and pull.base.ref != heads.default[0]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from forgeguard_app.store.audits import NewRun
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.repos import RepoFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +53,64 @@ async def list_known(connection: Connection, github_delivery_ids: list[str]) -> 
         "SELECT github_delivery_id FROM deliveries WHERE github_delivery_id = ANY($1::text[])", github_delivery_ids
     )
     return {row["github_delivery_id"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose installation it is; '' where the delivery does not say."""
+
+    github_id: int | None = None
+    login: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A push to be made durable: `run` is None where nothing is to be judged.
+
+    With `unless_known` a head that has any run gets no other.
+    """
+
+    account: Account
+    repo: RepoFacts
+    run: NewRun | None
+    unless_known: bool = False
+
+
+async def take_pushes(
+    connection: Connection, pushes: Sequence[tuple[Delivery, Push]], priorities: Sequence[int]
+) -> list[tuple[str, UUID | None]]:
+    """Each delivery's outcome ('known' where it was here before) and audit run, all of it in one statement.
+
+    In the order of the repositories, whose rows are locked, so that two calls cannot deadlock.
+    """
+    order = sorted(range(len(pushes)), key=lambda number: pushes[number][1].repo.github_repo_id)
+    columns = zip(*(_columns(*pushes[number]) for number in order), strict=True)
+    rows = await connection.fetch(_TAKE_PUSHES, *map(list, columns), list(priorities))
+    answers: list[tuple[str, UUID | None]] = [("known", None)] * len(pushes)
+    for number, row in zip(order, rows, strict=True):
+        answers[number] = (row["outcome"], row["run_id"])
+    return answers
+
+
+_TAKE_PUSHES = """
+SELECT taken.outcome, taken.run_id
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[],
+    $10::text[], $11::boolean[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::boolean[]
+) WITH ORDINALITY AS p(delivery, event, action, installation, account, login, kind, repo, name, head_branch, private, sha, branch,
+    before, message, author, unless_known, number)
+CROSS JOIN LATERAL take_push(p.delivery, p.event, p.action, p.installation, p.account, p.login, p.kind, p.repo, p.name,
+    p.head_branch, p.private, p.sha, p.branch, p.before, p.message, p.author, $18::integer[], p.unless_known) AS taken
+ORDER BY p.number
+"""
+
+
+def _columns(delivery: Delivery, push: Push) -> tuple[object, ...]:
+    run, repo, account = push.run, push.repo, push.account
+    what = (delivery.github_delivery_id, delivery.event, delivery.action, delivery.github_installation_id)
+    whose = (account.github_id, account.login, account.kind)
+    where = (repo.github_repo_id, repo.full_name, repo.default_branch, repo.private)
+    head: tuple[str | None, ...] = (None,) * 5
+    if run is not None:
+        head = (run.commit_sha, run.branch, run.before_sha, run.commit_message, run.commit_author)
+    return (*what, *whose, *where, *head, push.unless_known)

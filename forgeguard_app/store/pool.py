@@ -25,6 +25,7 @@ AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,  # a deadlock: one of two is to try again
     TimeoutError,
 )
 
@@ -33,13 +34,32 @@ AWAY = (
 async def only_one(pool: Pool, name: str) -> AsyncIterator[bool]:
     """Whether we are the one process that holds the name just now; the hold goes with the connection."""
     async with pool.acquire() as connection:
-        held: bool = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
+        try:
+            held: bool = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
+        except BaseException:
+            connection.terminate()  # it may hold the name
+            raise
         try:
             yield held
         finally:
             if held:
-                with contextlib.suppress(*AWAY):  # then the hold is gone with the connection
-                    await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
+                await _let_go(connection, name)
+
+
+async def _let_go(connection: Connection, name: str) -> None:
+    try:
+        await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
+    except AWAY:
+        connection.terminate()
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+async def _leave(connection: Connection) -> None:
+    """What a connection is given back with: nothing, since nobody here changes a session but `only_one`."""
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
 
 
 async def open_pool(dsn: str, *, size: int = 8) -> Pool:
@@ -51,6 +71,7 @@ async def open_pool(dsn: str, *, size: int = 8) -> Pool:
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
         max_inactive_connection_lifetime=300,
+        reset=_leave,
         server_settings={"search_path": SEARCH_PATH, "application_name": "forgeguard"},
     )
     return await pool

@@ -67,19 +67,6 @@ async def list_open_pulls(connection: Connection, repo_id: UUID, head_sha: str, 
     return [Pull(**row) for row in rows]
 
 
-async def is_open_head(connection: Connection, repo_id: UUID, head_ref: str) -> bool:
-    """Whether an open pull request of the repository's own has that branch as its head."""
-    found: bool = await connection.fetchval(
-        """
-        SELECT EXISTS (SELECT 1 FROM pulls WHERE repo_id = $1 AND state = 'open' AND head_ref = $2
-            AND head_repo_github_id = (SELECT github_repo_id FROM repos WHERE id = $1))
-        """,
-        repo_id,
-        head_ref,
-    )
-    return found
-
-
 async def close_others(connection: Connection, repo_id: UUID, open_numbers: Collection[int]) -> None:
     """GitHub listed its open pull requests: the others are closed."""
     await connection.execute(

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from forgeguard_app.store.audits import NewRun, Run
+from forgeguard_app.store.audits import Run
 from forgeguard_app.store.pool import Connection
 
 
@@ -131,34 +131,6 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
     return [Stranded(**row) for row in rows]
 
 
-async def adopt_push(connection: Connection, run: NewRun) -> UUID | None:
-    """The run that was made for this push already, by another event, which now knows all that this one says.
-
-    None where there is none. A branch that was reset to an earlier head was pushed from elsewhere, and is another push.
-    """
-    found: UUID | None = await connection.fetchval(
-        """
-        UPDATE audit_runs SET before_sha = coalesce(before_sha, $4), commit_message = coalesce(commit_message, $5),
-            commit_author = coalesce(commit_author, $6), delivery_id = coalesce(delivery_id, $7)
-        WHERE id = (
-            SELECT id FROM audit_runs
-            WHERE repo_id = $1 AND commit_sha = $2 AND branch = $3 AND trigger = 'push'
-                AND (before_sha IS NOT DISTINCT FROM $4 OR before_sha IS NULL OR $4 IS NULL)
-            ORDER BY created_at DESC LIMIT 1
-        )
-        RETURNING id
-        """,
-        run.repo_id,
-        run.commit_sha,
-        run.branch,
-        run.before_sha,
-        run.commit_message,
-        run.commit_author,
-        run.delivery_id,
-    )
-    return found
-
-
 async def list_targets_of(
     connection: Connection, repo_id: UUID, commit_shas: Collection[str]
 ) -> set[tuple[str, str | None]]:
@@ -198,3 +170,43 @@ async def list_refused(connection: Connection, github_installation_id: int) -> l
         github_installation_id,
     )
     return [row["id"] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class BranchStart:
+    """How a branch's judging began: whether a starting line was drawn, and the first push that we heard of."""
+
+    drawn: bool
+    first_push_id: UUID | None
+    before_sha: str | None
+
+
+async def find_branch_start(connection: Connection, repo_id: UUID, branch: str) -> BranchStart:
+    """What is known of the branch's first runs."""
+    drawn: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM audit_runs WHERE repo_id = $1 AND branch = $2 AND trigger = 'installation')",
+        repo_id,
+        branch,
+    )
+    first = await connection.fetchrow(
+        """
+        SELECT id, before_sha FROM audit_runs WHERE repo_id = $1 AND branch = $2 AND trigger = 'push'
+        ORDER BY created_at LIMIT 1
+        """,
+        repo_id,
+        branch,
+    )
+    return BranchStart(drawn, first["id"] if first else None, first["before_sha"] if first else None)
+
+
+async def set_before(connection: Connection, run_id: UUID, later_id: UUID) -> None:
+    """The run comes before the other one, whenever it was made."""
+    await connection.execute(
+        """
+        UPDATE audit_runs r SET created_at = later.created_at - interval '1 microsecond',
+            started_at = later.created_at - interval '1 microsecond'
+        FROM audit_runs later WHERE r.id = $1 AND later.id = $2
+        """,
+        run_id,
+        later_id,
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 from aiohttp import web
 
+from forgeguard_app.flows.take_pushes import Pushes
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.vault import Signer
 from forgeguard_app.web import keys
@@ -23,6 +24,7 @@ def make_web(pool: Pool, links: Signer, webhook_secrets: tuple[bytes, ...], gith
     """The application over an open pool; without webhook secrets it refuses deliveries."""
     app = web.Application(middlewares=[guarded])
     app[keys.POOL] = pool
+    app[keys.PUSHES] = Pushes(pool)
     app[keys.LINKS] = links
     app[keys.WEBHOOK_SECRETS] = webhook_secrets
     app[keys.GITHUB_URL] = github_url

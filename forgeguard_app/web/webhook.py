@@ -11,7 +11,7 @@ from aiohttp import web
 from forgeguard_app.flows.receive_delivery import receive_delivery
 from forgeguard_app.github.events import BadPayload, read_event
 from forgeguard_app.vault import signature_holds
-from forgeguard_app.web.keys import POOL, WEBHOOK_SECRETS
+from forgeguard_app.web.keys import POOL, PUSHES, WEBHOOK_SECRETS
 from forgeguard_app.web.problems import problem
 
 MAX_BODY_BYTES = 25 << 20
@@ -42,18 +42,19 @@ async def webhook(request: web.Request) -> web.Response:
         return problem(400, "X-GitHub-Event or X-GitHub-Delivery is missing or malformed.")
     if request.content_type != "application/json":
         return problem(400, "Set the webhook's content type to application/json.")
-    with structlog.contextvars.bound_contextvars(delivery_id=delivery_id, event_name=name):
-        try:
-            event = read_event(name, body)
-        except BadPayload as error:
-            log.warning("delivery.malformed", reason=str(error))
-            return problem(400, f"The body is not a {name} delivery: {error}")
-        received = await receive_delivery(request.app[POOL], delivery_id, name, event)
-        log.info(
-            "delivery.received",
-            outcome=received.outcome,
-            audit_run_id=str(received.run_id) if received.run_id else None,
-        )
+    try:
+        event = read_event(name, body)
+    except BadPayload as error:
+        log.warning("delivery.malformed", delivery_id=delivery_id, event_name=name, reason=str(error))
+        return problem(400, f"The body is not a {name} delivery: {error}")
+    received = await receive_delivery(request.app[POOL], request.app[PUSHES], delivery_id, name, event)
+    log.info(
+        "delivery.received",
+        delivery_id=delivery_id,
+        event_name=name,
+        outcome=received.outcome,
+        audit_run_id=str(received.run_id) if received.run_id else None,
+    )
     status = 202 if received.outcome in ("accepted", "applied") else 200
     return web.json_response({"outcome": received.outcome}, status=status)
 
