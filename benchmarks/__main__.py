@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import engine, first_verdict, intake, push_latency
+from benchmarks import burst, downtime, engine, first_verdict, intake, push_latency, sharing
 
 ALL = {
-    "first_verdict": first_verdict.main,
-    "push_latency": push_latency.main,
-    "engine": engine.main,
-    "intake": intake.main,
-}
+    "first_verdict": first_verdict.main, "push_latency": push_latency.main, "engine": engine.main, "intake": intake.main,
+    "downtime": downtime.main, "burst": burst.main, "sharing": sharing.main,
+}  # fmt: skip
 
 
 def main() -> None:
+    """Runs the named measurements, or all."""
     for name in sys.argv[1:] or list(ALL):
         print(f"== {name}", flush=True)
         ALL[name]()
