@@ -14,6 +14,7 @@ from aiohttp import web
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.examine import Sign, examine_database, examine_github
 from forgeguard_app.flows.reconcile_deliveries import Reconciled, reconcile_deliveries
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
@@ -23,7 +24,7 @@ from forgeguard_app.judging.judge import Judge
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.embedded import embedded_postgres
 from forgeguard_app.store.migrate import migrate, schema_state
-from forgeguard_app.store.pool import Pool, open_pool
+from forgeguard_app.store.pool import AWAY, Pool, open_pool
 from forgeguard_app.vault import Signer, load_keys
 from forgeguard_app.web.server import make_web
 
@@ -127,6 +128,32 @@ async def redeliver(settings: Settings, since: timedelta) -> Reconciled:
     """Compares GitHub's delivery log with the inbox once, and asks again for what is missing."""
     async with contexts(settings) as (_, context):
         return await reconcile_deliveries(context, since)
+
+
+async def examine(settings: Settings) -> AsyncIterator[Sign]:
+    """What the doctor finds, part by part."""
+    try:
+        async with database(settings) as dsn:
+            if settings.database_url is None:
+                await migrate(dsn)
+            pool = await open_pool(dsn, size=2)
+            async for sign in examine_database(pool):
+                yield sign
+            pool.terminate()
+    except (UserError, *AWAY) as error:
+        said = str(error) if isinstance(error, UserError) else type(error).__name__
+        yield Sign("database", False, f"cannot be reached: {said}", "start it, or mend FORGEGUARD_DATABASE_URL")
+        return
+    if settings.app is None:
+        remedy = "set FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and FORGEGUARD_WEBHOOK_SECRET"
+        yield Sign("credentials", False, "no App is configured", remedy)
+        return
+    try:
+        async with contexts(settings) as (_, context):
+            async for sign in examine_github(context):
+                yield sign
+    except (UserError, *AWAY):
+        return  # the database, of which it was said above
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:

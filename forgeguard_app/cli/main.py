@@ -15,6 +15,7 @@ VERBS = {
     "serve": "the web server, with workers beside it",
     "worker": "one worker",
     "migrate": "bring the database to the current schema",
+    "doctor": "say what is configured, what is reachable, and how to mend what is not",
     "redeliver": "ask GitHub again for the webhook deliveries that we never got",
     "audit": "the same audit on a local git repository",
 }

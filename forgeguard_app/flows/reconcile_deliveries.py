@@ -17,6 +17,7 @@ from forgeguard_app.github.deliveries import Attempt, ask_again, get_payload, li
 from forgeguard_app.github.events import BadPayload, read_event
 from forgeguard_app.store.deliveries import list_known
 
+WINDOW_CLOSES = timedelta(days=2, hours=12)  # GitHub keeps them for three days
 MAX_ASKED = 1_000  # a pass; the next one goes on
 log = structlog.get_logger()
 
@@ -48,6 +49,13 @@ async def reconcile_deliveries(context: Context, since: timedelta) -> Reconciled
         else:
             await ask_again(context.app, attempt.id)
             asked += 1
+    context.counts.add("missed", "asked", asked)
+    context.counts.add("missed", "taken", taken)
+    closing = [attempt for attempt in missing if now - attempt.delivered_at > WINDOW_CLOSES]
+    if closing:
+        log.error(
+            "deliveries.window_closing", number=len(closing), remedy="GitHub forgets them soon: run forgeguard doctor"
+        )
     if missing:
         log.info("deliveries.reconciled", seen=len(newest), asked=asked, taken=taken)
     return Reconciled(len(newest), asked, taken)

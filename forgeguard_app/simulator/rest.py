@@ -38,6 +38,7 @@ class RestFace:
         table: list[tuple[str, str, Handler]] = [
             ("GET", "/app", self.app.get_app),
             ("GET", "/app/installations", self.app.list_installations),
+            ("GET", "/app/hook/config", self.app.get_hook),
             ("GET", "/app/hook/deliveries", self.app.list_deliveries),
             ("GET", r"/app/hook/deliveries/{id:\d+}", self.app.get_delivery),
             ("POST", r"/app/hook/deliveries/{id:\d+}/attempts", self.app.redeliver),

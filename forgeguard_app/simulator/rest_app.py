@@ -54,6 +54,11 @@ class AppRoutes:
         }
         return web.json_response(body, status=201)
 
+    async def get_hook(self, request: web.Request) -> web.Response:
+        self.gate.app(request)
+        url = self.world.app.webhook_url if self.world.app else ""
+        return web.json_response({"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": url})
+
     async def list_installations(self, request: web.Request) -> web.Response:
         self.gate.app(request)
         found = [self.shapes.installation(one) for one in self.world.installations.values()]

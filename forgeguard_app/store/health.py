@@ -10,10 +10,20 @@ from forgeguard_app.store.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Ages and latencies in seconds; latencies and deliveries are those of the last hour."""
+    """Ages and latencies in seconds; latencies and deliveries are those of the last hour.
+
+    `writes_used` is the most that any installation used of GitHub's hour; `blocked` counts the installations that
+    GitHub told to wait, `waiting` the verdicts that find no room, `refused` those that GitHub does not take.
+    """
 
     oldest_unjudged_s: float
     unjudged: int
+    waiting: int
+    refused: int
+    blocked: int
+    writes_used: int
+    lowest_remaining: int | None
+    workers: int
     jobs: Mapping[str, int]
     deliveries: Mapping[str, int]
     latency_p50_s: float
@@ -22,10 +32,14 @@ class Health:
 
 async def read_health(connection: Connection) -> Health:
     """The figures; heads of suspended installations and removed repositories wait by intent and do not count."""
-    unjudged = await connection.fetchrow(
+    heads = await connection.fetchrow(
         """
-        SELECT count(*) AS number, coalesce(extract(epoch FROM now() - min(a.created_at)), 0)::float8 AS age
+        SELECT count(*) FILTER (WHERE publish_error IS NULL) AS unjudged,
+            coalesce(extract(epoch FROM now() - min(a.created_at) FILTER (WHERE publish_error IS NULL)), 0)::float8 AS age,
+            count(*) FILTER (WHERE publish_error IS NOT NULL) AS refused,
+            count(*) FILTER (WHERE a.status = 'completed' AND l.waiting_until IS NOT NULL) AS waiting
         FROM audit_runs a JOIN repos r ON r.id = a.repo_id LEFT JOIN installations i ON i.id = r.installation_id
+        LEFT JOIN rate_limits l ON l.github_installation_id = i.github_installation_id
         WHERE a.published_at IS NULL AND r.removed_at IS NULL AND i.status = 'active'
         """
     )
@@ -37,19 +51,56 @@ async def read_health(connection: Connection) -> Health:
             WHERE published_at > now() - interval '1 hour') AS published
         """
     )
+    rates = await connection.fetchrow(
+        """
+        SELECT count(*) FILTER (WHERE blocked_until > now()) AS blocked,
+            min(remaining) FILTER (WHERE resets_at > now()) AS lowest,
+            coalesce((SELECT max(used) FROM (SELECT sum(writes) AS used FROM rate_uses
+                WHERE used_at > now() - interval '1 hour' GROUP BY github_installation_id) AS hour), 0)::integer AS used,
+            (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '15 seconds') AS workers
+        FROM rate_limits
+        """
+    )
     jobs = await connection.fetch(
         "SELECT status::text AS name, count(*) AS number FROM procrastinate_jobs WHERE status IN ('todo', 'doing', 'failed') GROUP BY 1"
     )
     deliveries = await connection.fetch(
         "SELECT outcome AS name, count(*) AS number FROM deliveries WHERE received_at > now() - interval '1 hour' GROUP BY 1"
     )
-    if unjudged is None or latency is None:
+    if heads is None or latency is None or rates is None:
         raise LookupError("an aggregate gives one row")
     return Health(
-        oldest_unjudged_s=unjudged["age"],
-        unjudged=unjudged["number"],
+        oldest_unjudged_s=heads["age"],
+        unjudged=heads["unjudged"],
+        waiting=heads["waiting"],
+        refused=heads["refused"],
+        blocked=rates["blocked"],
+        writes_used=rates["used"],
+        lowest_remaining=rates["lowest"],
+        workers=rates["workers"],
         jobs={row["name"]: row["number"] for row in jobs},
         deliveries={row["name"]: row["number"] for row in deliveries},
         latency_p50_s=latency["p50"],
         latency_p95_s=latency["p95"],
     )
+
+
+class _Undone(Exception):
+    """Takes the probe back."""
+
+
+async def probe_intake(connection: Connection) -> None:
+    """Writes what a delivery writes first, and takes it back; raises as the database does where it cannot."""
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "INSERT INTO deliveries (github_delivery_id, event, outcome) VALUES (gen_random_uuid()::text, 'probe', 'ignored')"
+            )
+            raise _Undone
+    except _Undone:
+        return
+
+
+async def read_version(connection: Connection) -> int:
+    """PostgreSQL's version as a number, 140000 for 14."""
+    return int(await connection.fetchval("SHOW server_version_num"))

@@ -26,6 +26,8 @@ AWAY = (
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,  # a deadlock: one of two is to try again
+    asyncpg.InsufficientResourcesError,  # its disk is full, or it has no connection left
+    asyncpg.ReadOnlySQLTransactionError,  # it is somebody's standby just now
     TimeoutError,
 )
 

@@ -6,6 +6,7 @@ import asyncio
 
 from aiohttp import web
 
+from forgeguard_app.store.health import probe_intake
 from forgeguard_app.store.migrate import schema_state
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import count_waiting
@@ -29,8 +30,10 @@ async def readyz(request: web.Request) -> web.Response:
             if checks["schema"] == "ok":
                 await count_waiting(connection)
                 checks["queue"] = "ok"
+                await probe_intake(connection)
+                checks["intake"] = "ok"
     except AWAY:
-        checks["database"] = "away"
+        checks["intake" if "queue" in checks else "database"] = "away" if "queue" not in checks else "cannot write"
     ready = all(state == "ok" for state in checks.values())
     return web.json_response(
         {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503

@@ -2,55 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from forgeguard_app.store.counters import list_counts
 from forgeguard_app.store.health import Health, read_health
 from forgeguard_app.web.keys import POOL
+
+WRITES_PER_HOUR = 500
 
 
 class _Figures(Collector):
     """One reading as metrics."""
 
-    def __init__(self, health: Health) -> None:
-        self.health = health
+    def __init__(self, health: Health, counts: Mapping[tuple[str, str], int]) -> None:
+        self.health, self.counts = health, counts
 
     def collect(self) -> Iterable[Metric]:
+        for name, said, value in self._single():
+            yield GaugeMetricFamily(f"forgeguard_{name}", said, value)
         health = self.health
-        yield GaugeMetricFamily(
-            "forgeguard_oldest_unjudged_head_seconds",
+        latency = {"0.5": health.latency_p50_s, "0.95": health.latency_p95_s}
+        yield _gauges("push_to_verdict_seconds", "From delivery to published verdict, last hour.", "quantile", latency)
+        jobs = {status: health.jobs.get(status, 0) for status in ("todo", "doing", "failed")}
+        yield _gauges("jobs", "Jobs in the queue.", "status", jobs)
+        received = {outcome: health.deliveries.get(outcome, 0) for outcome in ("accepted", "applied", "ignored")}
+        yield _gauges("deliveries_last_hour", "Deliveries received, last hour.", "outcome", received)
+        yield self._counters("errors", "errors", "Work that failed and is tried again or given up.", "kind")
+        yield self._counters("deliveries_missed", "missed", "Deliveries that GitHub logged and we never got.", "found")
+
+    def _single(self) -> Iterable[tuple[str, str, float]]:
+        health = self.health
+        yield (
+            "oldest_unjudged_head_seconds",
             "Age of the oldest head without a verdict on GitHub.",
             health.oldest_unjudged_s,
         )
-        yield GaugeMetricFamily("forgeguard_unjudged_heads", "Heads without a verdict on GitHub.", health.unjudged)
-        latency = GaugeMetricFamily(
-            "forgeguard_push_to_verdict_seconds", "From delivery to published verdict, last hour.", labels=["quantile"]
-        )
-        latency.add_metric(["0.5"], health.latency_p50_s)
-        latency.add_metric(["0.95"], health.latency_p95_s)
-        yield latency
-        jobs = GaugeMetricFamily("forgeguard_jobs", "Jobs in the queue.", labels=["status"])
-        for status in ("todo", "doing", "failed"):
-            jobs.add_metric([status], health.jobs.get(status, 0))
-        yield jobs
-        deliveries = GaugeMetricFamily(
-            "forgeguard_deliveries_last_hour", "Deliveries received, last hour.", labels=["outcome"]
-        )
-        for outcome in ("accepted", "applied", "ignored"):
-            deliveries.add_metric([outcome], health.deliveries.get(outcome, 0))
-        yield deliveries
+        yield "unjudged_heads", "Heads without a verdict on GitHub.", health.unjudged
+        yield "waiting_verdicts", "Verdicts that wait for room in GitHub's limits.", health.waiting
+        yield "refused_verdicts", "Verdicts that GitHub does not take; the audit says why.", health.refused
+        yield "blocked_installations", "Installations whose limits GitHub says are used up.", health.blocked
+        left = WRITES_PER_HOUR - health.writes_used
+        yield "rate_writes_left", "Of GitHub's 500 writes an hour, what the busiest installation has left.", left
+        if health.lowest_remaining is not None:
+            yield "rate_remaining", "The lowest primary limit that GitHub told of.", health.lowest_remaining
+        yield "workers", "Workers that gave a sign of life.", health.workers
+
+    def _counters(self, name: str, kept: str, said: str, label: str) -> Metric:
+        family = CounterMetricFamily(f"forgeguard_{name}", said, labels=[label])
+        for (counter, value), number in self.counts.items():
+            if counter == kept:
+                family.add_metric([value], number)
+        return family
+
+
+def _gauges(name: str, said: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"forgeguard_{name}", said, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family
 
 
 async def metrics(request: web.Request) -> web.Response:
     """The figures in Prometheus' text format."""
     async with request.app[POOL].acquire() as connection:
-        health = await read_health(connection)
+        health, counts = await read_health(connection), await list_counts(connection)
     registry = CollectorRegistry()
-    registry.register(_Figures(health))
+    registry.register(_Figures(health, counts))
     return web.Response(
         body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
     )

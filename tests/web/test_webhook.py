@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import io
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from forgeguard_app.store.counters import add_counts
 from forgeguard_app.store.pool import Pool
 from tests.support.running import Product, running
 
@@ -179,6 +181,53 @@ async def test_health(intake: Product) -> None:
     for path in ("/healthz", "/readyz"):
         async with intake.session.get(intake.address + path) as answer:
             assert answer.status == 200
+
+
+async def test_where_nothing_can_be_written_the_server_is_not_ready_and_github_is_told_when_to_come_back(
+    own_dsn: str, tmp_path: Path
+) -> None:
+    async with running(own_dsn, tmp_path / "p", worker=False) as product:
+        async with product.pool.acquire() as connection:
+            await connection.execute(
+                f"ALTER DATABASE {own_dsn.split('/')[3].split('?', maxsplit=1)[0]} SET default_transaction_read_only = on"
+            )
+        await product.pool.expire_connections()
+        async with product.session.get(f"{product.address}/readyz") as answer:
+            assert answer.status == 503
+            assert (await answer.json())["checks"]["intake"] == "cannot write"
+        status, _ = await deliver(product, json.dumps(PUSH).encode())
+        assert status == 503
+
+
+async def test_metrics_say_what_operators_watch(intake: Product) -> None:
+    await deliver(intake, json.dumps(PUSH).encode())
+    intake.context.counts.add("errors", "Broken", 3)
+    async with intake.pool.acquire() as connection:
+        await add_counts(connection, intake.context.counts.take())
+    async with intake.session.get(f"{intake.address}/metrics") as answer:
+        text = await answer.text()
+    for line in (
+        "forgeguard_unjudged_heads 1.0", 'forgeguard_errors_total{kind="Broken"} 3.0', "forgeguard_rate_writes_left 500.0",
+        'forgeguard_jobs{status="todo"} 1.0', 'forgeguard_deliveries_last_hour{outcome="accepted"} 1.0', "forgeguard_workers 0.0",
+    ):  # fmt: skip
+        assert line in text, text
+    assert "forgeguard_oldest_unjudged_head_seconds" in text
+
+
+async def test_pushes_that_arrive_together_are_each_answered_and_one_bad_one_harms_no_other(intake: Product) -> None:
+    bodies = [
+        json.dumps({**PUSH, "after": f"{number:040x}", "ref": f"refs/heads/b{number}"}).encode()
+        for number in range(1, 60)
+    ]
+    async with intake.pool.acquire() as connection:
+        await connection.execute("ALTER TABLE audit_runs ADD CONSTRAINT no_seven CHECK (branch <> 'b7')")
+    try:
+        answers = await asyncio.gather(*(deliver(intake, body) for body in bodies))
+    finally:
+        async with intake.pool.acquire() as connection:
+            await connection.execute("ALTER TABLE audit_runs DROP CONSTRAINT no_seven")
+    assert sorted(status for status, _ in answers) == [202] * 58 + [500]
+    assert await count(intake.pool, "audit_runs") == await count(intake.pool, "procrastinate_jobs") == 58
 
 
 async def test_a_strange_path_is_a_problem_and_not_a_trace(intake: Product) -> None:

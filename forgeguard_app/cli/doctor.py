@@ -1,0 +1,38 @@
+"""`forgeguard doctor`: what is configured, what is reachable, and how to mend what is not."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator
+
+from rich.console import Console
+from rich.text import Text
+
+from forgeguard_app.app import examine
+from forgeguard_app.flows.examine import Sign
+from forgeguard_app.settings import load_settings
+
+TIMEOUT_S = 120
+
+
+def add_arguments(_: argparse.ArgumentParser) -> None:
+    """It has none."""
+
+
+def run(_: argparse.Namespace) -> int:
+    """0 where all is well, 1 where something is not."""
+    settings = load_settings()
+    return asyncio.run(asyncio.wait_for(_tell(examine(settings)), TIMEOUT_S))
+
+
+async def _tell(signs: AsyncIterator[Sign]) -> int:
+    console, ill = Console(highlight=False, soft_wrap=True), 0
+    async for sign in signs:
+        mark = Text("ok   ", style="green") if sign.well else Text("ILL  ", style="bold red")
+        console.print(Text.assemble(mark, (f"{sign.part}: ", "bold"), sign.said))
+        if not sign.well:
+            ill += 1
+            console.print(Text(f"     → {sign.remedy}"))
+    console.print("All is well." if not ill else f"{ill} to mend.")
+    return 1 if ill else 0

@@ -1,0 +1,145 @@
+"""What the doctor says: each part, whether it is well, and how to mend it where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.context import Context
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.deliveries import Attempt, list_attempts
+from forgeguard_app.github.events import clean_text
+from forgeguard_app.github.permissions import lacking, not_subscribed
+from forgeguard_app.store.deliveries import list_known
+from forgeguard_app.store.health import probe_intake, read_health, read_version
+from forgeguard_app.store.installations import list_live_installations
+from forgeguard_app.store.migrate import schema_state
+from forgeguard_app.store.pool import AWAY, Pool
+
+OLDEST_WELL_S = 300.0
+SKEW_WELL_S = 30.0
+MAX_LOOKED_AT = 1_000
+MIN_VERSION = 140_000
+DAY = timedelta(days=1)
+SETTLED = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One part: whether it is well, what is said of it, and the remedy where it is not."""
+
+    part: str
+    well: bool
+    said: str
+    remedy: str = ""
+
+
+async def examine_database(pool: Pool) -> AsyncIterator[Sign]:
+    """The database, its schema, the queue and what waits in it."""
+    try:
+        async with pool.acquire() as connection:
+            version = await read_version(connection)
+            yield Sign(
+                "database", version >= MIN_VERSION, f"PostgreSQL {version // 10_000}", "use PostgreSQL 14 or later"
+            )
+            state = await schema_state(connection)
+            yield Sign("schema", not state, state or "current", "run `forgeguard migrate`")
+            if state:
+                return
+            await probe_intake(connection)
+            yield Sign("intake", True, "a delivery can be made durable")
+            health = await read_health(connection)
+    except AWAY as error:
+        remedy = "start it, make room on its disk, or mend FORGEGUARD_DATABASE_URL"
+        yield Sign("database", False, f"cannot be used: {type(error).__name__}", remedy)
+        return
+    waiting = health.jobs.get("todo", 0)
+    yield Sign(
+        "workers", health.workers > 0, f"{health.workers} at work, {waiting} jobs wait", "start `forgeguard worker`"
+    )
+    failed = health.jobs.get("failed", 0)
+    yield Sign(
+        "queue", not failed, f"{failed} jobs were given up", "the log says why under `job.failed`; they go after a week"
+    )
+    oldest = health.oldest_unjudged_s
+    yield Sign(
+        "heads",
+        oldest < OLDEST_WELL_S,
+        f"{health.unjudged} without a verdict, the oldest for {oldest:.0f} s",
+        "start more workers; where verdicts wait for GitHub's limits, they come by themselves",
+    )
+    yield Sign(
+        "limits", not health.blocked, f"{health.blocked} installations told to wait, {health.waiting} verdicts wait for room",
+        "nothing: they are published as soon as GitHub allows it",
+    )  # fmt: skip
+    yield Sign(
+        "verdicts",
+        not health.refused,
+        f"{health.refused} that GitHub does not take",
+        "their audits say why; see permissions",
+    )
+
+
+async def examine_github(context: Context) -> AsyncIterator[Sign]:
+    """GitHub, the App's credentials and clock, permissions, the webhook and its deliveries."""
+    try:
+        app = await context.app.ask("GET", "/app")
+        hook = await context.app.ask("GET", "/app/hook/config")
+    except (Temporary, Refused) as error:
+        remedy = "mend FORGEGUARD_GITHUB_API_URL, FORGEGUARD_APP_ID or FORGEGUARD_PRIVATE_KEY, or wait for GitHub"
+        yield Sign("GitHub", False, str(error)[:200], remedy)
+        return
+    yield Sign("GitHub", True, f"we are the App {clean_text(str(app.get('slug')), 100)}")
+    skew = context.client.clock.skew_s
+    yield Sign("clock", abs(skew) < SKEW_WELL_S, f"{abs(skew):.0f} s off GitHub's", "let NTP set this machine's clock")
+    wrong = [
+        *lacking(app.get("permissions") or {}),
+        *(f"event {one}" for one in not_subscribed(app.get("events") or ())),
+    ]
+    yield Sign(
+        "permissions",
+        not wrong,
+        "as app.yml asks" if not wrong else "lacking " + ", ".join(wrong),
+        "add them in the App's settings",
+    )
+    async for sign in _installations(context):
+        yield sign
+    wanted = f"{context.address}/webhooks/github"
+    yield Sign(
+        "webhook",
+        hook.get("url") == wanted,
+        f"GitHub sends to {clean_text(str(hook.get('url')), 300)}",
+        f"set it to {wanted}",
+    )
+    yield await _deliveries(context)
+
+
+async def _installations(context: Context) -> AsyncIterator[Sign]:
+    async with context.pool.acquire() as connection:
+        installations = await list_live_installations(connection)
+    suspended = sum(one.status == "suspended" for one in installations)
+    yield Sign("installations", True, f"{len(installations)}, of them {suspended} suspended")
+    for one in installations:
+        wrong = lacking(one.permissions) if one.permissions else []
+        if wrong and one.status == "active":
+            remedy = "its owner accepts the new permissions in the installation's settings"
+            yield Sign(f"installation {one.account_login}", False, "lacks " + ", ".join(wrong), remedy)
+
+
+async def _deliveries(context: Context) -> Sign:
+    now = datetime.fromtimestamp(context.client.clock.now(), UTC)
+    newest: dict[str, Attempt] = {}
+    async for attempt in list_attempts(context.app):
+        if now - attempt.delivered_at > DAY or len(newest) >= MAX_LOOKED_AT:
+            break
+        if now - attempt.delivered_at > SETTLED:
+            newest.setdefault(attempt.guid, attempt)
+    async with context.pool.acquire() as connection:
+        known = await list_known(connection, list(newest))
+    missed = len(newest) - len(known)
+    return Sign(
+        "deliveries", not missed, f"{missed} of the last day's {len(newest)} never arrived",
+        "run `forgeguard redeliver`; a worker does so every few minutes",
+    )  # fmt: skip

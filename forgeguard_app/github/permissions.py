@@ -1,0 +1,25 @@
+"""What the App asks of GitHub; `app.yml` says why, and a test keeps the two the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+PERMISSIONS: Mapping[str, str] = {
+    "checks": "write", "contents": "read", "pull_requests": "read", "merge_queues": "read", "metadata": "read",
+}  # fmt: skip
+EVENTS = ("merge_group", "pull_request", "push", "repository")
+_LEVELS = ("read", "write", "admin")
+
+
+def lacking(granted: Mapping[str, str]) -> list[str]:
+    """The permissions that are needed and not granted, as `name: level`."""
+    return [f"{name}: {level}" for name, level in PERMISSIONS.items() if not _covers(granted.get(name), level)]
+
+
+def not_subscribed(events: Collection[str]) -> list[str]:
+    """The events that are needed and not subscribed."""
+    return [event for event in EVENTS if event not in events]
+
+
+def _covers(granted: str | None, needed: str) -> bool:
+    return granted in _LEVELS and _LEVELS.index(granted) >= _LEVELS.index(needed)

@@ -1,0 +1,92 @@
+"""The doctor says in words what is well and what is not, with the remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from forgeguard_app.github.permissions import EVENTS, PERMISSIONS
+from forgeguard_app.simulator.state import stamp
+from tests.support.running import APP_ID, PRIVATE_KEY, Product, running
+
+ROOT = Path(__file__).parents[2]
+
+
+async def doctor(product: Product, **changes: str) -> tuple[int, str]:
+    env = {
+        **os.environ, "FORGEGUARD_DATABASE_URL": product.dsn, "FORGEGUARD_SECRET_KEY": "k" * 32, "FORGEGUARD_HOME": str(product.context.home),
+        "FORGEGUARD_APP_ID": str(APP_ID), "FORGEGUARD_PRIVATE_KEY": PRIVATE_KEY, "FORGEGUARD_WEBHOOK_SECRET": "s",
+        "FORGEGUARD_GITHUB_URL": product.github.address, "FORGEGUARD_GITHUB_API_URL": product.github.api_url,
+        "FORGEGUARD_PUBLIC_URL": product.address, "PYTHONPATH": str(ROOT), **changes,
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "forgeguard_app.cli.main", "doctor", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, (out + err).decode()
+
+
+async def test_all_is_well(product: Product) -> None:
+    await product.repository()
+    status, said = await doctor(product)
+    assert status == 0, said
+    assert "ILL" not in said and said.count("ok   ") == 14
+    assert said.endswith("All is well.\n")
+
+
+async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        app = product.github.world.app
+        assert app is not None
+        product.github.world.skew_s = 100.0
+        app.permissions.pop("merge_queues")
+        app.events.remove("merge_group")
+        app.webhook_url, address = "http://127.0.0.1:9/nobody", app.webhook_url
+        await product.repository()
+        for delivery in product.github.world.deliveries:
+            delivery.delivered_at = stamp(product.github.world.now() - 600)
+        status, said = await doctor(product)
+    assert status == 1
+    for words in (
+        "ILL  workers: 0 at work", "→ start `forgeguard worker`", "ILL  clock: 100 s off", "lacking merge_queues: read, event merge_group",
+        f"→ set it to {address}", "ILL  deliveries: 1 of the last day's 1 never arrived", "→ run `forgeguard redeliver`", "5 to mend",
+    ):  # fmt: skip
+        assert words in said, (words, said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"FORGEGUARD_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}, "ILL  database: cannot be reached"),
+        ({"FORGEGUARD_GITHUB_API_URL": "http://127.0.0.1:9"}, "ILL  GitHub: GitHub was not reached"),
+        ({"FORGEGUARD_APP_ID": "99"}, "ILL  GitHub: GitHub does not take us for the App"),
+    ],
+)
+async def test_what_cannot_be_reached_is_named(product: Product, changes: dict[str, str], words: str) -> None:
+    status, said = await doctor(product, **changes)
+    assert (status, words in said) == (1, True), said
+    assert "Traceback" not in said
+
+
+async def test_an_installation_that_withdrew_a_permission_is_named(product: Product) -> None:
+    _, installation = await product.repository()
+    assert installation is not None
+    installation.permissions = {"metadata": "read", "checks": "read"}
+    product.github.webhooks.send(
+        "installation", product.github.installation_payload("new_permissions_accepted", installation)
+    )
+    await product.idle()
+    status, said = await doctor(product)
+    assert status == 1
+    assert f"installation {installation.account.login}: lacks checks: write, contents: read" in said
+
+
+def test_what_the_code_needs_is_what_app_yml_asks_for() -> None:
+    asked = yaml.safe_load((ROOT / "app.yml").read_text())
+    assert asked["permissions"] == dict(PERMISSIONS)
+    assert asked["events"] == list(EVENTS)
