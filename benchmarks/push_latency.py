@@ -1,6 +1,6 @@
 """Push to last check run, with real processes: warm mirror, ten changed files a push, a simulator without delay.
 
-The simulator's secondary limits are off, or GitHub's 80 writes a minute would be what is measured. The clock starts
+GitHub's limits are in force, and eight installations share the pushes. The clock starts
 when GitHub sends the webhook, which is when the push is in, and stops when the third check run is completed.
 """
 
@@ -12,14 +12,17 @@ import os
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from forgeguard_app.cli.demo import Stage, _git, _install, serving
 from forgeguard_app.simulator.server import SimulatedGitHub
+from forgeguard_app.simulator.state import Repository
 
 PUSHES = 120
+REPOSITORIES = 8  # with an installation each, so that no limit of GitHub's is what is measured
 FILES = 400
 CHANGED = 10
 BOUNDARIES = '{"layers": [{"name": "a", "glob": "pkg/a*/**"}, {"name": "b", "glob": "pkg/b*/**", "forbidden": [{"pattern": "SELECT", "reason": "r"}]}], "order": ["a", "b"]}'
@@ -33,30 +36,23 @@ def main() -> None:
 
 
 async def _measure(folder: Path) -> None:
-    async with SimulatedGitHub(folder / "github", secondary_limits=False) as github, serving(github, folder) as address:
-        owner = github.world.add_account("bench")
-        repository = await github.create_repository(owner, "bench")
-        stage = Stage(github, repository, Console(), address)
-        work = folder / "work"
-        _write(work, range(FILES), 0)
-        (work / "boundaries.json").write_text(BOUNDARIES)
-        (work / "pyproject.toml").write_text('[project]\nname = "bench"\nversion = "1"\ndependencies = ["requests"]\n')
-        await _git(work, "init", "--quiet", "--initial-branch=main")
-        url = github.clone_url(repository)
-        await _commit_push(work, url)
-        await _install(stage)
+    async with SimulatedGitHub(folder / "github") as github, serving(github, folder) as address:
+        places = [await _place(github, folder, number, address) for number in range(REPOSITORIES)]
         took: list[float] = []
         requests = 0
-        for number in range(PUSHES + 5):
-            _write(work, range(number * 7 % FILES, number * 7 % FILES + CHANGED), number + 1)
+        for number in range(PUSHES + REPOSITORIES):
+            place = places[number % REPOSITORIES]
+            _write(place.work, range(number * 7 % FILES, number * 7 % FILES + CHANGED), number + 1)
             github.world.requests.clear()
-            sha = await _commit(work)
-            pushing = asyncio.create_task(_git(work, "push", "--quiet", url, "main"))
-            sent = await _sent(github, number + 1)
-            await _completed(github, repository.id, sha)
-            if number >= 5:
+            sha = await _commit(place.work)
+            pushing = asyncio.create_task(_git(place.work, "push", "--quiet", place.url, "main"))
+            sent = await _sent(github, place.repository.id, number // REPOSITORIES + 1)
+            await _completed(github, place.repository.id, sha)
+            if number >= REPOSITORIES:
                 took.append(time.perf_counter() - sent)
-                requests = max(requests, len(github.world.requests))
+                requests = max(
+                    requests, sum("hook" not in path and "pulls" not in path for _, path in github.world.requests)
+                )
             await pushing
         quantiles = statistics.quantiles(took, n=100)
         print(
@@ -81,13 +77,39 @@ async def _commit(work: Path) -> str:
     return await _git(work, "rev-parse", "HEAD")
 
 
+@dataclass(frozen=True)
+class Place:
+    """A repository with the App installed, and where it is worked on."""
+
+    repository: Repository
+    work: Path
+    url: str
+
+
+async def _place(github: SimulatedGitHub, folder: Path, number: int, address: str) -> Place:
+    repository = await github.create_repository(github.world.add_account(f"bench{number}"), "bench")
+    work = folder / f"work{number}"
+    _write(work, range(FILES), 0)
+    (work / "boundaries.json").write_text(BOUNDARIES)
+    (work / "pyproject.toml").write_text('[project]\nname = "bench"\nversion = "1"\ndependencies = ["requests"]\n')
+    await _git(work, "init", "--quiet", "--initial-branch=main")
+    url = github.clone_url(repository)
+    await _commit_push(work, url)
+    await _install(Stage(github, repository, Console(), address))
+    await _completed(github, repository.id, await _git(work, "rev-parse", "HEAD"))
+    return Place(repository, work, url)
+
+
 async def _commit_push(work: Path, url: str) -> None:
     await _commit(work)
     await _git(work, "push", "--quiet", url, "main")
 
 
-async def _sent(github: SimulatedGitHub, number: int) -> float:
-    while sum(delivery.event == "push" for delivery in github.world.deliveries) < number:
+async def _sent(github: SimulatedGitHub, repository_id: int, number: int) -> float:
+    def pushes() -> int:
+        return sum(one.event == "push" and one.repository_id == repository_id for one in github.world.deliveries)
+
+    while pushes() < number:
         await asyncio.sleep(0.001)
     return time.perf_counter()
 

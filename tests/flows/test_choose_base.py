@@ -1,0 +1,47 @@
+"""Which earlier head counts, whatever order the deliveries came in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from forgeguard_app.flows.choose_base import earlier_passed
+from forgeguard_app.store.audits import Run
+from forgeguard_app.store.run_order import JudgedHead
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def run(sha: str, before: str | None) -> Run:
+    return Run(
+        id=UUID(int=1), repo_id=UUID(int=2), commit_sha=sha, commit_message=None, commit_author=None, branch="main", status="running",
+        overall_result=None, started_at=NOW, completed_at=None, files_checked=0, created_at=NOW, before_sha=before, base_sha=None,
+        attempts=1, error_detail=None, published_at=None, publish_error=None, trigger="push", fetch_ref=None, target_ref=None,
+        target_sha=None, fork=False, github_delivery_id=None,
+    )  # fmt: skip
+
+
+def head(sha: str, before: str | None, *, passed: bool = True) -> JudgedHead:
+    return JudgedHead(sha, before, passed)
+
+
+def test_the_newest_that_passed_comes_first_and_failed_ones_are_left_out() -> None:
+    heads = [head("c", "b", passed=False), head("b", "a"), head("a", None)]
+    assert earlier_passed(run("d", "c"), heads) == ["b", "a"]
+
+
+def test_a_head_that_replaced_this_one_came_later_though_it_was_heard_of_first() -> None:
+    heads = [head("c", "b"), head("a", None)]
+    assert earlier_passed(run("b", "a"), heads) == ["a"]
+    assert earlier_passed(run("b", "a"), [head("d", "c"), head("c", "b"), head("a", None)]) == ["a"]
+
+
+def test_a_branch_that_was_reset_is_judged_against_what_it_was_reset_from() -> None:
+    """a, b, c were pushed, then a again: c replaced b, and this push says that it replaced c."""
+    heads = [head("c", "b"), head("b", "a"), head("a", None)]
+    assert earlier_passed(run("a", "c"), heads) == ["c", "b", "a"]
+
+
+def test_a_circle_of_resets_ends() -> None:
+    heads = [head("a", "b"), head("b", "a"), head("x", None)]
+    assert earlier_passed(run("c", "a"), heads) == ["a", "b", "x"]
