@@ -23,6 +23,7 @@ from forgeguard_app.git.blobs import read_blobs, read_tree
 from forgeguard_app.git.command import GitError, GitTimeout, Repository
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.git.range import touched_blobs
+from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.judging.judge import Request
 from forgeguard_app.store.audits import Run, Verdict, begin_run, find_run, hand_back, store_verdict
@@ -191,7 +192,9 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.lag_s):
             raise Temporary("the repository may not be known everywhere yet", delay_s=1) from error
         log.warning("audit.refused", reason=type(error).__name__)
-        return could_not_evaluate("ForgeGuard may not read this repository's contents any more.", mendable=True)
+        wrong = lacking(installation.permissions) if installation.permissions else []
+        why = f" The installation lacks {', '.join(wrong)}." if wrong else ""
+        return could_not_evaluate(f"ForgeGuard may not read this repository's contents any more.{why}", mendable=True)
     except GitTimeout as error:
         raise Temporary("git took too long") from error
     except GitError as error:

@@ -8,6 +8,7 @@ installation publishes what waits as soon as there is room.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -169,13 +170,12 @@ async def _refused(outlet: Outlet, error: Refused) -> None:
     """GitHub does not take the verdict: not yet, or not at all, which is said where operators look."""
     context, run = outlet.context, outlet.run
     no_commit = error.status == UNPROCESSABLE and "no commit found" in str(error).lower()
-    if not no_commit and error.status not in _GONE and not isinstance(error, NoAccess):
-        raise error
+    known = no_commit or error.status in _GONE or isinstance(error, NoAccess)
     lag_s = context.pace.lag_s if isinstance(error, NoAccess) else context.pace.commit_lag_s
     young = datetime.now(UTC) - run.created_at < timedelta(seconds=lag_s)
     if young and (no_commit or error.status in (404, 422)):
         raise Temporary("GitHub does not know the commit yet", delay_s=context.pace.retry_s) from error
-    log.warning("publish.refused", status=error.status)
+    log.log(logging.WARNING if known else logging.ERROR, "publish.refused", reason=str(error)[:300])
     said = (
         "The commit is not in the repository any more." if no_commit else f"GitHub does not take it ({error.status})."
     )

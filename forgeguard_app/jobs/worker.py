@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from datetime import UTC, datetime
 
 import structlog
 from procrastinate import App
@@ -13,7 +12,7 @@ from procrastinate.exceptions import ProcrastinateException
 
 from forgeguard_app.flows.context import Context
 from forgeguard_app.jobs.chores import prune_mirrors, reconcile, write_counts
-from forgeguard_app.jobs.tasks import UnderWay, make_app
+from forgeguard_app.jobs.tasks import UnderWay, due_now, make_app
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import QUEUE, list_forsaken
 
@@ -91,7 +90,7 @@ async def _sweep(app: App, context: Context, under_way: UnderWay) -> None:
             seen, forsaken = forsaken, set(thought) - under_way.jobs
             for number in {job.id for job in stalled if job.id is not None} | (seen & forsaken):
                 with contextlib.suppress(ProcrastinateException):  # another sweeper was faster
-                    await app.job_manager.retry_job_by_id_async(number, datetime.now(UTC))
+                    await app.job_manager.retry_job_by_id_async(number, due_now())
                     log.warning("job.taken_up", job_id=number)
         except _PASSING as error:
             log.warning("sweep.failed", error=type(error).__name__)

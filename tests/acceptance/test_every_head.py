@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -293,3 +294,26 @@ async def test_an_account_s_new_name_is_known(product: Product) -> None:
     }  # fmt: skip
     product.github.webhooks.send("installation_target", body)
     await product.until("SELECT account_login FROM installations", "newer")
+
+
+async def test_a_push_of_more_commits_than_a_delivery_carries_is_judged_whole(product: Product, tree: WorkTree) -> None:
+    """GitHub's payload ends at 2,048 commits; the secret stands in the first of 2,100, and is gone in the next."""
+    repository = await started(product, tree)
+    token = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
+    lines = []
+    for number in range(2_100):
+        text = f"T = '{token}'\n" if number == 0 else f"x = {number}\n"
+        message = f"c{number}"
+        lines.append(
+            f"commit refs/heads/long\ncommitter A <a@example.invalid> {1_700_000_000 + number} +0000\ndata {len(message)}\n{message}\n"
+            + ("from refs/heads/main^0\n" if number == 0 else "")
+            + f"M 100644 inline long.py\ndata {len(text)}\n{text}\n"
+        )
+    await asyncio.to_thread(
+        subprocess.run, ["git", "fast-import", "--quiet"], cwd=tree.folder, input="".join(lines).encode(), check=True
+    )
+    tree.git("switch", "--quiet", "long")
+    sha = await product.push(tree, repository, "long")
+    payload = json.loads(next(one.body for one in reversed(product.github.world.deliveries) if one.event == "push"))
+    assert len(payload["commits"]) == 2_048
+    assert (await product.verdicts(repository, sha))["W1"].conclusion == "neutral"
