@@ -6,28 +6,26 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 
 from forgeguard_app.audit.model import Report
-from forgeguard_app.audit.policy import POLICY_PATHS, Settings, read_settings
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.choose_base import Base, History, choose_base, earlier_passed
+from forgeguard_app.flows.choose_base import History, choose_base, earlier_passed
 from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.owner_policy import keep_owner_policy, owner_settings
 from forgeguard_app.flows.publish_verdict import announce_progress
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
-from forgeguard_app.git.blobs import read_blobs, read_tree
-from forgeguard_app.git.command import GitError, GitTimeout, Repository
+from forgeguard_app.git.command import GitError, GitTimeout
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
-from forgeguard_app.git.range import touched_blobs
 from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.judging.judge import Request
+from forgeguard_app.judging.mirror_source import MirrorSource
 from forgeguard_app.store.audits import Run, Verdict, begin_run, find_run, hand_back, store_verdict
-from forgeguard_app.store.installations import Installation, find_installation, set_owner_policy
+from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import AWAY, only_one
 from forgeguard_app.store.pulls import list_open_pulls
 from forgeguard_app.store.queue import enqueue
@@ -46,45 +44,6 @@ log = structlog.get_logger()
 
 class Parked(Exception):
     """The installation is suspended: the run waits, without a job, until it is not."""
-
-
-@dataclass
-class MirrorSource:
-    """A partial mirror as the judge reads it: what is missing is brought in few requests, never file by file."""
-
-    mirror: Mirror
-    request: Request
-    _missing: tuple[set[str], set[str]] | None = None
-
-    @property
-    def repository(self) -> Repository:
-        """Where to read."""
-        return self.mirror.repository
-
-    async def ensure(self, needed: set[str]) -> None:
-        """Brings the needed blobs that the mirror lacks."""
-        of_trees, of_range = await self._known_missing()
-        lacking = needed & (of_trees | of_range)
-        await self.mirror.fetch_blobs(lacking)
-        of_trees -= lacking
-        of_range -= lacking
-
-    async def ensure_range(self) -> None:
-        """Brings the blobs of all commits of the range."""
-        _, of_range = await self._known_missing()
-        await self.ensure(set(of_range))
-
-    async def bring_touched(self) -> None:
-        """Brings every blob on either side of a change in the range, whatever is there already."""
-        head, base = self.request.head or "HEAD", self.request.base
-        await self.mirror.fetch_blobs(await touched_blobs(self.repository, base, head))
-
-    async def _known_missing(self) -> tuple[set[str], set[str]]:
-        if self._missing is None:
-            head, base, target = self.request.head or "HEAD", self.request.base, self.request.target
-            commits = dict.fromkeys((head, base, *([target] if target else [])))
-            self._missing = await self.mirror.missing_blobs(list(commits), base, head)
-        return self._missing
 
 
 async def audit_commit(context: Context, run_id: UUID) -> None:
@@ -264,32 +223,8 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
         )
         report = await context.judge.judge(MirrorSource(mirror, request), request)
         if repo.full_name.endswith("/.github") and run.branch == repo.default_branch:
-            await _keep_owner_policy(context, mirror.repository, installation, base, run.commit_sha)
+            await keep_owner_policy(context, mirror.repository, installation, run.commit_sha)
     return report
-
-
-def owner_settings(installation: Installation) -> Settings:
-    """The owner's file as last found valid."""
-    if installation.owner_policy is None:
-        return Settings()
-    settings, problems = read_settings(installation.owner_policy, POLICY_PATHS[0], owner=True)
-    return Settings() if problems else settings
-
-
-async def _keep_owner_policy(
-    context: Context, repository: Repository, installation: Installation, base: Base, head: str
-) -> None:
-    """The owner's file counts for all of the owner's repositories once it is valid; a broken one changes nothing."""
-    tree = await read_tree(repository, head)
-    text: str | None = None
-    if POLICY_PATHS[0] in tree:
-        blobs = await read_blobs(repository, [tree[POLICY_PATHS[0]]])
-        text = blobs.data.get(tree[POLICY_PATHS[0]], b"").decode("utf-8", "replace").replace("\0", "�")
-        _, problems = read_settings(text, POLICY_PATHS[0], owner=True)
-        if problems:
-            return
-    async with context.pool.acquire() as connection:
-        await set_owner_policy(connection, installation.id, text)
 
 
 async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict) -> None:

@@ -14,7 +14,7 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.receive_delivery import receive_delivery
 from forgeguard_app.flows.take_pushes import Pushes
 from forgeguard_app.github.deliveries import Attempt, ask_again, get_payload, list_attempts
-from forgeguard_app.github.events import BadPayload, read_event
+from forgeguard_app.github.payloads import BadPayload, read_event
 from forgeguard_app.store.deliveries import list_known
 
 WINDOW_CLOSES = timedelta(days=2, hours=12)  # GitHub keeps them for three days

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -16,42 +18,63 @@ from forgeguard_app.flows.reconcile_heads import look_at_heads
 from forgeguard_app.flows.sync_installations import sync_installations
 from forgeguard_app.flows.take_up_stranded import take_up_stranded
 from forgeguard_app.github.client import Refused
-from forgeguard_app.store.counters import add_counts, claim_turn
+from forgeguard_app.store.counters import add_counts, claim_turn, drop_turn
 from forgeguard_app.store.pool import AWAY, only_one
 
 WHOLE_LOG = timedelta(days=3)  # what GitHub keeps
 RECENT = timedelta(minutes=30)
 COUNTS_EVERY_S = 5.0
+AGAIN_S = 15.0
 PURGE_EVERY_S = 3_600.0
 log = structlog.get_logger()
 
 
 async def reconcile(context: Context) -> None:
-    """At start and every few minutes, by one worker at a time: GitHub's whole log first, then what is recent."""
+    """At start and every few minutes, by one worker at a time: GitHub's whole log first, then what is recent.
+
+    A step that fails holds up no other, and is tried again soon.
+    """
     window = WHOLE_LOG
     while True:
-        try:
+        wait_s = context.pace.reconcile_s
+        with contextlib.suppress(*AWAY):
             async with only_one(context.pool, "reconcile") as held:
                 if held:
-                    await take_up_stranded(context)
-                    await reconcile_deliveries(context, window)
-                    window = RECENT
-                    await _seldom(context)
-                    await look_at_heads(context)
-        except (Temporary, Refused, *AWAY) as error:
-            context.counts.add("errors", "Reconcile" + type(error).__name__)
-            log.warning("reconcile.failed", reason=str(error)[:200] or type(error).__name__)
-        await asyncio.sleep(context.pace.reconcile_s)
+                    steps: dict[str, Callable[[], Awaitable[object]]] = {
+                        "stranded": partial(take_up_stranded, context),
+                        "deliveries": partial(reconcile_deliveries, context, window),
+                        "seldom": partial(_seldom, context),
+                        "heads": partial(look_at_heads, context),
+                    }
+                    well = [await _done(context, name, step) for name, step in steps.items()]
+                    window = RECENT if well[1] else WHOLE_LOG
+                    wait_s = wait_s if all(well) else min(wait_s, AGAIN_S)
+        await asyncio.sleep(wait_s)
+
+
+async def _done(context: Context, name: str, step: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        await step()
+    except (Temporary, Refused, *AWAY) as error:
+        context.counts.add("errors", "Reconcile" + type(error).__name__)
+        log.warning("reconcile.failed", step=name, error=type(error).__name__, reason=str(error)[:200])
+        return False
+    return True
 
 
 async def _seldom(context: Context) -> None:
     async with context.pool.acquire() as connection:
         sync = await claim_turn(connection, "sync", context.pace.resync_s)
         purge = await claim_turn(connection, "purge", PURGE_EVERY_S)
-    if sync:
-        await sync_installations(context)
     if purge:
         await purge_old(context)
+    if sync:
+        try:
+            await sync_installations(context)
+        except (Temporary, Refused):
+            async with context.pool.acquire() as connection:
+                await drop_turn(connection, "sync")
+            raise
 
 
 async def prune_mirrors(context: Context) -> None:

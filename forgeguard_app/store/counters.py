@@ -37,3 +37,10 @@ async def claim_turn(connection: Connection, name: str, every_s: float) -> bool:
         every_s,
     )
     return bool(found)
+
+
+async def drop_turn(connection: Connection, name: str) -> None:
+    """What was claimed failed: it is due again at once."""
+    await connection.execute(
+        "UPDATE counters SET updated_at = to_timestamp(0) WHERE name = 'turns' AND label = $1", name
+    )

@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from forgeguard_app.flows.receive_delivery import receive_delivery
-from forgeguard_app.github.events import BadPayload, read_event
+from forgeguard_app.github.payloads import BadPayload, read_event
 from forgeguard_app.vault import signature_holds
 from forgeguard_app.web.keys import POOL, PUSHES, WEBHOOK_SECRETS
 from forgeguard_app.web.problems import problem

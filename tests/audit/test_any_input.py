@@ -14,7 +14,7 @@ from forgeguard_app.audit.requirements.python import read_manifest
 from forgeguard_app.audit.secrets.allowlists import Exceptions, read_exceptions
 from forgeguard_app.audit.secrets.scanner import AddedBlock, scan
 from forgeguard_app.git.patches import read_patch, unquoted
-from forgeguard_app.github.events import BadPayload, read_event
+from forgeguard_app.github.payloads import BadPayload, read_event
 
 BOUNDARY_KEYS = [
     "layers",

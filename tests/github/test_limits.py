@@ -57,4 +57,4 @@ def test_no_window_is_crossed(batches: list[tuple[int, float, float, float]]) ->
         counted.append((now + lasted * share, writes))
     for window_s, limit in ((LIMITS.minute_s, LIMITS.writes_per_minute), (LIMITS.hour_s, LIMITS.writes_per_hour)):
         for at, _ in counted:
-            assert sum(writes for then, writes in counted if at - window_s < then <= at) <= limit
+            assert sum(writes for then, writes in counted if at - window_s + 1e-6 < then <= at) <= limit
