@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from forgeguard_app.audit.boundaries.record import known_entries
 from forgeguard_app.audit.fingerprints import digest
 from forgeguard_app.audit.model import CheckReport, Finding, Level, Report, Result
 
@@ -114,14 +115,8 @@ def _by_rule(findings: Iterable[Finding]) -> list[tuple[str, int]]:
 
 
 def _known_lines(findings: Iterable[Finding]) -> list[str]:
-    lines: list[str] = []
-    for finding in findings:
-        layer, _, rest = finding.rule.partition("/")
-        pattern = rest.partition("/")[2] or finding.subject
-        line = json.dumps({"layer": layer, "file": clean(finding.path), "pattern": clean(pattern)}, ensure_ascii=False)
-        if f"{line}," not in lines:
-            lines.append(f"{line},")
-    return lines[:MAX_LISTED]
+    entries = known_entries((finding.rule, clean(finding.path)) for finding in findings)
+    return [f"{json.dumps(entry, ensure_ascii=False)}," for entry in entries[:MAX_LISTED]]
 
 
 def _inline(text: str) -> str:
