@@ -30,7 +30,7 @@ from forgeguard_app.web.server import make_web
 
 LINK_PURPOSE = "links"
 SHUTDOWN_S = 2.0
-WORKER_CONNECTIONS = 16  # every job holds one as its lock, and needs another
+WORKER_CONNECTIONS = 10
 log = structlog.get_logger()
 
 

@@ -26,7 +26,7 @@ from forgeguard_app.judging.judge import Request
 from forgeguard_app.judging.mirror_source import MirrorSource
 from forgeguard_app.store.audits import Run, Verdict, begin_run, find_run, hand_back, store_verdict
 from forgeguard_app.store.installations import Installation, find_installation
-from forgeguard_app.store.pool import AWAY, only_one
+from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.pulls import list_open_pulls
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import Repo, get_repo, lock_repo
@@ -52,7 +52,7 @@ async def audit_commit(context: Context, run_id: UUID) -> None:
     Raises:
         Temporary: a passing fault; the run is pending again and the work is to be tried later.
     """
-    async with only_one(context.pool, f"audit/{run_id}") as held:
+    async with context.locks.only_one(f"audit/{run_id}") as held:
         if held:
             await _audit(context, run_id)
 
@@ -88,7 +88,7 @@ async def _alone(context: Context, run: Run) -> AsyncIterator[bool]:
     if run.attempts <= 1:
         yield True
         return
-    async with only_one(context.pool, "suspect") as held:
+    async with context.locks.only_one("suspect") as held:
         yield held
 
 

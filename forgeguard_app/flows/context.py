@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import AUDIT, Tokens
 from forgeguard_app.judging.judge import Judge
 from forgeguard_app.store.installations import Installation
+from forgeguard_app.store.locks import Locks
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.repos import Repo
 from forgeguard_app.vault import Signer
@@ -73,6 +75,11 @@ class Context:
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)
     counts: Counts = field(default_factory=Counts)
+
+    @cached_property
+    def locks(self) -> Locks:
+        """The names that this process holds against all others."""
+        return Locks(self.pool)
 
     def audit_link(self, run_id: UUID) -> str:
         """The address of a run's page, signed, so that whoever sees the check run can follow it."""

@@ -36,7 +36,6 @@ from forgeguard_app.store.audits import (
 )
 from forgeguard_app.store.check_runs import Outbox, list_outbox, want_check_runs
 from forgeguard_app.store.installations import Installation, find_installation
-from forgeguard_app.store.pool import only_one
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
 from forgeguard_app.store.repos import Repo, get_repo
@@ -100,7 +99,7 @@ async def _drain_later(context: Context, number: int, after_s: float) -> None:
 
 
 async def _publish_run(context: Context, run_id: UUID) -> None:
-    async with only_one(context.pool, f"publish/{run_id}") as held:
+    async with context.locks.only_one(f"publish/{run_id}") as held:
         if not held:
             raise Temporary("another worker publishes this", delay_s=context.pace.retry_s)
         async with context.pool.acquire() as connection:
@@ -187,7 +186,7 @@ async def announce_progress(context: Context, run: Run, repo: Repo, installation
     """Shows the three check runs as in progress; a fault here costs nothing but that."""
     access = context.access(installation, repo)
     outlet = Outlet(context, access, run, repo, installation)
-    async with only_one(context.pool, f"publish/{run.id}") as held:
+    async with context.locks.only_one(f"publish/{run.id}") as held:
         if not held:
             return
         async with context.pool.acquire() as connection:

@@ -19,7 +19,7 @@ from forgeguard_app.flows.sync_installations import sync_installations
 from forgeguard_app.flows.take_up_stranded import take_up_stranded
 from forgeguard_app.github.client import Refused
 from forgeguard_app.store.counters import add_counts, claim_turn, drop_turn
-from forgeguard_app.store.pool import AWAY, only_one
+from forgeguard_app.store.pool import AWAY
 
 WHOLE_LOG = timedelta(days=3)  # what GitHub keeps
 RECENT = timedelta(minutes=30)
@@ -38,7 +38,7 @@ async def reconcile(context: Context) -> None:
     while True:
         wait_s = context.pace.reconcile_s
         with contextlib.suppress(*AWAY):
-            async with only_one(context.pool, "reconcile") as held:
+            async with context.locks.only_one("reconcile") as held:
                 if held:
                     steps: dict[str, Callable[[], Awaitable[object]]] = {
                         "stranded": partial(take_up_stranded, context),

@@ -41,6 +41,8 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
+        with contextlib.suppress(*AWAY):
+            await context.locks.close()
     log.info("worker.stopped")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -32,34 +30,8 @@ AWAY = (
 )
 
 
-@contextlib.asynccontextmanager
-async def only_one(pool: Pool, name: str) -> AsyncIterator[bool]:
-    """Whether we are the one process that holds the name just now; the hold goes with the connection."""
-    async with pool.acquire() as connection:
-        try:
-            held: bool = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
-        except BaseException:
-            connection.terminate()  # it may hold the name
-            raise
-        try:
-            yield held
-        finally:
-            if held:
-                await _let_go(connection, name)
-
-
-async def _let_go(connection: Connection, name: str) -> None:
-    try:
-        await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
-    except AWAY:
-        connection.terminate()
-    except BaseException:
-        connection.terminate()
-        raise
-
-
 async def _leave(connection: Connection) -> None:
-    """What a connection is given back with: nothing, since nobody here changes a session but `only_one`."""
+    """What a connection is given back with: nothing, since nobody here changes a session."""
     if connection.is_in_transaction():
         await connection.execute("ROLLBACK")
 

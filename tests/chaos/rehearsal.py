@@ -192,7 +192,9 @@ class _Rehearsal:
         """Everything holds, and still does a moment later, when nothing is left to be done."""
         deadline = time.monotonic() + CONVERGE_S
         while time.monotonic() < deadline:
-            problems = self._problems(repository) or await self._left_over()
+            problems = self._problems(repository)
+            if not problems or time.monotonic() > deadline - 1:
+                problems += await self._left_over()
             if not problems:
                 await asyncio.sleep(CALM_S if self.schedule.seed % 10 == 0 else 0.05)
                 problems = self._problems(repository)
@@ -219,6 +221,10 @@ class _Rehearsal:
                 WHERE github_id IS NOT NULL GROUP BY github_id HAVING count(*) > 1
                 UNION ALL SELECT 'job ' || status || ' ' || task_name || ' ' || args FROM procrastinate_jobs
                 WHERE (status = 'failed' OR task_name IN ('audit_commit', 'publish_verdict', 'publish_waiting'))
+                UNION ALL SELECT 'told to wait until ' || blocked_until || ', it is ' || clock_timestamp() FROM rate_limits
+                WHERE blocked_until > clock_timestamp() + interval '5 s'
+                UNION ALL SELECT 'no room until ' || resets_at || ', it is ' || clock_timestamp() FROM rate_limits
+                WHERE remaining < 9 AND resets_at > clock_timestamp() + interval '5 s'
                 """
             )
         finally:
