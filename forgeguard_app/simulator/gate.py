@@ -153,7 +153,7 @@ async def json_body(request: web.Request) -> dict[str, Any]:
     """The request's JSON object."""
     try:
         body = json.loads(await request.read() or b"{}")
-    except ValueError:
+    except (ValueError, ConnectionError):  # whoever asked may be gone
         raise Denied(400, "Problems parsing JSON") from None
     if not isinstance(body, dict):
         raise Denied(400, "Body should be a JSON object")
