@@ -15,6 +15,7 @@ from forgeguard_app.audit.model import Report
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.choose_base import History, choose_base, earlier_passed
 from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.owner_policy import keep_owner_policy, owner_settings
 from forgeguard_app.flows.publish_verdict import announce_progress
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
@@ -36,7 +37,6 @@ MAX_ATTEMPTS = 3
 MAX_HEADS = 200  # of a branch, looked through for one that passed
 GIVE_UP_AFTER = timedelta(hours=6)
 HAND_BACK_S = 60.0
-LAG_WAIT_S = 0.4
 FOLLOWING_PRIORITY = 10
 PUBLISH_PRIORITY = 20  # what is judged is told before more is judged
 log = structlog.get_logger()
@@ -138,9 +138,9 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
     if installation.status == "suspended":
         raise Parked
     try:
-        report = await _with_progress(
-            context, run, repo, installation, _report_after_lag(context, run, repo, installation)
-        )
+        access = context.access(installation, repo)
+        work = with_lag(access, lambda token: _report(context, run, repo, installation, token))
+        report = await _with_progress(context, run, repo, installation, work)
     except CommitGone as error:
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
             raise Temporary("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
@@ -162,24 +162,6 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
             raise Temporary("the disk under the mirrors is full") from error
         raise
     return verdict_of(report)
-
-
-async def _report_after_lag(context: Context, run: Run, repo: Repo, installation: Installation) -> Report:
-    """A token that was minted a moment ago may not open the repository yet; one that was revoked is replaced."""
-    access = context.access(installation, repo)
-    replaced = False
-    while True:
-        token = await access.token()
-        try:
-            return await _report(context, run, repo, installation, token.value)
-        except RepositoryGone:
-            if token.fresh:
-                await asyncio.sleep(LAG_WAIT_S)
-            elif replaced:
-                raise
-            else:
-                access.drop(token)
-                replaced = True
 
 
 async def _with_progress(

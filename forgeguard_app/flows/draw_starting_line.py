@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.flows.context import Context
-from forgeguard_app.flows.reconcile_heads import with_lag
+from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.git.mirror import Remote, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import good_ref

@@ -16,6 +16,7 @@ from forgeguard_app.store.run_order import list_parked, list_refused
 from forgeguard_app.store.users import drop_access
 
 STARTING_LINE_PRIORITY = -5
+MAX_PERMISSIONS, MAX_LEVEL_CHARS = 200, 20
 _STATUSES = {"created": "active", "unsuspend": "active", "suspend": "suspended", "deleted": "deleted"}
 AccountEvent = (
     events.InstallationEvent
@@ -66,7 +67,10 @@ async def _installation(connection: Connection, event: events.InstallationEvent,
 
 def state_of(installation: events.Installation, status: str | None) -> State:
     """What GitHub says of the installation, fit to be stored."""
-    granted = {name[:MAX_NAME_CHARS]: level[:20] for name, level in installation.permissions.items()}
+    granted = {
+        clean_text(name, MAX_NAME_CHARS) or "": clean_text(level, MAX_LEVEL_CHARS) or ""
+        for name, level in list(installation.permissions.items())[:MAX_PERMISSIONS]
+    }
     return State(status, granted, moment(installation.updated_at))
 
 

@@ -46,7 +46,9 @@ def account_of(account: events.Account | None) -> Account:
     """Whose installation it is, as far as the delivery says."""
     if account is None:
         return Account()
-    return Account(account.id, clean_text(account.login, MAX_NAME_CHARS) or "", account.type[:MAX_NAME_CHARS])
+    return Account(
+        account.id, clean_text(account.login, MAX_NAME_CHARS) or "", clean_text(account.type, MAX_NAME_CHARS) or ""
+    )
 
 
 def facts_of(repository: events.Repository) -> RepoFacts:

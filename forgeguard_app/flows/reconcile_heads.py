@@ -6,9 +6,6 @@ past the window of its log.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -16,13 +13,13 @@ import structlog
 from forgeguard_app.flows.budget import spending
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.known_repos import stored_pull
+from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.wanted_runs import MERGE_QUEUE_PREFIX, Heads, runs_of_heads
 from forgeguard_app.git.mirror import DefaultHead, Remote, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import PullRequest, good_ref
 from forgeguard_app.github.installations import list_pulls
 from forgeguard_app.github.limits import Need
-from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import LOOK
 from forgeguard_app.store.audits import insert_run
 from forgeguard_app.store.installations import find_installation
@@ -34,8 +31,6 @@ from forgeguard_app.store.run_order import find_branch_start, list_targets_of
 PRIORITY = -10  # of looking; what is found is audited as if it had been told
 FOUND_PRIORITY = 5
 AT_ONCE = 500
-LAG_WAIT_S = 0.4
-_T = TypeVar("_T")
 log = structlog.get_logger()
 
 
@@ -68,24 +63,6 @@ async def reconcile_heads(context: Context, repo_id: UUID) -> None:
         return
     if default is not None and good_ref(default.branch):
         await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, pulls)))
-
-
-async def with_lag(access: RepoAccess, work: Callable[[str], Awaitable[_T]]) -> _T:
-    """The work's answer; a token that was minted a moment ago may not open the repository yet.
-
-    Raises:
-        RepositoryGone: it does not open it after five seconds either.
-        NoAccess, Refused, Limited, Broken: as RepoAccess.token.
-    """
-    while True:
-        token = await access.token()
-        try:
-            return await work(token.value)
-        except RepositoryGone:
-            if not token.fresh:
-                access.drop(token)
-                raise
-            await asyncio.sleep(LAG_WAIT_S)
 
 
 def _parts(default: DefaultHead, pulls: list[PullRequest]) -> tuple[tuple[str, str], list[PullRequest], dict[str, str]]:

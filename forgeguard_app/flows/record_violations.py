@@ -99,3 +99,4 @@ async def _unless_there(access: RepoAccess, method: str, path: str, body: dict[s
     except Refused as error:
         if error.status not in (_CONFLICT, _UNPROCESSABLE):
             raise
+        log.info("record.step_refused", step=path, reason=str(error)[:200])

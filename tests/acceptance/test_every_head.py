@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.context import Pace
 from forgeguard_app.flows.publish_verdict import publish_verdict
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
@@ -264,16 +264,12 @@ async def test_a_write_of_unknown_fate_is_looked_up_only_once_it_is_settled(prod
         await connection.execute(
             "UPDATE check_runs SET published_at = NULL, github_id = NULL, sending_at = clock_timestamp()"
         )
-    context = replace(product.context, pace=Pace(settle_s=0.4))
-    began = time.monotonic()
-    while True:
-        try:
-            await publish_verdict(context, run_id)
-            break
-        except Exception as error:
-            assert "not settled" in str(error)
-            await asyncio.sleep(0.05)
-    assert time.monotonic() - began > 0.3
+    with pytest.raises(Temporary, match="not settled") as caught:
+        await publish_verdict(product.context, run_id)
+    assert caught.value.delay_s is not None and 0 < caught.value.delay_s <= product.context.pace.settle_s
+    async with product.pool.acquire() as connection:
+        await connection.execute("UPDATE check_runs SET sending_at = clock_timestamp() - interval '1 minute'")
+    await publish_verdict(product.context, run_id)
     assert len(product.github.world.runs_of(repository.id, tree.git("rev-parse", "HEAD"))) == 3
 
 
@@ -284,6 +280,9 @@ async def test_a_person_s_revocation_is_heeded_at_once(product: Product) -> None
             "github_app_authorization", {"action": "revoked", "sender": {"id": 5, "login": "a"}}
         )
         await product.until("SELECT access_token IS NULL FROM users", True)
+        assert await connection.fetchval("SELECT github_login FROM users WHERE github_id = 5") == "a", (
+            "the person stays"
+        )
 
 
 async def test_an_account_s_new_name_is_known(product: Product) -> None:

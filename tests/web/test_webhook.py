@@ -183,6 +183,24 @@ async def test_health(intake: Product) -> None:
             assert answer.status == 200
 
 
+async def test_text_that_the_database_refuses_is_made_valid_at_the_door(intake: Product) -> None:
+    owner = {"id": 1, "login": "o\0", "type": "Org\0\ud800"}
+    push = {**PUSH, "repository": {**PUSH["repository"], "owner": owner}}  # type: ignore[dict-item]
+    assert (await deliver(intake, json.dumps(push).encode().replace(b"\\ud800", b"")))[0] == 202
+    installation = {"id": 9, "account": owner, "permissions": {"checks\0": "wri\0te"}, "updated_at": "never\0"}
+    body = (
+        json.dumps({"action": "new_permissions_accepted", "installation": installation})
+        .encode()
+        .replace(b"\\ud800", b"")
+    )
+    assert (await deliver(intake, body, "installation"))[0] == 202
+    async with intake.pool.acquire() as connection:
+        assert (
+            await connection.fetchval("SELECT permissions::text FROM installations")
+            == '{"checks\ufffd": "wri\ufffdte"}'
+        )
+
+
 async def test_where_nothing_can_be_written_the_server_is_not_ready_and_github_is_told_when_to_come_back(
     own_dsn: str, tmp_path: Path
 ) -> None:
