@@ -43,6 +43,7 @@ from forgeguard_app.store.repos import Repo, get_repo
 _GONE = (403, 404, 410)
 AT_ONCE = 200  # verdicts that one job publishes of what waits
 DRAIN_PRIORITY = 25
+MAX_FAULTS = 3  # of one pass over what waits
 log = structlog.get_logger()
 
 
@@ -65,19 +66,19 @@ async def publish_waiting(context: Context, github_installation_id: int) -> None
     async with context.pool.acquire() as connection:
         await clear_drain(connection, github_installation_id)
         waiting = await list_waiting(connection, github_installation_id, AT_ONCE)
+    faults, later_s = 0, 0.0 if len(waiting) == AT_ONCE else None
     for run_id in waiting:
         try:
             await _publish_run(context, run_id)
-        except NoRoom as error:
-            await _drain_later(context, github_installation_id, error.delay_s or 1.0)
-            return
         except Temporary as error:
             log.info("publish.later", run_id=str(run_id), reason=str(error)[:200])
-            async with context.pool.acquire() as connection:
-                delay = timedelta(seconds=error.delay_s or context.pace.retry_s)
-                await enqueue(connection, "publish_verdict", {"run_id": str(run_id)}, delay=delay)
-    if len(waiting) == AT_ONCE:
-        await _drain_later(context, github_installation_id, 0.0)
+            later_s = max(error.delay_s or context.pace.retry_s * 10, later_s or 0.0)
+            faults += 1
+            # One that GitHub stumbles over holds up nobody; where there is no room, or GitHub is away, all wait.
+            if isinstance(error, NoRoom) or faults == MAX_FAULTS:
+                break
+    if later_s is not None:
+        await _drain_later(context, github_installation_id, later_s)
 
 
 async def _installation_of(context: Context, run_id: UUID) -> int | None:
