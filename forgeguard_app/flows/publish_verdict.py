@@ -26,6 +26,8 @@ from forgeguard_app.github.client import Refused
 from forgeguard_app.github.limits import Need
 from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.store.audits import (
+    NO_INSTALLATION,
+    SUSPENDED,
     Run,
     StoredCheck,
     find_newest_run,
@@ -110,11 +112,13 @@ async def _publish_run(context: Context, run_id: UUID) -> None:
             repo = await get_repo(connection, run.repo_id)
             installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
             if installation is None:
-                await set_publish_error(connection, run_id, "The repository belongs to no installation that we know.")
+                await set_publish_error(connection, run_id, NO_INSTALLATION)
                 return
             if installation.status == "suspended":
-                await set_publish_error(connection, run_id, "The installation is suspended.")
+                await set_publish_error(connection, run_id, SUSPENDED)
                 return
+            if run.publish_error is not None:
+                await set_publish_error(connection, run_id, None)
             checks = await _checks_to_publish(context, run)
             rows = {row.check_code: row for row in await list_outbox(connection, run_id)}
             newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
@@ -181,6 +185,11 @@ async def _refused(outlet: Outlet, error: Refused) -> None:
     )
     async with context.pool.acquire() as connection:
         await set_publish_error(connection, run.id, said)
+        # Permissions that were granted meanwhile were looked through before the refusal stood there.
+        now = await find_installation(connection, outlet.installation.id, settled=True)
+        if now is not None and dict(now.permissions) != dict(outlet.installation.permissions):
+            await set_publish_error(connection, run.id, None)
+            raise Temporary("the installation's permissions have changed", delay_s=context.pace.retry_s) from error
 
 
 async def announce_progress(context: Context, run: Run, repo: Repo, installation: Installation) -> None:

@@ -46,7 +46,8 @@ async def _take_in(context: Context, one: Installation, repositories: list[Repos
     async with context.pool.acquire() as connection, connection.transaction():
         installation_id = await know_installation(connection, one)
         before = await find_by_github_id(connection, one.id)
-        await set_installation_state(connection, one.id, state_of(one, "suspended" if one.suspended_at else "active"))
+        state = state_of(one, "suspended" if one.suspended_at else "active")
+        await set_installation_state(connection, one.id, state)
         if repositories is None:
             return
         guarded = await list_guarded(connection, [repository.id for repository in repositories])
@@ -56,7 +57,7 @@ async def _take_in(context: Context, one: Installation, repositories: list[Repos
         ]
         await draw_starting_lines(connection, fresh)
         await set_removed_except(connection, installation_id, [repository.id for repository in repositories])
-        if before is not None and before.status == "suspended":
+        if before is not None and (before.status == "suspended" or dict(before.permissions) != dict(state.permissions)):
             await catch_up(connection, one.id)
 
 

@@ -279,6 +279,11 @@ async def set_published(connection: Connection, run_id: UUID) -> None:
     await connection.execute("UPDATE audit_runs SET published_at = now(), publish_error = NULL WHERE id = $1", run_id)
 
 
-async def set_publish_error(connection: Connection, run_id: UUID, reason: str) -> None:
-    """GitHub does not take the verdict, and why."""
+# Reasons that pass by themselves: once the installation is active again, such a verdict is taken up like a stranded one.
+SUSPENDED = "The installation is suspended."
+NO_INSTALLATION = "The repository belongs to no installation that we know."
+
+
+async def set_publish_error(connection: Connection, run_id: UUID, reason: str | None) -> None:
+    """GitHub does not take the verdict, and why; None where it is tried again."""
     await connection.execute("UPDATE audit_runs SET publish_error = $2 WHERE id = $1", run_id, reason)

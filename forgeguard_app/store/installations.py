@@ -91,9 +91,12 @@ async def list_live_installations(connection: Connection) -> list[Installation]:
     return [_installation(dict(row)) for row in rows]
 
 
-async def find_installation(connection: Connection, installation_id: UUID) -> Installation | None:
-    """The installation by our key."""
-    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM installations WHERE id = $1", installation_id)  # noqa: S608
+async def find_installation(
+    connection: Connection, installation_id: UUID, *, settled: bool = False
+) -> Installation | None:
+    """The installation by our key; `settled` waits for a change that is under way."""
+    query = f"SELECT {_COLUMNS} FROM installations WHERE id = $1" + (" FOR SHARE" if settled else "")  # noqa: S608
+    row = await connection.fetchrow(query, installation_id)
     return None if row is None else _installation(dict(row))
 
 

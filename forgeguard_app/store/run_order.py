@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from forgeguard_app.store.audits import Run
+from forgeguard_app.store.audits import NO_INSTALLATION, SUSPENDED, Run
 from forgeguard_app.store.pool import Connection
 
 
@@ -110,14 +110,17 @@ class Stranded:
 
 
 async def list_stranded(connection: Connection, after_s: float, most: int) -> list[Stranded]:
-    """Runs of a week that are not published, older than `after_s`, for which no job waits; parked ones left out."""
+    """Runs of a week that are not published, older than `after_s`, for which no job waits; parked ones left out.
+
+    A verdict that was held back from a suspended installation counts once that is active again, whoever noticed it.
+    """
     rows = await connection.fetch(
         """
         SELECT a.id AS run_id, CASE WHEN a.status IN ('pending', 'running') THEN 'audit_commit' ELSE 'publish_verdict' END AS task
         FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
         LEFT JOIN rate_limits l ON l.github_installation_id = i.github_installation_id
-        WHERE a.published_at IS NULL AND a.publish_error IS NULL AND a.created_at > now() - interval '7 days'
-            AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
+        WHERE a.published_at IS NULL AND a.created_at > now() - interval '7 days'
+            AND (a.publish_error IS NULL OR a.publish_error = ANY($3::text[])) AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
             AND (a.status IN ('pending', 'running') OR l.waiting_until IS NULL OR l.waiting_until < now() - interval '1 minute')
             AND NOT EXISTS (
                 SELECT 1 FROM procrastinate_jobs j
@@ -127,6 +130,7 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
         """,
         after_s,
         most,
+        [SUSPENDED, NO_INSTALLATION],
     )
     return [Stranded(**row) for row in rows]
 

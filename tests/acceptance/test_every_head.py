@@ -12,9 +12,10 @@ import pytest
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.context import Pace
-from forgeguard_app.flows.publish_verdict import publish_verdict
+from forgeguard_app.flows.publish_verdict import publish_verdict, publish_waiting
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.sync_installations import sync_installations
+from forgeguard_app.flows.take_up_stranded import take_up_stranded
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
 from forgeguard_app.github.limits import Limits
 from forgeguard_app.github.tokens import Tokens
@@ -23,6 +24,7 @@ from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Limits as GitHubLimits
 from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story
+from forgeguard_app.store.rates import set_blocked
 from tests.acceptance.test_push import START, started
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
@@ -228,8 +230,50 @@ async def test_limits_are_shared_kept_and_the_most_wanted_go_first(dsn: str, tmp
         stop.set()
         await asyncio.gather(*workers)
         assert product.github.world.crossed == []
-        order = [run.head_sha for run in sorted(product.github.world.check_runs.values(), key=lambda run: run.id)]
-        assert order.index(shas[-1]) < 15, "the default branch waits for nobody's topic"
+
+
+async def test_of_what_waits_the_most_wanted_goes_first(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, installation = await product.repository()
+        assert installation is not None
+        base = tree.commit(START)
+        shas = {}
+        for branch in ("topic1", "topic2", "main"):
+            tree.git("switch", "--quiet", "--detach", base)
+            shas[branch] = tree.commit({f"{branch}.py": "x"})
+            await product.push(tree, repository, branch)
+        await product.github.webhooks.settle()
+        async with product.pool.acquire() as connection:
+            await set_blocked(connection, installation.id, 3_600)
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        await product.until("SELECT count(*) FROM audit_runs WHERE status = 'completed'", 3)
+        stop.set()
+        await worker
+        assert not product.github.world.check_runs, "there is no room yet"
+        async with product.pool.acquire() as connection:
+            await connection.execute("UPDATE rate_limits SET blocked_until = NULL")
+        await publish_waiting(product.context, installation.id)
+        runs = sorted(product.github.world.check_runs.values(), key=lambda run: run.id)
+        assert [run.head_sha for run in runs[:9:3]] == [shas["main"], shas["topic1"], shas["topic2"]]
+        assert product.github.world.runs_of(repository.id, shas["main"])[0].status == "completed"
+
+
+async def test_a_verdict_held_back_while_suspended_is_published_however_the_end_was_noticed(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    sha = tree.git("rev-parse", "HEAD")
+    async with product.pool.acquire() as connection:
+        # As where the installation became active between the look at it and the note that it is suspended.
+        await connection.execute(
+            "UPDATE audit_runs SET published_at = NULL, publish_error = 'The installation is suspended.',"
+            " created_at = now() - interval '1 hour'"
+        )
+        await connection.execute("DELETE FROM check_runs")
+    assert await take_up_stranded(product.context, 0) == 1
+    await product.idle()
+    assert len(product.github.world.runs_of(repository.id, sha)) == 6
 
 
 async def test_a_verdict_that_github_does_not_take_says_why_and_is_tried_when_it_is_granted_again(

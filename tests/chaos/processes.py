@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import multiprocessing
 import os
 import resource
@@ -163,3 +164,7 @@ class Keeper:
             self.deaths += 1
             process.close()
             self._process = None
+
+
+gc.collect()
+gc.freeze()  # what is forked from here shares these objects, as long as no collection touches them
