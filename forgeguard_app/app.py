@@ -15,9 +15,11 @@ from aiohttp import web
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.examine import Sign, examine_database, examine_github
+from forgeguard_app.flows.front import Front, GitHubApp, Keys
 from forgeguard_app.flows.reconcile_deliveries import Reconciled, reconcile_deliveries
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
+from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.judging.judge import Judge
@@ -25,11 +27,11 @@ from forgeguard_app.settings import Settings
 from forgeguard_app.store.embedded import embedded_postgres
 from forgeguard_app.store.migrate import migrate, schema_state
 from forgeguard_app.store.pool import AWAY, Pool, open_pool
-from forgeguard_app.vault import Signer, load_keys
+from forgeguard_app.vault import load_keys
 from forgeguard_app.web.server import make_web
 
-LINK_PURPOSE = "links"
 SHUTDOWN_S = 2.0
+SERVER_CONNECTIONS = 10
 WORKER_CONNECTIONS = 10
 log = structlog.get_logger()
 
@@ -41,7 +43,7 @@ class Base:
     settings: Settings
     dsn: str
     pool: Pool
-    links: Signer
+    keys: Keys
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +71,7 @@ async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[Base]:
                 if state := await schema_state(connection):
                     raise UserError(state)
             secret = settings.secret_key.get_secret_value() if settings.secret_key else None
-            yield Base(settings, dsn, pool, Signer(load_keys(secret, settings.home), LINK_PURPOSE))
+            yield Base(settings, dsn, pool, Keys(load_keys(secret, settings.home)))
         finally:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(pool.close(), 5)
@@ -77,11 +79,9 @@ async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[Base]:
 
 async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
     """The web server until `stop` is set; `ready` once it listens."""
-    async with opened(settings) as base:
-        secrets = settings.app.webhook_secrets if settings.app else ()
-        runner = web.AppRunner(
-            make_web(base.pool, base.links, secrets, settings.github_url), access_log=None, shutdown_timeout=SHUTDOWN_S
-        )
+    async with opened(settings, size=SERVER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
+        web_app = make_web(make_front(base, session), base.dsn)
+        runner = web.AppRunner(web_app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         try:
             await web.TCPSite(runner, settings.host, settings.port, reuse_port=False).start()
@@ -93,6 +93,26 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -
         finally:
             await runner.cleanup()
             log.info("server.stopped")
+
+
+def make_front(base: Base, session: aiohttp.ClientSession) -> Front:
+    """What the pages are given, as far as it is configured."""
+    settings, credentials = base.settings, base.settings.app
+    app = GitHubApp()
+    if credentials is not None:
+        app.webhook_secrets = credentials.webhook_secrets
+        if credentials.client_id and credentials.client_secret:
+            app.oauth = OAuth(settings.github_url, credentials.client_id, credentials.client_secret)
+    return Front(
+        pool=base.pool,
+        session=session,
+        client=Client(session, settings.github_api_url),
+        keys=base.keys,
+        github_url=settings.github_url,
+        address=settings.address,
+        app=app,
+        operators=settings.operator_ids,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -119,7 +139,7 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
                 home=settings.home,
                 github_url=settings.github_url,
                 address=settings.address,
-                links=base.links,
+                links=base.keys.links,
             ),
         )
 

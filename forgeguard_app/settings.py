@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     client_secret: SecretStr | None = None
     secret_key: SecretStr | None = None
     workers: int = Field(default=1, ge=0, le=64)
+    operators: str = ""
 
     @field_validator("public_url", "github_url", "github_api_url")
     @classmethod
@@ -58,6 +59,18 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://")
         return value
 
+    @field_validator("operators")
+    @classmethod
+    def _ids(cls, value: str) -> str:
+        if not all(part.strip().isascii() and part.strip().isdigit() for part in value.split(",") if part.strip()):
+            raise ValueError("must be GitHub user ids (numbers), separated by commas")
+        return value
+
+    @property
+    def operator_ids(self) -> frozenset[int]:
+        """Whoever may see the operator's page, by GitHub's user id."""
+        return frozenset(int(part) for part in self.operators.split(",") if part.strip())
+
     @property
     def address(self) -> str:
         """How browsers and GitHub reach the server."""
@@ -72,7 +85,8 @@ class Settings(BaseSettings):
         secrets = tuple(
             part.strip().encode() for part in self.webhook_secret.get_secret_value().split(",") if part.strip()
         )
-        return AppCredentials(self.app_id, keys, secrets)
+        secret = self.client_secret.get_secret_value() if self.client_secret else None
+        return AppCredentials(self.app_id, keys, secrets, self.client_id, secret)
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,8 @@ class AppCredentials:
     app_id: int
     private_keys: tuple[str, ...]
     webhook_secrets: tuple[bytes, ...]
+    client_id: str | None = None
+    client_secret: str | None = None
 
     def __repr__(self) -> str:
         return f"AppCredentials(app_id={self.app_id}, …)"
@@ -125,6 +141,9 @@ def _problems(settings: Settings) -> list[str]:
         problems += [
             f"{PREFIX}{name}: missing, while {PREFIX}{given[0]} is set; both are needed or neither" for name in missing
         ]
+    if (settings.client_id is None) != (settings.client_secret is None):
+        absent = "CLIENT_ID" if settings.client_id is None else "CLIENT_SECRET"
+        problems.append(f"{PREFIX}{absent}: missing; signing in needs CLIENT_ID and CLIENT_SECRET, both or neither")
     if settings.webhook_secret is not None and not settings.webhook_secret.get_secret_value().strip(", "):
         problems.append(f"{PREFIX}WEBHOOK_SECRET: empty")
     if settings.private_key is not None:

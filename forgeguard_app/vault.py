@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import os
 import secrets
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -54,6 +56,44 @@ class Signer:
             hmac.compare_digest(hmac.new(key, text.encode(), sha256).hexdigest()[:40].encode(), given)
             for key in self._keys
         )
+
+
+class Sealer:
+    """Encrypts for one purpose under the first key and opens what any of the keys sealed."""
+
+    def __init__(self, keys: Iterable[bytes], purpose: str) -> None:
+        self._fernets = MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key, purpose))) for key in keys])
+
+    def seal(self, text: str) -> str:
+        """Ciphertext, fit for a column or a cookie."""
+        return self._fernets.encrypt(text.encode()).decode()
+
+    def open(self, sealed: str, *, within_s: int | None = None) -> str | None:
+        """The text; None where no key of ours sealed it, or not within the last seconds."""
+        try:
+            return self._fernets.decrypt(sealed.encode("utf-8", "replace"), ttl=within_s).decode()
+        except InvalidToken:
+            return None
+
+
+def new_secret() -> str:
+    """A random value that nobody guesses: 256 bits, fit for an address."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(secret: str) -> str:
+    """What is kept of a random value, to know it again; a value with so much chance in it needs no salt."""
+    return sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def challenge_of(verifier: str) -> str:
+    """The S256 challenge of a PKCE verifier (RFC 7636, 4.2)."""
+    return base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two values are the same, compared in constant time."""
+    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 
 def _derived(key: bytes, purpose: str) -> bytes:

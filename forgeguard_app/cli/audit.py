@@ -7,8 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from forgeguard_app.audit.explain import explain, similar
 from forgeguard_app.audit.model import Report, Result
-from forgeguard_app.cli.explain import explain, similar
 from forgeguard_app.cli.formats import FORMATS
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.git.command import EMPTY_TREE, GitError

@@ -13,10 +13,11 @@ from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import set_removed, set_removed_with
 from forgeguard_app.store.run_order import list_parked, list_refused
-from forgeguard_app.store.users import drop_access
+from forgeguard_app.store.users import drop_access, forget_access
 
 STARTING_LINE_PRIORITY = -5
 MAX_PERMISSIONS, MAX_LEVEL_CHARS = 200, 20
+_CHANGES_WHO_SEES = ("privatized", "publicized", "transferred", "deleted", "renamed")
 _STATUSES = {"created": "active", "unsuspend": "active", "suspend": "suspended", "deleted": "deleted"}
 AccountEvent = (
     events.InstallationEvent
@@ -36,7 +37,9 @@ async def follow_account(connection: Connection, event: AccountEvent, github_del
             installation_id = await know_installation(connection, event.installation)
             added = await know_repos(connection, event.repositories_added, installation_id)
             await draw_starting_lines(connection, added, github_delivery_id)
-            await set_removed(connection, [repository.id for repository in event.repositories_removed])
+            removed = [repository.id for repository in event.repositories_removed]
+            await set_removed(connection, removed)
+            await forget_access(connection, removed)
         case events.InstallationTargetEvent():
             login = clean_text(event.account.login, MAX_NAME_CHARS) if event.account else None
             if login:
@@ -45,6 +48,8 @@ async def follow_account(connection: Connection, event: AccountEvent, github_del
             await know_repo(connection, event.repository, event.installation)
             if event.action == "deleted":
                 await set_removed(connection, [event.repository.id])
+            if event.action in _CHANGES_WHO_SEES:
+                await forget_access(connection, [event.repository.id])
         case events.AuthorizationEvent():
             if event.action == "revoked":
                 await drop_access(connection, event.sender.id)

@@ -142,7 +142,7 @@ def runs_of_heads(heads: Heads, known: set[tuple[str, str | None]], *, fresh: bo
     return wanted
 
 
-def run_again(former: Run, delivery_id: UUID) -> NewRun:
+def run_again(former: Run, delivery_id: UUID | None = None) -> NewRun:
     """The same head once more, under today's rules."""
     return NewRun(
         repo_id=former.repo_id,

@@ -6,10 +6,14 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+import structlog
 
 from forgeguard_app.github.app_access import AppAccess
 
 MAX_LISTED = 50_000
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,20 @@ class Attempt:
 async def list_attempts(app: AppAccess) -> AsyncIterator[Attempt]:
     """The attempts, the newest first; the log has no payloads."""
     async for item in app.list("/app/hook/deliveries?per_page=100", most=MAX_LISTED):
+        attempt = _read(item)
+        if attempt is not None:
+            yield attempt
+
+
+def _read(item: Any) -> Attempt | None:
+    """The entry; None for one that is not whole: one entry must not hide all the others."""
+    try:
         at = datetime.fromisoformat(item["delivered_at"].replace("Z", "+00:00"))
         arrived = 200 <= int(item["status_code"]) < 400
-        yield Attempt(int(item["id"]), item["guid"], item["event"], at, bool(item["redelivery"]), arrived)
+        return Attempt(int(item["id"]), str(item["guid"]), str(item["event"]), at, bool(item["redelivery"]), arrived)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        log.warning("deliveries.entry_unread", entry=str(item)[:200])
+        return None
 
 
 async def ask_again(app: AppAccess, attempt_id: int) -> None:

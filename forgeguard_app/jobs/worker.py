@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 
 import structlog
 from procrastinate import App
@@ -26,7 +27,7 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
     """Works until `stop` is set; what is not finished `shutdown_s` later is handed back to the queue."""
     for name, level in (("procrastinate", logging.CRITICAL), ("psycopg.pool", logging.CRITICAL)):
         logging.getLogger(name).setLevel(level)
-    chores = [asyncio.create_task(chore(context)) for chore in (reconcile, write_counts, prune_mirrors)]
+    chores = [asyncio.create_task(_kept(chore, context)) for chore in (reconcile, write_counts, prune_mirrors)]
     under_way = UnderWay()
     log.info("worker.started")
     try:
@@ -44,6 +45,17 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
         with contextlib.suppress(*AWAY):
             await context.locks.close()
     log.info("worker.stopped")
+
+
+async def _kept(chore: Callable[[Context], Awaitable[None]], context: Context) -> None:
+    """A chore that fails by a mistake of ours is begun again: what nobody looks after would be lost without a word."""
+    while True:
+        try:
+            await chore(context)
+        except Exception as error:
+            context.counts.add("errors", "Chore" + type(error).__name__)
+            log.error("chore.failed", chore=chore.__name__, error=type(error).__name__, exc_info=True)
+        await asyncio.sleep(context.pace.retry_s * 10)
 
 
 async def _work(dsn: str, context: Context, stop: asyncio.Event, under_way: UnderWay, shutdown_s: float) -> None:

@@ -14,6 +14,7 @@ from forgeguard_app.simulator.gate import INSTALLATION, Denied, Gate, json_body,
 from forgeguard_app.simulator.rest_app import AppRoutes
 from forgeguard_app.simulator.rest_checks import CheckRoutes
 from forgeguard_app.simulator.rest_contents import ContentRoutes
+from forgeguard_app.simulator.rest_users import UserRoutes
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import Installation, World
 from forgeguard_app.simulator.webhooks import Webhooks
@@ -25,12 +26,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class RestFace:
     """Routes below /api/v3."""
 
-    def __init__(self, world: World, shapes: Shapes, webhooks: Webhooks) -> None:
+    def __init__(self, world: World, shapes: Shapes, webhooks: Webhooks, users: UserRoutes) -> None:
         self.world = world
         gate = Gate(world, shapes)
         self.app = AppRoutes(world, shapes, webhooks, gate)
         self.checks = CheckRoutes(world, shapes, gate)
         self.contents = ContentRoutes(world, shapes, gate)
+        self.users = users
 
     def routes(self) -> list[web.RouteDef]:
         """Every route, in one table."""
@@ -45,6 +47,10 @@ class RestFace:
             ("POST", r"/app/installations/{id:\d+}/access_tokens", self.app.create_token),
             ("GET", "/installation/repositories", self.app.list_repositories),
             ("GET", "/rate_limit", self.app.rate_limit),
+            ("GET", "/user", self.users.get_user),
+            ("GET", "/user/installations", self.users.list_installations),
+            ("GET", r"/user/installations/{id:\d+}/repositories", self.users.list_repositories),
+            ("POST", "/app-manifests/{code}/conversions", self.users.convert_manifest),
         ]
         for prefix in (repo, r"/repositories/{repo_id:\d+}"):
             table += [

@@ -74,7 +74,7 @@ class AppRoutes:
     async def list_deliveries(self, request: web.Request) -> web.Response:
         self.gate.app(request)
         size = min(int(request.query.get("per_page", "30")), 100)
-        newest = list(reversed(self.world.deliveries))
+        newest = [one for one in reversed(self.world.deliveries) if one.delivered_at]
         start = int(request.query.get("cursor", "0"))
         headers = {}
         if start + size < len(newest):

@@ -10,8 +10,11 @@ from typing import Any
 
 from aiohttp import web
 
+from forgeguard_app.simulator.app_pages import AppPages
 from forgeguard_app.simulator.git_http import GitFace, git, make_folder
+from forgeguard_app.simulator.people import People
 from forgeguard_app.simulator.rest import RestFace
+from forgeguard_app.simulator.rest_users import UserRoutes
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import Account, App, Installation, Limits, Repository, Suite, World
 from forgeguard_app.simulator.webhooks import Webhooks
@@ -25,6 +28,7 @@ class SimulatedGitHub:
         self.webhooks = Webhooks(self.world)
         self.address = ""
         self.shapes = Shapes(self.world, "")
+        self.people = People(self.world)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -36,7 +40,11 @@ class SimulatedGitHub:
         app = web.Application(client_max_size=64 << 20)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         git_face = GitFace(self.world, self.shapes, self.pushed)
-        app.router.add_routes(RestFace(self.world, self.shapes, self.webhooks).routes())
+        pages = AppPages(self.world, self.shapes, self.people, self.webhooks)
+        users = UserRoutes(self.world, self.shapes, self.people, pages)
+        app.router.add_routes(RestFace(self.world, self.shapes, self.webhooks, users).routes())
+        app.router.add_routes(pages.routes())
+        app.router.add_post("/login/oauth/access_token", users.trade_code)
         app.router.add_route("*", r"/{owner}/{repo}.git/{tail:.*}", git_face.handle)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -58,8 +66,12 @@ class SimulatedGitHub:
     def register_app(self, app_id: int, public_key: str, webhook_secret: str, webhook_url: str) -> App:
         """Makes the App known."""
         owner = self.world.add_account("forgeguard-makers")
-        self.world.app = App(app_id, "forgeguard", [public_key], webhook_secret, webhook_url, owner)
-        return self.world.app
+        site = webhook_url.removesuffix("/webhooks/github")
+        app = App(app_id, "forgeguard", [public_key], webhook_secret, webhook_url, owner)
+        app.client_secret = f"client-secret-{app_id}"
+        app.callback_urls, app.setup_url = [f"{site}/login/callback"], f"{site}/setup/installed"
+        self.world.app = app
+        return app
 
     async def create_repository(self, owner: Account, name: str, *, private: bool = False) -> Repository:
         """A new empty repository."""
@@ -76,16 +88,7 @@ class SimulatedGitHub:
 
     def installation_payload(self, action: str, installation: Installation) -> dict[str, Any]:
         """The body of an installation event."""
-        repositories = [self.world.repositories[number] for number in sorted(installation.repository_ids)]
-        body: dict[str, Any] = {
-            "action": action,
-            "installation": self.shapes.installation(installation),
-            "repositories": [self.shapes.short_repository(one) for one in repositories],
-            "sender": self.shapes.account(self.world.pusher),
-        }
-        if action == "created":
-            body["requester"] = None
-        return body
+        return self.shapes.installation_event(action, installation)
 
     def clone_url(self, repository: Repository, *, token: bool = True) -> str:
         """Where the developer pushes, with the developer's token in the address."""

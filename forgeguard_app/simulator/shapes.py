@@ -38,6 +38,14 @@ class Shapes:
             "received_events_url": f"{url}/received_events", "type": one.type, "site_admin": False, "user_view_type": "public",
         }  # fmt: skip
 
+    def private_user(self, one: Account) -> dict[str, Any]:
+        """The person whose token it is."""
+        unsaid = ("name", "company", "location", "email", "hireable", "bio", "twitter_username")
+        return self.account(one) | dict.fromkeys(unsaid) | {
+            "blog": "", "notification_email": None, "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0,
+            "created_at": stamp(0), "updated_at": stamp(0),
+        }  # fmt: skip
+
     def repository(self, one: Repository) -> dict[str, Any]:
         """A repository as webhooks carry it."""
         url = f"{self.api}/repos/{one.full_name}"
@@ -83,7 +91,7 @@ class Shapes:
         """The App as check runs name it."""
         return {
             "id": one.id, "client_id": one.client_id, "slug": one.slug, "node_id": _node("A", one.id), "owner": self.account(one.owner),
-            "name": "ForgeGuard", "description": "", "external_url": self.address, "html_url": f"{self.address}/apps/{one.slug}",
+            "name": one.name, "description": "", "external_url": self.address, "html_url": f"{self.address}/apps/{one.slug}",
             "created_at": stamp(one.created_at), "updated_at": stamp(one.created_at), "permissions": one.permissions,
             "events": one.events,
         }  # fmt: skip
@@ -129,6 +137,19 @@ class Shapes:
             "updated_at": stamp(one.updated_at), "single_file_name": None, "has_multiple_single_files": False,
             "single_file_paths": [], "suspended_by": None, "suspended_at": suspended,
         }  # fmt: skip
+
+    def installation_event(self, action: str, one: Installation) -> dict[str, Any]:
+        """The body of an installation event."""
+        repositories = [self.world.repositories[number] for number in sorted(one.repository_ids)]
+        body: dict[str, Any] = {
+            "action": action,
+            "installation": self.installation(one),
+            "repositories": [self.short_repository(each) for each in repositories],
+            "sender": self.account(self.world.pusher),
+        }
+        if action == "created":
+            body["requester"] = None
+        return body
 
     def pull(self, one: Pull) -> dict[str, Any]:
         """A pull request as the REST API lists it."""

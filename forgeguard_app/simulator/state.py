@@ -96,6 +96,15 @@ class App:
     )  # fmt: skip
     events: list[str] = field(default_factory=lambda: ["merge_group", "pull_request", "push", "repository"])
     created_at: float = field(default_factory=time.time)
+    name: str = "ForgeGuard"
+    client_secret: str = ""
+    callback_urls: list[str] = field(default_factory=list)
+    setup_url: str | None = None
+
+    @property
+    def client_secrets(self) -> tuple[str, ...]:
+        """What the App may say to trade a code."""
+        return (self.client_secret,)
 
 
 @dataclass

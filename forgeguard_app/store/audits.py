@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Connection
 
 
@@ -168,7 +169,10 @@ async def begin_run(connection: Connection, run_id: UUID) -> Run | None:
         """,  # noqa: S608
         run_id,
     )
-    return None if row is None else Run(**row)
+    if row is None:
+        return None
+    await notify_change(connection, row["repo_id"])
+    return Run(**row)
 
 
 async def hand_back(connection: Connection, run: Run) -> None:
@@ -202,7 +206,7 @@ async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) 
         UPDATE audit_runs SET status = $2, overall_result = $3, base_sha = $4, files_checked = $5, error_detail = $6,
             completed_at = now()
         WHERE id = $1 AND status = 'running'
-        RETURNING id
+        RETURNING repo_id
         """,
         run_id,
         verdict.status,
@@ -213,6 +217,7 @@ async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) 
     )
     if claimed is None:
         return False
+    await notify_change(connection, claimed)
     await connection.execute("DELETE FROM audit_checks WHERE audit_run_id = $1", run_id)
     for check, findings in verdict.checks:
         check_id: UUID = await connection.fetchval(

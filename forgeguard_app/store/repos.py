@@ -89,6 +89,22 @@ async def get_repo(connection: Connection, repo_id: UUID) -> Repo:
     return Repo(**row)
 
 
+async def find_repo(connection: Connection, repo_id: UUID) -> Repo | None:
+    """The guarded repository by our key."""
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM repos WHERE id = $1 AND removed_at IS NULL", repo_id)  # noqa: S608
+    return None if row is None else Repo(**row)
+
+
+async def find_repo_named(connection: Connection, full_name: str) -> Repo | None:
+    """The guarded repository of that present name, in any case."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM repos WHERE lower(full_name) = lower($1) AND removed_at IS NULL"  # noqa: S608
+        " ORDER BY updated_at DESC LIMIT 1",
+        full_name,
+    )
+    return None if row is None else Repo(**row)
+
+
 async def set_default_branch(connection: Connection, repo_id: UUID, branch: str) -> None:
     """What the repository itself says its default branch is."""
     await connection.execute("UPDATE repos SET default_branch = $2, updated_at = now() WHERE id = $1", repo_id, branch)

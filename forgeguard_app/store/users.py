@@ -1,10 +1,132 @@
-"""People who signed in."""
+"""People who signed in, and what GitHub gave for them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
 
 
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person. Tokens are ciphertext; `expires_s` is the token's life from now, `checked_s` the age of the access."""
+
+    id: UUID
+    github_id: int
+    github_login: str
+    access_token: str | None
+    refresh_token: str | None
+    expires_s: float | None
+    checked_s: float | None
+
+    def __repr__(self) -> str:
+        return f"User({self.github_login})"
+
+
+_COLUMNS = (
+    "id, github_id, github_login, access_token, refresh_token,"
+    " extract(epoch FROM token_expires_at - clock_timestamp())::float8 AS expires_s,"
+    " extract(epoch FROM clock_timestamp() - access_checked_at)::float8 AS checked_s"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTokens:
+    """What GitHub gave, as ciphertext; `expires_in_s` None for a token that does not expire."""
+
+    access_token: str
+    refresh_token: str | None
+    expires_in_s: int | None
+
+
+async def upsert_user(
+    connection: Connection, github_id: int, login: str, avatar_url: str | None, tokens: SealedTokens
+) -> UUID:
+    """Somebody signed in: their present name and tokens; what they may see is read anew."""
+    found: UUID = await connection.fetchval(
+        """
+        INSERT INTO users AS u (github_id, github_login, avatar_url, access_token, refresh_token, token_expires_at)
+        VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
+        ON CONFLICT (github_id) DO UPDATE SET github_login = excluded.github_login, avatar_url = excluded.avatar_url,
+            access_token = excluded.access_token, refresh_token = excluded.refresh_token,
+            token_expires_at = excluded.token_expires_at, access_checked_at = NULL, updated_at = now()
+        RETURNING id
+        """,
+        github_id,
+        login,
+        avatar_url,
+        tokens.access_token,
+        tokens.refresh_token,
+        tokens.expires_in_s,
+    )
+    return found
+
+
+async def set_tokens(connection: Connection, user_id: UUID, tokens: SealedTokens) -> None:
+    """The tokens were renewed."""
+    await connection.execute(
+        """
+        UPDATE users SET access_token = $2, refresh_token = $3, updated_at = now(),
+            token_expires_at = clock_timestamp() + make_interval(secs => $4) WHERE id = $1
+        """,
+        user_id,
+        tokens.access_token,
+        tokens.refresh_token,
+        tokens.expires_in_s,
+    )
+
+
+async def get_user(connection: Connection, user_id: UUID, *, lock: bool = False) -> User:
+    """The person by our key; with `lock` held against all others until the transaction ends."""
+    query = f"SELECT {_COLUMNS} FROM users WHERE id = $1" + (" FOR NO KEY UPDATE" if lock else "")  # noqa: S608
+    row = await connection.fetchrow(query, user_id)
+    if row is None:
+        raise LookupError(f"no user {user_id}")
+    return User(**row)
+
+
+async def set_access(connection: Connection, user_id: UUID, levels: dict[int, str]) -> None:
+    """What the person may do with which repository, as GitHub just said. Wants a transaction."""
+    await connection.execute("DELETE FROM repo_access WHERE user_id = $1", user_id)
+    await connection.execute(
+        "INSERT INTO repo_access (user_id, github_repo_id, level) SELECT $1, * FROM unnest($2::bigint[], $3::text[])",
+        user_id,
+        list(levels),
+        list(levels.values()),
+    )
+    await connection.execute("UPDATE users SET access_checked_at = clock_timestamp() WHERE id = $1", user_id)
+
+
+async def find_level(connection: Connection, user_id: UUID, github_repo_id: int) -> str | None:
+    """What the person may do with the repository; None for nothing."""
+    found: str | None = await connection.fetchval(
+        "SELECT level FROM repo_access WHERE user_id = $1 AND github_repo_id = $2", user_id, github_repo_id
+    )
+    return found
+
+
+async def forget_access(connection: Connection, github_repo_ids: list[int] | None = None) -> None:
+    """Whoever may see these repositories is to be asked of GitHub again; None: all of them."""
+    await connection.execute(
+        """
+        UPDATE users SET access_checked_at = NULL WHERE access_checked_at IS NOT NULL AND (
+            $1::bigint[] IS NULL OR id IN (SELECT user_id FROM repo_access WHERE github_repo_id = ANY($1::bigint[])))
+        """,
+        github_repo_ids,
+    )
+
+
 async def drop_access(connection: Connection, github_id: int) -> None:
-    """What a person let us do in their name is taken back."""
-    await connection.execute("UPDATE users SET access_token = NULL, updated_at = now() WHERE github_id = $1", github_id)
+    """What a person let us do in their name is taken back: their sessions end, their tokens and access are gone."""
+    user_id = await connection.fetchval(
+        """
+        UPDATE users SET access_token = NULL, refresh_token = NULL, token_expires_at = NULL, access_checked_at = NULL,
+            updated_at = now()
+        WHERE github_id = $1 RETURNING id
+        """,
+        github_id,
+    )
+    if user_id is not None:
+        await connection.execute("DELETE FROM sessions WHERE user_id = $1", user_id)
+        await connection.execute("DELETE FROM repo_access WHERE user_id = $1", user_id)

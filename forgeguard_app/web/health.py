@@ -10,7 +10,7 @@ from forgeguard_app.store.health import probe_intake
 from forgeguard_app.store.migrate import schema_state
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import count_waiting
-from forgeguard_app.web.keys import POOL, WEBHOOK_SECRETS
+from forgeguard_app.web.keys import FRONT, POOL
 
 CHECK_TIMEOUT_S = 5.0
 
@@ -22,7 +22,7 @@ async def healthz(_: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """Database, schema, queue and credentials, each with what is wrong with it."""
-    checks: dict[str, str] = {"credentials": "ok" if request.app[WEBHOOK_SECRETS] else "no App is set up"}
+    checks: dict[str, str] = {"credentials": "ok" if request.app[FRONT].app.webhook_secrets else "no App is set up"}
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S), request.app[POOL].acquire() as connection:
             checks["database"] = "ok"

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 import structlog
 from aiohttp import web
 
+from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.flows.know_access import SignedOut
 from forgeguard_app.store.pool import AWAY
+from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.problems import problem
+from forgeguard_app.web.render import page, see_other
+from forgeguard_app.web.session import PERSON, SESSION, drop_cookie, find_person, sign_in_link
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RETRY_AFTER_S = 5
+MAX_REFERENCE = 100
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+}
+_IN_WORDS = {
+    401: "Please sign in.",
+    403: "This is not allowed.",
+    404: "There is no such page, or you may not see it.",
+    405: "This address does not take that.",
+    413: "That is more than we read: a form has at most 200 KB.",
 }
 log = structlog.get_logger()
 
@@ -28,9 +47,10 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = secrets.token_hex(8)
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         response = await _answered(request, handler, request_id)
-        response.headers["X-Request-Id"] = request_id
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
+        if not response.prepared:
+            response.headers["X-Request-Id"] = request_id
+            for name, value in _HEADERS.items():
+                response.headers.setdefault(name, value)
         return response
 
 
@@ -38,10 +58,58 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
     try:
         return await handler(request)
     except web.HTTPException as error:
-        return problem(error.status, error.reason) if error.status >= 400 else error
-    except AWAY as error:
-        log.warning("request.database_away", error=type(error).__name__)
-        return problem(503, "The database is away; try again in a moment.", retry_after_s=RETRY_AFTER_S)
+        if error.status < HTTPStatus.BAD_REQUEST:
+            return see_other(error.headers.get("Location", "/"))
+        plain = error.reason == HTTPStatus(error.status).phrase
+        said = _IN_WORDS.get(error.status, error.reason) if plain else error.reason
+        wrong = await _wrong(request, error.status, said, request_id)
+        if "Allow" in error.headers:
+            wrong.headers["Allow"] = error.headers["Allow"]
+        return wrong
+    except SignedOut:
+        return await _signed_out(request, request_id)
     except Exception as error:
-        log.error("request.failed", error=type(error).__name__, exc_info=True)
-        return problem(500, f"Our mistake. Tell the operator this id: {request_id}")
+        return await _wrong(request, *_meaning(error, request_id), request_id)
+
+
+def _meaning(error: Exception, request_id: str) -> tuple[int, str]:
+    """The status, and what is said; nothing of the error itself unless it was written for people."""
+    if isinstance(error, UserError):
+        return 400, str(error)
+    if isinstance(error, Temporary):
+        log.warning("request.temporary", reason=str(error)[:200])
+        return 503, "GitHub cannot be asked just now; try again in a moment."
+    if isinstance(error, AWAY):
+        log.warning("request.database_away", error=type(error).__name__)
+        return 503, "The database is away; try again in a moment."
+    log.error("request.failed", error=type(error).__name__, exc_info=error)
+    return 500, f"Our mistake. Tell the operator this id: {request_id}"
+
+
+async def _signed_out(request: web.Request, request_id: str) -> web.StreamResponse:
+    if not _is_page(request):
+        said = "GitHub takes your sign-in no more. Sign in again in the browser."
+        return await _wrong(request, 401, said, request_id)
+    response = see_other(sign_in_link(request))
+    drop_cookie(request.app[FRONT], response, SESSION)
+    return response
+
+
+def _is_page(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "") and not request.path.startswith(("/api/", "/webhooks/"))
+
+
+async def _wrong(request: web.Request, status: int, said: str, request_id: str) -> web.StreamResponse:
+    retry = RETRY_AFTER_S if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    if not _is_page(request):
+        return problem(status, said, retry_after_s=retry)
+    if PERSON not in request:
+        try:
+            await find_person(request)
+        except Exception:  # what went wrong may be how we know who asks
+            request[PERSON] = None
+    title = HTTPStatus(status).phrase
+    response = await page(request, "wrong.html", status=status, title=title, said=said, request_id=request_id)
+    if retry is not None:
+        response.headers["Retry-After"] = str(retry)
+    return response

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from aiohttp import web
 
+PROBLEM = "application/problem+json"
 
-def problem(status: int, detail: str, *, retry_after_s: int | None = None) -> web.Response:
-    """An application/problem+json answer; `detail` is ours and says what to do."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    return web.Response(
-        status=status,
-        text=json.dumps(body, ensure_ascii=False),
-        content_type="application/problem+json",
-        headers=headers,
-    )
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    retry_after_s: int | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """An application/problem+json answer; `detail` is ours and says what to do, `errors` name each place."""
+    body: dict[str, object] = {
+        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail,
+    }  # fmt: skip
+    if errors:
+        body["errors"] = [dict(error) for error in errors]
+    sent = dict(headers or {}) | ({} if retry_after_s is None else {"Retry-After": str(retry_after_s)})
+    return web.Response(status=status, text=json.dumps(body, ensure_ascii=False), content_type=PROBLEM, headers=sent)

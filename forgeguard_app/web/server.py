@@ -4,41 +4,82 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jinja2
 from aiohttp import web
 
+from forgeguard_app.flows.front import Front
 from forgeguard_app.flows.take_pushes import Pushes
-from forgeguard_app.store.pool import Pool
-from forgeguard_app.vault import Signer
-from forgeguard_app.web import keys
+from forgeguard_app.store.changes import Changes
+from forgeguard_app.web import keys, live
+from forgeguard_app.web.api.openapi import show_api, show_document
+from forgeguard_app.web.api.operations import RATES, serve
+from forgeguard_app.web.api.rates import Rates
+from forgeguard_app.web.api.table import OPERATIONS, PREFIX
+from forgeguard_app.web.badges import branch_badge, pull_badge
 from forgeguard_app.web.health import healthz, readyz
 from forgeguard_app.web.metrics import metrics
 from forgeguard_app.web.middlewares import guarded
-from forgeguard_app.web.pages.audits import show_audit
+from forgeguard_app.web.pages import account, audits, badges, repos, rules, sign_in, start
+from forgeguard_app.web.render import make_templates
 from forgeguard_app.web.webhook import webhook
 
+MAX_FORM_BYTES = 200_000
 _HERE = Path(__file__).parent
+_REPO = r"/repos/{owner:[^/]+}/{name:[^/]+}"
 
 
-def make_web(pool: Pool, links: Signer, webhook_secrets: tuple[bytes, ...], github_url: str) -> web.Application:
-    """The application over an open pool; without webhook secrets it refuses deliveries."""
-    app = web.Application(middlewares=[guarded])
-    app[keys.POOL] = pool
-    app[keys.PUSHES] = Pushes(pool)
-    app[keys.LINKS] = links
-    app[keys.WEBHOOK_SECRETS] = webhook_secrets
-    app[keys.GITHUB_URL] = github_url
-    app[keys.TEMPLATES] = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    app.router.add_routes(
-        [
-            web.post("/webhooks/github", webhook),
-            web.get("/healthz", healthz),
-            web.get("/readyz", readyz),
-            web.get("/metrics", metrics),
-            web.get("/audits/{run_id}", show_audit),
-            web.static("/static", _HERE / "static"),
-        ]
-    )
+def make_web(front: Front, dsn: str | None) -> web.Application:
+    """The application; `dsn` is where changes are listened for. Without webhook secrets it refuses deliveries."""
+    app = web.Application(middlewares=[guarded], client_max_size=MAX_FORM_BYTES)
+    app[keys.FRONT] = front
+    app[keys.POOL] = front.pool
+    app[keys.PUSHES] = Pushes(front.pool)
+    app[keys.CHANGES] = Changes(dsn)
+    app[keys.TEMPLATES] = make_templates(_HERE / "templates")
+    app[RATES] = Rates()
+    app.on_shutdown.append(_close)
+    app.router.add_routes(_pages())
+    app.router.add_routes(_machines())
+    for one in OPERATIONS:
+        app.router.add_route(one.method, PREFIX + one.path, serve(one))
     return app
+
+
+def _pages() -> list[web.RouteDef]:
+    return [
+        web.get("/", start.show_start),
+        web.get("/installations", start.show_installations),
+        web.get("/login", sign_in.login),
+        web.get("/login/callback", sign_in.callback),
+        web.post("/logout", sign_in.logout),
+        web.post("/logout/everywhere", sign_in.logout_everywhere),
+        web.get("/account", account.show_account),
+        web.post("/account/tokens", account.add_token),
+        web.post("/account/tokens/{token_id}/delete", account.remove_token),
+        web.post("/account/sessions/{session_id}/delete", account.remove_session),
+        web.get(_REPO, repos.show_repo),
+        web.get(_REPO + "/badge", badges.show_badge),
+        web.get(_REPO + "/events", live.repo_events),
+        web.get("/audits/{run_id}", audits.show_audit),
+        web.post("/audits/{run_id}/rerun", audits.rerun),
+        web.get("/audits/{run_id}/events", live.audit_events),
+        web.get("/rules", rules.show_rules),
+        web.get("/rules/{rule:.+}", rules.show_rule),
+        web.get("/api", show_api),
+    ]
+
+
+def _machines() -> list[web.AbstractRouteDef]:
+    return [
+        web.post("/webhooks/github", webhook),
+        web.get("/healthz", healthz),
+        web.get("/readyz", readyz),
+        web.get("/metrics", metrics),
+        web.get(r"/badges/{owner:[^/]+}/{name:[^/]+}.{form:svg|json}", branch_badge),
+        web.get(r"/badges/{owner:[^/]+}/{name:[^/]+}/pulls/{number:\d{1,9}}.{form:svg|json}", pull_badge),
+        web.get(f"{PREFIX}/openapi.json", show_document),
+        web.static("/static", _HERE / "static"),
+    ]
+
+
+async def _close(app: web.Application) -> None:
+    await app[keys.CHANGES].close()

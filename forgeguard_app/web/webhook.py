@@ -11,7 +11,7 @@ from aiohttp import web
 from forgeguard_app.flows.receive_delivery import receive_delivery
 from forgeguard_app.github.payloads import BadPayload, read_event
 from forgeguard_app.vault import signature_holds
-from forgeguard_app.web.keys import POOL, PUSHES, WEBHOOK_SECRETS
+from forgeguard_app.web.keys import FRONT, POOL, PUSHES
 from forgeguard_app.web.problems import problem
 
 MAX_BODY_BYTES = 25 << 20
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 async def webhook(request: web.Request) -> web.Response:
     """202 once durable, 200 where there is nothing to do, 4xx for what GitHub would not send."""
-    secrets = request.app[WEBHOOK_SECRETS]
+    secrets = request.app[FRONT].app.webhook_secrets
     if not secrets:
         return problem(503, "No App is set up here yet.", retry_after_s=60)
     try:

@@ -19,6 +19,7 @@ import structlog
 from aiohttp import web
 
 from forgeguard_app.flows.context import Context, Pace
+from forgeguard_app.flows.front import Front, GitHubApp, Keys
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.limits import Limits
@@ -95,8 +96,11 @@ def _run(name: str, config: Config) -> None:
 
 async def _serve(config: Config) -> None:
     pool = await open_pool(config.dsn, size=4)
-    app = make_web(pool, Signer(KEY, "links"), (config.secret.encode(),), config.github_url)
-    runner = web.AppRunner(app, access_log=None)
+    session = aiohttp.ClientSession()
+    client, app = Client(session, config.api_url), GitHubApp(webhook_secrets=(config.secret.encode(),))
+    address = f"http://127.0.0.1:{config.port}"
+    front = Front(pool, session, client, Keys(KEY), config.github_url, address, app)
+    runner = web.AppRunner(make_web(front, None), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", config.port).start()
     await asyncio.Event().wait()

@@ -60,8 +60,9 @@ def draw(seed: int) -> Schedule:
         name: tuple(rng.randint(5, 900) for _ in range(rng.choice((0, 0, 1, 1, 2)))) for name in ("worker", "server")
     }
     asked_death = rng.random() < 0.25
-    if asked_death:  # three deaths of the worker in one audit are its end, and meant
-        dooms["worker"] = dooms["worker"][:1]
+    disk_full_s = rng.choice((0.5, 1.0)) if rng.random() < 0.06 else 0.0
+    # Three deaths of the worker in one audit are its end, and meant; a disk that is healed is one death.
+    dooms["worker"] = dooms["worker"][: 2 - asked_death - (disk_full_s > 0)]
     return Schedule(
         seed=seed,
         steps=steps,
@@ -79,7 +80,7 @@ def draw(seed: int) -> Schedule:
         dooms=dooms,
         death_at_request=rng.randint(1, 25) if asked_death else None,
         restart_database_at=rng.randrange(len(steps)) if rng.random() < 0.06 else None,
-        disk_full_s=rng.choice((0.5, 1.0)) if rng.random() < 0.06 else 0.0,
+        disk_full_s=disk_full_s,
     )
 
 

@@ -90,3 +90,19 @@ def test_durations() -> None:
     for wrong in ("", "3", "d3", "3w", "-1d", "3 d"):
         with pytest.raises(UserError):
             duration(wrong)
+
+
+async def test_an_entry_of_the_log_that_is_not_whole_hides_no_other(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    app = product.github.world.app
+    assert app is not None
+    address, app.webhook_url = app.webhook_url, "http://127.0.0.1:9/nobody"
+    tree.commit(START)
+    sha = await product.push(tree, repository)
+    await product.github.webhooks.settle()
+    app.webhook_url = address
+    age(product, 60)
+    product.github.world.deliveries[-1].delivered_at = "not a time"
+    await reconcile_deliveries(product.context, WINDOW)
+    await product.verdicts(repository, sha)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,15 +15,16 @@ import aiohttp
 from aiohttp import web
 
 from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.front import Front, GitHubApp, Keys
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
+from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.judging.judge import Judge
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import CheckRun, Installation, Repository, new_key
 from forgeguard_app.store.pool import Pool, open_pool
-from forgeguard_app.vault import Signer
 from forgeguard_app.web.server import make_web
 from tests.support.repositories import WorkTree
 
@@ -38,6 +40,7 @@ class Product:
     github: SimulatedGitHub
     pool: Pool
     context: Context
+    front: Front
     address: str
     session: aiohttp.ClientSession
     secret: str
@@ -118,14 +121,18 @@ async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterat
     """Starts it all; `worker` False leaves the jobs waiting."""
     pool = await open_pool(dsn, size=16)
     secret = secrets.token_hex(16)
-    links = Signer([b"k" * 32], "links")
+    keys = Keys([b"k" * 32])
     async with SimulatedGitHub(folder / "github", secondary_limits=False) as github, aiohttp.ClientSession() as session:
-        runner = web.AppRunner(make_web(pool, links, (secret.encode(),), github.address), access_log=None)
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        known = github.register_app(APP_ID, PUBLIC_KEY, secret, f"{address}/webhooks/github")
+        credentials = GitHubApp(
+            OAuth(github.address, known.client_id, known.client_secret), (secret.encode(),), known.slug
+        )
+        front = Front(pool, session, Client(session, github.api_url), keys, github.address, address, credentials)
+        runner = web.AppRunner(make_web(front, dsn), access_log=None, shutdown_timeout=0.2)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        github.register_app(APP_ID, PUBLIC_KEY, secret, f"{address}/webhooks/github")
+        await web.TCPSite(runner, "127.0.0.1", port).start()
         client = Client(session, github.api_url)
         app = AppAccess(client, APP_ID, (PRIVATE_KEY,))
         context = Context(
@@ -137,15 +144,23 @@ async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterat
             folder / "home",
             github.address,
             address,
-            links,
+            keys.links,
         )
         stop = asyncio.Event()
         task = asyncio.create_task(run_worker(dsn, context, stop)) if worker else None
         try:
-            yield Product(github, pool, context, address, session, secret, dsn, worker)
+            yield Product(github, pool, context, front, address, session, secret, dsn, worker)
         finally:
             stop.set()
             if task is not None:
                 await task
             await runner.cleanup()
     pool.terminate()
+
+
+def free_port() -> int:
+    """A port on which nobody listens just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

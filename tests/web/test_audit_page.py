@@ -20,7 +20,7 @@ async def test_a_private_audit_opens_with_its_signed_link_alone(product: Product
         assert answer.status == 200
         assert EVIL not in text
         assert "&lt;script&gt;" in text
-        assert "script-src" not in answer.headers["Content-Security-Policy"]
+        assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     for wrong in (link[:-1], link.partition("?")[0], link.replace("signature=", "signature=%C3%A4")):
         async with product.session.get(wrong) as answer:

@@ -1,39 +1,92 @@
-"""One audit with its checks and findings, behind a signed link; of a public repository without one."""
+"""One audit with its checks and findings: for those who see the repository, and behind its signed link."""
 
 from __future__ import annotations
 
-from uuid import UUID
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
 
 from aiohttp import web
 
-from forgeguard_app.store.audits import find_run, list_checks, list_findings
-from forgeguard_app.store.repos import get_repo
-from forgeguard_app.web.keys import GITHUB_URL, LINKS, POOL, TEMPLATES
+from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.rerun_audit import rerun_audit
+from forgeguard_app.store.audits import StoredCheck, StoredFinding, find_newest_run, list_checks, list_findings
+from forgeguard_app.web.access import id_of, open_audit
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.render import page, see_other
+from forgeguard_app.web.session import read_form
 
-MAX_SHOWN = 500
+MAX_SHOWN = 300  # findings of a check: more make the page slow, and nobody reads them
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Findings of one rule."""
+
+    rule: str
+    findings: list[StoredFinding]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCheck:
+    """A check as the page shows it."""
+
+    code: str
+    name: str
+    result: str
+    said: str
+    new: list[Group]
+    existing: list[Group]
+    numbers: dict[str, int]
+    shown: int
+    cut: bool
+    hidden: bool
 
 
 async def show_audit(request: web.Request) -> web.Response:
     """The page; whoever may not see the audit learns nothing of it."""
-    try:
-        run_id = UUID(request.match_info["run_id"])
-    except ValueError:
-        raise web.HTTPNotFound(reason="There is no such audit.") from None
-    signed = request.app[LINKS].holds(f"audit/{run_id}", request.query.get("signature", ""))
-    async with request.app[POOL].acquire() as connection:
-        run = await find_run(connection, run_id)
-        repo = None if run is None else await get_repo(connection, run.repo_id)
-        if run is None or repo is None or (repo.private and not signed):
-            raise web.HTTPNotFound(reason="There is no such audit, or this link does not open it.")
-        checks = []
-        for check in await list_checks(connection, run_id):
-            found = await list_findings(connection, run_id, check.check_code, counted=False, limit=MAX_SHOWN + 1)
-            # Where an existing secret stands is for those who may write to the repository.
-            shown = [finding for finding in found if finding.is_new or check.check_code != "W1"]
-            checks.append((check, shown[:MAX_SHOWN], len(found) > MAX_SHOWN))
-    page = (
-        request.app[TEMPLATES]
-        .get_template("audit.html")
-        .render(run=run, repo=repo, checks=checks, github_url=request.app[GITHUB_URL])
+    run, seen = await open_audit(request, id_of(request, "run_id"))
+    async with request.app[FRONT].pool.acquire() as connection:
+        newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
+        checks = [
+            _shown(check, await list_findings(connection, run.id, check.check_code, counted=False, limit=MAX_SHOWN + 1), seen.may_write)
+            for check in await list_checks(connection, run.id)
+        ]  # fmt: skip
+    signature = request.query.get("signature", "")
+    return await page(
+        request,
+        "audit.html",
+        run=run,
+        repo=seen.repo,
+        checks=checks,
+        may_write=seen.may_write,
+        newer=newest.id if newest is not None and newest.created_at > run.created_at else None,
+        signature=f"?signature={signature}" if signature.isalnum() else "",
     )
-    return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "private, no-cache"})
+
+
+async def rerun(request: web.Request) -> web.StreamResponse:
+    """The head is audited once more."""
+    await read_form(request)
+    run, _ = await open_audit(request, id_of(request, "run_id"), Level.WRITE)
+    return see_other(f"/audits/{await rerun_audit(request.app[FRONT].pool, run)}")
+
+
+def may_show(check_code: str, finding: StoredFinding, may_write: bool) -> bool:
+    """Where an existing secret stands is for those who may write to the repository."""
+    return finding.is_new or check_code != "W1" or may_write
+
+
+def _shown(check: StoredCheck, found: list[StoredFinding], may_write: bool) -> ShownCheck:
+    cut, found = len(found) > MAX_SHOWN, found[:MAX_SHOWN]
+    visible = [finding for finding in found if may_show(check.check_code, finding, may_write)]
+    new, existing = [f for f in visible if f.is_new], [f for f in visible if not f.is_new]
+    return ShownCheck(
+        check.check_code, check.check_name, check.result, check.detail or check.title, _groups(new), _groups(existing),
+        {"New": len(new), "Existing": len(existing)}, MAX_SHOWN, cut, len(visible) < len(found),
+    )  # fmt: skip
+
+
+def _groups(findings: Iterable[StoredFinding]) -> list[Group]:
+    ordered = sorted(findings, key=lambda finding: finding.rule)
+    return [Group(rule, list(some)) for rule, some in groupby(ordered, key=lambda finding: finding.rule)]

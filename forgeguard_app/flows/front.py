@@ -1,0 +1,63 @@
+"""What the flows behind pages are given: the database, GitHub as people see it, and our keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import aiohttp
+
+from forgeguard_app.github.client import Client
+from forgeguard_app.github.oauth import OAuth
+from forgeguard_app.store.pool import Pool
+from forgeguard_app.vault import Sealer, Signer
+
+READINGS = 4  # people's access read at once: each holds a database connection while a token is renewed
+
+
+class Keys:
+    """Our keys by purpose: what is sealed or signed for one purpose holds for no other."""
+
+    def __init__(self, keys: Iterable[bytes]) -> None:
+        kept = list(keys)
+        self.links = Signer(kept, "links")
+        self.badges = Signer(kept, "badges")
+        self.forms = Signer(kept, "forms")
+        self.tokens = Sealer(kept, "tokens")
+        self.sign_in = Sealer(kept, "sign-in")
+        self.credentials = Sealer(kept, "credentials")
+
+    def __repr__(self) -> str:
+        return "Keys(…)"
+
+
+@dataclass
+class GitHubApp:
+    """Who we are to GitHub, as far as the pages need it; empty in set-up mode, filled in once the App exists."""
+
+    oauth: OAuth | None = None
+    webhook_secrets: tuple[bytes, ...] = ()
+    slug: str = ""
+
+
+@dataclass(frozen=True)
+class Front:
+    """The outsides of the pages. `address` is how browsers reach us."""
+
+    pool: Pool
+    session: aiohttp.ClientSession
+    client: Client
+    keys: Keys
+    github_url: str
+    address: str
+    app: GitHubApp = field(default_factory=GitHubApp)
+    operators: frozenset[int] = frozenset()
+    readings: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+    reading_at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READINGS))
+
+    @property
+    def callback(self) -> str:
+        """Where GitHub sends a browser back to."""
+        return f"{self.address}/login/callback"

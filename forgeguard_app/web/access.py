@@ -1,0 +1,98 @@
+"""The one gate in front of everything that belongs to a repository: who may not see it learns not even that it is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp import web
+
+from forgeguard_app.flows.know_access import Level, level_of
+from forgeguard_app.store.audits import Run, find_run
+from forgeguard_app.store.repos import Repo, find_repo, find_repo_named
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.session import find_person
+
+_ABSENT = "There is no such page, or you may not see it."
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A repository, and what who asks may do with it."""
+
+    repo: Repo
+    level: Level
+
+    @property
+    def may_write(self) -> bool:
+        """Whether who asks may write to the repository."""
+        return self.level >= Level.WRITE
+
+
+async def open_named(request: web.Request, least: Level = Level.PUBLIC) -> Seen:
+    """The repository that the address names by owner and name.
+
+    Raises:
+        HTTPNotFound: there is none, or who asks may not see it; the two are answered alike.
+        HTTPForbidden: they may see it, and not do this.
+    """
+    full_name = f"{request.match_info['owner']}/{request.match_info['name']}"
+    async with request.app[FRONT].pool.acquire() as connection:
+        repo = await find_repo_named(connection, full_name)
+    return await _opened(request, repo, least)
+
+
+async def open_repo(request: web.Request, repo_id: UUID, least: Level = Level.PUBLIC) -> Seen:
+    """The repository by our key.
+
+    Raises:
+        HTTPNotFound, HTTPForbidden: as `open_named`.
+    """
+    async with request.app[FRONT].pool.acquire() as connection:
+        repo = await find_repo(connection, repo_id)
+    return await _opened(request, repo, least)
+
+
+async def open_audit(request: web.Request, run_id: UUID, least: Level = Level.PUBLIC) -> tuple[Run, Seen]:
+    """The audit and its repository; a signed link opens this one audit as if it were public.
+
+    Raises:
+        HTTPNotFound, HTTPForbidden: as `open_named`.
+    """
+    front, person = request.app[FRONT], await find_person(request)
+    async with front.pool.acquire() as connection:
+        run = await find_run(connection, run_id)
+        repo = None if run is None else await find_repo(connection, run.repo_id)
+    if run is None or repo is None:
+        raise web.HTTPNotFound(reason=_ABSENT)
+    level = await level_of(front, person, repo)
+    if front.keys.links.holds(f"audit/{run_id}", request.query.get("signature", "")):
+        level = max(level, Level.PUBLIC)
+    return run, _allowed(request, Seen(repo, level), least)
+
+
+def id_of(request: web.Request, name: str) -> UUID:
+    """The key in the address.
+
+    Raises:
+        HTTPNotFound: it is none.
+    """
+    try:
+        return UUID(request.match_info[name])
+    except ValueError:
+        raise web.HTTPNotFound(reason=_ABSENT) from None
+
+
+async def _opened(request: web.Request, repo: Repo | None, least: Level) -> Seen:
+    person = await find_person(request)
+    if repo is None:
+        raise web.HTTPNotFound(reason=_ABSENT)
+    return _allowed(request, Seen(repo, await level_of(request.app[FRONT], person, repo)), least)
+
+
+def _allowed(request: web.Request, seen: Seen, least: Level) -> Seen:
+    if seen.level == Level.NONE:
+        raise web.HTTPNotFound(reason=_ABSENT)
+    if seen.level < least:
+        raise web.HTTPForbidden(reason="This is for those who may write to the repository on GitHub.")
+    return seen

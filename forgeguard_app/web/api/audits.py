@@ -1,0 +1,139 @@
+"""Operations on repositories and their audits."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from uuid import UUID
+
+from aiohttp import web
+
+from forgeguard_app.flows.know_access import Level, refresh_access
+from forgeguard_app.flows.rerun_audit import rerun_audit
+from forgeguard_app.store.audits import list_checks
+from forgeguard_app.store.findings import count_findings, list_page
+from forgeguard_app.store.overview import SeenRepo, find_seen, list_seen
+from forgeguard_app.store.timeline import Filter, list_entries
+from forgeguard_app.web.access import Seen, id_of, open_audit, open_repo
+from forgeguard_app.web.api import models
+from forgeguard_app.web.api.operations import Ask
+from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
+from forgeguard_app.web.keys import FRONT
+
+_ENTRY = (
+    "id", "commit_sha", "commit_message", "commit_author", "branch", "trigger", "status", "overall_result", "files_checked",
+    "created_at", "completed_at",
+)  # fmt: skip
+
+
+async def show_repos(ask: Ask) -> models.Repositories:
+    """The guarded repositories that the one who asks sees, by name."""
+    front, query = ask.request.app[FRONT], ask.query
+    await refresh_access(front, ask.user.user_id)
+    async with front.pool.acquire() as connection:
+        found = await list_seen(connection, ask.user.user_id, read_text_cursor(query.cursor), query.limit + 1)
+    items = [_repository(one) for one in found[: query.limit]]
+    return models.Repositories(items=items, next=text_cursor(items[-1].full_name) if len(found) > query.limit else None)
+
+
+async def show_repo(ask: Ask) -> models.Repository:
+    """One repository; a public one for everybody."""
+    seen = await open_repo(ask.request, id_of(ask.request, "repo_id"))
+    if ask.person is not None:
+        async with ask.request.app[FRONT].pool.acquire() as connection:
+            found = await find_seen(connection, ask.person.user_id, seen.repo.id)
+        if found is not None:
+            return _repository(found)
+    return _public(seen)
+
+
+async def show_audits(ask: Ask) -> models.Audits:
+    """A repository's audits, the newest first."""
+    seen, query = await open_repo(ask.request, id_of(ask.request, "repo_id")), ask.query
+    wanted = Filter(query.branch or None, query.result, query.author or None)
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        before = read_cursor(query.cursor)
+        found = await list_entries(connection, seen.repo.id, wanted, before, query.limit + 1)
+    items = [models.AuditEntry.model_validate(asdict(one)) for one in found[: query.limit]]
+    following = cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
+    return models.Audits(items=items, next=following)
+
+
+async def show_audit(ask: Ask) -> models.Audit:
+    """One audit with its verdict."""
+    run, seen = await open_audit(ask.request, id_of(ask.request, "run_id"))
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        counts = await count_findings(connection, run.id)
+        stored = await list_checks(connection, run.id)
+    checks = []
+    for one in stored:
+        total, fresh = counts.get(one.check_code, (0, 0))
+        fields = {name: value for name, value in asdict(one).items() if name != "summary"}
+        checks.append(models.Check.model_validate(fields | {"findings": total, "new": fresh}))
+    entry = {name: getattr(run, name) for name in _ENTRY}
+    more = {
+        name: getattr(run, name) for name in ("base_sha", "error_detail", "published_at", "publish_error", "repo_id")
+    }
+    return models.Audit.model_validate(entry | more | {"repository": seen.repo.full_name, "checks": checks})
+
+
+async def show_findings(ask: Ask) -> models.Findings:
+    """An audit's findings; where existing secrets stand is for those who may write to the repository."""
+    run, seen = await open_audit(ask.request, id_of(ask.request, "run_id"))
+    query, after = ask.query, _place(ask.query.cursor)
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        found = await list_page(
+            connection, run.id, query.check_code, after, secrets=seen.may_write, most=query.limit + 1
+        )
+    items = [
+        models.Finding.model_validate(
+            {
+                "check_code": one.check_code, "path": one.path, "line": one.line, "end_line": one.end_line,
+                "column": one.column_number, "rule": one.rule, "message": one.message, "level": one.level, "new": one.is_new,
+                "counted": one.is_counted, "commit": one.commit_sha, "fingerprint": one.fingerprint,
+            }
+        )
+        for one in found[: query.limit]
+    ]  # fmt: skip
+    last = found[query.limit - 1] if len(found) > query.limit else None
+    return models.Findings(items=items, next=text_cursor(f"{last.check_code} {last.ordinal}") if last else None)
+
+
+async def rerun(ask: Ask) -> models.Rerun:
+    """The same head is audited once more under today's rules."""
+    run, _ = await open_audit(ask.request, id_of(ask.request, "run_id"), Level.WRITE)
+    found: UUID = await rerun_audit(ask.request.app[FRONT].pool, run)
+    return models.Rerun(id=found)
+
+
+def _place(cursor: str | None) -> tuple[str, int]:
+    text = read_text_cursor(cursor)
+    if not text:
+        return "", -1
+    code, _, ordinal = text.partition(" ")
+    if not ordinal.isascii() or not ordinal.isdigit() or len(ordinal) > 9:
+        raise web.HTTPBadRequest(reason="This cursor is none of ours: begin again without it.")
+    return code, int(ordinal)
+
+
+def _repository(one: SeenRepo) -> models.Repository:
+    newest = None
+    if one.run_id is not None:
+        newest = {
+            "id": one.run_id, "commit_sha": one.run_sha, "status": one.run_status, "overall_result": one.run_result,
+            "created_at": one.run_at,
+        }  # fmt: skip
+    return models.Repository.model_validate(
+        {
+            "id": one.id, "github_repo_id": one.github_repo_id, "full_name": one.full_name, "default_branch": one.default_branch,
+            "private": one.private, "level": one.level, "newest": newest,
+            "health": {"passed": one.passed, "judged": one.judged},
+        }
+    )  # fmt: skip
+
+
+def _public(seen: Seen) -> models.Repository:
+    repo = seen.repo
+    return models.Repository(
+        id=repo.id, github_repo_id=repo.github_repo_id, full_name=repo.full_name, default_branch=repo.default_branch,
+        private=repo.private, level="public", health=None, newest=None,
+    )  # fmt: skip

@@ -1,0 +1,224 @@
+"""What the API takes and gives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from forgeguard_app.web.api.operations import Answer, Strict
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=300)]
+Result = Literal["PASS", "FAIL", "ERROR"]
+Level = Literal["public", "read", "write", "admin"]
+
+
+class PageQuery(Strict):
+    """A page of a list."""
+
+    cursor: Annotated[str | None, Field(description="`next` of the page before.", max_length=400)] = None
+    limit: Annotated[int, Field(description="How many at the most.", ge=1, le=100)] = 30
+
+
+class AuditsQuery(PageQuery):
+    """A page of a repository's audits, filtered."""
+
+    branch: Annotated[Text | None, Field(description="Audits of this branch.")] = None
+    result: Annotated[
+        Literal["PASS", "FAIL", "ERROR", "WAITING"] | None, Field(description="Audits that came to this.")
+    ] = None
+    author: Annotated[Text | None, Field(description="Audits of commits by this author.")] = None
+
+
+class FindingsQuery(PageQuery):
+    """A page of an audit's findings."""
+
+    check_code: Annotated[Literal["A4", "A9", "W1"] | None, Field(description="Findings of this check.")] = None
+
+
+class Me(Answer):
+    """Who the token stands for."""
+
+    id: UUID
+    github_id: int
+    github_login: str
+    scope: Literal["read", "write"]
+
+
+class Installation(Answer):
+    """An account on which the App is installed."""
+
+    id: UUID
+    github_installation_id: int
+    account_login: str
+    account_type: str
+    status: str
+    repositories: int
+    failing: int
+
+
+class Installations(Answer):
+    """A page of them; `next` is the cursor of the next page."""
+
+    items: list[Installation]
+    next: str | None
+
+
+class Health(Answer):
+    """How many of the last audits passed."""
+
+    passed: int
+    judged: int
+
+
+class RunBrief(Answer):
+    """An audit in short."""
+
+    id: UUID
+    commit_sha: str
+    status: str
+    overall_result: Result | None
+    created_at: datetime
+
+
+class Repository(Answer):
+    """A guarded repository, as the one who asks sees it."""
+
+    id: UUID
+    github_repo_id: int
+    full_name: str
+    default_branch: str
+    private: bool
+    level: Level
+    health: Health | None
+    newest: RunBrief | None
+
+
+class Repositories(Answer):
+    """A page of them."""
+
+    items: list[Repository]
+    next: str | None
+
+
+class AuditEntry(Answer):
+    """An audit in a list."""
+
+    id: UUID
+    commit_sha: str
+    commit_message: str | None
+    commit_author: str | None
+    branch: str | None
+    trigger: str
+    status: str
+    overall_result: Result | None
+    files_checked: int | None
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class Audits(Answer):
+    """A page of audits, the newest first."""
+
+    items: list[AuditEntry]
+    next: str | None
+
+
+class Check(Answer):
+    """One check's verdict; `findings` counts all of them, `new` those that the change introduced."""
+
+    check_code: Literal["A4", "A9", "W1"]
+    check_name: str
+    result: Literal["PASS", "FAIL", "WARN", "ERROR"]
+    conclusion: str
+    title: str
+    detail: str | None
+    findings: int
+    new: int
+
+
+class Audit(AuditEntry):
+    """One audit with its verdict."""
+
+    repository: str
+    repo_id: UUID
+    base_sha: str | None
+    error_detail: str | None
+    published_at: datetime | None
+    publish_error: str | None
+    checks: list[Check]
+
+
+class Finding(Answer):
+    """One finding; nothing secret stands in it."""
+
+    check_code: Literal["A4", "A9", "W1"]
+    path: str
+    line: int
+    end_line: int
+    column: int
+    rule: str
+    message: str
+    level: Literal["failure", "warning", "notice"]
+    new: bool
+    counted: bool
+    commit: str | None
+    fingerprint: str
+
+
+class Findings(Answer):
+    """A page of findings, in their stable order."""
+
+    items: list[Finding]
+    next: str | None
+
+
+class Rerun(Answer):
+    """The audit that answers the request."""
+
+    id: UUID
+
+
+class Token(Answer):
+    """A personal API token; `value` is given once, when it is made."""
+
+    id: UUID
+    name: str
+    scope: Literal["read", "write"]
+    created_at: datetime
+    used_at: datetime | None
+    expires_at: datetime
+    value: str | None = None
+
+
+class Tokens(Answer):
+    """All of them."""
+
+    items: list[Token]
+
+
+class NewToken(Strict):
+    """A token to be made."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*\S[^\x00]*$")]
+    scope: Literal["read", "write"] = "read"
+    days: Annotated[int, Field(ge=1, le=365)] = 90
+
+
+class PlaceError(Answer):
+    """What is wrong, and where."""
+
+    place: str
+    message: str
+
+
+class Problem(Answer):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[PlaceError] | None = None

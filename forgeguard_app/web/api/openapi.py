@@ -1,0 +1,128 @@
+"""The OpenAPI 3.1 document, made from the table that also validates, and the page that shows it to people."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from forgeguard_app import __version__
+from forgeguard_app.web.api.models import Problem
+from forgeguard_app.web.api.operations import Operation
+from forgeguard_app.web.api.table import OPERATIONS, PREFIX
+from forgeguard_app.web.render import page
+
+_REF = "#/components/schemas/{model}"
+_WRONG = {
+    400: "It is not what this operation takes.",
+    401: "No token, or one that does not hold.",
+    429: "Too many requests.",
+    503: "GitHub or the database is away; try again.",
+}
+
+
+async def show_document(_: web.Request) -> web.Response:
+    """GET /api/v1/openapi.json."""
+    return web.json_response(document(), headers={"Cache-Control": "public, max-age=300"})
+
+
+async def show_api(request: web.Request) -> web.Response:
+    """The same document for people."""
+    return await page(request, "api.html", document=document(), operations=OPERATIONS, prefix=PREFIX)
+
+
+@functools.cache
+def document() -> dict[str, Any]:
+    """The whole document."""
+    models = sorted(
+        {model for one in OPERATIONS for model in _models(one)} | {Problem}, key=lambda model: model.__name__
+    )
+    _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
+    paths: dict[str, dict[str, Any]] = {}
+    for one in OPERATIONS:
+        paths.setdefault(PREFIX + one.path, {})[one.method.lower()] = _described(one)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ForgeGuard", "version": __version__,
+            "description": "Lists are paged: `next` of one page is the `cursor` of the following one. Errors are problem details (RFC 9457).",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "A personal API token, `fgp_…`."}},
+        },
+        "security": [{"token": []}],
+    }  # fmt: skip
+
+
+def _models(one: Operation) -> list[type[BaseModel]]:
+    return [model for model in (one.answer, one.body) if model is not None]
+
+
+def _described(one: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": f"{one.method.lower()}_{re.sub(r'[^a-z]+', '_', one.path).strip('_')}",
+        "summary": one.summary,
+        "description": (one.handler.__doc__ or "").strip(),
+        "parameters": [*_path_parameters(one), *_query_parameters(one)],
+        "responses": _responses(one),
+    }
+    if one.for_all:
+        described["security"] = [{"token": []}, {}]
+    if one.body is not None:
+        schema = {"$ref": _REF.format(model=one.body.__name__)}
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return described
+
+
+def _path_parameters(one: Operation) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        for name in re.findall(r"\{(\w+)\}", one.path)
+    ]
+
+
+def _query_parameters(one: Operation) -> list[dict[str, Any]]:
+    schema = one.query.model_json_schema()
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": field.get("description", ""),
+            "schema": _bare(field),
+        }
+        for name, field in schema.get("properties", {}).items()
+    ]
+
+
+def _bare(field: dict[str, Any]) -> dict[str, Any]:
+    """A query has no null: what may be left out is left out."""
+    some = [one for one in field.get("anyOf", [field]) if one.get("type") != "null"]
+    return {name: value for name, value in some[0].items() if name not in ("title", "description", "default")}
+
+
+def _responses(one: Operation) -> dict[str, Any]:
+    statuses = dict(_WRONG)
+    if "{" in one.path:
+        statuses[404] = "There is none, or you may not see it."
+    if one.writes:
+        statuses[403] = "You or the token may not do this."
+    if one.body is not None:
+        statuses |= {413: "The body is too large.", 415: "The body is not JSON."}
+    wrong = {"application/problem+json": {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
+    found: dict[str, Any] = {
+        str(status): {"description": said, "content": wrong} for status, said in sorted(statuses.items())
+    }
+    right: dict[str, Any] = {"description": "Done." if one.writes else "Found."}
+    if one.answer is not None:
+        right["content"] = {"application/json": {"schema": {"$ref": _REF.format(model=one.answer.__name__)}}}
+    found[str(one.status)] = right
+    if not one.writes:
+        found["304"] = {"description": "It is as it was: `If-None-Match` was sent."}
+    return found

@@ -1,0 +1,158 @@
+"""What an operation of the API is, and how a request passes through one: who asks, how often, what, and the answer's form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.know_access import Person
+from forgeguard_app.web.api.rates import Rates
+from forgeguard_app.web.problems import problem
+from forgeguard_app.web.session import find_person, refuse_foreign
+
+MAX_BODY_BYTES = 64 << 10
+RATES: web.AppKey[Rates] = web.AppKey("RATES")
+_WRITES = ("POST", "PUT", "PATCH", "DELETE")
+
+
+class Strict(BaseModel):
+    """What comes in: unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", str_max_length=10_000)
+
+
+class Answer(BaseModel):
+    """What goes out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NoQuery(Strict):
+    """Nothing is asked for in the query."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request that passed the door."""
+
+    request: web.Request
+    person: Person | None
+    query: Any
+    body: Any
+
+    @property
+    def user(self) -> Person:
+        """Who asks.
+
+        Raises:
+            HTTPUnauthorized: nobody in particular.
+        """
+        if self.person is None:
+            raise web.HTTPUnauthorized(reason="Send a personal API token: `Authorization: Bearer fgp_…`.")
+        return self.person
+
+
+Handler = Callable[[Ask], Awaitable[BaseModel | None]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method on one path. `for_all` may be asked by nobody in particular, as far as the repository is public."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    answer: type[BaseModel] | None
+    query: type[Strict] = NoQuery
+    body: type[Strict] | None = None
+    status: int = 200
+    for_all: bool = False
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something, which a token of scope `read` may not."""
+        return self.method in _WRITES
+
+
+def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The operation as a handler."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        person = await find_person(request)
+        limited = request.app[RATES].take(_who(request, person))
+        if limited is not None:
+            return problem(429, f"Too many requests; ask again in {limited} s.", retry_after_s=limited)
+        if person is None and not operation.for_all:
+            return problem(
+                401, "Send a personal API token: `Authorization: Bearer fgp_…`.", headers={"WWW-Authenticate": "Bearer"}
+            )
+        if operation.writes and person is not None:
+            if person.scope == "read":
+                return problem(403, "This token may only read; make one of scope `write`.")
+            if person.scope is None:
+                refuse_foreign(request)
+        try:
+            query = operation.query.model_validate(_query_of(request))
+            body = None if operation.body is None else operation.body.model_validate(await _body_of(request))
+        except ValidationError as error:
+            return problem(400, "The request is not what this operation takes.", errors=_places(error))
+        answer = await operation.handler(Ask(request, person, query, body))
+        return _answered(request, operation, answer)
+
+    return handle
+
+
+def _who(request: web.Request, person: Person | None) -> str:
+    return f"user {person.key}" if person is not None else f"address {request.remote}"
+
+
+def _query_of(request: web.Request) -> dict[str, str]:
+    doubled = [name for name in request.query if len(request.query.getall(name)) > 1]
+    if doubled:
+        raise UserError(f"`{doubled[0]}` is given twice.")
+    return dict(request.query)
+
+
+async def _body_of(request: web.Request) -> Any:
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(reason="Send JSON: `Content-Type: application/json`.")
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length or 0)
+    data = bytearray()
+    async for chunk in request.content.iter_chunked(1 << 14):
+        data += chunk
+        if len(data) > MAX_BODY_BYTES:
+            raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(data))
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise UserError("The body is not JSON.") from None
+
+
+def _places(error: ValidationError) -> list[dict[str, str]]:
+    return [
+        {"place": ".".join(str(part) for part in one["loc"]) or "body", "message": one["msg"]}
+        for one in error.errors(include_url=False, include_input=False)
+    ][:50]
+
+
+def _answered(request: web.Request, operation: Operation, answer: BaseModel | None) -> web.Response:
+    if answer is None:
+        return web.Response(status=204)
+    text = answer.model_dump_json()
+    headers = {"Cache-Control": "private, no-cache"}
+    if not operation.writes:
+        etag = f'"{sha256(text.encode()).hexdigest()[:24]}"'
+        headers["ETag"] = etag
+        if etag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+    return web.Response(status=operation.status, text=text, content_type="application/json", headers=headers)

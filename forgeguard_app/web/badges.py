@@ -1,0 +1,113 @@
+"""Status badges: our own SVG in the usual look, and shields.io's endpoint format. Nobody learns from one what is private."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from html import escape
+
+from aiohttp import web
+
+from forgeguard_app.store.badges import BadgeRow, find_badge
+from forgeguard_app.web.keys import FRONT
+
+LABEL = "ForgeGuard"
+STALE_S = 900.0  # an audit takes a second: one that waits so long says nothing of the code any more
+MAX_NAME_CHARS = 300
+# GitHub's image proxy keeps what it may keep: with these it asks again each time (github/markup, camo).
+_CACHE = "no-cache, no-store, must-revalidate, max-age=0"
+_WIDE, _NARROW = set("mwMWGOQ@%"), set("iljtfrI.,:;|!'()[] ")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a badge says, in shields.io's words for colours and in ours."""
+
+    message: str
+    color: str
+    hex: str
+    is_error: bool = False
+
+
+PASS = Look("passing", "brightgreen", "#2da44e")
+WARN = Look("warning", "yellow", "#9a6700")
+FAIL = Look("failing", "red", "#cf222e")
+ERROR = Look("error", "orange", "#bc4c00", True)
+RUNNING = Look("running", "blue", "#0969da")
+STALE = Look("stale", "lightgrey", "#6e7781")
+UNKNOWN = Look("unknown", "lightgrey", "#6e7781")
+
+
+def look_of(row: BadgeRow | None, *, signed: bool) -> Look:
+    """What is said of the newest run; a private repository's badge without its signature is as one that does not exist."""
+    if row is None or row.status is None or (row.private and not signed):
+        return UNKNOWN
+    if not row.guarded:
+        return STALE
+    if row.status in ("pending", "running"):
+        return RUNNING if (row.age_s or 0) < STALE_S else STALE
+    if row.status == "cancelled":
+        return STALE
+    if row.overall_result == "PASS":
+        return WARN if row.warns else PASS
+    return FAIL if row.overall_result == "FAIL" else ERROR
+
+
+async def branch_badge(request: web.Request) -> web.Response:
+    """Of a branch, the default one unless the address says which."""
+    branch = request.query.get("branch", "")[:MAX_NAME_CHARS].replace("\0", "")
+    return await _badge(request, branch or None, None)
+
+
+async def pull_badge(request: web.Request) -> web.Response:
+    """Of a pull request's head."""
+    return await _badge(request, None, int(request.match_info["number"]))
+
+
+async def _badge(request: web.Request, branch: str | None, number: int | None) -> web.Response:
+    front = request.app[FRONT]
+    full_name = f"{request.match_info['owner']}/{request.match_info['name']}"[:MAX_NAME_CHARS]
+    async with front.pool.acquire() as connection:
+        row = await find_badge(connection, full_name.replace("\0", ""), branch, number)
+    signature = request.query.get("signature", "")
+    signed = row is not None and front.keys.badges.holds(str(row.repo_id), signature)
+    look = look_of(row, signed=signed)
+    as_json = request.match_info["form"] == "json"
+    text = _endpoint(look) if as_json else draw(LABEL, look)
+    etag = f'"{sha256(text.encode()).hexdigest()[:16]}"'
+    headers = {
+        "Cache-Control": _CACHE,
+        "ETag": etag,
+        "Access-Control-Allow-Origin": "*",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+    if etag in re.findall(r'"[^"]*"', request.headers.get("If-None-Match", "")):
+        return web.Response(status=304, headers=headers)
+    kind = "application/json" if as_json else "image/svg+xml"
+    return web.Response(text=text, content_type=kind, headers=headers)
+
+
+def _endpoint(look: Look) -> str:
+    body = {"schemaVersion": 1, "label": LABEL, "message": look.message, "color": look.color, "isError": look.is_error}
+    return json.dumps(body)
+
+
+def draw(label: str, look: Look) -> str:
+    """The SVG, twenty pixels high."""
+    left, right = _width(label) + 10, _width(look.message) + 10
+    total, said = left + right, escape(f"{label}: {look.message}")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" aria-label="{said}"><title>{said}</title>'
+        f'<clipPath id="r"><rect width="{total}" height="20" rx="3" fill="#fff"/></clipPath><g clip-path="url(#r)">'
+        f'<rect width="{left}" height="20" fill="#444c56"/><rect x="{left}" width="{right}" height="20" fill="{look.hex}"/></g>'
+        f'<g fill="#fff" text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11">'
+        f'<text x="{left / 2}" y="14" textLength="{left - 10}">{escape(label)}</text>'
+        f'<text x="{left + right / 2}" y="14" textLength="{right - 10}">{escape(look.message)}</text></g></svg>'
+    )
+
+
+def _width(text: str) -> int:
+    """About as wide as Verdana at eleven pixels; the text is stretched to it."""
+    return round(sum(9.3 if char in _WIDE else 4.0 if char in _NARROW else 6.9 for char in text))

@@ -1,0 +1,36 @@
+"""The page that offers a repository's badge to copy."""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+
+from forgeguard_app.flows.know_access import Level
+from forgeguard_app.web.access import open_named
+from forgeguard_app.web.badges import LABEL, MAX_NAME_CHARS
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.render import page
+
+
+async def show_badge(request: web.Request) -> web.Response:
+    """Markdown, HTML and the endpoint; a private repository's link is for those who see it."""
+    front, seen = request.app[FRONT], await open_named(request)
+    repo, branch = seen.repo, request.query.get("branch", "")[:MAX_NAME_CHARS].replace("\0", "")
+    query = {"branch": branch} if branch else {}
+    if repo.private and seen.level >= Level.READ:
+        query["signature"] = front.keys.badges.sign(str(repo.id))
+    asked = f"?{urlencode(query)}" if query else ""
+    base, target = f"/badges/{quote(repo.full_name)}", f"{front.address}/repos/{quote(repo.full_name)}"
+    image = f"{front.address}{base}.svg{asked}"
+    return await page(
+        request,
+        "badge.html",
+        repo=repo,
+        branch=branch,
+        image=f"{base}.svg{asked}",
+        markdown=f"[![{LABEL}]({image})]({target})",
+        html=f'<a href="{escape(target)}"><img src="{escape(image)}" alt="{LABEL}"></a>',
+        endpoint=f"{front.address}{base}.json{asked}",
+    )

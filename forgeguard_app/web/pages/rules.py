@@ -1,0 +1,28 @@
+"""What each rule means."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from forgeguard_app.audit.explain import explain
+from forgeguard_app.audit.model import CHECK_NAMES
+from forgeguard_app.audit.secrets.scanner import RULES
+from forgeguard_app.web.render import page
+
+
+async def show_rules(request: web.Request) -> web.Response:
+    """All of them."""
+    checks = [
+        {"code": str(code), "name": name, "first": (explain(str(code)) or "").split("\n\n")[0]}
+        for code, name in CHECK_NAMES.items()
+    ]
+    return await page(request, "rules.html", title="Rules", text=None, checks=checks, rules=RULES)
+
+
+async def show_rule(request: web.Request) -> web.Response:
+    """One of them, in the words that `forgeguard audit --explain` prints too."""
+    name = request.match_info["rule"][:200]
+    text = explain(name)
+    if text is None:
+        raise web.HTTPNotFound(reason="There is no such rule.")
+    return await page(request, "rules.html", title=name, text=text, checks=[], rules=[])

@@ -1,0 +1,81 @@
+"""Signing in with GitHub, and out again."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from forgeguard_app.flows.sign_in import SIGN_IN_S, SignInFailed, begin_sign_in, finish_sign_in
+from forgeguard_app.store.sessions import delete_session, delete_sessions
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.render import page, see_other
+from forgeguard_app.web.session import (
+    NOTE,
+    PERSON,
+    SESSION,
+    cookie_name,
+    drop_cookie,
+    get_person,
+    keep_session,
+    own_path,
+    read_form,
+    set_cookie,
+)
+
+MAX_GIVEN_CHARS = 500
+
+
+async def login(request: web.Request) -> web.StreamResponse:
+    """Off to GitHub."""
+    front = request.app[FRONT]
+    departure = begin_sign_in(front, own_path(request.query.get("return_to", "/")))
+    response = see_other(departure.address)
+    set_cookie(front, response, NOTE, departure.note, SIGN_IN_S)
+    return response
+
+
+async def callback(request: web.Request) -> web.StreamResponse:
+    """Back from GitHub, with a code or with the reason why not."""
+    front, given = request.app[FRONT], request.query
+    note = request.cookies.get(cookie_name(front, NOTE), "")
+    try:
+        if given.get("error"):
+            raise SignInFailed(
+                "GitHub did not sign you in: you cancelled, or the App's callback address is another one."
+            )
+        state, code = given.get("state", "")[:MAX_GIVEN_CHARS], given.get("code", "")[:MAX_GIVEN_CHARS]
+        browser = request.headers.get("User-Agent", "")
+        arrival = await finish_sign_in(front, note, state, code, browser)
+    except SignInFailed as error:
+        request[PERSON] = None
+        said = str(error)
+        failed = await page(request, "wrong.html", status=400, title="Not signed in", said=said, request_id="")
+        drop_cookie(front, failed, NOTE)
+        return failed
+    response = see_other(own_path(arrival.return_to))
+    drop_cookie(front, response, NOTE)
+    keep_session(front, response, arrival.session)
+    return response
+
+
+async def logout(request: web.Request) -> web.StreamResponse:
+    """This browser is signed out."""
+    await read_form(request)
+    person = await get_person(request)
+    async with request.app[FRONT].pool.acquire() as connection:
+        await delete_session(connection, person.user_id, person.key)
+    return _gone(request)
+
+
+async def logout_everywhere(request: web.Request) -> web.StreamResponse:
+    """Every browser of the person is signed out."""
+    await read_form(request)
+    person = await get_person(request)
+    async with request.app[FRONT].pool.acquire() as connection:
+        await delete_sessions(connection, person.user_id)
+    return _gone(request)
+
+
+def _gone(request: web.Request) -> web.StreamResponse:
+    response = see_other("/")
+    drop_cookie(request.app[FRONT], response, SESSION)
+    return response

@@ -1,0 +1,35 @@
+"""The start page and the installations."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from forgeguard_app.flows.know_access import refresh_access
+from forgeguard_app.store.overview import list_seen, list_seen_installations
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.render import page
+from forgeguard_app.web.session import find_person, get_person
+
+PAGE = 50
+MOST_INSTALLATIONS = 200
+
+
+async def show_start(request: web.Request) -> web.Response:
+    """What ForgeGuard is; for a person their repositories."""
+    front, person = request.app[FRONT], await find_person(request)
+    after = request.query.get("after", "")[:300]
+    if person is None:
+        return await page(request, "start.html", repos=[], more=False, after=after)
+    await refresh_access(front, person.user_id)
+    async with front.pool.acquire() as connection:
+        repos = await list_seen(connection, person.user_id, after, PAGE + 1)
+    return await page(request, "start.html", repos=repos[:PAGE], more=len(repos) > PAGE, after=after)
+
+
+async def show_installations(request: web.Request) -> web.Response:
+    """The accounts on which the App is installed, as far as the person sees something of them."""
+    front, person = request.app[FRONT], await get_person(request)
+    await refresh_access(front, person.user_id)
+    async with front.pool.acquire() as connection:
+        found = await list_seen_installations(connection, person.user_id, "", MOST_INSTALLATIONS)
+    return await page(request, "installations.html", installations=found)

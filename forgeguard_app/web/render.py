@@ -1,0 +1,70 @@
+"""Pages from templates, with what every page shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+from forgeguard_app.web.keys import FRONT, TEMPLATES
+from forgeguard_app.web.session import PERSON, csrf_token, find_person, sign_in_link
+
+_STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month"))
+
+
+def make_templates(folder: Path) -> jinja2.Environment:
+    """The templates; whatever they are given is text, never markup."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters["ago"] = ago
+    env.filters["first_line"] = lambda text: (text or "").split("\n")[0][:200]
+    return env
+
+
+def ago(at: datetime | None) -> str:
+    """How long ago, in words."""
+    if at is None:
+        return "never"
+    left = max((datetime.now(UTC) - at).total_seconds(), 0)
+    for size, unit in _STEPS:
+        if left < size:
+            return "just now" if unit == "second" else f"{int(left)} {unit}{'' if int(left) == 1 else 's'} ago"
+        left /= size
+    return f"{int(left)} year{'' if int(left) == 1 else 's'} ago"
+
+
+async def page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    """The rendered page; it is the person's own and nobody keeps it."""
+    front = request.app[FRONT]
+    person = request[PERSON] if PERSON in request else await find_person(request)
+    text = (
+        request.app[TEMPLATES]
+        .get_template(template)
+        .render(
+            person=person,
+            csrf=csrf_token(front, person),
+            github_url=front.github_url,
+            app_slug=front.app.slug,
+            can_sign_in=front.app.oauth is not None,
+            is_operator=person is not None and person.github_id in front.operators,
+            sign_in=sign_in_link(request),
+            here=request.path,
+            **values,
+        )
+    )
+    return web.Response(
+        text=text, status=status, content_type="text/html", headers={"Cache-Control": "private, no-store"}
+    )
+
+
+def see_other(address: str) -> web.Response:
+    """On to another page, whatever was sent here."""
+    return web.Response(status=303, headers={"Location": address, "Cache-Control": "no-store"})

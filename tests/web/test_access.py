@@ -1,0 +1,201 @@
+"""Every route, tried as owner, member, stranger and nobody: a stranger cannot tell private from absent."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from forgeguard_app.web.server import make_web
+from tests.support.browsing import Browser
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+
+# Which status owner, member (reads), stranger and nobody get, by route, of a private repository and of a public one.
+PAGE = ("page", (200, 200, 404, 404), (200, 200, 200, 200))
+API = ("api", (200, 200, 404, 404), (200, 200, 200, 200))
+RERUN = ("rerun", (303, 403, 404, 303), (303, 403, 403, 303))
+API_RERUN = ("api rerun", (202, 403, 404, 401), (202, 403, 403, 401))
+OF_REPOSITORIES = {
+    "GET /repos/{owner}/{name}": PAGE,
+    "GET /repos/{owner}/{name}/badge": PAGE,
+    "GET /repos/{owner}/{name}/events": PAGE,
+    "GET /audits/{run_id}": PAGE,
+    "GET /audits/{run_id}/events": PAGE,
+    "POST /audits/{run_id}/rerun": RERUN,
+    "GET /api/v1/repos/{repo_id}": API,
+    "GET /api/v1/repos/{repo_id}/audits": API,
+    "GET /api/v1/audits/{run_id}": API,
+    "GET /api/v1/audits/{run_id}/findings": API,
+    "POST /api/v1/audits/{run_id}/rerun": API_RERUN,
+}
+# Routes that belong to the person who asks: 200 for everybody signed in, to the sign-in or 401 for nobody.
+OF_PERSONS = {
+    "GET /installations", "GET /account", "GET /api/v1/me", "GET /api/v1/installations", "GET /api/v1/repos", "GET /api/v1/tokens",
+}  # fmt: skip
+FORMS = {
+    "POST /logout", "POST /logout/everywhere", "POST /account/tokens", "POST /account/tokens/{token_id}/delete",
+    "POST /account/sessions/{session_id}/delete", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{token_id}",
+}  # fmt: skip
+OPEN = {
+    "GET /", "GET /login", "GET /login/callback", "GET /rules", "GET /rules/{rule}", "GET /api", "GET /api/v1/openapi.json",
+    "GET /healthz", "GET /readyz", "GET /metrics", "POST /webhooks/github", "GET /badges/{owner}/{name}.{form}",
+    "GET /badges/{owner}/{name}/pulls/{number}.{form}", "GET /static",
+}  # fmt: skip
+
+
+def routes(product: Product) -> set[str]:
+    app = make_web(product.front, None)
+    found = set()
+    for route in app.router.routes():
+        resource = route.resource
+        assert resource is not None
+        if route.method != "HEAD":
+            found.add(f"{route.method} {resource.canonical}")
+    return found
+
+
+async def test_every_route_is_tried_here(product: Product) -> None:
+    assert routes(product) == set(OF_REPOSITORIES) | OF_PERSONS | FORMS | OPEN
+
+
+class People:
+    """Owner, member and stranger with a browser and a token each, and nobody."""
+
+    def __init__(self, product: Product) -> None:
+        self.product = product
+        self.browsers: dict[str, Browser] = {}
+        self.tokens: dict[str, str] = {}
+
+    async def enter(self, name: str, browser: Browser) -> None:
+        self.browsers[name] = browser
+        if name == "nobody":
+            return
+        user = next(one for one in self.product.github.people.users() if one.login == name)
+        await browser.sign_in(user, "/account")
+        await browser.submit("/account/tokens", name="t", scope="write", days="30")
+        self.tokens[name] = re.findall(r"fgp_[\w-]+", browser.text)[0]
+
+    async def status(self, who: str, kind: str, method: str, path: str) -> int:
+        if kind.startswith("api"):
+            headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who in self.tokens else {}
+            async with self.product.session.request(method, self.product.address + path, headers=headers) as answer:
+                return answer.status
+        browser = self.browsers[who]
+        browser.home()
+        if method == "GET":
+            return await browser.get(path, follow=False)
+        await browser.get("/account")
+        csrf = re.search(r'name="csrf" value="([^"]+)"', browser.text)
+        browser.home()
+        return await browser.post(path, {"csrf": csrf[1]} if csrf else {}, follow=False)
+
+
+@pytest.mark.parametrize("private", [True, False])
+async def test_each_sees_what_github_lets_them_see(product: Product, tree: WorkTree, private: bool) -> None:
+    repository, _ = await product.repository(private=private)
+    tree.commit({"a.py": "x = 1"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    world, people = product.github.people, People(product)
+    for name, level in (("owner", "admin"), ("member", "read"), ("stranger", None)):
+        user = world.add(name)
+        if level:
+            world.allow(user, repository, level)
+    async with product.pool.acquire() as connection:
+        run_id = await connection.fetchval("SELECT id FROM audit_runs")
+        repo_id = await connection.fetchval("SELECT id FROM repos")
+    async with Browser(product) as one, Browser(product) as two, Browser(product) as three, Browser(product) as four:
+        for name, browser in zip(("owner", "member", "stranger", "nobody"), (one, two, three, four), strict=True):
+            await people.enter(name, browser)
+        absent = {"owner": "o", "name": "absent", "run_id": repo_id, "repo_id": run_id}
+        for route, (kind, of_private, of_public) in OF_REPOSITORIES.items():
+            if route.endswith("/events"):
+                continue
+            method, _, path = route.partition(" ")
+            names = {"owner": repository.owner.login, "name": repository.name, "run_id": run_id, "repo_id": repo_id}
+            got = [await people.status(who, kind, method, path.format(**names)) for who in people.browsers]
+            assert tuple(got) == (of_private if private else of_public), route
+            for who in ("owner", "stranger") if kind != "rerun" else ("owner",):
+                assert await people.status(who, kind, method, path.format(**absent)) == 404, route
+        await one.get("/")
+        assert repository.full_name in one.text
+        three.home()
+        await three.get("/")
+        assert repository.full_name not in three.text
+
+
+async def test_private_and_absent_read_the_same_to_a_stranger(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository(private=True)
+    tree.commit({"a.py": "x = 1"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    user = product.github.people.add("stranger")
+    async with product.pool.acquire() as connection:
+        run_id = await connection.fetchval("SELECT id FROM audit_runs")
+        repo_id = await connection.fetchval("SELECT id FROM repos")
+    pairs = [
+        (f"/repos/{repository.full_name}", f"/repos/{repository.owner.login}/other"),
+        (f"/audits/{run_id}", f"/audits/{repo_id}"),
+        (f"/badges/{repository.full_name}.svg", f"/badges/{repository.owner.login}/other.svg"),
+        (f"/badges/{repository.full_name}.json", f"/badges/{repository.owner.login}/other.json"),
+    ]
+    async with Browser(product) as browser:
+        for signed_in in (False, True):
+            if signed_in:
+                await browser.sign_in(user)
+                browser.home()
+            for there, absent in pairs:
+                seen = []
+                for path in (there, absent):
+                    await browser.get(path)
+                    text = browser.text.replace(path, "").replace(path.replace("/", "%2F"), "")
+                    seen.append((browser.status, re.sub(r"<code>\w+</code>", "", text)))
+                assert seen[0][1].splitlines() == seen[1][1].splitlines()
+                assert seen[0] == seen[1]
+
+
+async def test_access_that_github_takes_back_is_gone_at_once(product: Product, tree: WorkTree) -> None:
+    repository, installation = await product.repository(private=True)
+    assert installation is not None
+    tree.commit({"a.py": "x = 1"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    user = product.github.people.add("mona")
+    product.github.people.allow(user, repository, "read")
+    async with Browser(product) as browser:
+        await browser.sign_in(user)
+        path = f"/repos/{repository.full_name}"
+        assert await browser.get(path) == 200
+        installation.repository_ids.discard(repository.id)
+        body = product.github.installation_payload("removed", installation)
+        del body["repositories"]
+        removed = [product.github.shapes.short_repository(repository)]
+        more = {
+            "repositories_removed": removed,
+            "repositories_added": [],
+            "repository_selection": "selected",
+            "requester": None,
+        }
+        product.github.webhooks.send("installation_repositories", body | more)
+        await product.idle()
+        assert await browser.get(path) == 404
+
+
+async def test_a_read_token_writes_nothing(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    tree.commit({"a.py": "x = 1"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    user = product.github.people.add("mona")
+    product.github.people.allow(user, repository, "admin")
+    async with product.pool.acquire() as connection:
+        run_id = await connection.fetchval("SELECT id FROM audit_runs")
+    async with Browser(product) as browser:
+        await browser.sign_in(user, "/account")
+        await browser.submit("/account/tokens", name="t", scope="read", days="30")
+        token = re.findall(r"fgp_[\w-]+", browser.text)[0]
+    headers = {"Authorization": f"Bearer {token}"}
+    async with product.session.post(f"{product.address}/api/v1/audits/{run_id}/rerun", headers=headers) as answer:
+        assert answer.status == 403
+        assert "scope" in (await answer.json(content_type=None))["detail"]
+    async with product.session.get(
+        f"{product.address}/api/v1/me", headers={"Authorization": "Bearer fgp_wrong"}
+    ) as answer:
+        assert answer.status == 401
