@@ -1,0 +1,110 @@
+"""What a script sees: pages of lists, ETags, limits, and problems with their places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from forgeguard_app.web.api.rates import PER_MINUTE, Rates
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+from tests.web.api.test_contract import Known, known
+
+__all__ = ["known"]
+
+
+async def ask(known: Known, path: str, *, method: str = "GET", status: int = 200, **more: Any) -> Any:
+    headers = {"Authorization": f"Bearer {known.token}", **more.pop("headers", {})}
+    address = f"{known.product.address}/api/v1{path}"
+    async with known.product.session.request(method, address, headers=headers, **more) as answer:
+        assert answer.status == status, await answer.text()
+        return None if status in (204, 304) else await answer.json(content_type=None)
+
+
+async def test_an_audit_with_its_findings_page_by_page(known: Known) -> None:
+    run_id = known.ids["run_id"]
+    audit = await ask(known, f"/audits/{run_id}")
+    assert (audit["overall_result"], [check["check_code"] for check in audit["checks"]]) == ("FAIL", ["A4", "A9", "W1"])
+    assert audit["checks"][1]["new"] == 2
+    everything = (await ask(known, f"/audits/{run_id}/findings"))["items"]
+    seen, cursor = [], None
+    while True:
+        page = await ask(
+            known, f"/audits/{run_id}/findings", params={"limit": "1"} | ({"cursor": cursor} if cursor else {})
+        )
+        seen += page["items"]
+        if (cursor := page["next"]) is None:
+            break
+    assert seen == everything
+    assert [finding["line"] for finding in everything] == [1, 2]
+    only = await ask(known, f"/audits/{run_id}/findings", params={"check_code": "W1"})
+    assert only == {"items": [], "next": None}
+
+
+async def test_audits_are_listed_newest_first_and_filtered(known: Known, tree: WorkTree) -> None:
+    product = known.product
+    repository = next(iter(product.github.world.repositories.values()))
+    for number in range(3):
+        tree.commit({f"b{number}.py": "x"})
+        await product.verdicts(repository, await product.push(tree, repository))
+    path = f"/repos/{known.ids['repo_id']}/audits"
+    first = await ask(known, path, params={"limit": "2"})
+    rest = await ask(known, path, params={"limit": "2", "cursor": first["next"]})
+    times = [item["created_at"] for item in first["items"] + rest["items"]]
+    assert times == sorted(times, reverse=True)
+    assert len(times) == 4
+    assert (await ask(known, path, params={"branch": "other"}))["items"] == []
+    assert len((await ask(known, path, params={"result": "FAIL"}))["items"]) == 4
+    repos = await ask(known, "/repos")
+    assert repos["items"][0]["health"] == {"passed": 0, "judged": 4}
+    assert (await ask(known, "/installations"))["items"][0]["failing"] == 1
+
+
+async def test_what_did_not_change_is_not_sent_again(known: Known) -> None:
+    headers = {"Authorization": f"Bearer {known.token}"}
+    address = f"{known.product.address}/api/v1/me"
+    async with known.product.session.get(address, headers=headers) as answer:
+        etag = answer.headers["ETag"]
+    await ask(known, "/me", headers={"If-None-Match": etag}, status=304)
+
+
+async def test_a_rerun_is_asked_for_once_within_seconds(known: Known) -> None:
+    path = f"/audits/{known.ids['run_id']}/rerun"
+    one, two = await ask(known, path, method="POST", status=202), await ask(known, path, method="POST", status=202)
+    assert one == two
+    assert one["id"] != known.ids["run_id"]
+    await known.product.idle()
+    assert (await ask(known, f"/audits/{one['id']}"))["trigger"] == "rerun"
+
+
+async def test_a_token_made_by_the_api_holds_until_it_is_deleted(known: Known) -> None:
+    made = await ask(known, "/tokens", method="POST", status=201, json={"name": "ci", "scope": "read"})
+    other = Known(known.product, made["value"], known.ids)
+    assert (await ask(other, "/me"))["scope"] == "read"
+    await ask(known, f"/tokens/{made['id']}", method="DELETE", status=204)
+    await ask(other, "/me", status=401)
+    assert all(item["value"] is None for item in (await ask(known, "/tokens"))["items"])
+
+
+async def test_what_is_wrong_is_said_at_its_place(known: Known) -> None:
+    problem = await ask(known, "/tokens", method="POST", status=400, json={"scope": "all", "days": 0, "more": 1})
+    assert {error["place"] for error in problem["errors"]} == {"name", "scope", "days", "more"}
+    await ask(known, "/tokens", method="POST", status=415, data="name=x")
+    await ask(
+        known, "/tokens", method="POST", status=413, data=b"x" * 100_000, headers={"Content-Type": "application/json"}
+    )
+    await ask(known, "/repos", status=400, params={"cursor": "nonsense"})
+    await ask(known, f"/audits/{known.ids['run_id']}/findings", status=400, params={"cursor": "QTQgeA"})
+    await ask(known, "/nowhere", status=404)
+
+
+async def test_the_api_takes_a_browser_s_cookie_for_no_write_from_elsewhere(product: Product) -> None:
+    async with product.session.post(f"{product.address}/api/v1/tokens", json={"name": "x"}) as answer:
+        assert answer.status == 401
+        assert answer.headers["Content-Type"].startswith("application/problem+json")
+
+
+def test_who_asks_too_often_waits() -> None:
+    rates = Rates()
+    assert all(rates.take("a") is None for _ in range(PER_MINUTE))
+    assert rates.take("a") == 1
+    assert rates.take("b") is None

@@ -1,0 +1,118 @@
+"""Badges: what they say, to whom, and how they are kept."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from forgeguard_app.simulator.story import Story
+from forgeguard_app.store.badges import BadgeRow
+from forgeguard_app.web.badges import ERROR, FAIL, PASS, RUNNING, STALE, UNKNOWN, WARN, Look, draw, look_of
+from tests.acceptance.test_push import START
+from tests.support.browsing import Browser
+from tests.support.repositories import WorkTree
+from tests.support.running import Product, running
+
+TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
+
+
+async def message(product: Product, path: str) -> str:
+    async with product.session.get(f"{product.address}/badges/{path}") as answer:
+        assert answer.status == 200
+        body = await answer.json()
+        assert body["schemaVersion"] == 1
+        return str(body["message"])
+
+
+async def test_a_badge_follows_its_branch_and_pull_request(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    name = repository.full_name
+    assert await message(product, f"{name}.json") == "unknown"
+    tree.commit(START)
+    await product.verdicts(repository, await product.push(tree, repository))
+    assert await message(product, f"{name}.json") == "passing"
+    assert await message(product, f"{name.upper()}.json") == "passing", "names have no case"
+    tree.git("switch", "-q", "-c", "topic")
+    sha = tree.commit({"b.py": "bad"})
+    await product.verdicts(repository, await product.push(tree, repository, "topic"))
+    assert await message(product, f"{name}.json?branch=topic") == "failing"
+    assert await message(product, f"{name}.json?branch=none") == "unknown"
+    await Story(product.github).open_pull(repository, "topic", sha, "main")
+    await product.idle()
+    assert await message(product, f"{name}/pulls/1.json") == "failing"
+    assert await message(product, f"{name}/pulls/2.json") == "unknown"
+    tree.commit({"c.py": f'T = "{TOKEN}"\n', "b.py": ""})
+    await product.verdicts(repository, await product.push(tree, repository, "topic"))
+    assert await message(product, f"{name}.json?branch=topic") == "warning"
+
+
+async def test_a_push_shows_as_running_and_a_suspension_as_stale(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, installation = await product.repository()
+        assert installation is not None
+        tree.commit(START)
+        await product.push(tree, repository)
+        await product.github.webhooks.settle()
+        assert await message(product, f"{repository.full_name}.json") == "running"
+        Story(product.github).suspend(installation, on=True)
+        await product.github.webhooks.settle()
+        assert await message(product, f"{repository.full_name}.json") == "stale"
+
+
+async def test_a_private_badge_needs_its_link_which_its_page_shows(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository(private=True)
+    tree.commit(START)
+    await product.verdicts(repository, await product.push(tree, repository))
+    user = product.github.people.add("mona")
+    product.github.people.allow(user, repository, "read")
+    assert await message(product, f"{repository.full_name}.json") == "unknown"
+    assert await message(product, f"{repository.full_name}.json?signature={'0' * 40}") == "unknown"
+    async with Browser(product) as browser:
+        await browser.sign_in(user)
+        await browser.get(f"/repos/{repository.full_name}/badge")
+        signature = re.findall(r"signature=(\w+)", browser.text)[0]
+    assert await message(product, f"{repository.full_name}.json?signature={signature}") == "passing"
+    Story(product.github).rename(repository, "renamed")
+    await product.idle()
+    assert await message(product, f"{repository.full_name}.json?signature={signature}") == "passing"
+
+
+async def test_the_image_proxy_asks_again_and_is_told_that_nothing_changed(product: Product) -> None:
+    address = f"{product.address}/badges/o/r.svg"
+    async with product.session.get(address) as answer:
+        assert answer.content_type == "image/svg+xml"
+        assert "no-cache" in answer.headers["Cache-Control"]
+        etag = answer.headers["ETag"]
+        assert ET.fromstring(await answer.text()).tag.endswith("svg")
+    async with product.session.get(address, headers={"If-None-Match": f"W/{etag}"}) as answer:
+        assert answer.status == 304
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "more", "look"),
+    [
+        ("completed", "PASS", {}, PASS),
+        ("completed", "PASS", {"warns": True}, WARN),
+        ("completed", "FAIL", {"warns": True}, FAIL),
+        ("error", "ERROR", {}, ERROR),
+        ("pending", None, {}, RUNNING),
+        ("running", None, {"age_s": 3_600.0}, STALE),
+        ("cancelled", None, {}, STALE),
+        ("completed", "PASS", {"guarded": False}, STALE),
+        (None, None, {}, UNKNOWN),
+        ("completed", "PASS", {"private": True}, UNKNOWN),
+    ],
+)
+def test_what_a_run_looks_like(status: str | None, result: str | None, more: dict[str, object], look: Look) -> None:
+    fields = {"private": False, "guarded": True, "age_s": 1.0, "warns": False} | more
+    row = BadgeRow(repo_id=UUID(int=1), status=status, overall_result=result, **fields)  # type: ignore[arg-type]
+    assert look_of(row, signed=False) == look
+
+
+@pytest.mark.parametrize("look", [PASS, WARN, FAIL, ERROR, RUNNING, STALE, UNKNOWN])
+def test_every_badge_is_drawn(look: Look) -> None:
+    assert ET.fromstring(draw('<&">', look)).get("height") == "20"
