@@ -12,14 +12,14 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from forgeguard_app.errors import UserError
+from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.examine import Sign, examine_database, examine_github
 from forgeguard_app.flows.front import Front, GitHubApp, Keys
 from forgeguard_app.flows.reconcile_deliveries import Reconciled, reconcile_deliveries
+from forgeguard_app.flows.set_up_app import Credentials, offer_setup, read_credentials, take_up
 from forgeguard_app.github.app_access import AppAccess
-from forgeguard_app.github.client import Client
-from forgeguard_app.github.oauth import OAuth
+from forgeguard_app.github.client import Client, Refused
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.judging.judge import Judge
@@ -33,6 +33,11 @@ from forgeguard_app.web.server import make_web
 SHUTDOWN_S = 2.0
 SERVER_CONNECTIONS = 10
 WORKER_CONNECTIONS = 10
+LOOK_S = 2.0  # how often a server in set-up mode looks whether another one finished it
+NO_APP = (
+    "there is no App yet: open the one-time link that `forgeguard serve` prints, or set FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and "
+    "FORGEGUARD_WEBHOOK_SECRET"
+)
 log = structlog.get_logger()
 
 
@@ -77,42 +82,67 @@ async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[Base]:
                 await asyncio.wait_for(pool.close(), 5)
 
 
-async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
-    """The web server until `stop` is set; `ready` once it listens."""
+async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, app_exists: asyncio.Event) -> None:
+    """The web server until `stop` is set; `ready` once it listens, `app_exists` once there is an App to work for."""
     async with opened(settings, size=SERVER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
-        web_app = make_web(make_front(base, session), base.dsn)
-        runner = web.AppRunner(web_app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        app = GitHubApp(Client(session, settings.github_api_url), settings.github_url, settings.address)
+        front = Front(base.pool, session, base.keys, app, settings.operator_ids)
+        knowing = asyncio.create_task(_know_app(base, front, app_exists))
+        runner = web.AppRunner(make_web(front, base.dsn), access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         try:
             await web.TCPSite(runner, settings.host, settings.port, reuse_port=False).start()
             log.info("server.started", address=settings.address, app_id=settings.app_id)
-            if settings.app is None:
-                log.warning("server.no_credentials", remedy="set FORGEGUARD_APP_ID, _PRIVATE_KEY and _WEBHOOK_SECRET")
             ready.set()
-            await stop.wait()
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait({stopped, knowing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            knowing.cancel()
             await runner.cleanup()
             log.info("server.stopped")
+        if not stop.is_set():
+            await knowing
 
 
-def make_front(base: Base, session: aiohttp.ClientSession) -> Front:
-    """What the pages are given, as far as it is configured."""
-    settings, credentials = base.settings, base.settings.app
-    app = GitHubApp()
-    if credentials is not None:
-        app.webhook_secrets = credentials.webhook_secrets
-        if credentials.client_id and credentials.client_secret:
-            app.oauth = OAuth(settings.github_url, credentials.client_id, credentials.client_secret)
-    return Front(
-        pool=base.pool,
-        session=session,
-        client=Client(session, settings.github_api_url),
-        keys=base.keys,
-        github_url=settings.github_url,
-        address=settings.address,
-        app=app,
-        operators=settings.operator_ids,
-    )
+async def _know_app(base: Base, front: Front, app_exists: asyncio.Event) -> None:
+    """Takes the App's credentials up; in set-up mode offers the link, and waits for the App, whichever process makes it.
+
+    Raises:
+        UserError: see `credentials_of`.
+    """
+    credentials = await credentials_of(base)
+    if credentials is None:
+        token = await offer_setup(base.pool)
+        link = f"{base.settings.address}/setup?token={token}"
+        log.warning(
+            "setup.open", link=link, remedy="open the link once, in the browser in which you are signed in at GitHub"
+        )
+        while credentials is None:
+            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(*AWAY):
+                credentials = await credentials_of(base)
+    take_up(front, credentials)
+    app_exists.set()
+    if not credentials.slug:
+        with contextlib.suppress(Temporary, Refused):
+            access = AppAccess(front.client, credentials.app_id, credentials.private_keys)
+            front.app.slug = str((await access.ask("GET", "/app")).get("slug", ""))
+    await asyncio.Event().wait()
+
+
+async def credentials_of(base: Base) -> Credentials | None:
+    """The App's credentials: the environment's, else those that set-up made; None in set-up mode.
+
+    Raises:
+        UserError: see `read_credentials`.
+    """
+    given, settings = base.settings.app, base.settings
+    if given is None:
+        return await read_credentials(base.pool, base.keys)
+    return Credentials(
+        given.app_id, "", given.private_keys, given.webhook_secrets, given.client_id, given.client_secret,
+        settings.github_url, settings.github_api_url, settings.address,
+    )  # fmt: skip
 
 
 @contextlib.asynccontextmanager
@@ -122,11 +152,11 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
     Raises:
         UserError: there are no App credentials, without which nothing can be asked of GitHub.
     """
-    credentials = settings.app
-    if credentials is None:
-        raise UserError("this needs FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and FORGEGUARD_WEBHOOK_SECRET")
     async with opened(settings, size=WORKER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
-        client = Client(session, settings.github_api_url)
+        credentials = await credentials_of(base)
+        if credentials is None:
+            raise UserError(NO_APP)
+        client = Client(session, credentials.github_api_url)
         app = AppAccess(client, credentials.app_id, credentials.private_keys)
         yield (
             base,
@@ -137,8 +167,8 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
                 tokens=Tokens(app),
                 judge=Judge(),
                 home=settings.home,
-                github_url=settings.github_url,
-                address=settings.address,
+                github_url=credentials.github_url,
+                address=credentials.public_url,
                 links=base.keys.links,
             ),
         )
@@ -164,15 +194,13 @@ async def examine(settings: Settings) -> AsyncIterator[Sign]:
         said = str(error) if isinstance(error, UserError) else type(error).__name__
         yield Sign("database", False, f"cannot be reached: {said}", "start it, or mend FORGEGUARD_DATABASE_URL")
         return
-    if settings.app is None:
-        remedy = "set FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and FORGEGUARD_WEBHOOK_SECRET"
-        yield Sign("credentials", False, "no App is configured", remedy)
-        return
     try:
         async with contexts(settings) as (_, context):
             async for sign in examine_github(context):
                 yield sign
-    except (UserError, *AWAY):
+    except UserError as error:
+        yield Sign("credentials", False, str(error), "run `forgeguard serve` and open the link that it prints")
+    except AWAY:
         return  # the database, of which it was said above
 
 

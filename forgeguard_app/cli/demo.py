@@ -88,12 +88,15 @@ async def _play(folder: Path, arguments: argparse.Namespace, console: Console) -
         async with stack:
             owner = github.world.add_account("octo-org")
             name = arguments.repo.resolve().name if arguments.repo else "shop"
-            stage = Stage(github, await github.create_repository(owner, _plain(name)), console, server)
+            repository = await github.create_repository(owner, _plain(name))
+            github.people.allow(github.world.pusher, repository, "admin")
+            stage = Stage(github, repository, console, server)
             pushes = _local_pushes(stage, folder, arguments) if arguments.repo else _sample_pushes(stage, folder)
             arrived = await _show_pushes(stage, pushes, once=arguments.once)
             if arguments.once or not arrived:
                 return 0 if arrived else 1
-            console.print(f"\nThe pages stay up at [bold]{server}[/bold]; Ctrl-C ends everything.")
+            who = github.world.pusher.login
+            console.print(f"\nThe pages stay up at [bold]{server}[/bold]; sign in as {who}. Ctrl-C ends everything.")
             await asyncio.Event().wait()
     return 0
 
@@ -113,7 +116,7 @@ async def serving(
     secret = secret or secrets.token_hex(20)
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
-    github.register_app(1, public, secret, f"{address}/webhooks/github")
+    app = github.register_app(1, public, secret, f"{address}/webhooks/github")
     key = folder / "app.pem"
     key.write_text(private)
     key.chmod(0o600)
@@ -121,7 +124,8 @@ async def serving(
     env = clean | {
         "FORGEGUARD_HOME": str(folder / "home"), "FORGEGUARD_PORT": str(port), "FORGEGUARD_APP_ID": "1",
         "FORGEGUARD_PRIVATE_KEY": str(key), "FORGEGUARD_WEBHOOK_SECRET": secret, "FORGEGUARD_GITHUB_URL": github.address,
-        "FORGEGUARD_GITHUB_API_URL": github.api_url,
+        "FORGEGUARD_GITHUB_API_URL": github.api_url, "FORGEGUARD_CLIENT_ID": app.client_id,
+        "FORGEGUARD_CLIENT_SECRET": app.client_secret,
     }  # fmt: skip
     log = folder / "server.log"
     with log.open("wb") as out:

@@ -32,26 +32,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings, workers: int) -> None:
-    told, stop, ready = stop_on_signals(), asyncio.Event(), asyncio.Event()
-    server = asyncio.create_task(serve(settings, stop, ready))
+    told, stop, ready, app_exists = stop_on_signals(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    server = asyncio.create_task(serve(settings, stop, ready, app_exists))
     ended = asyncio.create_task(told.wait())
-    listening = asyncio.create_task(ready.wait())
+    can_work = asyncio.create_task(_all_of(ready, app_exists))
     children: list[subprocess.Popen[bytes]] = []
     keeper: asyncio.Task[None] | None = None
     try:
-        await asyncio.wait({server, listening, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if ready.is_set() and settings.app is not None:
+        await asyncio.wait({server, can_work, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if can_work.done() and not ended.done():
             children.extend(start_child(["worker"]) for _ in range(workers))
             keeper = asyncio.create_task(_keep(children))
         await asyncio.wait({server, ended}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (keeper, listening, ended):
+        for task in (keeper, can_work, ended):
             if task is not None:
                 task.cancel()
         # The workers go first: they need the database that may be ours.
         await stop_children(children)
         stop.set()
         await server
+
+
+async def _all_of(*events: asyncio.Event) -> None:
+    for event in events:
+        await event.wait()
 
 
 async def _keep(children: list[subprocess.Popen[bytes]]) -> None:

@@ -35,27 +35,50 @@ class Keys:
 
 @dataclass
 class GitHubApp:
-    """Who we are to GitHub, as far as the pages need it; empty in set-up mode, filled in once the App exists."""
+    """Who we are to GitHub, where it is, and how it reaches us; in set-up mode there is no App yet.
 
+    The one thing of the front that changes while it runs: set-up fills it in.
+    """
+
+    client: Client
+    github_url: str
+    address: str
     oauth: OAuth | None = None
     webhook_secrets: tuple[bytes, ...] = ()
     slug: str = ""
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is an App."""
+        return bool(self.webhook_secrets)
+
 
 @dataclass(frozen=True)
 class Front:
-    """The outsides of the pages. `address` is how browsers reach us."""
+    """The outsides of the pages."""
 
     pool: Pool
     session: aiohttp.ClientSession
-    client: Client
     keys: Keys
-    github_url: str
-    address: str
-    app: GitHubApp = field(default_factory=GitHubApp)
+    app: GitHubApp
     operators: frozenset[int] = frozenset()
     readings: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
     reading_at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READINGS))
+
+    @property
+    def client(self) -> Client:
+        """Asks GitHub's API."""
+        return self.app.client
+
+    @property
+    def github_url(self) -> str:
+        """Where GitHub's pages are."""
+        return self.app.github_url
+
+    @property
+    def address(self) -> str:
+        """How browsers reach us."""
+        return self.app.address
 
     @property
     def callback(self) -> str:

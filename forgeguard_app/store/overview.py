@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
 
+MOST = 1_000
 LATELY = 20  # runs that a repository's health is made of
 
 
@@ -105,3 +107,45 @@ async def list_seen_installations(
         most,
     )
     return [SeenInstallation(**row) for row in rows]
+
+
+async def find_seen_installation(connection: Connection, user_id: UUID, number: int) -> SeenInstallation | None:
+    """One of them, by GitHub's number."""
+    found = await list_seen_installations(connection, user_id, "", MOST)
+    return next((one for one in found if one.github_installation_id == number), None)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedRepo:
+    """A repository of an installation, with what the newest audit of its default branch says of each check."""
+
+    full_name: str
+    private: bool
+    level: str
+    default_branch: str
+    run_id: UUID | None
+    run_status: str | None
+    run_result: str | None
+    titles: dict[str, str]
+
+
+async def list_seen_of(connection: Connection, user_id: UUID, installation_id: UUID, most: int) -> list[GuardedRepo]:
+    """The installation's repositories that the person may see, those that fail first."""
+    rows = await connection.fetch(
+        """
+        SELECT r.full_name, r.private, a.level, r.default_branch, newest.id AS run_id, newest.status AS run_status,
+            newest.overall_result AS run_result,
+            (SELECT jsonb_object_agg(c.check_code, c.title) FROM audit_checks c WHERE c.audit_run_id = newest.id) AS titles
+        FROM repo_access a JOIN repos r ON r.github_repo_id = a.github_repo_id AND r.removed_at IS NULL
+        LEFT JOIN LATERAL (
+            SELECT id, status, overall_result FROM audit_runs WHERE repo_id = r.id AND branch = r.default_branch
+            ORDER BY created_at DESC LIMIT 1
+        ) newest ON true
+        WHERE a.user_id = $1 AND r.installation_id = $2
+        ORDER BY newest.overall_result = 'PASS' NULLS LAST, lower(r.full_name) LIMIT $3
+        """,
+        user_id,
+        installation_id,
+        most,
+    )
+    return [GuardedRepo(**{**row, "titles": json.loads(row["titles"]) if row["titles"] else {}}) for row in rows]

@@ -117,6 +117,11 @@ async def forget_access(connection: Connection, github_repo_ids: list[int] | Non
     )
 
 
+async def forget_own_access(connection: Connection, user_id: UUID) -> None:
+    """What this person may see is to be asked of GitHub again."""
+    await connection.execute("UPDATE users SET access_checked_at = NULL WHERE id = $1", user_id)
+
+
 async def drop_access(connection: Connection, github_id: int) -> None:
     """What a person let us do in their name is taken back: their sessions end, their tokens and access are gone."""
     user_id = await connection.fetchval(

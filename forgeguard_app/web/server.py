@@ -18,7 +18,7 @@ from forgeguard_app.web.badges import branch_badge, pull_badge
 from forgeguard_app.web.health import healthz, readyz
 from forgeguard_app.web.metrics import metrics
 from forgeguard_app.web.middlewares import guarded
-from forgeguard_app.web.pages import account, audits, badges, repos, rules, sign_in, start
+from forgeguard_app.web.pages import account, audits, badges, repos, rules, setup, sign_in, start
 from forgeguard_app.web.render import make_templates
 from forgeguard_app.web.webhook import webhook
 
@@ -48,6 +48,11 @@ def _pages() -> list[web.RouteDef]:
     return [
         web.get("/", start.show_start),
         web.get("/installations", start.show_installations),
+        web.get("/setup", setup.show_setup),
+        web.post("/setup", setup.choose),
+        web.get("/setup/callback", setup.setup_callback),
+        web.get("/setup/installed", setup.installed),
+        web.get(r"/installations/{number:\d{1,18}}", start.show_installation),
         web.get("/login", sign_in.login),
         web.get("/login/callback", sign_in.callback),
         web.post("/logout", sign_in.logout),

@@ -14,8 +14,7 @@ from forgeguard_app.vault import digest
 from forgeguard_app.web.keys import FRONT
 
 PERSON: web.RequestKey[Person | None] = web.RequestKey("PERSON")
-SESSION, NOTE, SAID = "forgeguard_session", "forgeguard_sign_in", "forgeguard_said"
-TOKEN_PREFIX = "fgp_"  # noqa: S105  (what a personal API token begins with, so that scanners know it)
+SESSION, NOTE, SETUP = "forgeguard_session", "forgeguard_sign_in", "forgeguard_setup"
 MAX_RETURN_CHARS = 500
 _CSRF = "csrf"
 

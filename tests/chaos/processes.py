@@ -98,9 +98,9 @@ def _run(name: str, config: Config) -> None:
 async def _serve(config: Config) -> None:
     pool = await open_pool(config.dsn, size=4)
     session = aiohttp.ClientSession()
-    client, app = Client(session, config.api_url), GitHubApp(webhook_secrets=(config.secret.encode(),))
-    address = f"http://127.0.0.1:{config.port}"
-    front = Front(pool, session, client, Keys(KEY), config.github_url, address, app)
+    client, address = Client(session, config.api_url), f"http://127.0.0.1:{config.port}"
+    app = GitHubApp(client, config.github_url, address, webhook_secrets=(config.secret.encode(),))
+    front = Front(pool, session, Keys(KEY), app)
     runner = web.AppRunner(make_web(front, None), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", config.port).start()

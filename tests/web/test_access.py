@@ -31,14 +31,14 @@ OF_REPOSITORIES = {
 }
 # Routes that belong to the person who asks: 200 for everybody signed in, to the sign-in or 401 for nobody.
 OF_PERSONS = {
-    "GET /installations", "GET /account", "GET /api/v1/me", "GET /api/v1/installations", "GET /api/v1/repos", "GET /api/v1/tokens",
+    "GET /installations", "GET /installations/{number}", "GET /setup/installed", "GET /account", "GET /api/v1/me", "GET /api/v1/installations", "GET /api/v1/repos", "GET /api/v1/tokens",
 }  # fmt: skip
 FORMS = {
     "POST /logout", "POST /logout/everywhere", "POST /account/tokens", "POST /account/tokens/{token_id}/delete",
     "POST /account/sessions/{session_id}/delete", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{token_id}",
 }  # fmt: skip
 OPEN = {
-    "GET /", "GET /login", "GET /login/callback", "GET /rules", "GET /rules/{rule}", "GET /api", "GET /api/v1/openapi.json",
+    "GET /", "GET /setup", "POST /setup", "GET /setup/callback", "GET /login", "GET /login/callback", "GET /rules", "GET /rules/{rule}", "GET /api", "GET /api/v1/openapi.json",
     "GET /healthz", "GET /readyz", "GET /metrics", "POST /webhooks/github", "GET /badges/{owner}/{name}.{form}",
     "GET /badges/{owner}/{name}/pulls/{number}.{form}", "GET /static",
 }  # fmt: skip

@@ -5,13 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from forgeguard_app.flows.know_access import refresh_access
-from forgeguard_app.store.overview import list_seen, list_seen_installations
+from forgeguard_app.store.overview import find_seen_installation, list_seen, list_seen_installations, list_seen_of
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page
 from forgeguard_app.web.session import find_person, get_person
 
 PAGE = 50
 MOST_INSTALLATIONS = 200
+MOST_SHOWN = 100
 
 
 async def show_start(request: web.Request) -> web.Response:
@@ -33,3 +34,17 @@ async def show_installations(request: web.Request) -> web.Response:
     async with front.pool.acquire() as connection:
         found = await list_seen_installations(connection, person.user_id, "", MOST_INSTALLATIONS)
     return await page(request, "installations.html", installations=found)
+
+
+async def show_installation(request: web.Request) -> web.Response:
+    """One installation: what is guarded, what its audits say, and what is left to do."""
+    front, person = request.app[FRONT], await get_person(request)
+    number = int(request.match_info["number"])
+    await refresh_access(front, person.user_id)
+    async with front.pool.acquire() as connection:
+        installation = await find_seen_installation(connection, person.user_id, number)
+        if installation is None:
+            raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
+        repos = await list_seen_of(connection, person.user_id, installation.id, MOST_SHOWN + 1)
+    more = len(repos) > MOST_SHOWN
+    return await page(request, "installation.html", installation=installation, repos=repos[:MOST_SHOWN], more=more)

@@ -1,0 +1,90 @@
+"""The App Manifest flow, and where GitHub sends people after they installed the App."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from forgeguard_app.flows.know_access import refresh_access
+from forgeguard_app.flows.set_up_app import Choice, begin_setup, finish_setup, open_setup, problems_of
+from forgeguard_app.github.app_manifest import is_reachable
+from forgeguard_app.store.users import forget_own_access
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.render import page, see_other
+from forgeguard_app.web.session import SETUP, cookie_name, drop_cookie, get_person, refuse_foreign, set_cookie
+
+SETUP_S = 86_400
+MAX_GIVEN_CHARS = 500
+
+
+async def show_setup(request: web.Request) -> web.StreamResponse:
+    """Opened with the one-time link: the choice of what is to be made."""
+    front = request.app[FRONT]
+    browser = await open_setup(front, request.query.get("token", "")[:MAX_GIVEN_CHARS], _browser(request))
+    if "token" in request.query:  # the secret leaves the address bar
+        response: web.StreamResponse = see_other("/setup")
+    else:
+        choice = Choice("ForgeGuard", "guard", "", front.github_url, front.address)
+        asked = {"public_url": ""} if is_reachable(choice.public_url, choice.github_url) else problems_of(choice)
+        response = await page(request, "setup.html", choice=choice, problems=asked, departure=None, manifest="")
+    set_cookie(front, response, SETUP, browser, SETUP_S)
+    return response
+
+
+async def choose(request: web.Request) -> web.StreamResponse:
+    """The choice is made: the form that leads to GitHub, or what is wrong with the choice."""
+    refuse_foreign(request)
+    front = request.app[FRONT]
+    browser = await open_setup(front, "", _browser(request))
+    form = {
+        name: value.strip()[:MAX_GIVEN_CHARS]
+        for name, value in (await request.post()).items()
+        if isinstance(value, str)
+    }
+    choice = Choice(
+        form.get("name", ""), form.get("kind", ""), form.get("organization", ""), form.get("github_url", "").rstrip("/"),
+        form.get("public_url", "").rstrip("/"),
+    )  # fmt: skip
+    problems = problems_of(choice)
+    if problems:
+        return await page(
+            request, "setup.html", status=400, choice=choice, problems=problems, departure=None, manifest=""
+        )
+    departure = await begin_setup(front, browser, choice)
+    response = await page(
+        request, "setup.html", choice=choice, problems={}, departure=departure, manifest=json.dumps(departure.manifest)
+    )
+    parts = urlsplit(departure.address)
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+        f"form-action 'self' {parts.scheme}://{parts.netloc}; frame-ancestors 'none'"
+    )
+    return response
+
+
+async def setup_callback(request: web.Request) -> web.StreamResponse:
+    """Back from GitHub: the App exists."""
+    front, given = request.app[FRONT], request.query
+    state, code = given.get("state", "")[:MAX_GIVEN_CHARS], given.get("code", "")[:MAX_GIVEN_CHARS]
+    credentials = await finish_setup(front, _browser(request), state, code)
+    response = await page(request, "setup_done.html", credentials=credentials)
+    drop_cookie(front, response, SETUP)
+    return response
+
+
+async def installed(request: web.Request) -> web.StreamResponse:
+    """After an installation: whoever comes signs in first, and GitHub says whether the installation is theirs."""
+    front, person = request.app[FRONT], await get_person(request)
+    number = request.query.get("installation_id", "")
+    if not number.isascii() or not number.isdigit() or len(number) > 18:
+        return see_other("/installations")
+    async with front.pool.acquire() as connection:
+        await forget_own_access(connection, person.user_id)
+    await refresh_access(front, person.user_id)
+    return see_other(f"/installations/{number}")
+
+
+def _browser(request: web.Request) -> str:
+    return request.cookies.get(cookie_name(request.app[FRONT], SETUP), "")[:MAX_GIVEN_CHARS]
