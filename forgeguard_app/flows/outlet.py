@@ -75,12 +75,21 @@ class Outlet:
         return held
 
     async def held(self, wanted: CheckRun, row: Outbox) -> Held | None:
-        """What GitHub holds already; where a write's fate is unknown, GitHub is asked."""
+        """What GitHub holds already; where a write's fate is unknown, GitHub is asked, and its answer noted.
+
+        Else a refusal of the next write would make us forget the run that was just found, and make another.
+        """
         if row.sending_s is None:
             return None if row.github_id is None else Held(row.github_id, row.annotations_sent, completed=False)
         if row.github_id is not None:
-            return await check_runs.get(self.access, row.github_id)
-        return await check_runs.find(self.access, wanted)
+            found: Held | None = await check_runs.get(self.access, row.github_id)
+        else:
+            found = await check_runs.find(self.access, wanted)
+        if found is None:
+            await self._note(set_not_sent, row.check_code)
+        else:
+            await self._note(set_sent, row.check_code, found.github_id, found.annotations, final=False)
+        return found
 
     async def _note(self, what: _Note, code: str, *values: int, **flags: bool) -> None:
         async with self.context.pool.acquire() as connection:

@@ -317,6 +317,30 @@ async def test_a_write_of_unknown_fate_is_looked_up_only_once_it_is_settled(prod
     assert len(product.github.world.runs_of(repository.id, tree.git("rev-parse", "HEAD"))) == 3
 
 
+async def test_a_run_that_was_found_is_not_made_again_where_the_next_write_is_refused(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    world, sha = product.github.world, tree.git("rev-parse", "HEAD")
+    async with product.pool.acquire() as connection:
+        run_id = await connection.fetchval("SELECT id FROM audit_runs")
+        await connection.execute("UPDATE audit_runs SET published_at = NULL")
+        # As where the worker died while it said that the run is in progress: GitHub holds it, we know of no id.
+        await connection.execute(
+            "UPDATE check_runs SET published_at = NULL, github_id = NULL, sending_at = clock_timestamp() - interval '1 minute'"
+        )
+    for run in world.check_runs.values():
+        run.status, run.conclusion = "in_progress", None
+    usual, world.limits = world.limits, GitHubLimits(writes_per_minute=0, retry_after_s=0)
+    with pytest.raises(Temporary):
+        await publish_verdict(product.context, run_id)
+    world.limits = usual
+    async with product.pool.acquire() as connection:
+        await connection.execute("UPDATE rate_limits SET blocked_until = NULL")
+    await publish_verdict(product.context, run_id)
+    assert [run.status for run in world.runs_of(repository.id, sha)] == ["completed"] * 3
+
+
 async def test_a_person_s_revocation_is_heeded_at_once(product: Product) -> None:
     async with product.pool.acquire() as connection:
         await connection.execute("INSERT INTO users (github_id, github_login, access_token) VALUES (5, 'a', 'x')")

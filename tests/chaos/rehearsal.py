@@ -165,9 +165,11 @@ class _Rehearsal:
     def _doom(self, faults: Faults, worker: Keeper) -> None:
         """The worker dies when it asks for the n-th time."""
         at, asked = self.schedule.death_at_request, 0
+        self.asked: list[tuple[float, str]] = []
 
-        def observe(moment: str, _: str) -> None:
+        def observe(moment: str, what: str) -> None:
             nonlocal asked
+            self.asked.append((time.time() % 60, f"{moment} {what}"))
             asked += faults.active
             if at is not None and faults.active and asked == at:
                 worker.kill()
@@ -247,7 +249,15 @@ class _Rehearsal:
 
     def _story_so_far(self, problems: list[str]) -> str:
         met = self.world.faults.met if self.world.faults else []
-        shutil.copy(self.folder / "log", self.shared.folder.parent / f"chaos-{self.schedule.seed}.log")
+        kept = self.shared.folder.parent / f"chaos-{self.schedule.seed}.log"
+        shutil.copy(self.folder / "log", kept)
+        asked = [f"{at:.3f} {what}" for at, what in self.asked]
+        held = [
+            f"{one.id} {one.name} {one.external_id} {one.status} writes {one.writes}"
+            for one in self.world.check_runs.values()
+        ]
+        with kept.open("a") as file:
+            file.write("\n".join(["what GitHub was asked:", *asked, "what it holds:", *held]) + "\n")
         return "\n".join(
             [
                 f"seed {self.schedule.seed}; replay: make chaos SEED={self.schedule.seed} N=1",
