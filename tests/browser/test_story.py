@@ -1,0 +1,110 @@
+"""The whole story in a real browser: from a server that knows nothing to a green check and its badge."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+from playwright.async_api import Page, expect
+
+from tests.browser.walking import Site, chromium, look, site, window
+from tests.support.repositories import WorkTree
+
+RULES = '{"layers": [{"name": "api", "glob": "app/api/**", "forbidden_imports": [{"module": "asyncpg", "reason": "database access belongs in repos"}]}]}'
+GOOD = {
+    "boundaries.json": RULES,
+    "pyproject.toml": '[project]\nname = "shop"\nversion = "1"\ndependencies = ["asyncpg"]\n',
+    "app/api/users.py": "x = 1\n",
+}
+BAD = {"app/api/users.py": "import asyncpg\nimport requests\n"}
+
+
+async def set_up(page: Page, place: Site) -> None:
+    await page.goto(await place.link())
+    await expect(page.get_by_role("heading", name="Set up ForgeGuard")).to_be_visible()
+    await look(page, "1-setup")
+    await page.get_by_label("Name").fill("Guard")
+    await page.get_by_role("button", name="Go on").click()
+    await page.get_by_role("button", name="Create the App on GitHub").click()
+    await page.get_by_role("button", name="Create GitHub App").click()
+    await expect(page.get_by_role("heading", name="guard exists")).to_be_visible()
+    await look(page, "2-app-exists")
+
+
+async def install(page: Page) -> None:
+    await page.get_by_role("link", name="Install it on repositories").click()
+    await page.get_by_role("button", name="Sign in as mona").click()
+    await page.get_by_role("button", name="Install").click()
+    await page.get_by_role("button", name="Authorize").click()
+    await expect(page.get_by_role("heading", name="acme")).to_be_visible()
+    await expect(page.get_by_role("link", name="acme/shop")).to_be_visible()
+    await look(page, "3-installed")
+
+
+async def test_from_nothing_to_a_green_check(own_dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with site(own_dsn, tmp_path) as place, chromium() as browser:
+        github = place.github
+        user, owner = github.people.add("mona"), github.world.add_account("acme")
+        repository = await github.create_repository(owner, "shop")
+        github.people.allow(user, repository, "admin")
+        tree.commit(GOOD, "Start the shop")
+        await asyncio.to_thread(tree.git, "push", "--quiet", github.clone_url(repository), "HEAD:refs/heads/main")
+        async with window(browser) as page:
+            await set_up(page, place)
+            await install(page)
+            await page.goto(f"{place.address}/repos/acme/shop")
+            await expect(page.get_by_text("starting line")).to_be_visible()
+            tree.git("switch", "--quiet", "-c", "topic")
+            tree.commit(BAD, "Ask the database <b>directly</b>")
+            await asyncio.to_thread(tree.git, "push", "--quiet", github.clone_url(repository), "HEAD:refs/heads/topic")
+            # Nobody loads the page again: the red check comes by itself.
+            await page.get_by_role("link", name="Ask the database <b>directly</b>").click()
+            await expect(page.get_by_role("heading", name="Ask the database")).to_contain_text("FAIL")
+            await expect(page.get_by_role("heading", name="A4 Boundary compliance")).to_contain_text("FAIL")
+            await expect(page.get_by_role("link", name=re.compile("users.py:1"))).to_be_visible()
+            await look(page, "4-red-audit")
+            await page.get_by_role("link", name="acme/shop").click()
+            await expect(page.locator("#timeline li").first).to_contain_text("FAIL")
+            tree.commit({"app/api/users.py": "x = 2\n"}, "Ask the service instead")
+            await asyncio.to_thread(tree.git, "push", "--quiet", github.clone_url(repository), "HEAD:refs/heads/topic")
+            await expect(page.locator("#timeline li").first).to_contain_text("Ask the service instead")
+            await expect(page.locator("#timeline li").first).to_contain_text("PASS")
+            await look(page, "5-green-again")
+            await page.get_by_role("link", name="Badge").click()
+            await look(page, "6-badge")
+            await page.goto(f"{place.address}/badges/acme/shop.svg?branch=topic")
+            assert "passing" in await page.content()
+            for name, path in (("start", "/"), ("account", "/account"), ("installations", "/installations"), ("rules", "/rules"),
+                               ("rule", "/rules/A4"), ("api", "/api")):  # fmt: skip
+                await page.goto(place.address + path)
+                await look(page, f"7-{name}")
+            state = await page.context.storage_state()
+        async with window(browser, errors=False) as page:
+            await page.goto(f"{place.address}/repos/acme/none")
+            await expect(page.get_by_role("heading", name="Not Found")).to_be_visible()
+            await look(page, "8-denied")
+        for phone, dark in ((True, False), (True, True), (False, True)):
+            async with window(browser, phone=phone, dark=dark) as page:
+                await page.context.add_cookies(state["cookies"])  # type: ignore[arg-type]
+                await look_around(page, place, f"{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}")
+        async with window(browser, scripts=False) as page:
+            await page.context.add_cookies(state["cookies"])  # type: ignore[arg-type]
+            await page.goto(f"{place.address}/repos/acme/shop?result=FAIL")
+            await page.locator("#timeline li a").first.click()
+            await expect(page.get_by_role("heading", name="A4 Boundary compliance")).to_be_visible()
+
+
+async def look_around(page: Page, place: Site, kind: str) -> None:
+    for name, path in (
+        ("start", "/"),
+        ("repository", "/repos/acme/shop"),
+        ("account", "/account"),
+        ("rules", "/rules"),
+        ("api", "/api"),
+    ):
+        await page.goto(place.address + path)
+        await look(page, f"9-{kind}-{name}")
+    await page.goto(f"{place.address}/repos/acme/shop?result=FAIL")
+    await page.locator("#timeline li a").first.click()
+    await look(page, f"9-{kind}-audit")
