@@ -8,13 +8,16 @@ ARGS ?=
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test check static format lint types boundaries bench chaos clean
+.PHONY: demo chromium test check static format lint types boundaries bench chaos clean
 
 demo: $(READY)
 	$(BIN)/forgeguard demo $(ARGS)
 
-test: $(READY)
+test: $(READY) chromium
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+chromium:
+	scripts/install_chromium.sh
 
 check: static test
 

@@ -17,6 +17,7 @@ VERBS = {
     "migrate": "bring the database to the current schema",
     "doctor": "say what is configured, what is reachable, and how to mend what is not",
     "redeliver": "ask GitHub again for the webhook deliveries that we never got",
+    "init": "write a first configuration that is true of the tree as it is",
     "audit": "the same audit on a local git repository",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Protocol
 
 from forgeguard_app.audit.boundaries.match import LayerMap
@@ -34,6 +35,7 @@ from forgeguard_app.judging.facts_cache import FactsCache
 
 READ_AT_ONCE = 2_000
 MAX_INCLUDE_ROUNDS = 5
+_OVERLAY = "overlay:"
 
 
 class Source(Protocol):
@@ -76,7 +78,8 @@ class Request:
     `target` is the commit whose configuration judges where head's does not (`base` where None). `owner_file`
     tells the owner's `.github` repository. `whole_secrets` counts
     what stands in the whole tree as existing secrets. With `everything`
-    the whole tree of head is judged and every finding counts as new.
+    the whole tree of head is judged and every finding counts as new. `overlay` are files laid over head's, which
+    are configuration alone: what they would do is tried before they are committed.
     """
 
     head: str | None
@@ -88,6 +91,7 @@ class Request:
     owner_file: bool = False
     whole_secrets: bool = False
     remarks: tuple[str, ...] = ()
+    overlay: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Judge:
@@ -118,7 +122,9 @@ class _Gathering:
         head_files, changes = await asyncio.gather(
             read_tree(repository, request.head) if request.head else read_index(repository), self._changes()
         )
-        head, base = Tree(head_files), Tree(_before(head_files, changes, request.everything))
+        before = _before(head_files, changes, request.everything)
+        head_files = {**head_files, **self._laid_over()}
+        head, base = Tree(head_files), Tree(before)
         judging = await self._configure(head, base)
         ranged = await self._facts(head, base, changes, judging)
         standing = await self._standing(head, changes, judging)
@@ -138,6 +144,12 @@ class _Gathering:
         if request.everything:
             change = replace(change, added=standing)
         return change, Facts(self.cache.python, self.cache.matches, self.texts), judging
+
+    def _laid_over(self) -> dict[str, str]:
+        """The overlay's files under names that no blob has; their texts are known from here on."""
+        names = {path: f"{_OVERLAY}{sha256(data).hexdigest()}" for path, data in self.request.overlay.items()}
+        self.texts.update((names[path], data) for path, data in self.request.overlay.items())
+        return names
 
     async def _changes(self) -> list[PathChange]:
         if self.request.everything:
@@ -184,11 +196,15 @@ class _Gathering:
     async def _facts(self, head: Tree, base: Tree, changes: list[PathChange], judging: Judging) -> RangeLines:
         """Brings and reads all that is not known yet, and the added lines beside it."""
         policy = judging.policy
-        wanted = _wanted(self.cache, (head, base), judging)
+        wanted = {
+            blob: what
+            for blob, what in _wanted(self.cache, (head, base), judging).items()
+            if not blob.startswith(_OVERLAY)
+        }
         manifests = {path for tree in (head, base) for path in manifest_paths(tree, policy[CheckCode.A9])}
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
         texts = {tree.blobs[path] for tree in (head, base) for path in manifests if path in tree.blobs}
-        await self.source.ensure({*wanted, *changed, *texts})
+        await self.source.ensure({*wanted, *changed, *texts} - self.texts.keys())
         await self.source.ensure_range()
         ranged, _ = await asyncio.gather(self._lines(), self._read_manifests(head, base, manifests))
         names = list(wanted)
@@ -236,6 +252,7 @@ class _Gathering:
             return ()
         everything = whole or policy.gate is Gate.ALL
         paths = list(head.blobs) if everything else [change.path for change in changes if change.blob]
+        paths = [path for path in paths if path not in self.request.overlay]
         blocks: list[AddedBlock] = []
         await self.source.ensure({head.blobs[path] for path in paths if path in head.blobs})
         for start in range(0, len(paths), READ_AT_ONCE):

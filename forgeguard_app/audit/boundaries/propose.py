@@ -1,0 +1,155 @@
+"""A first boundaries.json, drawn from how a repository's Python packages import one another today."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from forgeguard_app.audit.boundaries.graph import Arrow, cyclic_arrows
+from forgeguard_app.audit.boundaries.match import Judge, LayerMap
+from forgeguard_app.audit.boundaries.parse import read_boundaries
+from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.languages.python import PythonFacts
+from forgeguard_app.audit.model import Level
+
+MAX_LAYERS = 60  # of one package; where there are more, nobody reads the order
+MAX_ALIKE = 20
+PATH = "boundaries.json"
+DESCRIPTION = (
+    "Drawn by ForgeGuard from the imports as they are: upper layers may import lower ones, layers in one inner list not one another. "
+    "Rename, merge and reorder until it says what you mean."
+)
+# Code that stands beside the product and may import all of it.
+_BESIDE = {
+    "tests",
+    "test",
+    "testing",
+    "docs",
+    "doc",
+    "examples",
+    "example",
+    "scripts",
+    "tools",
+    "benchmarks",
+    "bench",
+    "setup",
+    "conftest",
+    "build",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One part of a package."""
+
+    name: str
+    glob: str
+
+
+def propose_boundaries(tree: Tree, python: Mapping[str, PythonFacts]) -> str | None:
+    """The text of a boundaries.json that is nearly true of the tree; None where no package has two parts.
+
+    What goes against the order it finds (the few imports against the many) is left to be recorded as known.
+    """
+    rooms = _rooms(tree)
+    if len(rooms) < 2:
+        return None
+    weights = _imports(tree, python, rooms)
+    order = _order([room.name for room in rooms], _without_cycles(weights))
+    return _text(rooms, order)
+
+
+def _without_cycles(weights: Counter[Arrow]) -> list[Arrow]:
+    """The arrows without those that close cycles: the thinnest first, of several alike the one that opens most."""
+    left = dict(weights)
+    while cyclic := cyclic_arrows(left):
+        thinnest = min(left[arrow] for arrow in cyclic)
+        alike = sorted(arrow for arrow in cyclic if left[arrow] == thinnest)[:MAX_ALIKE]
+        del left[min(alike, key=lambda arrow: len(cyclic_arrows({one: n for one, n in left.items() if one != arrow})))]
+    return list(left)
+
+
+def _rooms(tree: Tree) -> list[Room]:
+    """The parts of every package that has at least two, each a folder or a module directly below it."""
+    inside: dict[str, set[str]] = {}
+    for path in tree.python_paths:
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            inside.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
+    found: list[Room] = []
+    for root in tree.modules.roots:
+        tops = sorted({path[len(root) :].strip("/").split("/")[0] for path in tree.python_paths if _below(path, root)})
+        for top in tops:
+            folder = f"{root}/{top}" if root else top
+            if top.rpartition(".")[2] == "py" or top in _BESIDE or folder in tree.modules.roots:
+                continue
+            found += _parts(folder, inside)
+    names = Counter(room.name for room in found)
+    return [room if names[room.name] == 1 else Room(_full_name(room), room.glob) for room in dict.fromkeys(found)]
+
+
+def _parts(folder: str, inside: Mapping[str, set[str]]) -> list[Room]:
+    """A package with one part alone is looked into."""
+    for _ in range(10):
+        children = sorted(name for name in inside.get(folder, ()) if not name.startswith("__"))
+        folders = [name for name in children if f"{folder}/{name}" in inside and name not in _BESIDE]
+        modules = [name for name in children if name.endswith(".py") and name[:-3] not in _BESIDE]
+        if len(folders) + len(modules) > 1 or not folders:
+            rooms = [Room(name, f"{folder}/{name}/**") for name in folders]
+            rooms += [Room(name[:-3], f"{folder}/{name}") for name in modules if name[:-3] not in folders]
+            return rooms if 2 <= len(rooms) <= MAX_LAYERS else []
+        folder = f"{folder}/{folders[0]}"
+    return []
+
+
+def _below(path: str, root: str) -> bool:
+    return path.startswith(f"{root}/") if root else True
+
+
+def _full_name(room: Room) -> str:
+    return room.glob.removesuffix("/**").removesuffix(".py").replace("/", ".")
+
+
+def _imports(tree: Tree, python: Mapping[str, PythonFacts], rooms: Iterable[Room]) -> Counter[Arrow]:
+    """How many imports lead from one room to another."""
+    boundaries, problems = read_boundaries(_text(rooms, ()), PATH)
+    if problems:
+        return Counter()
+    judge = Judge(LayerMap(boundaries), tree.modules, Level.FAILURE)
+    weights: Counter[Arrow] = Counter()
+    for path in tree.python_paths:
+        facts = python.get(tree.blobs[path])
+        if facts is not None:
+            for arrow, number in judge.file(path, facts, {}).arrows:
+                if arrow[0] != arrow[1]:
+                    weights[arrow] += number
+    return weights
+
+
+def _order(names: list[str], arrows: list[Arrow]) -> list[list[str]]:
+    """The layers from the top: each above all that it imports, as high as those that import it allow."""
+    below: dict[str, set[str]] = {name: set() for name in names}
+    for source, target in arrows:
+        below[source].add(target)
+    placed: dict[str, int] = {}
+    left = list(names)
+    while left:
+        ready = [name for name in left if below[name] <= placed.keys()]
+        for name in ready or left:  # `or`: what the graph left in a circle is put at the top
+            placed[name] = 1 + max((placed.get(one, 0) for one in below[name]), default=0)
+        left = [name for name in left if name not in placed]
+    height = max(placed.values())
+    return [sorted(name for name in names if placed[name] == level) for level in range(height, 0, -1)]
+
+
+def _text(rooms: Iterable[Room], order: Iterable[list[str]]) -> str:
+    layers = ",\n".join(
+        f"    {json.dumps({'name': room.name, 'glob': room.glob}, ensure_ascii=False)}" for room in rooms
+    )
+    said = ",\n".join(
+        f"    {json.dumps(group[0] if len(group) == 1 else group, ensure_ascii=False)}" for group in order
+    )
+    rest = f'"order": [\n{said}\n  ]' if said else '"acyclic": true'
+    return f'{{\n  "description": {json.dumps(DESCRIPTION)},\n  "layers": [\n{layers}\n  ],\n  {rest}\n}}\n'

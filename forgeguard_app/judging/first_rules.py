@@ -1,0 +1,101 @@
+"""The first configuration of a repository, true of its tree as it is: what is against it today is recorded, not failed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
+from forgeguard_app.audit.boundaries.propose import propose_boundaries
+from forgeguard_app.audit.boundaries.record import known_entries, with_known
+from forgeguard_app.audit.configuration import boundary_paths, configuration_paths, read_policy
+from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.model import CheckCode, Level, Report
+from forgeguard_app.audit.policy import Settings
+from forgeguard_app.git.blobs import read_blobs, read_tree
+from forgeguard_app.git.command import EMPTY_TREE
+from forgeguard_app.judging.judge import READ_AT_ONCE, Judge, Request, Source
+
+CONFIGURATION = ".github/forgeguard.yml"
+
+
+@dataclass(frozen=True)
+class FirstRules:
+    """Files to add, with how the tree is judged by them; `there` are those that exist already and are left alone."""
+
+    files: dict[str, str]
+    there: tuple[str, ...]
+    recorded: int
+    undeclared: tuple[str, ...]
+    report: Report
+
+
+async def propose_first(judge: Judge, source: Source, head: str) -> FirstRules:
+    """What `forgeguard init` writes for the commit."""
+    tree = Tree(await read_tree(source.repository, head))
+    configured = configuration_paths(tree)
+    bounded = await _has_boundaries(source, tree)
+    files: dict[str, str] = {}
+    recorded = 0
+    if not bounded:
+        text = await _boundaries(judge, source, tree)
+        if text is not None:
+            files[BOUNDARIES] = text
+            entries = known_entries(_findings(await _judged(judge, source, head, files), CheckCode.A4))
+            recorded = len(entries)
+            files[BOUNDARIES] = with_known(text, entries) or text
+    report = await _judged(judge, source, head, files)
+    undeclared = _undeclared(report)
+    if not configured:
+        files[CONFIGURATION] = _configuration(undeclared)
+        report = await _judged(judge, source, head, files)
+    return FirstRules(files, (*configured, *bounded), recorded, tuple(undeclared), report)
+
+
+async def _has_boundaries(source: Source, tree: Tree) -> tuple[str, ...]:
+    texts: dict[str, bytes] = {}
+    for path in configuration_paths(tree):
+        await source.ensure({tree.blobs[path]})
+        blobs = await read_blobs(source.repository, [tree.blobs[path]])
+        texts[path] = blobs.data.get(tree.blobs[path], b"")
+    policy, _ = read_policy(texts.get, tree, Settings())
+    named, _ = boundary_paths(policy, tree)
+    return tuple(named)
+
+
+async def _boundaries(judge: Judge, source: Source, tree: Tree) -> str | None:
+    wanted = [tree.blobs[path] for path in tree.python_paths if judge.cache.lacks(tree.blobs[path], (), python=True)]
+    await source.ensure(set(wanted))
+    for start in range(0, len(wanted), READ_AT_ONCE):
+        blobs = await read_blobs(source.repository, wanted[start : start + READ_AT_ONCE])
+        for blob, data in blobs.data.items():
+            judge.cache.learn(blob, data, (), python=True)
+    return propose_boundaries(tree, judge.cache.python)
+
+
+async def _judged(judge: Judge, source: Source, head: str, files: dict[str, str]) -> Report:
+    overlay = {path: text.encode() for path, text in files.items()}
+    return await judge.judge(source, Request(head, EMPTY_TREE, everything=True, overlay=overlay))
+
+
+def _findings(report: Report, code: CheckCode) -> list[tuple[str, str]]:
+    check = next(check for check in report.checks if check.code is code)
+    return [(finding.rule, finding.path) for finding in check.findings if finding.level is Level.FAILURE]
+
+
+def _undeclared(report: Report) -> list[str]:
+    """The modules whose imports fail A9 today."""
+    check = next(check for check in report.checks if check.code is CheckCode.A9)
+    return sorted({finding.subject for finding in check.findings if finding.level is Level.FAILURE})
+
+
+def _configuration(undeclared: list[str]) -> str:
+    lines = ["# ForgeGuard: what is checked here. Every key is optional.", "gate: new"]
+    if undeclared:
+        lines += [
+            "checks:",
+            "  A9:",
+            "    # Imported today although no manifest declares it. Declare them, then strike them out.",
+            f"    ignore_modules: {json.dumps(undeclared)}",
+        ]
+    return "\n".join(lines) + "\n"
