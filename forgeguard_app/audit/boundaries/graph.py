@@ -16,7 +16,7 @@ def thinnest_links(weights: Mapping[Arrow, int]) -> dict[Arrow, tuple[str, ...]]
     named: dict[Arrow, tuple[str, ...]] = {}
     remaining = dict(weights)
     while True:
-        cyclic = cyclic_arrows(remaining)
+        cyclic = _cyclic_arrows(remaining)
         if not cyclic:
             return named
         thinnest = min(remaining[arrow] for arrow in cyclic)
@@ -27,8 +27,7 @@ def thinnest_links(weights: Mapping[Arrow, int]) -> dict[Arrow, tuple[str, ...]]
             del remaining[arrow]
 
 
-def cyclic_arrows(weights: Mapping[Arrow, int]) -> list[Arrow]:
-    """The arrows that lie in a cycle."""
+def _cyclic_arrows(weights: Mapping[Arrow, int]) -> list[Arrow]:
     component = _components(weights)
     return [(a, b) for a, b in weights if component[a] == component[b]]
 

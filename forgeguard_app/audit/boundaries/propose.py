@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from forgeguard_app.audit.boundaries.graph import Arrow, cyclic_arrows
+from forgeguard_app.audit.boundaries.graph import Arrow
 from forgeguard_app.audit.boundaries.match import Judge, LayerMap
 from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.facts import Tree
@@ -15,7 +15,6 @@ from forgeguard_app.audit.languages.python import PythonFacts
 from forgeguard_app.audit.model import Level
 
 MAX_LAYERS = 60  # of one package; where there are more, nobody reads the order
-MAX_ALIKE = 20
 PATH = "boundaries.json"
 DESCRIPTION = (
     "Drawn by ForgeGuard from the imports as they are: upper layers may import lower ones, layers in one inner list not one another. "
@@ -61,14 +60,32 @@ def propose_boundaries(tree: Tree, python: Mapping[str, PythonFacts]) -> str | N
     return _text(rooms, order)
 
 
-def _without_cycles(weights: Counter[Arrow]) -> list[Arrow]:
-    """The arrows without those that close cycles: the thinnest first, of several alike the one that opens most."""
-    left = dict(weights)
-    while cyclic := cyclic_arrows(left):
-        thinnest = min(left[arrow] for arrow in cyclic)
-        alike = sorted(arrow for arrow in cyclic if left[arrow] == thinnest)[:MAX_ALIKE]
-        del left[min(alike, key=lambda arrow: len(cyclic_arrows({one: n for one, n in left.items() if one != arrow})))]
-    return list(left)
+def _without_cycles(weights: Mapping[Arrow, int]) -> list[Arrow]:
+    """The arrows that go downward in an order with few imports against it (Eades, Lin and Smyth 1993, weighted)."""
+    out: Counter[str] = Counter()
+    into: Counter[str] = Counter()
+    for (source, target), number in weights.items():
+        out[source] += number
+        into[target] += number
+    left = sorted(out.keys() | into.keys())
+    top: list[str] = []
+    bottom: list[str] = []
+    while left:
+        sink = next((name for name in left if not out[name]), None)
+        chosen = (
+            sink
+            or next((name for name in left if not into[name]), None)
+            or max(left, key=lambda one: out[one] - into[one])
+        )
+        (bottom if sink else top).append(chosen)
+        left.remove(chosen)
+        for (source, target), number in weights.items():
+            if target == chosen and source in left:
+                out[source] -= number
+            elif source == chosen and target in left:
+                into[target] -= number
+    place = {name: number for number, name in enumerate([*top, *reversed(bottom)])}
+    return [arrow for arrow in weights if place[arrow[0]] < place[arrow[1]]]
 
 
 def _rooms(tree: Tree) -> list[Room]:
