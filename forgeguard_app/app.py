@@ -86,7 +86,7 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, a
     """The web server until `stop` is set; `ready` once it listens, `app_exists` once there is an App to work for."""
     async with opened(settings, size=SERVER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
         app = GitHubApp(Client(session, settings.github_api_url), settings.github_url, settings.address)
-        front = Front(base.pool, session, base.keys, app, settings.operator_ids)
+        front = Front(base.pool, base.keys, app, settings.operator_ids)
         knowing = asyncio.create_task(_know_app(base, front, app_exists))
         runner = web.AppRunner(make_web(front, base.dsn), access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()

@@ -60,6 +60,14 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Source lines from `first_line` (1-based) on."""
+
+    first_line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One violation at one place.
 
@@ -80,6 +88,7 @@ class Finding:
     counted: bool = False
     commit: str | None = None
     fingerprint: str = ""
+    excerpt: Excerpt | None = None
 
     @property
     def order(self) -> tuple[int, str, int, int, str, str]:

@@ -202,6 +202,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             owner=owner_settings(installation),
             owner_file=repo.full_name.endswith("/.github"),
             remarks=base.remarks,
+            excerpts=True,
         )
         report = await context.judge.judge(MirrorSource(mirror, request), request)
         if repo.full_name.endswith("/.github") and run.branch == repo.default_branch:

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import aiohttp
-
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.store.pool import Pool
@@ -58,7 +56,6 @@ class Front:
     """The outsides of the pages."""
 
     pool: Pool
-    session: aiohttp.ClientSession
     keys: Keys
     app: GitHubApp
     operators: frozenset[int] = frozenset()

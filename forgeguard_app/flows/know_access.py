@@ -123,6 +123,6 @@ async def _token(front: Front, user_id: UUID) -> str:
         again = front.keys.tokens.open(user.refresh_token) if user.refresh_token else None
         if again is None or front.app.oauth is None:
             raise Refused(_UNAUTHORIZED, "no token")
-        fresh = await github_oauth.refresh(front.session, front.app.oauth, again)
+        fresh = await github_oauth.refresh(front.client, front.app.oauth, again)
         await set_tokens(connection, user.id, sealed(front, fresh))
         return fresh.access_token

@@ -19,7 +19,7 @@ from forgeguard_app.github.app_manifest import (
     registration_url,
     trade_manifest_code,
 )
-from forgeguard_app.github.client import Client, Refused
+from forgeguard_app.github.client import Refused
 from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.store.credentials import (
     SealedApp,
@@ -173,7 +173,7 @@ async def finish_setup(front: Front, browser: str, state: str, code: str) -> Cre
         )
     api_url = api_of(choice["github_url"], front)
     try:
-        made = await trade_manifest_code(Client(front.session, api_url), code)
+        made = await trade_manifest_code(front.client.elsewhere(api_url), code)
     except Refused:
         raise SetupRefused(
             "GitHub does not accept the code: it is used or an hour old. Create the App once more."
@@ -198,7 +198,7 @@ def api_of(github_url: str, front: Front) -> str:
 def take_up(front: Front, credentials: Credentials) -> None:
     """The running server is the App from here on."""
     app = front.app
-    app.client = Client(front.session, credentials.github_api_url)
+    app.client = app.client.elsewhere(credentials.github_api_url)
     app.github_url, app.address, app.slug = credentials.github_url, credentials.public_url, credentials.slug
     if credentials.client_id and credentials.client_secret:
         app.oauth = OAuth(credentials.github_url, credentials.client_id, credentials.client_secret)

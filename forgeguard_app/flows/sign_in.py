@@ -73,7 +73,7 @@ async def finish_sign_in(front: Front, note: str, state: str, code: str, browser
     if not same(wanted, state) or not code:
         raise SignInFailed(START_AGAIN)
     try:
-        tokens = await github_oauth.trade_code(front.session, front.app.oauth, code, verifier, front.callback)
+        tokens = await github_oauth.trade_code(front.client, front.app.oauth, code, verifier, front.callback)
         user = await get_user(front.client, tokens.access_token)
     except Refused:
         raise SignInFailed("GitHub does not accept the code: it is used or expired. Please sign in again.") from None

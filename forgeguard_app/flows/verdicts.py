@@ -74,4 +74,6 @@ def _stored_finding(finding: Finding) -> StoredFinding:
         is_counted=finding.counted,
         commit_sha=finding.commit,
         fingerprint=finding.fingerprint,
+        excerpt=clean(finding.excerpt.text) if finding.excerpt else None,
+        excerpt_line=finding.excerpt.first_line if finding.excerpt else None,
     )

@@ -95,8 +95,12 @@ class Client:
     """Asks GitHub as an installation (`token`) or as the App (`app_jwt`); keeps GitHub's time."""
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
-        self._session, self.base_url = session, base_url.rstrip("/")
+        self.session, self.base_url = session, base_url.rstrip("/")
         self.clock = Clock()
+
+    def elsewhere(self, base_url: str) -> Client:
+        """A client of another GitHub, over the same connections."""
+        return Client(self.session, base_url)
 
     async def ask(
         self,
@@ -115,7 +119,7 @@ class Client:
             Limited: a limit, with the wait that GitHub asks for.
             Broken: the network, or GitHub's own fault.
         """
-        github = _GitHub(self._session, self.base_url, self.clock)
+        github = _GitHub(self.session, self.base_url, self.clock)
         credentials: dict[str, Any] = {"oauth_token": token} if token else {"jwt": app_jwt}
         try:
             if method == "GET":
@@ -137,7 +141,7 @@ class Client:
         Raises:
             Refused, Limited, Broken: as `ask`.
         """
-        github = _GitHub(self._session, self.base_url, self.clock)
+        github = _GitHub(self.session, self.base_url, self.clock)
         credentials: dict[str, Any] = {"oauth_token": token} if token else {"jwt": app_jwt}
         number = 0
         try:

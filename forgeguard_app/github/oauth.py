@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from forgeguard_app.github.client import Broken, Limited, Refused
+from forgeguard_app.github.client import Broken, Client, Limited, Refused
 
 TIMEOUT_S = 15.0
 MAX_BYTES = 100_000
@@ -53,32 +53,30 @@ def authorize_url(oauth: OAuth, redirect_uri: str, state: str, challenge: str) -
     return f"{oauth.github_url}/login/oauth/authorize?{urlencode(query)}"
 
 
-async def trade_code(
-    session: aiohttp.ClientSession, oauth: OAuth, code: str, verifier: str, redirect_uri: str
-) -> UserTokens:
+async def trade_code(client: Client, oauth: OAuth, code: str, verifier: str, redirect_uri: str) -> UserTokens:
     """The tokens for a code.
 
     Raises:
         Refused: the code is wrong, used or expired, or GitHub does not know us.
         Broken, Limited: a passing fault.
     """
-    return await _ask(session, oauth, {"code": code, "code_verifier": verifier, "redirect_uri": redirect_uri})
+    return await _ask(client, oauth, {"code": code, "code_verifier": verifier, "redirect_uri": redirect_uri})
 
 
-async def refresh(session: aiohttp.ClientSession, oauth: OAuth, refresh_token: str) -> UserTokens:
+async def refresh(client: Client, oauth: OAuth, refresh_token: str) -> UserTokens:
     """New tokens for a refresh token, which holds once.
 
     Raises:
         Refused: it is used, expired or taken back.
         Broken, Limited: a passing fault.
     """
-    return await _ask(session, oauth, {"grant_type": "refresh_token", "refresh_token": refresh_token})
+    return await _ask(client, oauth, {"grant_type": "refresh_token", "refresh_token": refresh_token})
 
 
-async def _ask(session: aiohttp.ClientSession, oauth: OAuth, form: dict[str, str]) -> UserTokens:
+async def _ask(client: Client, oauth: OAuth, form: dict[str, str]) -> UserTokens:
     sent = {"client_id": oauth.client_id, "client_secret": oauth.client_secret, **form}
     try:
-        async with session.post(
+        async with client.session.post(
             f"{oauth.github_url}/login/oauth/access_token",
             data=sent,
             headers={"Accept": "application/json"},

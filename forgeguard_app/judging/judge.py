@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Protocol
 
 from forgeguard_app.audit.boundaries.match import LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries
@@ -31,28 +30,13 @@ from forgeguard_app.git.blobs import read_blobs, read_index, read_tree
 from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjects, Repository
 from forgeguard_app.git.patches import Added
 from forgeguard_app.git.range import PathChange, RangeLines, added_lines, lines_of_range, list_changes
+from forgeguard_app.judging.excerpts import with_excerpts
 from forgeguard_app.judging.facts_cache import FactsCache
+from forgeguard_app.judging.source import Source
 
 READ_AT_ONCE = 2_000
 MAX_INCLUDE_ROUNDS = 5
 _OVERLAY = "overlay:"
-
-
-class Source(Protocol):
-    """A repository to judge, which may have to bring blobs before they are read."""
-
-    @property
-    def repository(self) -> Repository:
-        """Where to read."""
-
-    async def ensure(self, needed: set[str]) -> None:
-        """Brings the needed blobs."""
-
-    async def ensure_range(self) -> None:
-        """Brings the blobs of all commits of the range."""
-
-    async def bring_touched(self) -> None:
-        """Brings every blob on either side of a change in the range, whatever is there already."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +63,8 @@ class Request:
     tells the owner's `.github` repository. `whole_secrets` counts
     what stands in the whole tree as existing secrets. With `everything`
     the whole tree of head is judged and every finding counts as new. `overlay` are files laid over head's, which
-    are configuration alone: what they would do is tried before they are committed.
+    are configuration alone: what they would do is tried before they are committed. With `excerpts` new findings carry
+    the lines around them.
     """
 
     head: str | None
@@ -92,6 +77,7 @@ class Request:
     whole_secrets: bool = False
     remarks: tuple[str, ...] = ()
     overlay: Mapping[str, bytes] = field(default_factory=dict)
+    excerpts: bool = False
 
 
 class Judge:
@@ -104,7 +90,8 @@ class Judge:
         """The report on the requested range."""
         gathering = _Gathering(self.cache, source, request)
         change, facts, judging = await gathering.gather()
-        return await asyncio.to_thread(audit, change, facts, judging, self.cache.memo)
+        report = await asyncio.to_thread(audit, change, facts, judging, self.cache.memo)
+        return await with_excerpts(source, change, report) if request.excerpts else report
 
 
 @dataclass

@@ -11,7 +11,7 @@ from forgeguard_app.audit.configuration import boundary_paths, configuration_pat
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.policy import Settings
 from forgeguard_app.git.blobs import read_blobs, read_tree
-from forgeguard_app.judging.judge import Source
+from forgeguard_app.judging.source import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,11 @@ class StoredFinding:
     is_counted: bool
     commit_sha: str | None
     fingerprint: str
+    excerpt: str | None = None
+    excerpt_line: int | None = None
 
 
-_FINDING = "path, line, end_line, column_number, rule, message, level, is_new, is_counted, commit_sha, fingerprint"
+_FINDING = "path, line, end_line, column_number, rule, message, level, is_new, is_counted, commit_sha, fingerprint, excerpt, excerpt_line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +243,11 @@ async def _insert_findings(connection: Connection, check_id: UUID, findings: Seq
     await connection.executemany(
         f"""
         INSERT INTO findings (audit_check_id, ordinal, {_FINDING})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         """,  # noqa: S608
         [
             (check_id, n, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level, f.is_new, f.is_counted,
-             f.commit_sha, f.fingerprint)
+             f.commit_sha, f.fingerprint, f.excerpt, f.excerpt_line)
             for n, f in enumerate(findings)
         ],
     )  # fmt: skip

@@ -100,7 +100,7 @@ async def _serve(config: Config) -> None:
     session = aiohttp.ClientSession()
     client, address = Client(session, config.api_url), f"http://127.0.0.1:{config.port}"
     app = GitHubApp(client, config.github_url, address, webhook_secrets=(config.secret.encode(),))
-    front = Front(pool, session, Keys(KEY), app)
+    front = Front(pool, Keys(KEY), app)
     runner = web.AppRunner(make_web(front, None), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", config.port).start()

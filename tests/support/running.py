@@ -129,7 +129,7 @@ async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterat
         oauth = OAuth(github.address, known.client_id, known.client_secret)
         client = Client(session, github.api_url)
         known_app = GitHubApp(client, github.address, address, oauth, (secret.encode(),), known.slug)
-        front = Front(pool, session, keys, known_app)
+        front = Front(pool, keys, known_app)
         runner = web.AppRunner(make_web(front, dsn), access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -33,3 +33,15 @@ async def test_a_public_audit_opens_for_everybody(product: Product, tree: WorkTr
     runs = await product.verdicts(repository, await product.push(tree, repository))
     async with product.session.get(str(runs["A4"].details_url).partition("?")[0]) as answer:
         assert answer.status == 200
+
+
+async def test_a_new_finding_shows_the_lines_around_it(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    tree.commit(
+        {"pyproject.toml": "[project]\nname='x'\nversion='1'\n", "a.py": f"x = 1\n\timport yaml  # {EVIL}\ny = 2\n"}
+    )
+    runs = await product.verdicts(repository, await product.push(tree, repository))
+    async with product.session.get(str(runs["A9"].details_url)) as answer:
+        text = await answer.text()
+    assert "<mark>    2  \timport yaml  # &lt;script&gt;" in text
+    assert "    1  x = 1" in text

@@ -1,0 +1,45 @@
+"""The source lines around a finding, for its page. A line that may hold a secret is never among them."""
+
+from __future__ import annotations
+
+from forgeguard_app.audit.model import Excerpt
+from forgeguard_app.audit.secrets.allowlists import Exceptions
+from forgeguard_app.audit.secrets.scanner import AddedBlock, scan
+
+AROUND = 3
+MAX_LINES = 20
+BEFORE = 120  # lines of the longest key
+MAX_LINE_CHARS = 240
+HIDDEN = "… (left out: this line may hold a secret)"
+
+
+def excerpt_of(path: str, data: bytes, line: int, end_line: int) -> Excerpt | None:
+    """The lines from a few before `line` to a few after `end_line`; None where the file has no such line."""
+    lines = data.split(b"\n")
+    if line > len(lines) or b"\0" in data[:8_000]:
+        return None
+    first = max(line - AROUND, 1)
+    last = min(max(end_line, line) + AROUND, len(lines), first + MAX_LINES - 1)
+    # The whole neighbourhood is scanned: a key may begin long before the lines that are shown.
+    start = max(first - BEFORE, 1)
+    block = AddedBlock(path, None, start, b"\n".join(lines[start - 1 : last + MAX_LINES]))
+    secret = _secret_lines(block)
+    shown = [HIDDEN if number in secret else _clean(lines[number - 1]) for number in range(first, last + 1)]
+    return Excerpt(first, "\n".join(shown))
+
+
+def _secret_lines(block: AddedBlock) -> set[int]:
+    secret = {found.line for found in scan([block], Exceptions())}
+    inside = False
+    for number, line in enumerate(block.text.split(b"\n"), block.first_line):
+        inside = inside or (b"-----BEGIN" in line and b"PRIVATE KEY" in line)
+        if inside:
+            secret.add(number)
+            inside = b"-----END" not in line
+    return secret
+
+
+def _clean(raw: bytes) -> str:
+    text = raw.decode("utf-8", "replace").rstrip("\r")
+    plain = "".join(char if char.isprintable() or char == "\t" else "�" for char in text)
+    return plain if len(plain) <= MAX_LINE_CHARS else plain[:MAX_LINE_CHARS] + "…"

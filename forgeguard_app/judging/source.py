@@ -1,0 +1,24 @@
+"""A repository to judge."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from forgeguard_app.git.command import Repository
+
+
+class Source(Protocol):
+    """A repository to judge, which may have to bring blobs before they are read."""
+
+    @property
+    def repository(self) -> Repository:
+        """Where to read."""
+
+    async def ensure(self, needed: set[str]) -> None:
+        """Brings the needed blobs."""
+
+    async def ensure_range(self) -> None:
+        """Brings the blobs of all commits of the range."""
+
+    async def bring_touched(self) -> None:
+        """Brings every blob on either side of a change in the range, whatever is there already."""
