@@ -123,10 +123,9 @@ async def _know_app(base: Base, front: Front, app_exists: asyncio.Event) -> None
                 credentials = await credentials_of(base)
     take_up(front, credentials)
     app_exists.set()
-    if not credentials.slug:
+    if not credentials.slug and front.app.access is not None:
         with contextlib.suppress(Temporary, Refused):
-            access = AppAccess(front.client, credentials.app_id, credentials.private_keys)
-            front.app.slug = str((await access.ask("GET", "/app")).get("slug", ""))
+            front.app.slug = str((await front.app.access.ask("GET", "/app")).get("slug", ""))
     await asyncio.Event().wait()
 
 

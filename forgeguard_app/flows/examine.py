@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.context import Context
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.app_access import AppAccess
+from forgeguard_app.github.client import Client, Refused
 from forgeguard_app.github.deliveries import Attempt, list_attempts
 from forgeguard_app.github.events import clean_text
 from forgeguard_app.github.permissions import lacking, not_subscribed
@@ -82,7 +83,27 @@ async def examine_database(pool: Pool) -> AsyncIterator[Sign]:
     )
 
 
-async def examine_github(context: Context) -> AsyncIterator[Sign]:
+class Examined(Protocol):
+    """What is looked at: a worker's outsides, or the pages'."""
+
+    @property
+    def pool(self) -> Pool:
+        """The database."""
+
+    @property
+    def client(self) -> Client:
+        """GitHub's API."""
+
+    @property
+    def app(self) -> AppAccess:
+        """GitHub, as the App."""
+
+    @property
+    def address(self) -> str:
+        """How GitHub reaches us."""
+
+
+async def examine_github(context: Examined) -> AsyncIterator[Sign]:
     """GitHub, the App's credentials and clock, permissions, the webhook and its deliveries."""
     try:
         app = await context.app.ask("GET", "/app")
@@ -116,7 +137,7 @@ async def examine_github(context: Context) -> AsyncIterator[Sign]:
     yield await _deliveries(context)
 
 
-async def _installations(context: Context) -> AsyncIterator[Sign]:
+async def _installations(context: Examined) -> AsyncIterator[Sign]:
     async with context.pool.acquire() as connection:
         installations = await list_live_installations(connection)
     suspended = sum(one.status == "suspended" for one in installations)
@@ -128,7 +149,20 @@ async def _installations(context: Context) -> AsyncIterator[Sign]:
             yield Sign(f"installation {one.account_login}", False, "lacks " + ", ".join(wrong), remedy)
 
 
-async def _deliveries(context: Context) -> Sign:
+async def _deliveries(context: Examined) -> Sign:
+    seen, missed = await list_missed(context)
+    return Sign(
+        "deliveries", not missed, f"{len(missed)} of the last day's {seen} never arrived",
+        "run `forgeguard redeliver`; a worker does so every few minutes",
+    )  # fmt: skip
+
+
+async def list_missed(context: Examined) -> tuple[int, list[Attempt]]:
+    """How many deliveries GitHub sent within the last day, and those of them that we never got, the newest first.
+
+    Raises:
+        Refused, Temporary: GitHub does not list them.
+    """
     now = datetime.fromtimestamp(context.client.clock.now(), UTC)
     newest: dict[str, Attempt] = {}
     async for attempt in list_attempts(context.app):
@@ -138,8 +172,4 @@ async def _deliveries(context: Context) -> Sign:
             newest.setdefault(attempt.guid, attempt)
     async with context.pool.acquire() as connection:
         known = await list_known(connection, list(newest))
-    missed = len(newest) - len(known)
-    return Sign(
-        "deliveries", not missed, f"{missed} of the last day's {len(newest)} never arrived",
-        "run `forgeguard redeliver`; a worker does so every few minutes",
-    )  # fmt: skip
+    return len(newest), [attempt for guid, attempt in newest.items() if guid not in known]

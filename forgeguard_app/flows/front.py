@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.store.pool import Pool
@@ -44,6 +45,7 @@ class GitHubApp:
     oauth: OAuth | None = None
     webhook_secrets: tuple[bytes, ...] = ()
     slug: str = ""
+    access: AppAccess | None = None
 
     @property
     def exists(self) -> bool:

@@ -9,6 +9,7 @@ import structlog
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.front import Front, Keys
+from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.app_manifest import (
     KINDS,
     MAX_NAME_CHARS,
@@ -202,6 +203,7 @@ def take_up(front: Front, credentials: Credentials) -> None:
     app.github_url, app.address, app.slug = credentials.github_url, credentials.public_url, credentials.slug
     if credentials.client_id and credentials.client_secret:
         app.oauth = OAuth(credentials.github_url, credentials.client_id, credentials.client_secret)
+    app.access = AppAccess(app.client, credentials.app_id, credentials.private_keys)
     app.webhook_secrets = credentials.webhook_secrets
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
 
@@ -104,3 +105,57 @@ async def probe_intake(connection: Connection) -> None:
 async def read_version(connection: Connection) -> int:
     """PostgreSQL's version as a number, 140000 for 14."""
     return int(await connection.fetchval("SHOW server_version_num"))
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingHead:
+    """A head without a verdict at GitHub; `reason` says why where we know."""
+
+    run_id: UUID
+    full_name: str
+    branch: str | None
+    commit_sha: str
+    status: str
+    waits_s: float
+    reason: str | None
+
+
+async def list_oldest(connection: Connection, most: int) -> list[WaitingHead]:
+    """The heads that wait the longest."""
+    rows = await connection.fetch(
+        """
+        SELECT a.id AS run_id, r.full_name, a.branch, a.commit_sha, a.status, a.publish_error AS reason,
+            extract(epoch FROM now() - a.created_at)::float8 AS waits_s
+        FROM audit_runs a JOIN repos r ON r.id = a.repo_id
+        WHERE a.published_at IS NULL AND r.removed_at IS NULL ORDER BY a.created_at LIMIT $1
+        """,
+        most,
+    )
+    return [WaitingHead(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class UsedBudget:
+    """What an installation used of GitHub's limits within the hour, and what GitHub said of them."""
+
+    account_login: str
+    writes: int
+    remaining: int | None
+    blocked_s: float
+
+
+async def list_budgets(connection: Connection, most: int) -> list[UsedBudget]:
+    """The installations that used the most."""
+    rows = await connection.fetch(
+        """
+        SELECT coalesce(nullif(i.account_login, ''), l.github_installation_id::text) AS account_login,
+            coalesce((SELECT sum(u.writes) FROM rate_uses u WHERE u.github_installation_id = l.github_installation_id
+                AND u.used_at > now() - interval '1 hour'), 0)::integer AS writes,
+            CASE WHEN l.resets_at > now() THEN l.remaining END AS remaining,
+            greatest(coalesce(extract(epoch FROM l.blocked_until - now()), 0), 0)::float8 AS blocked_s
+        FROM rate_limits l LEFT JOIN installations i ON i.github_installation_id = l.github_installation_id
+        ORDER BY blocked_s DESC, writes DESC LIMIT $1
+        """,
+        most,
+    )
+    return [UsedBudget(**row) for row in rows]

@@ -18,7 +18,7 @@ from forgeguard_app.web.badges import branch_badge, pull_badge
 from forgeguard_app.web.health import healthz, readyz
 from forgeguard_app.web.metrics import metrics
 from forgeguard_app.web.middlewares import guarded
-from forgeguard_app.web.pages import account, audits, badges, repos, rules, setup, sign_in, start
+from forgeguard_app.web.pages import account, audits, badges, operator, repos, rules, setup, sign_in, start
 from forgeguard_app.web.render import make_templates
 from forgeguard_app.web.webhook import webhook
 
@@ -67,6 +67,8 @@ def _pages() -> list[web.RouteDef]:
         web.get("/audits/{run_id}", audits.show_audit),
         web.post("/audits/{run_id}/rerun", audits.rerun),
         web.get("/audits/{run_id}/events", live.audit_events),
+        web.get("/operator", operator.show_operator),
+        web.post(r"/operator/deliveries/{attempt_id:\d{1,18}}", operator.redeliver),
         web.get("/rules", rules.show_rules),
         web.get("/rules/{rule:.+}", rules.show_rule),
         web.get("/api", show_api),

@@ -29,6 +29,7 @@ from forgeguard_app.web.server import make_web
 from tests.support.repositories import WorkTree
 
 APP_ID = 7
+OPERATOR = 999_999_999
 TIMEOUT_S = 30.0
 PRIVATE_KEY, PUBLIC_KEY = new_key()
 
@@ -129,7 +130,8 @@ async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterat
         oauth = OAuth(github.address, known.client_id, known.client_secret)
         client = Client(session, github.api_url)
         known_app = GitHubApp(client, github.address, address, oauth, (secret.encode(),), known.slug)
-        front = Front(pool, keys, known_app)
+        known_app.access = AppAccess(client, APP_ID, (PRIVATE_KEY,))
+        front = Front(pool, keys, known_app, frozenset({OPERATOR}))
         runner = web.AppRunner(make_web(front, dsn), access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -37,6 +37,7 @@ FORMS = {
     "POST /logout", "POST /logout/everywhere", "POST /account/tokens", "POST /account/tokens/{token_id}/delete",
     "POST /account/sessions/{session_id}/delete", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{token_id}",
 }  # fmt: skip
+OF_OPERATORS = {"GET /operator", "POST /operator/deliveries/{attempt_id}"}  # tests/web/test_operator.py
 OPEN = {
     "GET /", "GET /setup", "POST /setup", "GET /setup/callback", "GET /login", "GET /login/callback", "GET /rules", "GET /rules/{rule}", "GET /api", "GET /api/v1/openapi.json",
     "GET /healthz", "GET /readyz", "GET /metrics", "POST /webhooks/github", "GET /badges/{owner}/{name}.{form}",
@@ -56,7 +57,7 @@ def routes(product: Product) -> set[str]:
 
 
 async def test_every_route_is_tried_here(product: Product) -> None:
-    assert routes(product) == set(OF_REPOSITORIES) | OF_PERSONS | FORMS | OPEN
+    assert routes(product) == set(OF_REPOSITORIES) | OF_PERSONS | FORMS | OPEN | OF_OPERATORS
 
 
 class People:

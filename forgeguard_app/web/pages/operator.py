@@ -1,0 +1,75 @@
+"""The operator's page: what the doctor says, what waits, the budgets, and deliveries that never arrived."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.examine import Sign, examine_database, examine_github, list_missed
+from forgeguard_app.flows.front import Front
+from forgeguard_app.github.app_access import AppAccess
+from forgeguard_app.github.client import Client, Refused
+from forgeguard_app.github.deliveries import Attempt, ask_again
+from forgeguard_app.store.health import list_budgets, list_oldest
+from forgeguard_app.store.pool import Pool
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.render import page, see_other
+from forgeguard_app.web.session import get_person, read_form
+
+MOST = 20
+GITHUB_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """The front, as the doctor looks at it."""
+
+    pool: Pool
+    client: Client
+    app: AppAccess
+    address: str
+
+
+async def show_operator(request: web.Request) -> web.Response:
+    """The page."""
+    front = await _operators_front(request)
+    signs = [sign async for sign in examine_database(front.pool)]
+    missed: list[Attempt] = []
+    examined = _examined(front)
+    if examined is not None:
+        try:
+            async with asyncio.timeout(GITHUB_TIMEOUT_S):
+                signs += [sign async for sign in examine_github(examined)]
+                _, missed = await list_missed(examined)
+        except (TimeoutError, Temporary, Refused):
+            signs.append(Sign("GitHub", False, "does not answer", "wait, or look at GitHub's status page"))
+    async with front.pool.acquire() as connection:
+        waiting = await list_oldest(connection, MOST)
+        budgets = await list_budgets(connection, MOST)
+    return await page(request, "operator.html", signs=signs, waiting=waiting, budgets=budgets, missed=missed[:MOST])
+
+
+async def redeliver(request: web.Request) -> web.StreamResponse:
+    """GitHub is asked for a delivery once more."""
+    await read_form(request)
+    front = await _operators_front(request)
+    if front.app.access is None:
+        raise web.HTTPNotFound
+    await ask_again(front.app.access, int(request.match_info["attempt_id"]))
+    return see_other("/operator")
+
+
+async def _operators_front(request: web.Request) -> Front:
+    """The front, for operators alone; for everybody else there is no such page."""
+    front, person = request.app[FRONT], await get_person(request)
+    if person.github_id not in front.operators:
+        raise web.HTTPNotFound
+    return front
+
+
+def _examined(front: Front) -> _Examined | None:
+    access = front.app.access
+    return None if access is None else _Examined(front.pool, front.client, access, front.address)
