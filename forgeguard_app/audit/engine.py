@@ -24,7 +24,7 @@ class Change:
     `base` is the tree new is counted against; with `everything` there is none and every finding counts as new.
     `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added.
     `added` are the lines that the commits of the range added, `standing` what stands in files that the gate of W1
-    asks for. `remarks` are sentences about what was not read.
+    asks for. `remarks` are sentences about what was not read, `allowed` the fingerprints that somebody allowed.
     """
 
     head_sha: str | None
@@ -38,6 +38,7 @@ class Change:
     standing: tuple[AddedBlock, ...] = ()
     everything: bool = False
     remarks: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
+    allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def _report(
     findings = gated(verdict.findings, policy.gate, change.changed)
     if change.everything:
         findings = tuple(replace(finding, new=True, counted=True) for finding in findings)
+    findings = _without_allowed(findings, change.allowed.get(code, ()))
     notes = (*notes, *change.remarks.get(code, ()), *verdict.notes)
     if verdict.nothing:
         return CheckReport(code, Result.PASS, f"Nothing to check: {verdict.nothing}", notes)
@@ -130,6 +132,16 @@ def _report(
     if len(findings) > len(kept):
         notes = (*notes, f"{len(findings):,} findings in all; the first {MAX_FINDINGS:,} are kept.")
     return CheckReport(code, _result(findings), _title(code, findings, change), notes, kept)
+
+
+def _without_allowed(findings: tuple[Finding, ...], allowed: Collection[str]) -> tuple[Finding, ...]:
+    """What somebody allowed is kept, and does not count."""
+    if not allowed:
+        return findings
+    return tuple(
+        replace(finding, counted=False, allowed=True) if finding.counted and finding.fingerprint in allowed else finding
+        for finding in findings
+    )
 
 
 def _result(findings: tuple[Finding, ...]) -> Result:
@@ -149,7 +161,8 @@ _NOUNS = {
 def _title(code: CheckCode, findings: tuple[Finding, ...], change: Change) -> str:
     grave = [finding for finding in findings if finding.level is not Level.NOTICE]
     counted = [finding for finding in grave if finding.counted]
-    existing = len(grave) - len(counted)
+    allowed = sum(finding.allowed for finding in grave)
+    existing = len(grave) - len(counted) - allowed
     new = sum(finding.new for finding in counted)
     one, many = _NOUNS[code]
     if counted:
@@ -157,7 +170,8 @@ def _title(code: CheckCode, findings: tuple[Finding, ...], change: Change) -> st
         title = f"{len(counted):,} {word}{one if len(counted) == 1 else many}"
     else:
         title = f"No {many}" if change.everything else f"No new {many}"
-    return f"{title} ({existing:,} existing)" if existing else title
+    beside = [f"{number:,} {word}" for number, word in ((existing, "existing"), (allowed, "allowed")) if number]
+    return f"{title} ({', '.join(beside)})" if beside else title
 
 
 def _number(count: int, word: str) -> str:

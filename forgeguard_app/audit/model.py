@@ -86,6 +86,7 @@ class Finding:
     column: int = 1
     new: bool = False
     counted: bool = False
+    allowed: bool = False
     commit: str | None = None
     fingerprint: str = ""
     excerpt: Excerpt | None = None

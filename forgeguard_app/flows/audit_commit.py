@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.audit.model import Report
+from forgeguard_app.audit.model import CheckCode, Report
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.choose_base import History, choose_base, earlier_passed
 from forgeguard_app.flows.context import Context
@@ -25,6 +25,7 @@ from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.judging.judge import Request
 from forgeguard_app.judging.mirror_source import MirrorSource
+from forgeguard_app.store.allowances import list_in_force
 from forgeguard_app.store.audits import Run, Verdict, begin_run, find_run, hand_back, store_verdict
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import AWAY
@@ -186,6 +187,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             oldest=await oldest_judged(connection, run),
             pulls=await list_open_pulls(connection, repo.id, run.commit_sha, run.branch),
         )
+        allowed = await list_in_force(connection, repo.id)
     url = f"{context.github_url}/{repo.full_name}.git"
     mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", Remote(url, token))
     async with mirror.locked():
@@ -203,6 +205,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             owner_file=repo.full_name.endswith("/.github"),
             remarks=base.remarks,
             excerpts=True,
+            allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
         )
         report = await context.judge.judge(MirrorSource(mirror, request), request)
         if repo.full_name.endswith("/.github") and run.branch == repo.default_branch:

@@ -74,6 +74,7 @@ def _stored_finding(finding: Finding) -> StoredFinding:
         is_counted=finding.counted,
         commit_sha=finding.commit,
         fingerprint=finding.fingerprint,
+        is_allowed=finding.allowed,
         excerpt=clean(finding.excerpt.text) if finding.excerpt else None,
         excerpt_line=finding.excerpt.first_line if finding.excerpt else None,
     )

@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 
 from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.allow_finding import end_expired_allowances
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.purge_old import prune, purge_old
 from forgeguard_app.flows.reconcile_deliveries import reconcile_deliveries
@@ -44,6 +45,7 @@ async def reconcile(context: Context) -> None:
                         "stranded": partial(take_up_stranded, context),
                         "deliveries": partial(reconcile_deliveries, context, window),
                         "seldom": partial(_seldom, context),
+                        "allowances": partial(end_expired_allowances, context.pool),
                         "heads": partial(look_at_heads, context),
                     }
                     well = [await _done(context, name, step) for name, step in steps.items()]

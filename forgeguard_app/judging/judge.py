@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -64,7 +64,7 @@ class Request:
     what stands in the whole tree as existing secrets. With `everything`
     the whole tree of head is judged and every finding counts as new. `overlay` are files laid over head's, which
     are configuration alone: what they would do is tried before they are committed. With `excerpts` new findings carry
-    the lines around them.
+    the lines around them. `allowed` are the fingerprints, by check, that somebody allowed.
     """
 
     head: str | None
@@ -78,6 +78,7 @@ class Request:
     remarks: tuple[str, ...] = ()
     overlay: Mapping[str, bytes] = field(default_factory=dict)
     excerpts: bool = False
+    allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
 
 
 class Judge:
@@ -127,6 +128,7 @@ class _Gathering:
             standing=standing if not request.everything else (),
             everything=request.everything,
             remarks=self._remarks(head, ranged, changes),
+            allowed=request.allowed,
         )
         if request.everything:
             change = replace(change, added=standing)

@@ -84,9 +84,13 @@ class StoredFinding:
     fingerprint: str
     excerpt: str | None = None
     excerpt_line: int | None = None
+    is_allowed: bool = False
 
 
-_FINDING = "path, line, end_line, column_number, rule, message, level, is_new, is_counted, commit_sha, fingerprint, excerpt, excerpt_line"
+_FINDING = (
+    "path, line, end_line, column_number, rule, message, level, is_new, is_counted, commit_sha, fingerprint, excerpt,"
+    " excerpt_line, is_allowed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +247,11 @@ async def _insert_findings(connection: Connection, check_id: UUID, findings: Seq
     await connection.executemany(
         f"""
         INSERT INTO findings (audit_check_id, ordinal, {_FINDING})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         """,  # noqa: S608
         [
             (check_id, n, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level, f.is_new, f.is_counted,
-             f.commit_sha, f.fingerprint, f.excerpt, f.excerpt_line)
+             f.commit_sha, f.fingerprint, f.excerpt, f.excerpt_line, f.is_allowed)
             for n, f in enumerate(findings)
         ],
     )  # fmt: skip

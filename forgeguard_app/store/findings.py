@@ -60,3 +60,19 @@ async def count_findings(connection: Connection, run_id: UUID) -> dict[str, tupl
         run_id,
     )
     return {row["check_code"]: (row["total"], row["fresh"]) for row in rows}
+
+
+async def find_finding(connection: Connection, run_id: UUID, check_code: str, fingerprint: str) -> ListedFinding | None:
+    """The finding of the run by its fingerprint."""
+    row = await connection.fetchrow(
+        """
+        SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level, f.is_new,
+            f.is_counted, f.commit_sha, f.fingerprint
+        FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
+        WHERE c.audit_run_id = $1 AND c.check_code = $2 AND f.fingerprint = $3 ORDER BY f.ordinal LIMIT 1
+        """,
+        run_id,
+        check_code,
+        fingerprint,
+    )
+    return None if row is None else ListedFinding(**row)

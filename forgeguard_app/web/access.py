@@ -94,5 +94,6 @@ def _allowed(request: web.Request, seen: Seen, least: Level) -> Seen:
     if seen.level == Level.NONE:
         raise web.HTTPNotFound(reason=_ABSENT)
     if seen.level < least:
-        raise web.HTTPForbidden(reason="This is for those who may write to the repository on GitHub.")
+        may = "write to" if least >= Level.WRITE else "have a role in"
+        raise web.HTTPForbidden(reason=f"This is for those who {may} the repository on GitHub.")
     return seen

@@ -18,7 +18,7 @@ from forgeguard_app.web.badges import branch_badge, pull_badge
 from forgeguard_app.web.health import healthz, readyz
 from forgeguard_app.web.metrics import metrics
 from forgeguard_app.web.middlewares import guarded
-from forgeguard_app.web.pages import account, audits, badges, operator, repos, rules, setup, sign_in, start
+from forgeguard_app.web.pages import account, allowances, audits, badges, operator, repos, rules, setup, sign_in, start
 from forgeguard_app.web.render import make_templates
 from forgeguard_app.web.webhook import webhook
 
@@ -63,9 +63,13 @@ def _pages() -> list[web.RouteDef]:
         web.post("/account/sessions/{session_id}/delete", account.remove_session),
         web.get(_REPO, repos.show_repo),
         web.get(_REPO + "/badge", badges.show_badge),
+        web.get(_REPO + "/allowances", allowances.show_allowances),
+        web.get(_REPO + "/allowances.{form:csv|json}", allowances.export_allowances),
+        web.post(_REPO + "/allowances/{allowance_id}/end", allowances.end),
         web.get(_REPO + "/events", live.repo_events),
         web.get("/audits/{run_id}", audits.show_audit),
         web.post("/audits/{run_id}/rerun", audits.rerun),
+        web.post("/audits/{run_id}/allow", allowances.allow),
         web.get("/audits/{run_id}/events", live.audit_events),
         web.get("/operator", operator.show_operator),
         web.post(r"/operator/deliveries/{attempt_id:\d{1,18}}", operator.redeliver),

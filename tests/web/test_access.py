@@ -16,10 +16,13 @@ PAGE = ("page", (200, 200, 404, 404), (200, 200, 200, 200))
 API = ("api", (200, 200, 404, 404), (200, 200, 200, 200))
 RERUN = ("rerun", (303, 403, 404, 303), (303, 403, 403, 303))
 API_RERUN = ("api rerun", (202, 403, 404, 401), (202, 403, 403, 401))
+MEMBERS = ("page", (200, 200, 404, 404), (200, 200, 403, 403))
 OF_REPOSITORIES = {
     "GET /repos/{owner}/{name}": PAGE,
     "GET /repos/{owner}/{name}/badge": PAGE,
     "GET /repos/{owner}/{name}/events": PAGE,
+    "GET /repos/{owner}/{name}/allowances": MEMBERS,
+    "GET /repos/{owner}/{name}/allowances.{form}": MEMBERS,
     "GET /audits/{run_id}": PAGE,
     "GET /audits/{run_id}/events": PAGE,
     "POST /audits/{run_id}/rerun": RERUN,
@@ -32,6 +35,11 @@ OF_REPOSITORIES = {
 # Routes that belong to the person who asks: 200 for everybody signed in, to the sign-in or 401 for nobody.
 OF_PERSONS = {
     "GET /installations", "GET /installations/{number}", "GET /setup/installed", "GET /account", "GET /api/v1/me", "GET /api/v1/installations", "GET /api/v1/repos", "GET /api/v1/tokens",
+}  # fmt: skip
+# tests/web/test_allowances.py
+OF_ALLOWANCES = {
+    "POST /repos/{owner}/{name}/allowances/{allowance_id}/end", "POST /audits/{run_id}/allow", "GET /api/v1/allowances",
+    "POST /api/v1/allowances", "DELETE /api/v1/allowances/{allowance_id}",
 }  # fmt: skip
 FORMS = {
     "POST /logout", "POST /logout/everywhere", "POST /account/tokens", "POST /account/tokens/{token_id}/delete",
@@ -57,7 +65,7 @@ def routes(product: Product) -> set[str]:
 
 
 async def test_every_route_is_tried_here(product: Product) -> None:
-    assert routes(product) == set(OF_REPOSITORIES) | OF_PERSONS | FORMS | OPEN | OF_OPERATORS
+    assert routes(product) == set(OF_REPOSITORIES) | OF_PERSONS | FORMS | OPEN | OF_OPERATORS | OF_ALLOWANCES
 
 
 class People:
@@ -108,12 +116,18 @@ async def test_each_sees_what_github_lets_them_see(product: Product, tree: WorkT
     async with Browser(product) as one, Browser(product) as two, Browser(product) as three, Browser(product) as four:
         for name, browser in zip(("owner", "member", "stranger", "nobody"), (one, two, three, four), strict=True):
             await people.enter(name, browser)
-        absent = {"owner": "o", "name": "absent", "run_id": repo_id, "repo_id": run_id}
+        absent = {"form": "csv", "owner": "o", "name": "absent", "run_id": repo_id, "repo_id": run_id}
         for route, (kind, of_private, of_public) in OF_REPOSITORIES.items():
             if route.endswith("/events"):
                 continue
             method, _, path = route.partition(" ")
-            names = {"owner": repository.owner.login, "name": repository.name, "run_id": run_id, "repo_id": repo_id}
+            names = {
+                "form": "csv",
+                "owner": repository.owner.login,
+                "name": repository.name,
+                "run_id": run_id,
+                "repo_id": repo_id,
+            }
             got = [await people.status(who, kind, method, path.format(**names)) for who in people.browsers]
             assert tuple(got) == (of_private if private else of_public), route
             for who in ("owner", "stranger") if kind != "rerun" else ("owner",):

@@ -207,6 +207,45 @@ class NewToken(Strict):
     days: Annotated[int, Field(ge=1, le=365)] = 90
 
 
+class AllowancesQuery(PageQuery):
+    """A page of a repository's allowances."""
+
+    repo_id: Annotated[UUID, Field(description="Of this repository.")]
+
+
+class Allowance(Answer):
+    """A finding that somebody allowed; in force while `ended_at` is null."""
+
+    id: UUID
+    repo_id: UUID
+    check_code: Literal["A4", "A9", "W1"]
+    fingerprint: str
+    rule: str
+    path: str
+    reason: str
+    github_login: str
+    created_at: datetime
+    expires_at: datetime | None
+    ended_at: datetime | None
+
+
+class Allowances(Answer):
+    """A page of them, the newest first."""
+
+    items: list[Allowance]
+    next: str | None
+
+
+class NewAllowance(Strict):
+    """A finding to be allowed; without `days` there is no end."""
+
+    audit_id: UUID
+    check_code: Literal["A4", "A9", "W1"]
+    fingerprint: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
+    days: Annotated[int, Field(ge=1, le=3650)] | None = None
+
+
 class PlaceError(Answer):
     """What is wrong, and where."""
 

@@ -109,9 +109,9 @@ def _bare(field: dict[str, Any]) -> dict[str, Any]:
 
 def _responses(one: Operation) -> dict[str, Any]:
     statuses = dict(_WRONG)
-    if "{" in one.path:
+    if "{" in one.path or one.finds:
         statuses[404] = "There is none, or you may not see it."
-    if one.writes:
+    if one.writes or one.finds:
         statuses[403] = "You or the token may not do this."
     if one.body is not None:
         statuses |= {413: "The body is too large.", 415: "The body is not JSON."}

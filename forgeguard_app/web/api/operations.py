@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -75,7 +75,12 @@ class Operation:
     body: type[Strict] | None = None
     status: int = 200
     for_all: bool = False
-    parameters: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def finds(self) -> bool:
+        """Whether the query or the body names something that may not be there."""
+        named = {*self.query.model_fields, *(self.body.model_fields if self.body else ())}
+        return any(name.endswith("_id") for name in named)
 
     @property
     def writes(self) -> bool:

@@ -36,6 +36,7 @@ class ShownCheck:
     result: str
     said: str
     new: list[Group]
+    allowed: list[Group]
     existing: list[Group]
     numbers: dict[str, int]
     shown: int
@@ -80,10 +81,12 @@ def may_show(check_code: str, finding: StoredFinding, may_write: bool) -> bool:
 def _shown(check: StoredCheck, found: list[StoredFinding], may_write: bool) -> ShownCheck:
     cut, found = len(found) > MAX_SHOWN, found[:MAX_SHOWN]
     visible = [finding for finding in found if may_show(check.check_code, finding, may_write)]
-    new, existing = [f for f in visible if f.is_new], [f for f in visible if not f.is_new]
+    allowed = [f for f in visible if f.is_allowed]
+    new = [f for f in visible if f.is_new and not f.is_allowed]
+    existing = [f for f in visible if not f.is_new and not f.is_allowed]
     return ShownCheck(
-        check.check_code, check.check_name, check.result, check.detail or check.title, _groups(new), _groups(existing),
-        {"New": len(new), "Existing": len(existing)}, MAX_SHOWN, cut, len(visible) < len(found),
+        check.check_code, check.check_name, check.result, check.detail or check.title, _groups(new), _groups(allowed), _groups(existing),
+        {"New": len(new), "Allowed": len(allowed), "Existing": len(existing)}, MAX_SHOWN, cut, len(visible) < len(found),
     )  # fmt: skip
 
 

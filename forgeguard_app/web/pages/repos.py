@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from forgeguard_app.flows.know_access import Level
 from forgeguard_app.store.timeline import Filter, Point, list_entries, list_trend
 from forgeguard_app.web.access import open_named
 from forgeguard_app.web.cursors import cursor_of, read_cursor
@@ -44,7 +45,7 @@ async def show_repo(request: web.Request) -> web.Response:
         request,
         "repo.html",
         repo=seen.repo,
-        may_write=seen.may_write,
+        is_member=seen.level >= Level.READ,
         runs=runs[:PAGE],
         more=more,
         wanted=wanted,

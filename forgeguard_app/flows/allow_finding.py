@@ -1,0 +1,97 @@
+"""A finding is allowed by somebody who may write, or is allowed no more: heads in which it stands are judged again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.know_access import Person
+from forgeguard_app.flows.receive_delivery import PRIORITIES
+from forgeguard_app.flows.wanted_runs import run_again
+from forgeguard_app.github.events import clean_text
+from forgeguard_app.store.allowances import (
+    Allowance,
+    NewAllowance,
+    end_allowance,
+    end_expired,
+    insert_allowance,
+    list_heads_with,
+)
+from forgeguard_app.store.audits import Run, find_run, insert_run
+from forgeguard_app.store.changes import notify_change
+from forgeguard_app.store.findings import find_finding
+from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import lock_repo
+
+MAX_REASON_CHARS = 1_000
+MAX_DAYS = 3_650
+EXPIRED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be allowed; `days` None for no end."""
+
+    check_code: str
+    fingerprint: str
+    reason: str
+    days: int | None
+
+
+async def allow_finding(pool: Pool, person: Person, run: Run, wish: Wish) -> Allowance:
+    """The finding of this run counts no more, here and wherever it stands in the repository.
+
+    Raises:
+        UserError: there is no such finding in the run, or no reason is given.
+    """
+    reason = clean_text(wish.reason.strip(), MAX_REASON_CHARS) or ""
+    if not reason:
+        raise UserError("Say why it is allowed: whoever reads it in a year will ask.")
+    if wish.days is not None and not 1 <= wish.days <= MAX_DAYS:
+        raise UserError(f"An allowance holds for 1 to {MAX_DAYS} days, or without an end.")
+    async with pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, run.repo_id)
+        finding = await find_finding(connection, run.id, wish.check_code, wish.fingerprint)
+        if finding is None:
+            raise UserError("This audit has no such finding. Load its page again.")
+        new = NewAllowance(
+            run.repo_id, wish.check_code, wish.fingerprint, finding.rule, finding.path, reason, person.user_id, person.login,
+            wish.days,
+        )  # fmt: skip
+        allowance = await insert_allowance(connection, new)
+        await _judge_again(connection, allowance)
+    return allowance
+
+
+async def disallow(pool: Pool, allowance: Allowance) -> None:
+    """The finding counts again."""
+    async with pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, allowance.repo_id)
+        if await end_allowance(connection, allowance.id):
+            await _judge_again(connection, allowance)
+
+
+async def end_expired_allowances(pool: Pool) -> int:
+    """Ends those whose time is over, and gives their number."""
+    async with pool.acquire() as connection, connection.transaction():
+        ended = await end_expired(connection, EXPIRED_AT_ONCE)
+    for allowance in ended:
+        async with pool.acquire() as connection, connection.transaction():
+            await lock_repo(connection, allowance.repo_id)
+            await _judge_again(connection, allowance)
+    return len(ended)
+
+
+async def _judge_again(connection: Connection, allowance: Allowance) -> None:
+    heads: list[UUID] = await list_heads_with(
+        connection, allowance.repo_id, allowance.check_code, allowance.fingerprint
+    )
+    for head in heads:
+        former = await find_run(connection, head)
+        if former is not None:
+            run_id = await insert_run(connection, run_again(former))
+            await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=PRIORITIES["rerun"])
+    if heads:
+        await notify_change(connection, allowance.repo_id)

@@ -1,0 +1,151 @@
+"""Findings that somebody allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+MAX_LISTED = 5_000
+MAX_HEADS = 100  # judged again at once
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """One of them; in force while `ended_at` is None."""
+
+    id: UUID
+    repo_id: UUID
+    check_code: str
+    fingerprint: str
+    rule: str
+    path: str
+    reason: str
+    github_login: str
+    created_at: datetime
+    expires_at: datetime | None
+    ended_at: datetime | None
+
+
+_COLUMNS = "id, repo_id, check_code, fingerprint, rule, path, reason, github_login, created_at, expires_at, ended_at"
+
+
+@dataclass(frozen=True, slots=True)
+class NewAllowance:
+    """What is allowed, by whom, why and for how long; `days` None for no end."""
+
+    repo_id: UUID
+    check_code: str
+    fingerprint: str
+    rule: str
+    path: str
+    reason: str
+    user_id: UUID
+    github_login: str
+    days: int | None
+
+
+async def insert_allowance(connection: Connection, new: NewAllowance) -> Allowance:
+    """Allows it; where it is allowed already, the new reason and end hold."""
+    row = await connection.fetchrow(
+        f"""
+        INSERT INTO allowances (repo_id, check_code, fingerprint, rule, path, reason, user_id, github_login, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(days => $9))
+        ON CONFLICT (repo_id, check_code, fingerprint) WHERE ended_at IS NULL DO UPDATE SET
+            reason = excluded.reason, expires_at = excluded.expires_at, user_id = excluded.user_id,
+            github_login = excluded.github_login
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608
+        new.repo_id,
+        new.check_code,
+        new.fingerprint,
+        new.rule,
+        new.path,
+        new.reason,
+        new.user_id,
+        new.github_login,
+        new.days,
+    )
+    if row is None:
+        raise LookupError("an upsert gives its row")
+    return Allowance(**row)
+
+
+async def list_allowances(
+    connection: Connection, repo_id: UUID, before: tuple[datetime, UUID] | None = None, most: int = MAX_LISTED
+) -> list[Allowance]:
+    """The repository's allowances, ended ones too, the newest first."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM allowances
+        WHERE repo_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+        ORDER BY created_at DESC, id DESC LIMIT $4
+        """,  # noqa: S608
+        repo_id,
+        before[0] if before else None,
+        before[1] if before else None,
+        most,
+    )
+    return [Allowance(**row) for row in rows]
+
+
+async def list_in_force(connection: Connection, repo_id: UUID) -> dict[str, frozenset[str]]:
+    """The fingerprints that are allowed now, by check."""
+    rows = await connection.fetch(
+        """
+        SELECT check_code, array_agg(fingerprint) AS fingerprints FROM allowances
+        WHERE repo_id = $1 AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > now()) GROUP BY check_code
+        """,
+        repo_id,
+    )
+    return {row["check_code"]: frozenset(row["fingerprints"]) for row in rows}
+
+
+async def find_allowance(connection: Connection, allowance_id: UUID) -> Allowance | None:
+    """The allowance by our key."""
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM allowances WHERE id = $1", allowance_id)  # noqa: S608
+    return None if row is None else Allowance(**row)
+
+
+async def end_allowance(connection: Connection, allowance_id: UUID) -> bool:
+    """It holds no more; False where it held no more before."""
+    found = await connection.fetchval(
+        "UPDATE allowances SET ended_at = now() WHERE id = $1 AND ended_at IS NULL RETURNING id", allowance_id
+    )
+    return found is not None
+
+
+async def end_expired(connection: Connection, most: int) -> list[Allowance]:
+    """Ends those whose time is over, and gives them."""
+    rows = await connection.fetch(
+        f"""
+        UPDATE allowances SET ended_at = expires_at WHERE id IN (
+            SELECT id FROM allowances WHERE ended_at IS NULL AND expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED)
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608
+        most,
+    )
+    return [Allowance(**row) for row in rows]
+
+
+async def list_heads_with(connection: Connection, repo_id: UUID, check_code: str, fingerprint: str) -> list[UUID]:
+    """The newest runs of heads that are their branch's newest, and in which the finding stands."""
+    rows = await connection.fetch(
+        """
+        SELECT a.id FROM audit_runs a WHERE a.repo_id = $1 AND a.status = 'completed'
+            AND EXISTS (
+                SELECT 1 FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
+                WHERE f.fingerprint = $3 AND c.check_code = $2 AND c.audit_run_id = a.id)
+            AND NOT EXISTS (
+                SELECT 1 FROM audit_runs newer WHERE newer.repo_id = a.repo_id AND newer.created_at > a.created_at
+                    AND (newer.branch = a.branch OR newer.commit_sha = a.commit_sha))
+        ORDER BY a.created_at DESC LIMIT $4
+        """,
+        repo_id,
+        check_code,
+        fingerprint,
+        MAX_HEADS,
+    )
+    return [row["id"] for row in rows]

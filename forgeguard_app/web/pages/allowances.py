@@ -1,0 +1,89 @@
+"""Allowing a finding on its page, and the list of what is allowed in a repository."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from forgeguard_app.flows.allow_finding import Wish, allow_finding, disallow
+from forgeguard_app.flows.know_access import Level
+from forgeguard_app.store.allowances import Allowance, find_allowance, list_allowances
+from forgeguard_app.web.access import id_of, open_audit, open_named
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.render import page, see_other
+from forgeguard_app.web.session import get_person, read_form
+
+FIELDS = ("check_code", "rule", "path", "reason", "github_login", "created_at", "expires_at", "ended_at", "fingerprint")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+async def allow(request: web.Request) -> web.StreamResponse:
+    """The finding counts no more."""
+    form, person = await read_form(request), await get_person(request)
+    run, seen = await open_audit(request, id_of(request, "run_id"), Level.WRITE)
+    days = form.get("days", "")
+    number = int(days) if days.isascii() and days.isdigit() and len(days) < 6 else None if not days else 0
+    wish = Wish(form.get("check_code", ""), form.get("fingerprint", "")[:100], form.get("reason", ""), number)
+    await allow_finding(request.app[FRONT].pool, person, run, wish)
+    return see_other(f"/repos/{seen.repo.full_name}/allowances")
+
+
+async def show_allowances(request: web.Request) -> web.Response:
+    """The list, for those whom GitHub lets into the repository."""
+    seen = await open_named(request, Level.READ)
+    async with request.app[FRONT].pool.acquire() as connection:
+        found = await list_allowances(connection, seen.repo.id, most=500)
+    return await page(request, "allowances.html", repo=seen.repo, may_write=seen.may_write, allowances=found)
+
+
+async def export_allowances(request: web.Request) -> web.Response:
+    """The same as CSV or JSON, to keep."""
+    seen = await open_named(request, Level.READ)
+    async with request.app[FRONT].pool.acquire() as connection:
+        found = await list_allowances(connection, seen.repo.id)
+    form = request.match_info["form"]
+    text, kind = (_csv(found), "text/csv") if form == "csv" else (_json(found), "application/json")
+    name = f"{seen.repo.full_name.replace('/', '-')}-allowances.{form}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return web.Response(text=text, content_type=kind, charset="utf-8", headers=headers)
+
+
+async def end(request: web.Request) -> web.StreamResponse:
+    """The finding counts again."""
+    await read_form(request)
+    seen = await open_named(request, Level.WRITE)
+    pool = request.app[FRONT].pool
+    async with pool.acquire() as connection:
+        allowance = await find_allowance(connection, id_of(request, "allowance_id"))
+    if allowance is None or allowance.repo_id != seen.repo.id:
+        raise web.HTTPNotFound
+    await disallow(pool, allowance)
+    return see_other(f"/repos/{seen.repo.full_name}/allowances")
+
+
+def _rows(found: Iterable[Allowance]) -> list[dict[str, str | None]]:
+    values = ({name: getattr(one, name) for name in FIELDS} for one in found)
+    return [
+        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in one.items()}
+        for one in values
+    ]
+
+
+def _json(found: Iterable[Allowance]) -> str:
+    return json.dumps(_rows(found), ensure_ascii=False, indent=2)
+
+
+def _csv(found: Iterable[Allowance]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, FIELDS)
+    writer.writeheader()
+    for row in _rows(found):
+        # A spreadsheet must not take a stranger's file name for a formula.
+        writer.writerow(
+            {name: f"'{value}" if value and value.startswith(_FORMULA) else value for name, value in row.items()}
+        )
+    return out.getvalue()
