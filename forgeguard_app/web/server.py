@@ -20,6 +20,7 @@ from forgeguard_app.web.metrics import metrics
 from forgeguard_app.web.middlewares import guarded
 from forgeguard_app.web.pages import account, allowances, audits, badges, operator, repos, rules, setup, sign_in, start
 from forgeguard_app.web.render import make_templates
+from forgeguard_app.web.schemas import show_schema
 from forgeguard_app.web.webhook import webhook
 
 MAX_FORM_BYTES = 200_000
@@ -88,6 +89,7 @@ def _machines() -> list[web.AbstractRouteDef]:
         web.get(r"/badges/{owner:[^/]+}/{name:[^/]+}.{form:svg|json}", branch_badge),
         web.get(r"/badges/{owner:[^/]+}/{name:[^/]+}/pulls/{number:\d{1,9}}.{form:svg|json}", pull_badge),
         web.get(f"{PREFIX}/openapi.json", show_document),
+        web.get("/schemas/{name}.json", show_schema),
         web.static("/static", _HERE / "static"),
     ]
 

@@ -48,7 +48,7 @@ FORMS = {
 OF_OPERATORS = {"GET /operator", "POST /operator/deliveries/{attempt_id}"}  # tests/web/test_operator.py
 OPEN = {
     "GET /", "GET /setup", "POST /setup", "GET /setup/callback", "GET /login", "GET /login/callback", "GET /rules", "GET /rules/{rule}", "GET /api", "GET /api/v1/openapi.json",
-    "GET /healthz", "GET /readyz", "GET /metrics", "POST /webhooks/github", "GET /badges/{owner}/{name}.{form}",
+    "GET /healthz", "GET /readyz", "GET /metrics", "POST /webhooks/github", "GET /schemas/{name}.json", "GET /badges/{owner}/{name}.{form}",
     "GET /badges/{owner}/{name}/pulls/{number}.{form}", "GET /static",
 }  # fmt: skip
 
