@@ -48,7 +48,8 @@ async def _shard(arguments: argparse.Namespace) -> int:
     )
     met: Counter[str] = Counter()
     failures = 0
-    with tempfile.TemporaryDirectory(prefix="forgeguard-chaos-", ignore_cleanup_errors=True) as folder:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a fifth faster than a disk
+    with tempfile.TemporaryDirectory(prefix="forgeguard-chaos-", ignore_cleanup_errors=True, dir=memory) as folder:
         os.chmod(folder, 0o711)
         async with stage(Path(folder)) as shared:
             for number, seed in enumerate(seeds):

@@ -32,7 +32,7 @@ async def show_document(_: web.Request) -> web.Response:
 
 async def show_api(request: web.Request) -> web.Response:
     """The same document for people."""
-    return await page(request, "api.html", document=document(), operations=OPERATIONS, prefix=PREFIX)
+    return await page(request, "api.html", document=document(), operations=OPERATIONS, prefix=PREFIX, kind=kind_of)
 
 
 @functools.cache
@@ -58,6 +58,18 @@ def document() -> dict[str, Any]:
         },
         "security": [{"token": []}],
     }  # fmt: skip
+
+
+def kind_of(schema: dict[str, Any]) -> str:
+    """What a value is, in words."""
+    if "enum" in schema:
+        return " or ".join(str(one) for one in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(kind_of(one) for one in schema["anyOf"])
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    kind = str(schema.get("type", "anything"))
+    return f"{kind} ({schema['format']})" if "format" in schema else kind
 
 
 def _models(one: Operation) -> list[type[BaseModel]]:
