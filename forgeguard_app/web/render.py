@@ -60,9 +60,10 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
             **values,
         )
     )
-    return web.Response(
-        text=text, status=status, content_type="text/html", headers={"Cache-Control": "private, no-store"}
-    )
+    headers = {"Cache-Control": "private, no-store", "Vary": "Accept-Encoding"}
+    response = web.Response(text=text, status=status, content_type="text/html", headers=headers)
+    response.enable_compression()
+    return response
 
 
 def see_other(address: str) -> web.Response:

@@ -10,7 +10,7 @@ from multidict import MultiDict, MultiDictProxy
 from forgeguard_app.flows.front import Front
 from forgeguard_app.flows.know_access import Person
 from forgeguard_app.store.sessions import LIFE_DAYS, find_session, find_token
-from forgeguard_app.vault import digest
+from forgeguard_app.vault import digest, new_secret
 from forgeguard_app.web.keys import FRONT
 
 PERSON: web.RequestKey[Person | None] = web.RequestKey("PERSON")
@@ -106,8 +106,15 @@ def own_path(text: str) -> str:
 
 
 def csrf_token(front: Front, person: Person | None) -> str:
-    """What every form of this session carries."""
-    return "" if person is None else front.keys.forms.sign(f"{_CSRF}/{person.key}")
+    """What every form of this session carries; another one each time, since a compressed page gives away what stays the same."""
+    if person is None:
+        return ""
+    nonce = new_secret()[:16]
+    return f"{nonce}.{front.keys.forms.sign(_signed(person, nonce))}"
+
+
+def _signed(person: Person, nonce: str) -> str:
+    return f"{_CSRF}/{person.key}/{nonce}"
 
 
 async def read_form(request: web.Request) -> MultiDictProxy[str]:
@@ -129,7 +136,8 @@ async def read_form(request: web.Request) -> MultiDictProxy[str]:
         raise web.HTTPBadRequest(reason="The form cannot be read.") from None
     texts = [(name, value) for name, value in form.items() if isinstance(value, str)]
     given = next((value for name, value in texts if name == _CSRF), "")
-    if not front.keys.forms.holds(f"{_CSRF}/{person.key}", given):
+    nonce, _, signature = given.partition(".")
+    if not front.keys.forms.holds(_signed(person, nonce), signature):
         raise web.HTTPForbidden(reason="This form is too old. Load the page again, then send it once more.")
     return MultiDictProxy(MultiDict(texts))
 

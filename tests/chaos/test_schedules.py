@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHARE = 75
+SHARE = 60
 
 
 @pytest.mark.parametrize("first", [0, SHARE])
