@@ -54,6 +54,8 @@ def _write(root: Path, first: FirstRules) -> None:
         if os.path.lexists(target):
             print(f"{path} is there already, uncommitted, and stays as it is.")
             continue
+        if not target.parent.resolve().is_relative_to(root.resolve()):
+            raise UserError(f"{path} would lie outside the repository, since a folder on its way is a symbolic link")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, "utf-8")
         print(f"Wrote {path}.")

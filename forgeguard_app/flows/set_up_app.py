@@ -122,8 +122,7 @@ def problems_of(choice: Choice) -> dict[str, str]:
             problems[field] = "An address that begins with https:// or http://, without a path."
     if not problems and not is_reachable(choice.public_url, choice.github_url):
         problems["public_url"] = (
-            "GitHub cannot reach this address from outside: give one that it can, a tunnel's for example, and start the server with "
-            "FORGEGUARD_PUBLIC_URL set to it."
+            "GitHub cannot reach this address from outside: give one that leads here and that it can, a tunnel's for example."
         )
     return problems
 
@@ -156,7 +155,7 @@ async def begin_setup(front: Front, browser: str, choice: Choice) -> Departure:
         if not await set_choice(connection, digest(browser), digest(state), asked):
             raise SetupRefused(NOT_THIS_BROWSER)
     address = registration_url(choice.github_url, choice.organization or None, state)
-    return Departure(address, make_manifest(choice.name.strip(), choice.public_url, choice.kind))
+    return Departure(address, make_manifest(choice.name.strip(), choice.public_url, choice.kind, front.address))
 
 
 async def finish_setup(front: Front, browser: str, state: str, code: str) -> Credentials:

@@ -39,14 +39,14 @@ class MadeApp:
         return f"MadeApp({self.app_id}, {self.slug}, …)"
 
 
-def make_manifest(name: str, address: str, kind: str) -> dict[str, Any]:
-    """The manifest of an App whose server is reached at `address`."""
+def make_manifest(name: str, address: str, kind: str, here: str | None = None) -> dict[str, Any]:
+    """The manifest of an App whose server GitHub reaches at `address`; the browser that makes it is at `here`."""
     return {
         "name": name,
         "url": address,
         "description": HOMEPAGE_TEXT,
         "hook_attributes": {"url": f"{address}/webhooks/github", "active": True},
-        "redirect_url": f"{address}/setup/callback",
+        "redirect_url": f"{here or address}/setup/callback",
         "callback_urls": [f"{address}/login/callback"],
         "setup_url": f"{address}/setup/installed",
         "setup_on_update": True,

@@ -50,7 +50,7 @@ class Changes:
                 del self._waiting[key]
 
     async def close(self) -> None:
-        """Listens no more; whoever waits is woken."""
+        """Listens no more."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

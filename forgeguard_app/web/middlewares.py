@@ -12,7 +12,7 @@ from aiohttp import web
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.know_access import SignedOut
 from forgeguard_app.store.pool import AWAY
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import FRONT, REQUEST_ID
 from forgeguard_app.web.problems import problem
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import PERSON, SESSION, drop_cookie, find_person, sign_in_link
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers what went wrong without telling of our insides, and marks every answer."""
-    request_id = secrets.token_hex(8)
+    request_id = request[REQUEST_ID] = secrets.token_hex(8)
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         response = await _answered(request, handler, request_id)
         if not response.prepared:

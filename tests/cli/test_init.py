@@ -85,6 +85,15 @@ def test_without_a_commit_or_repository_it_says_what_to_do(tmp_path: Path, capsy
     assert "git init" in capsys.readouterr().err
 
 
+def test_nothing_is_written_outside_the_repository(tree: WorkTree, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    tree.commit(SHOP)
+    (tree.folder / ".github").symlink_to(outside)
+    assert main(["init", str(tree.folder)]) == 2
+    assert list(outside.iterdir()) == []
+
+
 NAMES = ("a", "b", "c", "d", "e")
 IMPORTS = st.dictionaries(st.sampled_from(NAMES), st.lists(st.sampled_from(NAMES), max_size=5), min_size=2)
 

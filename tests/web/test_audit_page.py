@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 
@@ -45,3 +46,22 @@ async def test_a_new_finding_shows_the_lines_around_it(product: Product, tree: W
         text = await answer.text()
     assert "<mark>    2  \timport yaml  # &lt;script&gt;" in text
     assert "    1  x = 1" in text
+
+
+async def test_a_signed_link_that_is_passed_on_opens_no_source_of_a_private_repository(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, _ = await product.repository(private=True)
+    tree.commit({"pyproject.toml": "[project]\nname='x'\nversion='1'\n", "a.py": "password_hint = 1\nimport yaml\n"})
+    runs = await product.verdicts(repository, await product.push(tree, repository))
+    link = str(runs["A9"].details_url)
+    async with product.session.get(link) as answer:
+        text = await answer.text()
+    assert "a.py:2" in text
+    assert "password_hint" not in text
+    user = product.github.people.add("mona")
+    product.github.people.allow(user, repository, "read")
+    async with Browser(product) as browser:
+        await browser.sign_in(user)
+        await browser.get(link)
+        assert "password_hint" in browser.text

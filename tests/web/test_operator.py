@@ -45,6 +45,16 @@ async def test_for_everybody_else_there_is_no_such_page(product: Product) -> Non
         assert await browser.post("/operator/deliveries/1", {"csrf": csrf[1]}) == 404
 
 
+async def test_a_delivery_that_github_forgot_is_said(product: Product) -> None:
+    operator = product.github.world.accounts[OPERATOR] = Account(OPERATOR, "op", "User")
+    async with Browser(product) as browser:
+        await browser.sign_in(operator, "/account")
+        csrf = re.search(r'name="csrf" value="([^"]+)"', browser.text)
+        assert csrf is not None
+        assert await browser.post("/operator/deliveries/1", {"csrf": csrf[1]}) == 404
+        assert "no such delivery" in browser.text
+
+
 async def test_github_away_is_said_and_the_rest_shown(product: Product) -> None:
     operator = product.github.world.accounts[OPERATOR] = Account(OPERATOR, "op", "User")
     async with Browser(product) as browser:

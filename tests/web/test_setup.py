@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import aiohttp
@@ -172,6 +173,15 @@ async def test_what_is_wrong_with_the_choice_is_said_at_its_field(bare: Bare) ->
         evil = fields(bare, name="<script>alert(1)</script>" + "x" * 30)
         await browser.post("/setup", evil)
         assert "<script>alert" not in browser.text
+
+
+async def test_the_browser_comes_back_to_where_it_is_also_where_github_is_given_a_tunnel(bare: Bare) -> None:
+    async with browsing(bare) as browser:
+        await browser.get(await bare.link())
+        await browser.submit("/setup", **fields(bare, public_url="https://tunnel.example.com"))
+        manifest = json.loads(unescape(re.findall(r'name="manifest" value="([^"]+)"', browser.text)[0]))
+        assert manifest["redirect_url"] == f"{bare.address}/setup/callback", "its cookie is there"
+        assert manifest["hook_attributes"]["url"] == "https://tunnel.example.com/webhooks/github"
 
 
 @pytest.mark.parametrize(

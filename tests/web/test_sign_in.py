@@ -64,6 +64,7 @@ async def test_a_callback_that_nobody_began_is_a_friendly_page(product: Product,
                 await browser.get("/login", follow=False)
             assert await browser.get(f"/login/callback{query}") == 400
             assert "sign" in browser.text.lower()
+            assert browser.headers["X-Request-Id"] in browser.text
             assert "Traceback" not in browser.text
             assert "<script>" not in browser.text.replace('<script src="/static', "")
         async with product.pool.acquire() as connection:

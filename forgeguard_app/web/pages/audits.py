@@ -61,6 +61,8 @@ async def show_audit(request: web.Request) -> web.Response:
         repo=seen.repo,
         checks=checks,
         may_write=seen.may_write,
+        # A signed link may be passed on: it opens the verdict, not the source of a private repository.
+        shows_source=not seen.repo.private or seen.level >= Level.READ,
         newer=newest.id if newest is not None and newest.created_at > run.created_at else None,
         signature=f"?signature={signature}" if signature.isalnum() else "",
     )

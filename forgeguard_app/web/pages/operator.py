@@ -58,7 +58,10 @@ async def redeliver(request: web.Request) -> web.StreamResponse:
     front = await _operators_front(request)
     if front.app.access is None:
         raise web.HTTPNotFound
-    await ask_again(front.app.access, int(request.match_info["attempt_id"]))
+    try:
+        await ask_again(front.app.access, int(request.match_info["attempt_id"]))
+    except Refused:
+        raise web.HTTPNotFound(reason="GitHub has no such delivery any more.") from None
     return see_other("/operator")
 
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from forgeguard_app.flows.sign_in import SIGN_IN_S, SignInFailed, begin_sign_in, finish_sign_in
 from forgeguard_app.store.sessions import delete_session, delete_sessions
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import FRONT, REQUEST_ID
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import (
     NOTE,
@@ -48,7 +48,9 @@ async def callback(request: web.Request) -> web.StreamResponse:
     except SignInFailed as error:
         request[PERSON] = None
         said = str(error)
-        failed = await page(request, "wrong.html", status=400, title="Not signed in", said=said, request_id="")
+        failed = await page(
+            request, "wrong.html", status=400, title="Not signed in", said=said, request_id=request[REQUEST_ID]
+        )
         drop_cookie(front, failed, NOTE)
         return failed
     response = see_other(own_path(arrival.return_to))
