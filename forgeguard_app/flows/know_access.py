@@ -105,7 +105,8 @@ async def _read(front: Front, user_id: UUID) -> None:
         log.info("access.lost", login=user.github_login, status=error.status)
         raise SignedOut from error
     async with front.pool.acquire() as connection, connection.transaction():
-        await get_user(connection, user_id, lock=True)
+        if (await get_user(connection, user_id, lock=True)).access_token is None:
+            raise SignedOut  # taken back while we read
         await set_access(connection, user_id, levels)
 
 

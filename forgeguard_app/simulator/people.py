@@ -13,7 +13,6 @@ from forgeguard_app.simulator.state import Account, Installation, Repository, Wo
 CODE_LIFE_S = 600
 USER_TOKEN_LIFE_S = 28_800
 REFRESH_LIFE_S = 15_811_200
-LEVELS = ("read", "write", "admin")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from forgeguard_app.web.session import PERSON, SESSION, drop_cookie, find_person
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RETRY_AFTER_S = 5
-MAX_REFERENCE = 100
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -56,6 +55,8 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _answered(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
     try:
+        if "%00" in request.raw_path:  # no name, cursor or filter holds one, and PostgreSQL takes none
+            raise web.HTTPBadRequest(reason="The address holds a NUL character.")
         return await handler(request)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:

@@ -134,7 +134,7 @@ async def read_form(request: web.Request) -> MultiDictProxy[str]:
         form = await request.post()
     except (ValueError, UnicodeDecodeError):
         raise web.HTTPBadRequest(reason="The form cannot be read.") from None
-    texts = [(name, value) for name, value in form.items() if isinstance(value, str)]
+    texts = [(name, value.replace("\0", "")) for name, value in form.items() if isinstance(value, str)]
     given = next((value for name, value in texts if name == _CSRF), "")
     nonce, _, signature = given.partition(".")
     if not front.keys.forms.holds(_signed(person, nonce), signature):

@@ -214,3 +214,20 @@ async def test_a_read_token_writes_nothing(product: Product, tree: WorkTree) -> 
         f"{product.address}/api/v1/me", headers={"Authorization": "Bearer fgp_wrong"}
     ) as answer:
         assert answer.status == 401
+
+
+async def test_a_nul_in_an_address_or_form_is_no_fault_of_ours(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    tree.commit({"a.py": "x = 1"})
+    runs = await product.verdicts(repository, await product.push(tree, repository))
+    audit = "/audits/" + str(runs["A4"].details_url).rpartition("/")[2].partition("?")[0]
+    user = product.github.people.add("mona")
+    product.github.people.allow(user, repository, "admin")
+    async with Browser(product) as browser:
+        await browser.sign_in(user, "/account")
+        csrf = re.search(r'name="csrf" value="([^"]+)"', browser.text)
+        assert csrf is not None
+        for path in ("/?after=%00", "/repos/a%00/b", "/badges/a/b%00.svg", f"/repos/{repository.full_name}?branch=%00"):
+            assert await browser.get(path) == 400, path
+        form = {"csrf": csrf[1], "check_code": "A4\0", "fingerprint": "\0x", "reason": "r\0", "days": ""}
+        assert await browser.post(f"{audit}/allow", form) == 400
