@@ -200,6 +200,10 @@ async def announce_progress(context: Context, run: Run, repo: Repo, installation
         if not held:
             return
         async with context.pool.acquire() as connection:
+            now = await find_run(connection, run.id)
+            # Cancelled meanwhile, and its end published: what is begun now would never be ended.
+            if now is None or now.status != "running":
+                return
             rows = await want_check_runs(connection, run.id, list(CheckCode))
         rows = [row for row in rows if not was_sent(row)]
         if not rows:

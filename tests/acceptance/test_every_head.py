@@ -12,7 +12,7 @@ import pytest
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.context import Pace
-from forgeguard_app.flows.publish_verdict import publish_verdict, publish_waiting
+from forgeguard_app.flows.publish_verdict import announce_progress, publish_verdict, publish_waiting
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.sync_installations import sync_installations
 from forgeguard_app.flows.take_up_stranded import take_up_stranded
@@ -24,7 +24,10 @@ from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Limits as GitHubLimits
 from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story
+from forgeguard_app.store.audits import begin_run
+from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.rates import set_blocked
+from forgeguard_app.store.repos import get_repo
 from tests.acceptance.test_push import START, started
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
@@ -77,6 +80,33 @@ async def test_a_destroyed_merge_group_is_not_judged(dsn: str, tmp_path: Path, t
         async with product.pool.acquire() as connection:
             row = await connection.fetchrow("SELECT status, published_at FROM audit_runs WHERE commit_sha = $1", sha)
         assert row is not None and row["status"] == "cancelled" and row["published_at"] is not None
+
+
+async def test_an_audit_cancelled_under_way_shows_no_progress_afterwards(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository()
+        base = tree.commit(START)
+        await product.push(tree, repository)
+        sha = tree.commit({"b.py": "bad"})
+        await upload(product, tree, repository, sha)
+        story = Story(product.github)
+        await story.queue_group(repository, sha, base)
+        await product.github.webhooks.settle()
+        async with product.pool.acquire() as connection:
+            run_id = await connection.fetchval("SELECT id FROM audit_runs WHERE commit_sha = $1", sha)
+            run = await begin_run(connection, run_id)
+            assert run is not None
+            repo = await get_repo(connection, run.repo_id)
+            assert repo.installation_id is not None
+            installation = await find_installation(connection, repo.installation_id)
+        assert installation is not None
+        await story.drop_group(repository, sha, base)
+        await product.github.webhooks.settle()
+        await publish_verdict(product.context, run_id)
+        await announce_progress(product.context, run, repo, installation)
+        assert product.github.world.runs_of(repository.id, sha) == [], "nobody would ever end them"
 
 
 async def test_heads_that_no_event_told_of_are_found(product: Product, tree: WorkTree) -> None:
