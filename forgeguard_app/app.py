@@ -23,6 +23,7 @@ from forgeguard_app.github.client import Client, Refused
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.judging.judge import Judge
+from forgeguard_app.notices import Notices, reach_beside
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.embedded import embedded_postgres
 from forgeguard_app.store.migrate import migrate, schema_state
@@ -169,6 +170,8 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
                 github_url=credentials.github_url,
                 address=credentials.public_url,
                 links=base.keys.links,
+                notice_keys=base.keys.notices,
+                notices=Notices(reach_beside(credentials.github_url)),
             ),
         )
 

@@ -96,6 +96,11 @@ def same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 
+def signature_of(key: str, body: bytes) -> str:
+    """What X-ForgeGuard-Signature-256 says of a body: its HMAC-SHA-256 under the key, as GitHub writes its own."""
+    return "sha256=" + hmac.new(key.encode(), body, sha256).hexdigest()
+
+
 def _derived(key: bytes, purpose: str) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"forgeguard/{purpose}".encode()).derive(key)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from urllib.parse import urlsplit
 
 from forgeguard_app.audit.documents import DocumentError, Node
 from forgeguard_app.audit.globs import GlobError, check_glob
@@ -159,10 +160,17 @@ def _notify(reading: Reading, node: Node | None) -> str | None:
     if node is None:
         return None
     address = reading.text(node, "notify")
-    if address is not None and not address.startswith("https://"):
+    if address is not None and not _is_https(address):
         reading.problem(node, "notify must be an https:// address")
         return None
     return address
+
+
+def _is_https(address: str) -> bool:
+    try:
+        return address.startswith("https://") and bool(urlsplit(address).hostname)
+    except ValueError:
+        return False
 
 
 def _enforce(reading: Reading, node: Node | None) -> Enforcement:

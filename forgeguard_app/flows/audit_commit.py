@@ -18,6 +18,7 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.owner_policy import keep_owner_policy, owner_settings
 from forgeguard_app.flows.publish_verdict import announce_progress
+from forgeguard_app.flows.tell_owner import intend_to_tell, may_tell
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.git.command import GitError, GitTimeout
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
@@ -108,7 +109,13 @@ async def _judge(context: Context, run: Run, repo: Repo, installation: Installat
             await _hand_back(context, run)
             raise
         verdict = could_not_evaluate(f"This could not be evaluated for six hours: {error}", mendable=False)
-    await _store(context, run, repo, verdict)
+    await _store(
+        context,
+        run,
+        repo,
+        verdict,
+        tell=installation is not None and may_tell(owner_settings(installation), run, repo, verdict),
+    )
 
 
 def _on_default(run: Run, repo: Repo) -> bool:
@@ -213,13 +220,15 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
     return report
 
 
-async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict) -> None:
+async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict, *, tell: bool) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
         await lock_repo(connection, repo.id)
         if not await store_verdict(connection, run.id, verdict):
             return
         arguments = {"run_id": str(run.id), "delivery_id": run.github_delivery_id or ""}
         await enqueue(connection, "publish_verdict", arguments, priority=PUBLISH_PRIORITY)
+        if tell:
+            await intend_to_tell(connection, run.id)
         following = await find_next_pending(connection, run)
         if following is not None:
             await enqueue(connection, "audit_commit", {"run_id": str(following)}, priority=FOLLOWING_PRIORITY)

@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
+from forgeguard_app.flows.front import notice_key
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.limits import Limits
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import AUDIT, Tokens
 from forgeguard_app.judging.judge import Judge
+from forgeguard_app.notices import Notices
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.locks import Locks
 from forgeguard_app.store.pool import Pool
@@ -72,6 +74,8 @@ class Context:
     github_url: str
     address: str
     links: Signer
+    notice_keys: Signer
+    notices: Notices = field(default_factory=Notices)
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)
     counts: Counts = field(default_factory=Counts)
@@ -84,6 +88,10 @@ class Context:
     def audit_link(self, run_id: UUID) -> str:
         """The address of a run's page, signed, so that whoever sees the check run can follow it."""
         return f"{self.address}/audits/{run_id}?signature={self.links.sign(f'audit/{run_id}')}"
+
+    def notice_key(self, installation: Installation) -> str:
+        """With what the notices to the installation's owner are signed; the owner's page shows it."""
+        return notice_key(self.notice_keys, installation.github_installation_id)
 
     def access(self, installation: Installation, repo: Repo, permissions: dict[str, str] | None = None) -> RepoAccess:
         """The repository as the installation sees it."""

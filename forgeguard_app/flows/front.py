@@ -24,12 +24,18 @@ class Keys:
         self.links = Signer(kept, "links")
         self.badges = Signer(kept, "badges")
         self.forms = Signer(kept, "forms")
+        self.notices = Signer(kept, "notices")
         self.tokens = Sealer(kept, "tokens")
         self.sign_in = Sealer(kept, "sign-in")
         self.credentials = Sealer(kept, "credentials")
 
     def __repr__(self) -> str:
         return "Keys(…)"
+
+
+def notice_key(keys: Signer, github_installation_id: int) -> str:
+    """The key of one installation's notices, which its owner checks them with."""
+    return keys.sign(f"installation/{github_installation_id}")
 
 
 @dataclass

@@ -114,7 +114,7 @@ async def _work(config: Config) -> None:
         app = AppAccess(client, config.app_id, (config.private_key,))
         context = Context(
             pool, client, app, Tokens(app), Judge(), config.home, config.github_url, f"http://127.0.0.1:{config.port}",
-            Signer(KEY, "links"), pace=PACE, limits=config.limits,
+            Signer(KEY, "links"), Signer(KEY, "notices"), pace=PACE, limits=config.limits,
         )  # fmt: skip
         await run_worker(config.dsn, context, asyncio.Event())
 

@@ -22,6 +22,7 @@ from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.judging.judge import Judge
+from forgeguard_app.notices import Notices
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import CheckRun, Installation, Repository, new_key
 from forgeguard_app.store.pool import Pool, open_pool
@@ -118,7 +119,9 @@ class Product:
 
 
 @contextlib.asynccontextmanager
-async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterator[Product]:
+async def running(
+    dsn: str, folder: Path, *, worker: bool = True, notices: Notices | None = None
+) -> AsyncIterator[Product]:
     """Starts it all; `worker` False leaves the jobs waiting."""
     pool = await open_pool(dsn, size=16)
     secret = secrets.token_hex(16)
@@ -147,6 +150,8 @@ async def running(dsn: str, folder: Path, *, worker: bool = True) -> AsyncIterat
             github.address,
             address,
             keys.links,
+            keys.notices,
+            notices or Notices(),
         )
         stop = asyncio.Event()
         task = asyncio.create_task(run_worker(dsn, context, stop)) if worker else None

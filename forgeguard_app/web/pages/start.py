@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from aiohttp import web
 
+from forgeguard_app.audit.policy import POLICY_PATHS, read_settings
+from forgeguard_app.flows.front import notice_key
 from forgeguard_app.flows.know_access import refresh_access
+from forgeguard_app.store.news import Notified, find_notified
 from forgeguard_app.store.overview import find_seen_installation, list_seen, list_seen_installations, list_seen_of
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page
@@ -46,5 +51,22 @@ async def show_installation(request: web.Request) -> web.Response:
         if installation is None:
             raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
         repos = await list_seen_of(connection, person.user_id, installation.id, MOST_SHOWN + 1)
-    more = len(repos) > MOST_SHOWN
-    return await page(request, "installation.html", installation=installation, repos=repos[:MOST_SHOWN], more=more)
+        notified = await find_notified(connection, installation.id, person.user_id)
+    return await page(
+        request,
+        "installation.html",
+        installation=installation,
+        repos=repos[:MOST_SHOWN],
+        more=len(repos) > MOST_SHOWN,
+        notified=notified,
+        notify_host=_notify_host(notified),
+        notice_key=notice_key(front.keys.notices, number) if notified else "",
+    )
+
+
+def _notify_host(notified: Notified | None) -> str | None:
+    """Where notices go: the host alone, since the path of such an address lets anybody write there."""
+    if notified is None or notified.owner_policy is None:
+        return None
+    settings, problems = read_settings(notified.owner_policy, POLICY_PATHS[0], owner=True)
+    return urlsplit(settings.notify).hostname if settings.notify and not problems else None
