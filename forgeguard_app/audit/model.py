@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class CheckCode(StrEnum):
@@ -133,6 +135,8 @@ class Report:
     head: str | None
     files_checked: int
     checks: tuple[CheckReport, ...] = field(default=())
+    # The configuration that judged, as plain values; None where nobody asked.
+    configuration: Mapping[str, Any] | None = None
 
     @property
     def overall_result(self) -> Result:

@@ -32,7 +32,7 @@ from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.pulls import list_open_pulls
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import Repo, get_repo, lock_repo
+from forgeguard_app.store.repos import Repo, get_repo, lock_repo, set_configuration
 from forgeguard_app.store.run_order import find_earlier_unjudged, find_next_pending, list_judged_heads, oldest_judged
 
 MAX_ATTEMPTS = 3
@@ -212,6 +212,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             owner_file=repo.full_name.endswith("/.github"),
             remarks=base.remarks,
             excerpts=True,
+            describe=run.branch == repo.default_branch and run.trigger != "rerun",  # an old head may be run again
             allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
         )
         report = await context.judge.judge(MirrorSource(mirror, request), request)
@@ -227,6 +228,8 @@ async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict, *, te
             return
         arguments = {"run_id": str(run.id), "delivery_id": run.github_delivery_id or ""}
         await enqueue(connection, "publish_verdict", arguments, priority=PUBLISH_PRIORITY)
+        if verdict.configuration is not None:
+            await set_configuration(connection, repo.id, run.commit_sha, verdict.configuration)
         if tell:
             await intend_to_tell(connection, run.id)
         following = await find_next_pending(connection, run)

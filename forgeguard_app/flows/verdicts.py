@@ -17,6 +17,7 @@ def verdict_of(report: Report) -> Verdict:
         base_sha=report.base,
         files_checked=report.files_checked,
         checks=[(_stored_check(check), _stored_findings(check)) for check in report.checks],
+        configuration=report.configuration,
     )
 
 

@@ -19,6 +19,7 @@ from forgeguard_app.audit.configuration import (
     read_configuration,
     read_policy,
 )
+from forgeguard_app.audit.described import describe
 from forgeguard_app.audit.engine import Change, audit
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.model import CheckCode, Gate, Report
@@ -64,7 +65,8 @@ class Request:
     what stands in the whole tree as existing secrets. With `everything`
     the whole tree of head is judged and every finding counts as new. `overlay` are files laid over head's, which
     are configuration alone: what they would do is tried before they are committed. With `excerpts` new findings carry
-    the lines around them. `allowed` are the fingerprints, by check, that somebody allowed.
+    the lines around them, with `describe` the report says how the configuration was understood; without `secrets` the
+    tree's files are not looked through for them. `allowed` are the fingerprints, by check, that somebody allowed.
     """
 
     head: str | None
@@ -78,6 +80,8 @@ class Request:
     remarks: tuple[str, ...] = ()
     overlay: Mapping[str, bytes] = field(default_factory=dict)
     excerpts: bool = False
+    describe: bool = False
+    secrets: bool = True
     allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
 
 
@@ -92,6 +96,8 @@ class Judge:
         gathering = _Gathering(self.cache, source, request)
         change, facts, judging = await gathering.gather()
         report = await asyncio.to_thread(audit, change, facts, judging, self.cache.memo)
+        if request.describe:
+            report = replace(report, configuration=describe(judging))
         return await with_excerpts(source, change, report) if request.excerpts else report
 
 
@@ -237,7 +243,7 @@ class _Gathering:
         """What stands in the files that the gate of W1 asks for, as blocks of no commit."""
         policy = judging.policy[CheckCode.W1]
         whole = self.request.everything or self.request.whole_secrets
-        if not policy.enabled or (policy.gate is Gate.NEW and not whole):
+        if not policy.enabled or not self.request.secrets or (policy.gate is Gate.NEW and not whole):
             return ()
         everything = whole or policy.gate is Gate.ALL
         paths = list(head.blobs) if everything else [change.path for change in changes if change.blob]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from forgeguard_app.store.changes import notify_change
@@ -203,6 +204,7 @@ class Verdict:
     files_checked: int
     checks: Sequence[tuple[StoredCheck, Sequence[StoredFinding]]]
     error_detail: str | None = None
+    configuration: Mapping[str, Any] | None = None
 
 
 async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
@@ -108,6 +110,26 @@ async def find_repo_named(connection: Connection, full_name: str) -> Repo | None
 async def set_default_branch(connection: Connection, repo_id: UUID, branch: str) -> None:
     """What the repository itself says its default branch is."""
     await connection.execute("UPDATE repos SET default_branch = $2, updated_at = now() WHERE id = $1", repo_id, branch)
+
+
+async def set_configuration(
+    connection: Connection, repo_id: UUID, commit_sha: str, configuration: Mapping[str, Any]
+) -> None:
+    """How the default branch's newest audited head is configured."""
+    await connection.execute(
+        "UPDATE repos SET configuration = $2::jsonb, configuration_sha = $3 WHERE id = $1",
+        repo_id,
+        json.dumps(configuration, ensure_ascii=False),
+        commit_sha,
+    )
+
+
+async def find_configuration(connection: Connection, repo_id: UUID) -> tuple[str, dict[str, Any]] | None:
+    """The commit and its configuration as understood; None where nothing was audited yet."""
+    row = await connection.fetchrow(
+        "SELECT configuration_sha, configuration FROM repos WHERE id = $1 AND configuration IS NOT NULL", repo_id
+    )
+    return None if row is None else (row["configuration_sha"], json.loads(row["configuration"]))
 
 
 async def lock_repo(connection: Connection, repo_id: UUID) -> None:

@@ -1,0 +1,92 @@
+"""The configuration as ForgeGuard understood it, as plain values for a page: what holds, and all that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from forgeguard_app.audit.boundaries.parse import Boundaries, Layer
+from forgeguard_app.audit.configuration import Judging
+from forgeguard_app.audit.model import CheckCode, Level, Problem
+from forgeguard_app.audit.policy import CheckPolicy
+from forgeguard_app.audit.report import clean
+
+MOST_LAYERS = 100
+MOST_RULES = 100  # of a layer
+MOST_VALUES = 100
+MOST_FILES = 20
+MAX_CHARS = 300
+
+
+def describe(judging: Judging) -> dict[str, Any]:
+    """Everything that judges, cut to what a page can show."""
+    return {
+        "checks": {str(code): _check(code, judging) for code in CheckCode},
+        "boundaries": [_boundaries(file) for file in judging.boundaries[:MOST_FILES]],
+        "allowlists": len(judging.exceptions.allowlists),
+        "ignored_secrets": len(judging.exceptions.ignored),
+    }
+
+
+def describe_problems(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Each with its place."""
+    return [
+        {"path": _cut(one.path), "line": one.line, "column": one.column, "message": _cut(one.message)}
+        for one in list(problems)[:MOST_VALUES]
+    ]
+
+
+def _check(code: CheckCode, judging: Judging) -> dict[str, Any]:
+    policy: CheckPolicy = judging.policy[code]
+    said: dict[str, Any] = {
+        "enabled": policy.enabled,
+        "disabled_by": _cut(policy.disabled_by),
+        "gate": str(policy.gate),
+        "level": "fail" if policy.level is Level.FAILURE else "warn",
+        "ignore": _values(policy.ignore),
+        "problems": describe_problems(judging.problems.get(code, ())),
+    }
+    if code is CheckCode.A9:
+        said["manifests"] = None if policy.manifests is None else _values(policy.manifests)
+        said["provides"] = {_cut(name): _values(some) for name, some in list(policy.provides.items())[:MOST_VALUES]}
+        said["ignore_modules"] = _values(policy.ignore_modules)
+    if code is CheckCode.W1:
+        said["fail_on"] = policy.fail_on
+    return said
+
+
+def _boundaries(file: Boundaries) -> dict[str, Any]:
+    return {
+        "path": _cut(file.path),
+        "layers": [_layer(layer) for layer in file.layers[:MOST_LAYERS]],
+        "left_out": max(len(file.layers) - MOST_LAYERS, 0),
+        "order": [_values(group) for group in file.order[:MOST_LAYERS]],
+        "exhaustive": file.exhaustive,
+        "acyclic": file.acyclic,
+        "known_violations": len(file.known_violations),
+        "remarks": _values(file.remarks),
+    }
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    return {
+        "name": _cut(layer.name),
+        "description": _cut(layer.description),
+        "globs": _values(layer.globs),
+        "forbidden": [
+            {"pattern": _cut(one.pattern), "reason": _cut(one.reason)} for one in layer.forbidden[:MOST_RULES]
+        ],
+        "forbidden_imports": [
+            {"module": _cut(one.module), "reason": _cut(one.reason)} for one in layer.forbidden_imports[:MOST_RULES]
+        ],
+        "may_import": None if layer.may_import is None else _values(layer.may_import),
+    }
+
+
+def _values(texts: Iterable[str]) -> list[str]:
+    return [_cut(text) for text in list(texts)[:MOST_VALUES]]
+
+
+def _cut(text: str) -> str:
+    text = clean(text)
+    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"

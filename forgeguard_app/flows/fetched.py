@@ -1,0 +1,35 @@
+"""A repository's mirror with one commit in it, for work that reads a head as it is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.context import Context
+from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
+from forgeguard_app.github.tokens import NoAccess
+from forgeguard_app.store.installations import Installation
+from forgeguard_app.store.repos import Repo
+
+
+@contextlib.asynccontextmanager
+async def fetched(context: Context, installation: Installation, repo: Repo, sha: str) -> AsyncIterator[Mirror]:
+    """The mirror, held against others, with the commit brought.
+
+    Raises:
+        UserError: the repository or the commit is not readable for us any more.
+        Temporary: a passing fault.
+    """
+    try:
+        token = await context.access(installation, repo).token()
+        remote = Remote(f"{context.github_url}/{repo.full_name}.git", token.value)
+        mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", remote)
+        async with mirror.locked():
+            fresh = await mirror.prepare()
+            await mirror.fetch([sha], [], partial=fresh)
+            yield mirror
+    except CommitGone as error:
+        raise UserError("The commit is not in the repository any more.") from error
+    except (RepositoryGone, NoAccess) as error:
+        raise UserError("ForgeGuard may not read this repository's contents any more.") from error
