@@ -44,14 +44,13 @@ def _check(code: CheckCode, judging: Judging) -> dict[str, Any]:
         "gate": str(policy.gate),
         "level": "fail" if policy.level is Level.FAILURE else "warn",
         "ignore": _values(policy.ignore),
+        "fail_on": policy.fail_on,
         "problems": describe_problems(judging.problems.get(code, ())),
     }
     if code is CheckCode.A9:
         said["manifests"] = None if policy.manifests is None else _values(policy.manifests)
         said["provides"] = {_cut(name): _values(some) for name, some in list(policy.provides.items())[:MOST_VALUES]}
         said["ignore_modules"] = _values(policy.ignore_modules)
-    if code is CheckCode.W1:
-        said["fail_on"] = policy.fail_on
     return said
 
 

@@ -9,7 +9,14 @@ import structlog
 
 from forgeguard_app.flows.context import Context
 from forgeguard_app.git.mirror import discard, list_mirrors
-from forgeguard_app.store.purge import BATCH, delete_failed_jobs, delete_left, delete_old_deliveries, list_kept
+from forgeguard_app.store.purge import (
+    BATCH,
+    delete_failed_jobs,
+    delete_left,
+    delete_old_deliveries,
+    delete_old_trials,
+    list_kept,
+)
 from forgeguard_app.store.rates import delete_old_uses
 
 MAX_BATCHES = 20
@@ -28,6 +35,7 @@ async def purge_old(context: Context) -> None:
             if some < BATCH:
                 break
         await delete_failed_jobs(connection)
+        await delete_old_trials(connection)
         await delete_old_uses(connection)
     log.info("purge.done", repositories=repositories, deliveries=deliveries)
 

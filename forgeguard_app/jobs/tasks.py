@@ -23,6 +23,7 @@ from forgeguard_app.flows.record_violations import record_violations
 from forgeguard_app.flows.tell_owner import ARGUMENT as ABOUT
 from forgeguard_app.flows.tell_owner import TASK as TELL
 from forgeguard_app.flows.tell_owner import tell_owner
+from forgeguard_app.flows.try_configuration import try_configuration
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import QUEUE
 
@@ -43,6 +44,7 @@ FLOWS: dict[str, Work] = {
     "draw_starting_line": Work(draw_starting_line, "repo_id"),
     "reconcile_heads": Work(reconcile_heads, "repo_id"),
     "record_violations": Work(record_violations),
+    "try_configuration": Work(try_configuration, "trial_id"),
     TELL: Work(tell_owner, ABOUT),
 }
 MAX_PASSING_FAULTS = 200
@@ -110,7 +112,7 @@ def _task(name: str, work: Work, under_way: UnderWay) -> Callable[..., Awaitable
     return run
 
 
-_LOGGED = ("run_id", ABOUT, "repo_id", "delivery_id", "github_installation_id")
+_LOGGED = ("run_id", "trial_id", ABOUT, "repo_id", "delivery_id", "github_installation_id")
 
 
 async def _logged(work: Work, context: Context, arguments: dict[str, str], attempt: int) -> None:

@@ -269,7 +269,7 @@ async def list_checks(connection: Connection, run_id: UUID) -> list[StoredCheck]
 
 
 async def list_findings(
-    connection: Connection, run_id: UUID, check_code: str, *, counted: bool, limit: int
+    connection: Connection, run_id: UUID, check_code: str, *, counted: bool, limit: int, offset: int = 0
 ) -> list[StoredFinding]:
     """Findings of one check in their stable order; with `counted` only those the gate let through."""
     rows = await connection.fetch(
@@ -277,12 +277,13 @@ async def list_findings(
         SELECT {", ".join(f"f.{name.strip()}" for name in _FINDING.split(","))}
         FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
         WHERE c.audit_run_id = $1 AND c.check_code = $2 AND (f.is_counted OR NOT $3)
-        ORDER BY f.ordinal LIMIT $4
+        ORDER BY f.ordinal LIMIT $4 OFFSET $5
         """,  # noqa: S608
         run_id,
         check_code,
         counted,
         limit,
+        offset,
     )
     return [StoredFinding(**row) for row in rows]
 

@@ -9,6 +9,7 @@ from forgeguard_app.store.pool import Connection
 REMOVED_DAYS = 30
 DELIVERY_DAYS = 30
 FAILED_JOB_DAYS = 7
+TRIAL_DAYS = 7
 BATCH = 5_000
 
 
@@ -47,6 +48,11 @@ async def delete_failed_jobs(connection: Connection) -> None:
         """,
         FAILED_JOB_DAYS,
     )
+
+
+async def delete_old_trials(connection: Connection) -> None:
+    """Trials that nobody looks at any more."""
+    await connection.execute("DELETE FROM trials WHERE created_at < now() - make_interval(days => $1)", TRIAL_DAYS)
 
 
 async def list_kept(connection: Connection, github_repo_ids: Collection[int]) -> set[int]:

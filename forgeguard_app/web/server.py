@@ -18,7 +18,19 @@ from forgeguard_app.web.badges import branch_badge, pull_badge
 from forgeguard_app.web.health import healthz, readyz
 from forgeguard_app.web.metrics import metrics
 from forgeguard_app.web.middlewares import guarded
-from forgeguard_app.web.pages import account, allowances, audits, badges, operator, repos, rules, setup, sign_in, start
+from forgeguard_app.web.pages import (
+    account,
+    allowances,
+    audits,
+    badges,
+    configuration,
+    operator,
+    repos,
+    rules,
+    setup,
+    sign_in,
+    start,
+)
 from forgeguard_app.web.render import make_templates
 from forgeguard_app.web.schemas import show_schema
 from forgeguard_app.web.webhook import webhook
@@ -67,6 +79,10 @@ def _pages() -> list[web.RouteDef]:
         web.get(_REPO + "/allowances", allowances.show_allowances),
         web.get(_REPO + "/allowances.{form:csv|json}", allowances.export_allowances),
         web.post(_REPO + "/allowances/{allowance_id}/end", allowances.end),
+        web.get(_REPO + "/configuration", configuration.show_configuration),
+        web.post(_REPO + "/configuration/try", configuration.try_changed),
+        web.post(_REPO + "/configuration/propose", configuration.propose),
+        web.get(_REPO + "/trials/{trial_id}", configuration.show_trial),
         web.get(_REPO + "/events", live.repo_events),
         web.get("/audits/{run_id}", audits.show_audit),
         web.post("/audits/{run_id}/rerun", audits.rerun),

@@ -73,6 +73,7 @@ async def test_from_nothing_to_a_green_check(own_dsn: str, tmp_path: Path, tree:
             await look(page, "5-green-again")
             await page.get_by_role("link", name="Badge").click()
             await look(page, "6-badge")
+            await try_a_rule(page, place)
             await page.goto(f"{place.address}/badges/acme/shop.svg?branch=topic")
             assert "passing" in await page.content()
             for name, path in (("start", "/"), ("account", "/account"), ("installations", "/installations"), ("rules", "/rules"),
@@ -95,10 +96,27 @@ async def test_from_nothing_to_a_green_check(own_dsn: str, tmp_path: Path, tree:
             await expect(page.get_by_role("heading", name="A4 Boundary compliance")).to_be_visible()
 
 
+async def try_a_rule(page: Page, place: Site) -> None:
+    await page.goto(f"{place.address}/repos/acme/shop")
+    await page.get_by_role("link", name="Configuration").click()
+    await expect(page.get_by_text("app/api/**")).to_be_visible()
+    await look(page, "6-configuration")
+    await page.get_by_label("As it would be").fill(RULES.replace("asyncpg", "sys").replace("app/api", "app"))
+    await page.get_by_role("button", name="Try it").click()
+    await expect(page.get_by_text("No finding comes or goes").first).to_be_visible()
+    await page.get_by_label("As it would be").fill('{"layers": 1}')
+    await page.get_by_role("button", name="Try it").click()
+    await expect(page.get_by_text("boundaries.json:1:12").first).to_be_visible()
+    await look(page, "6-trial")
+    await page.goto(f"{place.address}/repos/acme/shop/allowances")
+    await look(page, "6-allowances")
+
+
 async def look_around(page: Page, place: Site, kind: str) -> None:
     for name, path in (
         ("start", "/"),
         ("repository", "/repos/acme/shop"),
+        ("configuration", "/repos/acme/shop/configuration"),
         ("account", "/account"),
         ("rules", "/rules"),
         ("api", "/api"),

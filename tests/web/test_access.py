@@ -23,6 +23,14 @@ OF_REPOSITORIES = {
     "GET /repos/{owner}/{name}/events": PAGE,
     "GET /repos/{owner}/{name}/allowances": MEMBERS,
     "GET /repos/{owner}/{name}/allowances.{form}": MEMBERS,
+    "GET /repos/{owner}/{name}/configuration": MEMBERS,
+    "POST /repos/{owner}/{name}/configuration/try": ("form", (400, 400, 404, 303), (400, 400, 403, 303)),
+    "POST /repos/{owner}/{name}/configuration/propose": RERUN,
+    "GET /repos/{owner}/{name}/trials/{trial_id}": (
+        "page",
+        (404, 404, 404, 404),
+        (404, 404, 403, 403),
+    ),  # test_configuration.py
     "GET /audits/{run_id}": PAGE,
     "GET /audits/{run_id}/events": PAGE,
     "POST /audits/{run_id}/rerun": RERUN,
@@ -116,7 +124,14 @@ async def test_each_sees_what_github_lets_them_see(product: Product, tree: WorkT
     async with Browser(product) as one, Browser(product) as two, Browser(product) as three, Browser(product) as four:
         for name, browser in zip(("owner", "member", "stranger", "nobody"), (one, two, three, four), strict=True):
             await people.enter(name, browser)
-        absent = {"form": "csv", "owner": "o", "name": "absent", "run_id": repo_id, "repo_id": run_id}
+        absent = {
+            "form": "csv",
+            "owner": "o",
+            "name": "absent",
+            "run_id": repo_id,
+            "repo_id": run_id,
+            "trial_id": run_id,
+        }
         for route, (kind, of_private, of_public) in OF_REPOSITORIES.items():
             if route.endswith("/events"):
                 continue
@@ -127,10 +142,11 @@ async def test_each_sees_what_github_lets_them_see(product: Product, tree: WorkT
                 "name": repository.name,
                 "run_id": run_id,
                 "repo_id": repo_id,
+                "trial_id": run_id,
             }
             got = [await people.status(who, kind, method, path.format(**names)) for who in people.browsers]
             assert tuple(got) == (of_private if private else of_public), route
-            for who in ("owner", "stranger") if kind != "rerun" else ("owner",):
+            for who in ("owner", "stranger") if kind not in ("rerun", "form") else ("owner",):
                 assert await people.status(who, kind, method, path.format(**absent)) == 404, route
         await one.get("/")
         assert repository.full_name in one.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
@@ -65,3 +67,25 @@ async def test_a_signed_link_that_is_passed_on_opens_no_source_of_a_private_repo
         await browser.sign_in(user)
         await browser.get(link)
         assert "password_hint" in browser.text
+
+
+async def test_a_huge_audit_is_read_page_by_page(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    rules = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}'
+    tree.commit({"boundaries.json": rules})
+    await product.verdicts(repository, await product.push(tree, repository))
+    tree.commit({"a.py": "bad\n" * 650})
+    runs = await product.verdicts(repository, await product.push(tree, repository))
+    link, seen = str(runs["A4"].details_url), []
+    async with Browser(product) as browser:
+        await browser.get(link)
+        assert "Findings 1 to 300" in browser.text
+        for _ in range(3):
+            seen += re.findall(r">a\.py:(\d+)</a>", browser.text)
+            following = re.search(r'href="([^"]+)">The next ones', browser.text)
+            if following:
+                await browser.get(following[1].replace("&amp;", "&"))
+        assert following is None
+        assert [int(number) for number in seen] == list(range(1, 651)), "each once, in order"
+        for wrong in ("?check=A4&page=0", "?check=A4&page=99999999", "?check=X&page=2", "?check=A4&page=900"):
+            assert await browser.get(link.partition("?")[0] + wrong) == 200

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from aiohttp import web
 
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.flows.rerun_audit import rerun_audit
 from forgeguard_app.store.audits import StoredCheck, StoredFinding, find_newest_run, list_checks, list_findings
@@ -17,6 +18,26 @@ from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import read_form
 
 MAX_SHOWN = 300  # findings of a check: more make the page slow, and nobody reads them
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a large audit is looked at: the first findings of every check, or a later page of one."""
+
+    check_code: str | None
+    number: int
+
+    @property
+    def offset(self) -> int:
+        """How many findings come before."""
+        return (self.number - 1) * MAX_SHOWN
+
+
+def _part(request: web.Request) -> Part:
+    code, number = request.query.get("check", ""), request.query.get("page", "")
+    if code not in tuple(CheckCode):
+        return Part(None, 1)
+    return Part(code, max(int(number), 1) if number.isascii() and number.isdigit() and len(number) < 5 else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +60,10 @@ class ShownCheck:
     allowed: list[Group]
     existing: list[Group]
     numbers: dict[str, int]
-    shown: int
-    cut: bool
+    first: int
+    last: int
+    earlier: int | None
+    later: int | None
     hidden: bool
 
 
@@ -49,9 +72,12 @@ async def show_audit(request: web.Request) -> web.Response:
     run, seen = await open_audit(request, id_of(request, "run_id"))
     async with request.app[FRONT].pool.acquire() as connection:
         newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
+        part = _part(request)
         checks = [
-            _shown(check, await list_findings(connection, run.id, check.check_code, counted=False, limit=MAX_SHOWN + 1), seen.may_write)
-            for check in await list_checks(connection, run.id)
+            _shown(check, part, await list_findings(
+                connection, run.id, check.check_code, counted=False, limit=MAX_SHOWN + 1, offset=part.offset
+            ), seen.may_write)
+            for check in await list_checks(connection, run.id) if part.check_code in (None, check.check_code)
         ]  # fmt: skip
     signature = request.query.get("signature", "")
     return await page(
@@ -64,6 +90,7 @@ async def show_audit(request: web.Request) -> web.Response:
         # A signed link may be passed on: it opens the verdict, not the source of a private repository.
         shows_source=not seen.repo.private or seen.level >= Level.READ,
         newer=newest.id if newest is not None and newest.created_at > run.created_at else None,
+        part=part,
         signature=f"?signature={signature}" if signature.isalnum() else "",
     )
 
@@ -80,7 +107,7 @@ def may_show(check_code: str, finding: StoredFinding, may_write: bool) -> bool:
     return finding.is_new or check_code != "W1" or may_write
 
 
-def _shown(check: StoredCheck, found: list[StoredFinding], may_write: bool) -> ShownCheck:
+def _shown(check: StoredCheck, part: Part, found: list[StoredFinding], may_write: bool) -> ShownCheck:
     cut, found = len(found) > MAX_SHOWN, found[:MAX_SHOWN]
     visible = [finding for finding in found if may_show(check.check_code, finding, may_write)]
     allowed = [f for f in visible if f.is_allowed]
@@ -88,7 +115,8 @@ def _shown(check: StoredCheck, found: list[StoredFinding], may_write: bool) -> S
     existing = [f for f in visible if not f.is_new and not f.is_allowed]
     return ShownCheck(
         check.check_code, check.check_name, check.result, check.detail or check.title, _groups(new), _groups(allowed), _groups(existing),
-        {"New": len(new), "Allowed": len(allowed), "Existing": len(existing)}, MAX_SHOWN, cut, len(visible) < len(found),
+        {"New": len(new), "Allowed": len(allowed), "Existing": len(existing)}, part.offset + 1, part.offset + len(found),
+        part.number - 1 or None, part.number + 1 if cut else None, len(visible) < len(found),
     )  # fmt: skip
 
 

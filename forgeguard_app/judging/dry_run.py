@@ -1,0 +1,65 @@
+"""What a changed configuration would do to a head: the whole tree judged with it and without it, and the difference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from forgeguard_app.audit.described import describe_problems
+from forgeguard_app.audit.model import CheckReport, Finding, Report
+from forgeguard_app.audit.report import detail, finding_json
+from forgeguard_app.judging.judge import Judge, Request
+from forgeguard_app.judging.source import Source
+
+TRIED = ("A4", "A9")  # secrets do not depend on a tree's rules: their settings are shown, their search is not repeated
+MOST_LISTED = 100
+
+
+async def dry_run(judge: Judge, source: Source, request: Request, overlay: dict[str, bytes]) -> dict[str, Any]:
+    """Plain values: each check as it is and as it would be, with the findings that come and go."""
+    whole = replace(request, everything=True, describe=True, secrets=False)
+    today = await judge.judge(source, whole)
+    then = await judge.judge(source, replace(whole, overlay=overlay))
+    return {
+        "checks": {code: _compared(_check(today, code), _check(then, code)) for code in TRIED},
+        "configuration": then.configuration,
+    }
+
+
+def _check(report: Report, code: str) -> CheckReport:
+    return next(check for check in report.checks if check.code == code)
+
+
+def _compared(today: CheckReport, then: CheckReport) -> dict[str, Any]:
+    come, go = _more(then.findings, today.findings), _more(today.findings, then.findings)
+    return {
+        "today": str(today.result),
+        "then": str(then.result),
+        "skipped": then.skipped,
+        "detail": detail(then),
+        "problems": describe_problems(then.problems),
+        "number_today": len(today.findings),
+        "number_then": len(then.findings),
+        "come": [finding_json(one) for one in come[:MOST_LISTED]],
+        "number_come": len(come),
+        "go": [finding_json(one) for one in go[:MOST_LISTED]],
+        "number_go": len(go),
+    }
+
+
+def _more(ours: Iterable[Finding], theirs: Iterable[Finding]) -> list[Finding]:
+    """The findings that the one has beyond the other: alike are those of one rule at one place."""
+    left = Counter(_place(one) for one in theirs)
+    found: list[Finding] = []
+    for one in ours:
+        if left[_place(one)]:
+            left[_place(one)] -= 1
+        else:
+            found.append(one)
+    return found
+
+
+def _place(finding: Finding) -> tuple[str, str, int, int]:
+    return finding.rule, finding.path, finding.line, finding.column

@@ -1,0 +1,87 @@
+"""What somebody tries without committing it: a changed configuration, or a first one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial: what is laid over the head, and what came of it."""
+
+    id: UUID
+    repo_id: UUID
+    user_id: UUID
+    kind: str
+    path: str | None
+    content: str | None
+    status: str
+    commit_sha: str | None
+    result: Mapping[str, Any] | None
+    error_detail: str | None
+    created_at: datetime
+
+
+_COLUMNS = "id, repo_id, user_id, kind, path, content, status, commit_sha, result, error_detail, created_at"
+
+
+async def insert_trial(
+    connection: Connection, repo_id: UUID, user_id: UUID, kind: str, path: str | None, content: str | None
+) -> UUID:
+    """A pending trial."""
+    found: UUID = await connection.fetchval(
+        "INSERT INTO trials (repo_id, user_id, kind, path, content) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+        repo_id,
+        user_id,
+        kind,
+        path,
+        content,
+    )
+    return found
+
+
+async def count_lately(connection: Connection, user_id: UUID) -> int:
+    """How many trials the person asked for within an hour."""
+    number: int = await connection.fetchval(
+        "SELECT count(*) FROM trials WHERE user_id = $1 AND created_at > now() - interval '1 hour'", user_id
+    )
+    return number
+
+
+async def find_trial(connection: Connection, trial_id: UUID) -> Trial | None:
+    """The trial by our key."""
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM trials WHERE id = $1", trial_id)  # noqa: S608
+    if row is None:
+        return None
+    return Trial(**{**row, "result": json.loads(row["result"]) if row["result"] else None})
+
+
+async def set_trial_done(
+    connection: Connection, trial_id: UUID, commit_sha: str | None, result: Mapping[str, Any]
+) -> None:
+    """What came of it."""
+    await connection.execute(
+        """
+        UPDATE trials SET status = 'completed', commit_sha = $2, result = $3::jsonb, completed_at = now()
+        WHERE id = $1 AND status = 'pending'
+        """,
+        trial_id,
+        commit_sha,
+        json.dumps(result, ensure_ascii=False),
+    )
+
+
+async def set_trial_failed(connection: Connection, trial_id: UUID, reason: str) -> None:
+    """Why nothing came of it."""
+    await connection.execute(
+        "UPDATE trials SET status = 'error', error_detail = $2, completed_at = now() WHERE id = $1 AND status = 'pending'",
+        trial_id,
+        reason,
+    )
