@@ -12,7 +12,10 @@ from pathlib import Path
 
 from forgeguard_app.audit.engine import audit
 from forgeguard_app.git.command import EMPTY_TREE, Repository
-from forgeguard_app.judging.judge import Judge, LocalSource, Request, _Gathering
+from forgeguard_app.judging.gathering import Gathering
+from forgeguard_app.judging.judge import Judge
+from forgeguard_app.judging.request import Request
+from forgeguard_app.judging.source import LocalSource
 
 FILES = 6_000
 ROUNDS = 20
@@ -72,7 +75,7 @@ async def _measure(folder: Path) -> None:
         _git(folder, "commit", "--quiet", "--all", "--message", "one file")
         request = Request(_git(folder, "rev-parse", "HEAD"), base)
         began = time.perf_counter()
-        change, facts, judging = await _Gathering(judge.cache, source, request).gather()
+        change, facts, judging = await Gathering(judge.cache, source, request).gather()
         gathered = time.perf_counter()
         audit(change, facts, judging, judge.cache.memo)
         alone.append(time.perf_counter() - gathered)

@@ -13,8 +13,10 @@ from forgeguard_app.cli.formats import FORMATS
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.git.command import EMPTY_TREE, GitError
 from forgeguard_app.git.range import resolve
-from forgeguard_app.judging.judge import Judge, LocalSource, Request
+from forgeguard_app.judging.judge import Judge
 from forgeguard_app.judging.local_range import choose_range, open_repository
+from forgeguard_app.judging.request import Request
+from forgeguard_app.judging.source import LocalSource
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

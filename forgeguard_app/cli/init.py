@@ -12,8 +12,9 @@ from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.git.command import GitError
 from forgeguard_app.git.range import resolve
 from forgeguard_app.judging.first_rules import FirstRules, propose_first
-from forgeguard_app.judging.judge import Judge, LocalSource
+from forgeguard_app.judging.judge import Judge
 from forgeguard_app.judging.local_range import open_repository
+from forgeguard_app.judging.source import LocalSource
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,8 +24,8 @@ from forgeguard_app.git.command import GitError, GitTimeout
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.tokens import NoAccess
-from forgeguard_app.judging.judge import Request
 from forgeguard_app.judging.mirror_source import MirrorSource
+from forgeguard_app.judging.request import Request
 from forgeguard_app.store.allowances import list_in_force
 from forgeguard_app.store.audits import Run, Verdict, begin_run, find_run, hand_back, store_verdict
 from forgeguard_app.store.installations import Installation, find_installation

@@ -16,9 +16,9 @@ from forgeguard_app.flows.outlet import can_record
 from forgeguard_app.flows.owner_policy import owner_settings
 from forgeguard_app.git.command import EMPTY_TREE
 from forgeguard_app.github.tokens import PROPOSE
-from forgeguard_app.judging.judge import Request
 from forgeguard_app.judging.known_violations import Proposal, propose_known
 from forgeguard_app.judging.mirror_source import MirrorSource
+from forgeguard_app.judging.request import Request
 from forgeguard_app.store.audits import Run, find_run, list_findings
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.repos import Repo, get_repo

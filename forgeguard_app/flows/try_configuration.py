@@ -24,8 +24,8 @@ from forgeguard_app.github.events import good_ref
 from forgeguard_app.github.tokens import PROPOSE
 from forgeguard_app.judging.dry_run import dry_run
 from forgeguard_app.judging.first_rules import FirstRules, propose_first
-from forgeguard_app.judging.judge import Request
 from forgeguard_app.judging.mirror_source import MirrorSource
+from forgeguard_app.judging.request import Request
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import Connection, Pool

@@ -10,7 +10,8 @@ from typing import Any
 from forgeguard_app.audit.described import describe_problems
 from forgeguard_app.audit.model import CheckReport, Finding, Report
 from forgeguard_app.audit.report import detail, finding_json
-from forgeguard_app.judging.judge import Judge, Request
+from forgeguard_app.judging.judge import Judge
+from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.source import Source
 
 TRIED = ("A4", "A9")  # secrets do not depend on a tree's rules: their settings are shown, their search is not repeated

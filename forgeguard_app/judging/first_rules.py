@@ -14,7 +14,9 @@ from forgeguard_app.audit.model import CheckCode, Level, Report
 from forgeguard_app.audit.policy import Settings
 from forgeguard_app.git.blobs import read_blobs, read_tree
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.judging.judge import READ_AT_ONCE, Judge, Request
+from forgeguard_app.judging.gathering import READ_AT_ONCE
+from forgeguard_app.judging.judge import Judge
+from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.source import Source
 
 CONFIGURATION = ".github/forgeguard.yml"

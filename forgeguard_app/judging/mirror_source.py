@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from forgeguard_app.git.command import Repository
 from forgeguard_app.git.mirror import Mirror
 from forgeguard_app.git.range import touched_blobs
-from forgeguard_app.judging.judge import Request
+from forgeguard_app.judging.request import Request
 
 
 @dataclass

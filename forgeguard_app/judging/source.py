@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from forgeguard_app.git.command import Repository
@@ -22,3 +23,19 @@ class Source(Protocol):
 
     async def bring_touched(self) -> None:
         """Brings every blob on either side of a change in the range, whatever is there already."""
+
+
+@dataclass(frozen=True)
+class LocalSource:
+    """A repository that is whole."""
+
+    repository: Repository
+
+    async def ensure(self, needed: set[str]) -> None:
+        """Nothing to bring."""
+
+    async def ensure_range(self) -> None:
+        """Nothing to bring."""
+
+    async def bring_touched(self) -> None:
+        """Nothing to bring."""

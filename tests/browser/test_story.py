@@ -99,7 +99,7 @@ async def test_from_nothing_to_a_green_check(own_dsn: str, tmp_path: Path, tree:
 async def try_a_rule(page: Page, place: Site) -> None:
     await page.goto(f"{place.address}/repos/acme/shop")
     await page.get_by_role("link", name="Configuration").click()
-    await expect(page.get_by_text("app/api/**")).to_be_visible()
+    await expect(page.get_by_text("app/api/**", exact=True)).to_be_visible()
     await look(page, "6-configuration")
     await page.get_by_label("As it would be").fill(RULES.replace("asyncpg", "sys").replace("app/api", "app"))
     await page.get_by_role("button", name="Try it").click()

@@ -62,6 +62,9 @@ async def test_the_page_says_how_the_files_were_understood(product: Product, tre
             "&lt;b&gt;no&lt;/b&gt;",
         ):
             assert said in browser.text
+        assert "app/db/**&#34;}" in browser.text, "the file as it is is there to be changed"
+        await browser.get(f"{path}?file=.github/forgeguard.yml")
+        assert "gate: all\nignore" in browser.text
         tree.commit({"boundaries.json": "{"})
         await product.verdicts(repository, await product.push(tree, repository))
         await browser.get(path)

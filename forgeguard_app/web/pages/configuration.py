@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
+from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.flows.try_configuration import begin_first_rules, begin_trial, list_paths
 from forgeguard_app.store.repos import Repo, find_configuration
@@ -24,6 +25,9 @@ async def show_configuration(request: web.Request) -> web.Response:
     front = request.app[FRONT]
     async with front.pool.acquire() as connection:
         known = await find_configuration(connection, seen.repo.id)
+    texts: dict[str, str] = known[1]["files"] if known else {}
+    asked = request.query.get("file", "")
+    chosen = asked if asked in texts else BOUNDARIES if BOUNDARIES in texts else next(iter(texts), BOUNDARIES)
     return await page(
         request,
         "configuration.html",
@@ -32,7 +36,8 @@ async def show_configuration(request: web.Request) -> web.Response:
         configuration=known[1] if known else None,
         paths=await list_paths(front.pool, seen.repo),
         may_write=seen.may_write,
-        signed_in=True,
+        texts=texts,
+        chosen=chosen,
     )
 
 

@@ -1,0 +1,289 @@
+"""All that the engine needs of one range: trees, then configuration, then facts, then lines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from forgeguard_app.audit.boundaries.match import LayerMap
+from forgeguard_app.audit.boundaries.parse import Boundaries
+from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
+from forgeguard_app.audit.configuration import (
+    Configuration,
+    Judging,
+    boundary_paths,
+    choose,
+    configuration_paths,
+    read_configuration,
+    read_policy,
+)
+from forgeguard_app.audit.engine import Change
+from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.model import CheckCode, Gate
+from forgeguard_app.audit.policy import POLICY_PATHS
+from forgeguard_app.audit.report import clean
+from forgeguard_app.audit.requirements.declared import included_paths
+from forgeguard_app.audit.requirements.python import read_manifest
+from forgeguard_app.audit.secrets.scanner import AddedBlock
+from forgeguard_app.git.blobs import read_blobs, read_index, read_tree
+from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjects
+from forgeguard_app.git.patches import Added
+from forgeguard_app.git.range import PathChange, RangeLines, added_lines, lines_of_range, list_changes
+from forgeguard_app.judging.facts_cache import FactsCache
+from forgeguard_app.judging.request import Request
+from forgeguard_app.judging.source import Source
+
+READ_AT_ONCE = 2_000
+MAX_INCLUDE_ROUNDS = 5
+_OVERLAY = "overlay:"
+MOST_TEXTS, MAX_TEXT_CHARS = 10, 50_000  # of configuration files that a page shows
+
+
+@dataclass
+class Gathering:
+    """One range being gathered: trees, then configuration, then facts, then lines."""
+
+    cache: FactsCache
+    source: Source
+    request: Request
+    texts: dict[str, bytes] = field(default_factory=dict)
+    too_large: set[str] = field(default_factory=set)
+
+    async def gather(self) -> tuple[Change, Facts, Judging]:
+        """Everything, brought and read."""
+        request, repository = self.request, self.source.repository
+        head_files, changes = await asyncio.gather(
+            read_tree(repository, request.head) if request.head else read_index(repository), self._changes()
+        )
+        before = _before(head_files, changes, request.everything)
+        head_files = {**head_files, **self._laid_over()}
+        head, base = Tree(head_files), Tree(before)
+        judging = await self._configure(head, base)
+        ranged = await self._facts(head, base, changes, judging)
+        standing = await self._standing(head, changes, judging)
+        change = Change(
+            head_sha=request.head,
+            base_sha=None if request.everything or request.base == EMPTY_TREE else request.base,
+            head=head,
+            base=base,
+            changed={c.path for c in changes} | {c.old_path for c in changes if c.old_path and not c.blob},
+            renames={c.path: c.old_path for c in changes if c.old_path and c.blob and c.old_path != c.path},
+            touched=_touched(ranged.added),
+            added=() if request.everything else tuple(_blocks(ranged.added)),
+            standing=standing if not request.everything else (),
+            everything=request.everything,
+            remarks=self._remarks(head, ranged, changes),
+            allowed=request.allowed,
+        )
+        if request.everything:
+            change = replace(change, added=standing)
+        return change, Facts(self.cache.python, self.cache.matches, self.texts), judging
+
+    def texts_of(self, head: Tree, judging: Judging) -> dict[str, str]:
+        """The files of head that configure us, as far as a page can show them."""
+        paths = [*POLICY_PATHS, *(file.path for file in judging.boundaries)]
+        found = {path: self._text(head, path) for path in paths if path in head.blobs}
+        texts = {
+            clean(path): clean(data.decode("utf-8", "replace")) for path, data in found.items() if data is not None
+        }
+        return {path: text for path, text in list(texts.items())[:MOST_TEXTS] if len(text) <= MAX_TEXT_CHARS}
+
+    def _laid_over(self) -> dict[str, str]:
+        """The overlay's files under names that no blob has; their texts are known from here on."""
+        names = {path: f"{_OVERLAY}{sha256(data).hexdigest()}" for path, data in self.request.overlay.items()}
+        self.texts.update((names[path], data) for path, data in self.request.overlay.items())
+        return names
+
+    async def _changes(self) -> list[PathChange]:
+        if self.request.everything:
+            return []
+        repository, base, head = self.source.repository, self.request.base, self.request.head
+        try:
+            return await list_changes(repository, base, head)
+        except GitLacksObjects:  # to tell a rename from a new file, git reads contents
+            await self.source.bring_touched()
+            return await list_changes(repository, base, head)
+
+    async def _configure(self, head: Tree, base: Tree) -> Judging:
+        request = self.request
+        target = base
+        if request.target is not None and request.target != request.base:
+            target = Tree(await read_tree(self.source.repository, request.target))
+        head_config = await self._configuration(head)
+        has_base = not request.everything and request.base != EMPTY_TREE
+        base_config = await self._configuration(target) if has_base else None
+        enforced = request.owner.enforce.policy == "target"
+        judging = choose(head_config, base_config, target_judges=enforced, fork=request.fork, owner=request.owner)
+        notes = {code: (*request.remarks, *judging.notes.get(code, ())) for code in CheckCode}
+        return replace(judging, notes=notes)
+
+    async def _configuration(self, tree: Tree) -> Configuration:
+        await self._read_texts(tree, configuration_paths(tree))
+        owner, is_owners = self.request.owner, self.request.owner_file
+        policy, _ = read_policy(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
+        named, _ = boundary_paths(policy, tree)
+        await self._read_texts(tree, named)
+        return read_configuration(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
+
+    def _text(self, tree: Tree, path: str) -> bytes | None:
+        return self.texts.get(tree.blobs[path])
+
+    async def _read_texts(self, tree: Tree, paths: Iterable[str]) -> None:
+        wanted = {tree.blobs[path] for path in paths if path in tree.blobs} - self.texts.keys() - self.too_large
+        if wanted:
+            await self.source.ensure(wanted)
+            blobs = await read_blobs(self.source.repository, wanted)
+            self.texts.update(blobs.data)
+            self.too_large |= blobs.too_large
+
+    async def _facts(self, head: Tree, base: Tree, changes: list[PathChange], judging: Judging) -> RangeLines:
+        """Brings and reads all that is not known yet, and the added lines beside it."""
+        policy = judging.policy
+        wanted = {
+            blob: what
+            for blob, what in _wanted(self.cache, (head, base), judging).items()
+            if not blob.startswith(_OVERLAY)
+        }
+        manifests = {path for tree in (head, base) for path in manifest_paths(tree, policy[CheckCode.A9])}
+        changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
+        texts = {tree.blobs[path] for tree in (head, base) for path in manifests if path in tree.blobs}
+        await self.source.ensure({*wanted, *changed, *texts} - self.texts.keys())
+        await self.source.ensure_range()
+        ranged, _ = await asyncio.gather(self._lines(), self._read_manifests(head, base, manifests))
+        names = list(wanted)
+        for start in range(0, len(names), READ_AT_ONCE):
+            some = names[start : start + READ_AT_ONCE]
+            blobs = await read_blobs(self.source.repository, some)
+            self.too_large |= blobs.too_large
+            await asyncio.to_thread(_learn, self.cache, blobs.data, wanted)
+        return ranged
+
+    async def _lines(self) -> RangeLines:
+        request, repository = self.request, self.source.repository
+        if request.everything:
+            return RangeLines((), 0)
+        if request.head is None:
+            return RangeLines(await added_lines(repository, request.base, None), 0)
+        try:
+            return await lines_of_range(repository, request.base, request.head)
+        except GitLacksObjects:  # a merged branch may start from contents that neither end has
+            await self.source.bring_touched()
+            return await lines_of_range(repository, request.base, request.head)
+
+    async def _read_manifests(self, head: Tree, base: Tree, paths: set[str]) -> None:
+        """Manifests, and what they include, round by round."""
+        pending = set(paths)
+        for _ in range(MAX_INCLUDE_ROUNDS):
+            for tree in (head, base):
+                await self._read_texts(tree, pending)
+            found: set[str] = set()
+            for tree in (head, base):
+                for path in pending & tree.blobs.keys():
+                    data = self.texts.get(tree.blobs[path])
+                    if data is not None:
+                        found |= {included for included, _ in included_paths(read_manifest(path, data))}
+            pending = found - paths
+            paths = paths | pending
+            if not pending:
+                return
+
+    async def _standing(self, head: Tree, changes: list[PathChange], judging: Judging) -> tuple[AddedBlock, ...]:
+        """What stands in the files that the gate of W1 asks for, as blocks of no commit."""
+        policy = judging.policy[CheckCode.W1]
+        whole = self.request.everything or self.request.whole_secrets
+        if not policy.enabled or not self.request.secrets or (policy.gate is Gate.NEW and not whole):
+            return ()
+        everything = whole or policy.gate is Gate.ALL
+        paths = list(head.blobs) if everything else [change.path for change in changes if change.blob]
+        paths = [path for path in paths if path not in self.request.overlay]
+        blocks: list[AddedBlock] = []
+        await self.source.ensure({head.blobs[path] for path in paths if path in head.blobs})
+        for start in range(0, len(paths), READ_AT_ONCE):
+            some = [path for path in paths[start : start + READ_AT_ONCE] if path in head.blobs]
+            blobs = await read_blobs(self.source.repository, [head.blobs[path] for path in some])
+            self.too_large |= blobs.too_large
+            for path in some:
+                data = blobs.data.get(head.blobs[path])
+                if data is not None and b"\0" not in data[:8_000]:
+                    blocks.append(AddedBlock(path, None, 1, data))
+        return tuple(blocks)
+
+    def _remarks(
+        self, head: Tree, ranged: RangeLines, changes: list[PathChange]
+    ) -> Mapping[CheckCode, tuple[str, ...]]:
+        large = sorted(path for path, blob in head.blobs.items() if blob in self.too_large) if self.too_large else []
+        remarks: dict[CheckCode, tuple[str, ...]] = {}
+        if large:
+            shown = ", ".join(f"`{path}`" for path in large[:5]) + (" and others" if len(large) > 5 else "")
+            said = (f"Not read, larger than {BIG_FILE_BYTES >> 20} MB: {shown}.",)
+            remarks = dict.fromkeys(CheckCode, said)
+        if ranged.left_out:
+            said_w1 = (f"{ranged.left_out} commit(s) were too large for the secrets scan and were not read.",)
+            remarks[CheckCode.W1] = (*remarks.get(CheckCode.W1, ()), *said_w1)
+        quiet = self.request.everything or self.request.whole_secrets
+        if not quiet and not changes and self.request.head is not None:
+            remarks = {
+                code: (*remarks.get(code, ()), "The range is empty: head and base hold the same files.")
+                for code in CheckCode
+            }
+        return remarks
+
+
+def _before(head: Mapping[str, str], changes: Iterable[PathChange], everything: bool) -> dict[str, str]:
+    """The files of the base, from those of head and what changed."""
+    if everything:
+        return {}
+    files = dict(head)
+    for change in changes:
+        if change.blob and change.path != change.old_path:
+            files.pop(change.path, None)
+    # A changed file keeps its place, so that trees of the same files list them alike.
+    files.update((change.old_path, change.old_blob) for change in changes if change.old_path)
+    return files
+
+
+def _touched(added: Iterable[Added]) -> dict[str, set[int]]:
+    """The line numbers that the commits added, by path: where a finding counts as the new one of several alike."""
+    touched: dict[str, set[int]] = {}
+    for item in added:
+        touched.setdefault(item.path, set()).update(range(item.first_line, item.first_line + len(item.lines)))
+    return touched
+
+
+def _wanted(cache: FactsCache, trees: Iterable[Tree], judging: Judging) -> dict[str, tuple[bool, frozenset[str]]]:
+    """The blobs to read: whether for their imports, and for which patterns."""
+    wanted: dict[str, tuple[bool, frozenset[str]]] = {}
+    maps = [
+        _layer_map(cache, file, judging) for file in judging.boundaries if any(layer.forbidden for layer in file.layers)
+    ]
+    for tree in trees:
+        python = set(tree.python_paths)
+        for path, blob in tree.blobs.items():
+            patterns: frozenset[str] = frozenset()
+            for layer_map in maps:
+                layers = layer_map.layers_of(path)
+                if layers:
+                    patterns |= {rule.pattern for layer in layers for rule in layer.forbidden}
+            is_python = path in python
+            if (is_python or patterns) and cache.lacks(blob, patterns, python=is_python):
+                before = wanted.get(blob, (False, frozenset()))
+                wanted[blob] = (before[0] or is_python, before[1] | patterns)
+    return wanted
+
+
+def _layer_map(cache: FactsCache, boundaries: Boundaries, judging: Judging) -> LayerMap:
+    ignore = judging.policy[CheckCode.A4].ignore
+    return cache.memo.context(("layers", boundaries, ignore), lambda: LayerMap(boundaries, ignore))
+
+
+def _learn(cache: FactsCache, data: Mapping[str, bytes], wanted: Mapping[str, tuple[bool, frozenset[str]]]) -> None:
+    for blob, content in data.items():
+        python, patterns = wanted[blob]
+        cache.learn(blob, content, patterns, python=python)
+
+
+def _blocks(added: Iterable[Added]) -> Iterable[AddedBlock]:
+    for item in added:
+        yield AddedBlock(item.path, item.commit or None, item.first_line, b"\n".join(item.lines))

@@ -1,0 +1,38 @@
+"""What is to be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from forgeguard_app.audit.model import CheckCode
+from forgeguard_app.audit.policy import Settings
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to judge. `head` None is the index; `base` is a commit or EMPTY_TREE.
+
+    `target` is the commit whose configuration judges where head's does not (`base` where None). `owner_file`
+    tells the owner's `.github` repository. `whole_secrets` counts
+    what stands in the whole tree as existing secrets. With `everything`
+    the whole tree of head is judged and every finding counts as new. `overlay` are files laid over head's, which
+    are configuration alone: what they would do is tried before they are committed. With `excerpts` new findings carry
+    the lines around them, with `describe` the report says how the configuration was understood; without `secrets` the
+    tree's files are not looked through for them. `allowed` are the fingerprints, by check, that somebody allowed.
+    """
+
+    head: str | None
+    base: str
+    target: str | None = None
+    everything: bool = False
+    fork: bool = False
+    owner: Settings = field(default_factory=Settings)
+    owner_file: bool = False
+    whole_secrets: bool = False
+    remarks: tuple[str, ...] = ()
+    overlay: Mapping[str, bytes] = field(default_factory=dict)
+    excerpts: bool = False
+    describe: bool = False
+    secrets: bool = True
+    allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
