@@ -1,0 +1,90 @@
+"""The phases contract, read into the plan that a build works through."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from forgeguard_app.audit.model import Problem
+
+MAX_PHASES = 50
+_HEADING = re.compile(r"##\s+Phase\s+(\d{1,4})\s*(?:[:.–—-]\s*(.*?))?\s*$")
+_OBJECTIVE = re.compile(r"\*\*Objective\.?\*\*[.:]?\s*(.*)")
+_LISTS = {"deliverables": "deliverables", "exit criteria": "exit_criteria"}
+_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+(.*\S)")
+
+
+@dataclass(slots=True)
+class Phase:
+    """One step of a build: what for, what is to be there, and how one knows. `line` is where it stands, 1-based."""
+
+    number: int
+    name: str
+    line: int
+    objective: str = ""
+    deliverables: list[str] = field(default_factory=list)
+    exit_criteria: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """As pages and branches of talk call it."""
+        return f"Phase {self.number}: {self.name}" if self.name else f"Phase {self.number}"
+
+
+def read_plan(text: str, path: str = "phases.md") -> tuple[list[Phase], tuple[Problem, ...]]:
+    """The phases in their order, and all that is wrong with the text, each with its place."""
+    phases: list[Phase] = []
+    problems: list[Problem] = []
+    into = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        heading = _HEADING.match(line)
+        if heading:
+            phases.append(Phase(int(heading[1]), (heading[2] or "").strip(), number))
+            into = ""
+        elif line.startswith("## "):
+            into = "elsewhere"
+        elif phases and into != "elsewhere":
+            into = _take(phases[-1], line, into)
+    if not phases:
+        problems.append(
+            Problem(path, 1, 1, "there is no phase: a phase begins with a heading such as '## Phase 0: Genesis'")
+        )
+    if len(phases) > MAX_PHASES:
+        problems.append(
+            Problem(
+                path, phases[MAX_PHASES].line, 1, f"{len(phases)} phases; a build works through at most {MAX_PHASES}"
+            )
+        )
+    for place, phase in enumerate(phases[: MAX_PHASES + 1]):
+        problems += [Problem(path, phase.line, 1, said) for said in _wrong(phase, place)]
+    return phases, tuple(problems)
+
+
+def _take(phase: Phase, line: str, into: str) -> str:
+    if line.startswith("###"):
+        return _LISTS.get(line.lstrip("# ").strip().rstrip(":").lower(), "")
+    if objective := _OBJECTIVE.match(line.strip()):
+        phase.objective = objective[1].strip()
+        return "objective"
+    if into == "objective" and line.strip():
+        phase.objective = f"{phase.objective} {line.strip()}".strip()
+    elif into in _LISTS.values() and (item := _ITEM.match(line)):
+        getattr(phase, into).append(item[1])
+    elif into in _LISTS.values() and line.startswith("  ") and line.strip() and getattr(phase, into):
+        getattr(phase, into)[-1] += f" {line.strip()}"
+    return into
+
+
+def _wrong(phase: Phase, place: int) -> list[str]:
+    said: list[str] = []
+    if phase.number != place:
+        said.append(
+            f"this is the phase number {place}, but it calls itself {phase.number}: phases are numbered from 0 without a gap"
+        )
+    if not phase.objective:
+        said.append(f"phase {phase.number} has no '**Objective.** …'")
+    if not phase.deliverables:
+        said.append(f"phase {phase.number} has no list under '### Deliverables'")
+    if not phase.exit_criteria:
+        said.append(f"phase {phase.number} has no list under '### Exit criteria'")
+    return said

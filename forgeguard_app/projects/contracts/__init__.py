@@ -1,0 +1,1 @@
+"""The ten contracts, rendered from the answers: one function a contract."""

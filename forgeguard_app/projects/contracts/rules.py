@@ -1,0 +1,55 @@
+"""The contracts that machines judge by: boundaries, which A4 takes as it is, and phases, which a build works through."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from forgeguard_app.projects.answers import Answers, Row
+from forgeguard_app.projects.contracts.words import bullets, document, sentence
+
+
+def boundaries(name: str, answers: Answers) -> str:
+    """A boundaries.json: the layers from the top, and what each must not import."""
+    rows = answers.rows("boundaries.layers")
+    names = [row["name"] for row in rows]
+    described: dict[str, Any] = {
+        "description": f"The layers of {name}, from the top: upper ones may import lower ones.",
+        "layers": [_layer(row, names) for row in rows],
+    }
+    if len(names) > 1:
+        described["order"] = names
+    described["exhaustive"] = answers.text("boundaries.exhaustive") == "yes"
+    described["acyclic"] = True
+    return json.dumps(described, ensure_ascii=False, indent=2) + "\n"
+
+
+def _layer(row: Row, names: list[str]) -> dict[str, Any]:
+    layer: dict[str, Any] = {"name": row["name"], "glob": row["glob"]}
+    if forbidden := _names(row["forbidden_imports"]):
+        reason = row["reason"] or f"{row['name']} does not reach for it"
+        layer["forbidden_imports"] = [{"module": module, "reason": reason} for module in forbidden]
+    if row["may_import"]:
+        layer["may_import"] = [one for one in _names(row["may_import"]) if one in names and one != row["name"]]
+    return layer
+
+
+def _names(text: str) -> list[str]:
+    return [part for one in text.split(",") if (part := one.strip()) and part != "-"]
+
+
+def phases(name: str, answers: Answers) -> str:
+    """What is built in which order, in the form that `build_plan` reads."""
+    parts = [_phase(number, row) for number, row in enumerate(answers.rows("phases.phases"))]
+    return document(
+        f"{name}: phases",
+        "A build works through these one by one. Each is audited by the boundaries before the next begins, and each has to meet its exit criteria.\n",
+        *parts,
+    )
+
+
+def _phase(number: int, row: Row) -> str:
+    return (
+        f"## Phase {number}: {row['name']}\n\n**Objective.** {sentence(row['objective'])}\n\n"
+        f"### Deliverables\n\n{bullets(row['deliverables'].splitlines())}\n\n### Exit criteria\n\n{bullets(row['exit_criteria'].splitlines())}\n"
+    )

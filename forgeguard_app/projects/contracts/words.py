@@ -1,0 +1,56 @@
+"""Small pieces that the contracts' templates are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from keyword import iskeyword
+
+_NOT_NAME = re.compile(r"[^a-z0-9]+")
+
+
+def package_of(name: str) -> str:
+    """The project's name as a Python package."""
+    found = _NOT_NAME.sub("_", name.lower()).strip("_")[:40].strip("_")
+    return found if found and not found[0].isdigit() and not iskeyword(found) else "app"
+
+
+def distribution_of(name: str) -> str:
+    """The project's name as a distribution."""
+    return package_of(name).replace("_", "-")
+
+
+def sentence(text: str) -> str:
+    """The text, ended as a sentence."""
+    text = text.strip()
+    ended = (
+        not text or text.endswith((".", "!", "?", "…", ":")) or (text[0] == text[-1] == "`" and text.count("`") == 2)
+    )
+    return text if ended else f"{text}."
+
+
+def bullets(items: Iterable[str]) -> str:
+    """A list, each item a sentence."""
+    return "\n".join(f"- {sentence(item)}" for item in items)
+
+
+def section(title: str, body: str, level: int = 2) -> str:
+    """A heading with what stands below it; nothing where nothing does."""
+    return f"{'#' * level} {title}\n\n{body.strip()}\n" if body.strip() else ""
+
+
+def document(title: str, *sections: str) -> str:
+    """A whole contract."""
+    return "\n".join([f"# {title}\n", *(one for one in sections if one)]).rstrip() + "\n"
+
+
+def cell(text: str) -> str:
+    """Text inside a Markdown table."""
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; nothing without rows."""
+    lines = [f"| {' | '.join(cell(one) for one in row)} |" for row in rows]
+    names = list(heads)
+    return "\n".join([f"| {' | '.join(names)} |", f"|{'---|' * len(names)}", *lines]) if lines else ""
