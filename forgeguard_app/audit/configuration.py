@@ -8,9 +8,9 @@ broken one at the target is passed over and said.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from forgeguard_app.audit.boundaries.parse import DEFAULT_PATHS, Boundaries, read_boundaries
+from forgeguard_app.audit.boundaries.parse import CONTRACT_PATH, DEFAULT_PATHS, Boundaries, read_boundaries
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.loosening import boundaries_loosened, policy_loosened
 from forgeguard_app.audit.model import CheckCode, Problem
@@ -157,8 +157,30 @@ def choose(
             policies[code] = head.policy[code]
             notes[code] = ("The target's configuration is broken; judged by the one at head.",)
         if code is CheckCode.W1:
-            exceptions = base.exceptions
+            exceptions = replace(base.exceptions, inline=not fork)
     return Judging(policies, boundaries, exceptions, head.problems, notes)
+
+
+def by_contract(judging: Judging, text: str, remark: str) -> Judging:
+    """Where the repository names no boundaries, those of its project judge A4."""
+    own = (
+        judging.boundaries or judging.policy[CheckCode.A4].boundaries is not None or judging.problems.get(CheckCode.A4)
+    )
+    boundaries, problems = read_boundaries(text, CONTRACT_PATH)
+    if own or problems:
+        return judging
+    notes = {**judging.notes, CheckCode.A4: (remark, *judging.notes.get(CheckCode.A4, ()))}
+    return replace(judging, boundaries=(boundaries,), notes=notes)
+
+
+def by_contract_alone(head: Configuration, target: Configuration | None, text: str, owner: Settings) -> Judging:
+    """The project's boundaries and the target's settings judge; head's files are validated, and decide nothing."""
+    defaults = resolve(laid_over(owner, Settings()))
+    trusted = target.policy if target is not None and not target.policy_broken else defaults
+    policy = {**trusted, CheckCode.A4: replace(trusted[CheckCode.A4], boundaries=None)}
+    boundaries, _ = read_boundaries(text, CONTRACT_PATH)
+    exceptions = replace(target.exceptions if target is not None else Exceptions(), inline=False)
+    return Judging(policy, (boundaries,), exceptions, head.problems, {})
 
 
 def _loosened(code: CheckCode, base: Configuration, head: Configuration) -> list[str]:

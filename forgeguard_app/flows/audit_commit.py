@@ -25,11 +25,12 @@ from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.judging.mirror_source import MirrorSource
-from forgeguard_app.judging.request import Request
+from forgeguard_app.judging.request import Contract, Request
 from forgeguard_app.store.allowances import list_in_force
 from forgeguard_app.store.audits import Run, Verdict, begin_run, find_run, hand_back, store_verdict
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.projects import JudgingContract, find_boundaries_of
 from forgeguard_app.store.pulls import list_open_pulls
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import Repo, get_repo, lock_repo, set_configuration
@@ -195,6 +196,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             pulls=await list_open_pulls(connection, repo.id, run.commit_sha, run.branch),
         )
         allowed = await list_in_force(connection, repo.id)
+        contract = await find_boundaries_of(connection, repo.id)
     url = f"{context.github_url}/{repo.full_name}.git"
     mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", Remote(url, token))
     async with mirror.locked():
@@ -213,12 +215,21 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             remarks=base.remarks,
             excerpts=True,
             describe=run.branch == repo.default_branch and run.trigger != "rerun",  # an old head may be run again
+            contract=_contract(context, contract),
             allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
         )
         report = await context.judge.judge(MirrorSource(mirror, request), request)
         if repo.full_name.endswith("/.github") and run.branch == repo.default_branch:
             await keep_owner_policy(context, mirror.repository, installation, run.commit_sha)
     return report
+
+
+def _contract(context: Context, found: JudgingContract | None) -> Contract | None:
+    """The project's boundaries, for a repository that has none of its own."""
+    if found is None:
+        return None
+    remark = f"Judged by the boundaries of the project “{found.name}”: {context.address}/projects/{found.project_id}/contracts/boundaries"
+    return Contract(found.content, remark)
 
 
 async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict, *, tell: bool) -> None:

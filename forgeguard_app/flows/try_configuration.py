@@ -31,7 +31,15 @@ from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import Repo, find_configuration, get_repo
-from forgeguard_app.store.trials import Trial, count_lately, find_trial, insert_trial, set_trial_done, set_trial_failed
+from forgeguard_app.store.trials import (
+    NewTrial,
+    Trial,
+    count_lately,
+    find_trial,
+    insert_trial,
+    set_trial_done,
+    set_trial_failed,
+)
 
 MAX_CONTENT_CHARS = 150_000
 MAX_AN_HOUR = 60
@@ -50,7 +58,9 @@ async def begin_trial(pool: Pool, person: Person, repo: Repo, path: str, content
             raise UserError("Only forgeguard.yml and the boundaries files of this repository can be tried here.")
         if len(content) > MAX_CONTENT_CHARS:
             raise UserError(f"The file has more than {MAX_CONTENT_CHARS:,} characters.")
-        return await _begin(connection, person, repo, "configuration", path, content.replace("\r\n", "\n"))
+        return await begin(
+            connection, NewTrial(repo.id, person.user_id, "configuration", path, content.replace("\r\n", "\n"))
+        )
 
 
 async def begin_first_rules(pool: Pool, person: Person, repo: Repo) -> UUID:
@@ -60,7 +70,7 @@ async def begin_first_rules(pool: Pool, person: Person, repo: Repo) -> UUID:
         UserError: the person asks too often.
     """
     async with pool.acquire() as connection, connection.transaction():
-        return await _begin(connection, person, repo, "first_rules", None, None)
+        return await begin(connection, NewTrial(repo.id, person.user_id, "first_rules"))
 
 
 async def list_paths(pool: Pool, repo: Repo) -> list[str]:
@@ -75,12 +85,15 @@ async def _paths(connection: Connection, repo: Repo) -> list[str]:
     return list(dict.fromkeys(("boundaries.json", *POLICY_PATHS, *DEFAULT_PATHS, *named)))
 
 
-async def _begin(
-    connection: Connection, person: Person, repo: Repo, kind: str, path: str | None, content: str | None
-) -> UUID:
-    if await count_lately(connection, person.user_id) >= MAX_AN_HOUR:
+async def begin(connection: Connection, new: NewTrial) -> UUID:
+    """The trial and its job.
+
+    Raises:
+        UserError: the person asks too often.
+    """
+    if await count_lately(connection, new.user_id) >= MAX_AN_HOUR:
         raise UserError(f"You tried {MAX_AN_HOUR} times within an hour; wait a little.")
-    trial_id = await insert_trial(connection, repo.id, person.user_id, kind, path, content)
+    trial_id = await insert_trial(connection, new)
     await enqueue(connection, "try_configuration", {"trial_id": str(trial_id)}, priority=PRIORITY)
     return trial_id
 

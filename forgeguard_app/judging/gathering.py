@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import Any
 
 from forgeguard_app.audit.boundaries.match import LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries
+from forgeguard_app.audit.boundaries.propose import rooms_of
 from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
 from forgeguard_app.audit.configuration import (
     Configuration,
     Judging,
     boundary_paths,
+    by_contract,
+    by_contract_alone,
     choose,
     configuration_paths,
     read_configuration,
@@ -38,6 +43,22 @@ from forgeguard_app.judging.source import Source
 READ_AT_ONCE = 2_000
 MAX_INCLUDE_ROUNDS = 5
 _OVERLAY = "overlay:"
+LANGUAGES = {
+    "py": "Python", "ts": "TypeScript", "tsx": "TypeScript", "js": "JavaScript", "go": "Go", "rs": "Rust", "java": "Java", "kt": "Kotlin",
+    "rb": "Ruby", "php": "PHP", "cs": "C#", "c": "C", "cpp": "C++", "swift": "Swift",
+}  # fmt: skip
+MANIFESTS = (
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+    "requirements.txt",
+    "Pipfile",
+    "package.json",
+    "go.mod",
+    "Cargo.toml",
+    "environment.yml",
+)
+MOST_PARTS = 60
 MOST_TEXTS, MAX_TEXT_CHARS = 10, 50_000  # of configuration files that a page shows
 
 
@@ -90,6 +111,17 @@ class Gathering:
         }
         return {path: text for path, text in list(texts.items())[:MOST_TEXTS] if len(text) <= MAX_TEXT_CHARS}
 
+    def seen(self, head: Tree) -> dict[str, Any]:
+        """What the tree is made of: files by language, manifests, and the parts of its Python packages."""
+        endings = Counter(path.rpartition("/")[2].rpartition(".")[2].lower() for path in head.blobs)
+        languages = {name: endings[ending] for ending, name in LANGUAGES.items() if endings[ending]}
+        manifests = [path for path in head.blobs if path.rpartition("/")[2] in MANIFESTS]
+        return {
+            "languages": sorted(languages.items(), key=lambda one: -one[1]),
+            "manifests": [clean(path) for path in manifests[:MOST_PARTS]],
+            "parts": [(clean(one.name), clean(one.glob)) for one in rooms_of(head)[:MOST_PARTS]],
+        }
+
     def _laid_over(self) -> dict[str, str]:
         """The overlay's files under names that no blob has; their texts are known from here on."""
         names = {path: f"{_OVERLAY}{sha256(data).hexdigest()}" for path, data in self.request.overlay.items()}
@@ -114,8 +146,13 @@ class Gathering:
         head_config = await self._configuration(head)
         has_base = not request.everything and request.base != EMPTY_TREE
         base_config = await self._configuration(target) if has_base else None
+        contract = request.contract
+        if contract is not None and contract.alone:
+            return by_contract_alone(head_config, base_config, contract.boundaries, request.owner)
         enforced = request.owner.enforce.policy == "target"
         judging = choose(head_config, base_config, target_judges=enforced, fork=request.fork, owner=request.owner)
+        if contract is not None:
+            judging = by_contract(judging, contract.boundaries, contract.remark)
         notes = {code: (*request.remarks, *judging.notes.get(code, ())) for code in CheckCode}
         return replace(judging, notes=notes)
 

@@ -28,6 +28,11 @@ class Judge:
         report = await asyncio.to_thread(audit, change, facts, judging, self.cache.memo)
         if request.describe:
             report = replace(
-                report, configuration={**describe(judging), "files": gathering.texts_of(change.head, judging)}
+                report,
+                configuration={
+                    **describe(judging),
+                    "files": gathering.texts_of(change.head, judging),
+                    "seen": gathering.seen(change.head),
+                },
             )
         return await with_excerpts(source, change, report) if request.excerpts else report

@@ -10,6 +10,19 @@ from forgeguard_app.audit.policy import Settings
 
 
 @dataclass(frozen=True)
+class Contract:
+    """The boundaries of the project that the repository is linked to, which judge where it has none of its own.
+
+    With `alone` they judge whatever the head says, and the target's settings with them: so a builder is judged, which
+    could else write itself free. `remark` is said in the summary.
+    """
+
+    boundaries: str
+    remark: str = ""
+    alone: bool = False
+
+
+@dataclass(frozen=True)
 class Request:
     """What to judge. `head` None is the index; `base` is a commit or EMPTY_TREE.
 
@@ -35,4 +48,5 @@ class Request:
     excerpts: bool = False
     describe: bool = False
     secrets: bool = True
+    contract: Contract | None = None
     allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)

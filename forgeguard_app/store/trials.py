@@ -19,6 +19,7 @@ class Trial:
     id: UUID
     repo_id: UUID
     user_id: UUID
+    project_id: UUID | None
     kind: str
     path: str | None
     content: str | None
@@ -29,20 +30,31 @@ class Trial:
     created_at: datetime
 
 
-_COLUMNS = "id, repo_id, user_id, kind, path, content, status, commit_sha, result, error_detail, created_at"
+_COLUMNS = "id, repo_id, user_id, project_id, kind, path, content, status, commit_sha, result, error_detail, created_at"
 
 
-async def insert_trial(
-    connection: Connection, repo_id: UUID, user_id: UUID, kind: str, path: str | None, content: str | None
-) -> UUID:
+@dataclass(frozen=True, slots=True)
+class NewTrial:
+    """A trial to be made: by whom, of which repository, and what of."""
+
+    repo_id: UUID
+    user_id: UUID
+    kind: str
+    path: str | None = None
+    content: str | None = None
+    project_id: UUID | None = None
+
+
+async def insert_trial(connection: Connection, new: NewTrial) -> UUID:
     """A pending trial."""
     found: UUID = await connection.fetchval(
-        "INSERT INTO trials (repo_id, user_id, kind, path, content) VALUES ($1, $2, $3, $4, $5) RETURNING id",
-        repo_id,
-        user_id,
-        kind,
-        path,
-        content,
+        "INSERT INTO trials (repo_id, user_id, kind, path, content, project_id) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+        new.repo_id,
+        new.user_id,
+        new.kind,
+        new.path,
+        new.content,
+        new.project_id,
     )
     return found
 

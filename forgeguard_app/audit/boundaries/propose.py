@@ -52,7 +52,7 @@ def propose_boundaries(tree: Tree, python: Mapping[str, PythonFacts]) -> str | N
 
     What goes against the order it finds (the few imports against the many) is left to be recorded as known.
     """
-    rooms = _rooms(tree)
+    rooms = rooms_of(tree)
     if len(rooms) < 2:
         return None
     weights = _imports(tree, python, rooms)
@@ -88,7 +88,7 @@ def _without_cycles(weights: Mapping[Arrow, int]) -> list[Arrow]:
     return [arrow for arrow in weights if place[arrow[0]] < place[arrow[1]]]
 
 
-def _rooms(tree: Tree) -> list[Room]:
+def rooms_of(tree: Tree) -> list[Room]:
     """The parts of every package that has at least two, each a folder or a module directly below it."""
     inside: dict[str, set[str]] = {}
     for path in tree.python_paths:

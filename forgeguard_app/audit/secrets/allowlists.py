@@ -43,10 +43,11 @@ class Allowlist:
 
 @dataclass(frozen=True, slots=True)
 class Exceptions:
-    """All that a repository excepts. `ignored` holds commit ('' for any), path and line."""
+    """All that a repository excepts. `ignored` holds commit ('' for any), path and line; `inline` whether words in the line count."""
 
     allowlists: tuple[Allowlist, ...] = ()
     ignored: frozenset[tuple[str, str, int]] = frozenset()
+    inline: bool = True
 
     def cover(self, path: str, number: int, line: str, value: str, commit: str | None) -> bool:
         """Whether the value found there is excepted."""

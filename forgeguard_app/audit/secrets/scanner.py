@@ -224,7 +224,7 @@ def _secret(block: AddedBlock, rule: Rule, start: int, end: int, exceptions: Exc
     line_start = text.rfind(b"\n", 0, anchor) + 1
     line_end = text.find(b"\n", anchor)
     line = text[line_start : len(text) if line_end == -1 else line_end]
-    if any(word in line for word in INLINE):
+    if exceptions.inline and any(word in line for word in INLINE):
         return None
     number = block.first_line + text.count(b"\n", 0, anchor)
     value = text[start:end]

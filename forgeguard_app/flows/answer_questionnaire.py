@@ -1,0 +1,76 @@
+"""Somebody answers the questionnaire: each answer is kept at once, and it is said which contracts it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from forgeguard_app.flows.keep_project import moved
+from forgeguard_app.projects.answers import Answers, answered, read_answer, read_state, written_state
+from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.projects.lifecycle import Move
+from forgeguard_app.projects.proposals import SeenCode
+from forgeguard_app.projects.questions import QUESTIONS
+from forgeguard_app.store.contracts import list_contracts
+from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.projects import set_questionnaire
+from forgeguard_app.store.repos import find_configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was kept, what was wrong by question, and the contracts that exist and would say something else now."""
+
+    answers: Answers
+    problems: Mapping[str, list[str]]
+    changes: tuple[ContractType, ...]
+
+
+async def answer_questionnaire(pool: Pool, project_id: UUID, given: Mapping[str, Any]) -> Answered:
+    """Keeps every answer that is in its question's form; the others are told, and change nothing.
+
+    Raises:
+        UserError: a build works by what was answered.
+    """
+    problems: dict[str, list[str]] = {key: ["There is no such question."] for key in given if key not in QUESTIONS}
+    async with pool.acquire() as connection, connection.transaction():
+        project = await moved(connection, project_id, Move.ANSWER)
+        before = answers = read_state(project.questionnaire_state)
+        for key, question in QUESTIONS.items():
+            if key in given:
+                value, wrong = read_answer(question, given[key])
+                if wrong:
+                    problems[key] = wrong
+                else:
+                    answers = answered(answers, key, value)
+        if answers != before:
+            await set_questionnaire(connection, project_id, written_state(answers))
+        written = {contract.contract_type for contract in await list_contracts(connection, project_id)}
+    changed = {
+        kind
+        for key, question in QUESTIONS.items()
+        if before.values.get(key) != answers.values.get(key)
+        for kind in question.contracts
+    }
+    return Answered(answers, problems, tuple(kind for kind in ContractType if kind in changed and kind in written))
+
+
+async def seen_code(connection: Connection, repo_id: UUID | None) -> SeenCode:
+    """What the linked repository's newest audited head shows."""
+    known = await find_configuration(connection, repo_id) if repo_id else None
+    if known is None:
+        return SeenCode()
+    seen = known[1].get("seen", {})
+    layers = [
+        (layer["name"], layer["globs"][0])
+        for file in known[1]["boundaries"][:1]
+        for layer in file["layers"]
+        if layer["globs"]
+    ]
+    return SeenCode(
+        tuple((name, number) for name, number in seen.get("languages", [])),
+        tuple(seen.get("manifests", [])),
+        tuple(layers) or tuple((name, glob) for name, glob in seen.get("parts", [])),
+    )

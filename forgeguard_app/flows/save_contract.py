@@ -1,0 +1,107 @@
+"""Contracts are written from the answers, or edited by somebody; nobody's edit is lost, and none is saved that is not what its type says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from forgeguard_app.audit.model import Problem
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.keep_project import moved
+from forgeguard_app.flows.know_access import Person
+from forgeguard_app.projects.answers import missing, read_state
+from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.projects.contracts.render import render
+from forgeguard_app.projects.lifecycle import Move
+from forgeguard_app.projects.questions import QUESTIONS
+from forgeguard_app.projects.validation import problems_of
+from forgeguard_app.store.contracts import Contract, find_contract, list_contracts, set_contract
+from forgeguard_app.store.pool import Pool
+
+
+class Incomplete(UserError):
+    """The answers do not make contracts yet."""
+
+
+class Stale(UserError):
+    """Somebody else saved another version meanwhile."""
+
+    def __init__(self, newest: Contract) -> None:
+        who = newest.edited_by or "ForgeGuard"
+        super().__init__(
+            f"{who} saved version {newest.version} meanwhile. Nothing was overwritten: bring your change into it and save again."
+        )
+        self.newest = newest
+
+
+class Invalid(UserError):
+    """The text is not what the contract's type says."""
+
+    def __init__(self, problems: Collection[Problem]) -> None:
+        said = "; ".join(f"{one.line}:{one.column} {one.message}" for one in list(problems)[:5])
+        super().__init__(f"It was not saved. {said}")
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What somebody saves, and which version they had before them."""
+
+    kind: ContractType
+    content: str
+    version: int
+
+
+async def write_contracts(
+    pool: Pool, project_id: UUID, wanted: Collection[ContractType] | None = None
+) -> list[ContractType]:
+    """Writes contracts from the answers, and gives those that say something else now.
+
+    `wanted` are the ones to be written; None for all that nobody edited by hand.
+
+    Raises:
+        Incomplete: a required question is not answered, or an answer makes a contract that would not hold.
+        UserError: a build works by them.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        project = await moved(connection, project_id, Move.WRITE_CONTRACTS)
+        answers = read_state(project.questionnaire_state)
+        if lacking := missing(answers):
+            raise Incomplete("Not answered yet: " + ", ".join(f"“{QUESTIONS[key].title}”" for key in lacking) + ".")
+        texts = render(project.name, answers)
+        there = {contract.contract_type: contract for contract in await list_contracts(connection, project_id)}
+        written: list[ContractType] = []
+        for kind, text in texts.items():
+            now = there.get(kind)
+            chosen = kind in wanted if wanted is not None else now is None or now.edited_by is None
+            if (now is not None and now.content == text) or not (chosen or now is None):
+                continue
+            if problems := problems_of(kind, text):
+                said = "; ".join(one.message for one in problems[:3])
+                raise Incomplete(f"From these answers the contract {kind} would not hold: {said}. Change the answers.")
+            await set_contract(connection, project_id, kind, text, None)
+            written.append(kind)
+    return written
+
+
+async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit) -> int:
+    """A new version, which is given; the same text again is no new one.
+
+    Raises:
+        Stale, Invalid: as their names say.
+        UserError: there is no such contract yet, or a build works by it.
+    """
+    content = edit.content.replace("\r\n", "\n").encode("utf-8", "replace").decode().replace("\0", "")
+    async with pool.acquire() as connection, connection.transaction():
+        await moved(connection, project_id, Move.EDIT_CONTRACT)
+        now = await find_contract(connection, project_id, edit.kind)
+        if now is None:
+            raise UserError("This contract is not written yet: write the contracts from the answers first.")
+        if now.content == content:
+            return now.version
+        if now.version != edit.version:
+            raise Stale(now)
+        if problems := problems_of(edit.kind, content):
+            raise Invalid(problems)
+        return await set_contract(connection, project_id, edit.kind, content, person.login)

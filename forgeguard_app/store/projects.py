@@ -1,0 +1,142 @@
+"""Projects: what somebody wants built, and what they answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project; `repo_name` is the linked repository's, None without one or where it left."""
+
+    id: UUID
+    user_id: UUID
+    name: str
+    description: str | None
+    status: str
+    repo_id: UUID | None
+    questionnaire_state: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    repo_name: str | None
+    github_login: str
+
+
+_SELECT = """
+    SELECT p.id, p.user_id, p.name, p.description, p.status, p.repo_id, p.questionnaire_state, p.created_at, p.updated_at,
+        r.full_name AS repo_name, u.github_login
+    FROM projects p JOIN users u ON u.id = p.user_id LEFT JOIN repos r ON r.id = p.repo_id AND r.removed_at IS NULL
+"""
+
+
+def _project(row: Any) -> Project:
+    return Project(**{**row, "questionnaire_state": json.loads(row["questionnaire_state"])})
+
+
+async def insert_project(
+    connection: Connection, user_id: UUID, name: str, description: str | None, repo_id: UUID | None
+) -> UUID:
+    """A draft."""
+    found: UUID = await connection.fetchval(
+        "INSERT INTO projects (user_id, name, description, repo_id) VALUES ($1, $2, $3, $4) RETURNING id",
+        user_id,
+        name,
+        description,
+        repo_id,
+    )
+    return found
+
+
+async def count_projects(connection: Connection, user_id: UUID) -> int:
+    """How many the person has made."""
+    number: int = await connection.fetchval("SELECT count(*) FROM projects WHERE user_id = $1", user_id)
+    return number
+
+
+async def find_project(connection: Connection, project_id: UUID, *, lock: bool = False) -> Project | None:
+    """The project; with `lock` held against all others until the transaction ends."""
+    query = f"{_SELECT} WHERE p.id = $1" + (" FOR NO KEY UPDATE OF p" if lock else "")
+    row = await connection.fetchrow(query, project_id)
+    return None if row is None else _project(row)
+
+
+async def list_projects(
+    connection: Connection, user_id: UUID, before: tuple[datetime, UUID] | None, most: int
+) -> list[Project]:
+    """Those that the person made, and those of repositories into which GitHub lets them; the newest first."""
+    rows = await connection.fetch(
+        f"""
+        {_SELECT} WHERE (p.user_id = $1 OR EXISTS (
+                SELECT 1 FROM repo_access a WHERE a.user_id = $1 AND a.github_repo_id = r.github_repo_id))
+            AND ($2::timestamptz IS NULL OR (p.created_at, p.id) < ($2, $3::uuid))
+        ORDER BY p.created_at DESC, p.id DESC LIMIT $4
+        """,  # noqa: S608
+        user_id,
+        before[0] if before else None,
+        before[1] if before else None,
+        most,
+    )
+    return [_project(row) for row in rows]
+
+
+async def set_project(connection: Connection, project_id: UUID, name: str, description: str | None) -> None:
+    """Its name and description."""
+    await connection.execute(
+        "UPDATE projects SET name = $2, description = $3, updated_at = now() WHERE id = $1",
+        project_id,
+        name,
+        description,
+    )
+
+
+async def set_project_repo(connection: Connection, project_id: UUID, repo_id: UUID | None) -> None:
+    """Where it is built."""
+    await connection.execute("UPDATE projects SET repo_id = $2, updated_at = now() WHERE id = $1", project_id, repo_id)
+
+
+async def set_project_status(connection: Connection, project_id: UUID, status: str) -> None:
+    """Where it stands."""
+    await connection.execute("UPDATE projects SET status = $2, updated_at = now() WHERE id = $1", project_id, status)
+
+
+async def set_questionnaire(connection: Connection, project_id: UUID, state: Mapping[str, Any]) -> None:
+    """What was answered."""
+    await connection.execute(
+        "UPDATE projects SET questionnaire_state = $2::jsonb, updated_at = now() WHERE id = $1",
+        project_id,
+        json.dumps(state, ensure_ascii=False),
+    )
+
+
+async def delete_project(connection: Connection, project_id: UUID) -> None:
+    """The project with its contracts and builds."""
+    await connection.execute("DELETE FROM projects WHERE id = $1", project_id)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingContract:
+    """The boundaries that a project gives its repository."""
+
+    project_id: UUID
+    name: str
+    content: str
+
+
+async def find_boundaries_of(connection: Connection, repo_id: UUID) -> JudgingContract | None:
+    """The boundaries contract of the project that the repository is linked to; of several the oldest project's."""
+    row = await connection.fetchrow(
+        """
+        SELECT p.id AS project_id, p.name, c.content FROM projects p
+        JOIN project_contracts c ON c.project_id = p.id AND c.contract_type = 'boundaries'
+        WHERE p.repo_id = $1 ORDER BY p.created_at, p.id LIMIT 1
+        """,
+        repo_id,
+    )
+    return None if row is None else JudgingContract(**row)
