@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import structlog
 
 from forgeguard_app.flows.budget import spending
 from forgeguard_app.flows.context import Context
+from forgeguard_app.git.branches import BranchMoved, commit_files, push
+from forgeguard_app.git.mirror import Mirror, Remote
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.limits import Need
 from forgeguard_app.github.repo_access import RepoAccess
+from forgeguard_app.github.tokens import PROPOSE
+from forgeguard_app.store.installations import Installation
+from forgeguard_app.store.repos import Repo
 
-_CONFLICT, _UNPROCESSABLE = 409, 422
+_UNPROCESSABLE = 422
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file as it is to be; `blob` is what stands there now, None where it is new."""
+    """A file as it is to be."""
 
     path: str
     text: str
-    message: str
-    blob: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The pull request: from a new branch `name` at commit `sha` onto `base`."""
+    """The pull request: from a new branch `name`, which begins at commit `sha`, onto `base`."""
 
     name: str
     sha: str
@@ -42,36 +43,44 @@ class Wanted:
     files: Sequence[NewFile]
 
 
-async def open_pull(context: Context, access: RepoAccess, wanted: Wanted) -> str | None:
-    """Opens it, and gives its address; None where GitHub does not say, since it was there before.
+def may_open(installation: Installation) -> bool:
+    """Whether the App was granted what a pull request takes."""
+    granted = installation.permissions
+    return granted.get("contents") == "write" and granted.get("pull_requests") == "write"
+
+
+async def open_pull(context: Context, installation: Installation, repo: Repo, mirror: Mirror, wanted: Wanted) -> str:
+    """Commits the files in the mirror, pushes the branch and opens the pull request; gives its address.
 
     Raises:
         Temporary: a passing fault, or no room in the installation's limits.
         Refused: GitHub does not let us.
     """
-    steps = 2 + len(wanted.files)
-    async with spending(context, access, Need(steps, steps, final=False)):
-        await _unless_there(access, "POST", "/git/refs", {"ref": f"refs/heads/{wanted.name}", "sha": wanted.sha})
-        for file in wanted.files:
-            body: dict[str, Any] = {
-                "message": file.message,
-                "content": base64.b64encode(file.text.encode("utf-8", "replace")).decode(),
-                "branch": wanted.name,
-            }
-            if file.blob is not None:
-                body["sha"] = file.blob
-            await _unless_there(access, "PUT", f"/contents/{quote(file.path)}", body)
-        said = {"title": wanted.title, "head": wanted.name, "base": wanted.base, "body": wanted.body}
-        made = await _unless_there(access, "POST", "/pulls", said)
-    return str(made["html_url"]) if made and made.get("html_url") else None
-
-
-async def _unless_there(access: RepoAccess, method: str, path: str, body: dict[str, Any]) -> Any:
-    """One step; GitHub refuses what an earlier attempt did already."""
+    access = context.access(installation, repo, PROPOSE)
+    data = {file.path: file.text.encode("utf-8", "replace") for file in wanted.files}
+    commit = await commit_files(mirror.repository, wanted.sha, data, f"{wanted.title}\n")
+    token = await access.token()
     try:
-        return await access.ask(method, path, body)
-    except Refused as error:
-        if error.status not in (_CONFLICT, _UNPROCESSABLE):
-            raise
-        log.info("pull.step_refused", step=path, reason=str(error)[:200])
-        return None
+        await push(mirror.repository, Remote(mirror.remote.url, token.value), commit, wanted.name, None)
+    except BranchMoved:
+        log.info("pull.branch_is_there", branch=wanted.name)  # an earlier attempt pushed it
+    return await request_pull(context, access, wanted)
+
+
+async def request_pull(context: Context, access: RepoAccess, wanted: Wanted) -> str:
+    """Opens the pull request of a branch that is pushed; where there is one already, gives the page that lists it.
+
+    Raises:
+        Temporary, Refused: as `open_pull`.
+    """
+    said = {"title": wanted.title, "head": wanted.name, "base": wanted.base, "body": wanted.body}
+    made: Any = None
+    async with spending(context, access, Need(1, 1, final=False)):
+        try:
+            made = await access.ask("POST", "/pulls", said)
+        except Refused as error:
+            if error.status != _UNPROCESSABLE:
+                raise
+            log.info("pull.is_there", reason=str(error)[:200])
+    there = f"{context.github_url}/{access.full_name}/pulls"
+    return str(made["html_url"]) if made and made.get("html_url") else there

@@ -15,13 +15,12 @@ from forgeguard_app.flows.open_pull import NewFile, Wanted, open_pull
 from forgeguard_app.flows.outlet import can_record
 from forgeguard_app.flows.owner_policy import owner_settings
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.github.tokens import PROPOSE
 from forgeguard_app.judging.known_violations import Proposal, propose_known
 from forgeguard_app.judging.mirror_source import MirrorSource
 from forgeguard_app.judging.request import Request
 from forgeguard_app.store.audits import Run, find_run, list_findings
-from forgeguard_app.store.installations import Installation, find_installation
-from forgeguard_app.store.repos import Repo, get_repo
+from forgeguard_app.store.installations import find_installation
+from forgeguard_app.store.repos import get_repo
 
 MAX_RECORDED = 1_000
 log = structlog.get_logger()
@@ -44,22 +43,17 @@ async def record_violations(context: Context, run_id: UUID) -> None:
     if installation is None or run.branch is None or not can_record(installation, run) or not found:
         log.info("record.nothing")
         return
-    proposals = await _proposals(context, run, repo, installation, [(one.rule, one.path) for one in found])
-    if proposals:
-        await open_pull(context, context.access(installation, repo, PROPOSE), _wanted(run, run.branch, proposals))
-        log.info("record.proposed", files=len(proposals))
-
-
-async def _proposals(
-    context: Context, run: Run, repo: Repo, installation: Installation, findings: list[tuple[str, str]]
-) -> list[Proposal]:
+    findings = [(one.rule, one.path) for one in found]
     async with fetched(context, installation, repo, run.commit_sha) as mirror:
         source = MirrorSource(mirror, Request(run.commit_sha, EMPTY_TREE))
-        return await propose_known(source, run.commit_sha, owner_settings(installation), findings)
+        proposals = await propose_known(source, run.commit_sha, owner_settings(installation), findings)
+        if proposals:
+            await open_pull(context, installation, repo, mirror, _wanted(run, run.branch, proposals))
+            log.info("record.proposed", files=len(proposals))
 
 
 def _wanted(run: Run, branch: str, proposals: list[Proposal]) -> Wanted:
-    files = [NewFile(one.path, one.text, f"Record known violations in {one.path}", one.blob) for one in proposals]
+    files = [NewFile(one.path, one.text) for one in proposals]
     said = (
         f"Somebody asked for this on the check run of {run.commit_sha[:10]}. It records what A4 found there as known, so that "
         "it fails no push until it is mended. Each entry can be removed again once its place is clean."

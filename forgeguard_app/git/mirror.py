@@ -165,7 +165,7 @@ class Mirror:
         except GitTimeout as error:
             raise Temporary(str(error)) from error
         except GitError as error:
-            raise _meaning(error) from error
+            raise meaning_of(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ async def read_default_head(remote: Remote, pattern: str | None = None) -> Defau
     except GitTimeout as error:
         raise Temporary(str(error)) from error
     except GitError as error:
-        raise _meaning(error) from error
+        raise meaning_of(error) from error
     branch = sha = ""
     branches: dict[str, str] = {}
     for line in out.decode("utf-8", "replace").splitlines():
@@ -245,7 +245,8 @@ def _split_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return [a for a in arguments if a.startswith("--")], [a for a in arguments if not a.startswith("--")]
 
 
-def _meaning(error: GitError) -> Exception:
+def meaning_of(error: GitError) -> Exception:
+    """What a failed fetch or push means: CommitGone, RepositoryGone, or Temporary for all that may pass."""
     said = error.stderr.lower()
     if any(words in said for words in _NO_COMMIT):
         return CommitGone(error.stderr)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from forgeguard_app.flows.know_access import Level, level_of
 from forgeguard_app.store.audits import Run, find_run
+from forgeguard_app.store.projects import Project, find_project
 from forgeguard_app.store.repos import Repo, find_repo, find_repo_named
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.session import find_person
@@ -97,3 +98,46 @@ def _allowed(request: web.Request, seen: Seen, least: Level) -> Seen:
         may = "write to" if least >= Level.WRITE else "have a role in"
         raise web.HTTPForbidden(reason=f"This is for those who {may} the repository on GitHub.")
     return seen
+
+
+@dataclass(frozen=True, slots=True)
+class SeenProject:
+    """A project, and what who asks may do with it: its maker everything, others what they may do with its repository."""
+
+    project: Project
+    level: Level
+
+    @property
+    def may_write(self) -> bool:
+        """Whether who asks may change it."""
+        return self.level >= Level.WRITE
+
+
+async def open_project(request: web.Request, project_id: UUID, least: Level = Level.READ) -> SeenProject:
+    """The project, for its maker and for those whom GitHub lets into its repository.
+
+    Raises:
+        HTTPNotFound: there is none, or who asks may not see it; the two are answered alike.
+        HTTPForbidden: they may see it, and not do this.
+    """
+    front, person = request.app[FRONT], await find_person(request)
+    async with front.pool.acquire() as connection:
+        project = await find_project(connection, project_id) if person is not None else None
+        repo = await find_repo(connection, project.repo_id) if project is not None and project.repo_id else None
+    if project is None or person is None:
+        raise web.HTTPNotFound(reason=_ABSENT)
+    level = Level.NONE if repo is None else await level_of(front, person, repo)
+    level = Level.ADMIN if project.user_id == person.user_id else level if level >= Level.READ else Level.NONE
+    if level == Level.NONE:
+        raise web.HTTPNotFound(reason=_ABSENT)
+    if level < least:
+        raise web.HTTPForbidden(reason="This is for those who write to the project's repository on GitHub.")
+    return SeenProject(project, level)
+
+
+async def find_writable(request: web.Request, full_name: str) -> Repo | None:
+    """The guarded repository of that name, where who asks may write to it; None where they may not, or there is none."""
+    front, person = request.app[FRONT], await find_person(request)
+    async with front.pool.acquire() as connection:
+        repo = await find_repo_named(connection, full_name.strip())
+    return repo if repo is not None and await level_of(front, person, repo) >= Level.WRITE else None

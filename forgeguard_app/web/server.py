@@ -24,19 +24,23 @@ from forgeguard_app.web.pages import (
     audits,
     badges,
     configuration,
+    contracts,
     operator,
+    projects,
+    questionnaire,
     repos,
     rules,
     setup,
     sign_in,
     start,
-)
+)  # fmt: skip
 from forgeguard_app.web.render import make_templates
 from forgeguard_app.web.schemas import show_schema
 from forgeguard_app.web.webhook import webhook
 
-MAX_FORM_BYTES = 200_000
+MAX_FORM_BYTES = 1_000_000
 _HERE = Path(__file__).parent
+_PROJECT = "/projects/{project_id}"
 _REPO = r"/repos/{owner:[^/]+}/{name:[^/]+}"
 
 
@@ -88,6 +92,20 @@ def _pages() -> list[web.RouteDef]:
         web.post("/audits/{run_id}/rerun", audits.rerun),
         web.post("/audits/{run_id}/allow", allowances.allow),
         web.get("/audits/{run_id}/events", live.audit_events),
+        web.get("/projects", projects.show_projects),
+        web.post("/projects", projects.add_project),
+        web.get(_PROJECT, projects.show_project),
+        web.post(_PROJECT + "/rename", projects.rename),
+        web.post(_PROJECT + "/link", projects.link),
+        web.post(_PROJECT + "/delete", projects.remove),
+        web.get(_PROJECT + "/questionnaire/{section}", questionnaire.show_section),
+        web.post(_PROJECT + "/questionnaire/{section}", questionnaire.answer_section),
+        web.post(_PROJECT + "/contracts", contracts.write),
+        web.post(_PROJECT + "/contracts/export", contracts.export),
+        web.get(_PROJECT + "/contracts.zip", contracts.download),
+        web.get(_PROJECT + "/contracts/{contract_type}", contracts.show_contract),
+        web.post(_PROJECT + "/contracts/{contract_type}", contracts.save),
+        web.get(_PROJECT + "/contracts/{contract_type}/difference", contracts.show_difference),
         web.get("/operator", operator.show_operator),
         web.post(r"/operator/deliveries/{attempt_id:\d{1,18}}", operator.redeliver),
         web.get("/rules", rules.show_rules),

@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
+from forgeguard_app.flows.begin_trial import begin_first_rules, begin_trial, list_paths
 from forgeguard_app.flows.know_access import Level
-from forgeguard_app.flows.try_configuration import begin_first_rules, begin_trial, list_paths
 from forgeguard_app.store.repos import Repo, find_configuration
 from forgeguard_app.store.trials import find_trial
 from forgeguard_app.web.access import id_of, open_named

@@ -1,0 +1,111 @@
+"""Commits of ours, made without a work tree or from one that a stranger wrote, and pushed to a branch of ours."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from forgeguard_app.errors import Temporary
+from forgeguard_app.git.command import GitError, GitTimeout, Repository, authorization
+from forgeguard_app.git.mirror import Remote, RepositoryGone, meaning_of
+
+PUSH_TIMEOUT_S = 300.0
+ADD_TIMEOUT_S = 300.0
+_AUTHOR = {"NAME": "ForgeGuard", "EMAIL": "forgeguard@users.noreply.github.com"}
+_IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _AUTHOR.items()}
+_REJECTED = ("stale info", "non-fast-forward", "fetch first", "already exists", "cannot lock ref")
+
+
+class BranchMoved(Exception):
+    """The branch is not where we left it: somebody else pushed there."""
+
+
+async def commit_files(repository: Repository, parent: str, files: Mapping[str, bytes], message: str) -> str:
+    """A commit on top of `parent` in which the files are as given; the tree's other contents need not be here."""
+    with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as folder:
+        index = {"GIT_INDEX_FILE": os.path.join(folder, "index")}
+        await repository.run("read-tree", parent, environment=index)
+        lines = []
+        for path, data in files.items():
+            blob = (await repository.run("hash-object", "-w", "--stdin", stdin=data)).decode().strip()
+            lines.append(f"100644 {blob}\t{path}\0")
+        await repository.run("update-index", "-z", "--index-info", stdin="".join(lines).encode(), environment=index)
+        tree = (await repository.run("write-tree", "--missing-ok", environment=index)).decode().strip()
+    return await _commit(repository, tree, parent, message)
+
+
+async def commit_work_tree(repository: Repository, parent: str, folder: Path, message: str) -> str | None:
+    """A commit of what lies in the folder, on top of `parent`; None where nothing was changed.
+
+    Only the folder's files count: not its `.git`, whoever made it, with its hooks, index and history.
+
+    Raises:
+        GitError: it cannot be taken in, such as a repository inside the folder that has no commit.
+    """
+    with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as index_folder:
+        index = {"GIT_INDEX_FILE": os.path.join(index_folder, "index")}
+        work = (
+            "-c",
+            "core.bare=false",
+            "-c",
+            "core.symlinks=true",
+            "-c",
+            "advice.addEmbeddedRepo=false",
+            f"--work-tree={folder}",
+        )
+        await repository.run("read-tree", parent, environment=index)
+        await repository.run(*work, "add", "--all", "--", ".", environment=index, timeout_s=ADD_TIMEOUT_S)
+        tree = (await repository.run("write-tree", environment=index)).decode().strip()
+    before = (await repository.run("rev-parse", f"{parent}^{{tree}}")).decode().strip()
+    return None if tree == before else await _commit(repository, tree, parent, message)
+
+
+async def check_out(repository: Repository, commit: str, folder: Path) -> None:
+    """Writes the commit's files into the folder; no hook, filter or submodule has a say."""
+    with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as index_folder:
+        index = {"GIT_INDEX_FILE": os.path.join(index_folder, "index")}
+        await repository.run("read-tree", commit, environment=index)
+        work = ("-c", "core.bare=false", f"--work-tree={folder}")
+        await repository.run(*work, "checkout-index", "--all", "--force", environment=index, timeout_s=ADD_TIMEOUT_S)
+
+
+async def _commit(repository: Repository, tree: str, parent: str, message: str) -> str:
+    out = await repository.run(
+        "commit-tree", tree, "-p", parent, "-F", "-", stdin=message.encode(), environment=_IDENTITY
+    )
+    return out.decode().strip()
+
+
+async def push(repository: Repository, remote: Remote, commit: str, branch: str, expected: str | None) -> None:
+    """Pushes the commit to the branch, which is at `expected` or, with None, does not exist; done twice it changes nothing.
+
+    Raises:
+        BranchMoved, RepositoryGone: as their names say.
+        Temporary: the network or the other side failed.
+    """
+    environment = authorization(remote.url, remote.token) if remote.token else {}
+    ref = f"refs/heads/{branch}"
+    try:
+        await repository.run(
+            "push", "--quiet", "--no-verify", "--porcelain", f"--force-with-lease={ref}:{expected or ''}", remote.url, f"{commit}:{ref}",
+            timeout_s=PUSH_TIMEOUT_S, environment=environment,
+        )  # fmt: skip
+    except GitTimeout as error:
+        raise Temporary(str(error)) from error
+    except GitError as error:
+        if any(words in error.stderr for words in _REJECTED) or "[rejected]" in error.stderr or error.status == 1:
+            if await _at(repository, remote, ref, environment) == commit:
+                return
+            raise BranchMoved(branch) from error
+        found = meaning_of(error)
+        raise (found if isinstance(found, RepositoryGone | Temporary) else Temporary(error.stderr[:300])) from error
+
+
+async def _at(repository: Repository, remote: Remote, ref: str, environment: Mapping[str, str]) -> str | None:
+    try:
+        out = await repository.run("ls-remote", remote.url, ref, timeout_s=60.0, environment=environment)
+    except GitError as error:
+        raise Temporary(f"the branch could not be looked at: {error.stderr[:200]}") from error
+    return out.decode().split("\t")[0].strip() or None

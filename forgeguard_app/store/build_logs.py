@@ -1,0 +1,94 @@
+"""What a build said, line by line, in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+KEPT_DAYS = 30
+SOURCES = ("builder", "audit", "system")
+LEVELS = ("debug", "info", "warn", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """A line to be kept; its secrets are masked already."""
+
+    at: datetime
+    source: str
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line as kept."""
+
+    number: int
+    timestamp: datetime
+    source: str
+    level: str
+    message: str
+
+
+_COLUMNS = "number, timestamp, source, level, message"
+
+
+async def insert_lines(connection: Connection, build_id: UUID, lines: Sequence[NewLine]) -> None:
+    """Keeps the lines in their order; one writer a build."""
+    await connection.execute(
+        """
+        INSERT INTO build_logs (build_id, timestamp, source, level, message)
+        SELECT $1, t.at, t.source, t.level, t.message
+        FROM unnest($2::timestamptz[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS t(at, source, level, message, place)
+        ORDER BY t.place
+        """,
+        build_id,
+        [line.at for line in lines],
+        [line.source for line in lines],
+        [line.level for line in lines],
+        [line.message for line in lines],
+    )
+
+
+async def list_lines(connection: Connection, build_id: UUID, after: int, most: int) -> list[Line]:
+    """The lines beyond number `after`, in their order."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM build_logs WHERE build_id = $1 AND number > $2 ORDER BY number LIMIT $3",  # noqa: S608
+        build_id,
+        after,
+        most,
+    )
+    return [Line(**row) for row in rows]
+
+
+async def list_last_lines(connection: Connection, build_id: UUID, before: int | None, most: int) -> list[Line]:
+    """The last lines, or the last before number `before`, in their order."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM build_logs WHERE build_id = $1 AND ($2::bigint IS NULL OR number < $2)
+        ORDER BY number DESC LIMIT $3
+        """,  # noqa: S608
+        build_id,
+        before,
+        most,
+    )
+    return [Line(**row) for row in reversed(rows)]
+
+
+async def delete_old_logs(connection: Connection, most: int) -> int:
+    """A batch of lines of builds that ended long ago; their number."""
+    gone = await connection.execute(
+        """
+        DELETE FROM build_logs WHERE id IN (
+            SELECT l.id FROM build_logs l JOIN builds b ON b.id = l.build_id
+            WHERE b.completed_at < now() - make_interval(days => $1) LIMIT $2)
+        """,
+        KEPT_DAYS,
+        most,
+    )
+    return int(gone.rpartition(" ")[2])

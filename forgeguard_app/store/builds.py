@@ -1,0 +1,297 @@
+"""Builds, their phases, and where each stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from forgeguard_app.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One build; `contracts` are the texts by type as they were at its start, `findings` what is handed back."""
+
+    id: UUID
+    project_id: UUID
+    repo_id: UUID | None
+    github_login: str | None
+    builder: str
+    phase: str
+    phase_number: int
+    status: str
+    started_at: datetime | None
+    completed_at: datetime | None
+    loop_count: int
+    error_detail: str | None
+    created_at: datetime
+    contracts: Mapping[str, str]
+    branch: str | None
+    base_branch: str | None
+    base_sha: str | None
+    head_sha: str | None
+    findings: Sequence[Mapping[str, Any]]
+    attempts: int
+    cancel_requested_at: datetime | None
+    pull_url: str | None
+
+
+_COLUMNS = (
+    "id, project_id, repo_id, github_login, builder, phase, phase_number, status, started_at, completed_at, loop_count,"
+    " error_detail, created_at, contracts, branch, base_branch, base_sha, head_sha, findings, attempts, cancel_requested_at, pull_url"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPhase:
+    """One phase of a build; `audit` is its last audit's results by check."""
+
+    number: int
+    name: str
+    status: str
+    loops: int
+    commit_sha: str | None
+    audit: Mapping[str, Any] | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewBuild:
+    """A build to be made."""
+
+    project_id: UUID
+    repo_id: UUID
+    user_id: UUID
+    github_login: str
+    builder: str
+    contracts: Mapping[str, str]
+    phases: Sequence[str]
+
+
+class AlreadyBuilding(Exception):
+    """Another build of the project is under way."""
+
+
+def _build(row: Any) -> Build:
+    return Build(**{**row, "contracts": json.loads(row["contracts"]), "findings": json.loads(row["findings"])})
+
+
+async def insert_build(connection: Connection, new: NewBuild) -> UUID:
+    """A pending build with its phases. Wants a transaction.
+
+    Raises:
+        AlreadyBuilding: as its name says.
+    """
+    try:
+        build_id: UUID = await connection.fetchval(
+            """
+            INSERT INTO builds (project_id, repo_id, user_id, github_login, builder, contracts, phase)
+            VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7) RETURNING id
+            """,
+            new.project_id,
+            new.repo_id,
+            new.user_id,
+            new.github_login,
+            new.builder,
+            json.dumps(new.contracts, ensure_ascii=False),
+            new.phases[0][:100],
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise AlreadyBuilding from error
+    await connection.execute("UPDATE builds SET branch = 'forgeguard/build-' || id WHERE id = $1", build_id)
+    await connection.executemany(
+        "INSERT INTO build_phases (build_id, number, name) VALUES ($1, $2, $3)",
+        [(build_id, number, name) for number, name in enumerate(new.phases)],
+    )
+    return build_id
+
+
+async def find_build(connection: Connection, build_id: UUID) -> Build | None:
+    """The build by our key."""
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM builds WHERE id = $1", build_id)  # noqa: S608
+    return None if row is None else _build(row)
+
+
+async def list_builds(
+    connection: Connection, project_id: UUID, before: tuple[datetime, UUID] | None, most: int
+) -> list[Build]:
+    """A project's, the newest first."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM builds WHERE project_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+        ORDER BY created_at DESC, id DESC LIMIT $4
+        """,  # noqa: S608
+        project_id,
+        before[0] if before else None,
+        before[1] if before else None,
+        most,
+    )
+    return [_build(row) for row in rows]
+
+
+async def list_phases(connection: Connection, build_id: UUID) -> list[BuildPhase]:
+    """A build's phases in their order."""
+    rows = await connection.fetch(
+        """
+        SELECT number, name, status, loops, commit_sha, audit, started_at, completed_at FROM build_phases
+        WHERE build_id = $1 ORDER BY number
+        """,
+        build_id,
+    )
+    return [BuildPhase(**{**row, "audit": json.loads(row["audit"]) if row["audit"] else None}) for row in rows]
+
+
+async def begin_phase(connection: Connection, build_id: UUID) -> Build | None:
+    """Counts an attempt at the present phase and gives the build; None where it is at its end."""
+    row = await connection.fetchrow(
+        f"""
+        UPDATE builds SET status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now())
+        WHERE id = $1 AND status IN ('pending', 'running') RETURNING {_COLUMNS}
+        """,  # noqa: S608
+        build_id,
+    )
+    if row is None:
+        return None
+    await connection.execute(
+        """
+        UPDATE build_phases SET status = 'running', started_at = coalesce(started_at, now())
+        WHERE build_id = $1 AND number = $2
+        """,
+        build_id,
+        row["phase_number"],
+    )
+    return _build(row)
+
+
+async def hand_back_phase(connection: Connection, build_id: UUID) -> None:
+    """The work stopped for a passing fault: the attempt does not count."""
+    await connection.execute(
+        "UPDATE builds SET attempts = greatest(attempts - 1, 0) WHERE id = $1 AND status = 'running'", build_id
+    )
+
+
+async def set_base(connection: Connection, build_id: UUID, branch: str, sha: str) -> None:
+    """Where the build begins."""
+    await connection.execute("UPDATE builds SET base_branch = $2, base_sha = $3 WHERE id = $1", build_id, branch, sha)
+
+
+async def set_loop(
+    connection: Connection,
+    build_id: UUID,
+    number: int,
+    findings: Sequence[Mapping[str, Any]],
+    audit: Mapping[str, Any] | None,
+) -> int:
+    """The present phase's work was found wanting: what is handed back, and how many times in a row now."""
+    loops: int = await connection.fetchval(
+        "UPDATE builds SET loop_count = loop_count + 1, findings = $2::jsonb WHERE id = $1 RETURNING loop_count",
+        build_id,
+        json.dumps(list(findings), ensure_ascii=False),
+    )
+    await _set_audit(connection, build_id, number, audit)
+    await connection.execute(
+        "UPDATE build_phases SET loops = $3 WHERE build_id = $1 AND number = $2", build_id, number, loops
+    )
+    return loops
+
+
+async def set_phase_done(
+    connection: Connection,
+    build_id: UUID,
+    number: int,
+    commit: str | None,
+    audit: Mapping[str, Any] | None,
+    following: str | None,
+) -> None:
+    """The phase passed and was pushed; `following` is the title of the next one. Wants a transaction."""
+    await _set_audit(connection, build_id, number, audit)
+    await connection.execute(
+        """
+        UPDATE build_phases SET status = 'completed', commit_sha = $3, completed_at = now() WHERE build_id = $1 AND number = $2
+        """,
+        build_id,
+        number,
+        commit,
+    )
+    await connection.execute(
+        """
+        UPDATE builds SET head_sha = coalesce($2, head_sha), findings = '[]'::jsonb, loop_count = 0, attempts = 0,
+            phase_number = phase_number + 1, phase = coalesce($3, phase) WHERE id = $1
+        """,
+        build_id,
+        commit,
+        None if following is None else following[:100],
+    )
+
+
+async def _set_audit(connection: Connection, build_id: UUID, number: int, audit: Mapping[str, Any] | None) -> None:
+    await connection.execute(
+        "UPDATE build_phases SET audit = $3::jsonb WHERE build_id = $1 AND number = $2",
+        build_id,
+        number,
+        None if audit is None else json.dumps(audit, ensure_ascii=False),
+    )
+
+
+async def end_build(
+    connection: Connection, build_id: UUID, status: str, *, detail: str | None = None, pull_url: str | None = None
+) -> bool:
+    """The build is at its end: completed, failed or cancelled; False where it was before. Wants a transaction."""
+    ended = await connection.fetchval(
+        """
+        UPDATE builds SET status = $2, error_detail = $3, pull_url = $4, completed_at = now()
+        WHERE id = $1 AND status IN ('pending', 'running') RETURNING id
+        """,
+        build_id,
+        status,
+        detail,
+        pull_url,
+    )
+    if ended is None:
+        return False
+    await connection.execute(
+        """
+        UPDATE build_phases SET status = $2, completed_at = now() WHERE build_id = $1 AND status = 'running'
+        """,
+        build_id,
+        status,
+    )
+    return True
+
+
+async def request_cancel(connection: Connection, build_id: UUID) -> str | None:
+    """Somebody wants the build to end; gives its status, None where it is at its end already."""
+    found: str | None = await connection.fetchval(
+        """
+        UPDATE builds SET cancel_requested_at = coalesce(cancel_requested_at, now())
+        WHERE id = $1 AND status IN ('pending', 'running') RETURNING status
+        """,
+        build_id,
+    )
+    return found
+
+
+async def is_cancelled(connection: Connection, build_id: UUID) -> bool:
+    """Whether somebody wants the build to end, or it is gone."""
+    found = await connection.fetchrow("SELECT cancel_requested_at FROM builds WHERE id = $1", build_id)
+    return found is None or found["cancel_requested_at"] is not None
+
+
+async def list_forsaken_builds(connection: Connection, most: int) -> list[UUID]:
+    """Builds that are not at their end and for which no job waits or runs."""
+    rows = await connection.fetch(
+        """
+        SELECT b.id FROM builds b WHERE b.status IN ('pending', 'running') AND b.created_at < now() - interval '10 s' AND NOT EXISTS (
+            SELECT 1 FROM procrastinate_jobs j WHERE j.status IN ('todo', 'doing') AND j.args->>'build_id' = b.id::text)
+        ORDER BY b.created_at LIMIT $1
+        """,
+        most,
+    )
+    return [row["id"] for row in rows]

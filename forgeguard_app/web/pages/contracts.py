@@ -1,0 +1,175 @@
+"""A project's contracts: written from the answers, read, edited, compared, downloaded, proposed to the repository."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from markupsafe import Markup
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.export_contracts import begin_export
+from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.save_contract import Edit, Invalid, Stale, save_contract, write_contracts
+from forgeguard_app.projects.contract_types import FILES, ContractType, path_of
+from forgeguard_app.projects.contracts.words import distribution_of
+from forgeguard_app.projects.validation import problems_of
+from forgeguard_app.store.contracts import Contract, find_contract, find_version, list_contracts, list_versions
+from forgeguard_app.web.access import SeenProject, id_of, open_project
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.markdown import as_html
+from forgeguard_app.web.render import page, see_other
+from forgeguard_app.web.session import get_person, read_form
+
+MOST_COMPARED = 6_000  # lines; comparing takes the square of it at its worst
+
+
+def contract_type(request: web.Request) -> ContractType:
+    """The type that the address names.
+
+    Raises:
+        HTTPNotFound: it is none.
+    """
+    try:
+        return ContractType(request.match_info["contract_type"])
+    except ValueError:
+        raise web.HTTPNotFound from None
+
+
+async def write(request: web.Request) -> web.StreamResponse:
+    """Writes them from the answers: those that are chosen, or all that nobody edited."""
+    form = await read_form(request)
+    seen = await open_project(request, id_of(request, "project_id"), Level.WRITE)
+    chosen = [kind for kind in ContractType if kind in form.getall("type", [])]
+    await write_contracts(request.app[FRONT].pool, seen.project.id, chosen if "chosen" in form else None)
+    return see_other(f"/projects/{seen.project.id}#contracts")
+
+
+async def show_contract(request: web.Request) -> web.Response:
+    """The text as it reads, the editor, and its versions."""
+    seen = await open_project(request, id_of(request, "project_id"))
+    contract = await _contract(request, seen)
+    return await _page(request, seen, contract, contract.content)
+
+
+async def save(request: web.Request) -> web.StreamResponse:
+    """A new version; or, with the other button, what it would look like."""
+    form, person = await read_form(request), await get_person(request)
+    seen, kind = await open_project(request, id_of(request, "project_id"), Level.WRITE), contract_type(request)
+    content, version = form.get("content", "").replace("\r\n", "\n"), form.get("version", "")
+    number = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else 0
+    contract = await _contract(request, seen)
+    if "preview" in form:
+        return await _page(
+            request, seen, contract, content, version=number, problems=problems_of(kind, content), draft=True
+        )
+    try:
+        await save_contract(request.app[FRONT].pool, person, seen.project.id, Edit(kind, content, number))
+    except Invalid as error:
+        return await _page(
+            request, seen, contract, content, version=number, problems=error.problems, draft=True, status=400
+        )
+    except Stale as error:
+        newest = error.newest
+        changed = _difference(content, newest.content)
+        return await _page(
+            request,
+            seen,
+            newest,
+            content,
+            version=newest.version,
+            stale=str(error),
+            changed=changed,
+            draft=True,
+            status=409,
+        )
+    return see_other(f"/projects/{seen.project.id}/contracts/{kind}")
+
+
+async def show_difference(request: web.Request) -> web.Response:
+    """Between a version and the one before, or another."""
+    seen = await open_project(request, id_of(request, "project_id"))
+    contract = await _contract(request, seen)
+    asked = [request.query.get(name, "") for name in ("from", "to")]
+    if not all(one.isascii() and one.isdigit() and len(one) < 9 for one in asked):
+        raise web.HTTPNotFound
+    async with request.app[FRONT].pool.acquire() as connection:
+        old, new = [await find_version(connection, contract.id, int(one)) for one in asked]
+    if old is None or new is None:
+        raise web.HTTPNotFound(reason="This version is not kept any more.")
+    return await page(
+        request, "difference.html", project=seen.project, contract=contract, asked=asked, lines=_difference(old, new)
+    )
+
+
+async def download(request: web.Request) -> web.Response:
+    """All of them as a zip."""
+    seen = await open_project(request, id_of(request, "project_id"))
+    async with request.app[FRONT].pool.acquire() as connection:
+        contracts = await list_contracts(connection, seen.project.id)
+    if not contracts:
+        raise UserError("There are no contracts yet.")
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one in sorted(contracts, key=lambda contract: contract.contract_type):
+            archive.writestr(path_of(ContractType(one.contract_type)), one.content)
+    name = f"{distribution_of(seen.project.name)}-contracts.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return web.Response(body=out.getvalue(), content_type="application/zip", headers=headers)
+
+
+async def export(request: web.Request) -> web.StreamResponse:
+    """They become a pull request of the linked repository."""
+    await read_form(request)
+    person, seen = await get_person(request), await open_project(request, id_of(request, "project_id"), Level.WRITE)
+    trial_id = await begin_export(request.app[FRONT].pool, person, seen.project)
+    return see_other(f"/repos/{seen.project.repo_name}/trials/{trial_id}")
+
+
+async def _contract(request: web.Request, seen: SeenProject) -> Contract:
+    async with request.app[FRONT].pool.acquire() as connection:
+        contract = await find_contract(connection, seen.project.id, contract_type(request))
+    if contract is None:
+        raise web.HTTPNotFound(reason="This contract is not written yet.")
+    return contract
+
+
+async def _page(
+    request: web.Request, seen: SeenProject, contract: Contract, content: str, *, status: int = 200, **more: Any
+) -> web.Response:
+    async with request.app[FRONT].pool.acquire() as connection:
+        versions = await list_versions(connection, contract.id)
+    kind = ContractType(contract.contract_type)
+    return await page(
+        request, "contract.html", status=status, project=seen.project, may_write=seen.may_write, contract=contract, kind=kind,
+        file=FILES[kind], content=content, rendered=_rendered(kind, content), versions=versions,
+        **({"problems": (), "draft": False, "stale": "", "changed": (), "version": contract.version} | more),
+    )  # fmt: skip
+
+
+def _rendered(kind: ContractType, content: str) -> Markup | None:
+    """What reads as a document; None for what machines read."""
+    return as_html(content) if FILES[kind].endswith(".md") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a comparison: `kind` is added, removed, same or place."""
+
+    kind: str
+    text: str
+
+
+_KINDS = {"+": "added", "-": "removed", "@": "place"}
+
+
+def _difference(old: str, new: str) -> list[Line]:
+    before, after = old.splitlines(), new.splitlines()
+    if len(before) + len(after) > MOST_COMPARED:
+        return [Line("place", f"Too long to be compared: {len(before)} and {len(after)} lines.")]
+    found = list(difflib.unified_diff(before, after, n=3, lineterm=""))[2:]
+    return [Line(_KINDS.get(line[:1], "same"), line) for line in found]

@@ -1,0 +1,254 @@
+"""Projects on their pages: from a name over the questionnaire to contracts that several people edit, and a pull request."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from html import unescape
+
+from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.projects.questions import SECTIONS
+from forgeguard_app.simulator.git_http import git
+from forgeguard_app.simulator.state import Account, Repository
+from tests.acceptance.test_push import started
+from tests.support.browsing import Browser
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+
+EVIL = "<script>alert(1)</script>"
+
+
+def as_shown(text: str) -> dict[str, str]:
+    """The open page's questionnaire as a browser would send it."""
+    form = text[text.index('<form id="answers"') :]
+    form = form[: form.index("</form>")]
+    fields = dict(re.findall(r'<input name="([^"]+)" value="([^"]*)"', form))
+    fields |= dict(re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.S))
+    fields |= dict(re.findall(r'<textarea name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.S))
+    for name, options in re.findall(r'<select[^>]* ?name="([^"]+)"[^>]*>(.*?)</select>', form, re.S):
+        chosen = re.search(r"<option selected>([^<]*)<", options)
+        fields[name] = chosen[1] if chosen else ""
+    return {name: unescape(value) for name, value in fields.items()}
+
+
+async def make(browser: Browser, user: Account, name: str = "Shop", repository: str = "") -> str:
+    """A project on its page, by a person who is signed in from here on; gives its address."""
+    await browser.sign_in(user, "/projects")
+    await browser.submit("/projects", name=name, description="Keeps orders", repository=repository)
+    assert browser.status == 200, browser.text
+    return str(re.findall(r"/projects/[0-9a-f-]{36}", browser.address)[0])
+
+
+async def answer(browser: Browser, project: str, **more: str) -> None:
+    """Every section, its proposals taken as they are."""
+    given = {
+        "intent": {"summary": f"It keeps orders. {EVIL}", "users": "Shop keepers", "outcomes": "See what to ship"},
+        "stack": {"kind": "python-aiohttp", "database": "postgresql"},
+        "data": {"tables.0.table": "orders", "tables.0.column": "total", "tables.0.type": "numeric", "tables.0.rule": "required"},
+        "ui": {"kind": "server-rendered pages"},
+    }  # fmt: skip
+    for section in SECTIONS:
+        path = f"{project}/questionnaire/{section.key}"
+        browser.home()
+        await browser.get(path)
+        await browser.submit(path, **(as_shown(browser.text) | given.get(section.key, {}) | more))
+        assert browser.status == 200, browser.text
+
+
+async def written(browser: Browser, project: str) -> None:
+    """With its contracts."""
+    await answer(browser, project)
+    await browser.get(project)
+    await browser.submit(f"{project}/contracts")
+    assert browser.status == 200, browser.text
+
+
+async def edit(browser: Browser, path: str, content: str, **more: str) -> int:
+    return await browser.submit(path, content=content, **more)
+
+
+async def content_of(browser: Browser, path: str) -> str:
+    browser.home()
+    await browser.get(path)
+    return unescape(re.findall(r'<textarea class="code"[^>]*>(.*?)</textarea>', browser.text, re.S)[0])
+
+
+async def test_a_questionnaire_becomes_ten_contracts_that_read_well(product: Product) -> None:
+    user = product.github.people.add("mona")
+    async with Browser(product) as browser:
+        project = await make(browser, user)
+        await browser.get(project)
+        assert "Needed before contracts can be written" in browser.text
+        await browser.submit(f"{project}/contracts")
+        assert "Answer the questionnaire first" in browser.text
+        await written(browser, project)
+        assert "contracts ready" in browser.text
+        for kind in ContractType:
+            assert await browser.get(f"{project}/contracts/{kind}") == 200
+            assert EVIL not in browser.text, "nobody's markup is markup here"
+
+
+async def test_a_wrong_answer_is_told_and_shown_as_given_while_the_right_ones_are_kept(product: Product) -> None:
+    user = product.github.people.add("mona")
+    async with Browser(product) as browser:
+        project = await make(browser, user)
+        path = f"{project}/questionnaire/data"
+        await browser.get(path)
+        row = {"tables.0.table": "orders", "tables.0.column": "", "tables.0.type": "numeric"}
+        assert await browser.submit(path, retention="A year", **row) == 400
+        assert "Row 1, Column: is missing." in browser.text
+        assert 'value="orders"' in browser.text, "what was typed is not lost"
+        await browser.get(path)
+        assert "A year" in browser.text
+        assert 'value="orders"' not in browser.text
+
+
+async def test_answers_changed_later_say_which_contracts_they_change(product: Product) -> None:
+    user = product.github.people.add("mona")
+    async with Browser(product) as browser:
+        project = await make(browser, user)
+        await written(browser, project)
+        path = f"{project}/questionnaire/intent"
+        await browser.get(path)
+        await browser.submit(path, **(as_shown(browser.text) | {"principles": "Slow is fine"}))
+        told = browser.text[browser.text.index("would say something else") :]
+        assert ">Manifesto<" in told
+        assert ">Builder contract<" in told
+        assert ">Schema<" not in told
+        # Edited by hand: writing anew leaves it alone unless it is chosen.
+        manifesto = f"{project}/contracts/manifesto"
+        await content_of(browser, manifesto)
+        await edit(browser, manifesto, "# Ours\n\nBy hand.\n")
+        await browser.get(project)
+        assert re.search(r'value="manifesto" aria-label="[^"]+">', browser.text), "not checked"
+        await browser.submit(f"{project}/contracts", type="builder_contract")
+        assert "By hand." in await content_of(browser, manifesto)
+        assert "Slow is fine" in await content_of(browser, f"{project}/contracts/builder_contract")
+
+
+async def test_two_people_edit_and_nobodys_edit_is_lost(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    mona, hubot = (product.github.people.add(name) for name in ("mona", "hubot"))
+    for user in (mona, hubot):
+        product.github.people.allow(user, repository, "write")
+    async with Browser(product) as one, Browser(product) as two:
+        project = await make(one, mona, repository=repository.full_name)
+        await written(one, project)
+        path = f"{project}/contracts/ui"
+        await two.sign_in(hubot, path)
+        await content_of(one, path)
+        await content_of(two, path)
+        await edit(one, path, "# UI\n\nOne.\n")
+        assert one.status == 200
+        assert await edit(two, path, "# UI\n\nTwo.\n") == 409
+        assert "mona saved version 2 meanwhile" in two.text
+        assert "Two." in two.text, "the second one's text is still there"
+        assert "+One." in two.text
+        assert await edit(two, path, "# UI\n\nOne and two.\n") == 200
+        await two.get(f"{path}/difference?from=2&to=3")
+        assert "+One and two." in two.text
+        assert await two.get(f"{path}/difference?from=2&to=99") == 404
+
+
+async def test_a_contract_that_is_not_what_its_type_says_is_not_saved(product: Product) -> None:
+    user = product.github.people.add("mona")
+    async with Browser(product) as browser:
+        project = await make(browser, user)
+        await written(browser, project)
+        for kind, text, said in (
+            ("boundaries", '{"layers": [{"name": "a"}]}', "1:13"),
+            ("physics", "openapi: 3.1.0\n", "the key &#39;paths&#39; is missing"),
+            ("phases", "# None\n", "there is no phase"),
+        ):
+            path = f"{project}/contracts/{kind}"
+            before = await content_of(browser, path)
+            assert await edit(browser, path, text) == 400
+            assert said in browser.text
+            assert await content_of(browser, path) == before
+            await edit(browser, path, text, preview="1")
+            assert "not saved" in browser.text
+            assert said in browser.text
+
+
+async def exported(product: Product, browser: Browser, repository: Repository, project: str) -> None:
+    await browser.get(project)
+    await browser.submit(f"{project}/contracts/export")
+    await product.idle()
+    await browser.get(browser.address)
+    assert "See the pull request" in browser.text, browser.text
+
+
+async def test_contracts_are_proposed_and_judge_a_repository_without_its_own(product: Product, tree: WorkTree) -> None:
+    app = product.github.world.app
+    assert app is not None
+    app.permissions |= {"contents": "write", "pull_requests": "write"}
+    repository = await started(
+        product,
+        tree,
+        {"pyproject.toml": '[project]\nname = "x"\nversion = "1"\ndependencies = ["aiohttp"]\n', "a.py": "x = 1\n"},
+    )
+    user = product.github.people.add("mona")
+    product.github.people.allow(user, repository, "write")
+    async with Browser(product) as browser:
+        project = await make(browser, user, repository=repository.full_name)
+        await written(browser, project)
+        await exported(product, browser, repository, project)
+        await exported(product, browser, repository, project)
+        pulls = [one for one in product.github.world.pulls.values() if one.repository_id == repository.id]
+        assert len(pulls) == 1, "the same contracts are proposed once"
+        names = await git(repository.folder, "diff", "--name-only", "main", f"refs/heads/{pulls[0].head_ref}")
+        assert len(names.decode().split()) == 10
+        # The repository has none of its own: the project's judge, and the check run says so.
+        tree.git("switch", "--quiet", "-c", "topic")
+        tree.commit({"shop/domain/a.py": "import aiohttp\n"})
+        runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))
+        assert runs["A4"].conclusion == "failure"
+        assert f"{project}/contracts/boundaries" in runs["A4"].output["summary"]
+        tree.commit({"boundaries.json": '{"layers": [{"name": "x", "glob": "x/**"}]}'})
+        runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))
+        assert runs["A4"].conclusion == "success", "its own file goes first"
+
+
+async def test_a_project_is_linked_to_what_one_may_write_alone_renamed_and_deleted(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    user, reader = product.github.people.add("mona"), product.github.people.add("reader")
+    product.github.people.allow(user, repository, "write")
+    product.github.people.allow(reader, repository, "read")
+    async with Browser(product) as browser, Browser(product) as other:
+        project = await make(browser, user)
+        await other.sign_in(reader, project)
+        assert other.status == 404
+        await browser.get(project)
+        await browser.submit(f"{project}/link", repository="nobody/none")
+        assert browser.status == 400
+        assert "no guarded repository of that name" in browser.text
+        browser.home()
+        await browser.get(project)
+        await browser.submit(f"{project}/link", repository=repository.full_name)
+        await browser.submit(f"{project}/rename", name=EVIL, description="")
+        assert EVIL not in browser.text
+        other.home()
+        assert await other.get(project) == 200, "whoever GitHub lets into the repository reads its project"
+        assert "Start a build" not in other.text
+        await other.get("/projects")
+        assert project in other.text
+        await browser.submit(f"{project}/delete")
+        assert project not in browser.text
+
+
+async def test_the_zip_holds_all_ten(product: Product) -> None:
+    user = product.github.people.add("mona")
+    async with Browser(product) as browser:
+        project = await make(browser, user)
+        await written(browser, project)
+        jar = next(iter(browser.cookies[f"127.0.0.1:{product.address.rpartition(':')[2]}"].items()))
+        async with product.session.get(
+            f"{product.address}{project}/contracts.zip", headers={"Cookie": "=".join(jar)}
+        ) as answer:
+            data = await answer.read()
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            assert len(archive.namelist()) == 10
+            assert b"It keeps orders." in archive.read("Forge/Contracts/blueprint.md")
