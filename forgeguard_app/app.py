@@ -12,8 +12,9 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from forgeguard_app.builders.confinement import NO_WAY, available
 from forgeguard_app.errors import Temporary, UserError
-from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.flows.examine import Sign, examine_database, examine_github
 from forgeguard_app.flows.front import Front, GitHubApp, Keys
 from forgeguard_app.flows.reconcile_deliveries import Reconciled, reconcile_deliveries
@@ -171,9 +172,22 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
                 address=credentials.public_url,
                 links=base.keys.links,
                 notice_keys=base.keys.notices,
+                builder=_builder(settings),
                 notices=Notices(reach_beside(credentials.github_url)),
             ),
         )
+
+
+def _builder(settings: Settings) -> Builder:
+    """Who builds.
+
+    Raises:
+        UserError: a command is configured that could not be kept apart from us.
+    """
+    command = settings.builder_argv
+    if command and available(unconfined=settings.builder_unconfined) is None:
+        raise UserError(NO_WAY)
+    return Builder(command, settings.builder_environment, settings.builder_unconfined)
 
 
 async def redeliver(settings: Settings, since: timedelta) -> Reconciled:

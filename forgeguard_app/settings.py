@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,9 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     workers: int = Field(default=1, ge=0, le=64)
     operators: str = ""
+    builder_command: str = ""
+    builder_env: str = ""
+    builder_unconfined: bool = False
 
     @field_validator("public_url", "github_url", "github_api_url")
     @classmethod
@@ -65,6 +69,16 @@ class Settings(BaseSettings):
         if not all(part.strip().isascii() and part.strip().isdigit() for part in value.split(",") if part.strip()):
             raise ValueError("must be GitHub user ids (numbers), separated by commas")
         return value
+
+    @property
+    def builder_argv(self) -> tuple[str, ...]:
+        """The builder's command, split as a shell would; empty for the built-in builder."""
+        return tuple(shlex.split(self.builder_command))
+
+    @property
+    def builder_environment(self) -> dict[str, str]:
+        """The variables of ours that a builder may have, by name."""
+        return {name: os.environ[name] for name in _names(self.builder_env) if name in os.environ}
 
     @property
     def operator_ids(self) -> frozenset[int]:
@@ -148,6 +162,7 @@ def _problems(settings: Settings) -> list[str]:
         problems.append(f"{PREFIX}WEBHOOK_SECRET: empty")
     if settings.private_key is not None:
         problems += _key_problems(settings.private_key.get_secret_value())
+    problems += _builder_problems(settings)
     if settings.secret_key is not None:
         keys = settings.secret_key.get_secret_value().split(",")
         if any(len(key.strip()) < MIN_KEY_CHARS for key in keys):
@@ -157,6 +172,24 @@ def _problems(settings: Settings) -> list[str]:
             f"{PREFIX}SECRET_KEY: missing; it is required where {PREFIX}DATABASE_URL is set, since several machines share it"
         )
     return problems
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _builder_problems(settings: Settings) -> list[str]:
+    try:
+        shlex.split(settings.builder_command)
+    except ValueError:
+        return [f"{PREFIX}BUILDER_COMMAND: a quote is not closed"]
+    problems = [
+        f"{PREFIX}BUILDER_ENV: names {name}, which is not set"
+        for name in _names(settings.builder_env)
+        if name not in os.environ
+    ]
+    ours = [name for name in _names(settings.builder_env) if name.startswith(PREFIX)]
+    return problems + [f"{PREFIX}BUILDER_ENV: {name} is ForgeGuard's own, and not for builders" for name in ours]
 
 
 def _key_problems(text: str) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
+from forgeguard_app.builders.process import Bounds
 from forgeguard_app.flows.front import notice_key
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
@@ -62,6 +64,24 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Builder:
+    """Who builds: the operator's command with what of our environment it may have, or, without one, the built-in builder."""
+
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    unconfined: bool = False
+    bounds: Bounds = field(default_factory=Bounds)
+
+    @property
+    def name(self) -> str:
+        """As pages call it."""
+        return Path(self.command[0]).name if self.command else "built-in"
+
+    def __repr__(self) -> str:
+        return f"Builder({self.name})"
+
+
+@dataclass(frozen=True)
 class Context:
     """The database, GitHub, the judge, and where things are."""
 
@@ -79,6 +99,8 @@ class Context:
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)
     counts: Counts = field(default_factory=Counts)
+    builder: Builder = field(default_factory=Builder)
+    building: set[UUID] = field(default_factory=set)
 
     @cached_property
     def locks(self) -> Locks:

@@ -9,6 +9,7 @@ import structlog
 
 from forgeguard_app.flows.context import Context
 from forgeguard_app.git.mirror import discard, list_mirrors
+from forgeguard_app.store.build_logs import delete_old_logs
 from forgeguard_app.store.purge import (
     BATCH,
     delete_failed_jobs,
@@ -33,6 +34,9 @@ async def purge_old(context: Context) -> None:
             some = await delete_old_deliveries(connection)
             deliveries += some
             if some < BATCH:
+                break
+        for _ in range(MAX_BATCHES):
+            if await delete_old_logs(connection, BATCH) < BATCH:
                 break
         await delete_failed_jobs(connection)
         await delete_old_trials(connection)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.git.command import GitError, GitTimeout, Repository, authorization
 from forgeguard_app.git.mirror import Remote, RepositoryGone, meaning_of
 
@@ -16,6 +16,10 @@ ADD_TIMEOUT_S = 300.0
 _AUTHOR = {"NAME": "ForgeGuard", "EMAIL": "forgeguard@users.noreply.github.com"}
 _IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _AUTHOR.items()}
 _REJECTED = ("stale info", "non-fast-forward", "fetch first", "already exists", "cannot lock ref")
+
+
+class PushRefused(UserError):
+    """GitHub takes no such push, and says why."""
 
 
 class BranchMoved(Exception):
@@ -82,7 +86,7 @@ async def push(repository: Repository, remote: Remote, commit: str, branch: str,
     """Pushes the commit to the branch, which is at `expected` or, with None, does not exist; done twice it changes nothing.
 
     Raises:
-        BranchMoved, RepositoryGone: as their names say.
+        BranchMoved, RepositoryGone, PushRefused: as their names say.
         Temporary: the network or the other side failed.
     """
     environment = authorization(remote.url, remote.token) if remote.token else {}
@@ -95,6 +99,10 @@ async def push(repository: Repository, remote: Remote, commit: str, branch: str,
     except GitTimeout as error:
         raise Temporary(str(error)) from error
     except GitError as error:
+        if "remote rejected" in error.stderr and (
+            "workflow" in error.stderr or "protected" in error.stderr or "rule" in error.stderr
+        ):
+            raise PushRefused(f"GitHub refuses the push: {error.stderr.strip()[-300:]}") from error
         if any(words in error.stderr for words in _REJECTED) or "[rejected]" in error.stderr or error.status == 1:
             if await _at(repository, remote, ref, environment) == commit:
                 return

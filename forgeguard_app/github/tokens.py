@@ -19,6 +19,7 @@ FRESH_S = 5.0  # a token so young may be refused, since not all of GitHub knows 
 AUDIT = {"checks": "write", "contents": "read", "metadata": "read"}
 LIST = {"metadata": "read"}
 LOOK = {"contents": "read", "metadata": "read", "pull_requests": "read"}
+BUILD = {"contents": "write", "metadata": "read", "pull_requests": "write"}
 PROPOSE = {"contents": "write", "metadata": "read", "pull_requests": "write"}
 
 

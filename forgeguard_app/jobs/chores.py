@@ -16,6 +16,7 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.purge_old import prune, purge_old
 from forgeguard_app.flows.reconcile_deliveries import reconcile_deliveries
 from forgeguard_app.flows.reconcile_heads import look_at_heads
+from forgeguard_app.flows.start_build import take_up_builds
 from forgeguard_app.flows.sync_installations import sync_installations
 from forgeguard_app.flows.take_up_stranded import take_up_stranded
 from forgeguard_app.github.client import Refused
@@ -46,6 +47,7 @@ async def reconcile(context: Context) -> None:
                         "deliveries": partial(reconcile_deliveries, context, window),
                         "seldom": partial(_seldom, context),
                         "allowances": partial(end_expired_allowances, context.pool),
+                        "builds": partial(take_up_builds, context.pool),
                         "heads": partial(look_at_heads, context),
                     }
                     well = [await _done(context, name, step) for name, step in steps.items()]

@@ -14,6 +14,7 @@ from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, 
 from procrastinate.jobs import Job
 
 from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.advance_build import advance_build
 from forgeguard_app.flows.audit_commit import audit_commit
 from forgeguard_app.flows.context import Context, Pace
 from forgeguard_app.flows.draw_starting_line import draw_starting_line
@@ -45,6 +46,7 @@ FLOWS: dict[str, Work] = {
     "reconcile_heads": Work(reconcile_heads, "repo_id"),
     "record_violations": Work(record_violations),
     "try_configuration": Work(try_configuration, "trial_id"),
+    "advance_build": Work(advance_build, "build_id"),
     TELL: Work(tell_owner, ABOUT),
 }
 MAX_PASSING_FAULTS = 200
@@ -112,7 +114,7 @@ def _task(name: str, work: Work, under_way: UnderWay) -> Callable[..., Awaitable
     return run
 
 
-_LOGGED = ("run_id", "trial_id", ABOUT, "repo_id", "delivery_id", "github_installation_id")
+_LOGGED = ("run_id", "build_id", "trial_id", ABOUT, "repo_id", "delivery_id", "github_installation_id")
 
 
 async def _logged(work: Work, context: Context, arguments: dict[str, str], attempt: int) -> None:

@@ -36,6 +36,7 @@ class Build:
     base_branch: str | None
     base_sha: str | None
     head_sha: str | None
+    tried_sha: str | None
     findings: Sequence[Mapping[str, Any]]
     attempts: int
     cancel_requested_at: datetime | None
@@ -44,7 +45,7 @@ class Build:
 
 _COLUMNS = (
     "id, project_id, repo_id, github_login, builder, phase, phase_number, status, started_at, completed_at, loop_count,"
-    " error_detail, created_at, contracts, branch, base_branch, base_sha, head_sha, findings, attempts, cancel_requested_at, pull_url"
+    " error_detail, created_at, contracts, branch, base_branch, base_sha, head_sha, tried_sha, findings, attempts, cancel_requested_at, pull_url"
 )
 
 
@@ -170,6 +171,11 @@ async def begin_phase(connection: Connection, build_id: UUID) -> Build | None:
     return _build(row)
 
 
+async def set_builder(connection: Connection, build_id: UUID, name: str) -> None:
+    """Who builds it, which its worker knows."""
+    await connection.execute("UPDATE builds SET builder = $2 WHERE id = $1", build_id, name)
+
+
 async def hand_back_phase(connection: Connection, build_id: UUID) -> None:
     """The work stopped for a passing fault: the attempt does not count."""
     await connection.execute(
@@ -182,20 +188,27 @@ async def set_base(connection: Connection, build_id: UUID, branch: str, sha: str
     await connection.execute("UPDATE builds SET base_branch = $2, base_sha = $3 WHERE id = $1", build_id, branch, sha)
 
 
-async def set_loop(
-    connection: Connection,
-    build_id: UUID,
-    number: int,
-    findings: Sequence[Mapping[str, Any]],
-    audit: Mapping[str, Any] | None,
-) -> int:
-    """The present phase's work was found wanting: what is handed back, and how many times in a row now."""
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """An attempt at a phase that did not pass: what is handed back, its audit, and its commit, where it came so far."""
+
+    findings: Sequence[Mapping[str, Any]]
+    audit: Mapping[str, Any] | None
+    tried_sha: str | None
+
+
+async def set_loop(connection: Connection, build_id: UUID, number: int, loop: Loop) -> int:
+    """The present phase's work was found wanting; how many times in a row now."""
     loops: int = await connection.fetchval(
-        "UPDATE builds SET loop_count = loop_count + 1, findings = $2::jsonb WHERE id = $1 RETURNING loop_count",
+        """
+        UPDATE builds SET loop_count = loop_count + 1, findings = $2::jsonb, tried_sha = coalesce($3, tried_sha)
+        WHERE id = $1 RETURNING loop_count
+        """,
         build_id,
-        json.dumps(list(findings), ensure_ascii=False),
+        json.dumps(list(loop.findings), ensure_ascii=False),
+        loop.tried_sha,
     )
-    await _set_audit(connection, build_id, number, audit)
+    await _set_audit(connection, build_id, number, loop.audit)
     await connection.execute(
         "UPDATE build_phases SET loops = $3 WHERE build_id = $1 AND number = $2", build_id, number, loops
     )
@@ -222,7 +235,7 @@ async def set_phase_done(
     )
     await connection.execute(
         """
-        UPDATE builds SET head_sha = coalesce($2, head_sha), findings = '[]'::jsonb, loop_count = 0, attempts = 0,
+        UPDATE builds SET head_sha = coalesce($2, head_sha), tried_sha = NULL, findings = '[]'::jsonb, loop_count = 0, attempts = 0,
             phase_number = phase_number + 1, phase = coalesce($3, phase) WHERE id = $1
         """,
         build_id,

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.flows.front import Front, GitHubApp, Keys
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
@@ -120,7 +120,7 @@ class Product:
 
 @contextlib.asynccontextmanager
 async def running(
-    dsn: str, folder: Path, *, worker: bool = True, notices: Notices | None = None
+    dsn: str, folder: Path, *, worker: bool = True, notices: Notices | None = None, builder: Builder | None = None
 ) -> AsyncIterator[Product]:
     """Starts it all; `worker` False leaves the jobs waiting."""
     pool = await open_pool(dsn, size=16)
@@ -152,6 +152,7 @@ async def running(
             keys.links,
             keys.notices,
             notices or Notices(),
+            builder=builder or Builder(),
         )
         stop = asyncio.Event()
         task = asyncio.create_task(run_worker(dsn, context, stop)) if worker else None

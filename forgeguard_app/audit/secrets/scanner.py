@@ -104,7 +104,17 @@ def scan(blocks: Iterable[AddedBlock], exceptions: Exceptions) -> list[Secret]:
     return found
 
 
+def spans_of(block: AddedBlock) -> list[tuple[int, int]]:
+    """Where credentials stand in the block's text, whatever would except them; in order, none over another."""
+    return [(start, end) for start, end, _ in _apart(_matches(block))]
+
+
 def _scan_block(block: AddedBlock, exceptions: Exceptions) -> list[Secret]:
+    return list(_chosen(block, _matches(block), exceptions))
+
+
+def _matches(block: AddedBlock) -> list[tuple[int, int, int]]:
+    """Rule number, start and end of everything that looks real."""
     matcher = _matcher()
     looked: set[tuple[int, int, int]] = set()
     spans: list[tuple[int, int, int]] = []
@@ -117,7 +127,7 @@ def _scan_block(block: AddedBlock, exceptions: Exceptions) -> list[Secret]:
             continue
         looked.add((number, start, end))
         spans.extend((number, *span) for span in _confirmed(matcher.patterns[number], rule, block, start, end))
-    return [secret for secret in _chosen(block, spans, exceptions)]
+    return spans
 
 
 def _applies(rule: Rule, path: str) -> bool:
@@ -205,17 +215,21 @@ def _entropy(value: bytes) -> float:
 
 
 def _chosen(block: AddedBlock, spans: list[tuple[int, int, int]], exceptions: Exceptions) -> Iterator[Secret]:
-    """One secret a place: of overlapping spans the rule that stands first in the table wins."""
+    for start, end, number in _apart(spans):
+        secret = _secret(block, RULES[number], start, end, exceptions)
+        if secret is not None:
+            yield secret
+
+
+def _apart(spans: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Start, end and rule: one a place, of overlapping spans the rule that stands first in the table."""
     taken: list[tuple[int, int]] = []
     kept: list[tuple[int, int, int]] = []
     for number, start, end in sorted(set(spans)):
         if all(end <= other_start or start >= other_end for other_start, other_end in taken):
             taken.append((start, end))
             kept.append((start, end, number))
-    for start, end, number in sorted(kept):
-        secret = _secret(block, RULES[number], start, end, exceptions)
-        if secret is not None:
-            yield secret
+    return sorted(kept)
 
 
 def _secret(block: AddedBlock, rule: Rule, start: int, end: int, exceptions: Exceptions) -> Secret | None:

@@ -1,0 +1,1 @@
+"""Runs a builder: a stranger's program in a checkout of its own, with nothing of ours within reach."""

@@ -1,0 +1,108 @@
+"""How a builder is kept apart from us: a user of its own, bubblewrap, or, where the operator says so, not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from forgeguard_app.errors import Temporary
+
+FIRST_UID = 710_000  # no account has such a number: nothing on the machine belongs to it
+UIDS = 1_000
+TEMPORARY = "/tmp"  # noqa: S108  (inside the sandbox, of the builder alone)
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/etc/alternatives", "/etc/ssl", "/etc/ca-certificates", "/etc/resolv.conf",
+           "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/localtime", "/etc/pki", "/etc/crypto-policies", "/nix/store")  # fmt: skip
+
+
+class Kind(StrEnum):
+    """The ways."""
+
+    OWN_USER = "a user of its own"
+    BUBBLEWRAP = "bubblewrap"
+    UNCONFINED = "nothing"
+
+
+NO_WAY = (
+    "BUILDER_COMMAND runs as a user of its own where ForgeGuard runs as root, else inside bubblewrap, and neither can be had here: install "
+    "bubblewrap, or say FORGEGUARD_BUILDER_UNCONFINED=1 where the machine holds nothing that a builder may not read"
+)
+
+
+def choose(*, root: bool, bubblewrap: bool, unconfined: bool) -> Kind | None:
+    """The way, given what there is; None where there is none, and nobody said that none is needed."""
+    if root:
+        return Kind.OWN_USER
+    if bubblewrap:
+        return Kind.BUBBLEWRAP
+    return Kind.UNCONFINED if unconfined else None
+
+
+def available(*, unconfined: bool) -> Kind | None:
+    """The way on this machine."""
+    return choose(root=os.geteuid() == 0, bubblewrap=shutil.which("bwrap") is not None, unconfined=unconfined)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where one builder runs: its checkout, its home, and what it is given to read; `uid` where it is a user of its own."""
+
+    kind: Kind
+    work: Path
+    home: Path
+    given: Path
+    uid: int | None = None
+
+    def command(self, command: list[str]) -> list[str]:
+        """The command as it is started."""
+        if self.kind is not Kind.BUBBLEWRAP:
+            return command
+        return [*wrapped(self), "--", *command]
+
+    def take_over(self) -> None:
+        """The checkout and the home are the builder's; what it is given is not."""
+        if self.uid is None:
+            return
+        for top in (self.work, self.home):
+            os.chown(top, self.uid, self.uid)
+            for folder, folders, files in os.walk(top):
+                for name in (*folders, *files):
+                    os.chown(os.path.join(folder, name), self.uid, self.uid, follow_symlinks=False)
+
+
+def wrapped(room: Room) -> list[str]:
+    """bubblewrap's arguments: the system read-only, the checkout and the home alone to write to, no other process in sight."""
+    seen = [part for path in _SYSTEM if os.path.exists(path) for part in ("--ro-bind", path, path)]
+    return [
+        "bwrap", "--die-with-parent", "--new-session", "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+        *seen, "--proc", "/proc", "--dev", "/dev", "--tmpfs", TEMPORARY, "--bind", str(room.work), str(room.work), "--bind", str(room.home),
+        str(room.home), "--ro-bind", str(room.given), str(room.given), "--chdir", str(room.work),
+    ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def own_user(locks: Path) -> Iterator[int]:
+    """A user number that no other build of this machine has meanwhile.
+
+    Raises:
+        Temporary: all are taken.
+    """
+    locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for uid in range(FIRST_UID, FIRST_UID + UIDS):
+        handle = os.open(locks / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            continue
+        try:
+            yield uid
+        finally:
+            os.close(handle)
+        return
+    raise Temporary("every user for builders is taken", delay_s=10)

@@ -1,0 +1,268 @@
+"""Runs a builder's command: prompt in, lines out, within bounds of time, output and room; at its end nothing of it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from forgeguard_app.builders.confinement import Kind, Room
+
+MARK = "FORGEGUARD_BUILD"  # in every process of a build's environment, by which it is found again
+GRACE_S = 2.0
+LOOK_S = 0.25
+EXIT_S = 0.02
+SIZE_EVERY_S = 2.0
+READ_BYTES = 1 << 16
+MAX_LINE_BYTES = 8_000
+KILL_ROUNDS = 50
+MAX_FILE_BYTES = 1 << 30
+MAX_PROCESSES = 2_048
+_NO_NEW_PRIVILEGES, _PARENT_DEATH_SIGNAL = 38, 1  # prctl(2)
+
+
+class Ended(StrEnum):
+    """How a builder came to its end."""
+
+    EXITED = "exited"
+    TOO_LONG = "time"
+    TOO_MUCH_OUTPUT = "output"
+    TOO_LARGE = "size"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one run of a builder may take."""
+
+    time_s: float = 3_600.0
+    output_bytes: int = 20 << 20
+    checkout_bytes: int = 2 << 30
+    grace_s: float = GRACE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended; `status` is the exit status, negative for a signal, and 127 where there is no such program."""
+
+    ended: Ended
+    status: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is run: the command, its environment, and what it reads on its standard input."""
+
+    command: list[str]
+    environment: Mapping[str, str]
+    prompt: str
+    mark: str
+    bounds: Bounds = Bounds()
+
+
+Hear = Callable[[list[bytes]], Awaitable[None]]
+
+
+async def run_builder(room: Room, run: Run, hear: Hear, wants_end: Callable[[], Awaitable[bool]]) -> Outcome:
+    """Runs it to its end; `hear` is given its lines as they come, `wants_end` is asked now and then whether somebody cancelled.
+
+    Raises:
+        whatever `hear` raises, once every process of the builder is gone.
+    """
+    environment = {**run.environment, MARK: run.mark}
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *room.command(run.command), cwd=room.work, env=environment, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT, start_new_session=True, preexec_fn=_limited, limit=READ_BYTES,
+            user=room.uid, group=room.uid, extra_groups=None if room.uid is None else [],
+        )  # fmt: skip
+    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        await hear([f"{run.command[0]}: {type(error).__name__}".encode()])
+        return Outcome(Ended.EXITED, 127)
+    try:
+        return await _watched(room, run, process, hear, wants_end)
+    finally:
+        await asyncio.shield(asyncio.to_thread(_kill_all, room, run.mark, process.pid))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await process.wait()
+
+
+async def _watched(
+    room: Room, run: Run, process: asyncio.subprocess.Process, hear: Hear, wants_end: Callable[[], Awaitable[bool]]
+) -> Outcome:
+    feeding = asyncio.create_task(_feed(process, run.prompt))
+    reading = asyncio.create_task(_read(process, run.bounds.output_bytes, hear))
+    watching = asyncio.create_task(_watch(room, run.bounds, wants_end))
+    ending = asyncio.create_task(_exited(process))
+    try:
+        # A child that outlives the builder may hold the pipe open; the builder's own end counts.
+        await asyncio.wait({reading, watching, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if (
+            reading.done()
+            and not reading.exception()
+            and not ending.done()
+            and not watching.done()
+            and not reading.result()
+        ):
+            await asyncio.wait({watching, ending}, return_when=asyncio.FIRST_COMPLETED)
+        ended = await _reason(reading, watching)
+        if ended is not Ended.EXITED:
+            await _end_gently(process, run.bounds.grace_s)
+        await asyncio.to_thread(_kill_all, room, run.mark, process.pid)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await reading
+        return Outcome(ended, await process.wait())
+    finally:
+        for task in (feeding, reading, watching, ending):
+            task.cancel()
+        await asyncio.gather(feeding, reading, watching, ending, return_exceptions=True)
+
+
+async def _exited(process: asyncio.subprocess.Process) -> None:
+    """Waits for the program alone: asyncio's own wait is over only when nobody holds its output open any more."""
+    while process.returncode is None:
+        await asyncio.sleep(EXIT_S)
+
+
+async def _reason(reading: asyncio.Task[bool], watching: asyncio.Task[Ended]) -> Ended:
+    if watching.done():
+        return watching.result()
+    if reading.done() and await reading:
+        return Ended.TOO_MUCH_OUTPUT
+    return Ended.EXITED
+
+
+async def _feed(process: asyncio.subprocess.Process, prompt: str) -> None:
+    if process.stdin is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(prompt.encode("utf-8", "replace"))
+        await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _read(process: asyncio.subprocess.Process, most: int, hear: Hear) -> bool:
+    """Hands the lines on; True where there were too many bytes of them."""
+    rest, size = b"", 0
+    while process.stdout is not None and (chunk := await process.stdout.read(READ_BYTES)):
+        size += len(chunk)
+        *lines, rest = (rest + chunk).split(b"\n")
+        while len(rest) > MAX_LINE_BYTES:
+            lines.append(rest[:MAX_LINE_BYTES])
+            rest = rest[MAX_LINE_BYTES:]
+        if lines:
+            await hear([part for line in lines for part in _cut(line)])
+        if size > most:
+            return True
+    if rest:
+        await hear([rest])
+    return False
+
+
+def _cut(line: bytes) -> list[bytes]:
+    return [line[at : at + MAX_LINE_BYTES] for at in range(0, len(line), MAX_LINE_BYTES)] or [b""]
+
+
+async def _watch(room: Room, bounds: Bounds, wants_end: Callable[[], Awaitable[bool]]) -> Ended:
+    """Waits for a bound to be reached, or for somebody's wish."""
+    loop = asyncio.get_running_loop()
+    deadline, look_at_size = loop.time() + bounds.time_s, loop.time() + SIZE_EVERY_S
+    while True:
+        await asyncio.sleep(LOOK_S)
+        if await wants_end():
+            return Ended.CANCELLED
+        if loop.time() > deadline:
+            return Ended.TOO_LONG
+        if loop.time() > look_at_size:
+            if await asyncio.to_thread(size_of, room.work, bounds.checkout_bytes) > bounds.checkout_bytes:
+                return Ended.TOO_LARGE
+            look_at_size = loop.time() + SIZE_EVERY_S
+
+
+def size_of(folder: Path, enough: int) -> int:
+    """What the files below take on the disk; stops counting past `enough`."""
+    total = 0
+    for here, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(here, name)).st_blocks * 512
+        if total > enough:
+            break
+    return total
+
+
+async def _end_gently(process: asyncio.subprocess.Process, grace_s: float) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(grace_s):
+            await _exited(process)
+
+
+def _limited() -> None:
+    """In the child: bounds that its own children inherit, no way to more rights, and an end with its parent's."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (MAX_PROCESSES, MAX_PROCESSES))
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+        libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    os.umask(0o022)
+
+
+async def sweep(room: Room, mark: str) -> None:
+    """Ends what an earlier run left: its worker was killed, and could not."""
+    await asyncio.to_thread(_kill_all, room, mark, None)
+
+
+def _kill_all(room: Room, mark: str, leader: int | None) -> None:
+    """Every process of the builder, also those that left its session: by its user, else by the mark in its environment."""
+    if leader is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
+    for _ in range(KILL_ROUNDS):
+        found = [pid for pid in _processes() if _is_ours(pid, room, mark)]
+        if not found:
+            return
+        # Held first, so that none forks while the others are ended.
+        for sign in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, sign)
+
+
+def _processes() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except FileNotFoundError:  # no Linux: the session was ended above
+        return []
+
+
+def _is_ours(pid: int, room: Room, mark: str) -> bool:
+    try:
+        if _is_dead(pid):
+            return False
+        if room.uid is not None:
+            return os.stat(f"/proc/{pid}").st_uid == room.uid
+        if room.kind is Kind.BUBBLEWRAP:
+            return False  # its process namespace went with its first process
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return f"{MARK}={mark}".encode() in file.read(1 << 20).split(b"\0")
+    except OSError:
+        return False
+
+
+def _is_dead(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read(4_096).rpartition(b")")[2].split()[0] in (b"Z", b"X")

@@ -1,0 +1,128 @@
+"""A build's place on this machine: our own repository of it, the builder's checkout, its home, and what it is given to read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forgeguard_app.builders.confinement import TEMPORARY, Kind, Room, own_user
+
+CONTRACTS, FINDINGS, PHASE = "contracts", "findings.json", "phase.json"
+
+
+def place_for(home: Path) -> Path:
+    """A folder for builds that their users can pass through: under HOME where they can, else beside other temporary files."""
+    place = home / "builds"
+    place.mkdir(parents=True, exist_ok=True, mode=0o711)
+    if os.geteuid() != 0 or all(_passable(folder) for folder in (place, *place.parents)):
+        return place
+    elsewhere = Path(tempfile.gettempdir()) / "forgeguard-builds"
+    with contextlib.suppress(FileExistsError):
+        elsewhere.mkdir(mode=0o711)
+    owner = elsewhere.lstat()
+    if not stat.S_ISDIR(owner.st_mode) or owner.st_uid != os.geteuid() or owner.st_mode & 0o022:
+        raise PermissionError(f"{elsewhere} belongs to somebody else")
+    return elsewhere
+
+
+def _passable(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & stat.S_IXOTH)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One build's folders. `ledger` is ours alone; the others are made anew for every phase."""
+
+    folder: Path
+    kind: Kind
+
+    @property
+    def ledger(self) -> Path:
+        """The repository in which we commit."""
+        return self.folder / "ledger.git"
+
+    @contextlib.asynccontextmanager
+    async def room(self) -> AsyncIterator[Room]:
+        """The builder's folders, empty, which are gone afterwards.
+
+        Raises:
+            Temporary: every user for builders is taken.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            uid = stack.enter_context(own_user(self.folder.parent / "users")) if self.kind is Kind.OWN_USER else None
+            await asyncio.to_thread(self._empty)
+            room = Room(self.kind, self.folder / "work", self.folder / "home", self.folder / "given", uid)
+            for path in (room.work, room.home):
+                path.mkdir(mode=0o700)
+            room.given.mkdir(mode=0o755)
+            try:
+                yield room
+            finally:
+                await asyncio.to_thread(self._empty)
+
+    def _empty(self) -> None:
+        for name in ("work", "home", "given"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    async def remove(self) -> None:
+        """The build is at its end."""
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def workspace(place: Path, name: str, kind: Kind) -> AsyncIterator[Workspace]:
+    """The build's place, made where there is none; whoever works at it removes it at the build's end."""
+    folder = place / name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    yield Workspace(folder, kind)
+
+
+def hand_over(
+    room: Room, contracts: Mapping[str, str], findings: Sequence[Mapping[str, Any]], phase: Mapping[str, Any]
+) -> None:
+    """Writes what the builder reads: contracts by file name, what the last audit found, and the phase."""
+    folder = room.given / CONTRACTS
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o755)
+    texts = {folder / name: text for name, text in contracts.items()}
+    texts[room.given / FINDINGS] = json.dumps(list(findings), ensure_ascii=False, indent=2)
+    texts[room.given / PHASE] = json.dumps(phase, ensure_ascii=False, indent=2)
+    for path, text in texts.items():
+        path.write_text(text, "utf-8")
+        path.chmod(0o644)
+
+
+def foreign_files(room: Room) -> list[str]:
+    """Files in the checkout that the builder does not own: another's, linked in to be read by whoever commits."""
+    if room.uid is None:
+        return []
+    found: list[str] = []
+    for folder, _, files in os.walk(room.work):
+        for name in files:
+            path = os.path.join(folder, name)
+            if os.lstat(path).st_uid != room.uid:
+                found.append(os.path.relpath(path, room.work))
+    return found
+
+
+def environment_of(room: Room, passed: Mapping[str, str]) -> dict[str, str]:
+    """What a builder's environment holds: where things are, and of ours only what the operator named."""
+    return {
+        "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        "LANG": "C.UTF-8",
+        "HOME": str(room.home),
+        "TMPDIR": TEMPORARY if room.kind is Kind.BUBBLEWRAP else str(room.home),
+        "FORGEGUARD_CONTRACTS": str(room.given / CONTRACTS),
+        "FORGEGUARD_FINDINGS": str(room.given / FINDINGS),
+        "FORGEGUARD_PHASE": str(room.given / PHASE),
+        **passed,
+    }

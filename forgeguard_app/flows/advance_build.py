@@ -1,0 +1,273 @@
+"""A build goes on, phase by phase: the builder works in a checkout of its own, the audit judges it, and what passes is pushed.
+
+What the builder left is committed by us, judged by the project's contracts, and handed
+back with its findings where it does not pass; three times in a row end the build. A worker that dies leaves the last
+pushed phase, from which any other goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.builders.confinement import NO_WAY, Kind, available
+from forgeguard_app.builders.workspace import Workspace, place_for, workspace
+from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.flows.build_log import BuildLog
+from forgeguard_app.flows.build_phase import Passed, Work, work_phase
+from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.end_build import end_in
+from forgeguard_app.flows.open_pull import Wanted, request_pull
+from forgeguard_app.flows.start_build import not_granted
+from forgeguard_app.git.branches import BranchMoved, push
+from forgeguard_app.git.ledger import open_ledger
+from forgeguard_app.git.mirror import CommitGone, Remote, RepositoryGone, read_default_head
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.events import good_ref
+from forgeguard_app.github.tokens import BUILD, NoAccess
+from forgeguard_app.projects.build_plan import Phase, read_plan
+from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.store.builds import (
+    Build,
+    begin_phase,
+    find_build,
+    hand_back_phase,
+    is_cancelled,
+    list_phases,
+    set_base,
+    set_builder,
+    set_phase_done,
+)
+from forgeguard_app.store.changes import notify_change
+from forgeguard_app.store.installations import Installation, find_installation
+from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.projects import Project, find_project
+from forgeguard_app.store.repos import Repo, find_repo
+
+MAX_ATTEMPTS = 3
+MAX_LOOPS = 3
+LONGEST = timedelta(days=2)
+AT_ONCE = 2  # builds of one worker, so that audits find room beside them
+log = structlog.get_logger()
+
+
+async def advance_build(context: Context, build_id: UUID) -> None:
+    """Works at the present phase and those that follow, to the build's end; one worker at a time.
+
+    Raises:
+        Temporary: a passing fault; the phase is tried again.
+    """
+    if len(context.building) >= AT_ONCE:
+        raise Temporary("this worker builds enough already", delay_s=2.0)
+    context.building.add(build_id)
+    try:
+        async with context.locks.only_one(f"build/{build_id}") as held:
+            while held and await _advance(context, build_id):
+                pass
+    finally:
+        context.building.discard(build_id)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What belongs to the build, all there."""
+
+    build: Build
+    project: Project
+    repo: Repo
+    installation: Installation
+
+
+async def _advance(context: Context, build_id: UUID) -> bool:
+    """One phase, or the end; whether there is more to do."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        build = await begin_phase(connection, build_id)
+        if build is None:
+            return False
+        await set_builder(connection, build_id, context.builder.name)
+        await notify_change(connection, build_id)
+    said = BuildLog(context, build_id)
+    try:
+        return await _phase(context, build, said)
+    except asyncio.CancelledError:
+        await asyncio.shield(_hand_back(context, build_id))
+        raise
+    except (Temporary, *AWAY):
+        await _hand_back(context, build_id)
+        raise
+    except (UserError, BranchMoved, RepositoryGone, CommitGone, Refused) as error:
+        await _end(context, build, said, "failed", _reason(error))
+        return False
+
+
+async def _hand_back(context: Context, build_id: UUID) -> None:
+    async with context.pool.acquire() as connection:
+        await hand_back_phase(connection, build_id)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case UserError():
+            return str(error)
+        case BranchMoved():
+            return "Somebody else pushed to the build's branch, so it is left to them."
+        case NoAccess() | RepositoryGone():
+            return "ForgeGuard may not read or write this repository any more."
+        case CommitGone():
+            return "The commit on which the build goes on is not in the repository any more."
+        case _:
+            return f"GitHub refused: {str(error)[:300]}"
+
+
+async def _phase(context: Context, build: Build, said: BuildLog) -> bool:
+    place = await _place(context, build)
+    if await _wants_end(context, build.id):
+        await _end(context, build, said, "cancelled", "Cancelled.")
+        return False
+    if build.attempts > MAX_ATTEMPTS:
+        raise UserError(
+            f"A worker began {build.phase} {MAX_ATTEMPTS} times and died each time, so it is not tried again."
+        )
+    if build.started_at is not None and datetime.now(UTC) - build.started_at > LONGEST:
+        raise UserError(f"The build came to no end within {LONGEST.days} days.")
+    plan, _ = read_plan(build.contracts[ContractType.PHASES])
+    if build.phase_number >= len(plan):
+        await _finish(context, place, said)
+        return False
+    kind = available(unconfined=context.builder.unconfined)
+    if kind is None and context.builder.command:
+        raise UserError(NO_WAY)
+    home = await asyncio.to_thread(place_for, context.home)
+    async with workspace(home, str(build.id), kind or Kind.UNCONFINED) as ours:
+        return await _work(context, place, plan, ours, said)
+
+
+async def _place(context: Context, build: Build) -> _Place:
+    """All of it, as it is now: a repository that was unlinked or withdrawn in mid-build ends the build.
+
+    Raises:
+        UserError: something is not there any more.
+    """
+    async with context.pool.acquire() as connection:
+        project = await find_project(connection, build.project_id)
+        repo = await find_repo(connection, build.repo_id) if build.repo_id else None
+        installation = (
+            await find_installation(connection, repo.installation_id) if repo and repo.installation_id else None
+        )
+    if project is None or repo is None or project.repo_id != repo.id:
+        raise UserError("The project's repository was unlinked, or left ForgeGuard, while the build was under way.")
+    if (reason := not_granted(installation)) or installation is None:
+        raise UserError(reason or "The App is not active on the project's repository.")
+    return _Place(build, project, repo, installation)
+
+
+async def _remote(context: Context, place: _Place) -> Remote:
+    access = context.access(place.installation, place.repo, _permissions(place.installation))
+    return Remote(f"{context.github_url}/{place.repo.full_name}.git", (await access.token()).value)
+
+
+def _permissions(installation: Installation) -> dict[str, str]:
+    may_workflows = installation.permissions.get("workflows") == "write"
+    return BUILD | ({"workflows": "write"} if may_workflows else {})
+
+
+async def _work(context: Context, place: _Place, plan: list[Phase], ours: Workspace, said: BuildLog) -> bool:
+    build = place.build
+    phase = plan[build.phase_number]
+    remote = await _remote(context, place)
+    base = build.base_sha or await _begin(context, build, remote, said)
+    start = build.head_sha or base
+    again = f", again after {build.loop_count} failed audit(s)" if build.loop_count else ""
+    await said.say(f"{phase.title} of {len(plan)}{again}.")
+    ledger = await open_ledger(ours.ledger, remote, dict.fromkeys((base, start)))
+    work = Work(build, place.project, place.installation, phase, plan, ledger, ours, base, start)
+    while True:
+        done = await work_phase(context, work, said, lambda: _wants_end(context, build.id))
+        if done is None:
+            await _end(context, build, said, "cancelled", "Cancelled.")
+            await ours.remove()
+            return False
+        if isinstance(done, Passed):
+            break
+        if done.loops >= MAX_LOOPS:
+            await ours.remove()
+            raise UserError(f"{phase.title} failed its audit {MAX_LOOPS} times in a row. The last time: {done.reason}")
+        await said.say(f"Handed back to the builder: {done.reason}", "warn")
+        work = work.again(done)
+    await _passed(context, place, work, done, said)
+    return True
+
+
+async def _passed(context: Context, place: _Place, work: Work, done: Passed, said: BuildLog) -> None:
+    build, number, plan = place.build, work.phase.number, work.plan
+    if done.commit is not None:
+        # The token may be an hour old by now.
+        await push(work.ledger, await _remote(context, place), done.commit, build.branch or "", build.head_sha)
+        await said.say(f"Pushed {done.commit[:10]} to {build.branch}.")
+    following = plan[number + 1].title if number + 1 < len(plan) else None
+    async with context.pool.acquire() as connection, connection.transaction():
+        await set_phase_done(connection, build.id, number, done.commit, done.audit, following)
+        await notify_change(connection, build.id)
+    if following is None:
+        await work.ours.remove()
+    log.info("build.phase_done", phase=number)
+
+
+async def _begin(context: Context, build: Build, remote: Remote, said: BuildLog) -> str:
+    head = await read_default_head(remote)
+    if head is None or not good_ref(head.branch):
+        raise UserError("The repository has no commit on its default branch yet: make a first one, if only a README.")
+    async with context.pool.acquire() as connection:
+        await set_base(connection, build.id, head.branch, head.sha)
+    await said.say(f"Begins at {head.sha[:10]} of {head.branch}.")
+    return head.sha
+
+
+async def _finish(context: Context, place: _Place, said: BuildLog) -> None:
+    build = place.build
+    if build.head_sha is None:
+        await _end(context, build, said, "completed", "Every phase passed, and nothing had to be changed.")
+        return
+    async with context.pool.acquire() as connection:
+        phases = await list_phases(connection, build.id)
+        fresh = await find_build(connection, build.id)
+    rows = [f"| {one.name} | {one.loops} | {_audited(one.audit)} | {(one.commit_sha or '—')[:10]} |" for one in phases]
+    body = "\n".join(
+        [
+            f"Built by ForgeGuard from the contracts of the project {place.project.name}: {context.address}/builds/{build.id}", "",
+            "| Phase | Handed back | Audit | Commit |", "|---|---|---|---|", *rows,
+        ]
+    )  # fmt: skip
+    base_branch = fresh.base_branch if fresh and fresh.base_branch else place.repo.default_branch
+    wanted = Wanted(build.branch or "", build.head_sha, base_branch, f"Build {place.project.name}"[:200], body, ())
+    access = context.access(place.installation, place.repo, _permissions(place.installation))
+    url = await request_pull(context, access, wanted)
+    await _end(context, build, said, "completed", None, url)
+
+
+def _audited(audit: object) -> str:
+    if not isinstance(audit, dict):
+        return "—"
+    return ", ".join(f"{code} {one['result']}" for code, one in audit.items())
+
+
+async def _end(
+    context: Context, build: Build, said: BuildLog, status: str, detail: str | None, pull_url: str | None = None
+) -> None:
+    level = {"completed": "info", "cancelled": "warn"}.get(status, "error")
+    await said.say(detail or f"Every phase passed. Pull request: {pull_url}", level)
+    async with context.pool.acquire() as connection, connection.transaction():
+        await end_in(connection, build, status, detail, pull_url)
+    log.info("build.ended", status=status, reason=(detail or "")[:200])
+
+
+async def _wants_end(context: Context, build_id: UUID) -> bool:
+    try:
+        async with context.pool.acquire() as connection:
+            return await is_cancelled(connection, build_id)
+    except AWAY:
+        return False  # the database is asked again in a moment

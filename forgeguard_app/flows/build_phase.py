@@ -1,0 +1,229 @@
+"""One attempt at a phase: the builder runs, what it left becomes a commit, and the project's contracts judge it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Report, Result
+from forgeguard_app.audit.report import clean, finding_json, problem_findings
+from forgeguard_app.builders.process import Ended, Outcome, Run, run_builder, sweep
+from forgeguard_app.builders.workspace import Workspace, environment_of, foreign_files, hand_over
+from forgeguard_app.flows.build_log import BuildLog
+from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.owner_policy import owner_settings
+from forgeguard_app.git.branches import check_out, commit_files, commit_work_tree
+from forgeguard_app.git.command import GitError, Repository
+from forgeguard_app.git.ledger import list_paths
+from forgeguard_app.git.range import has_commit
+from forgeguard_app.judging.request import Contract, Request
+from forgeguard_app.judging.source import LocalSource
+from forgeguard_app.projects.answers import read_state
+from forgeguard_app.projects.build_plan import Phase
+from forgeguard_app.projects.contract_types import FILES, FOLDER, ContractType
+from forgeguard_app.projects.prompt import write_prompt
+from forgeguard_app.projects.skeleton import lay
+from forgeguard_app.store.builds import Build, Loop, set_loop
+from forgeguard_app.store.changes import notify_change
+from forgeguard_app.store.installations import Installation
+from forgeguard_app.store.projects import Project
+
+MOST_FINDINGS = 200
+SHOWN_FINDINGS = 20
+WORKFLOWS = ".github/workflows/"
+WantsEnd = Callable[[], Awaitable[bool]]
+Findings = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an attempt works with: `base` is where the build began, `start` the last phase's commit."""
+
+    build: Build
+    project: Project
+    installation: Installation
+    phase: Phase
+    plan: Sequence[Phase]
+    ledger: Repository
+    ours: Workspace
+    base: str
+    start: str
+
+    def again(self, failure: Failure) -> Work:
+        """The same with what is handed back."""
+        tried = failure.tried or self.build.tried_sha
+        return replace(
+            self, build=replace(self.build, findings=failure.findings, loop_count=failure.loops, tried_sha=tried)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The attempt passed; `commit` is None where nothing was changed."""
+
+    commit: str | None
+    audit: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The attempt did not pass: what is handed back, and how many times in a row now."""
+
+    reason: str
+    findings: Findings
+    loops: int
+    tried: str | None = None
+
+
+async def work_phase(context: Context, work: Work, said: BuildLog, wants_end: WantsEnd) -> Passed | Failure | None:
+    """One attempt; None where somebody cancelled it.
+
+    Raises:
+        Temporary: a passing fault.
+    """
+    try:
+        commit, reason = await (_by_command if context.builder.command else _by_hand)(context, work, said, wants_end)
+    except GitError as error:
+        last = error.stderr.strip().splitlines()[-1:] or ["git could not take it in"]
+        commit, reason = None, f"What was left in the checkout cannot be committed: {clean(last[0])[:300]}"
+    if reason == _CANCELLED:
+        return None
+    if reason:
+        return await _failed(context, work, said, reason, Loop([{"check": "builder", "message": reason}], None, None))
+    if commit is None:
+        await said.say("Nothing was changed in this phase.")
+        return Passed(None, None)
+    return await _judged(context, work, said, commit)
+
+
+_CANCELLED = "cancelled"
+_REASONS = {
+    Ended.TOO_LONG: "The builder took longer than a phase may take.",
+    Ended.TOO_MUCH_OUTPUT: "The builder printed more than a phase may print.",
+    Ended.TOO_LARGE: "The builder's files take more room than a checkout may take.",
+    Ended.CANCELLED: _CANCELLED,
+}
+
+
+async def _by_hand(context: Context, work: Work, said: BuildLog, wants_end: WantsEnd) -> tuple[str | None, str]:
+    """The built-in builder: what it lays down follows from the contracts alone."""
+    if await wants_end():
+        return None, _CANCELLED
+    answers = read_state(work.project.questionnaire_state)
+    stack, dependencies = answers.text("stack.kind"), answers.items("stack.dependencies")
+    files = lay(work.project.name, work.build.contracts, work.phase, stack, dependencies)
+    there = await list_paths(work.ledger, work.start)
+    if work.installation.permissions.get("workflows") != "write" and any(path.startswith(WORKFLOWS) for path in files):
+        files = {path: text for path, text in files.items() if not path.startswith(WORKFLOWS)}
+        await said.say("The App was not granted workflows: write, so CI is left out.", "warn", "builder")
+    wanted = {path: text.encode() for path, text in files.items() if path not in there or path.startswith(f"{FOLDER}/")}
+    commit = await commit_files(work.ledger, work.start, wanted, _message(work)) if wanted else None
+    if commit is not None and await _same_tree(work.ledger, work.start, commit):
+        commit = None
+    await said.hear([f"Laid {path}".encode() for path in wanted])
+    return commit, ""
+
+
+async def _same_tree(ledger: Repository, one: str, other: str) -> bool:
+    trees = [await ledger.run("rev-parse", f"{commit}^{{tree}}") for commit in (one, other)]
+    return trees[0] == trees[1]
+
+
+async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: WantsEnd) -> tuple[str | None, str]:
+    """The operator's command, in a checkout of its own."""
+    build, phase = work.build, work.phase
+    async with work.ours.room() as room:
+        # What it tried before is there again, to be mended; on another machine it begins anew, with the findings.
+        tried = work.build.tried_sha
+        known = tried is not None and await has_commit(work.ledger, tried)
+        await check_out(work.ledger, tried if known and tried else work.start, room.work)
+        texts = {FILES[ContractType(kind)]: text for kind, text in build.contracts.items()}
+        described = {"number": phase.number, "name": phase.name, "objective": phase.objective, "deliverables": phase.deliverables, "exit_criteria": phase.exit_criteria, "attempt": build.loop_count + 1}  # fmt: skip
+        await asyncio.to_thread(hand_over, room, texts, build.findings, described)
+        await asyncio.to_thread(room.take_over)
+        await sweep(room, str(build.id))
+        directive = build.contracts.get(ContractType.BUILDER_DIRECTIVE, "")
+        prompt = write_prompt(work.project.name, directive, phase, len(work.plan), build.findings)
+        run = Run(
+            list(context.builder.command),
+            environment_of(room, context.builder.environment),
+            prompt,
+            str(build.id),
+            context.builder.bounds,
+        )
+        outcome = await run_builder(room, run, said.hear, wants_end)
+        if reason := _not_well(outcome):
+            return None, reason
+        if foreign := await asyncio.to_thread(foreign_files, room):
+            return (
+                None,
+                f"{foreign[0]} belongs to somebody else on this machine, so nothing of the checkout is taken over.",
+            )
+        return await commit_work_tree(work.ledger, work.start, room.work, _message(work)), ""
+
+
+def _not_well(outcome: Outcome) -> str:
+    if outcome.ended is not Ended.EXITED:
+        return _REASONS[outcome.ended]
+    if outcome.status:
+        how = f"with status {outcome.status}" if outcome.status > 0 else f"by signal {-outcome.status}"
+        return f"The builder ended {how}, which says that it is not done."
+    return ""
+
+
+def _message(work: Work) -> str:
+    return f"{work.phase.title}\n\n{work.phase.objective}\n\nBuilt by ForgeGuard, build {work.build.id}.\n"
+
+
+async def _judged(context: Context, work: Work, said: BuildLog, commit: str) -> Passed | Failure:
+    """By the project's contracts and the settings with which the build began: the branch has no say in it."""
+    request = Request(
+        commit, work.start, target=work.base, owner=owner_settings(work.installation),
+        contract=Contract(work.build.contracts[ContractType.BOUNDARIES], alone=True),
+    )  # fmt: skip
+    report = await context.judge.judge(LocalSource(work.ledger), request)
+    audit, findings = _summary(report), _findings(report)
+    results = ", ".join(f"{code} {one['result']}" for code, one in audit.items())
+    await said.say(f"{commit[:10]}: {results}", "info" if not findings else "warn", "audit")
+    for one in findings[:SHOWN_FINDINGS]:
+        await said.say(f"{one['check']} {one.get('path', '')}:{one.get('line', 1)} {one['message']}", "warn", "audit")
+    if not findings:
+        return Passed(commit, audit)
+    reason = f"{len(findings)} finding(s): {findings[0]['message']}"
+    return await _failed(context, work, said, reason, Loop(findings[:MOST_FINDINGS], audit, commit))
+
+
+async def _failed(context: Context, work: Work, said: BuildLog, reason: str, loop: Loop) -> Failure:
+    if loop.audit is None:
+        await said.say(reason, "error")
+    async with context.pool.acquire() as connection, connection.transaction():
+        loops = await set_loop(connection, work.build.id, work.phase.number, loop)
+        await notify_change(connection, work.build.id)
+    return Failure(reason, loop.findings, loops, loop.tried_sha)
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    return {
+        str(check.code): {"result": str(check.result), "findings": len(check.counted) + len(check.problems)}
+        for check in report.checks
+    }
+
+
+def _findings(report: Report) -> list[dict[str, Any]]:
+    """What does not pass: everything that fails, and every new secret, whatever the settings make of it."""
+    found: list[dict[str, Any]] = []
+    for check in report.checks:
+        wrong = [
+            *problem_findings(check),
+            *(one for one in check.counted if one.level is Level.FAILURE or check.code is CheckCode.W1),
+        ]
+        found += [{"check": str(check.code), **finding_json(one)} for one in wrong]
+        if check.result is Result.ERROR and not wrong:
+            found.append({"check": str(check.code), "message": _error(check)})
+    return found
+
+
+def _error(check: CheckReport) -> str:
+    return f"{check.title}. {' '.join(check.notes[:2])}".strip()

@@ -1,0 +1,99 @@
+"""Somebody starts a build: refused with reasons, or durable with its first job."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.keep_project import moved
+from forgeguard_app.flows.know_access import Person
+from forgeguard_app.projects.build_plan import read_plan
+from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.projects.lifecycle import Move
+from forgeguard_app.projects.validation import problems_of
+from forgeguard_app.store.builds import AlreadyBuilding, NewBuild, insert_build, list_forsaken_builds
+from forgeguard_app.store.contracts import Contract, list_contracts
+from forgeguard_app.store.installations import Installation, find_installation
+from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import find_repo
+
+PRIORITY = 5
+AT_ONCE = 100
+BUILDERS = {"contents": "write", "pull_requests": "write"}
+
+
+class NotReady(UserError):
+    """The build is refused; every reason is said."""
+
+
+async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
+    """A pending build of the project, by a person who may write to its repository.
+
+    Raises:
+        NotReady: contracts are missing or do not hold, or the App may not push there.
+        UserError: a build is under way, or there are no contracts.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        project = await moved(connection, project_id, Move.START_BUILD)
+        contracts = await list_contracts(connection, project_id)
+        reasons = _not_ready(contracts)
+        repo = await find_repo(connection, project.repo_id) if project.repo_id else None
+        if repo is None:
+            reasons.append("Link the project to a repository first: a build pushes its branch there.")
+        elif reason := await _no_push(connection, repo.installation_id):
+            reasons.append(reason)
+        if reasons or repo is None:
+            raise NotReady(" ".join(reasons))
+        texts = {one.contract_type: one.content for one in contracts}
+        titles = [phase.title for phase in read_plan(texts[ContractType.PHASES])[0]]
+        new = NewBuild(project_id, repo.id, person.user_id, person.login, "built-in", texts, titles)
+        try:
+            build_id = await insert_build(connection, new)
+        except AlreadyBuilding:
+            raise NotReady("A build of this project is under way already.") from None
+        await enqueue_build(connection, build_id)
+    return build_id
+
+
+async def enqueue_build(connection: Connection, build_id: UUID) -> None:
+    """The job that works at the build's present phase."""
+    await enqueue(connection, "advance_build", {"build_id": str(build_id)}, priority=PRIORITY)
+
+
+async def take_up_builds(pool: Pool) -> int:
+    """Builds whose job was lost get another one; their number."""
+    async with pool.acquire() as connection, connection.transaction():
+        found = await list_forsaken_builds(connection, AT_ONCE)
+        for build_id in found:
+            await enqueue_build(connection, build_id)
+    return len(found)
+
+
+def _not_ready(contracts: list[Contract]) -> list[str]:
+    there = {one.contract_type: one.content for one in contracts}
+    absent = [kind.value for kind in ContractType if kind not in there]
+    reasons = [f"Contracts are not written yet: {', '.join(absent)}."] if absent else []
+    for kind in ContractType:
+        problems = problems_of(kind, there[kind]) if kind in there else ()
+        if problems:
+            first = problems[0]
+            reasons.append(f"The contract {kind} does not hold at {first.line}:{first.column}: {first.message}.")
+    return reasons
+
+
+async def _no_push(connection: Connection, installation_id: UUID | None) -> str | None:
+    installation = await find_installation(connection, installation_id) if installation_id else None
+    return not_granted(installation)
+
+
+def not_granted(installation: Installation | None) -> str | None:
+    """Why no branch can be pushed there; None where it can."""
+    if installation is None or installation.status != "active":
+        return "The App is not active on the project's repository."
+    lacking = [f"{name}: {level}" for name, level in BUILDERS.items() if installation.permissions.get(name) != level]
+    return (
+        f"The App was not granted {', '.join(lacking)} there; manifests/builder.json asks for them."
+        if lacking
+        else None
+    )

@@ -1,0 +1,40 @@
+"""A builder's output as lines that can be kept and shown: no escape sequence, no control character, progress understood."""
+
+from __future__ import annotations
+
+import json
+import re
+
+LEVELS = {"debug": "debug", "info": "info", "warn": "warn", "warning": "warn", "error": "error"}
+MAX_CHARS = 4_000
+# ECMA-48: CSI, OSC (to its bell or string terminator), other strings, and two-character escapes.
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[@-Z\\-_]|[ -/]+[0-~])"
+)
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def read_line(raw: bytes) -> tuple[str, str]:
+    """Level and message. A line that is a JSON object with `message` is progress, its `level` as it says."""
+    text = raw.decode("utf-8", "replace")
+    if text.startswith("{") and text.rstrip().endswith("}") and (progress := _progress(text)):
+        return progress
+    return "info", clean(text)
+
+
+def clean(text: str) -> str:
+    """The text as it is shown; of a line that was written over itself, what was left standing."""
+    text = _ESCAPES.sub("", text.rstrip("\r\n").rpartition("\r")[2])
+    text = _CONTROLS.sub("�", text.replace("\t", "    "))
+    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
+
+
+def _progress(text: str) -> tuple[str, str] | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    message, level = value.get("message"), value.get("level", "info")
+    if not isinstance(message, str) or not isinstance(level, str) or level.lower() not in LEVELS:
+        return None
+    return LEVELS[level.lower()], clean(" ".join(message.splitlines()))

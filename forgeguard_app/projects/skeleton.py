@@ -1,0 +1,95 @@
+"""What the built-in builder lays down: the contracts, our configuration, and the skeleton of the chosen stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from forgeguard_app.audit.boundaries.parse import CONTRACT_PATH, Boundaries, read_boundaries
+from forgeguard_app.projects.build_plan import Phase
+from forgeguard_app.projects.contract_types import ContractType, path_of
+from forgeguard_app.projects.contracts.words import distribution_of
+
+PHASES_FOLDER = "Forge/Phases"
+_CI = """name: tests
+on: [push, pull_request]
+jobs:
+  tests:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with: {python-version: "3.12"}
+      - run: python -m pip install -e ".[dev]"
+      - run: python -m pytest
+"""
+_CONFIGURATION = "# ForgeGuard: what is checked here. Every key is optional.\ngate: new\n"
+_IGNORED = "__pycache__/\n*.egg-info/\n.venv/\n.pytest_cache/\n"
+
+
+def lay(name: str, contracts: Mapping[str, str], phase: Phase, stack: str, dependencies: list[str]) -> dict[str, str]:
+    """The files of a phase, by path; files that are there already are not to be overwritten, the contracts excepted."""
+    if phase.number:
+        return {f"{PHASES_FOLDER}/{phase.number:02}.md": _checklist(phase)}
+    files = {path_of(ContractType(kind)): text for kind, text in contracts.items()}
+    files["boundaries.json"] = contracts.get(ContractType.BOUNDARIES, '{"layers": []}\n')
+    files[".github/forgeguard.yml"] = _CONFIGURATION
+    if stack.startswith("python"):
+        boundaries, _ = read_boundaries(files["boundaries.json"], CONTRACT_PATH)
+        files |= _python(name, boundaries, dependencies)
+    return files
+
+
+def _python(name: str, boundaries: Boundaries, dependencies: list[str]) -> dict[str, str]:
+    """A package for each layer that is a folder of Python, a manifest, and a test that imports them all."""
+    folders = {
+        layer.name: glob.removesuffix("/**")
+        for layer in boundaries.layers
+        for glob in layer.globs[:1]
+        if _is_package(glob)
+    }
+    tops = sorted({folder.split("/")[0] for folder in folders.values()})
+    files: dict[str, str] = {}
+    for folder in folders.values():
+        parts = folder.split("/")
+        for depth in range(1, len(parts) + 1):
+            files.setdefault("/".join([*parts[:depth], "__init__.py"]), "")
+    modules = [folder.replace("/", ".") for folder in folders.values()]
+    for layer, folder in folders.items():
+        files[f"{folder}/__init__.py"] = f'"""The layer `{layer}`."""\n'
+    packages = ", ".join(json.dumps(f"{top}*") for top in tops)
+    files |= {
+        "pyproject.toml": (
+            '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
+            f'[project]\nname = "{distribution_of(name)}"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
+            f"dependencies = {json.dumps(dependencies)}\n\n[project.optional-dependencies]\ndev = [\"pytest>=8\"]\n\n"
+            f"[tool.setuptools.packages.find]\ninclude = [{packages}]\n"
+        ),
+        "tests/test_layers.py": _test(modules),
+        ".github/workflows/tests.yml": _CI,
+        ".gitignore": _IGNORED,
+        "README.md": f"# {name}\n\n```console\npython -m pip install -e '.[dev]'\npython -m pytest\n```\n\nWhat it is and how it is built stands in `Forge/Contracts`.\n",
+    }  # fmt: skip
+    return files
+
+
+def _is_package(glob: str) -> bool:
+    folder = glob.removesuffix("/**")
+    return glob.endswith("/**") and all(part.isidentifier() for part in folder.split("/"))
+
+
+def _test(modules: list[str]) -> str:
+    names = ", ".join(json.dumps(module) for module in modules)
+    return (
+        '"""Every layer can be imported by itself."""\n\nfrom importlib import import_module\n\nimport pytest\n\n\n'
+        f'@pytest.mark.parametrize("name", [{names}])\ndef test_a_layer_can_be_imported(name: str) -> None:\n'
+        "    assert import_module(name).__doc__\n"
+    )
+
+
+def _checklist(phase: Phase) -> str:
+    """The built-in builder writes no code of a phase: it leaves what is to be done where people find it."""
+    lines = [f"# {phase.title}", "", phase.objective, "", "## Deliverables", ""]
+    lines += [f"- [ ] {one}" for one in phase.deliverables]
+    lines += ["", "## Exit criteria", "", *(f"- [ ] {one}" for one in phase.exit_criteria)]
+    return "\n".join(lines) + "\n"

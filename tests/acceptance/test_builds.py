@@ -1,0 +1,308 @@
+"""Builds from their start to a pull request: real git, real processes, and builders that mean no good."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from forgeguard_app.builders.process import Bounds
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.cancel_build import cancel_build
+from forgeguard_app.flows.context import Builder
+from forgeguard_app.flows.keep_project import link_project, remove_project
+from forgeguard_app.flows.start_build import NotReady, take_up_builds
+from forgeguard_app.jobs.worker import run_worker
+from tests.support.building import PHASES, agent, ready
+from tests.support.repositories import WorkTree
+from tests.support.running import running
+
+PROJECT = 'printf \'[project]\\nname = "shop"\\nversion = "1"\\ndependencies = ["aiohttp", "asyncpg"]\\n\' > pyproject.toml; mkdir -p shop/domain shop/services; '
+BAD, GOOD = "echo 'import aiohttp' > shop/domain/orders.py", "echo 'x = 1' > shop/domain/orders.py"
+MENDS = f"if [ -e shop/domain/orders.py ]; then {GOOD}; else {PROJECT}{BAD}; fi"
+
+
+async def test_the_built_in_builder_lays_a_skeleton_that_passes_its_own_audit(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p") as product:
+        place = await ready(product, tree, phases=None)
+        build = await place.ended(await place.start())
+        assert (build.status, build.error_detail) == ("completed", None)
+        assert await place.status() == "completed"
+        [pull] = place.pulls()
+        assert build.pull_url is not None
+        assert (pull.head_ref, pull.base_ref) == (f"forgeguard/build-{build.id}", "main")
+        for path in (
+            "Forge/Contracts/blueprint.md",
+            "boundaries.json",
+            "shop/api/__init__.py",
+            "tests/test_layers.py",
+            ".github/workflows/tests.yml",
+        ):
+            assert await place.show(f"{build.branch}:{path}")
+        assert "# Built" in await place.show(f"{build.branch}:README.md"), "what was there stays"
+        phases = await place.phases(build.id)
+        assert all(phase.status == "completed" for phase in phases)
+        assert [phase.audit["A4"]["result"] for phase in phases if phase.audit] == ["PASS"] * len(phases)
+        # The branch is a push like any other: GitHub gets its check runs.
+        assert {run.conclusion for run in (await product.verdicts(place.repository, str(build.head_sha))).values()} == {
+            "success"
+        }
+
+
+async def test_findings_are_handed_back_and_mended_and_each_phase_is_a_commit(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(
+        dsn,
+        tmp_path / "p",
+        builder=agent(MENDS + '; echo $(cat | head -c 3); echo \'{"message": "half way", "level": "debug"}\''),
+    ) as product:
+        place = await ready(product, tree)
+        build = await place.ended(await place.start())
+        assert build.status == "completed", await place.text(build.id)
+        first, second = await place.phases(build.id)
+        assert (first.loops, second.loops) == (1, 0)
+        assert first.commit_sha and second.commit_sha is None, "the second phase changed nothing"
+        assert await place.show(f"{build.branch}:shop/domain/orders.py") == "x = 1\n"
+        lines = await place.lines(build.id)
+        assert any(line.source == "audit" and "aiohttp" in line.message and line.level == "warn" for line in lines)
+        assert any((line.source, line.level, line.message) == ("builder", "debug", "half way") for line in lines)
+        assert [line.number for line in lines] == sorted(line.number for line in lines)
+        assert "Handed back" in await place.text(build.id)
+
+
+async def test_three_failures_in_a_row_end_the_build_and_the_project_can_go_on(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent(PROJECT + BAD)) as product:
+        place = await ready(product, tree)
+        build = await place.ended(await place.start())
+        assert build.status == "failed"
+        assert "3 times in a row" in str(build.error_detail)
+        assert build.loop_count == 3
+        assert place.pulls() == []
+        assert await place.status() == "contracts_ready"
+        again = await place.start()
+        assert (await place.ended(again)).status == "failed"
+
+
+async def test_a_builder_cannot_write_itself_free(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    free = (
+        PROJECT
+        + BAD
+        + '; echo \'{"layers": [{"name": "all", "glob": "**"}]}\' > boundaries.json; mkdir -p .github Forge/Contracts; '
+        "cp boundaries.json Forge/Contracts/; printf 'enabled: false\\nchecks: {A4: {enabled: false}}\\n' > .github/forgeguard.yml"
+    )
+    async with running(dsn, tmp_path / "p", builder=agent(free)) as product:
+        place = await ready(product, tree)
+        build = await place.ended(await place.start())
+        assert build.status == "failed"
+        assert "aiohttp" in str(build.error_detail)
+
+
+async def test_a_secret_in_a_file_does_not_pass_and_none_is_kept_in_the_log(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    token = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
+    script = f"echo \"T = '{token}'  # forgeguard:allow\" > a.py; echo {token}; echo \"$API_KEY\"; printf -- '-----BEGIN RSA PRIVATE KEY-----\\nQUJD\\n'; sleep 0.2; printf 'REVG\\n-----END RSA PRIVATE KEY-----\\nafter\\n'"
+    async with running(dsn, tmp_path / "p", builder=agent(script, API_KEY="k3y-of-the-agent")) as product:
+        place = await ready(product, tree)
+        build = await place.ended(await place.start())
+        assert build.status == "failed"
+        assert "credential" in str(build.error_detail).lower()
+        text = await place.text(build.id)
+        for value in (token, "k3y-of-the-agent", "QUJD", "REVG"):
+            assert value not in text
+        assert "[masked]" in text
+        assert "after" in text
+
+
+async def test_escape_sequences_and_bytes_of_any_kind_become_text(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    script = "printf '\\033[31mred\\033[0m \\033]0;title\\007done\\n\\377\\000x\\n10%%\\r20%%\\n'; head -c 3000 /dev/urandom; echo; echo '<b>bold</b>'"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        build = await place.ended(await place.start())
+        messages = [line.message for line in await place.lines(build.id) if line.source == "builder"]
+        assert messages[:3] == ["red done", "��x", "20%"]
+        assert "<b>bold</b>" in messages, "text is text; the page escapes it"
+        assert not any(char in "".join(messages) for char in "\x1b\0\x07")
+
+
+async def test_cancelled_within_seconds_with_all_its_processes(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(
+        dsn, tmp_path / "p", builder=agent("trap '' TERM; (setsid bash -c 'sleep 600' &); echo up; sleep 600")
+    ) as product:
+        place = await ready(product, tree)
+        build_id = await place.start()
+        await product.until(
+            f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'up'", True
+        )
+        with pytest.raises(UserError, match="cancel it first"):
+            await remove_project(product.pool, place.project_id)
+        await cancel_build(product.pool, await place.build(build_id), "mona")
+        build = await place.ended(build_id)
+        assert build.status == "cancelled"
+        assert await place.status() == "contracts_ready"
+        assert _running(str(build_id)) == []
+        with pytest.raises(UserError, match="at its end"):
+            await cancel_build(product.pool, build, "mona")
+
+
+def _running(mark: str) -> list[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"FORGEGUARD_BUILD={mark}".encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+async def test_a_build_that_nobody_took_up_is_cancelled_at_once_and_one_is_made_at_a_time(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p") as product:
+        place = await ready(product, tree)
+        await product.idle()
+    async with running(dsn, tmp_path / "q", worker=False) as product:
+        place.product = product
+        build_id = await place.start()
+        with pytest.raises(UserError, match="under way already"):
+            await place.start()
+        await cancel_build(product.pool, await place.build(build_id), "mona")
+        assert (await place.build(build_id)).status == "cancelled"
+        await place.start()
+
+
+async def test_a_worker_that_stops_in_mid_phase_hands_back_and_another_goes_on_from_the_last_commit(
+    dsn: str, tmp_path: Path, tree: WorkTree, reachable_folder: Path
+) -> None:
+    once = f"{PROJECT}echo {{}} >> shop/domain/n.py; if grep -q '\"number\": 1' $FORGEGUARD_PHASE && [ ! -e {reachable_folder}/{tmp_path.name} ]; then echo waits; sleep 600; fi; echo done"
+    async with running(dsn, tmp_path / "p", worker=False, builder=agent(once)) as product:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop, shutdown_s=0.2))
+        place = await ready(product, tree)
+        build_id = await place.start()
+        await product.until(
+            f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
+        )
+        stop.set()
+        await worker
+        build = await place.build(build_id)
+        assert (build.status, build.phase_number, build.attempts) == ("running", 1, 0)
+        assert build.head_sha is not None
+        assert _running(str(build_id)) == []
+        (reachable_folder / tmp_path.name).touch()
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        build = await place.ended(build_id)
+        stop.set()
+        await worker
+        assert build.status == "completed", await place.text(build_id)
+        assert (await place.show(f"{build.branch}:shop/domain/n.py")).count("{}") == 2, "one line a phase, none twice"
+
+
+async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p") as product:
+        place = await ready(product, tree)
+        await product.idle()
+    async with running(dsn, tmp_path / "q", worker=False) as product:
+        place.product = product
+        build_id = await place.start()
+        async with product.pool.acquire() as connection:
+            await connection.execute(
+                "UPDATE builds SET status = 'running', attempts = 3, started_at = now(), created_at = now() - interval '1 hour'"
+            )
+            await connection.execute("DELETE FROM procrastinate_jobs")
+        assert await take_up_builds(product.pool) == 1
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        build = await place.ended(build_id)
+        stop.set()
+        await worker
+        assert build.status == "failed"
+        assert "died each time" in str(build.error_detail)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "script", "said"),
+    [
+        (Bounds(time_s=0.5, grace_s=0.2), "sleep 600", "longer than a phase"),
+        (Bounds(output_bytes=50_000, grace_s=0.2), "yes", "printed more"),
+        (Bounds(checkout_bytes=3_000_000, grace_s=0.2), "while true; do head -c 1000000 /dev/zero >> big; sleep 0.01; done", "more room"),
+        (Bounds(), "exit 4", "status 4"),
+        (Bounds(), "kill -9 $$", "signal 9"),
+        (Bounds(), "mkdir in && cd in && git init -q .", "cannot be committed"),
+    ],
+)  # fmt: skip
+async def test_what_a_builder_may_not_take_or_leave_is_said(
+    dsn: str, tmp_path: Path, tree: WorkTree, bounds: Bounds, script: str, said: str
+) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent(script, bounds)) as product:
+        place = await ready(product, tree)
+        build = await place.ended(await place.start())
+        assert build.status == "failed"
+        assert said in str(build.error_detail)
+
+
+async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(
+        dsn,
+        tmp_path / "p",
+        builder=agent("echo x >> a.py; while [ ! -e go ]; do echo waits; sleep 0.1; touch go; done; sleep 1"),
+    ) as product:
+        place = await ready(product, tree)
+        with pytest.raises(UserError, match="cancel it first"):
+            build_id = await place.start()
+            await link_project(product.pool, place.project_id, None)
+        await product.until(
+            f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
+        )
+        async with product.pool.acquire() as connection:
+            await connection.execute(
+                "UPDATE repos SET removed_at = now() WHERE full_name = $1", place.repository.full_name
+            )
+        build = await place.ended(build_id)
+        assert build.status == "failed"
+        assert "left ForgeGuard" in str(build.error_detail)
+
+
+async def test_somebody_else_who_pushed_to_the_branch_keeps_it(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent("date +%N >> a.txt; sleep 1")) as product:
+        place = await ready(product, tree)
+        build_id = await place.start()
+        await product.until(f"SELECT base_sha IS NOT NULL FROM builds WHERE id = '{build_id}'", True)
+        tree.commit({"mine.txt": "x"})
+        await product.push(tree, place.repository, f"forgeguard/build-{build_id}")
+        build = await place.ended(build_id)
+        assert build.status == "failed"
+        assert "Somebody else pushed" in str(build.error_detail)
+        assert await place.show(f"forgeguard/build-{build_id}:mine.txt") == "x"
+
+
+async def test_what_is_not_ready_is_refused_with_every_reason(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", worker=True) as product:
+        place = await ready(product, tree)
+        async with product.pool.acquire() as connection:
+            await connection.execute("DELETE FROM project_contracts WHERE contract_type = 'ui'")
+            await connection.execute(
+                "UPDATE project_contracts SET content = $1 WHERE contract_type = 'phases'", PHASES * 260
+            )
+            await connection.execute('UPDATE installations SET permissions = \'{"contents": "read"}\'::jsonb')
+        with pytest.raises(NotReady) as refused:
+            await place.start()
+        for said in ("not written yet: ui", "520 phases", "contents: write, pull_requests: write"):
+            assert said in str(refused.value)
+        assert await place.status() == "contracts_ready"
+
+
+def test_a_builder_shows_no_value_of_its_environment() -> None:
+    assert "s3cret" not in repr(Builder(("agent",), {"KEY": "s3cret"}))

@@ -1,0 +1,232 @@
+"""Builders of every bad kind: what they reach, how they end, and what is left of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from forgeguard_app.builders import process
+from forgeguard_app.builders.confinement import Kind, Room, choose, wrapped
+from forgeguard_app.builders.process import Bounds, Ended, Outcome, Run, run_builder, sweep
+from forgeguard_app.builders.workspace import environment_of, foreign_files, hand_over, place_for, workspace
+from forgeguard_app.git.branches import check_out, commit_work_tree
+from forgeguard_app.git.command import GitError, Repository
+from tests.support.repositories import WorkTree
+
+KIND = Kind.OWN_USER if os.geteuid() == 0 else Kind.UNCONFINED
+
+
+@contextlib.asynccontextmanager
+async def room(folder: Path) -> AsyncIterator[Room]:
+    async with workspace(place_for(folder), f"b{os.getpid()}-{time.monotonic_ns()}", KIND) as place:
+        try:
+            async with place.room() as one:
+                one.take_over()
+                yield one
+        finally:
+            await place.remove()
+
+
+async def run(
+    one: Room,
+    script: str,
+    *,
+    bounds: Bounds | None = None,
+    end: asyncio.Event | None = None,
+    prompt: str = "",
+    **passed: str,
+) -> tuple[Outcome, list[str]]:
+    heard: list[str] = []
+
+    async def hear(lines: list[bytes]) -> None:
+        heard.extend(line.decode("utf-8", "replace") for line in lines)
+
+    async def wants_end() -> bool:
+        return end is not None and end.is_set()
+
+    wanted = Run(
+        ["bash", "-c", script], environment_of(one, passed), prompt, one.work.parent.name, bounds or Bounds(grace_s=0.3)
+    )
+    async with asyncio.timeout(60):
+        return await run_builder(one, wanted, hear, wants_end), heard
+
+
+def left(one: Room, mark: str) -> list[int]:
+    return [pid for pid in process._processes() if process._is_ours(pid, one, mark)]
+
+
+async def test_the_prompt_comes_in_and_the_lines_go_out(tmp_path: Path) -> None:
+    async with room(tmp_path) as one:
+        outcome, heard = await run(one, "cat; echo second; printf last", prompt="first\n")
+        assert (outcome, heard) == (Outcome(Ended.EXITED, 0), ["first", "second", "last"])
+        assert (await run(one, "exit 3"))[0] == Outcome(Ended.EXITED, 3)
+        wanted = Run(["/no/such/program"], {}, "", "m")
+
+        async def hear(lines: list[bytes]) -> None:
+            heard.extend(line.decode() for line in lines)
+
+        async def never() -> bool:
+            return False
+
+        assert (await run_builder(one, wanted, hear, never)).status == 127
+        assert "/no/such/program" in heard[-1]
+
+
+async def test_nothing_of_ours_is_in_its_environment_or_within_its_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORGEGUARD_SECRET_KEY", "of ours")
+    monkeypatch.setenv("DATABASE_PASSWORD", "of ours")
+    async with room(tmp_path) as one:
+        secret = tmp_path / "secret"
+        secret.write_text("of ours")
+        secret.chmod(0o600)
+        hand_over(one, {"ui.md": "# UI"}, [{"message": "mend"}], {"number": 0})
+        _, heard = await run(
+            one, "env; cat $FORGEGUARD_CONTRACTS/ui.md; cat $FORGEGUARD_FINDINGS; echo; id -u; pwd", API_KEY="theirs"
+        )
+        text = "\n".join(heard)
+        assert "of ours" not in text
+        assert "API_KEY=theirs" in text
+        assert "# UI" in text
+        assert "mend" in text
+        assert str(one.work) in text
+        if KIND is Kind.OWN_USER:
+            assert str(one.uid) in heard
+            # Neither our files nor our processes, nor what it was given, are its to read or change.
+            for script in (
+                f"cat {secret}",
+                f"cat /proc/{os.getpid()}/environ",
+                "echo x > $FORGEGUARD_CONTRACTS/ui.md",
+                f"kill -0 {os.getpid()}",
+                f"touch {one.work.parent}/x",
+                "su -c id",
+                "cat /etc/shadow",
+            ):
+                outcome, heard = await run(one, script)
+                assert outcome.status != 0, script
+                assert "of ours" not in "".join(heard)
+
+
+async def test_a_builder_that_forks_away_and_ignores_sigterm_is_gone_at_its_end(tmp_path: Path) -> None:
+    async with room(tmp_path) as one:
+        script = "trap '' TERM; for i in 1 2 3; do (setsid bash -c \"trap '' TERM HUP; sleep 500; sleep 500\" &) ; done; echo up; sleep 500"
+        end = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.5, end.set)
+        outcome, heard = await run(one, script, end=end)
+        assert outcome.ended is Ended.CANCELLED
+        assert heard == ["up"]
+        assert left(one, one.work.parent.name) == []
+
+
+async def test_a_child_that_holds_the_output_open_holds_nobody_up(tmp_path: Path) -> None:
+    async with room(tmp_path) as one:
+        outcome, heard = await run(one, "(setsid sleep 500 &); echo done")
+        assert (outcome, heard) == (Outcome(Ended.EXITED, 0), ["done"])
+        assert left(one, one.work.parent.name) == []
+
+
+async def test_a_fork_bomb_ends_with_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MAX_PROCESSES", 60 if KIND is Kind.OWN_USER else process.MAX_PROCESSES)
+    script = "f() { f | f & }; f; sleep 500" if KIND is Kind.OWN_USER else "sleep 500"
+    async with room(tmp_path) as one:
+        outcome, _ = await run(one, script, bounds=Bounds(time_s=1.0, grace_s=0.2))
+        assert outcome.ended is Ended.TOO_LONG
+        assert left(one, one.work.parent.name) == []
+
+
+async def test_time_output_and_room_are_bounded(tmp_path: Path) -> None:
+    async with room(tmp_path) as one:
+        assert (await run(one, "sleep 500", bounds=Bounds(time_s=0.5, grace_s=0.2)))[0].ended is Ended.TOO_LONG
+        outcome, heard = await run(one, "yes", bounds=Bounds(output_bytes=100_000, grace_s=0.2))
+        assert outcome.ended is Ended.TOO_MUCH_OUTPUT
+        assert 100_000 < sum(map(len, heard)) * 2 < 2_000_000
+        script = "while true; do head -c 2000000 /dev/zero >> big; sleep 0.01; done"
+        outcome, _ = await run(one, script, bounds=Bounds(checkout_bytes=5_000_000, grace_s=0.2))
+        assert outcome.ended is Ended.TOO_LARGE
+
+
+async def test_a_line_without_an_end_and_bytes_of_any_kind_come_in_pieces(tmp_path: Path) -> None:
+    async with room(tmp_path) as one:
+        _, heard = await run(one, "head -c 50000 /dev/zero | tr '\\0' x; printf '\\377\\376\\n'")
+        assert sum(map(len, heard)) >= 50_000
+        assert max(map(len, heard)) <= process.MAX_LINE_BYTES
+
+
+async def test_what_a_killed_worker_left_is_swept(tmp_path: Path) -> None:
+    async with room(tmp_path) as one:
+        mark = one.work.parent.name
+        task = asyncio.create_task(run(one, "(setsid sleep 500 &); sleep 500"))
+        while not left(one, mark):
+            await asyncio.sleep(0.02)
+        await sweep(one, mark)
+        assert left(one, mark) == []
+        await task
+
+
+async def test_its_own_commits_hooks_and_history_count_for_nothing(tmp_path: Path, tree: WorkTree) -> None:
+    base = tree.commit({"a.py": "x = 1\n"})
+    ledger = Repository(tree.folder / ".git")
+    async with room(tmp_path) as one:
+        await check_out(ledger, base, one.work)
+        one.take_over()
+        script = (
+            "git init -q . && git config user.email a@b.c && git config user.name n && git add -A && git commit -qm theirs && "
+            "git commit -q --amend -m rewritten && printf '#!/bin/sh\\ntouch /tmp/pwned-$$\\n' > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit && "
+            "git config core.fsmonitor 'touch pwned' && echo 'y = 2' > b.py && ln -s /etc/passwd link && mkfifo pipe"
+        )
+        outcome, heard = await run(one, script)
+        assert outcome.status == 0, heard
+        commit = await commit_work_tree(ledger, base, one.work, "Phase 0")
+        assert commit is not None
+        names = (await ledger.run("diff", "--name-status", base, commit)).decode().split()
+        assert names == ["A", "b.py", "A", "link"]
+        assert (await ledger.run("cat-file", "-p", f"{commit}:link")).decode() == "/etc/passwd", (
+            "the link, not what it leads to"
+        )
+        assert (await ledger.run("log", "--format=%an %P", "-1", commit)).decode().split() == ["ForgeGuard", base]
+        assert await commit_work_tree(ledger, commit, one.work, "again") is None
+
+
+async def test_a_repository_inside_the_checkout_is_an_error_that_says_so(tmp_path: Path, tree: WorkTree) -> None:
+    base = tree.commit({"a.py": "x = 1\n"})
+    ledger = Repository(tree.folder / ".git")
+    async with room(tmp_path) as one:
+        await check_out(ledger, base, one.work)
+        one.take_over()
+        await run(one, "mkdir inner && cd inner && git init -q .")
+        with pytest.raises(GitError):
+            await commit_work_tree(ledger, base, one.work, "Phase 0")
+
+
+@pytest.mark.parametrize("script", ["ln /etc/hostname hard 2>/dev/null; true"])
+async def test_a_file_of_somebody_else_in_the_checkout_is_noticed(tmp_path: Path, script: str) -> None:
+    async with room(tmp_path) as one:
+        await run(one, f"echo x > own; {script}")
+        assert foreign_files(one) == []
+        if KIND is Kind.OWN_USER:
+            (one.work / "ours").write_text("of ours")
+            assert foreign_files(one) == ["ours"]
+
+
+def test_the_way_of_confinement_follows_from_what_there_is() -> None:
+    assert choose(root=True, bubblewrap=False, unconfined=False) is Kind.OWN_USER
+    assert choose(root=False, bubblewrap=True, unconfined=True) is Kind.BUBBLEWRAP
+    assert choose(root=False, bubblewrap=False, unconfined=True) is Kind.UNCONFINED
+    assert choose(root=False, bubblewrap=False, unconfined=False) is None
+
+
+def test_bubblewrap_shows_the_system_and_the_builders_folders_alone(tmp_path: Path) -> None:
+    one = Room(Kind.BUBBLEWRAP, tmp_path / "work", tmp_path / "home", tmp_path / "given")
+    words = wrapped(one)
+    bound = {words[at + 1] for at, word in enumerate(words) if word in ("--bind", "--ro-bind")}
+    assert {str(one.work), str(one.home), str(one.given)} <= bound
+    assert not any(path == "/" or path.startswith(("/root", "/home", "/var", "/proc")) for path in bound)
+    assert {"--unshare-pid", "--die-with-parent", "--new-session"} <= set(words)
+    assert one.command(["x", "y"])[-3:] == ["--", "x", "y"]

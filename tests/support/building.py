@@ -1,0 +1,105 @@
+"""A project that is ready to be built, without its pages; and agents of every kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from forgeguard_app.builders.process import Bounds
+from forgeguard_app.flows.answer_questionnaire import answer_questionnaire
+from forgeguard_app.flows.context import Builder
+from forgeguard_app.flows.keep_project import create_project, described
+from forgeguard_app.flows.know_access import Person
+from forgeguard_app.flows.save_contract import Edit, save_contract, write_contracts
+from forgeguard_app.flows.start_build import start_build
+from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.simulator.git_http import git
+from forgeguard_app.simulator.state import Pull, Repository
+from forgeguard_app.store.build_logs import Line, list_lines
+from forgeguard_app.store.builds import Build, BuildPhase, find_build, list_phases
+from forgeguard_app.store.repos import find_repo_named
+from forgeguard_app.store.users import SealedTokens, upsert_user
+from tests.projects.test_projects import filled
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+
+PHASES = "".join(
+    f"## Phase {number}: {name}\n\n**Objective.** Do it.\n\n### Deliverables\n\n- It.\n\n### Exit criteria\n\n- It works.\n\n"
+    for number, name in enumerate(("First", "Second"))
+)
+BUILDER = {"contents": "write", "pull_requests": "write", "workflows": "write"}
+
+
+@dataclass
+class Building:
+    """A project of one person, linked to a repository."""
+
+    product: Product
+    person: Person
+    project_id: UUID
+    repository: Repository
+
+    async def start(self) -> UUID:
+        """A build."""
+        return await start_build(self.product.pool, self.person, self.project_id)
+
+    async def build(self, build_id: UUID) -> Build:
+        """As it is now."""
+        async with self.product.pool.acquire() as connection:
+            found = await find_build(connection, build_id)
+        assert found is not None
+        return found
+
+    async def ended(self, build_id: UUID) -> Build:
+        """At its end."""
+        await self.product.until(f"SELECT completed_at IS NOT NULL FROM builds WHERE id = '{build_id}'", True)
+        await self.product.idle()
+        return await self.build(build_id)
+
+    async def phases(self, build_id: UUID) -> list[BuildPhase]:
+        async with self.product.pool.acquire() as connection:
+            return await list_phases(connection, build_id)
+
+    async def lines(self, build_id: UUID) -> list[Line]:
+        async with self.product.pool.acquire() as connection:
+            return await list_lines(connection, build_id, 0, 100_000)
+
+    async def text(self, build_id: UUID) -> str:
+        return "\n".join(line.message for line in await self.lines(build_id))
+
+    async def status(self) -> str:
+        async with self.product.pool.acquire() as connection:
+            return str(await connection.fetchval("SELECT status FROM projects WHERE id = $1", self.project_id))
+
+    def pulls(self) -> list[Pull]:
+        return [one for one in self.product.github.world.pulls.values() if one.repository_id == self.repository.id]
+
+    async def show(self, rev: str) -> str:
+        """What the pushed branch holds: `<path>` of it."""
+        return (await git(self.repository.folder, "show", rev)).decode()
+
+
+def agent(script: str, bounds: Bounds | None = None, **environment: str) -> Builder:
+    """The operator's command: a shell script."""
+    return Builder(("bash", "-c", script), environment, True, bounds or Bounds(grace_s=0.3))
+
+
+async def ready(product: Product, tree: WorkTree, phases: str | None = PHASES) -> Building:
+    """Everything up to the button that starts a build; `phases` None keeps those that follow from the answers."""
+    app = product.github.world.app
+    assert app is not None
+    app.permissions |= BUILDER
+    repository, _ = await product.repository("built")
+    tree.commit({"README.md": "# Built\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    async with product.pool.acquire() as connection:
+        user_id = await upsert_user(connection, 4_711, "mona", None, SealedTokens("x", None, None))
+        repo = await find_repo_named(connection, repository.full_name)
+    person = Person(user_id, 4_711, "mona", user_id, None)
+    project_id = await create_project(product.pool, person, described("Shop", ""), repo)
+    done = await answer_questionnaire(product.pool, project_id, dict(filled("python-aiohttp").values))
+    assert not done.problems
+    await write_contracts(product.pool, project_id)
+    if phases is not None:
+        await save_contract(product.pool, person, project_id, Edit(ContractType.PHASES, phases, 1))
+    return Building(product, person, project_id, repository)
