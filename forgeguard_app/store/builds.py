@@ -120,6 +120,12 @@ async def find_build(connection: Connection, build_id: UUID) -> Build | None:
     return None if row is None else _build(row)
 
 
+async def find_status(connection: Connection, build_id: UUID) -> str | None:
+    """Where the build stands; None where there is none."""
+    found: str | None = await connection.fetchval("SELECT status FROM builds WHERE id = $1", build_id)
+    return found
+
+
 async def list_builds(
     connection: Connection, project_id: UUID, before: tuple[datetime, UUID] | None, most: int
 ) -> list[Build]:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from forgeguard_app.flows.know_access import Level, level_of
 from forgeguard_app.store.audits import Run, find_run
+from forgeguard_app.store.builds import Build, find_build
 from forgeguard_app.store.projects import Project, find_project
 from forgeguard_app.store.repos import Repo, find_repo, find_repo_named
 from forgeguard_app.web.keys import FRONT
@@ -141,3 +142,17 @@ async def find_writable(request: web.Request, full_name: str) -> Repo | None:
     async with front.pool.acquire() as connection:
         repo = await find_repo_named(connection, full_name.strip())
     return repo if repo is not None and await level_of(front, person, repo) >= Level.WRITE else None
+
+
+async def open_build(request: web.Request, build_id: UUID, least: Level = Level.READ) -> tuple[Build, SeenProject]:
+    """The build and its project.
+
+    Raises:
+        HTTPNotFound, HTTPForbidden: as `open_project`.
+    """
+    async with request.app[FRONT].pool.acquire() as connection:
+        build = await find_build(connection, build_id)
+    if build is None:
+        await find_person(request)  # a token that does not hold is refused all the same
+        raise web.HTTPNotFound(reason=_ABSENT)
+    return build, await open_project(request, build.project_id, least)

@@ -18,19 +18,20 @@ RETRY_MS = 2_000
 async def repo_events(request: web.Request) -> web.StreamResponse:
     """Changes of a repository's audits."""
     seen = await open_named(request)
-    return await _stream(request, seen.repo.id)
+    return await stream_changes(request, seen.repo.id)
 
 
 async def audit_events(request: web.Request) -> web.StreamResponse:
     """Changes around one audit."""
     _, seen = await open_audit(request, id_of(request, "run_id"))
-    return await _stream(request, seen.repo.id)
+    return await stream_changes(request, seen.repo.id)
 
 
-async def _stream(request: web.Request, repo_id: UUID) -> web.StreamResponse:
+async def stream_changes(request: web.Request, subject_id: UUID) -> web.StreamResponse:
+    """Whenever something about the subject, a repository or a build, changed."""
     changes = request.app[CHANGES]
     try:
-        async with changes.of(repo_id) as changed:
+        async with changes.of(subject_id) as changed:
             response = web.StreamResponse(
                 headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             )

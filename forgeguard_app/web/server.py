@@ -16,6 +16,7 @@ from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.api.table import OPERATIONS, PREFIX
 from forgeguard_app.web.badges import branch_badge, pull_badge
 from forgeguard_app.web.health import healthz, readyz
+from forgeguard_app.web.log_stream import TAILS, Tails
 from forgeguard_app.web.metrics import metrics
 from forgeguard_app.web.middlewares import guarded
 from forgeguard_app.web.pages import (
@@ -23,6 +24,7 @@ from forgeguard_app.web.pages import (
     allowances,
     audits,
     badges,
+    builds,
     configuration,
     contracts,
     operator,
@@ -41,6 +43,7 @@ from forgeguard_app.web.webhook import webhook
 MAX_FORM_BYTES = 1_000_000
 _HERE = Path(__file__).parent
 _PROJECT = "/projects/{project_id}"
+_BUILD = "/builds/{build_id}"
 _REPO = r"/repos/{owner:[^/]+}/{name:[^/]+}"
 
 
@@ -52,6 +55,7 @@ def make_web(front: Front, dsn: str | None) -> web.Application:
     app[keys.PUSHES] = Pushes(front.pool)
     app[keys.CHANGES] = Changes(dsn)
     app[keys.TEMPLATES] = make_templates(_HERE / "templates")
+    app[TAILS] = Tails(front.pool)
     app[RATES] = Rates()
     app.on_shutdown.append(_close)
     app.router.add_routes(_pages())
@@ -106,6 +110,12 @@ def _pages() -> list[web.RouteDef]:
         web.get(_PROJECT + "/contracts/{contract_type}", contracts.show_contract),
         web.post(_PROJECT + "/contracts/{contract_type}", contracts.save),
         web.get(_PROJECT + "/contracts/{contract_type}/difference", contracts.show_difference),
+        web.post(_PROJECT + "/builds", builds.start),
+        web.get(_BUILD, builds.show_build),
+        web.post(_BUILD + "/cancel", builds.cancel),
+        web.get(_BUILD + "/events", builds.build_events),
+        web.get(_BUILD + "/log", builds.log_events),
+        web.get(_BUILD + "/log.txt", builds.download_log),
         web.get("/operator", operator.show_operator),
         web.post(r"/operator/deliveries/{attempt_id:\d{1,18}}", operator.redeliver),
         web.get("/rules", rules.show_rules),

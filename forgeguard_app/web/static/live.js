@@ -19,3 +19,33 @@ document.addEventListener("click", async (event) => {
   await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
   button.textContent = "Copied";
 });
+
+// A log that grows: lines come one by one and are written together, the oldest go from the page where they are many.
+const MOST_LINES = 3000;
+for (const log of document.querySelectorAll("[data-log]")) {
+  let waiting = [];
+  const source = new EventSource(`${log.dataset.log}?after=${log.dataset.after}`);
+  const write = () => {
+    const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 40;
+    const fresh = document.createDocumentFragment();
+    for (const line of waiting.splice(0).slice(-MOST_LINES)) {
+      const item = document.createElement("li");
+      item.className = `${line.source} ${line.level}`;
+      const time = document.createElement("time");
+      time.dateTime = line.timestamp;
+      time.textContent = line.timestamp.slice(11, 19);
+      item.append(time, ` ${line.message}`);
+      fresh.append(item);
+    }
+    log.append(fresh);
+    while (log.childElementCount > MOST_LINES) log.firstElementChild.remove();
+    document.querySelector("[data-empty]")?.remove();
+    if (atEnd) log.scrollTop = log.scrollHeight;
+  };
+  source.addEventListener("line", (event) => {
+    if (waiting.push(JSON.parse(event.data)) === 1) setTimeout(write, 100);
+  });
+  source.addEventListener("end", () => source.close());
+  addEventListener("pagehide", () => source.close());
+  log.scrollTop = log.scrollHeight;
+}

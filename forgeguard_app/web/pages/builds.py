@@ -1,0 +1,102 @@
+"""A build: its phases, its log as it grows, and its end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.cancel_build import cancel_build
+from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.start_build import start_build
+from forgeguard_app.store.build_logs import KEPT_DAYS, Line, list_last_lines, list_lines
+from forgeguard_app.store.builds import list_phases
+from forgeguard_app.web.access import find_writable, id_of, open_build, open_project
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.live import stream_changes
+from forgeguard_app.web.log_stream import AT_ONCE, ENDED, stream_log
+from forgeguard_app.web.render import page, see_other
+from forgeguard_app.web.session import get_person, read_form
+
+SHOWN = 500
+
+
+async def start(request: web.Request) -> web.StreamResponse:
+    """Begins one; whoever starts it may write to the repository today."""
+    await read_form(request)
+    person, seen = await get_person(request), await open_project(request, id_of(request, "project_id"), Level.WRITE)
+    if seen.project.repo_name is not None and await find_writable(request, seen.project.repo_name) is None:
+        raise UserError("You may not write to the project's repository any more, so you start no build there.")
+    build_id = await start_build(request.app[FRONT].pool, person, seen.project.id)
+    return see_other(f"/builds/{build_id}")
+
+
+async def show_build(request: web.Request) -> web.Response:
+    """Phases, log, cost in time."""
+    build, seen = await open_build(request, id_of(request, "build_id"))
+    asked = request.query.get("before", "")
+    before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
+    async with request.app[FRONT].pool.acquire() as connection:
+        phases = await list_phases(connection, build.id)
+        lines = await list_last_lines(connection, build.id, before, SHOWN + 1)
+    more, lines = len(lines) > SHOWN, lines[-SHOWN:]
+    ended = build.status in ENDED
+    return await page(
+        request, "build.html", build=build, project=seen.project, may_write=seen.may_write, phases=phases, lines=lines, more=more,
+        before=before, ended=ended, took=duration(build.started_at, build.completed_at), duration=duration, kept_days=KEPT_DAYS,
+    )  # fmt: skip
+
+
+async def cancel(request: web.Request) -> web.StreamResponse:
+    """Ends it."""
+    await read_form(request)
+    person = await get_person(request)
+    build, _ = await open_build(request, id_of(request, "build_id"), Level.WRITE)
+    await cancel_build(request.app[FRONT].pool, build, person.login)
+    return see_other(f"/builds/{build.id}")
+
+
+async def build_events(request: web.Request) -> web.StreamResponse:
+    """Changes of the build."""
+    build, _ = await open_build(request, id_of(request, "build_id"))
+    return await stream_changes(request, build.id)
+
+
+async def log_events(request: web.Request) -> web.StreamResponse:
+    """Its lines as they come."""
+    build, _ = await open_build(request, id_of(request, "build_id"))
+    return await stream_log(request, build.id)
+
+
+async def download_log(request: web.Request) -> web.StreamResponse:
+    """The whole log as text, written as it is read."""
+    build, _ = await open_build(request, id_of(request, "build_id"))
+    headers = {
+        "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "private, no-store",
+        "Content-Disposition": f'attachment; filename="build-{str(build.id)[:8]}.txt"',
+    }  # fmt: skip
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    at = 0
+    while True:
+        async with request.app[FRONT].pool.acquire() as connection:
+            lines = await list_lines(connection, build.id, at, AT_ONCE)
+        if not lines:
+            await response.write_eof()
+            return response
+        await response.write("".join(map(_as_text, lines)).encode())
+        at = lines[-1].number
+
+
+def _as_text(line: Line) -> str:
+    return f"{line.timestamp:%Y-%m-%dT%H:%M:%SZ} {line.source:7} {line.level:5} {line.message}\n"
+
+
+def duration(begun: datetime | None, ended: datetime | None) -> str:
+    """From one to the other, or to now, in words."""
+    if begun is None:
+        return ""
+    seconds = int(((ended or datetime.now(UTC)) - begun).total_seconds())
+    minutes, hours = seconds // 60, seconds // 3_600
+    return f"{seconds} s" if seconds < 120 else f"{minutes} min" if minutes < 120 else f"{hours} h {minutes % 60} min"

@@ -1,0 +1,214 @@
+"""A build's pages and streams: every line once and in order, whoever comes when; and who sees what."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from forgeguard_app.simulator.state import Account
+from forgeguard_app.store.build_logs import NewLine, insert_lines
+from forgeguard_app.store.changes import notify_change
+from tests.acceptance.test_push import started
+from tests.support.browsing import Browser
+from tests.support.building import BUILDER, agent
+from tests.support.repositories import WorkTree
+from tests.support.running import Product, running
+from tests.web.test_projects import make, written
+
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+async def building(dsn: str, tmp_path: Path) -> AsyncIterator[Product]:
+    """A product whose builder says something, and waits to be told to end."""
+    script = f"echo '{EVIL}'; while [ ! -e end ]; do sleep 0.1; [ $SECONDS -gt 20 ] && touch end; done"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        yield product
+
+
+async def begun(product: Product, tree: WorkTree, browser: Browser) -> tuple[str, str, Account]:
+    """Project and build, by their addresses."""
+    app = product.github.world.app
+    assert app is not None
+    app.permissions |= BUILDER
+    repository = await started(product, tree)
+    user = product.github.people.add("mona")
+    product.github.people.allow(user, repository, "write")
+    project = await make(browser, user, repository=repository.full_name)
+    await written(browser, project)
+    await browser.get(project)
+    await browser.submit(f"{project}/builds")
+    assert browser.status == 200, browser.text
+    return project, str(re.findall(r"/builds/[0-9a-f-]{36}", browser.address)[0]), user
+
+
+async def read(
+    product: Product, browser: Browser, address: str, most: int, after: str | None = None
+) -> list[dict[str, object]]:
+    """The lines of the stream until there are so many, or its end."""
+    jar = browser.cookies[f"127.0.0.1:{product.address.rpartition(':')[2]}"]
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items()), "Accept": "text/event-stream"}
+    if after is not None:
+        headers["Last-Event-ID"] = after
+    found: list[dict[str, object]] = []
+    async with asyncio.timeout(30), product.session.get(product.address + address, headers=headers) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        async for raw in answer.content:
+            line = raw.decode()
+            if line.startswith("event: end"):
+                break
+            if line.startswith("data: {"):
+                found.append(json.loads(line[6:]))
+                if len(found) >= most:
+                    break
+    return found
+
+
+async def test_a_build_is_watched_cancelled_and_its_log_downloaded(building: Product, tree: WorkTree) -> None:
+    async with Browser(building) as browser:
+        project, build, _ = await begun(building, tree, browser)
+        lines = await read(building, browser, f"{build}/log", 3)
+        assert EVIL in [line["message"] for line in lines]
+        await browser.get(build)
+        assert EVIL not in browser.text
+        assert "&lt;script&gt;" in browser.text
+        assert "Running" in browser.text
+        await browser.submit(f"{build}/cancel")
+        assert "being cancelled" in browser.text or "Cancelled" in browser.text
+        everything = await read(building, browser, f"{build}/log", 1_000)
+        assert everything[-1]["message"] == "Cancelled."
+        await browser.get(f"{build}/log.txt")
+        assert browser.text.count("\n") == len(everything)
+        await browser.get(project)
+        assert "contracts ready" in browser.text
+        await browser.get(build)
+        assert f'action="{build}/cancel"' not in browser.text
+
+
+async def test_a_stream_resumed_anywhere_has_no_gap_and_no_double(building: Product, tree: WorkTree) -> None:
+    async with Browser(building) as browser:
+        _, build, _ = await begun(building, tree, browser)
+        await read(building, browser, f"{build}/log", 2)
+        build_id = UUID(build.rpartition("/")[2])
+
+        async def speak() -> None:
+            for number in range(40):
+                lines = [NewLine(datetime.now(UTC), "builder", "info", f"n{number}.{n}") for n in range(50)]
+                async with building.pool.acquire() as connection, connection.transaction():
+                    await insert_lines(connection, build_id, lines)
+                    await notify_change(connection, build_id)
+
+        async def listen(first: int) -> list[str]:
+            got: list[str] = []
+            last = None
+            while len([one for one in got if one.startswith("n")]) < 2_000:
+                for line in await read(building, browser, f"{build}/log", first, last):
+                    got.append(str(line["message"]))
+                    last = str(line["number"])
+                first = first * 3 % 701 + 1
+            return [one for one in got if re.match(r"n\d+\.", one)]
+
+        _, *heard = await asyncio.gather(speak(), *(listen(first) for first in (1, 7, 300, 5_000)))
+        expected = [f"n{number}.{n}" for number in range(40) for n in range(50)]
+        assert all(one == expected for one in heard)
+        async with building.session.get(f"{building.address}{build}/log") as answer:
+            assert answer.status == 404, "nobody in particular"
+        assert await browser.get(f"{build}/log?after=x") == 400
+
+
+async def test_a_hundred_thousand_lines_stay_usable(building: Product, tree: WorkTree) -> None:
+    async with Browser(building) as browser:
+        _, build, _ = await begun(building, tree, browser)
+        build_id = UUID(build.rpartition("/")[2])
+        async with building.pool.acquire() as connection:
+            await connection.execute(
+                "INSERT INTO build_logs (build_id, message) SELECT $1, 'line ' || n FROM generate_series(1, 100000) n",
+                build_id,
+            )
+        await browser.get(build)
+        assert len(browser.text) < 150_000
+        assert "line 100000" in browser.text
+        earlier = re.findall(r'href="(/builds/[^"]+\?before=\d+)"', browser.text)[0]
+        await browser.get(earlier)
+        assert "line 99500" in browser.text or "line 99499" in browser.text
+        assert "data-log=" not in browser.text
+        await browser.get(f"{build}/log.txt")
+        assert browser.text.count("line ") == 100_000
+
+
+async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: WorkTree) -> None:
+    async with (
+        Browser(building) as maker,
+        Browser(building) as reader,
+        Browser(building) as stranger,
+        Browser(building) as nobody,
+    ):
+        project, build, _ = await begun(building, tree, maker)
+        repository = next(one for one in building.github.world.repositories.values() if one.name == "shop")
+        user = building.github.people.add("reader")
+        building.github.people.allow(user, repository, "read")
+        await reader.sign_in(user, "/account")
+        await stranger.sign_in(building.github.people.add("stranger"), "/account")
+        # Maker, reader of the repository, stranger, nobody.
+        gets = [
+            project,
+            f"{project}/questionnaire/intent",
+            f"{project}/contracts/ui",
+            f"{project}/contracts.zip",
+            f"{project}/contracts/ui/difference?from=1&to=1",
+            build,
+            f"{build}/log.txt",
+        ]
+        for path in gets:
+            assert await status(maker, path) == 200, path
+            assert await status(reader, path) == 200, path
+            assert await status(stranger, path) == 404, path
+            assert await status(nobody, path) == 404, path
+        assert [await status(one, "/projects") for one in (maker, reader, stranger, nobody)] == [200, 200, 200, 303]
+        posts = [
+            f"{project}/{one}"
+            for one in (
+                "rename",
+                "link",
+                "delete",
+                "questionnaire/intent",
+                "contracts",
+                "contracts/export",
+                "contracts/ui",
+                "builds",
+            )
+        ]
+        for path in [*posts, f"{build}/cancel"]:
+            assert await send(reader, path) == 403, path
+            assert await send(stranger, path) == 404, path
+            assert await send(nobody, path) == 303, path
+        assert await send(maker, f"{project}/delete") == 400, "a build is under way"
+        assert await send(maker, f"{project}/questionnaire/nothing") == 404
+        assert await send(maker, f"{project}/contracts/nothing") == 404
+        assert await send(maker, f"{build}/cancel") == 303
+
+
+async def status(browser: Browser, path: str) -> int:
+    browser.home()
+    jar = browser.cookies.get(f"127.0.0.1:{browser.product.address.rpartition(':')[2]}", {})
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items()), "Accept": "text/html"}
+    async with browser.product.session.get(
+        browser.product.address + path, headers=headers, allow_redirects=False
+    ) as answer:
+        return answer.status
+
+
+async def send(browser: Browser, path: str) -> int:
+    browser.home()
+    await browser.get("/account")
+    csrf = re.search(r'name="csrf" value="([^"]+)"', browser.text)
+    browser.home()
+    return await browser.post(path, {"csrf": csrf[1]} if csrf else {}, follow=False)
