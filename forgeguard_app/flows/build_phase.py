@@ -22,9 +22,9 @@ from forgeguard_app.judging.request import Contract, Request
 from forgeguard_app.judging.source import LocalSource
 from forgeguard_app.projects.answers import read_state
 from forgeguard_app.projects.build_plan import Phase
-from forgeguard_app.projects.contract_types import FILES, FOLDER, ContractType
+from forgeguard_app.projects.contract_types import FILES, ContractType
 from forgeguard_app.projects.prompt import write_prompt
-from forgeguard_app.projects.skeleton import lay
+from forgeguard_app.projects.skeleton import Chosen, lay
 from forgeguard_app.store.builds import Build, Loop, set_loop
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.installations import Installation
@@ -112,13 +112,13 @@ async def _by_hand(context: Context, work: Work, said: BuildLog, wants_end: Want
     if await wants_end():
         return None, _CANCELLED
     answers = read_state(work.project.questionnaire_state)
-    stack, dependencies = answers.text("stack.kind"), answers.items("stack.dependencies")
-    files = lay(work.project.name, work.build.contracts, work.phase, stack, dependencies)
     there = await list_paths(work.ledger, work.start)
+    chosen = Chosen(answers.text("stack.kind"), answers.items("stack.dependencies"), there)
+    files = lay(work.project.name, work.build.contracts, work.phase, chosen)
     if work.installation.permissions.get("workflows") != "write" and any(path.startswith(WORKFLOWS) for path in files):
         files = {path: text for path, text in files.items() if not path.startswith(WORKFLOWS)}
         await said.say("The App was not granted workflows: write, so CI is left out.", "warn", "builder")
-    wanted = {path: text.encode() for path, text in files.items() if path not in there or path.startswith(f"{FOLDER}/")}
+    wanted = {path: text.encode() for path, text in files.items()}
     commit = await commit_files(work.ledger, work.start, wanted, _message(work)) if wanted else None
     if commit is not None and await _same_tree(work.ledger, work.start, commit):
         commit = None

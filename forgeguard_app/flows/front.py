@@ -67,6 +67,7 @@ class Front:
     keys: Keys
     app: GitHubApp
     operators: frozenset[int] = frozenset()
+    api_per_minute: int = 600
     readings: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
     reading_at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READINGS))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from forgeguard_app.audit.boundaries.parse import CONTRACT_PATH, Boundaries, read_boundaries
 from forgeguard_app.projects.build_plan import Phase
-from forgeguard_app.projects.contract_types import ContractType, path_of
+from forgeguard_app.projects.contract_types import FOLDER, ContractType, path_of
 from forgeguard_app.projects.contracts.words import distribution_of
 
+MANIFEST = "pyproject.toml"
 PHASES_FOLDER = "Forge/Phases"
 _CI = """name: tests
 on: [push, pull_request]
@@ -27,20 +29,38 @@ _CONFIGURATION = "# ForgeGuard: what is checked here. Every key is optional.\nga
 _IGNORED = "__pycache__/\n*.egg-info/\n.venv/\n.pytest_cache/\n"
 
 
-def lay(name: str, contracts: Mapping[str, str], phase: Phase, stack: str, dependencies: list[str]) -> dict[str, str]:
-    """The files of a phase, by path; files that are there already are not to be overwritten, the contracts excepted."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the answers say of the stack, and what stands in the repository already."""
+
+    stack: str
+    dependencies: Sequence[str]
+    there: Collection[str]
+
+
+def lay(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen) -> dict[str, str]:
+    """The files of a phase, by path. What is there already stays as it is, the contracts excepted."""
+    laid = _laid(name, contracts, phase, chosen)
+    return {path: text for path, text in laid.items() if path not in chosen.there or path.startswith(f"{FOLDER}/")}
+
+
+def _laid(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen) -> dict[str, str]:
     if phase.number:
         return {f"{PHASES_FOLDER}/{phase.number:02}.md": _checklist(phase)}
     files = {path_of(ContractType(kind)): text for kind, text in contracts.items()}
     files["boundaries.json"] = contracts.get(ContractType.BOUNDARIES, '{"layers": []}\n')
     files[".github/forgeguard.yml"] = _CONFIGURATION
-    if stack.startswith("python"):
+    if chosen.stack.startswith("python"):
         boundaries, _ = read_boundaries(files["boundaries.json"], CONTRACT_PATH)
-        files |= _python(name, boundaries, dependencies)
+        skeleton = _python(name, boundaries, chosen.dependencies)
+        if MANIFEST in chosen.there:
+            # A manifest of theirs declares what their tests and their CI need; ours would not fit it.
+            skeleton = {path: text for path, text in skeleton.items() if path.endswith("/__init__.py")}
+        files |= skeleton
     return files
 
 
-def _python(name: str, boundaries: Boundaries, dependencies: list[str]) -> dict[str, str]:
+def _python(name: str, boundaries: Boundaries, dependencies: Sequence[str]) -> dict[str, str]:
     """A package for each layer that is a folder of Python, a manifest, and a test that imports them all."""
     folders = {
         layer.name: glob.removesuffix("/**")
@@ -59,10 +79,10 @@ def _python(name: str, boundaries: Boundaries, dependencies: list[str]) -> dict[
         files[f"{folder}/__init__.py"] = f'"""The layer `{layer}`."""\n'
     packages = ", ".join(json.dumps(f"{top}*") for top in tops)
     files |= {
-        "pyproject.toml": (
+        MANIFEST: (
             '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
             f'[project]\nname = "{distribution_of(name)}"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
-            f"dependencies = {json.dumps(dependencies)}\n\n[project.optional-dependencies]\ndev = [\"pytest>=8\"]\n\n"
+            f"dependencies = {json.dumps(list(dependencies))}\n\n[project.optional-dependencies]\ndev = [\"pytest>=8\"]\n\n"
             f"[tool.setuptools.packages.find]\ninclude = [{packages}]\n"
         ),
         "tests/test_layers.py": _test(modules),

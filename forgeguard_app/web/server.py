@@ -56,7 +56,7 @@ def make_web(front: Front, dsn: str | None) -> web.Application:
     app[keys.CHANGES] = Changes(dsn)
     app[keys.TEMPLATES] = make_templates(_HERE / "templates")
     app[TAILS] = Tails(front.pool)
-    app[RATES] = Rates()
+    app[RATES] = Rates(front.api_per_minute)
     app.on_shutdown.append(_close)
     app.router.add_routes(_pages())
     app.router.add_routes(_machines())

@@ -120,7 +120,13 @@ class Product:
 
 @contextlib.asynccontextmanager
 async def running(
-    dsn: str, folder: Path, *, worker: bool = True, notices: Notices | None = None, builder: Builder | None = None
+    dsn: str,
+    folder: Path,
+    *,
+    worker: bool = True,
+    notices: Notices | None = None,
+    builder: Builder | None = None,
+    api_per_minute: int = 600,
 ) -> AsyncIterator[Product]:
     """Starts it all; `worker` False leaves the jobs waiting."""
     pool = await open_pool(dsn, size=16)
@@ -134,7 +140,7 @@ async def running(
         client = Client(session, github.api_url)
         known_app = GitHubApp(client, github.address, address, oauth, (secret.encode(),), known.slug)
         known_app.access = AppAccess(client, APP_ID, (PRIVATE_KEY,))
-        front = Front(pool, keys, known_app, frozenset({OPERATOR}))
+        front = Front(pool, keys, known_app, frozenset({OPERATOR}), api_per_minute)
         runner = web.AppRunner(make_web(front, dsn), access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()

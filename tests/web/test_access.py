@@ -49,6 +49,30 @@ OF_ALLOWANCES = {
     "POST /repos/{owner}/{name}/allowances/{allowance_id}/end", "POST /audits/{run_id}/allow", "GET /api/v1/allowances",
     "POST /api/v1/allowances", "DELETE /api/v1/allowances/{allowance_id}",
 }  # fmt: skip
+# tests/web/test_builds.py and tests/web/api/test_projects.py
+OF_PROJECTS = {
+    f"{method} {prefix}{path}"
+    for method, prefix, path in (
+        *((one, "/projects", two) for one, two in (
+            ("GET", ""), ("POST", ""), ("GET", "/{project_id}"), ("POST", "/{project_id}/rename"), ("POST", "/{project_id}/link"),
+            ("POST", "/{project_id}/delete"), ("GET", "/{project_id}/questionnaire/{section}"),
+            ("POST", "/{project_id}/questionnaire/{section}"), ("POST", "/{project_id}/contracts"),
+            ("POST", "/{project_id}/contracts/export"), ("GET", "/{project_id}/contracts.zip"),
+            ("GET", "/{project_id}/contracts/{contract_type}"), ("POST", "/{project_id}/contracts/{contract_type}"),
+            ("GET", "/{project_id}/contracts/{contract_type}/difference"), ("POST", "/{project_id}/builds"),
+        )),
+        *((one, "/builds/{build_id}", two) for one, two in (
+            ("GET", ""), ("POST", "/cancel"), ("GET", "/events"), ("GET", "/log"), ("GET", "/log.txt"),
+        )),
+        *((one, "/api/v1/projects", two) for one, two in (
+            ("GET", ""), ("POST", ""), ("GET", "/{project_id}"), ("PATCH", "/{project_id}"), ("DELETE", "/{project_id}"),
+            ("GET", "/{project_id}/questionnaire"), ("PUT", "/{project_id}/questionnaire"), ("GET", "/{project_id}/contracts"),
+            ("POST", "/{project_id}/contracts"), ("GET", "/{project_id}/contracts/{contract_type}"),
+            ("PUT", "/{project_id}/contracts/{contract_type}"), ("GET", "/{project_id}/builds"), ("POST", "/{project_id}/builds"),
+        )),
+        *((one, "/api/v1/builds/{build_id}", two) for one, two in (("GET", ""), ("POST", "/cancel"), ("GET", "/logs"))),
+    )
+}  # fmt: skip
 FORMS = {
     "POST /logout", "POST /logout/everywhere", "POST /account/tokens", "POST /account/tokens/{token_id}/delete",
     "POST /account/sessions/{session_id}/delete", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{token_id}",
@@ -73,7 +97,9 @@ def routes(product: Product) -> set[str]:
 
 
 async def test_every_route_is_tried_here(product: Product) -> None:
-    assert routes(product) == set(OF_REPOSITORIES) | OF_PERSONS | FORMS | OPEN | OF_OPERATORS | OF_ALLOWANCES
+    assert (
+        routes(product) == set(OF_REPOSITORIES) | OF_PERSONS | FORMS | OPEN | OF_OPERATORS | OF_ALLOWANCES | OF_PROJECTS
+    )
 
 
 class People:

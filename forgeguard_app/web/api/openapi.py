@@ -11,11 +11,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from forgeguard_app import __version__
+from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.web.api.models import Problem
 from forgeguard_app.web.api.operations import Operation
 from forgeguard_app.web.api.table import OPERATIONS, PREFIX
 from forgeguard_app.web.render import page
 
+_PATH_SCHEMAS: dict[str, dict[str, Any]] = {
+    "contract_type": {"type": "string", "enum": [kind.value for kind in ContractType]}
+}
 _REF = "#/components/schemas/{model}"
 _WRONG = {
     400: "It is not what this operation takes.",
@@ -94,7 +98,12 @@ def _described(one: Operation) -> dict[str, Any]:
 
 def _path_parameters(one: Operation) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": _PATH_SCHEMAS.get(name, {"type": "string", "format": "uuid"}),
+        }
         for name in re.findall(r"\{(\w+)\}", one.path)
     ]
 
@@ -125,6 +134,8 @@ def _responses(one: Operation) -> dict[str, Any]:
         statuses[404] = "There is none, or you may not see it."
     if one.writes or one.finds:
         statuses[403] = "You or the token may not do this."
+    if one.conflicts:
+        statuses[409] = "Somebody else was faster."
     if one.body is not None:
         statuses |= {413: "The body is too large.", 415: "The body is not JSON."}
     wrong = {"application/problem+json": {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
@@ -134,6 +145,8 @@ def _responses(one: Operation) -> dict[str, Any]:
     right: dict[str, Any] = {"description": "Done." if one.writes else "Found."}
     if one.answer is not None:
         right["content"] = {"application/json": {"schema": {"$ref": _REF.format(model=one.answer.__name__)}}}
+    if one.stream is not None:
+        right["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     found[str(one.status)] = right
     if not one.writes:
         found["304"] = {"description": "It is as it was: `If-None-Match` was sent."}

@@ -34,6 +34,18 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Conflict(UserError):
+    """Somebody else was faster; what was sent is to be brought together with what is there."""
+
+
+class Wrong(UserError):
+    """What was sent does not hold, at these places."""
+
+    def __init__(self, message: str, places: list[tuple[str, str]]) -> None:
+        super().__init__(message)
+        self.places = places
+
+
 class NoQuery(Strict):
     """Nothing is asked for in the query."""
 
@@ -75,6 +87,9 @@ class Operation:
     body: type[Strict] | None = None
     status: int = 200
     for_all: bool = False
+    conflicts: bool = False  # whether it may be refused since somebody else was faster
+    most_bytes: int = MAX_BODY_BYTES
+    stream: Callable[[Ask], Awaitable[web.StreamResponse]] | None = None
 
     @property
     def finds(self) -> bool:
@@ -107,10 +122,24 @@ def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamR
                 refuse_foreign(request)
         try:
             query = operation.query.model_validate(_query_of(request))
-            body = None if operation.body is None else operation.body.model_validate(await _body_of(request))
+            body = (
+                None
+                if operation.body is None
+                else operation.body.model_validate(await _body_of(request, operation.most_bytes))
+            )
         except ValidationError as error:
             return problem(400, "The request is not what this operation takes.", errors=_places(error))
-        answer = await operation.handler(Ask(request, person, query, body))
+        ask = Ask(request, person, query, body)
+        if operation.stream is not None and "text/event-stream" in request.headers.get("Accept", ""):
+            return await operation.stream(ask)
+        try:
+            answer = await operation.handler(ask)
+        except Conflict as error:
+            return problem(409, str(error))
+        except Wrong as error:
+            return problem(
+                400, str(error), errors=[{"place": place, "message": said} for place, said in error.places[:50]]
+            )
         return _answered(request, operation, answer)
 
     return handle
@@ -127,16 +156,16 @@ def _query_of(request: web.Request) -> dict[str, str]:
     return dict(request.query)
 
 
-async def _body_of(request: web.Request) -> Any:
+async def _body_of(request: web.Request, most: int) -> Any:
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(reason="Send JSON: `Content-Type: application/json`.")
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length or 0)
+    if (request.content_length or 0) > most:
+        raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
     data = bytearray()
     async for chunk in request.content.iter_chunked(1 << 14):
         data += chunk
-        if len(data) > MAX_BODY_BYTES:
-            raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(data))
+        if len(data) > most:
+            raise web.HTTPRequestEntityTooLarge(most, len(data))
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

@@ -6,14 +6,13 @@ import math
 import time
 from collections import OrderedDict
 
-PER_MINUTE = 600
 MAX_KNOWN = 50_000
 
 
 class Rates:
     """A bucket for everybody who asks; it fills up again as time goes by."""
 
-    def __init__(self, per_minute: int = PER_MINUTE) -> None:
+    def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 

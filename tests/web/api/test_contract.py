@@ -8,13 +8,22 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from forgeguard_app.flows.answer_questionnaire import answer_questionnaire
+from forgeguard_app.flows.keep_project import create_project, described
+from forgeguard_app.flows.know_access import Person
+from forgeguard_app.flows.save_contract import write_contracts
+from forgeguard_app.store.build_logs import NewLine, insert_lines
+from forgeguard_app.store.builds import NewBuild, end_build, insert_build
+from forgeguard_app.store.repos import find_repo
+from tests.projects.test_projects import filled
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
-from tests.support.running import Product
+from tests.support.running import Product, running
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
@@ -32,7 +41,12 @@ class Known:
 
 
 @pytest.fixture
-async def known(product: Product, tree: WorkTree) -> AsyncIterator[Known]:
+async def known(dsn: str, tmp_path: Path, tree: WorkTree) -> AsyncIterator[Known]:
+    async with running(dsn, tmp_path / "product", api_per_minute=1_000_000) as product:
+        yield await all_known(product, tree)
+
+
+async def all_known(product: Product, tree: WorkTree) -> Known:
     repository, _ = await product.repository(private=True)
     tree.commit({"pyproject.toml": "[project]\nname='x'\nversion='1'\n", "a.py": "import yaml\nimport requests\n"})
     await product.verdicts(repository, await product.push(tree, repository))
@@ -47,7 +61,37 @@ async def known(product: Product, tree: WorkTree) -> AsyncIterator[Known]:
             "run_id": str(await connection.fetchval("SELECT id FROM audit_runs")),
             "repo_id": str(await connection.fetchval("SELECT id FROM repos")),
         }
-    yield Known(product, token, ids)
+    ids |= await project_of(product, user.id)
+    return Known(product, token, ids)
+
+
+async def project_of(product: Product, github_id: int) -> dict[str, str]:
+    """A project of that person with its contracts, linked to the one repository, and a build that ended."""
+    async with product.pool.acquire() as connection:
+        user_id = await connection.fetchval("SELECT id FROM users WHERE github_id = $1", github_id)
+        repo = await find_repo(connection, await connection.fetchval("SELECT id FROM repos"))
+    person = Person(user_id, github_id, "mona", user_id, None)
+    project_id = await create_project(product.pool, person, described("Shop", ""), repo)
+    await answer_questionnaire(product.pool, project_id, dict(filled("python-aiohttp").values))
+    await write_contracts(product.pool, project_id)
+    async with product.pool.acquire() as connection, connection.transaction():
+        assert repo is not None
+        new = NewBuild(project_id, repo.id, user_id, "mona", "built-in", {"phases": ""}, ["Phase 0: x"])
+        build_id = await insert_build(connection, new)
+        await end_build(connection, build_id, "failed", detail="for the test")
+        await insert_lines(connection, build_id, [NewLine(datetime.now(UTC), "system", "info", "said")] * 3)
+    return {"project_id": str(project_id), "build_id": str(build_id), "contract_type": "ui"}
+
+
+async def test_a_token_that_asks_too_often_is_told_when_to_ask_again(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "product", api_per_minute=3) as product:
+        known = await all_known(product, tree)
+        headers = {"Authorization": f"Bearer {known.token}"}
+        statuses = []
+        for _ in range(4):
+            async with product.session.get(f"{product.address}/api/v1/me", headers=headers) as answer:
+                statuses.append((answer.status, answer.headers.get("Retry-After")))
+        assert statuses == [(200, None)] * 3 + [(429, "20")]
 
 
 @pytest.mark.parametrize("with_ids", [True, False])
@@ -58,7 +102,7 @@ async def test_schemathesis_finds_nothing(known: Known, tmp_path: Path, with_ids
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", f"{known.product.address}/api/v1/openapi.json",
         "--header", f"Authorization: Bearer {known.token}", "--checks", CHECKS, "--phases", "examples,coverage,fuzzing",
-        "--max-examples", "10", "--workers", "2", "--request-timeout", "20", "--seed", "1", "--no-color",
+        "--max-examples", "10", "--workers", "1", "--request-timeout", "20", "--seed", "1", "--no-color",
     ]  # fmt: skip
     if with_ids:
         command += ["--mode", "positive"]

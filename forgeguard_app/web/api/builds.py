@@ -1,0 +1,92 @@
+"""Operations on builds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.cancel_build import cancel_build
+from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.start_build import start_build
+from forgeguard_app.store.build_logs import list_lines
+from forgeguard_app.store.builds import Build, find_build, list_builds, list_phases
+from forgeguard_app.web.access import find_writable, id_of, open_build, open_project
+from forgeguard_app.web.api import project_models as shapes
+from forgeguard_app.web.api.operations import Ask
+from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.log_stream import ENDED, stream_log
+
+
+async def show_builds(ask: Ask) -> shapes.Builds:
+    """A project's builds."""
+    seen, query = await open_project(ask.request, id_of(ask.request, "project_id")), ask.query
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        found = await list_builds(connection, seen.project.id, read_cursor(query.cursor), query.limit + 1)
+    items = [shapes.BuildBrief.model_validate(_fields(one, shapes.BuildBrief)) for one in found[: query.limit]]
+    return shapes.Builds(
+        items=items, next=cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
+    )
+
+
+async def start(ask: Ask) -> shapes.Build:
+    """Starts one; refused with every reason where something is not ready."""
+    seen = await open_project(ask.request, id_of(ask.request, "project_id"), Level.WRITE)
+    name = seen.project.repo_name
+    if name is not None and await find_writable(ask.request, name) is None:
+        raise UserError("You may not write to the project's repository any more, so you start no build there.")
+    build_id = await start_build(ask.request.app[FRONT].pool, ask.user, seen.project.id)
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        build = await find_build(connection, build_id)
+    if build is None:
+        raise web.HTTPNotFound(reason="The project was deleted meanwhile.")
+    return await _whole(ask, build)
+
+
+async def show_build(ask: Ask) -> shapes.Build:
+    """One build with its phases."""
+    build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
+    return await _whole(ask, build)
+
+
+async def cancel(ask: Ask) -> shapes.Build:
+    """Cancels it; its processes are gone within seconds."""
+    build, _ = await open_build(ask.request, id_of(ask.request, "build_id"), Level.WRITE)
+    pool = ask.request.app[FRONT].pool
+    await cancel_build(pool, build, ask.user.login)
+    async with pool.acquire() as connection:
+        return await _whole(ask, await find_build(connection, build.id) or build)
+
+
+async def show_logs(ask: Ask) -> shapes.Logs:
+    """Its log in its order; a live stream for `Accept: text/event-stream`, resumed by `Last-Event-ID`."""
+    build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
+    cursor = read_text_cursor(ask.query.cursor) or "0"
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise web.HTTPBadRequest(reason="This cursor is none of ours: begin again without it.")
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        found = await list_lines(connection, build.id, int(cursor), ask.query.limit)
+    items = [shapes.LogLine.model_validate(asdict(one)) for one in found]
+    over = build.status in ENDED and len(found) < ask.query.limit
+    last = items[-1].number if items else int(cursor)
+    return shapes.Logs(items=items, next=None if over else text_cursor(str(last)))
+
+
+async def stream(ask: Ask) -> web.StreamResponse:
+    """The same as a live stream."""
+    build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
+    return await stream_log(ask.request, build.id)
+
+
+async def _whole(ask: Ask, build: Build) -> shapes.Build:
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        phases = await list_phases(connection, build.id)
+    shown = [{name: getattr(one, name) for name in shapes.Phase.model_fields} for one in phases]
+    return shapes.Build.model_validate(_fields(build, shapes.Build) | {"phases": shown})
+
+
+def _fields(build: Build, shape: type[shapes.BuildBrief]) -> dict[str, Any]:
+    return {name: getattr(build, name) for name in shape.model_fields if name != "phases"}

@@ -1,0 +1,234 @@
+"""What the API takes and gives about projects, contracts and builds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from forgeguard_app.web.api.models import PlaceError, Text
+from forgeguard_app.web.api.operations import Answer, Strict
+
+MAX_CONTENT_CHARS = 200_000
+NoNul = StringConstraints(pattern=r"^[^\x00]*$", max_length=MAX_CONTENT_CHARS)
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
+Said = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
+ProjectStatus = Literal["draft", "questionnaire", "contracts_ready", "building", "completed"]
+BuildStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+Kind = Literal[
+    "blueprint",
+    "manifesto",
+    "stack",
+    "schema",
+    "physics",
+    "boundaries",
+    "phases",
+    "ui",
+    "builder_contract",
+    "builder_directive",
+]
+
+
+class NewProject(Strict):
+    """A project to be made; `repo_id` a guarded repository that you may write to."""
+
+    name: Name
+    description: Said | None = None
+    repo_id: UUID | None = None
+
+
+class ProjectChange(Strict):
+    """What is to be otherwise; what is left out stays, `repo_id` null for no repository."""
+
+    name: Name | None = None
+    description: Said | None = None
+    repo_id: UUID | None = None
+
+
+class Project(Answer):
+    """A project."""
+
+    id: UUID
+    name: str
+    description: str | None
+    status: ProjectStatus
+    repo_id: UUID | None
+    repository: str | None
+    github_login: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Projects(Answer):
+    """A page of them; `next` is the cursor of the next page."""
+
+    items: list[Project]
+    next: str | None
+
+
+class Column(Answer):
+    """A column of a table."""
+
+    key: str
+    title: str
+    required: bool
+    choices: list[str]
+
+
+class Question(Answer):
+    """A question with its answer, or what is proposed where there is none."""
+
+    key: str
+    title: str
+    kind: Literal["text", "choice", "list", "table", "layers"]
+    help: str
+    required: bool
+    choices: list[str]
+    columns: list[Column]
+    answer: Any
+    proposal: Any
+
+
+class Section(Answer):
+    """Questions of one subject."""
+
+    key: str
+    title: str
+    answered: int
+    questions: list[Question]
+
+
+class Questionnaire(Answer):
+    """All sections; `missing` are the required questions without an answer, `changes` the contracts that would say something else now."""
+
+    sections: list[Section]
+    missing: list[str]
+    problems: list[PlaceError]
+    changes: list[Kind]
+
+
+class NewAnswers(Strict):
+    """Answers by `section.question`; an empty one takes the answer back. The right ones are kept, the others told."""
+
+    answers: Annotated[dict[Text, str | list[str] | list[dict[str, str]]], Field(max_length=100)]
+
+
+class ContractBrief(Answer):
+    """A contract without its text; `edited_by` null where it was written from the answers."""
+
+    contract_type: Kind
+    version: int
+    edited_by: str | None
+    updated_at: datetime
+
+
+class Contract(ContractBrief):
+    """A contract."""
+
+    content: str
+
+
+class Contracts(Answer):
+    """All that are written."""
+
+    items: list[ContractBrief]
+
+
+class WriteContracts(Strict):
+    """Which to write from the answers; without `types` all that nobody edited by hand."""
+
+    types: Annotated[list[Kind], Field(max_length=10)] | None = None
+
+
+class Written(Answer):
+    """Those that say something else now."""
+
+    written: list[Kind]
+
+
+class ContractEdit(Strict):
+    """A contract's new text, and the version that it was made from."""
+
+    model_config = ConfigDict(extra="forbid", str_max_length=MAX_CONTENT_CHARS)
+
+    content: Annotated[str, NoNul]
+    version: Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+
+class CheckAudit(Answer):
+    """What one check said of a phase."""
+
+    result: Literal["PASS", "FAIL", "WARN", "ERROR"]
+    findings: int
+
+
+class Phase(Answer):
+    """A phase of a build."""
+
+    number: int
+    name: str
+    status: BuildStatus
+    loops: int
+    commit_sha: str | None
+    audit: dict[str, CheckAudit] | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+class BuildBrief(Answer):
+    """A build in a list."""
+
+    id: UUID
+    project_id: UUID
+    status: BuildStatus
+    phase: str
+    loop_count: int
+    builder: str
+    github_login: str | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    error_detail: str | None
+    pull_url: str | None
+
+
+class Build(BuildBrief):
+    """A build with its phases."""
+
+    branch: str | None
+    base_sha: str | None
+    head_sha: str | None
+    phases: list[Phase]
+
+
+class Builds(Answer):
+    """A page of them, the newest first."""
+
+    items: list[BuildBrief]
+    next: str | None
+
+
+class LogsQuery(Strict):
+    """A page of a log."""
+
+    cursor: Annotated[str | None, Field(description="`next` of the page before.", max_length=400)] = None
+    limit: Annotated[int, Field(description="How many at the most.", ge=1, le=1_000)] = 200
+
+
+class LogLine(Answer):
+    """A line of a build's log; its secrets are masked."""
+
+    number: int
+    timestamp: datetime
+    source: Literal["builder", "audit", "system"]
+    level: Literal["debug", "info", "warn", "error"]
+    message: str
+
+
+class Logs(Answer):
+    """A page of a log in its order; `next` is given as long as there is or may be more."""
+
+    items: list[LogLine]
+    next: str | None

@@ -1,0 +1,196 @@
+"""Operations on projects, their questionnaire and their contracts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from forgeguard_app.flows.answer_questionnaire import answer_questionnaire, seen_code
+from forgeguard_app.flows.keep_project import create_project, described, link_project, remove_project, rename_project
+from forgeguard_app.flows.know_access import Level, refresh_access
+from forgeguard_app.flows.save_contract import Edit, Invalid, Stale, save_contract, write_contracts
+from forgeguard_app.projects.answers import Answers, missing, progress, read_state
+from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.projects.contracts.words import package_of
+from forgeguard_app.projects.proposals import propose
+from forgeguard_app.projects.questions import SECTIONS, Question
+from forgeguard_app.store.contracts import Contract, find_contract, list_contracts
+from forgeguard_app.store.projects import Project, find_project, list_projects
+from forgeguard_app.store.repos import Repo
+from forgeguard_app.web.access import SeenProject, id_of, open_project, open_repo
+from forgeguard_app.web.api import models
+from forgeguard_app.web.api import project_models as shapes
+from forgeguard_app.web.api.operations import Ask, Conflict, Wrong
+from forgeguard_app.web.cursors import cursor_of, read_cursor
+from forgeguard_app.web.keys import FRONT
+
+
+async def show_projects(ask: Ask) -> shapes.Projects:
+    """Those that you made, and those of repositories into which GitHub lets you; the newest first."""
+    front, query = ask.request.app[FRONT], ask.query
+    await refresh_access(front, ask.user.user_id)
+    async with front.pool.acquire() as connection:
+        found = await list_projects(connection, ask.user.user_id, read_cursor(query.cursor), query.limit + 1)
+    items = [project_of(one) for one in found[: query.limit]]
+    return shapes.Projects(
+        items=items, next=cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
+    )
+
+
+async def add_project(ask: Ask) -> shapes.Project:
+    """A draft; its questionnaire comes next."""
+    wanted: shapes.NewProject = ask.body
+    repo = await _repo(ask, wanted.repo_id)
+    front = ask.request.app[FRONT]
+    project_id = await create_project(front.pool, ask.user, described(wanted.name, wanted.description or ""), repo)
+    return await _shown(ask, project_id)
+
+
+async def show_project(ask: Ask) -> shapes.Project:
+    """One project."""
+    return project_of((await _open(ask)).project)
+
+
+async def change_project(ask: Ask) -> shapes.Project:
+    """Renames it, describes it, links it to another repository; refused while a build works by it."""
+    seen, wanted, pool = await _open(ask, Level.WRITE), ask.body, ask.request.app[FRONT].pool
+    project = seen.project
+    if wanted.name is not None or "description" in wanted.model_fields_set:
+        said = wanted.description if "description" in wanted.model_fields_set else project.description
+        await rename_project(pool, project.id, described(wanted.name or project.name, said or ""))
+    if "repo_id" in wanted.model_fields_set:
+        await link_project(pool, project.id, await _repo(ask, wanted.repo_id))
+    return await _shown(ask, project.id)
+
+
+async def delete_project(ask: Ask) -> None:
+    """The project goes with its contracts and builds; for its maker alone."""
+    seen = await _open(ask, Level.ADMIN)
+    await remove_project(ask.request.app[FRONT].pool, seen.project.id)
+
+
+async def show_questionnaire(ask: Ask) -> shapes.Questionnaire:
+    """Every question with its answer, or a proposal."""
+    seen = await _open(ask)
+    return await _questionnaire(ask, seen, read_state(seen.project.questionnaire_state))
+
+
+async def answer(ask: Ask) -> shapes.Questionnaire:
+    """Keeps the answers that are in their questions' form; `problems` name the others."""
+    seen = await _open(ask, Level.WRITE)
+    done = await answer_questionnaire(ask.request.app[FRONT].pool, seen.project.id, ask.body.answers)
+    problems = [
+        models.PlaceError(place=key[:300], message=said) for key, some in done.problems.items() for said in some
+    ]
+    return await _questionnaire(
+        ask, seen, done.answers, problems=problems, changes=[kind.value for kind in done.changes]
+    )
+
+
+async def show_contracts(ask: Ask) -> shapes.Contracts:
+    """The contracts that are written."""
+    seen = await _open(ask)
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        found = await list_contracts(connection, seen.project.id)
+    order = list(ContractType)
+    found.sort(key=lambda one: order.index(ContractType(one.contract_type)))
+    return shapes.Contracts(items=[shapes.ContractBrief.model_validate(_brief(one)) for one in found])
+
+
+async def write(ask: Ask) -> shapes.Written:
+    """Writes contracts from the answers."""
+    seen = await _open(ask, Level.WRITE)
+    wanted = None if ask.body.types is None else [ContractType(one) for one in ask.body.types]
+    written = await write_contracts(ask.request.app[FRONT].pool, seen.project.id, wanted)
+    return shapes.Written.model_validate({"written": [kind.value for kind in written]})
+
+
+async def show_contract(ask: Ask) -> shapes.Contract:
+    """One contract with its text."""
+    return await _contract(ask, (await _open(ask)).project.id)
+
+
+async def edit_contract(ask: Ask) -> shapes.Contract:
+    """Saves a new version, unless somebody saved another one meanwhile, or the text is not what its type says."""
+    seen, kind = await _open(ask, Level.WRITE), _kind(ask)
+    wanted: shapes.ContractEdit = ask.body
+    try:
+        await save_contract(
+            ask.request.app[FRONT].pool, ask.user, seen.project.id, Edit(kind, wanted.content, wanted.version)
+        )
+    except Stale as error:
+        raise Conflict(str(error)) from error
+    except Invalid as error:
+        raise Wrong(
+            "It was not saved.", [(f"{one.line}:{one.column}", one.message) for one in error.problems]
+        ) from error
+    return await _contract(ask, seen.project.id)
+
+
+async def _open(ask: Ask, least: Level = Level.READ) -> SeenProject:
+    return await open_project(ask.request, id_of(ask.request, "project_id"), least)
+
+
+async def _repo(ask: Ask, repo_id: UUID | None) -> Repo | None:
+    return None if repo_id is None else (await open_repo(ask.request, repo_id, Level.WRITE)).repo
+
+
+async def _shown(ask: Ask, project_id: UUID) -> shapes.Project:
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        project = await find_project(connection, project_id)
+    if project is None:
+        raise web.HTTPNotFound(reason="There is no such project, or you may not see it.")
+    return project_of(project)
+
+
+def project_of(project: Project) -> shapes.Project:
+    """As the API gives it."""
+    fields = {name: getattr(project, name) for name in shapes.Project.model_fields if name != "repository"}
+    return shapes.Project.model_validate(fields | {"repository": project.repo_name})
+
+
+async def _questionnaire(ask: Ask, seen: SeenProject, answers: Answers, **more: Any) -> shapes.Questionnaire:
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        code = await seen_code(connection, seen.project.repo_id)
+    package = package_of(seen.project.name)
+
+    def shown(key: str, question: Question) -> dict[str, Any]:
+        given = answers.values.get(key)
+        return {
+            "key": key, "title": question.title, "kind": question.kind.value, "help": question.help, "required": question.required,
+            "choices": list(question.choices), "answer": given, "proposal": None if given else propose(key, answers, code, package) or None,
+            "columns": [{"key": one.key, "title": one.title, "required": one.required, "choices": list(one.choices)} for one in question.columns],
+        }  # fmt: skip
+
+    sections = [
+        {
+            "key": one.key, "title": one.title, "answered": progress(answers, one)[0],
+            "questions": [shown(f"{one.key}.{question.key}", question) for question in one.questions],
+        }
+        for one in SECTIONS
+    ]  # fmt: skip
+    values = {"problems": [], "changes": [], **more, "sections": sections, "missing": missing(answers)}
+    return shapes.Questionnaire.model_validate(values)
+
+
+def _kind(ask: Ask) -> ContractType:
+    try:
+        return ContractType(ask.request.match_info["contract_type"])
+    except ValueError:
+        raise web.HTTPNotFound(reason="There is no such contract.") from None
+
+
+async def _contract(ask: Ask, project_id: UUID) -> shapes.Contract:
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        contract = await find_contract(connection, project_id, _kind(ask))
+    if contract is None:
+        raise web.HTTPNotFound(reason="This contract is not written yet.")
+    return shapes.Contract.model_validate(_brief(contract) | {"content": contract.content})
+
+
+def _brief(contract: Contract) -> dict[str, Any]:
+    given = asdict(contract)
+    return {name: given[name] for name in shapes.ContractBrief.model_fields}

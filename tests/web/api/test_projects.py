@@ -1,0 +1,136 @@
+"""Projects, contracts and builds by the API, as a script would: from a name to a build, with everything that can be refused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from forgeguard_app.projects.contract_types import ContractType
+from tests.projects.test_projects import filled
+from tests.support.building import BUILDER
+from tests.web.api.test_api import ask
+from tests.web.api.test_contract import Known, known
+
+__all__ = ["known"]
+
+
+async def test_from_a_name_to_a_build_and_its_log(known: Known) -> None:
+    app = known.product.github.world.app
+    assert app is not None
+    made = await ask(
+        known, "/projects", method="POST", status=201, json={"name": "Script", "repo_id": known.ids["repo_id"]}
+    )
+    path = f"/projects/{made['id']}"
+    refused = await ask(known, f"{path}/contracts", method="POST", status=400, json={})
+    assert "questionnaire first" in refused["detail"]
+    answers: dict[str, Any] = dict(filled("python-library").values)
+    told = await ask(
+        known,
+        f"{path}/questionnaire",
+        method="PUT",
+        json={
+            "answers": {
+                "stack.kind": "cobol",
+                "nothing.at_all": "x",
+                **{key: value for key, value in answers.items() if key != "stack.kind"},
+            }
+        },
+    )
+    assert {one["place"] for one in told["problems"]} == {"stack.kind", "nothing.at_all"}
+    assert told["missing"] == ["stack.kind"]
+    told = await ask(known, f"{path}/questionnaire", method="PUT", json={"answers": {"stack.kind": "python-library"}})
+    assert told["missing"] == []
+    written = await ask(known, f"{path}/contracts", method="POST", json={})
+    assert len(written["written"]) == 10
+    assert [one["contract_type"] for one in (await ask(known, f"{path}/contracts"))["items"]] == [
+        kind.value for kind in ContractType
+    ]
+    assert (await ask(known, path))["status"] == "contracts_ready"
+    refused = await ask(known, f"{path}/builds", method="POST", status=400)
+    assert "contents: write" in refused["detail"]
+    async with known.product.pool.acquire() as connection:
+        await connection.execute(
+            'UPDATE installations SET permissions = permissions || \'{"contents": "write", "pull_requests": "write"}\'::jsonb'
+        )
+    app.permissions |= BUILDER
+    installation = next(iter(known.product.github.world.installations.values()))
+    known.product.github.webhooks.send(
+        "installation", known.product.github.installation_payload("new_permissions_accepted", installation)
+    )
+    await known.product.idle()
+    build = await ask(known, f"{path}/builds", method="POST", status=201)
+    await ask(known, path, method="DELETE", status=400)
+    async with asyncio.timeout(60):
+        while (await ask(known, f"/builds/{build['id']}"))["status"] in ("pending", "running"):
+            await asyncio.sleep(0.1)
+    ended = await ask(known, f"/builds/{build['id']}")
+    assert ended["status"] == "completed", ended
+    assert ended["pull_url"]
+    assert {phase["status"] for phase in ended["phases"]} == {"completed"}
+    await ask(known, f"/builds/{build['id']}/cancel", method="POST", status=400)
+    first = await ask(known, f"/builds/{build['id']}/logs", params={"limit": "5"})
+    rest = await ask(known, f"/builds/{build['id']}/logs", params={"cursor": first["next"], "limit": "1000"})
+    numbers = [line["number"] for line in first["items"] + rest["items"]]
+    assert numbers == sorted(set(numbers))
+    assert rest["next"] is None
+    headers = {
+        "Authorization": f"Bearer {known.token}",
+        "Accept": "text/event-stream",
+        "Last-Event-ID": str(numbers[-2]),
+    }
+    async with known.product.session.get(
+        f"{known.product.address}/api/v1/builds/{build['id']}/logs", headers=headers
+    ) as answer:
+        text = await answer.text()
+    assert text.count("event: line") == 1
+    assert text.endswith("event: end\ndata: \n\n")
+    assert [one["id"] for one in (await ask(known, f"{path}/builds"))["items"]] == [build["id"]]
+    await ask(known, path, method="DELETE", status=204)
+    await ask(known, path, status=404)
+
+
+async def test_contracts_are_edited_with_the_version_that_one_has(known: Known) -> None:
+    path = f"/projects/{known.ids['project_id']}/contracts/phases"
+    one = await ask(known, path)
+    wrong = await ask(known, path, method="PUT", status=400, json={"content": "## Phase 3: x", "version": 1})
+    assert wrong["errors"][0]["place"] == "1:1"
+    two = await ask(known, path, method="PUT", json={"content": one["content"] + "\n", "version": 1})
+    assert (two["version"], two["edited_by"]) == (2, "mona")
+    stale = await ask(known, path, method="PUT", status=409, json={"content": one["content"], "version": 1})
+    assert "meanwhile" in stale["detail"]
+    await ask(known, path.replace("phases", "none"), status=404)
+
+
+async def test_a_project_is_changed_and_linked_to_what_one_may_write_alone(known: Known) -> None:
+    path = f"/projects/{known.ids['project_id']}"
+    assert (await ask(known, path, method="PATCH", json={"description": "new"}))["description"] == "new"
+    assert (await ask(known, path, method="PATCH", json={"name": "Other", "repo_id": None}))["repository"] is None
+    await ask(known, path, method="PATCH", status=404, json={"repo_id": known.ids["run_id"]})
+    await ask(known, path, method="PATCH", status=400, json={"name": " "})
+    listed = await ask(known, "/projects", params={"limit": "1"})
+    assert listed["items"][0]["name"] == "Other"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/projects/{project_id}",
+        "/projects/{project_id}/questionnaire",
+        "/projects/{project_id}/contracts",
+        "/projects/{project_id}/contracts/ui",
+        "/projects/{project_id}/builds",
+        "/builds/{build_id}",
+        "/builds/{build_id}/logs",
+    ],
+)
+async def test_a_stranger_cannot_tell_a_project_from_none(known: Known, path: str) -> None:
+    async with known.product.pool.acquire() as connection:
+        other = await connection.fetchval(
+            "INSERT INTO users (github_id, github_login) VALUES (999, 'other') RETURNING id"
+        )
+        await connection.execute("UPDATE projects SET user_id = $1, repo_id = NULL", other)
+    there = await ask(known, path.format(**known.ids), status=404)
+    absent = await ask(known, path.format(project_id=known.ids["run_id"], build_id=known.ids["run_id"]), status=404)
+    assert there == absent
