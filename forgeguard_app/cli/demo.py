@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
+from forgeguard_app.cli.demo_build import PERMISSIONS, play_build, write_agent
 from forgeguard_app.cli.demo_sample import BRANCH, START, STEPS, Step
 from forgeguard_app.cli.demo_view import show_runs
 from forgeguard_app.cli.running import start_child, stop_children, stop_on_signals
@@ -44,6 +45,11 @@ _IDENTITY = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument("--once", action="store_true", help="end after the first audit; 0 if its check runs arrived")
+    parser.add_argument(
+        "--build",
+        action="store_true",
+        help="show a project's contracts and a build that is audited phase by phase instead",
+    )
     parser.add_argument(
         "--repo", type=Path, metavar="PATH", help="push the last commits of this git repository instead of the sample"
     )
@@ -84,21 +90,45 @@ async def _play(folder: Path, arguments: argparse.Namespace, console: Console) -
     async with SimulatedGitHub(folder / "github", secondary_limits=False) as github:
         with console.status("Starting PostgreSQL, the server and a worker …"):
             stack = contextlib.AsyncExitStack()
-            server = await stack.enter_async_context(serving(github, folder))
+            builder = write_agent(folder) if arguments.build else None
+            server = await stack.enter_async_context(serving(github, folder, builder=builder))
         async with stack:
             owner = github.world.add_account("octo-org")
             name = arguments.repo.resolve().name if arguments.repo else "shop"
             repository = await github.create_repository(owner, _plain(name))
             github.people.allow(github.world.pusher, repository, "admin")
             stage = Stage(github, repository, console, server)
+            if arguments.build:
+                arrived = await _build(stage, folder)
+                return await _stay(stage, arrived=arrived, once=arguments.once)
             pushes = _local_pushes(stage, folder, arguments) if arguments.repo else _sample_pushes(stage, folder)
             arrived = await _show_pushes(stage, pushes, once=arguments.once)
-            if arguments.once or not arrived:
-                return 0 if arrived else 1
-            who = github.world.pusher.login
-            console.print(f"\nThe pages stay up at [bold]{server}[/bold]; sign in as {who}. Ctrl-C ends everything.")
-            await asyncio.Event().wait()
+            return await _stay(stage, arrived=arrived, once=arguments.once)
+
+
+async def _stay(stage: Stage, *, arrived: bool, once: bool) -> int:
+    if once or not arrived:
+        return 0 if arrived else 1
+    who = stage.github.world.pusher.login
+    stage.console.print(
+        f"\nThe pages stay up at [bold]{stage.server}[/bold]; sign in as {who}. Ctrl-C ends everything."
+    )
+    await asyncio.Event().wait()
     return 0
+
+
+async def _build(stage: Stage, folder: Path) -> bool:
+    """An empty repository with the App on it becomes one that a builder filled."""
+    app = stage.github.world.app
+    if app is not None:
+        app.permissions |= PERMISSIONS
+    work = folder / "work"
+    work.mkdir()
+    await _git(work, "init", "--quiet", "--initial-branch=main")
+    await _commit(work, Step("Begin", {"README.md": "# Shop\n"}))
+    await _git(work, "push", "--quiet", stage.github.clone_url(stage.repository), "main")
+    await _install(stage)
+    return await play_build(stage.github, stage.repository, stage.server, stage.console)
 
 
 def _plain(name: str) -> str:
@@ -109,7 +139,7 @@ def _plain(name: str) -> str:
 
 @contextlib.asynccontextmanager
 async def serving(
-    github: SimulatedGitHub, folder: Path, *, workers: int = 1, secret: str | None = None
+    github: SimulatedGitHub, folder: Path, *, workers: int = 1, secret: str | None = None, builder: str | None = None
 ) -> AsyncIterator[str]:
     """The real server with workers, configured by the environment alone; gives its address."""
     private, public = new_key()
@@ -127,6 +157,9 @@ async def serving(
         "FORGEGUARD_GITHUB_API_URL": github.api_url, "FORGEGUARD_CLIENT_ID": app.client_id,
         "FORGEGUARD_CLIENT_SECRET": app.client_secret,
     }  # fmt: skip
+    if builder is not None:
+        # Where neither root nor bubblewrap is there, the demo's own builder may run as whoever runs the demo.
+        env |= {"FORGEGUARD_BUILDER_COMMAND": builder, "FORGEGUARD_BUILDER_UNCONFINED": "1"}
     log = folder / "server.log"
     with log.open("wb") as out:
         child = start_child(["serve", "--workers", str(workers)], env, out.fileno())
