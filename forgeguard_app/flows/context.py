@@ -47,6 +47,9 @@ class Pace:
     again_s: float = 5.0  # requests to run again within so long are one
 
 
+_INTERPRETERS = ("env", "sh", "bash", "dash", "zsh", "python", "python3", "node", "npx", "uvx", "uv")
+
+
 class Counts:
     """What this process counted since it last wrote its counts down."""
 
@@ -75,7 +78,13 @@ class Builder:
     @property
     def name(self) -> str:
         """As pages call it."""
-        return Path(self.command[0]).name if self.command else "built-in"
+        names = [Path(part).name for part in self.command]
+        # A script is called after itself, not after what reads it.
+        return (
+            next((name for name in names if name not in _INTERPRETERS and not name.startswith("-")), names[0])
+            if names
+            else "built-in"
+        )
 
     def __repr__(self) -> str:
         return f"Builder({self.name})"

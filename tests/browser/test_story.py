@@ -20,11 +20,13 @@ GOOD = {
 BAD = {"app/api/users.py": "import asyncpg\nimport requests\n"}
 
 
-async def set_up(page: Page, place: Site) -> None:
+async def set_up(page: Page, place: Site, kind: str | None = None) -> None:
     await page.goto(await place.link())
     await expect(page.get_by_role("heading", name="Set up ForgeGuard")).to_be_visible()
     await look(page, "1-setup")
     await page.get_by_label("Name").fill("Guard")
+    if kind is not None:
+        await page.get_by_label(kind).check()
     await page.get_by_role("button", name="Go on").click()
     await page.get_by_role("button", name="Create the App on GitHub").click()
     await page.get_by_role("button", name="Create GitHub App").click()

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(dsn: str, folder: Path) -> AsyncIterator[Site]:
+async def site(dsn: str, folder: Path, more: Mapping[str, str] | None = None) -> AsyncIterator[Site]:
     """`forgeguard serve` in set-up mode, as a process of its own."""
     async with SimulatedGitHub(folder / "github", secondary_limits=False) as github:
         port = free_port()
@@ -56,6 +56,7 @@ async def site(dsn: str, folder: Path) -> AsyncIterator[Site]:
             "FORGEGUARD_DATABASE_URL": dsn, "FORGEGUARD_SECRET_KEY": "k" * 40, "FORGEGUARD_HOME": str(folder / "home"),
             "FORGEGUARD_PORT": str(port), "FORGEGUARD_GITHUB_URL": github.address, "FORGEGUARD_GITHUB_API_URL": github.api_url,
         }  # fmt: skip
+        env |= more or {}
         log = folder / "server.log"
         with log.open("wb") as out:
             child = start_child(["serve"], env, out.fileno())

@@ -76,6 +76,27 @@ def test_once_with_a_repository_of_one_s_own(tree: WorkTree) -> None:
     assert "'yaml' is imported, but no manifest declares it" in done.stdout
 
 
+def test_a_build_is_shown_from_its_contracts_to_its_pull_request() -> None:
+    done = subprocess.run(
+        [*COMMAND, "demo", "--build", "--once"],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in (
+        "Ten contracts",
+        "A4 FAIL",
+        "Handed back to the builder",
+        "Mending",
+        "/octo-org/shop/pull/1",
+        "Build completed",
+    ):
+        assert words in done.stdout
+
+
 def test_a_path_that_is_no_repository_is_said(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND, "demo", "--once", "--repo", str(tmp_path / "nowhere")],

@@ -1,0 +1,25 @@
+"""Settings of the environment: refused all at once, by name and never by value."""
+
+from __future__ import annotations
+
+import pytest
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.settings import load_settings
+
+
+def test_every_builder_setting_that_is_wrong_stops_the_start_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGEGUARD_BUILDER_COMMAND", "agent 'unclosed")
+    with pytest.raises(UserError, match="BUILDER_COMMAND: a quote is not closed"):
+        load_settings()
+    monkeypatch.setenv("FORGEGUARD_BUILDER_COMMAND", "agent --flag 'two words'")
+    monkeypatch.setenv("FORGEGUARD_BUILDER_ENV", "KEY_OF_AGENT,NOT_SET_ANYWHERE,FORGEGUARD_SECRET_KEY")
+    monkeypatch.setenv("KEY_OF_AGENT", "k")
+    with pytest.raises(UserError) as refused:
+        load_settings()
+    assert "names NOT_SET_ANYWHERE, which is not set" in str(refused.value)
+    assert "FORGEGUARD_SECRET_KEY is ForgeGuard's own" in str(refused.value)
+    monkeypatch.setenv("FORGEGUARD_BUILDER_ENV", "KEY_OF_AGENT")
+    settings = load_settings()
+    assert settings.builder_argv == ("agent", "--flag", "two words")
+    assert settings.builder_environment == {"KEY_OF_AGENT": "k"}
