@@ -15,7 +15,7 @@ PUSH_TIMEOUT_S = 300.0
 ADD_TIMEOUT_S = 300.0
 _AUTHOR = {"NAME": "ForgeGuard", "EMAIL": "forgeguard@users.noreply.github.com"}
 _IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _AUTHOR.items()}
-_REJECTED = ("stale info", "non-fast-forward", "fetch first", "already exists", "cannot lock ref")
+_RACES = ("cannot lock ref", "already exists", "failed to update ref")
 
 
 class PushRefused(UserError):
@@ -91,24 +91,41 @@ async def push(repository: Repository, remote: Remote, commit: str, branch: str,
     """
     environment = authorization(remote.url, remote.token) if remote.token else {}
     ref = f"refs/heads/{branch}"
+    lease = f"--force-with-lease={ref}:{expected or ''}"
     try:
         await repository.run(
-            "push", "--quiet", "--no-verify", "--porcelain", f"--force-with-lease={ref}:{expected or ''}", remote.url, f"{commit}:{ref}",
-            timeout_s=PUSH_TIMEOUT_S, environment=environment,
-        )  # fmt: skip
+            "push",
+            "--quiet",
+            "--no-verify",
+            lease,
+            remote.url,
+            f"{commit}:{ref}",
+            timeout_s=PUSH_TIMEOUT_S,
+            environment=environment,
+        )
     except GitTimeout as error:
         raise Temporary(str(error)) from error
     except GitError as error:
-        if "remote rejected" in error.stderr and (
-            "workflow" in error.stderr or "protected" in error.stderr or "rule" in error.stderr
-        ):
-            raise PushRefused(f"GitHub refuses the push: {error.stderr.strip()[-300:]}") from error
-        if any(words in error.stderr for words in _REJECTED) or "[rejected]" in error.stderr or error.status == 1:
+        if "[remote rejected]" in error.stderr and not any(words in error.stderr for words in _RACES):
+            raise PushRefused(f"GitHub refuses the push: {_said(error.stderr)}") from error
+        if "rejected]" in error.stderr:
             if await _at(repository, remote, ref, environment) == commit:
                 return
             raise BranchMoved(branch) from error
         found = meaning_of(error)
         raise (found if isinstance(found, RepositoryGone | Temporary) else Temporary(error.stderr[:300])) from error
+
+
+def _said(stderr: str) -> str:
+    """What the other side said, without git's own words around it."""
+    lines = [line.removeprefix("remote:").strip() for line in stderr.splitlines() if line.startswith("remote:")]
+    rejected = [line.strip() for line in stderr.splitlines() if "[remote rejected]" in line]
+    return _one_line(" ".join([*filter(None, lines), *rejected]))[:500]
+
+
+def _one_line(text: str) -> str:
+    """One line of what a stranger's server said."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 async def _at(repository: Repository, remote: Remote, ref: str, environment: Mapping[str, str]) -> str | None:

@@ -35,7 +35,7 @@ _IN_WORDS = {
     403: "This is not allowed.",
     404: "There is no such page, or you may not see it.",
     405: "This address does not take that.",
-    413: "That is more than we read: a form has at most 1 MB.",
+    413: "That is more than we read: a form has at most 200 KB.",
 }
 log = structlog.get_logger()
 

@@ -40,7 +40,7 @@ from forgeguard_app.web.render import make_templates
 from forgeguard_app.web.schemas import show_schema
 from forgeguard_app.web.webhook import webhook
 
-MAX_FORM_BYTES = 1_000_000
+MAX_FORM_BYTES = 200_000
 _HERE = Path(__file__).parent
 _PROJECT = "/projects/{project_id}"
 _BUILD = "/builds/{build_id}"

@@ -117,8 +117,8 @@ def _signed(person: Person, nonce: str) -> str:
     return f"{_CSRF}/{person.key}/{nonce}"
 
 
-async def read_form(request: web.Request) -> MultiDictProxy[str]:
-    """The form of a signed-in person, sent from our own page.
+async def read_form(request: web.Request, most_bytes: int | None = None) -> MultiDictProxy[str]:
+    """The form of a signed-in person, sent from our own page; `most_bytes` where it carries more than forms do.
 
     Raises:
         HTTPForbidden: it came from elsewhere, or carries no token of this session.
@@ -131,7 +131,8 @@ async def read_form(request: web.Request) -> MultiDictProxy[str]:
     if request.content_type not in ("application/x-www-form-urlencoded", "multipart/form-data"):
         raise web.HTTPBadRequest(reason="This is not a form.")
     try:
-        form = await request.post()
+        large = request if most_bytes is None else request.clone(client_max_size=most_bytes)
+        form = await large.post()
     except (ValueError, UnicodeDecodeError):
         raise web.HTTPBadRequest(reason="The form cannot be read.") from None
     texts = [(name, value.replace("\0", "")) for name, value in form.items() if isinstance(value, str)]

@@ -252,13 +252,11 @@ async def test_what_a_builder_may_not_take_or_leave_is_said(
 
 
 async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
-    dsn: str, tmp_path: Path, tree: WorkTree
+    dsn: str, tmp_path: Path, tree: WorkTree, reachable_folder: Path
 ) -> None:
-    async with running(
-        dsn,
-        tmp_path / "p",
-        builder=agent("echo x >> a.py; while [ ! -e go ]; do echo waits; sleep 0.1; touch go; done; sleep 1"),
-    ) as product:
+    go = reachable_folder / f"go-{tmp_path.name}"
+    script = f"echo x >> a.py; echo waits; for i in $(seq 300); do [ -e {go} ] && break; sleep 0.1; done"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
         place = await ready(product, tree)
         with pytest.raises(UserError, match="cancel it first"):
             build_id = await place.start()
@@ -266,13 +264,22 @@ async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
         await product.until(
             f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
         )
-        async with product.pool.acquire() as connection:
-            await connection.execute(
-                "UPDATE repos SET removed_at = now() WHERE full_name = $1", place.repository.full_name
-            )
+        installation = product.github.world.installation_of(place.repository.id)
+        assert installation is not None
+        installation.repository_ids.discard(place.repository.id)
+        removed = {
+            "repositories_removed": [product.github.shapes.short_repository(place.repository)], "repositories_added": [],
+            "repository_selection": "selected", "requester": None,
+        }  # fmt: skip
+        body = product.github.installation_payload("removed", installation)
+        del body["repositories"]
+        product.github.webhooks.send("installation_repositories", body | removed)
+        await product.until("SELECT removed_at IS NOT NULL FROM repos", True)
+        go.touch()
         build = await place.ended(build_id)
         assert build.status == "failed"
-        assert "left ForgeGuard" in str(build.error_detail)
+        assert "ForgeGuard" in str(build.error_detail), "that it left, or may not be written to"
+        assert place.pulls() == []
 
 
 async def test_somebody_else_who_pushed_to_the_branch_keeps_it(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
@@ -286,6 +293,20 @@ async def test_somebody_else_who_pushed_to_the_branch_keeps_it(dsn: str, tmp_pat
         assert build.status == "failed"
         assert "Somebody else pushed" in str(build.error_detail)
         assert await place.show(f"forgeguard/build-{build_id}:mine.txt") == "x"
+
+
+async def test_what_github_says_of_a_push_that_it_refuses_is_passed_on(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent("echo x > large")) as product:
+        place = await ready(product, tree)
+        hook = place.repository.folder / "hooks" / "pre-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\necho 'error: File large exceeds the limit of 100 MB' >&2\nexit 1\n")
+        hook.chmod(0o755)
+        build = await place.ended(await place.start())
+        assert build.status == "failed"
+        assert "File large exceeds the limit" in str(build.error_detail)
 
 
 async def test_what_is_not_ready_is_refused_with_every_reason(dsn: str, tmp_path: Path, tree: WorkTree) -> None:

@@ -252,3 +252,17 @@ async def test_the_zip_holds_all_ten(product: Product) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             assert len(archive.namelist()) == 10
             assert b"It keeps orders." in archive.read("Forge/Contracts/blueprint.md")
+
+
+async def test_a_long_contract_is_taken_and_one_beyond_all_bounds_is_not(product: Product) -> None:
+    user = product.github.people.add("mona")
+    async with Browser(product) as browser:
+        project = await make(browser, user)
+        await written(browser, project)
+        path = f"{project}/contracts/ui"
+        await content_of(browser, path)
+        assert await edit(browser, path, "# UI\n\n" + "ä" * 150_000) == 200, "900 KB as a form sends it"
+        await content_of(browser, path)
+        assert await edit(browser, path, "x" * 200_001) == 400
+        assert "at most 200,000 are kept" in browser.text
+        assert await edit(browser, path, "x" * 1_010_000) == 413

@@ -16,6 +16,7 @@ from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 
+MAX_FORM_BYTES = 1_000_000
 MAX_LINK_CHARS = 7_000  # what GitHub and browsers take as an address
 
 
@@ -43,7 +44,7 @@ async def show_configuration(request: web.Request) -> web.Response:
 
 async def try_changed(request: web.Request) -> web.StreamResponse:
     """A changed file is tried."""
-    form, person = await read_form(request), await get_person(request)
+    form, person = await read_form(request, MAX_FORM_BYTES), await get_person(request)
     seen = await open_named(request, Level.READ)
     pool = request.app[FRONT].pool
     trial_id = await begin_trial(pool, person, seen.repo, form.get("path", ""), form.get("content", ""))

@@ -25,6 +25,7 @@ from forgeguard_app.web.markdown import as_html
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 
+MAX_FORM_BYTES = 1_000_000  # a contract of the greatest length, as a form encodes it
 MOST_COMPARED = 6_000  # lines; comparing takes the square of it at its worst
 
 
@@ -58,7 +59,7 @@ async def show_contract(request: web.Request) -> web.Response:
 
 async def save(request: web.Request) -> web.StreamResponse:
     """A new version; or, with the other button, what it would look like."""
-    form, person = await read_form(request), await get_person(request)
+    form, person = await read_form(request, MAX_FORM_BYTES), await get_person(request)
     seen, kind = await open_project(request, id_of(request, "project_id"), Level.WRITE), contract_type(request)
     content, version = form.get("content", "").replace("\r\n", "\n"), form.get("version", "")
     number = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else 0
