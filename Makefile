@@ -8,16 +8,16 @@ ARGS ?=
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo chromium test check static format lint types boundaries bench chaos clean
+.PHONY: demo tools test check static format lint types boundaries bench chaos clean
 
 demo: $(READY)
 	$(BIN)/forgeguard demo $(ARGS)
 
-test: $(READY) chromium
+test: $(READY) tools
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-chromium:
-	scripts/install_chromium.sh
+tools:
+	scripts/install_test_tools.sh
 
 check: static test
 

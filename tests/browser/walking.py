@@ -80,9 +80,9 @@ async def _listening(address: str) -> None:
 
 @contextlib.asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """Debian's Chromium; `scripts/install_chromium.sh` puts it there."""
+    """Debian's Chromium; `scripts/install_test_tools.sh` puts it there."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert path is not None, "Chromium is missing: run scripts/install_chromium.sh"
+    assert path is not None, "Chromium is missing: run scripts/install_test_tools.sh"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield browser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,11 +21,16 @@ from forgeguard_app.git.command import GitError, Repository
 from tests.support.repositories import WorkTree
 
 KIND = Kind.OWN_USER if os.geteuid() == 0 else Kind.UNCONFINED
+CONFINED = [
+    one
+    for one, there in ((Kind.OWN_USER, os.geteuid() == 0), (Kind.BUBBLEWRAP, shutil.which("bwrap") is not None))
+    if there
+]
 
 
 @contextlib.asynccontextmanager
-async def room(folder: Path) -> AsyncIterator[Room]:
-    async with workspace(place_for(folder), f"b{os.getpid()}-{time.monotonic_ns()}", KIND) as place:
+async def room(folder: Path, kind: Kind = KIND) -> AsyncIterator[Room]:
+    async with workspace(place_for(folder), f"b{os.getpid()}-{time.monotonic_ns()}", kind) as place:
         try:
             async with place.room() as one:
                 one.take_over()
@@ -78,40 +84,46 @@ async def test_the_prompt_comes_in_and_the_lines_go_out(tmp_path: Path) -> None:
         assert "/no/such/program" in heard[-1]
 
 
-async def test_nothing_of_ours_is_in_its_environment_or_within_its_reach(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nothing_of_ours_is_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEGUARD_SECRET_KEY", "of ours")
     monkeypatch.setenv("DATABASE_PASSWORD", "of ours")
     async with room(tmp_path) as one:
-        secret = tmp_path / "secret"
-        secret.write_text("of ours")
-        secret.chmod(0o600)
         hand_over(one, {"ui.md": "# UI"}, [{"message": "mend"}], {"number": 0})
         _, heard = await run(
-            one, "env; cat $FORGEGUARD_CONTRACTS/ui.md; cat $FORGEGUARD_FINDINGS; echo; id -u; pwd", API_KEY="theirs"
+            one, "env; cat $FORGEGUARD_CONTRACTS/ui.md; cat $FORGEGUARD_FINDINGS; pwd", API_KEY="theirs"
         )
         text = "\n".join(heard)
         assert "of ours" not in text
-        assert "API_KEY=theirs" in text
-        assert "# UI" in text
-        assert "mend" in text
-        assert str(one.work) in text
-        if KIND is Kind.OWN_USER:
-            assert str(one.uid) in heard
-            # Neither our files nor our processes, nor what it was given, are its to read or change.
-            for script in (
-                f"cat {secret}",
-                f"cat /proc/{os.getpid()}/environ",
-                "echo x > $FORGEGUARD_CONTRACTS/ui.md",
-                f"kill -0 {os.getpid()}",
-                f"touch {one.work.parent}/x",
-                "su -c id",
-                "cat /etc/shadow",
-            ):
-                outcome, heard = await run(one, script)
-                assert outcome.status != 0, script
-                assert "of ours" not in "".join(heard)
+        for said in ("API_KEY=theirs", "# UI", "mend", str(one.work)):
+            assert said in text
+
+
+@pytest.mark.parametrize("kind", CONFINED)
+async def test_neither_our_files_nor_our_processes_are_within_its_reach(tmp_path: Path, kind: Kind) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of ours")
+    secret.chmod(0o600)
+    async with room(tmp_path, kind) as one:
+        hand_over(one, {"ui.md": "# UI"}, [], {"number": 0})
+        outcome, heard = await run(one, "echo x > made && cat $FORGEGUARD_CONTRACTS/ui.md && echo && id -u")
+        assert outcome.status == 0, heard
+        assert heard[0] == "# UI"
+        assert (one.work / "made").exists()
+        if kind is Kind.OWN_USER:
+            assert heard[1] == str(one.uid)
+        for script in (
+            f"cat {secret}",
+            f"cat /proc/{os.getpid()}/environ",
+            "echo x > $FORGEGUARD_CONTRACTS/ui.md",
+            f"kill -0 {os.getpid()}",
+            f"ls {one.work.parent}/ledger.git",
+            "su -c id",
+            "cat /etc/shadow",
+            "ls /root/",
+        ):
+            outcome, heard = await run(one, script)
+            assert outcome.status != 0, script
+            assert "of ours" not in "".join(heard)
 
 
 async def test_a_builder_that_forks_away_and_ignores_sigterm_is_gone_at_its_end(tmp_path: Path) -> None:
@@ -125,8 +137,9 @@ async def test_a_builder_that_forks_away_and_ignores_sigterm_is_gone_at_its_end(
         assert left(one, one.work.parent.name) == []
 
 
-async def test_a_child_that_holds_the_output_open_holds_nobody_up(tmp_path: Path) -> None:
-    async with room(tmp_path) as one:
+@pytest.mark.parametrize("kind", CONFINED)
+async def test_a_child_that_holds_the_output_open_holds_nobody_up(tmp_path: Path, kind: Kind) -> None:
+    async with room(tmp_path, kind) as one:
         outcome, heard = await run(one, "(setsid sleep 500 &); echo done")
         assert (outcome, heard) == (Outcome(Ended.EXITED, 0), ["done"])
         assert left(one, one.work.parent.name) == []
