@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from forgeguard_app.errors import UserError
+from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.export_contracts import wanted_pull
 from forgeguard_app.flows.fetched import fetched
@@ -35,6 +36,7 @@ from forgeguard_app.store.trials import (
     set_trial_failed,
 )
 
+PATIENCE = timedelta(minutes=15)  # somebody looks at the page
 log = structlog.get_logger()
 
 
@@ -52,8 +54,10 @@ async def try_configuration(context: Context, trial_id: UUID) -> None:
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
     try:
         sha, result = await _tried(context, trial, repo, installation)
-    except (UserError, Refused) as error:
-        said = str(error) if isinstance(error, UserError) else "GitHub refused: " + str(error)[:300]
+    except (UserError, Refused, Temporary) as error:
+        if isinstance(error, Temporary) and datetime.now(UTC) - trial.created_at < PATIENCE:
+            raise
+        said = str(error) if isinstance(error, UserError) else f"It could not be done: {str(error)[:300]}"
         async with context.pool.acquire() as connection, connection.transaction():
             await set_trial_failed(connection, trial_id, said)
             await notify_change(connection, repo.id)

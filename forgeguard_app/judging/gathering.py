@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
 
 from forgeguard_app.audit.boundaries.match import LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries
-from forgeguard_app.audit.boundaries.propose import rooms_of
 from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
 from forgeguard_app.audit.configuration import (
     Configuration,
@@ -27,8 +24,6 @@ from forgeguard_app.audit.configuration import (
 from forgeguard_app.audit.engine import Change
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.model import CheckCode, Gate
-from forgeguard_app.audit.policy import POLICY_PATHS
-from forgeguard_app.audit.report import clean
 from forgeguard_app.audit.requirements.declared import included_paths
 from forgeguard_app.audit.requirements.python import read_manifest
 from forgeguard_app.audit.secrets.scanner import AddedBlock
@@ -43,23 +38,6 @@ from forgeguard_app.judging.source import Source
 READ_AT_ONCE = 2_000
 MAX_INCLUDE_ROUNDS = 5
 _OVERLAY = "overlay:"
-LANGUAGES = {
-    "py": "Python", "ts": "TypeScript", "tsx": "TypeScript", "js": "JavaScript", "go": "Go", "rs": "Rust", "java": "Java", "kt": "Kotlin",
-    "rb": "Ruby", "php": "PHP", "cs": "C#", "c": "C", "cpp": "C++", "swift": "Swift",
-}  # fmt: skip
-MANIFESTS = (
-    "pyproject.toml",
-    "setup.py",
-    "setup.cfg",
-    "requirements.txt",
-    "Pipfile",
-    "package.json",
-    "go.mod",
-    "Cargo.toml",
-    "environment.yml",
-)
-MOST_PARTS = 60
-MOST_TEXTS, MAX_TEXT_CHARS = 10, 50_000  # of configuration files that a page shows
 
 
 @dataclass
@@ -102,25 +80,9 @@ class Gathering:
             change = replace(change, added=standing)
         return change, Facts(self.cache.python, self.cache.matches, self.texts), judging
 
-    def texts_of(self, head: Tree, judging: Judging) -> dict[str, str]:
-        """The files of head that configure us, as far as a page can show them."""
-        paths = [*POLICY_PATHS, *(file.path for file in judging.boundaries)]
-        found = {path: self._text(head, path) for path in paths if path in head.blobs}
-        texts = {
-            clean(path): clean(data.decode("utf-8", "replace")) for path, data in found.items() if data is not None
-        }
-        return {path: text for path, text in list(texts.items())[:MOST_TEXTS] if len(text) <= MAX_TEXT_CHARS}
-
-    def seen(self, head: Tree) -> dict[str, Any]:
-        """What the tree is made of: files by language, manifests, and the parts of its Python packages."""
-        endings = Counter(path.rpartition("/")[2].rpartition(".")[2].lower() for path in head.blobs)
-        languages = {name: endings[ending] for ending, name in LANGUAGES.items() if endings[ending]}
-        manifests = [path for path in head.blobs if path.rpartition("/")[2] in MANIFESTS]
-        return {
-            "languages": sorted(languages.items(), key=lambda one: -one[1]),
-            "manifests": [clean(path) for path in manifests[:MOST_PARTS]],
-            "parts": [(clean(one.name), clean(one.glob)) for one in rooms_of(head)[:MOST_PARTS]],
-        }
+    def text_at(self, head: Tree, path: str) -> bytes | None:
+        """A configuration file of head, as far as it was read."""
+        return self._text(head, path) if path in head.blobs else None
 
     def _laid_over(self) -> dict[str, str]:
         """The overlay's files under names that no blob has; their texts are known from here on."""

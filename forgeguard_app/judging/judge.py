@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from forgeguard_app.audit.described import describe
 from forgeguard_app.audit.engine import audit
 from forgeguard_app.audit.model import Report
 from forgeguard_app.judging.excerpts import with_excerpts
 from forgeguard_app.judging.facts_cache import FactsCache
 from forgeguard_app.judging.gathering import Gathering
 from forgeguard_app.judging.request import Request
+from forgeguard_app.judging.shown import show
 from forgeguard_app.judging.source import Source
 
 
@@ -27,12 +27,5 @@ class Judge:
         change, facts, judging = await gathering.gather()
         report = await asyncio.to_thread(audit, change, facts, judging, self.cache.memo)
         if request.describe:
-            report = replace(
-                report,
-                configuration={
-                    **describe(judging),
-                    "files": gathering.texts_of(change.head, judging),
-                    "seen": gathering.seen(change.head),
-                },
-            )
+            report = replace(report, configuration=await asyncio.to_thread(show, gathering, change.head, judging))
         return await with_excerpts(source, change, report) if request.excerpts else report

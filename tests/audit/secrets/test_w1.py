@@ -216,3 +216,11 @@ async def test_existing_secrets_count_where_the_gate_asks_for_them_and_are_not_n
 )
 def test_credentials_as_people_leave_them(text: str, path: str) -> None:
     assert len(found(text, path)) == 1
+
+
+async def test_words_in_a_fork_s_line_except_nothing(tree: WorkTree) -> None:
+    base = tree.commit({"a.py": "x = 1\n"})
+    head = tree.commit({"b.py": f"T = '{token()}'  # forgeguard:allow\n"})
+    for fork, result in ((True, "WARN"), (False, "PASS")):
+        report = await judge(tree, base, head, fork=fork)
+        assert str(check_of(report, CheckCode.W1).result) == result

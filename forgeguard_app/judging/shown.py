@@ -1,0 +1,68 @@
+"""What a repository's page and its project's questionnaire show of a head: configuration as understood, its files, and what the code is made of."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from forgeguard_app.audit.boundaries.propose import rooms_of
+from forgeguard_app.audit.configuration import Judging
+from forgeguard_app.audit.described import describe
+from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.policy import POLICY_PATHS
+from forgeguard_app.audit.report import clean
+from forgeguard_app.judging.gathering import Gathering
+
+LANGUAGES = {
+    "py": "Python", "ts": "TypeScript", "tsx": "TypeScript", "js": "JavaScript", "go": "Go", "rs": "Rust", "java": "Java", "kt": "Kotlin",
+    "rb": "Ruby", "php": "PHP", "cs": "C#", "c": "C", "cpp": "C++", "swift": "Swift",
+}  # fmt: skip
+MANIFESTS = (
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+    "requirements.txt",
+    "Pipfile",
+    "package.json",
+    "go.mod",
+    "Cargo.toml",
+    "environment.yml",
+)
+MOST_PARTS = 60
+MOST_TEXTS, MAX_TEXT_CHARS = 10, 50_000
+MAX_CHARS = 400_000  # of all of it: a stranger's file may have 500 layers of 2,000 rules
+
+
+def show(gathering: Gathering, head: Tree, judging: Judging) -> dict[str, Any]:
+    """Plain values, bounded: where there is too much of it, the layers and the files are left out and counted."""
+    shown = {**describe(judging), "files": _files(gathering, head, judging), "seen": _seen(head)}
+    if len(json.dumps(shown)) <= MAX_CHARS:
+        return shown
+    boundaries = [
+        {**file, "layers": [], "order": [], "left_out": file["left_out"] + len(file["layers"])}
+        for file in shown["boundaries"]
+    ]
+    return {**shown, "boundaries": boundaries, "files": {}}
+
+
+def _files(gathering: Gathering, head: Tree, judging: Judging) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in (*POLICY_PATHS, *(file.path for file in judging.boundaries)):
+        data = gathering.text_at(head, path)
+        if data is not None and len(data) <= MAX_TEXT_CHARS and len(found) < MOST_TEXTS:
+            found[clean(path)] = clean(data.decode("utf-8", "replace"))
+    return found
+
+
+def _seen(head: Tree) -> dict[str, Any]:
+    endings = Counter(path.rpartition("/")[2].rpartition(".")[2].lower() for path in head.blobs)
+    languages: Counter[str] = Counter()
+    for ending, name in LANGUAGES.items():
+        languages[name] += endings[ending]
+    manifests = [path for path in head.blobs if path.rpartition("/")[2] in MANIFESTS]
+    return {
+        "languages": [one for one in languages.most_common() if one[1]],
+        "manifests": [clean(path) for path in manifests[:MOST_PARTS]],
+        "parts": [(clean(one.name), clean(one.glob)) for one in rooms_of(head)[:MOST_PARTS]],
+    }
