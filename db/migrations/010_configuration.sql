@@ -2,6 +2,7 @@
 
 ALTER TABLE repos ADD COLUMN configuration JSONB;
 ALTER TABLE repos ADD COLUMN configuration_sha VARCHAR(40);
+ALTER TABLE repos ADD COLUMN required_checks TEXT[];
 
 CREATE TABLE trials (
     id              UUID PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -20,12 +20,13 @@ from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import PullRequest, good_ref
 from forgeguard_app.github.installations import list_pulls
 from forgeguard_app.github.limits import Need
+from forgeguard_app.github.required import REQUESTS, list_required
 from forgeguard_app.github.tokens import LOOK
 from forgeguard_app.store.audits import insert_run
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.pulls import close_others, upsert_pull
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import claim_unchecked, get_repo, lock_repo, set_default_branch
+from forgeguard_app.store.repos import claim_unchecked, get_repo, lock_repo, set_default_branch, set_required_checks
 from forgeguard_app.store.run_order import find_branch_start, list_targets_of
 
 PRIORITY = -10  # of looking; what is found is audited as if it had been told
@@ -56,11 +57,14 @@ async def reconcile_heads(context: Context, repo_id: UUID) -> None:
     url = f"{context.github_url}/{repo.full_name}.git"
     try:
         default = await with_lag(access, lambda token: read_default_head(Remote(url, token), f"{MERGE_QUEUE_PREFIX}*"))
-        async with spending(context, access, Need(1, 0, final=False)):
+        async with spending(context, access, Need(1 + REQUESTS, 0, final=False)):
             pulls = [pull for pull in await list_pulls(access) if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
+            required = await list_required(access, default.branch if default else repo.default_branch)
     except (Refused, RepositoryGone) as error:
         log.info("heads.refused", reason=str(error)[:200])
         return
+    async with context.pool.acquire() as connection:
+        await set_required_checks(connection, repo.id, required)
     if default is not None and good_ref(default.branch):
         await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, pulls)))
 

@@ -54,6 +54,8 @@ class RestFace:
         ]
         for prefix in (repo, r"/repositories/{repo_id:\d+}"):
             table += [
+                ("GET", prefix + "/rules/branches/{branch}", self.contents.list_rules),
+                ("GET", f"{prefix}/branches", self.contents.list_branches),
                 ("GET", prefix, self.checks.get_repository),
                 ("POST", f"{prefix}/check-runs", self.checks.create_check_run),
                 ("GET", prefix + r"/check-runs/{id:\d+}", self.checks.get_check_run),

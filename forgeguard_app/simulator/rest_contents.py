@@ -32,6 +32,25 @@ class ContentRoutes:
         ]
         return web.json_response(page_of(request, found), headers=next_link(request, self.shapes.api, len(found)))
 
+    async def list_rules(self, request: web.Request) -> web.Response:
+        """The rules that hold for a branch; only the default branch has any."""
+        repository = self.gate.repository(request)
+        names = (
+            repository.required.get("ruleset", []) if request.match_info["branch"] == repository.default_branch else []
+        )
+        return web.json_response(self.shapes.rules(repository, names) if names else [])
+
+    async def list_branches(self, request: web.Request) -> web.Response:
+        """The protected branches alone, which is what is asked for."""
+        repository = self.gate.repository(request, "contents")
+        names = repository.required.get("protection", [])
+        if request.query.get("protected") != "true":
+            raise Denied(422, "the simulator lists protected branches alone")
+        if not names:
+            return web.json_response([])
+        sha = (await git(repository.folder, "rev-parse", f"refs/heads/{repository.default_branch}")).decode().strip()
+        return web.json_response([self.shapes.protected_branch(repository, sha, names)])
+
     async def create_pull(self, request: web.Request) -> web.Response:
         repository = self.gate.repository(request, "pull_requests", write=True)
         body = await json_body(request)

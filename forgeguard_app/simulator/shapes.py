@@ -46,6 +46,29 @@ class Shapes:
             "created_at": stamp(0), "updated_at": stamp(0),
         }  # fmt: skip
 
+    def rules(self, one: Repository, names: list[str]) -> list[dict[str, Any]]:
+        """What a ruleset with required checks makes of a branch."""
+        checks = [{"context": name} for name in names]
+        return [
+            {
+                "type": "required_status_checks", "ruleset_source_type": "Repository", "ruleset_source": one.full_name, "ruleset_id": 1,
+                "parameters": {"required_status_checks": checks, "strict_required_status_checks_policy": False},
+            }
+        ]  # fmt: skip
+
+    def protected_branch(self, one: Repository, sha: str, names: list[str]) -> dict[str, Any]:
+        """A branch with the older kind of protection, as lists carry it."""
+        url = f"{self.api}/repos/{one.full_name}"
+        protection = f"{url}/branches/{one.default_branch}/protection"
+        checks = [{"context": name, "app_id": None} for name in names]
+        return {
+            "name": one.default_branch, "commit": {"sha": sha, "url": f"{url}/commits/{sha}"}, "protected": True,
+            "protection": {
+                "enabled": True, "required_status_checks": {"enforcement_level": "non_admins", "contexts": names, "checks": checks},
+            },
+            "protection_url": protection,
+        }  # fmt: skip
+
     def repository(self, one: Repository) -> dict[str, Any]:
         """A repository as webhooks carry it."""
         url = f"{self.api}/repos/{one.full_name}"

@@ -71,6 +71,7 @@ class Repository:
     default_branch: str = "main"
     created_at: float = field(default_factory=time.time)
     pushed: dict[str, float] = field(default_factory=dict)
+    required: dict[str, list[str]] = field(default_factory=dict)  # names of checks, by "ruleset" and "protection"
 
     @property
     def full_name(self) -> str:

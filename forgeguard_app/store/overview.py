@@ -126,6 +126,7 @@ class GuardedRepo:
     run_id: UUID | None
     run_status: str | None
     run_result: str | None
+    required_checks: list[str] | None
     titles: dict[str, str]
 
 
@@ -134,7 +135,7 @@ async def list_seen_of(connection: Connection, user_id: UUID, installation_id: U
     rows = await connection.fetch(
         """
         SELECT r.full_name, r.private, a.level, r.default_branch, newest.id AS run_id, newest.status AS run_status,
-            newest.overall_result AS run_result,
+            newest.overall_result AS run_result, r.required_checks,
             (SELECT jsonb_object_agg(c.check_code, c.title) FROM audit_checks c WHERE c.audit_run_id = newest.id) AS titles
         FROM repo_access a JOIN repos r ON r.github_repo_id = a.github_repo_id AND r.removed_at IS NULL
         LEFT JOIN LATERAL (

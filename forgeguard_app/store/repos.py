@@ -124,6 +124,13 @@ async def set_configuration(
     )
 
 
+async def set_required_checks(connection: Connection, repo_id: UUID, names: Iterable[str] | None) -> None:
+    """Which checks GitHub requires on the default branch; None where it does not say."""
+    await connection.execute(
+        "UPDATE repos SET required_checks = $2 WHERE id = $1", repo_id, None if names is None else list(names)
+    )
+
+
 async def find_configuration(connection: Connection, repo_id: UUID) -> tuple[str, dict[str, Any]] | None:
     """The commit and its configuration as understood; None where nothing was audited yet."""
     row = await connection.fetchrow(

@@ -35,6 +35,9 @@ async def answer(page: Page) -> None:
     await look(page, "p1-questionnaire")
     await page.get_by_role("link", name="Next: Stack").click()
     await page.get_by_label("Which stack?").select_option("python-library")
+    await expect(page.get_by_text("Saved.")).to_be_visible()
+    # What was touched is kept already, and what is merely proposed is nobody's answer.
+    await expect(page.get_by_role("navigation", name="Questionnaire")).to_contain_text("Stack 1 of 4")
     await page.get_by_label("Which database?").select_option("none")
     await page.get_by_role("button", name="Save").click()
     await page.goto(re.sub(r"/[a-z]+$", "/boundaries", page.url))

@@ -82,6 +82,8 @@ async def test_answers_are_what_github_publishes(pushed: Product) -> None:
     token = (await pushed.context.tokens.get(github.world.installation_of(repository.id).id, repository.id)).value  # type: ignore[union-attr]
     answer = await pushed.context.client.ask("GET", f"/repos/{repository.full_name}", token=token)
     strictly(models.Repository, answer)
+    strictly(models.RepositoryRuleDetailedOneof8, shapes.rules(repository, ["x"])[0])
+    strictly(models.ShortBranch, shapes.protected_branch(repository, "a" * 40, ["x"]))
     with_count = await pushed.context.client.ask("GET", "/installation/repositories", token=token)
     assert with_count["total_count"] == 1
 

@@ -31,7 +31,13 @@ async def answer_section(request: web.Request) -> web.Response:
     """Keeps what is right, and says what is not."""
     form = await read_form(request)
     seen, section = await _opened(request, Level.WRITE)
-    given = {f"{section.key}.{one.key}": _given(one, form) for one in section.questions}
+    # Saved on the way: only what was touched, since what is merely proposed is nobody's answer yet.
+    touched = form.get("touched", "").split(",") if form.get("touched") else None
+    given = {
+        f"{section.key}.{one.key}": _given(one, form)
+        for one in section.questions
+        if touched is None or one.key in touched
+    }
     done = await answer_questionnaire(request.app[FRONT].pool, seen.project.id, given)
     wrong = {key: given[key] for key in done.problems}
     return await _page(

@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.policy import POLICY_PATHS, read_settings
 from forgeguard_app.flows.front import notice_key
 from forgeguard_app.flows.know_access import refresh_access
+from forgeguard_app.flows.outlet import check_run_name
 from forgeguard_app.store.news import Notified, find_notified
 from forgeguard_app.store.overview import find_seen_installation, list_seen, list_seen_installations, list_seen_of
 from forgeguard_app.web.keys import FRONT
@@ -59,6 +61,7 @@ async def show_installation(request: web.Request) -> web.Response:
         repos=repos[:MOST_SHOWN],
         more=len(repos) > MOST_SHOWN,
         notified=notified,
+        names=[check_run_name(code) for code in CheckCode],
         notify_host=_notify_host(notified),
         notice_key=notice_key(front.keys.notices, number) if notified else "",
     )

@@ -1,0 +1,47 @@
+"""Which checks GitHub requires on a branch: by rulesets, and by the older branch protection."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.repo_access import RepoAccess
+
+REQUESTS = 2
+MOST_NAMES = 200
+_NOT_FOUND = 404
+
+
+async def list_required(access: RepoAccess, branch: str) -> list[str] | None:
+    """The names of the required checks; None where GitHub does not say.
+
+    Raises:
+        NoAccess, Limited, Broken: as RepoAccess.ask.
+    """
+    try:
+        rules = await access.ask("GET", f"/rules/branches/{quote(branch, safe='')}?per_page=100")
+        branches = await access.ask("GET", "/branches?protected=true&per_page=100")
+    except Refused as error:
+        # Rulesets are not to be had on every plan and every GitHub Enterprise Server.
+        if error.status in (403, _NOT_FOUND):
+            return None
+        raise
+    names = [one for rule in _dicts(rules) if rule.get("type") == "required_status_checks" for one in _of_rule(rule)]
+    names += [one for found in _dicts(branches) if found.get("name") == branch for one in _of_protection(found)]
+    return sorted({name for name in names if isinstance(name, str)})[:MOST_NAMES]
+
+
+def _of_rule(rule: dict[str, Any]) -> list[object]:
+    parameters = rule.get("parameters") or {}
+    return [one.get("context") for one in _dicts(parameters.get("required_status_checks"))]
+
+
+def _of_protection(branch: dict[str, Any]) -> list[object]:
+    required = (branch.get("protection") or {}).get("required_status_checks") or {}
+    contexts = required.get("contexts")
+    return list(contexts) if isinstance(contexts, list) else []
+
+
+def _dicts(found: Any) -> list[dict[str, Any]]:
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -1,0 +1,35 @@
+"""Which checks GitHub requires on the default branch is learnt, and said where people look."""
+
+from __future__ import annotations
+
+from forgeguard_app.flows.outlet import check_run_name
+from forgeguard_app.flows.reconcile_heads import reconcile_heads
+from tests.acceptance.test_push import started
+from tests.support.browsing import Browser
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+
+
+async def test_the_installation_s_page_says_which_checks_are_not_required(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    user = product.github.people.add("mona")
+    product.github.people.allow(user, repository, "write")
+    installation = product.github.world.installation_of(repository.id)
+    assert installation is not None
+    async with product.pool.acquire() as connection:
+        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+    path = f"/installations/{installation.id}"
+    async with Browser(product) as browser:
+        for required, said, unsaid in (
+            ({}, ("A4 is not", "A9 is not", "W1 is not"), "all three"),
+            ({"ruleset": [check_run_name("A4"), "ci"]}, ("A9 is not", "W1 is not"), "A4 is not"),
+            ({"ruleset": [check_run_name("A4")], "protection": [check_run_name("A9")]}, ("W1 is not",), "A9 is not"),
+            ({"protection": [check_run_name(code) for code in ("A4", "A9", "W1")]}, ("all three",), "is not</span>"),
+        ):
+            repository.required = required
+            await reconcile_heads(product.context, repo_id)
+            await browser.sign_in(user, path)
+            browser.home()
+            await browser.get(path)
+            assert all(one in browser.text for one in said), required
+            assert unsaid not in browser.text
