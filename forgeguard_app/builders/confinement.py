@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,7 @@ from forgeguard_app.errors import Temporary
 
 FIRST_UID = 710_000  # no account has such a number: nothing on the machine belongs to it
 UIDS = 1_000
+_RUN = ("/run", "/var/run", tempfile.gettempdir())
 TEMPORARY = "/tmp"  # noqa: S108  (inside the sandbox, of the builder alone)
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/etc/alternatives", "/etc/ssl", "/etc/ca-certificates", "/etc/resolv.conf",
            "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/localtime", "/etc/pki", "/etc/crypto-policies", "/nix/store")  # fmt: skip
@@ -85,14 +87,24 @@ def wrapped(room: Room) -> list[str]:
     ]  # fmt: skip
 
 
+def _locks() -> Path:
+    """One folder for the whole machine: several ForgeGuards on it share the numbers, and must not end one another's builders."""
+    top = next(folder for folder in _RUN if os.access(folder, os.W_OK))
+    locks = Path(top) / "forgeguard-builders"
+    locks.mkdir(exist_ok=True, mode=0o700)
+    if locks.lstat().st_uid != os.geteuid():
+        raise PermissionError(f"{locks} belongs to somebody else")
+    return locks
+
+
 @contextlib.contextmanager
-def own_user(locks: Path) -> Iterator[int]:
+def own_user() -> Iterator[int]:
     """A user number that no other build of this machine has meanwhile.
 
     Raises:
         Temporary: all are taken.
     """
-    locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+    locks = _locks()
     for uid in range(FIRST_UID, FIRST_UID + UIDS):
         handle = os.open(locks / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from forgeguard_app.builders.confinement import TEMPORARY, Kind, Room, own_user
 
@@ -58,7 +59,7 @@ class Workspace:
             Temporary: every user for builders is taken.
         """
         async with contextlib.AsyncExitStack() as stack:
-            uid = stack.enter_context(own_user(self.folder.parent / "users")) if self.kind is Kind.OWN_USER else None
+            uid = stack.enter_context(own_user()) if self.kind is Kind.OWN_USER else None
             await asyncio.to_thread(self._empty)
             room = Room(self.kind, self.folder / "work", self.folder / "home", self.folder / "given", uid)
             for path in (room.work, room.home):
@@ -73,17 +74,26 @@ class Workspace:
         for name in ("work", "home", "given"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
-    async def remove(self) -> None:
-        """The build is at its end."""
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
-
-@contextlib.asynccontextmanager
-async def workspace(place: Path, name: str, kind: Kind) -> AsyncIterator[Workspace]:
-    """The build's place, made where there is none; whoever works at it removes it at the build's end."""
+def open_workspace(place: Path, name: str, kind: Kind) -> Workspace:
+    """The build's place, made where there is none; it stays until the build's end."""
     folder = place / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-    yield Workspace(folder, kind)
+    return Workspace(folder, kind)
+
+
+async def remove_workspace(place: Path, name: str) -> None:
+    """The build is at its end."""
+    await asyncio.to_thread(shutil.rmtree, place / name, ignore_errors=True)
+
+
+def list_workspaces(place: Path) -> list[UUID]:
+    """The builds that have a place on this machine; anything else there is left alone."""
+    found: list[UUID] = []
+    for path in sorted(place.iterdir()) if place.is_dir() else []:
+        with contextlib.suppress(ValueError):
+            found.append(UUID(path.name))
+    return found
 
 
 def hand_over(

@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.builders.confinement import NO_WAY, Kind, available
-from forgeguard_app.builders.workspace import Workspace, place_for, workspace
+from forgeguard_app.builders.workspace import Workspace, open_workspace, place_for, remove_workspace
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.build_log import BuildLog
 from forgeguard_app.flows.build_phase import Passed, Work, work_phase
@@ -142,8 +142,8 @@ async def _phase(context: Context, build: Build, said: BuildLog) -> bool:
     if kind is None and context.builder.command:
         raise UserError(NO_WAY)
     home = await asyncio.to_thread(place_for, context.home)
-    async with workspace(home, str(build.id), kind or Kind.UNCONFINED) as ours:
-        return await _work(context, place, plan, ours, said)
+    ours = open_workspace(home, str(build.id), kind or Kind.UNCONFINED)
+    return await _work(context, place, plan, ours, said)
 
 
 async def _place(context: Context, build: Build) -> _Place:
@@ -189,12 +189,10 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
         done = await work_phase(context, work, said, lambda: _wants_end(context, build.id))
         if done is None:
             await _end(context, build, said, "cancelled", "Cancelled.")
-            await ours.remove()
             return False
         if isinstance(done, Passed):
             break
         if done.loops >= MAX_LOOPS:
-            await ours.remove()
             raise UserError(f"{phase.title} failed its audit {MAX_LOOPS} times in a row. The last time: {done.reason}")
         await said.say(f"Handed back to the builder: {done.reason}", "warn")
         work = work.again(done)
@@ -212,8 +210,6 @@ async def _passed(context: Context, place: _Place, work: Work, done: Passed, sai
     async with context.pool.acquire() as connection, connection.transaction():
         await set_phase_done(connection, build.id, number, done.commit, done.audit, following)
         await notify_change(connection, build.id)
-    if following is None:
-        await work.ours.remove()
     log.info("build.phase_done", phase=number)
 
 
@@ -262,6 +258,7 @@ async def _end(
     await said.say(detail or f"Every phase passed. Pull request: {pull_url}", level)
     async with context.pool.acquire() as connection, connection.transaction():
         await end_in(connection, build, status, detail, pull_url)
+    await remove_workspace(await asyncio.to_thread(place_for, context.home), str(build.id))
     log.info("build.ended", status=status, reason=(detail or "")[:200])
 
 

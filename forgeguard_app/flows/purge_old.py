@@ -7,9 +7,11 @@ import time
 
 import structlog
 
+from forgeguard_app.builders.workspace import list_workspaces, place_for, remove_workspace
 from forgeguard_app.flows.context import Context
 from forgeguard_app.git.mirror import discard, list_mirrors
 from forgeguard_app.store.build_logs import delete_old_logs
+from forgeguard_app.store.builds import list_ended
 from forgeguard_app.store.purge import (
     BATCH,
     delete_failed_jobs,
@@ -45,7 +47,8 @@ async def purge_old(context: Context) -> None:
 
 
 async def prune(context: Context) -> None:
-    """Removes the mirrors of repositories that left, and those unused for a month."""
+    """Removes the mirrors of repositories that left, and those unused for a month; and what builds left that ended elsewhere."""
+    await _prune_builds(context)
     mirrors = await asyncio.to_thread(list_mirrors, context.home / "mirrors")
     async with context.pool.acquire() as connection:
         kept = await list_kept(connection, [mirror.github_repo_id for mirror in mirrors])
@@ -53,3 +56,13 @@ async def prune(context: Context) -> None:
         if mirror.github_repo_id not in kept or time.time() - mirror.used_at > UNUSED_S:
             await discard(mirror.folder)
             log.info("mirror.discarded", github_repo_id=mirror.github_repo_id)
+
+
+async def _prune_builds(context: Context) -> None:
+    place = await asyncio.to_thread(place_for, context.home)
+    here = await asyncio.to_thread(list_workspaces, place)
+    async with context.pool.acquire() as connection:
+        ended = await list_ended(connection, here)
+    for build_id in ended:
+        await remove_workspace(place, str(build_id))
+        log.info("workspace.discarded", build_id=str(build_id))

@@ -303,6 +303,15 @@ async def is_cancelled(connection: Connection, build_id: UUID) -> bool:
     return found is None or found["cancel_requested_at"] is not None
 
 
+async def list_ended(connection: Connection, build_ids: Sequence[UUID]) -> list[UUID]:
+    """Which of these builds are known and at their end."""
+    rows = await connection.fetch(
+        "SELECT id FROM builds WHERE id = ANY($1::uuid[]) AND status IN ('completed', 'failed', 'cancelled')",
+        list(build_ids),
+    )
+    return [row["id"] for row in rows]
+
+
 async def list_forsaken_builds(connection: Connection, most: int) -> list[UUID]:
     """Builds that are not at their end and for which no job waits or runs."""
     rows = await connection.fetch(

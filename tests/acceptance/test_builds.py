@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
+from forgeguard_app.builders.confinement import Kind
 from forgeguard_app.builders.process import Bounds
+from forgeguard_app.builders.workspace import list_workspaces, open_workspace, place_for
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.cancel_build import cancel_build
 from forgeguard_app.flows.context import Builder
 from forgeguard_app.flows.keep_project import link_project, remove_project
+from forgeguard_app.flows.purge_old import prune
 from forgeguard_app.flows.start_build import NotReady, take_up_builds
 from forgeguard_app.jobs.worker import run_worker
 from tests.support.building import PHASES, agent, ready
@@ -83,6 +87,7 @@ async def test_three_failures_in_a_row_end_the_build_and_the_project_can_go_on(
         assert build.status == "failed"
         assert "3 times in a row" in str(build.error_detail)
         assert build.loop_count == 3
+        assert str(build.id) not in os.listdir(place_for(product.context.home)), "its place on this machine is gone"
         assert place.pulls() == []
         assert await place.status() == "contracts_ready"
         again = await place.start()
@@ -173,8 +178,14 @@ async def test_a_build_that_nobody_took_up_is_cancelled_at_once_and_one_is_made_
         build_id = await place.start()
         with pytest.raises(UserError, match="under way already"):
             await place.start()
+        home = place_for(product.context.home)
+        open_workspace(home, str(build_id), Kind.UNCONFINED)
+        await prune(product.context)
+        assert build_id in list_workspaces(home)
         await cancel_build(product.pool, await place.build(build_id), "mona")
         assert (await place.build(build_id)).status == "cancelled"
+        await prune(product.context)
+        assert build_id not in list_workspaces(home)
         await place.start()
 
 

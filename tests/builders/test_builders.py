@@ -15,7 +15,14 @@ import pytest
 from forgeguard_app.builders import process
 from forgeguard_app.builders.confinement import Kind, Room, choose, wrapped
 from forgeguard_app.builders.process import Bounds, Ended, Outcome, Run, run_builder, sweep
-from forgeguard_app.builders.workspace import environment_of, foreign_files, hand_over, place_for, workspace
+from forgeguard_app.builders.workspace import (
+    environment_of,
+    foreign_files,
+    hand_over,
+    open_workspace,
+    place_for,
+    remove_workspace,
+)
 from forgeguard_app.git.branches import check_out, commit_work_tree
 from forgeguard_app.git.command import GitError, Repository
 from tests.support.repositories import WorkTree
@@ -30,13 +37,13 @@ CONFINED = [
 
 @contextlib.asynccontextmanager
 async def room(folder: Path, kind: Kind = KIND) -> AsyncIterator[Room]:
-    async with workspace(place_for(folder), f"b{os.getpid()}-{time.monotonic_ns()}", kind) as place:
-        try:
-            async with place.room() as one:
-                one.take_over()
-                yield one
-        finally:
-            await place.remove()
+    place, name = place_for(folder), f"b{os.getpid()}-{time.monotonic_ns()}"
+    try:
+        async with open_workspace(place, name, kind).room() as one:
+            one.take_over()
+            yield one
+    finally:
+        await remove_workspace(place, name)
 
 
 async def run(
@@ -181,6 +188,21 @@ async def test_what_a_killed_worker_left_is_swept(tmp_path: Path) -> None:
         await sweep(one, mark)
         assert left(one, mark) == []
         await task
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CONFINED if kind is Kind.OWN_USER])
+async def test_two_installations_on_one_machine_never_share_a_user(tmp_path: Path, kind: Kind) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    async with room(tmp_path / "one", kind) as one:
+        task = asyncio.create_task(run(one, "sleep 1; echo still here"))
+        while not left(one, one.work.parent.name):
+            await asyncio.sleep(0.01)
+        async with room(tmp_path / "two", kind) as two:
+            assert one.uid != two.uid
+            await sweep(two, two.work.parent.name)
+            outcome, heard = await task
+            assert (outcome.status, heard) == (0, ["still here"])
 
 
 async def test_its_own_commits_hooks_and_history_count_for_nothing(tmp_path: Path, tree: WorkTree) -> None:
