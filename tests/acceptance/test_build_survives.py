@@ -1,0 +1,71 @@
+"""A worker is killed in mid-phase, as the kernel kills it: its builder goes with it, and another worker ends the build."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from forgeguard_app.cli.running import start_child, stop_children
+from forgeguard_app.jobs.worker import run_worker
+from tests.acceptance.test_builds import PROJECT, _running
+from tests.support.building import ready
+from tests.support.repositories import WorkTree
+from tests.support.running import APP_ID, PRIVATE_KEY, Product, running
+
+
+def start_worker(product: Product, folder: Path, script: Path) -> subprocess.Popen[bytes]:
+    """A process of its own, configured by the environment alone."""
+    key = folder / "app.pem"
+    key.write_text(PRIVATE_KEY)
+    env = {name: "" for name in os.environ if name.startswith("FORGEGUARD_")} | {
+        "FORGEGUARD_DATABASE_URL": product.dsn, "FORGEGUARD_SECRET_KEY": "k" * 40, "FORGEGUARD_HOME": str(folder / "home"),
+        "FORGEGUARD_APP_ID": str(APP_ID), "FORGEGUARD_PRIVATE_KEY": str(key), "FORGEGUARD_WEBHOOK_SECRET": product.secret,
+        "FORGEGUARD_GITHUB_URL": product.github.address, "FORGEGUARD_GITHUB_API_URL": product.github.api_url,
+        "FORGEGUARD_PUBLIC_URL": product.address, "FORGEGUARD_BUILDER_COMMAND": f"bash {script}", "FORGEGUARD_BUILDER_UNCONFINED": "1",
+    }  # fmt: skip
+    with (folder / "worker.log").open("ab") as out:
+        return start_child(["worker"], env, out.fileno())
+
+
+async def test_kill_9_of_a_worker_in_mid_phase_costs_that_attempt_alone(
+    dsn: str, tmp_path: Path, tree: WorkTree, reachable_folder: Path
+) -> None:
+    go, script = reachable_folder / f"go-{tmp_path.name}", reachable_folder / f"agent-{tmp_path.name}.sh"
+    waits = f"echo waits; for i in $(seq 600); do [ -e {go} ] && break; sleep 0.1; done"
+    script.write_text(
+        f"{PROJECT}echo line >> shop/domain/n.txt\ngrep -q '\"number\": 1' $FORGEGUARD_PHASE && {{ {waits}; }}\nexit 0\n"
+    )
+    script.chmod(0o755)
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        stop = asyncio.Event()
+        ours = asyncio.create_task(run_worker(dsn, product.context, stop))
+        place = await ready(product, tree)
+        await product.idle()
+        stop.set()
+        await ours
+        build_id = await place.start()
+        first = start_worker(product, tmp_path, script)
+        try:
+            await product.until(
+                f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
+            )
+            os.kill(first.pid, signal.SIGKILL)
+            first.wait(10)
+            deadline = time.monotonic() + 10
+            while _running(str(build_id)) and time.monotonic() < deadline:
+                await asyncio.sleep(0.05)
+            assert _running(str(build_id)) == [], "the builder went with its worker"
+            go.touch()
+            second = start_worker(product, tmp_path, script)
+            try:
+                build = await place.ended(build_id)
+            finally:
+                await stop_children([second])
+        finally:
+            await stop_children([first])
+        assert build.status == "completed", (tmp_path / "worker.log").read_text()[-3_000:]
+        assert (await place.show(f"{build.branch}:shop/domain/n.txt")) == "line\nline\n", "each phase's work once"
