@@ -18,7 +18,9 @@ from uuid import UUID
 import aiohttp
 
 from forgeguard_app.audit.secrets.masking import Masker
+from forgeguard_app.builders.process import Bounds
 from forgeguard_app.flows.build_log import BuildLog
+from forgeguard_app.flows.cancel_build import cancel_build
 from forgeguard_app.flows.context import Builder
 from forgeguard_app.git.command import Repository
 from forgeguard_app.judging.judge import Judge
@@ -28,7 +30,8 @@ from forgeguard_app.store.embedded import embedded_postgres
 from forgeguard_app.store.migrate import migrate
 from forgeguard_app.store.pool import open_pool
 from tests.support.browsing import Browser
-from tests.support.building import Building, ready
+from tests.support.building import Building, agent, ready
+from tests.support.databases import empty
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
@@ -38,6 +41,7 @@ STEADY = 5_000  # lines a second
 BATCH = 400  # lines of one read of the builder's output
 STARTS = 4  # more would wait for room in GitHub's limits
 FILES = 1_000
+CANCELS = 5
 RULES = '{"layers": [{"name": "a", "glob": "p/a/**", "may_import": []}, {"name": "b", "glob": "p/b/**"}], "order": ["b", "a"]}'
 
 
@@ -56,6 +60,7 @@ async def _all() -> None:
                 place = await ready(product, WorkTree(folder / "tree"))
                 await _starts(place)
                 await _intake(place)
+            await _cancels(dsn, folder)
         await _audit(folder)
 
 
@@ -69,6 +74,27 @@ async def _starts(place: Building) -> None:
         took.append((first.timestamp - at).total_seconds())
     print(
         f"from the start of a build to its first log line: median {statistics.median(took):.2f} s, worst {max(took):.2f} s of {STARTS}"
+    )
+
+
+async def _cancels(dsn: str, folder: Path) -> None:
+    """From the wish to the end of a builder that ignores SIGTERM and left its session."""
+    stubborn = "trap '' TERM; (setsid bash -c \"trap '' TERM; sleep 600\" &); echo up; sleep 600"
+    await empty(dsn)
+    async with running(dsn, folder / "q", builder=agent(stubborn, Bounds())) as product:
+        place, took = await ready(product, WorkTree(folder / "other")), []
+        for _ in range(CANCELS):
+            build_id = await place.start()
+            await product.until(
+                f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'up'", True
+            )
+            began = time.monotonic()
+            await cancel_build(product.pool, await place.build(build_id), "mona")
+            await product.until(f"SELECT status FROM builds WHERE id = '{build_id}'", "cancelled")
+            took.append(time.monotonic() - began)
+            await product.idle()
+    print(
+        f"cancelling a builder that ignores SIGTERM: median {statistics.median(took):.1f} s, worst {max(took):.1f} s of {CANCELS}"
     )
 
 
