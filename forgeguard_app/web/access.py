@@ -103,10 +103,11 @@ def _allowed(request: web.Request, seen: Seen, least: Level) -> Seen:
 
 @dataclass(frozen=True, slots=True)
 class SeenProject:
-    """A project, and what who asks may do with it: its maker everything, others what they may do with its repository."""
+    """A project, and what who asks may do with it; `sees_code` whether they see something of its repository today."""
 
     project: Project
     level: Level
+    sees_code: bool
 
     @property
     def may_write(self) -> bool:
@@ -114,8 +115,13 @@ class SeenProject:
         return self.level >= Level.WRITE
 
 
-async def open_project(request: web.Request, project_id: UUID, least: Level = Level.READ) -> SeenProject:
+async def open_project(
+    request: web.Request, project_id: UUID, least: Level = Level.READ, *, own: bool = False
+) -> SeenProject:
     """The project, for its maker and for those whom GitHub lets into its repository.
+
+    What is written in it judges the repository and is proposed there, so that its maker too writes only while GitHub
+    lets them write; with `own`, for what concerns the project alone, being its maker is enough.
 
     Raises:
         HTTPNotFound: there is none, or who asks may not see it; the two are answered alike.
@@ -127,13 +133,16 @@ async def open_project(request: web.Request, project_id: UUID, least: Level = Le
         repo = await find_repo(connection, project.repo_id) if project is not None and project.repo_id else None
     if project is None or person is None:
         raise web.HTTPNotFound(reason=_ABSENT)
-    level = Level.NONE if repo is None else await level_of(front, person, repo)
-    level = Level.ADMIN if project.user_id == person.user_id else level if level >= Level.READ else Level.NONE
+    of_repo = Level.ADMIN if repo is None else await level_of(front, person, repo)
+    if project.user_id == person.user_id:
+        level = Level.ADMIN if own or of_repo >= Level.WRITE else Level.READ
+    else:
+        level = of_repo if repo is not None and of_repo >= Level.READ else Level.NONE
     if level == Level.NONE:
         raise web.HTTPNotFound(reason=_ABSENT)
     if level < least:
         raise web.HTTPForbidden(reason="This is for those who write to the project's repository on GitHub.")
-    return SeenProject(project, level)
+    return SeenProject(project, level, repo is not None and of_repo > Level.NONE)
 
 
 async def find_writable(request: web.Request, full_name: str) -> Repo | None:
@@ -145,14 +154,18 @@ async def find_writable(request: web.Request, full_name: str) -> Repo | None:
 
 
 async def open_build(request: web.Request, build_id: UUID, least: Level = Level.READ) -> tuple[Build, SeenProject]:
-    """The build and its project.
+    """The build and its project; its log may tell of the repository in which it built, whatever the project is linked to now.
 
     Raises:
         HTTPNotFound, HTTPForbidden: as `open_project`.
     """
-    async with request.app[FRONT].pool.acquire() as connection:
+    front, person = request.app[FRONT], await find_person(request)
+    async with front.pool.acquire() as connection:
         build = await find_build(connection, build_id)
+        repo = await find_repo(connection, build.repo_id) if build is not None and build.repo_id else None
     if build is None:
-        await find_person(request)  # a token that does not hold is refused all the same
         raise web.HTTPNotFound(reason=_ABSENT)
-    return build, await open_project(request, build.project_id, least)
+    seen = await open_project(request, build.project_id, least)
+    if repo is not None and await level_of(front, person, repo) == Level.NONE:
+        raise web.HTTPNotFound(reason=_ABSENT)
+    return build, seen

@@ -196,6 +196,30 @@ async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: 
         assert await send(maker, f"{build}/cancel") == 303
 
 
+async def test_a_maker_who_lost_the_repository_keeps_the_project_and_nothing_of_the_repository(
+    building: Product, tree: WorkTree
+) -> None:
+    async with Browser(building) as maker:
+        project, build, user = await begun(building, tree, maker)
+        assert await send(maker, f"{build}/cancel") == 303
+        repository = next(one for one in building.github.world.repositories.values() if one.name == "shop")
+        building.github.people.levels.pop((user.id, repository.id))
+        async with building.pool.acquire() as connection:
+            await connection.execute("UPDATE repos SET private = true")
+            await connection.execute("UPDATE users SET access_checked_at = NULL")
+        assert await status(maker, project) == 200
+        assert await status(maker, f"{project}/contracts/ui") == 200
+        for path in (build, f"{build}/log.txt"):
+            assert await status(maker, path) == 404, "what was built there is not theirs to read any more"
+        for path in ("contracts/export", "contracts", "contracts/boundaries", "builds", "questionnaire/intent"):
+            assert await send(maker, f"{project}/{path}") == 403, path
+        await building.idle()
+        assert await send(maker, f"{project}/link") == 303, "they may unlink it"
+        assert await status(maker, f"{project}/questionnaire/intent") == 200
+        assert await status(maker, build) == 404, "unlinked or not"
+        assert await send(maker, f"{project}/delete") == 303
+
+
 async def status(browser: Browser, path: str) -> int:
     browser.home()
     jar = browser.cookies.get(f"127.0.0.1:{browser.product.address.rpartition(':')[2]}", {})

@@ -56,7 +56,7 @@ async def show_project(ask: Ask) -> shapes.Project:
 
 async def change_project(ask: Ask) -> shapes.Project:
     """Renames it, describes it, links it to another repository; refused while a build works by it."""
-    seen, wanted, pool = await _open(ask, Level.WRITE), ask.body, ask.request.app[FRONT].pool
+    seen, wanted, pool = await _open(ask, Level.WRITE, own=True), ask.body, ask.request.app[FRONT].pool
     project = seen.project
     if wanted.name is not None or "description" in wanted.model_fields_set:
         said = wanted.description if "description" in wanted.model_fields_set else project.description
@@ -68,7 +68,7 @@ async def change_project(ask: Ask) -> shapes.Project:
 
 async def delete_project(ask: Ask) -> None:
     """The project goes with its contracts and builds; for its maker alone."""
-    seen = await _open(ask, Level.ADMIN)
+    seen = await _open(ask, Level.ADMIN, own=True)
     await remove_project(ask.request.app[FRONT].pool, seen.project.id)
 
 
@@ -130,8 +130,8 @@ async def edit_contract(ask: Ask) -> shapes.Contract:
     return await _contract(ask, seen.project.id)
 
 
-async def _open(ask: Ask, least: Level = Level.READ) -> SeenProject:
-    return await open_project(ask.request, id_of(ask.request, "project_id"), least)
+async def _open(ask: Ask, least: Level = Level.READ, *, own: bool = False) -> SeenProject:
+    return await open_project(ask.request, id_of(ask.request, "project_id"), least, own=own)
 
 
 async def _repo(ask: Ask, repo_id: UUID | None) -> Repo | None:
@@ -154,7 +154,7 @@ def project_of(project: Project) -> shapes.Project:
 
 async def _questionnaire(ask: Ask, seen: SeenProject, answers: Answers, **more: Any) -> shapes.Questionnaire:
     async with ask.request.app[FRONT].pool.acquire() as connection:
-        code = await seen_code(connection, seen.project.repo_id)
+        code = await seen_code(connection, seen.project.repo_id if seen.sees_code else None)
     package = package_of(seen.project.name)
 
     def shown(key: str, question: Question) -> dict[str, Any]:

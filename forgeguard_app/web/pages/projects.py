@@ -48,7 +48,7 @@ async def add_project(request: web.Request) -> web.StreamResponse:
 
 async def show_project(request: web.Request) -> web.Response:
     """How far it is, and what comes next."""
-    seen = await open_project(request, id_of(request, "project_id"))
+    seen, person = await open_project(request, id_of(request, "project_id")), await get_person(request)
     project, answers = seen.project, read_state(seen.project.questionnaire_state)
     async with request.app[FRONT].pool.acquire() as connection:
         contracts = {one.contract_type: one for one in await list_contracts(connection, project.id)}
@@ -58,6 +58,7 @@ async def show_project(request: web.Request) -> web.Response:
         "project.html",
         project=project,
         may_write=seen.may_write,
+        is_maker=seen.project.user_id == person.user_id,
         sections=[(section, *progress(answers, section)) for section in SECTIONS],
         lacking=[QUESTIONS[key].title for key in missing(answers)],
         types=list(ContractType),
@@ -71,7 +72,7 @@ async def show_project(request: web.Request) -> web.Response:
 async def rename(request: web.Request) -> web.StreamResponse:
     """Its name and description."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), Level.WRITE)
+    seen = await open_project(request, id_of(request, "project_id"), Level.WRITE, own=True)
     wanted = described(form.get("name", ""), form.get("description", ""))
     await rename_project(request.app[FRONT].pool, seen.project.id, wanted)
     return see_other(f"/projects/{seen.project.id}")
@@ -80,7 +81,7 @@ async def rename(request: web.Request) -> web.StreamResponse:
 async def link(request: web.Request) -> web.StreamResponse:
     """The repository in which it is built."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), Level.WRITE)
+    seen = await open_project(request, id_of(request, "project_id"), Level.WRITE, own=True)
     await link_project(request.app[FRONT].pool, seen.project.id, await _repo(request, form))
     return see_other(f"/projects/{seen.project.id}")
 
@@ -88,7 +89,7 @@ async def link(request: web.Request) -> web.StreamResponse:
 async def remove(request: web.Request) -> web.StreamResponse:
     """It goes; only its maker may do that."""
     await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), Level.ADMIN)
+    seen = await open_project(request, id_of(request, "project_id"), Level.ADMIN, own=True)
     await remove_project(request.app[FRONT].pool, seen.project.id)
     return see_other("/projects")
 

@@ -58,7 +58,7 @@ async def _page(
     request: web.Request, seen: SeenProject, section: Section, answers: Answers, *, status: int = 200, **more: Any
 ) -> web.Response:
     async with request.app[FRONT].pool.acquire() as connection:
-        code = await seen_code(connection, seen.project.repo_id)
+        code = await seen_code(connection, seen.project.repo_id if seen.sees_code else None)
     package = package_of(seen.project.name)
     wrong = more.pop("wrong", {})
     shown: dict[str, tuple[Value, bool]] = {}
