@@ -24,7 +24,8 @@ class Change:
     `base` is the tree new is counted against; with `everything` there is none and every finding counts as new.
     `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added.
     `added` are the lines that the commits of the range added, `standing` what stands in files that the gate of W1
-    asks for. `remarks` are sentences about what was not read, `allowed` the fingerprints that somebody allowed.
+    asks for. `remarks` are notes by check, `incomplete` sentences about what a bound kept from being read, `allowed` the
+    fingerprints that somebody allowed.
     """
 
     head_sha: str | None
@@ -38,6 +39,7 @@ class Change:
     standing: tuple[AddedBlock, ...] = ()
     everything: bool = False
     remarks: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
+    incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
     allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
 
 
@@ -47,6 +49,7 @@ class _Verdict:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     nothing: str = ""
+    incomplete: tuple[str, ...] = ()
 
 
 def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
@@ -126,12 +129,22 @@ def _report(
         findings = tuple(replace(finding, new=True, counted=True) for finding in findings)
     findings = _without_allowed(findings, change.allowed.get(code, ()))
     notes = (*notes, *change.remarks.get(code, ()), *verdict.notes)
+    incomplete = (*change.incomplete.get(code, ()), *verdict.incomplete)
     if verdict.nothing:
-        return CheckReport(code, Result.PASS, f"Nothing to check: {verdict.nothing}", notes)
+        result, title = _completed(Result.PASS, f"Nothing to check: {verdict.nothing}", incomplete)
+        return CheckReport(code, result, title, notes, incomplete)
     kept = findings[:MAX_FINDINGS]
     if len(findings) > len(kept):
         notes = (*notes, f"{len(findings):,} findings in all; the first {MAX_FINDINGS:,} are kept.")
-    return CheckReport(code, _result(findings), _title(code, findings, change), notes, kept)
+    result, title = _completed(_result(findings), _title(code, findings, change), incomplete)
+    return CheckReport(code, result, title, notes, incomplete, kept)
+
+
+def _completed(result: Result, title: str, incomplete: tuple[str, ...]) -> tuple[Result, str]:
+    """Return the result and title of a check: where something was left out, at best WARN, and the title says so."""
+    if not incomplete:
+        return result, title
+    return Result.WARN if result is Result.PASS else result, f"{title}; incomplete, not everything was read"
 
 
 def _without_allowed(findings: tuple[Finding, ...], allowed: Collection[str]) -> tuple[Finding, ...]:

@@ -103,14 +103,16 @@ class Finding:
 class CheckReport:
     """The verdict of one check.
 
-    `notes` are sentences for the summary, most important first. `skipped` is the reason in words where
-    the check is disabled. `mendable` tells an ERROR that a person can mend from one of ours.
+    `notes` are sentences for the summary, most important first. `incomplete` lists what the check supports but did not
+    read because of a bound, and why; such a check is at best WARN. `skipped` is the reason in words where the check is
+    disabled. `mendable` tells an ERROR that a person can mend from one of ours.
     """
 
     code: CheckCode
     result: Result
     title: str
     notes: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     problems: tuple[Problem, ...] = ()
     skipped: str | None = None

@@ -34,6 +34,8 @@ def report_json(report: Report) -> dict[str, Any]:
                 "check_name": check.name,
                 "result": str(check.result),
                 "detail": detail(check),
+                "notes": [clean(note) for note in check.notes],
+                "incomplete": [clean(reason) for reason in check.incomplete],
                 "findings": [finding_json(finding) for finding in (*problem_findings(check), *check.findings)],
             }
             for check in report.checks
@@ -76,13 +78,14 @@ def problem_findings(check: CheckReport) -> Iterable[Finding]:
 
 def detail(check: CheckReport) -> str:
     """One short paragraph for people: the title and the first lines of the summary."""
-    notes = [note for note in check.notes[:3] if note]
+    notes = [note for note in (*check.incomplete, *check.notes)[:3] if note]
     return clean(". ".join([check.title.rstrip("."), *(note.rstrip(".") for note in notes)]) + ".")
 
 
 def summary_markdown(check: CheckReport) -> str:
-    """The summary of a check run: notes first, then counts by rule, then how to mend it."""
-    lines = [f"- {_inline(note)}" for note in check.notes[:MAX_SUMMARY_NOTES]]
+    """Return the summary of a check run: what was not read, notes, counts by rule, then how to fix it."""
+    lines = [f"- Not read: {_inline(reason)}" for reason in check.incomplete[:MAX_SUMMARY_NOTES]]
+    lines += [f"- {_inline(note)}" for note in check.notes[:MAX_SUMMARY_NOTES]]
     if check.problems:
         lines.append("")
         lines.extend(

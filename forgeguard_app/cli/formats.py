@@ -25,6 +25,7 @@ def text(report: Report) -> str:
     lines: list[str] = []
     for check in report.checks:
         lines.append(f"{_MARKS[check.result]} {check.code} {check.name}: {check.result} — {clean(check.title)}")
+        lines.extend(f"    Not read: {clean(reason)}" for reason in check.incomplete)
         lines.extend(f"    {clean(note)}" for note in check.notes)
         for finding in _shown(check):
             place = f"{clean(finding.path)}:{finding.line}:{finding.column}"

@@ -73,7 +73,8 @@ class Gathering:
             added=() if request.everything else tuple(_blocks(ranged.added)),
             standing=standing if not request.everything else (),
             everything=request.everything,
-            remarks=self._remarks(head, ranged, changes),
+            remarks=self._remarks(changes),
+            incomplete=self._incomplete(head, ranged),
             allowed=request.allowed,
         )
         if request.everything:
@@ -209,25 +210,23 @@ class Gathering:
                     blocks.append(AddedBlock(path, None, 1, data))
         return tuple(blocks)
 
-    def _remarks(
-        self, head: Tree, ranged: RangeLines, changes: list[PathChange]
-    ) -> Mapping[CheckCode, tuple[str, ...]]:
+    def _remarks(self, changes: list[PathChange]) -> Mapping[CheckCode, tuple[str, ...]]:
+        quiet = self.request.everything or self.request.whole_secrets
+        if quiet or changes or self.request.head is None:
+            return {}
+        return dict.fromkeys(CheckCode, ("The range is empty: head and base hold the same files.",))
+
+    def _incomplete(self, head: Tree, ranged: RangeLines) -> Mapping[CheckCode, tuple[str, ...]]:
+        """Return what a bound kept each check from reading."""
         large = sorted(path for path, blob in head.blobs.items() if blob in self.too_large) if self.too_large else []
-        remarks: dict[CheckCode, tuple[str, ...]] = {}
+        incomplete: dict[CheckCode, tuple[str, ...]] = {}
         if large:
             shown = ", ".join(f"`{path}`" for path in large[:5]) + (" and others" if len(large) > 5 else "")
-            said = (f"Not read, larger than {BIG_FILE_BYTES >> 20} MB: {shown}.",)
-            remarks = dict.fromkeys(CheckCode, said)
+            incomplete = dict.fromkeys(CheckCode, (f"larger than {BIG_FILE_BYTES >> 20} MB: {shown}.",))
         if ranged.left_out:
-            said_w1 = (f"{ranged.left_out} commit(s) were too large for the secrets scan and were not read.",)
-            remarks[CheckCode.W1] = (*remarks.get(CheckCode.W1, ()), *said_w1)
-        quiet = self.request.everything or self.request.whole_secrets
-        if not quiet and not changes and self.request.head is not None:
-            remarks = {
-                code: (*remarks.get(code, ()), "The range is empty: head and base hold the same files.")
-                for code in CheckCode
-            }
-        return remarks
+            commits = f"{ranged.left_out} commit(s) were too large for the secrets scan."
+            incomplete[CheckCode.W1] = (*incomplete.get(CheckCode.W1, ()), commits)
+        return incomplete
 
 
 def _before(head: Mapping[str, str], changes: Iterable[PathChange], everything: bool) -> dict[str, str]:

@@ -56,7 +56,15 @@ def test_json_has_the_fixed_shape(tree: WorkTree) -> None:
         1,
     )
     assert [check["check_code"] for check in report["checks"]] == ["A4", "A9", "W1"]
-    assert list(report["checks"][1]) == ["check_code", "check_name", "result", "detail", "findings"]
+    assert list(report["checks"][1]) == [
+        "check_code",
+        "check_name",
+        "result",
+        "detail",
+        "notes",
+        "incomplete",
+        "findings",
+    ]
     (finding,) = report["checks"][1]["findings"]
     assert list(finding) == [
         "path",

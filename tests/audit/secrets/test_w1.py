@@ -168,7 +168,9 @@ async def test_binaries_and_huge_files_are_not_read_and_huge_ones_are_said(tree:
     )
     report = await judge(tree, base)
     assert [f.path for f in check_of(report, CheckCode.W1).findings] == ["small.py"]
-    assert any("`big.py`" in note for note in check_of(report, CheckCode.W1).notes)
+    secrets = check_of(report, CheckCode.W1)
+    assert any("`big.py`" in reason for reason in secrets.incomplete)
+    assert secrets.title.endswith("incomplete, not everything was read")
 
 
 async def test_ignored_paths_of_its_own(tree: WorkTree) -> None:
