@@ -10,7 +10,7 @@ from forgeguard_app.audit.configuration import Judging
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import gated, marked
 from forgeguard_app.audit.memo import Memo
-from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Level, Problem, Report, Result
+from forgeguard_app.audit.model import SEVERITY, CheckCode, CheckReport, Finding, Level, Problem, Report, Result
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.secrets.scanner import AddedBlock
 
@@ -133,9 +133,9 @@ def _report(
     if verdict.nothing:
         result, title = _completed(Result.PASS, f"Nothing to check: {verdict.nothing}", incomplete)
         return CheckReport(code, result, title, notes, incomplete)
-    kept = findings[:MAX_FINDINGS]
+    kept = _kept(findings)
     if len(findings) > len(kept):
-        notes = (*notes, f"{len(findings):,} findings in all; the first {MAX_FINDINGS:,} are kept.")
+        notes = (*notes, f"{len(findings):,} findings in all; the worst {MAX_FINDINGS:,} are kept.")
     result, title = _completed(_result(findings), _title(code, findings, change), incomplete)
     return CheckReport(code, result, title, notes, incomplete, kept)
 
@@ -145,6 +145,14 @@ def _completed(result: Result, title: str, incomplete: tuple[str, ...]) -> tuple
     if not incomplete:
         return result, title
     return Result.WARN if result is Result.PASS else result, f"{title}; incomplete, not everything was read"
+
+
+def _kept(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return the findings that are stored, in their stable order: verified secrets first, then what counts."""
+    if len(findings) <= MAX_FINDINGS:
+        return findings
+    worst = sorted(findings, key=lambda f: (not f.verified or f.allowed, not f.counted, SEVERITY[f.level], not f.new))
+    return tuple(sorted(worst[:MAX_FINDINGS], key=lambda finding: finding.order))
 
 
 def _without_allowed(findings: tuple[Finding, ...], allowed: Collection[str]) -> tuple[Finding, ...]:

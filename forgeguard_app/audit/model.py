@@ -92,11 +92,12 @@ class Finding:
     commit: str | None = None
     fingerprint: str = ""
     excerpt: Excerpt | None = None
+    verified: bool = False  # a secret whose provider's own checksum holds
 
     @property
-    def order(self) -> tuple[int, str, int, int, str, str]:
-        """Worst first, then by place: the one stable order of findings everywhere."""
-        return (SEVERITY[self.level], self.path, self.line, self.column, self.rule, self.subject)
+    def order(self) -> tuple[bool, int, str, int, int, str, str]:
+        """Return the sort key of the stable order: verified secrets, failures, warnings, notices, each by place."""
+        return (not self.verified, SEVERITY[self.level], self.path, self.line, self.column, self.rule, self.subject)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from forgeguard_app.github import check_runs
 from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Action, Annotation, CheckRun, Held
 from forgeguard_app.github.client import Broken, Limited, Refused
 from forgeguard_app.github.repo_access import RepoAccess
-from forgeguard_app.store.audits import Run, StoredCheck, StoredFinding, list_findings
+from forgeguard_app.store.audits import Run, StoredCheck, StoredFinding, list_annotations
 from forgeguard_app.store.check_runs import Outbox, list_outbox, set_not_sent, set_sending, set_sent, set_settled
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.repos import Repo
@@ -136,12 +136,10 @@ async def final_run(outlet: Outlet, check: StoredCheck) -> CheckRun:
     """The check run with its verdict and annotations."""
     context, run = outlet.context, outlet.run
     async with context.pool.acquire() as connection:
-        findings = await list_findings(connection, run.id, check.check_code, counted=True, limit=MAX_ANNOTATIONS * 4)
-    # Existing secrets are shown to those who may write to the repository, never on the commit.
-    shown = [finding for finding in findings if finding.is_new or check.check_code != "W1"]
+        shown = await list_annotations(connection, run.id, check.check_code, limit=MAX_ANNOTATIONS + 1)
     summary = check.summary
     if len(shown) > MAX_ANNOTATIONS:
-        summary += f"\n\nThe first {MAX_ANNOTATIONS} findings are annotated; all of them stand behind the link."
+        summary += f"\n\nThe worst {MAX_ANNOTATIONS} findings are annotated; all of them stand behind the link."
     return replace(
         wanted_run(context, run, check.check_code),
         conclusion=check.conclusion,

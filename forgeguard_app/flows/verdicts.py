@@ -76,6 +76,7 @@ def _stored_finding(finding: Finding) -> StoredFinding:
         commit_sha=finding.commit,
         fingerprint=finding.fingerprint,
         is_allowed=finding.allowed,
+        is_verified=finding.verified,
         excerpt=clean(finding.excerpt.text) if finding.excerpt else None,
         excerpt_line=finding.excerpt.first_line if finding.excerpt else None,
     )

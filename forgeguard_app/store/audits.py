@@ -86,11 +86,12 @@ class StoredFinding:
     excerpt: str | None = None
     excerpt_line: int | None = None
     is_allowed: bool = False
+    is_verified: bool = False
 
 
 _FINDING = (
     "path, line, end_line, column_number, rule, message, level, is_new, is_counted, commit_sha, fingerprint, excerpt,"
-    " excerpt_line, is_allowed"
+    " excerpt_line, is_allowed, is_verified"
 )
 
 
@@ -249,11 +250,11 @@ async def _insert_findings(connection: Connection, check_id: UUID, findings: Seq
     await connection.executemany(
         f"""
         INSERT INTO findings (audit_check_id, ordinal, {_FINDING})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
         """,  # noqa: S608
         [
             (check_id, n, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level, f.is_new, f.is_counted,
-             f.commit_sha, f.fingerprint, f.excerpt, f.excerpt_line, f.is_allowed)
+             f.commit_sha, f.fingerprint, f.excerpt, f.excerpt_line, f.is_allowed, f.is_verified)
             for n, f in enumerate(findings)
         ],
     )  # fmt: skip
@@ -284,6 +285,25 @@ async def list_findings(
         counted,
         limit,
         offset,
+    )
+    return [StoredFinding(**row) for row in rows]
+
+
+async def list_annotations(connection: Connection, run_id: UUID, check_code: str, limit: int) -> list[StoredFinding]:
+    """Return the findings that count and that a commit may show, worst first.
+
+    Existing secrets are left out: they are shown to those who may write to the repository, never on the commit.
+    """
+    rows = await connection.fetch(
+        f"""
+        SELECT {", ".join(f"f.{name.strip()}" for name in _FINDING.split(","))}
+        FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
+        WHERE c.audit_run_id = $1 AND c.check_code = $2 AND f.is_counted AND (f.is_new OR c.check_code <> 'W1')
+        ORDER BY f.ordinal LIMIT $3
+        """,  # noqa: S608
+        run_id,
+        check_code,
+        limit,
     )
     return [StoredFinding(**row) for row in rows]
 

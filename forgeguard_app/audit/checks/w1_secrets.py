@@ -61,6 +61,7 @@ def _findings(secrets: Iterable[Secret], policy: CheckPolicy, *, new: bool) -> I
             new=new,
             commit=secret.commit,
             fingerprint=digest(CheckCode.W1, *key, str(ordinal)),
+            verified=secret.verified,
         )
 
 

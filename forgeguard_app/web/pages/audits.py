@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 
 from aiohttp import web
 
@@ -121,5 +120,8 @@ def _shown(check: StoredCheck, part: Part, found: list[StoredFinding], may_write
 
 
 def _groups(findings: Iterable[StoredFinding]) -> list[Group]:
-    ordered = sorted(findings, key=lambda finding: finding.rule)
-    return [Group(rule, list(some)) for rule, some in groupby(ordered, key=lambda finding: finding.rule)]
+    """Return the findings by rule; the rule of the worst finding comes first."""
+    groups: dict[str, list[StoredFinding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.rule, []).append(finding)
+    return [Group(rule, found) for rule, found in groups.items()]
