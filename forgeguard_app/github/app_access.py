@@ -63,10 +63,12 @@ class AppAccess:
         Raises:
             Refused, Limited, Broken: as Client.ask.
         """
-        if self._taken is None:
+        key = self._taken
+        if key is None:
             await self.ask("GET", "/app")  # finds the key and GitHub's time, before a list is begun
+            key = self._taken or self._keys[0]  # another list may have forgotten the key meanwhile
         try:
-            async for item in self.client.list(path, app_jwt=self._jwt(self._taken or ""), most=most):
+            async for item in self.client.list(path, app_jwt=self._jwt(key), most=most):
                 yield item
         except Refused:
             self._taken = None

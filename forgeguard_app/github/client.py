@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,10 +16,12 @@ from yarl import URL
 from forgeguard_app.errors import Temporary
 from forgeguard_app.github.clock import Clock
 
+USER_AGENT = "ForgeGuard"
 API_VERSION = "2022-11-28"
 REQUEST_TIMEOUT_S = 20.0
 MAX_ANSWER_BYTES = 20 << 20
 MAX_REDIRECTS = 3
+_CREDENTIAL = re.compile(r"[\x21-\x7e]+\Z")
 _MOVED = (301, 302, 307, 308)
 _BACK_OFF_S = 60.0
 Heard = Callable[[int, float], None]  # requests that remain of the primary limit, seconds until it is renewed
@@ -48,7 +51,7 @@ class _GitHub(gidgethub.abc.GitHubAPI):
     """gidgethub on our session: no redirect followed blindly, every request bounded in time and size."""
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str, clock: Clock) -> None:
-        super().__init__("ForgeGuard", base_url=base_url)
+        super().__init__(USER_AGENT, base_url=base_url)
         self._session, self._clock = session, clock
 
     async def _request(
@@ -107,20 +110,22 @@ class Client:
         method: str,
         path: str,
         *,
-        token: str = "",
-        app_jwt: str = "",
+        token: str | None = None,
+        app_jwt: str | None = None,
         data: Any = None,
         heard: Heard | None = None,
     ) -> Any:
-        """GitHub's answer, decoded; `heard` is told of the primary limit.
+        """Return GitHub's decoded answer; `heard` is told of the primary limit.
+
+        Without `token` and `app_jwt` the request carries no Authorization header.
 
         Raises:
-            Refused: a 4xx that asking again does not change.
+            Refused: a 4xx that asking again does not change, or a credential that is not one.
             Limited: a limit, with the wait that GitHub asks for.
             Broken: the network, or GitHub's own fault.
         """
         github = _GitHub(self.session, self.base_url, self.clock)
-        credentials: dict[str, Any] = {"oauth_token": token} if token else {"jwt": app_jwt}
+        credentials = _credentials(token, app_jwt)
         try:
             if method == "GET":
                 return await github.getitem(f"{self.base_url}{path}", **credentials)
@@ -134,7 +139,7 @@ class Client:
                 heard(github.rate_limit.remaining, max(reset - self.clock.now(), 0.0))
 
     async def list(
-        self, path: str, *, token: str = "", app_jwt: str = "", most: int, key: str | None = None
+        self, path: str, *, token: str | None = None, app_jwt: str | None = None, most: int, key: str | None = None
     ) -> AsyncIterator[Any]:
         """The items of a list, page after page, at most `most`; `key` is where an answer keeps them.
 
@@ -142,7 +147,7 @@ class Client:
             Refused, Limited, Broken: as `ask`.
         """
         github = _GitHub(self.session, self.base_url, self.clock)
-        credentials: dict[str, Any] = {"oauth_token": token} if token else {"jwt": app_jwt}
+        credentials = _credentials(token, app_jwt)
         number = 0
         try:
             async for item in github.getiter(
@@ -170,6 +175,22 @@ class Client:
         if wait is not None:
             return Limited(f"GitHub's rate limit ({status})", delay_s=wait)
         return Refused(status, str(error))
+
+
+def _credentials(token: str | None, app_jwt: str | None) -> dict[str, Any]:
+    """Return what gidgethub makes the Authorization header of; nothing where there is no credential.
+
+    GitHub answers 401 to an Authorization header that is empty or malformed, also where it wants none.
+
+    Raises:
+        Refused: the credential is empty or could not stand in a header; GitHub is not asked.
+    """
+    given = {name: value for name, value in (("oauth_token", token), ("jwt", app_jwt)) if value is not None}
+    if len(given) > 1:
+        raise ValueError("a request carries one credential")
+    if not all(_CREDENTIAL.match(value) for value in given.values()):
+        raise Refused(401, "the credential for this request is empty or malformed")
+    return given
 
 
 _FAILURES = (gidgethub.HTTPException, aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError)

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from forgeguard_app.github.client import Broken, Client, Limited, Refused
+from forgeguard_app.github.client import USER_AGENT, Broken, Client, Limited, Refused
 
 TIMEOUT_S = 15.0
 MAX_BYTES = 100_000
@@ -79,7 +79,7 @@ async def _ask(client: Client, oauth: OAuth, form: dict[str, str]) -> UserTokens
         async with client.session.post(
             f"{oauth.github_url}/login/oauth/access_token",
             data=sent,
-            headers={"Accept": "application/json"},
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             timeout=aiohttp.ClientTimeout(TIMEOUT_S),
             allow_redirects=False,
         ) as answer:
@@ -98,12 +98,13 @@ def _read(status: int, text: bytes) -> UserTokens:
         body: Any = json.loads(text)
     except ValueError:
         raise Broken("GitHub's answer is no JSON", answered=True) from None
-    if not isinstance(body, dict) or status >= _CLIENT_ERROR or not isinstance(body.get("access_token"), str):
+    token = body.get("access_token") if isinstance(body, dict) else None
+    if status >= _CLIENT_ERROR or not isinstance(token, str) or not token:
         reason = body.get("error") if isinstance(body, dict) else None
         raise Refused(_CLIENT_ERROR, str(reason or "no token"))
     refresh_token, expires = body.get("refresh_token"), body.get("expires_in")
     return UserTokens(
-        body["access_token"],
+        token,
         refresh_token if isinstance(refresh_token, str) and refresh_token else None,
         int(expires) if isinstance(expires, int | float) and expires > 0 else None,
     )

@@ -8,9 +8,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from forgeguard_app.github.app_access import AppAccess
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import Broken, Refused
 
 EARLY_S = 300.0
 _NO_ACCESS = (403, 404, 422)
@@ -88,5 +89,19 @@ class Tokens:
             if error.status in _NO_ACCESS:
                 raise NoAccess(error.status, str(error)) from error
             raise
-        expires = datetime.fromisoformat(answer["expires_at"].replace("Z", "+00:00")).timestamp()
-        return Token(answer["token"], expires)
+        return _read(answer)
+
+
+def _read(answer: Any) -> Token:
+    """Return the token of GitHub's answer.
+
+    Raises:
+        Broken: the answer holds no token, or no time at which it expires.
+    """
+    try:
+        value, expires_at = answer["token"], datetime.fromisoformat(answer["expires_at"].replace("Z", "+00:00"))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Broken("GitHub's answer holds no installation token", answered=True) from None
+    if not isinstance(value, str) or not value:
+        raise Broken("GitHub's answer holds no installation token", answered=True)
+    return Token(value, expires_at.timestamp())

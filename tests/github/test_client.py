@@ -1,0 +1,117 @@
+"""What each request to GitHub carries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from forgeguard_app.github.app_access import AppAccess
+from forgeguard_app.github.app_manifest import trade_manifest_code
+from forgeguard_app.github.client import Broken, Client, Refused
+from forgeguard_app.github.oauth import OAuth, refresh, trade_code
+from forgeguard_app.github.tokens import Tokens
+from tests.support.running import PRIVATE_KEY
+
+MADE = {
+    "id": 1, "slug": "s", "html_url": "h", "client_id": "c", "client_secret": "x", "pem": "p", "webhook_secret": "w",
+}  # fmt: skip
+
+
+@dataclass
+class Recorder:
+    """A server that keeps the headers of every request and gives one answer."""
+
+    answer: object = field(default_factory=lambda: dict(MADE))
+    status: int = 200
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        return web.json_response(self.answer, status=self.status)
+
+
+@pytest.fixture
+async def recorded() -> AsyncIterator[tuple[Client, Recorder]]:
+    recorder, app = Recorder(), web.Application()
+    app.router.add_route("*", "/{path:.*}", recorder.take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with aiohttp.ClientSession() as session:
+        yield Client(session, f"http://127.0.0.1:{runner.addresses[0][1]}"), recorder
+    await runner.cleanup()
+
+
+async def test_requests_without_a_credential_carry_no_authorization_header(recorded: tuple[Client, Recorder]) -> None:
+    client, recorder = recorded
+    oauth = OAuth(client.base_url, "id", "secret")
+    await trade_manifest_code(client, "code")
+    recorder.answer = {"access_token": "ghu_x", "token_type": "bearer"}
+    await trade_code(client, oauth, "code", "verifier", "http://127.0.0.1/login/callback")
+    await refresh(client, oauth, "ghr_x")
+    recorder.answer = [{"id": 1}]
+    assert [one async for one in client.list("/public", most=1)] == [{"id": 1}]
+    for method in ("GET", "POST", "PATCH", "PUT"):
+        await client.ask(method, "/meta")
+    assert len(recorder.headers) == 8
+    assert not [sent for sent in recorder.headers if "authorization" in sent]
+    assert all(sent["user-agent"] == "ForgeGuard" for sent in recorder.headers)
+
+
+@pytest.mark.parametrize("value", ["", " ", "ghs_a b", "ghs_a\r\nX: y", "ghs_\u00e4"])
+@pytest.mark.parametrize("kind", ["token", "app_jwt"])
+async def test_an_empty_or_malformed_credential_is_never_sent(
+    recorded: tuple[Client, Recorder], kind: str, value: str
+) -> None:
+    client, recorder = recorded
+    given = {kind: value}
+    with pytest.raises(Refused, match="credential"):
+        await client.ask("GET", "/user", **given)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="credential"):
+        assert [one async for one in client.list("/user", most=1, **given)] == []
+    assert recorder.headers == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, [], {"token": ""}, {"token": "", "expires_at": "2030-01-01T00:00:00Z"}, {"token": "ghs_x", "expires_at": 7},
+     {"token": None, "expires_at": "2030-01-01T00:00:00Z"}, {"token": "ghs_x", "expires_at": "soon"}],
+)  # fmt: skip
+async def test_an_answer_without_a_token_is_a_fault_of_github_and_no_token(
+    recorded: tuple[Client, Recorder], answer: object
+) -> None:
+    client, recorder = recorded
+    recorder.answer = answer
+    tokens = Tokens(AppAccess(client, 7, (PRIVATE_KEY,)))
+    with pytest.raises(Broken, match="no installation token"):
+        await tokens.get(1, 2)
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"access_token": ""}, {"access_token": None}, {"error": "bad"}])
+async def test_a_code_that_gives_no_user_token_signs_nobody_in(
+    recorded: tuple[Client, Recorder], answer: object
+) -> None:
+    client, recorder = recorded
+    recorder.answer = answer
+    with pytest.raises(Refused):
+        await trade_code(client, OAuth(client.base_url, "id", "secret"), "code", "verifier", "http://127.0.0.1/")
+
+
+async def test_a_list_begun_while_another_forgets_the_key_still_signs_its_request(
+    recorded: tuple[Client, Recorder],
+) -> None:
+    client, recorder = recorded
+    recorder.answer = [{"id": 1}]
+    app = AppAccess(client, 7, (PRIVATE_KEY,))
+    await app.ask("GET", "/app")
+    listed = app.list("/app/installations", most=5)
+    recorder.status, recorder.answer = 401, {"message": "Bad credentials"}
+    with pytest.raises(Refused):
+        await anext(app.list("/app/installations", most=5))
+    recorder.status, recorder.answer = 200, [{"id": 2}]
+    assert await anext(listed) == {"id": 2}
+    assert all(sent["authorization"].startswith("bearer ey") for sent in recorder.headers)
