@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from forgeguard_app.builders.confinement import Kind, Room
+from forgeguard_app.processes import Pipe
 
 MARK = "FORGEGUARD_BUILD"  # in every process of a build's environment, by which it is found again
 GRACE_S = 2.0
@@ -78,29 +79,52 @@ async def run_builder(room: Room, run: Run, hear: Hear, wants_end: Callable[[], 
         whatever `hear` raises, once every process of the builder is gone.
     """
     environment = {**run.environment, MARK: run.mark}
+    out = await Pipe.open()
+    try:
+        return await _run(room, run, environment, out, hear, wants_end)
+    finally:
+        out.close()
+
+
+async def _run(
+    room: Room,
+    run: Run,
+    environment: Mapping[str, str],
+    out: Pipe,
+    hear: Hear,
+    wants_end: Callable[[], Awaitable[bool]],
+) -> Outcome:
     try:
         process = await asyncio.create_subprocess_exec(
-            *room.command(run.command), cwd=room.work, env=environment, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT, start_new_session=True, preexec_fn=_limited, limit=READ_BYTES,
+            *room.command(run.command), cwd=room.work, env=environment, stdin=asyncio.subprocess.PIPE, stdout=out.writer,
+            stderr=out.writer, start_new_session=True, preexec_fn=_limited,
             user=room.uid, group=room.uid, extra_groups=None if room.uid is None else [],
         )  # fmt: skip
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         await hear([f"{run.command[0]}: {type(error).__name__}".encode()])
         return Outcome(Ended.EXITED, 127)
+    out.close_writer()
     try:
-        return await _watched(room, run, process, hear, wants_end)
+        return await _watched(room, run, process, out, hear, wants_end)
     finally:
         await asyncio.shield(asyncio.to_thread(_kill_all, room, run.mark, process.pid))
+        if process.stdin is not None and process.stdin.transport.get_write_buffer_size():
+            process.stdin.transport.abort()  # a process that got away may hold it without reading it
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await process.wait()
 
 
 async def _watched(
-    room: Room, run: Run, process: asyncio.subprocess.Process, hear: Hear, wants_end: Callable[[], Awaitable[bool]]
+    room: Room,
+    run: Run,
+    process: asyncio.subprocess.Process,
+    out: Pipe,
+    hear: Hear,
+    wants_end: Callable[[], Awaitable[bool]],
 ) -> Outcome:
     feeding = asyncio.create_task(_feed(process, run.prompt))
-    reading = asyncio.create_task(_read(process, run.bounds.output_bytes, hear))
+    reading = asyncio.create_task(_read(out.reader, run.bounds.output_bytes, hear))
     watching = asyncio.create_task(_watch(room, run.bounds, wants_end))
     ending = asyncio.create_task(_exited(process))
     try:
@@ -121,7 +145,10 @@ async def _watched(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await reading
-        return Outcome(ended, await process.wait())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await _exited(process)
+        return Outcome(ended, -signal.SIGKILL if process.returncode is None else process.returncode)
     finally:
         for task in (feeding, reading, watching, ending):
             task.cancel()
@@ -129,7 +156,7 @@ async def _watched(
 
 
 async def _exited(process: asyncio.subprocess.Process) -> None:
-    """Waits for the program alone: asyncio's own wait is over only when nobody holds its output open any more."""
+    """Waits for the program alone: asyncio's own wait is over only when nobody holds its input open any more."""
     while process.returncode is None:
         await asyncio.sleep(EXIT_S)
 
@@ -151,10 +178,10 @@ async def _feed(process: asyncio.subprocess.Process, prompt: str) -> None:
     process.stdin.close()
 
 
-async def _read(process: asyncio.subprocess.Process, most: int, hear: Hear) -> bool:
+async def _read(output: asyncio.StreamReader, most: int, hear: Hear) -> bool:
     """Hands the lines on; True where there were too many bytes of them."""
     rest, size = b"", 0
-    while process.stdout is not None and (chunk := await process.stdout.read(READ_BYTES)):
+    while chunk := await output.read(READ_BYTES):
         size += len(chunk)
         *lines, rest = (rest + chunk).split(b"\n")
         while len(rest) > MAX_LINE_BYTES:

@@ -23,11 +23,13 @@ from forgeguard_app.cli.demo_sample import BRANCH, START, STEPS, Step
 from forgeguard_app.cli.demo_view import show_runs
 from forgeguard_app.cli.running import start_child, stop_children, stop_on_signals
 from forgeguard_app.errors import UserError
+from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import CheckRun, Repository, new_key
 
 READY_TIMEOUT_S = 60.0
 VERDICT_TIMEOUT_S = 300.0
+MAX_GIT_BYTES = 64 << 20
 LAST_COMMITS = 5
 CHECKS = 3
 _IDENTITY = [
@@ -234,14 +236,14 @@ async def _verdicts(stage: Stage, sha: str, say: object) -> list[CheckRun] | Non
 async def _git(folder: Path, *arguments: str) -> str:
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_PUSH": "1", "LC_ALL": "C"}
-    process = await asyncio.create_subprocess_exec(
-        "git", *_IDENTITY, *arguments, cwd=folder, env=env, stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), VERDICT_TIMEOUT_S)
-    if process.returncode:
-        raise UserError(f"git {arguments[0]} failed: {err.decode('utf-8', 'replace').strip()[-500:]}")
-    return out.decode("utf-8", "replace").strip()
+    command = ["git", *_IDENTITY, *arguments]
+    try:
+        done = await run_program(command, env=env, cwd=folder, timeout_s=VERDICT_TIMEOUT_S, max_bytes=MAX_GIT_BYTES)
+    except (ProgramTimeout, OutputTooLarge) as error:
+        raise UserError(f"git {arguments[0]} was ended: {error}") from error
+    if done.status:
+        raise UserError(f"git {arguments[0]} failed: {done.err.decode('utf-8', 'replace').strip()[-500:]}")
+    return done.out.decode("utf-8", "replace").strip()
 
 
 async def _sample_pushes(stage: Stage, folder: Path) -> AsyncIterator[Push]:

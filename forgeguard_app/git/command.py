@@ -6,14 +6,15 @@ import asyncio
 import base64
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program, started
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 DEFAULT_TIMEOUT_S = 60.0
 MAX_OUTPUT_BYTES = 256 << 20
-MAX_ERROR_BYTES = 64 << 10
 BIG_FILE_BYTES = 5 << 20
 
 # What the repository or the machine could configure to run a program, to reach elsewhere or to change a format.
@@ -101,11 +102,52 @@ class Repository:
         Raises:
             GitError: it ended with another status than 0, took too long or wrote too much.
         """
+        command, env = self._command(arguments), self._environment(environment)
+        try:
+            done = await run_program(command, env=env, stdin=stdin, timeout_s=timeout_s, max_bytes=max_bytes)
+        except ProgramTimeout as error:
+            raise GitTimeout(arguments, -1, str(error)) from None
+        except OutputTooLarge as error:
+            raise GitTooLarge(arguments, -1, str(error)) from None
+        if done.status != 0:
+            raise _failure(arguments, done.status, done.err)
+        return done.out
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, *arguments: str, stdin: bytes | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Give git's standard output piece by piece, of any size. A block that leaves early ends git.
+
+        Raises:
+            GitError: git ended with another status than 0 after its output was read, or the block took too long.
+        """
+        async with started(self._command(arguments), env=self._environment(None), stdin=stdin) as program:
+            ended = False
+
+            async def chunks() -> AsyncIterator[bytes]:
+                nonlocal ended
+                async for chunk in program.chunks():
+                    yield chunk
+                ended = True
+
+            try:
+                async with asyncio.timeout(timeout_s):
+                    yield chunks()
+                    if ended:
+                        status, err = await program.finish()
+            except TimeoutError:
+                raise GitTimeout(arguments, -1, f"no end within {timeout_s:.0f} s") from None
+        if ended and status != 0:
+            raise _failure(arguments, status, err)
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         # As a bare repository, so that no .gitattributes of a work tree decides what a diff shows.
-        command = ["git", *settings, "-c", "core.bare=true", f"--git-dir={self.folder}", *arguments]
-        env = {**scrubbed(), **self.environment, **(environment or {})}
-        return await _run(command, arguments, env, stdin, timeout_s, max_bytes)
+        return ["git", *settings, "-c", "core.bare=true", f"--git-dir={self.folder}", *arguments]
+
+    def _environment(self, more: Mapping[str, str] | None) -> dict[str, str]:
+        return {**scrubbed(), **self.environment, **(more or {})}
 
 
 def scrubbed() -> dict[str, str]:
@@ -139,69 +181,7 @@ def authorization(url: str, token: str) -> dict[str, str]:
     }
 
 
-async def _run(
-    command: list[str],
-    arguments: Sequence[str],
-    env: dict[str, str],
-    stdin: bytes | None,
-    timeout_s: float,
-    max_bytes: int,
-) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=env,
-        start_new_session=True,
-        limit=1 << 20,
-    )
-    try:
-        async with asyncio.timeout(timeout_s):
-            out, err, _ = await asyncio.gather(
-                _read(process.stdout, max_bytes),
-                _read(process.stderr, MAX_ERROR_BYTES, keep=True),
-                _feed(process, stdin),
-            )
-            if out is None:
-                raise GitTooLarge(arguments, -1, f"more than {max_bytes} bytes")
-            status = await process.wait()
-    except TimeoutError:
-        raise GitTimeout(arguments, -1, f"no end within {timeout_s:.0f} s") from None
-    finally:
-        await _end(process)
-    if status != 0:
-        said = (err or b"").decode("utf-8", "replace").strip()
-        kind = GitLacksObjects if "promisor remote" in said or "lazy fetching disabled" in said else GitError
-        raise kind(arguments, status, said)
-    return out
-
-
-async def _read(stream: asyncio.StreamReader | None, limit: int, *, keep: bool = False) -> bytes | None:
-    """All of the stream; past the limit None, or with `keep` its beginning."""
-    chunks: list[bytes] = []
-    size = 0
-    while stream is not None and (chunk := await stream.read(1 << 18)):
-        size += len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-        elif not keep:
-            return None
-    return b"".join(chunks)
-
-
-async def _feed(process: asyncio.subprocess.Process, stdin: bytes | None) -> None:
-    if stdin is None or process.stdin is None:
-        return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(stdin)
-        await process.stdin.drain()
-    process.stdin.close()
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """No git, and none of the helpers it started, outlives the call."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, 9)
-        await process.wait()
+def _failure(arguments: Sequence[str], status: int, stderr: bytes) -> GitError:
+    said = stderr.decode("utf-8", "replace").strip()
+    kind = GitLacksObjects if "promisor remote" in said or "lazy fetching disabled" in said else GitError
+    return kind(arguments, status, said)

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program
 from forgeguard_app.simulator.faults import GIT
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import Repository, World
@@ -30,14 +31,16 @@ _ENV = {
 
 async def git(folder: object, *arguments: str, stdin: bytes | None = None, env: dict[str, str] | None = None) -> bytes:
     """git's output in a bare repository of the world."""
-    process = await asyncio.create_subprocess_exec(
-        "git", f"--git-dir={folder}", *arguments, env={**_ENV, **(env or {})}, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(stdin or b""), BACKEND_TIMEOUT_S)
-    if process.returncode:
-        raise RuntimeError(f"git {' '.join(arguments[:4])}: {err.decode('utf-8', 'replace')}")
-    return out
+    done = await run_program(
+        ["git", f"--git-dir={folder}", *arguments],
+        env={**_ENV, **(env or {})},
+        stdin=stdin or b"",
+        timeout_s=BACKEND_TIMEOUT_S,
+        max_bytes=MAX_BODY_BYTES,
+    )
+    if done.status:
+        raise RuntimeError(f"git {' '.join(arguments[:4])}: {done.err.decode('utf-8', 'replace')}")
+    return done.out
 
 
 async def make_folder(repository: Repository) -> None:
@@ -160,21 +163,14 @@ class GitFace:
             "CONTENT_LENGTH": str(len(body)), "REMOTE_USER": "git", "REMOTE_ADDR": "127.0.0.1",
             "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
         }  # fmt: skip
-        process = await asyncio.create_subprocess_exec(
-            "git",
-            "http-backend",
-            env=env,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        command = ["git", "http-backend"]
         try:
-            out, _ = await asyncio.wait_for(process.communicate(body), BACKEND_TIMEOUT_S)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        head, _, content = out.partition(b"\r\n\r\n")
+            done = await run_program(
+                command, env=env, stdin=body, timeout_s=BACKEND_TIMEOUT_S, max_bytes=MAX_BODY_BYTES
+            )
+        except (ProgramTimeout, OutputTooLarge) as error:
+            return web.Response(status=504, text=str(error))
+        head, _, content = done.out.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line)
         status = int(headers.pop("Status", "200").split(" ")[0])
         return web.Response(status=status, body=content, headers=headers)

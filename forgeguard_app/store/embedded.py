@@ -31,6 +31,7 @@ import asyncpg
 from forgeguard_app.errors import UserError
 
 START_TIMEOUT_S = 20.0
+INIT_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
 MAX_SOCKET_PATH = 100
 _USER = _DATABASE = "forgeguard"
@@ -151,13 +152,21 @@ def _initialise(place: _Place) -> None:
         "--no-instructions",
     ]
     command += ["--auth-local=peer", "--auth-host=reject"]
-    done = subprocess.run(
-        command, capture_output=True, timeout=120, check=False, cwd="/", env=_environment(), **_as(place)
-    )
-    if done.returncode != 0:
-        raise UserError(
-            f"PostgreSQL's initdb failed under {place.data.parent}: {done.stderr.decode('utf-8', 'replace')[-500:]}"
-        )
+    # Into a file, not a pipe: a process that initdb leaves behind cannot hold a file open against us.
+    with tempfile.TemporaryFile() as said:
+        try:
+            status = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=INIT_TIMEOUT_S, check=False, cwd="/",
+                env=_environment(), **_as(place),
+            ).returncode  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise UserError(
+                f"PostgreSQL's initdb did not end within {INIT_TIMEOUT_S:.0f} s under {place.data.parent}"
+            ) from None
+        if status != 0:
+            said.seek(max(said.tell() - 500, 0))
+            text = said.read(500).decode("utf-8", "replace")
+            raise UserError(f"PostgreSQL's initdb failed under {place.data.parent}: {text}")
     owner = pwd.getpwuid(os.geteuid()).pw_name
     (fresh / "pg_hba.conf").write_text("local all all peer map=forgeguard\n")
     (fresh / "pg_ident.conf").write_text(f"forgeguard {owner} {_USER}\n")

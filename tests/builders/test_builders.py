@@ -152,6 +152,15 @@ async def test_a_child_that_holds_the_output_open_holds_nobody_up(tmp_path: Path
         assert left(one, one.work.parent.name) == []
 
 
+async def test_a_process_that_got_away_and_holds_every_pipe_holds_nobody_up(tmp_path: Path) -> None:
+    # Without its mark it is not found again; it reads nothing of its input and keeps the output open.
+    escape = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(90)"
+    async with room(tmp_path, Kind.UNCONFINED) as one:
+        script = f'env -i PATH="$PATH" python3 -c "{escape}" & wait; exit 3'
+        outcome, _ = await run(one, script, prompt="x" * (4 << 20))
+        assert outcome == Outcome(Ended.EXITED, 3)
+
+
 async def test_a_fork_bomb_ends_with_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "MAX_PROCESSES", 60 if KIND is Kind.OWN_USER else process.MAX_PROCESSES)
     script = "f() { f | f & }; f; sleep 500" if KIND is Kind.OWN_USER else "sleep 500"

@@ -1,0 +1,231 @@
+"""Runs other programs so that every wait ends: bounds on time and output, pipes that we can close, one end for a whole process group.
+
+asyncio's own pipes are closed only when nobody holds their other end: a grandchild that inherited one keeps `wait()`
+waiting for ever, and a program whose output is no longer read never exits. Here the pipes are ours, and closing them
+depends on nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+READ_BYTES = 1 << 18
+MAX_ERROR_BYTES = 64 << 10
+GRACE_S = 1.0  # for the rest of the output after the program's own end, where a child of it holds the pipe
+END_S = 5.0  # for a killed process to be reaped
+
+
+class ProgramTimeout(Exception):
+    """The program did not end within its time, and was killed."""
+
+
+class OutputTooLarge(Exception):
+    """The program wrote more than its bound, and was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program's exit status (negative for a signal), what it wrote, and the beginning of its error output."""
+
+    status: int
+    out: bytes
+    err: bytes
+
+
+class Pipe:
+    """A pipe whose reading end is ours: `writer` is the descriptor for a child, `reader` gives what arrives."""
+
+    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport, writer: int) -> None:
+        self.reader, self._transport, self.writer = reader, transport, writer
+
+    @classmethod
+    async def open(cls) -> Pipe:
+        """Return a new pipe."""
+        read_end, write_end = os.pipe()
+        try:
+            reader = asyncio.StreamReader(limit=READ_BYTES)
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
+            )
+        except BaseException:
+            os.close(write_end)
+            raise
+        return cls(reader, transport, write_end)
+
+    def close_writer(self) -> None:
+        """Close our copy of the writing end, once the child has its own."""
+        if self.writer >= 0:
+            os.close(self.writer)
+            self.writer = -1
+
+    def close(self) -> None:
+        """Close both ends. A reader gets the end of the stream, whoever still holds the writing end."""
+        self.close_writer()
+        self._transport.close()
+
+
+class _Input:
+    """A pipe whose writing end is ours: `reader` is the descriptor for a child. What is given is written as fast as it is read."""
+
+    def __init__(self, transport: asyncio.WriteTransport, reader: int) -> None:
+        self._transport, self.reader = transport, reader
+
+    @classmethod
+    async def open(cls) -> _Input:
+        read_end, write_end = os.pipe()
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_write_pipe(
+                asyncio.Protocol, os.fdopen(write_end, "wb", buffering=0)
+            )
+        except BaseException:
+            os.close(read_end)
+            raise
+        return cls(transport, read_end)
+
+    def feed(self, data: bytes) -> None:
+        """Write all of it and then the end, without waiting for a reader."""
+        self._transport.write(data)
+        self._transport.write_eof()
+
+    def close_reader(self) -> None:
+        if self.reader >= 0:
+            os.close(self.reader)
+            self.reader = -1
+
+    def close(self) -> None:
+        """Close both ends. What nobody has read by now is dropped."""
+        self.close_reader()
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+
+class Program:
+    """A running program. `chunks` gives its standard output as it comes; `finish` waits for its end."""
+
+    def __init__(self, process: asyncio.subprocess.Process, out: Pipe, err: Pipe) -> None:
+        self._process, self._out, self._err = process, out, err
+        self._beginning = bytearray()
+        self._errors = asyncio.create_task(self._keep_errors())
+        self._ending = asyncio.create_task(self._close_after_end())
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the standard output to its end."""
+        while chunk := await self._out.reader.read(READ_BYTES):
+            yield chunk
+
+    async def finish(self) -> tuple[int, bytes]:
+        """Return the exit status and the beginning of the error output."""
+        status = await self._process.wait()
+        await self._errors
+        return status, bytes(self._beginning)
+
+    async def end(self) -> None:
+        """Leave nothing running: kill the group, close the pipes, reap the process."""
+        if self._process.returncode is None or not self._errors.done():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._out.close()
+        self._err.close()
+        for task in (self._errors, self._ending):
+            task.cancel()
+        await asyncio.gather(self._errors, self._ending, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await self._process.wait()
+
+    async def _keep_errors(self) -> None:
+        """Read the error output to its end and keep its beginning, so that the program never waits for us."""
+        while chunk := await self._err.reader.read(READ_BYTES):
+            self._beginning += chunk[: MAX_ERROR_BYTES - len(self._beginning)]
+
+    async def _close_after_end(self) -> None:
+        """End the streams a moment after the program, where a process that it left behind holds them open."""
+        await self._process.wait()
+        await asyncio.sleep(GRACE_S)
+        self._out.close()
+        self._err.close()
+
+
+@contextlib.asynccontextmanager
+async def started(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdin: bytes | None = None,
+    cwd: Path | str | None = None,
+    **options: Any,
+) -> AsyncIterator[Program]:
+    """Start a program in a session of its own. At the end of the block nothing of its group is left."""
+    async with contextlib.AsyncExitStack() as pipes:
+        out, err = await _opened(pipes, Pipe), await _opened(pipes, Pipe)
+        given = await _opened(pipes, _Input) if stdin is not None else None
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=given.reader if given is not None else asyncio.subprocess.DEVNULL,
+            stdout=out.writer,
+            stderr=err.writer,
+            env=dict(env),
+            cwd=cwd,
+            start_new_session=True,
+            **options,
+        )
+        out.close_writer()
+        err.close_writer()
+        program = Program(process, out, err)
+        if given is not None and stdin is not None:
+            given.close_reader()
+            given.feed(stdin)
+        try:
+            yield program
+        finally:
+            await asyncio.shield(program.end())
+
+
+P = TypeVar("P", Pipe, _Input)
+
+
+async def _opened(pipes: contextlib.AsyncExitStack, kind: type[P]) -> P:
+    pipe = await kind.open()
+    pipes.callback(pipe.close)
+    return pipe
+
+
+async def run_program(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    timeout_s: float,
+    max_bytes: int,
+    stdin: bytes | None = None,
+    cwd: Path | str | None = None,
+    **options: Any,
+) -> Finished:
+    """Run a program to its end and return what it wrote.
+
+    Raises:
+        ProgramTimeout: it did not end within `timeout_s`.
+        OutputTooLarge: its standard output is larger than `max_bytes`.
+    """
+    async with started(command, env=env, stdin=stdin, cwd=cwd, **options) as program:
+        out: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(timeout_s):
+                async for chunk in program.chunks():
+                    size += len(chunk)
+                    if size > max_bytes:
+                        raise OutputTooLarge(f"more than {max_bytes} bytes")
+                    out.append(chunk)
+                status, err = await program.finish()
+        except TimeoutError:
+            raise ProgramTimeout(f"no end within {timeout_s:.0f} s") from None
+    return Finished(status, b"".join(out), err)
