@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import structlog
-
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.front import Front, Keys
+from forgeguard_app.flows.setup_stops import already_set_up, not_this_browser
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.app_manifest import (
     KINDS,
@@ -18,31 +17,23 @@ from forgeguard_app.github.app_manifest import (
     is_reachable,
     make_manifest,
     registration_url,
-    trade_manifest_code,
 )
-from forgeguard_app.github.client import Refused
 from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.store.credentials import (
+    Outcome,
     SealedApp,
+    Try,
     claim_link,
     find_app,
     find_link,
-    insert_app,
     renew_link,
-    set_choice,
-    take_choice,
+    set_tries,
 )
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.vault import digest, new_secret, same
 
 DOTCOM, DOTCOM_API = "https://github.com", "https://api.github.com"
 MAX_ADDRESS_CHARS = 300
-NOT_THIS_BROWSER = "This link was opened in another browser, was replaced by a newer one, or the App exists already. The server's log has the present link."
-log = structlog.get_logger()
-
-
-class SetupRefused(UserError):
-    """Set-up does not go on; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +82,33 @@ async def offer_setup(pool: Pool) -> str:
 
 
 async def open_setup(front: Front, token: str, browser: str) -> str:
-    """The secret by which this browser is known from here on.
+    """Return the secret by which this browser is known from here on.
 
     Raises:
-        SetupRefused: the link is not this browser's.
+        SetupStopped: the link is not this browser's, or the App exists.
     """
     async with front.pool.acquire() as connection:
         link = await find_link(connection)
-        if link is None or front.app.exists:
-            raise SetupRefused(NOT_THIS_BROWSER)
+        if front.app.exists or await find_app(connection) is not None:
+            raise already_set_up(front.github_url)
+        if link is None:
+            raise not_this_browser()
         if browser and link.browser_hash is not None and same(link.browser_hash, digest(browser)):
             return browser
         fresh = new_secret()
         if not token or not await claim_link(connection, digest(token), digest(fresh)):
-            raise SetupRefused(NOT_THIS_BROWSER)
+            raise not_this_browser()
     return fresh
+
+
+async def find_made(front: Front, browser: str) -> Credentials | None:
+    """Return the App where set-up made it in this browser; None for any other browser."""
+    async with front.pool.acquire() as connection:
+        link = await find_link(connection)
+    ours = link is not None and link.browser_hash is not None and same(link.browser_hash, digest(browser))
+    if link is None or not ours or not any(one.outcome is Outcome.MADE for one in link.tries):
+        return None
+    return await read_credentials(front.pool, front.keys)
 
 
 def problems_of(choice: Choice) -> dict[str, str]:
@@ -144,48 +147,20 @@ def _is_address(text: str) -> bool:
 
 
 async def begin_setup(front: Front, browser: str, choice: Choice) -> Departure:
-    """The way to GitHub's page, with a state that comes back.
+    """Return the way to GitHub's page, with a state that comes back.
 
     Raises:
-        SetupRefused: the browser is not the one that opened the link.
+        SetupStopped: the browser is not the one that opened the link.
     """
     state = new_secret()
-    asked = {"github_url": choice.github_url, "public_url": choice.public_url}
-    async with front.pool.acquire() as connection:
-        if not await set_choice(connection, digest(browser), digest(state), asked):
-            raise SetupRefused(NOT_THIS_BROWSER)
+    begun = Try(digest(state), choice.github_url, choice.public_url, choice.organization)
+    async with front.pool.acquire() as connection, connection.transaction():
+        link = await find_link(connection, lock=True)
+        if link is None or link.browser_hash is None or not same(link.browser_hash, digest(browser)):
+            raise not_this_browser()
+        await set_tries(connection, [*link.tries, begun])
     address = registration_url(choice.github_url, choice.organization or None, state)
     return Departure(address, make_manifest(choice.name.strip(), choice.public_url, choice.kind, front.address))
-
-
-async def finish_setup(front: Front, browser: str, state: str, code: str) -> Credentials:
-    """The code is traded for the App, which is kept before anything else happens, and taken up by the running server.
-
-    Raises:
-        SetupRefused: the state is not the one that was sent, or GitHub refuses the code.
-        Temporary: GitHub cannot be asked just now; the link in the log begins anew.
-    """
-    async with front.pool.acquire() as connection:
-        choice = await take_choice(connection, digest(browser), digest(state)) if browser and state else None
-    if choice is None:
-        raise SetupRefused(
-            "This answer is not to what this browser asked, or it came before. Open the link from the log again."
-        )
-    api_url = api_of(choice["github_url"], front)
-    try:
-        made = await trade_manifest_code(front.client.elsewhere(api_url), code)
-    except Refused:
-        raise SetupRefused(
-            "GitHub does not accept the code: it is used or an hour old. Create the App once more."
-        ) from None
-    kept = _sealed(front.keys, made, choice["github_url"], api_url, choice["public_url"])
-    async with front.pool.acquire() as connection, connection.transaction():
-        if not await insert_app(connection, kept):
-            raise SetupRefused("Another App was made meanwhile. This one is not used: delete it in GitHub's settings.")
-    log.info("setup.done", app_id=made.app_id, slug=made.slug)
-    credentials = opened(front.keys, kept)
-    take_up(front, credentials)
-    return credentials
 
 
 def api_of(github_url: str, front: Front) -> str:
@@ -196,7 +171,7 @@ def api_of(github_url: str, front: Front) -> str:
 
 
 def take_up(front: Front, credentials: Credentials) -> None:
-    """The running server is the App from here on."""
+    """Make the running server the App from here on."""
     app = front.app
     app.client = app.client.elsewhere(credentials.github_api_url)
     app.github_url, app.address, app.slug = credentials.github_url, credentials.public_url, credentials.slug
@@ -233,7 +208,7 @@ def opened(keys: Keys, kept: SealedApp) -> Credentials:
     )  # fmt: skip
 
 
-def _sealed(keys: Keys, made: MadeApp, github_url: str, api_url: str, public_url: str) -> SealedApp:
+def seal_app(keys: Keys, made: MadeApp, github_url: str, api_url: str, public_url: str) -> SealedApp:
     seal = keys.credentials.seal
     return SealedApp(
         made.app_id, made.slug, made.html_url, made.client_id, seal(made.client_secret), seal(made.private_key),

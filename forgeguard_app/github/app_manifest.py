@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from forgeguard_app.github.client import Broken, Client
+from forgeguard_app.github.client import Broken, Client, Refused
 from forgeguard_app.github.permissions import BUILDER_PERMISSIONS, EVENTS, PERMISSIONS
 
 KINDS: Mapping[str, Mapping[str, str]] = {"guard": PERMISSIONS, "builder": BUILDER_PERMISSIONS}
@@ -67,6 +67,17 @@ def registration_url(github_url: str, organization: str | None, state: str) -> s
     return f"{github_url}{owner}/settings/apps/new?{urlencode({'state': state})}"
 
 
+def apps_url(github_url: str, organization: str = "", slug: str = "") -> str:
+    """Return where the owner of an App changes or deletes it."""
+    owner = f"/organizations/{quote(organization)}" if organization else ""
+    return f"{github_url}{owner}/settings/apps{'/' + quote(slug) if slug else ''}"
+
+
+def is_code(text: str) -> bool:
+    """Whether GitHub could have sent the text as a code."""
+    return _CODE.match(text) is not None
+
+
 def is_login(text: str) -> bool:
     """Whether an account can be named so."""
     return _LOGIN.match(text) is not None
@@ -92,8 +103,8 @@ async def trade_manifest_code(client: Client, code: str) -> MadeApp:
         Refused: the code is wrong, used or expired.
         Limited, Broken: as Client.ask; whether the code is used is unknown then.
     """
-    if not _CODE.match(code):
-        raise Broken("GitHub's code is none", answered=True)
+    if not is_code(code):
+        raise Refused(404, "the code is not one of GitHub's")
     answer = await client.ask("POST", f"/app-manifests/{code}/conversions")
     try:
         made = MadeApp(
@@ -102,4 +113,6 @@ async def trade_manifest_code(client: Client, code: str) -> MadeApp:
         )  # fmt: skip
     except (KeyError, TypeError, ValueError):
         raise Broken("GitHub's answer is not an App", answered=True) from None
+    if not made.webhook_secret or not made.private_key or not made.client_secret:
+        raise Broken("GitHub's answer lacks one of the App's secrets", answered=True)
     return made

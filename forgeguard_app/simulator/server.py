@@ -29,6 +29,7 @@ class SimulatedGitHub:
         self.address = ""
         self.shapes = Shapes(self.world, "")
         self.people = People(self.world)
+        self.pages = AppPages(self.world, self.shapes, self.people, self.webhooks)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -40,10 +41,9 @@ class SimulatedGitHub:
         app = web.Application(client_max_size=64 << 20)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         git_face = GitFace(self.world, self.shapes, self.pushed)
-        pages = AppPages(self.world, self.shapes, self.people, self.webhooks)
-        users = UserRoutes(self.world, self.shapes, self.people, pages)
+        users = UserRoutes(self.world, self.shapes, self.people, self.pages)
         app.router.add_routes(RestFace(self.world, self.shapes, self.webhooks, users).routes())
-        app.router.add_routes(pages.routes())
+        app.router.add_routes(self.pages.routes())
         app.router.add_post("/login/oauth/access_token", users.trade_code)
         app.router.add_route("*", r"/{owner}/{repo}.git/{tail:.*}", git_face.handle)
         await self._runner.setup()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
 
 from forgeguard_app.store.pool import Connection
+
+MAX_TRIES = 5  # of one link: older tabs of the same browser still lead to an App
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ async def find_app(connection: Connection) -> SealedApp | None:
 
 
 async def insert_app(connection: Connection, app: SealedApp) -> bool:
-    """Keeps the App and ends set-up; False where there is one already. Wants a transaction."""
+    """Store the App; False where there is one already. The caller owns the transaction."""
     found = await connection.fetchval(
         f"INSERT INTO app_credentials ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"  # noqa: S608
         " ON CONFLICT ((true)) DO NOTHING RETURNING id",
@@ -54,19 +56,45 @@ async def insert_app(connection: Connection, app: SealedApp) -> bool:
         app.github_api_url,
         app.public_url,
     )
-    await connection.execute("DELETE FROM setup_links")
     return found is not None
+
+
+class Outcome(Enum):
+    """What became of one try at GitHub."""
+
+    AWAITED = "awaited"  # nothing came back yet, or GitHub could not be asked
+    TAKEN = "taken"  # a code is being traded
+    REFUSED = "refused"  # GitHub did not accept the code
+    MADE = "made"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One way to GitHub that the link's browser took: what it asked for, and what came back."""
+
+    state_hash: str
+    github_url: str
+    public_url: str
+    organization: str
+    outcome: Outcome = Outcome.AWAITED
+    code_hash: str = ""  # of the code that came back last
+    taken_at: float = 0.0  # by the database's clock, in seconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)
 class SetupLink:
-    """The link's state: what it may be opened with, who opened it, and what was asked of GitHub."""
+    """The link's state: what it may be opened with, who opened it, and the newest tries."""
 
-    id: UUID
     token_hash: str
     browser_hash: str | None
-    state_hash: str | None
-    choice: dict[str, Any] | None
+    tries: tuple[Try, ...]
+    now: float  # by the database's clock
+
+
+_FIND_LINK = (
+    "SELECT token_hash, browser_hash, choice, extract(epoch FROM clock_timestamp())::float8 AS now FROM setup_links"
+)
+_LOCK_LINK = f"{_FIND_LINK} FOR UPDATE"
 
 
 async def renew_link(connection: Connection, token_hash: str) -> None:
@@ -81,10 +109,14 @@ async def renew_link(connection: Connection, token_hash: str) -> None:
     )
 
 
-async def find_link(connection: Connection) -> SetupLink | None:
-    """The link, unless the App exists."""
-    row = await connection.fetchrow("SELECT id, token_hash, browser_hash, state_hash, choice FROM setup_links")
-    return None if row is None else SetupLink(**{**row, "choice": json.loads(row["choice"]) if row["choice"] else None})
+async def find_link(connection: Connection, *, lock: bool = False) -> SetupLink | None:
+    """Return the link; it stays after the App was made, so that its browser sees what became of it."""
+    row = await connection.fetchrow(_LOCK_LINK if lock else _FIND_LINK)
+    if row is None:
+        return None
+    kept = json.loads(row["choice"]).get("tries", []) if row["choice"] else []
+    tries = tuple(Try(**{**one, "outcome": Outcome(one["outcome"])}) for one in kept)
+    return SetupLink(row["token_hash"], row["browser_hash"], tries, row["now"])
 
 
 async def claim_link(connection: Connection, token_hash: str, browser_hash: str) -> bool:
@@ -97,25 +129,18 @@ async def claim_link(connection: Connection, token_hash: str, browser_hash: str)
     return found is not None
 
 
-async def set_choice(connection: Connection, browser_hash: str, state_hash: str, choice: dict[str, Any]) -> bool:
-    """What was asked of GitHub, and the state that it is to send back."""
-    found = await connection.fetchval(
-        "UPDATE setup_links SET state_hash = $2, choice = $3::jsonb WHERE browser_hash = $1 RETURNING id",
-        browser_hash,
-        state_hash,
-        json.dumps(choice),
+async def set_tries(connection: Connection, tries: Sequence[Try]) -> None:
+    """Store the newest tries of the link, which the caller has locked."""
+    kept = [asdict(one) | {"outcome": one.outcome.value} for one in tries[-MAX_TRIES:]]
+    await connection.execute(
+        "UPDATE setup_links SET state_hash = $1, choice = $2::jsonb",
+        kept[-1]["state_hash"] if kept else None,
+        json.dumps({"tries": kept}),
     )
-    return found is not None
 
 
-async def take_choice(connection: Connection, browser_hash: str, state_hash: str) -> dict[str, Any] | None:
-    """What was asked, for the state that came back; it holds once."""
-    row = await connection.fetchrow(
-        """
-        UPDATE setup_links n SET state_hash = NULL FROM (SELECT id, choice FROM setup_links FOR UPDATE) o
-        WHERE n.id = o.id AND n.browser_hash = $1 AND n.state_hash = $2 RETURNING o.choice
-        """,
-        browser_hash,
-        state_hash,
-    )
-    return None if row is None or row["choice"] is None else json.loads(row["choice"])
+async def set_try(connection: Connection, changed: Try) -> None:
+    """Store what became of one try; nothing where the link was renewed meanwhile."""
+    link = await find_link(connection, lock=True)
+    if link is not None:
+        await set_tries(connection, [changed if one.state_hash == changed.state_hash else one for one in link.tries])

@@ -7,22 +7,29 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from forgeguard_app.flows.finish_setup import finish_setup
 from forgeguard_app.flows.know_access import refresh_access
-from forgeguard_app.flows.set_up_app import Choice, begin_setup, finish_setup, open_setup, problems_of
+from forgeguard_app.flows.set_up_app import Choice, Credentials, begin_setup, find_made, open_setup, problems_of
+from forgeguard_app.flows.setup_stops import SetupStopped
 from forgeguard_app.github.app_manifest import is_reachable
 from forgeguard_app.store.users import forget_own_access
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
-from forgeguard_app.web.session import SETUP, cookie_name, drop_cookie, get_person, refuse_foreign, set_cookie
+from forgeguard_app.web.session import SETUP, cookie_name, get_person, refuse_foreign, set_cookie
 
 SETUP_S = 86_400
 MAX_GIVEN_CHARS = 500
+RETRY_AFTER_S = 5
 
 
 async def show_setup(request: web.Request) -> web.StreamResponse:
-    """Opened with the one-time link: the choice of what is to be made."""
-    front = request.app[FRONT]
-    browser = await open_setup(front, request.query.get("token", "")[:MAX_GIVEN_CHARS], _browser(request))
+    """Show what is to be made, for the browser that opened the one-time link; afterwards the App that it made."""
+    front, given = request.app[FRONT], request.query.get("token", "")[:MAX_GIVEN_CHARS]
+    try:
+        browser = await open_setup(front, given, _browser(request))
+    except SetupStopped as stop:
+        made = None if given else await find_made(front, _browser(request))
+        return await _stopped(request, stop) if made is None else await _done(request, made)
     if "token" in request.query:  # the secret leaves the address bar
         response: web.StreamResponse = see_other("/setup")
     else:
@@ -37,7 +44,10 @@ async def choose(request: web.Request) -> web.StreamResponse:
     """The choice is made: the form that leads to GitHub, or what is wrong with the choice."""
     refuse_foreign(request)
     front = request.app[FRONT]
-    browser = await open_setup(front, "", _browser(request))
+    try:
+        browser = await open_setup(front, "", _browser(request))
+    except SetupStopped as stop:
+        return await _stopped(request, stop)
     form = {
         name: value.strip()[:MAX_GIVEN_CHARS]
         for name, value in (await request.post()).items()
@@ -65,12 +75,23 @@ async def choose(request: web.Request) -> web.StreamResponse:
 
 
 async def setup_callback(request: web.Request) -> web.StreamResponse:
-    """Back from GitHub: the App exists."""
+    """Show the App that GitHub's answer stands for, however often the answer is opened, or why there is none."""
     front, given = request.app[FRONT], request.query
     state, code = given.get("state", "")[:MAX_GIVEN_CHARS], given.get("code", "")[:MAX_GIVEN_CHARS]
-    credentials = await finish_setup(front, _browser(request), state, code)
-    response = await page(request, "setup_done.html", credentials=credentials)
-    drop_cookie(front, response, SETUP)
+    try:
+        return await _done(request, await finish_setup(front, _browser(request), state, code))
+    except SetupStopped as stop:
+        return await _stopped(request, stop)
+
+
+async def _done(request: web.Request, credentials: Credentials) -> web.StreamResponse:
+    return await page(request, "setup_done.html", credentials=credentials)
+
+
+async def _stopped(request: web.Request, stop: SetupStopped) -> web.StreamResponse:
+    response = await page(request, "setup_stopped.html", status=503 if stop.passing else 400, stop=stop)
+    if stop.passing:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
 
@@ -87,4 +108,8 @@ async def installed(request: web.Request) -> web.StreamResponse:
 
 
 def _browser(request: web.Request) -> str:
-    return request.cookies.get(cookie_name(request.app[FRONT], SETUP), "")[:MAX_GIVEN_CHARS]
+    # The cookie has one name over HTTP and another over HTTPS, and the App's address may differ from where set-up began.
+    for name in (cookie_name(request.app[FRONT], SETUP), SETUP, f"__Host-{SETUP}"):
+        if name in request.cookies:
+            return request.cookies[name][:MAX_GIVEN_CHARS]
+    return ""
