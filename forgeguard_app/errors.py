@@ -2,7 +2,14 @@
 
 
 class UserError(Exception):
-    """Something the person can mend; its text is shown to them as it is."""
+    """An error that the person can fix; its text is shown to them as it is.
+
+    `field` names the form field that it is about, empty where it is about none.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Temporary(Exception):

@@ -11,12 +11,14 @@ from forgeguard_app.flows.receive_delivery import PRIORITIES
 from forgeguard_app.flows.wanted_runs import run_again
 from forgeguard_app.github.events import clean_text
 from forgeguard_app.store.allowances import (
+    RESTORABLE_DAYS,
     Allowance,
     NewAllowance,
     end_allowance,
     end_expired,
     insert_allowance,
     list_heads_with,
+    reopen_allowance,
 )
 from forgeguard_app.store.audits import Run, find_run, insert_run
 from forgeguard_app.store.changes import notify_change
@@ -48,9 +50,9 @@ async def allow_finding(pool: Pool, person: Person, run: Run, wish: Wish) -> All
     """
     reason = clean_text(wish.reason.strip(), MAX_REASON_CHARS) or ""
     if not reason:
-        raise UserError("Say why it is allowed: whoever reads it in a year will ask.")
+        raise UserError("Say why it is allowed: somebody who reads it in a year will ask.", field="reason")
     if wish.days is not None and not 1 <= wish.days <= MAX_DAYS:
-        raise UserError(f"An allowance holds for 1 to {MAX_DAYS} days, or without an end.")
+        raise UserError(f"An allowance holds for 1 to {MAX_DAYS} days, or without an end.", field="days")
     async with pool.acquire() as connection, connection.transaction():
         await lock_repo(connection, run.repo_id)
         finding = await find_finding(connection, run.id, wish.check_code, wish.fingerprint)
@@ -71,6 +73,22 @@ async def disallow(pool: Pool, allowance: Allowance) -> None:
         await lock_repo(connection, allowance.repo_id)
         if await end_allowance(connection, allowance.id):
             await _judge_again(connection, allowance)
+
+
+async def restore_allowance(pool: Pool, allowance: Allowance) -> None:
+    """Put an allowance that somebody ended lately into force again.
+
+    Raises:
+        UserError: it is too late, or the finding was allowed again meanwhile.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, allowance.repo_id)
+        if not await reopen_allowance(connection, allowance.id):
+            raise UserError(
+                f"This allowance cannot be restored: it ended more than {RESTORABLE_DAYS} days ago, its time is over, "
+                "or the finding was allowed again meanwhile."
+            )
+        await _judge_again(connection, allowance)
 
 
 async def end_expired_allowances(pool: Pool) -> int:

@@ -27,6 +27,8 @@ class Keys:
         self.notices = Signer(kept, "notices")
         self.tokens = Sealer(kept, "tokens")
         self.sign_in = Sealer(kept, "sign-in")
+        self.forms_kept = Sealer(kept, "kept-forms")
+        self.fresh_tokens = Sealer(kept, "fresh-tokens")
         self.credentials = Sealer(kept, "credentials")
 
     def __repr__(self) -> str:

@@ -13,10 +13,11 @@ from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.projects import (
     Project,
     count_projects,
-    delete_project,
     find_project,
     insert_project,
+    restore_deleted,
     set_project,
+    set_project_deleted,
     set_project_repo,
     set_project_status,
 )
@@ -47,9 +48,9 @@ def described(name: str, description: str) -> Description:
     """
     name = clean_text(" ".join(name.split()), MAX_NAME_CHARS + 1) or ""
     if not 1 <= len(name) <= MAX_NAME_CHARS:
-        raise UserError(f"A project has a name of 1 to {MAX_NAME_CHARS} characters.")
+        raise UserError(f"A project has a name of 1 to {MAX_NAME_CHARS} characters.", field="name")
     if len(description) > MAX_DESCRIPTION_CHARS:
-        raise UserError(f"A description has at most {MAX_DESCRIPTION_CHARS:,} characters.")
+        raise UserError(f"A description has at most {MAX_DESCRIPTION_CHARS:,} characters.", field="description")
     return Description(name, clean_text(description.strip(), MAX_DESCRIPTION_CHARS) or None)
 
 
@@ -82,10 +83,34 @@ async def link_project(pool: Pool, project_id: UUID, repo: Repo | None) -> None:
 
 
 async def remove_project(pool: Pool, project_id: UUID) -> None:
-    """The project goes, with its contracts and builds; its repository stays as it is."""
+    """Delete the project with its contracts and builds; its maker can restore it for some days, its repository stays."""
     async with pool.acquire() as connection, connection.transaction():
         await moved(connection, project_id, Move.DELETE)
-        await delete_project(connection, project_id)
+        await set_project_deleted(connection, project_id)
+
+
+def confirm_deletion(project: Project, typed: str) -> None:
+    """Check that the person typed the name of the project that they want to delete.
+
+    Raises:
+        UserError: it is another name.
+    """
+    if " ".join(typed.split()) != project.name:
+        raise UserError(f"To delete the project, type its name: {project.name}", field="confirmation")
+
+
+async def restore_project(pool: Pool, person: Person, project_id: UUID) -> None:
+    """Bring back a project that its maker deleted within the last days.
+
+    Raises:
+        ProjectGone: it is not kept any more, or it is not theirs.
+        UserError: the person has too many.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        if await count_projects(connection, person.user_id) >= MAX_PROJECTS:
+            raise UserError(f"You have {MAX_PROJECTS} projects, which is the most; delete one first.")
+        if not await restore_deleted(connection, person.user_id, project_id):
+            raise ProjectGone("There is no such deleted project of yours, or it is not kept any more.")
 
 
 async def moved(connection: Connection, project_id: UUID, move: Move) -> Project:

@@ -33,11 +33,11 @@ async def make_token(pool: Pool, user_id: UUID, name: str, scope: str, days: int
     """
     name = clean_text(name.strip(), MAX_NAME_CHARS) or ""
     if not name:
-        raise UserError("Give the token a name, so that you know it again.")
+        raise UserError("Give the token a name, so that you know it again.", field="name")
     if scope not in SCOPES:
-        raise UserError("A token may read, or read and write: its scope is `read` or `write`.")
+        raise UserError("A token may read, or read and write: choose “read” or “read and write”.", field="scope")
     if not 1 <= days <= MAX_DAYS:
-        raise UserError(f"A token holds for 1 to {MAX_DAYS} days.")
+        raise UserError(f"A token holds for 1 to {MAX_DAYS} days.", field="days")
     value = PREFIX + new_secret()
     async with pool.acquire() as connection:
         token = await insert_token(connection, user_id, name, digest(value), scope, days)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
 
 MAX_LISTED = 5_000
 MAX_HEADS = 100  # judged again at once
+RESTORABLE_DAYS = 7  # how long an ended allowance can be restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Allowance:
     created_at: datetime
     expires_at: datetime | None
     ended_at: datetime | None
+
+    def is_restorable(self, now: datetime) -> bool:
+        """Return whether somebody ended it so lately that it can be restored."""
+        is_over = self.expires_at is not None and self.expires_at <= now
+        return self.ended_at is not None and not is_over and now - self.ended_at < timedelta(days=RESTORABLE_DAYS)
 
 
 _COLUMNS = "id, repo_id, check_code, fingerprint, rule, path, reason, github_login, created_at, expires_at, ended_at"
@@ -113,6 +119,22 @@ async def end_allowance(connection: Connection, allowance_id: UUID) -> bool:
     """It holds no more; False where it held no more before."""
     found = await connection.fetchval(
         "UPDATE allowances SET ended_at = now() WHERE id = $1 AND ended_at IS NULL RETURNING id", allowance_id
+    )
+    return found is not None
+
+
+async def reopen_allowance(connection: Connection, allowance_id: UUID) -> bool:
+    """Put an allowance that was ended lately into force again; False where it is too late or another one is in force."""
+    found = await connection.fetchval(
+        """
+        UPDATE allowances a SET ended_at = NULL
+        WHERE id = $1 AND ended_at > now() - make_interval(days => $2) AND (expires_at IS NULL OR expires_at > now())
+            AND NOT EXISTS (SELECT 1 FROM allowances o WHERE o.repo_id = a.repo_id AND o.check_code = a.check_code
+                AND o.fingerprint = a.fingerprint AND o.ended_at IS NULL)
+        RETURNING id
+        """,
+        allowance_id,
+        RESTORABLE_DAYS,
     )
     return found is not None
 

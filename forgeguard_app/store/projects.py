@@ -11,6 +11,8 @@ from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
 
+DELETED_DAYS = 7  # how long a deleted project can be restored
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -56,13 +58,15 @@ async def insert_project(
 
 async def count_projects(connection: Connection, user_id: UUID) -> int:
     """How many the person has made."""
-    number: int = await connection.fetchval("SELECT count(*) FROM projects WHERE user_id = $1", user_id)
+    number: int = await connection.fetchval(
+        "SELECT count(*) FROM projects WHERE user_id = $1 AND deleted_at IS NULL", user_id
+    )
     return number
 
 
 async def find_project(connection: Connection, project_id: UUID, *, lock: bool = False) -> Project | None:
     """The project; with `lock` held against all others until the transaction ends."""
-    query = f"{_SELECT} WHERE p.id = $1" + (" FOR NO KEY UPDATE OF p" if lock else "")
+    query = f"{_SELECT} WHERE p.id = $1 AND p.deleted_at IS NULL" + (" FOR NO KEY UPDATE OF p" if lock else "")
     row = await connection.fetchrow(query, project_id)
     return None if row is None else _project(row)
 
@@ -73,7 +77,7 @@ async def list_projects(
     """Those that the person made, and those of repositories into which GitHub lets them; the newest first."""
     rows = await connection.fetch(
         f"""
-        {_SELECT} WHERE (p.user_id = $1 OR EXISTS (
+        {_SELECT} WHERE p.deleted_at IS NULL AND (p.user_id = $1 OR EXISTS (
                 SELECT 1 FROM repo_access a WHERE a.user_id = $1 AND a.github_repo_id = r.github_repo_id))
             AND ($2::timestamptz IS NULL OR (p.created_at, p.id) < ($2, $3::uuid))
         ORDER BY p.created_at DESC, p.id DESC LIMIT $4
@@ -115,9 +119,52 @@ async def set_questionnaire(connection: Connection, project_id: UUID, state: Map
     )
 
 
-async def delete_project(connection: Connection, project_id: UUID) -> None:
-    """The project with its contracts and builds."""
-    await connection.execute("DELETE FROM projects WHERE id = $1", project_id)
+async def set_project_deleted(connection: Connection, project_id: UUID) -> None:
+    """Hide the project from everybody; it is kept for some days."""
+    await connection.execute("UPDATE projects SET deleted_at = now(), updated_at = now() WHERE id = $1", project_id)
+
+
+async def restore_deleted(connection: Connection, user_id: UUID, project_id: UUID) -> bool:
+    """Bring a deleted project of the person back; False where it is not kept."""
+    found = await connection.fetchval(
+        """
+        UPDATE projects SET deleted_at = NULL, updated_at = now()
+        WHERE id = $1 AND user_id = $2 AND deleted_at > now() - make_interval(days => $3) RETURNING id
+        """,
+        project_id,
+        user_id,
+        DELETED_DAYS,
+    )
+    return found is not None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedProject:
+    """A project that its maker can restore until `kept_until`."""
+
+    id: UUID
+    name: str
+    deleted_at: datetime
+    kept_until: datetime
+
+
+async def list_deleted(connection: Connection, user_id: UUID, most: int) -> list[DeletedProject]:
+    """Return the person's deleted projects that are kept, the newest deletion first."""
+    rows = await connection.fetch(
+        """
+        SELECT id, name, deleted_at, deleted_at + make_interval(days => $2) AS kept_until FROM projects
+        WHERE user_id = $1 AND deleted_at > now() - make_interval(days => $2) ORDER BY deleted_at DESC LIMIT $3
+        """,
+        user_id,
+        DELETED_DAYS,
+        most,
+    )
+    return [DeletedProject(**row) for row in rows]
+
+
+async def delete_old_projects(connection: Connection) -> None:
+    """Delete the projects that cannot be restored any more, with their contracts and builds."""
+    await connection.execute("DELETE FROM projects WHERE deleted_at < now() - make_interval(days => $1)", DELETED_DAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +182,7 @@ async def find_boundaries_of(connection: Connection, repo_id: UUID) -> JudgingCo
         """
         SELECT p.id AS project_id, p.name, c.content FROM projects p
         JOIN project_contracts c ON c.project_id = p.id AND c.contract_type = 'boundaries'
-        WHERE p.repo_id = $1 ORDER BY p.created_at, p.id LIMIT 1
+        WHERE p.repo_id = $1 AND p.deleted_at IS NULL ORDER BY p.created_at, p.id LIMIT 1
         """,
         repo_id,
     )

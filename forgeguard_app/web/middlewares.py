@@ -12,10 +12,24 @@ from aiohttp import web
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.know_access import SignedOut
 from forgeguard_app.store.pool import AWAY
+from forgeguard_app.web.interrupted import answer_away, answer_interrupted, answer_refused
 from forgeguard_app.web.keys import FRONT, REQUEST_ID
 from forgeguard_app.web.problems import problem
 from forgeguard_app.web.render import page, see_other
-from forgeguard_app.web.session import PERSON, SESSION, drop_cookie, find_person, sign_in_link
+from forgeguard_app.web.session import (
+    PERSON,
+    SENT,
+    SESSION,
+    SIGNED_OUT,
+    UNKNOWN,
+    Interrupted,
+    Sent,
+    drop_cookie,
+    find_person,
+    is_script,
+    read_sent,
+    sign_in_link,
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RETRY_AFTER_S = 5
@@ -60,23 +74,27 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
         return await handler(request)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
-            return see_other(error.headers.get("Location", "/"))
+            return _elsewhere(request, error.headers.get("Location", "/"))
         plain = error.reason == HTTPStatus(error.status).phrase
         said = _IN_WORDS.get(error.status, error.reason) if plain else error.reason
         wrong = await _wrong(request, error.status, said, request_id)
         if "Allow" in error.headers:
             wrong.headers["Allow"] = error.headers["Allow"]
         return wrong
+    except Interrupted as error:
+        return await answer_interrupted(request, error.sent)
     except SignedOut:
         return await _signed_out(request, request_id)
+    except UserError as error:
+        if SENT in request and _is_page(request) and not is_script(request):
+            return await answer_refused(request, request[SENT], error)
+        return await _wrong(request, HTTPStatus.BAD_REQUEST, str(error), request_id)
     except Exception as error:
         return await _wrong(request, *_meaning(error, request_id), request_id)
 
 
 def _meaning(error: Exception, request_id: str) -> tuple[int, str]:
     """The status, and what is said; nothing of the error itself unless it was written for people."""
-    if isinstance(error, UserError):
-        return 400, str(error)
     if isinstance(error, Temporary):
         log.warning("request.temporary", reason=str(error)[:200])
         return 503, "GitHub cannot be asked just now; try again in a moment."
@@ -87,11 +105,21 @@ def _meaning(error: Exception, request_id: str) -> tuple[int, str]:
     return 500, f"Our mistake. Tell the operator this id: {request_id}"
 
 
+def _elsewhere(request: web.Request, address: str) -> web.Response:
+    """Send the browser on; a script that would have to sign in is told, since GitHub's pages are not for scripts."""
+    if is_script(request) and address.startswith("/login?"):
+        return problem(HTTPStatus.UNAUTHORIZED, SIGNED_OUT, more={"sign_in": sign_in_link(request)})
+    return see_other(address)
+
+
 async def _signed_out(request: web.Request, request_id: str) -> web.StreamResponse:
+    request[PERSON] = None
+    if SENT in request:
+        return await answer_interrupted(request, request[SENT])
     if not _is_page(request):
         said = "GitHub takes your sign-in no more. Sign in again in the browser."
         return await _wrong(request, 401, said, request_id)
-    response = see_other(sign_in_link(request))
+    response = _elsewhere(request, sign_in_link(request))
     drop_cookie(request.app[FRONT], response, SESSION)
     return response
 
@@ -108,9 +136,28 @@ async def _wrong(request: web.Request, status: int, said: str, request_id: str) 
         try:
             await find_person(request)
         except Exception:  # what went wrong may be how we know who asks
-            request[PERSON] = None
-    title = HTTPStatus(status).phrase
-    response = await page(request, "wrong.html", status=status, title=title, said=said, request_id=request_id)
+            request[PERSON], request[UNKNOWN] = None, True
+    sent = await _sent(request) if status == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "POST" else None
+    if sent is not None:
+        response = await answer_away(request, sent)
+    else:
+        title = HTTPStatus(status).phrase
+        response = await page(
+            request, "wrong.html", status=status, title=title, said=said, request_id=request_id, retry_s=_retry_of(request, retry)
+        )  # fmt: skip
     if retry is not None:
         response.headers["Retry-After"] = str(retry)
     return response
+
+
+async def _sent(request: web.Request) -> Sent | None:
+    """Return the form that was sent, which is not lost because of us; None where it was none."""
+    try:
+        return await read_sent(request)
+    except web.HTTPException:
+        return None
+
+
+def _retry_of(request: web.Request, retry: int | None) -> int | None:
+    """Return after how many seconds the page loads itself again; None where that would do something twice."""
+    return retry if request.method == "GET" else None

@@ -18,10 +18,14 @@ def problem(
     retry_after_s: int | None = None,
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """An application/problem+json answer; `detail` is ours and says what to do, `errors` name each place."""
+    """An application/problem+json answer; `detail` is ours and says what to do, `errors` name each place.
+
+    `more` are members of our own, for our pages' scripts.
+    """
     body: dict[str, object] = {
-        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail,
+        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **(more or {}),
     }  # fmt: skip
     if errors:
         body["errors"] = [dict(error) for error in errors]

@@ -10,7 +10,7 @@ import jinja2
 from aiohttp import web
 
 from forgeguard_app.web.keys import FRONT, TEMPLATES
-from forgeguard_app.web.session import PERSON, csrf_token, find_person, sign_in_link
+from forgeguard_app.web.session import PERSON, UNKNOWN, csrf_token, find_person, sign_in_link
 
 _STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month"))
 
@@ -45,21 +45,19 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
     """The rendered page; it is the person's own and nobody keeps it."""
     front = request.app[FRONT]
     person = request[PERSON] if PERSON in request else await find_person(request)
-    text = (
-        request.app[TEMPLATES]
-        .get_template(template)
-        .render(
-            person=person,
-            csrf=csrf_token(front, person),
-            github_url=front.github_url,
-            app_slug=front.app.slug,
-            can_sign_in=front.app.oauth is not None,
-            is_operator=person is not None and person.github_id in front.operators,
-            sign_in=sign_in_link(request),
-            here=request.path,
-            **values,
-        )
-    )
+    shown: dict[str, Any] = {
+        "person": person,
+        "is_unknown": request.get(UNKNOWN, False),
+        "csrf": csrf_token(front, person),
+        "github_url": front.github_url,
+        "app_slug": front.app.slug,
+        "can_sign_in": front.app.oauth is not None,
+        "is_operator": person is not None and person.github_id in front.operators,
+        "sign_in": sign_in_link(request),
+        "here": request.path,
+        "retry_s": None,
+    }
+    text = request.app[TEMPLATES].get_template(template).render(shown | values)
     headers = {"Cache-Control": "private, no-store", "Vary": "Accept-Encoding"}
     response = web.Response(text=text, status=status, content_type="text/html", headers=headers)
     response.enable_compression()

@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode, urlsplit
+import time
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import UUID
 
 from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 
 from forgeguard_app.flows.front import Front
+from forgeguard_app.flows.keep_form import drop_form
 from forgeguard_app.flows.know_access import Person
 from forgeguard_app.store.sessions import LIFE_DAYS, find_session, find_token
 from forgeguard_app.vault import digest, new_secret
 from forgeguard_app.web.keys import FRONT
 
 PERSON: web.RequestKey[Person | None] = web.RequestKey("PERSON")
-SESSION, NOTE, SETUP = "forgeguard_session", "forgeguard_sign_in", "forgeguard_setup"
+UNKNOWN: web.RequestKey[bool] = web.RequestKey("UNKNOWN")  # whether it cannot be told who asks, as without a database
+SESSION, NOTE, SETUP, KEPT_FORMS = "forgeguard_session", "forgeguard_sign_in", "forgeguard_setup", "forgeguard_forms"
 MAX_RETURN_CHARS = 500
-_CSRF = "csrf"
+MADE_FOR_S = 30 * 86_400  # how long a form proves for whom it was rendered, as long as a session lasts
+SIGNED_OUT = "You are signed out. Sign in again; what you wrote is still on this page."
+_CSRF, KEPT = "csrf", "kept_form"
+_LINK_KEYS = ("signature", "expires")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A form as it was sent, without its token.
+
+    `user_id` is the person for whom the form was rendered, None where its token does not prove it.
+    `kept_id` is the kept form that it repeats.
+    """
+
+    fields: tuple[tuple[str, str], ...]
+    user_id: UUID | None
+    token: str
+    kept_id: UUID | None
+
+
+SENT: web.RequestKey[Sent] = web.RequestKey("SENT")
+
+
+class Interrupted(Exception):
+    """A form that cannot be accepted as it is: its session ended, or its page is too old."""
+
+    def __init__(self, sent: Sent) -> None:
+        super().__init__("a form without its session")
+        self.sent = sent
 
 
 def cookie_name(front: Front, name: str) -> str:
@@ -92,9 +125,29 @@ async def get_person(request: web.Request) -> Person:
 
 
 def sign_in_link(request: web.Request) -> str:
-    """The way to sign in and back to this page."""
-    back = request.path_qs if request.method == "GET" and len(request.path_qs) < MAX_RETURN_CHARS else "/"
-    return "/login?" + urlencode({"return_to": back})
+    """Return the address of the sign-in that leads back to this page, or to the page with the form that was sent."""
+    return sign_in_and_back(request.path_qs if request.method == "GET" else page_before(request))
+
+
+def sign_in_and_back(path: str) -> str:
+    """Return the address of the sign-in that leads to a path of ours."""
+    parts = urlsplit(path)
+    # A signature in the address is not needed by who is signed in, and would travel further with each redirect.
+    query = urlencode([one for one in parse_qsl(parts.query, keep_blank_values=True) if one[0] not in _LINK_KEYS])
+    back = parts.path + (f"?{query}" if query else "")
+    return "/login?" + urlencode({"return_to": back if len(back) < MAX_RETURN_CHARS else "/"})
+
+
+def page_before(request: web.Request) -> str:
+    """Return the path of our own page that the request came from; the start page where it does not say."""
+    parts = urlsplit(request.headers.get("Referer", ""))
+    own = f"{parts.scheme}://{parts.netloc}" in (request.app[FRONT].address, _origin(request))
+    return own_path(parts.path + (f"?{parts.query}" if parts.query else "")) if own else "/"
+
+
+def is_script(request: web.Request) -> bool:
+    """Return whether a script of our pages asks, which shows a problem in its page instead of another page."""
+    return "HX-Request" in request.headers or request.headers.get("X-Requested-With") == "forgeguard"
 
 
 def own_path(text: str) -> str:
@@ -106,28 +159,66 @@ def own_path(text: str) -> str:
 
 
 def csrf_token(front: Front, person: Person | None) -> str:
-    """What every form of this session carries; another one each time, since a compressed page gives away what stays the same."""
+    """What every form of this session carries; another one each time, since a compressed page gives away what stays the same.
+
+    Its first signature holds for the session, its second one proves for whom the form was rendered after the session ended.
+    """
     if person is None:
         return ""
-    nonce = new_secret()[:16]
-    return f"{nonce}.{front.keys.forms.sign(_signed(person, nonce))}"
+    nonce = f"{int(time.time()):x}-{new_secret()[:16]}"
+    user, sign = person.user_id.hex, front.keys.forms.sign
+    return f"{nonce}.{user}.{sign(_of_session(person, nonce))}.{sign(_of_person(user, nonce))}"
 
 
-def _signed(person: Person, nonce: str) -> str:
+def _of_session(person: Person, nonce: str) -> str:
     return f"{_CSRF}/{person.key}/{nonce}"
+
+
+def _of_person(user: str, nonce: str) -> str:
+    return f"made-for/{user}/{nonce}"
+
+
+def _token_holds(front: Front, person: Person, token: str) -> bool:
+    parts = token.split(".")
+    return len(parts) == 4 and front.keys.forms.holds(_of_session(person, parts[0]), parts[2])
+
+
+def _made_for(front: Front, token: str) -> UUID | None:
+    """Return the person for whom we rendered the form with this token within the last 30 days."""
+    parts = token.split(".")
+    if len(parts) != 4 or not front.keys.forms.holds(_of_person(parts[1], parts[0]), parts[3]):
+        return None
+    made_at = int(parts[0].partition("-")[0], 16)
+    return UUID(parts[1]) if time.time() - made_at < MADE_FOR_S else None
 
 
 async def read_form(request: web.Request, most_bytes: int | None = None) -> MultiDictProxy[str]:
     """The form of a signed-in person, sent from our own page; `most_bytes` where it carries more than forms do.
 
     Raises:
-        HTTPForbidden: it came from elsewhere, or carries no token of this session.
+        HTTPForbidden: it came from elsewhere.
         HTTPRequestEntityTooLarge, HTTPBadRequest: it is no form of ours.
-        HTTPSeeOther: nobody is signed in.
+        Interrupted: nobody is signed in, or the form carries no token of this session.
     """
     front = request.app[FRONT]
     refuse_foreign(request)
-    person = await get_person(request)
+    sent = await read_sent(request, most_bytes)
+    person = await find_person(request)
+    if person is None or person.scope is not None or not _token_holds(front, person, sent.token):
+        raise Interrupted(sent)
+    if sent.kept_id is not None:
+        await drop_form(front, person, sent.kept_id)
+    return MultiDictProxy(MultiDict(sent.fields))
+
+
+async def read_sent(request: web.Request, most_bytes: int | None = None) -> Sent:
+    """Return the form's fields, read once for each request; nothing is checked but its shape.
+
+    Raises:
+        HTTPRequestEntityTooLarge, HTTPBadRequest: it is no form of ours.
+    """
+    if SENT in request:
+        return request[SENT]
     if request.content_type not in ("application/x-www-form-urlencoded", "multipart/form-data"):
         raise web.HTTPBadRequest(reason="This is not a form.")
     try:
@@ -136,11 +227,17 @@ async def read_form(request: web.Request, most_bytes: int | None = None) -> Mult
     except (ValueError, UnicodeDecodeError):
         raise web.HTTPBadRequest(reason="The form cannot be read.") from None
     texts = [(name, value.replace("\0", "")) for name, value in form.items() if isinstance(value, str)]
-    given = next((value for name, value in texts if name == _CSRF), "")
-    nonce, _, signature = given.partition(".")
-    if not front.keys.forms.holds(_signed(person, nonce), signature):
-        raise web.HTTPForbidden(reason="This form is too old. Load the page again, then send it once more.")
-    return MultiDictProxy(MultiDict(texts))
+    own = dict(reversed([one for one in texts if one[0] in (_CSRF, KEPT)]))
+    token, fields = own.get(_CSRF, ""), tuple(one for one in texts if one[0] not in (_CSRF, KEPT))
+    request[SENT] = Sent(fields, _made_for(request.app[FRONT], token), token, _uuid(own.get(KEPT, "")))
+    return request[SENT]
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def refuse_foreign(request: web.Request) -> None:

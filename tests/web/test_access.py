@@ -14,7 +14,7 @@ from tests.support.running import Product
 # Which status owner, member (reads), stranger and nobody get, by route, of a private repository and of a public one.
 PAGE = ("page", (200, 200, 404, 404), (200, 200, 200, 200))
 API = ("api", (200, 200, 404, 404), (200, 200, 200, 200))
-RERUN = ("rerun", (303, 403, 404, 303), (303, 403, 403, 303))
+RERUN = ("rerun", (303, 403, 404, 401), (303, 403, 403, 401))
 API_RERUN = ("api rerun", (202, 403, 404, 401), (202, 403, 403, 401))
 MEMBERS = ("page", (200, 200, 404, 404), (200, 200, 403, 403))
 OF_REPOSITORIES = {
@@ -24,7 +24,7 @@ OF_REPOSITORIES = {
     "GET /repos/{owner}/{name}/allowances": MEMBERS,
     "GET /repos/{owner}/{name}/allowances.{form}": MEMBERS,
     "GET /repos/{owner}/{name}/configuration": MEMBERS,
-    "POST /repos/{owner}/{name}/configuration/try": ("form", (400, 400, 404, 303), (400, 400, 403, 303)),
+    "POST /repos/{owner}/{name}/configuration/try": ("form", (400, 400, 404, 401), (400, 400, 403, 401)),
     "POST /repos/{owner}/{name}/configuration/propose": RERUN,
     "GET /repos/{owner}/{name}/trials/{trial_id}": (
         "page",
@@ -46,7 +46,7 @@ OF_PERSONS = {
 }  # fmt: skip
 # tests/web/test_allowances.py
 OF_ALLOWANCES = {
-    "POST /repos/{owner}/{name}/allowances/{allowance_id}/end", "POST /audits/{run_id}/allow", "GET /api/v1/allowances",
+    "POST /repos/{owner}/{name}/allowances/{allowance_id}/end", "POST /repos/{owner}/{name}/allowances/{allowance_id}/restore", "POST /audits/{run_id}/allow", "GET /api/v1/allowances",
     "POST /api/v1/allowances", "DELETE /api/v1/allowances/{allowance_id}",
 }  # fmt: skip
 # tests/web/test_builds.py and tests/web/api/test_projects.py
@@ -55,7 +55,7 @@ OF_PROJECTS = {
     for method, prefix, path in (
         *((one, "/projects", two) for one, two in (
             ("GET", ""), ("POST", ""), ("GET", "/{project_id}"), ("POST", "/{project_id}/rename"), ("POST", "/{project_id}/link"),
-            ("POST", "/{project_id}/delete"), ("GET", "/{project_id}/questionnaire/{section}"),
+            ("POST", "/{project_id}/delete"), ("POST", "/{project_id}/restore"), ("GET", "/{project_id}/questionnaire/{section}"),
             ("POST", "/{project_id}/questionnaire/{section}"), ("POST", "/{project_id}/contracts"),
             ("POST", "/{project_id}/contracts/export"), ("GET", "/{project_id}/contracts.zip"),
             ("GET", "/{project_id}/contracts/{contract_type}"), ("POST", "/{project_id}/contracts/{contract_type}"),
@@ -75,7 +75,7 @@ OF_PROJECTS = {
 }  # fmt: skip
 FORMS = {
     "POST /logout", "POST /logout/everywhere", "POST /account/tokens", "POST /account/tokens/{token_id}/delete",
-    "POST /account/sessions/{session_id}/delete", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{token_id}",
+    "POST /account/sessions/{session_id}/delete", "GET /continue/{form_id}", "POST /continue/{form_id}/drop", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{token_id}",
 }  # fmt: skip
 OF_OPERATORS = {"GET /operator", "POST /operator/deliveries/{attempt_id}"}  # tests/web/test_operator.py
 OPEN = {

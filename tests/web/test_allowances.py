@@ -63,7 +63,12 @@ async def test_who_may_write_allows_a_finding_and_takes_it_back(product: Product
         end = re.findall(r'action="([^"]+/end)"', page)[0]
         await browser.submit(end)
         assert "ended" in browser.text
-    assert await conclusion(product, repository, sha) == "failure"
+        assert await conclusion(product, repository, sha) == "failure"
+        await browser.submit(end.replace("/end", "/restore"))
+        assert browser.status == 200
+        assert await conclusion(product, repository, sha) == "success"
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', browser.text)[0]
+        assert await browser.post(end.replace("/end", "/restore"), {"csrf": csrf}) == 400, "it is in force"
 
 
 async def test_an_allowance_ends_by_itself(product: Product, tree: WorkTree) -> None:
@@ -94,7 +99,9 @@ async def test_who_only_reads_or_was_never_let_in_allows_nothing(product: Produc
             csrf = re.findall(r'name="csrf" value="([^"]+)"', browser.text)[0]
             form = {"csrf": csrf, "check_code": "A4", "fingerprint": fingerprint, "reason": "x", "days": ""}
             assert await browser.post(f"{audit}/allow", form) == 403
-            assert await browser.post(f"/repos/{repository.full_name}/allowances/{'0' * 32}/end", {"csrf": csrf}) == 403
+            for what in ("end", "restore"):
+                path = f"/repos/{repository.full_name}/allowances/{'0' * 32}/{what}"
+                assert await browser.post(path, {"csrf": csrf}) == 403
     async with product.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM allowances") == 0
 

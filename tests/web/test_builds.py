@@ -186,11 +186,14 @@ async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: 
                 "builds",
             )
         ]
+        assert await send(nobody, f"{project}/restore") == 401
         for path in [*posts, f"{build}/cancel"]:
             assert await send(reader, path) == 403, path
             assert await send(stranger, path) == 404, path
-            assert await send(nobody, path) == 303, path
-        assert await send(maker, f"{project}/delete") == 400, "a build is under way"
+            assert await send(nobody, path) == 401, path
+        assert await send(maker, f"{project}/delete", confirmation="Shop") == 400, "a build is under way"
+        for one in (maker, reader, stranger):
+            assert await send(one, f"{project}/restore") == 404, "it is not deleted"
         assert await send(maker, f"{project}/questionnaire/nothing") == 404
         assert await send(maker, f"{project}/contracts/nothing") == 404
         assert await send(maker, f"{build}/cancel") == 303
@@ -214,10 +217,10 @@ async def test_a_maker_who_lost_the_repository_keeps_the_project_and_nothing_of_
         for path in ("contracts/export", "contracts", "contracts/boundaries", "builds", "questionnaire/intent"):
             assert await send(maker, f"{project}/{path}") == 403, path
         await building.idle()
-        assert await send(maker, f"{project}/link") == 303, "they may unlink it"
+        assert await send(maker, f"{project}/link", unlink="1") == 303, "they may unlink it"
         assert await status(maker, f"{project}/questionnaire/intent") == 200
         assert await status(maker, build) == 404, "unlinked or not"
-        assert await send(maker, f"{project}/delete") == 303
+        assert await send(maker, f"{project}/delete", confirmation="Shop") == 303
 
 
 async def status(browser: Browser, path: str) -> int:
@@ -230,9 +233,9 @@ async def status(browser: Browser, path: str) -> int:
         return answer.status
 
 
-async def send(browser: Browser, path: str) -> int:
+async def send(browser: Browser, path: str, **fields: str) -> int:
     browser.home()
     await browser.get("/account")
     csrf = re.search(r'name="csrf" value="([^"]+)"', browser.text)
     browser.home()
-    return await browser.post(path, {"csrf": csrf[1]} if csrf else {}, follow=False)
+    return await browser.post(path, fields | ({"csrf": csrf[1]} if csrf else {}), follow=False)

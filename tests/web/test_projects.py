@@ -235,8 +235,21 @@ async def test_a_project_is_linked_to_what_one_may_write_alone_renamed_and_delet
         assert "Start a build" not in other.text
         await other.get("/projects")
         assert project in other.text
-        await browser.submit(f"{project}/delete")
-        assert project not in browser.text
+        await browser.get(project)
+        await browser.submit(f"{project}/delete", confirmation="another")
+        assert browser.status == 400
+        assert "type its name" in browser.text
+        await browser.submit(f"{project}/delete", confirmation=EVIL)
+        assert f'href="{project}"' not in browser.text
+        assert await browser.get(project) == 404
+        assert await other.get(project) == 404
+        other.home()
+        await other.get("/projects")
+        assert project not in other.text, "only its maker restores it"
+        await browser.get("/projects")
+        await browser.submit(f"{project}/restore")
+        assert browser.status == 200
+        assert browser.address.endswith(project)
 
 
 async def test_the_zip_holds_all_ten(product: Product) -> None:

@@ -6,13 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from aiohttp import web
 
-from forgeguard_app.flows.allow_finding import Wish, allow_finding, disallow
+from forgeguard_app.flows.allow_finding import Wish, allow_finding, disallow, restore_allowance
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.store.allowances import Allowance, find_allowance, list_allowances
-from forgeguard_app.web.access import id_of, open_audit, open_named
+from forgeguard_app.web.access import Seen, id_of, open_audit, open_named
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
@@ -37,7 +38,14 @@ async def show_allowances(request: web.Request) -> web.Response:
     seen = await open_named(request, Level.READ)
     async with request.app[FRONT].pool.acquire() as connection:
         found = await list_allowances(connection, seen.repo.id, most=500)
-    return await page(request, "allowances.html", repo=seen.repo, may_write=seen.may_write, allowances=found)
+    now = datetime.now(UTC)
+    in_force = {(one.check_code, one.fingerprint) for one in found if one.ended_at is None}
+    restorable = {
+        one.id for one in found if one.is_restorable(now) and (one.check_code, one.fingerprint) not in in_force
+    }
+    return await page(
+        request, "allowances.html", repo=seen.repo, may_write=seen.may_write, allowances=found, restorable=restorable
+    )
 
 
 async def export_allowances(request: web.Request) -> web.Response:
@@ -55,14 +63,26 @@ async def export_allowances(request: web.Request) -> web.Response:
 async def end(request: web.Request) -> web.StreamResponse:
     """The finding counts again."""
     await read_form(request)
+    seen, allowance = await _opened(request)
+    await disallow(request.app[FRONT].pool, allowance)
+    return see_other(f"/repos/{seen.repo.full_name}/allowances")
+
+
+async def restore(request: web.Request) -> web.StreamResponse:
+    """Put an ended allowance into force again."""
+    await read_form(request)
+    seen, allowance = await _opened(request)
+    await restore_allowance(request.app[FRONT].pool, allowance)
+    return see_other(f"/repos/{seen.repo.full_name}/allowances")
+
+
+async def _opened(request: web.Request) -> tuple[Seen, Allowance]:
     seen = await open_named(request, Level.WRITE)
-    pool = request.app[FRONT].pool
-    async with pool.acquire() as connection:
+    async with request.app[FRONT].pool.acquire() as connection:
         allowance = await find_allowance(connection, id_of(request, "allowance_id"))
     if allowance is None or allowance.repo_id != seen.repo.id:
         raise web.HTTPNotFound
-    await disallow(pool, allowance)
-    return see_other(f"/repos/{seen.repo.full_name}/allowances")
+    return seen, allowance
 
 
 def _rows(found: Iterable[Allowance]) -> list[dict[str, str | None]]:

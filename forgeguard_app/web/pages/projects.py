@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from aiohttp import web
 from multidict import MultiDictProxy
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.keep_project import create_project, described, link_project, remove_project, rename_project
+from forgeguard_app.flows.keep_project import (
+    ProjectGone,
+    confirm_deletion,
+    create_project,
+    described,
+    link_project,
+    remove_project,
+    rename_project,
+    restore_project,
+)
 from forgeguard_app.flows.know_access import Level, refresh_access
 from forgeguard_app.projects.answers import missing, progress, read_state
 from forgeguard_app.projects.contract_types import ContractType
@@ -14,9 +26,9 @@ from forgeguard_app.projects.lifecycle import Move, Status, refusal
 from forgeguard_app.projects.questions import QUESTIONS, SECTIONS
 from forgeguard_app.store.builds import list_builds
 from forgeguard_app.store.contracts import list_contracts
-from forgeguard_app.store.projects import list_projects
+from forgeguard_app.store.projects import DELETED_DAYS, list_deleted, list_projects
 from forgeguard_app.store.repos import Repo
-from forgeguard_app.web.access import find_writable, id_of, open_project
+from forgeguard_app.web.access import SeenProject, find_writable, id_of, open_project
 from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
@@ -24,31 +36,54 @@ from forgeguard_app.web.session import get_person, read_form
 
 PAGE = 50
 MOST_BUILDS = 20
+MOST_DELETED = 20
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _NO_REPO = "There is no guarded repository of that name to which you may write."
 
 
 async def show_projects(request: web.Request) -> web.Response:
     """Those that the person made, and those of their repositories."""
+    return await _list(request)
+
+
+async def _list(
+    request: web.Request, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
+) -> web.Response:
+    """Return the list with its form; `wrong` is why the form was refused, `typed` what it held."""
     front, person = request.app[FRONT], await get_person(request)
     await refresh_access(front, person.user_id)
     before = read_cursor(request.query.get("cursor"))
     async with front.pool.acquire() as connection:
         found = await list_projects(connection, person.user_id, before, PAGE + 1)
+        deleted = await list_deleted(connection, person.user_id, MOST_DELETED)
     more = cursor_of(found[PAGE - 1].created_at, found[PAGE - 1].id) if len(found) > PAGE else None
-    return await page(request, "projects.html", projects=found[:PAGE], more=more)
+    return await page(
+        request, "projects.html", status=400 if wrong else 200, projects=found[:PAGE], more=more, deleted=deleted,
+        wrong=wrong, typed=typed,
+    )  # fmt: skip
 
 
 async def add_project(request: web.Request) -> web.StreamResponse:
     """A new one; its questionnaire comes next."""
     form, person = await read_form(request), await get_person(request)
-    wanted = described(form.get("name", ""), form.get("description", ""))
-    project_id = await create_project(request.app[FRONT].pool, person, wanted, await _repo(request, form))
+    try:
+        wanted = described(form.get("name", ""), form.get("description", ""))
+        project_id = await create_project(request.app[FRONT].pool, person, wanted, await _repo(request, form))
+    except UserError as error:
+        return await _list(request, error, form)
     return see_other(f"/projects/{project_id}/questionnaire/{SECTIONS[0].key}")
 
 
 async def show_project(request: web.Request) -> web.Response:
     """How far it is, and what comes next."""
-    seen, person = await open_project(request, id_of(request, "project_id")), await get_person(request)
+    return await _page(request, await open_project(request, id_of(request, "project_id")))
+
+
+async def _page(
+    request: web.Request, seen: SeenProject, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
+) -> web.Response:
+    """Return the project's page; `wrong` is why one of its forms was refused, `typed` what that form held."""
+    person = await get_person(request)
     project, answers = seen.project, read_state(seen.project.questionnaire_state)
     async with request.app[FRONT].pool.acquire() as connection:
         contracts = {one.contract_type: one for one in await list_contracts(connection, project.id)}
@@ -56,6 +91,10 @@ async def show_project(request: web.Request) -> web.Response:
     return await page(
         request,
         "project.html",
+        status=400 if wrong else 200,
+        wrong=wrong,
+        typed=typed,
+        deleted_days=DELETED_DAYS,
         project=project,
         may_write=seen.may_write,
         is_maker=seen.project.user_id == person.user_id,
@@ -73,25 +112,49 @@ async def rename(request: web.Request) -> web.StreamResponse:
     """Its name and description."""
     form = await read_form(request)
     seen = await open_project(request, id_of(request, "project_id"), Level.WRITE, own=True)
-    wanted = described(form.get("name", ""), form.get("description", ""))
-    await rename_project(request.app[FRONT].pool, seen.project.id, wanted)
+    try:
+        wanted = described(form.get("name", ""), form.get("description", ""))
+        await rename_project(request.app[FRONT].pool, seen.project.id, wanted)
+    except UserError as error:
+        return await _page(request, seen, error, form)
     return see_other(f"/projects/{seen.project.id}")
 
 
 async def link(request: web.Request) -> web.StreamResponse:
-    """The repository in which it is built."""
+    """Link the repository in which it is built, or unlink it with the other button."""
     form = await read_form(request)
     seen = await open_project(request, id_of(request, "project_id"), Level.WRITE, own=True)
-    await link_project(request.app[FRONT].pool, seen.project.id, await _repo(request, form))
+    try:
+        repo = None if "unlink" in form else await _repo(request, form)
+        if repo is None and "unlink" not in form:
+            raise UserError("Name the repository, as owner/name.", field="repository")
+        await link_project(request.app[FRONT].pool, seen.project.id, repo)
+    except UserError as error:
+        return await _page(request, seen, error, form)
     return see_other(f"/projects/{seen.project.id}")
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
-    """It goes; only its maker may do that."""
-    await read_form(request)
+    """Delete it; only its maker may do that, and types its name."""
+    form = await read_form(request)
     seen = await open_project(request, id_of(request, "project_id"), Level.ADMIN, own=True)
-    await remove_project(request.app[FRONT].pool, seen.project.id)
-    return see_other("/projects")
+    try:
+        confirm_deletion(seen.project, form.get("confirmation", ""))
+        await remove_project(request.app[FRONT].pool, seen.project.id)
+    except UserError as error:
+        return await _page(request, seen, error, form)
+    return see_other("/projects#deleted")
+
+
+async def restore(request: web.Request) -> web.StreamResponse:
+    """Bring back a project that the person deleted lately."""
+    await read_form(request)
+    project_id = id_of(request, "project_id")
+    try:
+        await restore_project(request.app[FRONT].pool, await get_person(request), project_id)
+    except ProjectGone as error:
+        raise web.HTTPNotFound(reason=str(error)) from None
+    return see_other(f"/projects/{project_id}")
 
 
 async def _repo(request: web.Request, form: MultiDictProxy[str]) -> Repo | None:
@@ -100,5 +163,5 @@ async def _repo(request: web.Request, form: MultiDictProxy[str]) -> Repo | None:
         return None
     repo = await find_writable(request, name)
     if repo is None:
-        raise UserError(_NO_REPO)
+        raise UserError(_NO_REPO, field="repository")
     return repo

@@ -14,10 +14,12 @@ from forgeguard_app.web.session import (
     SESSION,
     cookie_name,
     drop_cookie,
+    find_person,
     get_person,
     keep_session,
     own_path,
     read_form,
+    refuse_foreign,
     set_cookie,
 )
 
@@ -60,7 +62,10 @@ async def callback(request: web.Request) -> web.StreamResponse:
 
 
 async def logout(request: web.Request) -> web.StreamResponse:
-    """This browser is signed out."""
+    """Sign this browser out; where it is signed out already, there is nothing to do."""
+    if await find_person(request) is None:
+        refuse_foreign(request)
+        return _gone(request)
     await read_form(request)
     person = await get_person(request)
     async with request.app[FRONT].pool.acquire() as connection:
