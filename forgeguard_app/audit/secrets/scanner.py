@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
-
-import re2
-from ahocorasick_rs import BytesAhoCorasick
+from typing import NamedTuple
 
 from forgeguard_app.audit.secrets.allowlists import INLINE, Exceptions
 from forgeguard_app.audit.secrets.checksums import crc32_holds
-from forgeguard_app.audit.secrets.generic_rules import (
-    ADDRESS,
-    BARE,
-    GENERATED_FILES,
-    GENERIC_RULES,
-    HARMLESS_NAME_ENDINGS,
-    PLACEHOLDER_PASSWORDS,
-    PLACEHOLDER_WORDS,
-    PRIVATE_KEY,
-    QUOTED,
-    SETTING_FILES,
-)
-from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
+from forgeguard_app.audit.secrets.generic_rules import PRIVATE_KEY
+from forgeguard_app.audit.secrets.matching import RULES, Span, find_spans
 from forgeguard_app.audit.secrets.rule import Rule
 
-RULES: tuple[Rule, ...] = (*PROVIDER_RULES, *GENERIC_RULES)
-_BEFORE, _AFTER = 400, 2_400  # bytes around a keyword in a line too long to be looked at whole
-_LONG_LINE = 4_000
-_MAX_HITS = 20_000  # keyword hits looked at in one block
-_HUMAN = re.compile(rb"[A-Za-z]+(?:[_\-./:][A-Za-z]+)*\d{0,4}\Z")
-_RUN = re.compile(rb"(.)\1{11,}")
-_SHORT_RUN = re.compile(rb"(.)\1{5,}")
-_TEST_PATH = re.compile(
-    r"(?:^|/)(?:tests?|testing|spec|specs|fixtures|testdata|examples?|docs?|mocks?)(?:/|$)|(?:^|/)test_|_test\.|\.md$|\.rst$"
-)
+__all__ = ["RULES", "AddedBlock", "Secret", "SecretScan", "scan", "spans_of"]
+
+PIECE_BYTES = 1 << 20
+CONTEXT_BYTES = (
+    2 * 4_096
+)  # kept on both sides of a piece: more than any window, and any line that is looked at, reaches
+LINE_BYTES = 4_000  # of a line, on each side of a value, that an exception can look at
+MAX_SECRETS = 100_000  # kept of one scan
+_CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no character
 
 
 class AddedBlock(NamedTuple):
-    """Lines that stand together and were added by one commit (None: not by a commit); `first_line` is 1-based."""
+    """Lines that stand together and were added by one commit (None: not by a commit); `first_line` is 1-based.
+
+    A block with `continues` goes on where the block before it ended, within a line or between two.
+    """
 
     path: str
     commit: str | None
     first_line: int
     text: bytes
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,187 +50,208 @@ class Secret:
     digest_key: int
 
 
-class _Matcher:
-    """The compiled rules behind their keywords."""
+class _Candidate(NamedTuple):
+    """A span with what the exceptions ask about it, taken while its text is at hand."""
 
-    def __init__(self) -> None:
-        options = re2.Options()
-        options.log_errors = False
-        self.patterns: list[Any] = [re2.compile(b"(?m)" + rule.pattern.encode(), options) for rule in RULES]
-        keywords: dict[bytes, list[int]] = {}
-        for number, rule in enumerate(RULES):
-            for keyword in rule.keywords:
-                keywords.setdefault(keyword.encode(), []).append(number)
-        self.rules_of = list(keywords.values())
-        self.automaton: Any = BytesAhoCorasick(list(keywords))
-
-    def hits(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Rule number and offset of each keyword hit."""
-        found = self.automaton.find_matches_as_indexes(text.lower(), overlapping=True)
-        for keyword, start, _ in found[:_MAX_HITS]:
-            for number in self.rules_of[keyword]:
-                yield number, start
+    span: Span
+    line: int
+    column: int
+    text_of_line: bytes
+    value: bytes
 
 
-@lru_cache(maxsize=1)
-def _matcher() -> _Matcher:
-    return _Matcher()
+class _Place:
+    """A position in a text with its line and column, moved along the text."""
+
+    def __init__(self, line: int, column: int = 0) -> None:
+        self.line, self.column = line, column
+
+    def move(self, passed: bytes) -> None:
+        """Count what was passed: line breaks, and the characters since the last one."""
+        breaks = passed.count(b"\n")
+        if breaks:
+            self.line += breaks
+            self.column = 0
+            passed = passed[passed.rfind(b"\n") + 1 :]
+        self.column += len(passed) if passed.isascii() else len(passed.translate(None, _CONTINUATION))
+
+
+class _TextScan:
+    """One text that arrives in pieces, in memory bounded by a piece."""
+
+    def __init__(self, path: str, first_line: int, piece_bytes: int = PIECE_BYTES) -> None:
+        self.path, self._piece_bytes = path, piece_bytes
+        self._buffer = b""
+        self._origin = 0  # the position of the buffer's first byte
+        self._done = 0  # the position up to which keywords were looked for
+        self._place = _Place(first_line)  # of the buffer's first byte
+        self._pending: dict[Span, _Candidate] = {}
+
+    def feed(self, data: bytes) -> Iterator[_Candidate]:
+        """Take the next piece; give what can be decided by now, none over another."""
+        self._buffer = self._buffer + data if self._buffer else data
+        while self._origin + len(self._buffer) - self._done >= self._piece_bytes + CONTEXT_BYTES:
+            self._look(self._done + self._piece_bytes)
+            yield from self._decided(self._done - CONTEXT_BYTES)
+            self._drop(self._done - CONTEXT_BYTES)
+
+    def finish(self) -> Iterator[_Candidate]:
+        """Give the rest, at the end of the text."""
+        end = self._origin + len(self._buffer)
+        self._look(end)
+        yield from self._decided(end + 1)
+        self._buffer = b""
+
+    def _look(self, high: int) -> None:
+        spans = find_spans(self._buffer, self._done - self._origin, high - self._origin, self.path, self._origin)
+        self._done = high
+        if spans:
+            new = [(self._anchor(span), span) for span in spans if span not in self._pending]
+            self._take(sorted(new))
+
+    def _anchor(self, span: Span) -> int:
+        """Return the offset that the finding points to: a key's first line, else the value."""
+        start = span.start - self._origin
+        if RULES[span.rule] is not PRIVATE_KEY:
+            return start
+        return max(self._buffer.rfind(b"-----BEGIN", max(start - CONTEXT_BYTES, 0), start), 0)
+
+    def _take(self, anchored: list[tuple[int, Span]]) -> None:
+        text, origin = self._buffer, self._origin
+        place, at = _Place(self._place.line, self._place.column), 0
+        for anchor, span in anchored:
+            place.move(text[at:anchor])
+            at = anchor
+            low, high = max(anchor - LINE_BYTES, 0), anchor + LINE_BYTES
+            stop = text.find(b"\n", anchor, high)
+            line = text[max(low, text.rfind(b"\n", low, anchor) + 1) : high if stop == -1 else stop]
+            value = text[span.start - origin : span.end - origin]
+            self._pending[span] = _Candidate(span, place.line, place.column + 1, line, value)
+
+    def _decided(self, before: int) -> Iterator[_Candidate]:
+        """Give the candidates of all overlapping groups that end at `before`: later ones begin behind it."""
+        if not self._pending:
+            return
+        groups = _overlapping(self._pending)
+        for group in groups:
+            if max(span.end for span in group) <= before:
+                yield from (self._pending[span] for span in _apart(group))
+                for span in group:
+                    del self._pending[span]
+
+    def _drop(self, before: int) -> None:
+        cut = before - self._origin
+        while cut > 0 and 0x80 <= self._buffer[cut] < 0xC0:
+            cut -= 1
+        if cut > 0:
+            self._place.move(self._buffer[:cut])
+            self._buffer = self._buffer[cut:]
+            self._origin += cut
+
+
+def _overlapping(spans: Iterable[Span]) -> list[list[Span]]:
+    """Group spans that overlap, directly or through others; groups and their spans in the order of the text."""
+    groups: list[list[Span]] = []
+    end = -1
+    for span in sorted(spans, key=lambda span: (span.start, span.end, span.rule)):
+        if span.start >= end:
+            groups.append([])
+        groups[-1].append(span)
+        end = max(end, span.end)
+    return groups
+
+
+def _apart(group: list[Span]) -> list[Span]:
+    """Return one span for each place: of overlapping ones the rule that stands first in the table."""
+    if len(group) == 1:
+        return group
+    kept: list[Span] = []  # in the order of the text
+    for span in sorted(group):
+        at = bisect_left(kept, span.start, key=lambda one: one.start)
+        if (at == 0 or kept[at - 1].end <= span.start) and (at == len(kept) or span.end <= kept[at].start):
+            kept.insert(at, span)
+    return kept
+
+
+class SecretScan:
+    """Collects the credentials of many blocks, in their order; a value met again under its path counts once.
+
+    `tick` is called for each piece and may raise, to end the scan.
+    """
+
+    def __init__(
+        self,
+        exceptions: Exceptions,
+        tick: Callable[[], object] = lambda: None,
+        piece_bytes: int = PIECE_BYTES,
+        most: int = MAX_SECRETS,
+    ) -> None:
+        self._exceptions, self._tick, self._piece_bytes, self._most = exceptions, tick, piece_bytes, most
+        self.found: list[Secret] = []
+        self.left_out = 0  # how many more there were than `most`
+        self._seen: set[tuple[str, str, int]] = set()
+        self._block = AddedBlock("", None, 1, b"")
+        self._text: _TextScan | None = None
+
+    def add(self, block: AddedBlock) -> None:
+        """Look through a block, or through the next piece of the block before it."""
+        if self._text is None or not block.continues:
+            self.finish()
+            self._block = block
+            self._text = _TextScan(block.path, block.first_line, self._piece_bytes)
+        for piece in _pieces(block.text, self._piece_bytes):
+            self._tick()
+            self._keep(self._text.feed(piece))
+
+    def finish(self) -> None:
+        """End the last block."""
+        if self._text is not None:
+            self._keep(self._text.finish())
+        self._text = None
+
+    def _keep(self, candidates: Iterable[_Candidate]) -> None:
+        for candidate in candidates:
+            rule = RULES[candidate.span.rule]
+            key = (rule.id, self._block.path, hash(candidate.value))
+            if key in self._seen or self._excepted(candidate):
+                continue
+            if len(self.found) >= self._most:
+                self.left_out += 1
+                continue
+            self._seen.add(key)
+            self.found.append(self._secret(rule, candidate))
+
+    def _excepted(self, candidate: _Candidate) -> bool:
+        exceptions, block, line = self._exceptions, self._block, candidate.text_of_line
+        if exceptions.inline and any(word in line for word in INLINE):
+            return True
+        if not exceptions.allowlists and not exceptions.ignored:
+            return False
+        shown = candidate.value.decode("utf-8", "replace")
+        return exceptions.cover(block.path, candidate.line, line.decode("utf-8", "replace"), shown, block.commit)
+
+    def _secret(self, rule: Rule, candidate: _Candidate) -> Secret:
+        block, value = self._block, candidate.value
+        verified = rule.checksum == "crc32" and crc32_holds(value.decode("utf-8", "replace")) is True
+        return Secret(rule, block.path, block.commit, candidate.line, candidate.column, verified, hash(value))
 
 
 def scan(blocks: Iterable[AddedBlock], exceptions: Exceptions) -> list[Secret]:
-    """The credentials in the blocks, in their order; a value met again under its path counts once."""
-    found: list[Secret] = []
-    seen: set[tuple[str, str, int]] = set()
+    """Return the credentials in the blocks, in their order; a value met again under its path counts once."""
+    search = SecretScan(exceptions)
     for block in blocks:
-        for secret in _scan_block(block, exceptions):
-            key = (secret.rule.id, secret.path, secret.digest_key)
-            if key not in seen:
-                seen.add(key)
-                found.append(secret)
-    return found
+        search.add(block)
+    search.finish()
+    return search.found
 
 
 def spans_of(block: AddedBlock) -> list[tuple[int, int]]:
-    """Where credentials stand in the block's text, whatever would except them; in order, none over another."""
-    return [(start, end) for start, end, _ in _apart(_matches(block))]
+    """Return where credentials stand in the block's text, whatever would except them; in order, none over another."""
+    text = _TextScan(block.path, block.first_line)
+    found = [one.span for piece in _pieces(block.text, PIECE_BYTES) for one in text.feed(piece)]
+    found.extend(one.span for one in text.finish())
+    return [(span.start, span.end) for span in found]
 
 
-def _scan_block(block: AddedBlock, exceptions: Exceptions) -> list[Secret]:
-    return list(_chosen(block, _matches(block), exceptions))
-
-
-def _matches(block: AddedBlock) -> list[tuple[int, int, int]]:
-    """Rule number, start and end of everything that looks real."""
-    matcher = _matcher()
-    looked: set[tuple[int, int, int]] = set()
-    spans: list[tuple[int, int, int]] = []
-    for number, offset in matcher.hits(block.text):
-        rule = RULES[number]
-        if not _applies(rule, block.path):
-            continue
-        start, end = _window(block.text, offset, rule)
-        if (number, start, end) in looked:
-            continue
-        looked.add((number, start, end))
-        spans.extend((number, *span) for span in _confirmed(matcher.patterns[number], rule, block, start, end))
-    return spans
-
-
-def _applies(rule: Rule, path: str) -> bool:
-    if rule not in (QUOTED, BARE):
-        return True
-    name = path.rpartition("/")[2].lower()
-    if name.endswith(GENERATED_FILES):
-        return False
-    return rule is QUOTED or name.endswith(SETTING_FILES) or name.startswith((".env", "dockerfile"))
-
-
-def _window(text: bytes, offset: int, rule: Rule) -> tuple[int, int]:
-    start = text.rfind(b"\n", 0, offset) + 1
-    if rule is PRIVATE_KEY:
-        return max(start, offset - _BEFORE), min(len(text), offset + _AFTER)
-    end = text.find(b"\n", offset)
-    end = len(text) if end == -1 else end
-    if end - start > _LONG_LINE:
-        return max(start, offset - _BEFORE), min(end, offset + _AFTER)
-    return start, end
-
-
-def _confirmed(pattern: Any, rule: Rule, block: AddedBlock, start: int, end: int) -> Iterator[tuple[int, int]]:
-    window = block.text[start:end]
-    for match in pattern.finditer(window):
-        group = 2 if rule in (QUOTED, BARE, ADDRESS) else min(1, pattern.groups)
-        value = match.group(group)
-        if not _looks_real(rule, value, match, block.path):
-            continue
-        yield start + match.start(group), start + match.end(group)
-
-
-def _looks_real(rule: Rule, value: bytes, match: Any, path: str) -> bool:
-    lower = value.lower()
-    if _entropy(value) < rule.entropy or b"example" in lower or _RUN.search(value):
-        return False
-    if rule in (QUOTED, BARE):
-        return _looks_random(value, lower, match.group(1).decode("utf-8", "replace"), path)
-    if rule is ADDRESS:
-        return _looks_like_password(match)
-    return True
-
-
-def _looks_random(value: bytes, lower: bytes, name: str, path: str) -> bool:
-    """Whether a generic value is random text rather than a word, a name, an address or a placeholder."""
-    words = re.split(r"[_.\-]|(?<=[a-z])(?=[A-Z])", name)
-    if words[-1].lower() in HARMLESS_NAME_ENDINGS or any(word.encode() in lower for word in PLACEHOLDER_WORDS):
-        return False
-    if (
-        _SHORT_RUN.search(value)
-        or b"://" in value
-        or value.startswith((b"/", b"./", b"$", b"@", b"#"))
-        or value.count(b"/") > 3
-        or _HUMAN.match(value)
-    ):
-        return False
-    if any(char in value for char in b"(){}[]<> ,;|\\"):
-        return False
-    digits = sum(48 <= char <= 57 for char in value)
-    letters = sum(65 <= (char & ~32) <= 90 for char in value)
-    if digits < 2 or letters < 2:
-        return False
-    longest = max((len(part) for part in re.split(rb"[_\-./:]", value)), default=0)
-    if longest < 10 and not any(char in value for char in b"!@#$%^&*+="):
-        return False
-    return not (_TEST_PATH.search(path) and _entropy(value) < 4.0)
-
-
-def _looks_like_password(match: Any) -> bool:
-    user, password, host = (match.group(n).decode("utf-8", "replace").lower() for n in (1, 2, 3))
-    if password in PLACEHOLDER_PASSWORDS or password == user or any(word in password for word in PLACEHOLDER_WORDS):
-        return False
-    if host in ("localhost", "127.0.0.1", "0.0.0.0", "::1", "host", "hostname") or host.endswith(  # noqa: S104
-        ("example.com", "example.org", "example.net", ".example", ".test", ".invalid", ".localhost")
-    ):
-        return False
-    return not (password.isalpha() and len(password) < 12)
-
-
-def _entropy(value: bytes) -> float:
-    if not value:
-        return 0.0
-    total = len(value)
-    return -sum(n / total * math.log2(n / total) for n in Counter(value).values())
-
-
-def _chosen(block: AddedBlock, spans: list[tuple[int, int, int]], exceptions: Exceptions) -> Iterator[Secret]:
-    for start, end, number in _apart(spans):
-        secret = _secret(block, RULES[number], start, end, exceptions)
-        if secret is not None:
-            yield secret
-
-
-def _apart(spans: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Start, end and rule: one a place, of overlapping spans the rule that stands first in the table."""
-    taken: list[tuple[int, int]] = []
-    kept: list[tuple[int, int, int]] = []
-    for number, start, end in sorted(set(spans)):
-        if all(end <= other_start or start >= other_end for other_start, other_end in taken):
-            taken.append((start, end))
-            kept.append((start, end, number))
-    return sorted(kept)
-
-
-def _secret(block: AddedBlock, rule: Rule, start: int, end: int, exceptions: Exceptions) -> Secret | None:
-    text = block.text
-    anchor = text.rfind(b"-----BEGIN", 0, start) if rule is PRIVATE_KEY else start
-    line_start = text.rfind(b"\n", 0, anchor) + 1
-    line_end = text.find(b"\n", anchor)
-    line = text[line_start : len(text) if line_end == -1 else line_end]
-    if exceptions.inline and any(word in line for word in INLINE):
-        return None
-    number = block.first_line + text.count(b"\n", 0, anchor)
-    value = text[start:end]
-    shown = value.decode("utf-8", "replace")
-    if exceptions.cover(block.path, number, line.decode("utf-8", "replace"), shown, block.commit):
-        return None
-    column = len(text[line_start:anchor].decode("utf-8", "replace")) + 1
-    verified = rule.checksum == "crc32" and crc32_holds(shown) is True
-    return Secret(rule, block.path, block.commit, number, column, verified, hash(value))
+def _pieces(text: bytes, size: int) -> Iterator[bytes]:
+    return (text[at : at + size] for at in range(0, len(text), size)) if len(text) > size else iter((text,))
