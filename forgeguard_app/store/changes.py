@@ -1,10 +1,12 @@
-"""Who waits for a change of a repository's audits hears of it at once, whichever process made it: LISTEN and NOTIFY."""
+"""Changes of repositories and builds, told at once to all who watch them in any process: LISTEN and NOTIFY."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import asyncpg
@@ -12,52 +14,127 @@ import asyncpg
 from forgeguard_app.store.pool import AWAY, CONNECT_TIMEOUT_S, Connection
 
 CHANNEL = "forgeguard_audits"
-MAX_WAITING = 2_000  # pages that wait at once
+MAX_WATCHES = 4_000  # in one process; a browser has one, and so has each stream of the API
 AGAIN_S = 2.0
+FRESH_S = 5.0  # not every change is told: what was read is not believed for longer
 
 
-async def notify_change(connection: Connection, repo_id: UUID) -> None:
-    """Says that an audit of the repository changed, once the caller's transaction is through."""
-    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, str(repo_id))
+async def notify_change(connection: Connection, key: UUID) -> None:
+    """Tells that a repository or a build changed, when the caller's transaction commits."""
+    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, str(key))
+
+
+class TooManyWatches(Exception):
+    """This process watches for as many streams as it can."""
+
+
+class Watch:
+    """The keys that one stream listens for, and which of them changed since it last asked."""
+
+    def __init__(self, keys: frozenset[UUID]) -> None:
+        self.keys = keys
+        self.event = asyncio.Event()
+        self.closing = False  # the server shuts down: the stream is to end
+        self._changed: set[UUID] = set()
+
+    def take(self) -> set[UUID]:
+        """Return the keys that changed since the last call."""
+        taken, self._changed = self._changed, set()
+        self.event.clear()
+        return taken
+
+    def hear(self, key: UUID) -> None:
+        """Note a change."""
+        self._changed.add(key)
+        self.event.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return at the next change, at the latest after `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.event.wait()
+
+
+@dataclass(slots=True)
+class _Topic:
+    """One key while it is watched: by whom, and what was read about it since it last changed."""
+
+    watches: set[Watch] = field(default_factory=set)
+    values: dict[str, tuple[float, asyncio.Task[str | None]]] = field(default_factory=dict)
 
 
 class Changes:
-    """Listens on one connection for all pages of this process, from the first one that waits."""
+    """Listens on one connection for all streams of this process, from the first one that watches."""
 
     def __init__(self, dsn: str | None) -> None:
         self._dsn = dsn
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._topics: dict[UUID, _Topic] = {}
+        self._watches: set[Watch] = set()
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     @contextlib.asynccontextmanager
-    async def of(self, repo_id: UUID) -> AsyncIterator[asyncio.Event]:
-        """An event that is set whenever something changed; whoever waits clears it.
+    async def watch(self, keys: Iterable[UUID]) -> AsyncIterator[Watch]:
+        """Watch the keys until the context ends.
 
         Raises:
-            OverflowError: too many wait already.
+            TooManyWatches: this process watches for `MAX_WATCHES` streams already.
         """
-        if sum(map(len, self._waiting.values())) >= MAX_WAITING:
-            raise OverflowError
-        event, key = asyncio.Event(), str(repo_id)
-        self._waiting.setdefault(key, set()).add(event)
-        if self._task is None and self._dsn is not None:
+        if len(self._watches) >= MAX_WATCHES:
+            raise TooManyWatches
+        watch = Watch(frozenset(keys))
+        watch.closing = self._closed
+        self._watches.add(watch)
+        for key in watch.keys:
+            self._topics.setdefault(key, _Topic()).watches.add(watch)
+        if self._task is None and self._dsn is not None and not self._closed:
             self._task = asyncio.create_task(self._listen(self._dsn))
         try:
-            yield event
+            yield watch
         finally:
-            self._waiting[key].discard(event)
-            if not self._waiting[key]:
-                del self._waiting[key]
+            self._forget(watch)
+
+    async def value(self, key: UUID, name: str, read: Callable[[], Awaitable[str | None]]) -> str | None:
+        """Return what `read` gives; all who watch the key share a reading until the key changes, for `FRESH_S` at most."""
+        topic = self._topics.get(key)
+        if topic is None:
+            return await read()
+        read_at, task = topic.values.get(name, (0.0, None))
+        now = time.monotonic()
+        if task is None or now - read_at > FRESH_S:
+            task = asyncio.ensure_future(_run(read))
+            topic.values[name] = (now, task)
+            task.add_done_callback(lambda done: _drop_failed(topic, name, done))
+        return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Listens no more."""
+        """Stop listening and end every stream."""
+        self._closed = True
+        for watch in self._watches:
+            watch.closing = True
+            watch.event.set()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def _forget(self, watch: Watch) -> None:
+        self._watches.discard(watch)
+        for key in watch.keys:
+            topic = self._topics[key]
+            topic.watches.discard(watch)
+            if not topic.watches:
+                del self._topics[key]
+
     def _heard(self, payload: str) -> None:
-        for event in self._waiting.get(payload, ()):
-            event.set()
+        with contextlib.suppress(ValueError):
+            self._changed(UUID(payload))
+
+    def _changed(self, key: UUID) -> None:
+        topic = self._topics.get(key)
+        if topic is not None:
+            topic.values.clear()
+            for watch in topic.watches:
+                watch.hear(key)
 
     async def _listen(self, dsn: str) -> None:
         while True:
@@ -67,9 +144,20 @@ class Changes:
                     ended = asyncio.Event()
                     connection.add_termination_listener(lambda _, ended=ended: ended.set())
                     await connection.add_listener(CHANNEL, lambda _c, _p, _ch, payload: self._heard(str(payload)))
-                    for key in list(self._waiting):
-                        self._heard(key)  # what changed while nobody listened
+                    for key in list(self._topics):
+                        self._changed(key)  # what changed while nobody listened
                     await ended.wait()
                 finally:
                     connection.terminate()
             await asyncio.sleep(AGAIN_S)
+
+
+async def _run(read: Callable[[], Awaitable[str | None]]) -> str | None:
+    return await read()
+
+
+def _drop_failed(topic: _Topic, name: str, task: asyncio.Task[str | None]) -> None:
+    """Forget a reading that failed, so that the next caller reads again."""
+    failed = task.cancelled() or task.exception() is not None
+    if failed and topic.values.get(name, (0.0, None))[1] is task:
+        del topic.values[name]

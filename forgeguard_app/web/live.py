@@ -1,60 +1,232 @@
-"""Pages that move: a stream of server-sent events that says when a repository's audits changed."""
+"""Live pages: one stream of events for a whole browser, which tells what changed of all that its tabs show.
+
+`GET /events?of=<subject>~<version>&of=…` names each part that some tab shows and the version shown. An event is sent only
+where the version is another one, so that a page which is up to date asks for nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.web.access import id_of, open_audit, open_named
-from forgeguard_app.web.keys import CHANGES
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.know_access import SignedOut
+from forgeguard_app.store.changes import Changes, TooManyWatches, Watch
+from forgeguard_app.store.pool import AWAY
+from forgeguard_app.web.keys import CHANGES, FRONT
+from forgeguard_app.web.log_stream import GATHER_S, TAILS, find_ended, line_number
+from forgeguard_app.web.session import find_person
+from forgeguard_app.web.subjects import Kind, Subject, ask_again, find_version, open_subject, read_subject
 
-BEAT_S = 20.0  # a comment now and then, so that no proxy thinks the stream is dead
-LONGEST_S = 1_800.0  # then the browser comes again, and who may see what is asked again
-RETRY_MS = 2_000
-
-
-async def repo_events(request: web.Request) -> web.StreamResponse:
-    """Changes of a repository's audits."""
-    seen = await open_named(request)
-    return await stream_changes(request, seen.repo.id)
-
-
-async def audit_events(request: web.Request) -> web.StreamResponse:
-    """Changes around one audit."""
-    _, seen = await open_audit(request, id_of(request, "run_id"))
-    return await stream_changes(request, seen.repo.id)
-
-
-async def stream_changes(request: web.Request, subject_id: UUID) -> web.StreamResponse:
-    """Whenever something about the subject, a repository or a build, changed."""
-    changes = request.app[CHANGES]
-    try:
-        async with changes.of(subject_id) as changed:
-            response = web.StreamResponse(
-                headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-            )
-            await response.prepare(request)
-            await response.write(f"retry: {RETRY_MS}\n\n".encode())
-            # What changed between the page's rendering and this moment is not to be missed.
-            await response.write(b"event: changed\ndata: \n\n")
-            try:
-                async with asyncio.timeout(LONGEST_S):
-                    await _tell(response, changed)
-            except (TimeoutError, ConnectionError):
-                pass
-            return response
-    except OverflowError:
-        raise web.HTTPServiceUnavailable(reason="Too many pages wait; load the page again later.") from None
+BEAT_S = 20.0  # access is asked again, and no proxy thinks that the stream is dead
+LONGEST_S = 1_800.0  # then the browser connects again
+TICK_S = 1.0  # the shortest time between two events of a part; a closed connection is noticed within it
+MOST_PARTS = 60
+MOST_OF_PERSON = 16  # streams: as many browsers
+MOST_OF_NOBODY = 1_000  # streams of people who are not signed in, all together
+HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",
+}
 
 
-async def _tell(response: web.StreamResponse, changed: asyncio.Event) -> None:
-    while True:
+class Streams:
+    """The event streams that are open in this process, counted by person."""
+
+    def __init__(self, beat_s: float) -> None:
+        self.beat_s = beat_s
+        self._open: Counter[UUID | None] = Counter()
+
+    @property
+    def total(self) -> int:
+        """How many are open."""
+        return self._open.total()
+
+    @contextlib.contextmanager
+    def one_of(self, user_id: UUID | None) -> Iterator[None]:
+        """Count one stream until the context ends.
+
+        Raises:
+            HTTPTooManyRequests: the person has `MOST_OF_PERSON` streams.
+        """
+        if self._open[user_id] >= (MOST_OF_NOBODY if user_id is None else MOST_OF_PERSON):
+            raise web.HTTPTooManyRequests(reason="Too many live pages are open. Close some, or reload this one later.")
+        self._open[user_id] += 1
         try:
-            async with asyncio.timeout(BEAT_S):
-                await changed.wait()
-            changed.clear()
-            await response.write(b"event: changed\ndata: \n\n")
-        except TimeoutError:
-            await response.write(b": still here\n\n")
+            yield
+        finally:
+            self._open[user_id] -= 1
+            if not self._open[user_id]:
+                del self._open[user_id]
+
+
+STREAMS: web.AppKey[Streams] = web.AppKey("STREAMS")
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """One subject of a stream: the version that the browser has, and when it may hear of the next one."""
+
+    subject: Subject
+    key: UUID
+    version: str
+    free_at: float = 0.0
+
+
+async def show_events(request: web.Request) -> web.StreamResponse:
+    """Stream what changes of the named parts; with `once`, answer what changed already, for proxies that hold streams back."""
+    wanted = _read_wanted(request)
+    person = await find_person(request)
+    with request.app[STREAMS].one_of(None if person is None else person.user_id):
+        parts, gone = await _open_parts(request, wanted)
+        try:
+            async with request.app[CHANGES].watch({part.key for part in parts}) as watch:
+                response = web.StreamResponse(headers=HEADERS)
+                await response.prepare(request)
+                stream = Stream(request, response, watch, parts)
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    async with asyncio.timeout(LONGEST_S):
+                        await stream.begin(gone)
+                        await (stream.tell_once() if "once" in request.query else stream.run())
+                return response
+        except TooManyWatches:
+            raise web.HTTPServiceUnavailable(reason="Too many pages are live; reload this one later.") from None
+
+
+def _read_wanted(request: web.Request) -> dict[Subject, str]:
+    """Return the named subjects with the versions shown.
+
+    Raises:
+        HTTPBadRequest: a subject is none, or there are more than `MOST_PARTS`.
+    """
+    asked = request.query.getall("of", [])
+    if len(asked) > MOST_PARTS:
+        raise web.HTTPBadRequest(reason=f"A stream follows at most {MOST_PARTS} parts.")
+    wanted: dict[Subject, str] = {}
+    for text in asked:
+        name, _, version = text.partition("~")
+        subject = read_subject(name)
+        if subject is None or (subject.kind is Kind.LOG and line_number(version) is None):
+            raise web.HTTPBadRequest(
+                reason="A part is named <kind>/<id>~<version>; a log's version is a line's number."
+            )
+        wanted[subject] = version
+    return wanted
+
+
+async def _open_parts(request: web.Request, wanted: Mapping[Subject, str]) -> tuple[list[Part], list[Subject]]:
+    """Return the parts that the person may see, and the subjects that they may not."""
+    parts, gone = [], []
+    for subject, version in wanted.items():
+        try:
+            parts.append(Part(subject, await open_subject(request, subject), version))
+        except (web.HTTPNotFound, web.HTTPForbidden, SignedOut):
+            gone.append(subject)
+    return parts, gone
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    """One open stream."""
+
+    request: web.Request
+    response: web.StreamResponse
+    watch: Watch
+    parts: list[Part]
+    _due: set[Part] = field(default_factory=set)
+    _beat_at: float = 0.0
+
+    async def begin(self, gone: list[Subject]) -> None:
+        """Say that the stream is open; everything is compared once, since it may have changed before."""
+        await self._send("hello", {})
+        for subject in gone:
+            await self._send("gone", {"subject": str(subject)})
+        self._due.update(self.parts)
+        self._beat_at = time.monotonic() + self.request.app[STREAMS].beat_s
+
+    async def tell_once(self) -> None:
+        """Tell what is other than shown, and end."""
+        for part in list(self._due):
+            await self._tell(part)
+
+    async def run(self) -> None:
+        """Tell changes until the browser or the server ends the stream, or something is away that access depends on."""
+        with contextlib.suppress(Temporary, web.HTTPException, *AWAY):
+            while not self.watch.closing and self.request.transport is not None:
+                changed = self.watch.take()
+                self._due.update(part for part in self.parts if part.key in changed)
+                now = time.monotonic()
+                if now >= self._beat_at:
+                    await self._beat(now)
+                for part in [part for part in self._due if part.free_at <= now]:
+                    self._due.discard(part)
+                    await self._tell(part)
+                await self._wait()
+
+    async def _wait(self) -> None:
+        soonest = min((part.free_at for part in self._due), default=float("inf")) - time.monotonic()
+        await self.watch.wait(min(max(soonest, 0.0), TICK_S))
+
+    async def _beat(self, now: float) -> None:
+        """Ask access again, and compare everything: not every change is told."""
+        self._beat_at = now + self.request.app[STREAMS].beat_s
+        fresh = await ask_again(self.request)
+        kept, gone = await _open_parts(fresh, {part.subject: part.version for part in self.parts})
+        left = {part.subject for part in kept}
+        self.parts = [part for part in self.parts if part.subject in left]
+        self._due = set(self.parts)
+        for subject in gone:
+            await self._send("gone", {"subject": str(subject)})
+        await self._send("beat", {})
+
+    async def _tell(self, part: Part) -> None:
+        if part.subject.kind is Kind.LOG:
+            return await self._tell_lines(part)
+        part.free_at = time.monotonic() + TICK_S
+        version = await self._version(part)
+        if version is None:
+            await self._drop(part, "gone")
+        elif version != part.version:
+            part.version = version
+            await self._send("version", {"subject": str(part.subject), "version": version})
+
+    async def _tell_lines(self, part: Part) -> None:
+        """Send the lines beyond the last one that the browser has, as many as are read at once."""
+        part.free_at = time.monotonic() + GATHER_S
+        ended = await find_ended(self.request, part.subject.id)  # before the lines: nothing comes after the end's last
+        chunk = await self.request.app[TAILS].after(part.subject.id, int(part.version or 0))
+        if chunk.lines:
+            part.version = str(chunk.last)
+            self._due.add(part)
+            lines = ",".join(line for _, line in chunk.lines)
+            await self._write("lines", f'{{"subject": "{part.subject}", "lines": [{lines}]}}')
+        elif ended:
+            await self._drop(part, "end")
+
+    async def _drop(self, part: Part, event: str) -> None:
+        self.parts.remove(part)
+        await self._send(event, {"subject": str(part.subject)})
+
+    async def _version(self, part: Part) -> str | None:
+        changes: Changes = self.request.app[CHANGES]
+
+        async def read() -> str | None:
+            async with self.request.app[FRONT].pool.acquire() as connection:
+                return await find_version(connection, part.subject)
+
+        return await changes.value(part.key, f"{part.subject.kind}/{part.subject.id}", read)
+
+    async def _send(self, event: str, data: Mapping[str, object]) -> None:
+        await self._write(event, json.dumps(data))
+
+    async def _write(self, event: str, data: str) -> None:
+        await self.response.write(f"event: {event}\ndata: {data}\n\n".encode())

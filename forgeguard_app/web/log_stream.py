@@ -1,10 +1,12 @@
-"""A build's log as it grows: server-sent events, resumed from any line without gap or double, read once for all who watch."""
+"""A build's log as it grows: server-sent events, resumed from any line without gap or duplicate, read once for all who watch."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,33 +14,37 @@ from aiohttp import web
 
 from forgeguard_app.store.build_logs import Line, list_lines
 from forgeguard_app.store.builds import find_status
+from forgeguard_app.store.changes import TooManyWatches, Watch
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.web.keys import CHANGES
-from forgeguard_app.web.live import BEAT_S, LONGEST_S, RETRY_MS
 
 AT_ONCE = 1_000
 KEPT = 256  # chunks, of which those who watch the same build share the newest
 GATHER_S = 0.1  # lines that come so close together are sent together
+BEAT_S = 20.0
+LONGEST_S = 1_800.0
+TICK_S = 1.0  # a closed connection is noticed within it
+RETRY_MS = 2_000
 ENDED = ("completed", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some lines as they are sent; `last` is the number of the last one."""
+    """Lines as they are sent, each with its number; `last` is the number of the last one."""
 
     last: int
-    data: bytes
+    lines: Sequence[tuple[int, str]]
 
 
 class Tails:
-    """What this process has read of logs lately: whoever asks for the same lines shares one reading."""
+    """The parts of logs that this process read recently; callers who want the same lines share one reading."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self._chunks: OrderedDict[tuple[UUID, int], asyncio.Task[Chunk]] = OrderedDict()
 
     async def after(self, build_id: UUID, number: int) -> Chunk:
-        """The lines beyond a number, as many as are sent at once; without data where there are none yet."""
+        """Return the lines beyond a number, as many as are sent at once; no lines where none were written yet."""
         key = (build_id, number)
         task = self._chunks.get(key)
         if task is None:
@@ -49,20 +55,20 @@ class Tails:
         return await asyncio.shield(task)
 
     def _settle(self, key: tuple[UUID, int], task: asyncio.Task[Chunk]) -> None:
-        """What is empty, or failed, is read anew by whoever asks next."""
-        if self._chunks.get(key) is task and (task.cancelled() or task.exception() or not task.result().data):
+        """Forget a reading that is empty or failed, so that the next caller reads again."""
+        if self._chunks.get(key) is task and (task.cancelled() or task.exception() or not task.result().lines):
             del self._chunks[key]
 
     async def _read(self, build_id: UUID, number: int) -> Chunk:
         async with self.pool.acquire() as connection:
             lines = await list_lines(connection, build_id, number, AT_ONCE)
-        return Chunk(lines[-1].number if lines else number, b"".join(map(_event, lines)))
+        return Chunk(lines[-1].number if lines else number, [(line.number, _as_json(line)) for line in lines])
 
 
 TAILS: web.AppKey[Tails] = web.AppKey("TAILS")
 
 
-def _event(line: Line) -> bytes:
+def _as_json(line: Line) -> str:
     told = {
         "number": line.number,
         "timestamp": line.timestamp.isoformat(),
@@ -70,66 +76,73 @@ def _event(line: Line) -> bytes:
         "level": line.level,
         "message": line.message,
     }
-    return f"id: {line.number}\nevent: line\ndata: {json.dumps(told, ensure_ascii=False)}\n\n".encode()
+    return json.dumps(told, ensure_ascii=False)
+
+
+def line_number(text: str) -> int | None:
+    """Return the number of a line, 0 for no text; None where the text is no such number."""
+    text = text or "0"
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def resume_from(request: web.Request) -> int:
-    """The last line that whoever asks has: `Last-Event-ID`, which browsers send by themselves, else `after`.
+    """Return the last line that the caller has: `Last-Event-ID`, which browsers send by themselves, else `after`.
 
     Raises:
-        HTTPBadRequest: it is no number of a line.
+        HTTPBadRequest: it is not the number of a line.
     """
-    text = request.headers.get("Last-Event-ID", request.query.get("after", "")) or "0"
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
+    number = line_number(request.headers.get("Last-Event-ID", request.query.get("after", "")))
+    if number is None:
         raise web.HTTPBadRequest(reason="Last-Event-ID is the id of a line.")
-    return int(text)
+    return number
 
 
 async def stream_log(request: web.Request, build_id: UUID) -> web.StreamResponse:
-    """The lines as they come, until the build is at its end and everything was sent."""
+    """Stream the lines as they come, until the build is at its end and everything was sent."""
     at = resume_from(request)
     try:
-        async with request.app[CHANGES].of(build_id) as changed:
+        async with request.app[CHANGES].watch({build_id}) as watch:
             response = web.StreamResponse(
                 headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             )
             await response.prepare(request)
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
-            try:
+            with contextlib.suppress(TimeoutError, ConnectionError):
                 async with asyncio.timeout(LONGEST_S):
-                    await _tell(request, response, build_id, at, changed)
-            except (TimeoutError, ConnectionError):
-                pass
+                    await _tell(request, response, build_id, at, watch)
             return response
-    except OverflowError:
-        raise web.HTTPServiceUnavailable(reason="Too many pages wait; load the page again later.") from None
+    except TooManyWatches:
+        raise web.HTTPServiceUnavailable(reason="Too many streams are open; ask again later.") from None
 
 
-async def _tell(
-    request: web.Request, response: web.StreamResponse, build_id: UUID, at: int, changed: asyncio.Event
-) -> None:
-    tails = request.app[TAILS]
-    while True:
-        changed.clear()
-        ended = await _ended(request, build_id)
+async def _tell(request: web.Request, response: web.StreamResponse, build_id: UUID, at: int, watch: Watch) -> None:
+    tails, silent_s = request.app[TAILS], 0.0
+    while not watch.closing and request.transport is not None:
+        watch.take()
+        ended = await find_ended(request, build_id)
         chunk = await tails.after(build_id, at)
-        if chunk.data:
-            await response.write(chunk.data)
+        if chunk.lines:
+            await response.write(b"".join(_event(number, line) for number, line in chunk.lines))
             at = chunk.last
             continue
         if ended:
             await response.write(b"event: end\ndata: \n\n")
             return
-        try:
-            async with asyncio.timeout(BEAT_S):
-                await changed.wait()
-            await asyncio.sleep(GATHER_S)
-        except TimeoutError:
+        while not watch.event.is_set() and request.transport is not None and silent_s < BEAT_S:
+            await watch.wait(TICK_S)
+            silent_s += TICK_S
+        if silent_s >= BEAT_S:
             await response.write(b": still here\n\n")
+        silent_s = 0.0
+        await asyncio.sleep(GATHER_S)
 
 
-async def _ended(request: web.Request, build_id: UUID) -> bool:
-    """Asked before the lines are read: what comes after the end's last line is nothing."""
+def _event(number: int, line: str) -> bytes:
+    return f"id: {number}\nevent: line\ndata: {line}\n\n".encode()
+
+
+async def find_ended(request: web.Request, build_id: UUID) -> bool:
+    """Return whether the build is at its end. Ask before its lines are read: nothing comes after the end's last line."""
     async with request.app[TAILS].pool.acquire() as connection:
         status = await find_status(connection, build_id)
     return status is None or status in ENDED

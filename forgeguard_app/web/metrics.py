@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from forgeguard_app.store.counters import list_counts
 from forgeguard_app.store.health import Health, read_health
 from forgeguard_app.web.keys import POOL
+from forgeguard_app.web.live import STREAMS
 
 WRITES_PER_HOUR = 500
 
@@ -19,8 +20,8 @@ WRITES_PER_HOUR = 500
 class _Figures(Collector):
     """One reading as metrics."""
 
-    def __init__(self, health: Health, counts: Mapping[tuple[str, str], int]) -> None:
-        self.health, self.counts = health, counts
+    def __init__(self, health: Health, counts: Mapping[tuple[str, str], int], streams: int) -> None:
+        self.health, self.counts, self.streams = health, counts, streams
 
     def collect(self) -> Iterable[Metric]:
         for name, said, value in self._single():
@@ -50,6 +51,7 @@ class _Figures(Collector):
         yield "rate_writes_left", "Of GitHub's 500 writes an hour, what the busiest installation has left.", left
         if health.lowest_remaining is not None:
             yield "rate_remaining", "The lowest primary limit that GitHub told of.", health.lowest_remaining
+        yield "event_streams", "Event streams of live pages that are open in this process.", self.streams
         yield "workers", "Workers that gave a sign of life.", health.workers
 
     def _counters(self, name: str, kept: str, said: str, label: str) -> Metric:
@@ -72,7 +74,7 @@ async def metrics(request: web.Request) -> web.Response:
     async with request.app[POOL].acquire() as connection:
         health, counts = await read_health(connection), await list_counts(connection)
     registry = CollectorRegistry()
-    registry.register(_Figures(health, counts))
+    registry.register(_Figures(health, counts, request.app[STREAMS].total))
     return web.Response(
         body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
     )

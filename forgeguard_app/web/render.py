@@ -11,11 +11,12 @@ from aiohttp import web
 
 from forgeguard_app.web.keys import FRONT, TEMPLATES
 from forgeguard_app.web.session import PERSON, UNKNOWN, csrf_token, find_person, sign_in_link
+from forgeguard_app.web.static_files import StaticFiles
 
 _STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month"))
 
 
-def make_templates(folder: Path) -> jinja2.Environment:
+def make_templates(folder: Path, files: StaticFiles) -> jinja2.Environment:
     """The templates; whatever they are given is text, never markup."""
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
@@ -24,6 +25,7 @@ def make_templates(folder: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    env.globals["static"] = files.address
     env.filters["ago"] = ago
     env.filters["first_line"] = lambda text: (text or "").split("\n")[0][:200]
     return env

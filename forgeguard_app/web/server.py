@@ -39,6 +39,7 @@ from forgeguard_app.web.pages import (
 )  # fmt: skip
 from forgeguard_app.web.render import make_templates
 from forgeguard_app.web.schemas import show_schema
+from forgeguard_app.web.static_files import STATIC, StaticFiles
 from forgeguard_app.web.webhook import webhook
 
 MAX_FORM_BYTES = 200_000
@@ -48,19 +49,22 @@ _BUILD = "/builds/{build_id}"
 _REPO = r"/repos/{owner:[^/]+}/{name:[^/]+}"
 
 
-def make_web(front: Front, dsn: str | None) -> web.Application:
+def make_web(front: Front, dsn: str | None, *, beat_s: float = live.BEAT_S) -> web.Application:
     """The application; `dsn` is where changes are listened for. Without webhook secrets it refuses deliveries."""
     app = web.Application(middlewares=[guarded], client_max_size=MAX_FORM_BYTES)
     app[keys.FRONT] = front
     app[keys.POOL] = front.pool
     app[keys.PUSHES] = Pushes(front.pool)
     app[keys.CHANGES] = Changes(dsn)
-    app[keys.TEMPLATES] = make_templates(_HERE / "templates")
+    files = app[STATIC] = StaticFiles(_HERE / "static")
+    app[keys.TEMPLATES] = make_templates(_HERE / "templates", files)
     app[TAILS] = Tails(front.pool)
+    app[live.STREAMS] = live.Streams(beat_s)
     app[RATES] = Rates(front.api_per_minute)
     app.on_shutdown.append(_close)
     app.router.add_routes(_pages())
     app.router.add_routes(_machines())
+    app.router.add_routes(_files(files))
     for one in OPERATIONS:
         app.router.add_route(one.method, PREFIX + one.path, serve(one))
     return app
@@ -69,6 +73,7 @@ def make_web(front: Front, dsn: str | None) -> web.Application:
 def _pages() -> list[web.RouteDef]:
     return [
         web.get("/", start.show_start),
+        web.get("/events", live.show_events),
         web.get("/installations", start.show_installations),
         web.get("/setup", setup.show_setup),
         web.post("/setup", setup.choose),
@@ -93,11 +98,9 @@ def _pages() -> list[web.RouteDef]:
         web.post(_REPO + "/configuration/try", configuration.try_changed),
         web.post(_REPO + "/configuration/propose", configuration.propose),
         web.get(_REPO + "/trials/{trial_id}", configuration.show_trial),
-        web.get(_REPO + "/events", live.repo_events),
         web.get("/audits/{run_id}", audits.show_audit),
         web.post("/audits/{run_id}/rerun", audits.rerun),
         web.post("/audits/{run_id}/allow", allowances.allow),
-        web.get("/audits/{run_id}/events", live.audit_events),
         web.get("/projects", projects.show_projects),
         web.post("/projects", projects.add_project),
         web.get(_PROJECT, projects.show_project),
@@ -116,8 +119,6 @@ def _pages() -> list[web.RouteDef]:
         web.post(_PROJECT + "/builds", builds.start),
         web.get(_BUILD, builds.show_build),
         web.post(_BUILD + "/cancel", builds.cancel),
-        web.get(_BUILD + "/events", builds.build_events),
-        web.get(_BUILD + "/log", builds.log_events),
         web.get(_BUILD + "/log.txt", builds.download_log),
         web.get("/continue/{form_id}", kept_form.show_kept_form),
         web.post("/continue/{form_id}/drop", kept_form.drop_kept_form),
@@ -139,7 +140,14 @@ def _machines() -> list[web.AbstractRouteDef]:
         web.get(r"/badges/{owner:[^/]+}/{name:[^/]+}/pulls/{number:\d{1,9}}.{form:svg|json}", pull_badge),
         web.get(f"{PREFIX}/openapi.json", show_document),
         web.get("/schemas/{name}.json", show_schema),
-        web.static("/static", _HERE / "static"),
+    ]
+
+
+def _files(files: StaticFiles) -> list[web.RouteDef]:
+    return [
+        web.get("/static/{name}", files.show),
+        web.get("/static/{digest:[0-9a-f]{16}}/{name}", files.show),
+        web.get("/favicon.ico", files.show_icon),
     ]
 
 

@@ -26,6 +26,7 @@ from forgeguard_app.notices import Notices
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import CheckRun, Installation, Repository, new_key
 from forgeguard_app.store.pool import Pool, open_pool
+from forgeguard_app.web.live import BEAT_S
 from forgeguard_app.web.server import make_web
 from tests.support.repositories import WorkTree
 
@@ -127,6 +128,7 @@ async def running(
     notices: Notices | None = None,
     builder: Builder | None = None,
     api_per_minute: int = 600,
+    beat_s: float = BEAT_S,
 ) -> AsyncIterator[Product]:
     """Starts it all; `worker` False leaves the jobs waiting."""
     pool = await open_pool(dsn, size=16)
@@ -141,7 +143,7 @@ async def running(
         known_app = GitHubApp(client, github.address, address, oauth, (secret.encode(),), known.slug)
         known_app.access = AppAccess(client, APP_ID, (PRIVATE_KEY,))
         front = Front(pool, keys, known_app, frozenset({OPERATOR}), api_per_minute)
-        runner = web.AppRunner(make_web(front, dsn), access_log=None, shutdown_timeout=0.2)
+        runner = web.AppRunner(make_web(front, dsn, beat_s=beat_s), access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         client = Client(session, github.api_url)

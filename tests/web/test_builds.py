@@ -75,7 +75,7 @@ async def read(
 async def test_a_build_is_watched_cancelled_and_its_log_downloaded(building: Product, tree: WorkTree) -> None:
     async with Browser(building) as browser:
         project, build, _ = await begun(building, tree, browser)
-        lines = await read(building, browser, f"{build}/log", 3)
+        lines = await read(building, browser, f"/api/v1{build}/logs", 3)
         assert EVIL in [line["message"] for line in lines]
         await browser.get(build)
         assert EVIL not in browser.text
@@ -83,7 +83,7 @@ async def test_a_build_is_watched_cancelled_and_its_log_downloaded(building: Pro
         assert "Running" in browser.text
         await browser.submit(f"{build}/cancel")
         assert "being cancelled" in browser.text or "Cancelled" in browser.text
-        everything = await read(building, browser, f"{build}/log", 1_000)
+        everything = await read(building, browser, f"/api/v1{build}/logs", 1_000)
         assert everything[-1]["message"] == "Cancelled."
         await browser.get(f"{build}/log.txt")
         assert browser.text.count("\n") == len(everything)
@@ -96,7 +96,7 @@ async def test_a_build_is_watched_cancelled_and_its_log_downloaded(building: Pro
 async def test_a_stream_resumed_anywhere_has_no_gap_and_no_double(building: Product, tree: WorkTree) -> None:
     async with Browser(building) as browser:
         _, build, _ = await begun(building, tree, browser)
-        await read(building, browser, f"{build}/log", 2)
+        await read(building, browser, f"/api/v1{build}/logs", 2)
         build_id = UUID(build.rpartition("/")[2])
 
         async def speak() -> None:
@@ -110,7 +110,7 @@ async def test_a_stream_resumed_anywhere_has_no_gap_and_no_double(building: Prod
             got: list[str] = []
             last = None
             while len([one for one in got if one.startswith("n")]) < 2_000:
-                for line in await read(building, browser, f"{build}/log", first, last):
+                for line in await read(building, browser, f"/api/v1{build}/logs", first, last):
                     got.append(str(line["message"]))
                     last = str(line["number"])
                 first = first * 3 % 701 + 1
@@ -119,9 +119,11 @@ async def test_a_stream_resumed_anywhere_has_no_gap_and_no_double(building: Prod
         _, *heard = await asyncio.gather(speak(), *(listen(first) for first in (1, 7, 300, 5_000)))
         expected = [f"n{number}.{n}" for number in range(40) for n in range(50)]
         assert all(one == expected for one in heard)
-        async with building.session.get(f"{building.address}{build}/log") as answer:
-            assert answer.status == 404, "nobody in particular"
-        assert await browser.get(f"{build}/log?after=x") == 400
+        stream = {"Accept": "text/event-stream"}
+        async with building.session.get(f"{building.address}/api/v1{build}/logs", headers=stream) as answer:
+            assert answer.status == 401, "nobody in particular"
+        with pytest.raises(AssertionError):
+            await read(building, browser, f"/api/v1{build}/logs", 1, "x")
 
 
 async def test_a_hundred_thousand_lines_stay_usable(building: Product, tree: WorkTree) -> None:

@@ -15,6 +15,7 @@ from forgeguard_app.web.access import id_of, open_audit
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import read_form
+from forgeguard_app.web.subjects import Kind, Subject, find_version, is_signature
 
 MAX_SHOWN = 300  # findings of a check: more make the page slow, and nobody reads them
 
@@ -68,7 +69,11 @@ class ShownCheck:
 
 async def show_audit(request: web.Request) -> web.Response:
     """The page; whoever may not see the audit learns nothing of it."""
-    run, seen = await open_audit(request, id_of(request, "run_id"))
+    run_id, signature = id_of(request, "run_id"), request.query.get("signature", "")
+    subject = Subject(Kind.AUDIT, run_id, signature if is_signature(signature) else "")
+    async with request.app[FRONT].pool.acquire() as connection:
+        version = await find_version(connection, subject)  # before the rows: what changes in between is not missed
+    run, seen = await open_audit(request, run_id)
     async with request.app[FRONT].pool.acquire() as connection:
         newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
         part = _part(request)
@@ -78,7 +83,6 @@ async def show_audit(request: web.Request) -> web.Response:
             ), seen.may_write)
             for check in await list_checks(connection, run.id) if part.check_code in (None, check.check_code)
         ]  # fmt: skip
-    signature = request.query.get("signature", "")
     return await page(
         request,
         "audit.html",
@@ -90,7 +94,9 @@ async def show_audit(request: web.Request) -> web.Response:
         shows_source=not seen.repo.private or seen.level >= Level.READ,
         newer=newest.id if newest is not None and newest.created_at > run.created_at else None,
         part=part,
-        signature=f"?signature={signature}" if signature.isalnum() else "",
+        signature=f"?signature={subject.signature}" if subject.signature else "",
+        subject=subject,
+        version=version,
     )
 
 

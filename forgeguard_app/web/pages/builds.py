@@ -11,11 +11,11 @@ from forgeguard_app.flows.cancel_build import cancel_build
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.flows.start_build import start_build
 from forgeguard_app.store.build_logs import KEPT_DAYS, Line, list_last_lines, list_lines
-from forgeguard_app.store.builds import list_phases
+from forgeguard_app.store.builds import Build, find_build, list_phases
+from forgeguard_app.store.versions import find_build_version
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project
 from forgeguard_app.web.keys import FRONT
-from forgeguard_app.web.live import stream_changes
-from forgeguard_app.web.log_stream import AT_ONCE, ENDED, stream_log
+from forgeguard_app.web.log_stream import AT_ONCE, ENDED
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 
@@ -38,6 +38,8 @@ async def show_build(request: web.Request) -> web.Response:
     asked = request.query.get("before", "")
     before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
     async with request.app[FRONT].pool.acquire() as connection:
+        version = await find_build_version(connection, build.id)
+        build = await find_build(connection, build.id) or build  # what the version is of, or newer
         phases = await list_phases(connection, build.id)
         lines = await list_last_lines(connection, build.id, before, SHOWN + 1)
     more, lines = len(lines) > SHOWN, lines[-SHOWN:]
@@ -45,7 +47,15 @@ async def show_build(request: web.Request) -> web.Response:
     return await page(
         request, "build.html", build=build, project=seen.project, may_write=seen.may_write, phases=phases, lines=lines, more=more,
         before=before, ended=ended, took=duration(build.started_at, build.completed_at), duration=duration, kept_days=KEPT_DAYS,
+        version=version, said=state_in_words(build),
     )  # fmt: skip
+
+
+def state_in_words(build: Build) -> str:
+    """Return where the build stands, as it is announced."""
+    if build.status == "running":
+        return "Build is being cancelled" if build.cancel_requested_at else f"Build running: {build.phase}"
+    return f"Build {build.status}"
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
@@ -55,18 +65,6 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     build, _ = await open_build(request, id_of(request, "build_id"), Level.WRITE)
     await cancel_build(request.app[FRONT].pool, build, person.login)
     return see_other(f"/builds/{build.id}")
-
-
-async def build_events(request: web.Request) -> web.StreamResponse:
-    """Changes of the build."""
-    build, _ = await open_build(request, id_of(request, "build_id"))
-    return await stream_changes(request, build.id)
-
-
-async def log_events(request: web.Request) -> web.StreamResponse:
-    """Its lines as they come."""
-    build, _ = await open_build(request, id_of(request, "build_id"))
-    return await stream_log(request, build.id)
 
 
 async def download_log(request: web.Request) -> web.StreamResponse:

@@ -11,6 +11,7 @@ from forgeguard_app.flows.begin_trial import begin_first_rules, begin_trial, lis
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.store.repos import Repo, find_configuration
 from forgeguard_app.store.trials import find_trial
+from forgeguard_app.store.versions import find_trial_version
 from forgeguard_app.web.access import id_of, open_named
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
@@ -64,6 +65,7 @@ async def show_trial(request: web.Request) -> web.Response:
     seen = await open_named(request, Level.READ)
     front = request.app[FRONT]
     async with front.pool.acquire() as connection:
+        version = await find_trial_version(connection, id_of(request, "trial_id"))
         trial = await find_trial(connection, id_of(request, "trial_id"))
     if trial is None or trial.repo_id != seen.repo.id:
         raise web.HTTPNotFound
@@ -74,7 +76,7 @@ async def show_trial(request: web.Request) -> web.Response:
             for path, text in trial.result["files"].items()
         }
     return await page(
-        request, "trial.html", repo=seen.repo, trial=trial, result=trial.result, links=links,
+        request, "trial.html", repo=seen.repo, trial=trial, result=trial.result, links=links, version=version,
         paths=await list_paths(front.pool, seen.repo),
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.store.timeline import Filter, Point, list_entries, list_trend
+from forgeguard_app.store.versions import find_repo_version
 from forgeguard_app.web.access import open_named
 from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
@@ -35,6 +36,7 @@ async def show_repo(request: web.Request) -> web.Response:
     seen, wanted = await open_named(request), read_filter(request)
     before = read_cursor(request.query.get("cursor"))
     async with request.app[FRONT].pool.acquire() as connection:
+        version = await find_repo_version(connection, seen.repo.id)
         runs = await list_entries(connection, seen.repo.id, wanted, before, PAGE + 1)
         trend = await list_trend(connection, seen.repo.id, seen.repo.default_branch, TREND)
     here = f"/repos/{seen.repo.full_name}"
@@ -52,6 +54,7 @@ async def show_repo(request: web.Request) -> web.Response:
         trend=trend,
         scale=_scale(trend),
         address=request.path_qs,
+        version=version,
     )
 
 

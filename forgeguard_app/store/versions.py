@@ -1,0 +1,67 @@
+"""Versions of what live pages show: short texts that differ whenever the page would.
+
+A page carries the version of what it shows, and its event stream tells only other ones. They are computed from the rows
+themselves, so that keeping them costs no write. Read the version before the rows of a page: what changes in between then
+shows as another version, and is never missed.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+NEWEST = 100  # runs of a repository on which its version depends: more than a page shows
+
+
+async def find_repo_version(connection: Connection, repo_id: UUID) -> str | None:
+    """Return the version of the repository's newest audits; None where it is gone."""
+    found: str | None = await connection.fetchval(
+        """
+        SELECT left(md5(concat_ws('|', r.full_name, r.default_branch, r.private,
+            (SELECT string_agg(concat_ws(' ', a.id, a.status, a.overall_result), ',')
+             FROM (SELECT id, status, overall_result FROM audit_runs WHERE repo_id = r.id
+                   ORDER BY created_at DESC, id DESC LIMIT $2) a))), 16)
+        FROM repos r WHERE r.id = $1
+        """,
+        repo_id,
+        NEWEST,
+    )
+    return found
+
+
+async def find_audit_version(connection: Connection, run_id: UUID) -> str | None:
+    """Return the version of one audit, which a newer audit of its head changes too; None where it is gone."""
+    found: str | None = await connection.fetchval(
+        """
+        SELECT left(md5(concat_ws('|', a.status, a.overall_result, a.completed_at, a.error_detail, a.publish_error,
+            (SELECT n.id FROM audit_runs n WHERE n.repo_id = a.repo_id AND n.commit_sha = a.commit_sha
+             ORDER BY n.created_at DESC LIMIT 1))), 16)
+        FROM audit_runs a WHERE a.id = $1
+        """,
+        run_id,
+    )
+    return found
+
+
+async def find_trial_version(connection: Connection, trial_id: UUID) -> str | None:
+    """Return the version of a trial; None where it is gone."""
+    found: str | None = await connection.fetchval(
+        "SELECT left(md5(concat_ws('|', status, completed_at)), 16) FROM trials WHERE id = $1", trial_id
+    )
+    return found
+
+
+async def find_build_version(connection: Connection, build_id: UUID) -> str | None:
+    """Return the version of a build's phases and state, without its log; None where it is gone."""
+    found: str | None = await connection.fetchval(
+        """
+        SELECT left(md5(concat_ws('|', b.status, b.phase, b.loop_count, b.builder, b.error_detail, b.pull_url,
+            b.cancel_requested_at, b.started_at, b.completed_at,
+            (SELECT string_agg(concat_ws(' ', p.number, p.name, p.status, p.loops, p.commit_sha, p.started_at, p.completed_at,
+                md5(p.audit::text)), ',' ORDER BY p.number) FROM build_phases p WHERE p.build_id = b.id))), 16)
+        FROM builds b WHERE b.id = $1
+        """,
+        build_id,
+    )
+    return found

@@ -1,0 +1,154 @@
+"""The stream of live pages, without a browser: who may follow what, what is told, and how many streams there may be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import aiohttp
+import pytest
+
+from forgeguard_app.store.repos import find_repo_named
+from forgeguard_app.web.live import MOST_OF_PERSON
+from tests.support.browsing import Browser
+from tests.support.running import Product, running
+from tests.support.watching import PASSED, finish_run, stir, wait_for_run
+
+
+@pytest.fixture
+async def still(dsn: str, tmp_path: Path) -> AsyncIterator[Product]:
+    """A product without a worker: nothing changes by itself."""
+    async with running(dsn, tmp_path / "still", worker=False) as product:
+        yield product
+
+
+async def guarded(product: Product, *, private: bool = False) -> tuple[str, UUID]:
+    """A repository with its key."""
+    repository, _ = await product.repository(private=private)
+    async with product.pool.acquire() as connection:
+        repo = await find_repo_named(connection, repository.full_name)
+    assert repo is not None
+    for name, level in (("owner", "admin"), ("member", "read"), ("stranger", None)):
+        user = product.github.people.add(name)
+        if level:
+            product.github.people.allow(user, repository, level)
+    return repository.full_name, repo.id
+
+
+async def events(product: Product, cookies: dict[str, str], *parts: str) -> list[tuple[str, dict[str, str]]]:
+    """What is told at once, beside the greeting."""
+    address = f"{product.address}/events?once=1&" + "&".join(f"of={part}" for part in parts)
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    async with product.session.get(address, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+        found = re.findall(r"event: (\w+)\ndata: (.*)\n\n", await answer.text())
+    return [(event, json.loads(data)) for event, data in found if event != "hello"]
+
+
+async def cookies_of(product: Product, login: str) -> dict[str, str]:
+    async with Browser(product) as browser:
+        await browser.sign_in(next(one for one in product.github.people.users() if one.login == login))
+        return browser.cookies[product.address.removeprefix("http://")]
+
+
+@contextlib.asynccontextmanager
+async def following(product: Product, cookies: dict[str, str], *parts: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    address = f"{product.address}/events?" + "&".join(f"of={part}" for part in parts)
+    async with aiohttp.ClientSession() as session, session.get(address, headers=headers) as answer:
+        yield answer
+
+
+async def next_event(answer: aiohttp.ClientResponse) -> tuple[str, dict[str, str]]:
+    async with asyncio.timeout(20):
+        block = (await answer.content.readuntil(b"\n\n")).decode()
+    found = re.fullmatch(r"event: (\w+)\ndata: (.*)\n\n", block)
+    assert found is not None, block
+    return found[1], json.loads(found[2])
+
+
+@pytest.mark.parametrize("private", [True, False])
+async def test_each_follows_what_they_may_see_and_nothing_else(still: Product, private: bool) -> None:
+    _, repo_id = await guarded(still, private=private)
+    run_id = await wait_for_run(still.pool, repo_id, "Wait")
+    parts = (f"repo/{repo_id}~old", f"audit/{run_id}~old")
+    for login, sees in (("owner", True), ("member", True), ("stranger", not private), ("", not private)):
+        told = await events(still, await cookies_of(still, login) if login else {}, *parts)
+        assert [event for event, _ in told] == (["version"] * 2 if sees else ["gone"] * 2), login
+    absent = await events(
+        still, await cookies_of(still, "owner"), f"audit/{repo_id}~", f"build/{run_id}~", f"trial/{run_id}~"
+    )
+    assert [event for event, _ in absent] == ["gone"] * 3
+
+
+async def test_a_signed_link_follows_its_audit_and_no_other(still: Product) -> None:
+    _, repo_id = await guarded(still, private=True)
+    first, second = [await wait_for_run(still.pool, repo_id, name) for name in "ab"]
+    signature = still.front.keys.links.sign(f"audit/{first}")
+    told = await events(still, {}, f"audit/{first}/{signature}~", f"audit/{second}/{signature}~", f"repo/{repo_id}~")
+    assert sorted(event for event, _ in told) == ["gone", "gone", "version"]
+    assert next(data["subject"] for event, data in told if event == "version") == f"audit/{first}/{signature}"
+
+
+async def test_an_event_is_sent_only_where_the_version_is_another_one(still: Product) -> None:
+    _, repo_id = await guarded(still)
+    run_id = await wait_for_run(still.pool, repo_id, "Wait")
+    ((_, first),) = await events(still, {}, f"audit/{run_id}~")
+    assert await events(still, {}, f"audit/{run_id}~{first['version']}") == []
+    async with following(still, {}, f"audit/{run_id}~{first['version']}") as answer:
+        assert (await next_event(answer))[0] == "hello"
+        for _ in range(5):
+            await stir(still.pool, repo_id)
+        await finish_run(still.pool, run_id, PASSED)
+        event, told = await next_event(answer)
+        assert event == "version"
+        while told["version"] != (await events(still, {}, f"audit/{run_id}~"))[0][1]["version"]:
+            event, told = await next_event(answer)
+
+
+async def test_parts_that_are_none_and_too_many_parts_are_refused(still: Product) -> None:
+    key = "00000000-0000-4000-8000-000000000000"
+    wrong = ["", "audit", "audit/1~", "repo/x~", f"thing/{key}~", f"log/{key}~x", f"audit/{key}/a%20b~"]
+    wrong += [f"audit/{key}/%C3%A4~", f"audit/{key}/{'a' * 400}~", f"repo/{key}~" + f"&of=repo/{key}~" * 60]
+    for part in wrong:
+        async with still.session.get(f"{still.address}/events?of={part}") as answer:
+            assert answer.status == 400, part
+            assert "part" in (await answer.json(content_type=None))["detail"]
+
+
+async def test_a_person_has_so_many_streams_and_those_that_closed_do_not_count(still: Product) -> None:
+    _, repo_id = await guarded(still, private=True)
+    cookies, part = await cookies_of(still, "member"), f"repo/{repo_id}~"
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(MOST_OF_PERSON):
+            answer = await stack.enter_async_context(following(still, cookies, part))
+            assert answer.status == 200
+        async with following(still, cookies, part) as answer:
+            assert answer.status == 429
+        async with following(still, await cookies_of(still, "owner"), part) as answer:
+            assert answer.status == 200, "others have theirs"
+    last: list[int] = []
+
+    async def opens() -> None:
+        while not last or last[-1] != 200:
+            async with following(still, cookies, part) as answer:
+                last.append(answer.status)
+
+    async with asyncio.timeout(20):
+        await opens()
+
+
+async def test_a_server_that_stops_ends_its_streams(dsn: str, tmp_path: Path) -> None:
+    async with running(dsn, tmp_path / "stops", worker=False) as product:
+        _, repo_id = await guarded(product)
+        context = following(product, {}, f"repo/{repo_id}~")
+        answer = await context.__aenter__()
+        assert (await next_event(answer))[0] == "hello"
+    async with asyncio.timeout(20):
+        await answer.content.read()
+    await context.__aexit__(None, None, None)
