@@ -17,6 +17,7 @@ from forgeguard_app.audit.model import CheckCode, Problem
 from forgeguard_app.audit.patterns import any_glob
 from forgeguard_app.audit.policy import POLICY_PATHS, Policy, Settings, laid_over, read_settings, resolve
 from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Exceptions, read_exceptions
+from forgeguard_app.audit.secrets.masking import quoted
 
 MAX_BOUNDARY_FILES = 100
 ReadText = Callable[[str], bytes | None]
@@ -81,7 +82,7 @@ def boundary_paths(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem
     for pattern in settings.boundaries:
         named = [pattern] if pattern in tree.blobs else list(filter(any_glob([pattern]), tree.blobs))
         if not named:
-            problems.append(Problem(*place, f"no file of the repository is {pattern!r}"))
+            problems.append(Problem(*place, f"no file of the repository is {quoted(pattern)}"))
         found.extend(named)
     return list(dict.fromkeys(found))[:MAX_BOUNDARY_FILES], tuple(problems)
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from forgeguard_app.audit.boundaries.parse import Boundaries, Layer
 from forgeguard_app.audit.configuration import Judging
+from forgeguard_app.audit.gate import masked_path
 from forgeguard_app.audit.model import CheckCode, Level, Problem
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.report import clean
+from forgeguard_app.audit.secrets.masking import masked
 
 MOST_LAYERS = 100
 MOST_RULES = 100  # of a layer
@@ -31,7 +33,7 @@ def describe(judging: Judging) -> dict[str, Any]:
 def describe_problems(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Each with its place."""
     return [
-        {"path": _cut(one.path), "line": one.line, "column": one.column, "message": _cut(one.message)}
+        {"path": _cut(masked_path(one.path)), "line": one.line, "column": one.column, "message": _cut(one.message)}
         for one in list(problems)[:MOST_VALUES]
     ]
 
@@ -87,5 +89,5 @@ def _values(texts: Iterable[str]) -> list[str]:
 
 
 def _cut(text: str) -> str:
-    text = clean(text)
+    text = clean(masked(text))
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"

@@ -9,6 +9,7 @@ from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies, w1_secre
 from forgeguard_app.audit.configuration import Judging
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import gated, marked
+from forgeguard_app.audit.gate import leaving
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import SEVERITY, CheckCode, CheckReport, Finding, Level, Problem, Report, Result
 from forgeguard_app.audit.policy import CheckPolicy
@@ -53,7 +54,7 @@ class _Verdict:
 
 
 def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
-    """The report on the change under the given configuration."""
+    """Return the report on the change under the given configuration, its texts masked."""
     verdicts: dict[CheckCode, Callable[[], _Verdict]] = {
         CheckCode.A4: lambda: _boundaries(change, facts, judging, memo),
         CheckCode.A9: lambda: _dependencies(change, facts, judging, memo),
@@ -69,7 +70,7 @@ def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
         else:
             checks.append(_report(code, change, policy, verdict(), judging.notes.get(code, ())))
     files = len(change.head.blobs) if change.everything else len(change.changed)
-    return Report(change.base_sha, change.head_sha, files, tuple(checks))
+    return leaving(Report(change.base_sha, change.head_sha, files, tuple(checks)))
 
 
 def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _Verdict:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from forgeguard_app.audit.model import Excerpt
-from forgeguard_app.audit.secrets.allowlists import Exceptions
-from forgeguard_app.audit.secrets.scanner import AddedBlock, scan
+from forgeguard_app.audit.secrets.masking import masked
+from forgeguard_app.audit.secrets.scanner import AddedBlock, spans_of
 
 AROUND = 3
 MAX_LINES = 20
@@ -29,7 +29,7 @@ def excerpt_of(path: str, data: bytes, line: int, end_line: int) -> Excerpt | No
 
 
 def _secret_lines(block: AddedBlock) -> set[int]:
-    secret = {found.line for found in scan([block], Exceptions())}
+    secret = _lines_of_spans(block)
     inside = False
     for number, line in enumerate(block.text.split(b"\n"), block.first_line):
         inside = inside or (b"-----BEGIN" in line and b"PRIVATE KEY" in line)
@@ -39,7 +39,16 @@ def _secret_lines(block: AddedBlock) -> set[int]:
     return secret
 
 
+def _lines_of_spans(block: AddedBlock) -> set[int]:
+    """Return every line that holds a part of a credential, however often the same one stands there."""
+    lines: set[int] = set()
+    for start, end in spans_of(block):
+        first = block.first_line + block.text.count(b"\n", 0, start)
+        lines.update(range(first, first + block.text.count(b"\n", start, end) + 1))
+    return lines
+
+
 def _clean(raw: bytes) -> str:
-    text = raw.decode("utf-8", "replace").rstrip("\r")
+    text = masked(raw.decode("utf-8", "replace").rstrip("\r"), keep_hashes=True)
     plain = "".join(char if char.isprintable() or char == "\t" else "�" for char in text)
     return plain if len(plain) <= MAX_LINE_CHARS else plain[:MAX_LINE_CHARS] + "…"

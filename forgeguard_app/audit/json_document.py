@@ -103,7 +103,7 @@ class _Json:
             key, place = _unescape(self.token), self.place(self.start)
             self.advance()
             if not self._taken(":"):
-                raise self.fail(f"a ':' is missing after the key {key!r}")
+                raise self.fail("a ':' is missing after this key")
             if key in items:
                 node.duplicates.append((key, *place))
             node.keys[key] = place

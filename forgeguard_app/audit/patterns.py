@@ -11,6 +11,7 @@ import re2
 from forgeguard_app.audit import globs
 
 MAX_PATTERN_CHARS = 2_000
+MAX_FRAGMENT_CHARS = 8
 
 
 class PatternError(ValueError):
@@ -42,6 +43,9 @@ def compile_pattern(pattern: str) -> Any:
 def _reason(error: Exception) -> str:
     said = error.args[0] if error.args else ""
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    kind, _, fragment = text.partition(": ")
+    if len(fragment) > MAX_FRAGMENT_CHARS:  # re2 repeats the pattern, which may hold what must not be shown
+        text = kind
     if "perl operator" in text or "invalid escape sequence" in text:
         return f"{text}; the syntax is re2's, which has no look-around and no back-references"
     return text or "not a regular expression of re2's syntax"

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from forgeguard_app.audit.documents import Node
 from forgeguard_app.audit.model import Problem
+from forgeguard_app.audit.secrets.masking import quoted
 
 
 class Reading:
@@ -27,13 +28,13 @@ class Reading:
             self.problem(node, f"{what} must be a mapping, not {node.kind}")
             return {}
         for key, line, column in node.duplicates:
-            self.problem((line, column), f"the key {key!r} stands here twice")
+            self.problem((line, column), f"the key {quoted(key)} stands here twice")
         if known is None:
             return node.value
         names = list(known)
         for key in node.value:
             if key not in names:
-                self.problem(node.keys[key], f"unknown key {key!r} in {what}{_hint(key, names)}")
+                self.problem(node.keys[key], f"unknown key {quoted(key)} in {what}{_hint(key, names)}")
         return {key: value for key, value in node.value.items() if key in names}
 
     def items(self, node: Node, what: str) -> list[Node]:
@@ -73,7 +74,7 @@ class Reading:
         names = list(choices)
         if isinstance(node.value, str) and node.value in names:
             return node.value
-        given = repr(node.value) if isinstance(node.value, str) else node.kind
+        given = quoted(node.value) if isinstance(node.value, str) else node.kind
         self.problem(node, f"{what} must be one of {', '.join(names)}, not {given}")
         return None
 

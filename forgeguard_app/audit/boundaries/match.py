@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,8 +15,13 @@ from forgeguard_app.audit.languages.python import Import, PythonFacts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.model import Finding, Level
 from forgeguard_app.audit.patterns import any_glob, compile_pattern
+from forgeguard_app.audit.secrets.masking import masked, quoted
 
 MAX_SUBJECT_CHARS = 200
+MAX_SHOWN_CHARS = 120
+_VALUES = re.compile(
+    r"[\"'`:=@]|\d{3}|[^\W\d_]\d|\d[^\W\d_]"
+)  # an assignment, a literal, an address, or digits among letters
 
 
 class Edge(NamedTuple):
@@ -133,14 +139,13 @@ class Judge:
         return known
 
     def _pattern_finding(self, layer: Layer, pattern: str, reason: str, path: str, match: Match) -> Finding:
-        shown = " ".join(match.text.split())
         return Finding(
             path=path,
             line=match.line,
             end_line=match.end_line,
             column=match.column,
             rule=f"{layer.name}/forbidden/{pattern}",
-            message=f"Layer {layer.name!r} must not contain {shown[:120]!r}{_because(reason)}",
+            message=f"Layer {layer.name!r} must not contain {_shown(match, pattern)}{_because(reason)}",
             level=self.level,
             subject=match.text,
         )
@@ -216,6 +221,14 @@ def _covers(known: KnownViolation, finding: Finding) -> bool:
 
 def _within(name: str, module: str) -> bool:
     return name == module or name.startswith(f"{module}.")
+
+
+def _shown(match: Match, pattern: str) -> str:
+    """Return the matched text in quotes where it is code; a text that assigns or quotes a value is not repeated."""
+    text = " ".join(match.text.split())
+    if _VALUES.search(text) or len(text) > MAX_SHOWN_CHARS or masked(text) != text:
+        return f"what the pattern {quoted(pattern)} matches"
+    return repr(text)
 
 
 def _because(reason: str) -> str:

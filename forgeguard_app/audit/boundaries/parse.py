@@ -11,6 +11,7 @@ from forgeguard_app.audit.json_document import read_json
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.patterns import PatternError, compile_pattern
 from forgeguard_app.audit.reading import Reading
+from forgeguard_app.audit.secrets.masking import quoted
 
 CONTRACT_PATH = "Forge/Contracts/boundaries.json"
 DEFAULT_PATHS = ("boundaries.json", CONTRACT_PATH)
@@ -123,7 +124,7 @@ def _layers(reading: Reading, nodes: list[Node], folder: str) -> list[Layer]:
             continue
         name = _required(reading, node, keys, "name")
         if name in seen:
-            reading.problem(keys["name"], f"a layer named {name!r} stands above already")
+            reading.problem(keys["name"], f"a layer named {quoted(name)} stands above already")
         if name:
             seen.add(name)
         if "description" in keys and not isinstance(keys["description"].value, str):
@@ -193,7 +194,7 @@ def _imports(reading: Reading, node: Node | None) -> tuple[ForbiddenImport, ...]
         if module is None:
             continue
         if not all(part.isidentifier() for part in module.split(".")):
-            reading.problem(keys["module"], f"{module!r} is not a module's name such as 'package.module'")
+            reading.problem(keys["module"], f"{quoted(module)} is not a module's name such as 'package.module'")
         else:
             rules.append(ForbiddenImport(module, reason or ""))
     return tuple(rules)
@@ -218,7 +219,7 @@ def _check_may_import(reading: Reading, nodes: list[Node], names: set[str]) -> N
 def _named(reading: Reading, items: Iterable[Node], names: set[str]) -> None:
     for item in items:
         if isinstance(item.value, str) and item.value.strip() and item.value not in names:
-            reading.problem(item, f"no layer is named {item.value!r}")
+            reading.problem(item, f"no layer is named {quoted(item.value)}")
 
 
 def _order(reading: Reading, node: Node | None, names: set[str]) -> tuple[tuple[str, ...], ...]:
@@ -232,7 +233,7 @@ def _order(reading: Reading, node: Node | None, names: set[str]) -> tuple[tuple[
         _named(reading, members, names)
         for member in members:
             if isinstance(member.value, str) and member.value in seen:
-                reading.problem(member, f"the layer {member.value!r} stands in order twice")
+                reading.problem(member, f"the layer {quoted(member.value)} stands in order twice")
         seen.update(group)
         groups.append(group)
     return tuple(groups)
@@ -253,6 +254,6 @@ def _known_violations(
             known.append(KnownViolation(layer, file, pattern))
             if layer not in names:
                 remarks.append(
-                    f"{reading.path}:{item.line}: a known violation names the layer {layer!r}, which no layer has"
+                    f"{reading.path}:{item.line}: a known violation names the layer {quoted(layer)}, which no layer has"
                 )
     return tuple(known), tuple(remarks)

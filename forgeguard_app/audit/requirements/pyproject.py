@@ -43,7 +43,7 @@ class _Reader:
             try:
                 requirement = Requirement(value)
             except InvalidRequirement as error:
-                self.problem(value, f"{value[:80]!r} in {where} is not a requirement: {str(error).splitlines()[0]}")
+                self.problem(value, f"an entry of {where} is not a requirement (PEP 508){_reason(error)}")
                 continue
             self.declared.append(Declared(normalised(requirement.name), scope, _after(value, requirement.name)))
 
@@ -59,6 +59,12 @@ class _Reader:
                 continue
             optional = isinstance(said, dict) and said.get("optional") is True
             self.declared.append(Declared(normalised(name), Scope.OPTIONAL if optional else scope, str(said)))
+
+
+def _reason(error: InvalidRequirement) -> str:
+    """Return the first line of the error where it quotes nothing of the entry."""
+    first = str(error).partition("\n")[0]
+    return "" if "'" in first or '"' in first or "://" in first else f": {first[:200]}"
 
 
 def _after(text: str, name: str) -> str:

@@ -9,6 +9,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope, development_words, normalised
 
+NOT_READ = (
+    "this is not a requirement that pip reads; write a name and a version, such as requests>=2, or an option of pip"
+)
 _NAMES = re.compile(r"(?:[\w.-]*[-_.])?requirements(?:[-_.][\w.-]*)?\.(?:txt|in|pip)\Z", re.IGNORECASE)
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=)?(\S+)")
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(.+)")
@@ -61,7 +64,7 @@ def read_requirements(path: str, text: str, scope: Scope | None = None) -> Manif
             if line not in (".", "./"):
                 opaque = f"line {number} names an address without a distribution"
         elif "$" not in line and "{" not in line:
-            problems.append(Problem(path, number, 1, f"this is not a requirement that pip reads: {line[:80]}"))
+            problems.append(Problem(path, number, 1, NOT_READ))
     return Manifest(path, tuple(declared), includes=tuple(includes), opaque=opaque, problems=tuple(problems))
 
 

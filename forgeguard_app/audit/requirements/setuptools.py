@@ -37,7 +37,7 @@ def read_setup_cfg(path: str, text: str) -> Manifest:
             named = _named(entry)
             if named is None:
                 line = text.count("\n", 0, max(text.find(entry), 0)) + 1
-                problems.append(Problem(path, line, 1, f"this is not a requirement: {entry[:80]}"))
+                problems.append(Problem(path, line, 1, "this entry is not a requirement (PEP 508)"))
             else:
                 declared.append(Declared(normalised(named), scope, entry))
 

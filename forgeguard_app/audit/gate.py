@@ -1,0 +1,45 @@
+"""The gate through which every text leaves the engine: what looks like a secret is masked, whatever check wrote it.
+
+A check quotes what strangers wrote: names, patterns, keys, modules, paths. Any of them may be a credential that was
+pasted into the wrong place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from forgeguard_app.audit.model import CheckReport, Finding, Problem, Report
+from forgeguard_app.audit.secrets.masking import masked
+
+
+def leaving(report: Report) -> Report:
+    """Return the report with every text masked. Positions, fingerprints and commits are ours and stay."""
+    return replace(report, checks=tuple(_check(check) for check in report.checks))
+
+
+def masked_path(path: str) -> str:
+    """Return a path, a branch or another name for display; content hashes are parts of many of them and stay."""
+    return masked(path, keep_hashes=True)
+
+
+def _check(check: CheckReport) -> CheckReport:
+    return replace(
+        check,
+        title=masked(check.title),
+        notes=tuple(masked(note) for note in check.notes),
+        incomplete=tuple(masked(reason) for reason in check.incomplete),
+        findings=tuple(_finding(finding) for finding in check.findings),
+        problems=tuple(_problem(problem) for problem in check.problems),
+        skipped=None if check.skipped is None else masked(check.skipped),
+    )
+
+
+def _finding(finding: Finding) -> Finding:
+    path, rule, message = masked_path(finding.path), masked(finding.rule), masked(finding.message)
+    if (path, rule, message) == (finding.path, finding.rule, finding.message):
+        return finding
+    return replace(finding, path=path, rule=rule, message=message)
+
+
+def _problem(problem: Problem) -> Problem:
+    return replace(problem, path=masked_path(problem.path), message=masked(problem.message))

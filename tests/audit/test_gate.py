@@ -1,0 +1,147 @@
+"""No secret leaves the engine, wherever in a repository it was planted."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forgeguard_app.audit.described import describe
+from forgeguard_app.audit.excerpts import excerpt_of
+from forgeguard_app.audit.model import CheckCode, Result
+from forgeguard_app.audit.report import detail, summary_markdown
+from forgeguard_app.cli.formats import FORMATS
+from tests.support.in_memory import judge_in_memory
+from tests.support.planted import plant, remains
+
+LAYERS = {"name": "app", "glob": "app/**"}
+
+
+def _boundaries(**keys: object) -> str:
+    return json.dumps({"layers": [LAYERS], **keys})
+
+
+def _layer(**keys: object) -> str:
+    return json.dumps({"layers": [{**LAYERS, **keys}]})
+
+
+# Where a value can stand: file and text, `{v}` is the value.
+PLACES: list[tuple[str, str]] = [
+    (".github/forgeguard.yml", "{v}: 1\n"),
+    (".github/forgeguard.yml", "gate: {v}\n"),
+    (".github/forgeguard.yml", "checks: {{{v}: 1}}\n"),
+    (".github/forgeguard.yml", "checks:\n  W1: {{level: {v}}}\n"),
+    (".github/forgeguard.yml", "checks:\n  A4: {{boundaries: [{v}]}}\n"),
+    (".github/forgeguard.yml", "checks:\n  A9: {{provides: {{{v}: 3, ok: '{v}'}}, ignore_modules: ['{v}']}}\n"),
+    (".github/forgeguard.yml", "checks:\n  A9: {{manifests: ['{v}/**', '/{v}']}}\n"),
+    (".github/forgeguard.yml", "ignore: ['{v}/**', '{v}\\x']\n"),
+    (".github/forgeguard.yml", "notify: https://x:{v}@h.corp/\n"),
+    (".github/forgeguard.yml", "a: [\n  {v}: }}\n"),
+    (".github/forgeguard.yml", "&{v} a: *{v}\n"),
+    (".github/forgeguard.yml", "!{v} a\n"),
+    ("boundaries.json", '{{"layers": [], "{v}": 1}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "{v}/*", "may_import": ["{v}x"]}}], "order": ["{v}y"]}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "app/**", "{v}": 1, "description": "{v}"}}]}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden": [{{"pattern": "{v}(", "reason": "{v}"}}]}}]}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden": [{{"pattern": "{v}", "reason": "{v}"}}]}}]}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "app/**", "forbidden": [{{"pattern": "import"}}]}}], "exhaustive": true}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden_imports": [{{"module": "{v}!"}}]}}]}}'),
+    ("boundaries.json", '{{"layers": [], "known_violations": [{{"layer": "{v}", "file": "{v}", "pattern": "{v}", "{v}": 1}}]}}'),
+    ("boundaries.json", '{{"{v}" 1}}'),
+    ("boundaries.json", '{{"layers": [{v}'),
+    ("requirements.txt", "pip install --extra-index-url https://ci:{v}@pypi.corp/simple foo\n"),
+    ("requirements.txt", "requests\nPYPI_TOKEN={v}\n--index https://x:{v}@h.corp/simple\n"),
+    ("requirements.txt", "foo@ https://x:{v}@pypi.corp/foo bar.whl\n{v} ===\n-r https://x:{v}@h/r.txt\n-r {v}.txt\n"),
+    ("requirements.txt", "{v}\n"),
+    ("pyproject.toml", '[project]\nname="x"\ndependencies=["foo @ git+https://x:{v}@h/a.git", "!! {v}"]\n'),
+    ("pyproject.toml", '[project.optional-dependencies]\n"{v}" = ["!! {v}", 3]\n[dependency-groups]\n"{v}" = 3\n'),
+    ("pyproject.toml", "[project]\nname = '{v}'\n{v} = {v}\n"),
+    ("pyproject.toml", "[{v}]\n[{v}]\n"),
+    ("pyproject.toml", "[tool.poetry]\nname='x'\n[tool.poetry.dependencies]\nfoo = {{git = 'https://x:{v}@h/a.git', bad = 3}}\n'{v}' = 1\n"),
+    ("setup.cfg", "[options]\ninstall_requires =\n    foo @ https://x:{v}@h/a b\n    {v} {v}\n"),
+    ("setup.cfg", "{v}\n"),
+    ("setup.py", "from setuptools import setup\nsetup(name='{v}', install_requires=['foo @ https://x:{v}@h/a b', '{v}'])\n"),
+    ("Pipfile", "[[source]]\nurl='https://x:{v}@h'\n[packages]\nfoo = 'git+https://x:{v}@h'\n{v} = '*'\n"),
+    ("tox.ini", "[testenv]\ndeps = {v} {v}\n    -r{v}\n"),
+    (".gitleaks.toml", "[allowlist]\nregexes=['''{v}(?!x)''']\n{v} = 1\n"),
+    (".gitleaks.toml", "[allowlist]\nregexes=['{v}'\n x= {v}\n"),
+    (".gitleaks.toml", "{v} = 3\n[allowlist]\npaths = '{v}'\nregexTarget = '{v}'\n[[rules]]\nid = '{v}'\n"),
+    (".gitleaks.toml", "[extend]\npath = '{v}'\ndisabledRules = ['{v}']\n[[allowlists]]\ntargetRules = ['{v}']\nstopwords=['{v}']\n"),
+    (".gitleaksignore", "{v}:{v}\n{v}\n{v}:{v}:{v}:1\n"),
+    ("app/x.py", 'password = "{v}"\nimport {w}\n'),
+    ("app/x.py", 'url = "postgresql://app:{v}@db.internal/app"\nimport unknown_{w}\n'),
+    ("app/x.py", 'k = """-----BEGIN RSA PRIVATE' + ' KEY-----\n{v}{v}\n"""\nfrom {w} import {w}\n'),
+    ("app/{v}.py", "import requests, yaml\n"),
+    ("app/token={v}/x.py", "import requests\n"),
+]  # fmt: skip
+
+RULES = {
+    "boundaries.json": json.dumps(
+        {
+            "layers": [
+                {
+                    **LAYERS,
+                    "forbidden": [
+                        {"pattern": '(?i)(password|token|url|k)\\s*=\\s*"[^"]+"', "reason": "no values in code"},
+                        {"pattern": "[A-Za-z0-9_]{16,}", "reason": "no long words"},
+                        {"pattern": "(?s)BEGIN.*", "reason": "no keys"},
+                    ],
+                },
+                {"name": "empty", "glob": "nowhere/**"},
+            ],
+            "exhaustive": True,
+        }
+    ),
+    "requirements.txt": "requests\n",
+    "app/__init__.py": "",
+    "app/y.py": "import yaml, requests\nfrom app import x\n",
+}
+
+
+def outputs(files: dict[str, str]) -> str:
+    """Everything that the engine gives for these files."""
+    report, judging = judge_in_memory(files)
+    found = [write(report) for write in FORMATS.values()]
+    for check in report.checks:
+        found += [check.title, summary_markdown(check), detail(check)]
+        for finding in check.findings:
+            data = files.get(finding.path, "").encode()
+            excerpt = excerpt_of(finding.path, data, finding.line, finding.end_line)
+            found.append(excerpt.text if excerpt and check.code is not CheckCode.W1 else "")
+    found.append(json.dumps(describe(judging)))
+    return "\n".join(found)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.sampled_from(PLACES), st.integers(0, 2**32))
+def test_a_secret_planted_anywhere_is_in_no_output_of_the_engine(place: tuple[str, str], seed: int) -> None:
+    value = plant(random.Random(seed))
+    word = "".join(char if char.isalnum() else "_" for char in f"m{value}")
+    path, text = (part.format(v=value, w=word) for part in place)
+    output = outputs({**RULES, path: text})
+    assert not remains(value, output), [line for line in output.splitlines() if remains(value, line)][:3]
+
+
+def test_a_pattern_that_matches_a_password_quotes_none_of_it() -> None:
+    for text in ('password = "hunter2"', "api_key = 'short-one'", "Passwort: geheim", "pw=abc"):
+        rule = {"pattern": "(?i)(pass|api|pw).*", "reason": "no passwords in code"}
+        report, _ = judge_in_memory({"boundaries.json": _layer(forbidden=[rule]), "app/x.py": f"# {text}\n"})
+        (finding,) = report.checks[0].findings
+        assert text.partition("=")[2].strip(" '\"") not in finding.message or "=" not in text
+        assert "geheim" not in finding.message
+        assert "no passwords in code" in finding.message
+
+
+def test_names_of_people_s_own_stay_readable_in_messages() -> None:
+    report, _ = judge_in_memory(
+        {
+            "boundaries.json": _layer(name="routers", forbidden_imports=[{"module": "asyncpg", "reason": "repos"}]),
+            "app/users.py": "import asyncpg\n",
+        }
+    )
+    assert report.checks[0].findings[0].message == "Layer 'routers' must not import 'asyncpg': repos"
+    report, _ = judge_in_memory({"boundaries.json": _boundaries(layer=[])})
+    assert report.checks[0].result is Result.ERROR
+    assert "unknown key 'layer' in boundaries.json; did you mean 'layers'?" in report.checks[0].problems[0].message

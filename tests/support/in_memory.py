@@ -1,0 +1,34 @@
+"""Judges files that lie nowhere: the engine alone, as fast as a property test wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from forgeguard_app.audit.configuration import Judging, choose, read_configuration
+from forgeguard_app.audit.engine import Change, audit
+from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.memo import Memo
+from forgeguard_app.audit.model import Report
+from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.secrets.scanner import AddedBlock
+from forgeguard_app.judging.facts_cache import FactsCache
+
+
+def judge_in_memory(files: Mapping[str, str]) -> tuple[Report, Judging]:
+    """The report on a whole tree of these files, and the configuration that judged."""
+    data = {path: text.encode("utf-8", "surrogateescape") for path, text in files.items()}
+    blobs = {path: sha256(content).hexdigest() for path, content in data.items()}
+    tree = Tree(blobs)
+    configuration = read_configuration(data.get, tree, Settings())
+    judging = choose(configuration, None, target_judges=False, fork=False, owner=Settings())
+    cache = FactsCache()
+    patterns = {rule.pattern for file in judging.boundaries for layer in file.layers for rule in layer.forbidden}
+    for path, content in data.items():
+        cache.learn(blobs[path], content, patterns, python=path.endswith(".py"))
+    change = Change(
+        head_sha="a" * 40, base_sha=None, head=tree, base=Tree({}), changed=(), renames={}, touched={}, everything=True,
+        added=tuple(AddedBlock(path, None, 1, content) for path, content in data.items()),
+    )  # fmt: skip
+    facts = Facts(cache.python, cache.matches, {blobs[path]: content for path, content in data.items()})
+    return audit(change, facts, judging, Memo()), judging
