@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from forgeguard_app.projects.marks import Mark, read_marks, written_marks
 from forgeguard_app.projects.questions import QUESTIONS, SECTIONS, Kind, Question, Section
 
 VERSION = 1
@@ -20,9 +21,10 @@ Value = str | list[str] | list[Row]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What was answered, by `section.question`."""
+    """What was answered, by `section.question`, and who saved it last."""
 
     values: Mapping[str, Value] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
 
     def text(self, key: str) -> str:
         """A text or a choice; empty where nothing was answered."""
@@ -53,7 +55,7 @@ def read_state(state: Mapping[str, Any]) -> Answers:
             read, problems = read_answer(question, value)
             if not problems and read:
                 values[key] = read
-    return Answers(values)
+    return Answers(values, read_marks(state.get("marks")))
 
 
 def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def written_state(answers: Answers) -> dict[str, Any]:
     """The state as it is stored."""
-    return {"version": VERSION, "answers": dict(answers.values)}
+    return {"version": VERSION, "answers": dict(answers.values), "marks": written_marks(answers.marks)}
 
 
 def read_answer(question: Question, value: Any) -> tuple[Value, list[str]]:
@@ -148,10 +150,11 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
-def answered(answers: Answers, key: str, value: Value) -> Answers:
+def answered(answers: Answers, key: str, value: Value, mark: Mark | None = None) -> Answers:
     """The answers with one more; an empty value takes the answer back."""
     values = {name: one for name, one in answers.values.items() if name != key}
-    return Answers({**values, key: value} if value else values)
+    marks = {name: one for name, one in answers.marks.items() if name != key} | ({key: mark} if mark else {})
+    return Answers({**values, key: value} if value else values, marks)
 
 
 def missing(answers: Answers, section: Section | None = None) -> list[str]:

@@ -15,6 +15,7 @@ from forgeguard_app.flows.save_contract import Edit, Invalid, Stale, save_contra
 from forgeguard_app.projects.answers import Answers, missing, progress, read_state
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.contracts.words import package_of
+from forgeguard_app.projects.marks import Writer
 from forgeguard_app.projects.proposals import propose
 from forgeguard_app.projects.questions import SECTIONS, Question
 from forgeguard_app.store.contracts import Contract, find_contract, list_contracts
@@ -81,7 +82,8 @@ async def show_questionnaire(ask: Ask) -> shapes.Questionnaire:
 async def answer(ask: Ask) -> shapes.Questionnaire:
     """Keeps the answers that are in their questions' form; `problems` name the others."""
     seen = await _open(ask, Level.WRITE)
-    done = await answer_questionnaire(ask.request.app[FRONT].pool, seen.project.id, ask.body.answers)
+    writer = Writer(ask.user.login)
+    done = await answer_questionnaire(ask.request.app[FRONT].pool, seen.project.id, ask.body.answers, writer=writer)
     problems = [
         models.PlaceError(place=key[:300], message=said) for key, some in done.problems.items() for said in some
     ]

@@ -2,23 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
 from multidict import MultiDictProxy
 
-from forgeguard_app.flows.answer_questionnaire import answer_questionnaire, seen_code
+from forgeguard_app.flows.answer_questionnaire import Answered, answer_questionnaire, seen_code
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.projects.answers import MAX_ROWS, Answers, Value, progress, read_state
 from forgeguard_app.projects.contracts.words import package_of
+from forgeguard_app.projects.marks import MAX_PAGE_CHARS, Writer, digest_of
 from forgeguard_app.projects.proposals import propose
 from forgeguard_app.projects.questions import SECTIONS, Kind, Question, Section, find_section
 from forgeguard_app.web.access import SeenProject, id_of, open_project
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page
-from forgeguard_app.web.session import read_form
+from forgeguard_app.web.session import get_person, read_form
 
 EMPTY_ROWS = 3
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What somebody else answered meanwhile."""
+
+    login: str
+    theirs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One question as the page shows it: `base` is the digest of the stored answer, which a save begins from."""
+
+    value: Value
+    is_proposed: bool
+    base: str
+    problems: tuple[str, ...]
+    conflict: Conflict | None
+    is_already: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Answers as they were sent, and what became of them."""
+
+    given: Mapping[str, Any]
+    done: Answered
+    writer: Writer
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """The answers that were not saved, which stay in their fields."""
+        return {key: self.given[key] for key in (*self.done.problems, *self.done.conflicts)}
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The status of the page's answer."""
+        if self.done.conflicts:
+            return HTTPStatus.CONFLICT
+        return HTTPStatus.BAD_REQUEST if self.done.problems else HTTPStatus.OK
 
 
 async def show_section(request: web.Request) -> web.Response:
@@ -28,8 +76,8 @@ async def show_section(request: web.Request) -> web.Response:
 
 
 async def answer_section(request: web.Request) -> web.Response:
-    """Keeps what is right, and says what is not."""
-    form = await read_form(request)
+    """Keeps what is right, and says what is not; what somebody else changed meanwhile is not overwritten."""
+    form, person = await read_form(request), await get_person(request)
     seen, section = await _opened(request, Level.WRITE)
     # Saved on the way: only what was touched, since what is merely proposed is nobody's answer yet.
     touched = form.get("touched", "").split(",") if form.get("touched") else None
@@ -38,12 +86,18 @@ async def answer_section(request: web.Request) -> web.Response:
         for one in section.questions
         if touched is None or one.key in touched
     }
-    done = await answer_questionnaire(request.app[FRONT].pool, seen.project.id, given)
-    wrong = {key: given[key] for key in done.problems}
-    return await _page(
-        request, seen, section, done.answers, problems=done.problems, wrong=wrong, changes=done.changes, saved=True,
-        status=400 if done.problems and "HX-Request" not in request.headers else 200,
-    )  # fmt: skip
+    bases = {key: form[f"base.{key}"] for key in given if f"base.{key}" in form}
+    writer = _writer(person.login, form)
+    done = await answer_questionnaire(request.app[FRONT].pool, seen.project.id, given, bases, writer)
+    return await _page(request, seen, section, done.answers, Sent(given, done, writer))
+
+
+def _writer(login: str, form: MultiDictProxy[str]) -> Writer:
+    """Return who saves, from which open page."""
+    page_id, number = form.get("writer.page", "")[:MAX_PAGE_CHARS], form.get("writer.number", "")
+    if not (page_id.isalnum() and number.isascii() and number.isdigit() and len(number) < 16):
+        return Writer(login)
+    return Writer(login, page_id, int(number))
 
 
 async def _opened(request: web.Request, least: Level) -> tuple[SeenProject, Section]:
@@ -55,25 +109,52 @@ async def _opened(request: web.Request, least: Level) -> tuple[SeenProject, Sect
 
 
 async def _page(
-    request: web.Request, seen: SeenProject, section: Section, answers: Answers, *, status: int = 200, **more: Any
+    request: web.Request,
+    seen: SeenProject,
+    section: Section,
+    answers: Answers,
+    sent: Sent | None = None,
 ) -> web.Response:
     async with request.app[FRONT].pool.acquire() as connection:
         code = await seen_code(connection, seen.project.repo_id if seen.sees_code else None)
     package = package_of(seen.project.name)
-    wrong = more.pop("wrong", {})
-    shown: dict[str, tuple[Value, bool]] = {}
+    shown: dict[str, Shown] = {}
+    done, kept, status = (sent.done, sent.kept, sent.status) if sent else (None, NOTHING, HTTPStatus.OK)
     for question in section.questions:
         key = f"{section.key}.{question.key}"
-        value = wrong.get(key, answers.values.get(key))
+        stored = answers.values.get(key)
+        value = kept.get(key, stored)
         proposal = propose(key, answers, code, package) if value is None and seen.may_write else ""
-        shown[question.key] = (value if value is not None else proposal, value is None and bool(proposal))
+        shown[question.key] = Shown(
+            value if value is not None else proposal, value is None and bool(proposal), digest_of(stored),
+            tuple(done.problems.get(key, ())) if done else (), _conflict(key, answers, done),
+            done is not None and key in done.already,
+        )  # fmt: skip
     place = SECTIONS.index(section)
     return await page(
         request, "questionnaire.html", status=status, project=seen.project, section=section, shown=shown, empty_rows=EMPTY_ROWS,
         sections=[(one, *progress(answers, one)) for one in SECTIONS], may_write=seen.may_write,
-        following=SECTIONS[place + 1] if place + 1 < len(SECTIONS) else None,
-        **({"problems": {}, "changes": (), "saved": False} | more),
+        following=SECTIONS[place + 1] if place + 1 < len(SECTIONS) else None, changes=done.changes if done else (),
+        saved_at=datetime.now(UTC) if done and status == HTTPStatus.OK else None, refused=done is not None and status != HTTPStatus.OK,
+        accepted=f"{sent.writer.page}:{sent.writer.number}" if sent and sent.writer.page else "",
     )  # fmt: skip
+
+
+def _conflict(key: str, answers: Answers, done: Answered | None) -> Conflict | None:
+    """Return who saved another answer meanwhile, and which."""
+    if done is None or key not in done.conflicts:
+        return None
+    mark = answers.marks.get(key)
+    return Conflict(mark.login if mark and mark.login else "Somebody", as_text(answers.values.get(key)))
+
+
+def as_text(value: Value | None) -> str:
+    """Return an answer as people read it: one line for each item or row."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return "\n".join(
+        one if isinstance(one, str) else " · ".join(cell for cell in one.values() if cell) for one in value
+    )
 
 
 def _given(question: Question, form: MultiDictProxy[str]) -> Any:

@@ -259,15 +259,3 @@ document.addEventListener("click", async (event) => {
   await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
   button.textContent = "Copied";
 });
-
-// A questionnaire is saved as it is answered: only what somebody touched, until its button saves all of it.
-document.addEventListener("change", (event) => {
-  const touched = event.target.form?.elements.touched;
-  if (!touched || !event.target.name) return;
-  const keys = new Set(touched.value.split(",").filter(Boolean));
-  touched.value = [...keys.add(event.target.name.split(".")[0])].join(",");
-}, true);
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-all]");
-  if (button) button.form.elements.touched.value = "";
-}, true);

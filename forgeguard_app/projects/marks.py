@@ -1,0 +1,94 @@
+"""Decides whether an answer is saved: two people, two windows or two saves of one page never overwrite each other silently."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from hashlib import sha256
+from typing import Any
+
+MAX_SEEN = 5
+MAX_PAGE_CHARS = 40
+MAX_LOGIN_CHARS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who saves: `page` is the random id of an open page, `number` grows with each of its saves.
+
+    Without a script there is no page, and both are empty.
+    """
+
+    login: str = ""
+    page: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Who saved an answer last, and the newest save that is known of each recent page, the last one first."""
+
+    login: str
+    seen: tuple[tuple[str, int], ...]
+
+    @property
+    def page(self) -> str:
+        """The page that saved it last."""
+        return self.seen[0][0] if self.seen else ""
+
+    def newest_of(self, page: str) -> int:
+        """The number of the page's newest save; -1 for none."""
+        return next((number for known, number in self.seen if known == page), -1)
+
+
+class Saving(Enum):
+    """What becomes of an answer."""
+
+    SAVE = auto()
+    ALREADY = auto()  # a later save of the same page was here before
+    UNTOUCHED = auto()  # the person left it as they found it, and somebody else changed it
+    CONFLICT = auto()  # both changed it
+
+
+def decide(now: Any, mark: Mark | None, value: Any, base: str | None, writer: Writer) -> Saving:
+    """Return what becomes of `value`, where `now` is stored and the writer began from `base`.
+
+    Without a base the writer did not look at what was there, as a script that uses the API.
+    """
+    if mark is not None and writer.page:
+        if mark.newest_of(writer.page) >= writer.number:
+            return Saving.ALREADY
+        if mark.page == writer.page:
+            return Saving.SAVE
+    if base is None or digest_of(value) == digest_of(now) or base == digest_of(now):
+        return Saving.SAVE
+    return Saving.UNTOUCHED if digest_of(value) == base else Saving.CONFLICT
+
+
+def marked(mark: Mark | None, writer: Writer) -> Mark:
+    """Return the mark after a save by the writer."""
+    others = tuple(one for one in (mark.seen if mark else ()) if one[0] != writer.page)
+    own = ((writer.page, writer.number),)
+    return Mark(writer.login, (own + others)[:MAX_SEEN])
+
+
+def digest_of(value: Any) -> str:
+    """Return what tells one answer from another; the same for an empty answer and none."""
+    return sha256(json.dumps(value, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:16] if value else ""
+
+
+def read_marks(state: Any) -> dict[str, Mark]:
+    """Return the marks in a stored state; what is none is left out."""
+    found: dict[str, Mark] = {}
+    for key, one in state.items() if isinstance(state, Mapping) else ():
+        if isinstance(one, Mapping) and isinstance(one.get("login"), str) and isinstance(one.get("seen"), list):
+            seen = (pair for pair in one["seen"][:MAX_SEEN] if isinstance(pair, list) and len(pair) == 2)
+            found[str(key)] = Mark(one["login"], tuple((str(page), int(number)) for page, number in seen))
+    return found
+
+
+def written_marks(marks: Mapping[str, Mark]) -> dict[str, Any]:
+    """Return the marks as they are stored."""
+    return {key: {"login": mark.login, "seen": [list(pair) for pair in mark.seen]} for key, mark in marks.items()}
