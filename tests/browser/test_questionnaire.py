@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import BrowserContext, Page, expect
 
@@ -71,13 +72,13 @@ class Place:
         await self.product.until(f"SELECT ({query}) >= {number}", True)
 
 
-@pytest.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Product, Chromium]]:
     async with shared_product(postgres, tmp_path_factory.mktemp("questionnaire")) as both:
         yield both
 
 
-@pytest.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="module")
 async def place(shared: tuple[Product, Chromium]) -> Place:
     """A new project of a new person."""
     product, browser = shared
