@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field, replace
 
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies, w1_secrets
@@ -13,7 +13,7 @@ from forgeguard_app.audit.gate import leaving
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import SEVERITY, CheckCode, CheckReport, Finding, Level, Problem, Report, Result
 from forgeguard_app.audit.policy import CheckPolicy
-from forgeguard_app.audit.secrets.scanner import AddedBlock
+from forgeguard_app.audit.secrets.scanner import Secret
 
 MAX_FINDINGS = 5_000
 
@@ -24,7 +24,7 @@ class Change:
 
     `base` is the tree new is counted against; with `everything` there is none and every finding counts as new.
     `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added.
-    `added` are the lines that the commits of the range added, `standing` what stands in files that the gate of W1
+    `added` are the secrets in lines that the commits of the range added, `standing` those in files that the gate of W1
     asks for. `remarks` are notes by check, `incomplete` sentences about what a bound kept from being read, `allowed` the
     fingerprints that somebody allowed.
     """
@@ -35,9 +35,9 @@ class Change:
     base: Tree
     changed: Collection[str]
     renames: Mapping[str, str]
-    touched: Mapping[str, Collection[int]]
-    added: tuple[AddedBlock, ...] = ()
-    standing: tuple[AddedBlock, ...] = ()
+    touched: Mapping[str, Container[int]]
+    added: tuple[Secret, ...] = ()
+    standing: tuple[Secret, ...] = ()
     everything: bool = False
     remarks: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
     incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
@@ -103,8 +103,7 @@ def _marked(
 
 
 def _secrets(change: Change, judging: Judging) -> _Verdict:
-    findings = w1_secrets.check(change.added, change.standing, judging.exceptions, judging.policy[CheckCode.W1])
-    return _Verdict(findings)
+    return _Verdict(w1_secrets.check(change.added, change.standing, judging.policy[CheckCode.W1]))
 
 
 def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckReport:

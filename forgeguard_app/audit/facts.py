@@ -6,7 +6,8 @@ verdicts are computed anew from them each time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -31,6 +32,41 @@ class Matches(NamedTuple):
 
     found: tuple[Match, ...]
     capped: bool = False
+
+
+class LineRanges:
+    """Line numbers of one file, as ranges; adding one range costs the same for any number of lines."""
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []
+        self._sorted = True
+
+    def add(self, first: int, count: int) -> None:
+        """Add `count` lines from `first` on."""
+        if self._ranges and self._ranges[-1][1] == first:
+            self._ranges[-1] = (self._ranges[-1][0], first + count)
+        elif count:
+            self._ranges.append((first, first + count))
+            self._sorted = False
+
+    def __contains__(self, line: object) -> bool:
+        if not self._sorted:
+            self._ranges = _merged(self._ranges)
+            self._sorted = True
+        if not isinstance(line, int):
+            return False
+        at = bisect_right(self._ranges, line, key=lambda one: one[0])
+        return at > 0 and line < self._ranges[at - 1][1]
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for first, end in sorted(ranges):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((first, end))
+    return merged
 
 
 @dataclass(frozen=True)
@@ -66,6 +102,10 @@ class Tree:
         return tuple(sorted({path.rpartition("/")[0] for path in self.blobs if path.rpartition("/")[2] in names}))
 
 
+def _never() -> None:
+    """Raise nothing: there is no limit."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """Facts by blob id, for all blobs that the policy makes relevant; `unread` tells blobs passed over and why."""
@@ -74,3 +114,5 @@ class Facts:
     matches: Mapping[tuple[str, str], Matches]
     texts: Mapping[str, bytes] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
+    # Called in every loop over files; raises where the time of the evaluation is over.
+    tick: Callable[[], object] = _never

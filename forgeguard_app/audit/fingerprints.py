@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import replace
 
 from forgeguard_app.audit.model import CheckCode, Finding, Gate
@@ -23,7 +23,7 @@ def marked(
     head: Iterable[Finding],
     base: Iterable[Finding],
     renames: Mapping[str, str],
-    touched: Mapping[str, Collection[int]],
+    touched: Mapping[str, Container[int]],
 ) -> list[Finding]:
     """Head's findings with `new` and `fingerprint`, in their stable order.
 
@@ -38,11 +38,12 @@ def marked(
     for (rule, path, subject), group in groups.items():
         more = len(group) - had[rule, renames.get(path, path), subject]
         lines = touched.get(path, ())
-        fresh = sorted(group, key=lambda f: (f.line not in lines, f.line, f.column))[: max(more, 0)]
         group.sort(key=lambda f: (f.line, f.column))
+        likely = sorted(range(len(group)), key=lambda n: group[n].line not in lines)  # stable: else by place
+        fresh = set(likely[: max(more, 0)])
         for ordinal, finding in enumerate(group):
             fingerprint = digest(code, rule, path, subject, str(ordinal))
-            out.append(replace(finding, new=any(finding is one for one in fresh), fingerprint=fingerprint))
+            out.append(replace(finding, new=ordinal in fresh, fingerprint=fingerprint))
     return sorted(out, key=lambda finding: finding.order)
 
 

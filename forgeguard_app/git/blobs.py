@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from forgeguard_app.git.command import BIG_FILE_BYTES, Repository
 
@@ -48,26 +50,93 @@ async def read_index(repository: Repository) -> dict[str, str]:
     return files
 
 
+async def measure_blobs(repository: Repository, wanted: Iterable[str]) -> dict[str, int]:
+    """Return the sizes in bytes of the blobs that are there."""
+    names = list(dict.fromkeys(wanted))
+    if not names:
+        return {}
+    ask = "\n".join(names).encode("ascii") + b"\n"
+    out = await repository.run(
+        "cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", "--buffer", stdin=ask
+    )
+    found: dict[str, int] = {}
+    for name, line in zip(names, out.decode("ascii", "replace").splitlines(), strict=False):
+        fields = line.split()
+        if len(fields) == 3 and fields[1] == "blob":
+            found[name] = int(fields[2])
+    return found
+
+
+class BlobPiece(NamedTuple):
+    """A part of a blob; `last` where it is the end of it."""
+
+    blob: str
+    data: bytes
+    last: bool
+
+
+async def stream_blobs(
+    repository: Repository, names: Iterable[str], take: Callable[[Iterator[BlobPiece]], object], timeout_s: float
+) -> None:
+    """Give the blobs, which must be there, to `take`, piece by piece and in their order, in a thread."""
+    wanted = list(names)
+    if not wanted:
+        return
+    reader = _BlobReader()
+    ask = "\n".join(wanted).encode("ascii") + b"\n"
+    async with repository.stream("cat-file", "--batch", "--buffer", stdin=ask, timeout_s=timeout_s) as chunks:
+        async for chunk in chunks:
+            await asyncio.to_thread(take, reader.feed(chunk))
+
+
+async def read_beginning(repository: Repository, blob: str, size: int) -> bytes:
+    """Return the first bytes of a blob of any size."""
+    found = b""
+    async with repository.stream("cat-file", "blob", blob) as chunks:
+        async for chunk in chunks:
+            found += chunk
+            if len(found) >= size:
+                break
+    return found[:size]
+
+
+class _BlobReader:
+    """Reads what `git cat-file --batch` writes, as it arrives."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._blob, self._left = "", -1  # how much of the blob is still to come; -1 between two blobs
+
+    def feed(self, data: bytes) -> Iterator[BlobPiece]:
+        text, at = self._rest + data, 0
+        while at < len(text):
+            if self._left < 0:
+                end = text.find(b"\n", at)
+                if end == -1:
+                    break
+                name, kind, size = text[at:end].decode("ascii").split(" ")
+                self._blob, self._left, at = name, int(size), end + 1
+                if kind != "blob":
+                    raise ValueError(f"git gave a {kind} for a blob")
+            elif len(text) - at > self._left:  # with the line break behind it
+                yield BlobPiece(self._blob, text[at : at + self._left], last=True)
+                at, self._left = at + self._left + 1, -1
+            else:
+                part = text[at : at + self._left]
+                at, self._left = at + len(part), self._left - len(part)
+                if part:
+                    yield BlobPiece(self._blob, part, last=False)
+                break
+        self._rest = text[at:]
+
+
 async def read_blobs(repository: Repository, wanted: Iterable[str], limit: int = BIG_FILE_BYTES) -> Blobs:
     """The contents of the blobs, those of more than `limit` bytes left out."""
     names = list(dict.fromkeys(wanted))
-    if not names:
-        return Blobs({}, frozenset(), frozenset())
-    ask = "\n".join(names).encode("ascii") + b"\n"
-    sizes = await repository.run(
-        "cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", "--buffer", stdin=ask
-    )
-    fitting: list[str] = []
-    large: set[str] = set()
-    missing: set[str] = set()
-    for name, line in zip(names, sizes.decode("ascii", "replace").splitlines(), strict=False):
-        fields = line.split()
-        if len(fields) != 3 or fields[1] != "blob":
-            missing.add(name)
-        elif int(fields[2]) > limit:
-            large.add(name)
-        else:
-            fitting.append(name)
+    sizes = await measure_blobs(repository, names)
+    missing = {name for name in names if name not in sizes}
+    large = {name for name, size in sizes.items() if size > limit}
+    fitting = [name for name, size in sizes.items() if size <= limit]
     data: dict[str, bytes] = {}
     if fitting:
         ask = "\n".join(fitting).encode("ascii") + b"\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.git.command import EMPTY_TREE, GitError, GitTimeout, Repository, authorization
-from forgeguard_app.git.range import has_commit, is_sha
+from forgeguard_app.git.range import has_commit, is_sha, lines_of
 
 FETCH_TIMEOUT_S = 300.0
 LOCK_TIMEOUT_S = 600.0
@@ -143,8 +143,9 @@ class Mirror:
     async def _missing_of(self, revisions: Sequence[str]) -> set[str]:
         if not revisions:
             return set()
-        out = await self.repository.run("rev-list", "--objects", "--missing=print", "--no-object-names", *revisions)
-        return {line[1:] for line in out.decode("ascii", "replace").splitlines() if line.startswith("?")}
+        arguments = ("rev-list", "--objects", "--missing=print", "--no-object-names", *revisions)
+        async with self.repository.stream(*arguments, timeout_s=FETCH_TIMEOUT_S) as chunks:
+            return {line[1:].decode("ascii", "replace") async for line in lines_of(chunks) if line.startswith(b"?")}
 
     async def _fetch(self, *arguments: str, stdin: bytes | None = None) -> None:
         environment = authorization(self.remote.url, self.remote.token) if self.remote.token else {}

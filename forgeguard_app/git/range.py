@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from forgeguard_app.git.blobs import path_text
-from forgeguard_app.git.command import EMPTY_TREE, GitError, GitTooLarge, Repository
-from forgeguard_app.git.patches import Added, read_patch
+from forgeguard_app.git.command import EMPTY_TREE, GitError, Repository
 
-MAX_COMMITS = 5_000
-MAX_PATCH_BYTES = 128 << 20
+LIST_TIMEOUT_S = 300.0
+Take = Callable[[bytes], object]
 _PATCH = (
     "-p",
+    "--raw",
+    "--full-index",
+    "--no-abbrev",
     "-U0",
     "-M",
     "--no-color",
@@ -75,13 +78,6 @@ async def first_parent(repository: Repository, commit: str) -> str | None:
     return await resolve(repository, f"{commit}^1")
 
 
-async def list_commits(repository: Repository, base: str, head: str, limit: int = MAX_COMMITS) -> list[str]:
-    """The commits that head has and base has not, newest first, at most `limit`."""
-    excluded = () if base == EMPTY_TREE else (f"^{base}",)
-    out = await repository.run("rev-list", f"--max-count={limit}", head, *excluded)
-    return out.decode("ascii").split()
-
-
 async def list_changes(repository: Repository, base: str, head: str | None) -> list[PathChange]:
     """The files that differ, renames followed; with `head` None between base and the index."""
     arguments: Sequence[str] = ("diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", base, head) if head else (
@@ -107,72 +103,48 @@ async def list_changes(repository: Repository, base: str, head: str | None) -> l
 
 async def touched_blobs(repository: Repository, base: str, head: str) -> set[str]:
     """The blobs on either side of every change that the commits between base and head made, the whole change's too."""
-    excluded = () if base == EMPTY_TREE else (f"^{base}",)
-    each = await repository.run(
-        "log",
-        "-m",
-        "--root",
-        "--raw",
-        "--no-renames",
-        "--no-abbrev",
-        "--format=",
-        f"--max-count={MAX_COMMITS}",
-        head,
-        *excluded,
-    )
-    whole = await repository.run("diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", base, head)
+    history = ("log", "-m", "--root", "--raw", "--no-renames", "--no-abbrev", "--format=", head, *_without(base))
+    whole = ("diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", base, head)
     found: set[str] = set()
-    for line in (each + whole).decode("ascii", "replace").splitlines():
-        fields = line.split(" ")
-        if line.startswith(":") and len(fields) > 4:
-            found.update(
-                blob
-                for mode, blob in ((fields[0][1:], fields[2]), (fields[1], fields[3]))
-                if mode.startswith("100") and is_sha(blob)
-            )
+    for arguments in (history, whole):
+        async with repository.stream(*arguments, timeout_s=LIST_TIMEOUT_S) as chunks:
+            async for line in lines_of(chunks):
+                found.update(_blobs_of(line.decode("ascii", "replace")))
     return found
 
 
-async def added_lines(repository: Repository, base: str, head: str | None) -> tuple[Added, ...]:
-    """The lines that head has and base has not, by git's diff; with `head` None those of the index."""
-    arguments = ("diff-tree", "-r", *_PATCH, base, head) if head else ("diff-index", "--cached", *_PATCH, base)
-    try:
-        return tuple(read_patch(await repository.run(*arguments, max_bytes=MAX_PATCH_BYTES)))
-    except GitTooLarge:
-        return ()
+def _blobs_of(line: str) -> Iterator[str]:
+    fields = line.split(" ")
+    if line.startswith(":") and len(fields) > 4:
+        for mode, blob in ((fields[0][1:], fields[2]), (fields[1], fields[3])):
+            if mode.startswith("100") and is_sha(blob):
+                yield blob
 
 
-@dataclass(frozen=True, slots=True)
-class RangeLines:
-    """The lines added by each commit of a range; `left_out` counts the commits that were too many or too large."""
-
-    added: tuple[Added, ...]
-    commits: int
-    left_out: int = 0
-
-
-async def lines_of_range(repository: Repository, base: str, head: str) -> RangeLines:
-    """The lines that any commit of base..head adds; of a merge those that stand in no parent."""
-    commits = await list_commits(repository, base, head)
-    added: list[Added] = []
-    left_out = 0
-    for start in range(0, len(commits), 500):
-        some = commits[start : start + 500]
-        try:
-            added.extend(await _lines_of(repository, some))
-        except GitTooLarge:
-            for commit in some:
-                try:
-                    added.extend(await _lines_of(repository, [commit]))
-                except GitTooLarge:
-                    left_out += 1
-    return RangeLines(tuple(added), len(commits), left_out)
+async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the lines of a stream, without their line breaks."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line
+    if rest:
+        yield rest
 
 
-async def _lines_of(repository: Repository, commits: Sequence[str]) -> list[Added]:
-    out = await repository.run(
-        "log", "--no-walk=unsorted", "--stdin", "--format=%x00%H", "--cc", "--root", *_PATCH,
-        stdin="\n".join(commits).encode("ascii") + b"\n",
-        max_bytes=MAX_PATCH_BYTES,
-    )  # fmt: skip
-    return list(read_patch(out))
+async def read_added(repository: Repository, base: str, head: str | None, take: Take, timeout_s: float) -> None:
+    """Give the patch of everything that the commits of base..head add to `take`, piece by piece, in a thread.
+
+    Of a merge that are the lines of no parent; with `head` None it is what the index adds to base.
+    """
+    if head is None:
+        arguments: Sequence[str] = ("diff-index", "--cached", *_PATCH, base)
+    else:
+        arguments = ("log", "--format=%x00%H", "--cc", "--root", *_PATCH, head, *_without(base))
+    async with repository.stream(*arguments, timeout_s=timeout_s) as chunks:
+        async for chunk in chunks:
+            await asyncio.to_thread(take, chunk)
+
+
+def _without(base: str) -> tuple[str, ...]:
+    return () if base == EMPTY_TREE else (f"^{base}",)

@@ -14,12 +14,12 @@ from forgeguard_app.audit.model import CheckCode, Level, Report
 from forgeguard_app.audit.policy import Settings
 from forgeguard_app.git.blobs import read_blobs, read_tree
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.judging.gathering import READ_AT_ONCE
 from forgeguard_app.judging.judge import Judge
 from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.source import Source
 
 CONFIGURATION = ".github/forgeguard.yml"
+READ_AT_ONCE = 50  # files, each of up to 5 MB
 
 
 @dataclass(frozen=True)

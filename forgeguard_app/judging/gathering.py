@@ -24,18 +24,18 @@ from forgeguard_app.audit.configuration import (
 from forgeguard_app.audit.engine import Change
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.model import CheckCode, Gate
+from forgeguard_app.audit.patterns import any_glob
 from forgeguard_app.audit.requirements.declared import included_paths
 from forgeguard_app.audit.requirements.python import read_manifest
-from forgeguard_app.audit.secrets.scanner import AddedBlock
-from forgeguard_app.git.blobs import read_blobs, read_index, read_tree
+from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_blobs, read_index, read_tree, stream_blobs
 from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjects
-from forgeguard_app.git.patches import Added
-from forgeguard_app.git.range import PathChange, RangeLines, added_lines, lines_of_range, list_changes
+from forgeguard_app.git.range import PathChange, list_changes
+from forgeguard_app.judging.deadline import Deadline
 from forgeguard_app.judging.facts_cache import FactsCache
 from forgeguard_app.judging.request import Request
+from forgeguard_app.judging.secret_search import Search, SecretSearch, named
 from forgeguard_app.judging.source import Source
 
-READ_AT_ONCE = 2_000
 MAX_INCLUDE_ROUNDS = 5
 _OVERLAY = "overlay:"
 
@@ -47,6 +47,7 @@ class Gathering:
     cache: FactsCache
     source: Source
     request: Request
+    deadline: Deadline = field(default_factory=Deadline)
     texts: dict[str, bytes] = field(default_factory=dict)
     too_large: set[str] = field(default_factory=set)
 
@@ -62,6 +63,7 @@ class Gathering:
         judging = await self._configure(head, base)
         ranged = await self._facts(head, base, changes, judging)
         standing = await self._standing(head, changes, judging)
+        added = standing if request.everything else ranged
         change = Change(
             head_sha=request.head,
             base_sha=None if request.everything or request.base == EMPTY_TREE else request.base,
@@ -69,17 +71,15 @@ class Gathering:
             base=base,
             changed={c.path for c in changes} | {c.old_path for c in changes if c.old_path and not c.blob},
             renames={c.path: c.old_path for c in changes if c.old_path and c.blob and c.old_path != c.path},
-            touched=_touched(ranged.added),
-            added=() if request.everything else tuple(_blocks(ranged.added)),
-            standing=standing if not request.everything else (),
+            touched=ranged.touched,
+            added=tuple(added.secrets),
+            standing=() if request.everything else tuple(standing.secrets),
             everything=request.everything,
             remarks=self._remarks(changes),
-            incomplete=self._incomplete(head, ranged),
+            incomplete=self._incomplete(head, judging, (*ranged.incomplete, *standing.incomplete)),
             allowed=request.allowed,
         )
-        if request.everything:
-            change = replace(change, added=standing)
-        return change, Facts(self.cache.python, self.cache.matches, self.texts), judging
+        return change, Facts(self.cache.python, self.cache.matches, self.texts, tick=self.deadline.check), judging
 
     def text_at(self, head: Tree, path: str) -> bytes | None:
         """A configuration file of head, as far as it was read."""
@@ -98,7 +98,8 @@ class Gathering:
         try:
             return await list_changes(repository, base, head)
         except GitLacksObjects:  # to tell a rename from a new file, git reads contents
-            await self.source.bring_touched()
+            with self.deadline.paused():
+                await self.source.bring_touched()
             return await list_changes(repository, base, head)
 
     async def _configure(self, head: Tree, base: Tree) -> Judging:
@@ -133,13 +134,17 @@ class Gathering:
     async def _read_texts(self, tree: Tree, paths: Iterable[str]) -> None:
         wanted = {tree.blobs[path] for path in paths if path in tree.blobs} - self.texts.keys() - self.too_large
         if wanted:
-            await self.source.ensure(wanted)
+            await self._bring(wanted)
             blobs = await read_blobs(self.source.repository, wanted)
             self.texts.update(blobs.data)
             self.too_large |= blobs.too_large
 
-    async def _facts(self, head: Tree, base: Tree, changes: list[PathChange], judging: Judging) -> RangeLines:
-        """Brings and reads all that is not known yet, and the added lines beside it."""
+    async def _bring(self, blobs: set[str]) -> None:
+        with self.deadline.paused():
+            await self.source.ensure(blobs)
+
+    async def _facts(self, head: Tree, base: Tree, changes: list[PathChange], judging: Judging) -> Search:
+        """Bring and read all that is not known yet, and search the added lines beside it."""
         policy = judging.policy
         wanted = {
             blob: what
@@ -149,28 +154,41 @@ class Gathering:
         manifests = {path for tree in (head, base) for path in manifest_paths(tree, policy[CheckCode.A9])}
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
         texts = {tree.blobs[path] for tree in (head, base) for path in manifests if path in tree.blobs}
-        await self.source.ensure({*wanted, *changed, *texts} - self.texts.keys())
-        await self.source.ensure_range()
-        ranged, _ = await asyncio.gather(self._lines(), self._read_manifests(head, base, manifests))
-        names = list(wanted)
-        for start in range(0, len(names), READ_AT_ONCE):
-            some = names[start : start + READ_AT_ONCE]
-            blobs = await read_blobs(self.source.repository, some)
-            self.too_large |= blobs.too_large
-            await asyncio.to_thread(_learn, self.cache, blobs.data, wanted)
+        await self._bring({*wanted, *changed, *texts} - self.texts.keys())
+        with self.deadline.paused():
+            await self.source.ensure_range()
+        ranged, _ = await asyncio.gather(self._lines(judging), self._read_manifests(head, base, manifests))
+        await self._learn(wanted)
         return ranged
 
-    async def _lines(self) -> RangeLines:
-        request, repository = self.request, self.source.repository
-        if request.everything:
-            return RangeLines((), 0)
-        if request.head is None:
-            return RangeLines(await added_lines(repository, request.base, None), 0)
-        try:
-            return await lines_of_range(repository, request.base, request.head)
-        except GitLacksObjects:  # a merged branch may start from contents that neither end has
-            await self.source.bring_touched()
-            return await lines_of_range(repository, request.base, request.head)
+    async def _learn(self, wanted: Mapping[str, tuple[bool, frozenset[str]]]) -> None:
+        """Read the blobs one after the other, and keep the facts of each."""
+        repository = self.source.repository
+        parts: list[bytes] = []
+
+        def take(pieces: Iterable[BlobPiece]) -> None:
+            for piece in pieces:
+                parts.append(piece.data)
+                if piece.last:
+                    python, patterns = wanted[piece.blob]
+                    self.cache.learn(piece.blob, b"".join(parts), patterns, python=python)
+                    parts.clear()
+                    self.deadline.check()
+
+        sizes = await measure_blobs(repository, wanted)
+        self.too_large |= {blob for blob, size in sizes.items() if size > BIG_FILE_BYTES}
+        fitting = [blob for blob, size in sizes.items() if size <= BIG_FILE_BYTES]
+        async with self.deadline.of_git():
+            await stream_blobs(repository, fitting, take, self.deadline.left_s + 1)
+
+    def _search(self, judging: Judging) -> SecretSearch:
+        policy = judging.policy[CheckCode.W1]
+        wanted = policy.enabled and not judging.problems.get(CheckCode.W1)
+        return SecretSearch(self.source, self.deadline, judging.exceptions, policy.ignore, wanted)
+
+    async def _lines(self, judging: Judging) -> Search:
+        request = self.request
+        return Search() if request.everything else await self._search(judging).in_range(request.base, request.head)
 
     async def _read_manifests(self, head: Tree, base: Tree, paths: set[str]) -> None:
         """Manifests, and what they include, round by round."""
@@ -189,26 +207,17 @@ class Gathering:
             if not pending:
                 return
 
-    async def _standing(self, head: Tree, changes: list[PathChange], judging: Judging) -> tuple[AddedBlock, ...]:
-        """What stands in the files that the gate of W1 asks for, as blocks of no commit."""
-        policy = judging.policy[CheckCode.W1]
+    async def _standing(self, head: Tree, changes: list[PathChange], judging: Judging) -> Search:
+        """Search what stands in the files that the gate of W1 asks for."""
+        policy, search = judging.policy[CheckCode.W1], self._search(judging)
         whole = self.request.everything or self.request.whole_secrets
-        if not policy.enabled or not self.request.secrets or (policy.gate is Gate.NEW and not whole):
-            return ()
+        if not search.wanted or not self.request.secrets or (policy.gate is Gate.NEW and not whole):
+            return Search()
         everything = whole or policy.gate is Gate.ALL
-        paths = list(head.blobs) if everything else [change.path for change in changes if change.blob]
-        paths = [path for path in paths if path not in self.request.overlay]
-        blocks: list[AddedBlock] = []
-        await self.source.ensure({head.blobs[path] for path in paths if path in head.blobs})
-        for start in range(0, len(paths), READ_AT_ONCE):
-            some = [path for path in paths[start : start + READ_AT_ONCE] if path in head.blobs]
-            blobs = await read_blobs(self.source.repository, [head.blobs[path] for path in some])
-            self.too_large |= blobs.too_large
-            for path in some:
-                data = blobs.data.get(head.blobs[path])
-                if data is not None and b"\0" not in data[:8_000]:
-                    blocks.append(AddedBlock(path, None, 1, data))
-        return tuple(blocks)
+        paths = head.blobs if everything else [change.path for change in changes if change.blob]
+        files = {path: head.blobs[path] for path in paths if path in head.blobs and path not in self.request.overlay}
+        await self._bring(set(files.values()))
+        return await search.in_files(files)
 
     def _remarks(self, changes: list[PathChange]) -> Mapping[CheckCode, tuple[str, ...]]:
         quiet = self.request.everything or self.request.whole_secrets
@@ -216,17 +225,20 @@ class Gathering:
             return {}
         return dict.fromkeys(CheckCode, ("The range is empty: head and base hold the same files.",))
 
-    def _incomplete(self, head: Tree, ranged: RangeLines) -> Mapping[CheckCode, tuple[str, ...]]:
-        """Return what a bound kept each check from reading."""
-        large = sorted(path for path, blob in head.blobs.items() if blob in self.too_large) if self.too_large else []
-        incomplete: dict[CheckCode, tuple[str, ...]] = {}
-        if large:
-            shown = ", ".join(f"`{path}`" for path in large[:5]) + (" and others" if len(large) > 5 else "")
-            incomplete = dict.fromkeys(CheckCode, (f"larger than {BIG_FILE_BYTES >> 20} MB: {shown}.",))
-        if ranged.left_out:
-            commits = f"{ranged.left_out} commit(s) were too large for the secrets scan."
-            incomplete[CheckCode.W1] = (*incomplete.get(CheckCode.W1, ()), commits)
-        return incomplete
+    def _incomplete(self, head: Tree, judging: Judging, secrets: Iterable[str]) -> Mapping[CheckCode, tuple[str, ...]]:
+        """Return what a bound kept each check from reading, of the files that it would have read."""
+        large = [path for path, blob in head.blobs.items() if blob in self.too_large] if self.too_large else []
+        maps = [_layer_map(self.cache, file, judging) for file in judging.boundaries] if large else []
+        python, ignored = set(head.python_paths), any_glob(judging.policy[CheckCode.A9].ignore)
+        manifests = set(manifest_paths(head, judging.policy[CheckCode.A9])) if large else set()
+        read = {
+            CheckCode.A4: [path for path in large if any(layers.layers_of(path) for layers in maps)],
+            CheckCode.A9: [path for path in large if (path in python and not ignored(path)) or path in manifests],
+        }
+        incomplete = {
+            code: (f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}.",) for code, paths in read.items() if paths
+        }
+        return {**incomplete, CheckCode.W1: tuple(dict.fromkeys(secrets))}
 
 
 def _before(head: Mapping[str, str], changes: Iterable[PathChange], everything: bool) -> dict[str, str]:
@@ -240,14 +252,6 @@ def _before(head: Mapping[str, str], changes: Iterable[PathChange], everything: 
     # A changed file keeps its place, so that trees of the same files list them alike.
     files.update((change.old_path, change.old_blob) for change in changes if change.old_path)
     return files
-
-
-def _touched(added: Iterable[Added]) -> dict[str, set[int]]:
-    """The line numbers that the commits added, by path: where a finding counts as the new one of several alike."""
-    touched: dict[str, set[int]] = {}
-    for item in added:
-        touched.setdefault(item.path, set()).update(range(item.first_line, item.first_line + len(item.lines)))
-    return touched
 
 
 def _wanted(cache: FactsCache, trees: Iterable[Tree], judging: Judging) -> dict[str, tuple[bool, frozenset[str]]]:
@@ -274,14 +278,3 @@ def _wanted(cache: FactsCache, trees: Iterable[Tree], judging: Judging) -> dict[
 def _layer_map(cache: FactsCache, boundaries: Boundaries, judging: Judging) -> LayerMap:
     ignore = judging.policy[CheckCode.A4].ignore
     return cache.memo.context(("layers", boundaries, ignore), lambda: LayerMap(boundaries, ignore))
-
-
-def _learn(cache: FactsCache, data: Mapping[str, bytes], wanted: Mapping[str, tuple[bool, frozenset[str]]]) -> None:
-    for blob, content in data.items():
-        python, patterns = wanted[blob]
-        cache.learn(blob, content, patterns, python=python)
-
-
-def _blocks(added: Iterable[Added]) -> Iterable[AddedBlock]:
-    for item in added:
-        yield AddedBlock(item.path, item.commit or None, item.first_line, b"\n".join(item.lines))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from forgeguard_app.audit.engine import audit
 from forgeguard_app.audit.model import Report
+from forgeguard_app.judging.deadline import DEFAULT_S, Deadline
 from forgeguard_app.judging.excerpts import with_excerpts
 from forgeguard_app.judging.facts_cache import FactsCache
 from forgeguard_app.judging.gathering import Gathering
@@ -18,12 +19,22 @@ from forgeguard_app.judging.source import Source
 class Judge:
     """Judges ranges, remembering facts between them."""
 
-    def __init__(self, cache: FactsCache | None = None) -> None:
+    def __init__(self, cache: FactsCache | None = None, timeout_s: float = DEFAULT_S) -> None:
         self.cache = cache or FactsCache()
+        self.timeout_s = timeout_s
 
     async def judge(self, source: Source, request: Request) -> Report:
-        """The report on the requested range."""
-        gathering = Gathering(self.cache, source, request)
+        """Return the report on the requested range.
+
+        Raises:
+            EvaluationTimeout: it took longer than `timeout_s`, fetches not counted.
+        """
+        deadline = Deadline(self.timeout_s)
+        async with deadline.limit():
+            return await self._judge(Gathering(self.cache, source, request, deadline))
+
+    async def _judge(self, gathering: Gathering) -> Report:
+        source, request = gathering.source, gathering.request
         change, facts, judging = await gathering.gather()
         report = await asyncio.to_thread(audit, change, facts, judging, self.cache.memo)
         if request.describe:

@@ -19,25 +19,16 @@ from collections.abc import Iterable
 
 from forgeguard_app.audit.fingerprints import digest
 from forgeguard_app.audit.model import CheckCode, Finding, Level
-from forgeguard_app.audit.patterns import any_glob
 from forgeguard_app.audit.policy import CheckPolicy
-from forgeguard_app.audit.secrets.allowlists import Exceptions
-from forgeguard_app.audit.secrets.scanner import AddedBlock, Secret, scan
+from forgeguard_app.audit.secrets.scanner import Secret
 
 
-def check(
-    added: Iterable[AddedBlock], standing: Iterable[AddedBlock], exceptions: Exceptions, policy: CheckPolicy
-) -> tuple[Finding, ...]:
-    """New findings in the added lines; existing ones in what stands in the files, where the gate asks for those."""
-    ignored = any_glob(policy.ignore)
-    new = scan((block for block in added if not ignored(block.path)), exceptions)
-    seen = {(secret.rule.id, secret.path, secret.digest_key) for secret in new}
-    old = [
-        secret
-        for secret in scan((block for block in standing if not ignored(block.path)), exceptions)
-        if (secret.rule.id, secret.path, secret.digest_key) not in seen
-    ]
-    findings = [*_findings(new, policy, new=True), *_findings(old, policy, new=False)]
+def check(new: Iterable[Secret], standing: Iterable[Secret], policy: CheckPolicy) -> tuple[Finding, ...]:
+    """Return new findings for what was added; existing ones for what stands in the files, where the gate asks for those."""
+    added = tuple(new)
+    seen = {(secret.rule.id, secret.path, secret.digest_key) for secret in added}
+    old = [secret for secret in standing if (secret.rule.id, secret.path, secret.digest_key) not in seen]
+    findings = [*_findings(added, policy, new=True), *_findings(old, policy, new=False)]
     return tuple(sorted(findings, key=lambda finding: finding.order))
 
 

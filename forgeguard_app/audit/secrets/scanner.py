@@ -209,17 +209,20 @@ class SecretScan:
             self._keep(self._text.finish())
         self._text = None
 
-    def _keep(self, candidates: Iterable[_Candidate]) -> None:
-        for candidate in candidates:
-            rule = RULES[candidate.span.rule]
-            key = (rule.id, self._block.path, hash(candidate.value))
-            if key in self._seen or self._excepted(candidate):
+    def keep(self, secrets: Iterable[Secret]) -> None:
+        """Add what another scan found, unless it was met already."""
+        for secret in secrets:
+            key = (secret.rule.id, secret.path, secret.digest_key)
+            if key in self._seen:
                 continue
             if len(self.found) >= self._most:
                 self.left_out += 1
                 continue
             self._seen.add(key)
-            self.found.append(self._secret(rule, candidate))
+            self.found.append(secret)
+
+    def _keep(self, candidates: Iterable[_Candidate]) -> None:
+        self.keep(self._secret(candidate) for candidate in candidates if not self._excepted(candidate))
 
     def _excepted(self, candidate: _Candidate) -> bool:
         exceptions, block, line = self._exceptions, self._block, candidate.text_of_line
@@ -230,8 +233,8 @@ class SecretScan:
         shown = candidate.value.decode("utf-8", "replace")
         return exceptions.cover(block.path, candidate.line, line.decode("utf-8", "replace"), shown, block.commit)
 
-    def _secret(self, rule: Rule, candidate: _Candidate) -> Secret:
-        block, value = self._block, candidate.value
+    def _secret(self, candidate: _Candidate) -> Secret:
+        rule, block, value = RULES[candidate.span.rule], self._block, candidate.value
         verified = rule.checksum == "crc32" and crc32_holds(value.decode("utf-8", "replace")) is True
         return Secret(rule, block.path, block.commit, candidate.line, candidate.column, verified, hash(value))
 

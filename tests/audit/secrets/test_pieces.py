@@ -51,7 +51,7 @@ def scanned(text: bytes, cuts: list[int], piece_bytes: int) -> list[Secret]:
     return search.found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(texts(), st.lists(st.integers(0, 1 << 16), max_size=6))
 def test_a_text_in_pieces_gives_the_findings_of_the_whole_text(text: bytes, cuts: list[int]) -> None:
     assert scanned(text, cuts, PIECE) == scan([AddedBlock("deploy/.env", "c", 7, text)], NO_EXCEPTIONS)
@@ -67,15 +67,15 @@ def test_a_value_at_a_cut_is_found_once_and_in_its_line(sample: str, offset: int
 
 @pytest.mark.parametrize("filler", ["key token secret password\n", "key token secret password ", "private key "])
 def test_a_value_after_any_number_of_keywords_is_found(filler: str) -> None:
-    text = filler * 30_000 + "\n" + SAMPLES[0]
+    text = filler * 8_000 + "\n" + SAMPLES[0]
     found = scan([AddedBlock("a.txt", None, 1, text.encode())], NO_EXCEPTIONS)
     assert [(one.rule.id, one.line) for one in found] == [("github-personal-token", text.count("\n") + 1)]
 
 
 def test_many_values_in_one_line_are_each_found_at_their_column() -> None:
-    parts = [f'"ghp_{_value(seed, 36)}",' for seed in range(2_000)]
+    parts = [f'"ghp_{_value(seed, 36)}",' for seed in range(1_000)]
     found = scan([AddedBlock("a.json", None, 1, "".join(parts).encode())], NO_EXCEPTIONS)
-    assert [one.column for one in found] == [2 + 43 * number for number in range(2_000)]
+    assert [one.column for one in found] == [2 + 43 * number for number in range(1_000)]
 
 
 def test_more_values_than_are_kept_are_counted() -> None:

@@ -1,0 +1,192 @@
+"""Looks for secrets in what the commits of a range add and in what stands in files, streamed and in bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from forgeguard_app.audit.facts import LineRanges
+from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.secrets.allowlists import Exceptions
+from forgeguard_app.audit.secrets.encodings import HEAD_BYTES, TextReader, encoding_of
+from forgeguard_app.audit.secrets.scanner import AddedBlock, Secret, SecretScan
+from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_beginning, stream_blobs
+from forgeguard_app.git.command import GitLacksObjects, Repository
+from forgeguard_app.git.patches import PatchReader, Unshown
+from forgeguard_app.git.range import read_added
+from forgeguard_app.judging.deadline import Deadline
+from forgeguard_app.judging.source import Source
+
+MAX_TEXT_BYTES = 100 << 20
+MOST_NAMED = 5
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass
+class Search:
+    """What was found: secrets, the lines that the commits added by path, and what a bound kept from being read."""
+
+    secrets: list[Secret] = field(default_factory=list)
+    touched: dict[str, LineRanges] = field(default_factory=dict)
+    incomplete: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SecretSearch:
+    """Searches one repository. Without `wanted` nothing is looked for, and only the added lines are noted."""
+
+    source: Source
+    deadline: Deadline
+    exceptions: Exceptions
+    ignore: tuple[str, ...] = ()
+    wanted: bool = True
+
+    async def in_range(self, base: str, head: str | None) -> Search:
+        """Search the lines that any commit of base..head adds; with `head` None those that the index adds to base."""
+        with contextlib.suppress(GitLacksObjects):
+            return await self._in_range(base, head)
+        with self.deadline.paused():  # a merged branch may start from contents that neither end has
+            await self.source.bring_touched()
+        return await self._in_range(base, head)
+
+    async def in_files(self, files: Mapping[str, str]) -> Search:
+        """Search what stands in the files, given as path → blob."""
+        search, scan, ignored = Search(), self._scan(), any_glob(self.ignore)
+        paths: dict[str, list[str]] = {}
+        for path, blob in files.items():
+            if not ignored(path):
+                paths.setdefault(blob, []).append(path)
+        readable = await self._readable(paths, search)
+        wanted = {blob: [(path, AddedBlock(path, None, 1, b"")) for path in paths[blob]] for blob in readable}
+        for secrets in (await self._in_blobs(wanted, self._scan)).values():
+            scan.keep(secrets)
+        return _result(scan, search)
+
+    async def _in_range(self, base: str, head: str | None) -> Search:
+        search, scan, patch = Search(), self._scan(), PatchReader()
+        ignored = any_glob(self.ignore)
+        unshown: list[Unshown] = []
+
+        def take(chunk: bytes | None) -> None:
+            for item in patch.feed(chunk) if chunk is not None else patch.finish():
+                if isinstance(item, Unshown):
+                    unshown.append(item)
+                    continue
+                lines = search.touched.setdefault(item.path, LineRanges())
+                lines.add(item.first_line, item.text.count(b"\n"))
+                if self.wanted and not ignored(item.path):
+                    scan.add(AddedBlock(item.path, item.commit or None, item.first_line, item.text, item.continues))
+            self.deadline.check()
+
+        async with self.deadline.of_git():
+            await read_added(self._repository, base, head, take, self.deadline.left_s + 1)
+        take(None)
+        scan.finish()
+        if self.wanted:
+            await self._in_unshown([item for item in unshown if not ignored(item.path)], scan, search)
+        return _result(scan, search)
+
+    async def _in_unshown(self, items: list[Unshown], scan: SecretScan, search: Search) -> None:
+        """Search changed files whose lines git does not show; what a parent has already is not added."""
+        by_blob: dict[str, list[Unshown]] = {}
+        for item in dict.fromkeys(items):
+            by_blob.setdefault(item.blob, []).append(item)
+        readable = await self._readable({blob: [i.path for i in some] for blob, some in by_blob.items()}, search)
+        wanted = {
+            blob: [(item, AddedBlock(item.path, item.commit or None, 1, b"")) for item in by_blob[blob]]
+            for blob in readable
+        }
+        found = await self._in_blobs(wanted, self._scan)
+        had = await self._in_parents(found)
+        for item, secrets in found.items():
+            before = {key for parent in item.parents for key in had.get((parent, item.path), ())}
+            scan.keep(secret for secret in secrets if (secret.rule.id, secret.digest_key) not in before)
+
+    async def _in_parents(self, items: Iterable[Unshown]) -> dict[tuple[str, str], set[tuple[str, int]]]:
+        """Return rule and value of everything that the files held before, by blob and path."""
+        paths: dict[str, set[str]] = {}
+        for item in items:
+            for parent in item.parents:
+                paths.setdefault(parent, set()).add(item.path)
+        sizes = await measure_blobs(self._repository, paths)
+        wanted = {
+            blob: [((blob, path), AddedBlock(path, None, 1, b"")) for path in sorted(paths[blob])]
+            for blob, size in sizes.items()
+            if size <= MAX_TEXT_BYTES
+        }
+        found = await self._in_blobs(wanted, lambda: SecretScan(Exceptions(inline=False), self.deadline.check))
+        return {key: {(one.rule.id, one.digest_key) for one in secrets} for key, secrets in found.items()}
+
+    async def _in_blobs(
+        self, wanted: Mapping[str, list[tuple[K, AddedBlock]]], new_scan: Callable[[], SecretScan]
+    ) -> dict[K, list[Secret]]:
+        """Return the secrets of each wanted key, where there are any."""
+        texts = _BlobSearch(wanted, new_scan)
+        async with self.deadline.of_git():
+            await stream_blobs(self._repository, wanted, texts.take, self.deadline.left_s + 1)
+        return texts.found
+
+    @property
+    def _repository(self) -> Repository:
+        return self.source.repository
+
+    def _scan(self) -> SecretScan:
+        return SecretScan(self.exceptions, self.deadline.check)
+
+    async def _readable(self, paths: Mapping[str, list[str]], search: Search) -> list[str]:
+        """Return the blobs that are not too large; of the larger ones those that are text are said."""
+        sizes = await measure_blobs(self._repository, paths)
+        large: list[str] = []
+        for blob in (blob for blob, size in sizes.items() if size > MAX_TEXT_BYTES):
+            self.deadline.check()
+            if encoding_of(await read_beginning(self._repository, blob, HEAD_BYTES)) is not None:
+                large.extend(paths[blob])
+        if large:
+            search.incomplete.append(f"larger than {MAX_TEXT_BYTES >> 20} MB: {named(large)}.")
+        return [blob for blob, size in sizes.items() if size <= MAX_TEXT_BYTES]
+
+
+class _BlobSearch(Generic[K]):
+    """Searches blobs that arrive in pieces, each under the paths and commits that it is wanted for."""
+
+    def __init__(self, wanted: Mapping[str, list[tuple[K, AddedBlock]]], new_scan: Callable[[], SecretScan]) -> None:
+        self.found: dict[K, list[Secret]] = {}
+        self._wanted, self._new_scan = wanted, new_scan
+        self._reader: TextReader | None = None
+        self._scans: list[tuple[K, AddedBlock, SecretScan]] = []
+
+    def take(self, pieces: Iterator[BlobPiece]) -> None:
+        """Search the next pieces, in their order."""
+        for piece in pieces:
+            if self._reader is None:
+                self._reader = TextReader()
+                self._scans = [(key, block, self._new_scan()) for key, block in self._wanted[piece.blob]]
+            text = self._reader.feed(piece.data, last=piece.last)
+            for _, block, scan in self._scans if text else ():
+                scan.add(block._replace(text=text, continues=True))
+            if piece.last:
+                self._finish()
+
+    def _finish(self) -> None:
+        for key, _, scan in self._scans:
+            scan.finish()
+            if scan.found:
+                self.found[key] = scan.found
+        self._reader = None
+
+
+def _result(scan: SecretScan, search: Search) -> Search:
+    search.secrets = scan.found
+    if scan.left_out:
+        search.incomplete.append(
+            f"{len(scan.found):,} possible secrets are kept; {scan.left_out:,} more were found and not kept."
+        )
+    return search
+
+
+def named(paths: Iterable[str]) -> str:
+    """Return the first of the paths, in order, for a sentence."""
+    some = sorted(paths)
+    return ", ".join(f"`{path}`" for path in some[:MOST_NAMED]) + (" and others" if len(some) > MOST_NAMED else "")

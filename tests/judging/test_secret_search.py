@@ -1,0 +1,201 @@
+"""W1 over ranges and files of every size and encoding: what is read, what is said, and that pieces change nothing."""
+
+from __future__ import annotations
+
+import random
+import string
+import subprocess
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forgeguard_app.audit.model import CheckCode, CheckReport, Result
+from forgeguard_app.audit.secrets.encodings import TextReader, encoding_of
+from forgeguard_app.git.patches import Added, PatchReader, Unshown, read_patch
+from tests.support.judged import check_of, judge, judge_all
+from tests.support.repositories import ENV, WorkTree
+
+PNG = b"\x89PNG\r\n\x1a\n" + random.Random(1).randbytes(6_000_000)
+
+
+def token(seed: int = 1) -> str:
+    return "ghp_" + "".join(random.Random(seed).choices(string.ascii_letters + string.digits, k=36))
+
+
+def line(seed: int = 1) -> str:
+    return f"token = '{token(seed)}'\n"
+
+
+def places(check: CheckReport) -> list[tuple[str, int]]:
+    return [(finding.path, finding.line) for finding in check.findings]
+
+
+ENCODINGS = ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-8-sig"]
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+async def test_text_in_every_unicode_encoding_is_read(tree: WorkTree, name: str) -> None:
+    base = tree.commit({"a.ps1": "$a = 1\r\n".encode(name)})
+    tree.commit({"a.ps1": f"$a = 1\r\n{line()}".encode(name)})
+    assert places(check_of(await judge(tree, base), CheckCode.W1)) == [("a.ps1", 2)]
+    assert places(check_of(await judge(tree, everything=True), CheckCode.W1)) == [("a.ps1", 2)]
+
+
+async def test_text_with_nul_bytes_is_read(tree: WorkTree) -> None:
+    base = tree.commit({"x": ""})
+    files = {"a.log": b"\0" * 70_000 + b"start\n" + line(1).encode(), "b.log": b"one\0two\n" + line(2).encode()}
+    tree.commit(files)
+    for check in (
+        check_of(await judge(tree, base), CheckCode.W1),
+        check_of(await judge(tree, everything=True), CheckCode.W1),
+    ):
+        assert places(check) == [("a.log", 2), ("b.log", 2)]
+        assert check.incomplete == ()
+
+
+async def test_a_file_that_git_shows_no_lines_of_is_compared_with_what_it_was(tree: WorkTree) -> None:
+    base = tree.commit({"a.txt": line(1).encode("utf-16")})
+    adding = tree.commit({"a.txt": (line(1) + line(2)).encode("utf-16")})
+    tree.commit({"a.txt": ("moved\n" + line(2)).encode("utf-16"), "copy.txt": b""})
+    tree.git("mv", "a.txt", "b.txt")
+    tree.commit({})
+    check = check_of(await judge(tree, base), CheckCode.W1)
+    assert [(f.path, f.line, f.commit) for f in check.findings] == [("a.txt", 2, adding)]
+
+
+async def test_an_attribute_in_the_repository_hides_no_lines(tree: WorkTree) -> None:
+    base = tree.commit({"x": ""})
+    (tree.folder / ".git" / "info" / "attributes").write_text("* -diff\n")
+    tree.commit({".gitattributes": "* binary\n", "a.py": line()})
+    assert places(check_of(await judge(tree, base), CheckCode.W1)) == [("a.py", 1)]
+
+
+async def test_a_file_of_more_than_five_megabytes_is_read_to_its_end(tree: WorkTree) -> None:
+    filler = "a,b,c\n" * 1_000_000
+    base = tree.commit({"old.csv": filler + line(1)})
+    tree.commit({"old.csv": filler + line(1) + line(2), "new.csv": filler + line(3)})
+    check = check_of(await judge(tree, base), CheckCode.W1)
+    assert places(check) == [("new.csv", 1_000_001), ("old.csv", 1_000_002)]
+    assert check.incomplete == ()
+
+
+async def test_a_large_image_is_incomplete_for_no_check(tree: WorkTree) -> None:
+    report = await judge_all(tree, {"a.png": PNG, "a.py": "import os\n", "requirements.txt": ""})
+    assert [(check.result, check.incomplete) for check in report.checks] == [(Result.PASS, ())] * 3
+
+
+async def test_a_python_file_that_is_too_large_is_said_by_the_checks_that_read_it(tree: WorkTree) -> None:
+    big = b"import os\n" + b"x" * 6_000_000
+    report = await judge_all(tree, {"big.py": big, "requirements.txt": ""})
+    assert [check.incomplete for check in report.checks] == [(), ("larger than 5 MB: `big.py`.",), ()]
+
+
+def import_commits(tree: WorkTree, number: int) -> None:
+    """Commit `number` times on top of each other: the first commit adds a secret, the second removes it."""
+
+    def commands() -> Iterator[str]:
+        for mark in range(1, number + 1):
+            text = line() if mark == 1 else f"x = {mark}\n"
+            yield f"commit refs/heads/main\nmark :{mark}\ncommitter A <a@example.invalid> {mark} +0000\ndata 1\nc\n"
+            if mark > 1:
+                yield f"from :{mark - 1}\n"
+            yield f"M 100644 inline a.py\ndata {len(text)}\n{text}\n"
+
+    subprocess.run(
+        ["git", "fast-import", "--quiet"],
+        cwd=tree.folder,
+        env=ENV,
+        input="".join(commands()).encode(),
+        check=True,
+        timeout=60,
+    )
+
+
+async def test_the_oldest_of_more_than_five_thousand_commits_is_read(tree: WorkTree) -> None:
+    import_commits(tree, 5_300)
+    check = check_of(await judge(tree), CheckCode.W1)
+    assert [(f.path, f.line, f.commit) for f in check.findings] == [
+        ("a.py", 1, tree.git("rev-list", "--max-parents=0", "HEAD"))
+    ]
+    assert check.incomplete == ()
+
+
+async def test_a_secret_in_the_other_half_of_a_merge_of_utf_16_files_is_not_new(tree: WorkTree) -> None:
+    base = tree.commit({"a.txt": "1\n".encode("utf-16")})
+    tree.git("switch", "--quiet", "--create", "side", base)
+    side = tree.commit({"a.txt": ("1\n" + line(1)).encode("utf-16")})
+    tree.git("switch", "--quiet", "main")
+    tree.commit({"a.txt": "2\n".encode("utf-16")})
+    with pytest.raises(RuntimeError):
+        tree.git("merge", "--quiet", "side")
+    merge = tree.commit({"a.txt": ("2\n" + line(1) + line(2)).encode("utf-16")}, "merge")
+    check = check_of(await judge(tree, base), CheckCode.W1)
+    assert sorted((f.line, f.commit) for f in check.findings) == sorted([(2, side), (3, merge)])
+
+
+def test_binary_files_are_told_from_text() -> None:
+    for data in (PNG[:70_000], b"\x7fELF" + bytes(range(32)) * 100, b"PK\3\4" + random.Random(2).randbytes(9_000)):
+        assert encoding_of(data) is None
+    for data in (b"", b"text", "日本語".encode(), "café\n".encode("latin-1") * 20, b"\0" * 100 + b"text\n"):
+        assert encoding_of(data) == ""
+
+
+@given(
+    st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc"]), max_size=300),
+    st.integers(1, 40),
+    st.sampled_from(ENCODINGS[:6]),
+)
+def test_text_of_any_encoding_in_pieces_is_the_text_in_utf_8(text: str, size: int, name: str) -> None:
+    text = "plain ASCII text to begin with, of some length\n" * 8 + text
+    data, reader = text.encode(name), TextReader()
+    cuts = [*range(0, len(data), size), len(data)]
+    out = b"".join(reader.feed(data[low:high], last=high == len(data)) for low, high in pairwise(cuts))
+    assert out.decode() == text
+
+
+def whole(items: Iterator[Added | Unshown] | list[Added | Unshown]) -> list[Added | Unshown]:
+    """Join what continues."""
+    found: list[Added | Unshown] = []
+    for item in items:
+        if isinstance(item, Added) and item.continues:
+            last = found[-1]
+            assert isinstance(last, Added)
+            assert item.first_line == last.first_line + last.text.count(b"\n")
+            found[-1] = last._replace(text=last.text + item.text)
+        else:
+            found.append(item)
+    return found
+
+
+PATCH_LINES = [
+    b"\0" + b"a" * 40, b":100644 100644 " + b"1" * 40 + b" " + b"2" * 40 + b" M\tx.bin", b"diff --git a/x b/x",
+    b"index " + b"1" * 40 + b".." + b"2" * 40, b"--- a/x", b"+++ b/x", b"@@ -1,2 +3,4 @@", b"@@@ -1 -1 +1,2 @@@", b"+one", b"++two", b"-gone",
+    b" +half", b"\\ No newline at end of file", b"Binary files a/x and b/x differ", b"+" + b"long " * 30_000, b"-" + b"long " * 30_000, b"", b"+",
+]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(PATCH_LINES), max_size=30), st.lists(st.integers(0, 1 << 20), max_size=8))
+def test_a_patch_in_pieces_gives_what_the_whole_patch_gives(lines: list[bytes], cuts: list[int]) -> None:
+    data = b"\n".join([*PATCH_LINES[:7], *lines])
+    places_ = sorted({0, *(cut % (len(data) + 1) for cut in cuts), len(data)})
+    reader = PatchReader()
+    found: list[Added | Unshown] = []
+    for low, high in pairwise(places_):
+        found.extend(reader.feed(data[low:high]))
+    found.extend(reader.finish())
+    assert whole(found) == whole(read_patch(data))
+
+
+def test_a_patch_is_read_in_memory_that_does_not_grow_with_it() -> None:
+    reader = PatchReader()
+    list(reader.feed(b"\n".join(PATCH_LINES[:7]) + b"\n"))
+    size = 0
+    for number in range(200):
+        chunk = (b"\n+" if number % 7 == 0 else b"") + b"y" * 50_000
+        size += sum(len(item.text) for item in reader.feed(chunk) if isinstance(item, Added))
+        assert len(reader._rest) <= 1 << 16
+    assert size > 9_000_000
