@@ -11,7 +11,7 @@ from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import Report
 from forgeguard_app.audit.policy import Settings
-from forgeguard_app.audit.secrets.scanner import AddedBlock
+from forgeguard_app.audit.secrets.scanner import AddedBlock, scan
 from forgeguard_app.judging.facts_cache import FactsCache
 
 
@@ -28,7 +28,7 @@ def judge_in_memory(files: Mapping[str, str]) -> tuple[Report, Judging]:
         cache.learn(blobs[path], content, patterns, python=path.endswith(".py"))
     change = Change(
         head_sha="a" * 40, base_sha=None, head=tree, base=Tree({}), changed=(), renames={}, touched={}, everything=True,
-        added=tuple(AddedBlock(path, None, 1, content) for path, content in data.items()),
+        added=tuple(scan((AddedBlock(path, None, 1, content) for path, content in data.items()), judging.exceptions)),
     )  # fmt: skip
     facts = Facts(cache.python, cache.matches, {blobs[path]: content for path, content in data.items()})
     return audit(change, facts, judging, Memo()), judging
