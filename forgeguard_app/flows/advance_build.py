@@ -8,8 +8,10 @@ pushed phase, from which any other goes on.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -21,6 +23,7 @@ from forgeguard_app.flows.build_log import BuildLog
 from forgeguard_app.flows.build_phase import Passed, Work, work_phase
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.end_build import end_in
+from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.open_pull import Wanted, request_pull
 from forgeguard_app.flows.start_build import not_granted
 from forgeguard_app.git.branches import BranchMoved, push
@@ -48,9 +51,11 @@ from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.projects import Project, find_project
 from forgeguard_app.store.repos import Repo, find_repo
 
-MAX_ATTEMPTS = 3
+MAX_DEATHS = 3
+MAX_INTERRUPTIONS = 25  # of one phase: where PostgreSQL dies with the worker each time, nobody can tell what killed it
 MAX_LOOPS = 3
 LONGEST = timedelta(days=2)
+_T = TypeVar("_T")
 AT_ONCE = 2  # builds of one worker, so that audits find room beside them
 log = structlog.get_logger()
 
@@ -85,6 +90,8 @@ class _Place:
 async def _advance(context: Context, build_id: UUID) -> bool:
     """One phase, or the end; whether there is more to do."""
     async with context.pool.acquire() as connection, connection.transaction():
+        if context.stopping.is_set():
+            raise Temporary("the worker is told to stop", delay_s=context.pace.retry_s)
         build = await begin_phase(connection, build_id)
         if build is None:
             return False
@@ -105,7 +112,7 @@ async def _advance(context: Context, build_id: UUID) -> bool:
 
 
 async def _hand_back(context: Context, build_id: UUID) -> None:
-    async with context.pool.acquire() as connection:
+    async with context.pool.acquire() as connection, connection.transaction():
         await hand_back_phase(connection, build_id)
 
 
@@ -128,10 +135,12 @@ async def _phase(context: Context, build: Build, said: BuildLog) -> bool:
     if await _wants_end(context, build.id):
         await _end(context, build, said, "cancelled", "Cancelled.")
         return False
-    if build.attempts > MAX_ATTEMPTS:
+    if build.deaths >= MAX_DEATHS:
         raise UserError(
-            f"A worker began {build.phase} {MAX_ATTEMPTS} times and died each time, so it is not tried again."
+            f"A worker began {build.phase} {MAX_DEATHS} times and died each time, so it is not tried again."
         )
+    if build.interruptions >= MAX_INTERRUPTIONS:
+        raise UserError(f"{build.phase} was interrupted {MAX_INTERRUPTIONS} times, so it is not tried again.")
     if build.started_at is not None and datetime.now(UTC) - build.started_at > LONGEST:
         raise UserError(f"The build came to no end within {LONGEST.days} days.")
     plan, _ = read_plan(build.contracts[ContractType.PHASES])
@@ -165,9 +174,10 @@ async def _place(context: Context, build: Build) -> _Place:
     return _Place(build, project, repo, installation)
 
 
-async def _remote(context: Context, place: _Place) -> Remote:
+async def _reach(context: Context, place: _Place, work: Callable[[Remote], Awaitable[_T]]) -> _T:
+    """Return the work's answer, given the repository's remote with a token that may write."""
     access = context.access(place.installation, place.repo, _permissions(place.installation))
-    return Remote(f"{context.github_url}/{place.repo.full_name}.git", (await access.token()).value)
+    return await with_lag(context, access, work)
 
 
 def _permissions(installation: Installation) -> dict[str, str]:
@@ -178,12 +188,12 @@ def _permissions(installation: Installation) -> dict[str, str]:
 async def _work(context: Context, place: _Place, plan: list[Phase], ours: Workspace, said: BuildLog) -> bool:
     build = place.build
     phase = plan[build.phase_number]
-    remote = await _remote(context, place)
-    base = build.base_sha or await _begin(context, build, remote, said)
+    base = build.base_sha or await _begin(context, place, said)
     start = build.head_sha or base
     again = f", again after {build.loop_count} failed audit(s)" if build.loop_count else ""
     await said.say(f"{phase.title} of {len(plan)}{again}.")
-    ledger = await open_ledger(ours.ledger, remote, dict.fromkeys((base, start)))
+    commits = dict.fromkeys((base, start))
+    ledger = await _reach(context, place, lambda remote: open_ledger(ours.ledger, remote, commits))
     work = Work(build, place.project, place.installation, phase, plan, ledger, ours, base, start)
     while True:
         done = await work_phase(context, work, said, lambda: _wants_end(context, build.id))
@@ -204,8 +214,11 @@ async def _passed(context: Context, place: _Place, work: Work, done: Passed, sai
     build, number, plan = place.build, work.phase.number, work.plan
     if done.commit is not None:
         # The token may be an hour old by now.
-        await push(work.ledger, await _remote(context, place), done.commit, build.branch or "", build.head_sha)
-        await said.say(f"Pushed {done.commit[:10]} to {build.branch}.")
+        commit = done.commit
+        await _reach(
+            context, place, lambda remote: push(work.ledger, remote, commit, build.branch or "", build.head_sha)
+        )
+        await said.say(f"Pushed {commit[:10]} to {build.branch}.")
     following = plan[number + 1].title if number + 1 < len(plan) else None
     async with context.pool.acquire() as connection, connection.transaction():
         await set_phase_done(connection, build.id, number, done.commit, done.audit, following)
@@ -213,12 +226,12 @@ async def _passed(context: Context, place: _Place, work: Work, done: Passed, sai
     log.info("build.phase_done", phase=number)
 
 
-async def _begin(context: Context, build: Build, remote: Remote, said: BuildLog) -> str:
-    head = await read_default_head(remote)
+async def _begin(context: Context, place: _Place, said: BuildLog) -> str:
+    head = await _reach(context, place, read_default_head)
     if head is None or not good_ref(head.branch):
         raise UserError("The repository has no commit on its default branch yet: make a first one, if only a README.")
     async with context.pool.acquire() as connection:
-        await set_base(connection, build.id, head.branch, head.sha)
+        await set_base(connection, place.build.id, head.branch, head.sha)
     await said.say(f"Begins at {head.sha[:10]} of {head.branch}.")
     return head.sha
 

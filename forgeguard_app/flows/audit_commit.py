@@ -23,6 +23,7 @@ from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.git.command import GitError, GitTimeout
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.github.permissions import lacking
+from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.judging.mirror_source import MirrorSource
 from forgeguard_app.judging.request import Contract, Request
@@ -36,7 +37,8 @@ from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import Repo, get_repo, lock_repo, set_configuration
 from forgeguard_app.store.run_order import find_earlier_unjudged, find_next_pending, list_judged_heads, oldest_judged
 
-MAX_ATTEMPTS = 3
+MAX_DEATHS = 3
+MAX_INTERRUPTIONS = 25  # where PostgreSQL dies with the worker each time, nobody can tell what killed it
 MAX_HEADS = 200  # of a branch, looked through for one that passed
 GIVE_UP_AFTER = timedelta(hours=6)
 HAND_BACK_S = 60.0
@@ -62,6 +64,8 @@ async def audit_commit(context: Context, run_id: UUID) -> None:
 
 async def _audit(context: Context, run_id: UUID) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
+        if context.stopping.is_set():
+            raise Temporary("the worker is told to stop", delay_s=context.pace.retry_s)
         known = await find_run(connection, run_id)
         if known is None:
             return
@@ -88,7 +92,7 @@ async def _alone(context: Context, run: Run) -> AsyncIterator[bool]:
 
     Of several that died together only one can be what killed them; so it alone comes to three deaths.
     """
-    if run.attempts <= 1:
+    if run.deaths + run.interruptions == 0:
         yield True
         return
     async with context.locks.only_one("suspect") as held:
@@ -125,11 +129,11 @@ def _on_default(run: Run, repo: Repo) -> bool:
 
 
 async def _hand_back(context: Context, run: Run) -> None:
-    """Where the database is away, it is waited for: else the attempt would count as one that killed its worker."""
+    """Let the run wait again; where the database is away, it is waited for."""
     deadline = time.monotonic() + HAND_BACK_S
     while True:
         try:
-            async with context.pool.acquire() as connection:
+            async with context.pool.acquire() as connection, connection.transaction():
                 await hand_back(connection, run)
             return
         except AWAY:
@@ -139,8 +143,11 @@ async def _hand_back(context: Context, run: Run) -> None:
 
 
 async def _verdict(context: Context, run: Run, repo: Repo, installation: Installation | None) -> Verdict:
-    if run.attempts > MAX_ATTEMPTS:
-        reason = f"The audit was begun {MAX_ATTEMPTS} times and never came to an end, so it is not tried again."
+    if run.deaths >= MAX_DEATHS:
+        reason = f"The audit was begun {MAX_DEATHS} times, and its worker died each time, so it is not tried again."
+        return could_not_evaluate(reason, mendable=False)
+    if run.interruptions >= MAX_INTERRUPTIONS:
+        reason = f"The audit was interrupted {MAX_INTERRUPTIONS} times, so it is not tried again."
         return could_not_evaluate(reason, mendable=False)
     if installation is None:
         return could_not_evaluate("The repository belongs to no installation of the App that we know.", mendable=True)
@@ -148,7 +155,7 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
         raise Parked
     try:
         access = context.access(installation, repo)
-        work = with_lag(access, lambda token: _report(context, run, repo, installation, token))
+        work = with_lag(context, access, lambda remote: _report(context, run, repo, installation, access, remote))
         report = await _with_progress(context, run, repo, installation, work)
     except CommitGone as error:
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
@@ -187,7 +194,9 @@ async def _with_progress(
         task.cancel()
 
 
-async def _report(context: Context, run: Run, repo: Repo, installation: Installation, token: str) -> Report:
+async def _report(
+    context: Context, run: Run, repo: Repo, installation: Installation, access: RepoAccess, remote: Remote
+) -> Report:
     async with context.pool.acquire() as connection:
         history = History(
             default_branch=repo.default_branch,
@@ -197,8 +206,8 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
         )
         allowed = await list_in_force(connection, repo.id)
         contract = await find_boundaries_of(connection, repo.id)
-    url = f"{context.github_url}/{repo.full_name}.git"
-    mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", Remote(url, token))
+    owners = access.full_name.endswith("/.github")
+    mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", remote)
     async with mirror.locked():
         fresh = await mirror.prepare()
         target = history.target_of(run)
@@ -211,7 +220,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             fork=run.fork,
             whole_secrets=run.trigger == "installation",
             owner=owner_settings(installation),
-            owner_file=repo.full_name.endswith("/.github"),
+            owner_file=owners,
             remarks=base.remarks,
             excerpts=True,
             describe=run.branch == repo.default_branch and run.trigger != "rerun",  # an old head may be run again
@@ -219,7 +228,7 @@ async def _report(context: Context, run: Run, repo: Repo, installation: Installa
             allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
         )
         report = await context.judge.judge(MirrorSource(mirror, request), request)
-        if repo.full_name.endswith("/.github") and run.branch == repo.default_branch:
+        if owners and run.branch == repo.default_branch:
             await keep_owner_policy(context, mirror.repository, installation, run.commit_sha)
     return report
 

@@ -44,7 +44,11 @@ async def spending(context: Context, access: Asking, need: Need) -> AsyncIterato
         Temporary: the requests took too long.
     """
     number, limits = access.installation_id, context.limits
-    await access.token()  # before the budget is used: minting may take its time
+    try:
+        await access.token()  # before the budget is used: minting may take its time
+    except Limited as error:
+        await _block(context, number, error)
+        raise
     async with context.pool.acquire() as connection, connection.transaction():
         minute = limits.minute_s + limits.lasts_s
         budget = await lock_budget(connection, number, limits.hour_s + limits.lasts_s, minute)
@@ -61,9 +65,7 @@ async def spending(context: Context, access: Asking, need: Need) -> AsyncIterato
         late = True  # what GitHub still does of it is unknown: the use counts to its end
         raise Temporary("GitHub took too long") from error
     except Limited as error:
-        log.warning("github.limited", installation=number, wait_s=error.delay_s)
-        async with context.pool.acquire() as connection:
-            await set_blocked(connection, number, error.delay_s or 60.0)
+        await _block(context, number, error)
         raise
     finally:
         async with context.pool.acquire() as connection:
@@ -71,6 +73,13 @@ async def spending(context: Context, access: Asking, need: Need) -> AsyncIterato
                 await end_use(connection, use)
             if low:
                 await set_remaining(connection, number, *low[-1])
+
+
+async def _block(context: Context, number: int, error: Limited) -> None:
+    """Tell all processes to wait as long as GitHub asks for, or until a token is asked for again."""
+    log.warning("github.limited", installation=number, wait_s=error.delay_s)
+    async with context.pool.acquire() as connection:
+        await set_blocked(connection, number, error.delay_s or 60.0)
 
 
 def _wait(context: Context, budget: Budget, need: Need) -> float:

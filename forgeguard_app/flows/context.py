@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from uuid import UUID
+
+import structlog
 
 from forgeguard_app.builders.process import Bounds
 from forgeguard_app.flows.front import notice_key
@@ -21,8 +24,10 @@ from forgeguard_app.notices import Notices
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.locks import Locks
 from forgeguard_app.store.pool import Pool
-from forgeguard_app.store.repos import Repo
+from forgeguard_app.store.repos import Repo, set_full_name
 from forgeguard_app.vault import Signer
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ class Context:
     counts: Counts = field(default_factory=Counts)
     builder: Builder = field(default_factory=Builder)
     building: set[UUID] = field(default_factory=set)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set once the worker was told to stop
 
     @cached_property
     def locks(self) -> Locks:
@@ -126,11 +132,13 @@ class Context:
 
     def access(self, installation: Installation, repo: Repo, permissions: dict[str, str] | None = None) -> RepoAccess:
         """The repository as the installation sees it."""
-        return RepoAccess(
-            self.client,
-            self.tokens,
-            installation.github_installation_id,
-            repo.github_repo_id,
-            repo.full_name,
-            permissions or AUDIT,
-        )
+        number, github_id = installation.github_installation_id, repo.github_repo_id
+        access = RepoAccess(self.client, self.tokens, number, github_id, repo.full_name, permissions or AUDIT)
+        access.moved = partial(self._store_name, repo.id)
+        return access
+
+    async def _store_name(self, repo_id: UUID, full_name: str) -> None:
+        """Keep the name that GitHub gave for the repository's id: its event was lost, or is still on its way."""
+        async with self.pool.acquire() as connection:
+            await set_full_name(connection, repo_id, full_name)
+        log.warning("repo.renamed", repo_id=str(repo_id), full_name=full_name)

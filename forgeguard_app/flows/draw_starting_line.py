@@ -11,7 +11,7 @@ import structlog
 
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.lag import with_lag
-from forgeguard_app.git.mirror import Remote, RepositoryGone, read_default_head
+from forgeguard_app.git.mirror import RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import good_ref
 from forgeguard_app.store.audits import NewRun, find_newest_run, insert_run
@@ -36,8 +36,7 @@ async def draw_starting_line(context: Context, repo_id: UUID) -> None:
     if installation is None or installation.status != "active":
         return
     try:
-        url = f"{context.github_url}/{repo.full_name}.git"
-        head = await with_lag(context.access(installation, repo), lambda token: read_default_head(Remote(url, token)))
+        head = await with_lag(context, context.access(installation, repo), read_default_head)
     except (Refused, RepositoryGone) as error:
         log.warning("starting_line.refused", reason=type(error).__name__)
         return

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.store.installations import Installation
@@ -21,15 +23,20 @@ async def fetched(context: Context, installation: Installation, repo: Repo, sha:
         UserError: the repository or the commit is not readable for us any more.
         Temporary: a passing fault.
     """
+    folder = context.home / "mirrors" / f"{repo.github_repo_id}.git"
     try:
-        token = await context.access(installation, repo).token()
-        remote = Remote(f"{context.github_url}/{repo.full_name}.git", token.value)
-        mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", remote)
-        async with mirror.locked():
-            fresh = await mirror.prepare()
-            await mirror.fetch([sha], [], partial=fresh)
-            yield mirror
+        async with Mirror(folder, Remote("")).locked():
+            yield await with_lag(
+                context, context.access(installation, repo), lambda remote: _fetch(folder, remote, sha)
+            )
     except CommitGone as error:
         raise UserError("The commit is not in the repository any more.") from error
     except (RepositoryGone, NoAccess) as error:
         raise UserError("ForgeGuard may not read this repository's contents any more.") from error
+
+
+async def _fetch(folder: Path, remote: Remote, sha: str) -> Mirror:
+    mirror = Mirror(folder, remote)
+    fresh = await mirror.prepare()
+    await mirror.fetch([sha], [], partial=fresh)
+    return mirror

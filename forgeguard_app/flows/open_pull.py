@@ -10,8 +10,9 @@ import structlog
 
 from forgeguard_app.flows.budget import spending
 from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.git.branches import BranchMoved, commit_files, push
-from forgeguard_app.git.mirror import Mirror, Remote
+from forgeguard_app.git.mirror import Mirror
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.limits import Need
 from forgeguard_app.github.repo_access import RepoAccess
@@ -59,9 +60,8 @@ async def open_pull(context: Context, installation: Installation, repo: Repo, mi
     access = context.access(installation, repo, PROPOSE)
     data = {file.path: file.text.encode("utf-8", "replace") for file in wanted.files}
     commit = await commit_files(mirror.repository, wanted.sha, data, f"{wanted.title}\n")
-    token = await access.token()
     try:
-        await push(mirror.repository, Remote(mirror.remote.url, token.value), commit, wanted.name, None)
+        await with_lag(context, access, lambda remote: push(mirror.repository, remote, commit, wanted.name, None))
     except BranchMoved:
         log.info("pull.branch_is_there", branch=wanted.name)  # an earlier attempt pushed it
     return await request_pull(context, access, wanted)

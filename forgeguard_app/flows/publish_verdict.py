@@ -153,7 +153,8 @@ async def _publish_checks(outlet: Outlet, checks: list[StoredCheck], rows: dict[
     reads = sum(row.sending_s is not None for _, row in wanted)
     try:
         if writes:
-            async with spending(context, outlet.access, Need(writes + reads, writes)):
+            await outlet.access.name()  # before a write is announced: nothing goes to a repository that took the name
+            async with spending(context, outlet.access, Need(writes + reads + 1, writes)):
                 results = await asyncio.gather(*(publish_check(outlet, *one) for one in wanted), return_exceptions=True)
                 for problem in results:
                     if isinstance(problem, BaseException):

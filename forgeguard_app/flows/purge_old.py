@@ -12,6 +12,7 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.git.mirror import discard, list_mirrors
 from forgeguard_app.store.build_logs import delete_old_logs
 from forgeguard_app.store.builds import list_ended
+from forgeguard_app.store.claims import delete_old_claims
 from forgeguard_app.store.kept_forms import delete_expired_forms
 from forgeguard_app.store.projects import delete_old_projects
 from forgeguard_app.store.purge import (
@@ -47,6 +48,7 @@ async def purge_old(context: Context) -> None:
         await delete_old_uses(connection)
         await delete_old_projects(connection)
         await delete_expired_forms(connection)
+        await delete_old_claims(connection)
     log.info("purge.done", repositories=repositories, deliveries=deliveries)
 
 

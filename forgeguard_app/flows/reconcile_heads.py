@@ -15,7 +15,7 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.known_repos import stored_pull
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.wanted_runs import MERGE_QUEUE_PREFIX, Heads, runs_of_heads
-from forgeguard_app.git.mirror import DefaultHead, Remote, RepositoryGone, read_default_head
+from forgeguard_app.git.mirror import DefaultHead, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import PullRequest, good_ref
 from forgeguard_app.github.installations import list_pulls
@@ -54,9 +54,9 @@ async def reconcile_heads(context: Context, repo_id: UUID) -> None:
     if installation is None or installation.status != "active":
         return
     access = context.access(installation, repo, LOOK)
-    url = f"{context.github_url}/{repo.full_name}.git"
     try:
-        default = await with_lag(access, lambda token: read_default_head(Remote(url, token), f"{MERGE_QUEUE_PREFIX}*"))
+        groups = f"{MERGE_QUEUE_PREFIX}*"
+        default = await with_lag(context, access, lambda remote: read_default_head(remote, groups))
         async with spending(context, access, Need(1 + REQUESTS, 0, final=False)):
             pulls = [pull for pull in await list_pulls(access) if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
             required = await list_required(access, default.branch if default else repo.default_branch)

@@ -17,7 +17,7 @@ from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.open_pull import NewFile, Wanted, may_open, open_pull
 from forgeguard_app.flows.owner_policy import owner_settings
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.git.mirror import Mirror, Remote, RepositoryGone, read_default_head
+from forgeguard_app.git.mirror import Mirror, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import good_ref
 from forgeguard_app.judging.dry_run import dry_run
@@ -136,9 +136,8 @@ async def _export(
 
 
 async def _head(context: Context, repo: Repo, installation: Installation) -> _Head:
-    url = f"{context.github_url}/{repo.full_name}.git"
     try:
-        head = await with_lag(context.access(installation, repo), lambda token: read_default_head(Remote(url, token)))
+        head = await with_lag(context, context.access(installation, repo), read_default_head)
     except RepositoryGone as error:
         raise UserError("ForgeGuard may not read this repository's contents any more.") from error
     if head is None or not good_ref(head.branch):

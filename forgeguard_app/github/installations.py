@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TypeVar
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Broken, Client, Refused
 from forgeguard_app.github.events import Installation, PullRequest, Repository
-from forgeguard_app.github.repo_access import LAG_WAIT_S, RepoAccess
+from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import LIST, Tokens
 
 MAX_INSTALLATIONS = 20_000
@@ -45,7 +44,8 @@ async def list_repositories(client: Client, tokens: Tokens, installation_id: int
         except Refused:
             if not token.fresh:
                 raise
-            await asyncio.sleep(LAG_WAIT_S)
+            token.refused()
+            await token.pause()
 
 
 async def list_pulls(access: RepoAccess) -> list[PullRequest]:

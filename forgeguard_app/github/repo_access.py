@@ -1,21 +1,28 @@
-"""What is asked of GitHub about one repository, with a token that holds whenever one can be had."""
+"""What is asked of GitHub about one repository, with a token that holds, under the name that the repository has now."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from forgeguard_app.github.client import Broken, Client, Heard, Refused
+from forgeguard_app.github.names import name_in
 from forgeguard_app.github.tokens import AUDIT, Token, Tokens
 
-LAG_WAIT_S = 0.3
+LOOK_UP_S = 10.0
 _UNAUTHORIZED = 401
 _LAGGING = (401, 403, 404)
+_GONE = (403, 404)
+Moved = Callable[[str], Awaitable[None]]
+
+
+async def _nobody(full_name: str) -> None:
+    """Tell nobody of a new name."""
 
 
 class RepoAccess:
-    """One repository as an installation sees it."""
+    """One repository as an installation sees it; `moved` is told of a name that is not the one we knew."""
 
     def __init__(
         self,
@@ -28,13 +35,14 @@ class RepoAccess:
     ) -> None:
         self.client, self._tokens, self.full_name = client, tokens, full_name
         self.installation_id, self._repository_id, self._permissions = installation_id, repository_id, permissions
+        self.moved: Moved = _nobody
         self.heard: Heard | None = None
 
     async def token(self) -> Token:
         """A token that holds.
 
         Raises:
-            NoAccess, Refused, Limited, Broken: as Tokens.get.
+            NoAccess, Refused, Limited: as Tokens.get.
         """
         return await self._tokens.get(self.installation_id, self._repository_id, self._permissions)
 
@@ -42,29 +50,90 @@ class RepoAccess:
         """Forgets a token that was refused."""
         self._tokens.drop(token)
 
+    async def name(self) -> str:
+        """Return the repository's present name, as GitHub confirmed it within the last seconds.
+
+        A name may belong to another repository by now; the numeric id cannot. So no request by name leaves before
+        GitHub said whose name it is: with the token, or asked by id. Concurrent callers share a single request.
+
+        Raises:
+            NoAccess, Refused, Limited, Broken: as Tokens.get.
+        """
+        await self.token()
+        names = self._tokens.names
+        async with names.turn(self._repository_id):
+            full_name = names.recent(self._repository_id) or await self._look_up()
+            names.confirm(self._repository_id, full_name)
+        if full_name != self.full_name:
+            await self.moved(full_name)
+            self.full_name = full_name
+        return full_name
+
+    async def has_moved(self) -> bool:
+        """Return whether GitHub, asked by id, gives another name than the one that was used.
+
+        Raises:
+            NoAccess, Refused, Limited, Broken: as Tokens.get.
+        """
+        used = self.full_name
+        self._tokens.names.doubt(self._repository_id)
+        return await self.name() != used
+
+    async def _look_up(self) -> str:
+        """Ask by id; where GitHub does not answer that, a new token's answer tells the name as well."""
+        token = await self.token()
+        try:
+            async with asyncio.timeout(LOOK_UP_S), token.turn():
+                found = await self.client.ask(
+                    "GET", f"/repositories/{self._repository_id}", token=token.value, heard=self.heard
+                )
+            token.proven = True
+        except (Refused, Broken, TimeoutError):
+            found = None
+            if token.fresh:
+                token.refused()
+        full_name = name_in(found, self._repository_id)
+        if full_name is None and not token.fresh:
+            self.drop(token)
+            await self.token()  # refused where the repository is not ours any more
+            full_name = self._tokens.names.recent(self._repository_id)
+        return full_name or self.full_name
+
     async def ask(self, method: str, path: str, data: Any = None) -> Any:
         """GitHub's answer to a request below the repository.
 
-        A token that is refused right after it was minted is tried for five seconds more; an older one that is
-        refused is replaced once.
+        A token that is refused right after it was minted is tried for five seconds more, with growing pauses; an older
+        one that is refused is replaced once. A repository that is not found is looked up by its id, and followed.
 
         Raises:
             NoAccess, Refused, Limited, Broken: as Client.ask and Tokens.get.
         """
-        replaced = False
+        replaced = looked_up = False
         while True:
-            token = await self.token()
-            try:
-                return await self.client.ask(
-                    method, f"/repos/{self.full_name}{path}", token=token.value, data=data, heard=self.heard
-                )
-            except Refused as error:
-                if token.fresh and error.status in _LAGGING:
-                    await asyncio.sleep(LAG_WAIT_S)
-                    continue
-                if error.status != _UNAUTHORIZED:
-                    raise
-                self.drop(token)
+            full_name, token = await self.name(), await self.token()
+            async with token.turn():
+                if not self._tokens.holds(token):
+                    continue  # refused meanwhile
+                try:
+                    answer = await self.client.ask(
+                        method, f"/repos/{full_name}{path}", token=token.value, data=data, heard=self.heard
+                    )
+                    token.proven = True
+                    return answer
+                except Refused as error:
+                    refusal = error
+                    if token.fresh and error.status in _LAGGING:
+                        token.refused()
+                        continue
+                    if error.status == _UNAUTHORIZED:
+                        self.drop(token)
+            if refusal.status == _UNAUTHORIZED:
                 if replaced:
-                    raise Broken("GitHub refuses the tokens that it gives", answered=True) from error
+                    raise Broken("GitHub refuses the tokens that it gives", answered=True) from refusal
                 replaced = True
+            elif refusal.status in _GONE and not looked_up:
+                looked_up = True
+                if not await self.has_moved():
+                    raise refusal
+            else:
+                raise refusal

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from forgeguard_app.github.app_access import AppAccess
-from forgeguard_app.github.client import Broken, Refused
+from forgeguard_app.github.client import Broken, Limited, Refused
+from forgeguard_app.github.names import Names, name_in
 
 EARLY_S = 300.0
 _NO_ACCESS = (403, 404, 422)
 MAX_TOKENS = 2_000
+LAG_WAIT_S = 0.3  # after the first refusal of a fresh token
+PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0  # after the first failure to get a token, and at most
 FRESH_S = 5.0  # a token so young may be refused, since not all of GitHub knows it yet
 AUDIT = {"checks": "write", "contents": "read", "metadata": "read"}
 LIST = {"metadata": "read"}
@@ -28,56 +32,123 @@ class NoAccess(Refused):
     """The installation is suspended or gone, or the repository no longer belongs to it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Token:
-    """A token; `expires_at` is by GitHub's clock."""
+    """A token; `expires_at` is by GitHub's clock.
+
+    Until an answer has proven it, requests with it leave one at a time: where GitHub does not know it yet, one caller
+    finds that out for all of them. Each refusal doubles the pause before the next try.
+    """
 
     value: str
     expires_at: float
     minted: float = field(default_factory=time.monotonic)
+    proven: bool = False
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _refusals: int = 0
+    _next_try: float = 0.0
 
     @property
     def fresh(self) -> bool:
         """Whether a refusal may be GitHub's own lag."""
         return time.monotonic() - self.minted < FRESH_S
 
+    def refused(self) -> None:
+        """Note that GitHub did not take it, or not everywhere: the next try waits longer."""
+        now = time.monotonic()
+        if now >= self._next_try:  # requests that were under way together count as one refusal
+            self._refusals += 1
+            self._next_try = now + LAG_WAIT_S * 2 ** (self._refusals - 1)
+        self.proven = False
+
+    async def pause(self) -> None:
+        """Wait until the next try is due."""
+        while (wait := self._next_try - time.monotonic()) > 0:
+            await asyncio.sleep(wait)
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Inside, a request may leave: alone while the token is unproven."""
+        if not self.proven:
+            async with self._turn:
+                if not self._is_proven():  # by the caller before us
+                    await self.pause()
+                    yield
+                    return
+        yield
+
+    def _is_proven(self) -> bool:
+        return self.proven
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """No token is asked for until then; each failure in a row doubles the wait."""
+
+    until: float
+    failures: int
+
 
 _Key = tuple[int, int | None, tuple[tuple[str, str], ...]]
 
 
 class Tokens:
-    """Tokens by installation, repository (None: all of the installation's) and permissions; who asks at once shares one minting."""
+    """Tokens by installation, repository (None: all of the installation's) and permissions.
+
+    Concurrent callers share a single request. After a failure, nobody asks for a token of that installation until a
+    growing pause is over. A token's answer tells the repository's present name, which `names` keeps.
+    """
 
     def __init__(self, app: AppAccess) -> None:
         self._app = app
+        self.names = Names()
         self._kept: OrderedDict[_Key, Token] = OrderedDict()
         self._locks: dict[_Key, asyncio.Lock] = {}
+        self._pauses: dict[int, _Pause] = {}
 
     async def get(
         self, installation_id: int, repository_id: int | None, permissions: Mapping[str, str] = AUDIT
     ) -> Token:
-        """A token that holds for five minutes at the least.
+        """Return a cached token, or create one; it holds for at least five minutes.
 
         Raises:
-            NoAccess: as its name says.
+            NoAccess: the installation is suspended or gone, or the repository no longer belongs to it.
             Refused: GitHub does not take us for the App.
-            Limited, Broken: see Client.ask.
+            Limited: GitHub gives no token now, or its rate limit is reached; nothing else was asked.
         """
         key = (installation_id, repository_id, tuple(sorted(permissions.items())))
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
             kept = self._kept.get(key)
             if kept is None or kept.expires_at - EARLY_S < self._app.client.clock.now():
+                self._respect_pause(installation_id)
                 kept = self._kept[key] = await self._mint(installation_id, repository_id, permissions)
                 while len(self._kept) > MAX_TOKENS:
                     old, _ = self._kept.popitem(last=False)
                     self._locks.pop(old, None)
             return kept
 
+    def holds(self, token: Token) -> bool:
+        """Return whether the token was not dropped."""
+        return any(kept is token for kept in self._kept.values())
+
     def drop(self, token: Token) -> None:
         """Forgets a token that GitHub refused."""
         for key in [key for key, kept in self._kept.items() if kept is token]:
             del self._kept[key]
+
+    def _respect_pause(self, installation_id: int) -> None:
+        pause = self._pauses.get(installation_id)
+        if pause is not None and (wait := pause.until - time.monotonic()) > 0:
+            raise Limited("GitHub gave no token a moment ago", delay_s=wait)
+
+    def _failed(self, installation_id: int, delay_s: float | None) -> float:
+        former = self._pauses.pop(installation_id, _Pause(0.0, 0))
+        wait = max(min(PAUSE_S * 2.0**former.failures, LONGEST_PAUSE_S), delay_s or 0.0)
+        self._pauses[installation_id] = _Pause(time.monotonic() + wait, min(former.failures + 1, 10))
+        while len(self._pauses) > MAX_TOKENS:
+            del self._pauses[next(iter(self._pauses))]
+        return wait
 
     async def _mint(self, installation_id: int, repository_id: int | None, permissions: Mapping[str, str]) -> Token:
         wanted: dict[str, object] = {"permissions": dict(permissions)}
@@ -85,11 +156,24 @@ class Tokens:
             wanted["repository_ids"] = [repository_id]
         try:
             answer = await self._app.ask("POST", f"/app/installations/{installation_id}/access_tokens", wanted)
+            token = _read(answer)
         except Refused as error:
             if error.status in _NO_ACCESS:
                 raise NoAccess(error.status, str(error)) from error
             raise
-        return _read(answer)
+        except (Broken, Limited) as error:
+            wait = self._failed(installation_id, error.delay_s)
+            raise Limited(f"GitHub gave no token: {error}", delay_s=wait) from error
+        self._pauses.pop(installation_id, None)
+        if repository_id is not None:
+            for described in _dicts(answer.get("repositories")):
+                if (full_name := name_in(described, repository_id)) is not None:
+                    self.names.confirm(repository_id, full_name)
+        return token
+
+
+def _dicts(found: object) -> list[dict[str, Any]]:
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _read(answer: Any) -> Token:

@@ -14,11 +14,13 @@ from procrastinate.exceptions import ProcrastinateException
 from forgeguard_app.flows.context import Context
 from forgeguard_app.jobs.chores import prune_mirrors, reconcile, write_counts
 from forgeguard_app.jobs.tasks import UnderWay, due_now, make_app
+from forgeguard_app.store.claims import set_stopping
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import QUEUE, list_forsaken
 
 CONCURRENCY = 4
 SHUTDOWN_S = 5.0
+SAY_STOPPING_S = 2.0
 _PASSING = (ProcrastinateException, *AWAY)
 log = structlog.get_logger()
 
@@ -29,6 +31,7 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
         logging.getLogger(name).setLevel(level)
     chores = [asyncio.create_task(_kept(chore, context)) for chore in (reconcile, write_counts, prune_mirrors)]
     under_way = UnderWay()
+    context.stopping.clear()
     log.info("worker.started")
     try:
         while not stop.is_set():
@@ -83,10 +86,20 @@ async def _work(dsn: str, context: Context, stop: asyncio.Event, under_way: Unde
         finally:
             sweeper.cancel()
             stopping.cancel()
+            if stop.is_set():
+                await _say_stopping(context)
             if not worker.done():
                 worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await worker
+
+
+async def _say_stopping(context: Context) -> None:
+    """Note before anything else that what is under way was not killed by itself, should we be killed before its end."""
+    context.stopping.set()
+    with contextlib.suppress(*AWAY):
+        async with asyncio.timeout(SAY_STOPPING_S), context.pool.acquire() as connection:
+            await set_stopping(connection)
 
 
 async def _sweep(app: App, context: Context, under_way: UnderWay) -> None:

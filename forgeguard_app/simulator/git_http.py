@@ -114,6 +114,8 @@ class GitFace:
             and installation is not None
             and repository.id in token.repository_ids & installation.repository_ids
         )
+        if repository is not None and not repository.private and not writes:
+            return True  # any token that holds may read what is public
         return (
             reaches
             and installation is not None

@@ -92,6 +92,8 @@ class RestFace:
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         installation: Installation | None = None
+        if any(part in request.path for part in self.world.silent):
+            return web.json_response({"message": "Server Error"}, status=500)
         try:
             response = await handler(request)
         except Denied as denied:

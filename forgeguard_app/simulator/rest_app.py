@@ -46,12 +46,14 @@ class AppRoutes:
                 "There is at least one repository that does not exist or is not accessible to the parent installation.",
             )
         value, token = self.world.mint(installation, ids, dict(permissions))
-        body = {
+        body: dict[str, object] = {
             "token": value,
             "expires_at": stamp(token.expires_at),
             "permissions": token.permissions,
             "repository_selection": "selected",
         }
+        if wanted.get("repository_ids"):
+            body["repositories"] = [self.shapes.repository(self.world.repositories[number]) for number in sorted(ids)]
         return web.json_response(body, status=201)
 
     async def get_hook(self, request: web.Request) -> web.Response:

@@ -214,6 +214,7 @@ class World:
         self.skew_s = 0.0
         self.token_lag_s = self.commit_lag_s = 0.0
         self.crossed: list[str] = []
+        self.silent: list[str] = []  # parts of paths below the REST API that answer with 500 for ever
         self.pulls: dict[tuple[int, int], Pull] = {}
         self.accounts: dict[int, Account] = {}
         self.repositories: dict[int, Repository] = {}
@@ -275,9 +276,10 @@ class World:
         self.pulls[repository.id, number] = pull
         return pull
 
-    def rename(self, repository: Repository, name: str) -> None:
-        """Gives another name; the old one redirects."""
-        self.moved[repository.full_name.lower()] = repository.id
+    def rename(self, repository: Repository, name: str, *, redirect: bool = True) -> None:
+        """Give another name; the old one redirects, unless GitHub forgot it."""
+        if redirect:
+            self.moved[repository.full_name.lower()] = repository.id
         repository.name = name
 
     def installation_of(self, repository_id: int) -> Installation | None:

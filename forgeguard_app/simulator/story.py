@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from typing import Any
 
 from forgeguard_app.simulator.git_http import ZERO, git, push_payload
@@ -80,6 +82,17 @@ class Story:
         self.world.rename(repository, name)
         changes = {"repository": {"name": {"from": former}}}
         self.github.tell(repository, "repository", {"action": "renamed", "changes": changes})
+
+    async def take_name(self, repository: Repository, name: str, *, guarded: bool = False) -> Repository:
+        """The repository has another name, which nobody tells; its old one belongs to a public copy, `guarded` like it."""
+        former, folder = repository.name, repository.folder
+        self.world.rename(repository, name, redirect=False)
+        copy = self.world.add_repository(repository.owner, former)
+        await asyncio.to_thread(shutil.copytree, folder, copy.folder, symlinks=True)
+        installation = self.world.installation_of(repository.id)
+        if installation is not None and guarded:
+            installation.repository_ids.add(copy.id)
+        return copy
 
     async def _set_ref(self, repository: Repository, ref: str, sha: str | None) -> None:
         if sha is None:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from forgeguard_app.store.changes import notify_change
+from forgeguard_app.store.claims import Former, claim, release
 from forgeguard_app.store.pool import Connection
 
 
@@ -48,7 +49,8 @@ class Run:
     created_at: datetime
     before_sha: str | None
     base_sha: str | None
-    attempts: int
+    deaths: int
+    interruptions: int
     error_detail: str | None
     published_at: datetime | None
     publish_error: str | None
@@ -62,7 +64,7 @@ class Run:
 
 _RUN = (
     "id, repo_id, commit_sha, commit_message, commit_author, branch, status, overall_result, started_at, completed_at,"
-    " files_checked, created_at, before_sha, base_sha, attempts, error_detail, published_at, publish_error,"
+    " files_checked, created_at, before_sha, base_sha, deaths, interruptions, error_detail, published_at, publish_error,"
     " trigger, fetch_ref, target_ref, target_sha, fork,"
     " (SELECT d.github_delivery_id FROM deliveries d WHERE d.id = audit_runs.delivery_id) AS github_delivery_id"
 )
@@ -167,32 +169,35 @@ async def find_run(connection: Connection, run_id: UUID) -> Run | None:
 
 
 async def begin_run(connection: Connection, run_id: UUID) -> Run | None:
-    """Counts an attempt and gives the run; None where it was finished before, or its repository is gone."""
+    """Claim the run and return it; None where it was finished before, or its repository is gone. Wants a transaction.
+
+    A worker that died in it is counted, or an interruption where the run was not handed back for another reason.
+    """
+    former = await claim(connection, run_id)
     row = await connection.fetchrow(
         f"""
-        UPDATE audit_runs SET status = 'running', attempts = attempts + 1,
+        UPDATE audit_runs SET status = 'running', deaths = deaths + (status = 'running' AND $2)::int,
+            interruptions = interruptions + (status = 'running' AND NOT $2)::int,
             started_at = CASE WHEN started_at = created_at THEN now() ELSE started_at END
         WHERE id = $1 AND status IN ('pending', 'running')
         RETURNING {_RUN}
         """,  # noqa: S608
         run_id,
+        former is Former.DIED,
     )
     if row is None:
+        await release(connection, run_id)
         return None
     await notify_change(connection, row["repo_id"])
     return Run(**row)
 
 
 async def hand_back(connection: Connection, run: Run) -> None:
-    """The work stopped for a passing fault: the run waits again, and the attempt does not count."""
-    await connection.execute(
-        """
-        UPDATE audit_runs SET status = 'pending', attempts = greatest(attempts - 1, 0)
-        WHERE id = $1 AND status = 'running' AND attempts = $2
-        """,
-        run.id,
-        run.attempts,
-    )
+    """The work stopped for a passing fault: the run waits again. Wants a transaction."""
+    if await release(connection, run.id):
+        await connection.execute(
+            "UPDATE audit_runs SET status = 'pending' WHERE id = $1 AND status = 'running'", run.id
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +231,7 @@ async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) 
     )
     if claimed is None:
         return False
+    await release(connection, run_id)
     await notify_change(connection, claimed)
     await connection.execute("DELETE FROM audit_checks WHERE audit_run_id = $1", run_id)
     for check, findings in verdict.checks:

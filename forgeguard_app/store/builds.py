@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from forgeguard_app.store.claims import Former, claim, release
 from forgeguard_app.store.pool import Connection
 
 
@@ -38,14 +39,15 @@ class Build:
     head_sha: str | None
     tried_sha: str | None
     findings: Sequence[Mapping[str, Any]]
-    attempts: int
+    deaths: int
+    interruptions: int
     cancel_requested_at: datetime | None
     pull_url: str | None
 
 
 _COLUMNS = (
     "id, project_id, repo_id, github_login, builder, phase, phase_number, status, started_at, completed_at, loop_count,"
-    " error_detail, created_at, contracts, branch, base_branch, base_sha, head_sha, tried_sha, findings, attempts, cancel_requested_at, pull_url"
+    " error_detail, created_at, contracts, branch, base_branch, base_sha, head_sha, tried_sha, findings, deaths, interruptions, cancel_requested_at, pull_url"
 )
 
 
@@ -156,15 +158,23 @@ async def list_phases(connection: Connection, build_id: UUID) -> list[BuildPhase
 
 
 async def begin_phase(connection: Connection, build_id: UUID) -> Build | None:
-    """Counts an attempt at the present phase and gives the build; None where it is at its end."""
+    """Claim the build's present phase and return the build; None where it is at its end. Wants a transaction.
+
+    A worker that died in the phase is counted, or an interruption.
+    """
+    former = await claim(connection, build_id)
     row = await connection.fetchrow(
         f"""
-        UPDATE builds SET status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now())
+        UPDATE builds SET status = 'running', deaths = deaths + $2::int, interruptions = interruptions + $3::int,
+            started_at = coalesce(started_at, now())
         WHERE id = $1 AND status IN ('pending', 'running') RETURNING {_COLUMNS}
         """,  # noqa: S608
         build_id,
+        int(former is Former.DIED),
+        int(former is Former.INTERRUPTED),
     )
     if row is None:
+        await release(connection, build_id)
         return None
     await connection.execute(
         """
@@ -183,10 +193,8 @@ async def set_builder(connection: Connection, build_id: UUID, name: str) -> None
 
 
 async def hand_back_phase(connection: Connection, build_id: UUID) -> None:
-    """The work stopped for a passing fault: the attempt does not count."""
-    await connection.execute(
-        "UPDATE builds SET attempts = greatest(attempts - 1, 0) WHERE id = $1 AND status = 'running'", build_id
-    )
+    """The work stopped for a passing fault: it is no death of its worker."""
+    await release(connection, build_id)
 
 
 async def set_base(connection: Connection, build_id: UUID, branch: str, sha: str) -> None:
@@ -230,6 +238,7 @@ async def set_phase_done(
     following: str | None,
 ) -> None:
     """The phase passed and was pushed; `following` is the title of the next one. Wants a transaction."""
+    await release(connection, build_id)
     await _set_audit(connection, build_id, number, audit)
     await connection.execute(
         """
@@ -241,7 +250,8 @@ async def set_phase_done(
     )
     await connection.execute(
         """
-        UPDATE builds SET head_sha = coalesce($2, head_sha), tried_sha = NULL, findings = '[]'::jsonb, loop_count = 0, attempts = 0,
+        UPDATE builds SET head_sha = coalesce($2, head_sha), tried_sha = NULL, findings = '[]'::jsonb, loop_count = 0,
+            deaths = 0, interruptions = 0,
             phase_number = phase_number + 1, phase = coalesce($3, phase) WHERE id = $1
         """,
         build_id,

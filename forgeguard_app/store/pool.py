@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import asyncpg
 
@@ -37,7 +38,10 @@ async def _leave(connection: Connection) -> None:
 
 
 async def open_pool(dsn: str, *, size: int = 8) -> Pool:
-    """A pool of at most `size` connections that see our tables and the queue's functions."""
+    """Return a pool of at most `size` connections that see our tables and the queue's functions.
+
+    Each pool has an `application_name` of its own, so that others see whether its process still lives.
+    """
     pool = asyncpg.create_pool(
         dsn,
         min_size=1,
@@ -46,6 +50,6 @@ async def open_pool(dsn: str, *, size: int = 8) -> Pool:
         command_timeout=COMMAND_TIMEOUT_S,
         max_inactive_connection_lifetime=300,
         reset=_leave,
-        server_settings={"search_path": SEARCH_PATH, "application_name": "forgeguard"},
+        server_settings={"search_path": SEARCH_PATH, "application_name": f"forgeguard {uuid4().hex}"},
     )
     return await pool

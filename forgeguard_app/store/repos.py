@@ -107,6 +107,11 @@ async def find_repo_named(connection: Connection, full_name: str) -> Repo | None
     return None if row is None else Repo(**row)
 
 
+async def set_full_name(connection: Connection, repo_id: UUID, full_name: str) -> None:
+    """Store the name that GitHub gives for the repository's id."""
+    await connection.execute("UPDATE repos SET full_name = $2, updated_at = now() WHERE id = $1", repo_id, full_name)
+
+
 async def set_default_branch(connection: Connection, repo_id: UUID, branch: str) -> None:
     """What the repository itself says its default branch is."""
     await connection.execute("UPDATE repos SET default_branch = $2, updated_at = now() WHERE id = $1", repo_id, branch)

@@ -204,7 +204,7 @@ async def test_a_worker_that_stops_in_mid_phase_hands_back_and_another_goes_on_f
         stop.set()
         await worker
         build = await place.build(build_id)
-        assert (build.status, build.phase_number, build.attempts) == ("running", 1, 0)
+        assert (build.status, build.phase_number, build.deaths, build.interruptions) == ("running", 1, 0, 0)
         assert build.head_sha is not None
         assert _running(str(build_id)) == []
         (reachable_folder / tmp_path.name).touch()
@@ -228,7 +228,7 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
         build_id = await place.start()
         async with product.pool.acquire() as connection:
             await connection.execute(
-                "UPDATE builds SET status = 'running', attempts = 3, started_at = now(), created_at = now() - interval '1 hour'"
+                "UPDATE builds SET status = 'running', deaths = 3, started_at = now(), created_at = now() - interval '1 hour'"
             )
             await connection.execute("DELETE FROM procrastinate_jobs")
         assert await take_up_builds(product.pool) == 1

@@ -240,7 +240,7 @@ async def test_a_worker_that_died_loses_nothing(dsn: str, tmp_path: Path, tree: 
         async with product.pool.acquire() as connection:
             # What a worker leaves that was killed in the middle: a job that is being done by nobody.
             await connection.execute("UPDATE procrastinate_jobs SET status = 'doing', attempts = 1")
-            await connection.execute("UPDATE audit_runs SET status = 'running', attempts = 1")
+            await connection.execute("UPDATE audit_runs SET status = 'running'")
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(product.dsn, product.context, stop))
         runs = await product.verdicts(repository, sha)
@@ -259,9 +259,7 @@ async def test_a_job_that_never_ends_is_an_error_with_its_cause(dsn: str, tmp_pa
         await product.push(tree, repository, "topic")
         await product.github.webhooks.settle()
         async with product.pool.acquire() as connection:
-            await connection.execute(
-                "UPDATE audit_runs SET attempts = 3, status = 'running' WHERE commit_sha = $1", sha
-            )
+            await connection.execute("UPDATE audit_runs SET deaths = 3, status = 'running' WHERE commit_sha = $1", sha)
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
         runs = await product.verdicts(repository, sha)
@@ -354,7 +352,7 @@ async def test_a_worker_told_to_stop_hands_back_what_it_has_not_finished(
                 stop.set()
                 await worker
                 row = await connection.fetchrow(
-                    "SELECT r.status, r.attempts, j.status AS job FROM audit_runs r, procrastinate_jobs j"
+                    "SELECT r.status, r.deaths + r.interruptions, j.status AS job FROM audit_runs r, procrastinate_jobs j"
                 )
                 assert row is not None
                 assert tuple(row) == ("pending", 0, "todo")

@@ -16,7 +16,7 @@ def run(sha: str, before: str | None) -> Run:
     return Run(
         id=UUID(int=1), repo_id=UUID(int=2), commit_sha=sha, commit_message=None, commit_author=None, branch="main", status="running",
         overall_result=None, started_at=NOW, completed_at=None, files_checked=0, created_at=NOW, before_sha=before, base_sha=None,
-        attempts=1, error_detail=None, published_at=None, publish_error=None, trigger="push", fetch_ref=None, target_ref=None,
+        deaths=0, interruptions=0, error_detail=None, published_at=None, publish_error=None, trigger="push", fetch_ref=None, target_ref=None,
         target_sha=None, fork=False, github_delivery_id=None,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.app_manifest import trade_manifest_code
-from forgeguard_app.github.client import Broken, Client, Refused
+from forgeguard_app.github.client import Client, Limited, Refused
 from forgeguard_app.github.oauth import OAuth, refresh, trade_code
 from forgeguard_app.github.tokens import Tokens
 from tests.support.running import PRIVATE_KEY
@@ -87,7 +87,7 @@ async def test_an_answer_without_a_token_is_a_fault_of_github_and_no_token(
     client, recorder = recorded
     recorder.answer = answer
     tokens = Tokens(AppAccess(client, 7, (PRIVATE_KEY,)))
-    with pytest.raises(Broken, match="no installation token"):
+    with pytest.raises(Limited, match="no installation token"):
         await tokens.get(1, 2)
 
 

@@ -1,0 +1,199 @@
+"""A repository whose name was changed is followed by its id, whatever became of the old name."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from forgeguard_app.flows.fetched import fetched
+from forgeguard_app.flows.open_pull import NewFile, Wanted, open_pull
+from forgeguard_app.flows.publish_verdict import publish_verdict
+from forgeguard_app.flows.reconcile_heads import reconcile_heads
+from forgeguard_app.jobs.worker import run_worker
+from forgeguard_app.simulator.git_http import git
+from forgeguard_app.simulator.state import Installation, Repository
+from forgeguard_app.simulator.story import Story
+from forgeguard_app.store.installations import find_installation
+from forgeguard_app.store.repos import Repo, find_repo_named, get_repo
+from tests.support.repositories import WorkTree
+from tests.support.running import Product, running
+
+RULES = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}'
+
+
+async def known(product: Product, name: str) -> Repo:
+    async with product.pool.acquire() as connection:
+        repo = await find_repo_named(connection, name)
+    assert repo is not None
+    return repo
+
+
+async def warm(product: Product, repository: Repository, installation: Installation | None) -> None:
+    """A token is there that is no news of the name any more."""
+    assert installation is not None
+    await product.context.tokens.get(installation.id, repository.id)
+    product.context.tokens.names.doubt(repository.id)
+
+
+async def lose_name(
+    product: Product, repository: Repository, *, taken: bool, guarded: bool = True
+) -> tuple[str, Repository | None]:
+    """The repository has another name, of which nobody tells; gives the old one, and who has it now."""
+    former = repository.full_name
+    if not taken:
+        product.github.world.rename(repository, "renamed", redirect=False)
+        return former, None
+    copy = await Story(product.github).take_name(repository, "renamed", guarded=guarded)
+    tree = await git(copy.folder, "rev-parse", "refs/heads/main^{tree}")
+    dates = {f"GIT_{who}_{what}": "a@example.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    other = await git(copy.folder, "commit-tree", tree.decode().strip(), "-m", "theirs", env=dates)
+    await git(copy.folder, "update-ref", "refs/heads/main", other.decode().strip())
+    return former, copy
+
+
+async def untouched(product: Product, former: str, copy: Repository | None, asked_from: int) -> None:
+    """Nothing was asked of the old name, and nobody holds a verdict on it."""
+    world = product.github.world
+    assert [path for _, path in world.requests[asked_from:] if f"/repos/{former}/" in path] == []
+    assert copy is None or not [run for run in world.check_runs.values() if run.repository_id == copy.id]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+@pytest.mark.parametrize("cached", [False, True])
+async def test_a_push_is_judged_though_its_repository_lost_its_name_and_nobody_told(
+    dsn: str, tmp_path: Path, tree: WorkTree, taken: bool, cached: bool
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, installation = await product.repository()
+        base = tree.commit({"boundaries.json": RULES, "a.py": "x = 1\n"})
+        await product.push(tree, repository)
+        sha = tree.commit({"b.py": "bad\n"})
+        await product.push(tree, repository, "topic")
+        await product.github.webhooks.settle()
+        if cached:
+            await warm(product, repository, installation)
+        former, copy = await lose_name(product, repository, taken=taken, guarded=False)
+        asked_from, stop = len(product.github.world.requests), asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        runs = await product.verdicts(repository, sha)
+        stop.set()
+        await worker
+        assert runs["A4"].output["title"] == "1 new boundary violation"
+        await untouched(product, former, copy, asked_from)
+        async with product.pool.acquire() as connection:
+            rows = await connection.fetch("SELECT base_sha FROM audit_runs WHERE commit_sha = $1", sha)
+        assert [row["base_sha"] for row in rows] == [base]
+        assert (await known(product, repository.full_name)).github_repo_id == repository.id
+
+
+@pytest.mark.parametrize("taken", [False, True])
+async def test_a_verdict_is_published_where_the_repository_is_now(
+    product: Product, tree: WorkTree, taken: bool
+) -> None:
+    repository, installation = await product.repository()
+    tree.commit({"a.py": "x = 1\n"})
+    sha = await product.push(tree, repository)
+    await product.verdicts(repository, sha)
+    await product.idle()
+    async with product.pool.acquire() as connection:
+        run_id = await connection.fetchval("UPDATE audit_runs SET published_at = NULL RETURNING id")
+        await connection.execute("DELETE FROM check_runs")
+    await warm(product, repository, installation)
+    former, copy = await lose_name(product, repository, taken=taken)
+    asked_from = len(product.github.world.requests)
+    await publish_verdict(product.context, run_id)
+    assert len(product.github.world.runs_of(repository.id, sha)) == 6
+    await untouched(product, former, copy, asked_from)
+
+
+async def test_heads_and_pull_requests_of_a_repository_that_took_the_name_are_never_taken_for_ours(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, installation = await product.repository()
+    tree.commit({"a.py": "x = 1\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    await product.idle()
+    repo = await known(product, repository.full_name)
+    await warm(product, repository, installation)
+    former, copy = await lose_name(product, repository, taken=True)
+    assert copy is not None
+    product.github.world.add_pull(copy, "theirs", "f" * 40, "main")
+    asked_from = len(product.github.world.requests)
+    await reconcile_heads(product.context, repo.id)
+    await product.idle()
+    await untouched(product, former, copy, asked_from)
+    async with product.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM audit_runs") == 1
+        assert await connection.fetchval("SELECT count(*) FROM pulls") == 0
+
+
+async def test_a_pull_request_of_ours_goes_to_the_repository_and_not_to_its_old_name(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, installation = await product.repository()
+    assert installation is not None
+    permissions = {**product.github.world.granted(installation), "contents": "write", "pull_requests": "write"}
+    installation.permissions = permissions
+    tree.commit({"a.py": "x = 1\n"})
+    sha = await product.push(tree, repository)
+    await product.verdicts(repository, sha)
+    repo = await known(product, repository.full_name)
+    async with product.pool.acquire() as connection:
+        ours = await find_installation(connection, (await get_repo(connection, repo.id)).installation_id)  # type: ignore[arg-type]
+    assert ours is not None
+    await warm(product, repository, installation)
+    former, copy = await lose_name(product, repository, taken=True)
+    assert copy is not None
+    asked_from = len(product.github.world.requests)
+    wanted = Wanted("forgeguard/x", sha, "main", "Title", "Body", [NewFile("b.txt", "b\n")])
+    async with fetched(product.context, ours, repo, sha) as mirror:
+        await open_pull(product.context, ours, repo, mirror, wanted)
+    await untouched(product, former, copy, asked_from)
+    assert [pull.repository_id for pull in product.github.world.pulls.values()] == [repository.id]
+    assert "forgeguard/x" not in (await git(copy.folder, "for-each-ref", "--format=%(refname)")).decode()
+
+
+async def test_a_name_that_github_does_not_tell_by_id_is_told_with_a_new_token(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, installation = await product.repository()
+    tree.commit({"a.py": "x = 1\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    await product.idle()
+    await warm(product, repository, installation)
+    product.github.world.silent.append("/repositories/")
+    await lose_name(product, repository, taken=True)
+    async with product.pool.acquire() as connection:
+        await connection.execute("UPDATE audit_runs SET published_at = NULL")
+        await connection.execute("DELETE FROM check_runs")
+        run_id = await connection.fetchval("SELECT id FROM audit_runs")
+    assert installation is not None
+    token = await product.context.tokens.get(installation.id, repository.id)
+    token.minted -= 60
+    await publish_verdict(product.context, run_id)
+    assert len(product.github.world.check_runs) == 6
+    assert {run.repository_id for run in product.github.world.check_runs.values()} == {repository.id}
+
+
+async def test_a_repository_that_is_gone_and_whose_name_another_took_is_not_read_under_it(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, installation = await product.repository()
+        assert installation is not None
+        tree.commit({"a.py": "x = 1\n"})
+        sha = await product.push(tree, repository)
+        await product.github.webhooks.settle()
+        await warm(product, repository, installation)
+        token = await product.context.tokens.get(installation.id, repository.id)
+        token.minted -= 60
+        await lose_name(product, repository, taken=True, guarded=False)
+        installation.repository_ids.discard(repository.id)
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        await product.until(f"SELECT status FROM audit_runs WHERE commit_sha = '{sha}'", "error")
+        stop.set()
+        await worker
+        assert product.github.world.check_runs == {}

@@ -1,0 +1,57 @@
+"""Faults of GitHub's tokens that pass: one push stays a handful of requests, whatever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from forgeguard_app.simulator.faults import Faults
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+
+MOST_REQUESTS = 30
+CREATION, WRITE, GIT = "access_tokens", "POST /api/v3/repos/{owner}/{repo}/check-runs", "git-upload-pack"
+
+
+class Script(Faults):
+    """Meets the given faults in their order, each by the requests whose identity holds its words."""
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        super().__init__(0, {})
+        self.left, self.asked = list(faults), 0
+
+    def choose(self, where: str, identity: str, kinds: Sequence[str]) -> str | None:
+        self.asked += where != "delivery"
+        for number, (words, kind) in enumerate(self.left):
+            if words in identity and kind in kinds:
+                del self.left[number]
+                return kind
+        return None
+
+
+@pytest.mark.parametrize(
+    ("faults", "lag_s"),
+    [
+        ([(CREATION, "500"), (CREATION, "502-html")], 0.0),
+        ([(CREATION, "reset"), (WRITE, "401")], 4.0),
+        ([(WRITE, "expire"), (CREATION, "500")], 4.0),
+        ([(GIT, "404"), (WRITE, "expire")], 4.0),
+    ],
+)
+async def test_a_push_under_two_token_faults_that_pass_makes_at_most_thirty_requests(
+    product: Product, tree: WorkTree, faults: list[tuple[str, str]], lag_s: float
+) -> None:
+    world = product.github.world
+    repository, installation = await product.repository()
+    async with product.pool.acquire() as connection:  # the hourly look at heads is no part of a push
+        await connection.execute("UPDATE repos SET heads_checked_at = clock_timestamp()")
+    assert installation is not None
+    product.context.tokens.drop(await product.context.tokens.get(installation.id, repository.id))
+    world.token_lag_s = lag_s
+    script = world.faults = Script(faults)
+    tree.commit({"a.py": "x = 1\n"})
+    sha = await product.push(tree, repository)
+    await product.verdicts(repository, sha)
+    assert script.left == []
+    assert script.asked <= MOST_REQUESTS, f"{script.asked} requests"

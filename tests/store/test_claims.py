@@ -1,0 +1,97 @@
+"""What counts as a death of a worker by itself, and what never does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from forgeguard_app.store.claims import Former, claim, release, set_stopping
+from forgeguard_app.store.pool import Pool, open_pool
+from tests.chaos.database import Database
+
+WORK = uuid.uuid4()
+_LEFT = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1"
+
+
+async def claimed(pool: Pool) -> Former:
+    async with pool.acquire() as connection, connection.transaction():
+        return await claim(connection, WORK)
+
+
+async def dead(pool: Pool, witness: Pool) -> None:
+    """The process of the pool is gone, and PostgreSQL noticed."""
+    async with pool.acquire() as connection:
+        name = await connection.fetchval("SELECT current_setting('application_name')")
+    pool.terminate()
+    async with witness.acquire() as connection:
+        while await connection.fetchval(_LEFT, name):
+            await connection.execute("SELECT pg_sleep(0.005)")
+
+
+async def test_a_worker_that_died_by_itself_is_a_death(dsn: str, pool: Pool) -> None:
+    worker = await open_pool(dsn)
+    assert await claimed(worker) is Former.NONE
+    await dead(worker, pool)
+    assert await claimed(pool) is Former.DIED
+
+
+async def test_a_work_that_was_given_back_leaves_nothing(dsn: str, pool: Pool) -> None:
+    assert await claimed(pool) is Former.NONE
+    async with pool.acquire() as connection:
+        assert await release(connection, WORK)
+    assert await claimed(pool) is Former.NONE
+
+
+async def test_a_worker_that_lives_while_another_takes_over_did_not_die(dsn: str, pool: Pool) -> None:
+    worker = await open_pool(dsn)
+    await claimed(worker)
+    assert await claimed(pool) is Former.INTERRUPTED
+    async with worker.acquire() as connection:
+        assert not await release(connection, WORK), "it belongs to the other now"
+    assert await claimed(pool) is Former.INTERRUPTED, "the same process again"
+    worker.terminate()
+
+
+async def test_a_worker_that_was_told_to_stop_did_not_die_by_itself(dsn: str, pool: Pool) -> None:
+    worker = await open_pool(dsn)
+    await claimed(worker)
+    async with worker.acquire() as connection:
+        await set_stopping(connection)
+    await dead(worker, pool)
+    assert await claimed(pool) is Former.INTERRUPTED
+
+
+@pytest.mark.parametrize("how", ["restart", "crash"])
+async def test_a_worker_that_died_while_postgresql_was_restarted_did_not_die_by_itself(
+    reachable_folder: Path, tmp_path: Path, how: str
+) -> None:
+    async with Database(reachable_folder / tmp_path.name) as database, database.fresh() as dsn:
+        worker = await open_pool(dsn)
+        await claimed(worker)
+        if how == "restart":
+            await database.restart()
+        else:
+            connection = await asyncpg.connect(dsn)
+            os.kill(await connection.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)
+        worker.terminate()
+        other = await _again(dsn)
+        assert await claimed(other) is not Former.DIED
+        other.terminate()
+
+
+async def _again(dsn: str) -> Pool:
+    """A connection, as soon as PostgreSQL takes one."""
+    for _ in range(500):
+        try:
+            pool = await open_pool(dsn)
+            async with pool.acquire() as connection:
+                await connection.execute("SELECT pg_sleep(0.05)")
+            return pool
+        except (OSError, asyncpg.PostgresError):
+            continue
+    raise AssertionError("PostgreSQL never came back")
