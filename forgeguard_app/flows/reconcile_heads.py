@@ -20,13 +20,12 @@ from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import PullRequest, good_ref
 from forgeguard_app.github.installations import list_pulls
 from forgeguard_app.github.limits import Need
-from forgeguard_app.github.required import REQUESTS, list_required
 from forgeguard_app.github.tokens import LOOK
 from forgeguard_app.store.audits import insert_run
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.pulls import close_others, upsert_pull
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import claim_unchecked, get_repo, lock_repo, set_default_branch, set_required_checks
+from forgeguard_app.store.repos import claim_unchecked, get_repo, lock_repo, set_default_branch
 from forgeguard_app.store.run_order import find_branch_start, list_targets_of
 
 PRIORITY = -10  # of looking; what is found is audited as if it had been told
@@ -57,23 +56,27 @@ async def reconcile_heads(context: Context, repo_id: UUID) -> None:
     try:
         groups = f"{MERGE_QUEUE_PREFIX}*"
         default = await with_lag(context, access, lambda remote: read_default_head(remote, groups))
-        async with spending(context, access, Need(1 + REQUESTS, 0, final=False)):
-            pulls = [pull for pull in await list_pulls(access) if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
-            required = await list_required(access, default.branch if default else repo.default_branch)
     except (Refused, RepositoryGone) as error:
         log.info("heads.refused", reason=str(error)[:200])
         return
-    async with context.pool.acquire() as connection:
-        await set_required_checks(connection, repo.id, required)
-    if default is not None and good_ref(default.branch):
-        await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, pulls)))
+    if default is None or not good_ref(default.branch):
+        return
+    # What git tells waits for no answer about pull requests, which GitHub may owe for long.
+    await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, [])), pulls_known=False)
+    try:
+        async with spending(context, access, Need(2, 0, final=False)):
+            pulls = [pull for pull in await list_pulls(access) if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
+    except Refused as error:
+        log.info("heads.no_pulls", reason=str(error)[:200])
+        return
+    await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, pulls)), pulls_known=True)
 
 
 def _parts(default: DefaultHead, pulls: list[PullRequest]) -> tuple[tuple[str, str], list[PullRequest], dict[str, str]]:
     return (default.branch, default.sha), pulls, default.branches
 
 
-async def _start_missing(context: Context, heads: Heads) -> None:
+async def _start_missing(context: Context, heads: Heads, *, pulls_known: bool) -> None:
     shas = [
         *(pull.head.sha for pull in heads.pulls),
         *heads.groups.values(),
@@ -85,7 +88,8 @@ async def _start_missing(context: Context, heads: Heads) -> None:
             await set_default_branch(connection, heads.repo_id, heads.default[0])
         for pull in heads.pulls:
             await upsert_pull(connection, heads.repo_id, stored_pull(pull))
-        await close_others(connection, heads.repo_id, [pull.number for pull in heads.pulls])
+        if pulls_known:
+            await close_others(connection, heads.repo_id, [pull.number for pull in heads.pulls])
         start = await find_branch_start(connection, heads.repo_id, heads.default[0]) if heads.default else None
         fresh = start is not None and not start.drawn and start.first_push_id is None
         wanted = runs_of_heads(heads, await list_targets_of(connection, heads.repo_id, shas), fresh=fresh)

@@ -14,6 +14,7 @@ from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.allow_finding import end_expired_allowances
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.purge_old import prune, purge_old
+from forgeguard_app.flows.read_required import look_at_required
 from forgeguard_app.flows.reconcile_deliveries import reconcile_deliveries
 from forgeguard_app.flows.reconcile_heads import look_at_heads
 from forgeguard_app.flows.start_build import take_up_builds
@@ -56,12 +57,26 @@ async def reconcile(context: Context) -> None:
         await asyncio.sleep(wait_s)
 
 
+async def read_required(context: Context) -> None:
+    """By one worker at a time, beside everything else: a question that GitHub does not answer holds up nothing."""
+    while True:
+        with contextlib.suppress(*AWAY):
+            async with context.locks.only_one("required") as held:
+                if held:
+                    await look_at_required(context)
+        await asyncio.sleep(context.pace.reconcile_s)
+
+
 async def _done(context: Context, name: str, step: Callable[[], Awaitable[object]]) -> bool:
     try:
         await step()
     except (Temporary, Refused, *AWAY) as error:
         context.counts.add("errors", "Reconcile" + type(error).__name__)
         log.warning("reconcile.failed", step=name, error=type(error).__name__, reason=str(error)[:200])
+        return False
+    except Exception as error:
+        context.counts.add("errors", "Reconcile" + type(error).__name__)
+        log.error("chore.failed", chore=f"reconcile {name}", error=type(error).__name__, exc_info=True)
         return False
     return True
 

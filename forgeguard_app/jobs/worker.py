@@ -12,7 +12,7 @@ from procrastinate import App
 from procrastinate.exceptions import ProcrastinateException
 
 from forgeguard_app.flows.context import Context
-from forgeguard_app.jobs.chores import prune_mirrors, reconcile, write_counts
+from forgeguard_app.jobs.chores import prune_mirrors, read_required, reconcile, write_counts
 from forgeguard_app.jobs.tasks import UnderWay, due_now, make_app
 from forgeguard_app.store.claims import set_stopping
 from forgeguard_app.store.pool import AWAY
@@ -29,7 +29,9 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
     """Works until `stop` is set; what is not finished `shutdown_s` later is handed back to the queue."""
     for name, level in (("procrastinate", logging.CRITICAL), ("psycopg.pool", logging.CRITICAL)):
         logging.getLogger(name).setLevel(level)
-    chores = [asyncio.create_task(_kept(chore, context)) for chore in (reconcile, write_counts, prune_mirrors)]
+    chores = [
+        asyncio.create_task(_kept(chore, context)) for chore in (reconcile, read_required, write_counts, prune_mirrors)
+    ]
     under_way = UnderWay()
     context.stopping.clear()
     log.info("worker.started")

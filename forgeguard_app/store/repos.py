@@ -113,8 +113,16 @@ async def set_full_name(connection: Connection, repo_id: UUID, full_name: str) -
 
 
 async def set_default_branch(connection: Connection, repo_id: UUID, branch: str) -> None:
-    """What the repository itself says its default branch is."""
-    await connection.execute("UPDATE repos SET default_branch = $2, updated_at = now() WHERE id = $1", repo_id, branch)
+    """Store what the repository itself says its default branch is; what another branch requires is unknown."""
+    await connection.execute(
+        """
+        UPDATE repos SET default_branch = $2, updated_at = now(),
+            required_checked_at = CASE WHEN default_branch = $2 THEN required_checked_at END
+        WHERE id = $1
+        """,
+        repo_id,
+        branch,
+    )
 
 
 async def set_configuration(
@@ -129,11 +137,36 @@ async def set_configuration(
     )
 
 
-async def set_required_checks(connection: Connection, repo_id: UUID, names: Iterable[str] | None) -> None:
-    """Which checks GitHub requires on the default branch; None where it does not say."""
+async def set_required_checks(connection: Connection, repo_id: UUID, branch: str, names: Iterable[str] | None) -> None:
+    """Store which checks GitHub requires on the default branch, if it still is that one; None where it does not say."""
     await connection.execute(
-        "UPDATE repos SET required_checks = $2 WHERE id = $1", repo_id, None if names is None else list(names)
+        """
+        UPDATE repos SET required_checks = $3, required_checked_at = clock_timestamp()
+        WHERE id = $1 AND default_branch = $2
+        """,
+        repo_id,
+        branch,
+        None if names is None else list(names),
     )
+
+
+async def claim_required(connection: Connection, after_s: float, again_s: float, most: int) -> list[UUID]:
+    """Return guarded repositories whose required checks were not read for so long; each falls due again in `again_s`."""
+    rows = await connection.fetch(
+        """
+        UPDATE repos SET required_checked_at = clock_timestamp() - make_interval(secs => $1 - $2) WHERE id IN (
+            SELECT r.id FROM repos r JOIN installations i ON i.id = r.installation_id
+            WHERE r.removed_at IS NULL AND i.status = 'active' AND (
+                r.required_checked_at IS NULL OR r.required_checked_at < clock_timestamp() - make_interval(secs => $1))
+            ORDER BY r.required_checked_at NULLS FIRST LIMIT $3 FOR UPDATE OF r SKIP LOCKED
+        )
+        RETURNING id
+        """,
+        after_s,
+        again_s,
+        most,
+    )
+    return [row["id"] for row in rows]
 
 
 async def find_configuration(connection: Connection, repo_id: UUID) -> tuple[str, dict[str, Any]] | None:

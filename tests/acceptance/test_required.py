@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import pytest
+
+from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.outlet import check_run_name
+from forgeguard_app.flows.read_required import read_required
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
 from tests.acceptance.test_push import started
 from tests.support.browsing import Browser
@@ -27,9 +33,40 @@ async def test_the_installation_s_page_says_which_checks_are_not_required(produc
             ({"protection": [check_run_name(code) for code in ("A4", "A9", "W1")]}, ("all three",), "is not</span>"),
         ):
             repository.required = required
-            await reconcile_heads(product.context, repo_id)
+            await read_required(product.context, repo_id)
             await browser.sign_in(user, path)
             browser.home()
             await browser.get(path)
             assert all(one in browser.text for one in said), required
             assert unsaid not in browser.text
+
+
+@pytest.mark.parametrize("silent", ["/rules/branches/", "/branches", "/pulls"])
+async def test_a_head_that_no_event_told_of_is_found_though_github_never_answers_a_side_question(
+    product: Product, tree: WorkTree, silent: str
+) -> None:
+    repository = await started(product, tree)
+    await product.idle()
+    product.github.world.silent.append(silent)
+    delivered, product.github.world.app.webhook_url = product.github.world.app.webhook_url, "http://127.0.0.1:9/"  # type: ignore[union-attr]
+    tree.commit({"b.py": "x = 1\n"})
+    sha = await product.push(tree, repository)
+    await product.github.webhooks.settle()
+    product.github.world.app.webhook_url = delivered  # type: ignore[union-attr]
+    async with product.pool.acquire() as connection:
+        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+    with contextlib.suppress(Temporary):
+        await reconcile_heads(product.context, repo_id)
+    await product.verdicts(repository, sha)
+
+
+async def test_required_checks_that_github_does_not_tell_stay_as_they_were(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    repository.required = {"ruleset": ["ci"]}
+    async with product.pool.acquire() as connection:
+        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+    await read_required(product.context, repo_id)
+    product.github.world.silent.append("/rules/branches/")
+    await read_required(product.context, repo_id)
+    async with product.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT required_checks FROM repos WHERE id = $1", repo_id) == ["ci"]
