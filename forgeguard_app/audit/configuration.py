@@ -15,7 +15,7 @@ from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.loosening import boundaries_loosened, policy_loosened
 from forgeguard_app.audit.model import CheckCode, Problem
 from forgeguard_app.audit.patterns import any_glob
-from forgeguard_app.audit.policy import POLICY_PATHS, Policy, Settings, laid_over, read_settings, resolve
+from forgeguard_app.audit.policy import POLICY_PATHS, CheckPolicy, Policy, Settings, laid_over, read_settings, resolve
 from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Exceptions, read_exceptions
 from forgeguard_app.audit.secrets.masking import quoted
 
@@ -135,31 +135,64 @@ def choose(
     head: Configuration, base: Configuration | None, *, target_judges: bool, fork: bool, owner: Settings
 ) -> Judging:
     """The configuration that judges; `base` is that of the target, None where there is no earlier commit."""
-    notes: dict[CheckCode, tuple[str, ...]] = {}
-    policies = {}
-    boundaries, exceptions = head.boundaries, head.exceptions
     defaults = resolve(laid_over(owner, Settings()))
+    if fork:
+        return _for_fork(head, base, defaults)
+    if target_judges and base is not None:
+        return _by_target(head, base)
+    notes = {code: _compared(code, base, head) if base is not None else () for code in CheckCode}
+    policy = {code: head.policy[code] if not head.policy_broken else defaults[code] for code in CheckCode}
+    return Judging(policy, head.boundaries, head.exceptions, head.problems, notes)
+
+
+def _for_fork(head: Configuration, target: Configuration | None, defaults: Policy) -> Judging:
+    """Return what judges a fork: the target's files that are valid, else the built-in settings; nothing of its head."""
+    if target is None:
+        said = "The target holds no configuration; judged by the built-in settings."
+        return Judging(defaults, (), Exceptions(inline=False), head.problems, dict.fromkeys(CheckCode, (said,)))
+    policy, boundaries = (defaults if target.policy_broken else target.policy), _valid_boundaries(target)
+    notes = {code: _judged_by_target(code, target) for code in CheckCode}
+    return Judging(policy, boundaries, replace(target.exceptions, inline=False), head.problems, notes)
+
+
+def _judged_by_target(code: CheckCode, target: Configuration) -> tuple[str, ...]:
+    broken = _broken_files(code, target)
+    if not broken:
+        return ("Judged by the configuration of the target branch.",)
+    rest = "the built-in settings and the target's files that are valid" if target.policy_broken else "the valid rest"
+    return (f"The target's {broken} is broken and was skipped; judged by {rest}.",)
+
+
+def _valid_boundaries(target: Configuration) -> tuple[Boundaries, ...]:
+    broken = {problem.path for problem in target.problems.get(CheckCode.A4, ())}
+    return tuple(file for file in target.boundaries if file.path not in broken)
+
+
+def _by_target(head: Configuration, target: Configuration) -> Judging:
+    """Return what judges an own branch where the owner enforces the target's rules; a broken file there counts for nothing."""
+    policy: dict[CheckCode, CheckPolicy] = {}
+    notes: dict[CheckCode, tuple[str, ...]] = {}
     for code in CheckCode:
-        if not (target_judges or fork) or base is None:
-            policies[code] = head.policy[code] if not head.policy_broken else defaults[code]
-            notes[code] = tuple(_loosened(code, base, head)) if base is not None else ()
-            continue
-        if not base.broken(code):
-            policies[code] = base.policy[code]
-            notes[code] = ("Judged by the configuration of the target branch.",)
-            if code is CheckCode.A4:
-                boundaries = base.boundaries
-        elif fork:
-            policies[code] = defaults[code]
-            notes[code] = ("The target's configuration is broken; judged by the built-in defaults.",)
-            if code is CheckCode.A4:
-                boundaries = ()
-        else:
-            policies[code] = head.policy[code]
-            notes[code] = ("The target's configuration is broken; judged by the one at head.",)
-        if code is CheckCode.W1:
-            exceptions = replace(base.exceptions, inline=not fork)
-    return Judging(policies, boundaries, exceptions, head.problems, notes)
+        broken = _broken_files(code, target)
+        policy[code] = (head if broken else target).policy[code]
+        notes[code] = (
+            (f"The target's {broken} is broken and was skipped; judged by the configuration at head.",)
+            if broken
+            else ("Judged by the configuration of the target branch.",)
+        )
+    boundaries = head.boundaries if target.broken(CheckCode.A4) else target.boundaries
+    return Judging(policy, boundaries, replace(target.exceptions, inline=True), head.problems, notes)
+
+
+def _broken_files(code: CheckCode, target: Configuration) -> str:
+    return ", ".join(dict.fromkeys(problem.path for problem in target.problems.get(code, ())))
+
+
+def _compared(code: CheckCode, base: Configuration, head: Configuration) -> tuple[str, ...]:
+    """Return what head loosens, or why that was not compared."""
+    if broken := _broken_files(code, base):
+        return (f"The target's {broken} is broken and was skipped: what this change loosens was not compared.",)
+    return tuple(_loosened(code, base, head))
 
 
 def by_contract(judging: Judging, text: str, remark: str) -> Judging:

@@ -109,7 +109,9 @@ class Gathering:
             target = Tree(await read_tree(self.source.repository, request.target))
         head_config = await self._configuration(head)
         has_base = not request.everything and request.base != EMPTY_TREE
-        base_config = await self._configuration(target) if has_base else None
+        # A fork's own commits configure nothing, whatever they are judged against.
+        trusted = request.target not in (None, EMPTY_TREE) if request.fork else has_base
+        base_config = await self._configuration(target) if trusted else None
         contract = request.contract
         if contract is not None and contract.alone:
             return by_contract_alone(head_config, base_config, contract.boundaries, request.owner)
