@@ -7,11 +7,22 @@ from dataclasses import dataclass, field, replace
 
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies, w1_secrets
 from forgeguard_app.audit.configuration import Judging
+from forgeguard_app.audit.counts import Countable, Counts, Part, count
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import gated, marked
 from forgeguard_app.audit.gate import leaving
 from forgeguard_app.audit.memo import Memo
-from forgeguard_app.audit.model import SEVERITY, CheckCode, CheckReport, Finding, Level, Problem, Report, Result
+from forgeguard_app.audit.model import (
+    CONFIGURATION_RULE,
+    SEVERITY,
+    CheckCode,
+    CheckReport,
+    Finding,
+    Level,
+    Problem,
+    Report,
+    Result,
+)
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.secrets.scanner import Secret
 
@@ -109,8 +120,9 @@ def _secrets(change: Change, judging: Judging) -> _Verdict:
 def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckReport:
     files = ", ".join(dict.fromkeys(problem.path for problem in problems))
     title = f"{_number(len(problems), 'mistake')} in {files}"
+    counts = Counts(problem=len(problems), rules={Part.PROBLEM: {CONFIGURATION_RULE: len(problems)}})
     return CheckReport(
-        code, Result.ERROR, title, notes=("Nothing was judged until this is mended.",), problems=problems
+        code, Result.ERROR, title, notes=("Nothing was judged until this is mended.",), problems=problems, counts=counts
     )
 
 
@@ -132,12 +144,13 @@ def _report(
     incomplete = (*change.incomplete.get(code, ()), *verdict.incomplete)
     if verdict.nothing:
         result, title = _completed(Result.PASS, f"Nothing to check: {verdict.nothing}", incomplete)
-        return CheckReport(code, result, title, notes, incomplete)
+        return CheckReport(code, result, title, notes, incomplete, nothing=verdict.nothing)
+    counts = count(Countable(one.rule, one.part, one.counted, one.verified) for one in findings)
     kept = _kept(findings)
-    if len(findings) > len(kept):
-        notes = (*notes, f"{len(findings):,} findings in all; the worst {MAX_FINDINGS:,} are kept.")
-    result, title = _completed(_result(findings), _title(code, findings, change), incomplete)
-    return CheckReport(code, result, title, notes, incomplete, kept)
+    if counts.total > len(kept):
+        notes = (*notes, f"{counts.total:,} findings in all; the worst {MAX_FINDINGS:,} are kept.")
+    result, title = _completed(_result(findings), _title(code, counts, change), incomplete)
+    return CheckReport(code, result, title, notes, incomplete, kept, counts=counts)
 
 
 def _completed(result: Result, title: str, incomplete: tuple[str, ...]) -> tuple[Result, str]:
@@ -179,19 +192,17 @@ _NOUNS = {
 }
 
 
-def _title(code: CheckCode, findings: tuple[Finding, ...], change: Change) -> str:
-    grave = [finding for finding in findings if finding.level is not Level.NOTICE]
-    counted = [finding for finding in grave if finding.counted]
-    allowed = sum(finding.allowed for finding in grave)
-    existing = len(grave) - len(counted) - allowed
-    new = sum(finding.new for finding in counted)
+def _title(code: CheckCode, counts: Counts, change: Change) -> str:
+    """Name what counts, and beside it the parts of the findings; each figure is one of `counts` or a sum of them."""
     one, many = _NOUNS[code]
-    if counted:
-        word = "new " if new == len(counted) and not change.everything else ""
-        title = f"{len(counted):,} {word}{one if len(counted) == 1 else many}"
+    mixed = counts.counted > counts.new
+    if counts.counted:
+        word = "" if mixed or change.everything else "new "
+        title = f"{counts.counted:,} {word}{one if counts.counted == 1 else many}"
     else:
         title = f"No {many}" if change.everything else f"No new {many}"
-    beside = [f"{number:,} {word}" for number, word in ((existing, "existing"), (allowed, "allowed")) if number]
+    parts = ((counts.new if mixed else 0, "new"), (counts.existing, "existing"), (counts.allowed, "allowed"))
+    beside = [f"{number:,} {word}" for number, word in parts if number]
     return f"{title} ({', '.join(beside)})" if beside else title
 
 

@@ -6,6 +6,7 @@ pasted into the wrong place.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from forgeguard_app.audit.model import CheckReport, Finding, Problem, Report
@@ -31,7 +32,17 @@ def _check(check: CheckReport) -> CheckReport:
         findings=tuple(_finding(finding) for finding in check.findings),
         problems=tuple(_problem(problem) for problem in check.problems),
         skipped=None if check.skipped is None else masked(check.skipped),
+        nothing=masked(check.nothing),
+        counts=replace(check.counts, rules={part: _rules(rules) for part, rules in check.counts.rules.items()}),
     )
+
+
+def _rules(rules: Mapping[str, int]) -> dict[str, int]:
+    """Return the numbers by masked rule; rules that are equal once masked are counted together."""
+    counted: dict[str, int] = {}
+    for rule, number in rules.items():
+        counted[masked(rule)] = counted.get(masked(rule), 0) + number
+    return counted
 
 
 def _finding(finding: Finding) -> Finding:

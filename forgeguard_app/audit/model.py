@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from forgeguard_app.audit.counts import Counts, Evaluation, Part, part_of
+
 
 class CheckCode(StrEnum):
     """The three checks, by the code that configurations and the database use."""
@@ -21,6 +23,9 @@ CHECK_NAMES: dict[CheckCode, str] = {
     CheckCode.A9: "Dependency gate",
     CheckCode.W1: "Secrets scan",
 }
+
+
+CONFIGURATION_RULE = "configuration"  # the rule of a problem in a file that configures us
 
 
 class Level(StrEnum):
@@ -95,6 +100,11 @@ class Finding:
     verified: bool = False  # a secret whose provider's own checksum holds
 
     @property
+    def part(self) -> Part:
+        """The part of the check's findings that this one is counted in."""
+        return part_of(notice=self.level is Level.NOTICE, new=self.new, allowed=self.allowed)
+
+    @property
     def order(self) -> tuple[bool, int, str, int, int, str, str]:
         """Return the sort key of the stable order: verified secrets, failures, warnings, notices, each by place."""
         return (not self.verified, SEVERITY[self.level], self.path, self.line, self.column, self.rule, self.subject)
@@ -106,7 +116,8 @@ class CheckReport:
 
     `notes` are sentences for the summary, most important first. `incomplete` lists what the check supports but did not
     read because of a bound, and why; such a check is at best WARN. `skipped` is the reason in words where the check is
-    disabled. `mendable` tells an ERROR that a person can mend from one of ours.
+    disabled, `nothing` the reason where there was nothing to check. `mendable` tells an ERROR that a person can mend
+    from one of ours. `counts` are over all findings, of which `findings` may hold the first ones only.
     """
 
     code: CheckCode
@@ -117,12 +128,23 @@ class CheckReport:
     findings: tuple[Finding, ...] = ()
     problems: tuple[Problem, ...] = ()
     skipped: str | None = None
+    nothing: str = ""
     mendable: bool = True
+    counts: Counts = field(default_factory=Counts)
 
     @property
     def name(self) -> str:
         """The check's name as people see it."""
         return CHECK_NAMES[self.code]
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Whether the check evaluated anything."""
+        if self.result is Result.ERROR:
+            return Evaluation.ERROR
+        if self.skipped is not None:
+            return Evaluation.DISABLED
+        return Evaluation.NOTHING if self.nothing else Evaluation.EVALUATED
 
     @property
     def counted(self) -> tuple[Finding, ...]:

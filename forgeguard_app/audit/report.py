@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from forgeguard_app.audit.boundaries.record import known_entries
+from forgeguard_app.audit.counts import Counts, Part
 from forgeguard_app.audit.fingerprints import digest
-from forgeguard_app.audit.model import CheckReport, Finding, Level, Report, Result
+from forgeguard_app.audit.model import CONFIGURATION_RULE, CheckReport, Finding, Level, Report, Result
 
 VERSION = 1
 MAX_SUMMARY_NOTES = 60
@@ -67,12 +68,12 @@ def problem_findings(check: CheckReport) -> Iterable[Finding]:
             line=problem.line,
             end_line=problem.line,
             column=problem.column,
-            rule="configuration",
+            rule=CONFIGURATION_RULE,
             message=problem.message,
             level=Level.FAILURE,
             new=True,
             counted=True,
-            fingerprint=digest(check.code, "configuration", problem.path, problem.message),
+            fingerprint=digest(check.code, CONFIGURATION_RULE, problem.path, problem.message),
         )
 
 
@@ -91,30 +92,29 @@ def summary_markdown(check: CheckReport) -> str:
         lines.extend(
             f"- `{_code(p.path)}:{p.line}:{p.column}` {_inline(p.message)}" for p in check.problems[:MAX_LISTED]
         )
-    counted = check.counted
-    if counted:
-        lines += ["", "| Rule | Findings |", "|---|---|"]
-        lines += [f"| `{_code(rule)}` | {number} |" for rule, number in _by_rule(counted)[:MAX_LISTED]]
-    existing = len(check.findings) - len(counted)
-    if existing:
-        lines += ["", f"{existing:,} existing finding(s) are counted and not annotated."]
+    counts = check.counts
+    if counts.counted:
+        lines += ["", "| Rule | New | Existing |", "|---|---|---|"]
+        lines += [f"| `{_code(rule)}` | {new:,} | {old:,} |" for rule, new, old in _by_rule(counts)[:MAX_LISTED]]
+    uncounted = ((counts.standing - counts.counted, "existing"), (counts.allowed, "allowed"))
+    if said := " and ".join(f"{number:,} {word}" for number, word in uncounted if number):
+        lines += ["", f"{said} finding(s) do not count towards the result and are not annotated."]
     if check.result is Result.FAIL and check.code == "A4":
         lines += [
             "",
             "To accept a place for now, add it to `known_violations`:",
             "",
             "```json",
-            *_known_lines(counted),
+            *_known_lines(check.counted),
             "```",
         ]
     return clean("\n".join(lines).strip() or check.title)
 
 
-def _by_rule(findings: Iterable[Finding]) -> list[tuple[str, int]]:
-    counts: dict[str, int] = {}
-    for finding in findings:
-        counts[finding.rule] = counts.get(finding.rule, 0) + 1
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def _by_rule(counts: Counts) -> list[tuple[str, int, int]]:
+    new, old = counts.rules.get(Part.NEW, {}), counts.rules.get(Part.EXISTING, {})
+    rows = [(rule, new.get(rule, 0), old.get(rule, 0)) for rule in new.keys() | old.keys()]
+    return sorted(rows, key=lambda row: (-row[1], -row[2], row[0]))
 
 
 def _known_lines(findings: Iterable[Finding]) -> list[str]:

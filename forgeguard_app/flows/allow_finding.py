@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from forgeguard_app.audit.counts import Part
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.know_access import Person
 from forgeguard_app.flows.receive_delivery import PRIORITIES
@@ -58,6 +59,13 @@ async def allow_finding(pool: Pool, person: Person, run: Run, wish: Wish) -> All
         finding = await find_finding(connection, run.id, wish.check_code, wish.fingerprint)
         if finding is None:
             raise UserError("This audit has no such finding. Load its page again.")
+        if finding.part == Part.PROBLEM:
+            raise UserError(
+                f"A mistake in a configuration file cannot be allowed: nothing is evaluated until {finding.path},"
+                f" line {finding.line}, is corrected."
+            )
+        if finding.part == Part.NOTICE:
+            raise UserError("A notice cannot be allowed, because it never counts towards the result.")
         new = NewAllowance(
             run.repo_id, wish.check_code, wish.fingerprint, finding.rule, finding.path, reason, person.user_id, person.login,
             wish.days,

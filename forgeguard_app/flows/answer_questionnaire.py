@@ -11,6 +11,7 @@ from uuid import UUID
 from forgeguard_app.flows.keep_project import moved
 from forgeguard_app.projects.answers import Answers, answered, read_answer, read_state, written_state
 from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.projects.layer_names import layer_problems
 from forgeguard_app.projects.lifecycle import Move
 from forgeguard_app.projects.marks import Saving, Writer, decide, marked
 from forgeguard_app.projects.proposals import SeenCode
@@ -63,6 +64,7 @@ async def answer_questionnaire(
         for key, question in QUESTIONS.items():
             if key in given:
                 value, wrong = read_answer(question, given[key])
+                wrong = wrong or layer_problems(question, value)
                 if wrong:
                     problems[key] = wrong
                     continue

@@ -29,6 +29,7 @@ from forgeguard_app.judging.mirror_source import MirrorSource
 from forgeguard_app.judging.request import Contract, Request
 from forgeguard_app.store.allowances import list_in_force
 from forgeguard_app.store.audits import Run, Verdict, begin_run, find_run, hand_back, store_verdict
+from forgeguard_app.store.findings import set_standing_secrets
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.projects import JudgingContract, find_boundaries_of
@@ -246,6 +247,8 @@ async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict, *, te
         await lock_repo(connection, repo.id)
         if not await store_verdict(connection, run.id, verdict):
             return
+        if run.branch == repo.default_branch:
+            await set_standing_secrets(connection, run)
         arguments = {"run_id": str(run.id), "delivery_id": run.github_delivery_id or ""}
         await enqueue(connection, "publish_verdict", arguments, priority=PUBLISH_PRIORITY)
         if verdict.configuration is not None:

@@ -17,7 +17,7 @@ from forgeguard_app.github.events import good_ref
 from forgeguard_app.store.audits import NewRun, find_newest_run, insert_run
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import get_repo, lock_repo, set_default_branch
+from forgeguard_app.store.repos import get_repo, lock_repo, set_default_branch, set_empty
 from forgeguard_app.store.run_order import find_branch_start, set_before
 
 PRIORITY = -5  # whoever pushes goes first
@@ -40,6 +40,8 @@ async def draw_starting_line(context: Context, repo_id: UUID) -> None:
     except (Refused, RepositoryGone) as error:
         log.warning("starting_line.refused", reason=type(error).__name__)
         return
+    async with context.pool.acquire() as connection:
+        await set_empty(connection, repo_id, empty=head is None)
     if head is None or not good_ref(head.branch):
         return
     async with context.pool.acquire() as connection, connection.transaction():

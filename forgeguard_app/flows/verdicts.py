@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from forgeguard_app.audit.counts import Evaluation
 from forgeguard_app.audit.model import CHECK_NAMES, CheckCode, CheckReport, Finding, Report, Result
 from forgeguard_app.audit.report import clean, detail, problem_findings, summary_markdown
 from forgeguard_app.store.audits import StoredCheck, StoredFinding, Verdict
@@ -25,7 +26,16 @@ def could_not_evaluate(reason: str, *, mendable: bool) -> Verdict:
     """An ERROR of all three checks: never passing, and `action_required` where a person can mend it."""
     conclusion = "action_required" if mendable else "failure"
     checks = [
-        StoredCheck(str(code), CHECK_NAMES[code], "ERROR", conclusion, "Could not be evaluated", reason, reason)
+        StoredCheck(
+            str(code),
+            CHECK_NAMES[code],
+            "ERROR",
+            conclusion,
+            "Could not be evaluated",
+            reason,
+            reason,
+            Evaluation.ERROR,
+        )
         for code in CheckCode
     ]
     return Verdict("error", "ERROR", None, 0, [(check, ()) for check in checks], error_detail=reason)
@@ -34,7 +44,7 @@ def could_not_evaluate(reason: str, *, mendable: bool) -> Verdict:
 def cancelled_check(code: str, reason: str) -> StoredCheck:
     """The end of a check that was begun and is not wanted any more."""
     name = CHECK_NAMES[CheckCode(code)]
-    return StoredCheck(code, name, "ERROR", "cancelled", "Cancelled", reason, reason)
+    return StoredCheck(code, name, "ERROR", "cancelled", "Cancelled", reason, reason, Evaluation.ERROR)
 
 
 def conclusion_of(check: CheckReport) -> str:
@@ -55,7 +65,16 @@ def _stored_check(check: CheckReport) -> StoredCheck:
         title=clean(check.title),
         summary=summary_markdown(check),
         detail=detail(check),
+        evaluation=check.evaluation,
+        counts=check.counts,
+        standing_count=_standing(check),
     )
+
+
+def _standing(check: CheckReport) -> int | None:
+    """Return the findings in the tree, for the trend; W1 reads the range, so what stands is known to the store alone."""
+    evaluated = check.evaluation is Evaluation.EVALUATED and check.code is not CheckCode.W1
+    return check.counts.standing if evaluated else None
 
 
 def _stored_findings(check: CheckReport) -> list[StoredFinding]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from forgeguard_app.audit.counts import Counts, Evaluation, Outcome, Part, outcome_of
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.claims import Former, claim, release
 from forgeguard_app.store.pool import Connection
@@ -108,9 +110,17 @@ class StoredCheck:
     title: str
     summary: str
     detail: str | None
+    evaluation: Evaluation = Evaluation.EVALUATED
+    counts: Counts = field(default_factory=Counts)
+    kept_count: int = 0
+    standing_count: int | None = None
 
 
-_CHECK = "check_code, check_name, result, conclusion, title, summary, detail"
+_CHECK = (
+    "check_code, check_name, result, conclusion, title, summary, detail, evaluation, problem_count, new_count,"
+    " existing_count, allowed_count, notice_count, verified_count, kept_count, rule_counts, standing_count"
+)
+_PARTS = tuple(part.value for part in Part)
 
 
 async def insert_run(connection: Connection, run: NewRun) -> UUID:
@@ -212,13 +222,18 @@ class Verdict:
     error_detail: str | None = None
     configuration: Mapping[str, Any] | None = None
 
+    @property
+    def outcome(self) -> Outcome:
+        """What the checks come to together."""
+        return outcome_of((check.result, check.evaluation) for check, _ in self.checks)
+
 
 async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) -> bool:
     """Writes the verdict in place of any earlier one; False where another worker was first. Wants a transaction."""
     claimed = await connection.fetchval(
         """
         UPDATE audit_runs SET status = $2, overall_result = $3, base_sha = $4, files_checked = $5, error_detail = $6,
-            completed_at = now()
+            outcome = $7, verified_count = $8, completed_at = now()
         WHERE id = $1 AND status = 'running'
         RETURNING repo_id
         """,
@@ -228,6 +243,8 @@ async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) 
         verdict.base_sha,
         verdict.files_checked,
         verdict.error_detail,
+        verdict.outcome,
+        sum(check.counts.verified for check, _ in verdict.checks),
     )
     if claimed is None:
         return False
@@ -235,19 +252,37 @@ async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) 
     await notify_change(connection, claimed)
     await connection.execute("DELETE FROM audit_checks WHERE audit_run_id = $1", run_id)
     for check, findings in verdict.checks:
-        check_id: UUID = await connection.fetchval(
-            f"INSERT INTO audit_checks (audit_run_id, {_CHECK}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",  # noqa: S608
-            run_id,
-            check.check_code,
-            check.check_name,
-            check.result,
-            check.conclusion,
-            check.title,
-            check.summary,
-            check.detail,
-        )
-        await _insert_findings(connection, check_id, findings)
+        await _insert_findings(connection, await _insert_check(connection, run_id, check, len(findings)), findings)
     return True
+
+
+async def _insert_check(connection: Connection, run_id: UUID, check: StoredCheck, kept: int) -> UUID:
+    counts = check.counts
+    found: UUID = await connection.fetchval(
+        f"""
+        INSERT INTO audit_checks (audit_run_id, {_CHECK})
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::jsonb, $18) RETURNING id
+        """,  # noqa: S608
+        run_id,
+        check.check_code,
+        check.check_name,
+        check.result,
+        check.conclusion,
+        check.title,
+        check.summary,
+        check.detail,
+        check.evaluation,
+        counts.problem,
+        counts.new,
+        counts.existing,
+        counts.allowed,
+        counts.notice,
+        counts.verified,
+        kept,
+        json.dumps(counts.rules),
+        check.standing_count,
+    )
+    return found
 
 
 async def _insert_findings(connection: Connection, check_id: UUID, findings: Sequence[StoredFinding]) -> None:
@@ -272,7 +307,14 @@ async def list_checks(connection: Connection, run_id: UUID) -> list[StoredCheck]
         f"SELECT {_CHECK} FROM audit_checks WHERE audit_run_id = $1 ORDER BY check_code",  # noqa: S608
         run_id,
     )
-    return [StoredCheck(**row) for row in rows]
+    return [_stored_check(dict(row)) for row in rows]
+
+
+def _stored_check(row: dict[str, Any]) -> StoredCheck:
+    rules = {Part(part): numbers for part, numbers in json.loads(row.pop("rule_counts")).items()}
+    numbers = {name: row.pop(f"{name}_count") for name in (*_PARTS, "verified")}
+    evaluation = Evaluation(row.pop("evaluation"))
+    return StoredCheck(**row, evaluation=evaluation, counts=Counts(**numbers, rules=rules))
 
 
 async def list_findings(

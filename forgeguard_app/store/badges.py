@@ -6,38 +6,29 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import newest_run_of
 
 
 @dataclass(frozen=True, slots=True)
 class BadgeRow:
-    """The repository, and the newest run of the branch or pull request that was asked for; None where there is none."""
+    """The repository, and the audit of the head that was asked for; None where there is none."""
 
     repo_id: UUID
     private: bool
-    guarded: bool
-    status: str | None
-    overall_result: str | None
-    age_s: float | None
-    warns: bool | None
+    run_id: UUID | None
 
 
 async def find_badge(connection: Connection, full_name: str, branch: str | None, number: int | None) -> BadgeRow | None:
     """By name; `branch` None is the default branch, `number` a pull request's."""
     row = await connection.fetchrow(
-        """
-        SELECT r.id AS repo_id, r.private, coalesce(i.status = 'active', false) AS guarded, a.status, a.overall_result,
-            extract(epoch FROM clock_timestamp() - a.created_at)::float8 AS age_s,
-            EXISTS (SELECT 1 FROM audit_checks c WHERE c.audit_run_id = a.id AND c.result = 'WARN') AS warns
-        FROM repos r LEFT JOIN installations i ON i.id = r.installation_id
-        LEFT JOIN pulls p ON p.repo_id = r.id AND p.number = $3
-        LEFT JOIN LATERAL (
-            (SELECT * FROM audit_runs WHERE $3::integer IS NULL AND repo_id = r.id AND branch = coalesce($2, r.default_branch)
-            ORDER BY created_at DESC LIMIT 1)
-            UNION ALL
-            (SELECT * FROM audit_runs WHERE repo_id = r.id AND commit_sha = p.head_sha ORDER BY created_at DESC LIMIT 1)
-        ) a ON true
+        f"""
+        SELECT r.id AS repo_id, r.private, CASE WHEN $3::integer IS NULL
+                THEN {newest_run_of("r.id", "coalesce($2, r.default_branch)")}
+                ELSE (SELECT a.id FROM audit_runs a WHERE a.repo_id = r.id AND a.commit_sha = p.head_sha
+                    ORDER BY a.created_at DESC LIMIT 1) END AS run_id
+        FROM repos r LEFT JOIN pulls p ON p.repo_id = r.id AND p.number = $3
         WHERE lower(r.full_name) = lower($1) AND r.removed_at IS NULL ORDER BY r.updated_at DESC LIMIT 1
-        """,
+        """,  # noqa: S608
         full_name,
         branch,
         number,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from forgeguard_app.store.audits import Run
 from forgeguard_app.store.pool import Connection
+
+# The part that a stored finding is counted in, as audit.counts.part_of decides it.
+_PART = """CASE WHEN c.result = 'ERROR' THEN 'problem' WHEN f.level = 'notice' THEN 'notice' WHEN f.is_allowed THEN 'allowed'
+    WHEN f.is_new THEN 'new' ELSE 'existing' END"""
+# Parts in the order in which a page shows them.
+_ORDER = "array_position(ARRAY['problem', 'new', 'existing', 'allowed', 'notice'], part)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,8 @@ class ListedFinding:
     is_counted: bool
     commit_sha: str | None
     fingerprint: str
+    part: str
+    is_verified: bool
 
 
 async def list_page(
@@ -32,14 +41,14 @@ async def list_page(
 ) -> list[ListedFinding]:
     """Findings beyond `after`, by check and order; without `secrets` the existing ones of W1 are left out."""
     rows = await connection.fetch(
-        """
+        f"""
         SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level, f.is_new,
-            f.is_counted, f.commit_sha, f.fingerprint
+            f.is_counted, f.commit_sha, f.fingerprint, f.is_verified, {_PART} AS part
         FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
         WHERE c.audit_run_id = $1 AND ($2::text IS NULL OR c.check_code = $2) AND (c.check_code, f.ordinal) > ($3, $4)
             AND ($5 OR f.is_new OR c.check_code <> 'W1')
         ORDER BY c.check_code, f.ordinal LIMIT $6
-        """,
+        """,  # noqa: S608
         run_id,
         check_code,
         after[0],
@@ -50,29 +59,122 @@ async def list_page(
     return [ListedFinding(**row) for row in rows]
 
 
-async def count_findings(connection: Connection, run_id: UUID) -> dict[str, tuple[int, int]]:
-    """By check: how many there are, and how many of them the change introduced."""
-    rows = await connection.fetch(
+async def set_standing_secrets(connection: Connection, run: Run) -> None:
+    """Store how many different secrets the audits of the branch have reported up to this run, without the allowed ones.
+
+    W1 reads the range, so that a secret of an earlier push is in no finding of this run although it still stands in
+    the history. Of a commit that was audited again only the newest audit counts.
+    """
+    await connection.execute(
         """
-        SELECT c.check_code, count(f.id) AS total, count(f.id) FILTER (WHERE f.is_new) AS fresh
-        FROM audit_checks c LEFT JOIN findings f ON f.audit_check_id = c.id WHERE c.audit_run_id = $1 GROUP BY c.check_code
+        WITH audited AS (
+            SELECT DISTINCT ON (a.commit_sha) a.id FROM audit_runs a
+            WHERE a.repo_id = $2 AND a.branch = $3 AND a.created_at <= $4 AND a.status = 'completed'
+            ORDER BY a.commit_sha, a.created_at DESC
+        )
+        UPDATE audit_checks SET standing_count = greatest(new_count + existing_count, (
+            SELECT count(DISTINCT f.fingerprint) FROM audited
+            JOIN audit_checks c ON c.audit_run_id = audited.id AND c.check_code = 'W1'
+            JOIN findings f ON f.audit_check_id = c.id
+            WHERE c.result <> 'ERROR' AND f.level <> 'notice' AND NOT EXISTS (
+                SELECT 1 FROM allowances w WHERE w.repo_id = $2 AND w.check_code = 'W1' AND w.fingerprint = f.fingerprint
+                    AND w.ended_at IS NULL AND (w.expires_at IS NULL OR w.expires_at > now()))))
+        WHERE audit_run_id = $1 AND check_code = 'W1' AND evaluation = 'evaluated'
         """,
-        run_id,
+        run.id,
+        run.repo_id,
+        run.branch,
+        run.created_at,
     )
-    return {row["check_code"]: (row["total"], row["fresh"]) for row in rows}
 
 
 async def find_finding(connection: Connection, run_id: UUID, check_code: str, fingerprint: str) -> ListedFinding | None:
     """The finding of the run by its fingerprint."""
     row = await connection.fetchrow(
-        """
+        f"""
         SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level, f.is_new,
-            f.is_counted, f.commit_sha, f.fingerprint
+            f.is_counted, f.commit_sha, f.fingerprint, f.is_verified, {_PART} AS part
         FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
         WHERE c.audit_run_id = $1 AND c.check_code = $2 AND f.fingerprint = $3 ORDER BY f.ordinal LIMIT 1
-        """,
+        """,  # noqa: S608
         run_id,
         check_code,
         fingerprint,
     )
     return None if row is None else ListedFinding(**row)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFinding(ListedFinding):
+    """One finding as an audit's page shows it."""
+
+    excerpt: str | None
+    excerpt_line: int | None
+
+
+async def list_parts(
+    connection: Connection, run_id: UUID, check_code: str, *, secrets: bool, most: int, offset: int
+) -> list[ShownFinding]:
+    """Return findings of one check by part, each part in its order; without `secrets` no existing ones of W1."""
+    rows = await connection.fetch(
+        f"""
+        SELECT * FROM (
+            SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level,
+                f.is_new, f.is_counted, f.commit_sha, f.fingerprint, f.is_verified, {_PART} AS part, f.excerpt, f.excerpt_line
+            FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
+            WHERE c.audit_run_id = $1 AND c.check_code = $2 AND ($3 OR f.is_new OR c.check_code <> 'W1')
+        ) found
+        ORDER BY {_ORDER}, ordinal LIMIT $4 OFFSET $5
+        """,  # noqa: S608
+        run_id,
+        check_code,
+        secrets,
+        most,
+        offset,
+    )
+    return [ShownFinding(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class LeakedSecret:
+    """A verified secret that nobody allowed, with the audit that reported it."""
+
+    run_id: UUID
+    branch: str | None
+    rule: str
+    path: str
+    line: int
+    commit_sha: str
+
+
+async def list_leaked(
+    connection: Connection, repo_id: UUID, run_id: UUID | None, *, secrets: bool, most: int
+) -> list[LeakedSecret]:
+    """Return verified secrets of an audit, or those that stand in the branches; without `secrets` only new ones.
+
+    W1 reads the range, so that what the default branch holds is what any of its audits has reported; of another branch
+    the newest audit reads the whole branch. Of a commit that was audited again only the newest audit counts.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT ON (f.fingerprint) a.id AS run_id, a.branch, f.rule, f.path, f.line,
+            coalesce(f.commit_sha, a.commit_sha) AS commit_sha
+        FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id JOIN audit_runs a ON a.id = c.audit_run_id
+        JOIN repos r ON r.id = a.repo_id
+        WHERE f.is_verified AND f.level <> 'notice' AND a.repo_id = $1 AND ($2::uuid IS NULL OR a.id = $2) AND ($3 OR f.is_new)
+            AND NOT ($2::uuid IS NOT NULL AND f.is_allowed)
+            AND ($2::uuid IS NOT NULL OR (
+                NOT EXISTS (SELECT 1 FROM audit_runs n WHERE n.repo_id = $1 AND n.branch IS NOT DISTINCT FROM a.branch
+                    AND n.created_at > a.created_at AND n.status = 'completed'
+                    AND (n.commit_sha = a.commit_sha OR a.branch <> r.default_branch))
+                AND NOT EXISTS (SELECT 1 FROM allowances w WHERE w.repo_id = $1 AND w.check_code = 'W1'
+                    AND w.fingerprint = f.fingerprint AND w.ended_at IS NULL
+                    AND (w.expires_at IS NULL OR w.expires_at > now()))))
+        ORDER BY f.fingerprint, a.created_at DESC LIMIT $4
+        """,
+        repo_id,
+        run_id,
+        secrets,
+        most,
+    )
+    return [LeakedSecret(**row) for row in rows]

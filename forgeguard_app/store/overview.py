@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import newest_run_of
 
 MOST = 1_000
-LATELY = 20  # runs that a repository's health is made of
+LATELY = 20  # audits that a repository's health is made of
+_NEWEST = f"LEFT JOIN audit_runs newest ON newest.id = {newest_run_of('r.id', 'r.default_branch')}"
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRepo:
-    """A repository as somebody sees it: its newest run on the default branch, and the share of passing runs of late."""
+    """A repository as a person sees it: the audit of its default branch's head, and how its last audits ended.
+
+    `warned` of the `passed` ones passed with warnings; `judged` counts those with a verdict.
+    """
 
     id: UUID
     github_repo_id: int
@@ -24,32 +28,32 @@ class SeenRepo:
     private: bool
     level: str
     account_login: str
-    suspended: bool
     run_id: UUID | None
     run_status: str | None
     run_result: str | None
     run_sha: str | None
     run_at: datetime | None
     passed: int
+    warned: int
     judged: int
 
 
 _SEEN = f"""
     SELECT r.id, r.github_repo_id, r.full_name, r.default_branch, r.private, a.level,
         coalesce(i.account_login, split_part(r.full_name, '/', 1)) AS account_login,
-        coalesce(i.status, 'deleted') <> 'active' AS suspended, newest.id AS run_id, newest.status AS run_status,
+        newest.id AS run_id, newest.status AS run_status,
         newest.overall_result AS run_result, newest.commit_sha AS run_sha, newest.created_at AS run_at,
-        coalesce(health.passed, 0) AS passed, coalesce(health.judged, 0) AS judged
+        coalesce(health.passed, 0) AS passed, coalesce(health.warned, 0) AS warned, coalesce(health.judged, 0) AS judged
     FROM repo_access a JOIN repos r ON r.github_repo_id = a.github_repo_id
     LEFT JOIN installations i ON i.id = r.installation_id
+    {_NEWEST}
     LEFT JOIN LATERAL (
-        SELECT id, status, overall_result, commit_sha, created_at FROM audit_runs
-        WHERE repo_id = r.id AND branch = r.default_branch ORDER BY created_at DESC LIMIT 1
-    ) newest ON true
-    LEFT JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE overall_result = 'PASS') AS passed, count(*) AS judged FROM (
-            SELECT overall_result FROM audit_runs WHERE repo_id = r.id AND status IN ('completed', 'error')
-            ORDER BY created_at DESC LIMIT {LATELY}) lately
+        SELECT count(*) FILTER (WHERE overall_result = 'PASS') AS passed,
+            count(*) FILTER (WHERE overall_result = 'PASS' AND (outcome = 'warned' OR verified_count > 0)) AS warned,
+            count(*) AS judged
+        FROM (
+            SELECT overall_result, outcome, verified_count FROM audit_runs
+            WHERE repo_id = r.id AND status IN ('completed', 'error') ORDER BY created_at DESC LIMIT {LATELY}) lately
     ) health ON true
     WHERE a.user_id = $1 AND r.removed_at IS NULL
 """  # noqa: S608  (a number of ours)
@@ -72,9 +76,21 @@ async def find_seen(connection: Connection, user_id: UUID, repo_id: UUID) -> See
     return None if row is None else SeenRepo(**row)
 
 
+async def find_head_run(connection: Connection, repo_id: UUID) -> UUID | None:
+    """Return the audit of the default branch's head."""
+    found: UUID | None = await connection.fetchval(
+        f"SELECT {newest_run_of('r.id', 'r.default_branch')} FROM repos r WHERE r.id = $1",  # noqa: S608
+        repo_id,
+    )
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class SeenInstallation:
-    """An installation as somebody sees it."""
+    """An installation as a person sees it, with the newest audits of its repositories' default branches.
+
+    `failing` are FAIL and ERROR, `warning` passed with warnings or hold a verified secret, `waiting` have no verdict yet.
+    """
 
     id: UUID
     github_installation_id: int
@@ -83,6 +99,8 @@ class SeenInstallation:
     status: str
     repositories: int
     failing: int
+    warning: int
+    waiting: int
 
 
 async def list_seen_installations(
@@ -90,18 +108,17 @@ async def list_seen_installations(
 ) -> list[SeenInstallation]:
     """The installations of which the person may see a repository, by account."""
     rows = await connection.fetch(
-        """
+        f"""
         SELECT i.id, i.github_installation_id, i.account_login, i.account_type, i.status, count(*) AS repositories,
-            count(*) FILTER (WHERE newest.overall_result <> 'PASS') AS failing
+            count(*) FILTER (WHERE newest.overall_result <> 'PASS') AS failing,
+            count(*) FILTER (WHERE newest.overall_result = 'PASS' AND (newest.outcome = 'warned' OR newest.verified_count > 0)) AS warning,
+            count(*) FILTER (WHERE newest.status IN ('pending', 'running')) AS waiting
         FROM repo_access a JOIN repos r ON r.github_repo_id = a.github_repo_id AND r.removed_at IS NULL
         JOIN installations i ON i.id = r.installation_id AND i.status <> 'deleted'
-        LEFT JOIN LATERAL (
-            SELECT overall_result FROM audit_runs WHERE repo_id = r.id AND branch = r.default_branch
-            ORDER BY created_at DESC LIMIT 1
-        ) newest ON true
+        {_NEWEST}
         WHERE a.user_id = $1 AND lower(i.account_login) > $2
         GROUP BY i.id ORDER BY lower(i.account_login) LIMIT $3
-        """,
+        """,  # noqa: S608
         user_id,
         after.lower(),
         most,
@@ -117,36 +134,29 @@ async def find_seen_installation(connection: Connection, user_id: UUID, number: 
 
 @dataclass(frozen=True, slots=True)
 class GuardedRepo:
-    """A repository of an installation, with what the newest audit of its default branch says of each check."""
+    """A repository of an installation, and the audit of its default branch's head."""
 
+    id: UUID
     full_name: str
     private: bool
     level: str
     default_branch: str
     run_id: UUID | None
-    run_status: str | None
-    run_result: str | None
     required_checks: list[str] | None
-    titles: dict[str, str]
 
 
 async def list_seen_of(connection: Connection, user_id: UUID, installation_id: UUID, most: int) -> list[GuardedRepo]:
     """The installation's repositories that the person may see, those that fail first."""
     rows = await connection.fetch(
-        """
-        SELECT r.full_name, r.private, a.level, r.default_branch, newest.id AS run_id, newest.status AS run_status,
-            newest.overall_result AS run_result, r.required_checks,
-            (SELECT jsonb_object_agg(c.check_code, c.title) FROM audit_checks c WHERE c.audit_run_id = newest.id) AS titles
+        f"""
+        SELECT r.id, r.full_name, r.private, a.level, r.default_branch, newest.id AS run_id, r.required_checks
         FROM repo_access a JOIN repos r ON r.github_repo_id = a.github_repo_id AND r.removed_at IS NULL
-        LEFT JOIN LATERAL (
-            SELECT id, status, overall_result FROM audit_runs WHERE repo_id = r.id AND branch = r.default_branch
-            ORDER BY created_at DESC LIMIT 1
-        ) newest ON true
+        {_NEWEST}
         WHERE a.user_id = $1 AND r.installation_id = $2
-        ORDER BY newest.overall_result = 'PASS' NULLS LAST, lower(r.full_name) LIMIT $3
-        """,
+        ORDER BY newest.overall_result = 'PASS' NULLS LAST, newest.outcome = 'passed' NULLS LAST, lower(r.full_name) LIMIT $3
+        """,  # noqa: S608
         user_id,
         installation_id,
         most,
     )
-    return [GuardedRepo(**{**row, "titles": json.loads(row["titles"]) if row["titles"] else {}}) for row in rows]
+    return [GuardedRepo(**row) for row in rows]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Connection
 
 
@@ -123,6 +124,15 @@ async def set_default_branch(connection: Connection, repo_id: UUID, branch: str)
         repo_id,
         branch,
     )
+
+
+async def set_empty(connection: Connection, repo_id: UUID, *, empty: bool) -> None:
+    """Store whether the repository has no commit, and tell the pages that show it."""
+    changed = await connection.fetchval(
+        "UPDATE repos SET is_empty = $2 WHERE id = $1 AND is_empty <> $2 RETURNING id", repo_id, empty
+    )
+    if changed is not None:
+        await notify_change(connection, repo_id)
 
 
 async def set_configuration(

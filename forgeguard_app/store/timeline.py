@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from forgeguard_app.audit.counts import Outcome
 from forgeguard_app.store.pool import Connection
 
 
@@ -34,11 +35,18 @@ _ENTRY = (
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is asked for; None for all. `result` is PASS, FAIL, ERROR or WAITING."""
+    """The audits that are asked for; None for all.
+
+    `result` is an overall result, PASS, FAIL or ERROR, or WAITING. `outcomes` are what audits came to; `leaked` True
+    means those with a verified secret that nobody allowed, False those without. `statuses` are stored states of the work.
+    """
 
     branch: str | None = None
     result: str | None = None
     author: str | None = None
+    outcomes: tuple[Outcome, ...] | None = None
+    leaked: bool | None = None
+    statuses: tuple[str, ...] | None = None
 
 
 async def list_entries(
@@ -50,6 +58,8 @@ async def list_entries(
         SELECT {_ENTRY} FROM audit_runs
         WHERE repo_id = $1 AND ($2::text IS NULL OR branch = $2) AND ($4::text IS NULL OR commit_author = $4)
             AND ($3::text IS NULL OR overall_result = $3 OR ($3 = 'WAITING' AND status IN ('pending', 'running')))
+            AND ($8::text[] IS NULL OR outcome = ANY($8)) AND ($9::boolean IS NULL OR (verified_count > 0) = $9)
+            AND ($10::text[] IS NULL OR status = ANY($10))
             AND ($5::timestamptz IS NULL OR (created_at, id) < ($5, $6::uuid))
         ORDER BY created_at DESC, id DESC LIMIT $7
         """,  # noqa: S608
@@ -60,36 +70,45 @@ async def list_entries(
         before[0] if before else None,
         before[1] if before else None,
         most,
+        None if wanted.outcomes is None else list(wanted.outcomes),
+        wanted.leaked,
+        None if wanted.statuses is None else list(wanted.statuses),
     )
     return [Entry(**row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One judged run of the default branch: how many findings stood in the code then, by check."""
+    """One evaluated head of the default branch: how many findings stood then, by check.
+
+    None where the check evaluated nothing then, because it was disabled, had nothing to check, or ended with ERROR.
+    """
 
     run_id: UUID
     commit_sha: str
-    overall_result: str
     created_at: datetime
-    a4: int
-    a9: int
-    w1: int
+    a4: int | None
+    a9: int | None
+    w1: int | None
 
 
 async def list_trend(connection: Connection, repo_id: UUID, branch: str, most: int) -> list[Point]:
-    """The last judged runs of the branch, the oldest first."""
+    """Return the branch's last heads with a verdict, the oldest first; of a head that was audited again, the newest."""
     rows = await connection.fetch(
         """
-        SELECT a.id AS run_id, a.commit_sha, a.overall_result, a.created_at,
-            count(f.id) FILTER (WHERE c.check_code = 'A4') AS a4, count(f.id) FILTER (WHERE c.check_code = 'A9') AS a9,
-            count(f.id) FILTER (WHERE c.check_code = 'W1') AS w1
+        SELECT a.id AS run_id, a.commit_sha, a.created_at,
+            max(c.standing_count) FILTER (WHERE c.check_code = 'A4') AS a4,
+            max(c.standing_count) FILTER (WHERE c.check_code = 'A9') AS a9,
+            max(c.standing_count) FILTER (WHERE c.check_code = 'W1') AS w1
         FROM (
-            SELECT id, commit_sha, overall_result, created_at FROM audit_runs
-            WHERE repo_id = $1 AND branch = $2 AND status = 'completed' ORDER BY created_at DESC LIMIT $3
+            SELECT id, commit_sha, created_at FROM audit_runs n
+            WHERE repo_id = $1 AND branch = $2 AND status IN ('completed', 'error') AND target_ref IS NULL
+                AND NOT EXISTS (SELECT 1 FROM audit_runs l WHERE l.repo_id = n.repo_id AND l.branch = n.branch
+                    AND l.commit_sha = n.commit_sha AND l.created_at > n.created_at AND l.status IN ('completed', 'error'))
+            ORDER BY created_at DESC LIMIT $3
         ) a
-        LEFT JOIN audit_checks c ON c.audit_run_id = a.id LEFT JOIN findings f ON f.audit_check_id = c.id
-        GROUP BY a.id, a.commit_sha, a.overall_result, a.created_at ORDER BY a.created_at
+        LEFT JOIN audit_checks c ON c.audit_run_id = a.id
+        GROUP BY a.id, a.commit_sha, a.created_at ORDER BY a.created_at
         """,
         repo_id,
         branch,

@@ -18,11 +18,11 @@ async def find_repo_version(connection: Connection, repo_id: UUID) -> str | None
     """Return the version of the repository's newest audits; None where it is gone."""
     found: str | None = await connection.fetchval(
         """
-        SELECT left(md5(concat_ws('|', r.full_name, r.default_branch, r.private,
-            (SELECT string_agg(concat_ws(' ', a.id, a.status, a.overall_result), ',')
-             FROM (SELECT id, status, overall_result FROM audit_runs WHERE repo_id = r.id
+        SELECT left(md5(concat_ws('|', r.full_name, r.default_branch, r.private, r.is_empty, i.status,
+            (SELECT string_agg(concat_ws(' ', a.id, a.status, a.overall_result, a.is_published, a.publish_error), ',')
+             FROM (SELECT id, status, overall_result, published_at IS NOT NULL AS is_published, publish_error FROM audit_runs WHERE repo_id = r.id
                    ORDER BY created_at DESC, id DESC LIMIT $2) a))), 16)
-        FROM repos r WHERE r.id = $1
+        FROM repos r LEFT JOIN installations i ON i.id = r.installation_id WHERE r.id = $1
         """,
         repo_id,
         NEWEST,
@@ -35,9 +35,10 @@ async def find_audit_version(connection: Connection, run_id: UUID) -> str | None
     found: str | None = await connection.fetchval(
         """
         SELECT left(md5(concat_ws('|', a.status, a.overall_result, a.completed_at, a.error_detail, a.publish_error,
+            a.published_at IS NOT NULL, i.status,
             (SELECT n.id FROM audit_runs n WHERE n.repo_id = a.repo_id AND n.commit_sha = a.commit_sha
              ORDER BY n.created_at DESC LIMIT 1))), 16)
-        FROM audit_runs a WHERE a.id = $1
+        FROM audit_runs a JOIN repos r ON r.id = a.repo_id LEFT JOIN installations i ON i.id = r.installation_id WHERE a.id = $1
         """,
         run_id,
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from html import escape
+from typing import assert_never
 
 from aiohttp import web
 
 from forgeguard_app.store.badges import BadgeRow, find_badge
+from forgeguard_app.store.states import list_states
 from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.states import Kind, State, shown_state
 
 LABEL = "ForgeGuard"
 STALE_S = 900.0  # an audit takes a second: one that waits so long says nothing of the code any more
@@ -31,28 +34,36 @@ class Look:
     is_error: bool = False
 
 
-PASS = Look("passing", "brightgreen", "#2da44e")
+PASS = Look("passing", "brightgreen", "#1a7f37")
 WARN = Look("warning", "yellow", "#9a6700")
 FAIL = Look("failing", "red", "#cf222e")
-ERROR = Look("error", "orange", "#bc4c00", True)
+ERROR = Look("failing", "orange", "#bc4c00", True)
 RUNNING = Look("running", "blue", "#0969da")
 STALE = Look("stale", "lightgrey", "#6e7781")
 UNKNOWN = Look("unknown", "lightgrey", "#6e7781")
 
 
-def look_of(row: BadgeRow | None, *, signed: bool) -> Look:
-    """What is said of the newest run; a private repository's badge without its signature is as one that does not exist."""
-    if row is None or row.status is None or (row.private and not signed):
+def look_of(state: State | None, age_s: float = 0.0) -> Look:
+    """Return what a badge says of a state; None is a branch or repository of which nothing may be said."""
+    if state is None:
         return UNKNOWN
-    if not row.guarded:
-        return STALE
-    if row.status in ("pending", "running"):
-        return RUNNING if (row.age_s or 0) < STALE_S else STALE
-    if row.status == "cancelled":
-        return STALE
-    if row.overall_result == "PASS":
-        return WARN if row.warns else PASS
-    return FAIL if row.overall_result == "FAIL" else ERROR
+    match state.kind:
+        case Kind.PASSED | Kind.PARTLY:
+            return PASS
+        case Kind.WARNED | Kind.LEAKED:
+            return WARN
+        case Kind.FAILED:
+            return FAIL
+        case Kind.ERROR:
+            return ERROR
+        case Kind.RUNNING | Kind.STARTING | Kind.QUEUED | Kind.RETRYING | Kind.LIMITED | Kind.NO_WORKER:
+            return RUNNING if age_s < STALE_S else STALE
+        case Kind.SUSPENDED | Kind.UNINSTALLED | Kind.CANCELLED:
+            return STALE
+        case Kind.NOTHING | Kind.DISABLED | Kind.EMPTY | Kind.NEVER:
+            return UNKNOWN
+        case _:
+            assert_never(state.kind)
 
 
 async def branch_badge(request: web.Request) -> web.Response:
@@ -71,11 +82,16 @@ async def _badge(request: web.Request, branch: str | None, number: int | None) -
     full_name = f"{request.match_info['owner']}/{request.match_info['name']}"[:MAX_NAME_CHARS]
     async with front.pool.acquire() as connection:
         row = await find_badge(connection, full_name.replace("\0", ""), branch, number)
+        stored = await list_states(connection, [row.run_id]) if row is not None and row.run_id is not None else {}
     signature = request.query.get("signature", "")
-    signed = row is not None and front.keys.badges.holds(str(row.repo_id), signature)
-    look = look_of(row, signed=signed)
+    open_to_all = row is not None and (not row.private or front.keys.badges.holds(str(row.repo_id), signature))
+    state, age_s = None, 0.0
+    for run, place in stored.values() if open_to_all else ():
+        held = place.installation != "active"  # what was found before says nothing of later commits
+        state, age_s = shown_state(replace(run, status="pending") if held else run, place), run.age_s
+    look = look_of(state, age_s)
     as_json = request.match_info["form"] == "json"
-    text = _endpoint(look) if as_json else draw(LABEL, look)
+    text = _endpoint(look) if as_json else draw(LABEL, look, _reason(row, state))
     etag = f'"{sha256(text.encode()).hexdigest()[:16]}"'
     headers = {
         "Cache-Control": _CACHE,
@@ -89,15 +105,20 @@ async def _badge(request: web.Request, branch: str | None, number: int | None) -
     return web.Response(text=text, content_type=kind, headers=headers)
 
 
+def _reason(row: BadgeRow | None, state: State | None) -> str:
+    """Return why, for public repositories: the link to a private one's badge gives its state and nothing else."""
+    return "" if row is None or row.private or state is None or state.waits else state.reason
+
+
 def _endpoint(look: Look) -> str:
     body = {"schemaVersion": 1, "label": LABEL, "message": look.message, "color": look.color, "isError": look.is_error}
     return json.dumps(body)
 
 
-def draw(label: str, look: Look) -> str:
-    """The SVG, twenty pixels high."""
+def draw(label: str, look: Look, reason: str = "") -> str:
+    """Draw the SVG, twenty pixels high; the reason is its tooltip and what a screen reader reads."""
     left, right = _width(label) + 10, _width(look.message) + 10
-    total, said = left + right, escape(f"{label}: {look.message}")
+    total, said = left + right, escape(f"{label}: {look.message}{f' ({reason})' if reason else ''}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" aria-label="{said}"><title>{said}</title>'
         f'<clipPath id="r"><rect width="{total}" height="20" rx="3" fill="#fff"/></clipPath><g clip-path="url(#r)">'

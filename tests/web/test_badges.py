@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
 from forgeguard_app.simulator.story import Story
-from forgeguard_app.store.badges import BadgeRow
 from forgeguard_app.web.badges import ERROR, FAIL, PASS, RUNNING, STALE, UNKNOWN, WARN, Look, draw, look_of
+from forgeguard_app.web.states import Kind, State
 from tests.acceptance.test_push import START
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
@@ -93,24 +92,22 @@ async def test_the_image_proxy_asks_again_and_is_told_that_nothing_changed(produ
 
 
 @pytest.mark.parametrize(
-    ("status", "result", "more", "look"),
+    ("kinds", "age_s", "look"),
     [
-        ("completed", "PASS", {}, PASS),
-        ("completed", "PASS", {"warns": True}, WARN),
-        ("completed", "FAIL", {"warns": True}, FAIL),
-        ("error", "ERROR", {}, ERROR),
-        ("pending", None, {}, RUNNING),
-        ("running", None, {"age_s": 3_600.0}, STALE),
-        ("cancelled", None, {}, STALE),
-        ("completed", "PASS", {"guarded": False}, STALE),
-        (None, None, {}, UNKNOWN),
-        ("completed", "PASS", {"private": True}, UNKNOWN),
+        ((Kind.PASSED, Kind.PARTLY), 9e9, PASS),
+        ((Kind.WARNED, Kind.LEAKED), 9e9, WARN),
+        ((Kind.FAILED,), 9e9, FAIL),
+        ((Kind.ERROR,), 9e9, ERROR),
+        ((Kind.RUNNING, Kind.STARTING, Kind.QUEUED, Kind.RETRYING, Kind.LIMITED, Kind.NO_WORKER), 1.0, RUNNING),
+        ((Kind.RUNNING, Kind.STARTING, Kind.QUEUED, Kind.RETRYING, Kind.LIMITED, Kind.NO_WORKER), 3_600.0, STALE),
+        ((Kind.SUSPENDED, Kind.UNINSTALLED, Kind.CANCELLED), 1.0, STALE),
+        ((Kind.NOTHING, Kind.DISABLED, Kind.EMPTY, Kind.NEVER), 1.0, UNKNOWN),
     ],
 )
-def test_what_a_run_looks_like(status: str | None, result: str | None, more: dict[str, object], look: Look) -> None:
-    fields = {"private": False, "guarded": True, "age_s": 1.0, "warns": False} | more
-    row = BadgeRow(repo_id=UUID(int=1), status=status, overall_result=result, **fields)  # type: ignore[arg-type]
-    assert look_of(row, signed=False) == look
+def test_a_badge_has_one_of_six_words_for_every_state(kinds: tuple[Kind, ...], age_s: float, look: Look) -> None:
+    for kind in kinds:
+        assert look_of(State(kind), age_s) == look
+        assert look.message in {"passing", "warning", "failing", "running", "unknown", "stale"}
 
 
 @pytest.mark.parametrize("look", [PASS, WARN, FAIL, ERROR, RUNNING, STALE, UNKNOWN])

@@ -9,15 +9,16 @@ from aiohttp import web
 
 from forgeguard_app.flows.know_access import Level, refresh_access
 from forgeguard_app.flows.rerun_audit import rerun_audit
-from forgeguard_app.store.audits import list_checks
-from forgeguard_app.store.findings import count_findings, list_page
-from forgeguard_app.store.overview import SeenRepo, find_seen, list_seen
-from forgeguard_app.store.timeline import Filter, list_entries
+from forgeguard_app.store.audits import StoredCheck, list_checks
+from forgeguard_app.store.findings import list_page
+from forgeguard_app.store.overview import SeenRepo, find_head_run, find_seen, list_seen
+from forgeguard_app.store.timeline import list_entries
 from forgeguard_app.web.access import Seen, id_of, open_audit, open_repo
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api.operations import Ask
 from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
 from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.states import State, filter_of, head_states, states_of
 
 _ENTRY = (
     "id", "commit_sha", "commit_message", "commit_author", "branch", "trigger", "status", "overall_result", "files_checked",
@@ -31,29 +32,31 @@ async def show_repos(ask: Ask) -> models.Repositories:
     await refresh_access(front, ask.user.user_id)
     async with front.pool.acquire() as connection:
         found = await list_seen(connection, ask.user.user_id, read_text_cursor(query.cursor), query.limit + 1)
-    items = [_repository(one) for one in found[: query.limit]]
+        states = await head_states(connection, {one.id: one.run_id for one in found})
+    items = [_repository(one, states[one.id]) for one in found[: query.limit]]
     return models.Repositories(items=items, next=text_cursor(items[-1].full_name) if len(found) > query.limit else None)
 
 
 async def show_repo(ask: Ask) -> models.Repository:
     """One repository; a public one for everybody."""
     seen = await open_repo(ask.request, id_of(ask.request, "repo_id"))
-    if ask.person is not None:
-        async with ask.request.app[FRONT].pool.acquire() as connection:
-            found = await find_seen(connection, ask.person.user_id, seen.repo.id)
-        if found is not None:
-            return _repository(found)
-    return _public(seen)
+    async with ask.request.app[FRONT].pool.acquire() as connection:
+        found = await find_seen(connection, ask.person.user_id, seen.repo.id) if ask.person is not None else None
+        run_id = found.run_id if found is not None else await find_head_run(connection, seen.repo.id)
+        states = await head_states(connection, {seen.repo.id: run_id})
+    state = states[seen.repo.id]
+    return _public(seen, state) if found is None else _repository(found, state)
 
 
 async def show_audits(ask: Ask) -> models.Audits:
     """A repository's audits, the newest first."""
     seen, query = await open_repo(ask.request, id_of(ask.request, "repo_id")), ask.query
-    wanted = Filter(query.branch or None, query.result, query.author or None)
+    wanted = filter_of(query.state or "", query.branch or None, query.author or None, query.result)
     async with ask.request.app[FRONT].pool.acquire() as connection:
         before = read_cursor(query.cursor)
         found = await list_entries(connection, seen.repo.id, wanted, before, query.limit + 1)
-    items = [models.AuditEntry.model_validate(asdict(one)) for one in found[: query.limit]]
+        states = await states_of(connection, [one.id for one in found])
+    items = [models.AuditEntry.model_validate(asdict(one) | _state(states[one.id])) for one in found[: query.limit]]
     following = cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
     return models.Audits(items=items, next=following)
 
@@ -62,18 +65,26 @@ async def show_audit(ask: Ask) -> models.Audit:
     """One audit with its verdict."""
     run, seen = await open_audit(ask.request, id_of(ask.request, "run_id"))
     async with ask.request.app[FRONT].pool.acquire() as connection:
-        counts = await count_findings(connection, run.id)
         stored = await list_checks(connection, run.id)
-    checks = []
-    for one in stored:
-        total, fresh = counts.get(one.check_code, (0, 0))
-        fields = {name: value for name, value in asdict(one).items() if name != "summary"}
-        checks.append(models.Check.model_validate(fields | {"findings": total, "new": fresh}))
-    entry = {name: getattr(run, name) for name in _ENTRY}
+        state = (await states_of(connection, [run.id]))[run.id]
+    entry = {name: getattr(run, name) for name in _ENTRY} | _state(state)
     more = {
         name: getattr(run, name) for name in ("base_sha", "error_detail", "published_at", "publish_error", "repo_id")
     }
+    checks = [_check(one, state.checks[one.check_code]) for one in stored]
     return models.Audit.model_validate(entry | more | {"repository": seen.repo.full_name, "checks": checks})
+
+
+def _check(stored: StoredCheck, state: State) -> models.Check:
+    counts = stored.counts
+    return models.Check.model_validate(
+        {
+            "check_code": stored.check_code, "check_name": stored.check_name, "result": stored.result,
+            "conclusion": stored.conclusion, "title": stored.title, "detail": stored.detail, "state": state.kind,
+            "findings": counts.total, "new": counts.new, "existing": counts.existing, "allowed": counts.allowed,
+            "notices": counts.notice, "problems": counts.problem, "verified": counts.verified, "kept": stored.kept_count,
+        }
+    )  # fmt: skip
 
 
 async def show_findings(ask: Ask) -> models.Findings:
@@ -89,6 +100,7 @@ async def show_findings(ask: Ask) -> models.Findings:
             {
                 "check_code": one.check_code, "path": one.path, "line": one.line, "end_line": one.end_line,
                 "column": one.column_number, "rule": one.rule, "message": one.message, "level": one.level, "new": one.is_new,
+                "part": one.part, "verified": one.is_verified,
                 "counted": one.is_counted, "commit": one.commit_sha, "fingerprint": one.fingerprint,
             }
         )
@@ -115,25 +127,29 @@ def _place(cursor: str | None) -> tuple[str, int]:
     return code, int(ordinal)
 
 
-def _repository(one: SeenRepo) -> models.Repository:
+def _state(state: State) -> dict[str, str]:
+    return {"state": state.kind, "state_reason": state.reason}
+
+
+def _repository(one: SeenRepo, state: State) -> models.Repository:
     newest = None
     if one.run_id is not None:
         newest = {
             "id": one.run_id, "commit_sha": one.run_sha, "status": one.run_status, "overall_result": one.run_result,
-            "created_at": one.run_at,
+            "created_at": one.run_at, **_state(state),
         }  # fmt: skip
     return models.Repository.model_validate(
         {
             "id": one.id, "github_repo_id": one.github_repo_id, "full_name": one.full_name, "default_branch": one.default_branch,
             "private": one.private, "level": one.level, "newest": newest,
-            "health": {"passed": one.passed, "judged": one.judged},
+            "health": {"passed": one.passed, "judged": one.judged}, **_state(state),
         }
     )  # fmt: skip
 
 
-def _public(seen: Seen) -> models.Repository:
+def _public(seen: Seen, state: State) -> models.Repository:
     repo = seen.repo
     return models.Repository(
         id=repo.id, github_repo_id=repo.github_repo_id, full_name=repo.full_name, default_branch=repo.default_branch,
-        private=repo.private, level="public", health=None, newest=None,
+        private=repo.private, level="public", health=None, newest=None, state=state.kind.value, state_reason=state.reason,
     )  # fmt: skip

@@ -12,6 +12,10 @@ from forgeguard_app.web.api.operations import Answer, Strict
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=300)]
 Result = Literal["PASS", "FAIL", "ERROR"]
+State = Literal[
+    "passed", "partly", "warned", "leaked", "failed", "error", "nothing", "disabled", "running", "starting", "queued",
+    "retrying", "limited", "suspended", "no_worker", "uninstalled", "cancelled", "empty", "never",
+]  # fmt: skip
 Level = Literal["public", "read", "write", "admin"]
 
 
@@ -28,6 +32,13 @@ class AuditsQuery(PageQuery):
     branch: Annotated[Text | None, Field(description="Audits of this branch.")] = None
     result: Annotated[
         Literal["PASS", "FAIL", "ERROR", "WAITING"] | None, Field(description="Audits that came to this.")
+    ] = None
+    state: Annotated[
+        Literal[
+            "passed", "partly", "warned", "leaked", "failed", "error", "nothing", "disabled", "waiting", "cancelled"
+        ]
+        | None,
+        Field(description="Audits that are shown in this state."),
     ] = None
     author: Annotated[Text | None, Field(description="Audits of commits by this author.")] = None
 
@@ -57,6 +68,8 @@ class Installation(Answer):
     status: str
     repositories: int
     failing: int
+    warning: int
+    waiting: int
 
 
 class Installations(Answer):
@@ -80,11 +93,13 @@ class RunBrief(Answer):
     commit_sha: str
     status: str
     overall_result: Result | None
+    state: State
+    state_reason: str
     created_at: datetime
 
 
 class Repository(Answer):
-    """A guarded repository, as the one who asks sees it."""
+    """A guarded repository, as the one who asks sees it; `state` is that of its default branch."""
 
     id: UUID
     github_repo_id: int
@@ -92,6 +107,8 @@ class Repository(Answer):
     default_branch: str
     private: bool
     level: Level
+    state: State
+    state_reason: str
     health: Health | None
     newest: RunBrief | None
 
@@ -104,7 +121,7 @@ class Repositories(Answer):
 
 
 class AuditEntry(Answer):
-    """An audit in a list."""
+    """An audit in a list; `state` says more exactly than `overall_result` what it came to, or why it waits."""
 
     id: UUID
     commit_sha: str
@@ -114,6 +131,8 @@ class AuditEntry(Answer):
     trigger: str
     status: str
     overall_result: Result | None
+    state: State
+    state_reason: str
     files_checked: int | None
     created_at: datetime
     completed_at: datetime | None
@@ -127,7 +146,12 @@ class Audits(Answer):
 
 
 class Check(Answer):
-    """One check's verdict; `findings` counts all of them, `new` those that the change introduced."""
+    """One check's verdict.
+
+    `findings` counts all findings; each is counted in exactly one of `new`, `existing`, `allowed`, `notices` and
+    `problems` (mistakes in configuration files). `kept` of them are listed. `verified` counts the verified secrets
+    among the new and existing ones.
+    """
 
     check_code: Literal["A4", "A9", "W1"]
     check_name: str
@@ -135,8 +159,15 @@ class Check(Answer):
     conclusion: str
     title: str
     detail: str | None
+    state: State
     findings: int
     new: int
+    existing: int
+    allowed: int
+    notices: int
+    problems: int
+    verified: int
+    kept: int
 
 
 class Audit(AuditEntry):
@@ -162,6 +193,8 @@ class Finding(Answer):
     rule: str
     message: str
     level: Literal["failure", "warning", "notice"]
+    part: Literal["new", "existing", "allowed", "notice", "problem"]
+    verified: bool
     new: bool
     counted: bool
     commit: str | None

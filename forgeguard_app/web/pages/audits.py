@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 from aiohttp import web
 
+from forgeguard_app.audit.counts import Part
 from forgeguard_app.audit.model import CheckCode
+from forgeguard_app.audit.secrets.revocation import Revocation, revocation_of
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.flows.rerun_audit import rerun_audit
-from forgeguard_app.store.audits import StoredCheck, StoredFinding, find_newest_run, list_checks, list_findings
+from forgeguard_app.store.audits import StoredCheck, find_newest_run, list_checks
+from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
 from forgeguard_app.web.access import id_of, open_audit
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import read_form
+from forgeguard_app.web.states import State, states_of
 from forgeguard_app.web.subjects import Kind, Subject, find_version, is_signature
 
 MAX_SHOWN = 300  # findings of a check: more make the page slow, and nobody reads them
+MAX_LEAKED = 20  # verified secrets named in the banner
+TITLES = {
+    Part.PROBLEM: "Configuration problems", Part.NEW: "New", Part.EXISTING: "Existing", Part.ALLOWED: "Allowed",
+    Part.NOTICE: "Notices",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Window:
     """What of a large audit is looked at: the first findings of every check, or a later page of one."""
 
     check_code: str | None
@@ -33,38 +43,61 @@ class Part:
         return (self.number - 1) * MAX_SHOWN
 
 
-def _part(request: web.Request) -> Part:
+def _window(request: web.Request) -> Window:
     code, number = request.query.get("check", ""), request.query.get("page", "")
     if code not in tuple(CheckCode):
-        return Part(None, 1)
-    return Part(code, max(int(number), 1) if number.isascii() and number.isdigit() and len(number) < 5 else 1)
+        return Window(None, 1)
+    return Window(code, max(int(number), 1) if number.isascii() and number.isdigit() and len(number) < 5 else 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Findings of one rule."""
+    """Findings of one rule; `total` counts all that the check has, None where that was not kept."""
 
     rule: str
-    findings: list[StoredFinding]
+    total: int | None
+    findings: list[ShownFinding]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPart:
+    """A part of a check's findings: all that there are, and those of this window by rule."""
+
+    part: Part
+    title: str
+    total: int
+    groups: list[Group]
+
+    @property
+    def shown(self) -> int:
+        """The number of findings in this window."""
+        return sum(len(group.findings) for group in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCheck:
-    """A check as the page shows it."""
+    """A check as the page shows it; `hidden` says that existing secrets are counted and not listed."""
 
     code: str
     name: str
-    result: str
+    state: State
     said: str
-    new: list[Group]
-    allowed: list[Group]
-    existing: list[Group]
-    numbers: dict[str, int]
+    parts: list[ShownPart]
+    total: int
+    kept: int
     first: int
     last: int
     earlier: int | None
     later: int | None
     hidden: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A verified secret, and how it is revoked."""
+
+    secret: LeakedSecret
+    revocation: Revocation
 
 
 async def show_audit(request: web.Request) -> web.Response:
@@ -74,30 +107,39 @@ async def show_audit(request: web.Request) -> web.Response:
     async with request.app[FRONT].pool.acquire() as connection:
         version = await find_version(connection, subject)  # before the rows: what changes in between is not missed
     run, seen = await open_audit(request, run_id)
+    window = _window(request)
     async with request.app[FRONT].pool.acquire() as connection:
         newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
-        part = _part(request)
+        state = (await states_of(connection, [run.id]))[run.id]
         checks = [
-            _shown(check, part, await list_findings(
-                connection, run.id, check.check_code, counted=False, limit=MAX_SHOWN + 1, offset=part.offset
+            _shown(check, state.checks[check.check_code], window, await list_parts(
+                connection, run.id, check.check_code, secrets=seen.may_write, most=MAX_SHOWN + 1, offset=window.offset
             ), seen.may_write)
-            for check in await list_checks(connection, run.id) if part.check_code in (None, check.check_code)
+            for check in await list_checks(connection, run.id) if window.check_code in (None, check.check_code)
         ]  # fmt: skip
+        leaked = await list_leaked(connection, run.repo_id, run.id, secrets=seen.may_write, most=MAX_LEAKED)
     return await page(
         request,
         "audit.html",
         run=run,
         repo=seen.repo,
+        state_of_run=state,
         checks=checks,
+        leaks_found=leaks_of(leaked),
         may_write=seen.may_write,
         # A signed link may be passed on: it opens the verdict, not the source of a private repository.
         shows_source=not seen.repo.private or seen.level >= Level.READ,
         newer=newest.id if newest is not None and newest.created_at > run.created_at else None,
-        part=part,
+        window=window,
         signature=f"?signature={subject.signature}" if subject.signature else "",
         subject=subject,
         version=version,
     )
+
+
+def leaks_of(secrets: Iterable[LeakedSecret]) -> list[Leak]:
+    """Return the secrets with how each is revoked."""
+    return [Leak(secret, revocation_of(secret.rule)) for secret in secrets]
 
 
 async def rerun(request: web.Request) -> web.StreamResponse:
@@ -107,27 +149,23 @@ async def rerun(request: web.Request) -> web.StreamResponse:
     return see_other(f"/audits/{await rerun_audit(request.app[FRONT].pool, run)}")
 
 
-def may_show(check_code: str, finding: StoredFinding, may_write: bool) -> bool:
-    """Where an existing secret stands is for those who may write to the repository."""
-    return finding.is_new or check_code != "W1" or may_write
-
-
-def _shown(check: StoredCheck, part: Part, found: list[StoredFinding], may_write: bool) -> ShownCheck:
+def _shown(check: StoredCheck, state: State, window: Window, found: list[ShownFinding], may_write: bool) -> ShownCheck:
     cut, found = len(found) > MAX_SHOWN, found[:MAX_SHOWN]
-    visible = [finding for finding in found if may_show(check.check_code, finding, may_write)]
-    allowed = [f for f in visible if f.is_allowed]
-    new = [f for f in visible if f.is_new and not f.is_allowed]
-    existing = [f for f in visible if not f.is_new and not f.is_allowed]
+    counts = check.counts
+    totals = {part: getattr(counts, part.value) for part in Part}
+    parts = [
+        ShownPart(part, title, totals[part], _groups([one for one in found if one.part == part], check, part))
+        for part, title in TITLES.items()
+        if totals[part]
+    ]
     return ShownCheck(
-        check.check_code, check.check_name, check.result, check.detail or check.title, _groups(new), _groups(allowed), _groups(existing),
-        {"New": len(new), "Allowed": len(allowed), "Existing": len(existing)}, part.offset + 1, part.offset + len(found),
-        part.number - 1 or None, part.number + 1 if cut else None, len(visible) < len(found),
+        check.check_code, check.check_name, state, check.detail or check.title, parts, counts.total, check.kept_count,
+        window.offset + 1, window.offset + len(found), window.number - 1 or None, window.number + 1 if cut else None,
+        check.check_code == CheckCode.W1 and counts.existing > 0 and not may_write,
     )  # fmt: skip
 
 
-def _groups(findings: Iterable[StoredFinding]) -> list[Group]:
-    """Return the findings by rule; the rule of the worst finding comes first."""
-    groups: dict[str, list[StoredFinding]] = {}
-    for finding in findings:
-        groups.setdefault(finding.rule, []).append(finding)
-    return [Group(rule, found) for rule, found in groups.items()]
+def _groups(findings: list[ShownFinding], check: StoredCheck, part: Part) -> list[Group]:
+    ordered = sorted(findings, key=lambda finding: finding.rule)
+    totals = check.counts.rules.get(part, {})
+    return [Group(rule, totals.get(rule), list(some)) for rule, some in groupby(ordered, key=lambda one: one.rule)]

@@ -9,6 +9,8 @@ from aiohttp import web
 from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
 from forgeguard_app.flows.begin_trial import begin_first_rules, begin_trial, list_paths
 from forgeguard_app.flows.know_access import Level
+from forgeguard_app.store.audits import find_run
+from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.repos import Repo, find_configuration
 from forgeguard_app.store.trials import find_trial
 from forgeguard_app.store.versions import find_trial_version
@@ -16,6 +18,7 @@ from forgeguard_app.web.access import id_of, open_named
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
+from forgeguard_app.web.states import head_states
 
 MAX_FORM_BYTES = 1_000_000
 MAX_LINK_CHARS = 7_000  # what GitHub and browsers take as an address
@@ -27,6 +30,9 @@ async def show_configuration(request: web.Request) -> web.Response:
     front = request.app[FRONT]
     async with front.pool.acquire() as connection:
         known = await find_configuration(connection, seen.repo.id)
+        run_id = await find_head_run(connection, seen.repo.id)
+        head = None if run_id is None else await find_run(connection, run_id)
+        head_state = (await head_states(connection, {seen.repo.id: run_id}))[seen.repo.id]
     texts: dict[str, str] = known[1]["files"] if known else {}
     asked = request.query.get("file", "")
     chosen = asked if asked in texts else BOUNDARIES if BOUNDARIES in texts else next(iter(texts), BOUNDARIES)
@@ -35,6 +41,8 @@ async def show_configuration(request: web.Request) -> web.Response:
         "configuration.html",
         repo=seen.repo,
         sha=known[0] if known else None,
+        head=head,
+        head_state=head_state,
         configuration=known[1] if known else None,
         paths=await list_paths(front.pool, seen.repo),
         may_write=seen.may_write,

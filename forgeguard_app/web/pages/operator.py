@@ -18,6 +18,7 @@ from forgeguard_app.store.pool import Pool
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
+from forgeguard_app.web.states import states_of
 
 MOST = 20
 GITHUB_TIMEOUT_S = 15.0
@@ -49,7 +50,10 @@ async def show_operator(request: web.Request) -> web.Response:
     async with front.pool.acquire() as connection:
         waiting = await list_oldest(connection, MOST)
         budgets = await list_budgets(connection, MOST)
-    return await page(request, "operator.html", signs=signs, waiting=waiting, budgets=budgets, missed=missed[:MOST])
+        states = await states_of(connection, [head.run_id for head in waiting])
+    return await page(
+        request, "operator.html", signs=signs, waiting=waiting, states=states, budgets=budgets, missed=missed[:MOST]
+    )
 
 
 async def redeliver(request: web.Request) -> web.StreamResponse:

@@ -2,43 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from forgeguard_app.flows.know_access import Level
+from forgeguard_app.store.findings import list_leaked
+from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.timeline import Filter, Point, list_entries, list_trend
 from forgeguard_app.store.versions import find_repo_version
 from forgeguard_app.web.access import open_named
 from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.pages.audits import MAX_LEAKED, leaks_of
 from forgeguard_app.web.render import page
+from forgeguard_app.web.states import SHOWN, Kind, filter_of, head_states, states_of
 
 PAGE = 40
 TREND = 60
-TALLEST = 56
+LANE_HEIGHT = 34
+TALLEST = 26
 MAX_CHARS = 300
-RESULTS = ("PASS", "FAIL", "ERROR", "WAITING")
+# The states that can be asked for, by the word in the address.
+CHOICES = {
+    "PASS": Kind.PASSED, "PARTLY": Kind.PARTLY, "WARN": Kind.WARNED, "LEAKED": Kind.LEAKED, "FAIL": Kind.FAILED,
+    "ERROR": Kind.ERROR, "NOTHING": Kind.NOTHING, "DISABLED": Kind.DISABLED, "WAITING": "waiting",
+    "CANCELLED": Kind.CANCELLED,
+}  # fmt: skip
 
 
-def read_filter(request: web.Request) -> Filter:
-    """What is asked for; what cannot be is left out."""
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One check's bars in the chart; None where the check evaluated nothing."""
+
+    code: str
+    numbers: Sequence[int | None]
+
+    @property
+    def scale(self) -> float:
+        """Pixels per finding."""
+        return TALLEST / max([number for number in self.numbers if number is not None] + [1])
+
+    @property
+    def now(self) -> str:
+        """The last figure in words."""
+        last = self.numbers[-1]
+        return "not evaluated" if last is None else f"{last:,}"
+
+
+def read_filter(request: web.Request) -> tuple[str, Filter]:
+    """Return the state that is asked for, as the address names it, and the filter; what cannot be is left out."""
     asked = {
         name: request.query.get(name, "").strip()[:MAX_CHARS].replace("\0", "")
         for name in ("branch", "result", "author")
     }
-    result = asked["result"].upper()
-    return Filter(asked["branch"] or None, result if result in RESULTS else None, asked["author"] or None)
+    state = asked["result"].upper() if asked["result"].upper() in CHOICES else ""
+    return state, filter_of(CHOICES.get(state, ""), asked["branch"] or None, asked["author"] or None)
 
 
 async def show_repo(request: web.Request) -> web.Response:
     """The repository's page."""
-    seen, wanted = await open_named(request), read_filter(request)
+    seen, (state, wanted) = await open_named(request), read_filter(request)
     before = read_cursor(request.query.get("cursor"))
+    repo_id = seen.repo.id
     async with request.app[FRONT].pool.acquire() as connection:
-        version = await find_repo_version(connection, seen.repo.id)
-        runs = await list_entries(connection, seen.repo.id, wanted, before, PAGE + 1)
-        trend = await list_trend(connection, seen.repo.id, seen.repo.default_branch, TREND)
+        version = await find_repo_version(connection, repo_id)
+        runs = await list_entries(connection, repo_id, wanted, before, PAGE + 1)
+        trend = await list_trend(connection, repo_id, seen.repo.default_branch, TREND)
+        states = await states_of(connection, [run.id for run in runs])
+        head = (await head_states(connection, {repo_id: await find_head_run(connection, repo_id)}))[repo_id]
+        leaked = await list_leaked(connection, repo_id, None, secrets=seen.may_write, most=MAX_LEAKED)
     here = f"/repos/{seen.repo.full_name}"
     asked = {name: value for name, value in request.query.items() if name in ("branch", "result", "author") and value}
     cursor = {"cursor": cursor_of(runs[PAGE - 1].created_at, runs[PAGE - 1].id)} if len(runs) > PAGE else None
@@ -48,15 +83,25 @@ async def show_repo(request: web.Request) -> web.Response:
         "repo.html",
         repo=seen.repo,
         is_member=seen.level >= Level.READ,
+        head=head,
+        leaks_found=leaks_of(leaked),
         runs=runs[:PAGE],
+        states=states,
         more=more,
         wanted=wanted,
+        wanted_state=state,
+        choices=[(name, "waiting" if kind == "waiting" else SHOWN[Kind(kind)].word) for name, kind in CHOICES.items()],
         trend=trend,
-        scale=_scale(trend),
+        lanes=_lanes(trend),
+        lane_height=LANE_HEIGHT,
         address=request.path_qs,
         version=version,
     )
 
 
-def _scale(trend: list[Point]) -> float:
-    return TALLEST / max([point.a4 + point.a9 + point.w1 for point in trend] + [1])
+def _lanes(trend: list[Point]) -> list[Lane]:
+    return [
+        Lane("A4", [point.a4 for point in trend]),
+        Lane("A9", [point.a9 for point in trend]),
+        Lane("W1", [point.w1 for point in trend]),
+    ]

@@ -16,6 +16,7 @@ from forgeguard_app.store.overview import find_seen_installation, list_seen, lis
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page
 from forgeguard_app.web.session import find_person, get_person
+from forgeguard_app.web.states import head_states
 
 PAGE = 50
 MOST_INSTALLATIONS = 200
@@ -27,11 +28,12 @@ async def show_start(request: web.Request) -> web.Response:
     front, person = request.app[FRONT], await find_person(request)
     after = request.query.get("after", "")[:300]
     if person is None:
-        return await page(request, "start.html", repos=[], more=False, after=after)
+        return await page(request, "start.html", repos=[], states={}, more=False, after=after)
     await refresh_access(front, person.user_id)
     async with front.pool.acquire() as connection:
         repos = await list_seen(connection, person.user_id, after, PAGE + 1)
-    return await page(request, "start.html", repos=repos[:PAGE], more=len(repos) > PAGE, after=after)
+        states = await head_states(connection, {repo.id: repo.run_id for repo in repos})
+    return await page(request, "start.html", repos=repos[:PAGE], states=states, more=len(repos) > PAGE, after=after)
 
 
 async def show_installations(request: web.Request) -> web.Response:
@@ -53,12 +55,14 @@ async def show_installation(request: web.Request) -> web.Response:
         if installation is None:
             raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
         repos = await list_seen_of(connection, person.user_id, installation.id, MOST_SHOWN + 1)
+        states = await head_states(connection, {repo.id: repo.run_id for repo in repos})
         notified = await find_notified(connection, installation.id, person.user_id)
     return await page(
         request,
         "installation.html",
         installation=installation,
         repos=repos[:MOST_SHOWN],
+        states=states,
         more=len(repos) > MOST_SHOWN,
         notified=notified,
         names=[check_run_name(code) for code in CheckCode],

@@ -1,0 +1,269 @@
+"""The state that is shown of an audit, a check or a repository: one decision for pages, the API and badges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+from forgeguard_app.audit.counts import Evaluation, Outcome
+from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import CheckFacts, PlaceFacts, RunFacts, list_places, list_states
+from forgeguard_app.store.timeline import Filter
+
+LONG_TITLE = 200
+
+
+class Kind(StrEnum):
+    """Every state; docs/maintainers.md explains each to users."""
+
+    PASSED = "passed"
+    PARTLY = "partly"
+    WARNED = "warned"
+    LEAKED = "leaked"
+    FAILED = "failed"
+    ERROR = "error"
+    NOTHING = "nothing"
+    DISABLED = "disabled"
+    RUNNING = "running"
+    STARTING = "starting"
+    QUEUED = "queued"
+    RETRYING = "retrying"
+    LIMITED = "limited"
+    SUSPENDED = "suspended"
+    NO_WORKER = "no_worker"
+    UNINSTALLED = "uninstalled"
+    CANCELLED = "cancelled"
+    EMPTY = "empty"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a kind of state is written and drawn; `look` names the colour, the icon is the kind's own."""
+
+    word: str
+    look: str
+
+
+SHOWN: dict[Kind, Shown] = {
+    Kind.PASSED: Shown("PASS", "pass"),
+    Kind.PARTLY: Shown("PASS in part", "partly"),
+    Kind.WARNED: Shown("WARN", "warn"),
+    Kind.LEAKED: Shown("LEAKED SECRET", "leak"),
+    Kind.FAILED: Shown("FAIL", "fail"),
+    Kind.ERROR: Shown("ERROR", "error"),
+    Kind.NOTHING: Shown("Nothing to check", "idle"),
+    Kind.DISABLED: Shown("Disabled", "idle"),
+    Kind.RUNNING: Shown("Running", "active"),
+    Kind.STARTING: Shown("Waiting", "waiting"),
+    Kind.QUEUED: Shown("Queued", "waiting"),
+    Kind.RETRYING: Shown("Trying again", "waiting"),
+    Kind.LIMITED: Shown("Rate limit", "held"),
+    Kind.SUSPENDED: Shown("Suspended", "held"),
+    Kind.NO_WORKER: Shown("No worker", "held"),
+    Kind.UNINSTALLED: Shown("Uninstalled", "idle"),
+    Kind.CANCELLED: Shown("Cancelled", "idle"),
+    Kind.EMPTY: Shown("Empty", "idle"),
+    Kind.NEVER: Shown("Not audited", "idle"),
+}
+WAITING = frozenset(
+    {Kind.STARTING, Kind.QUEUED, Kind.RETRYING, Kind.LIMITED, Kind.SUSPENDED, Kind.NO_WORKER, Kind.UNINSTALLED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state as it is shown.
+
+    `reason` says in words why, '' where the word says all. `verified` counts verified secrets that nobody allowed.
+    `checks` are the states of an audit's checks, by code.
+    """
+
+    kind: Kind
+    reason: str = ""
+    verified: int = 0
+    checks: Mapping[str, State] = field(default_factory=dict)
+
+    @property
+    def word(self) -> str:
+        """The word for people."""
+        return SHOWN[self.kind].word
+
+    @property
+    def look(self) -> str:
+        """The name of its colours."""
+        return SHOWN[self.kind].look
+
+    @property
+    def waits(self) -> bool:
+        """Whether a verdict is still to come."""
+        return self.kind in WAITING or self.kind is Kind.RUNNING
+
+
+def shown_state(run: RunFacts | None, place: PlaceFacts) -> State:
+    """Return the state of an audit, or of a repository or branch that has none."""
+    if run is None:
+        return _without_run(place)
+    match run.status:
+        case "pending":
+            return _waiting(run, place)
+        case "running":
+            if place.workers == 0:
+                return State(Kind.NO_WORKER, "The worker that audited this has ended; another one resumes the audit.")
+            return State(Kind.RUNNING, "The commit is being audited.")
+        case "cancelled":
+            return State(Kind.CANCELLED, run.error_detail or "Its verdict is not wanted any more.")
+        case _:
+            return _evaluated(run, place)
+
+
+def check_state(check: CheckFacts) -> State:
+    """Return the state of one check of an audit."""
+    match check.evaluation:
+        case Evaluation.ERROR:
+            kind = Kind.ERROR
+        case Evaluation.DISABLED:
+            kind = Kind.DISABLED
+        case Evaluation.NOTHING:
+            kind = Kind.WARNED if check.result == "WARN" else Kind.NOTHING
+        case Evaluation.EVALUATED:
+            kind = {"PASS": Kind.PASSED, "WARN": Kind.WARNED}.get(check.result, Kind.FAILED)
+            if check.verified and kind is not Kind.FAILED:
+                kind = Kind.LEAKED
+        case _:
+            assert_never(check.evaluation)
+    return State(kind, check.title, check.verified)
+
+
+def _without_run(place: PlaceFacts) -> State:
+    held = _held(place)
+    if held is not None:
+        return held
+    if place.is_empty and not place.starts:
+        return State(Kind.EMPTY, "The repository has no commit yet: push a first one.")
+    if not place.starts:
+        return State(Kind.NEVER, "No commit was audited yet: the next push will be.")
+    if place.workers == 0:
+        return State(Kind.NO_WORKER, _NO_WORKER)
+    return State(Kind.STARTING, "The first audit starts in a moment.")
+
+
+_NO_WORKER = "No worker is running: the operator starts one with “forgeguard worker”."
+
+
+def _held(place: PlaceFacts) -> State | None:
+    """Return the state of everything that belongs to an installation which is not active."""
+    if place.installation == "suspended":
+        return State(Kind.SUSPENDED, "The installation is suspended on GitHub; this goes on once it is active again.")
+    if place.installation != "active":
+        return State(Kind.UNINSTALLED, "The App is not installed here any more.")
+    return None
+
+
+def _waiting(run: RunFacts, place: PlaceFacts) -> State:
+    held = _held(place)
+    if held is not None:
+        return held
+    if place.workers == 0:
+        return State(Kind.NO_WORKER, _NO_WORKER)
+    queue = run.queue
+    if place.limited_s >= 1 and queue.ahead is None:
+        return State(Kind.LIMITED, f"GitHub's rate limit is reached; this goes on in {_span(place.limited_s)}.")
+    if queue.earlier:
+        return State(Kind.QUEUED, f"{_number(queue.earlier, 'earlier push', 'earlier pushes')} of the branch first.")
+    if queue.retry_s is not None and queue.retry_s >= 1:
+        return State(Kind.RETRYING, f"A passing fault stopped it; it is tried again in {_span(queue.retry_s)}.")
+    if queue.ahead:
+        return State(Kind.QUEUED, f"{_number(queue.ahead, 'other job', 'other jobs')} first.")
+    return State(Kind.STARTING, "It starts in a moment.")
+
+
+_KINDS: dict[Outcome, Kind] = {outcome: Kind(outcome.value) for outcome in Outcome}
+
+
+def _evaluated(run: RunFacts, place: PlaceFacts) -> State:
+    if run.outcome is None:  # stored by a version that knew no outcome, and without checks
+        return State(Kind.NEVER, run.error_detail or "This audit has no verdict.")
+    kind = _KINDS[run.outcome]
+    if run.verified and kind not in (Kind.FAILED, Kind.ERROR):
+        kind = Kind.LEAKED
+    reasons = [run.error_detail] if run.error_detail else _reasons(kind, run.checks)
+    checks = {check.code: check_state(check) for check in run.checks}
+    return State(kind, " ".join([*reasons, *_unpublished(run, place)]), run.verified, checks)
+
+
+def _reasons(kind: Kind, checks: tuple[CheckFacts, ...]) -> list[str]:
+    """Name the checks that made the outcome what it is."""
+    results = {Kind.WARNED: "WARN", Kind.FAILED: "FAIL", Kind.ERROR: "ERROR"}
+
+    def matters(check: CheckFacts) -> bool:
+        if kind in results:
+            return check.result == results[kind]
+        return check.verified > 0 if kind is Kind.LEAKED else check.evaluation is not Evaluation.EVALUATED
+
+    return [f"{check.code}: {check.title[:LONG_TITLE].rstrip('.')}." for check in checks if matters(check)]
+
+
+def _unpublished(run: RunFacts, place: PlaceFacts) -> list[str]:
+    """Say why GitHub does not show the verdict yet."""
+    if run.published:
+        return []
+    if run.publish_error:
+        return [f"Not on GitHub: {run.publish_error}"]
+    held = _held(place)
+    if held is not None:
+        return [f"Not on GitHub yet. {held.reason}"]
+    wait_s = max(place.limited_s, place.writes_wait_s)
+    if wait_s >= 1:
+        return [f"Not on GitHub yet: its rate limit is reached, the verdict follows in {_span(wait_s)}."]
+    return [f"Not on GitHub yet. {_NO_WORKER}"] if place.workers == 0 else []
+
+
+def _number(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 100:
+        return _number(round(seconds), "second", "seconds")
+    if seconds < 6_000:
+        return _number(round(seconds / 60), "minute", "minutes")
+    return _number(round(seconds / 3_600), "hour", "hours")
+
+
+async def states_of(connection: Connection, run_ids: list[UUID]) -> dict[UUID, State]:
+    """Return the states of these audits."""
+    return {run_id: shown_state(*facts) for run_id, facts in (await list_states(connection, run_ids)).items()}
+
+
+async def head_states(connection: Connection, runs: Mapping[UUID, UUID | None]) -> dict[UUID, State]:
+    """Return the states of repositories by their id; `runs` are the audits of their default branches' heads."""
+    states = await states_of(connection, [run_id for run_id in runs.values() if run_id is not None])
+    missing = [repo_id for repo_id, run_id in runs.items() if run_id is None]
+    places = await list_places(connection, missing) if missing else {}
+    without = {repo_id: shown_state(None, place) for repo_id, place in places.items()}
+    return without | {repo_id: states[run_id] for repo_id, run_id in runs.items() if run_id is not None}
+
+
+def filter_of(state: str, branch: str | None, author: str | None, result: str | None = None) -> Filter:
+    """Return the filter for audits that are shown in the state; '' for all.
+
+    The reasons for which audits wait change by the minute, so that they are one choice, "waiting".
+    """
+    plain = Filter(branch, result, author)
+    match state:
+        case "waiting":
+            return replace(plain, statuses=("pending", "running"))
+        case "cancelled":
+            return replace(plain, statuses=("cancelled",))
+        case Kind.LEAKED:
+            return replace(plain, leaked=True)
+        case Kind.FAILED | Kind.ERROR:
+            return replace(plain, outcomes=(Outcome(state),))
+        case _ if state in tuple(Outcome):
+            return replace(plain, outcomes=(Outcome(state),), leaked=False)
+        case _:
+            return plain

@@ -1,0 +1,121 @@
+"""The state that is shown: every stored row has one, and none of them reads as a plain PASS that is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html import escape
+
+import pytest
+
+from forgeguard_app.audit.counts import Evaluation, Outcome, outcome_of
+from forgeguard_app.store.states import CheckFacts, PlaceFacts, QueueFacts, RunFacts
+from forgeguard_app.web.states import SHOWN, Kind, check_state, filter_of, shown_state
+
+HERE = PlaceFacts()
+PENDING = RunFacts("pending")
+DONE = RunFacts("completed")
+ALL = tuple(Evaluation)
+
+
+@pytest.mark.parametrize(
+    ("run", "place", "kind", "reason"),
+    [
+        (None, HERE, Kind.NEVER, "the next push"),
+        (None, replace(HERE, is_empty=True), Kind.EMPTY, "push a first one"),
+        (None, replace(HERE, starts=True), Kind.STARTING, "in a moment"),
+        (None, replace(HERE, is_empty=True, starts=True), Kind.STARTING, "in a moment"),
+        (None, replace(HERE, starts=True, workers=0), Kind.NO_WORKER, "forgeguard worker"),
+        (None, replace(HERE, installation="suspended", is_empty=True), Kind.SUSPENDED, "suspended"),
+        (PENDING, HERE, Kind.STARTING, "in a moment"),
+        (PENDING, replace(HERE, workers=0), Kind.NO_WORKER, "No worker"),
+        (PENDING, replace(HERE, installation="suspended", workers=0), Kind.SUSPENDED, "suspended"),
+        (PENDING, replace(HERE, installation="deleted"), Kind.UNINSTALLED, "not installed"),
+        (PENDING, replace(HERE, limited_s=540.0), Kind.LIMITED, "in 9 minutes"),
+        (replace(PENDING, queue=QueueFacts(ahead=0)), replace(HERE, limited_s=540.0), Kind.STARTING, "in a moment"),
+        (replace(PENDING, queue=QueueFacts(earlier=2)), HERE, Kind.QUEUED, "2 earlier pushes"),
+        (replace(PENDING, queue=QueueFacts(ahead=1_300)), HERE, Kind.QUEUED, "1,300 other jobs"),
+        (replace(PENDING, queue=QueueFacts(retry_s=30.0)), HERE, Kind.RETRYING, "in 30 seconds"),
+        (RunFacts("running"), HERE, Kind.RUNNING, "being audited"),
+        (RunFacts("running"), replace(HERE, workers=0), Kind.NO_WORKER, "has ended"),
+        (RunFacts("cancelled", error_detail="The merge group was dissolved."), HERE, Kind.CANCELLED, "dissolved"),
+        (RunFacts("error", Outcome.ERROR, error_detail="The repository is gone."), HERE, Kind.ERROR, "is gone"),
+        (replace(DONE, outcome=Outcome.PASSED), HERE, Kind.PASSED, ""),
+        (replace(DONE, outcome=Outcome.WARNED, verified=1), HERE, Kind.LEAKED, ""),
+        (replace(DONE, outcome=Outcome.PASSED, verified=1), HERE, Kind.LEAKED, ""),
+        (replace(DONE, outcome=Outcome.FAILED, verified=1), HERE, Kind.FAILED, ""),
+        (replace(DONE, outcome=Outcome.PASSED, published=False), replace(HERE, writes_wait_s=60.0), Kind.PASSED, "Not on GitHub yet: its rate limit"),
+        (replace(DONE, outcome=Outcome.PASSED, published=False, publish_error="It is archived."), HERE, Kind.PASSED, "Not on GitHub: It is archived."),
+    ],
+)  # fmt: skip
+def test_a_state_says_what_it_is_and_why(run: RunFacts | None, place: PlaceFacts, kind: Kind, reason: str) -> None:
+    state = shown_state(run, place)
+    assert state.kind is kind
+    assert reason in state.reason
+    assert escape(state.word)
+
+
+def test_every_kind_has_its_own_word() -> None:
+    assert set(SHOWN) == set(Kind)
+    assert len({shown.word for shown in SHOWN.values()}) == len(Kind)
+
+
+@pytest.mark.parametrize(
+    ("result", "evaluation", "verified", "kind"),
+    [
+        ("PASS", Evaluation.EVALUATED, 0, Kind.PASSED),
+        ("PASS", Evaluation.EVALUATED, 1, Kind.LEAKED),
+        ("WARN", Evaluation.EVALUATED, 0, Kind.WARNED),
+        ("WARN", Evaluation.EVALUATED, 1, Kind.LEAKED),
+        ("FAIL", Evaluation.EVALUATED, 1, Kind.FAILED),
+        ("PASS", Evaluation.NOTHING, 0, Kind.NOTHING),
+        ("WARN", Evaluation.NOTHING, 0, Kind.WARNED),
+        ("PASS", Evaluation.DISABLED, 0, Kind.DISABLED),
+        ("ERROR", Evaluation.ERROR, 0, Kind.ERROR),
+    ],
+)
+def test_a_check_is_shown_as_what_it_did(result: str, evaluation: Evaluation, verified: int, kind: Kind) -> None:
+    assert check_state(CheckFacts("W1", result, evaluation, "Title", verified)).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("results", "evaluations", "outcome"),
+    [
+        ("PPP", "eee", Outcome.PASSED),
+        ("PPP", "nee", Outcome.PARTLY),
+        ("PPP", "dee", Outcome.PARTLY),
+        ("PPP", "nnd", Outcome.NOTHING),
+        ("PPP", "ddd", Outcome.DISABLED),
+        ("PPW", "nne", Outcome.WARNED),
+        ("PFW", "eee", Outcome.FAILED),
+        ("PFE", "eex", Outcome.ERROR),
+        ("", "", Outcome.NOTHING),
+    ],
+)
+def test_an_audit_passes_plainly_only_where_every_check_evaluated_something(
+    results: str, evaluations: str, outcome: Outcome
+) -> None:
+    words = {"P": "PASS", "W": "WARN", "F": "FAIL", "E": "ERROR"}
+    kinds = {"e": Evaluation.EVALUATED, "n": Evaluation.NOTHING, "d": Evaluation.DISABLED, "x": Evaluation.ERROR}
+    checks = [(words[result], kinds[one]) for result, one in zip(results, evaluations, strict=True)]
+    assert outcome_of(checks) is outcome
+
+
+def test_the_reason_names_the_checks_that_decided() -> None:
+    checks = (
+        CheckFacts("A4", "FAIL", Evaluation.EVALUATED, "2 new boundary violations", 0),
+        CheckFacts("A9", "PASS", Evaluation.NOTHING, "Nothing to check: no manifest", 0),
+        CheckFacts("W1", "WARN", Evaluation.EVALUATED, "1 new possible secret", 0),
+    )
+    failed = shown_state(replace(DONE, outcome=Outcome.FAILED, checks=checks), HERE)
+    assert failed.reason == "A4: 2 new boundary violations."
+    partly = shown_state(replace(DONE, outcome=Outcome.PARTLY, checks=checks), HERE)
+    assert partly.reason == "A9: Nothing to check: no manifest."
+    assert failed.checks["A9"].kind is Kind.NOTHING
+
+
+def test_every_final_state_can_be_filtered() -> None:
+    for outcome in Outcome:
+        assert filter_of(outcome.value, None, None).outcomes == (outcome,)
+    assert filter_of("leaked", None, None).leaked is True
+    assert filter_of("waiting", None, None).statuses == ("pending", "running")
+    assert filter_of("", "main", "mona").branch == "main"
