@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies, w1_secrets
@@ -24,6 +24,7 @@ from forgeguard_app.audit.model import (
     Result,
 )
 from forgeguard_app.audit.policy import CheckPolicy
+from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.audit.secrets.scanner import Secret
 
 MAX_FINDINGS = 5_000
@@ -35,9 +36,10 @@ class Change:
 
     `base` is the tree new is counted against; with `everything` there is none and every finding counts as new.
     `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added.
+    `others` are the other parents of a merge that is about to be committed, each with its renames.
     `added` are the secrets in lines that the commits of the range added, `standing` those in files that the gate of W1
     asks for. `remarks` are notes by check, `incomplete` sentences about what a bound kept from being read, `allowed` the
-    fingerprints that somebody allowed.
+    fingerprints that somebody allowed. `scope` are the files that the report is about, `checks` the checks that run.
     """
 
     head_sha: str | None
@@ -53,6 +55,9 @@ class Change:
     remarks: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
     incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
     allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
+    others: tuple[tuple[Tree, Mapping[str, str]], ...] = ()
+    scope: Scope = EVERYWHERE
+    checks: Collection[CheckCode] = tuple(CheckCode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
     }
     checks: list[CheckReport] = []
     for code, verdict in verdicts.items():
+        if code not in change.checks:
+            continue
         policy, problems = judging.policy[code], judging.problems.get(code, ())
         if problems:
             checks.append(_misconfigured(code, problems))
@@ -80,8 +87,9 @@ def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
             checks.append(_disabled(code, policy))
         else:
             checks.append(_report(code, change, policy, verdict(), judging.notes.get(code, ())))
-    files = len(change.head.blobs) if change.everything else len(change.changed)
-    return leaving(Report(change.base_sha, change.head_sha, files, tuple(checks)))
+    files = change.head.blobs if change.everything else change.changed
+    counted = sum(path in change.scope for path in files)
+    return leaving(Report(change.base_sha, change.head_sha, counted, tuple(checks)))
 
 
 def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _Verdict:
@@ -95,7 +103,10 @@ def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _
         if change.everything
         else a4_boundaries.check(change.base, facts, rules, policy.ignore, policy.level, memo).findings
     )
-    return _Verdict(_marked(CheckCode.A4, change, head.findings, base), notes=head.notes)
+    others = [
+        a4_boundaries.check(tree, facts, rules, policy.ignore, policy.level, memo).findings for tree, _ in change.others
+    ]
+    return _Verdict(_marked(CheckCode.A4, change, head.findings, base, others), notes=head.notes)
 
 
 def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _Verdict:
@@ -104,13 +115,22 @@ def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) ->
     base = a9_dependencies.Outcome() if change.everything else a9_dependencies.check(change.base, facts, policy, memo)
     notes = [] if change.everything else a9_dependencies.changes(base, head)
     notes += a9_dependencies.newly_guarded(base, head)
-    return _Verdict(_marked(CheckCode.A9, change, head.told, base.told), head.problems, tuple(notes), head.nothing)
+    others = [a9_dependencies.check(tree, facts, policy, memo).told for tree, _ in change.others]
+    findings = _marked(CheckCode.A9, change, head.told, base.told, others)
+    return _Verdict(findings, head.problems, tuple(notes), head.nothing)
 
 
 def _marked(
-    code: CheckCode, change: Change, head: Collection[Finding], base: Collection[Finding]
+    code: CheckCode,
+    change: Change,
+    head: Collection[Finding],
+    base: Collection[Finding],
+    others: Iterable[Collection[Finding]],
 ) -> tuple[Finding, ...]:
-    return tuple(marked(code, head, base, change.renames, change.touched))
+    """Mark what is new, then keep what lies in the scope."""
+    beside = [(findings, renames) for findings, (_, renames) in zip(others, change.others, strict=True)]
+    findings = marked(code, head, base, change.renames, change.touched, beside)
+    return tuple(finding for finding in findings if finding.path in change.scope)
 
 
 def _secrets(change: Change, judging: Judging) -> _Verdict:

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from inspect import cleandoc
 
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies, w1_secrets
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.scanner import RULES
 
 _CHECKS = {"A4": a4_boundaries, "A9": a9_dependencies, "W1": w1_secrets}
@@ -27,6 +28,19 @@ def explain(rule: str) -> str | None:
         return None
     checksum = "Its checksum is verified.\n" if found.checksum else ""
     return f"{found.id} ({found.provider})\nSource: {found.source}\n{checksum}\n{cleandoc(w1_secrets.__doc__ or '')}"
+
+
+_HELP = {
+    CheckCode.A4: "https://en.wikipedia.org/wiki/Multitier_architecture",
+    CheckCode.A9: "https://packaging.python.org/en/latest/guides/writing-pyproject-toml/",
+    CheckCode.W1: "https://docs.github.com/en/code-security/secret-scanning/introduction/about-secret-scanning",
+}
+
+
+def help_address(code: CheckCode, rule: str) -> str:
+    """Return where to read on: for a provider's secret what the provider says, else what the check is about."""
+    found = next((one for one in RULES if one.id == rule), None) if code is CheckCode.W1 else None
+    return found.source if found is not None and found.source.startswith("https://") else _HELP[code]
 
 
 def similar(rule: str) -> list[str]:

@@ -24,19 +24,21 @@ def marked(
     base: Iterable[Finding],
     renames: Mapping[str, str],
     touched: Mapping[str, Container[int]],
+    others: Iterable[tuple[Iterable[Finding], Mapping[str, str]]] = (),
 ) -> list[Finding]:
     """Head's findings with `new` and `fingerprint`, in their stable order.
 
     New is what head has more of than base: where it has three of a kind and base two, one is new, and it is one
     on a line that the change touched if there is such a one. `renames` maps a path at head to its path at base.
+    `others` are findings and renames of a merge's other parents: what one of them has is not new either.
     """
-    had = Counter((finding.rule, finding.path, finding.subject) for finding in base)
+    parents = [(_counted(base), renames), *((_counted(findings), moved) for findings, moved in others)]
     groups: defaultdict[Key, list[Finding]] = defaultdict(list)
     for finding in head:
         groups[finding.rule, finding.path, finding.subject].append(finding)
     out: list[Finding] = []
     for (rule, path, subject), group in groups.items():
-        more = len(group) - had[rule, renames.get(path, path), subject]
+        more = len(group) - max(had[rule, moved.get(path, path), subject] for had, moved in parents)
         lines = touched.get(path, ())
         group.sort(key=lambda f: (f.line, f.column))
         likely = sorted(range(len(group)), key=lambda n: group[n].line not in lines)  # stable: else by place
@@ -45,6 +47,10 @@ def marked(
             fingerprint = digest(code, rule, path, subject, str(ordinal))
             out.append(replace(finding, new=ordinal in fresh, fingerprint=fingerprint))
     return sorted(out, key=lambda finding: finding.order)
+
+
+def _counted(findings: Iterable[Finding]) -> Counter[Key]:
+    return Counter((finding.rule, finding.path, finding.subject) for finding in findings)
 
 
 def gated(findings: Iterable[Finding], gate: Gate, changed: Collection[str]) -> tuple[Finding, ...]:

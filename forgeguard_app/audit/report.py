@@ -21,13 +21,22 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "�")
 
 
-def report_json(report: Report) -> dict[str, Any]:
+def exit_status(report: Report, *, strict: bool = False) -> int:
+    """Return what the report means to a script: 0 PASS or WARN (with `strict` WARN is 1), 1 FAIL, 2 ERROR."""
+    if report.overall_result is Result.ERROR:
+        return 2
+    warned = any(check.result is Result.WARN for check in report.checks)
+    return int(report.overall_result is Result.FAIL or (strict and warned))
+
+
+def report_json(report: Report, *, strict: bool = False) -> dict[str, Any]:
     """The object that `forgeguard audit --format json` prints; its shape is fixed for scripts."""
     return {
         "version": VERSION,
         "base": report.base,
         "head": report.head,
         "overall_result": str(report.overall_result),
+        "exit_status": exit_status(report, strict=strict),
         "files_checked": report.files_checked,
         "checks": [
             {

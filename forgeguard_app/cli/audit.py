@@ -1,67 +1,120 @@
-"""`forgeguard audit`: the same audit as the server's, on a local repository."""
+"""`forgeguard audit`: the same audit as the server's, on a local repository or folder."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forgeguard_app.audit.explain import explain, similar
-from forgeguard_app.audit.model import Report, Result
+from forgeguard_app.audit.model import CheckCode, Report
+from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.cli.formats import FORMATS
+from forgeguard_app.cli.outcome import Outcome
+from forgeguard_app.cli.output import check_output, print_text, write_file
+from forgeguard_app.cli.targets import Target, find_target
 from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.git.checkout import Checkout, open_checkout, open_view
 from forgeguard_app.git.command import EMPTY_TREE, GitError
-from forgeguard_app.git.range import resolve
+from forgeguard_app.git.folder import commit_folder, list_files
+from forgeguard_app.git.range import has_path
 from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.local_range import choose_range, open_repository
+from forgeguard_app.judging.local_range import LocalRange, choose_range, staged_range, whole_tree
 from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.source import LocalSource
+
+TAKES_FILES = True  # what stands after `--` arrives in arguments.files
+EPILOG = """\
+exit status:
+  0  PASS, or WARN
+  1  FAIL; with --strict, WARN too
+  2  ERROR: the configuration is broken, the arguments are wrong, or the repository cannot be read
+
+With --staged, --strict is the default: a hook that lets a secret pass is useless. The base of --staged is the last
+commit, also for `git commit --amend`; with `--base HEAD~1` everything that the amended commit adds is audited.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.usage = "forgeguard audit [options] [PATH] [-- FILE…]"
     parser.add_argument(
-        "path", nargs="?", default=".", type=Path, help="a folder inside the repository (default: here)"
+        "path",
+        metavar="PATH",
+        nargs="*",
+        help="the repository, or a folder or file of one, which alone is reported then (default: the repository here)",
     )
-    parser.add_argument("--base", metavar="REV", help="judge what changed since this revision's merge base with head")
-    parser.add_argument("--head", metavar="REV", help="the revision to judge (default: HEAD)")
+    parser.add_argument("--base", metavar="REV", help="audit what changed since this revision's merge base with head")
+    parser.add_argument("--head", metavar="REV", help="the revision to audit (default: HEAD)")
     parser.add_argument(
-        "--format", choices=sorted(FORMATS), default="text", help="how to print the report (default: text)"
+        "--format", choices=sorted(FORMATS), default="text", help="how to write the report (default: text)"
     )
-    parser.add_argument("--all", action="store_true", help="judge the whole tree; every finding counts as new")
-    parser.add_argument("--staged", action="store_true", help="judge what is staged for the next commit")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
     parser.add_argument(
-        "--explain", metavar="RULE", help="say what a check or a rule finds and how to mend it, then end"
+        "--all", action="store_true", help="audit the whole tree of head, or a folder without git; all findings are new"
     )
+    parser.add_argument("--staged", action="store_true", help="audit what git would commit now, as a pre-commit hook")
+    parser.add_argument(
+        "--strict",
+        action=argparse.BooleanOptionalAction,
+        help="exit with 1 for warnings too (default: with --staged alone)",
+    )
+    parser.add_argument(
+        "--check",
+        metavar="CODE",
+        action="append",
+        type=_check_code,
+        help=f"run this check alone: {', '.join(CheckCode)}; may be repeated",
+    )
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write the report to this file")
+    parser.add_argument("--quiet", action="store_true", help="print the findings that count and the last line, no more")
+    parser.add_argument(
+        "--explain", metavar="RULE", help="say what a check or a rule finds and how to fix it, and audit nothing"
+    )
+
+
+def _check_code(text: str) -> CheckCode:
+    try:
+        return CheckCode(text.upper())
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"there is no check {text!r}; there are {', '.join(CheckCode)}") from None
 
 
 def run(arguments: argparse.Namespace) -> int:
     """0 PASS or WARN (with --strict WARN is 1), 1 FAIL, 2 ERROR or bad usage."""
     if arguments.explain:
         return _explain(arguments.explain)
-    if arguments.all and (arguments.base or arguments.staged):
-        raise UserError("--all judges one whole tree: it goes with neither --base nor --staged")
-    if arguments.staged and arguments.head:
-        raise UserError("--staged judges the index: it does not go with --head")
+    _refuse_combinations(arguments)
+    if arguments.output:
+        check_output(arguments.output)
     try:
-        report = asyncio.run(_audit(arguments))
+        outcome = asyncio.run(_audit(arguments))
     except GitError as error:
         raise UserError(f"git could not read the repository: {error.stderr[:500]}") from error
     except Temporary as error:
         raise UserError(str(error)) from error
-    print(FORMATS[arguments.format](report))
-    return exit_status(report, strict=arguments.strict)
+    text = FORMATS[arguments.format](outcome)
+    if arguments.output is None:
+        print_text(text)
+        return outcome.exit_status
+    write_file(arguments.output, text)
+    if not arguments.quiet:
+        print(f"Wrote {arguments.output}. {outcome.last_line()}", file=sys.stderr)
+    return outcome.exit_status
 
 
-def exit_status(report: Report, *, strict: bool) -> int:
-    """What the report means to a script."""
-    if report.overall_result is Result.ERROR:
-        return 2
-    if report.overall_result is Result.FAIL:
-        return 1
-    return int(strict and any(check.result is Result.WARN for check in report.checks))
+def _refuse_combinations(arguments: argparse.Namespace) -> None:
+    if arguments.all and (arguments.base is not None or arguments.staged):
+        raise UserError("--all audits one whole tree: it goes with neither --base nor --staged")
+    if arguments.staged and arguments.head is not None:
+        raise UserError("--staged audits what git would commit now: it does not go with --head")
+    for option in ("base", "head"):
+        if getattr(arguments, option) == "":
+            raise UserError(f"--{option} is empty; name a revision, such as main or HEAD~1")
 
 
 def _explain(rule: str) -> int:
@@ -69,24 +122,94 @@ def _explain(rule: str) -> int:
     if said is None:
         hint = f"; did you mean {', '.join(similar(rule))}?" if similar(rule) else ""
         raise UserError(f"there is no rule {rule!r}{hint}")
-    print(said)
+    print_text(said)
     return 0
 
 
-async def _audit(arguments: argparse.Namespace) -> Report:
-    repository = await open_repository(arguments.path)
-    source = LocalSource(repository)
-    if arguments.all:
-        head = await resolve(repository, arguments.head or "HEAD")
-        if head is None:
-            raise UserError(
-                f"there is no commit {arguments.head!r} here" if arguments.head else "the repository has no commit yet"
-            )
-        return await Judge().judge(source, Request(head, EMPTY_TREE, everything=True))
-    chosen = await choose_range(repository, arguments.base, arguments.head, staged=arguments.staged)
-    if chosen.note and arguments.format == "text":
-        print(
-            f"Judging what changed {chosen.note}." if chosen.note.startswith("since") else f"Judging {chosen.note}.",
-            file=sys.stderr,
+async def _audit(arguments: argparse.Namespace) -> Outcome:
+    target = find_target(arguments.path, arguments.files)
+    asked = _Asked(arguments, target.scope, frozenset(arguments.check or CheckCode))
+    if target.location is None:
+        return await _audit_folder(asked, target.folder)
+    async with open_checkout(target.location) as checkout:
+        chosen = await _choose(asked, checkout)
+        await _refuse_unknown(checkout, chosen, target)
+        request = replace(
+            asked.request(chosen.head, chosen.base),
+            staged=arguments.staged,
+            merged=chosen.merged,
+            remarks=(*chosen.notes, *await _uncommitted(asked, checkout)),
         )
-    return await Judge().judge(source, Request(chosen.head, chosen.base))
+        report = await Judge().judge(LocalSource(checkout.view), request)
+        return asked.outcome(report, chosen.heading, await checkout.remote_uri())
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the person asked for."""
+
+    arguments: argparse.Namespace
+    scope: Scope
+    checks: frozenset[CheckCode]
+
+    def request(self, head: str, base: str) -> Request:
+        """Return what to evaluate."""
+        return Request(head, base, everything=self.arguments.all, scope=self.scope, checks=self.checks)
+
+    def outcome(self, report: Report, heading: str, repository_uri: str | None = None) -> Outcome:
+        """Return the report with what the person wants of it."""
+        strict, staged = self.arguments.strict, self.arguments.staged
+        return Outcome(
+            report, staged if strict is None else strict, staged, self.arguments.quiet, heading, repository_uri
+        )
+
+
+async def _choose(asked: _Asked, checkout: Checkout) -> LocalRange:
+    arguments = asked.arguments
+    if arguments.staged and checkout.location.work_tree is None and "GIT_INDEX_FILE" not in os.environ:
+        raise UserError(f"{checkout.location.git_folder} is a bare repository: it has no index, so nothing is staged")
+    if arguments.staged:
+        return await staged_range(checkout, arguments.base, os.environ)
+    if not arguments.all:
+        return await choose_range(checkout, arguments.base, arguments.head)
+    return await whole_tree(checkout, arguments.head)
+
+
+async def _refuse_unknown(checkout: Checkout, chosen: LocalRange, target: Target) -> None:
+    """A path that exists nowhere is a mistake of typing, not an empty report."""
+    for path in target.missing:
+        (inside,) = target.scope.paths
+        if not any([await has_path(checkout.view, commit, inside) for commit in (chosen.head, chosen.base)]):
+            raise UserError(f"{path} does not exist")
+
+
+async def _uncommitted(asked: _Asked, checkout: Checkout) -> tuple[str, ...]:
+    """Say that there are changes which no commit holds and this audit did not read."""
+    if asked.arguments.staged or asked.arguments.head is not None or checkout.location.work_tree is None:
+        return ()
+    try:
+        paths = [path for path in await checkout.list_uncommitted() if path.rstrip("/") in asked.scope]
+    except GitError:
+        return ("Whether there are uncommitted changes could not be found out; they were not read.",)
+    if not paths:
+        return ()
+    shown = ", ".join(f"`{path}`" for path in paths[:3]) + (", …" if len(paths) > 3 else "")
+    return (
+        f"Uncommitted changes were not read ({len(paths)}: {shown}); `forgeguard audit --staged` reads what is staged.",
+    )
+
+
+async def _audit_folder(asked: _Asked, folder: Path) -> Outcome:
+    if not asked.arguments.all:
+        raise UserError(
+            f"{folder} is not in a git repository: `forgeguard audit --all` audits a folder without git,"
+            " and `git init` with a first commit makes it a repository"
+        )
+    if asked.arguments.head is not None:
+        raise UserError(f"{folder} is not in a git repository: --head means nothing here")
+    async with open_view() as view:
+        names = list_files(folder) if asked.scope == EVERYWHERE else sorted(asked.scope.paths)
+        head, left_out = await commit_folder(view, folder, names)
+        request = replace(asked.request(head, EMPTY_TREE), staged=True, incomplete=left_out)
+        report = await Judge().judge(LocalSource(view), request)
+    return asked.outcome(report, f"the folder {folder}, which is no git repository")

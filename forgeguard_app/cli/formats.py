@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from forgeguard_app import __version__
-from forgeguard_app.audit.model import CheckReport, Finding, Level, Report, Result
-from forgeguard_app.audit.report import clean, detail, problem_findings, report_json
+from forgeguard_app.audit.model import CheckReport, Finding, Level, Result
+from forgeguard_app.audit.plain_text import escaped
+from forgeguard_app.audit.report import detail, problem_findings, report_json
+from forgeguard_app.cli.accept import how_to_accept
+from forgeguard_app.cli.outcome import Outcome
+from forgeguard_app.cli.sarif import sarif_log
 
 _MARKS = {Result.PASS: "✓", Result.WARN: "!", Result.FAIL: "✗", Result.ERROR: "✗"}
-_SARIF_LEVELS = {Level.FAILURE: "error", Level.WARNING: "warning", Level.NOTICE: "note"}
 _COMMANDS = {Level.FAILURE: "error", Level.WARNING: "warning", Level.NOTICE: "notice"}
+# In JSON text a line break is layout; what else acts on a terminal stands inside a string, where it can be escaped.
+_ACTING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def _shown(check: CheckReport) -> Iterable[Finding]:
@@ -20,83 +25,85 @@ def _shown(check: CheckReport) -> Iterable[Finding]:
     yield from check.counted
 
 
-def text(report: Report) -> str:
+def text(outcome: Outcome) -> str:
     """For people at a terminal."""
+    report = outcome.report
+    shared = _shared_notes(outcome)
     lines: list[str] = []
+    if not outcome.quiet:
+        lines += [f"Audited: {escaped(outcome.heading)}."] if outcome.heading else []
+        lines += [f"Note: {escaped(note)}" for note in shared]
     for check in report.checks:
-        lines.append(f"{_MARKS[check.result]} {check.code} {check.name}: {check.result} — {clean(check.title)}")
-        lines.extend(f"    Not read: {clean(reason)}" for reason in check.incomplete)
-        lines.extend(f"    {clean(note)}" for note in check.notes)
-        for finding in _shown(check):
-            place = f"{clean(finding.path)}:{finding.line}:{finding.column}"
-            lines.append(f"  {place}: {finding.level} [{clean(finding.rule)}] {clean(finding.message)}")
-    base = (report.base or "nothing")[:10]
-    head = (report.head or "the index")[:10]
-    lines.append(f"{report.overall_result}: {report.files_checked} file(s), {base}..{head}")
-    return "\n".join(lines)
+        if not outcome.quiet:
+            lines.append(f"{_MARKS[check.result]} {check.code} {check.name}: {check.result} — {escaped(check.title)}")
+            lines += [f"    Not read: {escaped(reason)}" for reason in check.incomplete]
+            lines += [f"    {escaped(note)}" for note in check.notes if note not in shared]
+        lines += _findings(check, quiet=outcome.quiet)
+    return "\n".join([*lines, outcome.last_line()])
 
 
-def as_json(report: Report) -> str:
+def _shared_notes(outcome: Outcome) -> list[str]:
+    """Return the notes that all checks have, to be said once."""
+    checks = outcome.report.checks
+    if len(checks) < 2:
+        return []
+    return [note for note in dict.fromkeys(checks[0].notes) if all(note in check.notes for check in checks)]
+
+
+def _findings(check: CheckReport, *, quiet: bool) -> list[str]:
+    """Return one line a finding; with the first of each rule, how to accept it."""
+    lines: list[str] = []
+    told: set[str] = set()
+    for finding in _shown(check):
+        place = f"{escaped(finding.path)}:{finding.line}:{finding.column}"
+        lines.append(f"  {place}: {finding.level} [{escaped(finding.rule)}] {escaped(finding.message)}")
+        if not quiet and finding.rule not in told and (hint := how_to_accept(check.code, finding)):
+            lines.append(f"      {escaped(hint)}")
+        told.add(finding.rule)
+    return lines
+
+
+def as_json(outcome: Outcome) -> str:
     """For scripts."""
-    return json.dumps(report_json(report), ensure_ascii=False, indent=2)
+    return _json(report_json(outcome.report, strict=outcome.strict))
 
 
-def sarif(report: Report) -> str:
+def sarif(outcome: Outcome) -> str:
     """SARIF 2.1.0, as code scanning reads it."""
-    rules: dict[str, dict[str, Any]] = {}
-    results: list[dict[str, Any]] = []
-    for check in report.checks:
-        for finding in (*problem_findings(check), *check.findings):
-            name = f"{check.code}/{clean(finding.rule)}"
-            rules.setdefault(name, {"id": name, "shortDescription": {"text": f"{check.name}: {clean(finding.rule)}"}})
-            region = {
-                "startLine": finding.line,
-                "startColumn": finding.column,
-                "endLine": max(finding.end_line, finding.line),
-            }
-            results.append(
-                {
-                    "ruleId": name,
-                    "level": _SARIF_LEVELS[finding.level],
-                    "message": {"text": clean(finding.message)},
-                    "locations": [
-                        {"physicalLocation": {"artifactLocation": {"uri": _uri(finding.path)}, "region": region}}
-                    ],
-                    "partialFingerprints": {"forgeguard/v1": finding.fingerprint},
-                    "baselineState": "new" if finding.new else "unchanged",
-                }
-            )
-    driver = {"name": "ForgeGuard", "version": __version__, "rules": list(rules.values())}
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-    schema = "https://json.schemastore.org/sarif-2.1.0.json"
-    return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, ensure_ascii=False, indent=2)
+    return _json(sarif_log(outcome))
 
 
-def _uri(path: str) -> str:
-    safe = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
-    raw = path.encode("utf-8", "surrogateescape")
-    return "".join(chr(byte) if byte in safe else f"%{byte:02X}" for byte in raw)
+def _json(value: Any) -> str:
+    printed = json.dumps(value, ensure_ascii=False, indent=2).encode("utf-8", "replace").decode()
+    return _ACTING.sub(lambda match: f"\\u{ord(match.group()):04x}", printed)
 
 
-def github(report: Report) -> str:
+def github(outcome: Outcome) -> str:
     """Workflow commands, which GitHub Actions turns into annotations."""
     lines: list[str] = []
-    for check in report.checks:
+    for check in outcome.report.checks:
         for finding in _shown(check):
-            place = f"file={_property(clean(finding.path))},line={finding.line},endLine={max(finding.end_line, finding.line)}"
-            title = _property(f"{check.code} {clean(finding.rule)}")
-            lines.append(f"::{_COMMANDS[finding.level]} {place},title={title}::{_data(clean(finding.message))}")
-        lines.append(_data(f"{check.code} {check.name}: {check.result} — {detail(check)}"))
-    return "\n".join(lines)
+            end = max(finding.end_line, finding.line)
+            place = f"file={_property(finding.path)},line={finding.line},endLine={end}"
+            title = _property(f"{check.code} {finding.rule}")
+            lines.append(f"::{_COMMANDS[finding.level]} {place},title={title}::{_data(finding.message)}")
+        if not outcome.quiet:
+            lines.append(_line(f"{check.code} {check.name}: {check.result} — {detail(check)}"))
+            lines += [_line(f"{check.code} not read: {reason}") for reason in check.incomplete]
+    return "\n".join([*lines, _line(outcome.last_line())])
+
+
+def _line(value: str) -> str:
+    """A line that is no command."""
+    return escaped(value).lstrip(":")
 
 
 def _data(value: str) -> str:
-    value = value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return value.removeprefix("::") if value.startswith("::") else value
+    return escaped(value).replace("%", "%25")
 
 
 def _property(value: str) -> str:
     return _data(value).replace(":", "%3A").replace(",", "%2C")
 
 
-FORMATS: dict[str, Callable[[Report], str]] = {"text": text, "json": as_json, "sarif": sarif, "github": github}
+FORMATS: dict[str, Callable[[Outcome], str]] = {"text": text, "json": as_json, "sarif": sarif, "github": github}

@@ -8,43 +8,48 @@ import os
 from pathlib import Path
 
 from forgeguard_app.audit.model import Result
+from forgeguard_app.cli.targets import find_target
 from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.git.checkout import open_checkout
 from forgeguard_app.git.command import GitError
+from forgeguard_app.git.folder import commit_folder, list_work_tree
+from forgeguard_app.git.locate import Location
 from forgeguard_app.git.range import resolve
 from forgeguard_app.judging.first_rules import FirstRules, propose_first
 from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.local_range import open_repository
 from forgeguard_app.judging.source import LocalSource
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
-    parser.add_argument("path", nargs="?", default=".", type=Path, help="the root of the repository (default: here)")
+    parser.add_argument("path", metavar="PATH", nargs="?", help="a folder of the repository (default: here)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """0 once the files are written, or are there already."""
+    target = find_target([arguments.path] if arguments.path is not None else [], [])
+    if target.location is None:
+        raise UserError(f"{target.folder} is not in a git repository: run `git init` there first")
+    if target.location.work_tree is None:
+        raise UserError(f"{target.folder} is a bare repository: run `forgeguard init` in a clone of it")
+    root = target.location.work_tree
     try:
-        first = asyncio.run(_propose(arguments.path))
+        first = asyncio.run(_propose(target.location, root))
     except GitError as error:
         raise UserError(f"git could not read the repository: {error.stderr[:500]}") from error
     except Temporary as error:
         raise UserError(str(error)) from error
-    _write(_root(arguments.path), first)
+    _write(root, first)
     return 0
 
 
-async def _propose(path: Path) -> FirstRules:
-    repository = await open_repository(path)
-    head = await resolve(repository, "HEAD")
-    if head is None:
-        raise UserError("the repository has no commit yet: commit first, the rules are drawn from what is committed")
-    return await propose_first(Judge(), LocalSource(repository), head)
-
-
-def _root(path: Path) -> Path:
-    folder = (path if path.is_dir() else path.parent).resolve()
-    return next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
+async def _propose(location: Location, root: Path) -> FirstRules:
+    async with open_checkout(location) as checkout:
+        head = await resolve(checkout.repository, "HEAD")
+        if head is None:
+            # Before the first commit, the rules are drawn from the files that git would add.
+            head, _ = await commit_folder(checkout.view, root, await list_work_tree(checkout))
+        return await propose_first(Judge(), LocalSource(checkout.view), head)
 
 
 def _write(root: Path, first: FirstRules) -> None:

@@ -30,12 +30,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"forgeguard {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     arguments = sys.argv[1:] if argv is None else argv
+    files: list[str] = []
     for verb, does in VERBS.items():
         sub = verbs.add_parser(verb, help=does, description=f"{does[0].upper()}{does[1:]}.")
         # A verb is imported when it is meant: `audit` need not load the server.
         if verb in arguments[:1]:
-            importlib.import_module(f"forgeguard_app.cli.{verb}").add_arguments(sub)
+            module = importlib.import_module(f"forgeguard_app.cli.{verb}")
+            module.add_arguments(sub)
+            if getattr(module, "TAKES_FILES", False) and "--" in arguments:
+                at = arguments.index("--")
+                arguments, files = arguments[:at], arguments[at + 1 :]
     parsed = parser.parse_args(arguments)
+    parsed.files = files
     try:
         status: int = importlib.import_module(f"forgeguard_app.cli.{parsed.verb}").run(parsed)
     except UserError as error:

@@ -38,18 +38,6 @@ async def read_tree(repository: Repository, commit: str) -> dict[str, str]:
     return files
 
 
-async def read_index(repository: Repository) -> dict[str, str]:
-    """The regular files of the index: path → blob id."""
-    out = await repository.run("ls-files", "-s", "-z", max_bytes=MAX_TREE_BYTES)
-    files: dict[str, str] = {}
-    for entry in out.split(b"\0"):
-        head, _, path = entry.partition(b"\t")
-        fields = head.decode("ascii", "replace").split()
-        if len(fields) == 3 and fields[0] in _REGULAR and fields[2] == "0":
-            files[path_text(path)] = fields[1]
-    return files
-
-
 async def measure_blobs(repository: Repository, wanted: Iterable[str]) -> dict[str, int]:
     """Return the sizes in bytes of the blobs that are there."""
     names = list(dict.fromkeys(wanted))

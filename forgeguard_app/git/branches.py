@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from forgeguard_app.errors import Temporary, UserError
@@ -37,7 +37,7 @@ async def commit_files(repository: Repository, parent: str, files: Mapping[str, 
             lines.append(f"100644 {blob}\t{path}\0")
         await repository.run("update-index", "-z", "--index-info", stdin="".join(lines).encode(), environment=index)
         tree = (await repository.run("write-tree", "--missing-ok", environment=index)).decode().strip()
-    return await _commit(repository, tree, parent, message)
+    return await commit_tree(repository, tree, [parent], message)
 
 
 async def commit_work_tree(repository: Repository, parent: str, folder: Path, message: str) -> str | None:
@@ -63,7 +63,7 @@ async def commit_work_tree(repository: Repository, parent: str, folder: Path, me
         await repository.run(*work, "add", "--all", "--", ".", environment=index, timeout_s=ADD_TIMEOUT_S)
         tree = (await repository.run("write-tree", environment=index)).decode().strip()
     before = (await repository.run("rev-parse", f"{parent}^{{tree}}")).decode().strip()
-    return None if tree == before else await _commit(repository, tree, parent, message)
+    return None if tree == before else await commit_tree(repository, tree, [parent], message)
 
 
 async def check_out(repository: Repository, commit: str, folder: Path) -> None:
@@ -75,10 +75,10 @@ async def check_out(repository: Repository, commit: str, folder: Path) -> None:
         await repository.run(*work, "checkout-index", "--all", "--force", environment=index, timeout_s=ADD_TIMEOUT_S)
 
 
-async def _commit(repository: Repository, tree: str, parent: str, message: str) -> str:
-    out = await repository.run(
-        "commit-tree", tree, "-p", parent, "-F", "-", stdin=message.encode(), environment=_IDENTITY
-    )
+async def commit_tree(repository: Repository, tree: str, parents: Iterable[str], message: str) -> str:
+    """Return a commit of the tree with these parents."""
+    named = [part for parent in parents for part in ("-p", parent)]
+    out = await repository.run("commit-tree", tree, *named, "-F", "-", stdin=message.encode(), environment=_IDENTITY)
     return out.decode().strip()
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from forgeguard_app.errors import UserError
 from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program, started
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -105,6 +106,8 @@ class Repository:
         command, env = self._command(arguments), self._environment(environment)
         try:
             done = await run_program(command, env=env, stdin=stdin, timeout_s=timeout_s, max_bytes=max_bytes)
+        except FileNotFoundError as error:
+            raise UserError("the git program was not found on PATH: install git 2.39 or later") from error
         except ProgramTimeout as error:
             raise GitTimeout(arguments, -1, str(error)) from None
         except OutputTooLarge as error:
@@ -159,6 +162,8 @@ def scrubbed() -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_ATTR_NOSYSTEM": "1",
+        # Without it git takes the current folder for the work tree, and reads its .gitattributes.
+        "GIT_IMPLICIT_WORK_TREE": "0",
         "GIT_ATTR_SOURCE": EMPTY_TREE,
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_NO_LAZY_FETCH": "1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from forgeguard_app.git.blobs import path_text
@@ -78,12 +78,35 @@ async def first_parent(repository: Repository, commit: str) -> str | None:
     return await resolve(repository, f"{commit}^1")
 
 
-async def list_changes(repository: Repository, base: str, head: str | None) -> list[PathChange]:
-    """The files that differ, renames followed; with `head` None between base and the index."""
-    arguments: Sequence[str] = ("diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", base, head) if head else (
-        "diff-index", "--cached", "-z", "-M", "--raw", "--no-abbrev", base
-    )  # fmt: skip
-    out = await repository.run(*arguments)
+async def has_path(repository: Repository, commit: str, path: str) -> bool:
+    """Whether the commit has a file or folder of this path."""
+    try:
+        out = await repository.run("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path)
+    except GitError:
+        return False
+    return bool(out)
+
+
+async def _tree_of(repository: Repository, base: str) -> str:
+    """Return the base as git takes it: the empty tree has another id in a sha256 repository."""
+    if base != EMPTY_TREE:
+        return base
+    return (await repository.run("hash-object", "-t", "tree", "--stdin", stdin=b"")).decode("ascii").strip()
+
+
+async def has_commit_of(repository: Repository, commits: Collection[str], base: str, head: str) -> bool:
+    """Whether one of the commits lies between base and head."""
+    async with repository.stream("rev-list", head, *_without(base), timeout_s=LIST_TIMEOUT_S) as chunks:
+        async for line in lines_of(chunks):
+            if line.decode("ascii", "replace") in commits:
+                return True
+    return False
+
+
+async def list_changes(repository: Repository, base: str, head: str) -> list[PathChange]:
+    """The files that differ, renames followed."""
+    tree = await _tree_of(repository, base)
+    out = await repository.run("diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", tree, head)
     fields = out.split(b"\0")
     changes: list[PathChange] = []
     at = 0
@@ -104,7 +127,8 @@ async def list_changes(repository: Repository, base: str, head: str | None) -> l
 async def touched_blobs(repository: Repository, base: str, head: str) -> set[str]:
     """The blobs on either side of every change that the commits between base and head made, the whole change's too."""
     history = ("log", "-m", "--root", "--raw", "--no-renames", "--no-abbrev", "--format=", head, *_without(base))
-    whole = ("diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", base, head)
+    tree = await _tree_of(repository, base)
+    whole = ("diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", tree, head)
     found: set[str] = set()
     for arguments in (history, whole):
         async with repository.stream(*arguments, timeout_s=LIST_TIMEOUT_S) as chunks:
@@ -132,19 +156,18 @@ async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield rest
 
 
-async def read_added(repository: Repository, base: str, head: str | None, take: Take, timeout_s: float) -> None:
+async def read_added(
+    repository: Repository, base: str, head: str, take: Take, timeout_s: float, merged: Sequence[str] = ()
+) -> None:
     """Give the patch of everything that the commits of base..head add to `take`, piece by piece, in a thread.
 
-    Of a merge that are the lines of no parent; with `head` None it is what the index adds to base.
+    Of a merge that are the lines of no parent. What `merged` and the commits before it have is left out.
     """
-    if head is None:
-        arguments: Sequence[str] = ("diff-index", "--cached", *_PATCH, base)
-    else:
-        arguments = ("log", "--format=%x00%H", "--cc", "--root", *_PATCH, head, *_without(base))
+    arguments = ("log", "--format=%x00%H", "--cc", "--root", *_PATCH, head, *_without(base, *merged))
     async with repository.stream(*arguments, timeout_s=timeout_s) as chunks:
         async for chunk in chunks:
             await asyncio.to_thread(take, chunk)
 
 
-def _without(base: str) -> tuple[str, ...]:
-    return () if base == EMPTY_TREE else (f"^{base}",)
+def _without(*commits: str) -> tuple[str, ...]:
+    return tuple(f"^{commit}" for commit in commits if commit != EMPTY_TREE)

@@ -27,7 +27,7 @@ from forgeguard_app.audit.model import CheckCode, Gate
 from forgeguard_app.audit.patterns import any_glob
 from forgeguard_app.audit.requirements.declared import included_paths
 from forgeguard_app.audit.requirements.python import read_manifest
-from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_blobs, read_index, read_tree, stream_blobs
+from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_blobs, read_tree, stream_blobs
 from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjects
 from forgeguard_app.git.range import PathChange, list_changes
 from forgeguard_app.judging.deadline import Deadline
@@ -55,29 +55,33 @@ class Gathering:
         """Everything, brought and read."""
         request, repository = self.request, self.source.repository
         head_files, changes = await asyncio.gather(
-            read_tree(repository, request.head) if request.head else read_index(repository), self._changes()
+            read_tree(repository, request.head), self._changes(request.base)
         )
         before = _before(head_files, changes, request.everything)
         head_files = {**head_files, **self._laid_over()}
         head, base = Tree(head_files), Tree(before)
         judging = await self._configure(head, base)
-        ranged = await self._facts(head, base, changes, judging)
+        others = [await self._other(head_files, commit) for commit in request.merged]
+        ranged = await self._facts(head, (base, *(tree for tree, _ in others)), changes, judging)
         standing = await self._standing(head, changes, judging)
         added = standing if request.everything else ranged
         change = Change(
-            head_sha=request.head,
+            head_sha=None if request.staged else request.head,
             base_sha=None if request.everything or request.base == EMPTY_TREE else request.base,
             head=head,
             base=base,
             changed={c.path for c in changes} | {c.old_path for c in changes if c.old_path and not c.blob},
-            renames={c.path: c.old_path for c in changes if c.old_path and c.blob and c.old_path != c.path},
+            renames=_renames(changes),
             touched=ranged.touched,
             added=tuple(added.secrets),
             standing=() if request.everything else tuple(standing.secrets),
             everything=request.everything,
-            remarks=self._remarks(changes),
+            remarks=self._remarks(changes, head),
             incomplete=self._incomplete(head, judging, (*ranged.incomplete, *standing.incomplete)),
             allowed=request.allowed,
+            others=tuple(others),
+            scope=request.scope,
+            checks=request.checks,
         )
         return change, Facts(self.cache.python, self.cache.matches, self.texts, tick=self.deadline.check), judging
 
@@ -91,10 +95,15 @@ class Gathering:
         self.texts.update((names[path], data) for path, data in self.request.overlay.items())
         return names
 
-    async def _changes(self) -> list[PathChange]:
+    async def _other(self, head_files: Mapping[str, str], commit: str) -> tuple[Tree, Mapping[str, str]]:
+        """Return the files of another parent of head, and what head renamed since."""
+        changes = await self._changes(commit)
+        return Tree(_before(head_files, changes, everything=False)), _renames(changes)
+
+    async def _changes(self, base: str) -> list[PathChange]:
         if self.request.everything:
             return []
-        repository, base, head = self.source.repository, self.request.base, self.request.head
+        repository, head = self.source.repository, self.request.head
         try:
             return await list_changes(repository, base, head)
         except GitLacksObjects:  # to tell a rename from a new file, git reads contents
@@ -145,21 +154,23 @@ class Gathering:
         with self.deadline.paused():
             await self.source.ensure(blobs)
 
-    async def _facts(self, head: Tree, base: Tree, changes: list[PathChange], judging: Judging) -> Search:
+    async def _facts(
+        self, head: Tree, parents: tuple[Tree, ...], changes: list[PathChange], judging: Judging
+    ) -> Search:
         """Bring and read all that is not known yet, and search the added lines beside it."""
-        policy = judging.policy
+        policy, trees = judging.policy, (head, *parents)
         wanted = {
             blob: what
-            for blob, what in _wanted(self.cache, (head, base), judging).items()
+            for blob, what in _wanted(self.cache, trees, judging).items()
             if not blob.startswith(_OVERLAY)
         }
-        manifests = {path for tree in (head, base) for path in manifest_paths(tree, policy[CheckCode.A9])}
+        manifests = {path for tree in trees for path in manifest_paths(tree, policy[CheckCode.A9])}
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
-        texts = {tree.blobs[path] for tree in (head, base) for path in manifests if path in tree.blobs}
+        texts = {tree.blobs[path] for tree in trees for path in manifests if path in tree.blobs}
         await self._bring({*wanted, *changed, *texts} - self.texts.keys())
         with self.deadline.paused():
             await self.source.ensure_range()
-        ranged, _ = await asyncio.gather(self._lines(judging), self._read_manifests(head, base, manifests))
+        ranged, _ = await asyncio.gather(self._lines(judging), self._read_manifests(trees, manifests))
         await self._learn(wanted)
         return ranged
 
@@ -184,22 +195,28 @@ class Gathering:
             await stream_blobs(repository, fitting, take, self.deadline.left_s + 1)
 
     def _search(self, judging: Judging) -> SecretSearch:
-        policy = judging.policy[CheckCode.W1]
+        request, policy = self.request, judging.policy[CheckCode.W1]
         wanted = policy.enabled and not judging.problems.get(CheckCode.W1)
-        return SecretSearch(self.source, self.deadline, judging.exceptions, policy.ignore, wanted)
+        wanted = wanted and CheckCode.W1 in request.checks
+        ignore = policy.ignore
+        return SecretSearch(
+            self.source, self.deadline, judging.exceptions, ignore, wanted, request.scope, request.staged
+        )
 
     async def _lines(self, judging: Judging) -> Search:
         request = self.request
-        return Search() if request.everything else await self._search(judging).in_range(request.base, request.head)
+        if request.everything:
+            return Search()
+        return await self._search(judging).in_range(request.base, request.head, request.merged)
 
-    async def _read_manifests(self, head: Tree, base: Tree, paths: set[str]) -> None:
+    async def _read_manifests(self, trees: tuple[Tree, ...], paths: set[str]) -> None:
         """Manifests, and what they include, round by round."""
         pending = set(paths)
         for _ in range(MAX_INCLUDE_ROUNDS):
-            for tree in (head, base):
+            for tree in trees:
                 await self._read_texts(tree, pending)
             found: set[str] = set()
-            for tree in (head, base):
+            for tree in trees:
                 for path in pending & tree.blobs.keys():
                     data = self.texts.get(tree.blobs[path])
                     if data is not None:
@@ -221,15 +238,20 @@ class Gathering:
         await self._bring(set(files.values()))
         return await search.in_files(files)
 
-    def _remarks(self, changes: list[PathChange]) -> Mapping[CheckCode, tuple[str, ...]]:
-        quiet = self.request.everything or self.request.whole_secrets
-        if quiet or changes or self.request.head is None:
-            return {}
-        return dict.fromkeys(CheckCode, ("The range is empty: head and base hold the same files.",))
+    def _remarks(self, changes: list[PathChange], head: Tree) -> Mapping[CheckCode, tuple[str, ...]]:
+        remarks: list[str] = []
+        if not (self.request.everything or self.request.whole_secrets or changes):
+            staged = "Nothing is staged that differs from the base."
+            remarks.append(staged if self.request.staged else "The range is empty: head and base hold the same files.")
+        gone = {change.old_path for change in changes if change.old_path}
+        unmatched = self.request.scope.unmatched((*head.blobs, *gone))
+        if unmatched:
+            remarks.append(f"Not part of what was read, so nothing is reported on it: {named(unmatched)}.")
+        return dict.fromkeys(CheckCode, tuple(remarks))
 
     def _incomplete(self, head: Tree, judging: Judging, secrets: Iterable[str]) -> Mapping[CheckCode, tuple[str, ...]]:
         """Return what a bound kept each check from reading, of the files that it would have read."""
-        large = [path for path, blob in head.blobs.items() if blob in self.too_large] if self.too_large else []
+        large = [path for path, blob in head.blobs.items() if blob in self.too_large and path in self.request.scope]
         maps = [_layer_map(self.cache, file, judging) for file in judging.boundaries] if large else []
         python, ignored = set(head.python_paths), any_glob(judging.policy[CheckCode.A9].ignore)
         manifests = set(manifest_paths(head, judging.policy[CheckCode.A9])) if large else set()
@@ -240,7 +262,8 @@ class Gathering:
         incomplete = {
             code: (f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}.",) for code, paths in read.items() if paths
         }
-        return {**incomplete, CheckCode.W1: tuple(dict.fromkeys(secrets))}
+        incomplete[CheckCode.W1] = tuple(dict.fromkeys(secrets))
+        return {code: (*self.request.incomplete, *incomplete.get(code, ())) for code in CheckCode}
 
 
 def _before(head: Mapping[str, str], changes: Iterable[PathChange], everything: bool) -> dict[str, str]:
@@ -254,6 +277,11 @@ def _before(head: Mapping[str, str], changes: Iterable[PathChange], everything: 
     # A changed file keeps its place, so that trees of the same files list them alike.
     files.update((change.old_path, change.old_blob) for change in changes if change.old_path)
     return files
+
+
+def _renames(changes: Iterable[PathChange]) -> dict[str, str]:
+    """Paths at head with the paths that they had."""
+    return {c.path: c.old_path for c in changes if c.old_path and c.blob and c.old_path != c.path}
 
 
 def _wanted(cache: FactsCache, trees: Iterable[Tree], judging: Judging) -> dict[str, tuple[bool, frozenset[str]]]:

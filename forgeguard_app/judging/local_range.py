@@ -1,82 +1,123 @@
-"""The range that the command line judges when the person names none, or only a part of it."""
+"""The range that the command line audits when the person names none, or only a part of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from forgeguard_app.errors import UserError
+from forgeguard_app.git.checkout import Checkout
 from forgeguard_app.git.command import EMPTY_TREE, GitError, Repository
-from forgeguard_app.git.range import first_parent, merge_base, resolve
+from forgeguard_app.git.range import first_parent, has_commit_of, is_sha, merge_base, resolve
 
 
 @dataclass(frozen=True, slots=True)
 class LocalRange:
-    """What to judge: `head` None is the index; `note` says how the base was found."""
+    """What to audit: `heading` says in words how the base was found, `notes` are said in every format.
+
+    `merged` are the other parents of a staged merge.
+    """
 
     base: str
-    head: str | None
-    note: str = ""
+    head: str
+    heading: str = ""
+    notes: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
 
 
-async def open_repository(path: Path) -> Repository:
-    """The git repository that the path lies in.
+async def staged_range(checkout: Checkout, base: str | None, variables: Mapping[str, str]) -> LocalRange:
+    """Return what git would commit now, against the last commit or the named base.
 
-    Raises:
-        UserError: there is none.
-    """
-    folder = path if path.is_dir() else path.parent
-    if not folder.exists():
-        raise UserError(f"{path} does not exist")
-    for candidate in (folder.resolve(), *folder.resolve().parents):
-        dot = candidate / ".git"
-        if dot.is_dir():
-            return Repository(dot)
-        if dot.is_file():
-            text = dot.read_text("utf-8", "replace").removeprefix("gitdir:").strip()
-            return Repository(_common(candidate / text))
-        if (candidate / "HEAD").is_file() and (candidate / "objects").is_dir():
-            return Repository(candidate)
-    raise UserError(f"{path} is not in a git repository; run `git init` and commit first")
-
-
-def _common(folder: Path) -> Path:
-    """A work tree's own git folder: its HEAD and index are there, git finds the shared rest by itself."""
-    return folder.resolve()
-
-
-async def choose_range(repository: Repository, base: str | None, head: str | None, *, staged: bool) -> LocalRange:
-    """The range, by the rules of the server as far as a clone knows them.
+    During a merge the other parents count too: what stands in one of them is not new.
 
     Raises:
-        UserError: a revision that does not exist, or a base that a shallow clone lacks, with the fetch that mends it.
+        UserError: the base does not exist, or the index has conflicts.
     """
-    if staged:
-        tip = await resolve(repository, base or "HEAD")
-        if base is not None and tip is None:
-            raise UserError(await _no_revision(repository, base))
-        return LocalRange(tip or EMPTY_TREE, None)
+    parent = await resolve(checkout.repository, base or "HEAD")
+    if base is not None and parent is None:
+        raise UserError(await _no_revision(checkout.repository, base))
+    merged = [commit for commit in await _merge_heads(checkout, variables) if commit != parent]
+    head = await checkout.commit_index([*([parent] if parent else []), *merged])
+    heading = "what is staged" + (f", against {base}" if base else "") + (", as a merge" if merged else "")
+    return LocalRange(parent or EMPTY_TREE, head, heading, merged=tuple(merged))
+
+
+async def _merge_heads(checkout: Checkout, variables: Mapping[str, str]) -> list[str]:
+    """The commits that are being merged: MERGE_HEAD, or git's variables while a pre-merge-commit hook runs."""
+    try:
+        named = (checkout.location.git_folder / "MERGE_HEAD").read_text("ascii").split()
+    except FileNotFoundError:
+        named = [name.removeprefix("GITHEAD_") for name in sorted(variables) if name.startswith("GITHEAD_")]
+    found = [await resolve(checkout.repository, name) for name in named if is_sha(name)]
+    return [commit for commit in dict.fromkeys(found) if commit is not None]
+
+
+async def choose_range(checkout: Checkout, base: str | None, head: str | None) -> LocalRange:
+    """Return the range, by the rules of the server as far as a clone knows them.
+
+    Raises:
+        UserError: a revision does not exist, or a shallow clone lacks what the range needs; says what to run.
+    """
+    repository = checkout.repository
     tip = await resolve(repository, head or "HEAD")
     if tip is None:
-        raise UserError(await _no_revision(repository, head) if head else "the repository has no commit yet")
-    if base is not None:
-        return await _explicit(repository, base, tip)
-    default = await _default_branch(repository)
-    if head is not None and (found := await _since_default(repository, default, tip)) is not None:
-        return found
-    branch = await _branch(repository) if head is None else None
-    if branch is not None and default is not None and branch != default.rpartition("/")[2]:
-        target = await resolve(repository, default)
-        if target is not None:
-            return await _explicit(repository, default, tip, note=f"since {default}")
-    upstream = await resolve(repository, "@{upstream}") if head is None else None
-    if upstream is not None:
-        return await _explicit(repository, "@{upstream}", tip, note="since its upstream")
+        raise UserError(await _no_head(repository, head))
+    chosen = await (_explicit(repository, base, tip) if base is not None else _default(repository, head, tip))
+    await _refuse_cut_history(checkout, chosen)
+    return chosen
+
+
+async def whole_tree(checkout: Checkout, head: str | None) -> LocalRange:
+    """Return the whole tree of head, against nothing.
+
+    Raises:
+        UserError: head does not exist.
+    """
+    tip = await resolve(checkout.repository, head or "HEAD")
+    if tip is None:
+        raise UserError(await _no_head(checkout.repository, head))
+    return LocalRange(EMPTY_TREE, tip, f"the whole tree of {head or 'HEAD'}")
+
+
+async def _default(repository: Repository, head: str | None, tip: str) -> LocalRange:
+    remote = await _remote(repository)
+    default = await _default_branch(repository, remote)
+    if head is not None:
+        found = await _since_default(repository, default, tip)
+        return found or await _since_parent(repository, tip, remote)
+    branch = await _branch(repository)
+    upstream = await resolve(repository, "@{upstream}")
+    on_default = default is None or branch is None or branch == default.removeprefix(f"{remote}/")
+    if default is not None and not on_default and await resolve(repository, default) is not None:
+        chosen = await _explicit(repository, default, tip, heading=f"what changed since {default}")
+    elif upstream is not None:
+        chosen = await _explicit(repository, "@{upstream}", tip, heading="what changed since the upstream branch")
+    else:
+        return await _since_parent(repository, tip, remote)
+    if chosen.base == tip and upstream == tip and await _is_shallow(repository):
+        raise UserError(_nothing_to_compare(remote, branch or "HEAD", await _has_parent(repository, tip)))
+    return chosen
+
+
+def _nothing_to_compare(remote: str, branch: str, has_parent: bool) -> str:
+    said = f"this clone is shallow and {branch} is what {remote}/{branch} holds already, so there is nothing to compare"
+    if not has_parent:
+        return f"{said}: run `forgeguard audit --all`"
+    fetch = f"git fetch --unshallow {remote} '+refs/heads/*:refs/remotes/{remote}/*'"
+    return (
+        f"{said}: run `{fetch}`, then `forgeguard audit --base HEAD~1` for the last commit, or `--base` with the branch that"
+        f" this one is to be merged into, such as `--base {remote}/main`"
+    )
+
+
+async def _since_parent(repository: Repository, tip: str, remote: str) -> LocalRange:
     parent = await first_parent(repository, tip)
     if parent is not None:
-        return LocalRange(parent, tip, "since its first parent")
+        return LocalRange(parent, tip, "what changed since the first parent")
     if await _is_shallow(repository) and await _has_parent(repository, tip):
-        raise UserError("this clone is shallow and lacks the parent of head: run `git fetch --deepen=1`")
+        raise UserError(
+            f"this clone is shallow and lacks the parent of head: run `git fetch --deepen=1 {remote}`, or pass `--base`"
+        )
     return LocalRange(EMPTY_TREE, tip, "the first commit, against nothing")
 
 
@@ -84,27 +125,56 @@ async def _since_default(repository: Repository, default: str | None, tip: str) 
     """What a named head adds to the default branch; None where it lies on that branch, or there is none."""
     target = await resolve(repository, default) if default is not None else None
     common = await merge_base(repository, target, tip) if target is not None else None
-    return None if common in (None, tip) else LocalRange(str(common), tip, f"since {default}")
+    return None if common in (None, tip) else LocalRange(str(common), tip, f"what changed since {default}")
 
 
-async def _explicit(repository: Repository, base: str, tip: str, note: str = "") -> LocalRange:
+async def _explicit(repository: Repository, base: str, tip: str, heading: str = "") -> LocalRange:
     commit = await resolve(repository, base)
     if commit is None:
         raise UserError(await _no_revision(repository, base))
     common = await merge_base(repository, commit, tip)
     if common is None:
         if await _is_shallow(repository):
-            raise UserError(f"this clone is shallow and lacks the base of {base}: run `git fetch --unshallow`")
-        return LocalRange(EMPTY_TREE, tip, f"{base} shares no history with head: judged against nothing")
-    return LocalRange(common, tip, note)
+            remote = await _remote(repository)
+            raise UserError(
+                f"this clone is shallow and lacks the merge base with {base}: run `git fetch --unshallow {remote}`"
+            )
+        note = f"{base} shares no history with head: everything at head is audited as new."
+        return LocalRange(EMPTY_TREE, tip, heading, (note,))
+    if heading or common == commit:
+        return LocalRange(common, tip, heading or f"what changed since {base}")
+    note = f"The base was moved from {base} ({commit[:10]}) to its merge base with head, {common[:10]}."
+    return LocalRange(common, tip, f"what changed since the merge base with {base}", (note,))
+
+
+async def _refuse_cut_history(checkout: Checkout, chosen: LocalRange) -> None:
+    """Where a shallow clone ends inside the range, the commit there would look as if it added every file."""
+    shallow = checkout.view.folder / "shallow"
+    if chosen.base == EMPTY_TREE or not shallow.exists():
+        return
+    ends = set(shallow.read_text("ascii").split())
+    if await has_commit_of(checkout.view, ends, chosen.base, chosen.head):
+        remote = await _remote(checkout.repository)
+        raise UserError(
+            f"this clone is shallow and its history ends between base and head: run `git fetch --unshallow {remote}`"
+        )
+
+
+async def _no_head(repository: Repository, head: str | None) -> str:
+    if head is not None:
+        return await _no_revision(repository, head)
+    return "the repository has no commit yet: `git add` files, then `forgeguard audit --staged` audits what is staged"
 
 
 async def _no_revision(repository: Repository, revision: str) -> str:
     said = f"there is no commit {revision!r} here"
+    remote = await _remote(repository)
+    branch = revision.removeprefix(f"{remote}/")
+    if branch != revision:
+        unshallow = "--unshallow " if await _is_shallow(repository) else ""
+        return f"{said}: run `git fetch {unshallow}{remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}`"
     if await _is_shallow(repository):
-        return (
-            f"{said}, and this clone is shallow: run `git fetch --unshallow origin` and `git fetch origin {revision}`"
-        )
+        return f"{said}, and this clone is shallow: run `git fetch --unshallow {remote}`"
     return said
 
 
@@ -118,23 +188,31 @@ async def _has_parent(repository: Repository, commit: str) -> bool:
     return b"\nparent " in out.partition(b"\n\n")[0]
 
 
-async def _branch(repository: Repository) -> str | None:
+async def _said(repository: Repository, *arguments: str) -> str | None:
     try:
-        out = await repository.run("symbolic-ref", "--quiet", "--short", "HEAD")
+        out = await repository.run(*arguments)
     except GitError:
         return None
-    return out.decode("utf-8", "replace").strip()
+    return out.decode("utf-8", "surrogateescape").strip() or None
 
 
-async def _default_branch(repository: Repository) -> str | None:
-    """The default branch as this clone knows it: origin's, else a local main or master."""
-    try:
-        out = await repository.run("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
-        return out.decode("utf-8", "replace").strip()
-    except GitError:
-        pass
-    for name in ("origin/main", "origin/master", "main", "master"):
-        kind = "remotes" if name.startswith("origin/") else "heads"
+async def _branch(repository: Repository) -> str | None:
+    return await _said(repository, "symbolic-ref", "--quiet", "--short", "HEAD")
+
+
+async def _remote(repository: Repository) -> str:
+    """The remote that the clone was made from: origin where there is one."""
+    names = (await _said(repository, "remote") or "origin").splitlines()
+    return "origin" if "origin" in names else names[0]
+
+
+async def _default_branch(repository: Repository, remote: str) -> str | None:
+    """The default branch as this clone knows it: the remote's, else a local main or master."""
+    known = await _said(repository, "symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD")
+    if known is not None:
+        return known
+    for name in (f"{remote}/main", f"{remote}/master", "main", "master"):
+        kind = "remotes" if name.startswith(f"{remote}/") else "heads"
         if await resolve(repository, f"refs/{kind}/{name}") is not None:
             return name
     return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.scope import EVERYWHERE, Scope
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,11 @@ class Contract:
 
 @dataclass(frozen=True)
 class Request:
-    """What to judge. `head` None is the index; `base` is a commit or EMPTY_TREE.
+    """What to judge. `base` is a commit or EMPTY_TREE.
 
+    With `staged`, head is a commit that nobody made: what git would commit now, so that the report names no commit.
+    `merged` are its other parents: what stands in one of them is not new. `scope` are the files that the report is
+    about, `checks` the checks that run, `incomplete` says what was left out before.
     `target` is the commit whose configuration judges where head's does not (`base` where None). `owner_file`
     tells the owner's `.github` repository. `whole_secrets` counts
     what stands in the whole tree as existing secrets. With `everything`
@@ -35,7 +39,7 @@ class Request:
     tree's files are not looked through for them. `allowed` are the fingerprints, by check, that somebody allowed.
     """
 
-    head: str | None
+    head: str
     base: str
     target: str | None = None
     everything: bool = False
@@ -50,3 +54,8 @@ class Request:
     secrets: bool = True
     contract: Contract | None = None
     allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
+    staged: bool = False
+    merged: tuple[str, ...] = ()
+    scope: Scope = EVERYWHERE
+    checks: frozenset[CheckCode] = frozenset(CheckCode)
+    incomplete: tuple[str, ...] = ()

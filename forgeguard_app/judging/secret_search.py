@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from forgeguard_app.audit.facts import LineRanges
 from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.encodings import HEAD_BYTES, TextReader, encoding_of
 from forgeguard_app.audit.secrets.scanner import AddedBlock, Secret, SecretScan
@@ -35,25 +36,30 @@ class Search:
 
 @dataclass(frozen=True)
 class SecretSearch:
-    """Searches one repository. Without `wanted` nothing is looked for, and only the added lines are noted."""
+    """Searches one repository. Without `wanted` nothing is looked for, and only the added lines are noted.
+
+    Secrets outside of `scope` are passed over. With `staged`, head is a commit that nobody made and none is named.
+    """
 
     source: Source
     deadline: Deadline
     exceptions: Exceptions
     ignore: tuple[str, ...] = ()
     wanted: bool = True
+    scope: Scope = EVERYWHERE
+    staged: bool = False
 
-    async def in_range(self, base: str, head: str | None) -> Search:
-        """Search the lines that any commit of base..head adds; with `head` None those that the index adds to base."""
+    async def in_range(self, base: str, head: str, merged: Sequence[str] = ()) -> Search:
+        """Search the lines that any commit of base..head adds, without those that `merged` has."""
         with contextlib.suppress(GitLacksObjects):
-            return await self._in_range(base, head)
+            return await self._in_range(base, head, merged)
         with self.deadline.paused():  # a merged branch may start from contents that neither end has
             await self.source.bring_touched()
-        return await self._in_range(base, head)
+        return await self._in_range(base, head, merged)
 
     async def in_files(self, files: Mapping[str, str]) -> Search:
         """Search what stands in the files, given as path → blob."""
-        search, scan, ignored = Search(), self._scan(), any_glob(self.ignore)
+        search, scan, ignored = Search(), self._scan(), self._ignored()
         paths: dict[str, list[str]] = {}
         for path, blob in files.items():
             if not ignored(path):
@@ -64,9 +70,9 @@ class SecretSearch:
             scan.keep(secrets)
         return _result(scan, search)
 
-    async def _in_range(self, base: str, head: str | None) -> Search:
+    async def _in_range(self, base: str, head: str, merged: Sequence[str]) -> Search:
         search, scan, patch = Search(), self._scan(), PatchReader()
-        ignored = any_glob(self.ignore)
+        ignored = self._ignored()
         unshown: list[Unshown] = []
 
         def take(chunk: bytes | None) -> None:
@@ -77,11 +83,12 @@ class SecretSearch:
                 lines = search.touched.setdefault(item.path, LineRanges())
                 lines.add(item.first_line, item.text.count(b"\n"))
                 if self.wanted and not ignored(item.path):
-                    scan.add(AddedBlock(item.path, item.commit or None, item.first_line, item.text, item.continues))
+                    commit = self._named_commit(item.commit)
+                    scan.add(AddedBlock(item.path, commit, item.first_line, item.text, item.continues))
             self.deadline.check()
 
         async with self.deadline.of_git():
-            await read_added(self._repository, base, head, take, self.deadline.left_s + 1)
+            await read_added(self._repository, base, head, take, self.deadline.left_s + 1, merged)
         take(None)
         scan.finish()
         if self.wanted:
@@ -95,7 +102,7 @@ class SecretSearch:
             by_blob.setdefault(item.blob, []).append(item)
         readable = await self._readable({blob: [i.path for i in some] for blob, some in by_blob.items()}, search)
         wanted = {
-            blob: [(item, AddedBlock(item.path, item.commit or None, 1, b"")) for item in by_blob[blob]]
+            blob: [(item, AddedBlock(item.path, self._named_commit(item.commit), 1, b"")) for item in by_blob[blob]]
             for blob in readable
         }
         found = await self._in_blobs(wanted, self._scan)
@@ -131,6 +138,13 @@ class SecretSearch:
     @property
     def _repository(self) -> Repository:
         return self.source.repository
+
+    def _ignored(self) -> Callable[[str], bool]:
+        ignored = any_glob(self.ignore)
+        return lambda path: path not in self.scope or ignored(path)
+
+    def _named_commit(self, commit: str) -> str | None:
+        return None if self.staged else commit or None
 
     def _scan(self) -> SecretScan:
         return SecretScan(self.exceptions, self.deadline.check)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.cli.formats import as_json
+from forgeguard_app.cli.outcome import Outcome
 from forgeguard_app.flows.context import Pace
 from forgeguard_app.git.mirror import Mirror, Remote
 from forgeguard_app.jobs.worker import run_worker
@@ -83,7 +84,7 @@ async def test_a_push_and_the_command_line_find_the_same(product: Product, tree:
     tree.commit({"sub/d.py": "from bs4 import x\n"})
     sha = await product.push(tree, repository, "topic")
     runs = await product.verdicts(repository, sha)
-    report = json.loads(as_json(await judge(tree, base)))
+    report = json.loads(as_json(Outcome(await judge(tree, base))))
     for check in report["checks"]:
         pushed = [(a["path"], a["start_line"], a["message"]) for a in runs[check["check_code"]].annotations]
         assert pushed == [(f["path"], f["line"], f["message"]) for f in check["findings"] if f["new"]]

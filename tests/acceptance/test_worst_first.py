@@ -10,6 +10,7 @@ from forgeguard_app.audit.engine import MAX_FINDINGS
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.checksums import base62
 from forgeguard_app.cli.formats import FORMATS
+from forgeguard_app.cli.outcome import Outcome
 from forgeguard_app.github.check_runs import MAX_ANNOTATIONS
 from tests.support.judged import check_of, judge_all
 from tests.support.repositories import WorkTree
@@ -56,5 +57,5 @@ async def test_a_verified_token_behind_more_findings_than_are_kept_is_kept_and_c
     assert len(check.findings) == MAX_FINDINGS
     assert any(f"the worst {MAX_FINDINGS:,} are kept" in note for note in check.notes)
     for name, form in FORMATS.items():
-        printed = form(report)
+        printed = form(Outcome(report))
         assert 0 < printed.index("z.py") < printed.index("a.py"), name

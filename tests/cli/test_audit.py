@@ -47,7 +47,7 @@ def test_json_has_the_fixed_shape(tree: WorkTree) -> None:
     base = tree.commit(GOOD)
     head = tree.commit({"b.py": "\nimport yaml\n"})
     report = json.loads(audit(tree.folder, "--format", "json").stdout)
-    assert list(report) == ["version", "base", "head", "overall_result", "files_checked", "checks"]
+    assert list(report) == ["version", "base", "head", "overall_result", "exit_status", "files_checked", "checks"]
     assert (report["version"], report["base"], report["head"], report["overall_result"], report["files_checked"]) == (
         1,
         base,
