@@ -13,6 +13,7 @@ from forgeguard_app.audit.excerpts import excerpt_of
 from forgeguard_app.audit.model import CheckCode, Result
 from forgeguard_app.audit.report import detail, summary_markdown
 from forgeguard_app.cli.formats import FORMATS
+from forgeguard_app.cli.outcome import Outcome
 from tests.support.in_memory import judge_in_memory
 from tests.support.planted import plant, remains
 
@@ -103,7 +104,7 @@ RULES = {
 def outputs(files: dict[str, str]) -> str:
     """Everything that the engine gives for these files."""
     report, judging = judge_in_memory(files)
-    found = [write(report) for write in FORMATS.values()]
+    found = [write(Outcome(report)) for write in FORMATS.values()]
     for check in report.checks:
         found += [check.title, summary_markdown(check), detail(check)]
         for finding in check.findings:
