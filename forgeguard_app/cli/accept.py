@@ -6,6 +6,7 @@ import json
 
 from forgeguard_app.audit.boundaries.record import known_entries
 from forgeguard_app.audit.model import CheckCode, Finding
+from forgeguard_app.audit.secrets.masking import masked
 
 _SETTINGS = ".github/forgeguard.yml"
 
@@ -23,7 +24,7 @@ def how_to_accept(code: CheckCode, finding: Finding) -> str | None:
 
 
 def _dependency(finding: Finding) -> str:
-    module = finding.subject.partition(".")[0]
+    module = masked(finding.subject.partition(".")[0])  # what was matched passes no gate but this one
     if finding.rule == "development":
         return "To fix it, declare the distribution among the runtime dependencies too."
     provides = f"`checks: {{A9: {{provides: {{{module}: DISTRIBUTION}}}}}}` in {_SETTINGS}"

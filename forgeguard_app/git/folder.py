@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forgeguard_app.git.checkout import Checkout
-from forgeguard_app.git.command import BIG_FILE_BYTES, Repository
+from forgeguard_app.git.command import Repository
 
 MAX_FILES = 100_000
 MAX_BYTES = 1 << 30
+MAX_FILE_BYTES = 100 << 20
 _BATCH_BYTES = 32 << 20
 _BRANCH = "refs/heads/forgeguard"
 _HEADER = b"commit %b\ncommitter ForgeGuard <forgeguard@users.noreply.github.com> 0 +0000\ndata 0\n"
@@ -30,7 +31,7 @@ class LeftOut:
         """Return one sentence for each reason."""
         said = []
         if self.large:
-            said.append(f"Larger than {BIG_FILE_BYTES >> 20} MB: {_listed(self.large)}.")
+            said.append(f"Larger than {MAX_FILE_BYTES >> 20} MB: {_listed(self.large)}.")
         if self.unreadable:
             said.append(f"Cannot be read: {_listed(self.unreadable)}.")
         if self.beyond:
@@ -90,11 +91,11 @@ def _read(folder: Path, name: str, left_out: LeftOut) -> bytes | None:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
             return None
-        if found.st_size > BIG_FILE_BYTES:
+        if found.st_size > MAX_FILE_BYTES:
             left_out.large.append(name)
             return None
         with path.open("rb") as file:
-            return file.read(BIG_FILE_BYTES)
+            return file.read(MAX_FILE_BYTES)
     except FileNotFoundError:
         return None
     except OSError:

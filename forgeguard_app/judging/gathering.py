@@ -54,9 +54,7 @@ class Gathering:
     async def gather(self) -> tuple[Change, Facts, Judging]:
         """Everything, brought and read."""
         request, repository = self.request, self.source.repository
-        head_files, changes = await asyncio.gather(
-            read_tree(repository, request.head), self._changes(request.base)
-        )
+        head_files, changes = await asyncio.gather(read_tree(repository, request.head), self._changes(request.base))
         before = _before(head_files, changes, request.everything)
         head_files = {**head_files, **self._laid_over()}
         head, base = Tree(head_files), Tree(before)
@@ -160,9 +158,7 @@ class Gathering:
         """Bring and read all that is not known yet, and search the added lines beside it."""
         policy, trees = judging.policy, (head, *parents)
         wanted = {
-            blob: what
-            for blob, what in _wanted(self.cache, trees, judging).items()
-            if not blob.startswith(_OVERLAY)
+            blob: what for blob, what in _wanted(self.cache, trees, judging).items() if not blob.startswith(_OVERLAY)
         }
         manifests = {path for tree in trees for path in manifest_paths(tree, policy[CheckCode.A9])}
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
@@ -259,7 +255,7 @@ class Gathering:
             CheckCode.A4: [path for path in large if any(layers.layers_of(path) for layers in maps)],
             CheckCode.A9: [path for path in large if (path in python and not ignored(path)) or path in manifests],
         }
-        incomplete = {
+        incomplete: dict[CheckCode, tuple[str, ...]] = {
             code: (f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}.",) for code, paths in read.items() if paths
         }
         incomplete[CheckCode.W1] = tuple(dict.fromkeys(secrets))
