@@ -13,7 +13,7 @@ import structlog
 
 from forgeguard_app.audit.model import CheckCode, Report
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.choose_base import History, choose_base, earlier_passed
+from forgeguard_app.flows.choose_base import History, choose_base, earlier_passed, newest_head
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.owner_policy import keep_owner_policy, owner_settings
@@ -31,12 +31,18 @@ from forgeguard_app.store.allowances import list_in_force
 from forgeguard_app.store.audits import Run, Verdict, begin_run, find_run, hand_back, store_verdict
 from forgeguard_app.store.findings import set_standing_secrets
 from forgeguard_app.store.installations import Installation, find_installation
-from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.pool import AWAY, Connection
 from forgeguard_app.store.projects import JudgingContract, find_boundaries_of
 from forgeguard_app.store.pulls import list_open_pulls
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import Repo, get_repo, lock_repo, set_configuration
-from forgeguard_app.store.run_order import find_earlier_unjudged, find_next_pending, list_judged_heads, oldest_judged
+from forgeguard_app.store.run_order import (
+    find_earlier_unjudged,
+    find_next_pending,
+    list_evaluated_heads,
+    list_judged_heads,
+    oldest_judged,
+)
 
 MAX_DEATHS = 3
 MAX_INTERRUPTIONS = 25  # where PostgreSQL dies with the worker each time, nobody can tell what killed it
@@ -224,7 +230,7 @@ async def _report(
             owner_file=owners,
             remarks=base.remarks,
             excerpts=True,
-            describe=run.branch == repo.default_branch and run.trigger != "rerun",  # an old head may be run again
+            describe=run.branch == repo.default_branch and run.target_ref is None and not run.fork,
             contract=_contract(context, contract),
             allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
         )
@@ -232,6 +238,16 @@ async def _report(
         if owners and run.branch == repo.default_branch:
             await keep_owner_policy(context, mirror.repository, installation, run.commit_sha)
     return report
+
+
+async def _is_newest_head(connection: Connection, run: Run) -> bool:
+    """Return whether the run's head is the newest evaluated one of the default branch, whichever run ends last."""
+    repo = await get_repo(connection, run.repo_id)  # its default branch may be another by now
+    if run.branch != repo.default_branch:
+        return False
+    return (
+        newest_head(await list_evaluated_heads(connection, repo.id, repo.default_branch, MAX_HEADS)) == run.commit_sha
+    )
 
 
 def _contract(context: Context, found: JudgingContract | None) -> Contract | None:
@@ -251,7 +267,7 @@ async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict, *, te
             await set_standing_secrets(connection, run)
         arguments = {"run_id": str(run.id), "delivery_id": run.github_delivery_id or ""}
         await enqueue(connection, "publish_verdict", arguments, priority=PUBLISH_PRIORITY)
-        if verdict.configuration is not None:
+        if verdict.configuration is not None and await _is_newest_head(connection, run):
             await set_configuration(connection, repo.id, run.commit_sha, verdict.configuration)
         if tell:
             await intend_to_tell(connection, run.id)

@@ -58,6 +58,22 @@ def earlier_passed(run: Run, heads: Sequence[JudgedHead]) -> list[str]:
     ][:MAX_PASSED]
 
 
+def newest_head(heads: Sequence[JudgedHead]) -> str | None:
+    """Return the head that came last; `heads` are in the order in which they were heard of, the newest first.
+
+    A head that was heard of before another came later where its push says that it replaced that one.
+    """
+    before = {head.commit_sha: head.before_sha for head in reversed(heads)}
+    newest: JudgedHead | None = None
+    for head in heads:
+        if newest is None or (
+            newest.commit_sha in _chain(head.before_sha, before)
+            and head.commit_sha not in _chain(newest.before_sha, before)
+        ):
+            newest = head
+    return newest.commit_sha if newest else None
+
+
 def _chain(sha: str | None, before: Mapping[str, str | None]) -> set[str]:
     seen: set[str] = set()
     while sha is not None and sha not in seen:

@@ -78,6 +78,21 @@ async def list_judged_heads(connection: Connection, run: Run, most: int) -> list
     return [JudgedHead(**row) for row in rows]
 
 
+async def list_evaluated_heads(connection: Connection, repo_id: UUID, branch: str, most: int) -> list[JudgedHead]:
+    """Return the evaluated heads of a branch, the newest first; running an old head again makes it no newer."""
+    rows = await connection.fetch(
+        """
+        SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed FROM audit_runs
+        WHERE repo_id = $1 AND branch = $2 AND status = 'completed' AND trigger <> 'rerun' AND target_ref IS NULL AND NOT fork
+        ORDER BY created_at DESC LIMIT $3
+        """,
+        repo_id,
+        branch,
+        most,
+    )
+    return [JudgedHead(**row) for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class FirstJudged:
     """The oldest judged run of a branch: what it was judged against, None for nothing."""

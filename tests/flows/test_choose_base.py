@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from forgeguard_app.flows.choose_base import earlier_passed
+from forgeguard_app.flows.choose_base import earlier_passed, newest_head
 from forgeguard_app.store.audits import Run
 from forgeguard_app.store.run_order import JudgedHead
 
@@ -45,3 +45,11 @@ def test_a_branch_that_was_reset_is_judged_against_what_it_was_reset_from() -> N
 def test_a_circle_of_resets_ends() -> None:
     heads = [head("a", "b"), head("b", "a"), head("x", None)]
     assert earlier_passed(run("c", "a"), heads) == ["a", "b", "x"]
+
+
+def test_the_newest_head_is_the_one_that_replaced_the_others_whatever_was_heard_of_last() -> None:
+    assert newest_head([]) is None
+    assert newest_head([head("c", "b"), head("b", "a"), head("a", None)]) == "c"
+    assert newest_head([head("b", "a"), head("c", "b"), head("a", None)]) == "c", "b came late"
+    assert newest_head([head("a", None), head("d", "c"), head("c", "b"), head("b", "a")]) == "d", "a came late"
+    assert newest_head([head("a", "c"), head("c", "b"), head("b", "a")]) == "a", "the branch was reset to a"
