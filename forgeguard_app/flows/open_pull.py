@@ -13,6 +13,7 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.git.branches import BranchMoved, commit_files, push
 from forgeguard_app.git.mirror import Mirror
+from forgeguard_app.github.check_runs import cut
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.limits import Need
 from forgeguard_app.github.repo_access import RepoAccess
@@ -21,6 +22,8 @@ from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.repos import Repo
 
 _UNPROCESSABLE = 422
+_NOTHING_TO_DO = ("already exists", "no commits between")
+MAX_TITLE_BYTES, MAX_BODY_BYTES = 256, 65_536
 log = structlog.get_logger()
 
 
@@ -73,13 +76,14 @@ async def request_pull(context: Context, access: RepoAccess, wanted: Wanted) -> 
     Raises:
         Temporary, Refused: as `open_pull`.
     """
-    said = {"title": wanted.title, "head": wanted.name, "base": wanted.base, "body": wanted.body}
+    title, body = cut(wanted.title, MAX_TITLE_BYTES), cut(wanted.body, MAX_BODY_BYTES)
+    said = {"title": title, "head": wanted.name, "base": wanted.base, "body": body}
     made: Any = None
     async with spending(context, access, Need(1, 1, final=False)):
         try:
             made = await access.ask("POST", "/pulls", said)
         except Refused as error:
-            if error.status != _UNPROCESSABLE:
+            if error.status != _UNPROCESSABLE or not any(said in str(error).lower() for said in _NOTHING_TO_DO):
                 raise
             log.info("pull.is_there", reason=str(error)[:200])
     there = f"{context.github_url}/{access.full_name}/pulls"

@@ -15,7 +15,7 @@ JWT_LIFE_S = 540
 JWT_SKEW_S = 60
 JWT_KEPT_S = 240.0
 SKEW_NOTED_S = 5.0
-_UNAUTHORIZED = 401
+_UNAUTHORIZED, _NOT_FOUND = 401, 404
 
 
 class NotTheApp(Broken):
@@ -49,7 +49,7 @@ class AppAccess:
                     self._taken = key
                     return answer
                 except Refused as error:
-                    if error.status != _UNAUTHORIZED:
+                    if error.status != _UNAUTHORIZED and not _is_unknown(error):
                         raise
                     refused = error
                 self._made.pop(key, None)
@@ -82,6 +82,12 @@ class AppAccess:
             kept = make_app_jwt(self._app_id, key, now)
             self._made[key] = kept, now
         return kept
+
+
+def _is_unknown(error: Refused) -> bool:
+    """Whether GitHub knows no App of our id: a 404 that says nothing of what was asked for."""
+    # https://github.com/actions/create-github-app-token/issues/76
+    return error.status == _NOT_FOUND and "integration not found" in str(error).lower()
 
 
 def make_app_jwt(app_id: int, private_key: str, now: float) -> str:

@@ -10,12 +10,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from aiohttp import web
 
-from forgeguard_app.simulator.manifest import problems_of
+from forgeguard_app.simulator.manifest import MAX_NAME_CHARS, problems_of
 from forgeguard_app.simulator.people import People
+from forgeguard_app.simulator.rules import Denied, Rule
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import Account, App, Installation, World, new_key
 from forgeguard_app.simulator.webhooks import Webhooks
 
+MANIFEST_CODE_LIFE_S = 3_600
 COOKIE = "simulated_github"
 
 
@@ -25,6 +27,7 @@ class AppPages:
     def __init__(self, world: World, shapes: Shapes, people: People, webhooks: Webhooks) -> None:
         self.world, self.shapes, self.people, self.webhooks = world, shapes, people, webhooks
         self.codes: dict[str, tuple[App, str]] = {}
+        self.codes_made_at: dict[str, float] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """Every page."""
@@ -39,6 +42,19 @@ class AppPages:
             web.get("/apps/{slug}/installations/new", self.show_install),
             web.post("/apps/{slug}/installations", self.install),
         ]
+
+    def convert(self, code: str) -> tuple[App, str]:
+        """Return the App that was made for a code, and its private key; the code holds once.
+
+        Raises:
+            Denied: the code does not hold.
+        """
+        made = self.codes.pop(code, None)
+        if made is None:
+            raise Denied(Rule.USED_CODE if code in self.codes_made_at else Rule.UNKNOWN_CODE)
+        if self.world.now() - self.codes_made_at.get(code, self.world.now()) > MANIFEST_CODE_LIFE_S:
+            raise Denied(Rule.OLD_CODE)
+        return made
 
     def _user(self, request: web.Request) -> Account:
         user = self.people.browsers.get(request.cookies.get(COOKIE, ""))
@@ -68,14 +84,13 @@ class AppPages:
     async def show_authorize(self, request: web.Request) -> web.Response:
         app, asked = self._app(), request.query
         if asked.get("client_id") != app.client_id:
-            return _page("Not found", "<p>There is no such client.</p>", status=404)
+            return _page("Not found", f"<p>{Rule.UNKNOWN_CLIENT.message}</p>", status=Rule.UNKNOWN_CLIENT.status)
         back = asked.get("redirect_uri") or (app.callback_urls[0] if app.callback_urls else "")
         if not any(_below(back, one) for one in app.callback_urls):
-            raise web.HTTPFound(
-                _with(app.callback_urls[0], error="redirect_uri_mismatch", state=asked.get("state", ""))
-                if app.callback_urls
-                else "/"
-            )
+            there = app.callback_urls[0] if app.callback_urls else "/"
+            raise web.HTTPFound(_with(there, error=Rule.FOREIGN_REDIRECT.message, state=asked.get("state", "")))
+        if asked.get("code_challenge") and asked.get("code_challenge_method") != "S256":
+            raise web.HTTPFound(_with(back, error=Rule.PLAIN_CHALLENGE.message, state=asked.get("state", "")))
         user = self._user(request)
         if user.id in self.people.granted:
             raise web.HTTPFound(self._granted(user, back, asked.get("code_challenge"), asked.get("state", "")))
@@ -109,18 +124,24 @@ class AppPages:
         if org and next((one for one in self.world.accounts.values() if one.login == org), None) is None:
             problems.append(f"There is no organization {org}")
         if problems:
-            return _page("Invalid manifest", "".join(f"<p>{escape(one)}</p>" for one in problems), status=422)
+            return _page(Rule.BAD_MANIFEST.message, "".join(f"<p>{escape(one)}</p>" for one in problems), status=422)
         hidden = _hidden(manifest=form["manifest"], state=request.query.get("state", ""), org=org or "")
         name = escape(str(manifest.get("name") or ""), quote=True)
         body = f'<form method="post" action="/settings/apps">{hidden}<label>Name <input name="name" value="{name}"></label>'
         return _page("Create GitHub App", f"{body}<button>Create GitHub App</button></form>")
+
+    def _is_taken(self, name: str) -> bool:
+        made = [app.slug for app, _ in self.codes.values()]
+        return name.lower().replace(" ", "-") in {*made, *([self.world.app.slug] if self.world.app else [])}
 
     async def create_app(self, request: web.Request) -> web.Response:
         form = await _form(request)
         manifest: dict[str, Any] = json.loads(form["manifest"])
         owner = next((one for one in self.world.accounts.values() if one.login == form.get("org")), None)
         private, public = new_key()
-        name = form.get("name") or "ForgeGuard"
+        name = form.get("name") or manifest.get("name") or ""
+        if not 0 < len(name) <= MAX_NAME_CHARS or self._is_taken(name):
+            return _page("Invalid name", "<p>Name is too long, empty or already taken</p>", status=422)
         app = App(
             id=self.world.next_id(), slug=name.lower().replace(" ", "-"), public_keys=[public],
             webhook_secret=secrets.token_hex(20), webhook_url=manifest["hook_attributes"]["url"], owner=owner or self.people.users()[0],
@@ -129,7 +150,7 @@ class AppPages:
             callback_urls=manifest.get("callback_urls", []), setup_url=manifest.get("setup_url"),
         )  # fmt: skip
         code = secrets.token_hex(20)
-        self.codes[code] = app, private
+        self.codes[code], self.codes_made_at[code] = (app, private), self.world.now()
         raise web.HTTPFound(_with(manifest["redirect_url"], code=code, state=form.get("state", "")))
 
     async def show_install(self, request: web.Request) -> web.Response:

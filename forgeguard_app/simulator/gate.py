@@ -1,108 +1,140 @@
-"""Who asks the REST API, and whether they may: JWTs, installation tokens, permissions and GitHub's limits."""
+"""Which requests the REST API lets through: headers, who asks, what the token reaches, and GitHub's limits."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import urlencode
 
-import jwt
 from aiohttp import web
 
+from forgeguard_app.simulator.credentials import (
+    AsApp,
+    AsDeveloper,
+    AsInstallation,
+    AsUser,
+    Credential,
+    Credentials,
+    Nobody,
+    verify_jwt,
+)
+from forgeguard_app.simulator.people import People
+from forgeguard_app.simulator.rules import Denied, Moved, Rule
 from forgeguard_app.simulator.shapes import Shapes
-from forgeguard_app.simulator.state import PRIMARY_LIMIT, Installation, Repository, Token, World
+from forgeguard_app.simulator.state import PRIMARY_LIMIT, Account, Installation, Repository, Token, World
 
-JWT_LIFE_S = 600
-LEEWAY_S = 5
+VERSIONS = ("2022-11-28", "2026-03-10")
 INSTALLATION: web.RequestKey[Installation] = web.RequestKey("INSTALLATION")
-
-
-class Denied(Exception):
-    """An error answer in GitHub's form."""
-
-    def __init__(
-        self, status: int, message: str, headers: dict[str, str] | None = None, errors: list[Any] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.message, self.headers, self.errors = status, message, headers or {}, errors
+_LEVELS = ("read", "write", "admin")
 
 
 class Gate:
-    """Lets a request through as the App or as an installation."""
+    """Lets a request through as the App, as an installation, as a person or as nobody."""
 
-    def __init__(self, world: World, shapes: Shapes) -> None:
+    def __init__(self, world: World, shapes: Shapes, people: People) -> None:
         self.world, self.shapes = world, shapes
+        self.credentials = Credentials(world, people)
+
+    def enter(self, request: web.Request) -> None:
+        """Check the headers that every request has."""
+        if not request.headers.get("User-Agent", "").strip():
+            raise Denied(Rule.NO_USER_AGENT)
+        version = request.headers.get("X-GitHub-Api-Version")
+        if version is not None and version not in VERSIONS:
+            raise Denied(Rule.UNKNOWN_VERSION, given=version)
+        accept = request.headers.get("Accept", "*/*")
+        if not any(_is_accepted(one.partition(";")[0].strip()) for one in accept.split(",")):
+            raise Denied(Rule.WRONG_ACCEPT, given=accept)
+
+    def who(self, request: web.Request) -> Credential:
+        """Return who asks."""
+        return self.credentials.read(request.headers.get("Authorization"))
+
+    def nobody(self, request: web.Request, rule: Rule = Rule.CREDENTIAL_WHERE_NONE_BELONGS) -> None:
+        """Let a request through that carries no credential."""
+        if not isinstance(self.who(request), Nobody):
+            raise Denied(rule)
 
     def app(self, request: web.Request) -> None:
-        """An App's JWT, verified as GitHub does."""
-        value = request.headers.get("Authorization", "").removeprefix("Bearer ").removeprefix("bearer ")
-        app = self.world.app
-        for key in app.public_keys if app else ():
-            try:
-                claims = jwt.decode(
-                    value,
-                    key,
-                    algorithms=["RS256"],
-                    options={
-                        "require": ["iat", "exp", "iss"],
-                        "verify_iss": False,
-                        "verify_exp": False,
-                        "verify_iat": False,
-                    },
-                )
-            except jwt.PyJWTError:
-                continue
-            if claims["iat"] > self.world.now() + LEEWAY_S or claims["exp"] < self.world.now() - LEEWAY_S:
-                raise Denied(
-                    401,
-                    "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
-                )
-            if claims["exp"] - self.world.now() > JWT_LIFE_S:
-                raise Denied(401, "'Expiration time' claim ('exp') is too far in the future")
-            if app is not None and str(claims["iss"]) in (str(app.id), app.client_id):
-                return
-        raise Denied(401, "A JSON web token could not be decoded")
+        """Let the App through, with a JWT that holds."""
+        match self.who(request):
+            case AsApp(value):
+                verify_jwt(value, self.world.app, self.world.now())
+            case Nobody():
+                raise Denied(Rule.NO_JWT)
+            case AsInstallation():
+                raise Denied(Rule.TOKEN_FOR_JWT)
+            case AsUser() | AsDeveloper():
+                raise Denied(Rule.USER_TOKEN_FOR_JWT)
+
+    def user(self, request: web.Request) -> Account:
+        """Return the person in whose name the App asks."""
+        match self.who(request):
+            case AsUser(token):
+                return token.user
+            case Nobody():
+                raise Denied(Rule.NO_USER_TOKEN)
+            case AsApp(value):
+                verify_jwt(value, self.world.app, self.world.now())
+                raise Denied(Rule.JWT_FOR_USER_TOKEN)
+            case AsInstallation() | AsDeveloper():
+                raise Denied(Rule.TOKEN_FOR_USER_TOKEN)
 
     def token(self, request: web.Request) -> tuple[Token, Installation]:
-        """An installation token that holds, counted against its limit."""
-        header = request.headers.get("Authorization", "")
-        token = self.world.tokens.get(header.partition(" ")[2])
+        """Return an installation token that holds, counted against its limit."""
+        match self.who(request):
+            case AsInstallation(token, installation):
+                self._count(request, installation)
+                return token, installation
+            case Nobody():
+                raise Denied(Rule.NO_CREDENTIAL)
+            case AsApp(value):
+                verify_jwt(value, self.world.app, self.world.now())
+                raise Denied(Rule.JWT_FOR_TOKEN)
+            case AsUser():
+                raise Denied(Rule.USER_TOKEN_FOR_TOKEN)
+            case AsDeveloper():
+                raise Denied(Rule.PERSONAL_TOKEN_FOR_TOKEN)
+
+    def _count(self, request: web.Request, installation: Installation) -> None:
         now = self.world.now()
-        if token is None or token.expires_at < now or now - token.minted_at < self.world.token_lag_s:
-            raise Denied(401, "Bad credentials")
-        installation = self.world.installations.get(token.installation_id)
-        if installation is None:
-            raise Denied(401, "Bad credentials")
         request[INSTALLATION] = installation
         installation.at_once += 1
         if installation.suspended_at is not None:
-            raise Denied(403, "This installation has been suspended")
+            raise Denied(Rule.SUSPENDED_TOKEN)
         if now - installation.window_start >= 3_600:
             installation.window_start, installation.used = now, 0
         installation.used += 1
         if installation.used > PRIMARY_LIMIT:
             self.world.crossed.append("primary")
-            raise Denied(403, "API rate limit exceeded for installation.")
-        return token, installation
+            raise Denied(Rule.PRIMARY_LIMIT, headers={"Retry-After": "60"})
 
     def repository(self, request: web.Request, permission: str = "metadata", *, write: bool = False) -> Repository:
+        """Return the repository that is asked for, where the token reaches it with the permission."""
         token, installation = self.token(request)
-        if "repo_id" in request.match_info:
-            repository = self.world.repositories.get(int(request.match_info["repo_id"]))
-        else:
-            full_name = f"{request.match_info['owner']}/{request.match_info['repo']}"
-            repository = self.world.find_repository(full_name)
-            if repository is None and (moved := self.world.moved.get(full_name.lower())) is not None:
-                tail = request.path.split(f"/{request.match_info['repo']}", 1)[1]
-                there = f"{self.shapes.api}/repositories/{moved}{tail}"
-                raise Denied(301, "Moved Permanently", {"Location": there})
-        if repository is None or repository.id not in token.repository_ids & installation.repository_ids:
-            raise Denied(404, "Not Found")
+        repository = self._named(request)
+        if repository is None:
+            raise Denied(Rule.UNKNOWN_REPOSITORY)
+        if repository.id not in installation.repository_ids:
+            raise Denied(Rule.LEFT_INSTALLATION)
+        if repository.id not in token.repository_ids:
+            raise Denied(Rule.OUTSIDE_NARROWING)
         level = token.permissions.get(permission)
-        if level is None or (write and level != "write"):
-            raise Denied(403, "Resource not accessible by integration")
+        if level not in _LEVELS:
+            raise Denied(Rule.NO_PERMISSION)
+        if write and level == "read":
+            raise Denied(Rule.READ_FOR_WRITE)
         if write:
             self._secondary(installation)
+        return repository
+
+    def _named(self, request: web.Request) -> Repository | None:
+        if "repo_id" in request.match_info:
+            return self.world.repositories.get(int(request.match_info["repo_id"]))
+        full_name = f"{request.match_info['owner']}/{request.match_info['repo']}"
+        repository = self.world.find_repository(full_name)
+        if repository is None and (moved := self.world.moved.get(full_name.lower())) is not None:
+            tail = request.path.split(f"/{request.match_info['repo']}", 1)[1]
+            raise Moved(f"{self.shapes.api}/repositories/{moved}{tail}")
         return repository
 
     def _secondary(self, installation: Installation) -> None:
@@ -115,24 +147,35 @@ class Gate:
             full = minute >= limits.writes_per_minute or len(installation.writes) >= limits.writes_per_hour
             if full or installation.at_once > limits.at_once:
                 self.world.crossed.append("secondary")
-                raise Denied(
-                    403,
-                    "You have exceeded a secondary rate limit. Please wait a few minutes.",
-                    {"Retry-After": str(limits.retry_after_s)},
-                )
+                raise Denied(Rule.SECONDARY_LIMIT, headers={"Retry-After": str(limits.retry_after_s)})
         installation.writes.append(now)
+
+
+def _is_accepted(kind: str) -> bool:
+    return kind in ("*/*", "application/*", "application/json") or (
+        kind.startswith("application/vnd.github") and kind.endswith(("json", "raw"))
+    )
 
 
 def page_of(request: web.Request, items: list[Any]) -> list[Any]:
     """The asked page of a list."""
-    size = min(int(request.query.get("per_page", "30")), 100)
-    start = (int(request.query.get("page", "1")) - 1) * size
-    return items[start : start + size]
+    size, page = asked_page(request)
+    return items[(page - 1) * size : page * size]
+
+
+def asked_page(request: web.Request) -> tuple[int, int]:
+    """Return per_page, which GitHub cuts to 100, and page; what is no number counts as not given."""
+    return min(_number(request, "per_page", 30), 100), _number(request, "page", 1)
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) > 0 else default
 
 
 def next_link(request: web.Request, api: str, number: int) -> dict[str, str]:
     """The header that leads to the next page of a list of `number` items, where there is one."""
-    size, page = min(int(request.query.get("per_page", "30")), 100), int(request.query.get("page", "1"))
+    size, page = asked_page(request)
     if page * size >= number:
         return {}
     query = {**request.query, "page": str(page + 1)}
@@ -147,14 +190,3 @@ def rate_headers(installation: Installation) -> dict[str, str]:
         "x-ratelimit-limit": str(PRIMARY_LIMIT), "x-ratelimit-remaining": str(remaining), "x-ratelimit-used": str(installation.used),
         "x-ratelimit-reset": str(int(installation.window_start + 3_600)), "x-ratelimit-resource": "core",
     }  # fmt: skip
-
-
-async def json_body(request: web.Request) -> dict[str, Any]:
-    """The request's JSON object."""
-    try:
-        body = json.loads(await request.read() or b"{}")
-    except (ValueError, ConnectionError):  # whoever asked may be gone
-        raise Denied(400, "Problems parsing JSON") from None
-    if not isinstance(body, dict):
-        raise Denied(400, "Body should be a JSON object")
-    return body

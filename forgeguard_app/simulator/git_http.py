@@ -8,18 +8,22 @@ import gzip
 import os
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
 from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program
 from forgeguard_app.simulator.faults import GIT
+from forgeguard_app.simulator.people import People
+from forgeguard_app.simulator.rules import Denied, Rule
 from forgeguard_app.simulator.shapes import Shapes
-from forgeguard_app.simulator.state import Repository, World
+from forgeguard_app.simulator.state import Repository, Token, World
 
 BACKEND_TIMEOUT_S = 120
 MAX_BODY_BYTES = 2 << 30
 MAX_COMMITS = 2_048
+SERVICES = ("git-upload-pack", "git-receive-pack")
 ZERO = "0" * 40
 SLOW_S = 0.2
 OnPush = Callable[[Repository, dict[str, Any]], Awaitable[None]]
@@ -71,8 +75,8 @@ async def read_refs(repository: Repository) -> dict[str, str]:
 class GitFace:
     """`/{owner}/{repo}.git/…`."""
 
-    def __init__(self, world: World, shapes: Shapes, on_push: OnPush) -> None:
-        self.world, self.shapes, self.on_push = world, shapes, on_push
+    def __init__(self, world: World, shapes: Shapes, on_push: OnPush, people: People) -> None:
+        self.world, self.shapes, self.on_push, self.people = world, shapes, on_push, people
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request of a git client."""
@@ -82,11 +86,12 @@ class GitFace:
             there = self.world.repositories[moved].full_name
             raise web.HTTPMovedPermanently(f"/{there}.git/{request.match_info['tail']}?{request.query_string}")
         writes = "git-receive-pack" in request.path_qs
-        allowed = self._allowed(request, repository, writes=writes)
-        if allowed is None:
-            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
-        if repository is None or not allowed:
-            raise web.HTTPNotFound(text="Repository not found.")
+        try:
+            repository = self._admit(request, repository, writes=writes)
+            _check_service(request)
+        except Denied as denied:
+            asks = {"WWW-Authenticate": 'Basic realm="GitHub"'} if denied.status == HTTPStatus.UNAUTHORIZED else {}
+            return web.Response(status=denied.status, text=denied.message, headers=denied.headers | asks)
         if not writes and (spoilt := await self._spoilt(request, repository)) is not None:
             return spoilt
         before = await read_refs(repository) if request.method == "POST" and writes else {}
@@ -95,33 +100,47 @@ class GitFace:
             await self._announce(repository, before, await read_refs(repository))
         return response
 
-    def _allowed(self, request: web.Request, repository: Repository | None, *, writes: bool) -> bool | None:
-        """None without credentials where they are needed."""
-        header = request.headers.get("Authorization", "")
-        if not header.startswith("Basic "):
-            return None if writes or repository is None or repository.private else True
-        value = base64.b64decode(header[6:]).decode("utf-8", "replace").partition(":")[2]
-        if value == self.world.user_token:
-            return True
-        token = self.world.tokens.get(value)
-        now = self.world.now()
-        if token is None or token.expires_at < now or now - token.minted_at < self.world.token_lag_s:
-            return None
+    def _admit(self, request: web.Request, repository: Repository | None, *, writes: bool) -> Repository:
+        """Return the repository where who asks may fetch or push.
+
+        Raises:
+            Denied: they may not.
+        """
+        header = request.headers.get("Authorization")
+        if header is None:
+            if writes:
+                raise Denied(Rule.GIT_ANONYMOUS_PUSH)
+            if repository is None or repository.private:
+                raise Denied(Rule.GIT_PRIVATE)
+            return repository
+        password = _password(header)
+        token, user = self.world.tokens.get(password), self.people.tokens.get(password)
+        if password == self.world.user_token or (user is not None and user.expires_at >= self.world.now()):
+            if repository is None:
+                raise Denied(Rule.GIT_UNKNOWN)
+            return repository
+        if token is None or self.world.now() - token.minted_at < self.world.token_lag_s:
+            raise Denied(Rule.GIT_BAD_CREDENTIAL)
+        return self._admit_token(token, repository, writes=writes)
+
+    def _admit_token(self, token: Token, repository: Repository | None, *, writes: bool) -> Repository:
         installation = self.world.installations.get(token.installation_id)
+        if token.expires_at < self.world.now() or installation is None:
+            raise Denied(Rule.GIT_EXPIRED)
+        if repository is None:
+            raise Denied(Rule.GIT_UNKNOWN)
+        if not repository.private and not writes:
+            return repository  # any token that holds may read what is public
+        if installation.suspended_at is not None:
+            raise Denied(Rule.GIT_SUSPENDED)
+        if repository.id not in token.repository_ids & installation.repository_ids:
+            raise Denied(Rule.GIT_OUTSIDE)
         level = token.permissions.get("contents")
-        reaches = (
-            repository is not None
-            and installation is not None
-            and repository.id in token.repository_ids & installation.repository_ids
-        )
-        if repository is not None and not repository.private and not writes:
-            return True  # any token that holds may read what is public
-        return (
-            reaches
-            and installation is not None
-            and installation.suspended_at is None
-            and (level == "write" if writes else bool(level))
-        )
+        if level is None:
+            raise Denied(Rule.GIT_NO_CONTENTS)
+        if writes and level != "write":
+            raise Denied(Rule.GIT_READ_ONLY)
+        return repository
 
     async def _spoilt(self, request: web.Request, repository: Repository) -> web.StreamResponse | None:
         """The answer of a fault, or that a commit is not known everywhere yet; None where all goes well."""
@@ -183,6 +202,28 @@ class GitFace:
             if old != new and ref.startswith(("refs/heads/", "refs/tags/")):
                 repository.pushed[new] = self.world.now()
                 await self.on_push(repository, await push_payload(self.shapes, repository, ref, old, new))
+
+
+def _password(header: str) -> str:
+    """Return the password of a Basic header, which is where git carries a token."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise Denied(Rule.GIT_BEARER)
+    try:
+        password = base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        raise Denied(Rule.GIT_BAD_CREDENTIAL) from None
+    if password.count(".") == 2 and password.startswith("ey"):
+        raise Denied(Rule.GIT_JWT)
+    return password
+
+
+def _check_service(request: web.Request) -> None:
+    asked = request.method, request.match_info["tail"]
+    if asked == ("GET", "info/refs") and request.query.get("service") in SERVICES:
+        return
+    if asked not in {("POST", service) for service in SERVICES}:
+        raise Denied(Rule.GIT_SERVICE)
 
 
 async def push_payload(shapes: Shapes, repository: Repository, ref: str, before: str, after: str) -> dict[str, Any]:

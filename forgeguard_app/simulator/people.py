@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-import time
 from dataclasses import dataclass
 
+from forgeguard_app.simulator.rules import Denied, Rule
 from forgeguard_app.simulator.state import Account, Installation, Repository, World
 
 CODE_LIFE_S = 600
@@ -46,6 +46,8 @@ class People:
         self.tokens: dict[str, UserToken] = {}
         self.life_s: float = USER_TOKEN_LIFE_S
         self.refreshed = 0
+        self.revoked: set[str] = set()
+        self.used: set[str] = set()  # codes and refresh tokens, which hold once
 
     def add(self, login: str) -> Account:
         """A new person."""
@@ -68,33 +70,46 @@ class People:
     def grant(self, user: Account, redirect_uri: str, challenge: str | None) -> str:
         """A code for the App."""
         code = secrets.token_hex(10)
-        self.codes[code] = Grant(user, redirect_uri, challenge, time.time())
+        self.codes[code] = Grant(user, redirect_uri, challenge, self.world.now())
         self.granted.add(user.id)
         return code
 
-    def redeem(self, code: str, redirect_uri: str, verifier: str) -> tuple[str, UserToken] | str:
-        """A token for a code, or GitHub's word for why not."""
+    def redeem(self, code: str, redirect_uri: str, verifier: str) -> tuple[str, UserToken]:
+        """Return a token for a code.
+
+        Raises:
+            Denied: the code does not hold, or is not this browser's.
+        """
         grant = self.codes.pop(code, None)
-        if grant is None or time.time() - grant.made_at > CODE_LIFE_S:
-            return "bad_verification_code"
+        if grant is None:
+            raise Denied(Rule.USED_OAUTH_CODE if code in self.used else Rule.BAD_OAUTH_CODE)
+        self.used.add(code)
+        if self.world.now() - grant.made_at > CODE_LIFE_S:
+            raise Denied(Rule.OLD_OAUTH_CODE)
         if redirect_uri and redirect_uri != grant.redirect_uri:
-            return "redirect_uri_mismatch"
+            raise Denied(Rule.OTHER_REDIRECT)
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         if grant.challenge is not None and digest != grant.challenge:
-            return "bad_verification_code"
+            raise Denied(Rule.BAD_VERIFIER if verifier else Rule.NO_VERIFIER)
         return self._mint(grant.user)
 
-    def refresh(self, refresh_token: str) -> tuple[str, UserToken] | str:
-        """A new token for a refresh token, which holds once."""
+    def refresh(self, refresh_token: str) -> tuple[str, UserToken]:
+        """Return a new token for a refresh token, which holds once.
+
+        Raises:
+            Denied: the refresh token does not hold.
+        """
         old = next((value for value, token in self.tokens.items() if token.refresh_token == refresh_token), None)
         if old is None:
-            return "bad_refresh_token"
+            raise Denied(Rule.USED_REFRESH if refresh_token in self.used else Rule.UNKNOWN_REFRESH)
+        self.used.add(refresh_token)
         self.refreshed += 1
         return self._mint(self.tokens.pop(old).user)
 
     def revoke(self, user: Account) -> None:
         """The person takes back what they granted."""
         self.granted.discard(user.id)
+        self.revoked |= {value for value, token in self.tokens.items() if token.user.id == user.id}
         self.tokens = {value: token for value, token in self.tokens.items() if token.user.id != user.id}
 
     def installations_of(self, user: Account) -> list[Installation]:
@@ -108,6 +123,6 @@ class People:
 
     def _mint(self, user: Account) -> tuple[str, UserToken]:
         value = f"ghu_{secrets.token_hex(18)}"
-        token = UserToken(user, time.time() + self.life_s, f"ghr_{secrets.token_hex(38)}")
+        token = UserToken(user, self.world.now() + self.life_s, f"ghr_{secrets.token_hex(38)}")
         self.tokens[value] = token
         return value, token

@@ -9,12 +9,14 @@ from typing import Any
 
 from aiohttp import web
 
+from forgeguard_app.simulator.bodies import read_body
 from forgeguard_app.simulator.faults import REST
-from forgeguard_app.simulator.gate import INSTALLATION, Denied, Gate, json_body, rate_headers
+from forgeguard_app.simulator.gate import INSTALLATION, rate_headers
 from forgeguard_app.simulator.rest_app import AppRoutes
 from forgeguard_app.simulator.rest_checks import CheckRoutes
 from forgeguard_app.simulator.rest_contents import ContentRoutes
 from forgeguard_app.simulator.rest_users import UserRoutes
+from forgeguard_app.simulator.rules import Denied, Moved, Rule
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import Installation, World
 from forgeguard_app.simulator.webhooks import Webhooks
@@ -28,7 +30,7 @@ class RestFace:
 
     def __init__(self, world: World, shapes: Shapes, webhooks: Webhooks, users: UserRoutes) -> None:
         self.world = world
-        gate = Gate(world, shapes)
+        gate = self.gate = users.gate
         self.app = AppRoutes(world, shapes, webhooks, gate)
         self.checks = CheckRoutes(world, shapes, gate)
         self.contents = ContentRoutes(world, shapes, gate)
@@ -46,6 +48,7 @@ class RestFace:
             ("POST", r"/app/hook/deliveries/{id:\d+}/attempts", self.app.redeliver),
             ("POST", r"/app/installations/{id:\d+}/access_tokens", self.app.create_token),
             ("GET", "/installation/repositories", self.app.list_repositories),
+            ("DELETE", "/installation/token", self.app.revoke_token),
             ("GET", "/rate_limit", self.app.rate_limit),
             ("GET", "/user", self.users.get_user),
             ("GET", "/user/installations", self.users.list_installations),
@@ -68,7 +71,18 @@ class RestFace:
                 ("GET", prefix + "/contents/{path:.+}", self.contents.get_file),
                 ("PUT", prefix + "/contents/{path:.+}", self.contents.put_file),
             ]
-        return [web.route(method, f"/api/v3{path}", self._answered(handler)) for method, path, handler in table]
+        routes = [web.route(method, f"/api/v3{path}", self._answered(handler)) for method, path, handler in table]
+        known = sorted({path for _, path, _ in table})
+        routes += [web.route("*", f"/api/v3{path}", self._answered(self._no_method)) for path in known]
+        return [*routes, web.route("*", "/api/v3{path:.*}", self._answered(self._no_path))]
+
+    async def _no_method(self, request: web.Request) -> web.StreamResponse:
+        self.gate.who(request)
+        raise Denied(Rule.UNKNOWN_METHOD)
+
+    async def _no_path(self, request: web.Request) -> web.StreamResponse:
+        self.gate.who(request)
+        raise Denied(Rule.UNKNOWN_PATH)
 
     def _answered(self, handler: Handler) -> Handler:
         async def answered(request: web.Request) -> web.StreamResponse:
@@ -95,16 +109,12 @@ class RestFace:
         if any(part in request.path for part in self.world.silent):
             return web.json_response({"message": "Server Error"}, status=500)
         try:
+            self.gate.enter(request)
             response = await handler(request)
         except Denied as denied:
-            body: dict[str, Any] = {
-                "message": denied.message,
-                "documentation_url": "https://docs.github.com/rest",
-                "status": str(denied.status),
-            }
-            if denied.errors is not None:
-                body["errors"] = denied.errors
-            response = web.json_response(body, status=denied.status, headers=denied.headers)
+            response = _refusal(denied.status, denied.message, denied.headers, denied.errors)
+        except Moved as moved:
+            response = _refusal(301, "Moved Permanently", {"Location": moved.location}, None)
         finally:
             installation = request.get(INSTALLATION)
             if installation is not None:
@@ -121,7 +131,10 @@ class RestFace:
         name = ""
         if request.method in ("POST", "PATCH") and "check-runs" in route:
             run = self.world.check_runs.get(int(request.match_info.get("id", "0")))
-            name = run.name if run else str((await json_body(request)).get("name", ""))
+            try:
+                name = run.name if run else str((await read_body(request)).get("name", ""))
+            except Denied:  # the handler answers what the body lacks
+                name = ""
         return f"{request.method} {route} {name}".strip()
 
     async def _spoilt(self, request: web.Request, kind: str | None) -> web.StreamResponse | None:
@@ -156,3 +169,12 @@ class RestFace:
         if kind == "502-html":
             return web.Response(status=502, text="<html><h1>502 Bad Gateway</h1></html>", content_type="text/html")
         return web.json_response({"message": "Server Error"}, status=500)
+
+
+def _refusal(status: int, message: str, headers: dict[str, str], errors: list[Any] | None) -> web.Response:
+    body: dict[str, Any] = {
+        "message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status),
+    }  # fmt: skip
+    if errors is not None:
+        body["errors"] = errors
+    return web.json_response(body, status=status, headers=headers)

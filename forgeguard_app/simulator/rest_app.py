@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from aiohttp import web
 
-from forgeguard_app.simulator.gate import Denied, Gate, json_body, next_link, page_of
+from forgeguard_app.simulator.bodies import CREATE_TOKEN, NOTHING, checked_body
+from forgeguard_app.simulator.gate import Gate, asked_page, next_link, page_of
+from forgeguard_app.simulator.rules import Denied, Rule
 from forgeguard_app.simulator.shapes import Shapes
-from forgeguard_app.simulator.state import PRIMARY_LIMIT, World, stamp
+from forgeguard_app.simulator.state import PRIMARY_LIMIT, Delivery, Installation, World, stamp
 from forgeguard_app.simulator.webhooks import Webhooks
+
+DELIVERY_LIFE_S = 3 * 86_400
+_LEVELS = ("read", "write", "admin")
 
 
 class AppRoutes:
@@ -21,7 +27,7 @@ class AppRoutes:
     async def get_app(self, request: web.Request) -> web.Response:
         self.gate.app(request)
         if self.world.app is None:
-            raise Denied(404, "Not Found")
+            raise Denied(Rule.ISS_UNKNOWN)
         return web.json_response(
             {**self.shapes.app(self.world.app), "installations_count": len(self.world.installations)}
         )
@@ -30,21 +36,17 @@ class AppRoutes:
         self.gate.app(request)
         installation = self.world.installations.get(int(request.match_info["id"]))
         if installation is None:
-            raise Denied(404, "Not Found")
+            raise Denied(Rule.UNKNOWN_INSTALLATION)
         if installation.suspended_at is not None:
-            raise Denied(403, "This installation has been suspended")
-        wanted = await json_body(request)
+            raise Denied(Rule.SUSPENDED_INSTALLATION)
+        wanted = await checked_body(request, CREATE_TOKEN)
         granted = self.world.granted(installation)
-        permissions = wanted.get("permissions") or granted
-        for name, level in permissions.items():
-            if name not in granted or (level == "write" and granted[name] != "write"):
-                raise Denied(422, f"The permissions requested are not granted to this installation: {name}")
-        ids = set(wanted.get("repository_ids") or installation.repository_ids)
+        permissions = wanted.get("permissions", granted)
+        if not all(_covers(granted.get(name), level) for name, level in permissions.items()):
+            raise Denied(Rule.NOT_GRANTED)
+        ids = self._asked_ids(wanted, installation)
         if not ids <= installation.repository_ids:
-            raise Denied(
-                422,
-                "There is at least one repository that does not exist or is not accessible to the parent installation.",
-            )
+            raise Denied(Rule.FOREIGN_REPOSITORY)
         value, token = self.world.mint(installation, ids, dict(permissions))
         body: dict[str, object] = {
             "token": value,
@@ -55,6 +57,15 @@ class AppRoutes:
         if wanted.get("repository_ids"):
             body["repositories"] = [self.shapes.repository(self.world.repositories[number]) for number in sorted(ids)]
         return web.json_response(body, status=201)
+
+    def _asked_ids(self, wanted: dict[str, Any], installation: Installation) -> set[int]:
+        """Return the repositories that a token is asked for, by id or by name; 0 stands for one that is unknown."""
+        if "repository_ids" not in wanted and "repositories" not in wanted:
+            return set(installation.repository_ids)
+        found = (
+            self.world.find_repository(f"{installation.account.login}/{one}") for one in wanted.get("repositories", ())
+        )
+        return {*wanted.get("repository_ids", ()), *(one.id if one is not None else 0 for one in found)}
 
     async def get_hook(self, request: web.Request) -> web.Response:
         self.gate.app(request)
@@ -73,11 +84,19 @@ class AppRoutes:
         body = {"total_count": len(found), "repositories": page_of(request, found)}
         return web.json_response(body, headers=next_link(request, self.shapes.api, len(found)))
 
+    async def revoke_token(self, request: web.Request) -> web.Response:
+        self.gate.token(request)
+        value = request.headers["Authorization"].partition(" ")[2]
+        self.world.revoked.add(value)
+        del self.world.tokens[value]
+        return web.Response(status=204)
+
     async def list_deliveries(self, request: web.Request) -> web.Response:
         self.gate.app(request)
-        size = min(int(request.query.get("per_page", "30")), 100)
-        newest = [one for one in reversed(self.world.deliveries) if one.delivered_at]
-        start = int(request.query.get("cursor", "0"))
+        size, _ = asked_page(request)
+        newest = [one for one in reversed(self.world.deliveries) if one.delivered_at and not self._is_old(one)]
+        cursor = request.query.get("cursor", "0")
+        start = int(cursor) if cursor.isascii() and cursor.isdigit() else len(newest)
         headers = {}
         if start + size < len(newest):
             headers["Link"] = (
@@ -87,9 +106,7 @@ class AppRoutes:
 
     async def get_delivery(self, request: web.Request) -> web.Response:
         self.gate.app(request)
-        one = next((d for d in self.world.deliveries if d.id == int(request.match_info["id"])), None)
-        if one is None:
-            raise Denied(404, "Not Found")
+        one = self._delivery(request)
         body = self.shapes.delivery(one) | {
             "url": self.world.app.webhook_url if self.world.app else "",
             "request": {"headers": one.headers, "payload": json.loads(one.body)},
@@ -99,9 +116,8 @@ class AppRoutes:
 
     async def redeliver(self, request: web.Request) -> web.Response:
         self.gate.app(request)
-        one = next((d for d in self.world.deliveries if d.id == int(request.match_info["id"])), None)
-        if one is None:
-            raise Denied(404, "Not Found")
+        one = self._delivery(request)
+        await checked_body(request, NOTHING)
         self.webhooks.send(one.event, json.loads(one.body), guid=one.guid, redelivery=True)
         return web.json_response({}, status=202)
 
@@ -115,3 +131,18 @@ class AppRoutes:
             "used": installation.used,
         }
         return web.json_response({"resources": {"core": rate, "search": rate}, "rate": rate})
+
+    def _delivery(self, request: web.Request) -> Delivery:
+        found = next((one for one in self.world.deliveries if one.id == int(request.match_info["id"])), None)
+        if found is None:
+            raise Denied(Rule.UNKNOWN_DELIVERY)
+        if self._is_old(found):
+            raise Denied(Rule.OLD_DELIVERY)
+        return found
+
+    def _is_old(self, one: Delivery) -> bool:
+        return bool(one.delivered_at) and one.delivered_at < stamp(self.world.now() - DELIVERY_LIFE_S)
+
+
+def _covers(granted: str | None, level: str) -> bool:
+    return granted in _LEVELS and level in _LEVELS[: _LEVELS.index(granted) + 1]

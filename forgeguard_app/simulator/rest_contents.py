@@ -8,10 +8,12 @@ import tempfile
 
 from aiohttp import web
 
-from forgeguard_app.simulator.gate import Denied, Gate, json_body, next_link, page_of
+from forgeguard_app.simulator.bodies import CREATE_PULL, CREATE_REF, PUT_FILE, checked_body
+from forgeguard_app.simulator.gate import Gate, next_link, page_of
 from forgeguard_app.simulator.git_http import git
+from forgeguard_app.simulator.rules import Denied, Rule
 from forgeguard_app.simulator.shapes import Shapes
-from forgeguard_app.simulator.state import World
+from forgeguard_app.simulator.state import Repository, World
 
 _IDENTITY = ("-c", "user.name=GitHub", "-c", "user.email=noreply@github.invalid")
 
@@ -45,7 +47,7 @@ class ContentRoutes:
         repository = self.gate.repository(request, "contents")
         names = repository.required.get("protection", [])
         if request.query.get("protected") != "true":
-            raise Denied(422, "the simulator lists protected branches alone")
+            raise NotImplementedError("the simulator lists protected branches alone")
         if not names:
             return web.json_response([])
         sha = (await git(repository.folder, "rev-parse", f"refs/heads/{repository.default_branch}")).decode().strip()
@@ -53,27 +55,33 @@ class ContentRoutes:
 
     async def create_pull(self, request: web.Request) -> web.Response:
         repository = self.gate.repository(request, "pull_requests", write=True)
-        body = await json_body(request)
-        head, base = str(body.get("head", "")), str(body.get("base", ""))
+        body = await checked_body(request, CREATE_PULL)
+        head, base = body["head"].removeprefix(f"{repository.owner.login}:"), body["base"]
         for one in self.world.pulls.values():
             if (one.repository_id, one.head_ref, one.base_ref, one.state) == (repository.id, head, base, "open"):
-                raise Denied(422, f"Validation Failed: A pull request already exists for {head}.")
-        try:
-            sha = (await git(repository.folder, "rev-parse", "--verify", f"refs/heads/{head}")).decode().strip()
-            await git(repository.folder, "rev-parse", "--verify", f"refs/heads/{base}")
-        except RuntimeError:
-            raise Denied(422, "Validation Failed: head or base is no branch") from None
-        pull = self.world.add_pull(repository, head, sha, base, title=str(body.get("title", "")))
+                said = f"A pull request already exists for {repository.owner.login}:{head}."
+                raise Denied(Rule.PULL_EXISTS, errors=[_wrong(code="custom", message=said)])
+        sha, onto = await _tip(repository, head), await _tip(repository, base)
+        if sha is None:
+            raise Denied(Rule.BAD_HEAD, errors=[_wrong(field="head", code="invalid")])
+        if onto is None:
+            raise Denied(Rule.BAD_BASE, errors=[_wrong(field="base", code="invalid")])
+        if not await git(repository.folder, "rev-list", "-n1", sha, f"^{onto}"):
+            said = f"No commits between {base} and {head}"
+            raise Denied(Rule.NOTHING_TO_PULL, errors=[_wrong(code="custom", message=said)])
+        pull = self.world.add_pull(repository, head, sha, base, title=body["title"])
         return web.json_response(self.shapes.pull(pull), status=201)
 
     async def create_ref(self, request: web.Request) -> web.Response:
         repository = self.gate.repository(request, "contents", write=True)
-        body = await json_body(request)
-        ref, sha = str(body.get("ref", "")), str(body.get("sha", ""))
-        try:
-            await git(repository.folder, "update-ref", ref, sha, "0" * 40)
-        except RuntimeError:
-            raise Denied(422, "Reference already exists") from None
+        body = await checked_body(request, CREATE_REF)
+        ref, sha = body["ref"], body["sha"]
+        if not ref.startswith("refs/") or not await _succeeds(repository, "check-ref-format", ref):
+            raise Denied(Rule.BAD_REF)
+        if not await _succeeds(repository, "cat-file", "-e", sha):
+            raise Denied(Rule.NO_OBJECT)
+        if not await _succeeds(repository, "update-ref", ref, sha, "0" * 40):
+            raise Denied(Rule.REF_EXISTS)
         url = f"{self.shapes.api}/repos/{repository.full_name}/git"
         body = {
             "ref": ref,
@@ -90,25 +98,34 @@ class ContentRoutes:
             blob = (await git(repository.folder, "rev-parse", "--verify", f"{ref}:{path}")).decode().strip()
             data = await git(repository.folder, "cat-file", "blob", blob)
         except RuntimeError:
-            raise Denied(404, "Not Found") from None
+            raise Denied(Rule.NO_FILE) from None
         return web.json_response(self.shapes.file(repository, path, blob, data))
 
     async def put_file(self, request: web.Request) -> web.Response:
         repository = self.gate.repository(request, "contents", write=True)
-        path, body = request.match_info["path"], await json_body(request)
-        branch = f"refs/heads/{body.get('branch', repository.default_branch)}"
-        data = base64.b64decode(str(body.get("content", "")))
-        tip = (await git(repository.folder, "rev-parse", branch)).decode().strip()
+        path, body = request.match_info["path"], await checked_body(request, PUT_FILE)
+        if (
+            path.startswith(".github/workflows/")
+            and self.gate.token(request)[0].permissions.get("workflows") != "write"
+        ):
+            raise Denied(Rule.WORKFLOW)
+        name = body.get("branch", repository.default_branch)
+        branch, tip = f"refs/heads/{name}", await _tip(repository, name)
+        if tip is None:
+            raise Denied(Rule.NO_BRANCH, branch=name)
+        try:
+            data = base64.b64decode("".join(body["content"].split()), validate=True)
+        except ValueError:
+            raise Denied(Rule.NOT_BASE64) from None
         try:
             there = (await git(repository.folder, "rev-parse", "--verify", f"{tip}:{path}")).decode().strip()
         except RuntimeError:
             there = None
         if there != body.get("sha"):
-            raise Denied(409, f"{path} does not match {body.get('sha')}")
+            raise Denied(Rule.STALE_SHA if "sha" in body else Rule.SHA_MISSING, path=path, sha=body.get("sha"))
         blob = (await git(repository.folder, "hash-object", "-w", "--stdin", stdin=data)).decode().strip()
         tree = await self._tree_with(repository.folder, tip, path, blob)
-        message = str(body.get("message", ""))
-        out = await git(repository.folder, *_IDENTITY, "commit-tree", tree, "-p", tip, "-m", message)
+        out = await git(repository.folder, *_IDENTITY, "commit-tree", tree, "-p", tip, "-m", body["message"])
         commit = out.decode().strip()
         await git(repository.folder, "update-ref", branch, commit, tip)
         answer = {"content": self.shapes.file(repository, path, blob, data), "commit": {"sha": commit}}
@@ -120,6 +137,27 @@ class ContentRoutes:
         kept = [entry for entry in listed if entry and entry.partition(b"\t")[2] != path.encode()]
         index = b"\0".join([*kept, f"100644 blob {blob}\t{path}".encode()]) + b"\0"
         return await tree_of(folder, index)
+
+
+async def _tip(repository: Repository, branch: str) -> str | None:
+    """Return what a branch points to; None where there is no such branch."""
+    try:
+        out = await git(repository.folder, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}")
+    except RuntimeError:
+        return None
+    return out.decode().strip()
+
+
+async def _succeeds(repository: Repository, *arguments: str) -> bool:
+    try:
+        await git(repository.folder, *arguments)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _wrong(**said: str) -> dict[str, str]:
+    return {"resource": "PullRequest", **said}
 
 
 async def tree_of(folder: object, entries: bytes) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from urllib.parse import parse_qs
+from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 from aiohttp import web
 
 from forgeguard_app.simulator.app_pages import AppPages
-from forgeguard_app.simulator.gate import Denied, json_body, next_link, page_of
+from forgeguard_app.simulator.bodies import read_body
+from forgeguard_app.simulator.gate import Gate, next_link, page_of
 from forgeguard_app.simulator.people import REFRESH_LIFE_S, People
+from forgeguard_app.simulator.rules import Denied, Rule
 from forgeguard_app.simulator.shapes import Shapes
-from forgeguard_app.simulator.state import Account, World
+from forgeguard_app.simulator.state import World
 
 
 class UserRoutes:
@@ -19,28 +21,23 @@ class UserRoutes:
 
     def __init__(self, world: World, shapes: Shapes, people: People, pages: AppPages) -> None:
         self.world, self.shapes, self.people, self.pages = world, shapes, people, pages
-
-    def _user(self, request: web.Request) -> Account:
-        token = self.people.tokens.get(request.headers.get("Authorization", "").partition(" ")[2])
-        if token is None or token.expires_at < time.time():
-            raise Denied(401, "Bad credentials")
-        return token.user
+        self.gate = Gate(world, shapes, people)
 
     async def get_user(self, request: web.Request) -> web.Response:
-        user = self._user(request)
+        user = self.gate.user(request)
         return web.json_response(self.shapes.private_user(user))
 
     async def list_installations(self, request: web.Request) -> web.Response:
-        user = self._user(request)
+        user = self.gate.user(request)
         found = [self.shapes.installation(one) for one in self.people.installations_of(user)]
         body = {"total_count": len(found), "installations": page_of(request, found)}
         return web.json_response(body, headers=next_link(request, self.shapes.api, len(found)))
 
     async def list_repositories(self, request: web.Request) -> web.Response:
-        user = self._user(request)
+        user = self.gate.user(request)
         installation = self.world.installations.get(int(request.match_info["id"]))
         if installation is None or installation not in self.people.installations_of(user):
-            raise Denied(404, "Not Found")
+            raise Denied(Rule.FOREIGN_INSTALLATION)
         found = []
         for one in self.people.repositories_of(user, installation):
             level = self.people.levels[user.id, one.id]
@@ -53,10 +50,9 @@ class UserRoutes:
         return web.json_response(body, headers=next_link(request, self.shapes.api, len(found)))
 
     async def convert_manifest(self, request: web.Request) -> web.Response:
-        made = self.pages.codes.pop(request.match_info["code"], None)
-        if made is None:
-            raise Denied(404, "Not Found")
-        app, private = made
+        self.gate.nobody(request)
+        await read_body(request)
+        app, private = self.pages.convert(request.match_info["code"])
         self.world.app = app
         body = self.shapes.app(app) | {
             "client_secret": app.client_secret, "webhook_secret": app.webhook_secret, "pem": private,
@@ -64,30 +60,43 @@ class UserRoutes:
         return web.json_response(body, status=201)
 
     async def trade_code(self, request: web.Request) -> web.Response:
-        """Always 200, as GitHub answers; errors are in the body."""
-        if request.content_type == "application/json":
-            wanted = {name: str(value) for name, value in (await json_body(request)).items()}
-        else:
-            wanted = {name: values[0] for name, values in parse_qs((await request.read()).decode()).items()}
+        """Always 200, as GitHub answers; errors are in the body, and the body is a form unless JSON is asked for."""
+        if "Authorization" in request.headers:
+            denied = Denied(Rule.OAUTH_WITH_CREDENTIAL)
+            return web.json_response({"message": denied.message}, status=denied.status, headers=denied.headers)
+        headers: dict[str, str] = {}
+        try:
+            answer = self._traded(await _asked(request))
+        except Denied as denied:
+            headers = denied.headers
+            answer = {"error": denied.message, "error_description": denied.rule.when, "error_uri": denied.rule.source}
+        if "application/json" in request.headers.get("Accept", ""):
+            return web.json_response(answer, headers=headers)
+        text = urlencode(answer)
+        return web.Response(text=text, content_type="application/x-www-form-urlencoded", headers=headers)
+
+    def _traded(self, wanted: dict[str, str]) -> dict[str, Any]:
         app = self.world.app
-        if (
-            app is None
-            or wanted.get("client_id") != app.client_id
-            or wanted.get("client_secret") not in app.client_secrets
-        ):
-            return web.json_response({"error": "incorrect_client_credentials", "error_description": "…"})
-        if wanted.get("grant_type") == "refresh_token":
-            made = self.people.refresh(wanted.get("refresh_token", ""))
-        else:
-            made = self.people.redeem(
-                wanted.get("code", ""), wanted.get("redirect_uri", ""), wanted.get("code_verifier", "")
-            )
-        if isinstance(made, str):
-            return web.json_response({"error": made, "error_description": "The code passed is incorrect or expired."})
-        value, token = made
-        return web.json_response(
-            {
-                "access_token": value, "expires_in": int(token.expires_at - time.time()), "refresh_token": token.refresh_token,
-                "refresh_token_expires_in": REFRESH_LIFE_S, "scope": "", "token_type": "bearer",
-            }
-        )  # fmt: skip
+        known = app is not None and wanted.get("client_id") == app.client_id
+        if app is None or not known or wanted.get("client_secret") not in app.client_secrets:
+            raise Denied(Rule.BAD_CLIENT)
+        match wanted.get("grant_type", "authorization_code"):
+            case "refresh_token":
+                value, token = self.people.refresh(wanted.get("refresh_token", ""))
+            case "authorization_code":
+                value, token = self.people.redeem(
+                    wanted.get("code", ""), wanted.get("redirect_uri", ""), wanted.get("code_verifier", "")
+                )
+            case _:
+                raise Denied(Rule.UNKNOWN_GRANT)
+        return {
+            "access_token": value, "expires_in": int(token.expires_at - self.world.now()), "refresh_token": token.refresh_token,
+            "refresh_token_expires_in": REFRESH_LIFE_S, "scope": "", "token_type": "bearer",
+        }  # fmt: skip
+
+
+async def _asked(request: web.Request) -> dict[str, str]:
+    if request.content_type == "application/json":
+        return {name: str(value) for name, value in (await read_body(request)).items()}
+    text = (await request.read()).decode("utf-8", "replace")
+    return {name: values[0] for name, values in parse_qs(text).items()}

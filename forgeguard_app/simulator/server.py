@@ -40,7 +40,7 @@ class SimulatedGitHub:
     async def __aenter__(self) -> SimulatedGitHub:
         app = web.Application(client_max_size=64 << 20)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        git_face = GitFace(self.world, self.shapes, self.pushed)
+        git_face = GitFace(self.world, self.shapes, self.pushed, self.people)
         users = UserRoutes(self.world, self.shapes, self.people, self.pages)
         app.router.add_routes(RestFace(self.world, self.shapes, self.webhooks, users).routes())
         app.router.add_routes(self.pages.routes())

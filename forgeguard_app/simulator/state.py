@@ -215,6 +215,7 @@ class World:
         self.token_lag_s = self.commit_lag_s = 0.0
         self.crossed: list[str] = []
         self.silent: list[str] = []  # parts of paths below the REST API that answer with 500 for ever
+        self.revoked: set[str] = set()
         self.pulls: dict[tuple[int, int], Pull] = {}
         self.accounts: dict[int, Account] = {}
         self.repositories: dict[int, Repository] = {}

@@ -1,0 +1,38 @@
+"""What GitHub says of an App that it does not know is no word on an installation or a repository."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from forgeguard_app.github.app_access import AppAccess, NotTheApp
+from forgeguard_app.github.client import Client
+from forgeguard_app.github.tokens import NoAccess, Tokens
+from tests.support.asking import APP_ID, OTHER_PRIVATE, PRIVATE, Place, asking
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with asking(tmp_path) as made:
+        yield made
+
+
+async def test_a_wrong_app_id_or_key_takes_no_installation_for_gone(place: Place) -> None:
+    client = Client(place.session, place.github.api_url)
+    for app_id, key in ((APP_ID + 1, PRIVATE), (APP_ID, OTHER_PRIVATE)):
+        with pytest.raises(NotTheApp):
+            await Tokens(AppAccess(client, app_id, (key,))).get(place.installation.id, place.repository.id)
+    app = AppAccess(client, APP_ID, (OTHER_PRIVATE, PRIVATE))
+    assert (await Tokens(app).get(place.installation.id, place.repository.id)).value.startswith("ghs_")
+    with pytest.raises(NoAccess):
+        await Tokens(app).get(1, place.repository.id)
+
+
+async def test_an_app_that_was_deleted_at_github_takes_no_installation_for_gone(place: Place) -> None:
+    place.github.world.app = None
+    with pytest.raises(NotTheApp):
+        await Tokens(AppAccess(Client(place.session, place.github.api_url), APP_ID, (PRIVATE,))).get(
+            place.installation.id, place.repository.id
+        )
