@@ -172,6 +172,7 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
                 address=credentials.public_url,
                 links=base.keys.links,
                 notice_keys=base.keys.notices,
+                signs_links=not (credentials.client_id and credentials.client_secret),
                 builder=_builder(settings),
                 notices=Notices(reach_beside(credentials.github_url)),
             ),

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.builders.process import Bounds
+from forgeguard_app.flows.audit_links import sign_audit
 from forgeguard_app.flows.front import notice_key
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
@@ -21,6 +22,7 @@ from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import AUDIT, Tokens
 from forgeguard_app.judging.judge import Judge
 from forgeguard_app.notices import Notices
+from forgeguard_app.store.audits import Run
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.locks import Locks
 from forgeguard_app.store.pool import Pool
@@ -116,15 +118,17 @@ class Context:
     builder: Builder = field(default_factory=Builder)
     building: set[UUID] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set once the worker was told to stop
+    signs_links: bool = False  # where the App has no OAuth credentials
 
     @cached_property
     def locks(self) -> Locks:
         """The names that this process holds against all others."""
         return Locks(self.pool)
 
-    def audit_link(self, run_id: UUID) -> str:
-        """The address of a run's page, signed, so that whoever sees the check run can follow it."""
-        return f"{self.address}/audits/{run_id}?signature={self.links.sign(f'audit/{run_id}')}"
+    def audit_link(self, run: Run, repo: Repo) -> str:
+        """Return the address of a run's page; signed where people cannot sign in to see it."""
+        signature = f"?signature={sign_audit(self.links, run, repo)}" if self.signs_links else ""
+        return f"{self.address}/audits/{run.id}{signature}"
 
     def notice_key(self, installation: Installation) -> str:
         """With what the notices to the installation's owner are signed; the owner's page shows it."""

@@ -8,12 +8,13 @@ from uuid import UUID
 from forgeguard_app.flows.known_repos import know_installation, know_repo, know_repos
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text, moment
+from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.installations import State, set_account_name, set_installation_state
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import set_removed, set_removed_with
 from forgeguard_app.store.run_order import list_parked, list_refused
-from forgeguard_app.store.users import drop_access, forget_access
+from forgeguard_app.store.users import drop_access, forget_access, forget_access_with
 
 STARTING_LINE_PRIORITY = -5
 MAX_PERMISSIONS, MAX_LEVEL_CHARS = 200, 20
@@ -29,7 +30,23 @@ AccountEvent = (
 
 
 async def follow_account(connection: Connection, event: AccountEvent, github_delivery_id: str) -> None:
-    """Takes the event in, inside the caller's transaction."""
+    """Takes the event in, inside the caller's transaction; open streams ask at once who may still see what they show."""
+    await _follow(connection, event, github_delivery_id)
+    if _may_take_access(event):
+        await notify_change(connection, ACCESS)
+
+
+def _may_take_access(event: AccountEvent) -> bool:
+    match event:
+        case events.RepositoryEvent():
+            return event.action in _CHANGES_WHO_SEES
+        case events.InstallationEvent():
+            return event.action in ("deleted", "suspend")
+        case _:
+            return not isinstance(event, events.InstallationTargetEvent)
+
+
+async def _follow(connection: Connection, event: AccountEvent, github_delivery_id: str) -> None:
     match event:
         case events.InstallationEvent():
             await _installation(connection, event, github_delivery_id)
@@ -60,6 +77,7 @@ async def follow_account(connection: Connection, event: AccountEvent, github_del
 async def _installation(connection: Connection, event: events.InstallationEvent, github_delivery_id: str) -> None:
     installation_id, number = await know_installation(connection, event.installation), event.installation.id
     await set_installation_state(connection, number, state_of(event.installation, _STATUSES.get(event.action)))
+    await forget_access_with(connection, number)
     if event.action == "deleted":
         await set_removed_with(connection, number)
         return

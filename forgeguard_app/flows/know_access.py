@@ -1,4 +1,4 @@
-"""Which repositories a person may see and write: exactly what GitHub says, kept for minutes. The one home of access."""
+"""Which repositories a person may see and write: exactly what GitHub says, kept for half a minute. The one home of access."""
 
 from __future__ import annotations
 
@@ -15,11 +15,22 @@ from forgeguard_app.flows.front import Front
 from forgeguard_app.flows.sign_in import sealed
 from forgeguard_app.github import oauth as github_oauth
 from forgeguard_app.github.client import Refused
-from forgeguard_app.github.people import list_access
+from forgeguard_app.github.people import KnownAnswer, KnownAnswers, list_access
+from forgeguard_app.store.access_answers import AccessAnswer, list_answers, set_answers
 from forgeguard_app.store.repos import Repo
-from forgeguard_app.store.users import User, drop_access, find_level, get_user, set_access, set_tokens
+from forgeguard_app.store.users import (
+    User,
+    begin_access,
+    drop_access,
+    end_access,
+    find_level,
+    get_user,
+    set_access,
+    set_tokens,
+)
 
-KEPT_S = 300.0
+KEPT_S = 30.0  # with a stream's beat, access that was taken away shows within a minute
+TRIES = 2
 STALE_S = 900.0  # how old it may be while GitHub cannot be asked
 LONGEST_S = 60.0
 EARLY_S = 120.0
@@ -72,15 +83,22 @@ async def level_of(front: Front, person: Person | None, repo: Repo) -> Level:
 
 
 async def refresh_access(front: Front, user_id: UUID) -> None:
-    """Reads from GitHub what the person may see, unless it was read within minutes; who asks at once shares one reading.
+    """Reads from GitHub what the person may see, unless it was read within half a minute; concurrent callers share a reading.
 
     Raises:
         SignedOut, Temporary: as `level_of`.
     """
-    async with front.pool.acquire() as connection:
-        user = await get_user(connection, user_id)
-    if _age(user) < KEPT_S:
-        return
+    for _ in range(TRIES):
+        async with front.pool.acquire() as connection:
+            user = await get_user(connection, user_id)
+        if _age(user) < KEPT_S:
+            return
+        await _share_reading(front, user)
+
+
+async def _share_reading(front: Front, user: User) -> None:
+    """Read once for all who ask now; a reading during which an event told of a change is repeated by the caller."""
+    user_id = user.id
     reading = front.readings.get(user_id)
     if reading is None:
         reading = front.readings[user_id] = asyncio.create_task(_read(front, user_id))
@@ -93,9 +111,13 @@ async def refresh_access(front: Front, user_id: UUID) -> None:
 
 
 async def _read(front: Front, user_id: UUID) -> None:
+    async with front.pool.acquire() as connection:
+        begun = await begin_access(connection, user_id)
+        stored = await list_answers(connection, user_id)
+    known = KnownAnswers({url: KnownAnswer(one.etag, one.content, one.next_url) for url, one in stored.items()})
     try:
         async with asyncio.timeout(LONGEST_S), front.reading_at_once:
-            levels = await list_access(front.client, await _token(front, user_id))
+            levels = await list_access(front.client, await _token(front, user_id), known)
     except TimeoutError as error:
         raise Temporary("GitHub took too long") from error
     except Refused as error:
@@ -107,7 +129,11 @@ async def _read(front: Front, user_id: UUID) -> None:
     async with front.pool.acquire() as connection, connection.transaction():
         if (await get_user(connection, user_id, lock=True)).access_token is None:
             raise SignedOut  # taken back while we read
-        await set_access(connection, user_id, levels)
+        if not known.is_same:
+            changed = {url: AccessAnswer(one.etag, one.content, one.next_url) for url, one in known.changed.items()}
+            await set_access(connection, user_id, levels)
+            await set_answers(connection, user_id, changed, known.used)
+        await end_access(connection, user_id, begun)
 
 
 def _age(user: User) -> float:

@@ -119,13 +119,14 @@ async def publish_check(outlet: Outlet, wanted: CheckRun, row: Outbox) -> None:
         await outlet.send(code, bare, await outlet.held(bare, now))
 
 
-def wanted_run(context: Context, run: Run, code: str) -> CheckRun:
-    """The check run without its verdict."""
+def wanted_run(outlet: Outlet, code: str) -> CheckRun:
+    """Return the check run without its verdict."""
+    run = outlet.run
     return CheckRun(
         name=check_run_name(code),
         head_sha=run.commit_sha,
         external_id=str(run.id),
-        details_url=context.audit_link(run.id),
+        details_url=outlet.context.audit_link(run, outlet.repo),
         conclusion="",
         title="",
         summary="",
@@ -141,7 +142,7 @@ async def final_run(outlet: Outlet, check: StoredCheck) -> CheckRun:
     if len(shown) > MAX_ANNOTATIONS:
         summary += f"\n\nThe worst {MAX_ANNOTATIONS} findings are annotated; all of them stand behind the link."
     return replace(
-        wanted_run(context, run, check.check_code),
+        wanted_run(outlet, check.check_code),
         conclusion=check.conclusion,
         title=check.title,
         summary=summary or check.title,

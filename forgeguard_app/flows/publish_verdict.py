@@ -212,6 +212,6 @@ async def announce_progress(context: Context, run: Run, repo: Repo, installation
         try:
             async with spending(context, access, Need(len(rows), len(rows), final=False)):
                 for row in rows:
-                    await outlet.write(row.check_code, None, progress(wanted_run(context, run, row.check_code)))
+                    await outlet.write(row.check_code, None, progress(wanted_run(outlet, row.check_code)))
         except (Temporary, Refused) as error:
             log.info("publish.no_progress", reason=str(error)[:200])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +24,9 @@ MAX_REDIRECTS = 3
 _CREDENTIAL = re.compile(r"[\x21-\x7e]+\Z")
 _MOVED = (301, 302, 307, 308)
 _BACK_OFF_S = 60.0
+# Earlier answers by URL: ETag, Last-Modified, body, next page. A 304 costs nothing of the primary rate limit.
+# https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests
+Known = MutableMapping[str, tuple[str | None, str | None, Any, str | None]]
 Heard = Callable[[int, float], None]  # requests that remain of the primary limit, seconds until it is renewed
 
 
@@ -50,8 +53,8 @@ class Broken(Temporary):
 class _GitHub(gidgethub.abc.GitHubAPI):
     """gidgethub on our session: no redirect followed blindly, every request bounded in time and size."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, clock: Clock) -> None:
-        super().__init__(USER_AGENT, base_url=base_url)
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, clock: Clock, known: Known | None = None) -> None:
+        super().__init__(USER_AGENT, base_url=base_url, cache=known)
         self._session, self._clock = session, clock
 
     async def _request(
@@ -139,14 +142,23 @@ class Client:
                 heard(github.rate_limit.remaining, max(reset - self.clock.now(), 0.0))
 
     async def list(
-        self, path: str, *, token: str | None = None, app_jwt: str | None = None, most: int, key: str | None = None
+        self,
+        path: str,
+        *,
+        token: str | None = None,
+        app_jwt: str | None = None,
+        most: int,
+        key: str | None = None,
+        known: Known | None = None,
     ) -> AsyncIterator[Any]:
         """The items of a list, page after page, at most `most`; `key` is where an answer keeps them.
+
+        What is in `known` is asked with its ETag, and what comes is put there.
 
         Raises:
             Refused, Limited, Broken: as `ask`.
         """
-        github = _GitHub(self.session, self.base_url, self.clock)
+        github = _GitHub(self.session, self.base_url, self.clock, known)
         credentials = _credentials(token, app_jwt)
         number = 0
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ from forgeguard_app.github.client import Broken, Client, Refused
 
 MAX_INSTALLATIONS = 500
 MAX_REPOSITORIES = 20_000
+MAX_ETAG_CHARS = 300
+_LISTS = ("installations", "repositories")
+_KEPT = ("id", "suspended_at", "permissions")
 _GONE = (403, 404)  # suspended or removed while we looked
 
 
@@ -38,7 +42,66 @@ async def get_user(client: Client, token: str) -> GitHubUser:
     return GitHubUser(answer["id"], answer["login"], avatar if isinstance(avatar, str) else None)
 
 
-async def list_access(client: Client, token: str) -> dict[int, str]:
+@dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """What is kept of one page of a list: its ETag, who may do what, and the next page."""
+
+    etag: str
+    content: dict[str, Any]
+    next_url: str | None
+
+
+class KnownAnswers(MutableMapping[str, tuple[str | None, str | None, Any, str | None]]):
+    """A person's earlier answers, as the client asks for them and puts new ones; `changed` are the new ones."""
+
+    def __init__(self, stored: Mapping[str, KnownAnswer]) -> None:
+        self.stored = dict(stored)
+        self.changed: dict[str, KnownAnswer] = {}
+        self.used: set[str] = set()
+        self._lost = False
+
+    @property
+    def is_same(self) -> bool:
+        """Whether GitHub said of every page that nothing changed."""
+        return not self._lost and not self.changed and self.used == self.stored.keys()
+
+    def lose(self) -> None:
+        """Note that a list could not be read, so that there is less than before."""
+        self._lost = True
+
+    def __getitem__(self, url: str) -> tuple[str | None, str | None, Any, str | None]:
+        found = self.stored[url]
+        self.used.add(url)
+        return found.etag, None, found.content, found.next_url
+
+    def __setitem__(self, url: str, value: tuple[str | None, str | None, Any, str | None]) -> None:
+        etag, _, body, next_url = value
+        self._lost = self._lost or etag is None
+        if etag is None or len(etag) > MAX_ETAG_CHARS or not isinstance(body, dict):
+            return
+        self.used.add(url)
+        self.changed[url] = KnownAnswer(etag, {key: _slim(body[key]) for key in _LISTS if key in body}, next_url)
+
+    def __delitem__(self, url: str) -> None:
+        del self.stored[url]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stored)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+
+def _slim(items: Any) -> list[dict[str, Any]]:
+    """Return of each item what says who may do what."""
+    return [
+        {name: one[name] for name in _KEPT if one.get(name) is not None}
+        for one in (items if isinstance(items, list) else ())
+        if isinstance(one, dict)
+    ]
+
+
+async def list_access(client: Client, token: str, known: KnownAnswers) -> dict[int, str]:
     """`read`, `write` or `admin` by the id of each repository that the App and the person both have.
 
     Raises:
@@ -48,19 +111,20 @@ async def list_access(client: Client, token: str) -> dict[int, str]:
     numbers = [
         one["id"]
         async for one in client.list(
-            "/user/installations?per_page=100", token=token, most=MAX_INSTALLATIONS, key="installations"
+            "/user/installations?per_page=100", token=token, most=MAX_INSTALLATIONS, key="installations", known=known
         )
         if isinstance(one, dict) and isinstance(one.get("id"), int) and not one.get("suspended_at")
     ]
     for number in numbers:
         path = f"/user/installations/{number}/repositories?per_page=100"
         try:
-            async for one in client.list(path, token=token, most=MAX_REPOSITORIES, key="repositories"):
+            async for one in client.list(path, token=token, most=MAX_REPOSITORIES, key="repositories", known=known):
                 if isinstance(one, dict) and isinstance(one.get("id"), int):
                     found[one["id"]] = _level(one.get("permissions"))
         except Refused as error:
             if error.status not in _GONE:
                 raise
+            known.lose()
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from forgeguard_app.simulator.bodies import read_body
+from forgeguard_app.simulator.conditional import conditional
 from forgeguard_app.simulator.faults import REST
 from forgeguard_app.simulator.gate import INSTALLATION, rate_headers
 from forgeguard_app.simulator.rest_app import AppRoutes
@@ -119,6 +120,8 @@ class RestFace:
             installation = request.get(INSTALLATION)
             if installation is not None:
                 installation.at_once -= 1
+        if isinstance(response, web.Response):
+            response = conditional(request, response, self.world)
         if installation is not None:
             response.headers.update(rate_headers(installation))
         response.headers["Date"] = formatdate(self.world.now(), usegmt=True)

@@ -14,6 +14,7 @@ import asyncpg
 from forgeguard_app.store.pool import AWAY, CONNECT_TIMEOUT_S, Connection
 
 CHANNEL = "forgeguard_audits"
+ACCESS = UUID(int=1)  # the key under which it is told that somebody may have lost access
 MAX_WATCHES = 4_000  # in one process; a browser has one, and so has each stream of the API
 AGAIN_S = 2.0
 FRESH_S = 5.0  # not every change is told: what was read is not believed for longer

@@ -22,6 +22,7 @@ class Repo:
     default_branch: str
     private: bool
     installation_id: UUID | None
+    link_generation: int  # grows whenever the repository becomes private: links that were signed before end
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class RepoFacts:
     private: bool | None = None
 
 
-_COLUMNS = "id, github_repo_id, full_name, default_branch, private, installation_id"
+_COLUMNS = "id, github_repo_id, full_name, default_branch, private, installation_id, link_generation"
 
 
 async def upsert_repo(connection: Connection, facts: RepoFacts, installation_id: UUID | None) -> UUID:

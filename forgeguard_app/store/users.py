@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
@@ -29,6 +30,14 @@ _COLUMNS = (
     " extract(epoch FROM token_expires_at - clock_timestamp())::float8 AS expires_s,"
     " extract(epoch FROM clock_timestamp() - access_checked_at)::float8 AS checked_s"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class AccessReading:
+    """When a reading of somebody's access began, and when it was known last before."""
+
+    begun_at: datetime
+    checked_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,26 @@ async def set_access(connection: Connection, user_id: UUID, levels: dict[int, st
         list(levels),
         list(levels.values()),
     )
-    await connection.execute("UPDATE users SET access_checked_at = clock_timestamp() WHERE id = $1", user_id)
+
+
+async def begin_access(connection: Connection, user_id: UUID) -> AccessReading:
+    """Return the moment at which a reading of the person's access begins, and what was known then."""
+    row = await connection.fetchrow(
+        "SELECT clock_timestamp() AS begun_at, access_checked_at AS checked_at FROM users WHERE id = $1", user_id
+    )
+    if row is None:
+        raise LookupError(f"no user {user_id}")
+    return AccessReading(**row)
+
+
+async def end_access(connection: Connection, user_id: UUID, reading: AccessReading) -> None:
+    """Note that the access is known as of the reading's begin, unless an event asked meanwhile for another reading."""
+    await connection.execute(
+        "UPDATE users SET access_checked_at = $2 WHERE id = $1 AND access_checked_at IS NOT DISTINCT FROM $3",
+        user_id,
+        reading.begun_at,
+        reading.checked_at,
+    )
 
 
 async def find_level(connection: Connection, user_id: UUID, github_repo_id: int) -> str | None:
@@ -117,6 +145,18 @@ async def forget_access(connection: Connection, github_repo_ids: list[int] | Non
     )
 
 
+async def forget_access_with(connection: Connection, github_installation_id: int) -> None:
+    """Whoever may see a repository of the installation is to be asked of GitHub again."""
+    await connection.execute(
+        """
+        UPDATE users SET access_checked_at = NULL WHERE access_checked_at IS NOT NULL AND id IN (
+            SELECT a.user_id FROM repo_access a JOIN repos r ON r.github_repo_id = a.github_repo_id
+            JOIN installations i ON i.id = r.installation_id WHERE i.github_installation_id = $1)
+        """,
+        github_installation_id,
+    )
+
+
 async def forget_own_access(connection: Connection, user_id: UUID) -> None:
     """What this person may see is to be asked of GitHub again."""
     await connection.execute("UPDATE users SET access_checked_at = NULL WHERE id = $1", user_id)
@@ -135,3 +175,4 @@ async def drop_access(connection: Connection, github_id: int) -> None:
     if user_id is not None:
         await connection.execute("DELETE FROM sessions WHERE user_id = $1", user_id)
         await connection.execute("DELETE FROM repo_access WHERE user_id = $1", user_id)
+        await connection.execute("DELETE FROM access_answers WHERE user_id = $1", user_id)

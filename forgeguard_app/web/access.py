@@ -7,6 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from forgeguard_app.flows.audit_links import opens_audit
 from forgeguard_app.flows.know_access import Level, level_of
 from forgeguard_app.store.audits import Run, find_run
 from forgeguard_app.store.builds import Build, find_build
@@ -56,7 +57,9 @@ async def open_repo(request: web.Request, repo_id: UUID, least: Level = Level.PU
 
 
 async def open_audit(request: web.Request, run_id: UUID, least: Level = Level.PUBLIC) -> tuple[Run, Seen]:
-    """The audit and its repository; a signed link opens this one audit as if it were public.
+    """The audit and its repository.
+
+    Where nobody can sign in, a signed link opens this one audit as if it were public.
 
     Raises:
         HTTPNotFound, HTTPForbidden: as `open_named`.
@@ -68,7 +71,8 @@ async def open_audit(request: web.Request, run_id: UUID, least: Level = Level.PU
     if run is None or repo is None:
         raise web.HTTPNotFound(reason=_ABSENT)
     level = await level_of(front, person, repo)
-    if front.keys.links.holds(f"audit/{run_id}", request.query.get("signature", "")):
+    signature = request.query.get("signature", "") if front.app.oauth is None else ""
+    if signature and opens_audit(front.keys.links, run_id, repo, signature):
         level = max(level, Level.PUBLIC)
     return run, _allowed(request, Seen(repo, level), least)
 
@@ -166,6 +170,7 @@ async def open_build(request: web.Request, build_id: UUID, least: Level = Level.
     if build is None:
         raise web.HTTPNotFound(reason=_ABSENT)
     seen = await open_project(request, build.project_id, least)
-    if repo is not None and await level_of(front, person, repo) == Level.NONE:
+    # Where the repository left, GitHub cannot be asked who may see it.
+    if build.repo_id is not None and (repo is None or await level_of(front, person, repo) == Level.NONE):
         raise web.HTTPNotFound(reason=_ABSENT)
     return build, seen

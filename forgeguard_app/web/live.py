@@ -19,7 +19,7 @@ from aiohttp import web
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.know_access import SignedOut
-from forgeguard_app.store.changes import Changes, TooManyWatches, Watch
+from forgeguard_app.store.changes import ACCESS, Changes, TooManyWatches, Watch
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.web.keys import CHANGES, FRONT
 from forgeguard_app.web.log_stream import GATHER_S, TAILS, find_ended, line_number
@@ -89,7 +89,7 @@ async def show_events(request: web.Request) -> web.StreamResponse:
     with request.app[STREAMS].one_of(None if person is None else person.user_id):
         parts, gone = await _open_parts(request, wanted)
         try:
-            async with request.app[CHANGES].watch({part.key for part in parts}) as watch:
+            async with request.app[CHANGES].watch({ACCESS, *(part.key for part in parts)}) as watch:
                 response = web.StreamResponse(headers=HEADERS)
                 await response.prepare(request)
                 stream = Stream(request, response, watch, parts)
@@ -165,7 +165,7 @@ class Stream:
                 changed = self.watch.take()
                 self._due.update(part for part in self.parts if part.key in changed)
                 now = time.monotonic()
-                if now >= self._beat_at:
+                if now >= self._beat_at or ACCESS in changed:
                     await self._beat(now)
                 for part in [part for part in self._due if part.free_at <= now]:
                     self._due.discard(part)

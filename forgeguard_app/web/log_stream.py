@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from aiohttp import web
 
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.know_access import SignedOut
 from forgeguard_app.store.build_logs import Line, list_lines
 from forgeguard_app.store.builds import find_status
-from forgeguard_app.store.changes import TooManyWatches, Watch
-from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.changes import ACCESS, TooManyWatches, Watch
+from forgeguard_app.store.pool import AWAY, Pool
 from forgeguard_app.web.keys import CHANGES
 
 AT_ONCE = 1_000
 KEPT = 256  # chunks, of which those who watch the same build share the newest
 GATHER_S = 0.1  # lines that come so close together are sent together
-BEAT_S = 20.0
+BEAT_S = 20.0  # access is asked again, and no proxy thinks that the stream is dead
 LONGEST_S = 1_800.0
 TICK_S = 1.0  # a closed connection is noticed within it
 RETRY_MS = 2_000
@@ -65,6 +68,7 @@ class Tails:
         return Chunk(lines[-1].number if lines else number, [(line.number, _as_json(line)) for line in lines])
 
 
+LOG_BEAT_S: web.AppKey[float] = web.AppKey("LOG_BEAT_S")
 TAILS: web.AppKey[Tails] = web.AppKey("TAILS")
 
 
@@ -97,28 +101,45 @@ def resume_from(request: web.Request) -> int:
     return number
 
 
-async def stream_log(request: web.Request, build_id: UUID) -> web.StreamResponse:
-    """Stream the lines as they come, until the build is at its end and everything was sent."""
+async def stream_log(request: web.Request, build_id: UUID, ask: Callable[[], Awaitable[object]]) -> web.StreamResponse:
+    """Stream the lines as they come, until the build is at its end and everything was sent.
+
+    `ask` raises where the caller may not see the build any more; it is asked at every beat, and when somebody lost access.
+    """
     at = resume_from(request)
     try:
-        async with request.app[CHANGES].watch({build_id}) as watch:
+        async with request.app[CHANGES].watch({build_id, ACCESS}) as watch:
             response = web.StreamResponse(
                 headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             )
             await response.prepare(request)
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
-            with contextlib.suppress(TimeoutError, ConnectionError):
+            with contextlib.suppress(TimeoutError, ConnectionError, Temporary, SignedOut, web.HTTPException, *AWAY):
                 async with asyncio.timeout(LONGEST_S):
-                    await _tell(request, response, build_id, at, watch)
+                    await _tell(response, Reader(request, build_id, watch, ask), at)
             return response
     except TooManyWatches:
         raise web.HTTPServiceUnavailable(reason="Too many streams are open; ask again later.") from None
 
 
-async def _tell(request: web.Request, response: web.StreamResponse, build_id: UUID, at: int, watch: Watch) -> None:
-    tails, silent_s = request.app[TAILS], 0.0
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One open stream of a build's log."""
+
+    request: web.Request
+    build_id: UUID
+    watch: Watch
+    ask: Callable[[], Awaitable[object]]
+
+
+async def _tell(response: web.StreamResponse, reader: Reader, at: int) -> None:
+    request, build_id, watch = reader.request, reader.build_id, reader.watch
+    tails, silent_s, beat_s = request.app[TAILS], 0.0, request.app[LOG_BEAT_S]
+    beat_at = time.monotonic() + beat_s
     while not watch.closing and request.transport is not None:
-        watch.take()
+        if ACCESS in watch.take() or time.monotonic() >= beat_at:
+            await reader.ask()
+            beat_at = time.monotonic() + beat_s
         ended = await find_ended(request, build_id)
         chunk = await tails.after(build_id, at)
         if chunk.lines:
@@ -128,10 +149,10 @@ async def _tell(request: web.Request, response: web.StreamResponse, build_id: UU
         if ended:
             await response.write(b"event: end\ndata: \n\n")
             return
-        while not watch.event.is_set() and request.transport is not None and silent_s < BEAT_S:
+        while not watch.event.is_set() and request.transport is not None and silent_s < beat_s:
             await watch.wait(TICK_S)
             silent_s += TICK_S
-        if silent_s >= BEAT_S:
+        if silent_s >= beat_s:
             await response.write(b": still here\n\n")
         silent_s = 0.0
         await asyncio.sleep(GATHER_S)

@@ -58,6 +58,8 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
         "sign_in": sign_in_link(request),
         "here": request.path,
         "retry_s": None,
+        "status": status,
+        "is_audit": request.path.startswith("/audits/"),
     }
     text = request.app[TEMPLATES].get_template(template).render(shown | values)
     headers = {"Cache-Control": "private, no-store", "Vary": "Accept-Encoding"}

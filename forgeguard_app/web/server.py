@@ -16,7 +16,7 @@ from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.api.table import OPERATIONS, PREFIX
 from forgeguard_app.web.badges import branch_badge, pull_badge
 from forgeguard_app.web.health import healthz, readyz
-from forgeguard_app.web.log_stream import TAILS, Tails
+from forgeguard_app.web.log_stream import LOG_BEAT_S, TAILS, Tails
 from forgeguard_app.web.metrics import metrics
 from forgeguard_app.web.middlewares import guarded
 from forgeguard_app.web.pages import (
@@ -60,6 +60,7 @@ def make_web(front: Front, dsn: str | None, *, beat_s: float = live.BEAT_S) -> w
     app[keys.TEMPLATES] = make_templates(_HERE / "templates", files)
     app[TAILS] = Tails(front.pool)
     app[live.STREAMS] = live.Streams(beat_s)
+    app[LOG_BEAT_S] = beat_s
     app[RATES] = Rates(front.api_per_minute)
     app.on_shutdown.append(_close)
     app.router.add_routes(_pages())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import pytest
@@ -68,9 +69,9 @@ async def test_an_empty_or_malformed_credential_is_never_sent(
     recorded: tuple[Client, Recorder], kind: str, value: str
 ) -> None:
     client, recorder = recorded
-    given = {kind: value}
+    given: dict[str, Any] = {kind: value}
     with pytest.raises(Refused, match="credential"):
-        await client.ask("GET", "/user", **given)  # type: ignore[arg-type]
+        await client.ask("GET", "/user", **given)
     with pytest.raises(Refused, match="credential"):
         assert [one async for one in client.list("/user", most=1, **given)] == []
     assert recorder.headers == []

@@ -128,6 +128,7 @@ async def running(
     notices: Notices | None = None,
     builder: Builder | None = None,
     api_per_minute: int = 600,
+    can_sign_in: bool = True,
     beat_s: float = BEAT_S,
 ) -> AsyncIterator[Product]:
     """Starts it all; `worker` False leaves the jobs waiting."""
@@ -138,7 +139,7 @@ async def running(
         port = free_port()
         address = f"http://127.0.0.1:{port}"
         known = github.register_app(APP_ID, PUBLIC_KEY, secret, f"{address}/webhooks/github")
-        oauth = OAuth(github.address, known.client_id, known.client_secret)
+        oauth = OAuth(github.address, known.client_id, known.client_secret) if can_sign_in else None
         client = Client(session, github.api_url)
         known_app = GitHubApp(client, github.address, address, oauth, (secret.encode(),), known.slug)
         known_app.access = AppAccess(client, APP_ID, (PRIVATE_KEY,))
@@ -161,6 +162,7 @@ async def running(
             keys.notices,
             notices or Notices(),
             builder=builder or Builder(),
+            signs_links=not can_sign_in,
         )
         stop = asyncio.Event()
         task = asyncio.create_task(run_worker(dsn, context, stop)) if worker else None

@@ -3,31 +3,111 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from uuid import UUID
 
+from forgeguard_app.flows.audit_links import sign_audit
+from forgeguard_app.store.audits import Run, find_run
+from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.repos import Repo, get_repo
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
-from tests.support.running import Product
+from tests.support.running import Product, running
 
 EVIL = "<script>alert(1)</script>"
 
 
-async def test_a_private_audit_opens_with_its_signed_link_alone(product: Product, tree: WorkTree) -> None:
+FILES = {"pyproject.toml": "[project]\nname='x'\nversion='1'\n", "a.py": "password_hint = 1\nimport yaml\n"}
+
+
+async def status_of(product: Product, link: str) -> int:
+    async with product.session.get(link, headers={"Accept": "text/html"}) as answer:
+        return answer.status
+
+
+async def test_a_link_to_a_private_audit_carries_no_signature_and_opens_it_for_signed_in_people_alone(
+    product: Product, tree: WorkTree
+) -> None:
     repository, _ = await product.repository(private=True)
-    tree.commit(
-        {"pyproject.toml": "[project]\nname='x'\nversion='1'\n", f"{EVIL.replace('/', '')}.py": "import yaml\n"}, EVIL
-    )
+    tree.commit(FILES)
     runs = await product.verdicts(repository, await product.push(tree, repository))
     link = str(runs["A9"].details_url)
-    async with product.session.get(link) as answer:
-        text = await answer.text()
-        assert answer.status == 200
-        assert EVIL not in text
-        assert "&lt;script&gt;" in text
-        assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
-        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-    for wrong in (link[:-1], link.partition("?")[0], link.replace("signature=", "signature=%C3%A4")):
-        async with product.session.get(wrong) as answer:
-            assert answer.status == 404
+    assert "?" not in link
+    user, stranger = product.github.people.add("mona"), product.github.people.add("stranger")
+    product.github.people.allow(user, repository, "read")
+    async with product.pool.acquire() as connection:
+        run, repo = await found_by(connection, link)
+    # As older versions and servers without sign-in signed it: it opens nothing where people can sign in.
+    old = [product.front.keys.links.sign(f"audit/{run.id}"), sign_audit(product.front.keys.links, run, repo)]
+    async with Browser(product) as browser:
+        for signature in ("", *old):
+            address = f"{link}?signature={signature}" if signature else link
+            assert await browser.get(address) == 404
+            assert "Sign in to see it" in browser.text
+            sign_in = re.findall(r'href="(/login[^"]+)"', browser.text)
+            assert sign_in
+            assert all("signature" not in one for one in sign_in), "no signature travels on"
+        await browser.sign_in(stranger, f"/audits/{run.id}")
+        assert browser.status == 404
+        browser.cookies.clear()
+        await browser.sign_in(user, f"/audits/{run.id}")
+        assert browser.status == 200, "signing in leads back"
+        assert "password_hint" in browser.text
+
+
+async def found_by(connection: Connection, link: str) -> tuple[Run, Repo]:
+    run = await find_run(connection, UUID(link.rpartition("/")[2].partition("?")[0]))
+    assert run is not None
+    return run, await get_repo(connection, run.repo_id)
+
+
+async def test_where_nobody_can_sign_in_a_signed_link_opens_a_private_audit_without_its_source(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "product", can_sign_in=False) as product:
+        repository, _ = await product.repository(private=True)
+        tree.commit({**FILES, f"{EVIL.replace('/', '')}.py": "import yaml\n"}, EVIL)
+        runs = await product.verdicts(repository, await product.push(tree, repository))
+        link = str(runs["A9"].details_url)
+        async with product.session.get(link) as answer:
+            text = await answer.text()
+            assert answer.status == 200
+            assert EVIL not in text
+            assert "a.py:2" in text
+            assert "password_hint" not in text
+            assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
+            assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        for wrong in (
+            link[:-1], link.partition("?")[0], link.replace("signature=", "signature=%C3%A4"),
+            link.replace("signature=1", "signature=2"),
+        ):  # fmt: skip
+            assert await status_of(product, wrong) == 404
+        async with product.pool.acquire() as connection:
+            await connection.execute("UPDATE audit_runs SET created_at = created_at - interval '31 days'")
+            run, repo = await found_by(connection, link)
+        late = f"{product.address}/audits/{run.id}?signature={sign_audit(product.front.keys.links, run, repo)}"
+        assert await status_of(product, late) == 404, "30 days are over"
+
+
+async def test_a_signed_link_ends_at_once_when_its_repository_becomes_private_and_stays_dead(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "product", can_sign_in=False) as product:
+        repository, _ = await product.repository()
+        tree.commit(FILES)
+        runs = await product.verdicts(repository, await product.push(tree, repository))
+        link = str(runs["A9"].details_url)
+        assert await status_of(product, link) == 200
+        repository.private = True
+        body = {"action": "privatized", "repository": product.github.shapes.repository(repository)}
+        product.github.webhooks.send("repository", body | {"sender": product.github.shapes.account(repository.owner)})
+        await product.idle()
+        assert await status_of(product, link) == 404
+        # What is published from then on has a link that opens.
+        tree.commit({"b.py": "y = 1\n"})
+        runs = await product.verdicts(repository, await product.push(tree, repository))
+        assert await status_of(product, str(runs["A9"].details_url)) == 200
+        assert await status_of(product, link) == 404
 
 
 async def test_a_public_audit_opens_for_everybody(product: Product, tree: WorkTree) -> None:
@@ -48,25 +128,6 @@ async def test_a_new_finding_shows_the_lines_around_it(product: Product, tree: W
         text = await answer.text()
     assert "<mark>    2  \timport yaml  # &lt;script&gt;" in text
     assert "    1  x = 1" in text
-
-
-async def test_a_signed_link_that_is_passed_on_opens_no_source_of_a_private_repository(
-    product: Product, tree: WorkTree
-) -> None:
-    repository, _ = await product.repository(private=True)
-    tree.commit({"pyproject.toml": "[project]\nname='x'\nversion='1'\n", "a.py": "password_hint = 1\nimport yaml\n"})
-    runs = await product.verdicts(repository, await product.push(tree, repository))
-    link = str(runs["A9"].details_url)
-    async with product.session.get(link) as answer:
-        text = await answer.text()
-    assert "a.py:2" in text
-    assert "password_hint" not in text
-    user = product.github.people.add("mona")
-    product.github.people.allow(user, repository, "read")
-    async with Browser(product) as browser:
-        await browser.sign_in(user)
-        await browser.get(link)
-        assert "password_hint" in browser.text
 
 
 async def test_a_huge_audit_is_read_page_by_page(product: Product, tree: WorkTree) -> None:

@@ -19,6 +19,7 @@ from forgeguard_app.web.api.operations import Ask
 from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.log_stream import ENDED, stream_log
+from forgeguard_app.web.subjects import ask_again
 
 
 async def show_builds(ask: Ask) -> shapes.Builds:
@@ -78,7 +79,11 @@ async def show_logs(ask: Ask) -> shapes.Logs:
 async def stream(ask: Ask) -> web.StreamResponse:
     """The same as a live stream."""
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
-    return await stream_log(ask.request, build.id)
+
+    async def open_again() -> None:
+        await open_build(await ask_again(ask.request), build.id)
+
+    return await stream_log(ask.request, build.id, open_again)
 
 
 async def _whole(ask: Ask, build: Build) -> shapes.Build:

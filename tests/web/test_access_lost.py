@@ -1,0 +1,288 @@
+"""Access that GitHub takes away: pages and open streams show it within a minute, and at once where an event tells of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+
+from forgeguard_app.flows.know_access import KEPT_S, refresh_access
+from forgeguard_app.simulator.conditional import UNCHANGED
+from forgeguard_app.simulator.state import Account, Installation, Repository
+from forgeguard_app.store.access_answers import MAX_ANSWERS
+from forgeguard_app.store.repos import find_repo_named
+from forgeguard_app.web import live, log_stream
+from tests.support.browsing import Browser
+from tests.support.running import Product, running
+
+NEVER_S = 1e9
+
+
+class Scene:
+    """A private repository and a person who may read it."""
+
+    def __init__(self, product: Product, repository: Repository, installation: Installation, user: Account) -> None:
+        self.product, self.repository, self.installation, self.user = product, repository, installation, user
+
+    @property
+    def path(self) -> str:
+        return f"/repos/{self.repository.full_name}"
+
+    async def repo_id(self) -> UUID:
+        async with self.product.pool.acquire() as connection:
+            repo = await find_repo_named(connection, self.repository.full_name)
+        assert repo is not None
+        return repo.id
+
+    async def grow_old(self) -> None:
+        """What is known of everybody's access is older than it is kept."""
+        async with self.product.pool.acquire() as connection:
+            await connection.execute("UPDATE users SET access_checked_at = now() - interval '31 seconds'")
+
+    def take_away(self) -> None:
+        self.product.github.people.levels.pop((self.user.id, self.repository.id), None)
+
+    def send(self, event: str, action: str, **more: Any) -> None:
+        github = self.product.github
+        body = github.installation_payload(action, self.installation)
+        if event == "repository":
+            body = {"action": action, "repository": github.shapes.repository(self.repository)}
+        github.webhooks.send(event, body | {"sender": github.shapes.account(self.user)} | more)
+
+
+@contextlib.asynccontextmanager
+async def scene(dsn: str, folder: Path, beat_s: float, *, private: bool = True) -> AsyncIterator[Scene]:
+    async with running(dsn, folder, worker=False, beat_s=beat_s) as product:
+        repository, installation = await product.repository(private=private)
+        assert installation is not None
+        user = product.github.people.add("mona")
+        product.github.people.allow(user, repository, "read")
+        yield Scene(product, repository, installation, user)
+
+
+@contextlib.asynccontextmanager
+async def following(product: Product, browser: Browser, part: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The live stream of a part, past its greeting."""
+    jar = browser.cookies.get(product.address.removeprefix("http://"), {})
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{product.address}/events?of={part}", headers=headers) as answer,
+    ):
+        assert answer.status == 200
+        assert "hello" in (await answer.content.readuntil(b"\n\n")).decode()
+        yield answer
+
+
+async def told_gone(answer: aiohttp.ClientResponse) -> None:
+    """Waits until the stream says that its part is gone."""
+    async with asyncio.timeout(30):
+        while True:
+            block = (await answer.content.readuntil(b"\n\n")).decode()
+            if block.startswith("event: gone"):
+                return
+
+
+def test_what_is_kept_and_the_beat_of_every_stream_lie_within_a_minute() -> None:
+    assert KEPT_S + live.BEAT_S < 60
+    assert KEPT_S + log_stream.BEAT_S < 60
+
+
+async def test_a_reader_whose_right_was_taken_away_without_an_event_loses_pages_and_open_streams(
+    dsn: str, tmp_path: Path
+) -> None:
+    async with scene(dsn, tmp_path / "p", 0.05) as one, Browser(one.product) as browser:
+        await browser.sign_in(one.user)
+        assert await browser.get(one.path) == 200
+        async with following(one.product, browser, f"repo/{await one.repo_id()}~x") as stream:
+            one.take_away()
+            await one.grow_old()
+            await told_gone(stream)
+        assert await browser.get(one.path) == 404
+        await browser.get("/")
+        assert one.repository.full_name not in browser.text
+
+
+async def test_asking_again_costs_no_rate_limit_where_nothing_changed_and_sees_every_change(
+    dsn: str, tmp_path: Path
+) -> None:
+    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
+        world, people = one.product.github.world, one.product.github.people
+        await browser.sign_in(one.user)
+        assert await browser.get(one.path) == 200
+        for changed, level, status in ((0, "read", 200), (1, "admin", 200), (0, "admin", 200), (2, None, 404)):
+            if level is None:
+                one.take_away()
+            else:
+                people.allow(one.user, one.repository, level)
+            await one.grow_old()
+            world.requests.clear()
+            assert await browser.get(one.path) == status
+            asked = [path for method, path in world.requests if method == "GET"]
+            unchanged = [path for method, path in world.requests if method == UNCHANGED]
+            assert asked, "GitHub was asked"
+            assert len(unchanged) >= len(asked) - changed, world.requests
+            if level == "admin":
+                async with one.product.pool.acquire() as connection:
+                    assert await connection.fetchval("SELECT level FROM repo_access") == "admin"
+
+
+async def test_what_is_kept_of_github_s_answers_is_small_bounded_and_the_person_s_own(dsn: str, tmp_path: Path) -> None:
+    async with scene(dsn, tmp_path / "p", NEVER_S) as one:
+        product, people = one.product, one.product.github.people
+        hubot = people.add("hubot")
+        for user in (one.user, hubot):
+            async with Browser(product) as browser:
+                await browser.sign_in(user)
+                assert await browser.get(one.path) == (200 if user is one.user else 404)
+        async with product.pool.acquire() as connection:
+            rows = await connection.fetch("SELECT user_id, content FROM access_answers")
+            mine = await connection.fetchval("SELECT id FROM users WHERE github_login = 'mona'")
+            assert {row["user_id"] for row in rows if "permissions" in row["content"]} == {mine}
+            assert all(len(row["content"]) < 400 for row in rows), "only what says who may do what"
+            await connection.execute(
+                "INSERT INTO access_answers (user_id, url, etag, content) "
+                "SELECT $1, 'z' || n, 'x', '{}' FROM generate_series(1, 1000) n",
+                mine,
+            )
+        await one.grow_old()
+        await refresh_access(product.front, mine)
+        async with product.pool.acquire() as connection:
+            number = await connection.fetchval("SELECT count(*) FROM access_answers WHERE user_id = $1", mine)
+            assert number == 2
+            assert number <= MAX_ANSWERS
+        people.revoke(one.user)
+        one.send("github_app_authorization", "revoked")
+        await product.github.webhooks.settle()
+        async with product.pool.acquire() as connection:
+            assert not await connection.fetchval("SELECT count(*) FROM access_answers WHERE user_id = $1", mine)
+
+
+async def test_an_event_that_comes_while_access_is_read_is_not_overlooked(dsn: str, tmp_path: Path) -> None:
+    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
+        product = one.product
+        await browser.sign_in(one.user)
+        assert await browser.get(one.path) == 200
+        await one.grow_old()
+        async with product.pool.acquire() as connection:
+            user_id = await connection.fetchval("SELECT id FROM users")
+            async with connection.transaction():
+                await connection.execute("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
+                reading = asyncio.create_task(refresh_access(product.front, user_id))
+                await product.until(
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+                    1,
+                )
+                await connection.execute("UPDATE users SET access_checked_at = NULL WHERE id = $1", user_id)
+        product.github.world.requests.clear()
+        await reading
+        asked = [path for method, path in product.github.world.requests if path.endswith("/user/installations")]
+        assert len(asked) >= 2, "read once more"
+
+
+def revoked(one: Scene) -> None:
+    one.product.github.people.revoke(one.user)
+    one.send("github_app_authorization", "revoked")
+
+
+def uninstalled(one: Scene) -> None:
+    one.product.github.world.installations.pop(one.installation.id)
+    one.send("installation", "deleted")
+
+
+def suspended(one: Scene) -> None:
+    one.installation.suspended_at = time.time()
+    one.send("installation", "suspend")
+
+
+def removed(one: Scene) -> None:
+    one.installation.repository_ids.discard(one.repository.id)
+    short = [one.product.github.shapes.short_repository(one.repository)]
+    more = {"repositories_removed": short, "repositories_added": [], "repository_selection": "selected"}
+    one.send("installation_repositories", "removed", **more, requester=None)
+
+
+def transferred(one: Scene) -> None:
+    one.take_away()
+    one.send("repository", "transferred", changes={"owner": {"from": {}}})
+
+
+@pytest.mark.parametrize("lose", [revoked, uninstalled, suspended, removed, transferred])
+async def test_an_event_that_takes_access_away_ends_open_streams_and_pages_at_once(
+    dsn: str, tmp_path: Path, lose: Callable[[Scene], None]
+) -> None:
+    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
+        await browser.sign_in(one.user)
+        assert await browser.get(one.path) == 200
+        async with following(one.product, browser, f"repo/{await one.repo_id()}~x") as stream:
+            lose(one)
+            await told_gone(stream)
+        assert await browser.get(one.path, follow=False) in (303, 404)
+
+
+async def test_a_stranger_s_stream_of_a_repository_that_becomes_private_ends_at_once(dsn: str, tmp_path: Path) -> None:
+    async with (
+        scene(dsn, tmp_path / "p", NEVER_S, private=False) as one,
+        Browser(one.product) as nobody,
+        Browser(one.product) as reader,
+    ):
+        await reader.sign_in(one.user)
+        part = f"repo/{await one.repo_id()}~x"
+        async with following(one.product, nobody, part) as lost, following(one.product, reader, part) as kept:
+            one.repository.private = True
+            one.send("repository", "privatized")
+            await told_gone(lost)
+            assert await nobody.get(one.path) == 404
+            assert await reader.get(one.path) == 200
+            assert not kept.content.at_eof()
+
+
+async def test_the_api_s_log_stream_of_a_build_ends_when_its_reader_loses_the_repository(
+    dsn: str, tmp_path: Path
+) -> None:
+    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
+        product, repo_id = one.product, await one.repo_id()
+        await browser.sign_in(one.user, "/account")
+        await browser.submit("/account/tokens", name="t", scope="read", days="30")
+        token = re.findall(r"fgp_[\w-]+", browser.text)[0]
+        async with product.pool.acquire() as connection:
+            user_id = await connection.fetchval("SELECT id FROM users")
+            project_id = await connection.fetchval(
+                "INSERT INTO projects (user_id, name, repo_id) VALUES ($1, 'Shop', $2) RETURNING id", user_id, repo_id
+            )
+            build_id = await connection.fetchval(
+                "INSERT INTO builds (project_id, repo_id, status) VALUES ($1, $2, 'running') RETURNING id",
+                project_id,
+                repo_id,
+            )
+            await connection.execute(
+                "INSERT INTO build_logs (build_id, message) SELECT $1, 'line ' || n FROM generate_series(1, 3) n",
+                build_id,
+            )
+        headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+        address = f"{product.address}/api/v1/builds/{build_id}/logs"
+        async with product.session.get(address, headers=headers) as answer:
+            assert answer.status == 200
+            lines = [json.loads((await _line(answer))[len("data: ") :])["message"] for _ in range(3)]
+            assert lines == ["line 1", "line 2", "line 3"]
+            removed(one)
+            async with asyncio.timeout(30):
+                assert b"event: line" not in await answer.content.read(), "it ends, and nothing more is told"
+        async with product.session.get(address, headers=headers) as answer:
+            assert answer.status == 404
+
+
+async def _line(answer: aiohttp.ClientResponse) -> str:
+    while True:
+        line = (await answer.content.readline()).decode().strip()
+        if line.startswith("data: {"):
+            return line
