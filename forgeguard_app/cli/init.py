@@ -55,6 +55,7 @@ async def _propose(location: Location, root: Path) -> FirstRules:
 def _write(root: Path, first: FirstRules) -> None:
     for path in first.there:
         print(f"{path} is there already and stays as it is.")
+    written: list[str] = []
     for path, text in first.files.items():
         target = root / path
         if os.path.lexists(target):
@@ -64,6 +65,7 @@ def _write(root: Path, first: FirstRules) -> None:
             raise UserError(f"{path} would lie outside the repository, since a folder on its way is a symbolic link")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, "utf-8")
+        written.append(path)
         print(f"Wrote {path}.")
     if first.recorded:
         print(f"{first.recorded} place(s) that go against the order are recorded in it as known violations.")
@@ -71,7 +73,9 @@ def _write(root: Path, first: FirstRules) -> None:
         print(f"Imported although undeclared: {', '.join(first.undeclared)}.")
     if not any(path.endswith("boundaries.json") for path in (*first.files, *first.there)):
         print("No Python package here has two parts, so there are no boundaries to draw yet.")
-    if first.files:
-        result = first.report.overall_result
-        well = "passes" if result is Result.PASS else f"gives {result.value}: see `forgeguard audit --all`"
-        print(f"Commit it; with it `forgeguard audit --all` {well}.")
+    if not written:
+        print("Nothing was written. `forgeguard audit --all` shows what the rules find in the tree.")
+        return
+    result = first.report.overall_result
+    well = "passes" if result is Result.PASS else f"gives {result.value}, and says where"
+    print(f"Next: `git add {' '.join(written)}` and commit; then `forgeguard audit --all` {well}.")

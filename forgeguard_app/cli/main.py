@@ -31,8 +31,11 @@ def main(argv: list[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     arguments = sys.argv[1:] if argv is None else argv
     files: list[str] = []
+    subs: dict[str, argparse.ArgumentParser] = {}
     for verb, does in VERBS.items():
-        sub = verbs.add_parser(verb, help=does, description=f"{does[0].upper()}{does[1:]}.")
+        sub = subs[verb] = verbs.add_parser(
+            verb, help=does, description=f"{does[0].upper()}{does[1:]}.", allow_abbrev=False
+        )
         # A verb is imported when it is meant: `audit` need not load the server.
         if verb in arguments[:1]:
             module = importlib.import_module(f"forgeguard_app.cli.{verb}")
@@ -40,7 +43,9 @@ def main(argv: list[str] | None = None) -> int:
             if getattr(module, "TAKES_FILES", False) and "--" in arguments:
                 at = arguments.index("--")
                 arguments, files = arguments[:at], arguments[at + 1 :]
-    parsed = parser.parse_args(arguments)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        subs[parsed.verb].error(f"unknown argument: {' '.join(unknown)} (forgeguard {parsed.verb} --help lists them)")
     parsed.files = files
     try:
         status: int = importlib.import_module(f"forgeguard_app.cli.{parsed.verb}").run(parsed)

@@ -95,18 +95,16 @@ async def _default(repository: Repository, head: str | None, tip: str) -> LocalR
     else:
         return await _since_parent(repository, tip, remote)
     if chosen.base == tip and upstream == tip and await _is_shallow(repository):
-        raise UserError(_nothing_to_compare(remote, branch or "HEAD", await _has_parent(repository, tip)))
+        raise UserError(_nothing_to_compare(remote, branch or "HEAD"))
     return chosen
 
 
-def _nothing_to_compare(remote: str, branch: str, has_parent: bool) -> str:
-    said = f"this clone is shallow and {branch} is what {remote}/{branch} holds already, so there is nothing to compare"
-    if not has_parent:
-        return f"{said}: run `forgeguard audit --all`"
+def _nothing_to_compare(remote: str, branch: str) -> str:
     fetch = f"git fetch --unshallow {remote} '+refs/heads/*:refs/remotes/{remote}/*'"
     return (
-        f"{said}: run `{fetch}`, then `forgeguard audit --base HEAD~1` for the last commit, or `--base` with the branch that"
-        f" this one is to be merged into, such as `--base {remote}/main`"
+        f"this clone is shallow and {branch} is what {remote} holds already, so there is nothing to compare with:"
+        f" run `{fetch}`, then pass `--base {remote}/main` (the branch that this one is to be merged into) or `--base HEAD~1`"
+        " (what the last commit changed); `--all` audits the whole tree without a base"
     )
 
 

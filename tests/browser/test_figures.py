@@ -23,7 +23,7 @@ PROJECT = '[project]\nname = "x"\nversion = "1"\n'
 START = {"boundaries.json": RULES, "pyproject.toml": PROJECT, "app.py": "x = 1\n"}
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 GENERIC = 'password = "' + "Zx9" + 'vLq27TbnWe4Rk8"\n'
-KINDS = ((False, False), (True, False), (True, True), (False, True))
+KINDS = ((False, False), (True, True))  # a phone or not, dark or not
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def pushed(product: Product, tree: WorkTree, repository: Repository, branc
 
 
 async def look_everywhere(browser: Browser, page: Page, name: str, addresses: dict[str, str]) -> None:
-    """Takes each page's picture on a desktop and a phone, light and dark."""
+    """Takes each page's picture on a light desktop and on a dark phone."""
     state = await page.context.storage_state()
     for phone, dark in KINDS:
         async with window(browser, phone=phone, dark=dark) as other:
@@ -108,7 +108,7 @@ async def test_an_audit_with_4201_findings_has_4201_in_title_group_list_trend_ap
         await expect(first).to_contain_text("A4: Disabled by .github/forgeguard.yml")
         await page.get_by_label("State").select_option("PARTLY")
         await expect(page.locator("#timeline li")).to_have_count(1)
-        await look_everywhere(browser, page, "figures", {"repo": f"{product.address}/repos/{repository.full_name}", "audit": link, "start": product.address})  # fmt: skip
+        await look_everywhere(browser, page, "figures", {"repo": f"{product.address}/repos/{repository.full_name}", "audit": f"{link.partition('?')[0]}?check=A4&page=15"})  # fmt: skip
 
 
 async def test_a_leaked_secret_is_red_everywhere_until_it_is_allowed(
@@ -143,7 +143,7 @@ async def test_a_leaked_secret_is_red_everywhere_until_it_is_allowed(
         await expect(entries.nth(1).get_by_text("PASS", exact=True)).to_have_count(0)
         # The line is gone from the tree and stands in the history: nothing was fixed, so the trend does not fall.
         await expect(page.locator("figcaption")).to_contain_text("W1 1.")
-        await expect(alarm).to_contain_text("on main, reported by this audit")
+        await expect(alarm).to_contain_text(" on main, reported by this audit")
         await page.get_by_label("State").select_option("LEAKED")
         await expect(entries).to_have_count(1)
         tree.commit({"conf.py": f'T = "{TOKEN}"\n'}, "Leak it once more")
@@ -249,6 +249,6 @@ async def test_a_mistake_in_a_configuration_file_is_no_finding_and_cannot_be_all
         await page.goto(link)
         section = page.locator("section[aria-labelledby=A4]")
         await expect(section.locator("#A4")).to_contain_text("ERROR")
-        await expect(section.locator("summary").first).to_have_text(re.compile("Configuration problems: 2 findings"))
+        await expect(section.locator("summary").first).to_have_text("Configuration problems: 2")
         await expect(section.get_by_text("Allow", exact=True)).to_have_count(0)
         await look(page, "f-error-audit")

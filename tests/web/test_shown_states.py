@@ -1,0 +1,152 @@
+"""What pages and the API say of audits in every state: nothing that is false, and the same figures for everybody."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from forgeguard_app.simulator.state import Account, Repository
+from tests.acceptance.test_push import START, started
+from tests.support.browsing import Browser
+from tests.support.repositories import WorkTree
+from tests.support.running import Product, running
+
+TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
+
+
+def person(product: Product, repository: Repository, level: str) -> Account:
+    user = product.github.people.add(f"mona-{level}")
+    product.github.people.allow(user, repository, level)
+    return user
+
+
+async def audit_of(product: Product, repository: Repository, sha: str) -> str:
+    """The path of a head's audit."""
+    runs = await product.verdicts(repository, sha)
+    return "/audits/" + str(runs["A4"].details_url).rpartition("/")[2].partition("?")[0]
+
+
+async def api(product: Product, path: str) -> dict[str, object]:
+    async with product.session.get(f"{product.address}/api/v1{path}") as answer:
+        assert answer.status == 200, await answer.text()
+        found: dict[str, object] = await answer.json()
+        return found
+
+
+async def test_a_mistake_in_a_configuration_file_is_refused_as_an_allowance_with_words(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    audit = await audit_of(product, repository, await _broken(product, tree, repository))
+    finding = (await api(product, f"{audit}/findings"))["items"][0]  # type: ignore[index]
+    assert finding["part"] == "problem"
+    async with Browser(product) as browser:
+        await browser.sign_in(person(product, repository, "write"), audit)
+        assert "Allow</summary>" not in browser.text
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', browser.text)[0]
+        form = {"csrf": csrf, "check_code": "A4", "fingerprint": finding["fingerprint"], "reason": "Let it", "days": ""}
+        assert await browser.post(f"{audit}/allow", form) == 400
+        assert "A mistake in a configuration file cannot be allowed" in browser.text
+        assert "boundaries.json, line 1" in browser.text
+
+
+async def _broken(product: Product, tree: WorkTree, repository: Repository) -> str:
+    tree.commit({"boundaries.json": '{"layers": 1}'})
+    return await product.push(tree, repository)
+
+
+async def test_existing_secrets_are_counted_for_everybody_and_placed_for_writers_alone(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, _ = await product.repository(install=False)
+    tree.commit({**START, "secret_place.py": f'T = "{TOKEN}"\n'})
+    sha = await product.push(tree, repository)
+    product.github.install(repository.owner, [repository])
+    await product.idle()
+    audit = await audit_of(product, repository, sha)
+    async with Browser(product) as stranger, Browser(product) as writer:
+        await stranger.get(audit)
+        await writer.sign_in(person(product, repository, "write"), audit)
+        for browser, sees in ((stranger, False), (writer, True)):
+            await browser.get(audit)
+            assert "Existing: 1 finding" in browser.text
+            assert "LEAKED SECRET" in browser.text
+            assert ("secret_place.py" in browser.text) is sees
+            assert ("revoke it now" in browser.text) is sees
+            await browser.get(f"/repos/{repository.full_name}")
+            assert "LEAKED SECRET" in browser.text
+            assert ("secret_place.py" in browser.text) is sees
+    check = (await api(product, audit))["checks"][2]  # type: ignore[index]
+    assert (check["existing"], check["new"], check["verified"], check["state"]) == (1, 0, 1, "leaked")
+    assert (await api(product, f"{audit}/findings"))["items"] == []
+
+
+async def test_the_configuration_page_says_which_commit_it_shows_and_what_waits(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "one") as product:
+        repository = await started(product, tree)
+        first = tree.git("rev-parse", "HEAD")
+        async with Browser(product) as browser:
+            await browser.sign_in(person(product, repository, "write"))
+            page = f"/repos/{repository.full_name}/configuration"
+            await browser.get(page)
+            assert first[:10] in browser.text
+            assert "the head of <code>main</code>" in browser.text
+            assert "This is not the head" not in browser.text
+            # An old head that is audited again is not the head of its branch.
+            tree.commit({"b.py": "x = 1\n"})
+            head = await product.push(tree, repository)
+            await product.verdicts(repository, head)
+            await browser.get(await audit_of(product, repository, first))
+            await browser.submit(f"{browser.address.removeprefix(product.address)}/rerun")
+            await product.idle()
+            browser.home()
+            await browser.get(page)
+            assert f"<code>{head[:10]}</code></a>, the head of" in browser.text
+            async with product.pool.acquire() as connection:
+                await connection.execute(
+                    "INSERT INTO audit_runs (repo_id, commit_sha, branch) SELECT id, repeat('c', 40), 'main' FROM repos"
+                )
+            await browser.get(page)
+            assert "This is not the head of <code>main</code>" in browser.text
+            assert "cccccccccc" in browser.text
+            assert "This page shows its configuration once it is audited." in browser.text
+
+
+async def test_an_old_head_that_is_audited_again_does_not_change_the_branch_s_state(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    bad = tree.commit({"b.py": "bad\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    tree.commit({"b.py": "x = 1\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    audit = await audit_of(product, repository, bad)
+    async with Browser(product) as browser:
+        await browser.sign_in(person(product, repository, "write"), audit)
+        await browser.submit(f"{audit}/rerun")
+        await product.idle()
+        browser.home()
+        await browser.get("/")
+        row = browser.text[browser.text.index("<tbody>") :]
+        assert "PASS" in row and "FAIL" not in row
+    async with product.session.get(f"{product.address}/badges/{repository.full_name}.json") as answer:
+        assert json.loads(await answer.text())["message"] == "passing"
+
+
+async def test_the_api_filters_audits_by_the_state_that_is_shown(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    tree.commit({"c.py": f'T = "{TOKEN}"\n'})
+    await product.verdicts(repository, await product.push(tree, repository))
+    tree.commit({".github/forgeguard.yml": "checks: {A9: {enabled: false}}\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    async with product.pool.acquire() as connection:
+        repo_id = await connection.fetchval("SELECT id FROM repos")
+    everything = (await api(product, f"/repos/{repo_id}/audits"))["items"]
+    assert [one["state"] for one in everything] == ["partly", "leaked", "passed"]  # type: ignore[attr-defined]
+    for state in ("partly", "leaked", "passed"):
+        found = (await api(product, f"/repos/{repo_id}/audits?state={state}"))["items"]
+        assert [one["state"] for one in found] == [state]  # type: ignore[attr-defined]
+    assert (await api(product, f"/repos/{repo_id}"))["state"] == "partly"
