@@ -31,6 +31,8 @@ async def set_up(page: Page, place: Site, kind: str | None = None) -> None:
     await page.get_by_role("button", name="Create the App on GitHub").click()
     await page.get_by_role("button", name="Create GitHub App").click()
     await expect(page.get_by_role("heading", name="guard exists")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("heading", name="guard exists")).to_be_visible()
     await look(page, "2-app-exists")
 
 
