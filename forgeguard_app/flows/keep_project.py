@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.know_access import Person
 from forgeguard_app.github.events import clean_text
@@ -95,7 +96,7 @@ def confirm_deletion(project: Project, typed: str) -> None:
     Raises:
         UserError: it is another name.
     """
-    if " ".join(typed.split()) != project.name:
+    if " ".join(typed.split()) not in (project.name, escaped(project.name)):  # a page shows it escaped
         raise UserError(f"To delete the project, type its name: {project.name}", field="confirmation")
 
 

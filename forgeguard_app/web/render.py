@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from aiohttp import web
 from forgeguard_app.web.keys import FRONT, TEMPLATES
 from forgeguard_app.web.session import PERSON, UNKNOWN, csrf_token, find_person, sign_in_link
 from forgeguard_app.web.static_files import StaticFiles
-
-_STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month"))
+from forgeguard_app.web.texts import add_filters
 
 
 def make_templates(folder: Path, files: StaticFiles) -> jinja2.Environment:
@@ -26,21 +24,8 @@ def make_templates(folder: Path, files: StaticFiles) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.globals["static"] = files.address
-    env.filters["ago"] = ago
-    env.filters["first_line"] = lambda text: (text or "").split("\n")[0][:200]
+    add_filters(env)
     return env
-
-
-def ago(at: datetime | None) -> str:
-    """How long ago, in words."""
-    if at is None:
-        return "never"
-    left = max((datetime.now(UTC) - at).total_seconds(), 0)
-    for size, unit in _STEPS:
-        if left < size:
-            return "just now" if unit == "second" else f"{int(left)} {unit}{'' if int(left) == 1 else 's'} ago"
-        left /= size
-    return f"{int(left)} year{'' if int(left) == 1 else 's'} ago"
 
 
 async def page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:

@@ -56,7 +56,7 @@ class Scene:
         cookies = await signed_in(self.product, self.user) if again else self.cookies
         async with proxied(self.product.address) as proxy:
             context = await self.chromium.new_context(viewport=DESKTOP, java_script_enabled=scripts)  # type: ignore[arg-type]
-            context.set_default_timeout(30_000)
+            context.set_default_timeout(90_000)
             wrong: list[str] = []
             context.on("weberror", lambda error: wrong.append(str(error.error)))
             context.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)

@@ -8,6 +8,7 @@ import re
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
+from forgeguard_app.audit.counts import Counts, Part
 from forgeguard_app.store.audits import StoredCheck, StoredFinding, Verdict
 from tests.browser.conftest import Scene
 from tests.support.watching import (
@@ -23,13 +24,22 @@ from tests.support.watching import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 FINDING = StoredFinding("a.py", 3, 3, 1, "undeclared", "It imports yaml.", "failure", True, True, None, "f" * 64)
-FAILED = Verdict(
-    "completed", "FAIL", None, 3,
-    [(StoredCheck("A9", "Dependency gate", "FAIL", "failure", "1 undeclared import", "", "1 undeclared import."), [FINDING])],
-)  # fmt: skip
+COUNTS = Counts(new=1, counted=1, rules={Part.NEW: {"undeclared": 1}})
+CHECK = StoredCheck(
+    "A9",
+    "Dependency gate",
+    "FAIL",
+    "failure",
+    "1 undeclared import",
+    "",
+    "1 undeclared import.",
+    counts=COUNTS,
+    kept_count=1,
+)
+FAILED = Verdict("completed", "FAIL", None, 3, [(CHECK, [FINDING])])
 
 
 async def opened(context: BrowserContext, address: str) -> Page:
@@ -49,7 +59,7 @@ async def test_a_waiting_audit_holds_one_stream_and_asks_for_nothing_until_somet
             await stir(pool, scene.repo.id)
         await finish_run(pool, run_id, PASSED)
         await expect(page.get_by_role("heading", level=1)).to_contain_text("PASS")
-        await expect(page.get_by_role("status")).to_have_text("Audit completed: PASS")
+        await expect(page.get_by_role("status")).to_have_text("Audit finished: PASS")
         await expect(page).to_have_title(re.compile("PASS"))
         more = proxy.asked - asked
         # The run began and ended: one fetch, or two where they were seen apart.

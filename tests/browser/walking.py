@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from forgeguard_app.cli.running import start_child, stop_children
 from forgeguard_app.simulator.server import SimulatedGitHub
@@ -25,6 +25,7 @@ SHOTS = ROOT / "build" / "screenshots"
 READY_S = 60.0
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
+expect.set_options(timeout=60_000)  # a busy machine is no fault
 
 
 @dataclass
@@ -109,12 +110,35 @@ async def window(
     assert not errors or not wrong, wrong
 
 
+# Headings that skip a level, lists that lost their role, and headers of tables whose words are split over lines.
+OUTLINE = """(() => {
+    const wrong = [], levels = [...document.querySelectorAll('h1, h2, h3, h4')].map((one) => Number(one.nodeName[1]));
+    if (levels.filter((one) => one === 1).length !== 1 || levels[0] !== 1) wrong.push(`headings ${levels}`);
+    levels.forEach((one, at) => at && one > levels[at - 1] + 1 && wrong.push(`h${one} after h${levels[at - 1]}`));
+    if (document.querySelector('ul[role], ol[role]')) wrong.push('a list with another role');
+    for (const header of document.querySelectorAll('th')) {
+        const texts = document.createTreeWalker(header, NodeFilter.SHOW_TEXT);
+        for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+            for (const word of text.data.matchAll(/[^\\s-]+/g)) {
+                const range = document.createRange();
+                range.setStart(text, word.index);
+                range.setEnd(text, word.index + word[0].length);
+                const tops = new Set([...range.getClientRects()].map((one) => Math.round(one.top)));
+                if (tops.size > 1) wrong.push(`header ${word[0]} is split`);
+            }
+        }
+    }
+    return wrong.join('; ');
+})()"""
+
+
 async def look(page: Page, name: str) -> None:
     """A screenshot for people, and what a screen reader would stumble over."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
     wide = await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     assert not wide, f"{name} is wider than its window"
+    assert not (wrong := await page.evaluate(OUTLINE)), f"{name}: {wrong}"
     found = await Axe().run(page)
     assert found.violations_count == 0, f"{name}: {found.generate_report()}"
 

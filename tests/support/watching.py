@@ -16,14 +16,16 @@ import aiohttp
 from aiohttp import web
 
 from forgeguard_app.flows.end_build import end_in
-from forgeguard_app.store.audits import NewRun, Verdict, begin_run, insert_run, store_verdict
+from forgeguard_app.store.audits import NewRun, StoredCheck, Verdict, begin_run, insert_run, store_verdict
 from forgeguard_app.store.build_logs import NewLine, insert_lines
 from forgeguard_app.store.builds import Loop, begin_phase, find_build, set_loop
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Pool
 from tests.support.running import TIMEOUT_S
 
-PASSED = Verdict("completed", "PASS", None, 3, [])
+PASSED = Verdict(
+    "completed", "PASS", None, 3, [(StoredCheck("A9", "Dependency gate", "PASS", "success", "Fine", "", "Fine."), [])]
+)
 _HOP = {"host", "connection", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -116,12 +118,13 @@ async def until(holds: Callable[[], bool], otherwise: Callable[[], str]) -> None
         await asyncio.sleep(0.01)
 
 
-async def wait_for_run(pool: Pool, repo_id: UUID, message: str, sha: str | None = None) -> UUID:
+async def wait_for_run(
+    pool: Pool, repo_id: UUID, message: str, sha: str | None = None, *, branch: str = "main", author: str | None = None
+) -> UUID:
     """A run that waits."""
     async with pool.acquire() as connection, connection.transaction():
-        run_id = await insert_run(
-            connection, NewRun(repo_id, sha or secrets.token_hex(20), "main", commit_message=message)
-        )
+        new = NewRun(repo_id, sha or secrets.token_hex(20), branch, commit_message=message, commit_author=author)
+        run_id = await insert_run(connection, new)
         await notify_change(connection, repo_id)
         return run_id
 
@@ -145,6 +148,14 @@ async def speak(pool: Pool, build_id: UUID, *messages: str) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await insert_lines(connection, build_id, [NewLine(now, "builder", "info", message) for message in messages])
         await notify_change(connection, build_id)
+
+
+async def name_project(pool: Pool, project_id: UUID, name: str) -> None:
+    """The project has another name, as one had before names were looked at."""
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE projects SET name = $2::text, description = $2::text WHERE id = $1", project_id, name
+        )
 
 
 async def run_build(pool: Pool, build_id: UUID) -> None:

@@ -203,12 +203,21 @@
     document.querySelector("[data-empty]")?.remove();
   }
 
+  // As audit/plain_text.py: characters that act are shown instead.
+  const ACTING = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+  const SHORT = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+  function escaped(char) {
+    const code = char.charCodeAt(0);
+    return SHORT[char] ?? (code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16)}`);
+  }
+
   function rowOf(line) {
     const row = document.createElement("li"), time = document.createElement("time"), text = document.createElement("bdi");
     row.className = `${line.source} ${line.level}`;
     time.dateTime = line.timestamp;
     time.textContent = line.timestamp.slice(11, 19);
-    text.textContent = line.message;
+    text.textContent = line.message.replace(ACTING, escaped);
     row.append(time, " ", text);
     return row;
   }
