@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
-from forgeguard_app.audit.explain import explain, similar
 from forgeguard_app.audit.model import CheckCode, Report
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
+from forgeguard_app.cli.explaining import explanation
 from forgeguard_app.cli.formats import FORMATS
 from forgeguard_app.cli.outcome import Outcome
 from forgeguard_app.cli.output import check_output, print_text, write_file
@@ -70,7 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_check_code,
         help=f"run this check alone: {', '.join(CheckCode)}; may be repeated",
     )
-    parser.add_argument("--output", metavar="FILE", type=Path, help="write the report to this file")
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, help="write the report to this file, or with - to standard output"
+    )
     parser.add_argument("--quiet", action="store_true", help="print the findings that count and the last line, no more")
     parser.add_argument(
         "--explain", metavar="RULE", help="say what a check or a rule finds and how to fix it, and audit nothing"
@@ -87,16 +91,22 @@ def _check_code(text: str) -> CheckCode:
 def run(arguments: argparse.Namespace) -> int:
     """0 PASS or WARN (with --strict WARN is 1), 1 FAIL, 2 ERROR or bad usage."""
     if arguments.explain:
-        return _explain(arguments.explain)
+        print_text(explanation(arguments.explain, arguments.path))
+        return 0
     _refuse_combinations(arguments)
+    if arguments.output == Path("-"):
+        arguments.output = None
     if arguments.output:
         check_output(arguments.output)
+    before = signal.signal(signal.SIGTERM, _end)
     try:
         outcome = asyncio.run(_audit(arguments))
     except GitError as error:
         raise UserError(f"git could not read the repository: {error.stderr[:500]}") from error
     except Temporary as error:
         raise UserError(str(error)) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
     text = FORMATS[arguments.format](outcome)
     if arguments.output is None:
         print_text(text)
@@ -107,6 +117,11 @@ def run(arguments: argparse.Namespace) -> int:
     return outcome.exit_status
 
 
+def _end(number: int, frame: object) -> NoReturn:
+    """End as SIGTERM asks, with what is temporary removed."""
+    raise SystemExit(128 + number)
+
+
 def _refuse_combinations(arguments: argparse.Namespace) -> None:
     if arguments.all and (arguments.base is not None or arguments.staged):
         raise UserError("--all audits one whole tree: it goes with neither --base nor --staged")
@@ -115,15 +130,6 @@ def _refuse_combinations(arguments: argparse.Namespace) -> None:
     for option in ("base", "head"):
         if getattr(arguments, option) == "":
             raise UserError(f"--{option} is empty; name a revision, such as main or HEAD~1")
-
-
-def _explain(rule: str) -> int:
-    said = explain(rule)
-    if said is None:
-        hint = f"; did you mean {', '.join(similar(rule))}?" if similar(rule) else ""
-        raise UserError(f"there is no rule {rule!r}{hint}")
-    print_text(said)
-    return 0
 
 
 async def _audit(arguments: argparse.Namespace) -> Outcome:

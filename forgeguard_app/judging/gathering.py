@@ -114,11 +114,11 @@ class Gathering:
         target = base
         if request.target is not None and request.target != request.base:
             target = Tree(await read_tree(self.source.repository, request.target))
-        head_config = await self._configuration(head)
+        head_config = await self.configuration_of(head)
         has_base = not request.everything and request.base != EMPTY_TREE
         # A fork's own commits configure nothing, whatever they are judged against.
         trusted = request.target not in (None, EMPTY_TREE) if request.fork else has_base
-        base_config = await self._configuration(target) if trusted else None
+        base_config = await self.configuration_of(target) if trusted else None
         contract = request.contract
         if contract is not None and contract.alone:
             return by_contract_alone(head_config, base_config, contract.boundaries, request.owner)
@@ -129,7 +129,8 @@ class Gathering:
         notes = {code: (*request.remarks, *judging.notes.get(code, ())) for code in CheckCode}
         return replace(judging, notes=notes)
 
-    async def _configuration(self, tree: Tree) -> Configuration:
+    async def configuration_of(self, tree: Tree) -> Configuration:
+        """Read the configuration that the tree holds."""
         await self._read_texts(tree, configuration_paths(tree))
         owner, is_owners = self.request.owner, self.request.owner_file
         policy, _ = read_policy(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
