@@ -48,7 +48,7 @@ class Deeds:
         deeds: dict[str, Any] = {
             "main": self._main, "branch": self._branch, "force": self._force, "delete": self._delete, "pull": self._pull,
             "fork": self._fork, "group": self._group, "drop": self._drop, "rerun": self._rerun, "suspend": self._suspend,
-            "rename": self._rename,
+            "rename": self._rename, "vanish": self._vanish, "usurp": self._usurp,
         }  # fmt: skip
         await deeds[step.deed](step)
 
@@ -115,6 +115,16 @@ class Deeds:
     async def _rename(self, _: Step) -> None:
         self.number += 1
         self.story.rename(self.repository, f"shop{self.number}")
+
+    async def _vanish(self, _: Step) -> None:
+        """The old name is gone, and nobody told of the new one."""
+        self.number += 1
+        self.story.world.rename(self.repository, f"shop{self.number}", redirect=False)
+
+    async def _usurp(self, _: Step) -> None:
+        """The old name belongs to a public copy, and nobody told."""
+        self.number += 1
+        await self.story.take_name(self.repository, f"shop{self.number}")
 
     async def _rerun(self, _: Step) -> None:
         judged = [

@@ -29,6 +29,11 @@ def violations(world: World, repository: Repository, heads: list[Head]) -> list[
     ]
     gone = {head.sha for head in heads if head.gone}
     found += [f"suite queued on {sha}" for _, sha in world.queued_suites() if sha not in gone]
+    found += [
+        f"written to a repository that took the name: {run.name} on {run.head_sha}"
+        for run in world.check_runs.values()
+        if run.repository_id != repository.id
+    ]
     found += [f"limit crossed: {limit}" for limit in world.crossed]
     return found
 

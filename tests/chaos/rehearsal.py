@@ -30,6 +30,7 @@ from tests.support.repositories import ENV, WorkTree
 
 CONVERGE_S = 120.0  # a bound for "never", on a machine that does other work as well
 CALM_S = 0.5
+LISTEN_S = 90.0  # to import everything, on a machine that is busy
 STORM_S = 2.5
 _TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 _RULES = '{"layers": [{"name": "app", "glob": "app/**", "forbidden": [{"pattern": "bad", "reason": "r"}]}]}'
@@ -110,6 +111,7 @@ class _Rehearsal:
             self.world.token_lag_s, self.world.commit_lag_s = schedule.token_lag_s, schedule.commit_lag_s
             faults = self.world.faults = Faults(schedule.seed, schedule.shares, schedule.most_faults)
             faults.active = False
+            self.world.silent = list(schedule.silent)
             port, secret = _free_port(), secrets.token_hex(16)
             github.register_app(APP_ID, self.shared.public_key, secret, f"http://127.0.0.1:{port}/webhooks/github")
             repository, installation = self._repository()
@@ -277,7 +279,7 @@ def _free_port() -> int:
 
 
 async def _listening(port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + LISTEN_S
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -19,6 +19,9 @@ ANNOTATIONS: Mapping[str, Mapping[str, int]] = {
 }  # fmt: skip
 DEEDS = ("main", "branch", "branch", "force", "delete", "pull", "fork", "group", "drop", "rerun", "suspend", "rename")
 
+LOST_NAMES, SILENCE = 0.15, 0.1
+SIDE_QUESTIONS = ("/rules/branches/", "/branches")
+
 
 @dataclass(frozen=True)
 class Step:
@@ -48,13 +51,20 @@ class Schedule:
     death_at_request: int | None = None
     restart_database_at: int | None = None
     disk_full_s: float = 0.0
+    # Parts of paths below the REST API that GitHub never answers.
+    silent: tuple[str, ...] = ()
 
 
 def draw(seed: int) -> Schedule:
     """The schedule of a seed."""
     rng = random.Random(seed)
+    later = random.Random(f"{seed} names and silence")  # drawn apart, so that older seeds stay what they were
     storm = rng.random() < 0.15
     steps = tuple(_step(rng, clean_main=storm) for _ in range(rng.randint(1, 4)))
+    if later.random() < LOST_NAMES:
+        lost = Step(later.choice(("vanish", "usurp")), "clean", later.choice((0.0, 0.05, 0.2)))
+        place = later.randint(0, len(steps))
+        steps = (*steps[:place], lost, *steps[place:])
     calm = rng.random() < 0.1
     dooms = {
         name: tuple(rng.randint(5, 900) for _ in range(rng.choice((0, 0, 1, 1, 2)))) for name in ("worker", "server")
@@ -81,6 +91,7 @@ def draw(seed: int) -> Schedule:
         death_at_request=rng.randint(1, 25) if asked_death else None,
         restart_database_at=rng.randrange(len(steps)) if rng.random() < 0.06 else None,
         disk_full_s=disk_full_s,
+        silent=SIDE_QUESTIONS if later.random() < SILENCE else (),
     )
 
 
