@@ -3,6 +3,8 @@ ALTER TABLE findings ADD COLUMN is_verified BOOLEAN NOT NULL DEFAULT false;
 
 ALTER TABLE repos ADD COLUMN required_checked_at TIMESTAMPTZ;
 
+ALTER TABLE rate_limits ADD COLUMN token_pause_until TIMESTAMPTZ;
+
 ALTER TABLE audit_runs DROP COLUMN attempts;
 ALTER TABLE audit_runs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE audit_runs ADD COLUMN interruptions INTEGER NOT NULL DEFAULT 0;

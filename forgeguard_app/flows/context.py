@@ -15,6 +15,7 @@ import structlog
 from forgeguard_app.builders.process import Bounds
 from forgeguard_app.flows.audit_links import sign_audit
 from forgeguard_app.flows.front import notice_key
+from forgeguard_app.flows.token_pauses import TokenPauses
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.limits import Limits
@@ -119,6 +120,10 @@ class Context:
     building: set[UUID] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set once the worker was told to stop
     signs_links: bool = False  # where the App has no OAuth credentials
+
+    def __post_init__(self) -> None:
+        """Share the pauses of tokens with all other processes."""
+        self.tokens.shared = TokenPauses(self.pool)
 
     @cached_property
     def locks(self) -> Locks:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Broken, Limited, Refused
@@ -92,6 +92,16 @@ class _Pause:
 _Key = tuple[int, int | None, tuple[tuple[str, str], ...]]
 
 
+class SharedPauses(Protocol):
+    """What all processes know of pauses, by installation."""
+
+    async def left_s(self, installation_id: int) -> float:
+        """Return the seconds until a token may be asked for; 0 or less where it may be now."""
+
+    async def begin(self, installation_id: int, seconds: float) -> None:
+        """Tell the others that GitHub gave no token."""
+
+
 class Tokens:
     """Tokens by installation, repository (None: all of the installation's) and permissions.
 
@@ -102,6 +112,7 @@ class Tokens:
     def __init__(self, app: AppAccess) -> None:
         self._app = app
         self.names = Names()
+        self.shared: SharedPauses | None = None
         self._kept: OrderedDict[_Key, Token] = OrderedDict()
         self._locks: dict[_Key, asyncio.Lock] = {}
         self._pauses: dict[int, _Pause] = {}
@@ -121,7 +132,7 @@ class Tokens:
         async with lock:
             kept = self._kept.get(key)
             if kept is None or kept.expires_at - EARLY_S < self._app.client.clock.now():
-                self._respect_pause(installation_id)
+                await self._respect_pause(installation_id)
                 kept = self._kept[key] = await self._mint(installation_id, repository_id, permissions)
                 while len(self._kept) > MAX_TOKENS:
                     old, _ = self._kept.popitem(last=False)
@@ -137,17 +148,22 @@ class Tokens:
         for key in [key for key, kept in self._kept.items() if kept is token]:
             del self._kept[key]
 
-    def _respect_pause(self, installation_id: int) -> None:
+    async def _respect_pause(self, installation_id: int) -> None:
         pause = self._pauses.get(installation_id)
-        if pause is not None and (wait := pause.until - time.monotonic()) > 0:
+        wait = pause.until - time.monotonic() if pause is not None else 0.0
+        if wait <= 0 and self.shared is not None:
+            wait = await self.shared.left_s(installation_id)
+        if wait > 0:
             raise Limited("GitHub gave no token a moment ago", delay_s=wait)
 
-    def _failed(self, installation_id: int, delay_s: float | None) -> float:
+    async def _failed(self, installation_id: int, delay_s: float | None) -> float:
         former = self._pauses.pop(installation_id, _Pause(0.0, 0))
         wait = max(min(PAUSE_S * 2.0**former.failures, LONGEST_PAUSE_S), delay_s or 0.0)
         self._pauses[installation_id] = _Pause(time.monotonic() + wait, min(former.failures + 1, 10))
         while len(self._pauses) > MAX_TOKENS:
             del self._pauses[next(iter(self._pauses))]
+        if self.shared is not None:
+            await self.shared.begin(installation_id, wait)
         return wait
 
     async def _mint(self, installation_id: int, repository_id: int | None, permissions: Mapping[str, str]) -> Token:
@@ -162,7 +178,7 @@ class Tokens:
                 raise NoAccess(error.status, str(error)) from error
             raise
         except (Broken, Limited) as error:
-            wait = self._failed(installation_id, error.delay_s)
+            wait = await self._failed(installation_id, error.delay_s)
             raise Limited(f"GitHub gave no token: {error}", delay_s=wait) from error
         self._pauses.pop(installation_id, None)
         if repository_id is not None:

@@ -91,6 +91,32 @@ async def set_blocked(connection: Connection, github_installation_id: int, secon
     )
 
 
+async def find_token_pause(connection: Connection, github_installation_id: int) -> float:
+    """Return the seconds until a token of the installation may be asked for; 0 where it may be now."""
+    found: float | None = await connection.fetchval(
+        """
+        SELECT extract(epoch FROM token_pause_until - clock_timestamp())::float8 FROM rate_limits
+        WHERE github_installation_id = $1
+        """,
+        github_installation_id,
+    )
+    return max(found or 0.0, 0.0)
+
+
+async def set_token_pause(connection: Connection, github_installation_id: int, seconds: float) -> None:
+    """GitHub gave no token: nobody asks for one of the installation until then."""
+    await connection.execute(
+        """
+        INSERT INTO rate_limits AS r (github_installation_id, token_pause_until)
+        VALUES ($1, clock_timestamp() + make_interval(secs => $2))
+        ON CONFLICT (github_installation_id) DO UPDATE SET
+            token_pause_until = greatest(r.token_pause_until, excluded.token_pause_until), updated_at = now()
+        """,
+        github_installation_id,
+        seconds,
+    )
+
+
 async def set_remaining(connection: Connection, github_installation_id: int, remaining: int, resets_s: float) -> None:
     """What GitHub said of the primary limit."""
     await connection.execute(
