@@ -166,7 +166,7 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
                 client=client,
                 app=app,
                 tokens=Tokens(app),
-                judge=Judge(),
+                judge=Judge(timeout_s=settings.evaluation_timeout_s),
                 home=settings.home,
                 github_url=credentials.github_url,
                 address=credentials.public_url,

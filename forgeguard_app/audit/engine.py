@@ -117,7 +117,7 @@ def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) ->
     notes += a9_dependencies.newly_guarded(base, head)
     others = [a9_dependencies.check(tree, facts, policy, memo).told for tree, _ in change.others]
     findings = _marked(CheckCode.A9, change, head.told, base.told, others)
-    return _Verdict(findings, head.problems, tuple(notes), head.nothing)
+    return _Verdict(findings, head.problems, tuple(notes), head.nothing, head.incomplete)
 
 
 def _marked(

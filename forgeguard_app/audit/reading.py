@@ -9,6 +9,8 @@ from forgeguard_app.audit.documents import Node
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.secrets.masking import quoted
 
+MAX_PROBLEMS = 100  # of one file
+
 
 class Reading:
     """Reads one file; `problems` holds all that is wrong with it, in the order met."""
@@ -20,7 +22,14 @@ class Reading:
     def problem(self, node: Node | tuple[int, int], message: str) -> None:
         """Notes what is wrong at a node or a place."""
         line, column = (node.line, node.column) if isinstance(node, Node) else node
-        self.problems.append(Problem(self.path, line, column, message))
+        if not self.is_full:
+            more = "; there is more wrong below that is not listed" if len(self.problems) == MAX_PROBLEMS - 1 else ""
+            self.problems.append(Problem(self.path, line, column, f"{message}{more}"))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many problems are noted as are listed; a message for another one need not be made."""
+        return len(self.problems) >= MAX_PROBLEMS
 
     def mapping(self, node: Node, what: str, known: Iterable[str] | None = None) -> dict[str, Node]:
         """The mapping's nodes by key; with `known`, every other key is a problem."""
@@ -33,7 +42,7 @@ class Reading:
             return node.value
         names = list(known)
         for key in node.value:
-            if key not in names:
+            if key not in names and not self.is_full:
                 self.problem(node.keys[key], f"unknown key {quoted(key)} in {what}{_hint(key, names)}")
         return {key: value for key, value in node.value.items() if key in names}
 

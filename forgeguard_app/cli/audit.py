@@ -27,6 +27,7 @@ from forgeguard_app.judging.judge import Judge
 from forgeguard_app.judging.local_range import LocalRange, choose_range, staged_range, whole_tree
 from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.source import LocalSource
+from forgeguard_app.settings import load_evaluation_timeout_s
 
 TAKES_FILES = True  # what stands after `--` arrives in arguments.files
 EPILOG = """\
@@ -146,7 +147,7 @@ async def _audit(arguments: argparse.Namespace) -> Outcome:
             merged=chosen.merged,
             remarks=(*chosen.notes, *await _uncommitted(asked, checkout)),
         )
-        report = await Judge().judge(LocalSource(checkout.view), request)
+        report = await Judge(timeout_s=load_evaluation_timeout_s()).judge(LocalSource(checkout.view), request)
         return asked.outcome(report, chosen.heading, await checkout.remote_uri())
 
 
@@ -217,5 +218,5 @@ async def _audit_folder(asked: _Asked, folder: Path) -> Outcome:
         names = list_files(folder) if asked.scope == EVERYWHERE else sorted(asked.scope.paths)
         head, left_out = await commit_folder(view, folder, names)
         request = replace(asked.request(head, EMPTY_TREE), staged=True, incomplete=left_out)
-        report = await Judge().judge(LocalSource(view), request)
+        report = await Judge(timeout_s=load_evaluation_timeout_s()).judge(LocalSource(view), request)
     return asked.outcome(report, f"the folder {folder}, which is no git repository")

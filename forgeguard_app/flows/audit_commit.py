@@ -25,6 +25,7 @@ from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import NoAccess
+from forgeguard_app.judging.deadline import EvaluationTimeout
 from forgeguard_app.judging.mirror_source import MirrorSource
 from forgeguard_app.judging.request import Contract, Request
 from forgeguard_app.store.allowances import list_in_force
@@ -109,6 +110,9 @@ async def _alone(context: Context, run: Run) -> AsyncIterator[bool]:
 async def _judge(context: Context, run: Run, repo: Repo, installation: Installation | None) -> None:
     try:
         verdict = await _verdict(context, run, repo, installation)
+    except EvaluationTimeout as error:
+        log.warning("audit.timeout", timeout_s=context.judge.timeout_s)
+        verdict = could_not_evaluate(str(error), mendable=False)
     except Parked:
         log.info("audit.parked")
         await _hand_back(context, run)

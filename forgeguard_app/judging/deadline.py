@@ -7,14 +7,15 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 
+from forgeguard_app.errors import UserError
 from forgeguard_app.git.command import GitTimeout
 
 DEFAULT_S = 60.0
 GRACE_S = 5.0  # for a loop to meet the limit by itself, before it is left behind
 
 
-class EvaluationTimeout(Exception):
-    """The evaluation did not end within its time; the text says so to people."""
+class EvaluationTimeout(UserError):
+    """The evaluation did not end within its time; the text says so, and which setting is the limit."""
 
 
 class Deadline:
@@ -42,7 +43,7 @@ class Deadline:
     def reached(self) -> EvaluationTimeout:
         """Return the exception that says what the limit was."""
         return EvaluationTimeout(
-            f"The evaluation did not end within {self.timeout_s:.0f} s (FORGEGUARD_EVALUATION_TIMEOUT_S), so it was ended."
+            f"The evaluation took longer than {self.timeout_s:g} s and was ended; FORGEGUARD_EVALUATION_TIMEOUT_S sets the limit."
         )
 
     @contextlib.contextmanager

@@ -36,7 +36,7 @@ from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.secret_search import Search, SecretSearch, named
 from forgeguard_app.judging.source import Source
 
-MAX_INCLUDE_ROUNDS = 5
+MAX_INCLUDE_ROUNDS = 20
 _OVERLAY = "overlay:"
 
 
@@ -50,6 +50,7 @@ class Gathering:
     deadline: Deadline = field(default_factory=Deadline)
     texts: dict[str, bytes] = field(default_factory=dict)
     too_large: set[str] = field(default_factory=set)
+    too_deep: list[str] = field(default_factory=list)  # files that manifests include over too many others
 
     async def gather(self) -> tuple[Change, Facts, Judging]:
         """Everything, brought and read."""
@@ -136,7 +137,9 @@ class Gathering:
         policy, _ = read_policy(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
         named, _ = boundary_paths(policy, tree)
         await self._read_texts(tree, named)
-        return read_configuration(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
+        return await asyncio.to_thread(
+            read_configuration, lambda path: self._text(tree, path), tree, owner, owner_file=is_owners
+        )
 
     def _text(self, tree: Tree, path: str) -> bytes | None:
         return self.texts.get(tree.blobs[path])
@@ -159,7 +162,9 @@ class Gathering:
         """Bring and read all that is not known yet, and search the added lines beside it."""
         policy, trees = judging.policy, (head, *parents)
         wanted = {
-            blob: what for blob, what in _wanted(self.cache, trees, judging).items() if not blob.startswith(_OVERLAY)
+            blob: what
+            for blob, what in (await asyncio.to_thread(_wanted, self.cache, trees, judging)).items()
+            if not blob.startswith(_OVERLAY)
         }
         manifests = {path for tree in trees for path in manifest_paths(tree, policy[CheckCode.A9])}
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
@@ -207,21 +212,26 @@ class Gathering:
         return await self._search(judging).in_range(request.base, request.head, request.merged)
 
     async def _read_manifests(self, trees: tuple[Tree, ...], paths: set[str]) -> None:
-        """Manifests, and what they include, round by round."""
+        """Read manifests and what they include, round by round; what is included deeper than the bound is said."""
         pending = set(paths)
         for _ in range(MAX_INCLUDE_ROUNDS):
             for tree in trees:
                 await self._read_texts(tree, pending)
-            found: set[str] = set()
-            for tree in trees:
-                for path in pending & tree.blobs.keys():
-                    data = self.texts.get(tree.blobs[path])
-                    if data is not None:
-                        found |= {included for included, _ in included_paths(read_manifest(path, data))}
-            pending = found - paths
+            texts = {(path, tree.blobs[path]) for tree in trees for path in pending & tree.blobs.keys()}
+            pending = await asyncio.to_thread(self._included, texts) - paths
             paths = paths | pending
             if not pending:
                 return
+        self.too_deep = sorted(pending & trees[0].blobs.keys())
+
+    def _included(self, files: set[tuple[str, str]]) -> set[str]:
+        found: set[str] = set()
+        for path, blob in files:
+            self.deadline.check()
+            data = self.texts.get(blob)
+            if data is not None:
+                found |= {included for included, _ in included_paths(read_manifest(path, data))}
+        return found
 
     async def _standing(self, head: Tree, changes: list[PathChange], judging: Judging) -> Search:
         """Search what stands in the files that the gate of W1 asks for."""
@@ -259,6 +269,9 @@ class Gathering:
         incomplete: dict[CheckCode, tuple[str, ...]] = {
             code: (f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}.",) for code, paths in read.items() if paths
         }
+        if self.too_deep:
+            deep = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(self.too_deep)}."
+            incomplete[CheckCode.A9] = (*incomplete.get(CheckCode.A9, ()), deep)
         incomplete[CheckCode.W1] = tuple(dict.fromkeys(secrets))
         return {code: (*self.request.incomplete, *incomplete.get(code, ())) for code in CheckCode}
 

@@ -195,3 +195,17 @@ async def test_branches_whose_names_collide_and_a_target_that_is_gone(product: P
     tree.commit({"c.py": "x = 1"})
     runs = await judged(product, tree, repository)
     assert "`main/next` is not there" in runs["A4"].output["summary"]
+
+
+async def test_an_evaluation_that_takes_too_long_ends_as_an_error_with_the_reason(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await prepared(product, tree)
+    product.context.judge.timeout_s = 1e-6
+    tree.commit({"b.py": "x = 2\n"})
+    runs = await judged(product, tree, repository)
+    assert {run.conclusion for run in runs.values()} == {"failure"}
+    assert all("FORGEGUARD_EVALUATION_TIMEOUT_S" in str(run.output) for run in runs.values())
+    product.context.judge.timeout_s = 60.0
+    tree.commit({"b.py": "x = 3\n"})
+    assert {run.conclusion for run in (await judged(product, tree, repository)).values()} == {"success"}

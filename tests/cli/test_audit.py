@@ -229,3 +229,15 @@ def test_a_linked_work_tree_and_a_folder_below_are_found(tree: WorkTree, tmp_pat
     linked.write({"c.py": "import httpx\n"})
     linked.git("add", "c.py")
     assert findings(audit(linked.folder, "--format", "json", "--staged")) == [("c.py", 1, "undeclared")]
+
+
+def test_an_evaluation_that_takes_too_long_ends_with_exit_status_2_and_says_so(
+    tree: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.commit(GOOD)
+    monkeypatch.setenv("FORGEGUARD_EVALUATION_TIMEOUT_S", "0.000001")
+    done = audit(tree.folder, "--all")
+    assert done.returncode == 2
+    assert "The evaluation took longer than 1e-06 s and was ended" in done.stderr
+    monkeypatch.setenv("FORGEGUARD_EVALUATION_TIMEOUT_S", "soon")
+    assert "FORGEGUARD_EVALUATION_TIMEOUT_S: must be a number of seconds" in audit(tree.folder, "--all").stderr

@@ -129,13 +129,18 @@ class Judge:
         return FileVerdict(tuple(kept), tuple(edges), tuple(arrows.items()), capped)
 
     def _is_known(self, finding: Finding) -> bool:
-        return any(_covers(known, finding) for known in self._known_by_layer.get(finding.rule.partition("/")[0], ()))
+        if not self._known_violations:
+            return False
+        file = finding.path.rpartition("/")[2]
+        keys = ((file, pattern) for pattern in _covering_patterns(finding))
+        return any(_covers(known, finding) for key in keys for known in self._known_violations.get(key, ()))
 
     @cached_property
-    def _known_by_layer(self) -> Mapping[str, list[KnownViolation]]:
-        known: dict[str, list[KnownViolation]] = {}
+    def _known_violations(self) -> Mapping[tuple[str, str], list[KnownViolation]]:
+        """The known violations by file name and pattern, so that a finding is compared with few of thousands."""
+        known: dict[tuple[str, str], list[KnownViolation]] = {}
         for violation in self.boundaries.known_violations:
-            known.setdefault(violation.layer.partition("/")[0], []).append(violation)
+            known.setdefault((violation.file.rpartition("/")[2], violation.pattern), []).append(violation)
         return known
 
     def _pattern_finding(self, layer: Layer, pattern: str, reason: str, path: str, match: Match) -> Finding:
@@ -205,6 +210,18 @@ class Judge:
             level=self.level,
             subject=subject[:MAX_SUBJECT_CHARS],
         )
+
+
+def _covering_patterns(finding: Finding) -> Iterator[str]:
+    """Yield every pattern with which a known violation can cover the finding: its rule's, its module's and those above."""
+    rule = finding.rule
+    at = -1
+    while (at := rule.find("/", at + 1)) != -1:  # a layer's name may hold a slash
+        yield rule[at + 1 :]
+    module = finding.subject
+    while module:
+        yield module
+        module = module.rpartition(".")[0]
 
 
 def _covers(known: KnownViolation, finding: Finding) -> bool:

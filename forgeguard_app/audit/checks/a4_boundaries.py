@@ -74,6 +74,7 @@ def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
     verdicts: list[FileVerdict] = []
     arrows: dict[tuple[str, str], int] = {}
     for path in context.layered:
+        facts.tick()
         blob = blobs[path]
         verdict = answers.get((path, blob))
         if verdict is None:

@@ -50,6 +50,7 @@ _DEVELOPMENT_FOLDERS = frozenset(
 _DEVELOPMENT_FILES = frozenset("conftest.py noxfile.py tasks.py fabfile.py dodo.py setup.py manage_dev.py".split())
 
 
+MAX_NAMES = 100  # imported in one statement that could be distributions of a namespace
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
 
@@ -61,6 +62,12 @@ class Outcome:
     problems: tuple[Problem, ...] = ()
     manifests: tuple[Manifest, ...] = ()
     nothing: str = ""
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """What a bound kept from being read of the manifests."""
+        unread = (f"`{manifest.path}`: {manifest.unread}." for manifest in self.manifests if manifest.unread)
+        return tuple(dict.fromkeys(unread))
 
     @property
     def guarded(self) -> tuple[str, ...]:
@@ -85,15 +92,23 @@ class _Context:
     answers: Answers[tuple[Finding, ...]] = field(default_factory=Answers)
     outcomes: Answers[tuple[Finding, ...]] = field(default_factory=Answers)
     used: frozenset[str] = frozenset()
-    unknown: dict[str, str] = field(default_factory=dict)
+    unknown: dict[int, str] = field(default_factory=dict)  # by what is declared, which the index keeps
+    namespaces: dict[tuple[str, int], bool] = field(default_factory=dict)
 
-    def unknown_distribution(self, folder: str, declarations: Declarations) -> str:
-        """A distribution declared for the folder whose modules we do not know, '' where there is none."""
-        if folder not in self.unknown:
+    def unknown_distribution(self, declarations: Declarations) -> str:
+        """A declared distribution whose modules we do not know, '' where there is none."""
+        if id(declarations) not in self.unknown:
             told = {normalised(name) for names in self.provides(declarations).values() for name in names}
             doubtful = (name for name in sorted(declarations.scopes) if not modules_known(name) and name not in told)
-            self.unknown[folder] = next((name for name in doubtful if name not in self.used), "")
-        return self.unknown[folder]
+            self.unknown[id(declarations)] = next((name for name in doubtful if name not in self.used), "")
+        return self.unknown[id(declarations)]
+
+    def in_namespace(self, module: str, declarations: Declarations) -> bool:
+        """Whether a declared distribution lies in the import's namespace; asked once for all imports of a namespace."""
+        key = (".".join(module.split(".", 2)[:2]), id(declarations))
+        if key not in self.namespaces:
+            self.namespaces[key] = shares_namespace(module, declarations.scopes)
+        return self.namespaces[key]
 
     def provides(self, declarations: Declarations) -> Mapping[str, tuple[str, ...]]:
         return {**declarations.provides, **self.policy.provides}
@@ -114,7 +129,7 @@ def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Outcome:
         return Outcome(nothing="no file of a supported language (Python)")
     manifests = _manifests(tree, facts, policy, memo)
     problems = tuple(problem for manifest in manifests for problem in manifest.problems)
-    if not any(m.declared or m.is_project or m.path.endswith(".txt") for m in manifests):
+    if not any(m.declared or m.is_project or m.unread or m.path.endswith(".txt") for m in manifests):
         return Outcome(problems=problems, nothing="no dependency manifest")
     named = tuple((path, tree.blobs[path]) for path in (m.path for m in manifests) if path in tree.blobs)
     key = ("A9", tree.paths, named, _frozen(policy))
@@ -131,6 +146,7 @@ def _findings(tree: Tree, facts: Facts, policy: CheckPolicy, context: _Context) 
     findings: list[Finding] = []
     answers, blobs = context.answers, tree.blobs
     for path in tree.python_paths:
+        facts.tick()
         blob = blobs[path]
         known = answers.get((path, blob))
         if known is None:
@@ -177,6 +193,7 @@ def _manifests(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> tup
         if step in seen or data is None:
             continue
         seen.add(step)
+        facts.tick()
         key = (path, tree.blobs[path], scope)
         manifest = readings.get_or(key, lambda p=path, t=data, s=scope: read_manifest(p, t, s))  # type: ignore[misc]
         found.append(replace(manifest, home=home))
@@ -231,7 +248,7 @@ def _judged(context: _Context, declarations: Declarations, path: str, item: Impo
         message = f"{module!r} is imported behind a guard and no manifest declares it ({suggestion!r} would)"
         return _finding(path, item, "guarded", message, Level.NOTICE)
     doubt = declarations.opaque
-    if not doubt and not known and (unknown := context.unknown_distribution(posixpath.dirname(path), declarations)):
+    if not doubt and not known and (unknown := context.unknown_distribution(declarations)):
         doubt = f"the modules of {unknown!r} are not known to us"
     if doubt:
         message = f"{module!r} may or may not be declared ({doubt}); tell us with checks.A9.provides: {{{top}: its-distribution}}"
@@ -263,11 +280,11 @@ def _scopes(context: _Context, declarations: Declarations, item: Import) -> froz
         if told is not None:
             found = [declarations.scopes[normalised(name)] for name in told if normalised(name) in declarations.scopes]
             return frozenset().union(*found) if found else None
-    possible = possible_providers(item.module, item.names)
-    found = [said for name, said in declarations.scopes.items() if name in possible]
+    possible = possible_providers(item.module, item.names[:MAX_NAMES])
+    found = [declarations.scopes[name] for name in possible if name in declarations.scopes]
     if found:
         return frozenset().union(*found)
-    if shares_namespace(item.module, declarations.scopes):
+    if context.in_namespace(item.module, declarations):
         return frozenset({Scope.RUNTIME})
     return None
 

@@ -61,27 +61,35 @@ _LITERALS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _WORD = re.compile(r"(?:\W|\A)import(?!\w)")
-_NAME = r"[^\W\d]\w*"
-_GAP = r"(?:[ \t\f]|\\\n)*"
-_DOTTED = rf"{_NAME}(?:{_GAP}\.{_GAP}{_NAME})*"
+# Possessive everywhere: nothing that was read is read again, whatever follows it.
+_NAME = r"[^\W\d]\w*+"
+_GAP = r"(?:[ \t\f]|\\\n)*+"
+_DOTTED = rf"{_NAME}(?:{_GAP}\.{_GAP}{_NAME})*+"
 # Looked for backwards from `import`: the rest of a `from` clause, whose dots may stand apart.
-_FROM = re.compile(rf"(?<![\w.])from((?:[ \t\f.]|\\\n)*)({_DOTTED})?{_GAP}\Z")
+_FROM = re.compile(rf"(?<![\w.])from((?:[ \t\f.]|\\\n)*+)({_DOTTED})?+{_GAP}\Z")
 _MODULES = re.compile(rf"{_GAP}({_DOTTED})(?:{_GAP}as{_GAP}{_NAME})?(?:{_GAP}(,))?")
 _NAMES_IN_PARENTHESES = re.compile(r"\(([^()]*)(?:\)|\Z)")
-_NAMES_ON_LINE = re.compile(r"(?:[^\n;\\]|\\\n)*")
+_NAMES_ON_LINE = re.compile(r"(?:[^\n;\\]|\\\n)*+")
+_NEXT_IMPORT = re.compile(r"(?<!\w)import(?!\w)")
 _IMPORTED_NAME = re.compile(rf"({_NAME}|\*)(?:\s+as\s+{_NAME})?")
 _HEADER = re.compile(r"[ \t\f]*(?:async[ \t]+)?([a-z]+)\b")
 _IMPORT_ERRORS = re.compile(r"\b(?:ImportError|ModuleNotFoundError|Exception|BaseException)\b")
 _BARE_EXCEPT = re.compile(r"[ \t\f]*except[ \t]*:")
 _TYPE_CHECKING = re.compile(r"[ \t\f]*(?:el)?if\b[ \t(]*(?:\w+\.)?TYPE_CHECKING\b(?![ \t]*(?:or|is|==|!=))")
-_LOOK_BEHIND = 2_000
 _MAX_IMPORTS = 20_000
-_MAX_HOPS = 50
+_MAX_PARTS = 64  # of a module's name; what follows is cut off
+_MAX_HOPS = 50  # lines joined by backslashes
+_MAX_CLAUSE = 4_000  # characters between `from` and `import`
+_MAX_WORDS = 20  # `from` in a clause
+_MAX_NAMES_CHARS = 200_000  # of one statement's names
+_MAX_PREFIX = 1_000  # characters before a statement on its line
 
 
 def python_facts(data: bytes) -> PythonFacts:
     """The imports and whether there is any code; every input gives an answer."""
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    if text.endswith("\\"):
+        text += "\n"  # or a literal that never closes would be tried in every way
     if "import" not in text:
         return PythonFacts((), _has_code(_blanked(text)) if len(text) < _MAX_IMPORTS else True)
     source = _Source(_blanked(text))
@@ -119,7 +127,7 @@ class _Source:
         self.text = text
         self.lines = text.split("\n")
         self.starts = list(accumulate((len(line) + 1 for line in self.lines), initial=0))[:-1]
-        self.parents: dict[tuple[int, int], tuple[int, str] | None] = {}
+        self._blocks: _Blocks | None = None
 
     def line_index(self, offset: int) -> int:
         return bisect_right(self.starts, offset) - 1
@@ -129,8 +137,7 @@ class _Source:
 
     def statement(self, start: int, end: int) -> list[Import]:
         """The imports of the statement whose word `import` stands at start..end."""
-        floor = self._logical_start(start)
-        clause = _FROM.search(self.text, floor, start) if self.text.find("from", floor, start) != -1 else None
+        clause = self._from_clause(start)
         if clause is None:
             return [] if self.text.endswith(".", 0, start) else self._plain(start, end)
         dots, dotted = clause.group(1), clause.group(2)
@@ -140,6 +147,17 @@ class _Source:
         names, last = self._names(end)
         place = self._place(clause.start(), last)
         return [Import(_compact(dotted), names, level, *place)]
+
+    def _from_clause(self, start: int) -> re.Match[str] | None:
+        floor = max(self._logical_start(start), start - _MAX_CLAUSE)
+        at = start
+        for _ in range(_MAX_WORDS):
+            at = self.text.rfind("from", floor, at)
+            if at == -1:
+                return None
+            if (clause := _FROM.match(self.text, at, start)) is not None:
+                return clause
+        return None
 
     def _logical_start(self, offset: int) -> int:
         """Where the line begins that holds the offset, lines continued by a backslash joined."""
@@ -163,10 +181,12 @@ class _Source:
     def _names(self, end: int) -> tuple[tuple[str, ...], int]:
         gap = re.compile(_GAP).match(self.text, end)
         at = gap.end() if gap else end
-        if self.text.startswith("(", at):
-            match = _NAMES_IN_PARENTHESES.match(self.text, at)
-        else:
-            match = _NAMES_ON_LINE.match(self.text, at)
+        pattern = _NAMES_IN_PARENTHESES if self.text.startswith("(", at) else _NAMES_ON_LINE
+        # The names of a half-written statement end where the next statement begins.
+        following = _NEXT_IMPORT.search(self.text, at, min(len(self.text), at + _MAX_NAMES_CHARS))
+        match = pattern.match(
+            self.text, at, following.start() if following else min(len(self.text), at + _MAX_NAMES_CHARS)
+        )
         if match is None:
             return (), end
         body = match.group().replace("\\\n", " ")
@@ -180,61 +200,74 @@ class _Source:
         return index + 1, self.line_index(last) + 1, column + 1, guard
 
     def _guard(self, index: int, column: int) -> Guard:
-        prefix = self.line(index)[:column]
+        prefix = self.lines[index][: min(column, _MAX_PREFIX)]
+        if self._blocks is None:
+            if not column:
+                return Guard.NONE
+            self._blocks = _Blocks(self.lines)
         if prefix.strip():
-            guard = self._header_guard(index, prefix)
+            guard = self._blocks.header_guard(index, prefix)
             if guard is not Guard.NONE:
                 return guard
-        indent = _indent(prefix) if prefix.strip() else column
-        for _ in range(_MAX_HOPS):
-            if indent == 0:
-                break
-            header = self._parent(index, indent)
-            if header is None:
-                break
-            index, text = header
-            guard = self._header_guard(index, text)
-            if guard is not Guard.NONE:
-                return guard
-            indent = _indent(text)
-        return Guard.NONE
+        return self._blocks.guard_above(index)
 
-    def _parent(self, index: int, indent: int) -> tuple[int, str] | None:
-        """The nearest line above that is indented less. What one import found serves those below it."""
-        found: tuple[int, str] | None = None
-        for above in range(index - 1, max(index - _LOOK_BEHIND, -1), -1):
-            if (above, indent) in self.parents:
-                found = self.parents[above, indent]
-                break
-            line = self.lines[above]
-            if line.strip(' "\\\t\f') and _indent(line) < indent:
-                found = above, line
-                break
-        self.parents[index, indent] = found
-        return found
 
-    def _header_guard(self, index: int, line: str) -> Guard:
+class _Blocks:
+    """Which line heads the block that a line stands in, found for all lines in one pass."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self._parents: list[int] = []  # the nearest line above that is indented less; -1 for none
+        self._catching: set[int] = set()  # the `try` lines one of whose `except` catches an ImportError
+        self._above: dict[int, Guard] = {-1: Guard.NONE}
+        open_lines: list[tuple[int, int, int]] = []  # indentation, line, and its `try` while handlers may follow
+        for index, line in enumerate(lines):
+            if not line.strip(' "\\\t\f'):
+                self._parents.append(open_lines[-1][1] if open_lines else -1)
+                continue
+            indent, attempt = _indent(line), -1
+            while open_lines and open_lines[-1][0] >= indent:
+                same, _, attempt = open_lines.pop()
+                attempt = attempt if same == indent else -1
+            self._parents.append(open_lines[-1][1] if open_lines else -1)
+            open_lines.append((indent, index, self._attempt(index, line, attempt)))
+
+    def _attempt(self, index: int, line: str, before: int) -> int:
+        """Return the `try` that handlers after this line belong to; -1 for none."""
+        word = _HEADER.match(line)
+        if word is not None and word.group(1) == "try":
+            return index
+        if before == -1 or not line.lstrip().startswith("except"):
+            return -1
+        if _IMPORT_ERRORS.search(line) or _BARE_EXCEPT.match(line):
+            self._catching.add(before)
+        return before
+
+    def guard_above(self, index: int) -> Guard:
+        """Return the guard of the nearest guarding block that the line stands in."""
+        way: list[int] = []
+        at = self._parents[index]
+        while at not in self._above:
+            way.append(at)
+            at = self._parents[at]
+        guard = self._above[at]
+        for at in reversed(way):
+            own = self.header_guard(at, self._lines[at])
+            guard = self._above[at] = own if own is not Guard.NONE else guard
+        return guard
+
+    def header_guard(self, index: int, line: str) -> Guard:
+        """Return what the header of a block says about its contents."""
         if _TYPE_CHECKING.match(line):
             return Guard.TYPING
         word = _HEADER.match(line)
         if word is None:
             return Guard.NONE
-        if word.group(1) == "try" and self._catches_import_error(index, _indent(line)):
+        if word.group(1) == "try" and index in self._catching:
             return Guard.TRY
         if word.group(1) == "except" and (_IMPORT_ERRORS.search(line) or _BARE_EXCEPT.match(line)):
             return Guard.TRY
         return Guard.NONE
-
-    def _catches_import_error(self, index: int, indent: int) -> bool:
-        for below in range(index + 1, min(index + _LOOK_BEHIND, len(self.starts))):
-            line = self.line(below)
-            if not line.strip(' "\\\t\f') or _indent(line) > indent:
-                continue
-            if _indent(line) < indent or not line.lstrip().startswith("except"):
-                return False
-            if _IMPORT_ERRORS.search(line) or _BARE_EXCEPT.match(line):
-                return True
-        return False
 
 
 def _indent(line: str) -> int:
@@ -242,4 +275,5 @@ def _indent(line: str) -> int:
 
 
 def _compact(dotted: str | None) -> str:
-    return re.sub(r"[\s\\]+", "", dotted) if dotted else ""
+    name = re.sub(r"[\s\\]+", "", dotted) if dotted else ""
+    return ".".join(name.split(".", _MAX_PARTS)[:_MAX_PARTS]) if name.count(".") >= _MAX_PARTS else name

@@ -50,6 +50,7 @@ class DeclarationIndex:
         for manifest in self.manifests:
             self._by_home.setdefault("" if everywhere else manifest.home, []).append(manifest)
         self._known: dict[str, Declarations | None] = {}
+        self._joined_before: dict[tuple[int, ...], Declarations | None] = {}  # folders of one project share it
 
     def for_folder(self, folder: str) -> Declarations | None:
         """What counts for the folder's files; None where no manifest does.
@@ -58,7 +59,11 @@ class DeclarationIndex:
         first project's own manifest; a workspace's root counts beside its members.
         """
         if folder not in self._known:
-            self._known[folder] = self._joined(self._counting(folder))
+            counting = self._counting(folder)
+            key = tuple(map(id, counting))
+            if key not in self._joined_before:
+                self._joined_before[key] = self._joined(counting)
+            self._known[folder] = self._joined_before[key]
         return self._known[folder]
 
     def project_of(self, path: str) -> Manifest | None:
@@ -135,7 +140,7 @@ def differences(base: Iterable[Manifest], head: Iterable[Manifest]) -> list[str]
         }
         for word, items in changes.items():
             ships = [item for item in items if item.scope in (Scope.RUNTIME, Scope.OPTIONAL)]
-            serves = [item for item in items if item not in ships]
+            serves = [item for item in items if item.scope not in (Scope.RUNTIME, Scope.OPTIONAL)]
             if ships:
                 shipped.append(f"`{path}` {word} {_listed(ships, MAX_NAMED)}.")
             if serves:

@@ -33,7 +33,7 @@ class Manifest:
     """One manifest. `home` is the folder whose files it counts for. `includes` are files it refers to, relative to its folder, with the scope they get.
 
     `opaque` says in words why its list is not complete to a reader (computed, or an address without a name); ''
-    where it is. `is_project` tells a project's own manifest from a mere list of requirements.
+    where it is. `unread` says what a bound kept from being read, '' where nothing. `is_project` tells a project's own manifest from a mere list of requirements.
     """
 
     path: str
@@ -45,7 +45,13 @@ class Manifest:
     includes: tuple[tuple[str, Scope], ...] = ()
     provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     opaque: str = ""
+    unread: str = ""
     problems: tuple[Problem, ...] = ()
+
+
+def not_read(path: str, why: str, *, is_project: bool = False) -> Manifest:
+    """Return the manifest of a file that a bound kept from being read: nothing is known to be missing from it."""
+    return Manifest(path, is_project=is_project, opaque=why, unread=why)
 
 
 def normalised(name: str) -> str:

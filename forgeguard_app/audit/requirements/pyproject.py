@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from forgeguard_app.audit.model import Problem
+from forgeguard_app.audit.requirements.bounds import MAX_PROBLEMS, requirement_of
 from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope, development_words, normalised
+from forgeguard_app.audit.toml_document import TooMuch, load_toml
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
@@ -24,6 +25,8 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def problem(self, fragment: str, message: str) -> None:
+        if len(self.problems) >= MAX_PROBLEMS:
+            return
         at = self.text.find(fragment) if fragment else 0
         self.problems.append(Problem(self.path, self.text.count("\n", 0, max(at, 0)) + 1, 1, message))
 
@@ -41,7 +44,7 @@ class _Reader:
                 self.problem(where.rpartition(".")[2], f"{where} must hold texts")
                 continue
             try:
-                requirement = Requirement(value)
+                requirement = requirement_of(value)
             except InvalidRequirement as error:
                 self.problem(value, f"an entry of {where} is not a requirement (PEP 508){_reason(error)}")
                 continue
@@ -71,15 +74,18 @@ def _after(text: str, name: str) -> str:
     return re.sub(r"\s+", "", text.removeprefix(name))
 
 
-def _load(path: str, text: str) -> dict[str, Any] | Problem:
+def _load(path: str, text: str) -> dict[str, Any] | Manifest:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return load_toml(text)
+    except TooMuch as error:
+        return Manifest(path, is_project=True, problems=(Problem(path, error.line, 1, error.message),))
+    except ValueError as error:
         message = str(error)
         place = _PLACE.search(message)
         line = int(place.group(1)) if place and place.group(1) else text.count("\n") + 1
         column = int(place.group(2)) if place and place.group(2) else 1
-        return Problem(path, line, column, f"not TOML: {_PLACE.sub('', message)}")
+        problem = Problem(path, line, column, f"not TOML: {_PLACE.sub('', message)}")
+        return Manifest(path, is_project=True, problems=(problem,))
 
 
 def _table(value: Any, *keys: str) -> dict[str, Any]:
@@ -91,8 +97,8 @@ def _table(value: Any, *keys: str) -> dict[str, Any]:
 def read_pyproject(path: str, text: str) -> Manifest:
     """What the project declares, its name, and what it leaves to other files."""
     document = _load(path, text)
-    if isinstance(document, Problem):
-        return Manifest(path, is_project=True, problems=(document,))
+    if isinstance(document, Manifest):
+        return document
     reader = _Reader(path, text)
     project, tool = _table(document, "project"), _table(document, "tool")
     if "project" in document and not isinstance(document["project"], dict):
@@ -175,8 +181,8 @@ def _provided(tool: dict[str, Any]) -> Mapping[str, tuple[str, ...]]:
 def read_pipfile(path: str, text: str) -> Manifest:
     """Pipenv's Pipfile."""
     document = _load(path, text)
-    if isinstance(document, Problem):
-        return Manifest(path, is_project=True, problems=(document,))
+    if isinstance(document, Manifest):
+        return document
     reader = _Reader(path, text)
     reader.named(document.get("packages"), Scope.RUNTIME, "packages")
     reader.named(document.get("dev-packages"), Scope.DEVELOPMENT, "dev-packages")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from forgeguard_app.audit.model import Problem
-from forgeguard_app.audit.requirements.model import Manifest, Scope
+from forgeguard_app.audit.requirements.model import Manifest, Scope, not_read
 from forgeguard_app.audit.requirements.pyproject import read_pipfile, read_pyproject
 from forgeguard_app.audit.requirements.requirements_txt import is_requirements_file, read_requirements
 from forgeguard_app.audit.requirements.setuptools import read_setup_cfg, read_setup_py, read_tox
@@ -35,7 +35,7 @@ def read_manifest(path: str, data: bytes, scope: Scope | None = None) -> Manifes
     `scope` overrides what a requirements file's own name says, for one that another manifest refers to.
     """
     if len(data) > MAX_MANIFEST_BYTES:
-        return Manifest(path, opaque=f"larger than {MAX_MANIFEST_BYTES:,} bytes")
+        return not_read(path, f"larger than {MAX_MANIFEST_BYTES:,} bytes")
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:

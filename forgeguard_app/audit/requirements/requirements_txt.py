@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from forgeguard_app.audit.model import Problem
+from forgeguard_app.audit.requirements.bounds import MAX_ENTRY_CHARS, MAX_PROBLEMS, requirement_of
 from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope, development_words, normalised
 
 NOT_READ = (
@@ -21,9 +22,8 @@ _ADDRESS = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://|git\+|file:|\.{0,2}/|\.\Z|\.\[)|.*\.(?:whl|zip|tar\.gz)\Z", re.IGNORECASE
 )
 _HOSTED = re.compile(
-    r"(?:git\+)?(?:https?|ssh|git)://[^\s/]+/[^\s/]+/([A-Za-z0-9][\w.-]*?)(?:\.git|/archive/\S*|/zipball/\S*)?(?:@\S*)?(?:#\S*)?\Z"
+    r"(?:git\+)?(?:https?|ssh|git)://[^\s/]++/[^\s/]++/([A-Za-z0-9][\w.-]*+)((?:/(?:archive|zipball)/[^\s@#]*+)?)(?:@[^\s#]*+)?(?:#\S*+)?\Z"
 )
-_WHEEL = re.compile(r"([A-Za-z0-9][\w.]*)-[0-9][^-/]*-[^/]*\.whl(?:[#?].*)?\Z")
 
 
 def is_requirements_file(path: str) -> bool:
@@ -48,8 +48,11 @@ def read_requirements(path: str, text: str, scope: Scope | None = None) -> Manif
     declared: list[Declared] = []
     includes: list[tuple[str, Scope]] = []
     problems: list[Problem] = []
-    opaque = ""
+    opaque = unread = ""
     for number, line in _logical_lines(text):
+        if len(line) > MAX_ENTRY_CHARS:
+            unread = unread or f"line {number} is longer than {MAX_ENTRY_CHARS:,} characters"
+            continue
         if include := _INCLUDE.match(line):
             includes.append((include.group(1), scope))
             continue
@@ -63,26 +66,34 @@ def read_requirements(path: str, text: str, scope: Scope | None = None) -> Manif
         elif editable or _ADDRESS.match(line):
             if line not in (".", "./"):
                 opaque = f"line {number} names an address without a distribution"
-        elif "$" not in line and "{" not in line:
+        elif "$" not in line and "{" not in line and len(problems) < MAX_PROBLEMS:
             problems.append(Problem(path, number, 1, NOT_READ))
-    return Manifest(path, tuple(declared), includes=tuple(includes), opaque=opaque, problems=tuple(problems))
+    return Manifest(
+        path,
+        tuple(declared),
+        includes=tuple(includes),
+        opaque=opaque or unread,
+        unread=unread,
+        problems=tuple(problems),
+    )
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:
     lines: list[tuple[int, str]] = []
-    pending, first = "", 0
+    pending: list[str] = []
+    first = 0
     for number, raw in enumerate(text.splitlines(), 1):
         line = re.sub(r"(?:^|\s)#.*\Z", "", raw)
         first = first if pending else number
         if line.endswith("\\"):
-            pending += line[:-1]
+            pending.append(line[:-1])
             continue
-        joined = _HASHES.sub("", (pending + line)).strip()
-        pending = ""
+        joined = _HASHES.sub("", "".join((*pending, line))).strip()
+        pending = []
         if joined:
             lines.append((first, joined))
-    if pending.strip():
-        lines.append((first, _HASHES.sub("", pending).strip()))
+    if rest := _HASHES.sub("", "".join(pending)).strip():
+        lines.append((first, rest))
     return lines
 
 
@@ -90,11 +101,21 @@ def _named(line: str) -> str | None:
     """The distribution that the entry names, None for a bare address or something else."""
     if egg := _EGG.search(line):
         return egg.group(1)
-    if wheel := _WHEEL.search(line):
-        return wheel.group(1)
+    if (wheel := _wheel(line)) is not None:
+        return wheel
     if address := _HOSTED.match(line):
-        return address.group(1)  # by custom a repository bears its distribution's name
+        return address.group(1).removesuffix(".git")  # by custom a repository bears its distribution's name
     try:
-        return Requirement(line).name
+        return requirement_of(line).name
     except InvalidRequirement:
         return None
+
+
+def _wheel(line: str) -> str | None:
+    """Return the distribution of a wheel's file name, such as `a/name-1.0-py3-none-any.whl`; None for anything else."""
+    file = re.split(r"[#?]", line, maxsplit=1)[0].rpartition("/")[2]
+    parts = file.split("-")
+    if not file.endswith(".whl") or len(parts) < 3 or not parts[1][:1].isdigit():
+        return None
+    name = re.search(r"[A-Za-z0-9][\w.]*+\Z", parts[0][-100:])
+    return name.group() if name else None

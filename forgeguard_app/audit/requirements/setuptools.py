@@ -7,16 +7,24 @@ import configparser
 import re
 from collections.abc import Iterable
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from forgeguard_app.audit.model import Problem
-from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope, development_words, normalised
+from forgeguard_app.audit.requirements.bounds import (
+    MAX_PROBLEMS,
+    MAX_SETTING_LINES,
+    requirement_of,
+)
+from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope, development_words, normalised, not_read
+from forgeguard_app.audit.toml_document import TooMuch, check_depth
 
 MAX_SETUP_CHARS = 200_000
 
 
 def read_setup_cfg(path: str, text: str) -> Manifest:
     """setuptools' declarative configuration."""
+    if text.count("\n") > MAX_SETTING_LINES:
+        return not_read(path, f"longer than {MAX_SETTING_LINES:,} lines", is_project=True)
     parser = configparser.RawConfigParser(strict=False, delimiters=("=", ":"), interpolation=None)
     try:
         parser.read_string(text)
@@ -35,6 +43,8 @@ def read_setup_cfg(path: str, text: str) -> Manifest:
             return
         for entry in _entries(value):
             named = _named(entry)
+            if named is None and len(problems) >= MAX_PROBLEMS:
+                continue
             if named is None:
                 line = text.count("\n", 0, max(text.find(entry), 0)) + 1
                 problems.append(Problem(path, line, 1, "this entry is not a requirement (PEP 508)"))
@@ -61,6 +71,8 @@ def read_setup_cfg(path: str, text: str) -> Manifest:
 
 def read_tox(path: str, text: str) -> Manifest:
     """What tox's environments install: for those who work on the code."""
+    if text.count("\n") > MAX_SETTING_LINES:
+        return not_read(path, f"longer than {MAX_SETTING_LINES:,} lines")
     parser = configparser.RawConfigParser(strict=False, delimiters=("=",), interpolation=None)
     try:
         parser.read_string(text)
@@ -85,7 +97,7 @@ def _entries(value: str) -> list[str]:
 
 def _named(entry: str) -> str | None:
     try:
-        return Requirement(entry).name
+        return requirement_of(entry).name
     except InvalidRequirement:
         return None
 
@@ -93,10 +105,13 @@ def _named(entry: str) -> str | None:
 def read_setup_py(path: str, text: str) -> Manifest:
     """The literals of the `setup(…)` call; what is computed makes the manifest opaque, never an error."""
     if len(text) > MAX_SETUP_CHARS:
-        return Manifest(path, is_project=True, opaque="setup.py is too long to be read")
+        return not_read(path, f"longer than {MAX_SETUP_CHARS:,} characters", is_project=True)
     try:
+        check_depth(text)
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    except TooMuch as error:
+        return not_read(path, f"line {error.line}: {error.message}", is_project=True)
+    except (SyntaxError, ValueError, MemoryError, RecursionError, SystemError):  # the last is how ast meets its depth
         return Manifest(path, is_project=True, opaque="setup.py does not parse")
     call = next((node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_setup(node.func)), None)
     if call is None:
@@ -146,7 +161,7 @@ class _SetupPy:
             return None
         try:
             return ast.literal_eval(node)
-        except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError):
+        except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError, SystemError):
             return None
 
     def take(self, node: ast.expr | None, scope: Scope) -> None:

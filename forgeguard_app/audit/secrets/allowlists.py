@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.patterns import PatternError, compile_pattern
+from forgeguard_app.audit.toml_document import TooMuch, load_toml
 
 CONFIG_PATH = ".gitleaks.toml"
 IGNORE_PATH = ".gitleaksignore"
@@ -69,8 +69,10 @@ def read_exceptions(config: bytes | None, ignore: bytes | None) -> tuple[Excepti
 
 def _read_config(data: bytes) -> tuple[list[Allowlist], list[Problem]]:
     try:
-        document = tomllib.loads(data.decode("utf-8", "replace"))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        document = load_toml(data.decode("utf-8", "replace"))
+    except TooMuch as error:
+        return [], [Problem(CONFIG_PATH, error.line, 1, error.message)]
+    except ValueError as error:
         return [], [Problem(CONFIG_PATH, 1, 1, f"not TOML: {str(error)[:200]}")]
     tables = [document.get("allowlist"), *_tables(document.get("allowlists"))]
     problems: list[Problem] = []

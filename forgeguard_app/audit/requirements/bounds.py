@@ -1,0 +1,21 @@
+"""What is measured before a parser of Python's library sees it: some take the square of their input."""
+
+from __future__ import annotations
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+MAX_ENTRY_CHARS = 4_000  # of one requirement
+MAX_ENTRY_DEPTH = 100
+MAX_SETTING_LINES = 10_000  # of setup.cfg and tox.ini: configparser joins the messages of all wrong lines
+MAX_PROBLEMS = 100  # of one file
+
+
+def requirement_of(entry: str) -> Requirement:
+    """Return the PEP 508 requirement.
+
+    Raises:
+        InvalidRequirement: it is none, or longer or deeper than is read.
+    """
+    if len(entry) > MAX_ENTRY_CHARS or entry.count("(") > MAX_ENTRY_DEPTH:
+        raise InvalidRequirement("longer or deeper than is read")
+    return Requirement(entry)

@@ -1,0 +1,181 @@
+"""Inputs made to take the square of their size: each gives its answer, with a message where a bound was met.
+
+No test asserts a time; without the linear algorithms these run for minutes.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from forgeguard_app.audit.boundaries.parse import read_boundaries
+from forgeguard_app.audit.fingerprints import marked
+from forgeguard_app.audit.languages.python import Guard, python_facts
+from forgeguard_app.audit.model import CheckCode, Finding, Level
+from forgeguard_app.audit.policy import read_settings
+from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences
+from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope
+from forgeguard_app.audit.requirements.python import read_manifest
+from forgeguard_app.audit.secrets.allowlists import read_exceptions
+
+DOTTED = "a." * 50_000 + "a = 1\n"
+
+
+def test_a_toml_key_of_thousands_of_parts_is_refused_on_its_line() -> None:
+    manifest = read_manifest("pyproject.toml", f"[project]\nname = 'x'\n{DOTTED}".encode())
+    assert [(one.line, one.message) for one in manifest.problems] == [(3, "a key of more than 32 parts is not read")]
+    manifest = read_manifest("Pipfile", ("x = { " + '"q". ' * 40 + "y = 1 }").encode())
+    assert [one.line for one in manifest.problems] == [1]
+    assert read_exceptions(DOTTED.encode(), None)[1][0].message == "a key of more than 32 parts is not read"
+
+
+def test_dots_outside_of_keys_are_no_parts() -> None:
+    text = f"""[project]
+name = "x"
+description = "{"a." * 100}"
+dependencies = ["b"]  # {"a." * 100}
+readme = '''
+{". " * 100}
+'''
+[tool.x]
+{".".join("abcdefghij")} = 1.5
+"""
+    manifest = read_manifest("pyproject.toml", text.encode())
+    assert manifest.problems == ()
+    assert [one.name for one in manifest.declared] == ["b"]
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "x = " + "{a=" * 100_000, "a = " + "9" * 5_000])
+def test_toml_that_its_parser_cannot_take_is_a_problem(text: str) -> None:
+    assert len(read_manifest("pyproject.toml", f"\n{text}".encode()).problems) == 1
+    assert len(read_exceptions(text.encode(), None)[1]) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "(" * 150_000,
+        "f(" * 90_000,
+        "x = 1" + " + 1" * 40_000,
+        "x = " + "-" * 150_000 + "1",
+        "a" + ".b" * 90_000,
+    ],
+)
+def test_setup_py_that_is_nested_too_deeply_makes_its_list_doubtful(text: str) -> None:
+    manifest = read_manifest("setup.py", f"import setuptools\n{text}\nsetuptools.setup()".encode())
+    assert manifest.problems == ()
+    assert manifest.opaque or not manifest.is_project
+
+
+def test_blocks_nested_thousands_deep_are_read_in_one_pass() -> None:
+    depth = 500
+    lines = [f"{' ' * level}try:" for level in range(depth)]
+    lines += [f"{' ' * depth}import a{number}" for number in range(500)]
+    lines += [
+        f"{' ' * level}except {'ImportError' if level == 7 else 'OSError'}: pass" for level in reversed(range(depth))
+    ]
+    facts = python_facts("\n".join(lines).encode())
+    assert len(facts.imports) == 500
+    assert {one.guard for one in facts.imports} == {Guard.TRY}
+
+
+def test_guards_are_found_at_any_distance() -> None:
+    body = "    x = 1\n" * 5_000
+    facts = python_facts(
+        f"try:\n{body}    import a\n{body}except ImportError:\n{body}    import b\nimport c\n".encode()
+    )
+    assert [(one.module, one.guard) for one in facts.imports] == [("a", Guard.TRY), ("b", Guard.TRY), ("c", Guard.NONE)]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("import a;" * 15_000, 15_000),
+        ("from x import " * 15_000, 15_000),
+        ("import " + "a, " * 30_000 + "a", 30_001),
+        ("from a import (" + "b, " * 50_000 + ")", 1),
+        ("from" + " " * 200_000 + "x import y\nimport z", 2),
+        ("from a import (\nb,\nc\nfrom d import e\n", 2),
+        ("from . " * 40_000 + "import x", 1),
+    ],
+    ids=["statements", "halves", "modules", "names", "blanks", "unclosed", "dots"],
+)
+def test_many_imports_in_one_line(text: str, number: int) -> None:
+    assert len(python_facts(text.encode()).imports) == number
+
+
+def test_a_module_name_without_end_is_cut() -> None:
+    (found,) = python_facts(b"import a" + b".a" * 100_000).imports
+    assert found.module == ".".join("a" * 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("requirements.txt", "x" * 900_000, "line 1 is longer than 4,000 characters"),
+        ("requirements.txt", "a \\\n" * 200_000, "line 1 is longer than 4,000 characters"),
+        ("setup.cfg", "[options]\n" + "?\n" * 300_000, "longer than 10,000 lines"),
+        ("tox.ini", "[testenv]\n" + "?\n" * 300_000, "longer than 10,000 lines"),
+        ("setup.py", "x = 1\n" * 100_000, "longer than 200,000 characters"),
+        ("requirements.txt", "a\n" * 600_000, "larger than 1,000,000 bytes"),
+    ],
+)  # fmt: skip
+def test_what_a_bound_keeps_from_being_read_of_a_manifest_is_said(name: str, text: str, said: str) -> None:
+    manifest = read_manifest(name, text.encode())
+    assert (manifest.unread, manifest.opaque) == (said, said)
+
+
+@pytest.mark.parametrize(
+    "entry", ["https://h/a/" + "@#" * 1_900, "a-1-" * 900 + ".whl", "#egg=" * 700, "a;" + "(" * 3_000]
+)
+def test_entries_that_make_an_expression_try_every_way(entry: str) -> None:
+    text = f"{entry} x\n" * 200
+    assert read_manifest("requirements.txt", text.encode()).path == "requirements.txt"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("https://github.com/o/name.git@v1#sub", "name"),
+        ("git+ssh://git@github.com/o/name.git", "name"),
+        ("https://github.com/o/name/archive/refs/heads/main.zip", "name"),
+        ("https://files.invalid/a/the_name-1.0-py3-none-any.whl#sha256=ab", "the-name"),
+        ("git+https://h/o/x.git#egg=named", "named"),
+    ],
+)
+def test_addresses_still_name_their_distribution(line: str, name: str) -> None:
+    assert [one.name for one in read_manifest("requirements.txt", line.encode()).declared] == [name]
+
+
+def test_problems_without_end_are_listed_up_to_a_bound() -> None:
+    keys = {f"key{number}": 1 for number in range(2_000)}
+    for problems in (
+        read_boundaries(json.dumps({"layers": [], **keys}), "boundaries.json")[1],
+        read_settings(json.dumps(keys)[:200_000].rpartition(",")[0] + "}", "f.yml")[1],
+    ):
+        assert len(problems) == 100
+        assert problems[-1].message.endswith("there is more wrong below that is not listed")
+    text = "[project]\ndependencies = [" + '"!",' * 5_000 + "]"
+    assert len(read_manifest("pyproject.toml", text.encode()).problems) == 100
+
+
+def test_folders_of_one_project_share_what_is_declared() -> None:
+    manifest = Manifest(
+        "pyproject.toml", tuple(Declared(f"d{n}", Scope.RUNTIME) for n in range(1_000)), is_project=True
+    )
+    index = DeclarationIndex([manifest])
+    assert len({id(index.for_folder(f"a/{number}")) for number in range(100)}) == 1
+
+
+def test_thousands_of_added_development_dependencies_are_counted() -> None:
+    manifest = Manifest("dev.txt", tuple(Declared(f"d{n}", Scope.DEVELOPMENT) for n in range(30_000)))
+    (said,) = differences([], [manifest])
+    assert "and 29995 more" in said
+
+
+def test_nineteen_thousand_findings_of_a_kind_are_marked() -> None:
+    findings = [Finding("a.py", line, "r", "m", Level.FAILURE, "s") for line in range(1, 19_001)]
+    out = marked(CheckCode.A4, findings, findings[:9_000], {}, {"a.py": range(1, 10_001)})
+    assert sum(one.new for one in out) == 10_000
+    assert {one.line for one in out if one.new} == set(range(1, 10_001))
