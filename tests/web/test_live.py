@@ -13,7 +13,9 @@ from uuid import UUID
 import aiohttp
 import pytest
 
-from forgeguard_app.store.repos import find_repo_named
+from forgeguard_app.flows.audit_links import sign_audit
+from forgeguard_app.store.audits import find_run
+from forgeguard_app.store.repos import find_repo, find_repo_named
 from forgeguard_app.web.live import MOST_OF_PERSON
 from tests.support.browsing import Browser
 from tests.support.running import Product, running
@@ -86,11 +88,18 @@ async def test_each_follows_what_they_may_see_and_nothing_else(still: Product, p
     assert [event for event, _ in absent] == ["gone"] * 3
 
 
-async def test_a_signed_link_follows_its_audit_and_no_other(still: Product) -> None:
-    _, repo_id = await guarded(still, private=True)
-    first, second = [await wait_for_run(still.pool, repo_id, name) for name in "ab"]
-    signature = still.front.keys.links.sign(f"audit/{first}")
-    told = await events(still, {}, f"audit/{first}/{signature}~", f"audit/{second}/{signature}~", f"repo/{repo_id}~")
+async def test_a_signed_link_follows_its_audit_and_no_other(dsn: str, tmp_path: Path) -> None:
+    async with running(dsn, tmp_path / "signed", worker=False, can_sign_in=False) as still:
+        _, repo_id = await guarded(still, private=True)
+        first, second = [await wait_for_run(still.pool, repo_id, name) for name in "ab"]
+        async with still.pool.acquire() as connection:
+            run, repo = await find_run(connection, first), await find_repo(connection, repo_id)
+        assert run is not None
+        assert repo is not None
+        signature = sign_audit(still.front.keys.links, run, repo)
+        told = await events(
+            still, {}, f"audit/{first}/{signature}~", f"audit/{second}/{signature}~", f"repo/{repo_id}~"
+        )
     assert sorted(event for event, _ in told) == ["gone", "gone", "version"]
     assert next(data["subject"] for event, data in told if event == "version") == f"audit/{first}/{signature}"
 
