@@ -122,13 +122,17 @@ async def list_places(connection: Connection, repo_ids: Collection[UUID]) -> dic
     """Return what decides the state of repositories without an audit."""
     rows = await connection.fetch(
         f"""
-        SELECT r.id, {_PLACE}, EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.status IN ('todo', 'doing')
+        SELECT r.id, {_PLACE}, EXISTS (SELECT 1 FROM audit_runs a WHERE a.repo_id = r.id) AS is_known,
+            EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.status IN ('todo', 'doing')
             AND j.args->>'repo_id' = r.id::text) AS starts
         FROM repos r LEFT JOIN installations i ON i.id = r.installation_id WHERE r.id = ANY($1::uuid[])
         """,  # noqa: S608
         list(repo_ids),
     )
-    return {row["id"]: replace(_place(dict(row)), starts=row["starts"]) for row in rows}
+    return {
+        row["id"]: replace(_place(dict(row)), starts=row["starts"], is_empty=row["is_empty"] and not row["is_known"])
+        for row in rows
+    }
 
 
 async def _list_queue(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, QueueFacts]:

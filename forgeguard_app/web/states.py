@@ -145,7 +145,7 @@ def _without_run(place: PlaceFacts) -> State:
     if place.is_empty and not place.starts:
         return State(Kind.EMPTY, "The repository has no commit yet: push a first one.")
     if not place.starts:
-        return State(Kind.NEVER, "No commit was audited yet: the next push will be.")
+        return State(Kind.NEVER, "No commit of the default branch was audited yet: the next push will be.")
     if place.workers == 0:
         return State(Kind.NO_WORKER, _NO_WORKER)
     return State(Kind.STARTING, "The first audit starts in a moment.")
@@ -241,11 +241,19 @@ async def states_of(connection: Connection, run_ids: list[UUID]) -> dict[UUID, S
 
 async def head_states(connection: Connection, runs: Mapping[UUID, UUID | None]) -> dict[UUID, State]:
     """Return the states of repositories by their id; `runs` are the audits of their default branches' heads."""
-    states = await states_of(connection, [run_id for run_id in runs.values() if run_id is not None])
+    stored = await list_states(connection, [run_id for run_id in runs.values() if run_id is not None])
     missing = [repo_id for repo_id, run_id in runs.items() if run_id is None]
     places = await list_places(connection, missing) if missing else {}
     without = {repo_id: shown_state(None, place) for repo_id, place in places.items()}
-    return without | {repo_id: states[run_id] for repo_id, run_id in runs.items() if run_id is not None}
+    return without | {repo_id: head_state(*stored[run_id]) for repo_id, run_id in runs.items() if run_id in stored}
+
+
+def head_state(run: RunFacts, place: PlaceFacts) -> State:
+    """Return the state of a branch's head, and say where no later push is audited."""
+    state, held = shown_state(run, place), _held(place)
+    if held is None or state.waits or not run.published:
+        return state
+    return replace(state, reason=f"{state.reason} {held.word}: later pushes are not audited now.".strip())
 
 
 def filter_of(state: str, branch: str | None, author: str | None, result: str | None = None) -> Filter:

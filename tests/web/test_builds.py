@@ -91,6 +91,8 @@ async def test_a_build_is_watched_cancelled_and_its_log_downloaded(building: Pro
         assert "contracts ready" in browser.text
         await browser.get(build)
         assert f'action="{build}/cancel"' not in browser.text
+        assert "Not reached" in browser.text
+        assert ">Waiting<" not in browser.text, "nothing waits in a build that has ended"
 
 
 async def test_a_stream_resumed_anywhere_has_no_gap_and_no_double(building: Product, tree: WorkTree) -> None:

@@ -104,6 +104,22 @@ async def test_a_wrong_answer_is_told_and_shown_as_given_while_the_right_ones_ar
         assert 'value="orders"' not in browser.text
 
 
+async def test_a_layer_that_no_row_names_is_refused_at_its_field_and_not_dropped(product: Product) -> None:
+    user = product.github.people.add("mona")
+    async with Browser(product) as browser:
+        project = await make(browser, user)
+        path = f"{project}/questionnaire/boundaries"
+        await browser.get(path)
+        rows = {
+            "layers.0.name": "web", "layers.0.glob": "shop/web/**", "layers.0.may_import": "core, stroe",
+            "layers.1.name": "core", "layers.1.glob": "shop/core/**",
+        }  # fmt: skip
+        assert await browser.submit(path, **rows) == 400
+        assert "Row 1, May import: no layer is called “stroe”. The layers are web, core." in browser.text
+        assert 'value="core, stroe"' in browser.text, "what was typed is not lost"
+        assert await browser.submit(path, **(rows | {"layers.0.may_import": "core"})) == 200
+
+
 async def test_answers_changed_later_say_which_contracts_they_change(product: Product) -> None:
     user = product.github.people.add("mona")
     async with Browser(product) as browser:

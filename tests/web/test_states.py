@@ -9,7 +9,7 @@ import pytest
 
 from forgeguard_app.audit.counts import Evaluation, Outcome, outcome_of
 from forgeguard_app.store.states import CheckFacts, PlaceFacts, QueueFacts, RunFacts
-from forgeguard_app.web.states import SHOWN, Kind, check_state, filter_of, shown_state
+from forgeguard_app.web.states import SHOWN, Kind, check_state, filter_of, head_state, shown_state
 
 HERE = PlaceFacts()
 PENDING = RunFacts("pending")
@@ -20,7 +20,7 @@ ALL = tuple(Evaluation)
 @pytest.mark.parametrize(
     ("run", "place", "kind", "reason"),
     [
-        (None, HERE, Kind.NEVER, "the next push"),
+        (None, HERE, Kind.NEVER, "the next push will be"),
         (None, replace(HERE, is_empty=True), Kind.EMPTY, "push a first one"),
         (None, replace(HERE, starts=True), Kind.STARTING, "in a moment"),
         (None, replace(HERE, is_empty=True, starts=True), Kind.STARTING, "in a moment"),
@@ -111,6 +111,11 @@ def test_the_reason_names_the_checks_that_decided() -> None:
     partly = shown_state(replace(DONE, outcome=Outcome.PARTLY, checks=checks), HERE)
     assert partly.reason == "A9: Nothing to check: no manifest."
     assert failed.checks["A9"].kind is Kind.NOTHING
+
+
+def test_a_head_of_a_suspended_installation_says_that_later_pushes_are_not_audited() -> None:
+    state = head_state(replace(DONE, outcome=Outcome.PASSED), replace(HERE, installation="suspended"))
+    assert (state.kind, state.reason) == (Kind.PASSED, "Suspended: later pushes are not audited now.")
 
 
 def test_every_final_state_can_be_filtered() -> None:
