@@ -29,6 +29,7 @@ from tests.chaos.schedule import Schedule, draw
 from tests.support.repositories import ENV, WorkTree
 
 CONVERGE_S = 120.0  # a bound for "never", on a machine that does other work as well
+LISTEN_S = 90.0  # likewise
 CALM_S = 0.5
 LISTEN_S = 90.0  # to import everything, on a machine that is busy
 STORM_S = 2.5
