@@ -38,6 +38,7 @@ LABELS = {
     "name": "Name", "description": "In one sentence", "repository": "Repository", "reason": "Why", "content": "Text",
     "confirmation": "Name of what is deleted",
 }  # fmt: skip
+_OWN_FIELDS = ("touched", "version", "check_code", "fingerprint", "chosen", "unlink", "preview", "mine")
 _OLD = "This page was open for a long time, or you signed in again meanwhile. Nothing was changed yet."
 _FOREIGN = (
     "You are signed in as {login}, and this page was opened by somebody else. Load the page again to see it as {login}."
@@ -117,8 +118,9 @@ class Field:
 
     @property
     def shown(self) -> str:
-        """The beginning of its value."""
-        return self.value[:MAX_SHOWN_CHARS]
+        """The beginning of its value; empty for a field of our own, which nobody wrote."""
+        is_own = self.name in _OWN_FIELDS or self.name.startswith(("writer.", "base."))
+        return "" if is_own else self.value[:MAX_SHOWN_CHARS]
 
 
 async def ask_again(request: web.Request, fields: Fields, again: Again) -> web.Response:

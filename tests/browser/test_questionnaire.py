@@ -255,6 +255,7 @@ async def test_after_the_session_ended_signing_in_again_brings_the_answer_home(p
         await page.get_by_role("button", name=f"Sign in as {place.user.login}").click()
         await expect(page.get_by_role("heading", name="Send what you wrote?")).to_be_visible()
         await look(page, "f-send-what-you-wrote")
+        await expect(page.locator("dl.written")).to_have_text(re.compile(r"^\s*summary\s*written while signed out\s*$"))
         assert await place.answers() == {}
         await page.get_by_role("button", name="Send it now").click()
         await expect(page.get_by_role("heading", name="Product intent")).to_be_visible()

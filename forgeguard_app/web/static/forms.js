@@ -29,6 +29,11 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+// A part of a page that cannot be loaded, as after the session ended: the whole page is opened, which says why and what to do.
+document.addEventListener("htmx:responseError", ({ detail }) => {
+  if (detail.requestConfig.verb === "get") location.assign(detail.pathInfo.finalRequestPath);
+});
+
 class Questionnaire {
   static LIMIT = 60000; // bytes that a browser sends of a page that it leaves
   static PAUSE_MS = 600;
