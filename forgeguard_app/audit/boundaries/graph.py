@@ -21,8 +21,13 @@ def thinnest_links(weights: Mapping[Arrow, int]) -> dict[Arrow, tuple[str, ...]]
             return named
         thinnest = min(remaining[arrow] for arrow in cyclic)
         chosen = sorted(arrow for arrow in cyclic if remaining[arrow] == thinnest)
+        following = _following(remaining)
+        trees: dict[str, dict[str, str]] = {}
         for arrow in chosen:
-            named[arrow] = _way_back(remaining, arrow)
+            start = arrow[1]
+            if start not in trees:
+                trees[start] = _shortest(following, start)
+            named[arrow] = _way_back(trees[start], arrow)
         for arrow in chosen:
             del remaining[arrow]
 
@@ -66,18 +71,28 @@ def _components(weights: Mapping[Arrow, int]) -> dict[str, int]:
     return component
 
 
-def _way_back(weights: Mapping[Arrow, int], arrow: Arrow) -> tuple[str, ...]:
-    """The shortest way from the arrow's end back to its start, both included."""
-    start, goal = arrow[1], arrow[0]
+def _following(weights: Mapping[Arrow, int]) -> dict[str, list[str]]:
+    following: dict[str, list[str]] = {}
+    for a, b in weights:
+        following.setdefault(a, []).append(b)
+    return following
+
+
+def _shortest(following: Mapping[str, list[str]], start: str) -> dict[str, str]:
+    """Return for each node that can be reached the one before it on a shortest way from the start."""
     came: dict[str, str] = {start: start}
     queue = [start]
     for node in queue:
-        if node == goal:
-            break
-        for a, b in weights:
-            if a == node and b not in came:
-                came[b] = node
-                queue.append(b)
+        for after in following.get(node, ()):
+            if after not in came:
+                came[after] = node
+                queue.append(after)
+    return came
+
+
+def _way_back(came: Mapping[str, str], arrow: Arrow) -> tuple[str, ...]:
+    """Return the shortest way from the arrow's end back to its start, both included."""
+    start, goal = arrow[1], arrow[0]
     way = [goal]
     while way[-1] != start:
         way.append(came[way[-1]])
