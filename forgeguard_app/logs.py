@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import msgspec
@@ -23,19 +23,22 @@ def masked(text: str) -> str:
     return _SECRET.sub("***", text)
 
 
-def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = masked(value)
-    return event
+def _masking(mask: Callable[[str], str]) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:
+    def mask_texts(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        for key, value in event.items():
+            if isinstance(value, str) and key not in ("timestamp", "level"):
+                event[key] = mask(masked(value))
+        return event
+
+    return mask_texts
 
 
 def _json(event: Any, **_: Any) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode("utf-8", "replace")
 
 
-def set_up_logs(level: int = logging.INFO) -> None:
-    """JSON lines on standard error, ours and the libraries' alike."""
+def set_up_logs(level: int = logging.INFO, mask: Callable[[str], str] = masked) -> None:
+    """Write JSON lines on standard error, ours and the libraries' alike; `mask` takes strangers' secrets out of every text."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -54,7 +57,7 @@ def set_up_logs(level: int = logging.INFO) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _mask,
+                _masking(mask),
                 structlog.processors.JSONRenderer(serializer=_json),
             ],
         )

@@ -8,19 +8,41 @@ broken one at the target is passed over and said.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from forgeguard_app.audit.boundaries.parse import CONTRACT_PATH, DEFAULT_PATHS, Boundaries, read_boundaries
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.loosening import boundaries_loosened, policy_loosened
 from forgeguard_app.audit.model import CheckCode, Problem
 from forgeguard_app.audit.patterns import any_glob
-from forgeguard_app.audit.policy import POLICY_PATHS, CheckPolicy, Policy, Settings, laid_over, read_settings, resolve
-from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Exceptions, read_exceptions
+from forgeguard_app.audit.policy import (
+    POLICY_PATHS,
+    CheckPolicy,
+    CheckSettings,
+    Policy,
+    Settings,
+    laid_over,
+    read_settings,
+    resolve,
+)
+from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Exceptions
+from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
 from forgeguard_app.audit.secrets.masking import quoted
 
 MAX_BOUNDARY_FILES = 100
 ReadText = Callable[[str], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A path pattern or a module that the repository's own settings name, with its key and place."""
+
+    key: str
+    text: str
+    path: str
+    line: int
+    column: int
+    is_glob: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +54,8 @@ class Configuration:
     exceptions: Exceptions
     problems: Mapping[CheckCode, tuple[Problem, ...]]
     policy_broken: bool = False
+    remarks: Mapping[CheckCode, tuple[Problem, ...]] = field(default_factory=dict)
+    named: Mapping[CheckCode, tuple[Named, ...]] = field(default_factory=dict)
 
     def broken(self, code: CheckCode) -> bool:
         """Whether anything that the check needs is wrong."""
@@ -113,7 +137,42 @@ def read_configuration(read: ReadText, tree: Tree, owner: Settings, *, owner_fil
             CheckCode.W1: (*policy_problems, *secret_problems),
         },
         bool(policy_problems),
+        remarks={CheckCode.W1: exceptions.remarks},
+        named=_named(read, tree),
     )
+
+
+def _named(read: ReadText, tree: Tree) -> dict[CheckCode, tuple[Named, ...]]:
+    """Return what the repository's own file names, by check; what the owner's defaults name may be for other repositories."""
+    path = next((path for path in POLICY_PATHS if path in tree.blobs), None)
+    data = read(path) if path is not None else None
+    if path is None or data is None:
+        return {}
+    settings, _ = read_settings(_decoded(path, data)[0], path, owner=True)
+    named: dict[CheckCode, tuple[Named, ...]] = {}
+    for code in CheckCode:
+        own = settings.checks.get(code, CheckSettings())
+        texts = {"ignore": own.ignore or (), "manifests": own.manifests or ()}
+        modules = {"ignore_modules": own.ignore_modules or (), "provides": tuple(own.provides or ())}
+        found = [
+            _one(f"checks.{code}.{key}", key, text, own.places, is_glob=True)
+            for key, listed in texts.items()
+            for text in listed
+        ]
+        found += [
+            _one(f"checks.{code}.{key}", key, text, own.places, is_glob=False)
+            for key, listed in modules.items()
+            for text in listed
+        ]
+        if code is CheckCode.A4:  # said once, and not for each check
+            found += [_one("ignore", "ignore", text, settings.places, is_glob=True) for text in settings.ignore or ()]
+        named[code] = tuple(found)
+    return named
+
+
+def _one(where: str, key: str, text: str, places: Mapping[str, tuple[str, int, int]], *, is_glob: bool) -> Named:
+    place = places.get(f"{key}.{text}") or places.get(key) or (POLICY_PATHS[0], 1, 1)
+    return Named(where, text, *place, is_glob)
 
 
 def _there(read: ReadText, tree: Tree, path: str) -> bytes | None:
@@ -129,6 +188,8 @@ class Judging:
     exceptions: Exceptions
     problems: Mapping[CheckCode, tuple[Problem, ...]]
     notes: Mapping[CheckCode, tuple[str, ...]]
+    remarks: Mapping[CheckCode, tuple[Problem, ...]] = field(default_factory=dict)
+    named: Mapping[CheckCode, tuple[Named, ...]] = field(default_factory=dict)
 
 
 def choose(
@@ -142,7 +203,7 @@ def choose(
         return _by_target(head, base)
     notes = {code: _compared(code, base, head) if base is not None else () for code in CheckCode}
     policy = {code: head.policy[code] if not head.policy_broken else defaults[code] for code in CheckCode}
-    return Judging(policy, head.boundaries, head.exceptions, head.problems, notes)
+    return Judging(policy, head.boundaries, head.exceptions, head.problems, notes, head.remarks, head.named)
 
 
 def _for_fork(head: Configuration, target: Configuration | None, defaults: Policy) -> Judging:
@@ -181,7 +242,8 @@ def _by_target(head: Configuration, target: Configuration) -> Judging:
             else ("Judged by the configuration of the target branch.",)
         )
     boundaries = head.boundaries if target.broken(CheckCode.A4) else target.boundaries
-    return Judging(policy, boundaries, replace(target.exceptions, inline=True), head.problems, notes)
+    exceptions = replace(target.exceptions, inline=True)
+    return Judging(policy, boundaries, exceptions, head.problems, notes, head.remarks, head.named)
 
 
 def _broken_files(code: CheckCode, target: Configuration) -> str:
@@ -227,4 +289,6 @@ def _loosened(code: CheckCode, base: Configuration, head: Configuration) -> list
         said.append(f"{more} allowlist{'s' if more > 1 else ''} added")
     if code is CheckCode.W1 and (more := len(head.exceptions.ignored - base.exceptions.ignored)):
         said.append(f"{more} ignored secret{'s' if more > 1 else ''} added")
+    if code is CheckCode.W1 and (more := len(set(head.exceptions.disabled) - set(base.exceptions.disabled))):
+        said.append(f"{more} secret rule{'s' if more > 1 else ''} disabled")
     return [f"This change loosens the rules: {', '.join(said)}."] if said else []

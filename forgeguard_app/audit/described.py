@@ -65,7 +65,7 @@ def _boundaries(file: Boundaries) -> dict[str, Any]:
         "exhaustive": file.exhaustive,
         "acyclic": file.acyclic,
         "known_violations": len(file.known_violations),
-        "remarks": _values(file.remarks),
+        "remarks": _values(f"{one.path}:{one.line}: {one.message}" for one in file.remarks),
     }
 
 

@@ -9,7 +9,7 @@ from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies, w1_secre
 from forgeguard_app.audit.configuration import Judging
 from forgeguard_app.audit.counts import Countable, Counts, Part, count
 from forgeguard_app.audit.facts import Facts, Tree
-from forgeguard_app.audit.fingerprints import gated, marked
+from forgeguard_app.audit.fingerprints import digest, gated, marked
 from forgeguard_app.audit.gate import leaving
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import (
@@ -25,9 +25,14 @@ from forgeguard_app.audit.model import (
 )
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
+from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH
+from forgeguard_app.audit.secrets.masking import quoted
 from forgeguard_app.audit.secrets.scanner import Secret
+from forgeguard_app.audit.unmatched import unmatched
 
 MAX_FINDINGS = 5_000
+MAX_PLACES = 10
+NOTICE_RULE = "configuration-notice"  # of what a configuration names in vain
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class _Verdict:
     notes: tuple[str, ...] = ()
     nothing: str = ""
     incomplete: tuple[str, ...] = ()
+    remarks: tuple[Problem, ...] = ()
+    unread: str = ""
 
 
 def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
@@ -77,6 +84,7 @@ def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
         CheckCode.W1: lambda: _secrets(change, judging),
     }
     checks: list[CheckReport] = []
+    remarks = unmatched(judging, change.head, facts, memo)
     for code, verdict in verdicts.items():
         if code not in change.checks:
             continue
@@ -86,7 +94,7 @@ def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
         elif not policy.enabled:
             checks.append(_disabled(code, policy))
         else:
-            checks.append(_report(code, change, policy, verdict(), judging.notes.get(code, ())))
+            checks.append(_report(code, change, policy, verdict(), judging.notes.get(code, ()), remarks[code]))
     files = change.head.blobs if change.everything else change.changed
     counted = sum(path in change.scope for path in files)
     return leaving(Report(change.base_sha, change.head_sha, counted, tuple(checks)))
@@ -106,7 +114,8 @@ def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _
     others = [
         a4_boundaries.check(tree, facts, rules, policy.ignore, policy.level, memo).findings for tree, _ in change.others
     ]
-    return _Verdict(_marked(CheckCode.A4, change, head.findings, base, others), notes=head.notes)
+    findings = _marked(CheckCode.A4, change, head.findings, base, others)
+    return _Verdict(findings, notes=head.notes, remarks=head.remarks, unread=head.unread)
 
 
 def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _Verdict:
@@ -117,7 +126,9 @@ def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) ->
     notes += a9_dependencies.newly_guarded(base, head)
     others = [a9_dependencies.check(tree, facts, policy, memo).told for tree, _ in change.others]
     findings = _marked(CheckCode.A9, change, head.told, base.told, others)
-    return _Verdict(findings, head.problems, tuple(notes), head.nothing, head.incomplete)
+    unread = head.references
+    incomplete = (*head.incomplete, *unread.incomplete)
+    return _Verdict(findings, head.problems, tuple(notes), head.nothing, incomplete, unread.remarks)
 
 
 def _marked(
@@ -134,7 +145,11 @@ def _marked(
 
 
 def _secrets(change: Change, judging: Judging) -> _Verdict:
-    return _Verdict(w1_secrets.check(change.added, change.standing, judging.policy[CheckCode.W1]))
+    findings = w1_secrets.check(change.added, change.standing, judging.policy[CheckCode.W1])
+    disabled = ", ".join(quoted(name) for name in judging.exceptions.disabled[:MAX_PLACES])
+    return _Verdict(
+        findings, notes=(f"Rules that disabledRules in {CONFIG_PATH} turns off: {disabled}.",) if disabled else ()
+    )
 
 
 def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckReport:
@@ -152,7 +167,12 @@ def _disabled(code: CheckCode, policy: CheckPolicy) -> CheckReport:
 
 
 def _report(
-    code: CheckCode, change: Change, policy: CheckPolicy, verdict: _Verdict, notes: tuple[str, ...]
+    code: CheckCode,
+    change: Change,
+    policy: CheckPolicy,
+    verdict: _Verdict,
+    notes: tuple[str, ...],
+    remarks: tuple[Problem, ...],
 ) -> CheckReport:
     if verdict.problems:
         return replace(_misconfigured(code, verdict.problems), notes=("A manifest does not parse.", *notes))
@@ -160,17 +180,46 @@ def _report(
     if change.everything:
         findings = tuple(replace(finding, new=True, counted=True) for finding in findings)
     findings = _without_allowed(findings, change.allowed.get(code, ()))
-    notes = (*notes, *change.remarks.get(code, ()), *verdict.notes)
+    notices = _notices(code, change, (*remarks, *verdict.remarks))
+    notes = (*notes, *_of_notices(notices), *change.remarks.get(code, ()), *verdict.notes)
     incomplete = (*change.incomplete.get(code, ()), *verdict.incomplete)
     if verdict.nothing:
         result, title = _completed(Result.PASS, f"Nothing to check: {verdict.nothing}", incomplete)
-        return CheckReport(code, result, title, notes, incomplete, nothing=verdict.nothing)
+        counts = count(Countable(one.rule, one.part, one.counted, one.verified) for one in notices)
+        kept = notices[:MAX_FINDINGS]
+        return CheckReport(code, result, title, notes, incomplete, kept, nothing=verdict.nothing, counts=counts)
+    findings = (*findings, *notices)
     counts = count(Countable(one.rule, one.part, one.counted, one.verified) for one in findings)
     kept = _kept(findings)
     if counts.total > len(kept):
         notes = (*notes, f"{counts.total:,} findings in all; the worst {MAX_FINDINGS:,} are kept.")
-    result, title = _completed(_result(findings), _title(code, counts, change), incomplete)
+    result, title = _completed(_result(findings), _title(code, counts, change, verdict.unread), incomplete)
     return CheckReport(code, result, title, notes, incomplete, kept, counts=counts)
+
+
+def _notices(code: CheckCode, change: Change, remarks: tuple[Problem, ...]) -> tuple[Finding, ...]:
+    """Return what the configuration names in vain as notices; they count where the change touches their file."""
+    notices: list[Finding] = []
+    for one in dict.fromkeys(one for one in remarks if one.path in change.scope):
+        own = change.everything or one.path in change.changed
+        name = digest(code, NOTICE_RULE, one.path, one.message, str(one.line))
+        notices.append(
+            Finding(
+                one.path, one.line, NOTICE_RULE, one.message, Level.NOTICE, end_line=one.line, column=one.column,
+                new=own, counted=own, fingerprint=name,
+            )
+        )  # fmt: skip
+    return tuple(sorted(notices, key=lambda finding: finding.order))
+
+
+def _of_notices(notices: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Return a sentence for the summary, which says on every push what only a change of the file annotates."""
+    if not notices:
+        return ()
+    places = ", ".join(f"{one.path}:{one.line}" for one in notices[:MAX_PLACES])
+    more = f" and {len(notices) - MAX_PLACES:,} more" if len(notices) > MAX_PLACES else ""
+    count = f"{len(notices):,} entr{'y' if len(notices) == 1 else 'ies'}"
+    return (f"{count} of the configuration without effect or not honoured: {places}{more}.",)
 
 
 def _completed(result: Result, title: str, incomplete: tuple[str, ...]) -> tuple[Result, str]:
@@ -212,7 +261,7 @@ _NOUNS = {
 }
 
 
-def _title(code: CheckCode, counts: Counts, change: Change) -> str:
+def _title(code: CheckCode, counts: Counts, change: Change, unread: str) -> str:
     """Name what counts, and beside it the parts of the findings; each figure is one of `counts` or a sum of them."""
     one, many = _NOUNS[code]
     mixed = counts.counted > counts.new
@@ -223,7 +272,8 @@ def _title(code: CheckCode, counts: Counts, change: Change) -> str:
         title = f"No {many}" if change.everything else f"No new {many}"
     parts = ((counts.new if mixed else 0, "new"), (counts.existing, "existing"), (counts.allowed, "allowed"))
     beside = [f"{number:,} {word}" for number, word in parts if number]
-    return f"{title} ({', '.join(beside)})" if beside else title
+    title = f"{title} ({', '.join(beside)})" if beside else title
+    return f"{title}; imports of {unread} were not read" if unread else title
 
 
 def _number(count: int, word: str) -> str:

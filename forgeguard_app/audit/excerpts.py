@@ -49,6 +49,6 @@ def _lines_of_spans(block: AddedBlock) -> set[int]:
 
 
 def _clean(raw: bytes) -> str:
-    text = masked(raw.decode("utf-8", "replace").rstrip("\r"), keep_hashes=True)
+    text = masked(raw.decode("utf-8", "replace").rstrip("\r"))
     plain = "".join(char if char.isprintable() or char == "\t" else "�" for char in text)
     return plain if len(plain) <= MAX_LINE_CHARS else plain[:MAX_LINE_CHARS] + "…"

@@ -71,9 +71,10 @@ def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Tree:
-    """The regular files of one commit: path → blob id. Symbolic links and submodules are left out."""
+    """The regular files of one commit: path → blob id. Submodules are left out, of symbolic links only the paths are known."""
 
     blobs: Mapping[str, str]
+    links: frozenset[str] = frozenset()
 
     @cached_property
     def paths(self) -> tuple[str, ...]:

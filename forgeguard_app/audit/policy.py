@@ -59,6 +59,7 @@ class Settings:
     checks: Mapping[CheckCode, CheckSettings] = field(default_factory=dict)
     notify: str | None = None
     enforce: Enforcement = Enforcement()
+    places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ def read_settings(text: str, path: str, *, owner: bool = False) -> tuple[Setting
         checks=_checks(reading, keys.get("checks")),
         notify=_notify(reading, keys.get("notify")),
         enforce=_enforce(reading, keys.get("enforce")),
+        places=_places(reading, {key: node for key, node in keys.items() if key == "ignore"}),
     )
     return settings, tuple(reading.problems)
 
@@ -145,8 +147,21 @@ def _check(reading: Reading, code: CheckCode, node: Node) -> CheckSettings:
         provides=_provides(reading, keys.get("provides")),
         ignore_modules=reading.texts(keys["ignore_modules"], "ignore_modules") if "ignore_modules" in keys else None,
         fail_on=reading.choice(keys["fail_on"], "fail_on", ["verified"]) if "fail_on" in keys else None,
-        places={key: (reading.path, value.line, value.column) for key, value in keys.items()},
+        places=_places(reading, keys),
     )
+
+
+def _places(reading: Reading, keys: Mapping[str, Node]) -> dict[str, tuple[str, int, int]]:
+    """Return the places of keys and, as `key.text`, of the texts in their lists and the keys of their mappings."""
+    places: dict[str, tuple[str, int, int]] = {}
+    for key, node in keys.items():
+        places[key] = (reading.path, node.line, node.column)
+        for item in node.value if isinstance(node.value, list) else ():
+            if isinstance(item.value, str):
+                places.setdefault(f"{key}.{item.value}", (reading.path, item.line, item.column))
+        for name, (line, column) in node.keys.items():
+            places.setdefault(f"{key}.{name}", (reading.path, line, column))
+    return places
 
 
 def _provides(reading: Reading, node: Node | None) -> dict[str, tuple[str, ...]] | None:

@@ -10,6 +10,7 @@ from forgeguard_app.audit.boundaries.record import known_entries
 from forgeguard_app.audit.counts import Counts, Part
 from forgeguard_app.audit.fingerprints import digest
 from forgeguard_app.audit.model import CONFIGURATION_RULE, CheckReport, Finding, Level, Report, Result
+from forgeguard_app.audit.plain_text import escaped, escaped_lines
 
 VERSION = 1
 MAX_SUMMARY_NOTES = 60
@@ -17,8 +18,8 @@ MAX_LISTED = 20
 
 
 def clean(text: str) -> str:
-    """The text as valid UTF-8 without NUL, for everything that is stored or shown."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "�")
+    """Return the text as valid UTF-8 whose control characters are escaped, for everything that is stored or shown."""
+    return escaped_lines(text)
 
 
 def exit_status(report: Report, *, strict: bool = False) -> int:
@@ -44,8 +45,8 @@ def report_json(report: Report, *, strict: bool = False) -> dict[str, Any]:
                 "check_name": check.name,
                 "result": str(check.result),
                 "detail": detail(check),
-                "notes": [clean(note) for note in check.notes],
-                "incomplete": [clean(reason) for reason in check.incomplete],
+                "notes": [escaped(note) for note in check.notes],
+                "incomplete": [escaped(reason) for reason in check.incomplete],
                 "findings": [finding_json(finding) for finding in (*problem_findings(check), *check.findings)],
             }
             for check in report.checks
@@ -56,12 +57,12 @@ def report_json(report: Report, *, strict: bool = False) -> dict[str, Any]:
 def finding_json(finding: Finding) -> dict[str, Any]:
     """One finding for scripts."""
     return {
-        "path": clean(finding.path),
+        "path": escaped(finding.path),
         "line": finding.line,
         "end_line": max(finding.end_line, finding.line),
         "column": finding.column,
-        "rule": clean(finding.rule),
-        "message": clean(finding.message),
+        "rule": escaped(finding.rule),
+        "message": escaped(finding.message),
         "level": str(finding.level),
         "new": finding.new,
         "commit": finding.commit,
@@ -89,7 +90,7 @@ def problem_findings(check: CheckReport) -> Iterable[Finding]:
 def detail(check: CheckReport) -> str:
     """One short paragraph for people: the title and the first lines of the summary."""
     notes = [note for note in (*check.incomplete, *check.notes)[:3] if note]
-    return clean(". ".join([check.title.rstrip("."), *(note.rstrip(".") for note in notes)]) + ".")
+    return escaped(". ".join([check.title.rstrip("."), *(note.rstrip(".") for note in notes)]) + ".")
 
 
 def summary_markdown(check: CheckReport) -> str:

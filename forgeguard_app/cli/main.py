@@ -50,13 +50,21 @@ def main(argv: list[str] | None = None) -> int:
     try:
         status: int = importlib.import_module(f"forgeguard_app.cli.{parsed.verb}").run(parsed)
     except UserError as error:
-        print(f"forgeguard {parsed.verb}: {error}", file=sys.stderr)
+        print(f"forgeguard {parsed.verb}: {_shown(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 0
     return status
+
+
+def _shown(error: UserError) -> str:
+    """Return the error's text as it may be printed: what it repeats of arguments, remotes and files is masked."""
+    from forgeguard_app.audit.plain_text import escaped_lines  # noqa: PLC0415  (--version and --help load nothing)
+    from forgeguard_app.audit.secrets.masking import masked  # noqa: PLC0415
+
+    return escaped_lines(masked(str(error), keep_hashes=True))
 
 
 if __name__ == "__main__":

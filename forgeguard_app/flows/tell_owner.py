@@ -12,7 +12,9 @@ from uuid import UUID
 
 import structlog
 
+from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.owner_policy import owner_settings
@@ -124,7 +126,8 @@ async def _send(context: Context, installation: Installation, run: Run, address:
 
 def _text(text: str) -> str:
     """A stranger's words in Slack's markup: no link, no mention (`<!channel>`), no second line."""
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")[:500]
+    text = escaped(" ".join(masked(text, keep_hashes=True).split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")[:500]
 
 
 def _code(text: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from forgeguard_app.audit.counts import Evaluation
 from forgeguard_app.audit.model import CHECK_NAMES, CheckCode, CheckReport, Finding, Report, Result
-from forgeguard_app.audit.report import clean, detail, problem_findings, summary_markdown
+from forgeguard_app.audit.plain_text import escaped, escaped_lines
+from forgeguard_app.audit.report import detail, problem_findings, summary_markdown
+from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.store.audits import StoredCheck, StoredFinding, Verdict
 
 _CONCLUSIONS = {Result.PASS: "success", Result.FAIL: "failure", Result.WARN: "neutral"}
@@ -24,6 +26,7 @@ def verdict_of(report: Report) -> Verdict:
 
 def could_not_evaluate(reason: str, *, mendable: bool) -> Verdict:
     """An ERROR of all three checks: never passing, and `action_required` where a person can mend it."""
+    reason = escaped(masked(reason))
     conclusion = "action_required" if mendable else "failure"
     checks = [
         StoredCheck(
@@ -62,7 +65,7 @@ def _stored_check(check: CheckReport) -> StoredCheck:
         check_name=check.name,
         result=str(check.result),
         conclusion=conclusion_of(check),
-        title=clean(check.title),
+        title=escaped(check.title),
         summary=summary_markdown(check),
         detail=detail(check),
         evaluation=check.evaluation,
@@ -83,12 +86,12 @@ def _stored_findings(check: CheckReport) -> list[StoredFinding]:
 
 def _stored_finding(finding: Finding) -> StoredFinding:
     return StoredFinding(
-        path=clean(finding.path),
+        path=escaped(finding.path),
         line=finding.line,
         end_line=max(finding.end_line, finding.line),
         column_number=finding.column,
-        rule=clean(finding.rule),
-        message=clean(finding.message),
+        rule=escaped(finding.rule),
+        message=escaped(finding.message),
         level=str(finding.level),
         is_new=finding.new,
         is_counted=finding.counted,
@@ -96,6 +99,6 @@ def _stored_finding(finding: Finding) -> StoredFinding:
         fingerprint=finding.fingerprint,
         is_allowed=finding.allowed,
         is_verified=finding.verified,
-        excerpt=clean(finding.excerpt.text) if finding.excerpt else None,
+        excerpt=escaped_lines(finding.excerpt.text) if finding.excerpt else None,
         excerpt_line=finding.excerpt.first_line if finding.excerpt else None,
     )

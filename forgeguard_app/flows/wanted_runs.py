@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_MESSAGE_CHARS, MAX_NAME_CHARS, ZERO, clean_text
 from forgeguard_app.store.audits import NewRun, Run
@@ -47,10 +48,15 @@ def run_of_push(event: events.Push, repo_id: UUID, delivery_id: UUID) -> NewRun 
         commit_sha=event.after,
         branch=branch,
         before_sha=None if ZERO.match(event.before) else event.before,
-        commit_message=clean_text(commit.message if commit else None, MAX_MESSAGE_CHARS),
-        commit_author=clean_text(author, MAX_NAME_CHARS),
+        commit_message=_shown(commit.message if commit else None, MAX_MESSAGE_CHARS),
+        commit_author=_shown(author, MAX_NAME_CHARS),
         delivery_id=delivery_id,
     )
+
+
+def _shown(text: str | None, limit: int) -> str | None:
+    """Return text that is kept for people to read alone: without secrets, which a commit's message may hold."""
+    return None if text is None else clean_text(masked(text[: 4 * limit], keep_hashes=True), limit)
 
 
 def run_of_suite(event: events.CheckSuiteEvent, repo_id: UUID, delivery_id: UUID) -> NewRun | None:

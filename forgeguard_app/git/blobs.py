@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from forgeguard_app.git.command import BIG_FILE_BYTES, Repository
 
+_LINK = b"120000 "
 _REGULAR = ("100644", "100755", "100664")
 MAX_TREE_BYTES = 512 << 20
 
@@ -27,12 +28,22 @@ def path_text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-async def read_tree(repository: Repository, commit: str) -> dict[str, str]:
-    """The regular files of a commit or tree: path → blob id. Symbolic links and submodules are left out."""
+class Files(dict[str, str]):
+    """The regular files of a tree: path → blob id; `links` are the paths of its symbolic links, which are not followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+
+
+async def read_tree(repository: Repository, commit: str) -> Files:
+    """Return the regular files of a commit or tree; submodules are left out."""
     out = await repository.run("ls-tree", "-r", "-z", "--full-tree", commit, max_bytes=MAX_TREE_BYTES)
-    files: dict[str, str] = {}
+    files = Files()
     for entry in out.split(b"\0"):
         head, _, path = entry.partition(b"\t")
+        if head.startswith(_LINK):
+            files.links.add(path_text(path))
         if head[:6].decode("ascii", "replace") in _REGULAR:
             files[path_text(path)] = head.rsplit(b" ", 1)[1].decode("ascii")
     return files

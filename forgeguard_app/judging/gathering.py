@@ -57,8 +57,8 @@ class Gathering:
         request, repository = self.request, self.source.repository
         head_files, changes = await asyncio.gather(read_tree(repository, request.head), self._changes(request.base))
         before = _before(head_files, changes, request.everything)
-        head_files = {**head_files, **self._laid_over()}
-        head, base = Tree(head_files), Tree(before)
+        links = frozenset(head_files.links)
+        head, base = Tree({**head_files, **self._laid_over()}, links), Tree(before)
         judging = await self._configure(head, base)
         others = [await self._other(head_files, commit) for commit in request.merged]
         ranged = await self._facts(head, (base, *(tree for tree, _ in others)), changes, judging)

@@ -10,8 +10,10 @@ from forgeguard_app.audit.boundaries.propose import rooms_of
 from forgeguard_app.audit.configuration import Judging
 from forgeguard_app.audit.described import describe
 from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.gate import masked_path
 from forgeguard_app.audit.policy import POLICY_PATHS
 from forgeguard_app.audit.report import clean
+from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.judging.gathering import Gathering
 
 LANGUAGES = {
@@ -50,8 +52,12 @@ def _files(gathering: Gathering, head: Tree, judging: Judging) -> dict[str, str]
     found: dict[str, str] = {}
     for path in (*POLICY_PATHS, *(file.path for file in judging.boundaries)):
         data = gathering.text_at(head, path)
-        if data is not None and len(data) <= MAX_TEXT_CHARS and len(found) < MOST_TEXTS:
-            found[clean(path)] = clean(data.decode("utf-8", "replace"))
+        if data is None or len(data) > MAX_TEXT_CHARS or len(found) >= MOST_TEXTS:
+            continue
+        text = clean(data.decode("utf-8", "replace"))
+        # A text to start a change from must be whole: one with a secret in it is not kept at all.
+        if masked(text, keep_hashes=True) == text:
+            found[masked_path(clean(path))] = text
     return found
 
 
@@ -63,6 +69,6 @@ def _seen(head: Tree) -> dict[str, Any]:
     manifests = [path for path in head.blobs if path.rpartition("/")[2] in MANIFESTS]
     return {
         "languages": [one for one in languages.most_common() if one[1]],
-        "manifests": [clean(path) for path in manifests[:MOST_PARTS]],
-        "parts": [(clean(one.name), clean(one.glob)) for one in rooms_of(head)[:MOST_PARTS]],
+        "manifests": [masked_path(clean(path)) for path in manifests[:MOST_PARTS]],
+        "parts": [(masked_path(clean(one.name)), masked_path(clean(one.glob))) for one in rooms_of(head)[:MOST_PARTS]],
     }

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import jinja2
 from markupsafe import Markup
 
+from forgeguard_app.audit.gate import masked_path
 from forgeguard_app.audit.plain_text import escaped, escaped_lines
 
 MAX_PROSE_CHARS = 20_000
@@ -37,17 +38,17 @@ def add_filters(env: jinja2.Environment) -> None:
 
 def first_line(text: str | None) -> str:
     """Return the first line of a message, without its end where it is long."""
-    return (text or "").split("\n")[0][:200]
+    return masked_path((text or "").split("\n")[0])[:200]
 
 
 def plain(text: object) -> str:
     """Return the text for a place that holds no markup: a title, an attribute."""
-    return escaped(str(text))
+    return escaped(masked_path(str(text)))
 
 
 def foreign(text: object) -> Markup:
-    """Return one line of a stranger's text, its direction isolated from what stands around it."""
-    return Markup("<bdi>{}</bdi>").format(escaped(str(text)))
+    """Return one line of a stranger's text without secrets, its direction isolated from what stands around it."""
+    return Markup("<bdi>{}</bdi>").format(escaped(masked_path(str(text))))
 
 
 def source(text: object) -> str:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.policy import laid_over, read_settings, resolve
 from forgeguard_app.audit.requirements.python import read_manifest
-from forgeguard_app.audit.secrets.allowlists import Exceptions, read_exceptions
+from forgeguard_app.audit.secrets.allowlists import Exceptions
+from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
 from forgeguard_app.audit.secrets.scanner import AddedBlock, scan
 from forgeguard_app.git.patches import Unshown, read_patch, unquoted
 from forgeguard_app.github.payloads import BadPayload, read_event
@@ -118,7 +119,7 @@ def test_patches(data: bytes) -> None:
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_allowlists(config: bytes, ignore: bytes) -> None:
     exceptions, _ = read_exceptions(config, ignore)
-    assert exceptions.cover("a", 1, "line", "value", None) in (True, False)
+    assert exceptions.cover("a", 1, "line", "value", None, "private-key") in (True, False)
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 
 from forgeguard_app.audit.configuration import Judging, choose, read_configuration
@@ -15,11 +15,13 @@ from forgeguard_app.audit.secrets.scanner import AddedBlock, scan
 from forgeguard_app.judging.facts_cache import FactsCache
 
 
-def judge_in_memory(files: Mapping[str, str]) -> tuple[Report, Judging]:
-    """The report on a whole tree of these files, and the configuration that judged."""
+def judge_in_memory(
+    files: Mapping[str, str], *, changed: Collection[str] | None = None, links: Collection[str] = ()
+) -> tuple[Report, Judging]:
+    """The report on these files, as a whole tree or as a push that changed some, and the configuration that judged."""
     data = {path: text.encode("utf-8", "surrogateescape") for path, text in files.items()}
     blobs = {path: sha256(content).hexdigest() for path, content in data.items()}
-    tree = Tree(blobs)
+    tree = Tree(blobs, frozenset(links))
     configuration = read_configuration(data.get, tree, Settings())
     judging = choose(configuration, None, target_judges=False, fork=False, owner=Settings())
     cache = FactsCache()
@@ -27,7 +29,8 @@ def judge_in_memory(files: Mapping[str, str]) -> tuple[Report, Judging]:
     for path, content in data.items():
         cache.learn(blobs[path], content, patterns, python=path.endswith(".py"))
     change = Change(
-        head_sha="a" * 40, base_sha=None, head=tree, base=Tree({}), changed=(), renames={}, touched={}, everything=True,
+        head_sha="a" * 40, base_sha=None, head=tree, base=tree if changed is not None else Tree({}), changed=changed or (),
+        renames={}, touched={}, everything=changed is None,
         added=tuple(scan((AddedBlock(path, None, 1, content) for path, content in data.items()), judging.exceptions)),
     )  # fmt: skip
     facts = Facts(cache.python, cache.matches, {blobs[path]: content for path, content in data.items()})

@@ -37,12 +37,15 @@ class Edge(NamedTuple):
 
 
 class FileVerdict(NamedTuple):
-    """All of one file: findings, edges between layers and their number by arrow, and how many matches were cut off."""
+    """All of one file: findings, edges between layers and their number by arrow, how many matches were cut off, and
+    which of the known violations stand in it, by their number in the list.
+    """
 
     findings: tuple[Finding, ...] = ()
     edges: tuple[Edge, ...] = ()
     arrows: tuple[tuple[tuple[str, str], int], ...] = ()
     capped: int = 0
+    known: frozenset[int] = frozenset()
 
 
 def find_matches(data: bytes, pattern: str) -> Matches:
@@ -124,23 +127,31 @@ class Judge:
         if facts is not None and layers and self.boundaries.needs_imports:
             for item in facts.imports:
                 findings.extend(self._imports(path, layers, item, edges))
-        kept = [finding for finding in findings if not self._is_known(finding)]
+        kept: list[Finding] = []
+        known: set[int] = set()
+        for finding in findings:
+            numbers = self._known_numbers(finding)
+            known.update(numbers)
+            if not numbers:
+                kept.append(finding)
         arrows = Counter((edge.source, edge.target) for edge in edges)
-        return FileVerdict(tuple(kept), tuple(edges), tuple(arrows.items()), capped)
+        return FileVerdict(tuple(kept), tuple(edges), tuple(arrows.items()), capped, frozenset(known))
 
-    def _is_known(self, finding: Finding) -> bool:
+    def _known_numbers(self, finding: Finding) -> list[int]:
         if not self._known_violations:
-            return False
+            return []
         file = finding.path.rpartition("/")[2]
         keys = ((file, pattern) for pattern in _covering_patterns(finding))
-        return any(_covers(known, finding) for key in keys for known in self._known_violations.get(key, ()))
+        listed = (entry for key in keys for entry in self._known_violations.get(key, ()))
+        return [number for number, known in listed if _covers(known, finding)]
 
     @cached_property
-    def _known_violations(self) -> Mapping[tuple[str, str], list[KnownViolation]]:
+    def _known_violations(self) -> Mapping[tuple[str, str], list[tuple[int, KnownViolation]]]:
         """The known violations by file name and pattern, so that a finding is compared with few of thousands."""
-        known: dict[tuple[str, str], list[KnownViolation]] = {}
-        for violation in self.boundaries.known_violations:
-            known.setdefault((violation.file.rpartition("/")[2], violation.pattern), []).append(violation)
+        known: dict[tuple[str, str], list[tuple[int, KnownViolation]]] = {}
+        for number, violation in enumerate(self.boundaries.known_violations):
+            key = (violation.file.rpartition("/")[2], violation.pattern)
+            known.setdefault(key, []).append((number, violation))
         return known
 
     def _pattern_finding(self, layer: Layer, pattern: str, reason: str, path: str, match: Match) -> Finding:

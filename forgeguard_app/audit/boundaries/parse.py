@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from forgeguard_app.audit.documents import DocumentError, Node
 from forgeguard_app.audit.globs import GlobError, check_glob, joined
@@ -45,6 +45,7 @@ class Layer:
     forbidden: tuple[ForbiddenPattern, ...] = ()
     forbidden_imports: tuple[ForbiddenImport, ...] = ()
     may_import: tuple[str, ...] | None = None
+    line: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class KnownViolation:
     layer: str
     file: str
     pattern: str
+    line: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Boundaries:
     exhaustive: bool = False
     acyclic: bool = False
     known_violations: tuple[KnownViolation, ...] = ()
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Problem, ...] = field(default=(), compare=False)
 
     @property
     def needs_imports(self) -> bool:
@@ -136,6 +138,7 @@ def _layers(reading: Reading, nodes: list[Node], folder: str) -> list[Layer]:
                 forbidden=_patterns(reading, keys.get("forbidden")),
                 forbidden_imports=_imports(reading, keys.get("forbidden_imports")),
                 may_import=reading.texts(keys["may_import"], "may_import") if "may_import" in keys else None,
+                line=node.line,
             )
         )
     return layers
@@ -241,9 +244,9 @@ def _order(reading: Reading, node: Node | None, names: set[str]) -> tuple[tuple[
 
 def _known_violations(
     reading: Reading, node: Node | None, names: set[str]
-) -> tuple[tuple[KnownViolation, ...], tuple[str, ...]]:
+) -> tuple[tuple[KnownViolation, ...], tuple[Problem, ...]]:
     known: list[KnownViolation] = []
-    remarks: list[str] = []
+    remarks: list[Problem] = []
     for item in [] if node is None else reading.items(node, "known_violations"):
         keys = reading.mapping(item, "an entry of known_violations", ("layer", "file", "pattern", "reason"))
         if not isinstance(item.value, dict):
@@ -251,9 +254,8 @@ def _known_violations(
         values = [_required(reading, item, keys, key) for key in ("layer", "file", "pattern")]
         layer, file, pattern = (value or "" for value in values)
         if all(values):
-            known.append(KnownViolation(layer, file, pattern))
+            known.append(KnownViolation(layer, file, pattern, item.line))
             if layer not in names:
-                remarks.append(
-                    f"{reading.path}:{item.line}: a known violation names the layer {quoted(layer)}, which no layer has"
-                )
+                said = f"a known violation names the layer {quoted(layer)}, which no layer has"
+                remarks.append(Problem(reading.path, item.line, item.column, said))
     return tuple(known), tuple(remarks)

@@ -13,6 +13,7 @@ How to mend it: call the layer in between, move the code where it belongs, or, f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -21,8 +22,9 @@ from forgeguard_app.audit.boundaries.match import Edge, FileVerdict, Judge, Laye
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.facts import MAX_MATCHES, Facts, Tree
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from forgeguard_app.audit.languages.unread import languages_of, listed
 from forgeguard_app.audit.memo import Answers, Memo
-from forgeguard_app.audit.model import Finding, Level
+from forgeguard_app.audit.model import Finding, Level, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class Outcome:
 
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
+    remarks: tuple[Problem, ...] = ()
+    unread: str = ""  # files under import rules whose imports are not read, in words
+    known: frozenset[int] = frozenset()
+    capped: int = 0
 
 
 class _Context:
@@ -44,8 +50,9 @@ class _Context:
         self.answers: Answers[FileVerdict] = Answers()
         self.outcomes: Answers[Outcome] = Answers()
         self.unplaced = _unplaced(judge) if boundaries.exhaustive else ()
-        seen = {layer.name for path in self.layered for layer in judge.map.layers_of(path)}
-        self.empty = tuple(layer.name for layer in boundaries.layers if layer.name not in seen)
+        ruled = _under_import_rules(boundaries)
+        covered = (path for path in self.layered if any(layer.name in ruled for layer in judge.map.layers_of(path)))
+        self.unread = languages_of(covered) if ruled else Counter()
 
 
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
@@ -56,7 +63,9 @@ def check(
 ) -> Outcome:
     """What the tree holds against the rules of every boundaries.json."""
     findings: list[Finding] = []
-    notes: list[str] = []
+    remarks: list[Problem] = []
+    unread: Counter[str] = Counter()
+    capped = 0
     modules = memo.modules(tree)
     for boundaries in rules:
         key = ("A4", boundaries, ignore, level, tree.paths)
@@ -65,8 +74,29 @@ def check(
             context.outcomes.clear()
         outcome = context.outcomes.get_or(tree.contents, lambda c=context: _judged(tree, facts, c))  # type: ignore[misc]
         findings.extend(outcome.findings)
-        notes.extend((*boundaries.remarks, *outcome.notes))
-    return Outcome(tuple(findings), tuple(notes))
+        remarks.extend(_unused(boundaries, outcome.known))
+        unread |= context.unread
+        capped += outcome.capped
+    said = listed(unread) if unread else ""
+    notes = [f"The imports of {said} that import rules cover were not read."] if said else []
+    incomplete = f"{capped} pattern(s) matched more than {MAX_MATCHES:,} times in a file; the rest was not counted."
+    return Outcome(tuple(findings), (*notes, *([incomplete] if capped else [])), tuple(remarks), said)
+
+
+def _unused(boundaries: Boundaries, used: frozenset[int]) -> Iterable[Problem]:
+    """Yield a remark for each known violation that no file has any more; one for a missing layer is remarked on already."""
+    names = {layer.name for layer in boundaries.layers}
+    for number, known in enumerate(boundaries.known_violations):
+        if number not in used and known.layer in names:
+            yield Problem(boundaries.path, known.line, 1, "this known violation matches nothing: it can be removed")
+
+
+def _under_import_rules(boundaries: Boundaries) -> frozenset[str]:
+    """Return the layers whose imports some rule looks at."""
+    if boundaries.acyclic or boundaries.exhaustive:
+        return frozenset(layer.name for layer in boundaries.layers)
+    own = {layer.name for layer in boundaries.layers if layer.forbidden_imports or layer.may_import is not None}
+    return frozenset(own | {name for group in boundaries.order for name in group})
 
 
 def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
@@ -87,12 +117,8 @@ def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
     if links := thinnest_links(arrows):
         edges = (edge for verdict in verdicts for edge in verdict.edges)
         findings.extend(_cycles(edges, links, judge.level))
-    notes = [f"Layer `{name}` matches no file." for name in context.empty]
-    if capped := sum(verdict.capped for verdict in verdicts):
-        notes.append(
-            f"{capped} pattern(s) matched more than {MAX_MATCHES:,} times in a file; the rest was not counted."
-        )
-    return Outcome(tuple(findings), tuple(notes))
+    known = frozenset(number for verdict in verdicts for number in verdict.known)
+    return Outcome(tuple(findings), known=known, capped=sum(verdict.capped for verdict in verdicts))
 
 
 def _file(judge: Judge, path: str, blob: str, facts: Facts) -> FileVerdict:

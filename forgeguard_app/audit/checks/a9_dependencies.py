@@ -42,6 +42,7 @@ from forgeguard_app.audit.requirements.modules import (
     shares_namespace,
 )
 from forgeguard_app.audit.requirements.python import is_manifest, read_manifest
+from forgeguard_app.audit.requirements.references import References, references
 
 _DEVELOPMENT_FOLDERS = frozenset(
     "test tests testing docs doc examples example samples benchmarks benchmark bench scripts script tools tool ci e2e"
@@ -62,6 +63,7 @@ class Outcome:
     problems: tuple[Problem, ...] = ()
     manifests: tuple[Manifest, ...] = ()
     nothing: str = ""
+    references: References = field(default_factory=References)
 
     @property
     def incomplete(self) -> tuple[str, ...]:
@@ -129,15 +131,16 @@ def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Outcome:
         return Outcome(nothing="no file of a supported language (Python)")
     manifests = _manifests(tree, facts, policy, memo)
     problems = tuple(problem for manifest in manifests for problem in manifest.problems)
+    found = references(manifests, tree, facts.texts)
     if not any(m.declared or m.is_project or m.unread or m.path.endswith(".txt") for m in manifests):
-        return Outcome(problems=problems, nothing="no dependency manifest")
+        return Outcome(problems=problems, nothing="no dependency manifest", references=found)
     named = tuple((path, tree.blobs[path]) for path in (m.path for m in manifests) if path in tree.blobs)
     key = ("A9", tree.paths, named, _frozen(policy))
     context = memo.context(key, lambda: _Context(memo.modules(tree), _index(manifests, policy), policy))
     if len(context.outcomes) >= MAX_OUTCOMES:
         context.outcomes.clear()
     findings = context.outcomes.get_or(tree.contents, lambda: _findings(tree, facts, policy, context))
-    return Outcome(findings, problems, manifests)
+    return Outcome(findings, problems, manifests, references=found)
 
 
 def _findings(tree: Tree, facts: Facts, policy: CheckPolicy, context: _Context) -> tuple[Finding, ...]:

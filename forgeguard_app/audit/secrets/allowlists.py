@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 from forgeguard_app.audit.model import Problem
-from forgeguard_app.audit.patterns import PatternError, compile_pattern
-from forgeguard_app.audit.toml_document import TooMuch, load_toml
+from forgeguard_app.audit.patterns import compile_pattern
+from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
+from forgeguard_app.audit.secrets.rule_names import is_named
 
 CONFIG_PATH = ".gitleaks.toml"
 IGNORE_PATH = ".gitleaksignore"
-INLINE = (b"forgeguard:allow", b"gitleaks:allow")
-MAX_ENTRIES = 5_000
+INLINE = (
+    b"forgeguard:allow",
+    b"gitleaks:allow",
+    b"pragma: allowlist secret",
+    b"trufflehog:ignore",
+    b"kingfisher:ignore",
+    b"ggignore",
+)
+MAX_TESTS = 1_000_000  # of a pattern on a path, to say which patterns match nothing
+_BEFORE_VALUE = 80  # characters before a value that a rule of gitleaks may take into its match
 
 
 @dataclass(frozen=True, slots=True)
 class Allowlist:
-    """One allowlist of gitleaks' configuration: any of its entries excepts a finding, or all kinds where `all_of`."""
+    """One allowlist of gitleaks' configuration: any of its entries excepts a finding, or all kinds where `all_of`.
+
+    `rules` are the rules for which it counts, all where empty.
+    """
 
     paths: tuple[str, ...] = ()
     regexes: tuple[str, ...] = ()
@@ -26,6 +38,7 @@ class Allowlist:
     stopwords: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
     all_of: bool = False
+    rules: tuple[str, ...] = ()
 
     def covers(self, path: str, line: str, value: str, commit: str | None) -> bool:
         """Whether it excepts the value found there."""
@@ -33,87 +46,95 @@ class Allowlist:
         if self.paths:
             tests.append(any(_found(pattern, path) for pattern in self.paths))
         if self.regexes:
-            tests.append(any(_found(pattern, line if self.target == "line" else value) for pattern in self.regexes))
+            text = self._target(line, value)
+            tests.append(any(_found(pattern, text) for pattern in self.regexes))
         if self.stopwords:
             tests.append(any(word.lower() in value.lower() for word in self.stopwords))
         if self.commits:
             tests.append(commit is not None and any(commit.startswith(start) for start in self.commits))
         return bool(tests) and (all(tests) if self.all_of else any(tests))
 
+    def _target(self, line: str, value: str) -> str:
+        if self.target == "line":
+            return line
+        at = line.find(value) if self.target == "match" else -1
+        return value if at == -1 else line[max(at - _BEFORE_VALUE, 0) : at + len(value) + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """One entry of `.gitleaksignore`: commit ('' for any), path, the rule's name at gitleaks, and line."""
+
+    commit: str
+    path: str
+    rule: str
+    line: int
+
 
 @dataclass(frozen=True, slots=True)
 class Exceptions:
-    """All that a repository excepts. `ignored` holds commit ('' for any), path and line; `inline` whether words in the line count."""
+    """All that a repository excepts; `disabled` are rules by gitleaks' names, `inline` whether words in the line count.
+
+    `remarks` say, each at its place, what of the two files is not honoured; `places` are the lines of ignored entries.
+    """
 
     allowlists: tuple[Allowlist, ...] = ()
-    ignored: frozenset[tuple[str, str, int]] = frozenset()
+    ignored: frozenset[Ignored] = frozenset()
+    disabled: tuple[str, ...] = ()
     inline: bool = True
+    remarks: tuple[Problem, ...] = ()
+    places: tuple[tuple[int, Ignored], ...] = ()
+    pattern_places: tuple[tuple[int, str], ...] = ()
 
-    def cover(self, path: str, number: int, line: str, value: str, commit: str | None) -> bool:
-        """Whether the value found there is excepted."""
-        if ("", path, number) in self.ignored or (commit or "", path, number) in self.ignored:
+    def cover(self, path: str, number: int, line: str, value: str, commit: str | None, rule: str) -> bool:
+        """Whether the value that the rule found there is excepted."""
+        if any(_means(rule, name) for name in self.disabled):
             return True
-        return any(allowlist.covers(path, line, value, commit) for allowlist in self.allowlists)
+        if any(entry.commit in ("", commit) and _means(rule, entry.rule) for entry in self._ignored_at(path, number)):
+            return True
+        return any(
+            allowlist.covers(path, line, value, commit)
+            for allowlist in self.allowlists
+            if not allowlist.rules or any(_means(rule, name) for name in allowlist.rules)
+        )
+
+    def _ignored_at(self, path: str, number: int) -> Iterable[Ignored]:
+        return self.ignored if not self.ignored else _by_place(self.ignored).get((path, number), ())
+
+    def unmatched(self, paths: Iterable[str]) -> tuple[Problem, ...]:
+        """Return a remark for each entry and path pattern that is for no file of the tree."""
+        known = set(paths)
+        found = [
+            Problem(IGNORE_PATH, number, 1, "this entry ignores nothing: its file is not in the repository")
+            for number, entry in self.places
+            if not entry.commit and entry.path not in known
+        ]
+        if len(self.pattern_places) * len(known) <= MAX_TESTS:
+            found += [
+                Problem(CONFIG_PATH, number, 1, "this path pattern matches no file of the repository")
+                for number, pattern in self.pattern_places
+                if not any(_found(pattern, path) for path in known)
+            ]
+        return tuple(found)
+
+
+@lru_cache(maxsize=8)
+def _by_place(ignored: frozenset[Ignored]) -> Mapping[tuple[str, int], list[Ignored]]:
+    places: dict[tuple[str, int], list[Ignored]] = {}
+    for entry in ignored:
+        places.setdefault((entry.path, entry.line), []).append(entry)
+    return places
+
+
+@lru_cache(maxsize=4_096)
+def _means(rule: str, name: str) -> bool:
+    return is_named(rule, name, _first_words())
+
+
+@lru_cache(maxsize=1)
+def _first_words() -> frozenset[str]:
+    return frozenset(rule.id.partition("-")[0] for rule in PROVIDER_RULES)
 
 
 def _found(pattern: str, text: str) -> bool:
     return compile_pattern(pattern).search(text.encode("utf-8", "replace")) is not None
-
-
-def read_exceptions(config: bytes | None, ignore: bytes | None) -> tuple[Exceptions, tuple[Problem, ...]]:
-    """What the two files except, and what is wrong with them."""
-    allowlists, problems = _read_config(config) if config is not None else ([], [])
-    ignored = frozenset(_read_ignore(ignore)) if ignore is not None else frozenset()
-    return Exceptions(tuple(allowlists), ignored), tuple(problems)
-
-
-def _read_config(data: bytes) -> tuple[list[Allowlist], list[Problem]]:
-    try:
-        document = load_toml(data.decode("utf-8", "replace"))
-    except TooMuch as error:
-        return [], [Problem(CONFIG_PATH, error.line, 1, error.message)]
-    except ValueError as error:
-        return [], [Problem(CONFIG_PATH, 1, 1, f"not TOML: {str(error)[:200]}")]
-    tables = [document.get("allowlist"), *_tables(document.get("allowlists"))]
-    problems: list[Problem] = []
-    found = [_allowlist(table, problems) for table in tables if isinstance(table, dict)]
-    return found[:MAX_ENTRIES], problems
-
-
-def _tables(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _allowlist(table: Mapping[str, Any], problems: list[Problem]) -> Allowlist:
-    return Allowlist(
-        paths=tuple(_usable(_texts(table.get("paths")), problems)),
-        regexes=tuple(_usable(_texts(table.get("regexes")), problems)),
-        target=str(table.get("regexTarget", "secret")),
-        stopwords=tuple(_texts(table.get("stopwords"))),
-        commits=tuple(_texts(table.get("commits"))),
-        all_of=str(table.get("condition", "OR")).upper() == "AND",
-    )
-
-
-def _texts(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str) and item][:MAX_ENTRIES] if isinstance(value, list) else []
-
-
-def _usable(patterns: Iterable[str], problems: list[Problem]) -> Iterable[str]:
-    for pattern in patterns:
-        try:
-            compile_pattern(pattern)
-        except PatternError as error:
-            problems.append(Problem(CONFIG_PATH, 1, 1, f"the pattern {pattern[:80]!r} cannot be used: {error}"))
-        else:
-            yield pattern
-
-
-def _read_ignore(data: bytes) -> Iterable[tuple[str, str, int]]:
-    """Entries `commit:path:rule:line` or `path:rule:line`; the rule's name is not compared, since ours differ."""
-    for raw in data.decode("utf-8", "replace").splitlines()[:MAX_ENTRIES]:
-        parts = raw.split("#", 1)[0].strip().split(":")
-        if len(parts) < 3 or not parts[-1].isdigit():
-            continue
-        commit, path = ("", ":".join(parts[:-2])) if len(parts) == 3 else (parts[0], ":".join(parts[1:-2]))
-        yield commit, path, int(parts[-1])

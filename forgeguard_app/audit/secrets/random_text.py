@@ -51,6 +51,7 @@ _JOINED = re.compile(r"[A-Za-z0-9]+(?:[-_+=~]+[A-Za-z0-9]+)*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{20,}")
 _LONG_LETTERS = re.compile(r"[A-Za-z0-9]{16}")
 _DIGITS = re.compile(r"[0-9]")
+_HASH = re.compile(r"[0-9a-f]{20,}|[0-9A-F]{20,}")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HEX = re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)\Z")
 MIN_CHARS = 12
@@ -68,6 +69,8 @@ def random_spans(text: str, *, keep_hashes: bool = False) -> list[tuple[int, int
     if len(text) < MIN_CHARS:
         return []
     spans = [span for match in _JOINED.finditer(text) for span in _random_in(match, keep_hashes)]
+    if not keep_hashes:  # also where it is a part of a word
+        spans += [match.span() for match in _HASH.finditer(text) if _is_random(match.group(), keep_hashes)]
     spans += [match.span() for match in _BASE64.finditer(text) if _is_base64(match.group())]
     return _merged(_grown(text, span) for span in spans)
 

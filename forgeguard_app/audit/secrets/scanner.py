@@ -228,10 +228,12 @@ class SecretScan:
         exceptions, block, line = self._exceptions, self._block, candidate.text_of_line
         if exceptions.inline and any(word in line for word in INLINE):
             return True
-        if not exceptions.allowlists and not exceptions.ignored:
+        if not (exceptions.allowlists or exceptions.ignored or exceptions.disabled):
             return False
         shown = candidate.value.decode("utf-8", "replace")
-        return exceptions.cover(block.path, candidate.line, line.decode("utf-8", "replace"), shown, block.commit)
+        text = line.decode("utf-8", "replace")
+        rule = RULES[candidate.span.rule].id
+        return exceptions.cover(block.path, candidate.line, text, shown, block.commit, rule)
 
     def _secret(self, candidate: _Candidate) -> Secret:
         rule, block, value = RULES[candidate.span.rule], self._block, candidate.value

