@@ -17,7 +17,7 @@ from forgeguard_app.audit.policy import read_settings
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences
 from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope
 from forgeguard_app.audit.requirements.python import read_manifest
-from forgeguard_app.audit.secrets.allowlists import read_exceptions
+from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
 
 DOTTED = "a." * 50_000 + "a = 1\n"
 
