@@ -23,6 +23,7 @@ from forgeguard_app.git.checkout import Checkout, open_checkout, open_view
 from forgeguard_app.git.command import EMPTY_TREE, GitError
 from forgeguard_app.git.folder import commit_folder, list_files
 from forgeguard_app.git.range import has_path
+from forgeguard_app.judging.deadline import EvaluationTimeout
 from forgeguard_app.judging.judge import Judge
 from forgeguard_app.judging.local_range import LocalRange, choose_range, staged_range, whole_tree
 from forgeguard_app.judging.request import Request
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         outcome = asyncio.run(_audit(arguments))
     except GitError as error:
         raise UserError(f"git could not read the repository: {error.stderr[:500]}") from error
-    except Temporary as error:
+    except (Temporary, EvaluationTimeout) as error:
         raise UserError(str(error)) from error
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -15,6 +15,7 @@ from forgeguard_app.git.command import GitError
 from forgeguard_app.git.folder import commit_folder, list_work_tree
 from forgeguard_app.git.locate import Location
 from forgeguard_app.git.range import resolve
+from forgeguard_app.judging.deadline import EvaluationTimeout
 from forgeguard_app.judging.first_rules import FirstRules, propose_first
 from forgeguard_app.judging.judge import Judge
 from forgeguard_app.judging.source import LocalSource
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         first = asyncio.run(_propose(target.location, root))
     except GitError as error:
         raise UserError(f"git could not read the repository: {error.stderr[:500]}") from error
-    except Temporary as error:
+    except (Temporary, EvaluationTimeout) as error:
         raise UserError(str(error)) from error
     _write(root, first)
     return 0
