@@ -52,6 +52,11 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"forgeguard {parsed.verb}: {_shown(error)}", file=sys.stderr)
         return 2
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        if error.filename is None:
+            raise
+        print(f"forgeguard {parsed.verb}: {error.filename} cannot be read: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -59,7 +59,11 @@ def _plain(name: str) -> Path:
     if "\0" in name:
         raise UserError(f"{name!r} is no path")
     path = Path(os.path.abspath(name))
-    return path.parent.resolve() / path.name
+    try:
+        path.is_dir()
+        return path.parent.resolve() / path.name
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{name[:200]} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _existing(path: Path) -> Path:

@@ -422,6 +422,7 @@ def test_sarif_carries_what_code_scanning_shows(faulty: WorkTree, capsys: pytest
         (["--staged", "--head", "HEAD"], {}, "does not go with --head"),
         (["--base", ""], {}, "--base is empty"),
         ([""], {}, "a path is empty"),
+        (["x" * 300], {}, "File name too long"),
         (["--", "/etc/passwd"], {}, "lies outside"),
         ([], {"GIT_DIR": "/nonexistent"}, "unset it or correct it"),
         ([], {"PATH": "/nonexistent"}, "the git program was not found on PATH"),
