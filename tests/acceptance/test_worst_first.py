@@ -44,7 +44,7 @@ async def test_a_verified_token_behind_300_passwords_is_annotated_first_and_show
     )
     async with product.session.get(str(runs["W1"].details_url)) as answer:
         page = await answer.text()
-    assert 0 < page.index("z.py:1") < page.index("a.py:1")
+    assert 0 < page.index('/z.py#L1"') < page.index('/a.py#L1"')
     async with product.pool.acquire() as connection:
         rows = await connection.fetch("SELECT path FROM findings WHERE is_verified")
     assert [row["path"] for row in rows] == ["z.py"]

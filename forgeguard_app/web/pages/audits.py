@@ -166,6 +166,7 @@ def _shown(check: StoredCheck, state: State, window: Window, found: list[ShownFi
 
 
 def _groups(findings: list[ShownFinding], check: StoredCheck, part: Part) -> list[Group]:
-    ordered = sorted(findings, key=lambda finding: finding.rule)
+    places = {rule: number for number, rule in enumerate(dict.fromkeys(finding.rule for finding in findings))}
+    ordered = sorted(findings, key=lambda finding: places[finding.rule])  # the rule of the worst finding comes first
     totals = check.counts.rules.get(part, {})
     return [Group(rule, totals.get(rule), list(some)) for rule, some in groupby(ordered, key=lambda one: one.rule)]
