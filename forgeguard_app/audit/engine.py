@@ -216,7 +216,7 @@ def _of_notices(notices: tuple[Finding, ...]) -> tuple[str, ...]:
     """Return a sentence for the summary, which says on every push what only a change of the file annotates."""
     if not notices:
         return ()
-    places = ", ".join(f"{one.path}:{one.line}" for one in notices[:MAX_PLACES])
+    places = ", ".join(f"{one.path}:{one.line} ({one.message})" for one in notices[:MAX_PLACES])
     more = f" and {len(notices) - MAX_PLACES:,} more" if len(notices) > MAX_PLACES else ""
     count = f"{len(notices):,} entr{'y' if len(notices) == 1 else 'ies'}"
     return (f"{count} of the configuration without effect or not honoured: {places}{more}.",)
