@@ -426,8 +426,8 @@ def test_sarif_carries_what_code_scanning_shows(faulty: WorkTree, capsys: pytest
         (["--", "/etc/passwd"], {}, "lies outside"),
         ([], {"GIT_DIR": "/nonexistent"}, "unset it or correct it"),
         ([], {"PATH": "/nonexistent"}, "the git program was not found on PATH"),
-        ([], {"FORGEGUARD_EVALUATION_TIMEOUT_S": "0.000001"}, "did not end within"),
-        ([], {"FORGEGUARD_EVALUATION_TIMEOUT_S": "soon"}, "must be a number of seconds"),
+        ([], {"FORGEGUARD_EVALUATION_TIMEOUT_S": "0.000001"}, "FORGEGUARD_EVALUATION_TIMEOUT_S sets the limit"),
+        ([], {"FORGEGUARD_EVALUATION_TIMEOUT_S": "soon"}, "must be a number of seconds above 0"),
     ],
 )
 def test_what_cannot_be_done_is_said_with_what_to_do(
