@@ -14,7 +14,7 @@ from forgeguard_app.audit.boundaries.parse import CONTRACT_PATH, DEFAULT_PATHS, 
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.loosening import boundaries_loosened, policy_loosened
 from forgeguard_app.audit.model import CheckCode, Problem
-from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import (
     POLICY_PATHS,
     CheckPolicy,

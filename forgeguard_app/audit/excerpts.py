@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 from forgeguard_app.audit.model import Excerpt
 from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.audit.secrets.scanner import AddedBlock, spans_of
@@ -10,22 +12,44 @@ AROUND = 3
 MAX_LINES = 20
 BEFORE = 120  # lines of the longest key
 MAX_LINE_CHARS = 240
+MAX_LINE_BYTES = 2_000  # of a line that are looked at; a value that begins in what is shown still has its shape
 HIDDEN = "… (left out: this line may hold a secret)"
 
 
+class SourceLines:
+    """The lines of one file, found once for any number of excerpts."""
+
+    def __init__(self, path: str, data: bytes) -> None:
+        self._path, self._data = path, data
+        self._binary = b"\0" in data[:8_000]
+        self._starts = array("q", [0])
+        at = data.find(b"\n")
+        while at != -1 and not self._binary:
+            self._starts.append(at + 1)
+            at = data.find(b"\n", at + 1)
+
+    def excerpt(self, line: int, end_line: int) -> Excerpt | None:
+        """Return the lines from a few before `line` to a few after `end_line`; None where the file has no such line."""
+        if line > len(self._starts) or self._binary:
+            return None
+        first = max(line - AROUND, 1)
+        last = min(max(end_line, line) + AROUND, len(self._starts), first + MAX_LINES - 1)
+        # The whole neighbourhood is scanned: a key may begin long before the lines that are shown.
+        start = max(first - BEFORE, 1)
+        lines = [self._line(number) for number in range(start, min(last + MAX_LINES, len(self._starts)) + 1)]
+        secret = _secret_lines(AddedBlock(self._path, None, start, b"\n".join(lines)))
+        shown = (HIDDEN if number in secret else _clean(lines[number - start]) for number in range(first, last + 1))
+        return Excerpt(first, "\n".join(shown))
+
+    def _line(self, number: int) -> bytes:
+        start = self._starts[number - 1]
+        end = self._starts[number] - 1 if number < len(self._starts) else len(self._data)
+        return self._data[start : min(end, start + MAX_LINE_BYTES)]
+
+
 def excerpt_of(path: str, data: bytes, line: int, end_line: int) -> Excerpt | None:
-    """The lines from a few before `line` to a few after `end_line`; None where the file has no such line."""
-    lines = data.split(b"\n")
-    if line > len(lines) or b"\0" in data[:8_000]:
-        return None
-    first = max(line - AROUND, 1)
-    last = min(max(end_line, line) + AROUND, len(lines), first + MAX_LINES - 1)
-    # The whole neighbourhood is scanned: a key may begin long before the lines that are shown.
-    start = max(first - BEFORE, 1)
-    block = AddedBlock(path, None, start, b"\n".join(lines[start - 1 : last + MAX_LINES]))
-    secret = _secret_lines(block)
-    shown = [HIDDEN if number in secret else _clean(lines[number - 1]) for number in range(first, last + 1)]
-    return Excerpt(first, "\n".join(shown))
+    """Return one excerpt of a file."""
+    return SourceLines(path, data).excerpt(line, end_line)
 
 
 def _secret_lines(block: AddedBlock) -> set[int]:

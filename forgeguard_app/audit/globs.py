@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 MAX_GLOB_CHARS = 1_000
+
+
+_SET = re.compile(r"\[[!^]?([^/]+?)\]")
+_RANGE = re.compile(r"(.)-(.)", re.DOTALL)
 
 
 class GlobError(ValueError):
@@ -28,6 +31,9 @@ def check_glob(pattern: str) -> None:
     parts = pattern.split("/")
     if ".." in parts or "." in parts[1:]:
         raise GlobError("a glob must not contain '.' or '..' as a folder")
+    for first, last in _RANGE.findall("".join(_SET.findall(pattern))):
+        if first > last:
+            raise GlobError("a range of characters in a glob goes from the lower to the higher, as in [a-z]")
 
 
 @lru_cache(maxsize=4_096)
@@ -80,11 +86,3 @@ def joined(folder: str, pattern: str) -> str:
 
 def _escape(text: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", text)
-
-
-def matcher(
-    patterns: Iterable[str], compile_pattern: Callable[[str], Callable[[str], object]]
-) -> Callable[[str], bool]:
-    """Whether a path matches any of the patterns; `compile_pattern` gives the full match of a regular expression."""
-    tests = [compile_pattern(glob_regex(pattern)) for pattern in patterns]
-    return lambda path: any(test(path) for test in tests)

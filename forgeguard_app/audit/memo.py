@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable
 from threading import RLock
 from typing import Any, TypeVar, cast
 
+from forgeguard_app.audit.boundaries.match import LayerMap
+from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 
@@ -35,6 +37,10 @@ class Memo:
             while len(self._contexts) > MAX_CONTEXTS:
                 self._contexts.popitem(last=False)
             return made
+
+    def layers(self, boundaries: Boundaries, ignore: tuple[str, ...]) -> LayerMap:
+        """Return the layers of a boundaries.json; the paths that it was asked for are remembered."""
+        return self.context(("layers", boundaries, ignore), lambda: LayerMap(boundaries, ignore))
 
     def modules(self, tree: Tree) -> ModuleIndex:
         """The tree's modules; two trees of the same Python files share one index."""

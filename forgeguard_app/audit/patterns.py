@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
 import re2
-
-from forgeguard_app.audit import globs
 
 MAX_PATTERN_CHARS = 2_000
 MAX_FRAGMENT_CHARS = 8
@@ -34,8 +31,17 @@ def compile_pattern(pattern: str) -> Any:
     """
     if len(pattern) > MAX_PATTERN_CHARS:
         raise PatternError(f"a pattern longer than {MAX_PATTERN_CHARS} characters is not read")
+    return compile_bytes(f"(?m){pattern}")
+
+
+def compile_bytes(expression: str) -> Any:
+    """Return the compiled expression, over UTF-8 bytes.
+
+    Raises:
+        PatternError: re2 refuses it.
+    """
     try:
-        return re2.compile(b"(?m)" + pattern.encode("utf-8"), _options())
+        return re2.compile(expression.encode("utf-8", "replace"), _options())
     except re2.error as error:
         raise PatternError(_reason(error)) from None
 
@@ -49,14 +55,3 @@ def _reason(error: Exception) -> str:
     if "perl operator" in text or "invalid escape sequence" in text:
         return f"{text}; the syntax is re2's, which has no look-around and no back-references"
     return text or "not a regular expression of re2's syntax"
-
-
-@lru_cache(maxsize=4_096)
-def _full_match(regex: str) -> Callable[[str], object]:
-    compiled = re2.compile(b"(?s)" + regex.encode("utf-8", "replace"), _options())
-    return lambda path: compiled.fullmatch(path.encode("utf-8", "replace"))
-
-
-def any_glob(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a path matches any of the globs."""
-    return globs.matcher(patterns, _full_match)

@@ -9,10 +9,8 @@ from forgeguard_app.audit.configuration import Judging, Named
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode, Problem
-from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.pattern_sets import GlobSet
 from forgeguard_app.audit.secrets.masking import quoted
-
-MAX_TESTS = 3_000_000  # of a glob on a path
 
 
 def unmatched(judging: Judging, head: Tree, facts: Facts, memo: Memo) -> Mapping[CheckCode, tuple[Problem, ...]]:
@@ -20,9 +18,9 @@ def unmatched(judging: Judging, head: Tree, facts: Facts, memo: Memo) -> Mapping
     found: dict[CheckCode, tuple[Problem, ...]] = {}
     for code in CheckCode:
         named = judging.named.get(code, ())
-        remarks = [*judging.remarks.get(code, ()), *_globs(named, head, memo)]
+        remarks = [*judging.remarks.get(code, ()), *_globs(named, head, facts, memo)]
         if code is CheckCode.A4:
-            remarks += [remark for file in judging.boundaries for remark in _layers(file, head, memo)]
+            remarks += [remark for file in judging.boundaries for remark in _layers(file, head, facts, memo)]
         if code is CheckCode.A9:
             remarks += _modules(named, head, facts)
         if code is CheckCode.W1:
@@ -32,10 +30,11 @@ def unmatched(judging: Judging, head: Tree, facts: Facts, memo: Memo) -> Mapping
     return found
 
 
-def _globs(named: Iterable[Named], head: Tree, memo: Memo) -> list[Problem]:
+def _globs(named: Iterable[Named], head: Tree, facts: Facts, memo: Memo) -> list[Problem]:
     """Return a remark for each path pattern of a check's settings that matches no file."""
     globs = tuple(one for one in named if one.is_glob)
-    empty = memo.context(("unmatched", tuple(g.text for g in globs), head.paths), lambda: _without_match(globs, head))
+    key = ("unmatched", tuple(g.text for g in globs), head.paths)
+    empty = memo.context(key, lambda: _without_match((g.text for g in globs), head, facts))
     return [
         Problem(one.path, one.line, one.column, f"{one.key}: {quoted(one.text)} matches no file of the repository")
         for one in globs
@@ -43,24 +42,26 @@ def _globs(named: Iterable[Named], head: Tree, memo: Memo) -> list[Problem]:
     ]
 
 
-def _without_match(globs: tuple[Named, ...], head: Tree) -> frozenset[str]:
-    return frozenset(text for text in _bounded({one.text for one in globs}, head) if not _matches(text, head))
+def _without_match(globs: Iterable[str], head: Tree, facts: Facts) -> frozenset[str]:
+    """Return the globs without a path. Those with one leave the set now and then, so that few are found again."""
+    left = sorted(set(globs))
+    index, found = GlobSet(left), set[int]()
+    for path in head.paths:
+        facts.tick()
+        if not left:
+            break
+        found.update(index.matching(path))
+        if len(found) > len(left) // 8:
+            left = [glob for number, glob in enumerate(left) if number not in found]
+            index, found = GlobSet(left), set()
+    return frozenset(glob for number, glob in enumerate(left) if number not in found)
 
 
-def _bounded(globs: Iterable[str], head: Tree) -> Iterable[str]:
-    """Return as many globs as can be tried on every path within the bound."""
-    return sorted(globs)[: MAX_TESTS // max(len(head.paths), 1)]
-
-
-def _matches(glob: str, head: Tree) -> bool:
-    return any(map(any_glob([glob]), head.paths))
-
-
-def _layers(file: Boundaries, head: Tree, memo: Memo) -> list[Problem]:
+def _layers(file: Boundaries, head: Tree, facts: Facts, memo: Memo) -> list[Problem]:
     """Return a remark for each glob of a layer that matches no file, one for the layer where none does."""
     key = ("unmatched", file, head.paths)
     globs = {glob for layer in file.layers for glob in layer.globs if not glob.startswith("!")}
-    empty = memo.context(key, lambda: frozenset(glob for glob in _bounded(globs, head) if not _matches(glob, head)))
+    empty = memo.context(key, lambda: _without_match(globs, head, facts))
     remarks = list(file.remarks)
     for layer in file.layers:
         own = [glob for glob in layer.globs if not glob.startswith("!")]

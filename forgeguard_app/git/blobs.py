@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from forgeguard_app.git.command import BIG_FILE_BYTES, Repository
+from forgeguard_app.threads import in_thread
 
 _LINK = b"120000 "
 _REGULAR = ("100644", "100755", "100664")
@@ -85,7 +85,7 @@ async def stream_blobs(
     ask = "\n".join(wanted).encode("ascii") + b"\n"
     async with repository.stream("cat-file", "--batch", "--buffer", stdin=ask, timeout_s=timeout_s) as chunks:
         async for chunk in chunks:
-            await asyncio.to_thread(take, reader.feed(chunk))
+            await in_thread(take, reader.feed(chunk))
 
 
 async def read_beginning(repository: Repository, blob: str, size: int) -> bytes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from forgeguard_app.git.blobs import path_text
 from forgeguard_app.git.command import EMPTY_TREE, GitError, Repository
+from forgeguard_app.threads import in_thread
 
 LIST_TIMEOUT_S = 300.0
 Take = Callable[[bytes], object]
@@ -166,7 +166,7 @@ async def read_added(
     arguments = ("log", "--format=%x00%H", "--cc", "--root", *_PATCH, head, *_without(base, *merged))
     async with repository.stream(*arguments, timeout_s=timeout_s) as chunks:
         async for chunk in chunks:
-            await asyncio.to_thread(take, chunk)
+            await in_thread(take, chunk)
 
 
 def _without(*commits: str) -> tuple[str, ...]:

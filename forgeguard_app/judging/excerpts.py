@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from forgeguard_app.audit.engine import Change
-from forgeguard_app.audit.excerpts import excerpt_of
-from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Report
+from forgeguard_app.audit.excerpts import SourceLines
+from forgeguard_app.audit.model import CheckCode, CheckReport, Report
 from forgeguard_app.git.blobs import read_blobs
 from forgeguard_app.judging.source import Source
+from forgeguard_app.threads import in_thread
 
 MOST = 200  # findings of a check that get an excerpt; what a page shows first
 
 
-async def with_excerpts(source: Source, change: Change, report: Report) -> Report:
+async def with_excerpts(
+    source: Source, change: Change, report: Report, tick: Callable[[], object] = lambda: None
+) -> Report:
     """The report, its new findings in changed files with their lines; those files were read already, so nothing is fetched."""
     wanted = {path for check in report.checks for path in _paths(check, change)}
     blobs = await read_blobs(source.repository, {change.head.blobs[path] for path in wanted})
     texts = {path: blobs.data[change.head.blobs[path]] for path in wanted if change.head.blobs[path] in blobs.data}
-    checks = tuple(replace(check, findings=_found(check, texts)) for check in report.checks)
-    return replace(report, checks=checks)
+    checks = [await in_thread(_with_lines, check, texts, tick) for check in report.checks]
+    return replace(report, checks=tuple(checks))
 
 
 def _paths(check: CheckReport, change: Change) -> set[str]:
@@ -29,14 +33,18 @@ def _paths(check: CheckReport, change: Change) -> set[str]:
     return {path for path in new if path in change.changed and path in change.head.blobs}
 
 
-def _found(check: CheckReport, texts: dict[str, bytes]) -> tuple[Finding, ...]:
+def _with_lines(check: CheckReport, texts: Mapping[str, bytes], tick: Callable[[], object]) -> CheckReport:
     if check.code is CheckCode.W1:
-        return check.findings
+        return check
     left, found = MOST, []
+    lines: dict[str, SourceLines] = {}
     for finding in check.findings:
-        data = texts.get(finding.path) if finding.new and left else None
-        if data is not None:
+        if finding.new and left and finding.path in texts:
+            tick()
             left -= 1
-            finding = replace(finding, excerpt=excerpt_of(finding.path, data, finding.line, finding.end_line))  # noqa: PLW2901
+            if finding.path not in lines:
+                lines[finding.path] = SourceLines(finding.path, texts[finding.path])
+            excerpt = lines[finding.path].excerpt(finding.line, finding.end_line)
+            finding = replace(finding, excerpt=excerpt)  # noqa: PLW2901
         found.append(finding)
-    return tuple(found)
+    return replace(check, findings=tuple(found))

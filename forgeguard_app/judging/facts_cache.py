@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
-from forgeguard_app.audit.boundaries.match import find_matches
+from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
 from forgeguard_app.audit.facts import Matches
 from forgeguard_app.audit.languages.python import Import, PythonFacts, python_facts
 from forgeguard_app.audit.memo import Memo
@@ -55,13 +55,21 @@ class FactsCache:
             return True
         return any((blob, pattern) not in self._matches.entries for pattern in patterns)
 
-    def learn(self, blob: str, data: bytes, patterns: Iterable[str], *, python: bool) -> None:
-        """Takes the facts from the blob's contents."""
+    def learn(
+        self,
+        blob: str,
+        data: bytes,
+        patterns: Iterable[str],
+        *,
+        python: bool,
+        tick: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Take the facts from the blob's contents; `tick` is called between its patterns."""
         if python and blob not in self._python.entries:
             self._python.put(blob, _interned(python_facts(data)))
-        for pattern in patterns:
-            if (blob, pattern) not in self._matches.entries:
-                self._matches.put((blob, pattern), find_matches(data, pattern))
+        lacking = [pattern for pattern in patterns if (blob, pattern) not in self._matches.entries]
+        for pattern, matches in find_all_matches(data, lacking, tick).items():
+            self._matches.put((blob, pattern), matches)
 
 
 def _interned(facts: PythonFacts) -> PythonFacts:

@@ -14,9 +14,11 @@ from forgeguard_app.audit.model import CheckCode, Level, Report
 from forgeguard_app.audit.policy import Settings
 from forgeguard_app.git.blobs import read_blobs, read_tree
 from forgeguard_app.git.command import EMPTY_TREE
+from forgeguard_app.judging.deadline import Deadline
 from forgeguard_app.judging.judge import Judge
 from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.source import Source
+from forgeguard_app.threads import in_thread
 
 CONFIGURATION = ".github/forgeguard.yml"
 READ_AT_ONCE = 50  # files, each of up to 5 MB
@@ -69,11 +71,18 @@ async def _has_boundaries(source: Source, tree: Tree) -> tuple[str, ...]:
 async def _boundaries(judge: Judge, source: Source, tree: Tree) -> str | None:
     wanted = [tree.blobs[path] for path in tree.python_paths if judge.cache.lacks(tree.blobs[path], (), python=True)]
     await source.ensure(set(wanted))
+    deadline = Deadline(judge.timeout_s)
+    async with deadline.limit():
+        return await _drawn(judge, source, tree, wanted, deadline)
+
+
+async def _drawn(judge: Judge, source: Source, tree: Tree, wanted: list[str], deadline: Deadline) -> str | None:
     for start in range(0, len(wanted), READ_AT_ONCE):
         blobs = await read_blobs(source.repository, wanted[start : start + READ_AT_ONCE])
         for blob, data in blobs.data.items():
-            judge.cache.learn(blob, data, (), python=True)
-    return propose_boundaries(tree, judge.cache.python)
+            deadline.check()
+            await in_thread(judge.cache.learn, blob, data, (), python=True)
+    return await in_thread(propose_boundaries, tree, judge.cache.python, deadline.check)
 
 
 async def _judged(judge: Judge, source: Source, head: str, files: dict[str, str]) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -24,7 +24,7 @@ from forgeguard_app.audit.configuration import (
 from forgeguard_app.audit.engine import Change
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.model import CheckCode, Gate
-from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.requirements.declared import included_paths
 from forgeguard_app.audit.requirements.python import read_manifest
 from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_blobs, read_tree, stream_blobs
@@ -35,6 +35,7 @@ from forgeguard_app.judging.facts_cache import FactsCache
 from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.secret_search import Search, SecretSearch, named
 from forgeguard_app.judging.source import Source
+from forgeguard_app.threads import in_thread
 
 MAX_INCLUDE_ROUNDS = 20
 _OVERLAY = "overlay:"
@@ -51,6 +52,7 @@ class Gathering:
     texts: dict[str, bytes] = field(default_factory=dict)
     too_large: set[str] = field(default_factory=set)
     too_deep: list[str] = field(default_factory=list)  # files that manifests include over too many others
+    lost: set[str] = field(default_factory=set)  # blobs that were read, but whose facts found no room
 
     async def gather(self) -> tuple[Change, Facts, Judging]:
         """Everything, brought and read."""
@@ -137,7 +139,7 @@ class Gathering:
         policy, _ = read_policy(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
         named, _ = boundary_paths(policy, tree)
         await self._read_texts(tree, named)
-        return await asyncio.to_thread(
+        return await in_thread(
             read_configuration, lambda path: self._text(tree, path), tree, owner, owner_file=is_owners
         )
 
@@ -162,9 +164,7 @@ class Gathering:
         """Bring and read all that is not known yet, and search the added lines beside it."""
         policy, trees = judging.policy, (head, *parents)
         wanted = {
-            blob: what
-            for blob, what in (await asyncio.to_thread(_wanted, self.cache, trees, judging)).items()
-            if not blob.startswith(_OVERLAY)
+            blob: what for blob, what in (await self._wanted(trees, judging)).items() if not blob.startswith(_OVERLAY)
         }
         manifests = {path for tree in trees for path in manifest_paths(tree, policy[CheckCode.A9])}
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
@@ -176,6 +176,9 @@ class Gathering:
         await self._learn(wanted)
         return ranged
 
+    async def _wanted(self, trees: tuple[Tree, ...], judging: Judging) -> dict[str, tuple[bool, frozenset[str]]]:
+        return await in_thread(_wanted, self.cache, trees, judging, self.deadline.check)
+
     async def _learn(self, wanted: Mapping[str, tuple[bool, frozenset[str]]]) -> None:
         """Read the blobs one after the other, and keep the facts of each."""
         repository = self.source.repository
@@ -186,7 +189,7 @@ class Gathering:
                 parts.append(piece.data)
                 if piece.last:
                     python, patterns = wanted[piece.blob]
-                    self.cache.learn(piece.blob, b"".join(parts), patterns, python=python)
+                    self.cache.learn(piece.blob, b"".join(parts), patterns, python=python, tick=self.deadline.check)
                     parts.clear()
                     self.deadline.check()
 
@@ -195,6 +198,8 @@ class Gathering:
         fitting = [blob for blob, size in sizes.items() if size <= BIG_FILE_BYTES]
         async with self.deadline.of_git():
             await stream_blobs(repository, fitting, take, self.deadline.left_s + 1)
+        lacks = self.cache.lacks
+        self.lost = {blob for blob in fitting if lacks(blob, wanted[blob][1], python=wanted[blob][0])}
 
     def _search(self, judging: Judging) -> SecretSearch:
         request, policy = self.request, judging.policy[CheckCode.W1]
@@ -218,7 +223,7 @@ class Gathering:
             for tree in trees:
                 await self._read_texts(tree, pending)
             texts = {(path, tree.blobs[path]) for tree in trees for path in pending & tree.blobs.keys()}
-            pending = await asyncio.to_thread(self._included, texts) - paths
+            pending = await in_thread(self._included, texts) - paths
             paths = paths | pending
             if not pending:
                 return
@@ -269,6 +274,10 @@ class Gathering:
         incomplete: dict[CheckCode, tuple[str, ...]] = {
             code: (f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}.",) for code, paths in read.items() if paths
         }
+        lost = [path for path, blob in head.blobs.items() if blob in self.lost and path in self.request.scope]
+        for code in (CheckCode.A4, CheckCode.A9) if lost else ():
+            said = f"more files and forbidden patterns than are kept at once: {named(lost)}."
+            incomplete[code] = (*incomplete.get(code, ()), said)
         if self.too_deep:
             deep = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(self.too_deep)}."
             incomplete[CheckCode.A9] = (*incomplete.get(CheckCode.A9, ()), deep)
@@ -294,8 +303,10 @@ def _renames(changes: Iterable[PathChange]) -> dict[str, str]:
     return {c.path: c.old_path for c in changes if c.old_path and c.blob and c.old_path != c.path}
 
 
-def _wanted(cache: FactsCache, trees: Iterable[Tree], judging: Judging) -> dict[str, tuple[bool, frozenset[str]]]:
-    """The blobs to read: whether for their imports, and for which patterns."""
+def _wanted(
+    cache: FactsCache, trees: Iterable[Tree], judging: Judging, tick: Callable[[], object]
+) -> dict[str, tuple[bool, frozenset[str]]]:
+    """Return the blobs to read: whether for their imports, and for which patterns."""
     wanted: dict[str, tuple[bool, frozenset[str]]] = {}
     maps = [
         _layer_map(cache, file, judging) for file in judging.boundaries if any(layer.forbidden for layer in file.layers)
@@ -303,11 +314,10 @@ def _wanted(cache: FactsCache, trees: Iterable[Tree], judging: Judging) -> dict[
     for tree in trees:
         python = set(tree.python_paths)
         for path, blob in tree.blobs.items():
+            tick()
             patterns: frozenset[str] = frozenset()
             for layer_map in maps:
-                layers = layer_map.layers_of(path)
-                if layers:
-                    patterns |= {rule.pattern for layer in layers for rule in layer.forbidden}
+                patterns |= layer_map.patterns_of(path)
             is_python = path in python
             if (is_python or patterns) and cache.lacks(blob, patterns, python=is_python):
                 before = wanted.get(blob, (False, frozenset()))
@@ -316,5 +326,4 @@ def _wanted(cache: FactsCache, trees: Iterable[Tree], judging: Judging) -> dict[
 
 
 def _layer_map(cache: FactsCache, boundaries: Boundaries, judging: Judging) -> LayerMap:
-    ignore = judging.policy[CheckCode.A4].ignore
-    return cache.memo.context(("layers", boundaries, ignore), lambda: LayerMap(boundaries, ignore))
+    return cache.memo.layers(boundaries, judging.policy[CheckCode.A4].ignore)

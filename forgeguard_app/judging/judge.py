@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from forgeguard_app.audit.engine import audit
@@ -14,6 +13,7 @@ from forgeguard_app.judging.gathering import Gathering
 from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.shown import show
 from forgeguard_app.judging.source import Source
+from forgeguard_app.threads import in_thread
 
 
 class Judge:
@@ -36,7 +36,7 @@ class Judge:
     async def _judge(self, gathering: Gathering) -> Report:
         source, request = gathering.source, gathering.request
         change, facts, judging = await gathering.gather()
-        report = await asyncio.to_thread(audit, change, facts, judging, self.cache.memo)
+        report = await in_thread(audit, change, facts, judging, self.cache.memo)
         if request.describe:
-            report = replace(report, configuration=await asyncio.to_thread(show, gathering, change.head, judging))
-        return await with_excerpts(source, change, report) if request.excerpts else report
+            report = replace(report, configuration=await in_thread(show, gathering, change.head, judging))
+        return await with_excerpts(source, change, report, gathering.deadline.check) if request.excerpts else report

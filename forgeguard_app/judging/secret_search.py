@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from forgeguard_app.audit.facts import LineRanges
-from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.encodings import HEAD_BYTES, TextReader, encoding_of

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forgeguard_app.audit.globs import GlobError, check_glob, joined
-from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.pattern_sets import any_glob
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from forgeguard_app.audit.boundaries.parse import Boundaries, KnownViolation, Layer
-from forgeguard_app.audit.facts import MAX_MATCHES, Match, Matches
+from forgeguard_app.audit.boundaries.parse import Boundaries, ForbiddenImport, KnownViolation, Layer
+from forgeguard_app.audit.boundaries.pattern_search import MAX_SUBJECT_CHARS
+from forgeguard_app.audit.facts import Match, Matches
 from forgeguard_app.audit.languages.python import Import, PythonFacts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.model import Finding, Level
-from forgeguard_app.audit.patterns import any_glob, compile_pattern
+from forgeguard_app.audit.pattern_sets import GlobSet, any_glob
 from forgeguard_app.audit.secrets.masking import masked, quoted
 
-MAX_SUBJECT_CHARS = 200
 MAX_SHOWN_CHARS = 120
+MAX_PATHS = 400_000  # whose layers are remembered
 _VALUES = re.compile(
     r"[\"'`:=@]|\d{3}|[^\W\d_]\d|\d[^\W\d_]"
 )  # an assignment, a literal, an address, or digits among letters
@@ -48,26 +49,6 @@ class FileVerdict(NamedTuple):
     known: frozenset[int] = frozenset()
 
 
-def find_matches(data: bytes, pattern: str) -> Matches:
-    """All matches of a forbidden pattern in a file's bytes, at most MAX_MATCHES; empty matches are none."""
-    text = data.decode("utf-8", "replace").encode("utf-8")
-    found: list[Match] = []
-    line, counted = 1, 0
-    for match in compile_pattern(pattern).finditer(text):
-        start, end = match.span()
-        if start == end:
-            continue
-        if len(found) == MAX_MATCHES:
-            return Matches(tuple(found), capped=True)
-        line += text.count(b"\n", counted, start)
-        counted = start
-        end_line = line + text.count(b"\n", start, end - 1)
-        column = len(text[text.rfind(b"\n", 0, start) + 1 : start].decode("utf-8", "replace")) + 1
-        subject = text[start : min(end, start + 4 * MAX_SUBJECT_CHARS)].decode("utf-8", "replace")
-        found.append(Match(line, end_line, column, subject[:MAX_SUBJECT_CHARS]))
-    return Matches(tuple(found))
-
-
 @dataclass
 class LayerMap:
     """The layers of one boundaries.json, asked for the layers of a path; answers are remembered."""
@@ -76,7 +57,15 @@ class LayerMap:
     ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self._tests = [(layer, any_glob(layer.globs)) for layer in self.boundaries.layers]
+        self._owners: dict[str, list[int]] = {}  # by glob, of which layers may share some
+        for number, layer in enumerate(self.boundaries.layers):
+            for glob in layer.globs:
+                self._owners.setdefault(glob, []).append(number)
+        self._names = tuple(self._owners)
+        self._globs = GlobSet(self._names)
+        # Many paths share one combination of layers.
+        self._combined: dict[tuple[int, ...], tuple[Layer, ...]] = {}
+        self._patterns: dict[int, frozenset[str]] = {}
         self._ignored = any_glob(self.ignore)
         self._known: dict[str, tuple[Layer, ...]] = {}
 
@@ -84,12 +73,26 @@ class LayerMap:
         """The layers whose globs match the path, in their order; none for an ignored path."""
         layers = self._known.get(path)
         if layers is None:
-            if "\n" in path or self._ignored(path):
-                layers = ()
-            else:
-                layers = tuple(layer for layer, test in self._tests if test(path))
+            layers = () if "\n" in path or self._ignored(path) else self._layers(self._numbers(path))
+            if len(self._known) >= MAX_PATHS:
+                self._known.clear()
             self._known[path] = layers
         return layers
+
+    def _numbers(self, path: str) -> tuple[int, ...]:
+        globs = self._globs.matching(path)
+        return tuple(sorted({number for glob in globs for number in self._owners[self._names[glob]]}))
+
+    def _layers(self, numbers: tuple[int, ...]) -> tuple[Layer, ...]:
+        layers = self._combined.get(numbers)
+        if layers is None:
+            layers = self._combined[numbers] = tuple(self.boundaries.layers[number] for number in numbers)
+            self._patterns[id(layers)] = frozenset(rule.pattern for layer in layers for rule in layer.forbidden)
+        return layers
+
+    def patterns_of(self, path: str) -> frozenset[str]:
+        """Return the forbidden patterns of the path's layers."""
+        return self._patterns.get(id(self.layers_of(path)), frozenset())
 
     def is_ignored(self, path: str) -> bool:
         """Whether the configuration takes the path out of this check."""
@@ -112,6 +115,7 @@ class Judge:
     def __init__(self, layer_map: LayerMap, modules: ModuleIndex, level: Level) -> None:
         self.map, self.modules, self.level = layer_map, modules, level
         self.boundaries = layer_map.boundaries
+        self._needs_imports = self.boundaries.needs_imports
 
     def file(self, path: str, facts: PythonFacts | None, matches: Mapping[str, Matches]) -> FileVerdict:
         """The verdict on one file: `facts` where it is Python, `matches` by pattern for its layers' patterns."""
@@ -124,7 +128,7 @@ class Judge:
                 capped += result.capped
                 findings.extend(self._pattern_finding(layer, rule.pattern, rule.reason, path, m) for m in result.found)
         edges: list[Edge] = []
-        if facts is not None and layers and self.boundaries.needs_imports:
+        if facts is not None and layers and self._needs_imports:
             for item in facts.imports:
                 findings.extend(self._imports(path, layers, item, edges))
         kept: list[Finding] = []
@@ -171,12 +175,9 @@ class Judge:
         base = self.modules.absolute(path, item) or ""
         written = [base, *(f"{base}.{name}" for name in item.names)]
         for layer in layers:
-            for rule in layer.forbidden_imports:
-                if (hit := next((name for name in written if _within(name, rule.module)), None)) is not None:
-                    message = f"Layer {layer.name!r} must not import {rule.module!r}{_because(rule.reason)}"
-                    yield self._import_finding(
-                        path, item, f"{layer.name}/forbidden_imports/{rule.module}", message, hit
-                    )
+            for rule, hit in self._forbidden(layer, written):
+                message = f"Layer {layer.name!r} must not import {rule.module!r}{_because(rule.reason)}"
+                yield self._import_finding(path, item, f"{layer.name}/forbidden_imports/{rule.module}", message, hit)
         for name, target in targets:
             reached = self.map.layers_of(target) if target is not None and target != path else ()
             names = [other.name for other in reached]
@@ -186,6 +187,29 @@ class Judge:
                 if self.boundaries.acyclic:
                     edges.extend(Edge(layer.name, n, path, item.line, item.end_line, item.column, name) for n in names)
                 yield from self._reach(path, layer, names, item, name)
+
+    def _forbidden(self, layer: Layer, written: list[str]) -> Iterator[tuple[ForbiddenImport, str]]:
+        """Yield the rules that the import violates, each with the first name that does, in the order of the rules."""
+        if not layer.forbidden_imports:
+            return
+        rules = self._rules_by_module[layer.name]
+        hits: dict[int, str] = {}
+        for name in written:
+            for module in _with_parents(name):
+                for number in rules.get(module, ()):
+                    hits.setdefault(number, name)
+        for number in sorted(hits):
+            yield layer.forbidden_imports[number], hits[number]
+
+    @cached_property
+    def _rules_by_module(self) -> Mapping[str, Mapping[str, list[int]]]:
+        """The numbers of each layer's rules on imports, by layer and module."""
+        found: dict[str, dict[str, list[int]]] = {}
+        for layer in self.boundaries.layers:
+            rules = found.setdefault(layer.name, {})
+            for number, rule in enumerate(layer.forbidden_imports):
+                rules.setdefault(rule.module, []).append(number)
+        return found
 
     def _reach(self, path: str, layer: Layer, names: list[str], item: Import, name: str) -> Iterator[Finding]:
         """What it means that the layer imports a module of the layers `names`."""
@@ -229,7 +253,11 @@ def _covering_patterns(finding: Finding) -> Iterator[str]:
     at = -1
     while (at := rule.find("/", at + 1)) != -1:  # a layer's name may hold a slash
         yield rule[at + 1 :]
-    module = finding.subject
+    yield from _with_parents(finding.subject)
+
+
+def _with_parents(module: str) -> Iterator[str]:
+    """Yield the module and every module above it."""
     while module:
         yield module
         module = module.rpartition(".")[0]

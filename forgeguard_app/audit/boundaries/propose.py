@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from forgeguard_app.audit.boundaries.graph import Arrow
@@ -47,15 +47,18 @@ class Room:
     glob: str
 
 
-def propose_boundaries(tree: Tree, python: Mapping[str, PythonFacts]) -> str | None:
+def propose_boundaries(
+    tree: Tree, python: Mapping[str, PythonFacts], tick: Callable[[], object] = lambda: None
+) -> str | None:
     """The text of a boundaries.json that is nearly true of the tree; None where no package has two parts.
 
     What goes against the order it finds (the few imports against the many) is left to be recorded as known.
+    `tick` is called at every file.
     """
     rooms = rooms_of(tree)
     if len(rooms) < 2:
         return None
-    weights = _imports(tree, python, rooms)
+    weights = _imports(tree, python, rooms, tick)
     order = _order([room.name for room in rooms], _without_cycles(weights))
     return _text(rooms, order)
 
@@ -93,14 +96,15 @@ def rooms_of(tree: Tree) -> list[Room]:
     inside: dict[str, set[str]] = {}
     for path in tree.python_paths:
         parts = path.split("/")
+        inside.setdefault("", set()).add(parts[0])
         for depth in range(1, len(parts)):
             inside.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
     found: list[Room] = []
+    roots = frozenset(tree.modules.roots)
     for root in tree.modules.roots:
-        tops = sorted({path[len(root) :].strip("/").split("/")[0] for path in tree.python_paths if _below(path, root)})
-        for top in tops:
+        for top in sorted(inside.get(root, ())):
             folder = f"{root}/{top}" if root else top
-            if top.rpartition(".")[2] == "py" or top in _BESIDE or folder in tree.modules.roots:
+            if top.rpartition(".")[2] == "py" or top in _BESIDE or folder in roots:
                 continue
             found += _parts(folder, inside)
     names = Counter(room.name for room in found)
@@ -121,15 +125,13 @@ def _parts(folder: str, inside: Mapping[str, set[str]]) -> list[Room]:
     return []
 
 
-def _below(path: str, root: str) -> bool:
-    return path.startswith(f"{root}/") if root else True
-
-
 def _full_name(room: Room) -> str:
     return room.glob.removesuffix("/**").removesuffix(".py").replace("/", ".")
 
 
-def _imports(tree: Tree, python: Mapping[str, PythonFacts], rooms: Iterable[Room]) -> Counter[Arrow]:
+def _imports(
+    tree: Tree, python: Mapping[str, PythonFacts], rooms: Iterable[Room], tick: Callable[[], object]
+) -> Counter[Arrow]:
     """How many imports lead from one room to another."""
     boundaries, problems = read_boundaries(_text(rooms, ()), PATH)
     if problems:
@@ -137,6 +139,7 @@ def _imports(tree: Tree, python: Mapping[str, PythonFacts], rooms: Iterable[Room
     judge = Judge(LayerMap(boundaries), tree.modules, Level.FAILURE)
     weights: Counter[Arrow] = Counter()
     for path in tree.python_paths:
+        tick()
         facts = python.get(tree.blobs[path])
         if facts is not None:
             for arrow, number in judge.file(path, facts, {}).arrows:

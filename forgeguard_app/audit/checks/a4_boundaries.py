@@ -14,7 +14,7 @@ How to mend it: call the layer in between, move the code where it belongs, or, f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from forgeguard_app.audit.boundaries.graph import thinnest_links
@@ -43,10 +43,15 @@ class _Context:
     """A judge with what it answered for one set of files and one boundaries.json."""
 
     def __init__(
-        self, boundaries: Boundaries, tree: Tree, modules: ModuleIndex, ignore: tuple[str, ...], level: Level
+        self, layer_map: LayerMap, tree: Tree, modules: ModuleIndex, level: Level, tick: Callable[[], object]
     ) -> None:
-        self.judge = judge = Judge(LayerMap(boundaries, ignore), modules, level)
-        self.layered = [path for path in tree.paths if judge.map.layers_of(path)]
+        boundaries = layer_map.boundaries
+        self.judge = judge = Judge(layer_map, modules, level)
+        self.layered: list[str] = []
+        for path in tree.paths:
+            tick()
+            if judge.map.layers_of(path):
+                self.layered.append(path)
         self.answers: Answers[FileVerdict] = Answers()
         self.outcomes: Answers[Outcome] = Answers()
         self.unplaced = _unplaced(judge) if boundaries.exhaustive else ()
@@ -69,7 +74,8 @@ def check(
     modules = memo.modules(tree)
     for boundaries in rules:
         key = ("A4", boundaries, ignore, level, tree.paths)
-        context = memo.context(key, lambda b=boundaries: _Context(b, tree, modules, ignore, level))  # type: ignore[misc]
+        layer_map = memo.layers(boundaries, ignore)
+        context = memo.context(key, lambda m=layer_map: _Context(m, tree, modules, level, facts.tick))  # type: ignore[misc]
         if len(context.outcomes) >= MAX_OUTCOMES:
             context.outcomes.clear()
         outcome = context.outcomes.get_or(tree.contents, lambda c=context: _judged(tree, facts, c))  # type: ignore[misc]

@@ -24,7 +24,7 @@ from forgeguard_app.audit.languages.python import Guard, Import
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.memo import Answers, Memo
 from forgeguard_app.audit.model import Finding, Level, Problem
-from forgeguard_app.audit.patterns import any_glob
+from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.requirements.declared import (
     DeclarationIndex,

@@ -7,10 +7,12 @@ project's manifest, and in the `src` (`lib`, `python`) folder beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from forgeguard_app.audit.languages.python import Import
 
+MAX_DEPTH = 100  # folders in one another that are searched; each costs the length of its path
 _SOURCE_FOLDERS = ("src", "lib", "python")
 
 
@@ -27,8 +29,12 @@ class ModuleIndex:
         self._children = self._list_children()
         self._manifests = tuple(manifest_folders)
         self.roots = self._global_roots()
+        self._root_set = frozenset(self.roots)
         self._names: dict[str, str] = {}
         self._found: dict[tuple[str, str], str | None] = {}
+        # What is found at the roots is the same for every file.
+        self._found_at_roots: dict[str, str | None] = {}
+        self._held_at_roots: dict[str, bool] = {}
         self._searched: dict[str, tuple[str, ...]] = {}
 
     def _list_children(self) -> dict[str, set[str]]:
@@ -37,6 +43,9 @@ class ModuleIndex:
         for path in self.paths:
             folder, _, name = path.rpartition("/")
             name = name.rpartition(".")[0]
+            if folder.count("/") >= MAX_DEPTH:
+                *parts, name = folder.split("/", MAX_DEPTH)[:MAX_DEPTH]
+                folder = "/".join(parts)
             while True:
                 known = children.setdefault(folder, set())
                 if name in known:
@@ -48,12 +57,12 @@ class ModuleIndex:
         return children
 
     def _global_roots(self) -> tuple[str, ...]:
-        roots: list[str] = []
+        roots: dict[str, None] = {}
         for folder in dict.fromkeys(("", *self._manifests)):
             sources = [f"{folder}/{name}" if folder else name for name in _SOURCE_FOLDERS]
             for root in (*sources, folder):
-                if root in self._children and root not in self.packages and root not in roots:
-                    roots.append(root)
+                if root in self._children and root not in self.packages:
+                    roots[root] = None
         return tuple(roots)
 
     def root_of(self, path: str) -> str:
@@ -61,11 +70,10 @@ class ModuleIndex:
         folder = path.rpartition("/")[0]
         while folder in self.packages and folder:
             folder = folder.rpartition("/")[0]
-        best = ""
-        for root in self.roots:
-            if (folder == root or folder.startswith(f"{root}/")) and len(root) > len(best):
-                best = root
-        if path.rpartition("/")[0] in self.packages and folder not in self.roots:
+        best = folder
+        while best and best not in self._root_set:
+            best = best.rpartition("/")[0]
+        if path.rpartition("/")[0] in self.packages and folder not in self._root_set:
             return folder if not self._is_namespace(folder, best) else best
         return best
 
@@ -104,8 +112,13 @@ class ModuleIndex:
         parts = parts[: len(parts) - up]
         return ".".join((*parts, item.module) if item.module else parts)
 
-    def searched(self, path: str) -> tuple[str, ...]:
-        """The folders in which an absolute import of the file is looked for, in order."""
+    @property
+    def folders(self) -> frozenset[str]:
+        """Return the folders from which something can be imported."""
+        return frozenset(self._children)
+
+    def _above(self, path: str) -> tuple[str, ...]:
+        """Return the folders above the file that are no packages and hold Python, the nearest first."""
         own = path.rpartition("/")[0]
         known = self._searched.get(own)
         if known is None:
@@ -117,16 +130,32 @@ class ModuleIndex:
                 if not folder:
                     break
                 folder = folder.rpartition("/")[0]
-            known = self._searched[own] = tuple(dict.fromkeys((*folders, *self.roots)))
+            known = self._searched[own] = tuple(folders)
         return known
+
+    def holding(self, top: str) -> tuple[str, ...]:
+        """Return the roots, in order, that hold the name."""
+        return self._roots_by_name.get(top, ())
+
+    @cached_property
+    def _roots_by_name(self) -> Mapping[str, tuple[str, ...]]:
+        """The roots that hold each name, in order: a repository may have thousands of projects."""
+        found: dict[str, list[str]] = {}
+        for root in self.roots:
+            for name in self._children[root]:
+                found.setdefault(name, []).append(root)
+        return {name: tuple(roots) for name, roots in found.items()}
 
     def find(self, path: str, module: str) -> str | None:
         """The file that defines the module, or its nearest parent module; None where the repository has none."""
         top = module.partition(".")[0]
-        for root in self.searched(path):
-            if top in self._children.get(root, ()) and (found := self._find_below(root, module)) is not None:
+        for folder in self._above(path):
+            if top in self._children[folder] and (found := self._find_below(folder, module)) is not None:
                 return found
-        return None
+        if module not in self._found_at_roots:
+            below = (self._find_below(root, module) for root in self.holding(top))
+            self._found_at_roots[module] = next((found for found in below if found is not None), None)
+        return self._found_at_roots[module]
 
     def find_relative(self, path: str, level: int, module: str) -> str | None:
         """The file that a relative import means."""
@@ -167,15 +196,19 @@ class ModuleIndex:
 
     def is_own(self, path: str, module: str) -> bool:
         """Whether the repository itself holds what an absolute import names, namespace folders included."""
-        top = module.partition(".")[0]
+        if any(self._holds(folder, module) for folder in self._above(path)):
+            return True
+        if module not in self._held_at_roots:
+            roots = self.holding(module.partition(".")[0])
+            self._held_at_roots[module] = any(self._holds(root, module) for root in roots)
+        return self._held_at_roots[module]
+
+    def _holds(self, root: str, module: str) -> bool:
+        if module.partition(".")[0] not in self._children[root]:
+            return False
         below = module.replace(".", "/")
-        for root in self.searched(path):
-            if top not in self._children.get(root, ()):
-                continue
-            folder = f"{root}/{below}" if root else below
-            if folder in self._children or self._find_below(root, module) is not None:
-                return True
-        return False
+        folder = f"{root}/{below}" if root else below
+        return folder in self._children or self._find_below(root, module) is not None
 
     def targets(self, path: str, item: Import) -> list[tuple[str, str | None]]:
         """The modules that the statement reaches: absolute name and file, None where the tree has none.

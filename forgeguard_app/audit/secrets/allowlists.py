@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from forgeguard_app.audit.model import Problem
+from forgeguard_app.audit.pattern_sets import PatternSet
 from forgeguard_app.audit.patterns import compile_pattern
 from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
 from forgeguard_app.audit.secrets.rule_names import is_named
@@ -44,14 +46,13 @@ class Allowlist:
         """Whether it excepts the value found there."""
         tests: list[bool] = []
         if self.paths:
-            tests.append(any(_found(pattern, path) for pattern in self.paths))
+            tests.append(_any_pattern(self.paths).any(_bytes(path)))
         if self.regexes:
-            text = self._target(line, value)
-            tests.append(any(_found(pattern, text) for pattern in self.regexes))
+            tests.append(_any_pattern(self.regexes).any(_bytes(self._target(line, value))))
         if self.stopwords:
-            tests.append(any(word.lower() in value.lower() for word in self.stopwords))
+            tests.append(_any_word(self.stopwords).any(_bytes(value.lower())))
         if self.commits:
-            tests.append(commit is not None and any(commit.startswith(start) for start in self.commits))
+            tests.append(commit is not None and commit.startswith(self.commits))
         return bool(tests) and (all(tests) if self.all_of else any(tests))
 
     def _target(self, line: str, value: str) -> str:
@@ -72,6 +73,14 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
+class _OfRule:
+    """What of the repository's exceptions counts for one rule."""
+
+    disabled: bool
+    allowlists: tuple[Allowlist, ...]
+
+
+@dataclass(frozen=True)
 class Exceptions:
     """All that a repository excepts; `disabled` are rules by gitleaks' names, `inline` whether words in the line count.
 
@@ -88,15 +97,29 @@ class Exceptions:
 
     def cover(self, path: str, number: int, line: str, value: str, commit: str | None, rule: str) -> bool:
         """Whether the value that the rule found there is excepted."""
-        if any(_means(rule, name) for name in self.disabled):
+        counts = self._of_rule(rule)
+        if counts.disabled:
             return True
         if any(entry.commit in ("", commit) and _means(rule, entry.rule) for entry in self._ignored_at(path, number)):
             return True
-        return any(
-            allowlist.covers(path, line, value, commit)
-            for allowlist in self.allowlists
-            if not allowlist.rules or any(_means(rule, name) for name in allowlist.rules)
-        )
+        return any(allowlist.covers(path, line, value, commit) for allowlist in counts.allowlists)
+
+    def counting(self, rule: str) -> tuple[Allowlist, ...]:
+        """Return the allowlists that are asked about a finding of the rule."""
+        return self._of_rule(rule).allowlists
+
+    def _of_rule(self, rule: str) -> _OfRule:
+        known = self._rules.get(rule)
+        if known is None:
+            counting = [one for one in self.allowlists if not one.rules or any(_means(rule, n) for n in one.rules)]
+            disabled = any(_means(rule, name) for name in self.disabled)
+            known = self._rules[rule] = _OfRule(disabled, tuple(_joined(counting)))
+        return known
+
+    @cached_property
+    def _rules(self) -> dict[str, _OfRule]:
+        """The exceptions by rule, filled as rules find something."""
+        return {}
 
     def _ignored_at(self, path: str, number: int) -> Iterable[Ignored]:
         return self.ignored if not self.ignored else _by_place(self.ignored).get((path, number), ())
@@ -116,6 +139,34 @@ class Exceptions:
                 if not any(_found(pattern, path) for path in known)
             ]
         return tuple(found)
+
+
+def _joined(allowlists: list[Allowlist]) -> Iterator[Allowlist]:
+    """Yield allowlists that except the same: those of which any entry counts become few, so that each is asked once."""
+    loose = [one for one in allowlists if not one.all_of]
+    for target in dict.fromkeys(one.target for one in loose):
+        if regexes := [regex for one in loose if one.target == target for regex in one.regexes]:
+            yield Allowlist(regexes=tuple(regexes), target=target)
+    yield Allowlist(
+        paths=tuple(path for one in loose for path in one.paths),
+        stopwords=tuple(word for one in loose for word in one.stopwords),
+        commits=tuple(commit for one in loose for commit in one.commits),
+    )
+    yield from (one for one in allowlists if one.all_of)
+
+
+@lru_cache(maxsize=64)
+def _any_pattern(patterns: tuple[str, ...]) -> PatternSet:
+    return PatternSet(patterns)
+
+
+@lru_cache(maxsize=64)
+def _any_word(words: tuple[str, ...]) -> PatternSet:
+    return PatternSet([re.escape(word.lower()) for word in words], prefix="")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from forgeguard_app.audit.secrets.masking import quoted
 from forgeguard_app.audit.toml_document import TooMuch, load_toml
 
 MAX_ENTRIES = 5_000
+MAX_STRICT = 200  # allowlists all of whose kinds must match; each is asked about every finding
+MAX_KEYS = 200  # different keys whose lines are looked for
+MAX_SAID = 1_000  # problems, and remarks
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 _TOP = frozenset(("title", "description", "version", "minVersion", "extend", "allowlist", "allowlists", "rules"))
 _EXTEND = frozenset(("useDefault", "path", "url", "disabledRules"))
@@ -57,6 +61,7 @@ class _Config:
         self.remarks: list[Problem] = []
         self.pattern_places: list[tuple[int, str]] = []
         self._lines: list[str] = []
+        self._found: dict[tuple[str, str], list[int]] = {}
 
     def read(self, text: str) -> None:
         self._lines = text.splitlines()
@@ -77,6 +82,11 @@ class _Config:
         if len(self.allowlists) > MAX_ENTRIES:
             self._remark(1, f"allowlists after the first {MAX_ENTRIES:,} are not read")
             del self.allowlists[MAX_ENTRIES:]
+        strict = [one for one in self.allowlists if one.all_of]
+        if len(strict) > MAX_STRICT:
+            self._remark(1, f"allowlists with condition AND after the first {MAX_STRICT:,} are not read")
+            left = set(map(id, strict[MAX_STRICT:]))
+            self.allowlists = [one for one in self.allowlists if id(one) not in left]
 
     def _extend(self, table: Any) -> None:
         if table is None:
@@ -185,30 +195,42 @@ class _Config:
                 self._remark(self._line(key, line), f"the key {quoted(key)}{where} is not known and was not honoured")
 
     def _problem(self, line: int, message: str) -> None:
-        self.problems.append(Problem(CONFIG_PATH, line, 1, message))
+        if len(self.problems) == MAX_SAID:
+            message = "there is more wrong below that is not listed"
+        if len(self.problems) <= MAX_SAID:
+            self.problems.append(Problem(CONFIG_PATH, line, 1, message))
 
     def _remark(self, line: int, message: str) -> None:
-        self.remarks.append(Problem(CONFIG_PATH, line, 1, message))
+        if len(self.remarks) == MAX_SAID:
+            message = "there is more below that is not honoured and not listed"
+        if len(self.remarks) <= MAX_SAID:
+            self.remarks.append(Problem(CONFIG_PATH, line, 1, message))
 
     def _header(self, key: str, number: int, after: int = 1) -> int:
         """Return the line of the n-th table of that name from a line on, that line itself where there is none."""
-        header = re.compile(rf"\s*\[\[?\s*(?:[\w.]+\.)?{re.escape(key)}\s*\]|\s*{re.escape(key)}\s*=")
-        found = [at for at in range(after - 1, len(self._lines)) if header.match(self._lines[at])]
-        return found[number] + 1 if number < len(found) else after
+        found = self._places(("header", key), rf"\s*\[\[?\s*(?:[\w.]+\.)?{re.escape(key)}\s*\]|\s*{re.escape(key)}\s*=")
+        at = bisect_left(found, after) + number
+        return found[at] if at < len(found) else after
 
     def _line(self, key: str, after: int) -> int:
         """Return the first line from `after` on where the key is set or its table begins."""
-        for at in range(after - 1, len(self._lines)):
-            if re.search(rf"(?:^|[\s,{{.\"'\[]){re.escape(key)}[\"']?\s*(?:[=.\]]|$)", self._lines[at]):
-                return at + 1
-        return after
+        found = self._places(("key", key), rf".*?(?:(?<![^\s,{{.\"'\[])){re.escape(key)}[\"']?\s*(?:[=.\]]|$)")
+        at = bisect_left(found, after)
+        return found[at] if at < len(found) else after
+
+    def _places(self, key: tuple[str, str], expression: str) -> list[int]:
+        """Return the lines that the expression matches, found once for each key of a bounded number."""
+        if key not in self._found:
+            if len(self._found) >= MAX_KEYS:
+                return []
+            matcher = re.compile(expression)
+            self._found[key] = [at for at, line in enumerate(self._lines, 1) if key[1] in line and matcher.match(line)]
+        return self._found[key]
 
     def _line_of(self, text: str, after: int) -> int:
         first = text.splitlines()[0] if text.splitlines() else text
-        for at in range(after - 1, len(self._lines)):
-            if first in self._lines[at]:
-                return at + 1
-        return after
+        at = next((at for at in range(after - 1, len(self._lines)) if first in self._lines[at]), None)
+        return after if at is None else at + 1
 
 
 def _syntax(message: str, lines: int) -> Problem:
