@@ -34,9 +34,9 @@ class _Bounded(Generic[K, V]):
 class FactsCache:
     """Python facts and pattern matches by blob, and the memo of what was judged from them."""
 
-    def __init__(self) -> None:
-        self._python: _Bounded[str, PythonFacts] = _Bounded(MAX_BLOBS)
-        self._matches: _Bounded[tuple[str, str], Matches] = _Bounded(MAX_MATCHED)
+    def __init__(self, max_blobs: int = MAX_BLOBS, max_matched: int = MAX_MATCHED) -> None:
+        self._python: _Bounded[str, PythonFacts] = _Bounded(max_blobs)
+        self._matches: _Bounded[tuple[str, str], Matches] = _Bounded(max_matched)
         self.memo = Memo()
 
     @property

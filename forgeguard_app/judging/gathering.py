@@ -33,7 +33,7 @@ from forgeguard_app.git.range import PathChange, list_changes
 from forgeguard_app.judging.deadline import Deadline
 from forgeguard_app.judging.facts_cache import FactsCache
 from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.secret_search import Search, SecretSearch, named
+from forgeguard_app.judging.secret_search import MAX_TEXT_BYTES, Search, SecretSearch, named
 from forgeguard_app.judging.source import Source
 from forgeguard_app.threads import in_thread
 
@@ -49,6 +49,7 @@ class Gathering:
     source: Source
     request: Request
     deadline: Deadline = field(default_factory=Deadline)
+    max_text_bytes: int = MAX_TEXT_BYTES
     texts: dict[str, bytes] = field(default_factory=dict)
     too_large: set[str] = field(default_factory=set)
     too_deep: list[str] = field(default_factory=list)  # files that manifests include over too many others
@@ -207,7 +208,14 @@ class Gathering:
         wanted = wanted and CheckCode.W1 in request.checks
         ignore = policy.ignore
         return SecretSearch(
-            self.source, self.deadline, judging.exceptions, ignore, wanted, request.scope, request.staged
+            self.source,
+            self.deadline,
+            judging.exceptions,
+            ignore,
+            wanted,
+            request.scope,
+            request.staged,
+            self.max_text_bytes,
         )
 
     async def _lines(self, judging: Judging) -> Search:

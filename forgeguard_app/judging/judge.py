@@ -11,6 +11,7 @@ from forgeguard_app.judging.excerpts import with_excerpts
 from forgeguard_app.judging.facts_cache import FactsCache
 from forgeguard_app.judging.gathering import Gathering
 from forgeguard_app.judging.request import Request
+from forgeguard_app.judging.secret_search import MAX_TEXT_BYTES
 from forgeguard_app.judging.shown import show
 from forgeguard_app.judging.source import Source
 from forgeguard_app.threads import in_thread
@@ -19,9 +20,14 @@ from forgeguard_app.threads import in_thread
 class Judge:
     """Judges ranges, remembering facts between them."""
 
-    def __init__(self, cache: FactsCache | None = None, timeout_s: float = DEFAULT_S) -> None:
+    def __init__(
+        self,
+        cache: FactsCache | None = None,
+        timeout_s: float = DEFAULT_S,
+        max_text_bytes: int = MAX_TEXT_BYTES,  # of one file that is searched for secrets
+    ) -> None:
         self.cache = cache or FactsCache()
-        self.timeout_s = timeout_s
+        self.timeout_s, self.max_text_bytes = timeout_s, max_text_bytes
 
     async def judge(self, source: Source, request: Request) -> Report:
         """Return the report on the requested range.
@@ -31,7 +37,7 @@ class Judge:
         """
         deadline = Deadline(self.timeout_s)
         async with deadline.limit():
-            return await self._judge(Gathering(self.cache, source, request, deadline))
+            return await self._judge(Gathering(self.cache, source, request, deadline, self.max_text_bytes))
 
     async def _judge(self, gathering: Gathering) -> Report:
         source, request = gathering.source, gathering.request

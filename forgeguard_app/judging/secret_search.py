@@ -48,6 +48,7 @@ class SecretSearch:
     wanted: bool = True
     scope: Scope = EVERYWHERE
     staged: bool = False
+    max_text_bytes: int = MAX_TEXT_BYTES
 
     async def in_range(self, base: str, head: str, merged: Sequence[str] = ()) -> Search:
         """Search the lines that any commit of base..head adds, without those that `merged` has."""
@@ -121,7 +122,7 @@ class SecretSearch:
         wanted = {
             blob: [((blob, path), AddedBlock(path, None, 1, b"")) for path in sorted(paths[blob])]
             for blob, size in sizes.items()
-            if size <= MAX_TEXT_BYTES
+            if size <= self.max_text_bytes
         }
         found = await self._in_blobs(wanted, lambda: SecretScan(Exceptions(inline=False), self.deadline.check))
         return {key: {(one.rule.id, one.digest_key) for one in secrets} for key, secrets in found.items()}
@@ -153,13 +154,13 @@ class SecretSearch:
         """Return the blobs that are not too large; of the larger ones those that are text are said."""
         sizes = await measure_blobs(self._repository, paths)
         large: list[str] = []
-        for blob in (blob for blob, size in sizes.items() if size > MAX_TEXT_BYTES):
+        for blob in (blob for blob, size in sizes.items() if size > self.max_text_bytes):
             self.deadline.check()
             if encoding_of(await read_beginning(self._repository, blob, HEAD_BYTES)) is not None:
                 large.extend(paths[blob])
         if large:
-            search.incomplete.append(f"larger than {MAX_TEXT_BYTES >> 20} MB: {named(large)}.")
-        return [blob for blob, size in sizes.items() if size <= MAX_TEXT_BYTES]
+            search.incomplete.append(f"larger than {self.max_text_bytes / (1 << 20):.3g} MB: {named(large)}.")
+        return [blob for blob, size in sizes.items() if size <= self.max_text_bytes]
 
 
 class _BlobSearch(Generic[K]):

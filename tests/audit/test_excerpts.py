@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forgeguard_app.audit.excerpts import HIDDEN, MAX_LINE_CHARS, MAX_LINES, excerpt_of
+from forgeguard_app.audit.excerpts import HIDDEN, MAX_LINE_CHARS, MAX_LINES, SourceLines, excerpt_of
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 KEY = "-----BEGIN RSA " + "PRIVATE KEY-----"
@@ -37,6 +37,16 @@ def test_a_line_with_a_secret_is_left_out_wherever_its_key_began() -> None:
     assert found is not None
     assert "MIIE" not in found.text
     assert "import yaml" in found.text
+
+
+def test_a_line_of_megabytes_is_looked_at_up_to_a_bound_and_its_secrets_stay_hidden() -> None:
+    data = (f"T = '{TOKEN}'; " + "x = 1; " * 700_000 + "\n").encode() + b"import a\n" + b"y = 2; " * 700_000
+    lines = SourceLines("a.py", data)
+    found = [lines.excerpt(2, 2) for _ in range(200)]
+    assert found[0] is not None
+    assert found[0].text.split("\n")[:2] == [HIDDEN, "import a"]
+    assert len(found[0].text) < 1_000
+    assert set(found) == {excerpt_of("a.py", data, 2, 2)}
 
 
 @given(st.binary(max_size=3_000), st.integers(1, 100), st.integers(1, 2_000))
