@@ -105,7 +105,10 @@ async def test_requirements_files_with_includes_hashes_and_addresses(tree: WorkT
         "requirements-dev.txt": "pytest\n",
         "a.py": "import requests, yaml, celery, httpx\nimport pytest\n",
     }
-    assert rows(await a9(tree, files)) == [("a.py", 2, "development")]
+    check = await a9(tree, files)
+    assert [row for row in rows(check) if row[2] != "configuration-notice"] == [("a.py", 2, "development")]
+    circle = [(f.path, f.line) for f in check.findings if f.rule == "configuration-notice"]
+    assert circle == [("deps/base.txt", 2), ("requirements.txt", 1)]
 
 
 async def test_setup_files_are_read_and_never_run(tree: WorkTree) -> None:
