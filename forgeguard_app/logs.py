@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import structlog
 
+# The set-up link is logged to be opened: the log's reader is the operator.
+_MEANT_TO_BE_READ = {("setup.open", "link")}
 _SECRET = re.compile(
     r"gh[pousr]_[A-Za-z0-9_.\-]{10,}|github_pat_\w{10,}|eyJ[\w\-]{8,}\.[\w\-]{8,}\.[\w\-]*|(?i:basic|bearer|token)\s+[A-Za-z0-9+/=_.\-]{16,}"
     r"|-----BEGIN[^-]*PRIVATE KEY-----.*|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
@@ -26,6 +28,8 @@ def masked(text: str) -> str:
 def _masking(mask: Callable[[str], str]) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:
     def mask_texts(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         for key, value in event.items():
+            if (event.get("event"), key) in _MEANT_TO_BE_READ:
+                continue
             if isinstance(value, str) and key not in ("timestamp", "level"):
                 event[key] = mask(masked(value))
         return event
