@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from forgeguard_app.github.app_access import AppAccess
+from forgeguard_app.github.app_access import AppAccess, NotTheApp
 from forgeguard_app.github.client import Broken, Limited, Refused
 from forgeguard_app.github.names import Names, name_in
 
@@ -124,7 +124,8 @@ class Tokens:
 
         Raises:
             NoAccess: the installation is suspended or gone, or the repository no longer belongs to it.
-            Refused: GitHub does not take us for the App.
+            NotTheApp: GitHub does not take us for the App.
+            Refused: GitHub refused the request for another reason.
             Limited: GitHub gives no token now, or its rate limit is reached; nothing else was asked.
         """
         key = (installation_id, repository_id, tuple(sorted(permissions.items())))
@@ -176,6 +177,9 @@ class Tokens:
         except Refused as error:
             if error.status in _NO_ACCESS:
                 raise NoAccess(error.status, str(error)) from error
+            raise
+        except NotTheApp:
+            await self._failed(installation_id, None)
             raise
         except (Broken, Limited) as error:
             wait = await self._failed(installation_id, error.delay_s)
