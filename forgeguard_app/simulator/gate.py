@@ -133,7 +133,7 @@ class Gate:
         full_name = f"{request.match_info['owner']}/{request.match_info['repo']}"
         repository = self.world.find_repository(full_name)
         if repository is None and (moved := self.world.moved.get(full_name.lower())) is not None:
-            tail = request.path.split(f"/{request.match_info['repo']}", 1)[1]
+            tail = request.raw_path.split(f"/{request.match_info['repo']}", 1)[1]
             raise Moved(f"{self.shapes.api}/repositories/{moved}{tail}")
         return repository
 

@@ -43,15 +43,19 @@ class ContentRoutes:
         return web.json_response(self.shapes.rules(repository, names) if names else [])
 
     async def list_branches(self, request: web.Request) -> web.Response:
-        """The protected branches alone, which is what is asked for."""
+        """List the branches, with `protected=true` the protected ones; only the default branch can be one."""
         repository = self.gate.repository(request, "contents")
         names = repository.required.get("protection", [])
-        if request.query.get("protected") != "true":
-            raise NotImplementedError("the simulator lists protected branches alone")
-        if not names:
-            return web.json_response([])
-        sha = (await git(repository.folder, "rev-parse", f"refs/heads/{repository.default_branch}")).decode().strip()
-        return web.json_response([self.shapes.protected_branch(repository, sha, names)])
+        out = await git(repository.folder, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads")
+        listed = [
+            self.shapes.protected_branch(repository, sha, names)
+            if names and branch == repository.default_branch
+            else self.shapes.branch(repository, branch, sha)
+            for sha, _, branch in (line.partition(" ") for line in out.decode("utf-8", "replace").splitlines())
+        ]
+        if request.query.get("protected") == "true":
+            listed = [one for one in listed if one["protected"]]
+        return web.json_response(page_of(request, listed), headers=next_link(request, self.shapes.api, len(listed)))
 
     async def create_pull(self, request: web.Request) -> web.Response:
         repository = self.gate.repository(request, "pull_requests", write=True)

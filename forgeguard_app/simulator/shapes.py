@@ -56,6 +56,11 @@ class Shapes:
             }
         ]  # fmt: skip
 
+    def branch(self, one: Repository, name: str, sha: str) -> dict[str, Any]:
+        """Return a branch without protection, as lists carry it."""
+        url = f"{self.api}/repos/{one.full_name}"
+        return {"name": name, "commit": {"sha": sha, "url": f"{url}/commits/{sha}"}, "protected": False}
+
     def protected_branch(self, one: Repository, sha: str, names: list[str]) -> dict[str, Any]:
         """A branch with the older kind of protection, as lists carry it."""
         url = f"{self.api}/repos/{one.full_name}"
