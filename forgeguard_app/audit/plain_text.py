@@ -26,6 +26,11 @@ def escaped_lines(text: str) -> str:
     return _INSIDE_LINES.sub(_escape, text)
 
 
+def as_utf8(text: str) -> str:
+    """Return the text as valid UTF-8 without NUL and otherwise as it is: a path by which its file is found again."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
 def _escape(match: re.Match[str]) -> str:
     char = match.group()
     code = ord(char)

@@ -10,7 +10,7 @@ from forgeguard_app.audit.boundaries.record import known_entries
 from forgeguard_app.audit.counts import Counts, Part
 from forgeguard_app.audit.fingerprints import digest
 from forgeguard_app.audit.model import CONFIGURATION_RULE, CheckReport, Finding, Level, Report, Result
-from forgeguard_app.audit.plain_text import escaped, escaped_lines
+from forgeguard_app.audit.plain_text import as_utf8, escaped, escaped_lines
 
 VERSION = 1
 MAX_SUMMARY_NOTES = 60
@@ -57,7 +57,7 @@ def report_json(report: Report, *, strict: bool = False) -> dict[str, Any]:
 def finding_json(finding: Finding) -> dict[str, Any]:
     """One finding for scripts."""
     return {
-        "path": escaped(finding.path),
+        "path": as_utf8(finding.path),  # JSON has escapes of its own, and a script opens the file
         "line": finding.line,
         "end_line": max(finding.end_line, finding.line),
         "column": finding.column,
@@ -128,7 +128,7 @@ def _by_rule(counts: Counts) -> list[tuple[str, int, int]]:
 
 
 def _known_lines(findings: Iterable[Finding]) -> list[str]:
-    entries = known_entries((finding.rule, clean(finding.path)) for finding in findings)
+    entries = known_entries((finding.rule, as_utf8(finding.path)) for finding in findings)
     return [f"{json.dumps(entry, ensure_ascii=False)}," for entry in entries[:MAX_LISTED]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from forgeguard_app.audit.counts import Evaluation
 from forgeguard_app.audit.model import CHECK_NAMES, CheckCode, CheckReport, Finding, Report, Result
-from forgeguard_app.audit.plain_text import escaped, escaped_lines
+from forgeguard_app.audit.plain_text import as_utf8, escaped, escaped_lines
 from forgeguard_app.audit.report import detail, problem_findings, summary_markdown
 from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.store.audits import StoredCheck, StoredFinding, Verdict
@@ -86,7 +86,7 @@ def _stored_findings(check: CheckReport) -> list[StoredFinding]:
 
 def _stored_finding(finding: Finding) -> StoredFinding:
     return StoredFinding(
-        path=escaped(finding.path),
+        path=as_utf8(finding.path),  # GitHub finds the file by it; what shows it escapes it
         line=finding.line,
         end_line=max(finding.end_line, finding.line),
         column_number=finding.column,
