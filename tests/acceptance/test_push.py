@@ -15,6 +15,7 @@ from forgeguard_app.flows.context import Pace
 from forgeguard_app.git.mirror import Mirror, Remote
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import Repository
+from tests.support.browsing import plain
 from tests.support.judged import judge
 from tests.support.repositories import Files, WorkTree
 from tests.support.running import Product, running
@@ -54,7 +55,7 @@ async def test_a_push_becomes_three_check_runs_with_annotations(product: Product
     async with product.session.get(str(runs["A4"].details_url)) as page:
         text = await page.text()
         assert page.status == 200
-        assert "b.py:2" in text
+        assert "b.py:2" in plain(text)
 
 
 async def test_a_quiet_push_costs_at_most_four_requests(product: Product, tree: WorkTree) -> None:

@@ -16,6 +16,11 @@ from tests.support.running import Product
 PAGE = {"Accept": "text/html"}
 
 
+def plain(page: str) -> str:
+    """Return the page without the marks that isolate the texts of strangers."""
+    return re.sub("</?bdi>", "", page)
+
+
 class Browser:
     """`async with Browser(product) as browser:`; follows redirects, keeps cookies by host and port apart as paths do."""
 

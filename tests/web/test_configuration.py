@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from forgeguard_app.flows.begin_trial import MAX_AN_HOUR
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Account, Repository
-from tests.support.browsing import Browser
+from tests.support.browsing import Browser, plain
 from tests.support.repositories import Files, WorkTree
 from tests.support.running import Product
 
@@ -61,14 +61,14 @@ async def test_the_page_says_how_the_files_were_understood(product: Product, tre
             "<code>PIL</code> comes from <code>pillow</code>",
             "&lt;b&gt;no&lt;/b&gt;",
         ):
-            assert said in browser.text
+            assert said in plain(browser.text)
         assert "app/db/**&#34;}" in browser.text, "the file as it is is there to be changed"
         await browser.get(f"{path}?file=.github/forgeguard.yml")
         assert "gate: all\nignore" in browser.text
         tree.commit({"boundaries.json": "{"})
         await product.verdicts(repository, await product.push(tree, repository))
         await browser.get(path)
-        assert "boundaries.json:1:2" in browser.text
+        assert "boundaries.json:1:2" in plain(browser.text)
 
 
 async def test_a_changed_file_is_tried_against_the_whole_tree_and_written_nowhere(
@@ -82,9 +82,9 @@ async def test_a_changed_file_is_tried_against_the_whole_tree_and_written_nowher
         stricter = RULES.replace('"app/db/**"', '"app/db/**", "forbidden": [{"pattern": "import", "reason": "r"}]')
         text = await trial(product, browser, f"{path}/try", path="boundaries.json", content=stricter)
         assert "Would be found: 1" in text
-        assert "app/db/b.py:1" in text
+        assert "app/db/b.py:1" in plain(text)
         text = await trial(product, browser, f"{path}/try", path="boundaries.json", content='{"layers": [{}]}')
-        assert "boundaries.json:1:13" in text
+        assert "boundaries.json:1:13" in plain(text)
         assert "broken" in text
         off = "checks: {A4: {enabled: false}}"
         text = await trial(product, browser, f"{path}/try", path=".github/forgeguard.yml", content=off)

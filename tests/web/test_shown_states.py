@@ -8,7 +8,7 @@ from pathlib import Path
 
 from forgeguard_app.simulator.state import Account, Repository
 from tests.acceptance.test_push import START, started
-from tests.support.browsing import Browser
+from tests.support.browsing import Browser, plain
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
@@ -93,7 +93,7 @@ async def test_the_configuration_page_says_which_commit_it_shows_and_what_waits(
             page = f"/repos/{repository.full_name}/configuration"
             await browser.get(page)
             assert first[:10] in browser.text
-            assert "the head of <code>main</code>" in browser.text
+            assert "the head of <code>main</code>" in plain(browser.text)
             assert "This is not the head" not in browser.text
             # An old head that is audited again is not the head of its branch.
             tree.commit({"b.py": "x = 1\n"})
@@ -110,7 +110,7 @@ async def test_the_configuration_page_says_which_commit_it_shows_and_what_waits(
                     "INSERT INTO audit_runs (repo_id, commit_sha, branch) SELECT id, repeat('c', 40), 'main' FROM repos"
                 )
             await browser.get(page)
-            assert "This is not the head of <code>main</code>" in browser.text
+            assert "This is not the head of <code>main</code>" in plain(browser.text)
             assert "cccccccccc" in browser.text
             assert "This page shows its configuration once it is audited." in browser.text
 
