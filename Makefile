@@ -8,13 +8,16 @@ ARGS ?=
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo tools test check static format lint types boundaries bench chaos clean
+.PHONY: demo tools test test-all check static format lint types boundaries bench chaos clean
 
 demo: $(READY)
 	$(BIN)/forgeguard demo $(ARGS)
 
 test: $(READY) tools
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-all: $(READY) tools
+	$(BIN)/python -m pytest -n $(JOBS) --nightly all $(ARGS)
 
 tools:
 	scripts/install_test_tools.sh

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
 import tempfile
 import uuid
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -20,6 +22,32 @@ from forgeguard_app.store.pool import Pool, open_pool
 from tests.support.databases import empty
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+
+SAMPLE = 4  # one of so many nightly tests runs with the others
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the choice of nightly tests."""
+    parser.addoption(
+        "--nightly", choices=("none", "sample", "all"), default="sample", help="which nightly tests to run"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the nightly tests that are not wanted; the sample depends on the commit alone, so all workers agree."""
+    wanted = config.getoption("--nightly")
+    named = any("::" in argument for argument in config.args)
+    if wanted == "all" or named:
+        return
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=config.rootpath, capture_output=True, check=False).stdout
+    left_out = [
+        item
+        for item in items
+        if item.get_closest_marker("nightly")
+        and (wanted == "none" or zlib.crc32(commit + item.nodeid.encode()) % SAMPLE)
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,7 @@ async def test_gitattributes_hide_nothing(product: Product, tree: WorkTree) -> N
     assert (await judged(product, tree, repository))["W1"].conclusion == "neutral"
 
 
+@pytest.mark.nightly
 async def test_large_files_and_lines(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
     tree.commit({"large.py": b"bad\n" * 13_000_000, "line.py": b"x" * 20_000_000, "small.py": "bad\n"})
@@ -88,6 +89,7 @@ async def test_large_files_and_lines(product: Product, tree: WorkTree) -> None:
     assert "Not read" not in runs["W1"].output["summary"]
 
 
+@pytest.mark.nightly
 async def test_five_thousand_changed_files(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
     tree.commit({f"d{n % 50}/f{n}.py": f"import os\nx = {n}\n" + ("bad\n" if n == 4_321 else "") for n in range(5_000)})

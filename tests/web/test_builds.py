@@ -128,6 +128,7 @@ async def test_a_stream_resumed_anywhere_has_no_gap_and_no_double(building: Prod
             await read(building, browser, f"/api/v1{build}/logs", 1, "x")
 
 
+@pytest.mark.nightly
 async def test_a_hundred_thousand_lines_stay_usable(building: Product, tree: WorkTree) -> None:
     async with Browser(building) as browser:
         _, build, _ = await begun(building, tree, browser)
