@@ -149,10 +149,10 @@ def _findings(tree: Tree, facts: Facts, policy: CheckPolicy, context: _Context) 
     findings: list[Finding] = []
     answers, blobs = context.answers, tree.blobs
     for path in tree.python_paths:
-        facts.tick()
         blob = blobs[path]
         known = answers.get((path, blob))
         if known is None:
+            facts.tick()
             python = facts.python.get(blob)
             known = () if python is None or ignored(path) else tuple(_file(context, path, python.imports))
             answers[path, blob] = known
