@@ -15,9 +15,7 @@ from forgeguard_app.audit.report import detail, summary_markdown
 from forgeguard_app.cli.formats import FORMATS
 from forgeguard_app.cli.outcome import Outcome
 from tests.support.in_memory import judge_in_memory
-from tests.support.planted import plant, remains
-
-LAYERS = {"name": "app", "glob": "app/**"}
+from tests.support.planted import LAYERS, PLACES, plant, remains
 
 
 def _boundaries(**keys: object) -> str:
@@ -27,56 +25,6 @@ def _boundaries(**keys: object) -> str:
 def _layer(**keys: object) -> str:
     return json.dumps({"layers": [{**LAYERS, **keys}]})
 
-
-# Where a value can stand: file and text, `{v}` is the value.
-PLACES: list[tuple[str, str]] = [
-    (".github/forgeguard.yml", "{v}: 1\n"),
-    (".github/forgeguard.yml", "gate: {v}\n"),
-    (".github/forgeguard.yml", "checks: {{{v}: 1}}\n"),
-    (".github/forgeguard.yml", "checks:\n  W1: {{level: {v}}}\n"),
-    (".github/forgeguard.yml", "checks:\n  A4: {{boundaries: [{v}]}}\n"),
-    (".github/forgeguard.yml", "checks:\n  A9: {{provides: {{{v}: 3, ok: '{v}'}}, ignore_modules: ['{v}']}}\n"),
-    (".github/forgeguard.yml", "checks:\n  A9: {{manifests: ['{v}/**', '/{v}']}}\n"),
-    (".github/forgeguard.yml", "ignore: ['{v}/**', '{v}\\x']\n"),
-    (".github/forgeguard.yml", "notify: https://x:{v}@h.corp/\n"),
-    (".github/forgeguard.yml", "a: [\n  {v}: }}\n"),
-    (".github/forgeguard.yml", "&{v} a: *{v}\n"),
-    (".github/forgeguard.yml", "!{v} a\n"),
-    ("boundaries.json", '{{"layers": [], "{v}": 1}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "{v}/*", "may_import": ["{v}x"]}}], "order": ["{v}y"]}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "app/**", "{v}": 1, "description": "{v}"}}]}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden": [{{"pattern": "{v}(", "reason": "{v}"}}]}}]}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden": [{{"pattern": "{v}", "reason": "{v}"}}]}}]}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "app/**", "forbidden": [{{"pattern": "import"}}]}}], "exhaustive": true}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden_imports": [{{"module": "{v}!"}}]}}]}}'),
-    ("boundaries.json", '{{"layers": [], "known_violations": [{{"layer": "{v}", "file": "{v}", "pattern": "{v}", "{v}": 1}}]}}'),
-    ("boundaries.json", '{{"{v}" 1}}'),
-    ("boundaries.json", '{{"layers": [{v}'),
-    ("requirements.txt", "pip install --extra-index-url https://ci:{v}@pypi.corp/simple foo\n"),
-    ("requirements.txt", "requests\nPYPI_TOKEN={v}\n--index https://x:{v}@h.corp/simple\n"),
-    ("requirements.txt", "foo@ https://x:{v}@pypi.corp/foo bar.whl\n{v} ===\n-r https://x:{v}@h/r.txt\n-r {v}.txt\n"),
-    ("requirements.txt", "{v}\n"),
-    ("pyproject.toml", '[project]\nname="x"\ndependencies=["foo @ git+https://x:{v}@h/a.git", "!! {v}"]\n'),
-    ("pyproject.toml", '[project.optional-dependencies]\n"{v}" = ["!! {v}", 3]\n[dependency-groups]\n"{v}" = 3\n'),
-    ("pyproject.toml", "[project]\nname = '{v}'\n{v} = {v}\n"),
-    ("pyproject.toml", "[{v}]\n[{v}]\n"),
-    ("pyproject.toml", "[tool.poetry]\nname='x'\n[tool.poetry.dependencies]\nfoo = {{git = 'https://x:{v}@h/a.git', bad = 3}}\n'{v}' = 1\n"),
-    ("setup.cfg", "[options]\ninstall_requires =\n    foo @ https://x:{v}@h/a b\n    {v} {v}\n"),
-    ("setup.cfg", "{v}\n"),
-    ("setup.py", "from setuptools import setup\nsetup(name='{v}', install_requires=['foo @ https://x:{v}@h/a b', '{v}'])\n"),
-    ("Pipfile", "[[source]]\nurl='https://x:{v}@h'\n[packages]\nfoo = 'git+https://x:{v}@h'\n{v} = '*'\n"),
-    ("tox.ini", "[testenv]\ndeps = {v} {v}\n    -r{v}\n"),
-    (".gitleaks.toml", "[allowlist]\nregexes=['''{v}(?!x)''']\n{v} = 1\n"),
-    (".gitleaks.toml", "[allowlist]\nregexes=['{v}'\n x= {v}\n"),
-    (".gitleaks.toml", "{v} = 3\n[allowlist]\npaths = '{v}'\nregexTarget = '{v}'\n[[rules]]\nid = '{v}'\n"),
-    (".gitleaks.toml", "[extend]\npath = '{v}'\ndisabledRules = ['{v}']\n[[allowlists]]\ntargetRules = ['{v}']\nstopwords=['{v}']\n"),
-    (".gitleaksignore", "{v}:{v}\n{v}\n{v}:{v}:{v}:1\n"),
-    ("app/x.py", 'password = "{v}"\nimport {w}\n'),
-    ("app/x.py", 'url = "postgresql://app:{v}@db.internal/app"\nimport unknown_{w}\n'),
-    ("app/x.py", 'k = """-----BEGIN RSA PRIVATE' + ' KEY-----\n{v}{v}\n"""\nfrom {w} import {w}\n'),
-    ("app/{v}.py", "import requests, yaml\n"),
-    ("app/token={v}/x.py", "import requests\n"),
-]  # fmt: skip
 
 RULES = {
     "boundaries.json": json.dumps(
