@@ -4,6 +4,7 @@
 "use strict";
 (() => {
   const JOIN_MS = 50; // parts that are named so close together are asked for together
+  const REJOIN_MS = 500; // and a stream that was just opened is not replaced at once: tabs that are restored join in a row
   const LEAVE_MS = 2000; // the next page of a tab is there by then
   const SETTLE_MS = 1500; // a tab that was just rendered may know more than the stream has told so far
   const HELLO_MS = 6000; // a stream that says nothing by then is held back by a proxy
@@ -22,6 +23,7 @@
       this.asked = new Set(); // the subjects of the open stream
       this.source = this.timer = null;
       this.planned = Infinity;
+      this.openedAt = 0;
       this.notBefore = 0; // while the server is away
       this.failures = 0;
       this.polls = 0; // how many more times the server is polled, because no stream gets through
@@ -40,7 +42,7 @@
       if (!before) this.notBefore = 0; // the server just gave this page
       // A log that joins is read from where this tab stands; the other tabs pass over what they have.
       const joins = [...parts.keys()].some((one) => !this.asked.has(one) || (one.startsWith("log/") && !before?.has(one)));
-      if (joins) this.plan(JOIN_MS);
+      if (joins) this.plan(Math.max(JOIN_MS, this.openedAt + REJOIN_MS - Date.now()));
       else if ([...(before?.keys() ?? [])].some((one) => !parts.has(one))) this.plan(LEAVE_MS);
       setTimeout(() => this.compare(tab), SETTLE_MS);
     }
@@ -90,6 +92,7 @@
       const address = "/events?" + [...wanted].map(([subject, version]) => `of=${subject}~${encodeURIComponent(version)}`).join("&");
       if (this.polls-- > 0) return this.poll(`${address}&once=1`);
       this.polls = 0;
+      this.openedAt = Date.now();
       const source = (this.source = new EventSource(address));
       for (const event of ["hello", "beat", "version", "gone", "lines", "end"]) {
         source.addEventListener(event, ({ data }) => source === this.source && this.take(event, JSON.parse(data)));
