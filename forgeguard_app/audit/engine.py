@@ -157,7 +157,12 @@ def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckRepor
     title = f"{_number(len(problems), 'mistake')} in {files}"
     counts = Counts(problem=len(problems), rules={Part.PROBLEM: {CONFIGURATION_RULE: len(problems)}})
     return CheckReport(
-        code, Result.ERROR, title, notes=("Nothing was judged until this is mended.",), problems=problems, counts=counts
+        code,
+        Result.ERROR,
+        title,
+        notes=("Nothing is evaluated until this is fixed.",),
+        problems=problems,
+        counts=counts,
     )
 
 
