@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import builds, burst, downtime, engine, first_verdict, hostile, intake, pages, push_latency, sharing
+from benchmarks import (
+    builds,
+    burst,
+    downtime,
+    engine,
+    first_verdict,
+    hostile,
+    intake,
+    pages,
+    push_latency,
+    sharing,
+    start,
+)
 
 ALL = {
     "first_verdict": first_verdict.main, "push_latency": push_latency.main, "engine": engine.main, "intake": intake.main,
     "downtime": downtime.main, "burst": burst.main, "sharing": sharing.main, "pages": pages.main, "builds": builds.main,
-    "hostile": hostile.main,
+    "hostile": hostile.main, "start": start.main,
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from forgeguard_app.errors import UserError
+from forgeguard_app.evaluation_limits import DEFAULT_TIMEOUT_S, MAX_TIMEOUT_S
 
 PREFIX = "FORGEGUARD_"
 MIN_KEY_CHARS = 32
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
     client_secret: SecretStr | None = None
     secret_key: SecretStr | None = None
     workers: int = Field(default=1, ge=0, le=64)
-    evaluation_timeout_s: float = Field(default=60.0, gt=0, le=86_400)
+    evaluation_timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0, le=MAX_TIMEOUT_S)
     operators: str = ""
     builder_command: str = ""
     builder_env: str = ""
@@ -126,23 +127,6 @@ def _pem(text: str) -> str:
     if "-----BEGIN" in text:
         return text.replace("\\n", "\n")
     return Path(text).read_text("utf-8")
-
-
-def load_evaluation_timeout_s() -> float:
-    """Return the time limit of one evaluation, for the command line, which needs no other setting.
-
-    Raises:
-        UserError: the variable is not a number of seconds.
-    """
-    name = f"{PREFIX}EVALUATION_TIMEOUT_S"
-    given = os.environ.get(name, "").strip()
-    try:
-        value = float(given or Settings.model_fields["evaluation_timeout_s"].default)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 86_400:
-        raise UserError(f"{name}: must be a number of seconds above 0, at most 86400")
-    return value
 
 
 def load_settings() -> Settings:

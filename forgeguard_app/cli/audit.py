@@ -19,6 +19,7 @@ from forgeguard_app.cli.outcome import Outcome
 from forgeguard_app.cli.output import check_output, print_text, write_file
 from forgeguard_app.cli.targets import Target, find_target
 from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.evaluation_limits import load_evaluation_timeout_s
 from forgeguard_app.git.checkout import Checkout, open_checkout, open_view
 from forgeguard_app.git.command import EMPTY_TREE, GitError
 from forgeguard_app.git.folder import commit_folder, list_files
@@ -28,7 +29,6 @@ from forgeguard_app.judging.judge import Judge
 from forgeguard_app.judging.local_range import LocalRange, choose_range, staged_range, whole_tree
 from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.source import LocalSource
-from forgeguard_app.settings import load_evaluation_timeout_s
 
 TAKES_FILES = True  # what stands after `--` arrives in arguments.files
 EPILOG = """\
@@ -149,7 +149,8 @@ async def _audit(arguments: argparse.Namespace) -> Outcome:
             remarks=(*chosen.notes, *await _uncommitted(asked, checkout)),
         )
         report = await Judge(timeout_s=load_evaluation_timeout_s()).judge(LocalSource(checkout.view), request)
-        return asked.outcome(report, chosen.heading, await checkout.remote_uri())
+        uri = await checkout.remote_uri() if arguments.format == "sarif" else None  # no other format names it
+        return asked.outcome(report, chosen.heading, uri)
 
 
 @dataclass(frozen=True, slots=True)
