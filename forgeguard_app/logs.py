@@ -6,11 +6,14 @@ import logging
 import re
 import sys
 from collections.abc import Callable, MutableMapping
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import structlog
 
+MAX_CHARS = 1_000  # of a text, apart from tracebacks
 # The set-up link is logged to be opened: the log's reader is the operator.
 _MEANT_TO_BE_READ = {("setup.open", "link")}
 _SECRET = re.compile(
@@ -28,13 +31,28 @@ def masked(text: str) -> str:
 def _masking(mask: Callable[[str], str]) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:
     def mask_texts(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         for key, value in event.items():
-            if (event.get("event"), key) in _MEANT_TO_BE_READ:
-                continue
-            if isinstance(value, str) and key not in ("timestamp", "level"):
-                event[key] = mask(masked(value))
+            if (event.get("event"), key) not in _MEANT_TO_BE_READ and key not in ("timestamp", "level"):
+                text = _masked_in(value, mask)
+                # Cut only now: the rest of a credential that was cut in the middle is not recognized any more.
+                event[key] = text[:MAX_CHARS] if isinstance(text, str) and key != "exception" else text
         return event
 
     return mask_texts
+
+
+def _masked_in(value: object, mask: Callable[[str], str]) -> object:
+    """Return the value with every text in it masked; what is neither text nor number is given as its masked text."""
+    match value:
+        case str():
+            return mask(masked(value))
+        case dict():
+            return {mask(str(key)): _masked_in(item, mask) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked_in(item, mask) for item in value]
+        case None | bool() | int() | float() | UUID() | datetime():
+            return value
+        case _:
+            return mask(masked(repr(value)))
 
 
 def _json(event: Any, **_: Any) -> str:

@@ -1,7 +1,8 @@
 """The gate through which every text leaves the engine: what looks like a secret is masked, whatever check wrote it.
 
 A check quotes what strangers wrote: names, patterns, keys, modules, paths. Any of them may be a credential that was
-pasted into the wrong place.
+pasted into the wrong place. Errors that are kept or shown, and log lines, quote GitHub, git and settings in the same
+way; they pass `shown` or `shown_lines`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from forgeguard_app.audit.model import CheckReport, Finding, Problem, Report
+from forgeguard_app.audit.plain_text import escaped, escaped_lines
 from forgeguard_app.audit.secrets.masking import masked
+
+MAX_SHOWN_CHARS = 1_000
+_MAX_READ_CHARS = 50_000  # of an error that a log line or a page repeats
 
 
 def leaving(report: Report) -> Report:
@@ -21,6 +26,23 @@ def leaving(report: Report) -> Report:
 def masked_path(path: str) -> str:
     """Return a path, a branch or another name for display; content hashes are parts of many of them and stay."""
     return masked(path, keep_hashes=True)
+
+
+def shown(text: str, limit_chars: int = MAX_SHOWN_CHARS) -> str:
+    """Return an error or a name as one line that may be kept, shown and logged.
+
+    It is masked before it is cut: the rest of a value that was cut in the middle is not recognized any more.
+    """
+    return _cut(escaped(masked(text[:_MAX_READ_CHARS], keep_hashes=True)), limit_chars)
+
+
+def shown_lines(text: str, limit_chars: int = _MAX_READ_CHARS) -> str:
+    """Return a text with its line breaks as `shown` returns a line."""
+    return _cut(escaped_lines(masked(text[:_MAX_READ_CHARS], keep_hashes=True)), limit_chars)
+
+
+def _cut(text: str, limit_chars: int) -> str:
+    return text if len(text) <= limit_chars else text[: limit_chars - 1] + "…"
 
 
 def _check(check: CheckReport) -> CheckReport:

@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         outcome = asyncio.run(_audit(arguments))
     except GitError as error:
-        raise UserError(f"git could not read the repository: {error.stderr[:500]}") from error
+        raise UserError(f"git could not read the repository: {error.stderr}") from error
     except (Temporary, EvaluationTimeout) as error:
         raise UserError(str(error)) from error
     finally:

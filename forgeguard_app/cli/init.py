@@ -7,6 +7,7 @@ import asyncio
 import os
 from pathlib import Path
 
+from forgeguard_app.audit.gate import shown
 from forgeguard_app.audit.model import Result
 from forgeguard_app.cli.targets import find_target
 from forgeguard_app.errors import Temporary, UserError
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         first = asyncio.run(_propose(target.location, root))
     except GitError as error:
-        raise UserError(f"git could not read the repository: {error.stderr[:500]}") from error
+        raise UserError(f"git could not read the repository: {error.stderr}") from error
     except (Temporary, EvaluationTimeout) as error:
         raise UserError(str(error)) from error
     _write(root, first)
@@ -71,7 +72,7 @@ def _write(root: Path, first: FirstRules) -> None:
     if first.recorded:
         print(f"{first.recorded} place(s) that go against the order are recorded in it as known violations.")
     if first.undeclared:
-        print(f"Imported although undeclared: {', '.join(first.undeclared)}.")
+        print(f"Imported although undeclared: {', '.join(map(shown, first.undeclared))}.")
     if not any(path.endswith("boundaries.json") for path in (*first.files, *first.there)):
         print("No Python package here has two parts, so there are no boundaries to draw yet.")
     if not written:

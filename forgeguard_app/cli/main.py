@@ -50,12 +50,14 @@ def main(argv: list[str] | None = None) -> int:
     try:
         status: int = importlib.import_module(f"forgeguard_app.cli.{parsed.verb}").run(parsed)
     except UserError as error:
-        print(f"forgeguard {parsed.verb}: {_shown(error)}", file=sys.stderr)
+        print(f"forgeguard {parsed.verb}: {_shown(str(error))}", file=sys.stderr)
         return 2
     except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
         if error.filename is None:
             raise
-        print(f"forgeguard {parsed.verb}: {error.filename} cannot be read: {error.strerror}", file=sys.stderr)
+        print(
+            f"forgeguard {parsed.verb}: {_shown(str(error.filename))} cannot be read: {error.strerror}", file=sys.stderr
+        )
         return 2
     except KeyboardInterrupt:
         return 130
@@ -64,12 +66,11 @@ def main(argv: list[str] | None = None) -> int:
     return status
 
 
-def _shown(error: UserError) -> str:
-    """Return the error's text as it may be printed: what it repeats of arguments, remotes and files is masked."""
-    from forgeguard_app.audit.plain_text import escaped_lines  # noqa: PLC0415  (--version and --help load nothing)
-    from forgeguard_app.audit.secrets.masking import masked  # noqa: PLC0415
+def _shown(text: str) -> str:
+    """Return an error's text as it may be printed: what it repeats of arguments, remotes and files is masked."""
+    from forgeguard_app.audit.gate import shown_lines  # noqa: PLC0415  (--version and --help load nothing)
 
-    return escaped_lines(masked(str(error), keep_hashes=True))
+    return shown_lines(text)
 
 
 if __name__ == "__main__":

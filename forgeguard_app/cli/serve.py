@@ -9,7 +9,7 @@ import subprocess
 import structlog
 
 from forgeguard_app.app import serve
-from forgeguard_app.audit.gate import masked_path
+from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.cli.running import start_child, stop_children, stop_on_signals
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import Settings, load_settings
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0 once it was told to stop."""
-    set_up_logs(mask=masked_path)
+    set_up_logs(mask=shown_lines)
     settings = load_settings()
     workers = settings.workers if arguments.workers is None else max(arguments.workers, 0)
     asyncio.run(_serve(settings, workers))

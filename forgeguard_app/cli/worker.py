@@ -6,7 +6,7 @@ import argparse
 import asyncio
 
 from forgeguard_app.app import work
-from forgeguard_app.audit.gate import masked_path
+from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.cli.running import stop_on_signals
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import load_settings
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """0 once it was told to stop."""
-    set_up_logs(mask=masked_path)
+    set_up_logs(mask=shown_lines)
     asyncio.run(_work())
     return 0
 

@@ -127,7 +127,7 @@ def _reason(error: Exception) -> str:
         case CommitGone():
             return "The commit on which the build goes on is not in the repository any more."
         case _:
-            return f"GitHub refused: {str(error)[:300]}"
+            return f"GitHub refused: {error}"
 
 
 async def _phase(context: Context, build: Build, said: BuildLog) -> bool:
@@ -272,7 +272,7 @@ async def _end(
     async with context.pool.acquire() as connection, connection.transaction():
         await end_in(connection, build, status, detail, pull_url)
     await remove_workspace(await asyncio.to_thread(place_for, context.home), str(build.id))
-    log.info("build.ended", status=status, reason=(detail or "")[:200])
+    log.info("build.ended", status=status, reason=detail or "")
 
 
 async def _wants_end(context: Context, build_id: UUID) -> bool:

@@ -184,7 +184,7 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
     except GitTimeout as error:
         raise Temporary("git took too long") from error
     except GitError as error:
-        log.warning("audit.git_failed", status=error.status, stderr=error.stderr[:300])
+        log.warning("audit.git_failed", status=error.status, stderr=error.stderr)
         if error.out_of_space:
             raise Temporary("the disk under the mirrors is full") from error
         raise

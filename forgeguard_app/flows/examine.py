@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from forgeguard_app.audit.gate import shown
 from forgeguard_app.errors import Temporary
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client, Refused
@@ -35,6 +36,11 @@ class Sign:
     well: bool
     said: str
     remedy: str = ""
+
+    def __post_init__(self) -> None:
+        """Let every text pass the gate: it repeats GitHub's answers, addresses and settings."""
+        for name in ("part", "said", "remedy"):
+            object.__setattr__(self, name, shown(getattr(self, name)))
 
 
 async def examine_database(pool: Pool) -> AsyncIterator[Sign]:
@@ -110,7 +116,7 @@ async def examine_github(context: Examined) -> AsyncIterator[Sign]:
         hook = await context.app.ask("GET", "/app/hook/config")
     except (Temporary, Refused) as error:
         remedy = "mend FORGEGUARD_GITHUB_API_URL, FORGEGUARD_APP_ID or FORGEGUARD_PRIVATE_KEY, or wait for GitHub"
-        yield Sign("GitHub", False, str(error)[:200], remedy)
+        yield Sign("GitHub", False, str(error), remedy)
         return
     yield Sign("GitHub", True, f"we are the App {clean_text(str(app.get('slug')), 100)}")
     skew = context.client.clock.skew_s

@@ -113,7 +113,7 @@ async def _trade(front: Front, asked: Try, code: str) -> Credentials:
         raise code_refused(asked.github_url, asked.organization) from None
     except Temporary as error:
         await _note(front, asked, Outcome.AWAITED)
-        log.warning("setup.not_answered", reason=str(error)[:200])
+        log.warning("setup.not_answered", reason=str(error))
         raise not_answered(asked.github_url, asked.organization) from None
     kept = seal_app(front.keys, made, asked.github_url, api_url, asked.public_url)
     async with front.pool.acquire() as connection, connection.transaction():

@@ -85,6 +85,6 @@ async def request_pull(context: Context, access: RepoAccess, wanted: Wanted) -> 
         except Refused as error:
             if error.status != _UNPROCESSABLE or not any(said in str(error).lower() for said in _NOTHING_TO_DO):
                 raise
-            log.info("pull.is_there", reason=str(error)[:200])
+            log.info("pull.is_there", reason=str(error))
     there = f"{context.github_url}/{access.full_name}/pulls"
     return str(made["html_url"]) if made and made.get("html_url") else there

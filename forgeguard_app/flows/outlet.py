@@ -110,7 +110,7 @@ async def publish_check(outlet: Outlet, wanted: CheckRun, row: Outbox) -> None:
         if not refused_places or not wanted.annotations:
             raise
         # GitHub takes no part of a request with one bad annotation; the verdict matters more than its places.
-        log.warning("publish.annotations_refused", check=code, reason=str(error)[:300])
+        log.warning("publish.annotations_refused", check=code, reason=str(error))
         said = "\n\nGitHub refused the annotations; every finding stands behind the link."
         bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, _ROOM_FOR_MORE) + said)
         async with outlet.context.pool.acquire() as connection:

@@ -73,7 +73,7 @@ async def publish_waiting(context: Context, github_installation_id: int) -> None
         try:
             await _publish_run(context, run_id)
         except Temporary as error:
-            log.info("publish.later", run_id=str(run_id), reason=str(error)[:200])
+            log.info("publish.later", run_id=str(run_id), reason=str(error))
             later_s = max(error.delay_s or context.pace.retry_s * 10, later_s or 0.0)
             faults += 1
             # One that GitHub stumbles over holds up nobody; where there is no room, or GitHub is away, all wait.
@@ -180,7 +180,7 @@ async def _refused(outlet: Outlet, error: Refused) -> None:
     young = datetime.now(UTC) - run.created_at < timedelta(seconds=lag_s)
     if young and (no_commit or error.status in (404, 422)):
         raise Temporary("GitHub does not know the commit yet", delay_s=context.pace.retry_s) from error
-    log.log(logging.WARNING if known else logging.ERROR, "publish.refused", reason=str(error)[:300])
+    log.log(logging.WARNING if known else logging.ERROR, "publish.refused", reason=str(error))
     said = (
         "The commit is not in the repository any more." if no_commit else f"GitHub does not take it ({error.status})."
     )
@@ -214,4 +214,4 @@ async def announce_progress(context: Context, run: Run, repo: Repo, installation
                 for row in rows:
                     await outlet.write(row.check_code, None, progress(wanted_run(outlet, row.check_code)))
         except (Temporary, Refused) as error:
-            log.info("publish.no_progress", reason=str(error)[:200])
+            log.info("publish.no_progress", reason=str(error))

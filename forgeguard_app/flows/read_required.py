@@ -47,7 +47,7 @@ async def read_required(context: Context, repo_id: UUID) -> None:
         async with asyncio.timeout(ANSWER_S), spending(context, access, Need(1 + REQUESTS, 0, final=False)):
             names = await list_required(access, repo.default_branch)
     except (Temporary, Refused, TimeoutError) as error:
-        log.info("required.unanswered", repo_id=str(repo_id), reason=str(error)[:200] or type(error).__name__)
+        log.info("required.unanswered", repo_id=str(repo_id), reason=str(error) or type(error).__name__)
         return
     async with context.pool.acquire() as connection:
         await set_required_checks(connection, repo_id, repo.default_branch, names)

@@ -57,7 +57,7 @@ async def reconcile_heads(context: Context, repo_id: UUID) -> None:
         groups = f"{MERGE_QUEUE_PREFIX}*"
         default = await with_lag(context, access, lambda remote: read_default_head(remote, groups))
     except (Refused, RepositoryGone) as error:
-        log.info("heads.refused", reason=str(error)[:200])
+        log.info("heads.refused", reason=str(error))
         return
     if default is None or not good_ref(default.branch):
         return
@@ -67,7 +67,7 @@ async def reconcile_heads(context: Context, repo_id: UUID) -> None:
         async with spending(context, access, Need(2, 0, final=False)):
             pulls = [pull for pull in await list_pulls(access) if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
     except Refused as error:
-        log.info("heads.no_pulls", reason=str(error)[:200])
+        log.info("heads.no_pulls", reason=str(error))
         return
     await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, pulls)), pulls_known=True)
 

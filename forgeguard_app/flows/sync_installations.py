@@ -37,7 +37,7 @@ async def sync_installations(context: Context) -> None:
         try:
             repositories = None if one.suspended_at else await list_repositories(context.client, context.tokens, one.id)
         except (Temporary, Refused) as error:
-            log.info("sync.passed_over", installation=one.id, reason=str(error)[:200])
+            log.info("sync.passed_over", installation=one.id, reason=str(error))
             continue
         await _take_in(context, one, repositories)
 

@@ -12,9 +12,8 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.audit.plain_text import escaped
+from forgeguard_app.audit.gate import shown
 from forgeguard_app.audit.policy import Settings
-from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.owner_policy import owner_settings
@@ -113,21 +112,21 @@ async def _send(context: Context, installation: Installation, run: Run, address:
     except (NotTaken, Temporary) as error:
         problem = error
     async with context.pool.acquire() as connection:
-        await set_notified(connection, installation.id, None if problem is None else str(problem)[:300])
+        await set_notified(connection, installation.id, None if problem is None else str(problem))
     if problem is None:
         log.info("notice.sent")
         return
     context.counts.add("errors", "NoticeNotTaken")
     old = run.completed_at is not None and datetime.now(UTC) - run.completed_at > GIVE_UP_AFTER
-    log.warning("notice.failed", reason=str(problem)[:200], given_up=old or isinstance(problem, NotTaken))
+    log.warning("notice.failed", reason=str(problem), given_up=old or isinstance(problem, NotTaken))
     if isinstance(problem, Temporary) and not old:
         raise problem
 
 
 def _text(text: str) -> str:
     """A stranger's words in Slack's markup: no link, no mention (`<!channel>`), no second line."""
-    text = escaped(" ".join(masked(text, keep_hashes=True).split()))
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")[:500]
+    text = shown(" ".join(text.split()), 500)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _code(text: str) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from forgeguard_app.audit.gate import shown
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.export_contracts import wanted_pull
@@ -57,11 +58,11 @@ async def try_configuration(context: Context, trial_id: UUID) -> None:
     except (UserError, Refused, Temporary) as error:
         if isinstance(error, Temporary) and datetime.now(UTC) - trial.created_at < PATIENCE:
             raise
-        said = str(error) if isinstance(error, UserError) else f"It could not be done: {str(error)[:300]}"
+        said = str(error) if isinstance(error, UserError) else f"It could not be done: {error}"
         async with context.pool.acquire() as connection, connection.transaction():
             await set_trial_failed(connection, trial_id, said)
             await notify_change(connection, repo.id)
-        log.info("trial.failed", reason=said[:200])
+        log.info("trial.failed", reason=said)
         return
     async with context.pool.acquire() as connection, connection.transaction():
         await set_trial_done(connection, trial_id, sha, result)
@@ -113,7 +114,7 @@ async def _first_rules(
     if first.files and may_open(installation):
         pull = await open_pull(context, installation, repo, mirror, _wanted(head, first))
     return {
-        "files": first.files, "there": list(first.there), "recorded": first.recorded, "undeclared": list(first.undeclared),
+        "files": first.files, "there": list(first.there), "recorded": first.recorded, "undeclared": [shown(module) for module in first.undeclared],
         "overall_result": str(first.report.overall_result), "branch": head.branch, "pull": pull,
     }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from forgeguard_app.audit.counts import Evaluation
+from forgeguard_app.audit.gate import shown
 from forgeguard_app.audit.model import CHECK_NAMES, CheckCode, CheckReport, Finding, Report, Result
 from forgeguard_app.audit.plain_text import as_utf8, escaped, escaped_lines
 from forgeguard_app.audit.report import detail, problem_findings, summary_markdown
@@ -26,7 +27,7 @@ def verdict_of(report: Report) -> Verdict:
 
 def could_not_evaluate(reason: str, *, mendable: bool) -> Verdict:
     """An ERROR of all three checks: never passing, and `action_required` where a person can mend it."""
-    reason = escaped(masked(reason))
+    reason = shown(masked(reason))  # no digest of ours is in it
     conclusion = "action_required" if mendable else "failure"
     checks = [
         StoredCheck(

@@ -113,7 +113,7 @@ async def push(repository: Repository, remote: Remote, commit: str, branch: str,
                 return
             raise BranchMoved(branch) from error
         found = meaning_of(error)
-        raise (found if isinstance(found, RepositoryGone | Temporary) else Temporary(error.stderr[:300])) from error
+        raise (found if isinstance(found, RepositoryGone | Temporary) else Temporary(error.stderr)) from error
 
 
 def _said(stderr: str) -> str:
@@ -132,5 +132,5 @@ async def _at(repository: Repository, remote: Remote, ref: str, environment: Map
     try:
         out = await repository.run("ls-remote", remote.url, ref, timeout_s=60.0, environment=environment)
     except GitError as error:
-        raise Temporary(f"the branch could not be looked at: {error.stderr[:200]}") from error
+        raise Temporary(f"the branch could not be looked at: {error.stderr}") from error
     return out.decode().split("\t")[0].strip() or None

@@ -49,7 +49,7 @@ class Checkout:
         except GitError as error:
             unmerged = await _unmerged(self.repository, environment)
             if not unmerged:
-                raise UserError(f"git cannot read the index {self.location.index}: {error.stderr[:300]}") from error
+                raise UserError(f"git cannot read the index {self.location.index}: {error.stderr}") from error
             shown = ", ".join(unmerged[:MAX_NAMED]) + (", …" if len(unmerged) > MAX_NAMED else "")
             raise UserError(f"the index has conflicts: resolve them and `git add` the files: {shown}") from error
         return await commit_tree(self.view, out.decode("ascii").strip(), parents, "Staged")
@@ -122,7 +122,7 @@ async def open_checkout(location: Location) -> AsyncIterator[Checkout]:
             _said(repository, "--git-path", "shallow"),
         )
     except GitError as error:
-        raise UserError(f"git cannot read {location.git_folder}: {error.stderr[:300]}") from error
+        raise UserError(f"git cannot read {location.git_folder}: {error.stderr}") from error
     own = {"GIT_ATTR_SOURCE": _SHA256_EMPTY_TREE} if object_format == "sha256" else {}
     repository = replace(repository, environment={**location.environment, **own})
     with tempfile.TemporaryDirectory(prefix="forgeguard-view-", ignore_cleanup_errors=True) as folder:

@@ -59,7 +59,7 @@ class GitError(Exception):
     """git ended with another status than 0; `stderr` is what it said, `status` its exit status."""
 
     def __init__(self, arguments: Sequence[str], status: int, stderr: str) -> None:
-        super().__init__(f"git {arguments[0] if arguments else ''} ended with {status}: {stderr[:500]}")
+        super().__init__(f"git {arguments[0] if arguments else ''} ended with {status}: {stderr}")
         self.status, self.stderr = status, stderr
 
     @property

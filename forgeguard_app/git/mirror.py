@@ -253,7 +253,7 @@ def meaning_of(error: GitError) -> Exception:
         return CommitGone(error.stderr)
     if any(words in said for words in _GONE):
         return RepositoryGone(error.stderr)
-    return Temporary(f"git fetch failed: {error.stderr[:300]}")
+    return Temporary(f"git fetch failed: {error.stderr}")
 
 
 async def _acquire(handle: int) -> None:

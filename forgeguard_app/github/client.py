@@ -34,7 +34,7 @@ class Refused(Exception):
     """GitHub answered 4xx: asking again changes nothing. `status` is its status."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"GitHub answered {status}: {message[:300]}")
+        super().__init__(f"GitHub answered {status}: {message}")
         self.status = status
 
 

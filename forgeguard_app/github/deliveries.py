@@ -43,7 +43,7 @@ def _read(item: Any) -> Attempt | None:
         arrived = 200 <= int(item["status_code"]) < 400
         return Attempt(int(item["id"]), str(item["guid"]), str(item["event"]), at, bool(item["redelivery"]), arrived)
     except (ValueError, KeyError, TypeError, AttributeError):
-        log.warning("deliveries.entry_unread", entry=str(item)[:200])
+        log.warning("deliveries.entry_unread", entry=str(item))
         return None
 
 

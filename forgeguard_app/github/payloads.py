@@ -59,7 +59,7 @@ def read_event(name: str, body: bytes) -> Event | None:
             return None
         event: Event = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadPayload(str(error)[:200]) from None
+        raise BadPayload(str(error)) from None
     _check(event)
     return event
 

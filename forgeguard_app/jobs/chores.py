@@ -72,7 +72,7 @@ async def _done(context: Context, name: str, step: Callable[[], Awaitable[object
         await step()
     except (Temporary, Refused, *AWAY) as error:
         context.counts.add("errors", "Reconcile" + type(error).__name__)
-        log.warning("reconcile.failed", step=name, error=type(error).__name__, reason=str(error)[:200])
+        log.warning("reconcile.failed", step=name, error=type(error).__name__, reason=str(error))
         return False
     except Exception as error:
         context.counts.add("errors", "Reconcile" + type(error).__name__)

@@ -122,7 +122,7 @@ async def _logged(work: Work, context: Context, arguments: dict[str, str], attem
         await work.flow(context, work.read(arguments[work.argument]))
     except Temporary as error:
         context.counts.add("errors", type(error).__name__)
-        log.info("job.later", reason=str(error)[:200], attempt=attempt)
+        log.info("job.later", reason=str(error), attempt=attempt)
         raise
     except AWAY as error:
         context.counts.add("errors", "DatabaseAway")

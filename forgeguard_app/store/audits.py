@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from forgeguard_app.audit.counts import Counts, Evaluation, Outcome, Part, outcome_of
+from forgeguard_app.audit.gate import shown
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.claims import Former, claim, release
 from forgeguard_app.store.pool import Connection
@@ -368,4 +369,5 @@ NO_INSTALLATION = "The repository belongs to no installation that we know."
 
 async def set_publish_error(connection: Connection, run_id: UUID, reason: str | None) -> None:
     """GitHub does not take the verdict, and why; None where it is tried again."""
-    await connection.execute("UPDATE audit_runs SET publish_error = $2 WHERE id = $1", run_id, reason)
+    kept = None if reason is None else shown(reason)
+    await connection.execute("UPDATE audit_runs SET publish_error = $2 WHERE id = $1", run_id, kept)

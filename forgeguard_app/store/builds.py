@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.store.claims import Former, claim, release
 from forgeguard_app.store.pool import Connection
 
@@ -280,7 +281,7 @@ async def end_build(
         """,
         build_id,
         status,
-        detail,
+        None if detail is None else shown_lines(detail),
         pull_url,
     )
     if ended is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from forgeguard_app.audit.gate import shown
 from forgeguard_app.store.audits import Run
 from forgeguard_app.store.pool import Connection
 
@@ -65,7 +66,7 @@ async def set_notified(connection: Connection, installation_id: UUID, error: str
         WHERE id = $1
         """,
         installation_id,
-        error,
+        None if error is None else shown(error),
     )
 
 

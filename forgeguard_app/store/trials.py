@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from forgeguard_app.audit.gate import shown
 from forgeguard_app.store.pool import Connection
 
 
@@ -95,5 +96,5 @@ async def set_trial_failed(connection: Connection, trial_id: UUID, reason: str) 
     await connection.execute(
         "UPDATE trials SET status = 'error', error_detail = $2, completed_at = now() WHERE id = $1 AND status = 'pending'",
         trial_id,
-        reason,
+        shown(reason),
     )

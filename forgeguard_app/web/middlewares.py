@@ -96,7 +96,7 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
 def _meaning(error: Exception, request_id: str) -> tuple[int, str]:
     """The status, and what is said; nothing of the error itself unless it was written for people."""
     if isinstance(error, Temporary):
-        log.warning("request.temporary", reason=str(error)[:200])
+        log.warning("request.temporary", reason=str(error))
         return 503, "GitHub cannot be asked just now; try again in a moment."
     if isinstance(error, AWAY):
         log.warning("request.database_away", error=type(error).__name__)

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import jinja2
 from markupsafe import Markup
 
-from forgeguard_app.audit.gate import masked_path
-from forgeguard_app.audit.plain_text import escaped, escaped_lines
+from forgeguard_app.audit.gate import masked_path, shown
+from forgeguard_app.audit.plain_text import escaped_lines
 
 MAX_PROSE_CHARS = 20_000
 _STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month"))
@@ -43,12 +43,12 @@ def first_line(text: str | None) -> str:
 
 def plain(text: object) -> str:
     """Return the text for a place that holds no markup: a title, an attribute."""
-    return escaped(masked_path(str(text)))
+    return shown(str(text), MAX_PROSE_CHARS)
 
 
 def foreign(text: object) -> Markup:
     """Return one line of a stranger's text without secrets, its direction isolated from what stands around it."""
-    return Markup("<bdi>{}</bdi>").format(escaped(masked_path(str(text))))
+    return Markup("<bdi>{}</bdi>").format(shown(str(text), MAX_PROSE_CHARS))
 
 
 def source(text: object) -> str:

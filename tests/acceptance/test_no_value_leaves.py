@@ -1,20 +1,25 @@
-"""A value that stands in a repository is in no output of the product: check runs, pages, API, database, metrics, notices."""
+"""A value that stands in a repository is in no output: check runs, pages, API, database, log, metrics, notices."""
 
 from __future__ import annotations
 
 import json
 import random
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
+from forgeguard_app.notices import Notices, Reach
 from forgeguard_app.simulator.state import CheckRun, Repository
 from tests.support.browsing import Browser
+from tests.support.inbox import inbox
+from tests.support.logged import logged
 from tests.support.planted import LAYERS, PLACES, plant, remains
 from tests.support.repositories import WorkTree
-from tests.support.running import Product
+from tests.support.running import Product, running
 
 # What a person gave us to keep or what names a thing: a branch is the key by which GitHub is asked for it.
-KEPT_AS_GIVEN = {("audit_runs", "branch"), ("procrastinate_jobs", "args")}
+KEPT_AS_GIVEN = {("audit_runs", "branch"), ("procrastinate_jobs", "args"), ("trials", "content")}
 # Where these are broken, no check goes further than to say so.
 DECIDES = {".github/forgeguard.yml", ".gitleaks.toml", "boundaries.json"}
 RULES = json.dumps(
@@ -61,8 +66,8 @@ async def everything_stored(product: Product) -> dict[str, str]:
     return found
 
 
-async def pages_of(product: Product, repository: Repository, runs: dict[str, CheckRun]) -> dict[str, str]:
-    """Return the pages and API answers about the repository, as one sees them who may write to it."""
+async def pages_of(product: Product, repository: Repository, runs: dict[str, CheckRun], tried: str) -> dict[str, str]:
+    """Return the pages and API answers about the repository, as one sees them who may write to it and tries a text."""
     user = product.github.people.add("mona-write")
     product.github.people.allow(user, repository, "write")
     audit = "/audits/" + str(runs["A4"].details_url).rpartition("/")[2].partition("?")[0]
@@ -70,40 +75,66 @@ async def pages_of(product: Product, repository: Repository, runs: dict[str, Che
     found = {}
     async with Browser(product) as browser:
         await browser.sign_in(user, audit)
+        await browser.get(f"{name}/configuration")
+        await browser.submit(f"{name}/configuration/try", path="boundaries.json", content='{"layers": [' + tried)
+        browser.home()
         for path in ("/", audit, name, f"{name}/configuration", f"{name}/allowances", "/installations"):
             await browser.get(path)
             found[path] = browser.text
         for path in (f"/api/v1{audit}", f"/api/v1{audit}/findings", "/api/v1/repos"):
             await browser.get(path)
             found[path] = browser.text
+    await product.idle()
     async with product.session.get(f"{product.address}/metrics") as answer:
         found["/metrics"] = await answer.text()
     return found
 
 
-@pytest.mark.parametrize(("seed", "broken"), [(1, True), (2, False), (3, False)])
+async def told(product: Product, policies: WorkTree, address: str) -> Repository:
+    """A repository whose owner wants to hear of it."""
+    owner = product.github.world.add_account("acme")
+    shop = await product.github.create_repository(owner, "shop")
+    policy = await product.github.create_repository(owner, ".github")
+    product.github.install(owner, [shop, policy])
+    await product.github.webhooks.settle()
+    policies.commit({".github/forgeguard.yml": f"notify: {address}\n"})
+    await product.push(policies, policy)
+    await product.idle()
+    return shop
+
+
+@pytest.mark.parametrize(("seed", "broken"), [(1, True), (2, False), pytest.param(3, False, marks=pytest.mark.nightly)])
 async def test_a_value_of_a_repository_is_in_no_output_of_the_product(
-    product: Product, tree: WorkTree, seed: int, broken: bool
+    dsn: str, tmp_path: Path, tree: WorkTree, seed: int, broken: bool
 ) -> None:
     source = random.Random(seed)
-    repository, _ = await product.repository()
-    tree.commit({"app/__init__.py": "", "requirements.txt": "requests\n"})
-    await product.verdicts(repository, await product.push(tree, repository))
-    files, values = planted(source)
-    if not broken:
-        files = {path: text for path, text in files.items() if path not in DECIDES} | {"boundaries.json": RULES}
-    said = [plant(source), plant(source)]
-    values += said
-    tree.commit(files, f"Use {said[0]}\n\npassword = '{said[1]}'")
-    runs = await product.verdicts(repository, await product.push(tree, repository, f"topic-{plant(source)}"))
-    assert all(run.annotations for code, run in runs.items() if code != "A9")
-    await product.push(tree, repository)
-    await product.idle()
-    outputs = {
-        **{f"check run {code}": json.dumps([run.output, run.annotations]) for code, run in runs.items()},
-        **await pages_of(product, repository, runs),
-        **await everything_stored(product),
-    }
+    async with AsyncExitStack() as stack:
+        log = stack.enter_context(logged())
+        box = await stack.enter_async_context(inbox(tmp_path))
+        notices = Notices(Reach.LOOPBACK, box.trust)
+        product = await stack.enter_async_context(running(dsn, tmp_path / "p", notices=notices))
+        repository = await told(product, WorkTree(tmp_path / "policies"), box.address)
+        tree.commit({"app/__init__.py": "", "requirements.txt": "requests\n"})
+        await product.verdicts(repository, await product.push(tree, repository))
+        files, values = planted(source)
+        if not broken:
+            files = {path: text for path, text in files.items() if path not in DECIDES} | {"boundaries.json": RULES}
+        said = [plant(source) for _ in range(4)]
+        values += said
+        tree.commit(files, f"Use {said[0]}\n\npassword = '{said[1]}'")
+        runs = await product.verdicts(repository, await product.push(tree, repository, f"topic-{said[2]}"))
+        assert all(run.annotations for code, run in runs.items() if code != "A9")
+        box.answers = [500]  # one notice does not arrive at first
+        await product.push(tree, repository)
+        await product.idle()
+        outputs = {
+            **{f"check run {code}": json.dumps([run.output, run.annotations]) for code, run in runs.items()},
+            **await pages_of(product, repository, runs, said[3]),
+            **await everything_stored(product),
+            "notices": "\n".join(body.decode() for _, body in box.came),
+        }
+    outputs["log"] = log.getvalue()
+    assert "notice.sent" in outputs["log"] and len(box.came) > 1
     leaks = {
         f"{place}: {remains(value, text)[0]}…": text[max(text.index(remains(value, text)[0]) - 80, 0) :][:160]
         for place, text in outputs.items()

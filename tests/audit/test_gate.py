@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from forgeguard_app.audit.described import describe
 from forgeguard_app.audit.excerpts import excerpt_of
+from forgeguard_app.audit.gate import MAX_SHOWN_CHARS, shown, shown_lines
 from forgeguard_app.audit.model import CheckCode, Result
 from forgeguard_app.audit.report import detail, summary_markdown
 from forgeguard_app.cli.formats import FORMATS
@@ -82,6 +83,14 @@ def test_a_pattern_that_matches_a_password_quotes_none_of_it() -> None:
         assert text.partition("=")[2].strip(" '\"") not in finding.message or "=" not in text
         assert "geheim" not in finding.message
         assert "no passwords in code" in finding.message
+
+
+def test_an_error_is_masked_before_it_is_cut() -> None:
+    value = "gh" + "p_" + "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
+    for before in range(MAX_SHOWN_CHARS - 45, MAX_SHOWN_CHARS):
+        assert not remains(value, shown("." * before + value))
+    assert shown_lines(f"a\n{value}\x1b") == "a\n[masked]\\x1b"
+    assert shown(f"a\n{value}\x1b") == "a\\n[masked]\\x1b"
 
 
 def test_names_of_people_s_own_stay_readable_in_messages() -> None:

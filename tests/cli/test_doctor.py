@@ -15,6 +15,7 @@ from forgeguard_app.simulator.state import stamp
 from tests.support.running import APP_ID, PRIVATE_KEY, Product, running
 
 ROOT = Path(__file__).parents[2]
+PASSWORD = "hunter2-is-mine"
 
 
 async def doctor(product: Product, **changes: str) -> tuple[int, str]:
@@ -46,7 +47,7 @@ async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) 
         product.github.world.skew_s = 100.0
         app.permissions.pop("merge_queues")
         app.events.remove("merge_group")
-        app.webhook_url, address = "http://127.0.0.1:9/nobody", app.webhook_url
+        app.webhook_url, address = f"http://hook:{PASSWORD}@127.0.0.1:9/\x1b[31m", app.webhook_url
         await product.repository()
         for delivery in product.github.world.deliveries:
             delivery.delivered_at = stamp(product.github.world.now() - 600)
@@ -57,6 +58,7 @@ async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) 
         f"→ set it to {address}", "ILL  deliveries: 1 of the last day's 1 never arrived", "→ run `forgeguard redeliver`", "5 to mend",
     ):  # fmt: skip
         assert words in said, (words, said)
+    assert PASSWORD not in said and "\x1b[31m" not in said.partition("GitHub sends to")[2]
 
 
 @pytest.mark.parametrize(

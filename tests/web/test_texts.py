@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from pydantic import BaseModel
 
+from forgeguard_app.web.api.models import AuditEntry, Repository
+from forgeguard_app.web.api.project_models import Build
 from forgeguard_app.web.markdown import as_html
 from forgeguard_app.web.texts import ago, ago_words, day, foreign, plain, prose, utc
 
@@ -63,3 +66,20 @@ def test_headings_of_a_document_stand_below_the_pages_own_and_skip_no_level() ->
     shown = as_html("# A\n\n### B\n\n## C\n\n###### D\n")
     assert [line[:4] for line in shown.splitlines()] == ["<h2>", "<h3>", "<h3>", "<h4>"]
     assert "\u202e" not in as_html("x \u202e y")
+
+
+def test_a_branch_is_shown_without_secrets_and_acting_characters_on_pages_and_in_the_api() -> None:
+    value = "gh" + "p_" + "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
+    branch = f"topic/{value}/\u202eab"
+    of_api: list[tuple[type[BaseModel], str]] = [
+        (AuditEntry, "branch"),
+        (Repository, "default_branch"),
+        (Build, "branch"),
+    ]
+    in_api = [
+        str(getattr(model.__pydantic_validator__.validate_assignment(model.model_construct(), field, branch), field))
+        for model, field in of_api
+    ]
+    for shown in (plain(branch), str(foreign(branch)), *in_api):
+        assert "topic/" in shown and "[masked]" in shown and "\\u202eab" in shown
+        assert value[4:12] not in shown

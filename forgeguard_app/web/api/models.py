@@ -8,12 +8,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from forgeguard_app.audit.gate import masked_path
+from forgeguard_app.audit.gate import shown, shown_lines
 from forgeguard_app.web.api.operations import Answer, Strict
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=300)]
-# What a stranger named, without the secrets that a name may hold.
-Shown = Annotated[str, AfterValidator(masked_path)]
+# What a stranger named or wrote: secrets are masked, and characters that act are escaped.
+Shown = Annotated[str, AfterValidator(shown)]
+ShownLines = Annotated[str, AfterValidator(shown_lines)]
 Result = Literal["PASS", "FAIL", "ERROR"]
 State = Literal[
     "passed", "partly", "warned", "leaked", "failed", "error", "nothing", "disabled", "running", "starting", "queued",
@@ -107,7 +108,7 @@ class Repository(Answer):
     id: UUID
     github_repo_id: int
     full_name: str
-    default_branch: str
+    default_branch: Shown
     private: bool
     level: Level
     state: State
@@ -128,7 +129,7 @@ class AuditEntry(Answer):
 
     id: UUID
     commit_sha: str
-    commit_message: Shown | None
+    commit_message: ShownLines | None
     commit_author: Shown | None
     branch: Shown | None
     trigger: str
@@ -179,9 +180,9 @@ class Audit(AuditEntry):
     repository: str
     repo_id: UUID
     base_sha: str | None
-    error_detail: str | None
+    error_detail: ShownLines | None
     published_at: datetime | None
-    publish_error: str | None
+    publish_error: Shown | None
     checks: list[Check]
 
 
@@ -189,7 +190,7 @@ class Finding(Answer):
     """One finding; nothing secret stands in it."""
 
     check_code: Literal["A4", "A9", "W1"]
-    path: str
+    path: Shown
     line: int
     end_line: int
     column: int
@@ -257,7 +258,7 @@ class Allowance(Answer):
     check_code: Literal["A4", "A9", "W1"]
     fingerprint: str
     rule: str
-    path: str
+    path: Shown
     reason: str
     github_login: str
     created_at: datetime

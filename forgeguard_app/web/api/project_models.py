@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from forgeguard_app.web.api.models import PlaceError, Text
+from forgeguard_app.web.api.models import PlaceError, Shown, ShownLines, Text
 from forgeguard_app.web.api.operations import Answer, Strict
 
 MAX_CONTENT_CHARS = 200_000
@@ -190,14 +190,14 @@ class BuildBrief(Answer):
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
-    error_detail: str | None
+    error_detail: ShownLines | None
     pull_url: str | None
 
 
 class Build(BuildBrief):
     """A build with its phases."""
 
-    branch: str | None
+    branch: Shown | None
     base_sha: str | None
     head_sha: str | None
     phases: list[Phase]
