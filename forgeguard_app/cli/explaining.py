@@ -9,6 +9,7 @@ from forgeguard_app.audit.boundaries.own_rules import own_rules
 from forgeguard_app.audit.explain import explain, similar
 from forgeguard_app.audit.plain_text import escaped_lines
 from forgeguard_app.audit.secrets.masking import masked
+from forgeguard_app.audit.secrets.own_rules import own_secret_rules
 from forgeguard_app.cli.targets import find_target
 from forgeguard_app.errors import UserError
 from forgeguard_app.git.checkout import open_checkout
@@ -16,7 +17,7 @@ from forgeguard_app.git.command import GitError
 from forgeguard_app.git.folder import commit_folder, list_work_tree
 from forgeguard_app.git.locate import Location
 from forgeguard_app.git.range import resolve
-from forgeguard_app.judging.own_boundaries import read_boundaries_of
+from forgeguard_app.judging.own_configuration import read_own_configuration
 from forgeguard_app.judging.source import LocalSource
 
 _CONFIGURATION = (".json", ".yml", ".yaml", ".toml", ".importlinter")
@@ -30,20 +31,21 @@ def explanation(rule: str, paths: Sequence[str]) -> str:
     """
     known = explain(rule)
     own = _own_rules(paths) if known is None or "/" in rule else {}
-    name = rule.removeprefix("A4/")
+    name, where = rule.removeprefix("A4/").removeprefix("W1/"), rule.partition("/")[0]
     parts = name.split("/")
-    reason = next((own[key] for key in (name, "/".join(parts[:2]), parts[0]) if key in own), None)
-    if reason is not None:
-        return masked(escaped_lines(f"{name}\n{reason}\n\n{explain('A4')}"))
+    for code, rules in own.items():
+        reason = next((rules[key] for key in (name, "/".join(parts[:2]), parts[0]) if key in rules), None)
+        if reason is not None and where not in own.keys() - {code}:
+            return masked(escaped_lines(f"{name}\n{reason}\n\n{explain(code)}"))
     if known is not None:
         return known
-    close = [*similar(rule), *(key for key in own if name and name in key)][:5]
+    close = [*similar(rule), *(key for rules in own.values() for key in rules if name and name in key)][:5]
     hint = f"; did you mean {', '.join(close)}?" if close else ""
     raise UserError(masked(f"there is no rule {rule!r} here{hint}"))
 
 
-def _own_rules(paths: Sequence[str]) -> dict[str, str]:
-    """The rules of the repository's files as they lie in the work tree; none where there is no repository."""
+def _own_rules(paths: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The rules of the repository's files by check, as they lie in the work tree; none where there is no repository."""
     location = find_target(paths, []).location
     if location is None:
         return {}
@@ -53,7 +55,7 @@ def _own_rules(paths: Sequence[str]) -> dict[str, str]:
         return {}
 
 
-async def _read(location: Location) -> dict[str, str]:
+async def _read(location: Location) -> dict[str, dict[str, str]]:
     async with open_checkout(location) as checkout:
         if location.work_tree is not None:
             names = [name for name in await list_work_tree(checkout) if name.endswith(_CONFIGURATION)]
@@ -62,4 +64,5 @@ async def _read(location: Location) -> dict[str, str]:
             head = found
         else:
             return {}
-        return own_rules(await read_boundaries_of(LocalSource(checkout.view), head))
+        own = await read_own_configuration(LocalSource(checkout.view), head)
+        return {"A4": own_rules(own.boundaries), "W1": own_secret_rules(own.exceptions)}

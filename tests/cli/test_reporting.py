@@ -297,6 +297,28 @@ def test_a_repository_s_own_rule_is_explained_with_its_reason(
     assert "did you mean routers/forbidden_imports/asyncpg?" in capsys.readouterr().err
 
 
+def test_a_rule_of_gitleaks_toml_is_explained_with_what_it_counts_for_here(
+    tree: WorkTree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.chdir(tree.folder)
+    token = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
+    tree.write({
+        ".gitleaks.toml": f"[[rules]]\nid = 'our-badge'\ndescription = 'Badges of our gate, as {token}'\nregex = 'badge-[0-9]+'\n"
+        "[[rules]]\nid = 'github-pat'\n[[rules.allowlists]]\npaths = ['docs/']\n",
+    })  # fmt: skip
+    for rule in ("our-badge", "W1/our-badge"):
+        assert main(["audit", "--explain", rule]) == 0
+        said = capsys.readouterr().out
+        assert "Badges of our gate, as [masked]" in said
+        assert ".gitleaks.toml, line 1" in said
+        assert "does not honour rules of a repository's own" in said
+    assert main(["audit", "--explain", "github-pat"]) == 0
+    said = capsys.readouterr().out
+    assert "ForgeGuard's rules for the same: github-personal-token." in said
+    assert "Its allowlists count for these rules." in said
+    assert main(["audit", "--explain", "A4/our-badge"]) == 2
+
+
 def test_characters_that_act_are_escaped_in_every_format(
     tree: WorkTree, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:

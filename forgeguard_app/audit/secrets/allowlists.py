@@ -73,6 +73,16 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedRule:
+    """A `[[rules]]` table of `.gitleaks.toml`; `own` where it describes a rule, and not exceptions of one alone."""
+
+    name: str
+    description: str
+    line: int
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _OfRule:
     """What of the repository's exceptions counts for one rule."""
 
@@ -94,13 +104,14 @@ class Exceptions:
     remarks: tuple[Problem, ...] = ()
     places: tuple[tuple[int, Ignored], ...] = ()
     pattern_places: tuple[tuple[int, str], ...] = ()
+    named_rules: tuple[NamedRule, ...] = ()
 
     def cover(self, path: str, number: int, line: str, value: str, commit: str | None, rule: str) -> bool:
         """Whether the value that the rule found there is excepted."""
         counts = self._of_rule(rule)
         if counts.disabled:
             return True
-        if any(entry.commit in ("", commit) and _means(rule, entry.rule) for entry in self._ignored_at(path, number)):
+        if any(entry.commit in ("", commit) and means(rule, entry.rule) for entry in self._ignored_at(path, number)):
             return True
         return any(allowlist.covers(path, line, value, commit) for allowlist in counts.allowlists)
 
@@ -111,8 +122,8 @@ class Exceptions:
     def _of_rule(self, rule: str) -> _OfRule:
         known = self._rules.get(rule)
         if known is None:
-            counting = [one for one in self.allowlists if not one.rules or any(_means(rule, n) for n in one.rules)]
-            disabled = any(_means(rule, name) for name in self.disabled)
+            counting = [one for one in self.allowlists if not one.rules or any(means(rule, n) for n in one.rules)]
+            disabled = any(means(rule, name) for name in self.disabled)
             known = self._rules[rule] = _OfRule(disabled, tuple(_joined(counting)))
         return known
 
@@ -178,7 +189,8 @@ def _by_place(ignored: frozenset[Ignored]) -> Mapping[tuple[str, int], list[Igno
 
 
 @lru_cache(maxsize=4_096)
-def _means(rule: str, name: str) -> bool:
+def means(rule: str, name: str) -> bool:
+    """Return whether a name in a file of gitleaks means our rule."""
     return is_named(rule, name, _first_words())
 
 

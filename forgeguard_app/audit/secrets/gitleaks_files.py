@@ -9,7 +9,7 @@ from typing import Any
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.patterns import PatternError, compile_pattern
-from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Allowlist, Exceptions, Ignored
+from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Allowlist, Exceptions, Ignored, NamedRule
 from forgeguard_app.audit.secrets.masking import quoted
 from forgeguard_app.audit.toml_document import TooMuch, load_toml
 
@@ -47,6 +47,7 @@ def read_exceptions(config: bytes | None, ignore: bytes | None) -> tuple[Excepti
         remarks=(*reader.remarks, *remarks),
         places=tuple(places),
         pattern_places=tuple(reader.pattern_places),
+        named_rules=tuple(reader.named_rules),
     )
     return exceptions, tuple(reader.problems)
 
@@ -60,6 +61,7 @@ class _Config:
         self.problems: list[Problem] = []
         self.remarks: list[Problem] = []
         self.pattern_places: list[tuple[int, str]] = []
+        self.named_rules: list[NamedRule] = []
         self._lines: list[str] = []
         self._found: dict[tuple[str, str], list[int]] = {}
 
@@ -110,6 +112,8 @@ class _Config:
         if own := sorted(rule.keys() & (_RULE - _ABOUT_RULE)):
             said = f"the repository's own rule {quoted(name)} is not honoured ({', '.join(own)}): it finds nothing here"
             self._remark(line, said)
+        described = rule.get("description")
+        self.named_rules.append(NamedRule(name, described if isinstance(described, str) else "", line, bool(own)))
         self._single(rule, "allowlist", line, (name,))
         self._several(rule, "allowlists", line, (name,))
 

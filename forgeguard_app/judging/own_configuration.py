@@ -1,8 +1,8 @@
-"""The boundaries that a repository's own files describe."""
+"""What a repository's own files configure."""
 
 from __future__ import annotations
 
-from forgeguard_app.audit.boundaries.parse import Boundaries
+from forgeguard_app.audit.configuration import Configuration
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.git.blobs import read_tree
 from forgeguard_app.git.command import EMPTY_TREE
@@ -12,8 +12,7 @@ from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.source import Source
 
 
-async def read_boundaries_of(source: Source, head: str) -> tuple[Boundaries, ...]:
-    """Return every boundaries.json that counts at the commit."""
+async def read_own_configuration(source: Source, head: str) -> Configuration:
+    """Return what the files at the commit configure."""
     gathering = Gathering(FactsCache(), source, Request(head, EMPTY_TREE))
-    configuration = await gathering.configuration_of(Tree(await read_tree(source.repository, head)))
-    return configuration.boundaries
+    return await gathering.configuration_of(Tree(await read_tree(source.repository, head)))
