@@ -56,6 +56,7 @@ class Configuration:
     policy_broken: bool = False
     remarks: Mapping[CheckCode, tuple[Problem, ...]] = field(default_factory=dict)
     named: Mapping[CheckCode, tuple[Named, ...]] = field(default_factory=dict)
+    incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
 
     def broken(self, code: CheckCode) -> bool:
         """Whether anything that the check needs is wrong."""
@@ -96,7 +97,12 @@ def _decoded(path: str, data: bytes) -> tuple[str, tuple[Problem, ...]]:
 
 
 def boundary_paths(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem, ...]]:
-    """The boundaries files that count, and a problem for each named one that does not exist."""
+    """The boundaries files that count, at most MAX_BOUNDARY_FILES, and a problem for each named one that does not exist."""
+    found, problems = _named_boundaries(policy, tree)
+    return found[:MAX_BOUNDARY_FILES], problems
+
+
+def _named_boundaries(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem, ...]]:
     settings = policy[CheckCode.A4]
     if settings.boundaries is None:
         return [path for path in DEFAULT_PATHS if path in tree.blobs][:1], ()
@@ -108,13 +114,15 @@ def boundary_paths(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem
         if not named:
             problems.append(Problem(*place, f"no file of the repository is {quoted(pattern)}"))
         found.extend(named)
-    return list(dict.fromkeys(found))[:MAX_BOUNDARY_FILES], tuple(problems)
+    return list(dict.fromkeys(found)), tuple(problems)
 
 
 def read_configuration(read: ReadText, tree: Tree, owner: Settings, *, owner_file: bool = False) -> Configuration:
     """Everything that the commit with this tree configures; `read` gives a path's bytes, None where it is too large."""
     policy, policy_problems = read_policy(read, tree, owner, owner_file=owner_file)
-    paths, missing = boundary_paths(policy, tree)
+    named, missing = _named_boundaries(policy, tree)
+    paths, more = named[:MAX_BOUNDARY_FILES], len(named) - MAX_BOUNDARY_FILES
+    incomplete = (f"{more:,} boundaries files after the first {MAX_BOUNDARY_FILES}.",) if more > 0 else ()
     problems: list[Problem] = list(missing)
     boundaries: list[Boundaries] = []
     for path in paths:
@@ -123,9 +131,9 @@ def read_configuration(read: ReadText, tree: Tree, owner: Settings, *, owner_fil
             problems.append(Problem(path, 1, 1, "the file is too large to be read"))
             continue
         text, wrong = _decoded(path, data)
-        file, more = (Boundaries(path), ()) if wrong else read_boundaries(text, path)
+        file, mistakes = (Boundaries(path), ()) if wrong else read_boundaries(text, path)
         boundaries.append(file)
-        problems.extend((*wrong, *more))
+        problems.extend((*wrong, *mistakes))
     exceptions, secret_problems = read_exceptions(_there(read, tree, CONFIG_PATH), _there(read, tree, IGNORE_PATH))
     return Configuration(
         policy,
@@ -139,6 +147,7 @@ def read_configuration(read: ReadText, tree: Tree, owner: Settings, *, owner_fil
         bool(policy_problems),
         remarks={CheckCode.W1: exceptions.remarks},
         named=_named(read, tree),
+        incomplete={CheckCode.A4: incomplete},
     )
 
 
@@ -190,6 +199,7 @@ class Judging:
     notes: Mapping[CheckCode, tuple[str, ...]]
     remarks: Mapping[CheckCode, tuple[Problem, ...]] = field(default_factory=dict)
     named: Mapping[CheckCode, tuple[Named, ...]] = field(default_factory=dict)
+    incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
 
 
 def choose(
@@ -203,7 +213,9 @@ def choose(
         return _by_target(head, base)
     notes = {code: _compared(code, base, head) if base is not None else () for code in CheckCode}
     policy = {code: head.policy[code] if not head.policy_broken else defaults[code] for code in CheckCode}
-    return Judging(policy, head.boundaries, head.exceptions, head.problems, notes, head.remarks, head.named)
+    return Judging(
+        policy, head.boundaries, head.exceptions, head.problems, notes, head.remarks, head.named, head.incomplete
+    )
 
 
 def _for_fork(head: Configuration, target: Configuration | None, defaults: Policy) -> Judging:
@@ -213,7 +225,8 @@ def _for_fork(head: Configuration, target: Configuration | None, defaults: Polic
         return Judging(defaults, (), Exceptions(inline=False), head.problems, dict.fromkeys(CheckCode, (said,)))
     policy, boundaries = (defaults if target.policy_broken else target.policy), _valid_boundaries(target)
     notes = {code: _judged_by_target(code, target) for code in CheckCode}
-    return Judging(policy, boundaries, replace(target.exceptions, inline=False), head.problems, notes)
+    exceptions = replace(target.exceptions, inline=False)
+    return Judging(policy, boundaries, exceptions, head.problems, notes, incomplete=target.incomplete)
 
 
 def _judged_by_target(code: CheckCode, target: Configuration) -> tuple[str, ...]:
@@ -241,9 +254,11 @@ def _by_target(head: Configuration, target: Configuration) -> Judging:
             if broken
             else ("Judged by the configuration of the target branch.",)
         )
-    boundaries = head.boundaries if target.broken(CheckCode.A4) else target.boundaries
+    chosen = head if target.broken(CheckCode.A4) else target
     exceptions = replace(target.exceptions, inline=True)
-    return Judging(policy, boundaries, exceptions, head.problems, notes, head.remarks, head.named)
+    return Judging(
+        policy, chosen.boundaries, exceptions, head.problems, notes, head.remarks, head.named, chosen.incomplete
+    )
 
 
 def _broken_files(code: CheckCode, target: Configuration) -> str:

@@ -115,7 +115,8 @@ def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _
         a4_boundaries.check(tree, facts, rules, policy.ignore, policy.level, memo).findings for tree, _ in change.others
     ]
     findings = _marked(CheckCode.A4, change, head.findings, base, others)
-    return _Verdict(findings, notes=head.notes, remarks=head.remarks, unread=head.unread)
+    incomplete = a4_boundaries.beyond(head.capped, change.scope)
+    return _Verdict(findings, notes=head.notes, incomplete=incomplete, remarks=head.remarks, unread=head.unread)
 
 
 def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _Verdict:
@@ -191,13 +192,13 @@ def _report(
     if verdict.nothing:
         result, title = _completed(Result.PASS, f"Nothing to check: {verdict.nothing}", incomplete)
         counts = count(Countable(one.rule, one.part, one.counted, one.verified) for one in notices)
-        kept = notices[:MAX_FINDINGS]
+        kept = _kept(notices)
+        notes = (*notes, *_of_kept(counts, kept))
         return CheckReport(code, result, title, notes, incomplete, kept, nothing=verdict.nothing, counts=counts)
     findings = (*findings, *notices)
     counts = count(Countable(one.rule, one.part, one.counted, one.verified) for one in findings)
     kept = _kept(findings)
-    if counts.total > len(kept):
-        notes = (*notes, f"{counts.total:,} findings in all; the worst {MAX_FINDINGS:,} are kept.")
+    notes = (*notes, *_of_kept(counts, kept))
     result, title = _completed(_result(findings), _title(code, counts, change, verdict.unread), incomplete)
     return CheckReport(code, result, title, notes, incomplete, kept, counts=counts)
 
@@ -240,6 +241,12 @@ def _kept(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         return findings
     worst = sorted(findings, key=lambda f: (not f.verified or f.allowed, not f.counted, SEVERITY[f.level], not f.new))
     return tuple(sorted(worst[:MAX_FINDINGS], key=lambda finding: finding.order))
+
+
+def _of_kept(counts: Counts, kept: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Return a sentence where not all findings are kept."""
+    more = counts.total > len(kept)
+    return (f"{counts.total:,} findings in all; the worst {MAX_FINDINGS:,} are kept.",) if more else ()
 
 
 def _without_allowed(findings: tuple[Finding, ...], allowed: Collection[str]) -> tuple[Finding, ...]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.configuration import Judging, Named
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode, Problem
-from forgeguard_app.audit.pattern_sets import GlobSet
+from forgeguard_app.audit.pattern_sets import GlobSet, PatternSet
+from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Exceptions
 from forgeguard_app.audit.secrets.masking import quoted
 
 
@@ -24,8 +25,7 @@ def unmatched(judging: Judging, head: Tree, facts: Facts, memo: Memo) -> Mapping
         if code is CheckCode.A9:
             remarks += _modules(named, head, facts)
         if code is CheckCode.W1:
-            exceptions = judging.exceptions
-            remarks += memo.context(("unmatched", exceptions, head.paths), lambda e=exceptions: e.unmatched(head.paths))  # type: ignore[misc]
+            remarks += _exceptions(judging.exceptions, head, facts, memo)
         found[code] = tuple(remarks)
     return found
 
@@ -43,18 +43,47 @@ def _globs(named: Iterable[Named], head: Tree, facts: Facts, memo: Memo) -> list
 
 
 def _without_match(globs: Iterable[str], head: Tree, facts: Facts) -> frozenset[str]:
-    """Return the globs without a path. Those with one leave the set now and then, so that few are found again."""
-    left = sorted(set(globs))
-    index, found = GlobSet(left), set[int]()
+    """Return the globs without a path."""
+    return _lost(globs, head, facts, lambda left: GlobSet(left).matching)
+
+
+def _lost(
+    patterns: Iterable[str], head: Tree, facts: Facts, compiled: Callable[[list[str]], Callable[[str], list[int]]]
+) -> frozenset[str]:
+    """Return the patterns without a path. Those with one leave the set now and then, so that few are found again."""
+    left = sorted(set(patterns))
+    matching, found = compiled(left), set[int]()
     for path in head.paths:
         facts.tick()
         if not left:
             break
-        found.update(index.matching(path))
+        found.update(matching(path))
         if len(found) > len(left) // 8:
-            left = [glob for number, glob in enumerate(left) if number not in found]
-            index, found = GlobSet(left), set()
-    return frozenset(glob for number, glob in enumerate(left) if number not in found)
+            left = [pattern for number, pattern in enumerate(left) if number not in found]
+            matching, found = compiled(left), set()
+    return frozenset(pattern for number, pattern in enumerate(left) if number not in found)
+
+
+def _exceptions(exceptions: Exceptions, head: Tree, facts: Facts, memo: Memo) -> list[Problem]:
+    """Return a remark for each ignored secret and each path pattern of an allowlist that is for no file."""
+    remarks = [
+        Problem(IGNORE_PATH, number, 1, "this entry ignores nothing: its file is not in the repository")
+        for number, entry in exceptions.places
+        if not entry.commit and entry.path not in head.blobs
+    ]
+    key = ("unmatched", exceptions.pattern_places, head.paths)
+    patterns = [pattern for _, pattern in exceptions.pattern_places]
+    empty = memo.context(key, lambda: _lost(patterns, head, facts, _expressions))
+    return remarks + [
+        Problem(CONFIG_PATH, number, 1, "this path pattern matches no file of the repository")
+        for number, pattern in exceptions.pattern_places
+        if pattern in empty
+    ]
+
+
+def _expressions(patterns: list[str]) -> Callable[[str], list[int]]:
+    index = PatternSet(patterns)
+    return lambda path: index.matching(path.encode("utf-8", "replace"))
 
 
 def _layers(file: Boundaries, head: Tree, facts: Facts, memo: Memo) -> list[Problem]:

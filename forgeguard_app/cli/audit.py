@@ -21,7 +21,7 @@ from forgeguard_app.cli.targets import Target, find_target
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.evaluation_limits import load_evaluation_timeout_s
 from forgeguard_app.git.checkout import Checkout, open_checkout, open_view
-from forgeguard_app.git.command import EMPTY_TREE, GitError
+from forgeguard_app.git.command import EMPTY_TREE, HOW_TO_COMPLETE, GitError, GitLacksObjects
 from forgeguard_app.git.folder import commit_folder, list_files
 from forgeguard_app.git.range import has_path
 from forgeguard_app.judging.deadline import EvaluationTimeout
@@ -104,7 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         outcome = asyncio.run(_audit(arguments))
     except GitError as error:
-        raise UserError(f"git could not read the repository: {error.stderr}") from error
+        more = f"; {HOW_TO_COMPLETE}" if isinstance(error, GitLacksObjects) else ""
+        raise UserError(f"git could not read the repository: {error.stderr}{more}") from error
     except (Temporary, EvaluationTimeout) as error:
         raise UserError(str(error)) from error
     finally:

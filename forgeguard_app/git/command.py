@@ -53,6 +53,8 @@ _PASSED = (
 )
 _NO_SPACE = ("No space left on device", "Disk quota exceeded", "File too large", "signal 25")
 _SIGXFSZ = 25
+_LACKING = ("promisor remote", "lazy fetching disabled", "fatal: unable to read ")
+HOW_TO_COMPLETE = "`git fetch --refetch --no-filter` brings what a partial clone lacks"
 
 
 class GitError(Exception):
@@ -188,5 +190,5 @@ def authorization(url: str, token: str) -> dict[str, str]:
 
 def _failure(arguments: Sequence[str], status: int, stderr: bytes) -> GitError:
     said = stderr.decode("utf-8", "replace").strip()
-    kind = GitLacksObjects if "promisor remote" in said or "lazy fetching disabled" in said else GitError
+    kind = GitLacksObjects if any(words in said for words in _LACKING) else GitError
     return kind(arguments, status, said)

@@ -66,13 +66,18 @@ async def commit_folder(view: Repository, folder: Path, names: Iterable[str]) ->
 
 
 def list_files(folder: Path) -> Iterator[str]:
-    """Return every file below the folder, by path; links are not followed."""
-    for parent, folders, files in os.walk(folder):
+    """Yield every file below the folder, by path, and with a '/' at its end each folder that cannot be listed.
+
+    Links are not followed.
+    """
+    lost: list[str] = []
+    for parent, folders, files in os.walk(folder, onerror=lambda error: lost.append(error.filename)):
         folders[:] = sorted(name for name in folders if not _is_gits(name))
         inside = os.path.relpath(parent, folder)
         for name in sorted(files):
             if not _is_gits(name):
                 yield name if inside == "." else os.path.join(inside, name)
+    yield from (f"{os.path.relpath(path, folder)}/" for path in lost)
 
 
 async def list_work_tree(checkout: Checkout) -> list[str]:
@@ -86,6 +91,9 @@ def _header(*, first: bool = False) -> bytes:
 
 
 def _read(folder: Path, name: str, left_out: LeftOut) -> bytes | None:
+    if name.endswith("/"):
+        left_out.unreadable.append(name)
+        return None
     path = folder / name
     try:
         found = path.lstat()

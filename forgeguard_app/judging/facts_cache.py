@@ -77,4 +77,4 @@ def _interned(facts: PythonFacts) -> PythonFacts:
     imports = tuple(
         Import(sys.intern(item.module), tuple(map(sys.intern, item.names)), *item[2:]) for item in facts.imports
     )
-    return PythonFacts(imports, facts.has_code)
+    return facts._replace(imports=imports)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from forgeguard_app.audit.boundaries.match import LayerMap
-from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
 from forgeguard_app.audit.configuration import (
     Configuration,
@@ -24,7 +22,6 @@ from forgeguard_app.audit.configuration import (
 from forgeguard_app.audit.engine import Change
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.model import CheckCode, Gate
-from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.requirements.declared import included_paths
 from forgeguard_app.audit.requirements.python import read_manifest
 from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_blobs, read_tree, stream_blobs
@@ -32,12 +29,12 @@ from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjec
 from forgeguard_app.git.range import PathChange, list_changes
 from forgeguard_app.judging.deadline import Deadline
 from forgeguard_app.judging.facts_cache import FactsCache
+from forgeguard_app.judging.left_out import MAX_INCLUDE_ROUNDS, LeftOut, layer_map, named
 from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.secret_search import MAX_TEXT_BYTES, Search, SecretSearch, named
+from forgeguard_app.judging.secret_search import MAX_TEXT_BYTES, Search, SecretSearch
 from forgeguard_app.judging.source import Source
 from forgeguard_app.threads import in_thread
 
-MAX_INCLUDE_ROUNDS = 20
 _OVERLAY = "overlay:"
 
 
@@ -51,9 +48,7 @@ class Gathering:
     deadline: Deadline = field(default_factory=Deadline)
     max_text_bytes: int = MAX_TEXT_BYTES
     texts: dict[str, bytes] = field(default_factory=dict)
-    too_large: set[str] = field(default_factory=set)
-    too_deep: list[str] = field(default_factory=list)  # files that manifests include over too many others
-    lost: set[str] = field(default_factory=set)  # blobs that were read, but whose facts found no room
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     async def gather(self) -> tuple[Change, Facts, Judging]:
         """Everything, brought and read."""
@@ -138,22 +133,31 @@ class Gathering:
         await self._read_texts(tree, configuration_paths(tree))
         owner, is_owners = self.request.owner, self.request.owner_file
         policy, _ = read_policy(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
-        named, _ = boundary_paths(policy, tree)
-        await self._read_texts(tree, named)
+        boundaries, _ = boundary_paths(policy, tree)
+        await self._read_texts(tree, boundaries)
+        self._refuse_missing(tree, (*configuration_paths(tree), *boundaries))
         return await in_thread(
             read_configuration, lambda path: self._text(tree, path), tree, owner, owner_file=is_owners
         )
+
+    def _refuse_missing(self, tree: Tree, paths: Iterable[str]) -> None:
+        """Without its configuration nothing can be evaluated."""
+        missing = {path for path in paths if tree.blobs[path] in self.left_out.missing}
+        if missing:
+            raise GitLacksObjects(("cat-file",), 0, f"{named(missing)}: not in this clone")
 
     def _text(self, tree: Tree, path: str) -> bytes | None:
         return self.texts.get(tree.blobs[path])
 
     async def _read_texts(self, tree: Tree, paths: Iterable[str]) -> None:
-        wanted = {tree.blobs[path] for path in paths if path in tree.blobs} - self.texts.keys() - self.too_large
+        wanted = {tree.blobs[path] for path in paths if path in tree.blobs} - self.texts.keys()
+        wanted -= self.left_out.too_large | self.left_out.missing
         if wanted:
             await self._bring(wanted)
             blobs = await read_blobs(self.source.repository, wanted)
             self.texts.update(blobs.data)
-            self.too_large |= blobs.too_large
+            self.left_out.too_large |= blobs.too_large
+            self.left_out.missing |= blobs.missing
 
     async def _bring(self, blobs: set[str]) -> None:
         with self.deadline.paused():
@@ -195,12 +199,13 @@ class Gathering:
                     self.deadline.check()
 
         sizes = await measure_blobs(repository, wanted)
-        self.too_large |= {blob for blob, size in sizes.items() if size > BIG_FILE_BYTES}
+        self.left_out.too_large |= {blob for blob, size in sizes.items() if size > BIG_FILE_BYTES}
+        self.left_out.missing |= wanted.keys() - sizes.keys()
         fitting = [blob for blob, size in sizes.items() if size <= BIG_FILE_BYTES]
         async with self.deadline.of_git():
             await stream_blobs(repository, fitting, take, self.deadline.left_s + 1)
         lacks = self.cache.lacks
-        self.lost = {blob for blob in fitting if lacks(blob, wanted[blob][1], python=wanted[blob][0])}
+        self.left_out.lost = {blob for blob in fitting if lacks(blob, wanted[blob][1], python=wanted[blob][0])}
 
     def _search(self, judging: Judging) -> SecretSearch:
         request, policy = self.request, judging.policy[CheckCode.W1]
@@ -235,7 +240,7 @@ class Gathering:
             paths = paths | pending
             if not pending:
                 return
-        self.too_deep = sorted(pending & trees[0].blobs.keys())
+        self.left_out.too_deep = sorted(pending & trees[0].blobs.keys())
 
     def _included(self, files: set[tuple[str, str]]) -> set[str]:
         found: set[str] = set()
@@ -271,26 +276,13 @@ class Gathering:
 
     def _incomplete(self, head: Tree, judging: Judging, secrets: Iterable[str]) -> Mapping[CheckCode, tuple[str, ...]]:
         """Return what a bound kept each check from reading, of the files that it would have read."""
-        large = [path for path, blob in head.blobs.items() if blob in self.too_large and path in self.request.scope]
-        maps = [_layer_map(self.cache, file, judging) for file in judging.boundaries] if large else []
-        python, ignored = set(head.python_paths), any_glob(judging.policy[CheckCode.A9].ignore)
-        manifests = set(manifest_paths(head, judging.policy[CheckCode.A9])) if large else set()
-        read = {
-            CheckCode.A4: [path for path in large if any(layers.layers_of(path) for layers in maps)],
-            CheckCode.A9: [path for path in large if (path in python and not ignored(path)) or path in manifests],
-        }
-        incomplete: dict[CheckCode, tuple[str, ...]] = {
-            code: (f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}.",) for code, paths in read.items() if paths
-        }
-        lost = [path for path, blob in head.blobs.items() if blob in self.lost and path in self.request.scope]
-        for code in (CheckCode.A4, CheckCode.A9) if lost else ():
-            said = f"more files and forbidden patterns than are kept at once: {named(lost)}."
-            incomplete[code] = (*incomplete.get(code, ()), said)
-        if self.too_deep:
-            deep = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(self.too_deep)}."
-            incomplete[CheckCode.A9] = (*incomplete.get(CheckCode.A9, ()), deep)
-        incomplete[CheckCode.W1] = tuple(dict.fromkeys(secrets))
-        return {code: (*self.request.incomplete, *incomplete.get(code, ())) for code in CheckCode}
+        said: dict[CheckCode, list[str]] = {code: list(self.request.incomplete) for code in CheckCode}
+        for code in CheckCode:
+            said[code].extend(judging.incomplete.get(code, ()))
+        for code, sentence in self.left_out.sentences(head, judging, self.cache, self.request.scope):
+            said[code].append(sentence)
+        said[CheckCode.W1].extend(secrets)
+        return {code: tuple(dict.fromkeys(sentences)) for code, sentences in said.items()}
 
 
 def _before(head: Mapping[str, str], changes: Iterable[PathChange], everything: bool) -> dict[str, str]:
@@ -317,21 +309,17 @@ def _wanted(
     """Return the blobs to read: whether for their imports, and for which patterns."""
     wanted: dict[str, tuple[bool, frozenset[str]]] = {}
     maps = [
-        _layer_map(cache, file, judging) for file in judging.boundaries if any(layer.forbidden for layer in file.layers)
+        layer_map(cache, file, judging) for file in judging.boundaries if any(layer.forbidden for layer in file.layers)
     ]
     for tree in trees:
         python = set(tree.python_paths)
         for path, blob in tree.blobs.items():
             tick()
             patterns: frozenset[str] = frozenset()
-            for layer_map in maps:
-                patterns |= layer_map.patterns_of(path)
+            for layers in maps:
+                patterns |= layers.patterns_of(path)
             is_python = path in python
             if (is_python or patterns) and cache.lacks(blob, patterns, python=is_python):
                 before = wanted.get(blob, (False, frozenset()))
                 wanted[blob] = (before[0] or is_python, before[1] | patterns)
     return wanted
-
-
-def _layer_map(cache: FactsCache, boundaries: Boundaries, judging: Judging) -> LayerMap:
-    return cache.memo.layers(boundaries, judging.policy[CheckCode.A4].ignore)

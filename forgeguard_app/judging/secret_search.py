@@ -14,14 +14,14 @@ from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.encodings import HEAD_BYTES, TextReader, encoding_of
 from forgeguard_app.audit.secrets.scanner import AddedBlock, Secret, SecretScan
 from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_beginning, stream_blobs
-from forgeguard_app.git.command import GitLacksObjects, Repository
+from forgeguard_app.git.command import HOW_TO_COMPLETE, GitLacksObjects, Repository
 from forgeguard_app.git.patches import PatchReader, Unshown
 from forgeguard_app.git.range import read_added
 from forgeguard_app.judging.deadline import Deadline
+from forgeguard_app.judging.left_out import named
 from forgeguard_app.judging.source import Source
 
 MAX_TEXT_BYTES = 100 << 20
-MOST_NAMED = 5
 K = TypeVar("K", bound=Hashable)
 
 
@@ -151,8 +151,10 @@ class SecretSearch:
         return SecretScan(self.exceptions, self.deadline.check)
 
     async def _readable(self, paths: Mapping[str, list[str]], search: Search) -> list[str]:
-        """Return the blobs that are not too large; of the larger ones those that are text are said."""
+        """Return the blobs that are there and not too large; missing ones and larger ones that are text are said."""
         sizes = await measure_blobs(self._repository, paths)
+        if missing := [path for blob in paths.keys() - sizes.keys() for path in paths[blob]]:
+            search.incomplete.append(f"not in this clone: {named(missing)}; {HOW_TO_COMPLETE}.")
         large: list[str] = []
         for blob in (blob for blob, size in sizes.items() if size > self.max_text_bytes):
             self.deadline.check()
@@ -199,9 +201,3 @@ def _result(scan: SecretScan, search: Search) -> Search:
             f"{len(scan.found):,} possible secrets are kept; {scan.left_out:,} more were found and not kept."
         )
     return search
-
-
-def named(paths: Iterable[str]) -> str:
-    """Return the first of the paths, in order, for a sentence."""
-    some = sorted(paths)
-    return ", ".join(f"`{path}`" for path in some[:MOST_NAMED]) + (" and others" if len(some) > MOST_NAMED else "")

@@ -245,6 +245,11 @@ def test_a_folder_without_git_is_read_whole_and_what_is_left_out_is_said(
     (folder / "x.env").write_text("X=1\n")
     with (folder / "huge.bin").open("wb") as file:
         file.truncate((100 << 20) + 1)
+    os.chdir(folder)
+    for _ in range(20):  # deeper than a path can say
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+    os.chdir(folder)
     assert main(["audit", str(folder)]) == 2
     assert "`forgeguard audit --all` audits a folder without git" in capsys.readouterr().err
     status, lines = audited(capsys, "--all", str(folder), "--check", "W1")
@@ -253,6 +258,7 @@ def test_a_folder_without_git_is_read_whole_and_what_is_left_out_is_said(
         line for line in lines if TOKEN[:4] in line and ":1:6: warning" in line and line.startswith("  sub \\xff\\n")
     ]
     assert any("Larger than 100 MB: `huge.bin`" in line for line in lines)
+    assert any("Cannot be read: `dddd" in line for line in lines)
     assert main(["audit", "--all", str(folder / "x.env"), "--format", "json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["head"], report["base"], report["files_checked"]) == (None, None, 1)

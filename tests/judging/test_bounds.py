@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from forgeguard_app.audit.model import CheckCode
-from forgeguard_app.git.command import EMPTY_TREE, Repository
+import json
+from pathlib import Path
+
+import pytest
+
+from forgeguard_app.audit.model import CheckCode, Report, Result
+from forgeguard_app.git.command import EMPTY_TREE, GitLacksObjects, Repository
 from forgeguard_app.judging.facts_cache import FactsCache
 from forgeguard_app.judging.judge import Judge
 from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.source import LocalSource
-from tests.support.judged import check_of
+from tests.support.judged import check_of, judge_all
 from tests.support.repositories import WorkTree
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
@@ -31,3 +36,57 @@ async def test_files_whose_facts_find_no_room_are_said_to_be_unread(tree: WorkTr
     assert len(check.findings) == 2
     (said,) = check.incomplete
     assert said.startswith("more files and forbidden patterns than are kept at once: `m")
+
+
+async def test_imports_that_a_bound_keeps_from_being_read_are_said(tree: WorkTree) -> None:
+    deep = "d/" * 101 + "m.py"
+    rules = {"layers": [{"name": "all", "glob": "**", "may_import": []}]}
+    files = {
+        "requirements.txt": "",
+        "boundaries.json": json.dumps(rules),
+        "many.py": "import os\n" * 20_002,
+        "long.py": f"from {' ' * 5_000}x import y\n",
+        deep: "import os\n",
+        "usual.py": f"t = '{'x' * 5_000}'; import os\nfrom os \\\n import path\n",
+    }
+    report = await judge_all(tree, files)
+    said = (
+        "imports beyond the number or length that is read in one file: `long.py`, `many.py`.",
+        f"modules in more than 100 folders one in another: `{deep}`.",
+    )
+    assert [check.incomplete for check in report.checks] == [said, said, ()]
+
+
+async def test_boundaries_files_over_the_bound_are_said(tree: WorkTree) -> None:
+    files = {f"p{number}/boundaries.json": '{"layers": [{"name": "a", "glob": "**"}]}' for number in range(102)}
+    check = check_of(
+        await judge_all(tree, {**files, ".forgeguard.yml": "checks: {A4: {boundaries: '*/boundaries.json'}}\n"}),
+        CheckCode.A4,
+    )
+    assert (check.result, check.incomplete) == (Result.WARN, ("2 boundaries files after the first 100.",))
+
+
+async def test_what_a_partial_clone_lacks_is_said_and_its_rules_are_needed(tree: WorkTree, tmp_path: Path) -> None:
+    tree.git("config", "uploadpack.allowFilter", "true")
+    head = tree.commit({"requirements.txt": "", "a.py": "import yaml\n", "s.txt": TOKEN})
+
+    async def judged(base: str = EMPTY_TREE) -> Report:
+        clone = tmp_path / head
+        tree.git("clone", "--quiet", "--no-checkout", "--filter=blob:none", tree.folder.as_uri(), str(clone))
+        view = WorkTree(tmp_path / f"view-{head}")  # borrows the objects, as the command line does
+        (view.folder / ".git/objects/info/alternates").write_text(f"{clone}/.git/objects\n")
+        source = LocalSource(Repository(view.folder / ".git"))
+        return await Judge().judge(source, Request(head, base, everything=base == EMPTY_TREE))
+
+    report = await judged()
+    how = "; `git fetch --refetch --no-filter` brings what a partial clone lacks."
+    assert check_of(report, CheckCode.A9).incomplete == (f"not in this clone: `a.py`, `requirements.txt`{how}",)
+    assert check_of(report, CheckCode.W1).incomplete == (
+        f"not in this clone: `a.py`, `requirements.txt`, `s.txt`{how}",
+    )
+    base, head = head, tree.commit({"a.py": "import yaml, os\n"})
+    with pytest.raises(GitLacksObjects, match="unable to read"):
+        await judged(base)
+    head = tree.commit({"boundaries.json": '{"layers": []}'})
+    with pytest.raises(GitLacksObjects, match=r"boundaries\.json`: not in this clone"):
+        await judged()

@@ -38,14 +38,14 @@ class Edge(NamedTuple):
 
 
 class FileVerdict(NamedTuple):
-    """All of one file: findings, edges between layers and their number by arrow, how many matches were cut off, and
-    which of the known violations stand in it, by their number in the list.
+    """All of one file: findings, edges between layers and their number by arrow, the patterns of which matches were
+    cut off, and which of the known violations stand in it, by their number in the list.
     """
 
     findings: tuple[Finding, ...] = ()
     edges: tuple[Edge, ...] = ()
     arrows: tuple[tuple[tuple[str, str], int], ...] = ()
-    capped: int = 0
+    capped: tuple[str, ...] = ()
     known: frozenset[int] = frozenset()
 
 
@@ -73,7 +73,7 @@ class LayerMap:
         """The layers whose globs match the path, in their order; none for an ignored path."""
         layers = self._known.get(path)
         if layers is None:
-            layers = () if "\n" in path or self._ignored(path) else self._layers(self._numbers(path))
+            layers = () if self._ignored(path) else self._layers(self._numbers(path))
             if len(self._known) >= MAX_PATHS:
                 self._known.clear()
             self._known[path] = layers
@@ -121,11 +121,12 @@ class Judge:
         """The verdict on one file: `facts` where it is Python, `matches` by pattern for its layers' patterns."""
         layers = self.map.layers_of(path)
         findings: list[Finding] = []
-        capped = 0
+        capped: dict[str, None] = {}
         for layer in layers:
             for rule in layer.forbidden:
                 result = matches.get(rule.pattern, Matches(()))
-                capped += result.capped
+                if result.capped:
+                    capped[rule.pattern] = None
                 findings.extend(self._pattern_finding(layer, rule.pattern, rule.reason, path, m) for m in result.found)
         edges: list[Edge] = []
         if facts is not None and layers and self._needs_imports:
@@ -139,7 +140,7 @@ class Judge:
             if not numbers:
                 kept.append(finding)
         arrows = Counter((edge.source, edge.target) for edge in edges)
-        return FileVerdict(tuple(kept), tuple(edges), tuple(arrows.items()), capped, frozenset(known))
+        return FileVerdict(tuple(kept), tuple(edges), tuple(arrows.items()), tuple(capped), frozenset(known))
 
     def _known_numbers(self, finding: Finding) -> list[int]:
         if not self._known_violations:

@@ -25,6 +25,8 @@ from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.languages.unread import languages_of, listed
 from forgeguard_app.audit.memo import Answers, Memo
 from forgeguard_app.audit.model import Finding, Level, Problem
+from forgeguard_app.audit.scope import Scope
+from forgeguard_app.audit.secrets.masking import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Outcome:
     remarks: tuple[Problem, ...] = ()
     unread: str = ""  # files under import rules whose imports are not read, in words
     known: frozenset[int] = frozenset()
-    capped: int = 0
+    capped: tuple[tuple[str, str], ...] = ()  # the files and patterns of which matches were left out
 
 
 class _Context:
@@ -60,6 +62,7 @@ class _Context:
         self.unread = languages_of(covered) if ruled else Counter()
 
 
+MAX_NAMED = 5
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
 
@@ -70,7 +73,7 @@ def check(
     findings: list[Finding] = []
     remarks: list[Problem] = []
     unread: Counter[str] = Counter()
-    capped = 0
+    capped: list[tuple[str, str]] = []
     modules = memo.modules(tree)
     for boundaries in rules:
         key = ("A4", boundaries, ignore, level, tree.paths)
@@ -82,11 +85,19 @@ def check(
         findings.extend(outcome.findings)
         remarks.extend(_unused(boundaries, outcome.known))
         unread |= context.unread
-        capped += outcome.capped
+        capped.extend(outcome.capped)
     said = listed(unread) if unread else ""
-    notes = [f"The imports of {said} that import rules cover were not read."] if said else []
-    incomplete = f"{capped} pattern(s) matched more than {MAX_MATCHES:,} times in a file; the rest was not counted."
-    return Outcome(tuple(findings), (*notes, *([incomplete] if capped else [])), tuple(remarks), said)
+    notes = (f"The imports of {said} that import rules cover were not read.",) if said else ()
+    return Outcome(tuple(findings), notes, tuple(remarks), said, capped=tuple(capped))
+
+
+def beyond(capped: Iterable[tuple[str, str]], scope: Scope) -> tuple[str, ...]:
+    """Return a sentence on the matches in the scope that were left out, none where there are none."""
+    told = [f"{quoted(pattern)} in `{path}`" for path, pattern in capped if path in scope]
+    if not told:
+        return ()
+    more = f" and {len(told) - MAX_NAMED:,} more" if len(told) > MAX_NAMED else ""
+    return (f"matches after the first {MAX_MATCHES:,} of a pattern in a file: {', '.join(told[:MAX_NAMED])}{more}.",)
 
 
 def _unused(boundaries: Boundaries, used: frozenset[int]) -> Iterable[Problem]:
@@ -124,7 +135,10 @@ def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
         edges = (edge for verdict in verdicts for edge in verdict.edges)
         findings.extend(_cycles(edges, links, judge.level))
     known = frozenset(number for verdict in verdicts for number in verdict.known)
-    return Outcome(tuple(findings), known=known, capped=sum(verdict.capped for verdict in verdicts))
+    capped = tuple(
+        (path, pattern) for path, verdict in zip(context.layered, verdicts, strict=True) for pattern in verdict.capped
+    )
+    return Outcome(tuple(findings), known=known, capped=capped)
 
 
 def _file(judge: Judge, path: str, blob: str, facts: Facts) -> FileVerdict:

@@ -41,10 +41,14 @@ class Import(NamedTuple):
 
 
 class PythonFacts(NamedTuple):
-    """What the checks need to know of a Python file; `has_code` is false for docstring and comments alone."""
+    """What the checks need to know of a Python file; `has_code` is false for docstring and comments alone.
+
+    `cut` tells that a bound kept some of its imports from being read.
+    """
 
     imports: tuple[Import, ...]
     has_code: bool
+    cut: bool = False
 
 
 # A triple-quoted literal that never closes runs to the end, a single-quoted one to the end of its line.
@@ -70,6 +74,7 @@ _FROM = re.compile(rf"(?<![\w.])from((?:[ \t\f.]|\\\n)*+)({_DOTTED})?+{_GAP}\Z")
 _MODULES = re.compile(rf"{_GAP}({_DOTTED})(?:{_GAP}as{_GAP}{_NAME})?(?:{_GAP}(,))?")
 _NAMES_IN_PARENTHESES = re.compile(r"\(([^()]*)(?:\)|\Z)")
 _NAMES_ON_LINE = re.compile(r"(?:[^\n;\\]|\\\n)*+")
+_CLAUSE = re.compile(r"(?:[\w. \t\f]|\\\n)*+")  # all that can stand between `from` and `import`
 _NEXT_IMPORT = re.compile(r"(?<!\w)import(?!\w)")
 _IMPORTED_NAME = re.compile(rf"({_NAME}|\*)(?:\s+as\s+{_NAME})?")
 _HEADER = re.compile(r"[ \t\f]*(?:async[ \t]+)?([a-z]+)\b")
@@ -95,11 +100,14 @@ def python_facts(data: bytes) -> PythonFacts:
     source = _Source(_blanked(text))
     found: list[Import] = []
     at = source.text.find("import")
-    while at != -1 and len(found) <= _MAX_IMPORTS:
+    while at != -1:
+        if len(found) > _MAX_IMPORTS:
+            source.cut = True
+            break
         if _WORD.match(source.text, max(at - 1, 0)):
             found.extend(source.statement(at, at + len("import")))
         at = source.text.find("import", at + len("import"))
-    return PythonFacts(tuple(found), _has_code(source.text))
+    return PythonFacts(tuple(found), _has_code(source.text), source.cut)
 
 
 def _blanked(text: str) -> str:
@@ -121,10 +129,11 @@ def _has_code(blanked: str) -> bool:
 
 
 class _Source:
-    """A blanked text with its lines, asked about one statement after the other."""
+    """A blanked text with its lines, asked about one statement after the other; `cut` where one passed a bound."""
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.cut = False
         self.lines = text.split("\n")
         self.starts = list(accumulate((len(line) + 1 for line in self.lines), initial=0))[:-1]
         self._blocks: _Blocks | None = None
@@ -154,10 +163,18 @@ class _Source:
         for _ in range(_MAX_WORDS):
             at = self.text.rfind("from", floor, at)
             if at == -1:
+                self._note_long_clause(floor, start)
                 return None
             if (clause := _FROM.match(self.text, at, start)) is not None:
                 return clause
+        self.cut = True
         return None
+
+    def _note_long_clause(self, floor: int, start: int) -> None:
+        """Note that a clause may have begun before the place from which it was looked for."""
+        within = floor > 0 and (self.text[floor - 1] != "\n" or self.text.endswith("\\\n", 0, floor))
+        if within and self.text.rfind("import", floor, start) == -1 and _CLAUSE.fullmatch(self.text, floor, start):
+            self.cut = True
 
     def _logical_start(self, offset: int) -> int:
         """Where the line begins that holds the offset, lines continued by a backslash joined."""
@@ -191,6 +208,7 @@ class _Source:
             return (), end
         body = match.group().replace("\\\n", " ")
         names = tuple(name.group(1) for name in _IMPORTED_NAME.finditer(body) if name.group(1) != "as")
+        self.cut = self.cut or len(match.group()) == _MAX_NAMES_CHARS
         return names, max(at + len(match.group().rstrip()) - 1, end)
 
     def _place(self, start: int, last: int) -> tuple[int, int, int, Guard]:

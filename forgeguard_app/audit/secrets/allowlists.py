@@ -9,7 +9,6 @@ from functools import cached_property, lru_cache
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.pattern_sets import PatternSet
-from forgeguard_app.audit.patterns import compile_pattern
 from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
 from forgeguard_app.audit.secrets.rule_names import is_named
 
@@ -23,7 +22,6 @@ INLINE = (
     b"kingfisher:ignore",
     b"ggignore",
 )
-MAX_TESTS = 1_000_000  # of a pattern on a path, to say which patterns match nothing
 _BEFORE_VALUE = 80  # characters before a value that a rule of gitleaks may take into its match
 
 
@@ -135,22 +133,6 @@ class Exceptions:
     def _ignored_at(self, path: str, number: int) -> Iterable[Ignored]:
         return self.ignored if not self.ignored else _by_place(self.ignored).get((path, number), ())
 
-    def unmatched(self, paths: Iterable[str]) -> tuple[Problem, ...]:
-        """Return a remark for each entry and path pattern that is for no file of the tree."""
-        known = set(paths)
-        found = [
-            Problem(IGNORE_PATH, number, 1, "this entry ignores nothing: its file is not in the repository")
-            for number, entry in self.places
-            if not entry.commit and entry.path not in known
-        ]
-        if len(self.pattern_places) * len(known) <= MAX_TESTS:
-            found += [
-                Problem(CONFIG_PATH, number, 1, "this path pattern matches no file of the repository")
-                for number, pattern in self.pattern_places
-                if not any(_found(pattern, path) for path in known)
-            ]
-        return tuple(found)
-
 
 def _joined(allowlists: list[Allowlist]) -> Iterator[Allowlist]:
     """Yield allowlists that except the same: those of which any entry counts become few, so that each is asked once."""
@@ -197,7 +179,3 @@ def means(rule: str, name: str) -> bool:
 @lru_cache(maxsize=1)
 def _first_words() -> frozenset[str]:
     return frozenset(rule.id.partition("-")[0] for rule in PROVIDER_RULES)
-
-
-def _found(pattern: str, text: str) -> bool:
-    return compile_pattern(pattern).search(text.encode("utf-8", "replace")) is not None

@@ -310,7 +310,14 @@ async def test_matches_are_capped_and_said(tree: WorkTree) -> None:
     ]
     check = await a4(tree, {"boundaries.json": boundaries(layers=layers), "a.py": "a\n" * 1_500})
     assert len(check.findings) == 1_000
-    assert any("more than 1,000 times" in note for note in check.notes)
+    assert check.incomplete == ("matches after the first 1,000 of a pattern in a file: 'a' in `a.py`.",)
+
+
+async def test_a_line_break_in_a_path_hides_no_file(tree: WorkTree) -> None:
+    layers = [{"name": "app", "glob": ["app/**", "!app/ok*"], "forbidden": [{"pattern": "a", "reason": "r"}]}]
+    files = {"boundaries.json": boundaries(layers=layers), "app/x\ny.py": "a\n", "app/z.py\n": "a\n"}
+    check = await a4(tree, files)
+    assert [finding.path for finding in check.findings] == ["app/x\ny.py", "app/z.py\n"]
 
 
 async def test_a_stranger_s_markup_takes_no_effect_in_the_summary(tree: WorkTree) -> None:

@@ -1,0 +1,106 @@
+"""What was kept from being read of a head, by the reason, and the sentences that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from forgeguard_app.audit.boundaries.match import LayerMap
+from forgeguard_app.audit.boundaries.parse import Boundaries
+from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
+from forgeguard_app.audit.configuration import Judging
+from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.languages.python_modules import MAX_DEPTH
+from forgeguard_app.audit.model import CheckCode
+from forgeguard_app.audit.pattern_sets import any_glob
+from forgeguard_app.audit.scope import Scope
+from forgeguard_app.git.command import BIG_FILE_BYTES, HOW_TO_COMPLETE
+from forgeguard_app.judging.facts_cache import FactsCache
+
+MAX_INCLUDE_ROUNDS = 20
+MOST_NAMED = 5
+_READING_IMPORTS = (CheckCode.A4, CheckCode.A9)
+
+
+@dataclass
+class LeftOut:
+    """Blobs that were not read, by the reason, and files that manifests include over too many others."""
+
+    too_large: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)  # objects that the repository does not hold
+    lost: set[str] = field(default_factory=set)  # blobs that were read, but whose facts found no room
+    too_deep: list[str] = field(default_factory=list)
+
+    def sentences(
+        self, head: Tree, judging: Judging, cache: FactsCache, scope: Scope
+    ) -> Iterator[tuple[CheckCode, str]]:
+        """Yield what each check would have read of the files in the scope, with the reason why it did not."""
+        readers = _Readers(head, judging, cache)
+
+        def files(blobs: set[str]) -> list[str]:
+            return [path for path, blob in head.blobs.items() if blob in blobs and path in scope] if blobs else []
+
+        large, lacking, lost = files(self.too_large), files(self.missing), files(self.lost)
+        python = [path for path in head.python_paths if path in scope]
+        cut = [path for path in python if (facts := cache.python.get(head.blobs[path])) is not None and facts.cut]
+        deep = [path for path in python if path.count("/") > MAX_DEPTH]
+        for code in _READING_IMPORTS:
+            if paths := readers.contents(code, large):
+                yield code, f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}."
+            if paths := readers.contents(code, lacking):
+                yield code, f"not in this clone: {named(paths)}; {HOW_TO_COMPLETE}."
+            if lost:
+                yield code, f"more files and forbidden patterns than are kept at once: {named(lost)}."
+            if paths := readers.imports(code, cut):
+                yield code, f"imports beyond the number or length that is read in one file: {named(paths)}."
+            if paths := readers.imports(code, deep):
+                yield code, f"modules in more than {MAX_DEPTH} folders one in another: {named(paths)}."
+        if self.too_deep:
+            deep = self.too_deep
+            said = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(deep)}."
+            yield CheckCode.A9, said
+
+
+class _Readers:
+    """Tells which files a check reads; nothing is looked up where there is no file to tell of."""
+
+    def __init__(self, head: Tree, judging: Judging, cache: FactsCache) -> None:
+        self._head, self._judging, self._cache = head, judging, cache
+
+    def contents(self, code: CheckCode, paths: list[str]) -> list[str]:
+        """Return the files whose contents the check reads."""
+        if not paths:
+            return []
+        if code is CheckCode.A4:
+            return self._layered(paths, self._judging.boundaries)
+        manifests = set(manifest_paths(self._head, self._judging.policy[CheckCode.A9]))
+        python = set(self._head.python_paths)
+        ignored = self._ignored()
+        return [path for path in paths if (path in python and not ignored(path)) or path in manifests]
+
+    def imports(self, code: CheckCode, paths: list[str]) -> list[str]:
+        """Return the files whose imports the check reads."""
+        if not paths:
+            return []
+        if code is CheckCode.A4:
+            return self._layered(paths, (file for file in self._judging.boundaries if file.needs_imports))
+        ignored = self._ignored()
+        return [path for path in paths if not ignored(path)]
+
+    def _layered(self, paths: list[str], boundaries: Iterable[Boundaries]) -> list[str]:
+        maps = [layer_map(self._cache, file, self._judging) for file in boundaries]
+        return [path for path in paths if any(layers.layers_of(path) for layers in maps)]
+
+    def _ignored(self) -> Callable[[str], bool]:
+        return any_glob(self._judging.policy[CheckCode.A9].ignore)
+
+
+def layer_map(cache: FactsCache, boundaries: Boundaries, judging: Judging) -> LayerMap:
+    """Return the layers of a boundaries.json as the configuration that judges sees them."""
+    return cache.memo.layers(boundaries, judging.policy[CheckCode.A4].ignore)
+
+
+def named(paths: Iterable[str]) -> str:
+    """Return the first of the paths, in order, for a sentence."""
+    some = sorted(paths)
+    return ", ".join(f"`{path}`" for path in some[:MOST_NAMED]) + (" and others" if len(some) > MOST_NAMED else "")
