@@ -19,12 +19,13 @@ MAX_MATCHES = 1_000
 
 
 class Match(NamedTuple):
-    """One match of a forbidden pattern: 1-based lines, the matched text cut to a bounded length."""
+    """One match of a forbidden pattern: 1-based lines and columns, the matched text cut to a bounded length."""
 
     line: int
     end_line: int
     column: int
     text: str
+    end_column: int = 0  # the one after the last character
 
 
 class Matches(NamedTuple):

@@ -80,7 +80,8 @@ class Finding:
 
     `subject` is the matched text or the imported module; with check, rule and path it makes the
     fingerprint that tells new from existing. It is never published: for a secret it is empty.
-    Lines and columns are 1-based; `column` counts characters.
+    Lines and columns are 1-based and columns count characters; `end_column` is the one after the last character,
+    0 where it is not known.
     """
 
     path: str
@@ -98,6 +99,7 @@ class Finding:
     fingerprint: str = ""
     excerpt: Excerpt | None = None
     verified: bool = False  # a secret whose provider's own checksum holds
+    end_column: int = 0
 
     @property
     def part(self) -> Part:

@@ -88,6 +88,7 @@ def _result(check: CheckReport, finding: Finding, rule: int) -> dict[str, Any]:
         "startLine": finding.line,
         "startColumn": finding.column,
         "endLine": max(finding.end_line, finding.line),
+        **({"endColumn": finding.end_column} if finding.end_column else {}),  # without it, to the line's end
     }
     place = {"artifactLocation": {"uri": _uri(finding.path), "uriBaseId": "%SRCROOT%"}, "region": region}
     return {

@@ -400,7 +400,7 @@ SARIF: dict[str, Any] = {
                                     }},
                                     "region": {"properties": {
                                         "startLine": {"minimum": 1}, "startColumn": {"minimum": 1},
-                                        "endLine": {"minimum": 1},
+                                        "endLine": {"minimum": 1}, "endColumn": {"minimum": 2},
                                     }},
                                 },
                             }}}},
@@ -442,6 +442,26 @@ def test_sarif_carries_what_code_scanning_shows(faulty: WorkTree, capsys: pytest
     assert {result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in broken["results"]} == {
         ".forgeguard.yml"
     }
+
+
+def test_sarif_regions_end_behind_what_was_found(faulty: WorkTree, capsys: pytest.CaptureFixture[str]) -> None:
+    faulty.commit({
+        "app/api/a.py": "é = 1; import asyncpg  # why\nfrom asyncpg import (\n    a,  # é\n    b,\n)\nS = 'ü' + 'SELECT'\n",
+        "app/repos/b.py": f"import os, yaml\nÜ = 'ü'; {SECRET}",
+        "app/repos/key": "-----BEGIN RSA PRIVATE" + " KEY-----\nMIIEpAIBAAKCAQEA7k3J9xQ2mZ8vN5tR7pL4wY6cB1dF0gH2s\n",
+    })  # fmt: skip
+    main(["audit", "--all", "--format", "sarif"])
+    found: set[str] = set()
+    for result in json.loads(capsys.readouterr().out)["runs"][0]["results"]:
+        place = result["locations"][0]["physicalLocation"]
+        region, uri = place["region"], place["artifactLocation"]["uri"]
+        lines = Path(uri).read_text("utf-8").splitlines()[region["startLine"] - 1 : region["endLine"]]
+        lines[-1] = lines[-1][: region.get("endColumn", len(lines[-1]) + 1) - 1]
+        lines[0] = lines[0][region["startColumn"] - 1 :]
+        found.add("\n".join(lines))
+    token = SECRET.partition("'")[2].rpartition("'")[0]
+    names = "from asyncpg import (\n    a,  # é\n    b,\n)"
+    assert found == {"import asyncpg", names, "SELECT", "import os, yaml", token, "-----BEGIN RSA PRIVATE KEY-----"}
 
 
 @pytest.mark.parametrize(

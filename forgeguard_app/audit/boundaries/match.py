@@ -35,6 +35,7 @@ class Edge(NamedTuple):
     end_line: int
     column: int
     module: str
+    end_column: int = 0
 
 
 class FileVerdict(NamedTuple):
@@ -165,6 +166,7 @@ class Judge:
             line=match.line,
             end_line=match.end_line,
             column=match.column,
+            end_column=match.end_column,
             rule=f"{layer.name}/forbidden/{pattern}",
             message=f"Layer {layer.name!r} must not contain {_shown(match, pattern)}{_because(reason)}",
             level=self.level,
@@ -186,7 +188,10 @@ class Judge:
                 if not names or layer.name in names:
                     continue
                 if self.boundaries.acyclic:
-                    edges.extend(Edge(layer.name, n, path, item.line, item.end_line, item.column, name) for n in names)
+                    edges.extend(
+                        Edge(layer.name, n, path, item.line, item.end_line, item.column, name, item.end_column)
+                        for n in names
+                    )
                 yield from self._reach(path, layer, names, item, name)
 
     def _forbidden(self, layer: Layer, written: list[str]) -> Iterator[tuple[ForbiddenImport, str]]:
@@ -241,6 +246,7 @@ class Judge:
             line=item.line,
             end_line=item.end_line,
             column=item.column,
+            end_column=item.end_column,
             rule=rule,
             message=message,
             level=self.level,

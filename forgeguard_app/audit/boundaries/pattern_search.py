@@ -64,5 +64,12 @@ def _matches(text: bytes, pattern: str) -> Matches:
         end_line = line + text.count(b"\n", start, end - 1)
         column = columns + 1
         subject = text[start : min(end, start + 4 * MAX_SUBJECT_CHARS)].decode("utf-8", "replace")
-        found.append(Match(line, end_line, column, subject[:MAX_SUBJECT_CHARS]))
+        found.append(Match(line, end_line, column, subject[:MAX_SUBJECT_CHARS], _end_column(text, start, end, column)))
     return Matches(tuple(found))
+
+
+def _end_column(text: bytes, start: int, end: int, column: int) -> int:
+    """Return the column after a match's last character; a line break at its end belongs to the line that it ends."""
+    broken = text.rfind(b"\n", start, end - 1)
+    first, before = (start, column) if broken == -1 else (broken + 1, 1)
+    return before + len(text[first:end].removesuffix(b"\n").decode("utf-8", "ignore"))

@@ -195,6 +195,7 @@ def _cycles(edges: Iterable[Edge], links: Mapping[tuple[str, str], tuple[str, ..
             line=edge.line,
             end_line=edge.end_line,
             column=edge.column,
+            end_column=edge.end_column,
             rule=f"{edge.source}/acyclic/{edge.target}",
             message=f"Importing {edge.module!r} closes a cycle of layers: {back}",
             level=level,

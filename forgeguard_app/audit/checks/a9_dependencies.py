@@ -327,6 +327,7 @@ def _finding(path: str, item: Import, rule: str, message: str, level: Level) -> 
         line=item.line,
         end_line=item.end_line,
         column=item.column,
+        end_column=item.end_column,
         rule=rule,
         message=message,
         level=level,

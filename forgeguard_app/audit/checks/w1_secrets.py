@@ -46,6 +46,7 @@ def _findings(secrets: Iterable[Secret], policy: CheckPolicy, *, new: bool) -> I
             line=secret.line,
             end_line=secret.line,
             column=secret.column,
+            end_column=secret.end_column,
             rule=secret.rule.id,
             message=_message(secret),
             level=level,

@@ -28,7 +28,7 @@ class Import(NamedTuple):
     """One import statement's one module.
 
     `import a.b` has module "a.b" and no names; `from ..a import b, c` has level 2, module "a" and names
-    ("b", "c"); a star is the name "*". Lines and the column are 1-based.
+    ("b", "c"); a star is the name "*". Lines and columns are 1-based; `end_column` is the one after the last character.
     """
 
     module: str
@@ -38,6 +38,7 @@ class Import(NamedTuple):
     end_line: int
     column: int
     guard: Guard = Guard.NONE
+    end_column: int = 0
 
 
 class PythonFacts(NamedTuple):
@@ -211,11 +212,11 @@ class _Source:
         self.cut = self.cut or len(match.group()) == _MAX_NAMES_CHARS
         return names, max(at + len(match.group().rstrip()) - 1, end)
 
-    def _place(self, start: int, last: int) -> tuple[int, int, int, Guard]:
-        index = self.line_index(start)
+    def _place(self, start: int, last: int) -> tuple[int, int, int, Guard, int]:
+        index, end_index = self.line_index(start), self.line_index(last)
         column = start - self.starts[index]
         guard = self._guard(index, column)
-        return index + 1, self.line_index(last) + 1, column + 1, guard
+        return index + 1, end_index + 1, column + 1, guard, last - self.starts[end_index] + 2
 
     def _guard(self, index: int, column: int) -> Guard:
         prefix = self.lines[index][: min(column, _MAX_PREFIX)]

@@ -39,7 +39,10 @@ class AddedBlock(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One credential found; `digest_key` tells equal values apart within one scan and is never published."""
+    """One credential found; `digest_key` tells equal values apart within one scan and is never published.
+
+    `end_column` is the one after the value, 0 where the value reaches over several lines.
+    """
 
     rule: Rule
     path: str
@@ -48,6 +51,7 @@ class Secret:
     column: int
     verified: bool
     digest_key: int
+    end_column: int = 0
 
 
 class _Candidate(NamedTuple):
@@ -238,7 +242,9 @@ class SecretScan:
     def _secret(self, candidate: _Candidate) -> Secret:
         rule, block, value = RULES[candidate.span.rule], self._block, candidate.value
         verified = rule.checksum == "crc32" and crc32_holds(value.decode("utf-8", "replace")) is True
-        return Secret(rule, block.path, block.commit, candidate.line, candidate.column, verified, hash(value))
+        line, column = candidate.line, candidate.column
+        end = 0 if rule is PRIVATE_KEY else column + len(value.decode("utf-8", "replace"))
+        return Secret(rule, block.path, block.commit, line, column, verified, hash(value), end)
 
 
 def scan(blocks: Iterable[AddedBlock], exceptions: Exceptions) -> list[Secret]:
