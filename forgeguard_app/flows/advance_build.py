@@ -203,7 +203,7 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
         if isinstance(done, Passed):
             break
         if done.loops >= MAX_LOOPS:
-            raise UserError(f"{phase.title} failed its audit {MAX_LOOPS} times in a row. The last time: {done.reason}")
+            raise UserError(f"{phase.title} did not pass {MAX_LOOPS} times in a row. The last time: {done.reason}")
         await said.say(f"Handed back to the builder: {done.reason}", "warn")
         work = work.again(done)
     await _passed(context, place, work, done, said)
@@ -248,7 +248,7 @@ async def _finish(context: Context, place: _Place, said: BuildLog) -> None:
     body = "\n".join(
         [
             f"Built by ForgeGuard from the contracts of the project {place.project.name}: {context.address}/builds/{build.id}", "",
-            "| Phase | Handed back | Audit | Commit |", "|---|---|---|---|", *rows,
+            "| Phase | Failed attempts | Audit | Commit |", "|---|---|---|---|", *rows,
         ]
     )  # fmt: skip
     base_branch = fresh.base_branch if fresh and fresh.base_branch else place.repo.default_branch

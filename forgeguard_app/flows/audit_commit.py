@@ -20,8 +20,10 @@ from forgeguard_app.flows.owner_policy import keep_owner_policy, owner_settings
 from forgeguard_app.flows.publish_verdict import announce_progress
 from forgeguard_app.flows.tell_owner import intend_to_tell, may_tell
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
+from forgeguard_app.flows.wanted_runs import shown_author, shown_message
 from forgeguard_app.git.command import GitError, GitTimeout
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
+from forgeguard_app.git.range import read_commit_words
 from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import NoAccess
@@ -29,7 +31,15 @@ from forgeguard_app.judging.deadline import EvaluationTimeout
 from forgeguard_app.judging.mirror_source import MirrorSource
 from forgeguard_app.judging.request import Contract, Request
 from forgeguard_app.store.allowances import list_in_force
-from forgeguard_app.store.audits import Run, Verdict, begin_run, find_run, hand_back, store_verdict
+from forgeguard_app.store.audits import (
+    Run,
+    Verdict,
+    begin_run,
+    find_run,
+    hand_back,
+    set_commit_words,
+    store_verdict,
+)
 from forgeguard_app.store.findings import set_standing_secrets
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import AWAY, Connection
@@ -223,6 +233,8 @@ async def _report(
         fresh = await mirror.prepare()
         target = history.target_of(run)
         await mirror.fetch([run.commit_sha], [target] if target else [], partial=fresh)
+        if run.commit_message is None:
+            await _keep_words(context, mirror, run)
         base = await choose_base(mirror, run, history)
         request = Request(
             head=run.commit_sha,
@@ -242,6 +254,13 @@ async def _report(
         if owners and run.branch == repo.default_branch:
             await keep_owner_policy(context, mirror.repository, installation, run.commit_sha)
     return report
+
+
+async def _keep_words(context: Context, mirror: Mirror, run: Run) -> None:
+    """Keep what the commit says of itself: only the payload of a push carries it."""
+    words = await read_commit_words(mirror.repository, run.commit_sha)
+    async with context.pool.acquire() as connection:
+        await set_commit_words(connection, run.id, shown_message(words.message), shown_author(words.author))
 
 
 async def _is_newest_head(connection: Connection, run: Run) -> bool:

@@ -48,10 +48,20 @@ def run_of_push(event: events.Push, repo_id: UUID, delivery_id: UUID) -> NewRun 
         commit_sha=event.after,
         branch=branch,
         before_sha=None if ZERO.match(event.before) else event.before,
-        commit_message=_shown(commit.message if commit else None, MAX_MESSAGE_CHARS),
-        commit_author=_shown(author, MAX_NAME_CHARS),
+        commit_message=shown_message(commit.message if commit else None),
+        commit_author=shown_author(author),
         delivery_id=delivery_id,
     )
+
+
+def shown_message(text: str | None) -> str | None:
+    """Return a commit's message as it is kept."""
+    return _shown(text, MAX_MESSAGE_CHARS)
+
+
+def shown_author(text: str | None) -> str | None:
+    """Return the name of a commit's author as it is kept."""
+    return _shown(text, MAX_NAME_CHARS)
 
 
 def _shown(text: str | None, limit: int) -> str | None:

@@ -53,6 +53,21 @@ async def has_commit(repository: Repository, sha: str) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class CommitWords:
+    """What a commit says of itself."""
+
+    author: str
+    message: str
+
+
+async def read_commit_words(repository: Repository, sha: str) -> CommitWords:
+    """Return the author and the message of a commit that is there."""
+    out = await repository.run("log", "-1", "--format=%an%x00%B", "--encoding=UTF-8", sha)
+    author, _, message = out.decode("utf-8", "replace").partition("\0")
+    return CommitWords(author, message.strip("\n"))
+
+
 async def resolve(repository: Repository, revision: str) -> str | None:
     """The commit that a revision of the person's means; None where there is none."""
     try:

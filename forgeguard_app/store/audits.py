@@ -211,6 +211,19 @@ async def hand_back(connection: Connection, run: Run) -> None:
         )
 
 
+async def set_commit_words(connection: Connection, run_id: UUID, message: str | None, author: str | None) -> None:
+    """Write what the run's commit says of itself, where no payload said it."""
+    await connection.execute(
+        """
+        UPDATE audit_runs SET commit_message = coalesce(commit_message, $2), commit_author = coalesce(commit_author, $3)
+        WHERE id = $1
+        """,
+        run_id,
+        message,
+        author,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a run came to. `status` is completed, or error where it could not be evaluated."""

@@ -18,7 +18,7 @@ _NEWEST = f"LEFT JOIN audit_runs newest ON newest.id = {newest_run_of('r.id', 'r
 class SeenRepo:
     """A repository as a person sees it: the audit of its default branch's head, and how its last audits ended.
 
-    `warned` of the `passed` ones passed with warnings; `judged` counts those with a verdict.
+    `warned` of the `passed` ones passed with warnings; `judged` counts those in which some check evaluated something.
     """
 
     id: UUID
@@ -53,7 +53,8 @@ _SEEN = f"""
             count(*) AS judged
         FROM (
             SELECT overall_result, outcome, verified_count FROM audit_runs
-            WHERE repo_id = r.id AND status IN ('completed', 'error') ORDER BY created_at DESC LIMIT {LATELY}) lately
+            WHERE repo_id = r.id AND status IN ('completed', 'error') AND coalesce(outcome, '') NOT IN ('disabled', 'nothing')
+            ORDER BY created_at DESC LIMIT {LATELY}) lately
     ) health ON true
     WHERE a.user_id = $1 AND r.removed_at IS NULL
 """  # noqa: S608  (a number of ours)

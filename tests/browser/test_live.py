@@ -144,7 +144,7 @@ async def test_twenty_clicks_on_cancel_of_twenty_reach_a_build_that_changes_all_
         await expect(page.locator("ol[data-log] li", has_text="n19")).to_be_visible()
         await page.mouse.up()
         assert await page.evaluate("clicks") == 21
-        await expect(page.locator("#build td[data-label='Handed back']").first).to_have_text("21")
+        await expect(page.locator("#build td[data-label='Failed attempts']").first).to_have_text("21")
     await finish_build(pool, build_id, "cancelled")
 
 

@@ -180,6 +180,7 @@ async def test_being_offline_is_said_and_what_was_written_is_saved_once_online_o
 ) -> None:
     async with signed_in(place.chromium, place.product, place.user) as context:
         page = await opened(context, place)
+        await expect(page.get_by_role("button", name="Retry")).to_be_hidden()
         await context.set_offline(True)
         await summary(page).fill("offline")
         await expect(page.locator("#saved")).to_contain_text("You are offline")

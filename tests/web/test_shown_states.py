@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from forgeguard_app.simulator.state import Account, Repository
+from forgeguard_app.simulator.story import Story
 from tests.acceptance.test_push import START, started
 from tests.support.browsing import Browser, plain
 from tests.support.repositories import WorkTree
@@ -134,6 +135,52 @@ async def test_an_old_head_that_is_audited_again_does_not_change_the_branch_s_st
         assert "PASS" in row and "FAIL" not in row
     async with product.session.get(f"{product.address}/badges/{repository.full_name}.json") as answer:
         assert json.loads(await answer.text())["message"] == "passing"
+
+
+async def test_heads_that_no_push_told_of_are_named_by_their_commits(product: Product, tree: WorkTree) -> None:
+    repository, story = await started(product, tree), Story(product.github)
+    base = tree.git("rev-parse", "HEAD")
+    patch = tree.commit({"c.py": "bad\n"}, "Mend the `shop`\n\nIt was broken.")
+    await product.push(tree, repository, "", "HEAD:refs/pull/1/head")
+    await story.open_pull(repository, "patch", patch, "main", fork=True)
+    fork = await audit_of(product, repository, patch)
+    merged = tree.commit({"d.py": "x = 1\n"}, "Merge the patch")
+    await product.push(tree, repository, "", "HEAD:refs/other/head")
+    branch = await story.queue_group(repository, merged, base)
+    group = await audit_of(product, repository, merged)
+    async with Browser(product) as browser:
+        titles = set()
+        for audit, subject in ((fork, "Mend the `shop`"), (group, "Merge the patch")):
+            await browser.get(audit)
+            titles.add(re.findall("<title>(.*)</title>", browser.text)[0])
+            assert f"<title>FAIL · {subject} · {repository.full_name} · ForgeGuard</title>" in browser.text
+            assert re.search(rf"<h1>.*FAIL</span> {re.escape(subject)}</h1>", plain(browser.text))
+            assert "by A, " in plain(browser.text)
+        assert len(titles) == 2
+        assert f"on <code>{branch}</code>" in plain(browser.text), "the digest in a merge group's branch is no secret"
+        await browser.get(f"/repos/{repository.full_name}")
+        assert "Mend the `shop`" in browser.text
+        assert branch in plain(browser.text)
+
+
+async def test_where_nothing_is_evaluated_health_and_boundaries_say_so(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree, {**START, ".github/forgeguard.yml": "enabled: false\n"})
+    async with Browser(product) as browser:
+        await browser.sign_in(person(product, repository, "write"))
+        assert "Disabled" in browser.text
+        assert "nothing evaluated yet" in browser.text
+        assert "100 %" not in browser.text
+        tree.commit({".github/forgeguard.yml": "gate: none\n", "boundaries.json": '{"layers": 1}'})
+        await product.verdicts(repository, await product.push(tree, repository))
+        await browser.get(f"/repos/{repository.full_name}/configuration")
+        assert "No layer of this file is understood" in browser.text
+        assert "0 known violations" not in browser.text
+        assert "<h2>What is wrong for A4</h2>" in browser.text
+        assert "<h3>" not in browser.text
+        for address in ("/rules/A4", "/rules/W1", "/api"):
+            await browser.get(address)
+            assert "`" not in browser.text
+            assert "<code>" in browser.text
 
 
 async def test_the_api_filters_audits_by_the_state_that_is_shown(product: Product, tree: WorkTree) -> None:

@@ -89,8 +89,10 @@ def _random_in(match: re.Match[str], keep_hashes: bool) -> Iterator[tuple[int, i
     if not _LONG_LETTERS.search(joined) and len(_DIGITS.findall(joined)) < 2 and not _is_long_and_mixed(joined):
         return
     pieces = list(_PIECE.finditer(joined))
+    kept = {piece for piece in pieces if keep_hashes and _HASH.fullmatch(piece.group())}
     if (
         len(pieces) > 1
+        and not kept
         and not any(_is_short_hash(piece.group()) for piece in pieces)
         and _is_random(joined, keep_hashes, _JOINED_LIMIT)
     ):
@@ -98,7 +100,7 @@ def _random_in(match: re.Match[str], keep_hashes: bool) -> Iterator[tuple[int, i
         return
     run: list[re.Match[str]] = []
     for piece in (*pieces, None):
-        if piece is not None and not _is_wordy(piece.group()):
+        if piece is not None and piece not in kept and not _is_wordy(piece.group()):
             run.append(piece)
             continue
         spans = [(run[0].start(), run[-1].end())] if run else []

@@ -21,6 +21,7 @@ from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import read_form
 from forgeguard_app.web.states import State, states_of
 from forgeguard_app.web.subjects import Kind, Subject, find_version, is_signature
+from forgeguard_app.web.texts import first_line
 
 MAX_SHOWN = 300  # findings of a check: more make the page slow, and nobody reads them
 MAX_LEAKED = 20  # verified secrets named in the banner
@@ -134,6 +135,7 @@ async def show_audit(request: web.Request) -> web.Response:
         signature=f"?signature={subject.signature}" if subject.signature else "",
         subject=subject,
         version=version,
+        subject_line=first_line(run.commit_message) or f"Commit {run.commit_sha[:10]}",
     )
 
 

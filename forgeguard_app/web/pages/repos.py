@@ -90,7 +90,7 @@ async def show_repo(request: web.Request) -> web.Response:
         more=more,
         wanted=wanted,
         wanted_state=state,
-        choices=[(name, "waiting" if kind == "waiting" else SHOWN[Kind(kind)].word) for name, kind in CHOICES.items()],
+        choices=[(name, "Waiting" if kind == "waiting" else SHOWN[Kind(kind)].word) for name, kind in CHOICES.items()],
         trend=trend,
         lanes=_lanes(trend),
         lane_height=LANE_HEIGHT,
