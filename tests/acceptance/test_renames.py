@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from forgeguard_app.flows.draw_starting_line import draw_starting_line
 from forgeguard_app.flows.fetched import fetched
 from forgeguard_app.flows.open_pull import NewFile, Wanted, open_pull
 from forgeguard_app.flows.publish_verdict import publish_verdict
@@ -17,6 +18,7 @@ from forgeguard_app.simulator.state import Installation, Repository
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import Repo, find_repo_named, get_repo
+from tests.support.building import agent, ready
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
@@ -197,3 +199,67 @@ async def test_a_repository_that_is_gone_and_whose_name_another_took_is_not_read
         stop.set()
         await worker
         assert product.github.world.check_runs == {}
+
+
+@pytest.mark.parametrize("taken", [pytest.param(False, marks=pytest.mark.nightly), True])
+@pytest.mark.parametrize("moment", ["before its head is read", "before its head is fetched"])
+async def test_the_starting_line_is_drawn_though_the_repository_lost_its_name(
+    dsn: str, tmp_path: Path, tree: WorkTree, taken: bool, moment: str
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository(install=False)
+        sha = tree.commit({"boundaries.json": RULES, "a.py": "bad\n"})
+        await product.push(tree, repository)
+        installation = product.github.install(repository.owner, [repository])
+        await product.github.webhooks.settle()
+        repo = await known(product, repository.full_name)
+        if moment == "before its head is fetched":
+            await draw_starting_line(product.context, repo.id)
+        await warm(product, repository, installation)
+        former, copy = await lose_name(product, repository, taken=taken, guarded=False)
+        asked_from, stop = len(product.github.world.requests), asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        runs = await product.verdicts(repository, sha)
+        await product.idle()
+        stop.set()
+        await worker
+        assert {code: run.conclusion for code, run in runs.items()} == dict.fromkeys(("A4", "A9", "W1"), "success")
+        await untouched(product, former, copy, asked_from)
+        async with product.pool.acquire() as connection:
+            rows = await connection.fetch("SELECT trigger, commit_sha FROM audit_runs")
+        assert [tuple(row) for row in rows] == [("installation", sha)]
+
+
+# Where the name was confirmed a moment ago, it is tried for as long as a fresh token may be refused.
+@pytest.mark.parametrize(
+    ("taken", "confirmed"),
+    [
+        (True, False),
+        pytest.param(True, True, marks=pytest.mark.nightly),
+        pytest.param(False, True, marks=pytest.mark.nightly),
+    ],
+)
+async def test_a_build_goes_on_where_the_repository_is_now(
+    dsn: str, tmp_path: Path, tree: WorkTree, taken: bool, confirmed: bool, reachable_folder: Path
+) -> None:
+    go = reachable_folder / f"go-{tmp_path.name}"
+    waits = f"echo waits; for i in $(seq 600); do [ -e {go} ] && break; sleep 0.05; done"
+    async with running(dsn, tmp_path / "p", builder=agent(f"echo line >> n.txt; {waits}")) as product:
+        place = await ready(product, tree)
+        await product.idle()
+        build_id = await place.start()
+        await product.until(
+            f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
+        )
+        former, copy = await lose_name(product, place.repository, taken=taken)
+        asked_from = len(product.github.world.requests)
+        if not confirmed:
+            product.context.tokens.names.doubt(place.repository.id)
+        go.touch()
+        build = await place.ended(build_id)
+        assert build.status == "completed", await place.text(build_id)
+        await untouched(product, former, copy, asked_from)
+        assert await place.show(f"{build.branch}:n.txt") == "line\nline\n"
+        assert [pull.repository_id for pull in product.github.world.pulls.values()] == [place.repository.id]
+        refs = "" if copy is None else (await git(copy.folder, "for-each-ref", "--format=%(refname)")).decode()
+        assert "forgeguard/" not in refs
