@@ -14,6 +14,7 @@ import structlog
 
 from forgeguard_app.builders.process import Bounds
 from forgeguard_app.flows.audit_links import sign_audit
+from forgeguard_app.flows.find_home import find_home
 from forgeguard_app.flows.front import notice_key
 from forgeguard_app.flows.token_pauses import TokenPauses
 from forgeguard_app.github.app_access import AppAccess
@@ -144,6 +145,7 @@ class Context:
         number, github_id = installation.github_installation_id, repo.github_repo_id
         access = RepoAccess(self.client, self.tokens, number, github_id, repo.full_name, permissions or AUDIT)
         access.moved = partial(self._store_name, repo.id)
+        access.left = partial(find_home, self.pool, self.app, self.tokens, repo, number)
         return access
 
     async def _store_name(self, repo_id: UUID, full_name: str) -> None:

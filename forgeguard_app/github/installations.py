@@ -15,6 +15,7 @@ from forgeguard_app.github.tokens import LIST, Tokens
 MAX_INSTALLATIONS = 20_000
 MAX_REPOSITORIES = 20_000
 MAX_PULLS = 1_000
+_NOT_FOUND = 404
 _T = TypeVar("_T")
 
 
@@ -26,6 +27,23 @@ async def list_installations(app: AppAccess) -> list[Installation]:
     """
     found = [item async for item in app.list("/app/installations?per_page=100", most=MAX_INSTALLATIONS)]
     return _read(found, list[Installation])
+
+
+async def find_installation_of(app: AppAccess, full_name: str) -> Installation | None:
+    """The installation that holds the repository of that name; None where the App is not installed on it.
+
+    GitHub redirects a former name: https://docs.github.com/en/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app
+
+    Raises:
+        Refused, Limited, Broken: as Client.ask.
+    """
+    try:
+        found = await app.ask("GET", f"/repos/{full_name}/installation")
+    except Refused as error:
+        if error.status == _NOT_FOUND:
+            return None
+        raise
+    return _read(found, Installation)
 
 
 async def list_repositories(client: Client, tokens: Tokens, installation_id: int) -> list[Repository]:

@@ -6,23 +6,33 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from forgeguard_app.errors import Temporary
 from forgeguard_app.github.client import Broken, Client, Heard, Refused
 from forgeguard_app.github.names import name_in
-from forgeguard_app.github.tokens import AUDIT, Token, Tokens
+from forgeguard_app.github.tokens import AUDIT, NoAccess, Token, Tokens
 
 LOOK_UP_S = 10.0
 _UNAUTHORIZED = 401
 _LAGGING = (401, 403, 404)
 _GONE = (403, 404)
 Moved = Callable[[str], Awaitable[None]]
+Left = Callable[[], Awaitable[bool]]
 
 
 async def _nobody(full_name: str) -> None:
     """Tell nobody of a new name."""
 
 
+async def _nowhere() -> bool:
+    """Look for the repository in no other installation."""
+    return False
+
+
 class RepoAccess:
-    """One repository as an installation sees it; `moved` is told of a name that is not the one we knew."""
+    """One repository as an installation sees it; `moved` is told of a name that is not the one we knew.
+
+    `left` is asked where the installation gives no token for the repository; it returns whether another one holds it.
+    """
 
     def __init__(
         self,
@@ -36,6 +46,7 @@ class RepoAccess:
         self.client, self._tokens, self.full_name = client, tokens, full_name
         self.installation_id, self._repository_id, self._permissions = installation_id, repository_id, permissions
         self.moved: Moved = _nobody
+        self.left: Left = _nowhere
         self.heard: Heard | None = None
 
     async def token(self) -> Token:
@@ -43,8 +54,14 @@ class RepoAccess:
 
         Raises:
             NoAccess, Refused, Limited: as Tokens.get.
+            Temporary: the repository belongs to another installation now, which is stored.
         """
-        return await self._tokens.get(self.installation_id, self._repository_id, self._permissions)
+        try:
+            return await self._tokens.get(self.installation_id, self._repository_id, self._permissions)
+        except NoAccess as error:
+            if not await self.left():
+                raise
+            raise Temporary("the repository belongs to another installation now", delay_s=0.1) from error
 
     def drop(self, token: Token) -> None:
         """Forgets a token that was refused."""

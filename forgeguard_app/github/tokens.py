@@ -176,7 +176,7 @@ class Tokens:
             token = _read(answer)
         except Refused as error:
             if error.status in _NO_ACCESS:
-                raise NoAccess(error.status, str(error)) from error
+                raise NoAccess(error.status, str(error).removeprefix(f"GitHub answered {error.status}: ")) from error
             raise
         except NotTheApp:
             await self._failed(installation_id, None)

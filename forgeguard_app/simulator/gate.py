@@ -111,7 +111,7 @@ class Gate:
     def repository(self, request: web.Request, permission: str = "metadata", *, write: bool = False) -> Repository:
         """Return the repository that is asked for, where the token reaches it with the permission."""
         token, installation = self.token(request)
-        repository = self._named(request)
+        repository = self.named(request)
         if repository is None:
             raise Denied(Rule.UNKNOWN_REPOSITORY)
         if repository.id not in installation.repository_ids:
@@ -127,7 +127,8 @@ class Gate:
             self._secondary(installation)
         return repository
 
-    def _named(self, request: web.Request) -> Repository | None:
+    def named(self, request: web.Request) -> Repository | None:
+        """Return the repository that the address names, if there is one; a former name redirects."""
         if "repo_id" in request.match_info:
             return self.world.repositories.get(int(request.match_info["repo_id"]))
         full_name = f"{request.match_info['owner']}/{request.match_info['repo']}"

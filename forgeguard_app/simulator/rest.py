@@ -61,6 +61,7 @@ class RestFace:
                 ("GET", prefix + "/rules/branches/{branch}", self.contents.list_rules),
                 ("GET", f"{prefix}/branches", self.contents.list_branches),
                 ("GET", prefix, self.checks.get_repository),
+                ("GET", f"{prefix}/installation", self.app.get_installation_of),
                 ("POST", f"{prefix}/check-runs", self.checks.create_check_run),
                 ("GET", prefix + r"/check-runs/{id:\d+}", self.checks.get_check_run),
                 ("PATCH", prefix + r"/check-runs/{id:\d+}", self.checks.update_check_run),

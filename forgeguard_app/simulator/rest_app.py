@@ -77,6 +77,14 @@ class AppRoutes:
         found = [self.shapes.installation(one) for one in self.world.installations.values()]
         return web.json_response(page_of(request, found), headers=next_link(request, self.shapes.api, len(found)))
 
+    async def get_installation_of(self, request: web.Request) -> web.Response:
+        self.gate.app(request)
+        repository = self.gate.named(request)
+        installation = None if repository is None else self.world.installation_of(repository.id)
+        if installation is None:
+            raise Denied(Rule.NOT_INSTALLED)
+        return web.json_response(self.shapes.installation(installation))
+
     async def list_repositories(self, request: web.Request) -> web.Response:
         token, installation = self.gate.token(request)
         ids = sorted(token.repository_ids & installation.repository_ids)

@@ -113,6 +113,7 @@ class Rule(Enum):
     SECONDARY_LIMIT = ("too much is written at once", 403, "You have exceeded a secondary rate limit. Please wait a few minutes.", f"{_USING}/rate-limits-for-the-rest-api")
 
     # Creating an installation token.
+    NOT_INSTALLED = ("the App is not installed on the repository", 404, _NOT_FOUND, f"{_APPS}#get-a-repository-installation-for-the-authenticated-app")
     UNKNOWN_INSTALLATION = ("the App has no such installation", 404, _NOT_FOUND, _TOKENS)
     SUSPENDED_INSTALLATION = ("the installation is suspended", 403, "This installation has been suspended", _SUSPENDED)
     NOT_GRANTED = ("a permission is not granted", 422, "The permissions requested are not granted to this installation.", _TOKENS)

@@ -283,6 +283,15 @@ class World:
             self.moved[repository.full_name.lower()] = repository.id
         repository.name = name
 
+    def transfer(self, repository: Repository, owner: Account) -> None:
+        """Give the repository to another account, and to the App's installation there; the old name redirects."""
+        self.moved[repository.full_name.lower()] = repository.id
+        repository.owner = owner
+        for installation in self.installations.values():
+            installation.repository_ids.discard(repository.id)
+            if installation.account.id == owner.id:
+                installation.repository_ids.add(repository.id)
+
     def installation_of(self, repository_id: int) -> Installation | None:
         """The installation that holds the repository."""
         return next((i for i in self.installations.values() if repository_id in i.repository_ids), None)

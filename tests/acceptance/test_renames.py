@@ -9,13 +9,16 @@ import pytest
 
 from forgeguard_app.flows.draw_starting_line import draw_starting_line
 from forgeguard_app.flows.fetched import fetched
+from forgeguard_app.flows.find_home import find_home
 from forgeguard_app.flows.open_pull import NewFile, Wanted, open_pull
 from forgeguard_app.flows.publish_verdict import publish_verdict
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
+from forgeguard_app.flows.sync_installations import sync_installations
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Installation, Repository
 from forgeguard_app.simulator.story import Story
+from forgeguard_app.store.counters import claim_turn
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import Repo, find_repo_named, get_repo
 from tests.support.building import agent, ready
@@ -263,3 +266,60 @@ async def test_a_build_goes_on_where_the_repository_is_now(
         assert [pull.repository_id for pull in product.github.world.pulls.values()] == [place.repository.id]
         refs = "" if copy is None else (await git(copy.folder, "for-each-ref", "--format=%(refname)")).decode()
         assert "forgeguard/" not in refs
+
+
+@pytest.mark.parametrize("cached", [False, True])
+async def test_a_push_is_judged_though_its_repository_was_transferred_and_nobody_told(
+    dsn: str, tmp_path: Path, tree: WorkTree, cached: bool
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, installation = await product.repository()
+        other = product.github.world.add_account("new-owner")
+        theirs = product.github.install(other, [await product.github.create_repository(other, "first")])
+        tree.commit({"boundaries.json": RULES, "a.py": "x = 1\n"})
+        await product.push(tree, repository)
+        sha = tree.commit({"b.py": "bad\n"})
+        await product.push(tree, repository, "topic")
+        await product.github.webhooks.settle()
+        async with product.pool.acquire() as connection:  # all installations were compared a moment ago
+            await claim_turn(connection, "sync", 3_600)
+        if cached:
+            await warm(product, repository, installation)
+            assert installation is not None
+            (await product.context.tokens.get(installation.id, repository.id)).minted -= 60
+        product.github.world.transfer(repository, other)
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        runs = await product.verdicts(repository, sha)
+        await product.idle()
+        stop.set()
+        await worker
+        assert runs["A4"].output["title"] == "1 new boundary violation"
+        repo = await known(product, "new-owner/shop")
+        async with product.pool.acquire() as connection:
+            ours = await find_installation(connection, repo.installation_id)  # type: ignore[arg-type]
+        assert ours is not None and ours.github_installation_id == theirs.id
+
+
+async def test_where_the_new_owner_is_not_found_by_name_all_installations_are_compared_soon_but_not_each_time(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, installation = await product.repository()
+    assert installation is not None
+    repo = await known(product, repository.full_name)
+    other = product.github.world.add_account("new-owner")
+    product.github.install(other, [await product.github.create_repository(other, "first")])
+    await product.github.webhooks.settle()
+    await product.idle()
+    product.github.world.transfer(repository, other)
+    copy = product.github.world.add_repository(installation.account, "shop")
+    installation.repository_ids.add(copy.id)
+    context = product.context
+    for due in (True, False):
+        assert not await find_home(product.pool, context.app, context.tokens, repo, installation.id)
+        async with product.pool.acquire() as connection:
+            assert await claim_turn(connection, "sync", 3_600) == due
+    installation.repository_ids.clear()
+    assert not await find_home(product.pool, context.app, context.tokens, repo, installation.id)
+    await sync_installations(context)
+    assert (await known(product, "new-owner/shop")).id == repo.id

@@ -171,6 +171,7 @@ def minted(p: Place, body: object, number: int | None = None) -> Awaitable[Answe
     return p.ask(f"/app/installations/{number or p.installation.id}/access_tokens", p.jwt(), "POST", body)
 
 
+simply(Rule.NOT_INSTALLED, lambda p: p.ask("/repos/acme/none/installation", p.jwt()))
 simply(Rule.UNKNOWN_INSTALLATION, lambda p: minted(p, {}, 1))
 simply(Rule.NOT_GRANTED, lambda p: minted(p, {"permissions": {"issues": "read"}}))
 simply(Rule.FOREIGN_REPOSITORY, lambda p: minted(p, {"repository_ids": [1]}))
