@@ -156,3 +156,8 @@ async def product(dsn: str, tmp_path: Path) -> AsyncIterator[Product]:
     """Simulated GitHub, web server and worker."""
     async with running(dsn, tmp_path / "product") as started:
         yield started
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes a core: most tests wait for a database, a server or a browser more than they compute."""
+    return 2 * (os.cpu_count() or 1)

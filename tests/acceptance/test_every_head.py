@@ -238,17 +238,17 @@ async def test_the_second_private_key_takes_over(product: Product) -> None:
 
 
 async def test_limits_are_shared_kept_and_the_most_wanted_go_first(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
-    tight = {"writes_per_minute": 9, "writes_per_hour": 1_000, "minute_s": 1.5}
+    tight = {"writes_per_minute": 9, "writes_per_hour": 1_000, "minute_s": 1.0}
     async with running(dsn, tmp_path / "p", worker=False) as product:
         product.github.world.limits = GitHubLimits(retry_after_s=1, **tight)  # type: ignore[arg-type]
         repository, _ = await product.repository()
         tree.commit(START)
         base = tree.git("rev-parse", "HEAD")
         shas = []
-        for number in range(12):
+        for number in range(8):
             tree.git("switch", "--quiet", "--detach", base)
             shas.append(tree.commit({f"f{number}.py": "x"}))
-            await product.push(tree, repository, f"topic{number}" if number < 11 else "main")
+            await product.push(tree, repository, f"topic{number}" if number < 7 else "main")
         await product.github.webhooks.settle()
         quick = Pace(poll_s=0.1, retry_s=0.05)
         context = replace(product.context, limits=Limits(**tight), pace=quick)  # type: ignore[arg-type]

@@ -35,8 +35,8 @@ class Script(Faults):
     [
         ([(CREATION, "500"), (CREATION, "502-html")], 0.0),
         ([(CREATION, "reset"), (WRITE, "401")], 4.0),
-        ([(WRITE, "expire"), (CREATION, "500")], 4.0),
-        ([(GIT, "404"), (WRITE, "expire")], 4.0),
+        ([(WRITE, "expire"), (CREATION, "500")], 1.0),
+        ([(GIT, "404"), (WRITE, "expire")], 1.0),
     ],
 )
 async def test_a_push_under_two_token_faults_that_pass_makes_at_most_thirty_requests(

@@ -94,15 +94,23 @@ async def test_a_token_that_asks_too_often_is_told_when_to_ask_again(dsn: str, t
         assert statuses == [(200, None)] * 3 + [(429, "20")]
 
 
-@pytest.mark.parametrize("with_ids", [True, False])
-async def test_schemathesis_finds_nothing(known: Known, tmp_path: Path, with_ids: bool) -> None:
+@pytest.mark.parametrize(
+    ("with_ids", "examples"),
+    [
+        (True, 5),
+        (False, 3),
+        pytest.param(True, 30, marks=pytest.mark.nightly),
+        pytest.param(False, 10, marks=pytest.mark.nightly),
+    ],
+)
+async def test_schemathesis_finds_nothing(known: Known, tmp_path: Path, with_ids: bool, examples: int) -> None:
     config = tmp_path / "schemathesis.toml"
     ids = "".join(f'"path.{name}" = "{value}"\n' for name, value in known.ids.items())
     config.write_text(f"[parameters]\n{ids}" if with_ids else "")
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", f"{known.product.address}/api/v1/openapi.json",
         "--header", f"Authorization: Bearer {known.token}", "--checks", CHECKS, "--phases", "examples,coverage,fuzzing",
-        "--max-examples", "10", "--workers", "1", "--request-timeout", "20", "--seed", "1", "--no-color",
+        "--max-examples", str(examples), "--workers", "1", "--request-timeout", "20", "--seed", "1", "--no-color",
     ]  # fmt: skip
     if with_ids:
         command += ["--mode", "positive"]
