@@ -14,6 +14,7 @@ from forgeguard_app.audit.gate import leaving
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import (
     CONFIGURATION_RULE,
+    NOTICE_RULE,
     SEVERITY,
     CheckCode,
     CheckReport,
@@ -32,7 +33,6 @@ from forgeguard_app.audit.unmatched import unmatched
 
 MAX_FINDINGS = 5_000
 MAX_PLACES = 10
-NOTICE_RULE = "configuration-notice"  # of what a configuration names in vain
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ CHECK_NAMES: dict[CheckCode, str] = {
 
 
 CONFIGURATION_RULE = "configuration"  # the rule of a problem in a file that configures us
+NOTICE_RULE = "configuration-notice"  # of what a configuration names in vain
 
 
 class Level(StrEnum):

@@ -95,17 +95,16 @@ def detail(check: CheckReport) -> str:
 
 def summary_markdown(check: CheckReport) -> str:
     """Return the summary of a check run: what was not read, notes, counts by rule, then how to fix it."""
-    lines = [f"- Not read: {_inline(reason)}" for reason in check.incomplete[:MAX_SUMMARY_NOTES]]
-    lines += [f"- {_inline(note)}" for note in check.notes[:MAX_SUMMARY_NOTES]]
+    lines = _first([f"- Not read: {_inline(reason)}" for reason in check.incomplete], MAX_SUMMARY_NOTES)
+    lines += _first([f"- {_inline(note)}" for note in check.notes], MAX_SUMMARY_NOTES)
     if check.problems:
-        lines.append("")
-        lines.extend(
-            f"- `{_code(p.path)}:{p.line}:{p.column}` {_inline(p.message)}" for p in check.problems[:MAX_LISTED]
-        )
+        problems = [f"- `{_code(p.path)}:{p.line}:{p.column}` {_inline(p.message)}" for p in check.problems]
+        lines += ["", *_first(problems, MAX_LISTED)]
     counts = check.counts
     if counts.counted:
         lines += ["", "| Rule | New | Existing |", "|---|---|---|"]
-        lines += [f"| `{_code(rule)}` | {new:,} | {old:,} |" for rule, new, old in _by_rule(counts)[:MAX_LISTED]]
+        rows = [f"| `{_code(rule)}` | {new:,} | {old:,} |" for rule, new, old in _by_rule(counts)]
+        lines += _first(rows, MAX_LISTED, "| … and {:,} more rules | | |")
     uncounted = ((counts.standing - counts.counted, "existing"), (counts.allowed, "allowed"))
     if said := " and ".join(f"{number:,} {word}" for number, word in uncounted if number):
         lines += ["", f"{said} finding(s) do not count towards the result and are not annotated."]
@@ -115,10 +114,15 @@ def summary_markdown(check: CheckReport) -> str:
             "To accept a place for now, add it to `known_violations`:",
             "",
             "```json",
-            *_known_lines(check.counted),
+            *_first(_known_lines(check.counted), MAX_LISTED, "… and {:,} more"),
             "```",
         ]
     return clean("\n".join(lines).strip() or check.title)
+
+
+def _first(lines: list[str], most: int, more: str = "- … and {:,} more.") -> list[str]:
+    """Return the first lines, and one that says how many were left out."""
+    return lines if len(lines) <= most else [*lines[:most], more.format(len(lines) - most)]
 
 
 def _by_rule(counts: Counts) -> list[tuple[str, int, int]]:
@@ -129,7 +133,7 @@ def _by_rule(counts: Counts) -> list[tuple[str, int, int]]:
 
 def _known_lines(findings: Iterable[Finding]) -> list[str]:
     entries = known_entries((finding.rule, as_utf8(finding.path)) for finding in findings)
-    return [f"{json.dumps(entry, ensure_ascii=False)}," for entry in entries[:MAX_LISTED]]
+    return [f"{json.dumps(entry, ensure_ascii=False)}," for entry in entries]
 
 
 def _inline(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from forgeguard_app.audit.boundaries.record import known_entries
-from forgeguard_app.audit.model import CheckCode, Finding
+from forgeguard_app.audit.model import CONFIGURATION_RULE, NOTICE_RULE, CheckCode, Finding
 from forgeguard_app.audit.secrets.masking import masked
 
 _SETTINGS = ".github/forgeguard.yml"
@@ -13,7 +13,7 @@ _SETTINGS = ".github/forgeguard.yml"
 
 def how_to_accept(code: CheckCode, finding: Finding) -> str | None:
     """Return what to do about a finding of this rule; None where the only way is to fix the file."""
-    if finding.rule == "configuration":
+    if finding.rule in (CONFIGURATION_RULE, NOTICE_RULE):
         return None
     if code is CheckCode.A4:
         (entry,) = known_entries([(finding.rule, finding.path)])

@@ -90,6 +90,7 @@ def github(outcome: Outcome) -> str:
         if not outcome.quiet:
             lines.append(_line(f"{check.code} {check.name}: {check.result} — {detail(check)}"))
             lines += [_line(f"{check.code} not read: {reason}") for reason in check.incomplete]
+            lines += [_line(f"{check.code} note: {note}") for note in check.notes]
     return "\n".join([*lines, _line(outcome.last_line())])
 
 

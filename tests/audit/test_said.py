@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -143,6 +144,34 @@ def test_a_manifest_that_is_too_large_makes_the_check_incomplete() -> None:
     check = check_in(files, CheckCode.A9)
     assert check.result is Result.WARN
     assert "requirements-big.txt" in check.incomplete[0]
+    check = check_in({"tox.ini": "nonsense\n", "requirements.txt": "", "a.py": ""}, CheckCode.A9)
+    assert check.incomplete == ("`tox.ini`: not a configuration file of sections and keys.",)
+
+
+def test_a_summary_says_how_much_of_it_is_left_out() -> None:
+    rules = {"layers": [{"name": f"l{n}", "glob": "*.py", "forbidden": [{"pattern": "a"}]} for n in range(30)]}
+    check = check_in({"boundaries.json": json.dumps(rules), "x.py": "a"}, CheckCode.A4)
+    summary = summary_markdown(replace(check, notes=tuple(f"note {n}" for n in range(65))))
+    assert [line for line in summary.splitlines() if "more" in line] == [
+        "- … and 5 more.", "| … and 10 more rules | | |", "… and 10 more",
+    ]  # fmt: skip
+    problems = check_in({"boundaries.json": json.dumps({str(n): 1 for n in range(25)})}, CheckCode.A4)
+    assert "- … and 6 more." in summary_markdown(problems).splitlines()
+
+
+def test_every_note_is_said_in_every_format() -> None:
+    report, _ = judge_in_memory({"a.py": ""})
+    notes = tuple(f"note {n} of many" for n in range(6))
+    report = replace(report, checks=tuple(replace(check, notes=notes) for check in report.checks))
+    for write in FORMATS.values():
+        assert all(note in write(Outcome(report)) for note in notes)
+
+
+def test_path_patterns_in_vain_are_found_in_any_number() -> None:
+    paths = ", ".join(f"'only/{n}[.]txt'" for n in range(1_500))
+    config = f"[allowlist]\npaths = [{paths}, 'no/where']\n"
+    check = check_in({".gitleaks.toml": config, **{f"only/{n}.txt": "" for n in range(1_500)}}, CheckCode.W1)
+    assert [message for _, _, message in notices(check)] == ["this path pattern matches no file of the repository"]
 
 
 @pytest.mark.parametrize(
@@ -220,8 +249,28 @@ def test_the_markers_of_other_scanners_count_on_the_line() -> None:
     assert check.findings == ()
 
 
-def test_a_notice_never_changes_a_result_or_a_title() -> None:
-    check = check_in({".gitleaksignore": "x\n"}, CheckCode.W1)
+def test_markers_on_the_line_before() -> None:
+    next_line, usual = "# pragma: allowlist nextline secret\n", "# forgeguard:allow\n"
+    pem = (
+        "-----BEGIN "
+        + "PRIVATE KEY-----\n"
+        + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\n" * 4
+        + "-----END "
+        + "PRIVATE KEY-----\n"
+    )
+    key = f'k = "{KEY}"\n'
+    files = {
+        "a.py": next_line + key, "b.pem": usual + pem, "c.pem": next_line + pem,
+        "d.py": usual + key, "e.py": next_line + "\n" + key, "f.pem": usual + "\n" + pem,
+    }  # fmt: skip
+    check = check_in(files, CheckCode.W1)
+    assert [(path, line) for path, line, _ in found(check)] == [("d.py", 2), ("e.py", 3), ("f.pem", 3)]
+
+
+def test_a_notice_never_changes_a_result_or_a_title_and_is_not_to_be_accepted() -> None:
+    report, _ = judge_in_memory({".gitleaksignore": "x\n"})
+    check = report.checks[2]
+    assert "To accept" not in FORMATS["text"](Outcome(report))
     assert (check.result, check.title) == (Result.PASS, "No possible secrets")
     finding: Finding = check.findings[0]
     assert finding.rule == "configuration-notice"

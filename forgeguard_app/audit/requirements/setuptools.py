@@ -77,7 +77,7 @@ def read_tox(path: str, text: str) -> Manifest:
     try:
         parser.read_string(text)
     except configparser.Error:
-        return Manifest(path)  # tox says so itself
+        return Manifest(path, unread="not a configuration file of sections and keys")
     declared: list[Declared] = []
     includes: list[tuple[str, Scope]] = []
     for section in parser.sections():

@@ -22,6 +22,7 @@ INLINE = (
     b"kingfisher:ignore",
     b"ggignore",
 )
+NEXT_LINE = b"pragma: allowlist nextline secret"  # stands on the line before
 _BEFORE_VALUE = 80  # characters before a value that a rule of gitleaks may take into its match
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from forgeguard_app.audit.secrets.allowlists import INLINE, Exceptions
+from forgeguard_app.audit.secrets.allowlists import INLINE, NEXT_LINE, Exceptions
 from forgeguard_app.audit.secrets.checksums import crc32_holds
 from forgeguard_app.audit.secrets.generic_rules import PRIVATE_KEY
 from forgeguard_app.audit.secrets.matching import RULES, Span, find_spans
@@ -17,9 +17,10 @@ __all__ = ["RULES", "AddedBlock", "Secret", "SecretScan", "scan", "spans_of"]
 
 PIECE_BYTES = 1 << 20
 CONTEXT_BYTES = (
-    2 * 4_096
+    3 * 4_096
 )  # kept on both sides of a piece: more than any window, and any line that is looked at, reaches
 LINE_BYTES = 4_000  # of a line, on each side of a value, that an exception can look at
+BEFORE_BYTES = 1_000  # of the line before
 MAX_SECRETS = 100_000  # kept of one scan
 _CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no character
 
@@ -61,6 +62,7 @@ class _Candidate(NamedTuple):
     line: int
     column: int
     text_of_line: bytes
+    line_before: bytes
     value: bytes
 
 
@@ -128,9 +130,11 @@ class _TextScan:
             at = anchor
             low, high = max(anchor - LINE_BYTES, 0), anchor + LINE_BYTES
             stop = text.find(b"\n", anchor, high)
-            line = text[max(low, text.rfind(b"\n", low, anchor) + 1) : high if stop == -1 else stop]
+            start = max(low, text.rfind(b"\n", low, anchor) + 1)
+            line = text[start : high if stop == -1 else stop]
+            before = text[max(start - BEFORE_BYTES, 0) : max(start - 1, 0)].rpartition(b"\n")[2]
             value = text[span.start - origin : span.end - origin]
-            self._pending[span] = _Candidate(span, place.line, place.column + 1, line, value)
+            self._pending[span] = _Candidate(span, place.line, place.column + 1, line, before, value)
 
     def _decided(self, before: int) -> Iterator[_Candidate]:
         """Give the candidates of all overlapping groups that end at `before`: later ones begin behind it."""
@@ -230,7 +234,7 @@ class SecretScan:
 
     def _excepted(self, candidate: _Candidate) -> bool:
         exceptions, block, line = self._exceptions, self._block, candidate.text_of_line
-        if exceptions.inline and any(word in line for word in INLINE):
+        if exceptions.inline and _marked(candidate):
             return True
         if not (exceptions.allowlists or exceptions.ignored or exceptions.disabled):
             return False
@@ -245,6 +249,14 @@ class SecretScan:
         line, column = candidate.line, candidate.column
         end = 0 if rule is PRIVATE_KEY else column + len(value.decode("utf-8", "replace"))
         return Secret(rule, block.path, block.commit, line, column, verified, hash(value), end)
+
+
+def _marked(candidate: _Candidate) -> bool:
+    """Whether a word on the line excepts the value, or on the line before one that has no room for a comment."""
+    before = candidate.line_before
+    if NEXT_LINE in before or any(word in candidate.text_of_line for word in INLINE):
+        return True
+    return RULES[candidate.span.rule] is PRIVATE_KEY and any(word in before for word in INLINE)
 
 
 def scan(blocks: Iterable[AddedBlock], exceptions: Exceptions) -> list[Secret]:
