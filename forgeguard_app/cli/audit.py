@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from forgeguard_app.audit.model import CheckCode, Report
+from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.cli.explaining import explanation
 from forgeguard_app.cli.formats import FORMATS
@@ -92,7 +93,7 @@ def _check_code(text: str) -> CheckCode:
 
 def run(arguments: argparse.Namespace) -> int:
     """0 PASS or WARN (with --strict WARN is 1), 1 FAIL, 2 ERROR or bad usage."""
-    if arguments.explain:
+    if arguments.explain is not None:
         print_text(explanation(arguments.explain, arguments.path))
         return 0
     _refuse_combinations(arguments)
@@ -190,7 +191,7 @@ async def _refuse_unknown(checkout: Checkout, chosen: LocalRange, target: Target
     for path in target.missing:
         (inside,) = target.scope.paths
         if not any([await has_path(checkout.view, commit, inside) for commit in (chosen.head, chosen.base)]):
-            raise UserError(f"{path} does not exist")
+            raise UserError(f"{escaped(path)} does not exist")
 
 
 async def _uncommitted(asked: _Asked, checkout: Checkout) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from forgeguard_app.audit.boundaries.own_rules import own_rules
 from forgeguard_app.audit.explain import explain, similar
 from forgeguard_app.audit.plain_text import escaped_lines
-from forgeguard_app.audit.secrets.masking import masked
+from forgeguard_app.audit.secrets.masking import masked, quoted
 from forgeguard_app.audit.secrets.own_rules import own_secret_rules
 from forgeguard_app.cli.targets import find_target
 from forgeguard_app.errors import UserError
@@ -41,7 +41,7 @@ def explanation(rule: str, paths: Sequence[str]) -> str:
         return known
     close = [*similar(rule), *(key for rules in own.values() for key in rules if name and name in key)][:5]
     hint = f"; did you mean {', '.join(close)}?" if close else ""
-    raise UserError(masked(f"there is no rule {rule!r} here{hint}"))
+    raise UserError(f"there is no rule {quoted(rule)} here{masked(hint)}")
 
 
 def _own_rules(paths: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from forgeguard_app.audit.gate import shown
 from forgeguard_app.audit.model import Result
+from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.cli.targets import find_target
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.git.checkout import open_checkout
@@ -30,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """0 once the files are written, or are there already."""
     target = find_target([arguments.path] if arguments.path is not None else [], [])
+    if target.missing:
+        raise UserError(f"{escaped(target.missing[0])} does not exist")
     if target.location is None:
         raise UserError(f"{target.folder} is not in a git repository: run `git init` there first")
     if target.location.work_tree is None:
@@ -63,7 +66,7 @@ def _write(root: Path, first: FirstRules) -> None:
         if os.path.lexists(target):
             print(f"{path} is there already, uncommitted, and stays as it is.")
             continue
-        if not target.parent.resolve().is_relative_to(root.resolve()):
+        if not Path(os.path.realpath(target.parent)).is_relative_to(os.path.realpath(root)):
             raise UserError(f"{path} would lie outside the repository, since a folder on its way is a symbolic link")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
 
@@ -20,6 +21,9 @@ VERBS = {
     "init": "write a first configuration that is true of the tree as it is",
     "audit": "the same audit on a local git repository",
 }
+
+# What a machine says that has no more to give: files, processes, memory, space.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,17 +56,18 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"forgeguard {parsed.verb}: {_shown(str(error))}", file=sys.stderr)
         return 2
-    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
-        if error.filename is None:
-            raise
-        print(
-            f"forgeguard {parsed.verb}: {_shown(str(error.filename))} cannot be read: {error.strerror}", file=sys.stderr
-        )
-        return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        if error.filename is None and error.errno not in _EXHAUSTED:
+            raise
+        said = (
+            f"{str(error.filename)[:200]} cannot be used" if error.filename is not None else "the machine refuses more"
+        )
+        print(f"forgeguard {parsed.verb}: {_shown(said)}: {error.strerror}", file=sys.stderr)
+        return 2
     return status
 
 

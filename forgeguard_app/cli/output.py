@@ -17,7 +17,11 @@ def check_output(path: Path) -> None:
     Raises:
         UserError: its folder does not exist, or it is a folder itself.
     """
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise UserError(f"--output: {str(path)[:200]} cannot be written: {error.strerror}") from error
+    if is_folder:
         raise UserError(f"--output: {path} is a folder; name a file")
     if not path.parent.is_dir():
         raise UserError(f"--output: the folder {path.parent} does not exist; create it first")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.errors import UserError
 from forgeguard_app.git.locate import Location, locate
@@ -32,10 +33,13 @@ def find_target(paths: Sequence[str], files: Sequence[str]) -> Target:
     path = _plain(paths[0]) if len(paths) == 1 else None
     names = [*(paths if len(paths) > 1 else ()), *files]
     location = locate(_existing(path) if path is not None else None, os.environ)
+    if location is None and path is not None and path.is_symlink():
+        path = _real(path)  # a link that no repository holds stands for what it leads to
+        location = locate(_existing(path), os.environ)
     root = location.work_tree or location.git_folder if location is not None else None
     if root is None:
         if path is not None and not os.path.lexists(path):
-            raise UserError(f"{path} does not exist")
+            raise UserError(f"{escaped(str(path))} does not exist")
         folder = path if path is not None and path.is_dir() else path.parent if path is not None else here
         root = folder.resolve()
     if location is not None and location.work_tree is None and path is not None:
@@ -63,7 +67,7 @@ def _plain(name: str) -> Path:
         path.is_dir()
         return path.parent.resolve() / path.name
     except (OSError, RuntimeError) as error:
-        raise UserError(f"{name[:200]} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise UserError(f"{escaped(name[:200])} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _existing(path: Path) -> Path:
@@ -75,8 +79,13 @@ def _existing(path: Path) -> Path:
 
 
 def _inside(path: Path, name: str, root: Path) -> str:
-    for candidate in (path, path.resolve()):
+    for candidate in (path, _real(path)):
         if candidate.is_relative_to(root):
             inside = str(candidate.relative_to(root))
             return "" if inside == "." else inside
-    raise UserError(f"{name} lies outside of {root}: name paths inside it")
+    raise UserError(f"{escaped(name)} lies outside of {escaped(str(root))}: name paths inside it")
+
+
+def _real(path: Path) -> Path:
+    """Return the path that links lead to; unlike Path.resolve it takes a link that leads to itself as it is."""
+    return Path(os.path.realpath(path))

@@ -161,6 +161,7 @@ async def _refuse_cut_history(checkout: Checkout, chosen: LocalRange) -> None:
 async def _no_head(repository: Repository, head: str | None) -> str:
     if head is not None:
         return await _no_revision(repository, head)
+    await repository.run("for-each-ref", "--count=1")  # where refs cannot be read, that is what is said
     return "the repository has no commit yet: `git add` files, then `forgeguard audit --staged` audits what is staged"
 
 

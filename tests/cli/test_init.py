@@ -89,9 +89,14 @@ def test_nothing_is_written_outside_the_repository(tree: WorkTree, tmp_path: Pat
     outside = tmp_path / "outside"
     outside.mkdir()
     tree.commit(SHOP)
+    assert main(["init", str(tree.folder / "nowhere")]) == 2
+    assert not (tree.folder / "boundaries.json").exists()
     (tree.folder / ".github").symlink_to(outside)
     assert main(["init", str(tree.folder)]) == 2
     assert list(outside.iterdir()) == []
+    (tree.folder / ".github").unlink()
+    (tree.folder / ".github").symlink_to(".github")
+    assert main(["init", str(tree.folder)]) == 2, "a link that leads to itself"
 
 
 NAMES = ("a", "b", "c", "d", "e")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,28 @@ def test_a_path_inside_the_repository_reports_that_part_alone(
     os.chdir("app/api")
     assert places(capsys, "--all") == everything, "without a path it is the whole repository"
     assert places(capsys, ".", "--all") == {"app/api/a.py:1", "app/api/a.py:2"}
+    link = faulty.folder.parent / "link"
+    link.symlink_to(faulty.folder)
+    assert places(capsys, str(link / "app/api"), "--all") == {"app/api/a.py:1", "app/api/a.py:2"}
+    os.chdir("/")
+    assert places(capsys, str(link)) == everything, "a link from outside stands for the repository"
+    link.with_name("loop").symlink_to("loop")
+    assert main(["audit", str(link.with_name("loop"))]) == 2
+
+
+def test_unreadable_references_and_an_exhausted_machine_are_named(
+    faulty: WorkTree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 2, hard))
+    try:
+        assert main(["audit"]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "Too many open files" in capsys.readouterr().err
+    faulty.write({".git/packed-refs": "nothing that git reads\n"})
+    assert main(["audit"]) == 2
+    assert "packed-refs" in capsys.readouterr().err
 
 
 def test_only_the_named_checks_run(faulty: WorkTree, capsys: pytest.CaptureFixture[str]) -> None:
@@ -471,6 +494,13 @@ def test_sarif_regions_end_behind_what_was_found(faulty: WorkTree, capsys: pytes
         (["--base", ""], {}, "--base is empty"),
         ([""], {}, "a path is empty"),
         (["x" * 300], {}, "File name too long"),
+        (["--output", "x" * 300], {}, "File name too long"),
+        (["--explain", ""], {}, "there is no rule '' here"),
+        (["--explain", "A4/" * 3_000], {}, "A4/A…' here"),
+        (["no\n::error::such"], {}, "no\\n::error::such does not exist"),
+        (["linked"], {}, "linked/.git does not name a git folder"),
+        ([], {"GIT_DIR": "loop"}, "unset it or correct it"),
+        ([], {"GIT_DIR": "x" * 300}, "File name too long"),
         (["--", "/etc/passwd"], {}, "lies outside"),
         ([], {"GIT_DIR": "/nonexistent"}, "unset it or correct it"),
         ([], {"PATH": "/nonexistent"}, "the git program was not found on PATH"),
@@ -486,6 +516,8 @@ def test_what_cannot_be_done_is_said_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    faulty.write({"linked/.git": "gitdir: \0\n"})
+    os.symlink("loop", "loop")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert main(["audit", *arguments]) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, Exceptions, NamedRule, means
+from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.audit.secrets.matching import RULES
 
 MAX_DESCRIPTION_CHARS = 500
@@ -14,7 +15,7 @@ def own_secret_rules(exceptions: Exceptions) -> dict[str, str]:
 
 
 def _described(rule: NamedRule, exceptions: Exceptions) -> str:
-    lines = [rule.description[:MAX_DESCRIPTION_CHARS]] if rule.description else []
+    lines = [masked(rule.description)[:MAX_DESCRIPTION_CHARS]] if rule.description else []
     lines.append(f"It is a rule of {CONFIG_PATH}, line {rule.line}.")
     if rule.own:
         lines.append("ForgeGuard does not honour rules of a repository's own for secrets: it finds nothing here.")
