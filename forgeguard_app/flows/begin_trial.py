@@ -26,9 +26,11 @@ async def begin_trial(pool: Pool, person: Person, repo: Repo, path: str, content
     """
     async with pool.acquire() as connection, connection.transaction():
         if path not in await _paths(connection, repo):
-            raise UserError("Only forgeguard.yml and the boundaries files of this repository can be tried here.")
+            raise UserError(
+                "Only forgeguard.yml and the boundaries files of this repository can be tried here.", field="path"
+            )
         if len(content) > MAX_CONTENT_CHARS:
-            raise UserError(f"The file has more than {MAX_CONTENT_CHARS:,} characters.")
+            raise UserError(f"The file has more than {MAX_CONTENT_CHARS:,} characters.", field="content")
         return await begin(
             connection, NewTrial(repo.id, person.user_id, "configuration", path, content.replace("\r\n", "\n"))
         )

@@ -43,6 +43,7 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
         "sign_in": sign_in_link(request),
         "here": request.path,
         "retry_s": None,
+        "updates_from": "",  # where a live page is fetched from, if not from its own address
         "status": status,
         "is_audit": request.path.startswith("/audits/"),
     }

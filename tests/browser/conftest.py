@@ -47,11 +47,16 @@ class Scene:
 
     @contextlib.asynccontextmanager
     async def window(
-        self, *, scripts: bool = True, without: tuple[str, ...] = (), again: bool = False
+        self,
+        *,
+        scripts: bool = True,
+        without: tuple[str, ...] = (),
+        again: bool = False,
+        expected: tuple[str, ...] = (),
     ) -> AsyncIterator[tuple[BrowserContext, Proxy]]:
         """A browser of its own behind a proxy of its own, signed in; `without` some of what browsers can do.
 
-        With `again` it has a session of its own, which may end.
+        With `again` it has a session of its own, which may end. Errors that hold an `expected` word are none.
         """
         cookies = await signed_in(self.product, self.user) if again else self.cookies
         async with proxied(self.product.address) as proxy:
@@ -65,7 +70,7 @@ class Scene:
             await context.add_cookies([{"name": n, "value": v, "url": proxy.address} for n, v in cookies.items()])
             yield context, proxy
             await context.close()
-            allowed = ("503", "ERR_")  # a server that is away
+            allowed = ("503", "ERR_", *expected)  # a server that is away
             assert not [one for one in wrong if not any(word in one for word in allowed)], wrong
 
 

@@ -224,6 +224,25 @@ async def test_focus_selection_open_details_and_typed_text_stay_when_a_page_chan
         await expect(page.get_by_label("For")).to_have_value("90")
 
 
+async def test_a_page_that_shows_a_refused_form_stays_live_and_keeps_what_was_typed(scene: Scene) -> None:
+    pool, sha = scene.product.pool, "facade" + "0" * 34
+    run_id = await wait_for_run(pool, scene.repo.id, "Allow me", sha)
+    await finish_run(pool, run_id, FAILED)
+    async with scene.window(expected=("400",)) as (context, proxy):
+        page = await opened(context, f"{proxy.address}/audits/{run_id}")
+        await page.get_by_text("Allow", exact=True).first.click()
+        await page.get_by_label("Why").fill(" ")
+        await page.get_by_label("For").select_option("90")
+        await page.get_by_role("button", name="Allow").click()
+        await expect(page.get_by_role("alert")).to_contain_text("Say why it is allowed")
+        await expect(page.get_by_label("Why")).to_be_focused()
+        await proxy.until_streams(1)
+        await wait_for_run(pool, scene.repo.id, "Allow me", sha)
+        await expect(page.get_by_text("This commit was audited again")).to_be_visible()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        await expect(page.get_by_label("For")).to_have_value("90")
+
+
 @pytest.mark.parametrize("without", [("SharedWorker",), ("SharedWorker", "locks")])
 async def test_browsers_without_a_shared_worker_follow_too(scene: Scene, without: tuple[str, ...]) -> None:
     pool = scene.product.pool

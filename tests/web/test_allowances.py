@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from html import escape
 from typing import Any
 
 from forgeguard_app.flows.allow_finding import end_expired_allowances
@@ -42,9 +43,17 @@ async def test_who_may_write_allows_a_finding_and_takes_it_back(product: Product
     async with Browser(product) as browser:
         await browser.sign_in(user, audit)
         assert "known_violations" in browser.text, "what to commit instead is shown"
-        await browser.submit(f"{audit}/allow", reason="", days="")
-        assert browser.status == 400
-        browser.home()
+        for reason, days, said in (
+            (" ", "90", "Say why it is allowed"),
+            ("It is <b>fine</b>", "9999", "1 to 3650 days"),
+        ):
+            await browser.submit(f"{audit}/allow", reason=reason, days=days)
+            assert browser.status == 400
+            assert said in browser.text
+            form = re.findall(r'<details class="allow" open>.*?</form>', browser.text, re.S)[0]
+            assert f'value="{escape(reason)}"' in form, "what was typed stands where it was typed"
+            assert ('<option value="90" selected>' in form) is (days == "90")
+            assert "known_violations" in browser.text, "on the audit's page"
         await browser.get(audit)
         await browser.submit(f"{audit}/allow", reason="Until <b>March</b>", days="30")
         assert browser.status == 200

@@ -90,22 +90,28 @@ async def test_a_changed_file_is_tried_against_the_whole_tree_and_written_nowher
         text = await trial(product, browser, f"{path}/try", path=".github/forgeguard.yml", content=off)
         assert "Disabled by .github/forgeguard.yml" in text
         assert await git(repository.folder, "for-each-ref") == heads
+        former = browser.address
         await browser.get(path)
-        await browser.submit(f"{path}/try", path="app/db/b.py", content="x")
+        await browser.submit(f"{path}/try", path="app/db/b.py", content="\nkept <text>")
         assert browser.status == 400, "no other file can be laid over the tree"
-        browser.home()
-        await browser.get(path)
-        await browser.submit(f"{path}/try", path="boundaries.json", content="x" * 150_001)
+        assert "\n\nkept &lt;text&gt;</textarea>" in browser.text
+        assert "Configuration as ForgeGuard understands it" in browser.text
+        await browser.submit(f"{path}/try", path=".github/forgeguard.yml", content="x" * 150_001)
         assert browser.status == 400
+        assert "<option selected>.github/forgeguard.yml" in browser.text
+        assert 'aria-describedby="content-wrong"' in browser.text
+        assert "x" * 150_001 in browser.text
         async with product.pool.acquire() as connection:
             await connection.execute(
                 "INSERT INTO trials (repo_id, user_id, kind) SELECT r.id, u.id, 'configuration' FROM repos r, users u, generate_series(1, $1)",
                 MAX_AN_HOUR,
             )
-        browser.home()
-        await browser.get(path)
+        browser.address = former
+        await browser.get(former)
         await browser.submit(f"{path}/try", path="boundaries.json", content="{}")
+        assert browser.status == 400
         assert "within an hour" in browser.text
+        assert "Today and with the change" in browser.text, "on the page of the trial from which it was sent"
 
 
 async def test_a_trial_is_found_in_its_own_repository_alone(product: Product, tree: WorkTree) -> None:

@@ -45,9 +45,11 @@ async def test_a_mistake_in_a_configuration_file_is_refused_as_an_allowance_with
     async with Browser(product) as browser:
         await browser.sign_in(person(product, repository, "write"), audit)
         assert "Allow</summary>" not in browser.text
+        first_line = tree.git("log", "-1", "--format=%s")
         csrf = re.findall(r'name="csrf" value="([^"]+)"', browser.text)[0]
         form = {"csrf": csrf, "check_code": "A4", "fingerprint": finding["fingerprint"], "reason": "Let it", "days": ""}
         assert await browser.post(f"{audit}/allow", form) == 400
+        assert f"<title>ERROR · {first_line} · {repository.full_name}" in browser.text, "on the audit's page"
         assert "A mistake in a configuration file cannot be allowed" in browser.text
         assert "boundaries.json, line 1" in browser.text
 

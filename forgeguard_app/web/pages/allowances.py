@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from forgeguard_app.errors import UserError
 from forgeguard_app.flows.allow_finding import Wish, allow_finding, disallow, restore_allowance
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.store.allowances import Allowance, find_allowance, list_allowances
 from forgeguard_app.web.access import Seen, id_of, open_audit, open_named
 from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.pages.audits import Refused, audit_page
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 
@@ -29,7 +31,10 @@ async def allow(request: web.Request) -> web.StreamResponse:
     days = form.get("days", "")
     number = int(days) if days.isascii() and days.isdigit() and len(days) < 6 else None if not days else 0
     wish = Wish(form.get("check_code", ""), form.get("fingerprint", "")[:100], form.get("reason", ""), number)
-    await allow_finding(request.app[FRONT].pool, person, run, wish)
+    try:
+        await allow_finding(request.app[FRONT].pool, person, run, wish)
+    except UserError as error:
+        return await audit_page(request, Refused(error, form))
     return see_other(f"/repos/{seen.repo.full_name}/allowances")
 
 

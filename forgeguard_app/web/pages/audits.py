@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from forgeguard_app.audit.counts import Part
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.revocation import Revocation, revocation_of
+from forgeguard_app.errors import UserError
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.flows.rerun_audit import rerun_audit
 from forgeguard_app.store.audits import StoredCheck, find_newest_run, list_checks
@@ -37,6 +38,11 @@ class Window:
 
     check_code: str | None
     number: int
+
+    @property
+    def query(self) -> str:
+        """The end of the address that asks for it."""
+        return "" if self.check_code is None else f"?check={self.check_code}&page={self.number}"
 
     @property
     def offset(self) -> int:
@@ -101,8 +107,37 @@ class Leak:
     revocation: Revocation
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A form of the page that was refused: why, and what it held."""
+
+    why: UserError
+    typed: Mapping[str, str]
+
+    def is_about(self, code: str, fingerprint: str) -> bool:
+        """Whether the form is that of a finding."""
+        return (code, fingerprint) == (self.typed.get("check_code"), self.typed.get("fingerprint"))
+
+    def stands_beside(self, checks: Iterable[ShownCheck]) -> bool:
+        """Whether the form's finding is among those that can be allowed on the page."""
+        return any(
+            self.is_about(check.code, finding.fingerprint)
+            for check in checks
+            for part in check.parts
+            if part.part in (Part.NEW, Part.EXISTING)
+            for group in part.groups
+            for finding in group.findings
+            if finding.is_counted
+        )
+
+
 async def show_audit(request: web.Request) -> web.Response:
     """The page; whoever may not see the audit learns nothing of it."""
+    return await audit_page(request)
+
+
+async def audit_page(request: web.Request, refused: Refused | None = None) -> web.Response:
+    """Return the audit's page; `refused` is a form of it that was not accepted, shown again as it was typed."""
     run_id, signature = id_of(request, "run_id"), request.query.get("signature", "")
     subject = Subject(Kind.AUDIT, run_id, signature if is_signature(signature) else "")
     async with request.app[FRONT].pool.acquire() as connection:
@@ -122,6 +157,10 @@ async def show_audit(request: web.Request) -> web.Response:
     return await page(
         request,
         "audit.html",
+        status=400 if refused else 200,
+        refused=refused,
+        is_beside=refused is not None and seen.may_write and refused.stands_beside(checks),
+        updates_from=f"/audits/{run.id}{window.query}" if refused else "",
         run=run,
         repo=seen.repo,
         state_of_run=state,

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 from aiohttp import web
 
 from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
+from forgeguard_app.errors import UserError
 from forgeguard_app.flows.begin_trial import begin_first_rules, begin_trial, list_paths
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.repos import Repo, find_configuration
-from forgeguard_app.store.trials import find_trial
+from forgeguard_app.store.trials import Trial, find_trial
 from forgeguard_app.store.versions import find_trial_version
-from forgeguard_app.web.access import id_of, open_named
+from forgeguard_app.web.access import Seen, id_of, open_named
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 from forgeguard_app.web.states import head_states
 
 MAX_FORM_BYTES = 1_000_000
+NOTHING: Mapping[str, str] = MappingProxyType({})
 MAX_LINK_CHARS = 7_000  # what GitHub and browsers take as an address
 
 
 async def show_configuration(request: web.Request) -> web.Response:
     """What judges the default branch, for those whom GitHub lets into the repository."""
-    seen = await open_named(request, Level.READ)
+    return await _page(request, await open_named(request, Level.READ))
+
+
+async def _page(
+    request: web.Request, seen: Seen, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
+) -> web.Response:
+    """Return the page; `wrong` is why its trial was refused, `typed` what the form held."""
     front = request.app[FRONT]
     async with front.pool.acquire() as connection:
         known = await find_configuration(connection, seen.repo.id)
@@ -34,17 +45,27 @@ async def show_configuration(request: web.Request) -> web.Response:
         head = None if run_id is None else await find_run(connection, run_id)
         head_state = (await head_states(connection, {seen.repo.id: run_id}))[seen.repo.id]
     texts: dict[str, str] = known[1]["files"] if known else {}
-    asked = request.query.get("file", "")
-    chosen = asked if asked in texts else BOUNDARIES if BOUNDARIES in texts else next(iter(texts), BOUNDARIES)
+    paths = await list_paths(front.pool, seen.repo)
+    asked = typed.get("path") or request.query.get("file", "")
+    chosen = (
+        asked
+        if asked in (paths if wrong else texts)
+        else BOUNDARIES
+        if BOUNDARIES in texts
+        else next(iter(texts), BOUNDARIES)
+    )
     return await page(
         request,
         "configuration.html",
+        status=400 if wrong else 200,
+        wrong=wrong,
+        typed=typed.get("content", ""),
         repo=seen.repo,
         sha=known[0] if known else None,
         head=head,
         head_state=head_state,
         configuration=known[1] if known else None,
-        paths=await list_paths(front.pool, seen.repo),
+        paths=paths,
         may_write=seen.may_write,
         texts=texts,
         chosen=chosen,
@@ -56,8 +77,17 @@ async def try_changed(request: web.Request) -> web.StreamResponse:
     form, person = await read_form(request, MAX_FORM_BYTES), await get_person(request)
     seen = await open_named(request, Level.READ)
     pool = request.app[FRONT].pool
-    trial_id = await begin_trial(pool, person, seen.repo, form.get("path", ""), form.get("content", ""))
+    try:
+        trial_id = await begin_trial(pool, person, seen.repo, form.get("path", ""), form.get("content", ""))
+    except UserError as error:
+        return await _refused(request, seen, error, form)
     return see_other(f"/repos/{seen.repo.full_name}/trials/{trial_id}")
+
+
+async def _refused(request: web.Request, seen: Seen, wrong: UserError, typed: Mapping[str, str]) -> web.Response:
+    """Show the form where it was sent from: on the page of a trial, or on the configuration's."""
+    trial = await _find_trial(request, seen, typed.get("trial_id", ""))
+    return await (_page(request, seen, wrong, typed) if trial is None else _trial(request, seen, trial, wrong, typed))
 
 
 async def propose(request: web.Request) -> web.StreamResponse:
@@ -71,13 +101,36 @@ async def propose(request: web.Request) -> web.StreamResponse:
 async def show_trial(request: web.Request) -> web.Response:
     """What came of it."""
     seen = await open_named(request, Level.READ)
-    front = request.app[FRONT]
-    async with front.pool.acquire() as connection:
+    async with request.app[FRONT].pool.acquire() as connection:
         version = await find_trial_version(connection, id_of(request, "trial_id"))
-        trial = await find_trial(connection, id_of(request, "trial_id"))
-    if trial is None or trial.repo_id != seen.repo.id:
+    trial = await _find_trial(request, seen, request.match_info["trial_id"])
+    if trial is None:
         raise web.HTTPNotFound
-    links = {}
+    return await _trial(request, seen, trial, version=version)
+
+
+async def _find_trial(request: web.Request, seen: Seen, given: str) -> Trial | None:
+    """Return the repository's trial with this key, None where it has none."""
+    try:
+        trial_id = UUID(given)
+    except ValueError:
+        return None
+    async with request.app[FRONT].pool.acquire() as connection:
+        trial = await find_trial(connection, trial_id)
+    return trial if trial is not None and trial.repo_id == seen.repo.id else None
+
+
+async def _trial(
+    request: web.Request,
+    seen: Seen,
+    trial: Trial,
+    wrong: UserError | None = None,
+    typed: Mapping[str, str] = NOTHING,
+    *,
+    version: str | None = None,
+) -> web.Response:
+    """Return the trial's page; `wrong` is why another one was refused, `typed` what its form held."""
+    front, links = request.app[FRONT], {}
     if trial.kind == "first_rules" and trial.result is not None:
         links = {
             path: new_file_link(front.github_url, seen.repo, trial.result["branch"], path, text)
@@ -85,7 +138,7 @@ async def show_trial(request: web.Request) -> web.Response:
         }
     return await page(
         request, "trial.html", repo=seen.repo, trial=trial, result=trial.result, links=links, version=version,
-        paths=await list_paths(front.pool, seen.repo),
+        status=400 if wrong else 200, wrong=wrong, typed=typed, paths=await list_paths(front.pool, seen.repo),
     )  # fmt: skip
 
 

@@ -116,13 +116,16 @@
     else load();
   }
 
+  // A page that answered a form stands at the form's address, which cannot be fetched.
+  const address = () => document.getElementById("main").dataset.from || location.href.split("#")[0];
+
   async function load() {
     const subjects = [...stale];
     stale.clear();
     fetching = true;
     fetchedAt = Date.now();
     try {
-      const answer = await fetch(location.href.split("#")[0], { headers: { Accept: "text/html" }, cache: "no-store" });
+      const answer = await fetch(address(), { headers: { Accept: "text/html" }, cache: "no-store" });
       if (answer.status < 500 && (!answer.ok || answer.redirected)) return subjects.forEach(lose);
       if (!answer.ok) throw new Error(answer.status);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -152,6 +155,7 @@
   }
 
   function beforeNodeMorphed(node) {
+    if (node instanceof HTMLElement && node.matches("form[data-refused]")) return false; // it holds what somebody typed
     if (!(node instanceof HTMLElement) || !node.matches("input:not([type=hidden]), textarea, select")) return true;
     return node !== document.activeElement && !isTouched(node);
   }
