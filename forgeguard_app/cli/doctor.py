@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 from rich.console import Console
 from rich.text import Text
 
 from forgeguard_app.app import examine
+from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.flows.examine import Sign
+from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import load_settings
 
 TIMEOUT_S = 120
@@ -22,6 +25,7 @@ def add_arguments(_: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """0 where all is well, 1 where something is not."""
+    set_up_logs(logging.ERROR, shown_lines)  # what is not well is said in its lines
     settings = load_settings()
     return asyncio.run(asyncio.wait_for(_tell(examine(settings)), TIMEOUT_S))
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 
 from forgeguard_app.app import database
+from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import load_settings
 from forgeguard_app.store import migrate as migrations
 
@@ -16,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """0 once the schema is current."""
+    set_up_logs(logging.WARNING, shown_lines)
     done = asyncio.run(_migrate())
     print("\n".join(f"applied {name}" for name in done) or "The schema is current.")
     return 0

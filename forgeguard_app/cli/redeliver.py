@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import re
 from datetime import timedelta
 
 from forgeguard_app.app import redeliver
+from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.github.client import Refused
+from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import load_settings
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -28,11 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """0 once GitHub was asked."""
     since = duration(arguments.since)
+    set_up_logs(logging.WARNING, shown_lines)
     try:
         done = asyncio.run(redeliver(load_settings(), since))
     except (Temporary, Refused) as error:
         raise UserError(str(error)) from error
-    print(f"{done.seen} deliveries in GitHub's log; {done.asked} asked for again, {done.taken} taken from the log.")
+    log = f"{done.seen} {'delivery' if done.seen == 1 else 'deliveries'} in GitHub's log"
+    print(f"{log}; {done.asked} asked for again, {done.taken} taken from the log.")
     return 0
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PASSWORD = "hunter2-is-mine"
 
 
-async def doctor(product: Product, **changes: str) -> tuple[int, str]:
+async def doctor(product: Product, *verb: str, **changes: str) -> tuple[int, str]:
     env = {
         **os.environ, "FORGEGUARD_DATABASE_URL": product.dsn, "FORGEGUARD_SECRET_KEY": "k" * 32, "FORGEGUARD_HOME": str(product.context.home),
         "FORGEGUARD_APP_ID": str(APP_ID), "FORGEGUARD_PRIVATE_KEY": PRIVATE_KEY, "FORGEGUARD_WEBHOOK_SECRET": "s",
@@ -26,7 +26,7 @@ async def doctor(product: Product, **changes: str) -> tuple[int, str]:
         "FORGEGUARD_PUBLIC_URL": product.address, "PYTHONPATH": str(ROOT), **changes,
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "forgeguard_app.cli.main", "doctor", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable, "-m", "forgeguard_app.cli.main", *(verb or ("doctor",)), env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )  # fmt: skip
     out, err = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode or 0, (out + err).decode()
@@ -52,6 +52,15 @@ async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) 
         for delivery in product.github.world.deliveries:
             delivery.delivered_at = stamp(product.github.world.now() - 600)
         status, said = await doctor(product)
+        app.webhook_url = address
+        redelivered = await doctor(product, "redeliver", "--since", "1d")
+        await product.github.webhooks.settle()
+        assert [one.status_code for one in product.github.world.deliveries][-1] == 202
+        refused = await doctor(product, "redeliver", "--since", "soon")
+        unreached = await doctor(product, "redeliver", FORGEGUARD_GITHUB_API_URL="http://127.0.0.1:9")
+    assert redelivered == (0, "1 delivery in GitHub's log; 1 asked for again, 0 taken from the log.\n")
+    assert refused == (2, "forgeguard redeliver: 'soon' is not a duration such as 90m, 12h or 3d\n")
+    assert (unreached[0], "GitHub was not reached" in unreached[1], "Traceback" in unreached[1]) == (2, True, False)
     assert status == 1
     for words in (
         "ILL  workers: 0 at work", "→ start `forgeguard worker`", "ILL  clock: ", "lacking merge_queues: read, event merge_group",
