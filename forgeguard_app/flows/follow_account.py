@@ -13,7 +13,7 @@ from forgeguard_app.store.installations import State, set_account_name, set_inst
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import set_removed, set_removed_with
-from forgeguard_app.store.run_order import list_parked, list_refused
+from forgeguard_app.store.run_order import list_parked, list_refused, list_refused_in
 from forgeguard_app.store.users import drop_access, forget_access, forget_access_with
 
 STARTING_LINE_PRIORITY = -5
@@ -67,6 +67,8 @@ async def _follow(connection: Connection, event: AccountEvent, github_delivery_i
                 await set_removed(connection, [event.repository.id])
             if event.action in _CHANGES_WHO_SEES:
                 await forget_access(connection, [event.repository.id])
+            if event.action == "unarchived":
+                await _publish(connection, await list_refused_in(connection, event.repository.id))
         case events.AuthorizationEvent():
             if event.action == "revoked":
                 await drop_access(connection, event.sender.id)
@@ -101,7 +103,11 @@ async def catch_up(connection: Connection, github_installation_id: int) -> None:
     """What was parked or refused is taken up; a run that is judged already is left alone by its job."""
     for run_id in await list_parked(connection, github_installation_id):
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
-    for run_id in await list_refused(connection, github_installation_id):
+    await _publish(connection, await list_refused(connection, github_installation_id))
+
+
+async def _publish(connection: Connection, run_ids: list[UUID]) -> None:
+    for run_id in run_ids:
         await enqueue(connection, "publish_verdict", {"run_id": str(run_id)})
 
 

@@ -22,7 +22,7 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.outlet import UNPROCESSABLE, Outlet, final_run, publish_check, wanted_run, was_sent
 from forgeguard_app.flows.verdicts import cancelled_check
 from forgeguard_app.github.check_runs import ANNOTATIONS_PER_REQUEST, CheckRun, progress
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import Archived, Refused
 from forgeguard_app.github.limits import Need
 from forgeguard_app.github.tokens import NoAccess
 from forgeguard_app.store.audits import (
@@ -43,6 +43,7 @@ from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
 from forgeguard_app.store.repos import Repo, get_repo
 
 _GONE = (403, 404, 410)
+ARCHIVED = "The repository is archived, so that it takes no check runs; they follow once it is unarchived."
 AT_ONCE = 200  # verdicts that one job publishes of what waits
 DRAIN_PRIORITY = 25
 MAX_FAULTS = 3  # of one pass over what waits
@@ -181,9 +182,11 @@ async def _refused(outlet: Outlet, error: Refused) -> None:
     if young and (no_commit or error.status in (404, 422)):
         raise Temporary("GitHub does not know the commit yet", delay_s=context.pace.retry_s) from error
     log.log(logging.WARNING if known else logging.ERROR, "publish.refused", reason=str(error))
-    said = (
-        "The commit is not in the repository any more." if no_commit else f"GitHub does not take it ({error.status})."
-    )
+    said = f"GitHub does not take it ({error.status})."
+    if no_commit:
+        said = "The commit is not in the repository any more."
+    elif isinstance(error, Archived):
+        said = ARCHIVED
     async with context.pool.acquire() as connection:
         await set_publish_error(connection, run.id, said)
         # Permissions that were granted meanwhile were looked through before the refusal stood there.

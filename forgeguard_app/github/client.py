@@ -38,6 +38,10 @@ class Refused(Exception):
         self.status = status
 
 
+class Archived(Refused):
+    """The repository is archived: GitHub takes no write there."""
+
+
 class Limited(Temporary):
     """A rate limit's answer: nothing was done, and nothing is to be asked for `delay_s`."""
 
@@ -186,6 +190,8 @@ class Client:
         wait = _limited(status, headers, str(error), self.clock.now())
         if wait is not None:
             return Limited(f"GitHub's rate limit ({status})", delay_s=wait)
+        if status == 403 and "archived so is read-only" in str(error):
+            return Archived(status, str(error))
         return Refused(status, str(error))
 
 

@@ -123,6 +123,8 @@ class Gate:
             raise Denied(Rule.NO_PERMISSION)
         if write and level == "read":
             raise Denied(Rule.READ_FOR_WRITE)
+        if write and repository.archived:
+            raise Denied(Rule.ARCHIVED)
         if write:
             self._secondary(installation)
         return repository

@@ -109,6 +109,7 @@ class Rule(Enum):
     UNKNOWN_REPOSITORY = ("there is no such repository", 404, _NOT_FOUND, f"{_TROUBLE}#404-not-found-for-an-existing-resource")
     NO_PERMISSION = ("the token lacks the permission", 403, _NOT_OURS, f"{_TROUBLE}#resource-not-accessible")
     READ_FOR_WRITE = ("the token may only read", 403, _NOT_OURS, f"{_TROUBLE}#resource-not-accessible")
+    ARCHIVED = ("the repository is archived, and it writes", 403, "Repository was archived so is read-only.", f"{_ISSUES}/r-universe-org/help/issues/247")
     PRIMARY_LIMIT = ("the installation used its requests of this hour", 403, "API rate limit exceeded for installation.", f"{_USING}/rate-limits-for-the-rest-api")
     SECONDARY_LIMIT = ("too much is written at once", 403, "You have exceeded a secondary rate limit. Please wait a few minutes.", f"{_USING}/rate-limits-for-the-rest-api")
 

@@ -99,7 +99,7 @@ class Shapes:
             "updated_at": created, "pushed_at": stamp(max(one.pushed.values(), default=one.created_at)), "git_url": f"git:{html.partition(':')[2]}.git", "ssh_url": f"git@{html}.git",
             "clone_url": f"{html}.git", "svn_url": html, "homepage": None, "size": 0, "stargazers_count": 0, "watchers_count": 0,
             "language": "Python", "has_issues": True, "has_projects": True, "has_downloads": True, "has_wiki": True,
-            "has_pages": False, "has_discussions": False, "forks_count": 0, "mirror_url": None, "archived": False,
+            "has_pages": False, "has_discussions": False, "forks_count": 0, "mirror_url": None, "archived": one.archived,
             "disabled": False, "open_issues_count": 0, "license": None, "allow_forking": True, "is_template": False,
             "web_commit_signoff_required": False, "topics": [], "visibility": "private" if one.private else "public",
             "forks": 0, "open_issues": 0, "watchers": 0, "default_branch": one.default_branch,

@@ -68,6 +68,7 @@ class Repository:
     name: str
     folder: Path
     private: bool = False
+    archived: bool = False
     default_branch: str = "main"
     created_at: float = field(default_factory=time.time)
     pushed: dict[str, float] = field(default_factory=dict)

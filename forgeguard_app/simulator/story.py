@@ -76,6 +76,11 @@ class Story:
         action = "suspend" if on else "unsuspend"
         self.github.webhooks.send("installation", self.github.installation_payload(action, installation))
 
+    def archive(self, repository: Repository, *, on: bool) -> None:
+        """The repository is archived, or takes writes again."""
+        repository.archived = on
+        self.github.tell(repository, "repository", {"action": "archived" if on else "unarchived"})
+
     def rename(self, repository: Repository, name: str) -> None:
         """The repository has another name; the old one redirects."""
         former = repository.name

@@ -191,6 +191,20 @@ async def list_refused(connection: Connection, github_installation_id: int) -> l
     return [row["id"] for row in rows]
 
 
+async def list_refused_in(connection: Connection, github_repo_id: int) -> list[UUID]:
+    """Return the verdicts of a week that GitHub did not take in one repository, to be tried again."""
+    rows = await connection.fetch(
+        """
+        UPDATE audit_runs a SET publish_error = NULL FROM repos r
+        WHERE r.id = a.repo_id AND r.github_repo_id = $1
+            AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND a.created_at > now() - interval '7 days'
+        RETURNING a.id
+        """,
+        github_repo_id,
+    )
+    return [row["id"] for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class BranchStart:
     """How a branch's judging began: whether a starting line was drawn, and the first push that we heard of."""

@@ -154,6 +154,7 @@ def restore(place: Place) -> None:
     world = place.github.world
     place.installation.suspended_at, place.installation.used = None, 0
     place.installation.writes = deque()
+    place.repository.archived = False
     place.installation.repository_ids = {place.repository.id}
     place.app.permissions = dict(FULL)
     world.installations[place.installation.id] = place.installation

@@ -153,6 +153,12 @@ simply(
 )
 
 
+@breaks(Rule.ARCHIVED)
+async def break_archived(p: Place) -> Answer:
+    p.repository.archived = True
+    return await p.run()
+
+
 @breaks(Rule.PRIMARY_LIMIT)
 async def break_primary_limit(p: Place) -> Answer:
     p.installation.used = PRIMARY_LIMIT

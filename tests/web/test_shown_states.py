@@ -165,6 +165,27 @@ async def test_heads_that_no_push_told_of_are_named_by_their_commits(product: Pr
         assert branch in plain(browser.text)
 
 
+async def test_a_verdict_in_an_archived_repository_says_so_and_follows_once_it_takes_writes(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, story = await started(product, tree), Story(product.github)
+    audit = await audit_of(product, repository, tree.git("rev-parse", "HEAD"))
+    async with Browser(product) as browser:
+        await browser.sign_in(person(product, repository, "write"), audit)
+        story.archive(repository, on=True)
+        await browser.submit(f"{audit}/rerun")
+        again = browser.address
+        await product.idle()
+        for address in (again, f"/repos/{repository.full_name}", "/"):
+            await browser.get(address)
+            assert "Not on GitHub: The repository is archived" in browser.text
+        story.archive(repository, on=False)
+        await product.idle()
+        for address in (again, f"/repos/{repository.full_name}", "/"):
+            await browser.get(address)
+            assert "archived" not in browser.text
+
+
 async def test_where_nothing_is_evaluated_health_and_boundaries_say_so(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree, {**START, ".github/forgeguard.yml": "enabled: false\n"})
     async with Browser(product) as browser:
