@@ -28,7 +28,7 @@ from forgeguard_app.notices import Notices, reach_beside
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.embedded import embedded_postgres
 from forgeguard_app.store.migrate import migrate, schema_state
-from forgeguard_app.store.pool import AWAY, Pool, open_pool
+from forgeguard_app.store.pool import AWAY, Pool, connecting, open_pool
 from forgeguard_app.vault import load_keys
 from forgeguard_app.web.server import make_web
 
@@ -70,13 +70,16 @@ async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[Base]:
     The embedded database is migrated by itself; a configured one is the operator's, and refused until it was.
     """
     async with database(settings) as dsn:
-        if settings.database_url is None:
-            await migrate(dsn)
-        pool = await open_pool(dsn, size=size)
+        with connecting():
+            if settings.database_url is None:
+                await migrate(dsn)
+            pool = await open_pool(dsn, size=size)
         try:
-            async with pool.acquire() as connection:
-                if state := await schema_state(connection):
-                    raise UserError(state)
+            with connecting():
+                async with pool.acquire() as connection:
+                    state = await schema_state(connection)
+            if state:
+                raise UserError(state)
             secret = settings.secret_key.get_secret_value() if settings.secret_key else None
             yield Base(settings, dsn, pool, Keys(load_keys(secret, settings.home)))
         finally:

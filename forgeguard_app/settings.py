@@ -6,6 +6,7 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -56,6 +57,8 @@ class Settings(BaseSettings):
     def _address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        if value is not None and not _is_address(value):
+            raise ValueError("is not an address with a host and, if any, a port number")
         return None if value is None else value.rstrip("/")
 
     @field_validator("database_url")
@@ -63,6 +66,11 @@ class Settings(BaseSettings):
     def _database(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://")
+        if value is not None:
+            try:
+                urlsplit(value.get_secret_value())
+            except ValueError:  # whose text repeats a part of the address
+                raise ValueError("is not an address that can be read") from None
         return value
 
     @field_validator("operators")
@@ -117,6 +125,14 @@ class AppCredentials:
 
     def __repr__(self) -> str:
         return f"AppCredentials(app_id={self.app_id}, …)"
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _key_parts(text: str) -> list[str]:

@@ -23,3 +23,21 @@ def test_every_builder_setting_that_is_wrong_stops_the_start_with_its_name(monke
     settings = load_settings()
     assert settings.builder_argv == ("agent", "--flag", "two words")
     assert settings.builder_environment == {"KEY_OF_AGENT": "k"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://u:hunter2@[h/d"),
+        ("PUBLIC_URL", "https://h:hunter2"),
+        ("GITHUB_URL", "https://:443"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_named_and_never_repeated(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"FORGEGUARD_{name}", value)
+    monkeypatch.setenv("FORGEGUARD_SECRET_KEY", "k" * 32)
+    with pytest.raises(UserError, match=f"FORGEGUARD_{name}: is not an address") as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)

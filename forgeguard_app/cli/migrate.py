@@ -11,6 +11,7 @@ from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import load_settings
 from forgeguard_app.store import migrate as migrations
+from forgeguard_app.store.pool import connecting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,4 +28,5 @@ def run(_: argparse.Namespace) -> int:
 
 async def _migrate() -> list[str]:
     async with database(load_settings()) as dsn:
-        return await migrations.migrate(dsn)
+        with connecting():
+            return await migrations.migrate(dsn)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import asyncpg
+
+from forgeguard_app.errors import UserError
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -29,6 +33,24 @@ AWAY = (
     asyncpg.ReadOnlySQLTransactionError,  # it is somebody's standby just now
     TimeoutError,
 )
+
+# What PostgreSQL says where the address names a user, a password or a database that it does not know.
+TURNED_AWAY = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
+
+@contextlib.contextmanager
+def connecting() -> Iterator[None]:
+    """Say in words that the database cannot be reached, where a program cannot start without it.
+
+    Raises:
+        UserError: it is away, or refuses us.
+    """
+    try:
+        yield
+    except (*AWAY, *TURNED_AWAY) as error:
+        raise UserError(
+            f"the database cannot be reached ({type(error).__name__}): start it, or correct FORGEGUARD_DATABASE_URL"
+        ) from error
 
 
 async def _leave(connection: Connection) -> None:
