@@ -12,6 +12,7 @@ import structlog
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.front import Front
+from forgeguard_app.flows.know_visibility import is_public
 from forgeguard_app.flows.sign_in import sealed
 from forgeguard_app.github import oauth as github_oauth
 from forgeguard_app.github.client import Refused
@@ -73,13 +74,13 @@ async def level_of(front: Front, person: Person | None, repo: Repo) -> Level:
         SignedOut: as its name says.
         Temporary: GitHub cannot be asked, and what it last said is too old.
     """
-    least = Level.NONE if repo.private else Level.PUBLIC
-    if person is None:
-        return least
-    await refresh_access(front, person.user_id)
-    async with front.pool.acquire() as connection:
-        found = await find_level(connection, person.user_id, repo.github_repo_id)
-    return max(least, _LEVELS[found]) if found else least
+    if person is not None:
+        await refresh_access(front, person.user_id)
+        async with front.pool.acquire() as connection:
+            found = await find_level(connection, person.user_id, repo.github_repo_id)
+        if found:
+            return _LEVELS[found]
+    return Level.PUBLIC if await is_public(front, repo) else Level.NONE
 
 
 async def refresh_access(front: Front, user_id: UUID) -> None:

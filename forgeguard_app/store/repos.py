@@ -114,6 +114,11 @@ async def set_full_name(connection: Connection, repo_id: UUID, full_name: str) -
     await connection.execute("UPDATE repos SET full_name = $2, updated_at = now() WHERE id = $1", repo_id, full_name)
 
 
+async def set_private(connection: Connection, repo_id: UUID) -> None:
+    """Store that GitHub says the repository is private."""
+    await connection.execute("UPDATE repos SET private = true, updated_at = now() WHERE id = $1", repo_id)
+
+
 async def set_default_branch(connection: Connection, repo_id: UUID, branch: str) -> None:
     """Store what the repository itself says its default branch is; what another branch requires is unknown."""
     await connection.execute(

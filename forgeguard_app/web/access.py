@@ -12,7 +12,7 @@ from forgeguard_app.flows.know_access import Level, level_of
 from forgeguard_app.store.audits import Run, find_run
 from forgeguard_app.store.builds import Build, find_build
 from forgeguard_app.store.projects import Project, find_project
-from forgeguard_app.store.repos import Repo, find_repo, find_repo_named
+from forgeguard_app.store.repos import Repo, find_repo, find_repo_named, get_repo
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.session import find_person
 
@@ -72,6 +72,9 @@ async def open_audit(request: web.Request, run_id: UUID, least: Level = Level.PU
         raise web.HTTPNotFound(reason=_ABSENT)
     level = await level_of(front, person, repo)
     signature = request.query.get("signature", "") if front.app.oauth is None else ""
+    if signature and level == Level.NONE:  # it may have become private a moment ago, which ends its links
+        async with front.pool.acquire() as connection:
+            repo = await get_repo(connection, repo.id)
     if signature and opens_audit(front.keys.links, run_id, repo, signature):
         level = max(level, Level.PUBLIC)
     return run, _allowed(request, Seen(repo, level), least)

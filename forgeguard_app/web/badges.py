@@ -8,10 +8,14 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from html import escape
 from typing import assert_never
+from uuid import UUID
 
 from aiohttp import web
 
+from forgeguard_app.flows.front import Front
+from forgeguard_app.flows.know_visibility import is_public
 from forgeguard_app.store.badges import BadgeRow, find_badge
+from forgeguard_app.store.repos import Repo, find_repo
 from forgeguard_app.store.states import list_states
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.states import Kind, State, shown_state
@@ -84,7 +88,10 @@ async def _badge(request: web.Request, branch: str | None, number: int | None) -
         row = await find_badge(connection, full_name.replace("\0", ""), branch, number)
         stored = await list_states(connection, [row.run_id]) if row is not None and row.run_id is not None else {}
     signature = request.query.get("signature", "")
-    open_to_all = row is not None and (not row.private or front.keys.badges.holds(str(row.repo_id), signature))
+    repo = None if row is None else await _repo(front, row.repo_id)
+    open_to_all = repo is not None and (
+        front.keys.badges.holds(str(repo.id), signature) or await is_public(front, repo)
+    )
     state, age_s = None, 0.0
     for run, place in stored.values() if open_to_all else ():
         held = place.installation != "active"  # what was found before says nothing of later commits
@@ -103,6 +110,11 @@ async def _badge(request: web.Request, branch: str | None, number: int | None) -
         return web.Response(status=304, headers=headers)
     kind = "application/json" if as_json else "image/svg+xml"
     return web.Response(text=text, content_type=kind, headers=headers)
+
+
+async def _repo(front: Front, repo_id: UUID) -> Repo | None:
+    async with front.pool.acquire() as connection:
+        return await find_repo(connection, repo_id)
 
 
 def _reason(row: BadgeRow | None, state: State | None) -> str:

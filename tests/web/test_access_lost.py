@@ -10,11 +10,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
 
+from forgeguard_app.flows.front import Turns
 from forgeguard_app.flows.know_access import KEPT_S, refresh_access
 from forgeguard_app.simulator.conditional import UNCHANGED
 from forgeguard_app.simulator.state import Account, Installation, Repository
@@ -95,6 +96,13 @@ async def told_gone(answer: aiohttp.ClientResponse) -> None:
 def test_what_is_kept_and_the_beat_of_every_stream_lie_within_a_minute() -> None:
     assert KEPT_S + live.BEAT_S < 60
     assert KEPT_S + log_stream.BEAT_S < 60
+
+
+def test_strangers_cannot_use_up_an_installation_s_limit_by_looking_at_its_repositories() -> None:
+    turns, installation, repos = Turns(), uuid4(), [uuid4() for _ in range(12)]
+    assert [turns.take(repo, installation) for repo in repos] == [True] * 10 + [False] * 2
+    assert turns.take(repos[11], uuid4())
+    assert not turns.take(repos[11], uuid4()), "asked a moment ago"
 
 
 async def test_a_reader_whose_right_was_taken_away_without_an_event_loses_pages_and_open_streams(
