@@ -22,4 +22,5 @@ async def end_in(
     if project is not None and refusal(Status(project.status), move) is None:
         await moved(connection, build.project_id, move)
     await notify_change(connection, build.id)
+    await notify_change(connection, build.project_id)
     return True

@@ -12,6 +12,7 @@ from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.lifecycle import Move
 from forgeguard_app.projects.validation import problems_of
 from forgeguard_app.store.builds import AlreadyBuilding, NewBuild, insert_build, list_forsaken_builds
+from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.contracts import Contract, list_contracts
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import Connection, Pool
@@ -53,6 +54,7 @@ async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
         except AlreadyBuilding:
             raise NotReady("A build of this project is under way already.") from None
         await enqueue_build(connection, build_id)
+        await notify_change(connection, project_id)
     return build_id
 
 

@@ -71,6 +71,19 @@ async def list_seen(connection: Connection, user_id: UUID, after: str, most: int
     return [SeenRepo(**row) for row in rows]
 
 
+async def list_seen_ids(connection: Connection, user_id: UUID, most: int) -> list[UUID]:
+    """Return the guarded repositories that the person may see."""
+    rows = await connection.fetch(
+        """
+        SELECT r.id FROM repo_access a JOIN repos r ON r.github_repo_id = a.github_repo_id AND r.removed_at IS NULL
+        WHERE a.user_id = $1 LIMIT $2
+        """,
+        user_id,
+        most,
+    )
+    return [row["id"] for row in rows]
+
+
 async def find_seen(connection: Connection, user_id: UUID, repo_id: UUID) -> SeenRepo | None:
     """One of them."""
     row = await connection.fetchrow(f"{_SEEN} AND r.id = $2", user_id, repo_id)

@@ -71,6 +71,17 @@ class RunFacts:
 
 Stored = tuple[RunFacts, PlaceFacts]
 
+
+async def has_worker(connection: Connection) -> bool:
+    """Return whether some worker gave a sign of life lately."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM procrastinate_workers"
+        " WHERE last_heartbeat > clock_timestamp() - make_interval(secs => $1))",
+        SILENT_S,
+    )
+    return found
+
+
 _PLACE = f"""
     coalesce(i.status, 'deleted') AS installation,
     coalesce((SELECT extract(epoch FROM max(greatest(l.blocked_until, CASE WHEN l.remaining = 0 THEN l.resets_at END))

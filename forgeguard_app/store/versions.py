@@ -10,20 +10,34 @@ from __future__ import annotations
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import APP, SILENT_S
 
 NEWEST = 100  # runs of a repository on which its version depends: more than a page shows
+# Why an audit waits is in rows that change without a notice, and in the time: it shows at the next beat of a stream.
+_WHY_WAITING = f"""concat_ws(' ',
+    EXISTS (SELECT 1 FROM procrastinate_workers WHERE last_heartbeat > clock_timestamp() - make_interval(secs => {SILENT_S})),
+    (SELECT greatest(ceil(extract(epoch FROM max(greatest(l.blocked_until, l.waiting_until,
+            CASE WHEN l.remaining = 0 THEN l.resets_at END)) - clock_timestamp()) / 60), 0) FROM rate_limits l
+        WHERE l.github_installation_id IN (i.github_installation_id, {APP})))"""  # noqa: S608  (numbers of ours)
+_PLACE_IN_QUEUE = """(
+    SELECT concat_ws(' ', count(*) FILTER (WHERE j.scheduled_at IS NULL OR j.scheduled_at <= clock_timestamp()),
+        greatest(ceil(extract(epoch FROM min(j.scheduled_at) FILTER (WHERE j.args->>'run_id' = a.id::text)
+            - clock_timestamp()) / 60), 0))
+    FROM procrastinate_jobs j WHERE j.status = 'todo')"""
 
 
 async def find_repo_version(connection: Connection, repo_id: UUID) -> str | None:
     """Return the version of the repository's newest audits; None where it is gone."""
     found: str | None = await connection.fetchval(
-        """
+        f"""
         SELECT left(md5(concat_ws('|', r.full_name, r.default_branch, r.private, r.is_empty, i.status,
+            CASE WHEN EXISTS (SELECT 1 FROM audit_runs w WHERE w.repo_id = r.id AND w.published_at IS NULL)
+                OR NOT EXISTS (SELECT 1 FROM audit_runs w WHERE w.repo_id = r.id) THEN {_WHY_WAITING} END,
             (SELECT string_agg(concat_ws(' ', a.id, a.status, a.overall_result, a.is_published, a.publish_error), ',')
              FROM (SELECT id, status, overall_result, published_at IS NOT NULL AS is_published, publish_error FROM audit_runs WHERE repo_id = r.id
                    ORDER BY created_at DESC, id DESC LIMIT $2) a))), 16)
         FROM repos r LEFT JOIN installations i ON i.id = r.installation_id WHERE r.id = $1
-        """,
+        """,  # noqa: S608
         repo_id,
         NEWEST,
     )
@@ -33,13 +47,15 @@ async def find_repo_version(connection: Connection, repo_id: UUID) -> str | None
 async def find_audit_version(connection: Connection, run_id: UUID) -> str | None:
     """Return the version of one audit, which a newer audit of its head changes too; None where it is gone."""
     found: str | None = await connection.fetchval(
-        """
+        f"""
         SELECT left(md5(concat_ws('|', a.status, a.overall_result, a.completed_at, a.error_detail, a.publish_error,
             a.published_at IS NOT NULL, i.status,
+            CASE WHEN a.published_at IS NULL THEN {_WHY_WAITING} END,
+            CASE WHEN a.status = 'pending' THEN {_PLACE_IN_QUEUE} END,
             (SELECT n.id FROM audit_runs n WHERE n.repo_id = a.repo_id AND n.commit_sha = a.commit_sha
              ORDER BY n.created_at DESC LIMIT 1))), 16)
         FROM audit_runs a JOIN repos r ON r.id = a.repo_id LEFT JOIN installations i ON i.id = r.installation_id WHERE a.id = $1
-        """,
+        """,  # noqa: S608
         run_id,
     )
     return found

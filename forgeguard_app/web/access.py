@@ -11,12 +11,17 @@ from forgeguard_app.flows.audit_links import opens_audit
 from forgeguard_app.flows.know_access import Level, level_of
 from forgeguard_app.store.audits import Run, find_run
 from forgeguard_app.store.builds import Build, find_build
+from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.projects import Project, find_project
 from forgeguard_app.store.repos import Repo, find_repo, find_repo_named, get_repo
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.session import find_person
 
 _ABSENT = "There is no such page, or you may not see it."
+_SUSPENDED = (
+    "The App's installation is suspended on GitHub, so that GitHub does not say what you may do here. "
+    "An owner of the account can unsuspend it in the account's settings, under GitHub Apps."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ async def open_audit(request: web.Request, run_id: UUID, least: Level = Level.PU
             repo = await get_repo(connection, repo.id)
     if signature and opens_audit(front.keys.links, run_id, repo, signature):
         level = max(level, Level.PUBLIC)
-    return run, _allowed(request, Seen(repo, level), least)
+    return run, await _allowed(request, Seen(repo, level), least)
 
 
 def id_of(request: web.Request, name: str) -> UUID:
@@ -96,16 +101,26 @@ async def _opened(request: web.Request, repo: Repo | None, least: Level) -> Seen
     person = await find_person(request)
     if repo is None:
         raise web.HTTPNotFound(reason=_ABSENT)
-    return _allowed(request, Seen(repo, await level_of(request.app[FRONT], person, repo)), least)
+    return await _allowed(request, Seen(repo, await level_of(request.app[FRONT], person, repo)), least)
 
 
-def _allowed(request: web.Request, seen: Seen, least: Level) -> Seen:
+async def _allowed(request: web.Request, seen: Seen, least: Level) -> Seen:
     if seen.level == Level.NONE:
         raise web.HTTPNotFound(reason=_ABSENT)
     if seen.level < least:
+        if await _is_suspended(request, seen.repo):
+            raise web.HTTPForbidden(reason=_SUSPENDED)
         may = "write to" if least >= Level.WRITE else "have a role in"
         raise web.HTTPForbidden(reason=f"This is for those who {may} the repository on GitHub.")
     return seen
+
+
+async def _is_suspended(request: web.Request, repo: Repo) -> bool:
+    if repo.installation_id is None:
+        return False
+    async with request.app[FRONT].pool.acquire() as connection:
+        installation = await find_installation(connection, repo.installation_id)
+    return installation is not None and installation.status == "suspended"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from forgeguard_app.store.pool import AWAY
 from forgeguard_app.web.keys import CHANGES, FRONT
 from forgeguard_app.web.log_stream import GATHER_S, TAILS, find_ended, line_number
 from forgeguard_app.web.session import find_person
-from forgeguard_app.web.subjects import Kind, Subject, ask_again, find_version, open_subject, read_subject
+from forgeguard_app.web.subjects import Followed, Kind, Subject, ask_again, open_subject, read_subject
 
 BEAT_S = 20.0  # access is asked again, and no proxy thinks that the stream is dead
 LONGEST_S = 1_800.0  # then the browser connects again
@@ -77,7 +77,7 @@ class Part:
     """One subject of a stream: the version that the browser has, and when it may hear of the next one."""
 
     subject: Subject
-    key: UUID
+    followed: Followed
     version: str
     free_at: float = 0.0
 
@@ -89,7 +89,9 @@ async def show_events(request: web.Request) -> web.StreamResponse:
     with request.app[STREAMS].one_of(None if person is None else person.user_id):
         parts, gone = await _open_parts(request, wanted)
         try:
-            async with request.app[CHANGES].watch({ACCESS, *(part.key for part in parts)}) as watch:
+            async with request.app[CHANGES].watch(
+                {ACCESS, *(key for part in parts for key in part.followed.keys)}
+            ) as watch:
                 response = web.StreamResponse(headers=HEADERS)
                 await response.prepare(request)
                 stream = Stream(request, response, watch, parts)
@@ -163,7 +165,7 @@ class Stream:
         with contextlib.suppress(Temporary, web.HTTPException, *AWAY):
             while not self.watch.closing and self.request.transport is not None:
                 changed = self.watch.take()
-                self._due.update(part for part in self.parts if part.key in changed)
+                self._due.update(part for part in self.parts if not changed.isdisjoint(part.followed.keys))
                 now = time.monotonic()
                 if now >= self._beat_at or ACCESS in changed:
                     await self._beat(now)
@@ -221,9 +223,11 @@ class Stream:
 
         async def read() -> str | None:
             async with self.request.app[FRONT].pool.acquire() as connection:
-                return await find_version(connection, part.subject)
+                return await part.followed.read(connection)
 
-        return await changes.value(part.key, f"{part.subject.kind}/{part.subject.id}", read)
+        if not part.followed.is_shared:
+            return await read()
+        return await changes.value(part.followed.keys[0], f"{part.subject.kind}/{part.subject.id}", read)
 
     async def _send(self, event: str, data: Mapping[str, object]) -> None:
         await self._write(event, json.dumps(data))

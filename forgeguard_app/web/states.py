@@ -147,11 +147,11 @@ def _without_run(place: PlaceFacts) -> State:
     if not place.starts:
         return State(Kind.NEVER, "No commit of the default branch was audited yet: the next push will be.")
     if place.workers == 0:
-        return State(Kind.NO_WORKER, _NO_WORKER)
+        return State(Kind.NO_WORKER, NO_WORKER)
     return State(Kind.STARTING, "The first audit starts in a moment.")
 
 
-_NO_WORKER = "No worker is running: the operator starts one with “forgeguard worker”."
+NO_WORKER = "No worker is running: the operator starts one with “forgeguard worker”."
 
 
 def _held(place: PlaceFacts) -> State | None:
@@ -168,7 +168,7 @@ def _waiting(run: RunFacts, place: PlaceFacts) -> State:
     if held is not None:
         return held
     if place.workers == 0:
-        return State(Kind.NO_WORKER, _NO_WORKER)
+        return State(Kind.NO_WORKER, NO_WORKER)
     queue = run.queue
     if place.limited_s >= 1 and queue.ahead is None:
         return State(Kind.LIMITED, f"GitHub's rate limit is reached; this goes on in {_span(place.limited_s)}.")
@@ -219,7 +219,7 @@ def _unpublished(run: RunFacts, place: PlaceFacts) -> list[str]:
     wait_s = max(place.limited_s, place.writes_wait_s)
     if wait_s >= 1:
         return [f"Not on GitHub yet: its rate limit is reached, the verdict follows in {_span(wait_s)}."]
-    return [f"Not on GitHub yet. {_NO_WORKER}"] if place.workers == 0 else []
+    return [f"Not on GitHub yet. {NO_WORKER}"] if place.workers == 0 else []
 
 
 def _number(number: int, one: str, many: str) -> str:

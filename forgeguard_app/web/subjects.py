@@ -6,14 +6,17 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import assert_never
 from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.know_access import Level, refresh_access
 from forgeguard_app.store.builds import find_status
+from forgeguard_app.store.overview import list_seen_ids
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.projects import find_project
 from forgeguard_app.store.trials import find_trial
 from forgeguard_app.store.versions import (
     find_audit_version,
@@ -21,11 +24,13 @@ from forgeguard_app.store.versions import (
     find_repo_version,
     find_trial_version,
 )
-from forgeguard_app.web.access import open_audit, open_build, open_repo
+from forgeguard_app.web.access import open_audit, open_build, open_project, open_repo
 from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.overviews import read_installation, read_installations, read_project, read_repositories
 from forgeguard_app.web.session import PERSON, find_person
 
 MAX_CHARS = 300
+MOST_KEYS = 1_000  # repositories whose changes an overview hears of at once
 _SIGNATURE = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 
@@ -37,6 +42,10 @@ class Kind(StrEnum):
     LOG = "log"
     REPO = "repo"
     TRIAL = "trial"
+    START = "start"  # of a person, by their id
+    INSTALLATIONS = "installations"  # of a person, by their id
+    INSTALLATION = "installation"
+    PROJECT = "project"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,20 @@ def read_subject(text: str) -> Subject | None:
         return None
 
 
-async def open_subject(request: web.Request, subject: Subject) -> UUID:
-    """Return the key under which changes of the subject are told: its repository's or its build's.
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How a subject is followed: the keys under which its changes are told, and what reads its version.
+
+    A version that depends on who asks is not shared with others; `is_shared` says whether it is.
+    """
+
+    keys: tuple[UUID, ...]
+    read: Callable[[Connection], Awaitable[str | None]]
+    is_shared: bool = True
+
+
+async def open_subject(request: web.Request, subject: Subject) -> Followed:
+    """Return how the subject is followed.
 
     Raises:
         HTTPNotFound, HTTPForbidden: it does not exist, or the person may not see it.
@@ -77,19 +98,69 @@ async def open_subject(request: web.Request, subject: Subject) -> UUID:
     match subject.kind:
         case Kind.AUDIT:
             signed = request.clone(rel_url=request.rel_url.with_query(signature=subject.signature))
-            return (await open_audit(signed, subject.id))[1].repo.id
+            return _by_rows(subject, (await open_audit(signed, subject.id))[1].repo.id)
         case Kind.BUILD | Kind.LOG:
-            return (await open_build(request, subject.id))[0].id
+            return _by_rows(subject, (await open_build(request, subject.id))[0].id)
         case Kind.REPO:
-            return (await open_repo(request, subject.id)).repo.id
+            return _by_rows(subject, (await open_repo(request, subject.id)).repo.id)
         case Kind.TRIAL:
             async with request.app[FRONT].pool.acquire() as connection:
                 trial = await find_trial(connection, subject.id)
             if trial is None:
                 raise web.HTTPNotFound
-            return (await open_repo(request, trial.repo_id, Level.READ)).repo.id
+            return _by_rows(subject, (await open_repo(request, trial.repo_id, Level.READ)).repo.id)
+        case Kind.PROJECT:
+            await open_project(request, subject.id)
+            return Followed((subject.id,), lambda connection: _project_version(connection, subject.id))
+        case Kind.START | Kind.INSTALLATIONS | Kind.INSTALLATION:
+            return await _open_overview(request, subject)
         case _:
             assert_never(subject.kind)
+
+
+def _by_rows(subject: Subject, key: UUID) -> Followed:
+    return Followed((key,), lambda connection: find_version(connection, subject))
+
+
+async def _open_overview(request: web.Request, subject: Subject) -> Followed:
+    """Return how an overview of the person who asks is followed: by the changes of all repositories on it."""
+    front, person = request.app[FRONT], await find_person(request)
+    if person is None or (subject.kind is not Kind.INSTALLATION and subject.id != person.user_id):
+        raise web.HTTPNotFound
+    user_id = person.user_id
+    await refresh_access(front, user_id)
+    read = partial(_READ_OVERVIEWS[subject.kind], user_id=user_id, subject_id=subject.id)
+    async with front.pool.acquire() as connection:
+        if await read(connection) is None:
+            raise web.HTTPNotFound
+        repo_ids = await list_seen_ids(connection, user_id, MOST_KEYS)
+    return Followed((user_id, *repo_ids), read, is_shared=False)
+
+
+async def _start_version(connection: Connection, *, user_id: UUID, subject_id: UUID) -> str | None:
+    return (await read_repositories(connection, user_id)).version
+
+
+async def _installations_version(connection: Connection, *, user_id: UUID, subject_id: UUID) -> str | None:
+    return (await read_installations(connection, user_id)).version
+
+
+async def _installation_version(connection: Connection, *, user_id: UUID, subject_id: UUID) -> str | None:
+    found = (await read_installations(connection, user_id)).found
+    installation = next((one for one in found if one.id == subject_id), None)
+    return None if installation is None else (await read_installation(connection, user_id, installation)).version
+
+
+async def _project_version(connection: Connection, project_id: UUID) -> str | None:
+    project = await find_project(connection, project_id)
+    return None if project is None else (await read_project(connection, project)).version
+
+
+_READ_OVERVIEWS = {
+    Kind.START: _start_version,
+    Kind.INSTALLATIONS: _installations_version,
+    Kind.INSTALLATION: _installation_version,
+}
 
 
 async def ask_again(request: web.Request) -> web.Request:

@@ -267,8 +267,13 @@ async def test_a_stream_ends_with_the_last_page_that_needs_it_and_comes_back_wit
     run_id = await wait_for_run(scene.product.pool, scene.repo.id, "Go and come back")
     async with scene.window() as (context, proxy):
         page = await opened(context, f"{proxy.address}/audits/{run_id}")
-        await proxy.until_streams(1)
+        other = await opened(context, f"{proxy.address}/repos/{scene.repo.full_name}")
+        await until(lambda: "repo/" in proxy.followed[-1], lambda: str(proxy.followed))
+        assert f"audit/{run_id}" in proxy.followed[-1]
         await page.goto(f"{proxy.address}/rules")
+        await until(lambda: f"audit/{run_id}" not in proxy.followed[-1], lambda: "what no tab shows is followed")
+        await proxy.until_streams(1)
+        await other.close()
         await proxy.until_streams(0)
         await page.go_back()
         await proxy.until_streams(1)
@@ -307,12 +312,38 @@ async def test_signing_out_ends_what_other_tabs_follow_and_they_say_so(scene: Sc
     build_id = await scene.start_build()
     async with scene.window(again=True) as (context, proxy):
         page = await opened(context, f"{proxy.address}/builds/{build_id}")
+        await expect(page.get_by_role("main")).to_contain_text("No worker is running")
         await proxy.until_streams(1)
         other = await opened(context, f"{proxy.address}/rules")
         await other.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_role("status")).to_contain_text("does not update any more")
         await proxy.until_streams(0)
     await finish_build(scene.product.pool, build_id, "cancelled")
+
+
+async def test_overviews_of_repositories_installations_and_projects_change_by_themselves(scene: Scene) -> None:
+    pool = scene.product.pool
+    async with pool.acquire() as connection:
+        number = await connection.fetchval("SELECT github_installation_id FROM installations")
+    run_id = await wait_for_run(pool, scene.repo.id, "Shown in overviews")
+    async with scene.window() as (context, proxy):
+        paths = ("/", "/installations", f"/installations/{number}", f"/projects/{scene.project_id}")
+        start, installations, installation, project = [await opened(context, proxy.address + path) for path in paths]
+        await proxy.until_streams(1)
+        await expect(installations.locator("td[data-label=Failing]")).to_have_text("0")
+        await expect(project.get_by_role("button", name="Start a build")).to_be_visible()
+        asked = proxy.asked.copy()
+        await finish_run(pool, run_id, FAILED)
+        for page in (start, installation):
+            await expect(page.get_by_role("row").filter(has_text=scene.repo.full_name)).to_contain_text("FAIL")
+        await expect(installations.locator("td[data-label=Failing]")).to_have_text("1")
+        assert proxy.asked[paths[-1]] == asked[paths[-1]], "what did not change is not asked for"
+        build_id = await scene.start_build()
+        await expect(project.locator("#builds + table")).to_contain_text("Waiting")
+        await expect(project.get_by_role("heading", level=1)).to_contain_text("building")
+        await finish_build(pool, build_id, "cancelled")
+        await expect(project.locator("#builds + table")).to_contain_text("Cancelled")
+        assert proxy.streams == 1
 
 
 async def test_without_scripts_a_live_page_is_readable_and_says_how_to_refresh_it(scene: Scene) -> None:

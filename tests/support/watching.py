@@ -38,6 +38,7 @@ class Proxy:
         self.asked: Counter[str] = Counter()
         self.streams = 0  # event streams that are open now
         self.most_streams = 0
+        self.followed: list[str] = []  # what each stream asked for
         self.buffers = False  # answers are passed on only when they are whole
         self.refuses_streams = False
         self.gate = asyncio.Event()  # pages wait for it
@@ -60,6 +61,7 @@ class Proxy:
         if self.refuses_streams:
             return web.Response(status=503)
         self.streams += 1
+        self.followed.append(request.query_string)
         self.most_streams = max(self.most_streams, self.streams)
         task = asyncio.current_task()
         assert task is not None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -14,8 +16,10 @@ import aiohttp
 import pytest
 
 from forgeguard_app.flows.audit_links import sign_audit
+from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.changes import ACCESS, notify_change
+from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import find_repo, find_repo_named
 from forgeguard_app.web.live import MOST_OF_PERSON
 from tests.support.browsing import Browser
@@ -124,6 +128,63 @@ async def test_an_event_is_sent_only_where_the_version_is_another_one(still: Pro
         assert event == "version"
         while told["version"] != (await events(still, {}, f"audit/{run_id}~"))[0][1]["version"]:
             event, told = await next_event(answer)
+
+
+async def test_a_version_changes_with_the_reason_why_an_audit_waits(still: Product) -> None:
+    _, repo_id = await guarded(still)
+    run_id = await wait_for_run(still.pool, repo_id, "Wait")
+    reasons = (
+        "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now())",
+        "INSERT INTO rate_limits (github_installation_id, blocked_until)"
+        " SELECT github_installation_id, now() + interval '9 minutes' FROM installations",
+        "UPDATE rate_limits SET blocked_until = now() + interval '4 minutes'",
+        "UPDATE rate_limits SET blocked_until = now() - interval '1 minute'",
+    )
+    told: list[tuple[str, str]] = []
+    async with still.pool.acquire() as connection:
+        for reason in ("", *reasons, ""):
+            if reason:
+                await connection.execute(reason)
+            found = await events(still, {}, f"audit/{run_id}~", f"repo/{repo_id}~")
+            versions = {data["subject"]: data["version"] for _, data in found}
+            told.append((versions[f"audit/{run_id}"], versions[f"repo/{repo_id}"]))
+    assert told[-1] == told[-2], "nothing changed"
+    for of_one in zip(*told[:-1], strict=True):
+        assert [one == other for one, other in itertools.pairwise(of_one)] == [False] * len(reasons)
+    before = told[-1][0]
+    async with still.pool.acquire() as connection:
+        await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, delay=timedelta(minutes=5))
+    ((_, audit),) = await events(still, {}, f"audit/{run_id}~")
+    assert audit["version"] != before, "it is tried again later"
+
+
+async def test_an_overview_is_followed_by_the_person_whom_it_shows_and_nobody_else(still: Product) -> None:
+    await guarded(still, private=True)
+    member, stranger = [await cookies_of(still, login) for login in ("member", "stranger")]
+    async with still.pool.acquire() as connection:
+        user_id = await connection.fetchval("SELECT id FROM users WHERE github_login = 'member'")
+        installation_id = await connection.fetchval("SELECT id FROM installations")
+    parts = [f"{kind}/{user_id}~" for kind in ("start", "installations")] + [f"installation/{installation_id}~"]
+    for cookies, told in ((member, ["version"] * 3), (stranger, ["gone"] * 3), ({}, ["gone"] * 3)):
+        assert [event for event, _ in await events(still, cookies, *parts)] == told
+
+
+async def test_what_waits_for_a_worker_or_for_an_installation_says_so(still: Product) -> None:
+    full_name, _ = await guarded(still)
+    async with Browser(still) as browser:
+        user = next(one for one in still.github.people.users() if one.login == "owner")
+        path = f"/repos/{full_name}/configuration"
+        await browser.sign_in(user, path)
+        await browser.submit(f"{path}/try", path="boundaries.json", content="{}")
+        assert "/trials/" in browser.address
+        assert "No worker is running" in browser.text
+        assert "Running</span>" not in browser.text
+        Story(still.github).suspend(next(iter(still.github.world.installations.values())), on=True)
+        await still.github.webhooks.settle()
+        browser.home()
+        assert await browser.get(path) == 403
+        assert "installation is suspended on GitHub" in browser.text
+        assert "have a role in" not in browser.text
 
 
 async def test_parts_that_are_none_and_too_many_parts_are_refused(still: Product) -> None:

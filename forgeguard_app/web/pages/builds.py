@@ -12,12 +12,14 @@ from forgeguard_app.flows.know_access import Level
 from forgeguard_app.flows.start_build import start_build
 from forgeguard_app.store.build_logs import KEPT_DAYS, Line, list_last_lines, list_lines
 from forgeguard_app.store.builds import Build, find_build, list_phases
+from forgeguard_app.store.states import has_worker
 from forgeguard_app.store.versions import find_build_version
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.log_stream import AT_ONCE, ENDED
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
+from forgeguard_app.web.states import NO_WORKER
 
 SHOWN = 500
 
@@ -42,12 +44,13 @@ async def show_build(request: web.Request) -> web.Response:
         build = await find_build(connection, build.id) or build  # what the version is of, or newer
         phases = await list_phases(connection, build.id)
         lines = await list_last_lines(connection, build.id, before, SHOWN + 1)
+        held = "" if build.status in ENDED or await has_worker(connection) else NO_WORKER
     more, lines = len(lines) > SHOWN, lines[-SHOWN:]
     ended = build.status in ENDED
     return await page(
         request, "build.html", build=build, project=seen.project, may_write=seen.may_write, phases=phases, lines=lines, more=more,
         before=before, ended=ended, took=duration(build.started_at, build.completed_at), duration=duration, kept_days=KEPT_DAYS,
-        version=version, said=state_in_words(build),
+        version=version, said=state_in_words(build), held=held,
     )  # fmt: skip
 
 

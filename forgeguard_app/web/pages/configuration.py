@@ -16,13 +16,14 @@ from forgeguard_app.flows.know_access import Level
 from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.repos import Repo, find_configuration
+from forgeguard_app.store.states import has_worker
 from forgeguard_app.store.trials import Trial, find_trial
 from forgeguard_app.store.versions import find_trial_version
 from forgeguard_app.web.access import Seen, id_of, open_named
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
-from forgeguard_app.web.states import head_states
+from forgeguard_app.web.states import NO_WORKER, head_states
 
 MAX_FORM_BYTES = 1_000_000
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -130,14 +131,17 @@ async def _trial(
     version: str | None = None,
 ) -> web.Response:
     """Return the trial's page; `wrong` is why another one was refused, `typed` what its form held."""
-    front, links = request.app[FRONT], {}
+    front, links, held = request.app[FRONT], {}, ""
+    if trial.status == "pending":
+        async with front.pool.acquire() as connection:
+            held = "" if await has_worker(connection) else NO_WORKER
     if trial.kind == "first_rules" and trial.result is not None:
         links = {
             path: new_file_link(front.github_url, seen.repo, trial.result["branch"], path, text)
             for path, text in trial.result["files"].items()
         }
     return await page(
-        request, "trial.html", repo=seen.repo, trial=trial, result=trial.result, links=links, version=version,
+        request, "trial.html", repo=seen.repo, trial=trial, result=trial.result, links=links, version=version, held=held,
         status=400 if wrong else 200, wrong=wrong, typed=typed, paths=await list_paths(front.pool, seen.repo),
     )  # fmt: skip
 

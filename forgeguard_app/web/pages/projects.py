@@ -24,18 +24,16 @@ from forgeguard_app.projects.answers import missing, progress, read_state
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.lifecycle import Move, Status, refusal
 from forgeguard_app.projects.questions import QUESTIONS, SECTIONS
-from forgeguard_app.store.builds import list_builds
-from forgeguard_app.store.contracts import list_contracts
 from forgeguard_app.store.projects import DELETED_DAYS, list_deleted, list_projects
 from forgeguard_app.store.repos import Repo
 from forgeguard_app.web.access import SeenProject, find_writable, id_of, open_project
 from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.overviews import read_project
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 
 PAGE = 50
-MOST_BUILDS = 20
 MOST_DELETED = 20
 NOTHING: Mapping[str, str] = MappingProxyType({})
 _NO_REPO = "There is no guarded repository of that name to which you may write."
@@ -86,8 +84,7 @@ async def _page(
     person = await get_person(request)
     project, answers = seen.project, read_state(seen.project.questionnaire_state)
     async with request.app[FRONT].pool.acquire() as connection:
-        contracts = {one.contract_type: one for one in await list_contracts(connection, project.id)}
-        builds = await list_builds(connection, project.id, None, MOST_BUILDS)
+        shown = await read_project(connection, project)
     return await page(
         request,
         "project.html",
@@ -101,8 +98,10 @@ async def _page(
         sections=[(section, *progress(answers, section)) for section in SECTIONS],
         lacking=[QUESTIONS[key].title for key in missing(answers)],
         types=list(ContractType),
-        contracts=contracts,
-        builds=builds,
+        contracts=shown.contracts,
+        builds=shown.builds,
+        version=shown.version,
+        updates_from=f"/projects/{project.id}" if wrong else "",
         no_build=refusal(Status(project.status), Move.START_BUILD),
         no_contracts=refusal(Status(project.status), Move.WRITE_CONTRACTS),
     )

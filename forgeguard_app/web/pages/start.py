@@ -11,16 +11,12 @@ from forgeguard_app.audit.policy import POLICY_PATHS, read_settings
 from forgeguard_app.flows.front import notice_key
 from forgeguard_app.flows.know_access import refresh_access
 from forgeguard_app.flows.outlet import check_run_name
-from forgeguard_app.store.news import Notified, find_notified
-from forgeguard_app.store.overview import find_seen_installation, list_seen, list_seen_installations, list_seen_of
+from forgeguard_app.store.news import Notified
+from forgeguard_app.store.overview import find_seen_installation
 from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.overviews import MOST_REPOS, REPOS, read_installation, read_installations, read_repositories
 from forgeguard_app.web.render import page
 from forgeguard_app.web.session import find_person, get_person
-from forgeguard_app.web.states import head_states
-
-PAGE = 50
-MOST_INSTALLATIONS = 200
-MOST_SHOWN = 100
 
 
 async def show_start(request: web.Request) -> web.Response:
@@ -31,9 +27,11 @@ async def show_start(request: web.Request) -> web.Response:
         return await page(request, "start.html", repos=[], states={}, more=False, after=after)
     await refresh_access(front, person.user_id)
     async with front.pool.acquire() as connection:
-        repos = await list_seen(connection, person.user_id, after, PAGE + 1)
-        states = await head_states(connection, {repo.id: repo.run_id for repo in repos})
-    return await page(request, "start.html", repos=repos[:PAGE], states=states, more=len(repos) > PAGE, after=after)
+        shown = await read_repositories(connection, person.user_id, after)
+    return await page(
+        request, "start.html", repos=shown.repos, states=shown.states, more=len(shown.found) > REPOS, after=after,
+        version=shown.version,
+    )  # fmt: skip
 
 
 async def show_installations(request: web.Request) -> web.Response:
@@ -41,8 +39,8 @@ async def show_installations(request: web.Request) -> web.Response:
     front, person = request.app[FRONT], await get_person(request)
     await refresh_access(front, person.user_id)
     async with front.pool.acquire() as connection:
-        found = await list_seen_installations(connection, person.user_id, "", MOST_INSTALLATIONS)
-    return await page(request, "installations.html", installations=found)
+        shown = await read_installations(connection, person.user_id)
+    return await page(request, "installations.html", installations=shown.found, version=shown.version)
 
 
 async def show_installation(request: web.Request) -> web.Response:
@@ -54,20 +52,19 @@ async def show_installation(request: web.Request) -> web.Response:
         installation = await find_seen_installation(connection, person.user_id, number)
         if installation is None:
             raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
-        repos = await list_seen_of(connection, person.user_id, installation.id, MOST_SHOWN + 1)
-        states = await head_states(connection, {repo.id: repo.run_id for repo in repos})
-        notified = await find_notified(connection, installation.id, person.user_id)
+        shown = await read_installation(connection, person.user_id, installation)
     return await page(
         request,
         "installation.html",
         installation=installation,
-        repos=repos[:MOST_SHOWN],
-        states=states,
-        more=len(repos) > MOST_SHOWN,
-        notified=notified,
+        repos=shown.repos,
+        states=shown.states,
+        more=len(shown.found) > MOST_REPOS,
+        notified=shown.notified,
+        version=shown.version,
         names=[check_run_name(code) for code in CheckCode],
-        notify_host=_notify_host(notified),
-        notice_key=notice_key(front.keys.notices, number) if notified else "",
+        notify_host=_notify_host(shown.notified),
+        notice_key=notice_key(front.keys.notices, number) if shown.notified else "",
     )
 
 
