@@ -101,7 +101,7 @@ def test_a_merge_without_conflicts_and_an_octopus_are_audited_by_their_own_hook(
     install(hooked.folder / ".git", "pre-merge-commit")
     for name in ("one", "two"):
         hooked.git("switch", "--quiet", "--create", name, "main")
-        hooked.write({f"{name}.txt": SECRET.replace("T", name)})
+        hooked.write({f"{name}.txt": SECRET.replace("T =", f"{name} =")})
         hooked.git("add", "--all")
         assert attempt(hooked.folder, "commit", "--no-verify", "--message", name).returncode == 0
     hooked.git("switch", "--quiet", "main")

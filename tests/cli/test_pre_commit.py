@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.hooks import FORGEGUARD, SECRET, TOKEN, attempt
 from tests.support.repositories import ENV, WorkTree
@@ -26,7 +27,9 @@ def framed(tree: WorkTree, tmp_path: Path) -> WorkTree:
 
 
 def configured(tree: WorkTree, tmp_path: Path, pass_filenames: str) -> None:
-    hook = f"{{id: forgeguard, name: ForgeGuard, entry: '{FORGEGUARD} audit --staged', language: system"
+    (published,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    entry = published["entry"].replace("forgeguard", str(FORGEGUARD), 1)
+    hook = f"{{id: forgeguard, name: ForgeGuard, entry: '{entry}', language: system"
     hook += f", pass_filenames: {pass_filenames}, always_run: true}}"
     tree.write({".pre-commit-config.yaml": f"repos:\n- repo: local\n  hooks:\n  - {hook}\n"})
     environment = {**ENV, "PRE_COMMIT_HOME": str(tmp_path / "cache")}

@@ -109,6 +109,7 @@ def test_objects_that_git_keeps_in_quarantine_are_read(
     staged: WorkTree, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     staged.git("reset", "--quiet")
+    staged.write({"sub/a.txt": f"new\n\n{SECRET}"})  # what git has elsewhere already does not go into quarantine
     (tmp_path / "q:uarantine").mkdir()
     variables = {
         "GIT_OBJECT_DIRECTORY": str(tmp_path / "q:uarantine"),
@@ -118,7 +119,7 @@ def test_objects_that_git_keeps_in_quarantine_are_read(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(staged.folder)
-    assert found(capsys) == [("sub/a.txt", 2)]
+    assert found(capsys) == [("sub/a.txt", 3)]
 
 
 def test_a_bare_repository_has_nothing_staged_and_links_and_gitlinks_are_no_files(
