@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.command import Done, run
 from tests.support.repositories import WorkTree
 
 GOOD = {"pyproject.toml": "[project]\nname='x'\nversion='1'\ndependencies=['requests']\n", "a.py": "import requests\n"}
 
 
-def audit(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "forgeguard_app.cli.main", "audit", *arguments]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
-    )
+def audit(folder: Path, *arguments: str, **environment: str) -> Done:
+    return run(folder, "audit", *arguments, **environment)
 
 
-def findings(done: subprocess.CompletedProcess[str]) -> list[tuple[str, int, str]]:
+def findings(done: Done) -> list[tuple[str, int, str]]:
     return [
         (f["path"], f["line"], f["rule"])
         for check in json.loads(done.stdout)["checks"]
