@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser as Chromium
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, Request, Route, expect
 
 from forgeguard_app.flows.keep_project import create_project, described
 from forgeguard_app.flows.know_access import Person
@@ -24,6 +24,7 @@ from forgeguard_app.store.users import SealedTokens, upsert_user
 from tests.browser.walking import look
 from tests.browser.windows import shared_product, signed_in
 from tests.support.running import Product
+from tests.support.watching import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SAVED = re.compile(r"^Saved \d")
@@ -145,18 +146,27 @@ async def test_a_tab_that_a_phone_hides_has_saved_before(place: Place) -> None:
 
 async def test_a_slow_save_that_is_overtaken_by_a_later_one_does_not_win(place: Place) -> None:
     async with signed_in(place.chromium, place.product, place.user) as context:
-        page = await opened(context, place)
-        async with place.slow():
-            await summary(page).fill("first")
-            await place.waiting(1)
-            await summary(page).fill("second")
-            await page.get_by_role("link", name="Next: Stack").click()
-            await expect(page.get_by_role("heading", name="Stack", exact=True)).to_be_visible()
-            await place.waiting(2)
+        page, held, over = await opened(context, place), list[Request](), asyncio.Event()
+
+        async def hold_first(route: Route) -> None:
+            if route.request.method != "POST" or held:
+                return await route.continue_()
+            held.append(route.request)
+            await over.wait()
+            await route.abort()
+
+        await context.route("**/questionnaire/**", hold_first)
+        await summary(page).fill("first")
+        await until(lambda: bool(held), lambda: "nothing was sent")
+        await summary(page).fill("second")
+        await page.get_by_role("link", name="Next: Stack").click()
+        await expect(page.get_by_role("heading", name="Stack", exact=True)).to_be_visible()
         await place.stored("intent.summary", "second")
-        await place.product.until(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()", 0
-        )
+        late = held[0]
+        answer = await context.request.post(late.url, data=late.post_data or "", headers=late.headers)
+        assert answer.ok, "the first save arrives at last"
+        assert (await place.answers())["intent.summary"] == "second"
+        over.set()
         await page.goto(place.path)
         await expect(summary(page)).to_have_value("second")
         await expect(page.locator("#saved")).to_have_text(SAVED)
