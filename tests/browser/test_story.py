@@ -89,10 +89,10 @@ async def test_from_nothing_to_a_green_check(own_dsn: str, tmp_path: Path, tree:
             await page.goto(f"{place.address}/repos/acme/none")
             await expect(page.get_by_role("heading", name="Not Found")).to_be_visible()
             await look(page, "8-denied")
-        for phone, dark in ((True, False), (True, True), (False, True)):
-            async with window(browser, phone=phone, dark=dark) as page:
-                await page.context.add_cookies(state["cookies"])  # type: ignore[arg-type]
-                await look_around(page, place, f"{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}")
+        # A light desktop was seen on the way: what is left are the other colours and the other width.
+        async with window(browser, phone=True, dark=True) as page:
+            await page.context.add_cookies(state["cookies"])  # type: ignore[arg-type]
+            await look_around(page, place, "phone-dark")
         async with window(browser, scripts=False) as page:
             await page.context.add_cookies(state["cookies"])  # type: ignore[arg-type]
             await page.goto(f"{place.address}/repos/acme/shop?result=FAIL")
