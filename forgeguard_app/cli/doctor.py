@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from rich.console import Console
 from rich.text import Text
 
-from forgeguard_app.app import examine
+from forgeguard_app.app.examine import examine
 from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.flows.examine import Sign
 from forgeguard_app.logs import set_up_logs

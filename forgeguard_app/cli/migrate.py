@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import logging
 
-from forgeguard_app.app import database
+from forgeguard_app.app.database import database
 from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import load_settings

@@ -8,7 +8,7 @@ import logging
 import re
 from datetime import timedelta
 
-from forgeguard_app.app import redeliver
+from forgeguard_app.app.redeliver import redeliver
 from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.github.client import Refused

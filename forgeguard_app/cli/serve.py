@@ -8,7 +8,7 @@ import subprocess
 
 import structlog
 
-from forgeguard_app.app import serve
+from forgeguard_app.app.serve import serve
 from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.cli.running import start_child, stop_children, stop_on_signals
 from forgeguard_app.logs import set_up_logs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from forgeguard_app.app import work
+from forgeguard_app.app.work import work
 from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.cli.running import stop_on_signals
 from forgeguard_app.logs import set_up_logs

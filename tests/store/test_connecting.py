@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.app import opened
+from forgeguard_app.app.base import opened
 from forgeguard_app.errors import UserError
 from forgeguard_app.settings import Settings
 

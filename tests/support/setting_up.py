@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.app import serve
+from forgeguard_app.app.serve import serve
 from forgeguard_app.settings import Settings
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.store.pool import Pool, open_pool

@@ -1,0 +1,70 @@
+"""What the flows of workers are given."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from forgeguard_app.app.base import Base, credentials_of, opened
+from forgeguard_app.builders.confinement import NO_WAY, available
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.context import Builder, Context
+from forgeguard_app.github.app_access import AppAccess
+from forgeguard_app.github.client import Client
+from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.judging.judge import Judge
+from forgeguard_app.notices import Notices, reach_beside
+from forgeguard_app.settings import Settings
+
+WORKER_CONNECTIONS = 10
+NO_APP = (
+    "there is no App yet: open the one-time link that `forgeguard serve` prints, or set FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and "
+    "FORGEGUARD_WEBHOOK_SECRET"
+)
+
+
+@contextlib.asynccontextmanager
+async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
+    """All that flows are given, opened.
+
+    Raises:
+        UserError: there are no App credentials, without which nothing can be asked of GitHub.
+    """
+    async with opened(settings, size=WORKER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
+        credentials = await credentials_of(base)
+        if credentials is None:
+            raise UserError(NO_APP)
+        client = Client(session, credentials.github_api_url)
+        app = AppAccess(client, credentials.app_id, credentials.private_keys)
+        yield (
+            base,
+            Context(
+                pool=base.pool,
+                client=client,
+                app=app,
+                tokens=Tokens(app),
+                judge=Judge(timeout_s=settings.evaluation_timeout_s),
+                home=settings.home,
+                github_url=credentials.github_url,
+                address=credentials.public_url,
+                links=base.keys.links,
+                notice_keys=base.keys.notices,
+                signs_links=not (credentials.client_id and credentials.client_secret),
+                builder=_builder(settings),
+                notices=Notices(reach_beside(credentials.github_url)),
+            ),
+        )
+
+
+def _builder(settings: Settings) -> Builder:
+    """Who builds.
+
+    Raises:
+        UserError: a command is configured that could not be kept apart from us.
+    """
+    command = settings.builder_argv
+    if command and available(unconfined=settings.builder_unconfined) is None:
+        raise UserError(NO_WAY)
+    return Builder(command, settings.builder_environment, settings.builder_unconfined)

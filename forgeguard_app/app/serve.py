@@ -1,0 +1,71 @@
+"""The web server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from forgeguard_app.app.base import Base, credentials_of, opened
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.front import Front, GitHubApp
+from forgeguard_app.flows.set_up_app import offer_setup, take_up
+from forgeguard_app.github.client import Client, Refused
+from forgeguard_app.settings import Settings
+from forgeguard_app.store.pool import AWAY
+from forgeguard_app.web.server import make_web
+
+SHUTDOWN_S = 2.0
+SERVER_CONNECTIONS = 10
+LOOK_S = 2.0  # how often a server in set-up mode looks whether another one finished it
+log = structlog.get_logger()
+
+
+async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, app_exists: asyncio.Event) -> None:
+    """The web server until `stop` is set; `ready` once it listens, `app_exists` once there is an App to work for."""
+    async with opened(settings, size=SERVER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
+        app = GitHubApp(Client(session, settings.github_api_url), settings.github_url, settings.address)
+        front = Front(base.pool, base.keys, app, settings.operator_ids)
+        knowing = asyncio.create_task(_know_app(base, front, app_exists))
+        runner = web.AppRunner(make_web(front, base.dsn), access_log=None, shutdown_timeout=SHUTDOWN_S)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, settings.host, settings.port, reuse_port=False).start()
+            log.info("server.started", address=settings.address, app_id=settings.app_id)
+            ready.set()
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait({stopped, knowing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            knowing.cancel()
+            await runner.cleanup()
+            log.info("server.stopped")
+        if not stop.is_set():
+            await knowing
+
+
+async def _know_app(base: Base, front: Front, app_exists: asyncio.Event) -> None:
+    """Takes the App's credentials up; in set-up mode offers the link, and waits for the App, whichever process makes it.
+
+    Raises:
+        UserError: see `credentials_of`.
+    """
+    credentials = await credentials_of(base)
+    if credentials is None:
+        token = await offer_setup(base.pool)
+        link = f"{base.settings.address}/setup?token={token}"
+        log.warning(
+            "setup.open", link=link, remedy="open the link once, in the browser in which you are signed in at GitHub"
+        )
+        while credentials is None:
+            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(*AWAY):
+                credentials = await credentials_of(base)
+    take_up(front, credentials)
+    app_exists.set()
+    if not credentials.slug and front.app.access is not None:
+        with contextlib.suppress(Temporary, Refused):
+            front.app.slug = str((await front.app.access.ask("GET", "/app")).get("slug", ""))
+    await asyncio.Event().wait()

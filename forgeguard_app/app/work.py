@@ -1,0 +1,19 @@
+"""One worker."""
+
+from __future__ import annotations
+
+import asyncio
+
+from forgeguard_app.app.contexts import contexts
+from forgeguard_app.jobs.worker import run_worker
+from forgeguard_app.settings import Settings
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """One worker until `stop` is set.
+
+    Raises:
+        UserError: see `contexts`.
+    """
+    async with contexts(settings) as (base, context):
+        await run_worker(base.dsn, context, stop)
