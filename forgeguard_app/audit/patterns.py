@@ -9,6 +9,7 @@ import re2
 
 MAX_PATTERN_CHARS = 2_000
 MAX_FRAGMENT_CHARS = 8
+_LINES = "(?m)"  # before a stranger's pattern; no message shows it
 
 
 class PatternError(ValueError):
@@ -31,7 +32,7 @@ def compile_pattern(pattern: str) -> Any:
     """
     if len(pattern) > MAX_PATTERN_CHARS:
         raise PatternError(f"a pattern longer than {MAX_PATTERN_CHARS} characters is not read")
-    return compile_bytes(f"(?m){pattern}")
+    return compile_bytes(f"{_LINES}{pattern}")
 
 
 def compile_bytes(expression: str) -> Any:
@@ -50,6 +51,8 @@ def _reason(error: Exception) -> str:
     said = error.args[0] if error.args else ""
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
     kind, _, fragment = text.partition(": ")
+    fragment = fragment.removeprefix(_LINES)
+    text = f"{kind}: {fragment}" if fragment else kind
     if len(fragment) > MAX_FRAGMENT_CHARS:  # re2 repeats the pattern, which may hold what must not be shown
         text = kind
     if "perl operator" in text or "invalid escape sequence" in text:

@@ -196,6 +196,7 @@ def test_what_a_gitleaks_configuration_says_in_vain_is_named_at_its_line(text: s
     [
         ("# x\n[allowlist]\npaths = 'test/'\n", 3, "paths must be a list"),
         ("[allowlist]\n\nregexes = ['a',\n 'b(?!x)']\n", 4, "cannot be used"),
+        ("[allowlist]\nregexes = ['(a']\n", 2, "cannot be used: missing ): (a"),
         ("[allowlist]\nregexTarget = 'secrt'\n", 2, "regexTarget must be one of"),
         ("[allowlist]\ncondition = 3\n", 2, "condition must be one of"),
         ("rules = 3\n", 1, "rules must be tables"),
