@@ -38,6 +38,8 @@ exit status:
   1  FAIL; with --strict, WARN too
   2  ERROR: the configuration is broken, the arguments are wrong, or the repository cannot be read
 
+FILE… after -- narrows the report to these files, as the pre-commit framework passes them.
+
 With --staged, --strict is the default: a hook that lets a secret pass is useless. The base of --staged is the last
 commit, also for `git commit --amend`; with `--base HEAD~1` everything that the amended commit adds is audited.
 """

@@ -16,10 +16,20 @@ VERBS = {
     "serve": "the web server, with workers beside it",
     "worker": "one worker",
     "migrate": "bring the database to the current schema",
-    "doctor": "say what is configured, what is reachable, and how to mend what is not",
+    "doctor": "report what is configured, what is reachable, and how to fix what is not",
     "redeliver": "ask GitHub again for the webhook deliveries that we never got",
     "init": "write a first configuration that is true of the tree as it is",
     "audit": "the same audit on a local git repository",
+}
+# Exit statuses, where the verb's module does not list them.
+STATUSES = {
+    "demo": "exit status: 0 the check runs arrived, 1 they did not, 2 incorrect usage, 130 stopped before they could arrive",
+    "serve": "exit status: 0 when it was told to stop, 2 wrong settings or no database",
+    "worker": "exit status: 0 when it was told to stop, 2 wrong settings, no database or no App",
+    "migrate": "exit status: 0 the schema is current, 2 wrong settings or no database",
+    "doctor": "exit status: 0 all is well, 1 something is not, 2 wrong settings",
+    "redeliver": "exit status: 0 GitHub was asked, 2 it could not be asked, or incorrect usage",
+    "init": "exit status: 0 the files are written or were there already, 2 they could not be written",
 }
 
 # What a machine says that has no more to give: files, processes, memory, space.
@@ -38,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     subs: dict[str, argparse.ArgumentParser] = {}
     for verb, does in VERBS.items():
         sub = subs[verb] = verbs.add_parser(
-            verb, help=does, description=f"{does[0].upper()}{does[1:]}.", allow_abbrev=False
+            verb, help=does, description=f"{does[0].upper()}{does[1:]}.", allow_abbrev=False, epilog=STATUSES.get(verb)
         )
         # A verb is imported when it is meant: `audit` need not load the server.
         if verb in arguments[:1]:
