@@ -115,7 +115,7 @@ def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _
         a4_boundaries.check(tree, facts, rules, policy.ignore, policy.level, memo).findings for tree, _ in change.others
     ]
     findings = _marked(CheckCode.A4, change, head.findings, base, others)
-    incomplete = a4_boundaries.beyond(head.capped, change.scope)
+    incomplete = a4_boundaries.beyond(head, change.scope)
     return _Verdict(findings, notes=head.notes, incomplete=incomplete, remarks=head.remarks, unread=head.unread)
 
 

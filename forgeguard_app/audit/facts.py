@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 from forgeguard_app.audit.languages.python import SUFFIXES, PythonFacts
@@ -33,6 +34,17 @@ class Matches(NamedTuple):
 
     found: tuple[Match, ...]
     capped: bool = False
+
+
+class BlobMatches(NamedTuple):
+    """The patterns that were searched for in one blob, and the matches of those that match."""
+
+    searched: frozenset[str] = frozenset()
+    found: Mapping[str, Matches] = MappingProxyType({})
+
+    def covers(self, patterns: frozenset[str]) -> bool:
+        """Whether all the patterns were searched for; for the same set nothing is compared."""
+        return self.searched is patterns or patterns <= self.searched
 
 
 class LineRanges:
@@ -113,7 +125,7 @@ class Facts:
     """Facts by blob id, for all blobs that the policy makes relevant; `unread` tells blobs passed over and why."""
 
     python: Mapping[str, PythonFacts]
-    matches: Mapping[tuple[str, str], Matches]
+    matches: Mapping[str, BlobMatches]
     texts: Mapping[str, bytes] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
     # Called in every loop over files; raises where the time of the evaluation is over.

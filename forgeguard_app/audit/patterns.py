@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections import OrderedDict
+from threading import Lock
 from typing import Any
 
 import re2
@@ -10,6 +11,9 @@ import re2
 MAX_PATTERN_CHARS = 2_000
 MAX_FRAGMENT_CHARS = 8
 _LINES = "(?m)"  # before a stranger's pattern; no message shows it
+MAX_PROGRAM = 2_000_000  # instructions of the patterns of one file together; a usual pattern has fewer than 100
+MAX_KEPT = 8_000_000  # instructions of compiled patterns; one takes some 30 bytes, and a search as much again
+_LEAST_KEPT = 2_000
 
 
 class PatternError(ValueError):
@@ -23,7 +27,41 @@ def _options() -> Any:
     return options
 
 
-@lru_cache(maxsize=4_096)
+class CompiledPatterns:
+    """Compiled patterns, of which the least recently used leave where the programs of all are too large together."""
+
+    def __init__(self, most: int = MAX_KEPT) -> None:
+        self._lock = Lock()
+        self._most, self._size = most, 0
+        self._patterns: OrderedDict[str, Any] = OrderedDict()
+
+    def get(self, pattern: str) -> Any:
+        """Return the compiled pattern."""
+        with self._lock:
+            if pattern in self._patterns:
+                self._patterns.move_to_end(pattern)
+                return self._patterns[pattern]
+        compiled = compile_bytes(f"{_LINES}{pattern}")
+        with self._lock:
+            if pattern not in self._patterns:
+                self._patterns[pattern] = compiled
+                self._size += _weight(compiled)
+            while self._size > self._most:
+                _, oldest = self._patterns.popitem(last=False)
+                self._size -= _weight(oldest)
+        return compiled
+
+    def __len__(self) -> int:
+        return len(self._patterns)
+
+
+def _weight(compiled: Any) -> int:
+    return max(int(compiled.programsize), _LEAST_KEPT)
+
+
+_COMPILED = CompiledPatterns()
+
+
 def compile_pattern(pattern: str) -> Any:
     """The compiled pattern, `^` and `$` at line ends, over UTF-8 bytes.
 
@@ -32,7 +70,30 @@ def compile_pattern(pattern: str) -> Any:
     """
     if len(pattern) > MAX_PATTERN_CHARS:
         raise PatternError(f"a pattern longer than {MAX_PATTERN_CHARS} characters is not read")
-    return compile_bytes(f"{_LINES}{pattern}")
+    return _COMPILED.get(pattern)
+
+
+class PatternBudget:
+    """What the patterns of one file may cost together: a few characters such as `.{999}` make a large program."""
+
+    def __init__(self) -> None:
+        self._left = MAX_PROGRAM
+        self._known: set[str] = set()
+
+    def check(self, pattern: str) -> None:
+        """Compile a pattern of the file.
+
+        Raises:
+            PatternError: re2 refuses it, or the patterns of the file are too large together.
+        """
+        if pattern in self._known:
+            return
+        if self._left <= 0:
+            raise PatternError("the patterns above it take all the room that the patterns of a file have together")
+        self._left -= MAX_PROGRAM // 100  # what is refused may have taken as long
+        size = int(compile_pattern(pattern).programsize)
+        self._left -= size - MAX_PROGRAM // 100
+        self._known.add(pattern)
 
 
 def compile_bytes(expression: str) -> Any:

@@ -4,39 +4,52 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from threading import Lock
 from typing import Generic, TypeVar
 
 from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
-from forgeguard_app.audit.facts import Matches
+from forgeguard_app.audit.facts import BlobMatches
 from forgeguard_app.audit.languages.python import Import, PythonFacts, python_facts
 from forgeguard_app.audit.memo import Memo
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 MAX_BLOBS = 60_000
-MAX_MATCHED = 200_000
+MAX_MATCHED = 200_000  # blobs in which patterns were searched for
+MAX_IMPORTS = 2_000_000  # an import or a match takes some 250 bytes
+MAX_MATCHES = 1_000_000
 
 
 class _Bounded(Generic[K, V]):
-    """A mapping whose oldest entries leave when it is full."""
+    """A mapping whose oldest entries leave when there are too many of them, or too much in them."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, limit: int, most: int, weigh: Callable[[V], int]) -> None:
+        self.limit, self._most, self._weigh = limit, most, weigh
+        self._weight = 0
         self.entries: OrderedDict[K, V] = OrderedDict()
+        self._lock = Lock()  # audits of one worker run side by side
 
     def put(self, key: K, value: V) -> None:
-        self.entries[key] = value
-        while len(self.entries) > self.limit:
-            self.entries.popitem(last=False)
+        with self._lock:
+            self._remove(self.entries.pop(key, None))
+            self.entries[key] = value
+            self._weight += self._weigh(value)
+            while len(self.entries) > self.limit or self._weight > self._most:
+                self._remove(self.entries.popitem(last=False)[1])
+
+    def _remove(self, value: V | None) -> None:
+        self._weight -= 0 if value is None else self._weigh(value)
 
 
 class FactsCache:
     """Python facts and pattern matches by blob, and the memo of what was judged from them."""
 
-    def __init__(self, max_blobs: int = MAX_BLOBS, max_matched: int = MAX_MATCHED) -> None:
-        self._python: _Bounded[str, PythonFacts] = _Bounded(max_blobs)
-        self._matches: _Bounded[tuple[str, str], Matches] = _Bounded(max_matched)
+    def __init__(
+        self, max_blobs: int = MAX_BLOBS, max_imports: int = MAX_IMPORTS, max_matches: int = MAX_MATCHES
+    ) -> None:
+        self._python: _Bounded[str, PythonFacts] = _Bounded(max_blobs, max_imports, lambda facts: len(facts.imports))
+        self._matches: _Bounded[str, BlobMatches] = _Bounded(MAX_MATCHED, max_matches, _number_of)
         self.memo = Memo()
 
     @property
@@ -45,21 +58,21 @@ class FactsCache:
         return self._python.entries
 
     @property
-    def matches(self) -> Mapping[tuple[str, str], Matches]:
-        """Matches by blob and pattern."""
+    def matches(self) -> Mapping[str, BlobMatches]:
+        """Matches by blob."""
         return self._matches.entries
 
-    def lacks(self, blob: str, patterns: Iterable[str], *, python: bool) -> bool:
+    def lacks(self, blob: str, patterns: frozenset[str], *, python: bool) -> bool:
         """Whether the blob must be read to know these facts."""
         if python and blob not in self._python.entries:
             return True
-        return any((blob, pattern) not in self._matches.entries for pattern in patterns)
+        return bool(patterns) and not self._matches.entries.get(blob, BlobMatches()).covers(patterns)
 
     def learn(
         self,
         blob: str,
         data: bytes,
-        patterns: Iterable[str],
+        patterns: frozenset[str],
         *,
         python: bool,
         tick: Callable[[], object] = lambda: None,
@@ -67,9 +80,16 @@ class FactsCache:
         """Take the facts from the blob's contents; `tick` is called between its patterns."""
         if python and blob not in self._python.entries:
             self._python.put(blob, _interned(python_facts(data)))
-        lacking = [pattern for pattern in patterns if (blob, pattern) not in self._matches.entries]
-        for pattern, matches in find_all_matches(data, lacking, tick).items():
-            self._matches.put((blob, pattern), matches)
+        known = self._matches.entries.get(blob, BlobMatches())
+        if not known.covers(patterns):
+            lacking = patterns - known.searched if known.searched else patterns
+            found = find_all_matches(data, lacking, tick)
+            searched = known.searched | patterns if known.searched else patterns
+            self._matches.put(blob, BlobMatches(searched, {**known.found, **found}))
+
+
+def _number_of(matches: BlobMatches) -> int:
+    return sum(len(one.found) for one in matches.found.values())
 
 
 def _interned(facts: PythonFacts) -> PythonFacts:

@@ -69,7 +69,9 @@ async def _has_boundaries(source: Source, tree: Tree) -> tuple[str, ...]:
 
 
 async def _boundaries(judge: Judge, source: Source, tree: Tree) -> str | None:
-    wanted = [tree.blobs[path] for path in tree.python_paths if judge.cache.lacks(tree.blobs[path], (), python=True)]
+    wanted = [
+        tree.blobs[path] for path in tree.python_paths if judge.cache.lacks(tree.blobs[path], frozenset(), python=True)
+    ]
     await source.ensure(set(wanted))
     deadline = Deadline(judge.timeout_s)
     async with deadline.limit():
@@ -81,7 +83,7 @@ async def _drawn(judge: Judge, source: Source, tree: Tree, wanted: list[str], de
         blobs = await read_blobs(source.repository, wanted[start : start + READ_AT_ONCE])
         for blob, data in blobs.data.items():
             deadline.check()
-            await in_thread(judge.cache.learn, blob, data, (), python=True)
+            await in_thread(judge.cache.learn, blob, data, frozenset(), python=True)
     return await in_thread(propose_boundaries, tree, judge.cache.python, deadline.check)
 
 

@@ -36,6 +36,8 @@ from forgeguard_app.judging.source import Source
 from forgeguard_app.threads import in_thread
 
 _OVERLAY = "overlay:"
+# Unions by the identity of their sets, which stay alive beside them.
+_Unions = dict[tuple[int, ...], tuple[frozenset[str], list[frozenset[str]]]]
 
 
 @dataclass
@@ -311,15 +313,25 @@ def _wanted(
     maps = [
         layer_map(cache, file, judging) for file in judging.boundaries if any(layer.forbidden for layer in file.layers)
     ]
+    unions: _Unions = {}  # files of the same layers share one set of patterns
     for tree in trees:
         python = set(tree.python_paths)
         for path, blob in tree.blobs.items():
             tick()
-            patterns: frozenset[str] = frozenset()
-            for layers in maps:
-                patterns |= layers.patterns_of(path)
+            patterns = _union([layers.patterns_of(path) for layers in maps], unions)
             is_python = path in python
             if (is_python or patterns) and cache.lacks(blob, patterns, python=is_python):
                 before = wanted.get(blob, (False, frozenset()))
-                wanted[blob] = (before[0] or is_python, before[1] | patterns)
+                wanted[blob] = (before[0] or is_python, _union([before[1], patterns], unions))
     return wanted
+
+
+def _union(sets: list[frozenset[str]], known: _Unions) -> frozenset[str]:
+    """Return the union, one object for the same sets: thousands of patterns are not copied for each file."""
+    some = {id(one): one for one in sets if one}
+    if len(some) < 2:
+        return next(iter(some.values()), frozenset())
+    key = tuple(sorted(some))
+    if key not in known:
+        known[key] = (frozenset().union(*some.values()), sets)
+    return known[key][0]

@@ -6,19 +6,32 @@ No test asserts a time; without the linear algorithms these run for minutes.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import lru_cache
 
 import pytest
 
-from forgeguard_app.audit.boundaries.parse import read_boundaries
+from forgeguard_app.audit.boundaries.graph import thinnest_links
+from forgeguard_app.audit.boundaries.match import Judge, LayerMap
+from forgeguard_app.audit.boundaries.parse import Boundaries, Layer, read_boundaries
+from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
+from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies
+from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import marked
 from forgeguard_app.audit.languages.python import Guard, python_facts
+from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode, Finding, Level
-from forgeguard_app.audit.policy import read_settings
+from forgeguard_app.audit.patterns import CompiledPatterns
+from forgeguard_app.audit.policy import Settings, read_settings, resolve
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences
 from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope
 from forgeguard_app.audit.requirements.python import read_manifest
+from forgeguard_app.audit.scope import EVERYWHERE
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
+from tests.support.in_memory import judge_in_memory
 
+LAYER = {"name": "all", "glob": "**"}
 DOTTED = "a." * 50_000 + "a = 1\n"
 
 
@@ -158,6 +171,123 @@ def test_problems_without_end_are_listed_up_to_a_bound() -> None:
         assert problems[-1].message.endswith("there is more wrong below that is not listed")
     text = "[project]\ndependencies = [" + '"!",' * 5_000 + "]"
     assert len(read_manifest("pyproject.toml", text.encode()).problems) == 100
+
+
+def test_patterns_that_are_large_together_are_refused_from_there_on() -> None:
+    forbidden = [{"pattern": f"x{number}.{{0,900}}", "reason": "r"} for number in range(1_500)]
+    boundaries, problems = read_boundaries(json.dumps({"layers": [{**LAYER, "forbidden": forbidden}]}), "b.json")
+    read = len(boundaries.layers[0].forbidden)
+    assert 100 < read < 1_000
+    assert len(problems) == 100
+    assert "take all the room" in problems[0].message
+    bad = [{"pattern": f"x{number}(.{{1,30}}){{1,30}}{{1,30}}"} for number in range(1_500)]
+    assert len(read_boundaries(json.dumps({"layers": [{**LAYER, "forbidden": bad}]}), "b.json")[1]) == 100
+    lists = ", ".join(f"'{one['pattern']}'" for one in forbidden)
+    _, wrong = read_exceptions(f"[allowlist]\npaths = [{lists}]\n".encode(), None)
+    assert "take all the room" in wrong[0].message
+    usual = [{"pattern": f"\\bSELECT\\b.*\\bFROM\\b.*t{number}"} for number in range(2_000)]
+    assert read_boundaries(json.dumps({"layers": [{**LAYER, "forbidden": usual}]}), "b.json")[1] == ()
+
+
+def test_large_compiled_patterns_leave_the_memory_of_compiled_patterns_first() -> None:
+    kept = CompiledPatterns(most=50_000)
+    for number in range(30):
+        kept.get(f"small{number}")
+    assert len(kept) == 25
+    kept.get("x.{0,900}")
+    kept.get("y.{0,900}")
+    assert len(kept) <= 18
+
+
+def test_long_names_and_reasons_are_refused_because_findings_repeat_them() -> None:
+    rules = {"forbidden": [{"pattern": "a", "reason": "r" * 1_001}], "forbidden_imports": [{"module": "m" * 501}]}
+    _, problems = read_boundaries(json.dumps({"layers": [{**LAYER, **rules, "name": "n" * 501}]}), "b.json")
+    said = [problem.message for problem in problems]
+    assert "a name longer than 500 characters is not read" in said
+    assert "a reason longer than 1,000 characters is not read" in said
+    assert len(said) == 3
+
+
+def test_entries_of_gitleaks_files_that_stand_nowhere_or_are_long() -> None:
+    paths = ", ".join(f'"\\u0061{number}"' for number in range(5_000))
+    exceptions, problems = read_exceptions(
+        f"[allowlist]\npaths = [{paths}]\n{'#x' * 40}\n".encode() + b"#\n" * 200_000, None
+    )
+    assert problems == ()
+    assert {line for line, _ in exceptions.pattern_places} == {2}
+    exceptions, _ = read_exceptions(None, b"a" + b" " * 400_000 + b"b\nx:r:1   # why\n")
+    assert [line for line, _ in exceptions.places] == [2]
+
+
+def test_the_matches_of_one_file_are_bounded() -> None:
+    patterns = frozenset(f"a{{{number}}}" for number in range(1, 61))
+    found = find_all_matches(b"a" * 60_000, patterns)
+    assert sum(len(matches.found) for matches in found.values()) == 50_000
+    assert len(found) == 60
+    assert all(matches.capped for matches in found.values())
+
+
+def facts_of(files: Mapping[str, str]) -> tuple[Tree, Facts]:
+    """A tree of the files, with what is known of its Python files."""
+    tree = Tree({path: path for path in files})
+    read = lru_cache(python_facts)
+    python = {path: read(text.encode()) for path, text in files.items() if path.endswith(".py")}
+    return tree, Facts(python, {}, {path: text.encode() for path, text in files.items()})
+
+
+def test_layers_of_which_hundreds_hold_one_file() -> None:
+    layers: list[dict[str, object]] = [
+        {"name": f"l{n}", "glob": "a/**" if n % 2 else "b/**", "may_import": []} for n in range(400)
+    ]
+    rules, problems = read_boundaries(json.dumps({"layers": layers, "acyclic": True}), "b.json")
+    assert problems == ()
+    tree, facts = facts_of(
+        {
+            "a/m.py": "".join(f"import b.m{number}\n" for number in range(150)),
+            **{f"b/m{number}.py": "import a.m\n" for number in range(150)},
+        }
+    )
+    outcome = a4_boundaries.check(tree, facts, [rules], (), Level.FAILURE, Memo())
+    assert len(outcome.findings) == 20_000 + 150 * 200 + 100_000
+    assert a4_boundaries.beyond(outcome, EVERYWHERE) == (
+        "violations after the first 20,000 of a file or 100,000 of all: `a/m.py`.",
+    )
+
+
+def test_findings_over_the_bound_of_a_tree_are_said() -> None:
+    layer = {**LAYER, "glob": "*.py", "forbidden_imports": [{"module": "yaml"}]}
+    rules, _ = read_boundaries(json.dumps({"layers": [layer]}), "b.json")
+    text = "import yaml\n" * 19_000
+    tree, facts = facts_of({**{f"m{number}.py": text for number in range(7)}, "requirements.txt": ""})
+    boundaries = a4_boundaries.check(tree, facts, [rules], (), Level.FAILURE, Memo())
+    (said,) = a4_boundaries.beyond(boundaries, EVERYWHERE)
+    assert said.endswith("100,000 of all: `m6.py`.")
+    policy = resolve(Settings())[CheckCode.A9]
+    dependencies = a9_dependencies.check(tree, facts, policy, Memo())
+    assert dependencies.incomplete == ("more than 100,000 findings: 1 file(s) from `m6.py` on were not evaluated.",)
+
+
+def test_the_search_for_cycles_is_interrupted() -> None:
+    with pytest.raises(TimeoutError):
+        thinnest_links({("a", "b"): 1}, over)
+    facts = python_facts(b"import b.x\n")
+    judged = Judge(
+        LayerMap(Boundaries("b.json", (Layer("a", ("a.py",)),), acyclic=True)), ModuleIndex(()), Level.FAILURE
+    )
+    with pytest.raises(TimeoutError):
+        judged.file("a.py", facts, {}, over)
+
+
+def test_a_long_cycle_is_named_by_its_first_layers() -> None:
+    layers = [{"name": f"l{n}", "glob": f"p/m{n}.py"} for n in range(60)]
+    files = {f"p/m{n}.py": f"import p.m{(n + 1) % 60}\n" for n in range(60)}
+    report, _ = judge_in_memory({"boundaries.json": json.dumps({"layers": layers, "acyclic": True}), **files})
+    assert "'l9' → … 50 more … → 'l0'" in report.checks[0].findings[0].message
+
+
+def over() -> None:
+    """Be out of time."""
+    raise TimeoutError
 
 
 def test_folders_of_one_project_share_what_is_declared() -> None:

@@ -103,15 +103,12 @@ def test_a_range_of_characters_that_goes_backward_is_a_problem_of_the_glob() -> 
 
 
 def test_thousands_of_patterns_that_a_file_does_not_hold_are_searched_together() -> None:
-    patterns = [f"pattern{number}[a-z]+" for number in range(2_000)]
+    patterns = frozenset(f"pattern{number}[a-z]+" for number in range(2_000))
     steps: list[None] = []
     text = "é pattern7x pattern7y\nz pattern1999a\n".encode()
     found = find_all_matches(text, patterns, lambda: steps.append(None))
-    assert {pattern: matches for pattern, matches in found.items() if matches.found} == {
-        pattern: find_matches(text, pattern) for pattern in ("pattern7[a-z]+", "pattern1999[a-z]+")
-    }
+    assert found == {pattern: find_matches(text, pattern) for pattern in ("pattern7[a-z]+", "pattern1999[a-z]+")}
     assert [(one.line, one.column) for one in found["pattern7[a-z]+"].found] == [(1, 3), (1, 13)]
-    assert len(found) == 2_000
     assert len(steps) < 300
 
 
@@ -120,7 +117,7 @@ def test_a_forbidden_pattern_is_interrupted_between_searches() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        find_all_matches(b"a", ["a", "b"], over)
+        find_all_matches(b"a", frozenset("ab"), over)
 
 
 def test_allowlists_of_one_kind_are_asked_together() -> None:

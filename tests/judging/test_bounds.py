@@ -28,11 +28,12 @@ async def test_a_text_over_the_bound_is_said_to_be_unread(tree: WorkTree) -> Non
     assert check.incomplete == ("larger than 0.0477 MB: `big.txt`.",)
 
 
-async def test_files_whose_facts_find_no_room_are_said_to_be_unread(tree: WorkTree) -> None:
+@pytest.mark.parametrize("cache", [FactsCache(max_blobs=2), FactsCache(max_imports=2)], ids=["blobs", "imports"])
+async def test_files_whose_facts_find_no_room_are_said_to_be_unread(tree: WorkTree, cache: FactsCache) -> None:
     tree.commit({f"m{number}.py": f"import a{number}\n" for number in range(3)} | {"requirements.txt": ""})
     request = Request(tree.git("rev-parse", "HEAD"), EMPTY_TREE, everything=True)
     source = LocalSource(Repository(tree.folder / ".git"))
-    check = check_of(await Judge(FactsCache(max_blobs=2)).judge(source, request), CheckCode.A9)
+    check = check_of(await Judge(cache).judge(source, request), CheckCode.A9)
     assert len(check.findings) == 2
     (said,) = check.incomplete
     assert said.startswith("more files and forbidden patterns than are kept at once: `m")
@@ -90,3 +91,15 @@ async def test_what_a_partial_clone_lacks_is_said_and_its_rules_are_needed(tree:
     head = tree.commit({"boundaries.json": '{"layers": []}'})
     with pytest.raises(GitLacksObjects, match=r"boundaries\.json`: not in this clone"):
         await judged()
+
+
+async def test_files_of_the_same_layers_share_one_set_of_patterns(tree: WorkTree) -> None:
+    layers = [{"name": f"l{n}", "glob": "*.py", "forbidden": [{"pattern": f"p{n}"}]} for n in range(3)]
+    tree.commit({"boundaries.json": json.dumps({"layers": layers}), "a.py": "p1\n", "b.py": "p1 p2\n"})
+    cache = FactsCache()
+    request = Request(tree.git("rev-parse", "HEAD"), EMPTY_TREE, everything=True)
+    check = check_of(await Judge(cache).judge(LocalSource(Repository(tree.folder / ".git")), request), CheckCode.A4)
+    assert len(check.findings) == 3
+    one, other = cache.matches.values()
+    assert one.searched is other.searched
+    assert [*one.found, *other.found] == ["p1", "p1", "p2"]

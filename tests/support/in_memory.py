@@ -25,7 +25,7 @@ def judge_in_memory(
     configuration = read_configuration(data.get, tree, Settings())
     judging = choose(configuration, None, target_judges=False, fork=False, owner=Settings())
     cache = FactsCache()
-    patterns = {rule.pattern for file in judging.boundaries for layer in file.layers for rule in layer.forbidden}
+    patterns = frozenset(r.pattern for file in judging.boundaries for layer in file.layers for r in layer.forbidden)
     for path, content in data.items():
         cache.learn(blobs[path], content, patterns, python=path.endswith(".py"))
     change = Change(

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 Arrow = tuple[str, str]
 
 
-def thinnest_links(weights: Mapping[Arrow, int]) -> dict[Arrow, tuple[str, ...]]:
+def thinnest_links(
+    weights: Mapping[Arrow, int], tick: Callable[[], object] = lambda: None
+) -> dict[Arrow, tuple[str, ...]]:
     """The arrows, given with their number of imports, whose removal leaves no cycle, thinnest first, each with the cycle it closes.
 
     An arrow is as thick as it has imports: in a cycle the few imports that go against the many are the mistake.
-    Arrows equally thin are all named.
+    Arrows equally thin are all named. `tick` is called at every step.
     """
     named: dict[Arrow, tuple[str, ...]] = {}
     remaining = dict(weights)
     while True:
+        tick()
         cyclic = _cyclic_arrows(remaining)
         if not cyclic:
             return named
@@ -26,6 +29,7 @@ def thinnest_links(weights: Mapping[Arrow, int]) -> dict[Arrow, tuple[str, ...]]
         for arrow in chosen:
             start = arrow[1]
             if start not in trees:
+                tick()
                 trees[start] = _shortest(following, start)
             named[arrow] = _way_back(trees[start], arrow)
         for arrow in chosen:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import islice
 from typing import NamedTuple
 
-from forgeguard_app.audit.boundaries.parse import Boundaries, ForbiddenImport, KnownViolation, Layer
+from forgeguard_app.audit.boundaries.parse import Boundaries, ForbiddenImport, ForbiddenPattern, KnownViolation, Layer
 from forgeguard_app.audit.boundaries.pattern_search import MAX_SUBJECT_CHARS
 from forgeguard_app.audit.facts import Match, Matches
 from forgeguard_app.audit.languages.python import Import, PythonFacts
@@ -20,16 +20,21 @@ from forgeguard_app.audit.secrets.masking import masked, quoted
 
 MAX_SHOWN_CHARS = 120
 MAX_PATHS = 400_000  # whose layers are remembered
+MAX_COMBINED = 5_000_000  # layers in remembered combinations
+MAX_CROSSINGS = 10_000  # pairs of combinations of layers
+MOST_NAMED = 20
+MOST_NAME_CHARS = 80
+MAX_FILE_FINDINGS = 20_000  # of one file, known ones included: a few layers, patterns and lines multiply
 _VALUES = re.compile(
     r"[\"'`:=@]|\d{3}|[^\W\d_]\d|\d[^\W\d_]"
 )  # an assignment, a literal, an address, or digits among letters
 
 
 class Edge(NamedTuple):
-    """One import from one layer into another, for the search for cycles."""
+    """One import from some layers into others, for the search for cycles."""
 
-    source: str
-    target: str
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
     path: str
     line: int
     end_line: int
@@ -39,15 +44,15 @@ class Edge(NamedTuple):
 
 
 class FileVerdict(NamedTuple):
-    """All of one file: findings, edges between layers and their number by arrow, the patterns of which matches were
-    cut off, and which of the known violations stand in it, by their number in the list.
+    """All of one file: findings, imports between layers, the patterns of which matches were cut off, which of the known
+    violations stand in it, by their number in the list, and whether there were more findings than are kept of a file.
     """
 
     findings: tuple[Finding, ...] = ()
     edges: tuple[Edge, ...] = ()
-    arrows: tuple[tuple[tuple[str, str], int], ...] = ()
     capped: tuple[str, ...] = ()
     known: frozenset[int] = frozenset()
+    full: bool = False
 
 
 @dataclass
@@ -66,7 +71,8 @@ class LayerMap:
         self._globs = GlobSet(self._names)
         # Many paths share one combination of layers.
         self._combined: dict[tuple[int, ...], tuple[Layer, ...]] = {}
-        self._patterns: dict[int, frozenset[str]] = {}
+        self._patterns: dict[int, tuple[tuple[Layer, ...], frozenset[str]]] = {}
+        self._remembered = 0  # layers and patterns in all combinations
         self._ignored = any_glob(self.ignore)
         self._known: dict[str, tuple[Layer, ...]] = {}
 
@@ -74,11 +80,16 @@ class LayerMap:
         """The layers whose globs match the path, in their order; none for an ignored path."""
         layers = self._known.get(path)
         if layers is None:
-            layers = () if self._ignored(path) else self._layers(self._numbers(path))
-            if len(self._known) >= MAX_PATHS:
-                self._known.clear()
-            self._known[path] = layers
+            if len(self._known) >= MAX_PATHS or self._remembered > MAX_COMBINED:
+                self._forget()
+            layers = self._known[path] = () if self._ignored(path) else self._layers(self._numbers(path))
         return layers
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._combined.clear()
+        self._patterns.clear()
+        self._remembered = 0
 
     def _numbers(self, path: str) -> tuple[int, ...]:
         globs = self._globs.matching(path)
@@ -88,12 +99,18 @@ class LayerMap:
         layers = self._combined.get(numbers)
         if layers is None:
             layers = self._combined[numbers] = tuple(self.boundaries.layers[number] for number in numbers)
-            self._patterns[id(layers)] = frozenset(rule.pattern for layer in layers for rule in layer.forbidden)
+            self._remembered += len(layers)
         return layers
 
     def patterns_of(self, path: str) -> frozenset[str]:
         """Return the forbidden patterns of the path's layers."""
-        return self._patterns.get(id(self.layers_of(path)), frozenset())
+        layers = self.layers_of(path)
+        kept, patterns = self._patterns.get(id(layers), ((), frozenset[str]()))
+        if kept is not layers:
+            patterns = frozenset(rule.pattern for layer in layers for rule in layer.forbidden)
+            self._patterns[id(layers)] = (layers, patterns)
+            self._remembered += len(patterns)
+        return patterns
 
     def is_ignored(self, path: str) -> bool:
         """Whether the configuration takes the path out of this check."""
@@ -110,6 +127,25 @@ class LayerMap:
         return {layer.name: layer for layer in self.boundaries.layers}
 
 
+class _Violation(NamedTuple):
+    """What is wrong with every import from a layer into others: the rule, and the words around the module's name."""
+
+    layer: Layer
+    rule: str
+    before: str
+    after: str
+
+
+class _Crossing(NamedTuple):
+    """An import from some layers into others: those that do not hold the target too, and what is wrong with it."""
+
+    layers: tuple[Layer, ...]
+    reached: tuple[Layer, ...]
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    violations: tuple[_Violation, ...]
+
+
 class Judge:
     """Judges single files by one boundaries.json within one tree."""
 
@@ -117,82 +153,124 @@ class Judge:
         self.map, self.modules, self.level = layer_map, modules, level
         self.boundaries = layer_map.boundaries
         self._needs_imports = self.boundaries.needs_imports
+        self._crossings: dict[tuple[int, int], _Crossing] = {}
 
-    def file(self, path: str, facts: PythonFacts | None, matches: Mapping[str, Matches]) -> FileVerdict:
-        """The verdict on one file: `facts` where it is Python, `matches` by pattern for its layers' patterns."""
+    def file(
+        self,
+        path: str,
+        facts: PythonFacts | None,
+        matches: Mapping[str, Matches],
+        tick: Callable[[], object] = lambda: None,
+    ) -> FileVerdict:
+        """The verdict on one file: `facts` where it is Python, `matches` by pattern for its layers' patterns.
+
+        `tick` is called for each of its layers and imports.
+        """
         layers = self.map.layers_of(path)
-        findings: list[Finding] = []
-        capped: dict[str, None] = {}
-        for layer in layers:
-            for rule in layer.forbidden:
-                result = matches.get(rule.pattern, Matches(()))
-                if result.capped:
-                    capped[rule.pattern] = None
-                findings.extend(self._pattern_finding(layer, rule.pattern, rule.reason, path, m) for m in result.found)
+        capped = tuple(sorted(pattern for pattern, result in matches.items() if result.capped))
         edges: list[Edge] = []
-        if facts is not None and layers and self._needs_imports:
-            for item in facts.imports:
-                findings.extend(self._imports(path, layers, item, edges))
         kept: list[Finding] = []
         known: set[int] = set()
-        for finding in findings:
-            numbers = self._known_numbers(finding)
+        found = self._found(path, layers, facts, matches, edges, tick)
+        for layer, finding in islice(found, MAX_FILE_FINDINGS):
+            numbers = self._known_numbers(layer, finding)
             known.update(numbers)
             if not numbers:
                 kept.append(finding)
-        arrows = Counter((edge.source, edge.target) for edge in edges)
-        return FileVerdict(tuple(kept), tuple(edges), tuple(arrows.items()), tuple(capped), frozenset(known))
+        full = next(found, None) is not None
+        return FileVerdict(tuple(kept), tuple(edges), capped, frozenset(known), full)
 
-    def _known_numbers(self, finding: Finding) -> list[int]:
+    def _found(
+        self,
+        path: str,
+        layers: tuple[Layer, ...],
+        facts: PythonFacts | None,
+        matches: Mapping[str, Matches],
+        edges: list[Edge],
+        tick: Callable[[], object],
+    ) -> Iterator[tuple[Layer, Finding]]:
+        """Yield what the file holds against each layer, known or not; what it imports is added to `edges`."""
+        for layer in layers if matches else ():
+            tick()
+            for rule in layer.forbidden:
+                found = matches[rule.pattern].found if rule.pattern in matches else ()
+                name = f"{layer.name}/forbidden/{rule.pattern}" if found else ""
+                for match in found:
+                    yield layer, self._pattern_finding(layer, name, rule, path, match)
+        if facts is not None and layers and self._needs_imports:
+            for item in facts.imports:
+                tick()
+                yield from self._imports(path, layers, item, edges)
+
+    def _known_numbers(self, layer: Layer, finding: Finding) -> list[int]:
+        """Return the known violations that cover the finding, by the file's name, the layer and the pattern."""
         if not self._known_violations:
             return []
         file = finding.path.rpartition("/")[2]
-        keys = ((file, pattern) for pattern in _covering_patterns(finding))
-        listed = (entry for key in keys for entry in self._known_violations.get(key, ()))
-        return [number for number, known in listed if _covers(known, finding)]
+        kind, _, rule = finding.rule[len(layer.name) + 1 :].partition("/")
+        patterns = {rule} if kind == "forbidden" else {rule, *_with_parents(finding.subject)}
+        listed = (entry for p in patterns for entry in self._known_violations.get((file, layer.name, p), ()))
+        return [number for number, known in listed if _is_of_file(known, finding.path)]
 
     @cached_property
-    def _known_violations(self) -> Mapping[tuple[str, str], list[tuple[int, KnownViolation]]]:
-        """The known violations by file name and pattern, so that a finding is compared with few of thousands."""
-        known: dict[tuple[str, str], list[tuple[int, KnownViolation]]] = {}
+    def _known_violations(self) -> Mapping[tuple[str, str, str], list[tuple[int, KnownViolation]]]:
+        """The known violations by file name, layer and pattern, so that a finding is compared with few of thousands."""
+        known: dict[tuple[str, str, str], list[tuple[int, KnownViolation]]] = {}
         for number, violation in enumerate(self.boundaries.known_violations):
-            key = (violation.file.rpartition("/")[2], violation.pattern)
+            key = (violation.file.rpartition("/")[2], violation.layer, violation.pattern)
             known.setdefault(key, []).append((number, violation))
         return known
 
-    def _pattern_finding(self, layer: Layer, pattern: str, reason: str, path: str, match: Match) -> Finding:
+    def _pattern_finding(self, layer: Layer, name: str, rule: ForbiddenPattern, path: str, match: Match) -> Finding:
         return Finding(
             path=path,
             line=match.line,
             end_line=match.end_line,
             column=match.column,
             end_column=match.end_column,
-            rule=f"{layer.name}/forbidden/{pattern}",
-            message=f"Layer {layer.name!r} must not contain {_shown(match, pattern)}{_because(reason)}",
+            rule=name,
+            message=f"Layer {layer.name!r} must not contain {_shown(match.text, rule.pattern)}{_because(rule.reason)}",
             level=self.level,
             subject=match.text,
         )
 
-    def _imports(self, path: str, layers: tuple[Layer, ...], item: Import, edges: list[Edge]) -> Iterator[Finding]:
+    def _imports(
+        self, path: str, layers: tuple[Layer, ...], item: Import, edges: list[Edge]
+    ) -> Iterator[tuple[Layer, Finding]]:
         targets = self.modules.targets(path, item)
         base = self.modules.absolute(path, item) or ""
         written = [base, *(f"{base}.{name}" for name in item.names)]
         for layer in layers:
             for rule, hit in self._forbidden(layer, written):
                 message = f"Layer {layer.name!r} must not import {rule.module!r}{_because(rule.reason)}"
-                yield self._import_finding(path, item, f"{layer.name}/forbidden_imports/{rule.module}", message, hit)
+                named = f"{layer.name}/forbidden_imports/{rule.module}"
+                yield layer, self._import_finding(path, item, named, message, hit)
         for name, target in targets:
             reached = self.map.layers_of(target) if target is not None and target != path else ()
-            names = [other.name for other in reached]
-            for layer in layers:
-                if not names or layer.name in names:
-                    continue
-                if self.boundaries.acyclic:
-                    edges.extend(
-                        Edge(layer.name, n, path, item.line, item.end_line, item.column, name, item.end_column)
-                        for n in names
-                    )
-                yield from self._reach(path, layer, names, item, name)
+            if not reached:
+                continue
+            crossing = self._crossing(layers, reached)
+            if self.boundaries.acyclic and crossing.sources:
+                place = (path, item.line, item.end_line, item.column)
+                edges.append(Edge(crossing.sources, crossing.targets, *place, name))
+            for one in crossing.violations:
+                yield one.layer, self._import_finding(path, item, one.rule, f"{one.before}{name!r}{one.after}", name)
+
+    def _crossing(self, layers: tuple[Layer, ...], reached: tuple[Layer, ...]) -> _Crossing:
+        """Return what an import from some layers into others means, found once for all imports between them."""
+        key = (id(layers), id(reached))
+        crossing = self._crossings.get(key)
+        if crossing is None or crossing.layers is not layers or crossing.reached is not reached:
+            if len(self._crossings) >= MAX_CROSSINGS:
+                self._crossings.clear()
+            crossing = self._crossings[key] = self._crossed(layers, reached)
+        return crossing
+
+    def _crossed(self, layers: tuple[Layer, ...], reached: tuple[Layer, ...]) -> _Crossing:
+        targets = tuple(layer.name for layer in reached)
+        own = [layer for layer in layers if layer.name not in set(targets)]
+        violations = tuple(violation for layer in own for violation in self._reach(layer, targets))
+        return _Crossing(layers, reached, tuple(layer.name for layer in own), targets, violations)
 
     def _forbidden(self, layer: Layer, written: list[str]) -> Iterator[tuple[ForbiddenImport, str]]:
         """Yield the rules that the import violates, each with the first name that does, in the order of the rules."""
@@ -217,17 +295,18 @@ class Judge:
                 rules.setdefault(rule.module, []).append(number)
         return found
 
-    def _reach(self, path: str, layer: Layer, names: list[str], item: Import, name: str) -> Iterator[Finding]:
-        """What it means that the layer imports a module of the layers `names`."""
+    def _reach(self, layer: Layer, names: tuple[str, ...]) -> Iterator[_Violation]:
+        """Yield what it means that the layer imports a module of the layers `names`."""
         if layer.may_import is not None and not set(names) & set(layer.may_import):
-            allowed = ", ".join(repr(n) for n in layer.may_import) or "no other layer"
-            message = f"Layer {layer.name!r} may import {allowed}, but {name!r} belongs to {names[0]!r}"
-            yield self._import_finding(path, item, f"{layer.name}/may_import/{names[0]}", message, name)
+            allowed = _listed(layer.may_import) or "no other layer"
+            rule = f"{layer.name}/may_import/{names[0]}"
+            before = f"Layer {layer.name!r} may import {allowed}, but "
+            yield _Violation(layer, rule, before, f" belongs to {names[0]!r}")
         if (verdict := self._order(layer.name, names)) is not None:
             target, message = verdict
-            yield self._import_finding(path, item, f"{layer.name}/order/{target}", f"{message}: {name!r}", name)
+            yield _Violation(layer, f"{layer.name}/order/{target}", f"{message}: ", "")
 
-    def _order(self, source: str, targets: list[str]) -> tuple[str, str] | None:
+    def _order(self, source: str, targets: tuple[str, ...]) -> tuple[str, str] | None:
         """The violated target and why, None where any of the target's layers may be imported."""
         ranks = self.map.ranks
         if source not in ranks:
@@ -254,15 +333,6 @@ class Judge:
         )
 
 
-def _covering_patterns(finding: Finding) -> Iterator[str]:
-    """Yield every pattern with which a known violation can cover the finding: its rule's, its module's and those above."""
-    rule = finding.rule
-    at = -1
-    while (at := rule.find("/", at + 1)) != -1:  # a layer's name may hold a slash
-        yield rule[at + 1 :]
-    yield from _with_parents(finding.subject)
-
-
 def _with_parents(module: str) -> Iterator[str]:
     """Yield the module and every module above it."""
     while module:
@@ -270,28 +340,33 @@ def _with_parents(module: str) -> Iterator[str]:
         module = module.rpartition(".")[0]
 
 
-def _covers(known: KnownViolation, finding: Finding) -> bool:
-    layer = f"{known.layer}/"
-    if not finding.rule.startswith(layer):
-        return False
-    if finding.path != known.file and not finding.path.endswith(f"/{known.file.lstrip('/')}"):
-        return False
-    kind, _, rule = finding.rule[len(layer) :].partition("/")
-    if known.pattern == rule:
-        return True
-    return kind != "forbidden" and _within(finding.subject, known.pattern)
+def _is_of_file(known: KnownViolation, path: str) -> bool:
+    return path == known.file or path.endswith(f"/{known.file.lstrip('/')}")
 
 
-def _within(name: str, module: str) -> bool:
-    return name == module or name.startswith(f"{module}.")
-
-
-def _shown(match: Match, pattern: str) -> str:
+@lru_cache(maxsize=4_096)
+def _shown(matched: str, pattern: str) -> str:
     """Return the matched text in quotes where it is code; a text that assigns or quotes a value is not repeated."""
-    text = " ".join(match.text.split())
+    text = " ".join(matched.split())
     if _VALUES.search(text) or len(text) > MAX_SHOWN_CHARS or masked(text) != text:
-        return f"what the pattern {quoted(pattern)} matches"
+        return f"what the pattern {_quoted_pattern(pattern)} matches"
     return repr(text)
+
+
+@lru_cache(maxsize=4_096)
+def _quoted_pattern(pattern: str) -> str:
+    return quoted(pattern)  # to mask it takes longer than to find its matches
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the names in quotes, of a long list the first ones."""
+    more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    return ", ".join([*map(shown_name, names[:MOST_NAMED]), *more])
+
+
+def shown_name(name: str) -> str:
+    """Return a layer's name in quotes for a message with many names."""
+    return repr(name if len(name) <= MOST_NAME_CHARS else name[: MOST_NAME_CHARS - 1] + "…")
 
 
 def _because(reason: str) -> str:

@@ -9,7 +9,7 @@ from forgeguard_app.audit.documents import DocumentError, Node
 from forgeguard_app.audit.globs import GlobError, check_glob, joined
 from forgeguard_app.audit.json_document import read_json
 from forgeguard_app.audit.model import Problem
-from forgeguard_app.audit.patterns import PatternError, compile_pattern
+from forgeguard_app.audit.patterns import PatternBudget, PatternError
 from forgeguard_app.audit.reading import Reading
 from forgeguard_app.audit.secrets.masking import quoted
 
@@ -17,6 +17,8 @@ CONTRACT_PATH = "Forge/Contracts/boundaries.json"
 DEFAULT_PATHS = ("boundaries.json", CONTRACT_PATH)
 MAX_LAYERS = 500
 MAX_RULES = 2_000
+MAX_NAME_CHARS = 500  # of a layer or a module; findings repeat them
+MAX_REASON_CHARS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +122,14 @@ def _flag(reading: Reading, keys: dict[str, Node], key: str) -> bool:
 def _layers(reading: Reading, nodes: list[Node], folder: str) -> list[Layer]:
     layers: list[Layer] = []
     seen: set[str] = set()
+    budget = PatternBudget()
     for node in nodes:
         keys = reading.mapping(node, "a layer", _LAYER_KEYS)
         if not isinstance(node.value, dict):
             continue
         name = _required(reading, node, keys, "name")
+        if name and len(name) > MAX_NAME_CHARS:
+            reading.problem(keys["name"], f"a name longer than {MAX_NAME_CHARS} characters is not read")
         if name in seen:
             reading.problem(keys["name"], f"a layer named {quoted(name)} stands above already")
         if name:
@@ -135,7 +140,7 @@ def _layers(reading: Reading, nodes: list[Node], folder: str) -> list[Layer]:
             Layer(
                 name=name or "",
                 globs=tuple(joined(folder, glob.removeprefix("./")) for glob in _layer_globs(reading, node, keys)),
-                forbidden=_patterns(reading, keys.get("forbidden")),
+                forbidden=_patterns(reading, keys.get("forbidden"), budget),
                 forbidden_imports=_imports(reading, keys.get("forbidden_imports")),
                 may_import=reading.texts(keys["may_import"], "may_import") if "may_import" in keys else None,
                 line=node.line,
@@ -167,22 +172,22 @@ def _layer_globs(reading: Reading, node: Node, keys: dict[str, Node]) -> tuple[s
     return reading.texts(value, "glob", single=True)
 
 
-def _patterns(reading: Reading, node: Node | None) -> tuple[ForbiddenPattern, ...]:
+def _patterns(reading: Reading, node: Node | None, budget: PatternBudget) -> tuple[ForbiddenPattern, ...]:
     rules: list[ForbiddenPattern] = []
     for item in _bounded(reading, node, "forbidden"):
         keys = reading.mapping(item, "an entry of forbidden", ("pattern", "reason"))
         if not isinstance(item.value, dict):
             continue
         pattern = _required(reading, item, keys, "pattern")
-        reason = reading.text(keys["reason"], "reason") if "reason" in keys else ""
+        reason = _reason(reading, keys)
         if pattern is None:
             continue
         try:
-            compile_pattern(pattern)
+            budget.check(pattern)
         except PatternError as error:
             reading.problem(keys["pattern"], f"this pattern cannot be used: {error}")
         else:
-            rules.append(ForbiddenPattern(pattern, reason or ""))
+            rules.append(ForbiddenPattern(pattern, reason))
     return tuple(rules)
 
 
@@ -193,14 +198,21 @@ def _imports(reading: Reading, node: Node | None) -> tuple[ForbiddenImport, ...]
         if not isinstance(item.value, dict):
             continue
         module = _required(reading, item, keys, "module")
-        reason = reading.text(keys["reason"], "reason") if "reason" in keys else ""
+        reason = _reason(reading, keys)
         if module is None:
             continue
-        if not all(part.isidentifier() for part in module.split(".")):
+        if len(module) > MAX_NAME_CHARS or not all(part.isidentifier() for part in module.split(".")):
             reading.problem(keys["module"], f"{quoted(module)} is not a module's name such as 'package.module'")
         else:
-            rules.append(ForbiddenImport(module, reason or ""))
+            rules.append(ForbiddenImport(module, reason))
     return tuple(rules)
+
+
+def _reason(reading: Reading, keys: dict[str, Node]) -> str:
+    reason = (reading.text(keys["reason"], "reason") or "") if "reason" in keys else ""
+    if len(reason) > MAX_REASON_CHARS:
+        reading.problem(keys["reason"], f"a reason longer than {MAX_REASON_CHARS:,} characters is not read")
+    return reason
 
 
 def _bounded(reading: Reading, node: Node | None, what: str) -> list[Node]:

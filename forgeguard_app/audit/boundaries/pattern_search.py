@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from forgeguard_app.audit.facts import MAX_MATCHES, Match, Matches
@@ -10,6 +10,7 @@ from forgeguard_app.audit.pattern_sets import PatternSet
 from forgeguard_app.audit.patterns import compile_pattern
 
 MAX_SUBJECT_CHARS = 200
+MAX_FILE_MATCHES = 50_000  # of all patterns in one file
 JOINED_CHARS = 2_000  # patterns searched for at once in a file of up to 5 MB, so that re2 keeps its automaton
 
 
@@ -19,38 +20,41 @@ def find_matches(data: bytes, pattern: str) -> Matches:
 
 
 def find_all_matches(
-    data: bytes, patterns: Iterable[str], tick: Callable[[], object] = lambda: None
+    data: bytes, patterns: frozenset[str], tick: Callable[[], object] = lambda: None
 ) -> Mapping[str, Matches]:
-    """Return the matches of each pattern; `tick` is called before every search."""
-    wanted = tuple(sorted(patterns))
-    if not wanted:
+    """Return the matches of each pattern that has some; `tick` is called before every search."""
+    if not patterns:
         return {}
     text = _utf8(data)
-    occurring = set(_joined(wanted).matching(text, tick)) if len(wanted) > 1 else {0}
+    wanted, joined = _joined(patterns)
     found: dict[str, Matches] = {}
-    for number, pattern in enumerate(wanted):
-        if number in occurring:
-            tick()
-            found[pattern] = _matches(text, pattern)
-        else:
-            found[pattern] = Matches(())
+    left = MAX_FILE_MATCHES
+    for number in joined.matching(text, tick):
+        tick()
+        matches = _matches(text, wanted[number], tick) if left > 0 else Matches((), capped=True)
+        left -= len(matches.found)
+        if matches.found or matches.capped:
+            found[wanted[number]] = matches
     return found
 
 
 @lru_cache(maxsize=32)
-def _joined(patterns: tuple[str, ...]) -> PatternSet:
-    return PatternSet(patterns, joined_chars=JOINED_CHARS)
+def _joined(patterns: frozenset[str]) -> tuple[tuple[str, ...], PatternSet]:
+    """Return the patterns in order, and a set of them; made once for all files of the same patterns."""
+    wanted = tuple(sorted(patterns))
+    return wanted, PatternSet(wanted, joined_chars=JOINED_CHARS)
 
 
 def _utf8(data: bytes) -> bytes:
     return data.decode("utf-8", "replace").encode("utf-8")
 
 
-def _matches(text: bytes, pattern: str) -> Matches:
+def _matches(text: bytes, pattern: str, tick: Callable[[], object] = lambda: None) -> Matches:
     found: list[Match] = []
     line, counted = 1, 0
     columns = 0  # characters in the match's line up to `counted`
     for match in compile_pattern(pattern).finditer(text):
+        tick()
         start, end = match.span()
         if start == end:
             continue

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from forgeguard_app.audit.boundaries.graph import Arrow
 from forgeguard_app.audit.boundaries.match import Judge, LayerMap
@@ -142,9 +143,8 @@ def _imports(
         tick()
         facts = python.get(tree.blobs[path])
         if facts is not None:
-            for arrow, number in judge.file(path, facts, {}).arrows:
-                if arrow[0] != arrow[1]:
-                    weights[arrow] += number
+            for edge in judge.file(path, facts, {}).edges:
+                weights.update(product(edge.sources, edge.targets))
     return weights
 
 

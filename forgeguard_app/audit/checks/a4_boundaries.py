@@ -14,12 +14,21 @@ How to mend it: call the layer in between, move the code where it belongs, or, f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice, product
 
 from forgeguard_app.audit.boundaries.graph import thinnest_links
-from forgeguard_app.audit.boundaries.match import Edge, FileVerdict, Judge, LayerMap
+from forgeguard_app.audit.boundaries.match import (
+    MAX_FILE_FINDINGS,
+    Edge,
+    FileVerdict,
+    Judge,
+    LayerMap,
+    shown_name,
+)
 from forgeguard_app.audit.boundaries.parse import Boundaries
+from forgeguard_app.audit.boundaries.pattern_search import MAX_FILE_MATCHES
 from forgeguard_app.audit.facts import MAX_MATCHES, Facts, Tree
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.languages.unread import languages_of, listed
@@ -39,6 +48,7 @@ class Outcome:
     unread: str = ""  # files under import rules whose imports are not read, in words
     known: frozenset[int] = frozenset()
     capped: tuple[tuple[str, str], ...] = ()  # the files and patterns of which matches were left out
+    full: tuple[str, ...] = ()  # files of which not all violations are among the findings
 
 
 class _Context:
@@ -56,13 +66,14 @@ class _Context:
                 self.layered.append(path)
         self.answers: Answers[FileVerdict] = Answers()
         self.outcomes: Answers[Outcome] = Answers()
-        self.unplaced = _unplaced(judge) if boundaries.exhaustive else ()
+        self.unplaced = _unplaced(judge, tick) if boundaries.exhaustive else ()
         ruled = _under_import_rules(boundaries)
-        covered = (path for path in self.layered if any(layer.name in ruled for layer in judge.map.layers_of(path)))
-        self.unread = languages_of(covered) if ruled else Counter()
+        self.unread = languages_of(_under(ruled, self.layered, judge, tick)) if ruled else Counter()
 
 
 MAX_NAMED = 5
+MAX_TREE_FINDINGS = 100_000  # compared with those of the base
+MAX_WAY = 12  # layers of a cycle that are named
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
 
@@ -74,6 +85,7 @@ def check(
     remarks: list[Problem] = []
     unread: Counter[str] = Counter()
     capped: list[tuple[str, str]] = []
+    full: list[str] = []
     modules = memo.modules(tree)
     for boundaries in rules:
         key = ("A4", boundaries, ignore, level, tree.paths)
@@ -86,18 +98,28 @@ def check(
         remarks.extend(_unused(boundaries, outcome.known))
         unread |= context.unread
         capped.extend(outcome.capped)
+        full.extend(outcome.full)
     said = listed(unread) if unread else ""
     notes = (f"The imports of {said} that import rules cover were not read.",) if said else ()
-    return Outcome(tuple(findings), notes, tuple(remarks), said, capped=tuple(capped))
+    return Outcome(tuple(findings), notes, tuple(remarks), said, capped=tuple(capped), full=tuple(full))
 
 
-def beyond(capped: Iterable[tuple[str, str]], scope: Scope) -> tuple[str, ...]:
-    """Return a sentence on the matches in the scope that were left out, none where there are none."""
-    told = [f"{quoted(pattern)} in `{path}`" for path, pattern in capped if path in scope]
-    if not told:
-        return ()
-    more = f" and {len(told) - MAX_NAMED:,} more" if len(told) > MAX_NAMED else ""
-    return (f"matches after the first {MAX_MATCHES:,} of a pattern in a file: {', '.join(told[:MAX_NAMED])}{more}.",)
+def beyond(outcome: Outcome, scope: Scope) -> tuple[str, ...]:
+    """Return sentences on the matches and violations in the scope that were left out."""
+    capped = [f"{quoted(pattern)} in `{path}`" for path, pattern in outcome.capped if path in scope]
+    full = [f"`{path}`" for path in dict.fromkeys(outcome.full) if path in scope]
+    most = f"{MAX_MATCHES:,} of a pattern or {MAX_FILE_MATCHES:,} of a file"
+    said = [f"matches after the first {most}: {_named(capped)}."] if capped else []
+    if full:
+        said.append(
+            f"violations after the first {MAX_FILE_FINDINGS:,} of a file or {MAX_TREE_FINDINGS:,} of all: {_named(full)}."
+        )
+    return tuple(said)
+
+
+def _named(words: list[str]) -> str:
+    more = f" and {len(words) - MAX_NAMED:,} more" if len(words) > MAX_NAMED else ""
+    return f"{', '.join(words[:MAX_NAMED])}{more}"
 
 
 def _unused(boundaries: Boundaries, used: frozenset[int]) -> Iterable[Problem]:
@@ -119,45 +141,79 @@ def _under_import_rules(boundaries: Boundaries) -> frozenset[str]:
 def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
     judge, answers, blobs = context.judge, context.answers, tree.blobs
     verdicts: list[FileVerdict] = []
-    arrows: dict[tuple[str, str], int] = {}
+    number = 0
     for path in context.layered:
+        if number >= MAX_TREE_FINDINGS:
+            break
         blob = blobs[path]
         verdict = answers.get((path, blob))
         if verdict is None:
             facts.tick()  # what is known already costs less than looking at the clock
             verdict = answers.get_or((path, blob), lambda p=path, b=blob: _file(judge, p, b, facts))  # type: ignore[misc]
         verdicts.append(verdict)
-        for arrow, number in verdict.arrows:
-            arrows[arrow] = arrows.get(arrow, 0) + number
+        number += len(verdict.findings)
     findings = [finding for verdict in verdicts if verdict.findings for finding in verdict.findings]
     findings.extend(_without_layer(context, tree, facts))
-    if links := thinnest_links(arrows):
+    full = [path for path, verdict in zip(context.layered, verdicts, strict=False) if verdict.full]
+    full.extend(context.layered[len(verdicts) :])
+    if links := thinnest_links(_arrows(verdicts, facts.tick), facts.tick):
         edges = (edge for verdict in verdicts for edge in verdict.edges)
-        findings.extend(_cycles(edges, links, judge.level))
+        cycles = _cycles(edges, links, judge.level, facts.tick)
+        findings.extend(islice(cycles, MAX_TREE_FINDINGS))
+        full.extend(finding.path for finding in islice(cycles, 1))
     known = frozenset(number for verdict in verdicts for number in verdict.known)
     capped = tuple(
-        (path, pattern) for path, verdict in zip(context.layered, verdicts, strict=True) for pattern in verdict.capped
+        (path, pattern) for path, verdict in zip(context.layered, verdicts, strict=False) for pattern in verdict.capped
     )
-    return Outcome(tuple(findings), known=known, capped=capped)
+    return Outcome(tuple(findings), known=known, capped=capped, full=tuple(full))
+
+
+def _arrows(verdicts: Iterable[FileVerdict], tick: Callable[[], object]) -> dict[tuple[str, str], int]:
+    """Return the number of imports from each layer into each other one."""
+    numbers: Counter[tuple[int, int]] = Counter()
+    pairs: dict[
+        tuple[int, int], Edge
+    ] = {}  # by the identity of their names, which imports between the same layers share
+    for edge in (edge for verdict in verdicts for edge in verdict.edges):
+        key = (id(edge.sources), id(edge.targets))
+        numbers[key] += 1
+        pairs[key] = edge
+    arrows: dict[tuple[str, str], int] = {}
+    for key, number in numbers.items():
+        tick()
+        for arrow in product(pairs[key].sources, pairs[key].targets):
+            arrows[arrow] = arrows.get(arrow, 0) + number
+    return arrows
 
 
 def _file(judge: Judge, path: str, blob: str, facts: Facts) -> FileVerdict:
-    patterns = {rule.pattern for layer in judge.map.layers_of(path) for rule in layer.forbidden}
-    matches = {pattern: facts.matches[blob, pattern] for pattern in patterns if (blob, pattern) in facts.matches}
+    found = facts.matches[blob].found if blob in facts.matches else {}
+    patterns = judge.map.patterns_of(path) if found else frozenset()
+    matches = {pattern: result for pattern, result in found.items() if pattern in patterns}
     python = facts.python.get(blob) if path in judge.modules.paths else None
-    return judge.file(path, python, matches)
+    return judge.file(path, python, matches, facts.tick)
 
 
-def _unplaced(judge: Judge) -> tuple[tuple[str, str], ...]:
+def _under(ruled: frozenset[str], layered: Iterable[str], judge: Judge, tick: Callable[[], object]) -> Iterator[str]:
+    """Yield the files in one of the layers."""
+    for path in layered:
+        tick()
+        if any(layer.name in ruled for layer in judge.map.layers_of(path)):
+            yield path
+
+
+def _unplaced(judge: Judge, tick: Callable[[], object]) -> tuple[tuple[str, str], ...]:
     """The modules without a layer below a package that holds a layer's module directly, with that package."""
     layered: set[str] = set()
     roots = {"", *judge.modules.roots}
     for path in judge.modules.paths:
+        tick()
         folder = path.rpartition("/")[0]
         if folder not in roots and judge.map.layers_of(path):
             layered.add(folder)
     found: list[tuple[str, str]] = []
     for path in sorted(judge.modules.paths):
+        tick()
         if judge.map.layers_of(path) or judge.map.is_ignored(path):
             continue
         folder = path.rpartition("/")[0]
@@ -170,6 +226,7 @@ def _unplaced(judge: Judge) -> tuple[tuple[str, str], ...]:
 
 def _without_layer(context: _Context, tree: Tree, facts: Facts) -> Iterable[Finding]:
     for path, package in context.unplaced:
+        facts.tick()
         python = facts.python.get(tree.blobs.get(path, ""))
         if path.rpartition("/")[2].startswith("__init__.") and python is not None and not python.has_code:
             continue
@@ -184,20 +241,37 @@ def _without_layer(context: _Context, tree: Tree, facts: Facts) -> Iterable[Find
         )
 
 
-def _cycles(edges: Iterable[Edge], links: Mapping[tuple[str, str], tuple[str, ...]], level: Level) -> Iterable[Finding]:
+def _cycles(
+    edges: Iterable[Edge],
+    links: Mapping[tuple[str, str], tuple[str, ...]],
+    level: Level,
+    tick: Callable[[], object],
+) -> Iterator[Finding]:
+    """Yield a finding for each import along one of the links; the same names at one place count once."""
+    own: dict[tuple[int, int], list[tuple[str, str]]] = {}
     for edge in dict.fromkeys(edges):
-        way = links.get((edge.source, edge.target))
-        if way is None:
-            continue
-        back = " → ".join(repr(name) for name in (edge.source, *way))
-        yield Finding(
-            path=edge.path,
-            line=edge.line,
-            end_line=edge.end_line,
-            column=edge.column,
-            end_column=edge.end_column,
-            rule=f"{edge.source}/acyclic/{edge.target}",
-            message=f"Importing {edge.module!r} closes a cycle of layers: {back}",
-            level=level,
-            subject=edge.module,
-        )
+        tick()
+        key = (id(edge.sources), id(edge.targets))
+        if key not in own:
+            own[key] = [arrow for arrow in product(edge.sources, edge.targets) if arrow in links]
+        for arrow in own[key]:
+            source, target = arrow
+            yield Finding(
+                path=edge.path,
+                line=edge.line,
+                end_line=edge.end_line,
+                column=edge.column,
+                rule=f"{source}/acyclic/{target}",
+                message=f"Importing {edge.module!r} closes a cycle of layers: {_way(source, links[arrow])}",
+                level=level,
+                subject=edge.module,
+            )
+
+
+def _way(source: str, back: tuple[str, ...]) -> str:
+    """Return the way around the cycle in words, the middle of a long one left out."""
+    names = (source, *back)
+    if len(names) <= MAX_WAY:
+        return " → ".join(map(shown_name, names))
+    first = [shown_name(name) for name in names[: MAX_WAY - 2]]
+    return " → ".join([*first, f"… {len(names) - MAX_WAY + 1} more …", shown_name(names[-1])])

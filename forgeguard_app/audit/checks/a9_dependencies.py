@@ -52,6 +52,7 @@ _DEVELOPMENT_FILES = frozenset("conftest.py noxfile.py tasks.py fabfile.py dodo.
 
 
 MAX_NAMES = 100  # imported in one statement that could be distributions of a namespace
+MAX_TREE_FINDINGS = 100_000  # compared with those of the base
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
 
@@ -64,11 +65,15 @@ class Outcome:
     manifests: tuple[Manifest, ...] = ()
     nothing: str = ""
     references: References = field(default_factory=References)
+    left: tuple[str, ...] = ()  # files that were not evaluated
 
     @property
     def incomplete(self) -> tuple[str, ...]:
-        """What a bound kept from being read of the manifests."""
-        unread = (f"`{manifest.path}`: {manifest.unread}." for manifest in self.manifests if manifest.unread)
+        """What a bound kept from being read of the manifests, and from being evaluated."""
+        unread = [f"`{manifest.path}`: {manifest.unread}." for manifest in self.manifests if manifest.unread]
+        if self.left:
+            found = f"more than {MAX_TREE_FINDINGS:,} findings"
+            unread.append(f"{found}: {len(self.left):,} file(s) from `{self.left[0]}` on were not evaluated.")
         return tuple(dict.fromkeys(unread))
 
     @property
@@ -92,7 +97,7 @@ class _Context:
     index: DeclarationIndex
     policy: CheckPolicy
     answers: Answers[tuple[Finding, ...]] = field(default_factory=Answers)
-    outcomes: Answers[tuple[Finding, ...]] = field(default_factory=Answers)
+    outcomes: Answers[tuple[tuple[Finding, ...], tuple[str, ...]]] = field(default_factory=Answers)
     used: frozenset[str] = frozenset()
     unknown: dict[int, str] = field(default_factory=dict)  # by what is declared, which the index keeps
     namespaces: dict[tuple[str, int], bool] = field(default_factory=dict)
@@ -139,16 +144,21 @@ def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Outcome:
     context = memo.context(key, lambda: _Context(memo.modules(tree), _index(manifests, policy), policy))
     if len(context.outcomes) >= MAX_OUTCOMES:
         context.outcomes.clear()
-    findings = context.outcomes.get_or(tree.contents, lambda: _findings(tree, facts, policy, context))
-    return Outcome(findings, problems, manifests, references=found)
+    findings, left = context.outcomes.get_or(tree.contents, lambda: _findings(tree, facts, policy, context))
+    return Outcome(findings, problems, manifests, references=found, left=left)
 
 
-def _findings(tree: Tree, facts: Facts, policy: CheckPolicy, context: _Context) -> tuple[Finding, ...]:
+def _findings(
+    tree: Tree, facts: Facts, policy: CheckPolicy, context: _Context
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Return the findings of all files, and the files that were left out because there are too many."""
     _note_used(context, tree, facts)
     ignored = any_glob(policy.ignore)
     findings: list[Finding] = []
     answers, blobs = context.answers, tree.blobs
-    for path in tree.python_paths:
+    for at, path in enumerate(tree.python_paths):
+        if len(findings) >= MAX_TREE_FINDINGS:
+            return tuple(findings), tree.python_paths[at:]
         blob = blobs[path]
         known = answers.get((path, blob))
         if known is None:
@@ -158,7 +168,7 @@ def _findings(tree: Tree, facts: Facts, policy: CheckPolicy, context: _Context) 
             answers[path, blob] = known
         if known:
             findings.extend(known)
-    return tuple(findings)
+    return tuple(findings), ()
 
 
 def _frozen(policy: CheckPolicy) -> tuple[object, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 from forgeguard_app.audit.model import Problem
-from forgeguard_app.audit.patterns import PatternError, compile_pattern
+from forgeguard_app.audit.patterns import PatternBudget, PatternError
 from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Allowlist, Exceptions, Ignored, NamedRule
 from forgeguard_app.audit.secrets.masking import quoted
 from forgeguard_app.audit.toml_document import TooMuch, load_toml
@@ -16,6 +17,7 @@ from forgeguard_app.audit.toml_document import TooMuch, load_toml
 MAX_ENTRIES = 5_000
 MAX_STRICT = 200  # allowlists all of whose kinds must match; each is asked about every finding
 MAX_KEYS = 200  # different keys whose lines are looked for
+NEAR_CHARS = 20_000  # in which the next entry of a list is looked for
 MAX_SAID = 1_000  # problems, and remarks
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 _TOP = frozenset(("title", "description", "version", "minVersion", "extend", "allowlist", "allowlists", "rules"))
@@ -30,7 +32,7 @@ _RULE = _ABOUT_RULE | {
 _LISTS = ("paths", "regexes", "stopwords", "commits", "targetRules")
 _TARGETS = ("secret", "match", "line")
 _ENTRY = re.compile(r"(?:([0-9a-f]{7,64}):)?(.+):([^:\s]+):([0-9]{1,9})\Z")
-_COMMENT = re.compile(r"\s+#.*\Z")
+_COMMENT = re.compile(r"(?<!\s)\s++#.*\Z")
 _HOW = "write path:rule:line or commit:path:rule:line"
 
 
@@ -62,11 +64,16 @@ class _Config:
         self.remarks: list[Problem] = []
         self.pattern_places: list[tuple[int, str]] = []
         self.named_rules: list[NamedRule] = []
+        self._budget = PatternBudget()
+        self._text = ""
         self._lines: list[str] = []
+        self._starts: list[int] = []
+        self._last = (0, 0)  # the line from which an entry was looked for, and where the last one stood
         self._found: dict[tuple[str, str], list[int]] = {}
 
     def read(self, text: str) -> None:
-        self._lines = text.splitlines()
+        self._text, self._lines = text, text.splitlines()
+        self._starts = list(accumulate((len(line) for line in text.splitlines(keepends=True)), initial=0))
         try:
             document = load_toml(text)
         except TooMuch as error:
@@ -134,8 +141,8 @@ class _Config:
     def _allowlist(self, table: Mapping[str, Any], line: int, rules: tuple[str, ...]) -> None:
         self._unknown(table, _ALLOWLIST, "an allowlist", line)
         lists = {key: self._texts(table, key, line) for key in _LISTS}
-        patterns = {key: [p for p in lists[key] if self._usable(p, line)] for key in ("paths", "regexes")}
-        self.pattern_places.extend((self._line_of(pattern, line), pattern) for pattern in patterns["paths"])
+        patterns = {key: self._usable(lists[key], self._line(key, line)) for key in ("paths", "regexes")}
+        self.pattern_places.extend((place, pattern) for place, pattern in patterns["paths"])
         target = self._choice(table, "regexTarget", _TARGETS, "secret", line)
         condition = self._choice(table, "condition", ("OR", "AND", "||", "&&"), "OR", line)
         if not any(lists[key] for key in _LISTS if key != "targetRules"):
@@ -143,8 +150,8 @@ class _Config:
             return
         self.allowlists.append(
             Allowlist(
-                paths=tuple(patterns["paths"]),
-                regexes=tuple(patterns["regexes"]),
+                paths=tuple(pattern for _, pattern in patterns["paths"]),
+                regexes=tuple(pattern for _, pattern in patterns["regexes"]),
                 target=target,
                 stopwords=tuple(lists["stopwords"]),
                 commits=tuple(lists["commits"]),
@@ -184,13 +191,18 @@ class _Config:
             return []
         return value
 
-    def _usable(self, pattern: str, line: int) -> bool:
-        try:
-            compile_pattern(pattern)
-        except PatternError as error:
-            self._problem(self._line_of(pattern, line), f"this pattern cannot be used: {error}")
-            return False
-        return True
+    def _usable(self, patterns: list[str], line: int) -> list[tuple[int, str]]:
+        """Return the patterns that can be used, each with its line."""
+        usable: list[tuple[int, str]] = []
+        for pattern in patterns:
+            place = self._line_of(pattern, line)
+            try:
+                self._budget.check(pattern)
+            except PatternError as error:
+                self._problem(place, f"this pattern cannot be used: {error}")
+            else:
+                usable.append((place, pattern))
+        return usable
 
     def _unknown(self, table: Mapping[str, Any], known: frozenset[str], what: str, line: int) -> None:
         for key in table:
@@ -231,10 +243,13 @@ class _Config:
             self._found[key] = [at for at, line in enumerate(self._lines, 1) if key[1] in line and matcher.match(line)]
         return self._found[key]
 
-    def _line_of(self, text: str, after: int) -> int:
-        first = text.splitlines()[0] if text.splitlines() else text
-        at = next((at for at in range(after - 1, len(self._lines)) if first in self._lines[at]), None)
-        return after if at is None else at + 1
+    def _line_of(self, entry: str, after: int) -> int:
+        """Return the line of the next entry of the list that begins on a line; that line itself where it is not near."""
+        line, last = self._last
+        at = last if line == after else self._starts[min(after - 1, len(self._starts) - 1)]
+        found = self._text.find(next(iter(entry.splitlines()), ""), at, at + NEAR_CHARS)
+        self._last = (after, max(found, at))
+        return after if found == -1 else bisect_right(self._starts, found)
 
 
 def _syntax(message: str, lines: int) -> Problem:
