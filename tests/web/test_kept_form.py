@@ -72,8 +72,10 @@ async def test_a_kept_form_is_sealed_and_opens_for_its_writer_in_its_browser_alo
         assert row is not None
         assert "Shop" not in row["content"]
         assert row["browser_hash"] not in str(browser.cookies)
+        await other.sign_in(mona, "/projects")
+        await kept_after_sign_out(product, other, name="Their other form")
         await other.sign_in(mona, f"/continue/{row['id']}")
-        assert other.status == 404, "the same person in another browser"
+        assert other.status == 404, "the same person in another browser, which has a kept form of its own"
         browser.cookies = {name: jar for name, jar in browser.cookies.items() if "forgeguard_forms" in jar}
         await browser.sign_in(hubot, f"/continue/{row['id']}")
         assert browser.status == 403, "another person in the same browser"

@@ -23,6 +23,8 @@ async def fetched(product: Product, path: str, **headers: str) -> tuple[int, Map
 
 
 async def test_what_a_page_loads_is_kept_for_good_and_packed(product: Product) -> None:
+    _, headers, _ = await fetched(product, "/rules", Accept_Encoding="gzip")
+    assert headers["Content-Encoding"] == "gzip", "pages are packed too"
     _, _, page = await fetched(product, "/rules", Accept_Encoding="identity")
     addresses = re.findall(r'(?:src|href|data-hub)="(/static/[^"]+)"', page.decode())
     assert {address.rpartition("/")[2] for address in addresses} >= {
@@ -40,6 +42,7 @@ async def test_what_a_page_loads_is_kept_for_good_and_packed(product: Product) -
         assert headers["Vary"] == "Accept-Encoding"
         _, plain_headers, plain = await fetched(product, address, Accept_Encoding="gzip;q=0, identity")
         assert "Content-Encoding" not in plain_headers
+        assert headers.get("Content-Encoding") == "gzip" or not address.endswith((".js", ".css"))
         if headers.get("Content-Encoding") == "gzip":
             assert (gzip.decompress(body), len(body) < len(plain)) == (plain, True)
         else:
