@@ -44,7 +44,7 @@ _FOREIGN = (
     "You are signed in as {login}, and this page was opened by somebody else. Load the page again to see it as {login}."
 )
 _FORGED = "This form carries no valid token of ours. Load the page again, then send it once more."
-_AWAY = "Nothing was changed. What you wrote is below; send it again in a moment."
+_AWAY = "{why} Nothing was changed, and what you wrote is below."
 
 
 async def answer_interrupted(request: web.Request, sent: Sent) -> web.StreamResponse:
@@ -136,9 +136,11 @@ def _label(name: str, wrong: str) -> str:
     return LABELS.get(name, "Value" if name == wrong else "")
 
 
-async def answer_away(request: web.Request, sent: Sent) -> web.Response:
+async def answer_away(request: web.Request, sent: Sent, why: str) -> web.Response:
     """Show a form that arrived while the database or GitHub was away; its own token is still good."""
-    again = Again("Not saved yet", _AWAY, "Send it again", HTTPStatus.SERVICE_UNAVAILABLE, token=sent.token)
+    again = Again(
+        "Not saved yet", _AWAY.format(why=why), "Send it again", HTTPStatus.SERVICE_UNAVAILABLE, token=sent.token
+    )
     return await ask_again(request, sent.fields, again)
 
 

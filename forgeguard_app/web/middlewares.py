@@ -139,7 +139,7 @@ async def _wrong(request: web.Request, status: int, said: str, request_id: str) 
             request[PERSON], request[UNKNOWN] = None, True
     sent = await _sent(request) if status == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "POST" else None
     if sent is not None:
-        response = await answer_away(request, sent)
+        response = await answer_away(request, sent, said)
     else:
         title = HTTPStatus(status).phrase
         response = await page(

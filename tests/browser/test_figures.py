@@ -15,7 +15,8 @@ from playwright.async_api import Browser, Page, expect
 from forgeguard_app.simulator.state import Account, Repository
 from forgeguard_app.simulator.story import Story
 from tests.browser.walking import look, window
-from tests.browser.windows import shared_product
+from tests.browser.windows import shared_product, signed_in
+from tests.support.databases import sessions_away
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
@@ -226,6 +227,23 @@ async def test_an_empty_repository_says_so_instead_of_starting_for_ever(product:
         await page.goto(f"{product.address}/repos/{repository.full_name}")
         await expect(page.locator("#timeline")).to_contain_text("push a first one")
         await look(page, "f-empty-repo")
+
+
+async def test_a_page_loads_itself_again_once_the_database_is_back(product: Product, browser: Browser) -> None:
+    user = product.github.people.add(f"mona-{secrets.token_hex(3)}")
+    async with signed_in(browser, product, user) as context:
+        page = await context.new_page()
+        await page.clock.install()
+        async with sessions_away(product.pool):
+            await page.goto("/projects")
+            await expect(page.get_by_role("main")).to_contain_text("The database is away")
+            await look(page, "f-away")
+            async with page.expect_response("**/projects") as answer:
+                await page.clock.fast_forward(5_000)
+            assert (await answer.value).status == 503
+            await expect(page.get_by_role("status").last).to_contain_text("until it can be shown")
+        await page.clock.fast_forward(5_000)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Projects")
 
 
 async def test_figures_agree_where_notices_existing_and_allowed_findings_mix(

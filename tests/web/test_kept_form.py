@@ -9,6 +9,7 @@ import pytest
 
 from forgeguard_app.store.pool import Pool
 from tests.support.browsing import Browser
+from tests.support.databases import sessions_away
 from tests.support.running import Product
 
 NEW = {"name": "Shop & <b>sons</b>", "description": "Line one", "repository": ""}
@@ -223,14 +224,7 @@ async def test_a_database_that_is_away_says_so_keeps_the_form_and_does_not_look_
     async with Browser(product) as browser:
         await browser.sign_in(user, "/projects")
         token = token_of(browser)
-        async with product.pool.acquire() as connection:
-            await connection.execute("ALTER TABLE sessions RENAME TO away")
-            await connection.execute(
-                "CREATE FUNCTION broken() RETURNS boolean LANGUAGE plpgsql AS "
-                "$$ BEGIN RAISE EXCEPTION 'away' USING ERRCODE = '57P03'; END $$"
-            )
-            await connection.execute("CREATE VIEW sessions AS SELECT * FROM away WHERE broken()")
-        try:
+        async with sessions_away(product.pool):
             assert await browser.get("/projects") == 503
             assert "Sign in" not in browser.text
             assert "not signed in" not in browser.text
@@ -239,12 +233,8 @@ async def test_a_database_that_is_away_says_so_keeps_the_form_and_does_not_look_
             assert await browser.post("/projects", NEW | {"csrf": token}) == 503
             assert "Sign in" not in browser.text
             assert "Not saved yet" in browser.text
+            assert "The database is away" in browser.text
             sent_again = browser.text
-        finally:
-            async with product.pool.acquire() as connection:
-                await connection.execute(
-                    "DROP VIEW sessions; DROP FUNCTION broken; ALTER TABLE away RENAME TO sessions"
-                )
         browser.text = sent_again
         await browser.submit("/projects")
         assert await names(product.pool) == [NEW["name"]]

@@ -19,6 +19,15 @@ document.addEventListener("keydown", (event) => {
   open.querySelector("summary").focus();
 });
 
+// A page that could not be shown is loaded again once it can be, so that nothing moves under its reader before.
+const retried = document.querySelector("[data-retry]");
+if (retried) {
+  setInterval(async () => {
+    const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" } }).catch(() => null);
+    if (answer && answer.status < 500) location.reload();
+  }, retried.dataset.retry * 1000);
+}
+
 document.addEventListener("submit", (event) => {
   if (!/\/logout(\/everywhere)?$/.test(event.target.action)) return;
   // Nothing of a person stays in a browser that they leave.
