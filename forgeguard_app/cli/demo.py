@@ -89,6 +89,7 @@ async def _demo(folder: Path, arguments: argparse.Namespace) -> int:
 
 
 async def _play(folder: Path, arguments: argparse.Namespace, console: Console) -> int:
+    commits = await _last_commits(arguments) if arguments.repo else []  # refused before anything is started
     async with SimulatedGitHub(folder / "github", secondary_limits=False) as github:
         with console.status("Starting PostgreSQL, the server and a worker …"):
             stack = contextlib.AsyncExitStack()
@@ -103,7 +104,7 @@ async def _play(folder: Path, arguments: argparse.Namespace, console: Console) -
             if arguments.build:
                 arrived = await _build(stage, folder)
                 return await _stay(stage, arrived=arrived, once=arguments.once)
-            pushes = _local_pushes(stage, folder, arguments) if arguments.repo else _sample_pushes(stage, folder)
+            pushes = _local_pushes(stage, arguments.repo, commits) if arguments.repo else _sample_pushes(stage, folder)
             arrived = await _show_pushes(stage, pushes, once=arguments.once)
             return await _stay(stage, arrived=arrived, once=arguments.once)
 
@@ -277,14 +278,18 @@ async def _install(stage: Stage) -> None:
     await stage.github.webhooks.settle()
 
 
-async def _local_pushes(stage: Stage, folder: Path, arguments: argparse.Namespace) -> AsyncIterator[Push]:
-    """The repository's last commits, one push each; what lies before them is there when the App is installed."""
-    source = arguments.repo.resolve()
-    if not source.exists():
+async def _last_commits(arguments: argparse.Namespace) -> list[str]:
+    """Return the repository's last commits, the oldest first, and before them the one that they begin at."""
+    if not arguments.repo.exists():
         raise UserError(f"{arguments.repo} does not exist")
     number = 1 if arguments.once else LAST_COMMITS
-    listed = await _git(source, "rev-list", "--first-parent", f"--max-count={number + 1}", "HEAD")
-    commits = list(reversed(listed.split()))
+    listed = await _git(arguments.repo, "rev-list", "--first-parent", f"--max-count={number + 1}", "HEAD")
+    return list(reversed(listed.split()))
+
+
+async def _local_pushes(stage: Stage, repo: Path, commits: list[str]) -> AsyncIterator[Push]:
+    """The repository's last commits, one push each; what lies before them is there when the App is installed."""
+    source = repo.resolve()
     url = stage.github.clone_url(stage.repository)
     if len(commits) > 1:
         await _git(source, "push", "--quiet", "--no-verify", url, f"{commits.pop(0)}:refs/heads/main")
