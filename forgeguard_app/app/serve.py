@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 
 import aiohttp
 import structlog
 from aiohttp import web
 
 from forgeguard_app.app.base import Base, credentials_of, opened
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.front import Front, GitHubApp
 from forgeguard_app.flows.set_up_app import offer_setup, take_up
 from forgeguard_app.github.client import Client, Refused
@@ -33,7 +34,7 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, a
         runner = web.AppRunner(make_web(front, base.dsn), access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         try:
-            await web.TCPSite(runner, settings.host, settings.port, reuse_port=False).start()
+            await _listen(runner, settings)
             log.info("server.started", address=settings.address, app_id=settings.app_id)
             ready.set()
             stopped = asyncio.create_task(stop.wait())
@@ -44,6 +45,22 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, a
             log.info("server.stopped")
         if not stop.is_set():
             await knowing
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+    """Begin to take requests.
+
+    Raises:
+        UserError: the address is taken, or is none of this machine.
+    """
+    try:
+        await web.TCPSite(runner, settings.host, settings.port, reuse_port=False).start()
+    except OSError as error:
+        # The text of asyncio's error repeats the address; that of a name that does not resolve has no errno of the system.
+        why = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
+        raise UserError(
+            f"cannot listen on {settings.host}, port {settings.port} ({why}): choose others with FORGEGUARD_HOST and FORGEGUARD_PORT"
+        ) from error
 
 
 async def _know_app(base: Base, front: Front, app_exists: asyncio.Event) -> None:
