@@ -81,6 +81,17 @@ async def test_a_build_is_watched_cancelled_and_its_log_downloaded(building: Pro
         assert EVIL not in browser.text
         assert "&lt;script&gt;" in browser.text
         assert "Running" in browser.text
+        # What a build forbids is said on the page where it was wanted, with what was written.
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', browser.text)[0]
+        assert await browser.post(f"{project}/builds", {"csrf": csrf}) == 400
+        assert "A build is under way already." in browser.text
+        assert "The ten contracts" in browser.text
+        await browser.get(f"{project}/contracts/manifesto")
+        assert await browser.submit(f"{project}/contracts/manifesto", content="# Kept words\n") == 400
+        assert "A build is working by these contracts" in browser.text
+        assert "# Kept words\n</textarea>" in browser.text
+        assert "Versions" in browser.text
+        await browser.get(build)
         await browser.submit(f"{build}/cancel")
         assert "being cancelled" in browser.text or "Cancelled" in browser.text
         everything = await read(building, browser, f"/api/v1{build}/logs", 1_000)

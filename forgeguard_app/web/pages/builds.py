@@ -17,6 +17,7 @@ from forgeguard_app.store.versions import find_build_version
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.log_stream import AT_ONCE, ENDED
+from forgeguard_app.web.pages.projects import project_page
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 from forgeguard_app.web.states import NO_WORKER
@@ -28,9 +29,12 @@ async def start(request: web.Request) -> web.StreamResponse:
     """Begins one; whoever starts it may write to the repository today."""
     await read_form(request)
     person, seen = await get_person(request), await open_project(request, id_of(request, "project_id"), Level.WRITE)
-    if seen.project.repo_name is not None and await find_writable(request, seen.project.repo_name) is None:
-        raise UserError("You may not write to the project's repository any more, so you start no build there.")
-    build_id = await start_build(request.app[FRONT].pool, person, seen.project.id)
+    try:
+        if seen.project.repo_name is not None and await find_writable(request, seen.project.repo_name) is None:
+            raise UserError("You may not write to the project's repository any more, so you start no build there.")
+        build_id = await start_build(request.app[FRONT].pool, person, seen.project.id)
+    except UserError as error:
+        return await project_page(request, seen, error)
     return see_other(f"/builds/{build_id}")
 
 

@@ -22,6 +22,7 @@ from forgeguard_app.store.contracts import Contract, find_contract, find_version
 from forgeguard_app.web.access import SeenProject, id_of, open_project
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.markdown import as_html
+from forgeguard_app.web.pages.projects import project_page
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 
@@ -46,7 +47,10 @@ async def write(request: web.Request) -> web.StreamResponse:
     form = await read_form(request)
     seen = await open_project(request, id_of(request, "project_id"), Level.WRITE)
     chosen = [kind for kind in ContractType if kind in form.getall("type", [])]
-    await write_contracts(request.app[FRONT].pool, seen.project.id, chosen if "chosen" in form else None)
+    try:
+        await write_contracts(request.app[FRONT].pool, seen.project.id, chosen if "chosen" in form else None)
+    except UserError as error:
+        return await project_page(request, seen, error)
     return see_other(f"/projects/{seen.project.id}#contracts")
 
 
@@ -88,6 +92,8 @@ async def save(request: web.Request) -> web.StreamResponse:
             draft=True,
             status=409,
         )
+    except UserError as error:
+        return await _page(request, seen, contract, content, version=number, refused=str(error), draft=True, status=400)
     return see_other(f"/projects/{seen.project.id}/contracts/{kind}")
 
 
@@ -127,7 +133,10 @@ async def export(request: web.Request) -> web.StreamResponse:
     """They become a pull request of the linked repository."""
     await read_form(request)
     person, seen = await get_person(request), await open_project(request, id_of(request, "project_id"), Level.WRITE)
-    trial_id = await begin_export(request.app[FRONT].pool, person, seen.project)
+    try:
+        trial_id = await begin_export(request.app[FRONT].pool, person, seen.project)
+    except UserError as error:
+        return await project_page(request, seen, error)
     return see_other(f"/repos/{seen.project.repo_name}/trials/{trial_id}")
 
 
@@ -148,7 +157,7 @@ async def _page(
     return await page(
         request, "contract.html", status=status, project=seen.project, may_write=seen.may_write, contract=contract, kind=kind,
         file=FILES[kind], content=content, rendered=_rendered(kind, content), versions=versions,
-        **({"problems": (), "draft": False, "stale": "", "changed": (), "version": contract.version} | more),
+        **({"problems": (), "draft": False, "stale": "", "refused": "", "changed": (), "version": contract.version} | more),
     )  # fmt: skip
 
 

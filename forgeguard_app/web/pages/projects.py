@@ -74,10 +74,10 @@ async def add_project(request: web.Request) -> web.StreamResponse:
 
 async def show_project(request: web.Request) -> web.Response:
     """How far it is, and what comes next."""
-    return await _page(request, await open_project(request, id_of(request, "project_id")))
+    return await project_page(request, await open_project(request, id_of(request, "project_id")))
 
 
-async def _page(
+async def project_page(
     request: web.Request, seen: SeenProject, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
 ) -> web.Response:
     """Return the project's page; `wrong` is why one of its forms was refused, `typed` what that form held."""
@@ -115,7 +115,7 @@ async def rename(request: web.Request) -> web.StreamResponse:
         wanted = described(form.get("name", ""), form.get("description", ""))
         await rename_project(request.app[FRONT].pool, seen.project.id, wanted)
     except UserError as error:
-        return await _page(request, seen, error, form)
+        return await project_page(request, seen, error, form)
     return see_other(f"/projects/{seen.project.id}")
 
 
@@ -129,7 +129,7 @@ async def link(request: web.Request) -> web.StreamResponse:
             raise UserError("Name the repository, as owner/name.", field="repository")
         await link_project(request.app[FRONT].pool, seen.project.id, repo)
     except UserError as error:
-        return await _page(request, seen, error, form)
+        return await project_page(request, seen, error, form)
     return see_other(f"/projects/{seen.project.id}")
 
 
@@ -141,7 +141,7 @@ async def remove(request: web.Request) -> web.StreamResponse:
         confirm_deletion(seen.project, form.get("confirmation", ""))
         await remove_project(request.app[FRONT].pool, seen.project.id)
     except UserError as error:
-        return await _page(request, seen, error, form)
+        return await project_page(request, seen, error, form)
     return see_other("/projects#deleted")
 
 
