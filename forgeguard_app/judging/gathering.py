@@ -76,7 +76,7 @@ class Gathering:
             standing=() if request.everything else tuple(standing.secrets),
             everything=request.everything,
             remarks=self._remarks(changes, head),
-            incomplete=self._incomplete(head, judging, (*ranged.incomplete, *standing.incomplete)),
+            incomplete=await in_thread(self._incomplete, head, judging, (*ranged.incomplete, *standing.incomplete)),
             allowed=request.allowed,
             others=tuple(others),
             scope=request.scope,

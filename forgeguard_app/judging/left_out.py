@@ -10,7 +10,7 @@ from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
 from forgeguard_app.audit.configuration import Judging
 from forgeguard_app.audit.facts import Tree
-from forgeguard_app.audit.languages.python_modules import MAX_DEPTH
+from forgeguard_app.audit.languages.python_modules import MAX_DEPTH, MAX_FOLDERS
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.scope import Scope
@@ -55,6 +55,8 @@ class LeftOut:
                 yield code, f"imports beyond the number or length that is read in one file: {named(paths)}."
             if paths := readers.imports(code, deep):
                 yield code, f"modules in more than {MAX_DEPTH} folders one in another: {named(paths)}."
+            if cache.memo.modules(head).cut and readers.imports(code, python):
+                yield code, f"modules in more than {MAX_FOLDERS:,} folders, whose imports are not resolved."
         if self.too_deep:
             deep = self.too_deep
             said = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(deep)}."

@@ -12,7 +12,7 @@ from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.encodings import HEAD_BYTES, TextReader, encoding_of
-from forgeguard_app.audit.secrets.scanner import AddedBlock, Secret, SecretScan
+from forgeguard_app.audit.secrets.scanner import MAX_SECRETS, AddedBlock, Secret, SecretScan, SharedScan, kind_of
 from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_beginning, stream_blobs
 from forgeguard_app.git.command import HOW_TO_COMPLETE, GitLacksObjects, Repository
 from forgeguard_app.git.patches import PatchReader, Unshown
@@ -67,8 +67,10 @@ class SecretSearch:
                 paths.setdefault(blob, []).append(path)
         readable = await self._readable(paths, search)
         wanted = {blob: [(path, AddedBlock(path, None, 1, b"")) for path in paths[blob]] for blob in readable}
-        for secrets in (await self._in_blobs(wanted, self._scan)).values():
+        found = await self._in_blobs(wanted, self.exceptions)
+        for secrets in found.found.values():
             scan.keep(secrets)
+        scan.left_out += found.left_out
         return _result(scan, search)
 
     async def _in_range(self, base: str, head: str, merged: Sequence[str]) -> Search:
@@ -106,9 +108,10 @@ class SecretSearch:
             blob: [(item, AddedBlock(item.path, self._named_commit(item.commit), 1, b"")) for item in by_blob[blob]]
             for blob in readable
         }
-        found = await self._in_blobs(wanted, self._scan)
-        had = await self._in_parents(found)
-        for item, secrets in found.items():
+        found = await self._in_blobs(wanted, self.exceptions)
+        scan.left_out += found.left_out
+        had = await self._in_parents(found.found)
+        for item, secrets in found.found.items():
             before = {key for parent in item.parents for key in had.get((parent, item.path), ())}
             scan.keep(secret for secret in secrets if (secret.rule.id, secret.digest_key) not in before)
 
@@ -124,17 +127,17 @@ class SecretSearch:
             for blob, size in sizes.items()
             if size <= self.max_text_bytes
         }
-        found = await self._in_blobs(wanted, lambda: SecretScan(Exceptions(inline=False), self.deadline.check))
-        return {key: {(one.rule.id, one.digest_key) for one in secrets} for key, secrets in found.items()}
+        found = await self._in_blobs(wanted, Exceptions(inline=False))
+        return {key: {(one.rule.id, one.digest_key) for one in secrets} for key, secrets in found.found.items()}
 
     async def _in_blobs(
-        self, wanted: Mapping[str, list[tuple[K, AddedBlock]]], new_scan: Callable[[], SecretScan]
-    ) -> dict[K, list[Secret]]:
+        self, wanted: Mapping[str, list[tuple[K, AddedBlock]]], exceptions: Exceptions
+    ) -> BlobSearch[K]:
         """Return the secrets of each wanted key, where there are any."""
-        texts = _BlobSearch(wanted, new_scan)
+        texts = BlobSearch(wanted, exceptions, self.deadline.check)
         async with self.deadline.of_git():
             await stream_blobs(self._repository, wanted, texts.take, self.deadline.left_s + 1)
-        return texts.found
+        return texts
 
     @property
     def _repository(self) -> Repository:
@@ -165,32 +168,53 @@ class SecretSearch:
         return [blob for blob, size in sizes.items() if size <= self.max_text_bytes]
 
 
-class _BlobSearch(Generic[K]):
-    """Searches blobs that arrive in pieces, each under the paths and commits that it is wanted for."""
+class BlobSearch(Generic[K]):
+    """Searches blobs that arrive in pieces, each under the paths and commits that it is wanted for.
 
-    def __init__(self, wanted: Mapping[str, list[tuple[K, AddedBlock]]], new_scan: Callable[[], SecretScan]) -> None:
+    A blob is read once for each kind of path, however many paths it stands under.
+    """
+
+    def __init__(
+        self,
+        wanted: Mapping[str, list[tuple[K, AddedBlock]]],
+        exceptions: Exceptions,
+        tick: Callable[[], object],
+        most: int = MAX_SECRETS,
+    ) -> None:
         self.found: dict[K, list[Secret]] = {}
-        self._wanted, self._new_scan = wanted, new_scan
+        self.left_out = 0
+        self._wanted, self._exceptions, self._tick, self._left = wanted, exceptions, tick, most
         self._reader: TextReader | None = None
-        self._scans: list[tuple[K, AddedBlock, SecretScan]] = []
+        self._scans: list[tuple[list[K], SharedScan]] = []
 
     def take(self, pieces: Iterator[BlobPiece]) -> None:
         """Search the next pieces, in their order."""
         for piece in pieces:
             if self._reader is None:
                 self._reader = TextReader()
-                self._scans = [(key, block, self._new_scan()) for key, block in self._wanted[piece.blob]]
+                self._scans = list(self._begin(self._wanted[piece.blob]))
             text = self._reader.feed(piece.data, last=piece.last)
-            for _, block, scan in self._scans if text else ():
-                scan.add(block._replace(text=text, continues=True))
+            for _, scan in self._scans if text else ():
+                scan.add(text)
             if piece.last:
                 self._finish()
 
+    def _begin(self, places: list[tuple[K, AddedBlock]]) -> Iterator[tuple[list[K], SharedScan]]:
+        kinds: dict[tuple[bool, ...], list[tuple[K, AddedBlock]]] = {}
+        for key, block in places:
+            kinds.setdefault(kind_of(block.path), []).append((key, block))
+        for some in kinds.values():
+            scan = SharedScan([block for _, block in some], self._exceptions, self._tick, self._left)
+            yield [key for key, _ in some], scan
+
     def _finish(self) -> None:
-        for key, _, scan in self._scans:
+        for keys, scan in self._scans:
             scan.finish()
-            if scan.found:
-                self.found[key] = scan.found
+            self.left_out += scan.left_out
+            for number, secrets in scan.found.items():
+                self._left -= len(secrets)
+                self.found[keys[number]] = secrets
+        self._left = max(self._left, 0)
         self._reader = None
 
 

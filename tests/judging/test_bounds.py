@@ -103,3 +103,22 @@ async def test_files_of_the_same_layers_share_one_set_of_patterns(tree: WorkTree
     one, other = cache.matches.values()
     assert one.searched is other.searched
     assert [*one.found, *other.found] == ["p1", "p1", "p2"]
+
+
+def nested(tree: WorkTree, blob: str, *numbers: int) -> str:
+    """Commit a few git trees that name each other: the blob in as many folders as the product of the numbers."""
+    inner = tree.git("mktree", stdin=f"100644 blob {blob}\tm.py\n")
+    for number in numbers:
+        inner = tree.git("mktree", stdin="".join(f"040000 tree {inner}\t{name:04}\n" for name in range(number)))
+    return tree.git("commit-tree", "-m", "nested", inner)
+
+
+@pytest.mark.nightly
+async def test_four_hundred_thousand_folders_of_a_few_trees_are_said(tree: WorkTree) -> None:
+    blob = tree.git("hash-object", "-w", "--stdin", stdin="import os\n")
+    head = nested(tree, blob, 1_000, 401)
+    source = LocalSource(Repository(tree.folder / ".git"))
+    report = await Judge().judge(source, Request(head, EMPTY_TREE, everything=True))
+    assert check_of(report, CheckCode.A9).incomplete == (
+        "modules in more than 400,000 folders, whose imports are not resolved.",
+    )

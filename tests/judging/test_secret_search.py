@@ -13,8 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Result
+from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.encodings import TextReader, encoding_of
+from forgeguard_app.audit.secrets.scanner import AddedBlock
+from forgeguard_app.git.blobs import BlobPiece
 from forgeguard_app.git.patches import Added, PatchReader, Unshown, read_patch
+from forgeguard_app.judging.secret_search import BlobSearch
 from tests.support.judged import check_of, judge, judge_all
 from tests.support.repositories import ENV, WorkTree
 
@@ -80,6 +84,32 @@ async def test_a_file_of_more_than_five_megabytes_is_read_to_its_end(tree: WorkT
     check = check_of(await judge(tree, base), CheckCode.W1)
     assert places(check) == [("new.csv", 1_000_001), ("old.csv", 1_000_002)]
     assert check.incomplete == ()
+
+
+async def test_one_text_under_many_paths_is_read_once_for_each_kind_of_path(tree: WorkTree) -> None:
+    text = f"{line(1)}x = 1\n{line(2)}{line(1)}password: {token(9)[4:28]}\n"
+    paths = ["a.py", "b.yml", "tests/c.py", "d.py", "package-lock.json"]
+    tree.commit({**dict.fromkeys(paths, text), ".gitleaksignore": "d.py:github-pat:1\n"})
+    check = check_of(await judge(tree, everything=True), CheckCode.W1)
+    tokens = [(f.path, f.line) for f in check.findings if f.rule == "github-personal-token"]
+    assert sorted(tokens) == [(path, at) for path in sorted(paths) for at in ((3, 4) if path == "d.py" else (1, 3))]
+    assert [(f.path, f.line) for f in check.findings if f.rule == "generic-setting"] == [("b.yml", 5)]
+    blob = tree.git("rev-parse", "HEAD:a.py")
+    ticks: list[None] = []
+    search = BlobSearch(
+        {blob: [(path, AddedBlock(path, None, 1, b"")) for path in paths]},
+        Exceptions(),
+        lambda: ticks.append(None),
+        most=3,
+    )
+    search.take(iter([BlobPiece(blob, text.encode(), last=True)]))
+    assert sum(len(secrets) for secrets in search.found.values()) == 3
+    assert search.left_out > 0
+    many = [(str(n), AddedBlock(f"{n}.py", None, 1, b"")) for n in range(1_000)]
+    ticks.clear()
+    search = BlobSearch({blob: many}, Exceptions(), lambda: ticks.append(None))
+    search.take(iter([BlobPiece(blob, b"nothing\n" * 400_000, last=True)]))
+    assert len(ticks) < 10
 
 
 async def test_a_large_image_is_incomplete_for_no_check(tree: WorkTree) -> None:

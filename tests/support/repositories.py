@@ -22,9 +22,15 @@ class WorkTree:
         folder.mkdir(parents=True, exist_ok=True)
         self.git("init", "--quiet", "--initial-branch=main")
 
-    def git(self, *arguments: str) -> str:
+    def git(self, *arguments: str, stdin: str = "") -> str:
         done = subprocess.run(
-            ["git", *arguments], cwd=self.folder, env=ENV, capture_output=True, check=False, timeout=60
+            ["git", *arguments],
+            cwd=self.folder,
+            env=ENV,
+            capture_output=True,
+            check=False,
+            timeout=60,
+            input=stdin.encode(),
         )
         if done.returncode:
             raise RuntimeError(done.stderr.decode("utf-8", "replace"))

@@ -13,14 +13,19 @@ from functools import cached_property
 from forgeguard_app.audit.languages.python import Import
 
 MAX_DEPTH = 100  # folders in one another that are searched; each costs the length of its path
+MAX_FOLDERS = 400_000  # a few git trees can name each other to any number of folders
 _SOURCE_FOLDERS = ("src", "lib", "python")
 
 
 class ModuleIndex:
-    """The modules of one tree."""
+    """The modules of one tree; `cut` where it has more folders than are kept, so that some imports are not resolved."""
 
-    def __init__(self, paths: Iterable[str], manifest_folders: Iterable[str] = ()) -> None:
+    def __init__(
+        self, paths: Iterable[str], manifest_folders: Iterable[str] = (), max_folders: int = MAX_FOLDERS
+    ) -> None:
         self.paths = frozenset(paths)
+        self.cut = False
+        self._max_folders = max_folders
         self.packages = frozenset(
             folder
             for folder, _, name in (path.rpartition("/") for path in self.paths)
@@ -41,6 +46,9 @@ class ModuleIndex:
         """For each folder the names importable from it: modules, packages and folders that hold Python below."""
         children: dict[str, set[str]] = {}
         for path in self.paths:
+            if len(children) > self._max_folders:
+                self.cut = True
+                break
             folder, _, name = path.rpartition("/")
             name = name.rpartition(".")[0]
             if folder.count("/") >= MAX_DEPTH:

@@ -171,11 +171,11 @@ def _files(value: Any) -> list[str]:
 
 def _provided(tool: dict[str, Any]) -> Mapping[str, tuple[str, ...]]:
     """deptry's package_module_name_map, turned to module → distributions."""
-    provided: dict[str, tuple[str, ...]] = {}
+    provided: dict[str, list[str]] = {}
     for name, modules in _table(tool, "deptry", "package_module_name_map").items():
         for module in _files(modules):
-            provided[module] = (*provided.get(module, ()), normalised(name))
-    return provided
+            provided.setdefault(module, []).append(normalised(name))
+    return {module: tuple(names) for module, names in provided.items()}
 
 
 def read_pipfile(path: str, text: str) -> Manifest:

@@ -131,6 +131,11 @@ def _likely(pattern: Any, text: bytes, windows: list[Window]) -> Iterator[Window
             bunch.append(window)
 
 
+def kind_of(path: str) -> tuple[bool, bool, bool]:
+    """Return all that the rules look at of a path: a text gives the same under every path of one kind."""
+    return *_generic_rules(path), _TEST_PATH.search(path) is not None
+
+
 def _generic_rules(path: str) -> tuple[bool, bool]:
     """Return whether the rules for quoted and for bare assignments apply to the path."""
     name = path.rpartition("/")[2].lower()

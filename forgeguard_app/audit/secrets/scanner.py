@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from forgeguard_app.audit.secrets.allowlists import INLINE, NEXT_LINE, Exceptions
 from forgeguard_app.audit.secrets.checksums import crc32_holds
 from forgeguard_app.audit.secrets.generic_rules import PRIVATE_KEY
-from forgeguard_app.audit.secrets.matching import RULES, Span, find_spans
+from forgeguard_app.audit.secrets.matching import RULES, Span, find_spans, kind_of
 from forgeguard_app.audit.secrets.rule import Rule
 
-__all__ = ["RULES", "AddedBlock", "Secret", "SecretScan", "scan", "spans_of"]
+__all__ = ["RULES", "AddedBlock", "Secret", "SecretScan", "SharedScan", "kind_of", "scan", "spans_of"]
 
 PIECE_BYTES = 1 << 20
 CONTEXT_BYTES = (
@@ -230,25 +230,77 @@ class SecretScan:
             self.found.append(secret)
 
     def _keep(self, candidates: Iterable[_Candidate]) -> None:
-        self.keep(self._secret(candidate) for candidate in candidates if not self._excepted(candidate))
+        self.keep(_secrets(candidates, self._block, self._exceptions))
 
-    def _excepted(self, candidate: _Candidate) -> bool:
-        exceptions, block, line = self._exceptions, self._block, candidate.text_of_line
-        if exceptions.inline and _marked(candidate):
-            return True
-        if not (exceptions.allowlists or exceptions.ignored or exceptions.disabled):
-            return False
-        shown = candidate.value.decode("utf-8", "replace")
-        text = line.decode("utf-8", "replace")
-        rule = RULES[candidate.span.rule].id
-        return exceptions.cover(block.path, candidate.line, text, shown, block.commit, rule)
 
-    def _secret(self, candidate: _Candidate) -> Secret:
-        rule, block, value = RULES[candidate.span.rule], self._block, candidate.value
-        verified = rule.checksum == "crc32" and crc32_holds(value.decode("utf-8", "replace")) is True
-        line, column = candidate.line, candidate.column
-        end = 0 if rule is PRIVATE_KEY else column + len(value.decode("utf-8", "replace"))
-        return Secret(rule, block.path, block.commit, line, column, verified, hash(value), end)
+class SharedScan:
+    """Collects the credentials of one text that stands in several places, whose paths are of one kind: it is read once.
+
+    `found` is by the number of the place; a value met again in one counts once. `tick` is called for each piece and each place, and may raise.
+    """
+
+    def __init__(
+        self, places: Sequence[AddedBlock], exceptions: Exceptions, tick: Callable[[], object], most: int = MAX_SECRETS
+    ) -> None:
+        self._places, self._exceptions, self._tick, self._most = places, exceptions, tick, most
+        self._text = _TextScan(places[0].path, 1)
+        self._seen: set[tuple[int, str, int]] = set()
+        self.found: dict[int, list[Secret]] = {}
+        self.left_out = 0  # how many more there were than `most`
+
+    def add(self, text: bytes) -> None:
+        """Look through the next part of the text."""
+        for piece in _pieces(text, PIECE_BYTES):
+            self._tick()
+            self._keep(self._text.feed(piece))
+
+    def finish(self) -> None:
+        """End the text."""
+        self._keep(self._text.finish())
+
+    def _keep(self, candidates: Iterable[_Candidate]) -> None:
+        new = list(candidates)
+        for number, place in enumerate(self._places) if new else ():
+            self._tick()
+            for secret in _secrets(new, place, self._exceptions):
+                self._take(number, secret)
+
+    def _take(self, number: int, secret: Secret) -> None:
+        key = (number, secret.rule.id, secret.digest_key)
+        if key in self._seen:
+            return
+        if len(self._seen) >= self._most:
+            self.left_out += 1
+            return
+        self._seen.add(key)
+        self.found.setdefault(number, []).append(secret)
+
+
+def _secrets(candidates: Iterable[_Candidate], block: AddedBlock, exceptions: Exceptions) -> Iterator[Secret]:
+    """Yield the candidates that nothing excepts under the block's path and commit."""
+    for candidate in candidates:
+        if not _excepted(candidate, block, exceptions):
+            yield _secret(candidate, block)
+
+
+def _excepted(candidate: _Candidate, block: AddedBlock, exceptions: Exceptions) -> bool:
+    line = candidate.text_of_line
+    if exceptions.inline and _marked(candidate):
+        return True
+    if not (exceptions.allowlists or exceptions.ignored or exceptions.disabled):
+        return False
+    shown = candidate.value.decode("utf-8", "replace")
+    text = line.decode("utf-8", "replace")
+    rule = RULES[candidate.span.rule].id
+    return exceptions.cover(block.path, candidate.line, text, shown, block.commit, rule)
+
+
+def _secret(candidate: _Candidate, block: AddedBlock) -> Secret:
+    rule, value = RULES[candidate.span.rule], candidate.value
+    verified = rule.checksum == "crc32" and crc32_holds(value.decode("utf-8", "replace")) is True
+    line, column = candidate.line, candidate.column
+    end = 0 if rule is PRIVATE_KEY else column + len(value.decode("utf-8", "replace"))
+    return Secret(rule, block.path, block.commit, line, column, verified, hash(value), end)
 
 
 def _marked(candidate: _Candidate) -> bool:
