@@ -204,6 +204,9 @@ async def test_where_nothing_is_evaluated_health_and_boundaries_say_so(product: 
             await browser.get(address)
             assert "`" not in browser.text
             assert "<code>" in browser.text
+        await browser.get("/rules/github-personal-token")
+        assert "(GitHub)</bdi><br><bdi>Source: " in browser.text
+        assert "checksum verified where there is one), private keys, and" in browser.text
 
 
 async def test_the_api_filters_audits_by_the_state_that_is_shown(product: Product, tree: WorkTree) -> None:
