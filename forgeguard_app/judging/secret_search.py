@@ -212,9 +212,11 @@ class BlobSearch(Generic[K]):
             scan.finish()
             self.left_out += scan.left_out
             for number, secrets in scan.found.items():
-                self._left -= len(secrets)
-                self.found[keys[number]] = secrets
-        self._left = max(self._left, 0)
+                kept = secrets[: self._left]
+                self._left -= len(kept)
+                self.left_out += len(secrets) - len(kept)
+                if kept:
+                    self.found[keys[number]] = kept
         self._reader = None
 
 
