@@ -18,7 +18,7 @@ VALUE = "gh" + "p_" + "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
     "said",
     [
         VALUE,
-        "." * (MAX_CHARS - 20) + VALUE,
+        "." * (MAX_CHARS - 12) + VALUE,
         ["a", {"b": f"x {VALUE}"}],
         {f"{VALUE}": 1},
         (RuntimeError(f"no {VALUE}"),),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from forgeguard_app.github.client import Limited
+from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.simulator.faults import Faults
 from tests.support.repositories import WorkTree
-from tests.support.running import Product
+from tests.support.running import Product, running
 
 MOST_REQUESTS = 30
 CREATION, WRITE, GIT = "access_tokens", "POST /api/v3/repos/{owner}/{repo}/check-runs", "git-upload-pack"
@@ -55,3 +58,20 @@ async def test_a_push_under_two_token_faults_that_pass_makes_at_most_thirty_requ
     await product.verdicts(repository, sha)
     assert script.left == []
     assert script.asked <= MOST_REQUESTS, f"{script.asked} requests"
+
+
+async def test_after_a_token_was_not_given_no_job_of_any_process_asks_for_one_until_a_pause_is_over(
+    dsn: str, tmp_path: Path
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, installation = await product.repository()
+        assert installation is not None
+        ours = product.context.tokens
+        others = Tokens(product.context.app)
+        others.shared = ours.shared
+        product.github.world.faults = Script([(CREATION, "500")])
+        for tokens in (ours, ours, others):
+            with pytest.raises(Limited):
+                await tokens.get(installation.id, repository.id)
+        asked = [path for _, path in product.github.world.requests if path.endswith("/access_tokens")]
+        assert len(asked) == 1

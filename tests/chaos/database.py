@@ -33,10 +33,13 @@ class Database:
         if self._process is not None:
             await asyncio.to_thread(embedded._stop, self._process)
 
-    async def restart(self) -> None:
-        """Everybody loses the connection, as in a restart that waits for nobody, and comes back a moment later."""
+    async def restart(self, *, orderly: bool = False) -> None:
+        """Everybody loses the connection, as in a restart that waits for nobody, and comes back a moment later.
+
+        Only an `orderly` one keeps the contents of unlogged tables.
+        """
         if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
+            self._process.send_signal(signal.SIGINT if orderly else signal.SIGQUIT)
             await asyncio.to_thread(self._process.wait, 10)
         self._process = await embedded._start(self._place, SETTINGS)
 

@@ -66,15 +66,15 @@ async def test_a_worker_that_was_told_to_stop_did_not_die_by_itself(dsn: str, po
     assert await claimed(pool) is Former.INTERRUPTED
 
 
-@pytest.mark.parametrize("how", ["restart", "crash"])
+@pytest.mark.parametrize("how", ["restart", "orderly restart", "crash"])
 async def test_a_worker_that_died_while_postgresql_was_restarted_did_not_die_by_itself(
     reachable_folder: Path, tmp_path: Path, how: str
 ) -> None:
     async with Database(reachable_folder / tmp_path.name) as database, database.fresh() as dsn:
         worker = await open_pool(dsn)
         await claimed(worker)
-        if how == "restart":
-            await database.restart()
+        if how != "crash":
+            await database.restart(orderly=how == "orderly restart")
         else:
             connection = await asyncpg.connect(dsn)
             os.kill(await connection.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)
