@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from forgeguard_app.flows.audit_links import sign_audit
 from forgeguard_app.store.audits import Run, find_run
 from forgeguard_app.store.pool import Connection
@@ -89,8 +91,9 @@ async def test_where_nobody_can_sign_in_a_signed_link_opens_a_private_audit_with
         assert await status_of(product, late) == 404, "30 days are over"
 
 
+@pytest.mark.parametrize("told", [True, False])
 async def test_a_signed_link_ends_at_once_when_its_repository_becomes_private_and_stays_dead(
-    dsn: str, tmp_path: Path, tree: WorkTree
+    dsn: str, tmp_path: Path, tree: WorkTree, told: bool
 ) -> None:
     async with running(dsn, tmp_path / "product", can_sign_in=False) as product:
         repository, _ = await product.repository()
@@ -100,8 +103,11 @@ async def test_a_signed_link_ends_at_once_when_its_repository_becomes_private_an
         assert await status_of(product, link) == 200
         repository.private = True
         body = {"action": "privatized", "repository": product.github.shapes.repository(repository)}
-        product.github.webhooks.send("repository", body | {"sender": product.github.shapes.account(repository.owner)})
-        await product.idle()
+        if told:
+            account = product.github.shapes.account(repository.owner)
+            product.github.webhooks.send("repository", body | {"sender": account})
+            await product.idle()
+        product.front.visibility.every_s = 0.0  # GitHub was asked half a minute ago
         assert await status_of(product, link) == 404
         # What is published from then on has a link that opens.
         tree.commit({"b.py": "y = 1\n"})
