@@ -10,6 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from forgeguard_app.store.audits import Run, begin_run, find_run, hand_back
+from forgeguard_app.store.builds import Build, begin_phase, hand_back_phase
 from forgeguard_app.store.claims import Former, claim, release, set_stopping
 from forgeguard_app.store.pool import Pool, open_pool
 from tests.chaos.database import Database
@@ -64,6 +66,42 @@ async def test_a_worker_that_was_told_to_stop_did_not_die_by_itself(dsn: str, po
         await set_stopping(connection)
     await dead(worker, pool)
     assert await claimed(pool) is Former.INTERRUPTED
+
+
+_ROWS = f"""
+INSERT INTO users (github_id, github_login) VALUES (1, 'mona');
+INSERT INTO repos (github_repo_id, full_name) VALUES (2, 'o/r');
+INSERT INTO projects (user_id, name) SELECT id, 'p' FROM users;
+INSERT INTO builds (id, project_id) SELECT '{WORK}', id FROM projects;
+INSERT INTO audit_runs (id, repo_id, commit_sha) SELECT '{WORK}', id, 'c' FROM repos;
+"""
+
+
+@pytest.mark.parametrize("kind", ["audit run", "build"])
+async def test_deaths_are_counted_and_interruptions_apart_from_them(dsn: str, pool: Pool, kind: str) -> None:
+    async def begun(worker: Pool) -> tuple[int, int]:
+        async with worker.acquire() as connection, connection.transaction():
+            begin = begin_run if kind == "audit run" else begin_phase
+            found: Run | Build | None = await begin(connection, WORK)
+            assert found is not None
+            return found.deaths, found.interruptions
+
+    async with pool.acquire() as connection:
+        await connection.execute(_ROWS)
+    first, second = await open_pool(dsn), await open_pool(dsn)
+    assert await begun(first) == (0, 0)
+    await dead(first, pool)
+    assert await begun(second) == (1, 0)
+    assert await begun(pool) == (1, 1), "the second one lives"
+    async with pool.acquire() as connection, connection.transaction():
+        if kind == "build":
+            await hand_back_phase(connection, WORK)
+        else:
+            run = await find_run(connection, WORK)
+            assert run is not None
+            await hand_back(connection, run)
+    assert await begun(second) == (1, 1), "what was handed back counts as nothing"
+    second.terminate()
 
 
 @pytest.mark.parametrize("how", ["restart", "orderly restart", "crash"])
