@@ -332,13 +332,13 @@ def test_a_rule_of_gitleaks_toml_is_explained_with_what_it_counts_for_here(
     os.chdir(tree.folder)
     token = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
     tree.write({
-        ".gitleaks.toml": f"[[rules]]\nid = 'our-badge'\ndescription = 'Badges{' of' * 157} {token}'\nregex = 'badge-[0-9]+'\n"
+        ".gitleaks.toml": f"[[rules]]\nid = 'our-badge'\ndescription = 'Badges{' of' * 161} {token}'\nregex = 'badge-[0-9]+'\n"
         "[[rules]]\nid = 'github-pat'\n[[rules.allowlists]]\npaths = ['docs/']\n",
     })  # fmt: skip
     for rule in ("our-badge", "W1/our-badge"):
         assert main(["audit", "--explain", rule]) == 0
         said = capsys.readouterr().out
-        assert f"Badges{' of' * 157} [masked]" in said, "masked before it is cut"
+        assert f"Badges{' of' * 161} [masked]" in said, "masked before it is cut"
         assert "ghp_" not in said
         assert ".gitleaks.toml, line 1" in said
         assert "does not honour rules of a repository's own" in said
