@@ -213,9 +213,12 @@ async def test_access_that_github_takes_back_is_gone_at_once(product: Product, t
     tree.commit({"a.py": "x = 1"})
     await product.verdicts(repository, await product.push(tree, repository))
     user = product.github.people.add("mona")
-    product.github.people.allow(user, repository, "read")
+    product.github.people.allow(user, repository, "write")
     async with Browser(product) as browser:
-        await browser.sign_in(user)
+        await browser.sign_in(user, "/projects")
+        await browser.submit("/projects", name="Shop", description="", repository=repository.full_name)
+        project = re.findall(r"/projects/[0-9a-f-]{36}", browser.address)[0]
+        browser.home()
         path = f"/repos/{repository.full_name}"
         assert await browser.get(path) == 200
         installation.repository_ids.discard(repository.id)
@@ -231,6 +234,10 @@ async def test_access_that_github_takes_back_is_gone_at_once(product: Product, t
         product.github.webhooks.send("installation_repositories", body | more)
         await product.idle()
         assert await browser.get(path) == 404
+        for address in (project, "/projects"):
+            assert await browser.get(address) == 200
+            assert "left ForgeGuard" in browser.text
+            assert "no repository yet" not in browser.text
 
 
 async def test_a_read_token_writes_nothing(product: Product, tree: WorkTree) -> None:
