@@ -48,7 +48,7 @@ class Deeds:
         deeds: dict[str, Any] = {
             "main": self._main, "branch": self._branch, "force": self._force, "delete": self._delete, "pull": self._pull,
             "fork": self._fork, "group": self._group, "drop": self._drop, "rerun": self._rerun, "suspend": self._suspend,
-            "rename": self._rename, "vanish": self._vanish, "usurp": self._usurp,
+            "rename": self._rename, "vanish": self._vanish, "usurp": self._usurp, "transfer": self._transfer,
         }  # fmt: skip
         await deeds[step.deed](step)
 
@@ -125,6 +125,13 @@ class Deeds:
         """The old name belongs to a public copy, and nobody told."""
         self.number += 1
         await self.story.take_name(self.repository, f"shop{self.number}")
+
+    async def _transfer(self, _: Step) -> None:
+        """The repository goes to another account on which the App is installed, and nobody told."""
+        self.number += 1
+        owner = self.story.world.add_account(f"other{self.number}")
+        self.installation = self.story.github.install(owner, [])
+        self.story.world.transfer(self.repository, owner)
 
     async def _rerun(self, _: Step) -> None:
         judged = [

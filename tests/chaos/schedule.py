@@ -19,7 +19,7 @@ ANNOTATIONS: Mapping[str, Mapping[str, int]] = {
 }  # fmt: skip
 DEEDS = ("main", "branch", "branch", "force", "delete", "pull", "fork", "group", "drop", "rerun", "suspend", "rename")
 
-LOST_NAMES, SILENCE = 0.15, 0.1
+LOST_NAMES, SILENCE, TRANSFERS = 0.15, 0.1, 0.06
 SIDE_QUESTIONS = ("/rules/branches/", "/branches")
 
 
@@ -65,6 +65,10 @@ def draw(seed: int) -> Schedule:
         lost = Step(later.choice(("vanish", "usurp")), "clean", later.choice((0.0, 0.05, 0.2)))
         place = later.randint(0, len(steps))
         steps = (*steps[:place], lost, *steps[place:])
+    apart = random.Random(f"{seed} transfers")
+    if apart.random() < TRANSFERS:
+        place = apart.randint(0, len(steps))
+        steps = (*steps[:place], Step("transfer", "clean", apart.choice((0.0, 0.05, 0.2))), *steps[place:])
     calm = rng.random() < 0.1
     dooms = {
         name: tuple(rng.randint(5, 900) for _ in range(rng.choice((0, 0, 1, 1, 2)))) for name in ("worker", "server")
