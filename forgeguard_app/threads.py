@@ -32,9 +32,14 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
             future.set_result(cast(T, result))
 
     def work() -> None:
-        result, failed = None, None
+        result: T | None = None
+        failed: BaseException | None = None
         try:
             result = context.run(function, *args, **kwargs)
+        except StopIteration as error:
+            # No future takes it: whoever waits would wait for ever.
+            failed = RuntimeError("a function in a thread raised StopIteration")
+            failed.__cause__ = error
         except BaseException as error:
             failed = error
         with contextlib.suppress(RuntimeError):  # the loop is closed

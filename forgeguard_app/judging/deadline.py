@@ -21,8 +21,8 @@ class EvaluationTimeout(UserError):
 class Deadline:
     """Counts the time that an evaluation takes. Loops over a repository's contents call `check` at every step."""
 
-    def __init__(self, timeout_s: float = DEFAULT_S) -> None:
-        self.timeout_s = timeout_s
+    def __init__(self, timeout_s: float = DEFAULT_S, grace_s: float = GRACE_S) -> None:
+        self.timeout_s, self._grace_s = timeout_s, grace_s
         self._end = time.monotonic() + timeout_s
         self._outer: asyncio.Timeout | None = None
 
@@ -82,4 +82,4 @@ class Deadline:
 
     def _reschedule(self) -> None:
         if self._outer is not None:
-            self._outer.reschedule(asyncio.get_running_loop().time() + self.left_s + GRACE_S)
+            self._outer.reschedule(asyncio.get_running_loop().time() + self.left_s + self._grace_s)

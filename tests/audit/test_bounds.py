@@ -18,7 +18,7 @@ from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import marked
-from forgeguard_app.audit.languages.python import Guard, python_facts
+from forgeguard_app.audit.languages.python import Guard, _Blocks, python_facts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode, Finding, Level
@@ -91,6 +91,9 @@ def test_blocks_nested_thousands_deep_are_read_in_one_pass() -> None:
     facts = python_facts("\n".join(lines).encode())
     assert len(facts.imports) == 500
     assert {one.guard for one in facts.imports} == {Guard.TRY}
+    blocks = _Blocks(lines)
+    assert blocks.guard_above(depth) is Guard.TRY
+    assert len(blocks._above) == depth + 1  # each block was looked at, and is known to the imports that follow
 
 
 def test_guards_are_found_at_any_distance() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -32,3 +33,5 @@ async def test_results_and_errors_of_a_thread_arrive_where_it_was_started() -> N
     assert await in_thread(sorted, [2, 1], reverse=True) == [2, 1]
     with pytest.raises(ZeroDivisionError):
         await in_thread(divmod, 1, 0)
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await asyncio.wait_for(in_thread(next, iter(())), 10)
