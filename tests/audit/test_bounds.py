@@ -218,6 +218,9 @@ def test_entries_of_gitleaks_files_that_stand_nowhere_or_are_long() -> None:
     )
     assert problems == ()
     assert {line for line, _ in exceptions.pattern_places} == {2}
+    far = f"[allowlist]\npaths = ['near',\n# {'x' * 25_000}\n'far']\n"
+    exceptions, _ = read_exceptions(far.encode(), None)
+    assert exceptions.pattern_places == ((2, "near"), (2, "far"))  # it is looked for near the one before it
     exceptions, _ = read_exceptions(None, b"a" + b" " * 400_000 + b"b\nx:r:1   # why\n")
     assert [line for line, _ in exceptions.places] == [2]
 
