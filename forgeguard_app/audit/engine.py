@@ -125,6 +125,7 @@ def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) ->
     base = a9_dependencies.Outcome() if change.everything else a9_dependencies.check(change.base, facts, policy, memo)
     notes = [] if change.everything else a9_dependencies.changes(base, head)
     notes += a9_dependencies.newly_guarded(base, head)
+    notes += a9_dependencies.unread((path for path in change.head.paths if path in change.scope), policy)
     others = [a9_dependencies.check(tree, facts, policy, memo).told for tree, _ in change.others]
     findings = _marked(CheckCode.A9, change, head.told, base.told, others)
     unread = head.references

@@ -58,6 +58,14 @@ def test_the_title_says_which_languages_imports_were_not_read_under_import_rules
     assert "2 TypeScript files and 1 Go file" in summary_markdown(report.checks[0])
 
 
+def test_notebooks_and_cython_whose_imports_a9_does_not_read_are_said() -> None:
+    settings = "checks: {A9: {ignore: ['old/**']}}"
+    files = {"requirements.txt": "", "a.py": "", "n.ipynb": "{}", "fast.pyx": "", "old/m.ipynb": "{}", "x.ts": ""}
+    check = check_in({**files, ".forgeguard.yml": settings}, CheckCode.A9)
+    assert check.notes == ("The imports of 1 Cython file and 1 Jupyter notebook were not read.",)
+    assert check_in({"n.ipynb": "{}"}, CheckCode.A9).notes == ("The imports of 1 Jupyter notebook were not read.",)
+
+
 def test_a_language_that_no_import_rule_covers_is_not_spoken_of() -> None:
     rules = {"layers": [{**LAYERS[0], "may_import": []}, LAYERS[1]]}
     check = check_in({"boundaries.json": json.dumps(rules), "app/a.py": "", "web/a.ts": ""}, CheckCode.A4)

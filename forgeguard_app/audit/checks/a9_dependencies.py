@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages.python import Guard, Import
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from forgeguard_app.audit.languages.unread import languages_of, listed
 from forgeguard_app.audit.memo import Answers, Memo
 from forgeguard_app.audit.model import Finding, Level, Problem
 from forgeguard_app.audit.pattern_sets import any_glob
@@ -51,6 +52,7 @@ _DEVELOPMENT_FOLDERS = frozenset(
 _DEVELOPMENT_FILES = frozenset("conftest.py noxfile.py tasks.py fabfile.py dodo.py setup.py manage_dev.py".split())
 
 
+UNREAD = (".ipynb", ".pyx", ".pxd")
 MAX_NAMES = 100  # imported in one statement that could be distributions of a namespace
 MAX_TREE_FINDINGS = 100_000  # compared with those of the base
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
@@ -355,3 +357,10 @@ def newly_guarded(base: Outcome, head: Outcome) -> list[str]:
     guarded = sorted(set(head.guarded) - set(base.guarded))
     shown = ", ".join(f"`{name}`" for name in guarded[:20]) + (" and others" if len(guarded) > 20 else "")
     return [f"Imported behind a guard alone, and declared nowhere: {shown}."] if guarded else []
+
+
+def unread(paths: Iterable[str], policy: CheckPolicy) -> list[str]:
+    """Return a sentence on the files that import as Python does and whose imports are not read."""
+    ignored = any_glob(policy.ignore)
+    found = languages_of(path for path in paths if path.endswith(UNREAD) and not ignored(path))
+    return [f"The imports of {listed(found)} were not read."] if found else []
