@@ -3,15 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
 from forgeguard_app.audit.secrets.masking import Masker
+from forgeguard_app.builders.process import MAX_LINE_BYTES
 from forgeguard_app.flows.context import Context
-from forgeguard_app.projects.output import clean, read_line
+from forgeguard_app.projects.output import clean, cut, read_line
 from forgeguard_app.store.build_logs import NewLine, insert_lines
 from forgeguard_app.store.changes import notify_change
+
+MAX_JOINED_BYTES = 64 << 10  # of one line; what is beyond is not kept
+
+
+class LogReader:
+    """Turns what a build prints into the lines that are kept.
+
+    Masking is the last step before a line is cut: after escapes and JSON are undone, and after the parts of a long line
+    are joined, a value stands in the text as a reader would see it.
+    """
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self._masker = Masker(known)
+        self._held = b""  # the parts of a line whose end has not come
+
+    def read(self, parts: Sequence[bytes]) -> list[tuple[str, str]]:
+        """Return level and message of the lines that end in these parts of a builder's output."""
+        return self._masked([line for whole in self._joined(parts) for line in read_line(whole)])
+
+    def rest(self) -> list[tuple[str, str]]:
+        """Return the line that no other part came to."""
+        held, self._held = self._held, b""
+        return self._masked(read_line(held)) if held else []
+
+    def sentences(self, message: str, level: str) -> list[tuple[str, str]]:
+        """Return the lines of a message of ours, which may quote others."""
+        return self._masked([(level, clean(line)) for line in message.splitlines() or [""]])
+
+    def _joined(self, parts: Sequence[bytes]) -> list[bytes]:
+        """Return the lines; a part of the greatest length is continued by the next one."""
+        lines: list[bytes] = []
+        for part in parts:
+            self._held += part[: MAX_JOINED_BYTES - len(self._held)]
+            if len(part) < MAX_LINE_BYTES:
+                lines.append(self._held)
+                self._held = b""
+        return lines
+
+    def _masked(self, lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        texts = self._masker.mask([text.encode("utf-8", "replace") for _, text in lines])
+        return [(level, cut(text.decode("utf-8", "replace"))) for (level, _), text in zip(lines, texts, strict=True)]
 
 
 class BuildLog:
@@ -19,22 +61,21 @@ class BuildLog:
 
     def __init__(self, context: Context, build_id: UUID) -> None:
         self._context, self._build_id = context, build_id
-        self._masker = Masker(context.builder.environment.values())
+        self._reader = LogReader(context.builder.environment.values())
 
     async def say(self, message: str, level: str = "info", source: str = "system") -> None:
-        """A sentence of ours."""
-        masked = self._masker.mask([line.encode("utf-8", "replace") for line in message.splitlines() or [""]])
-        now = datetime.now(UTC)
-        await self._keep([NewLine(now, source, level, clean(line.decode("utf-8", "replace"))) for line in masked])
+        """Keep a sentence of ours, after what the builder printed before it."""
+        await self._keep("builder", self._reader.rest())
+        await self._keep(source, self._reader.sentences(message, level))
 
     async def hear(self, lines: Sequence[bytes]) -> None:
-        """What the builder printed."""
-        now = datetime.now(UTC)
-        await self._keep(
-            [NewLine(now, "builder", *read_line(line)) for line in await asyncio.to_thread(self._masker.mask, lines)]
-        )
+        """Keep what the builder printed."""
+        await self._keep("builder", await asyncio.to_thread(self._reader.read, lines))
 
-    async def _keep(self, lines: list[NewLine]) -> None:
+    async def _keep(self, source: str, lines: Sequence[tuple[str, str]]) -> None:
+        if not lines:
+            return
+        now = datetime.now(UTC)
         async with self._context.pool.acquire() as connection, connection.transaction():
-            await insert_lines(connection, self._build_id, lines)
+            await insert_lines(connection, self._build_id, [NewLine(now, source, level, text) for level, text in lines])
             await notify_change(connection, self._build_id)

@@ -14,22 +14,29 @@ _ESCAPES = re.compile(
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
-def read_line(raw: bytes) -> tuple[str, str]:
-    """Level and message. A line that is a JSON object with `message` is progress, its `level` as it says."""
+def read_line(raw: bytes) -> list[tuple[str, str]]:
+    """Return level and text of what is kept of a line.
+
+    A line that is a JSON object with `message` is progress, its `level` as it says; a message may have several lines.
+    """
     text = raw.decode("utf-8", "replace")
     if text.startswith("{") and text.rstrip().endswith("}") and (progress := _progress(text)):
         return progress
-    return "info", clean(text)
+    return [("info", clean(text))]
 
 
 def clean(text: str) -> str:
-    """The text as it is shown; of a line that was written over itself, what was left standing."""
+    """Return the text as it is shown; of a line that was written over itself, what was left standing."""
     text = _ESCAPES.sub("", text.rstrip("\r\n").rpartition("\r")[2])
-    text = _CONTROLS.sub("�", text.replace("\t", "    "))
+    return _CONTROLS.sub("�", text.replace("\t", "    "))
+
+
+def cut(text: str) -> str:
+    """Return as much of a line as is kept. It is masked first: half of a value is not recognized any more."""
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
 
 
-def _progress(text: str) -> tuple[str, str] | None:
+def _progress(text: str) -> list[tuple[str, str]] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -37,4 +44,4 @@ def _progress(text: str) -> tuple[str, str] | None:
     message, level = value.get("message"), value.get("level", "info")
     if not isinstance(message, str) or not isinstance(level, str) or level.lower() not in LEVELS:
         return None
-    return LEVELS[level.lower()], clean(" ".join(message.splitlines()))
+    return [(LEVELS[level.lower()], clean(line)) for line in message.splitlines() or [""]]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from urllib.parse import quote
 
 from forgeguard_app.audit.secrets.random_text import MIN_CHARS, random_spans
 from forgeguard_app.audit.secrets.scanner import AddedBlock, spans_of
@@ -17,25 +21,52 @@ _ORDINARY_USERS = frozenset(("git", "user", "username", "hg", "svn"))
 _MAX_QUOTED = 80  # characters of a stranger's text in a message
 _BEGIN, _END = b"-----BEGIN", b"-----END"
 _PATH = "output.txt"
+_MAX_LAST_BYTES = 1_000
+# Line ends, what stands for a control character (U+FFFD), and characters without a width.
+_BREAKS = re.compile(rb"\n|\xef\xbf\xbd|\xc2\xad|\xe2\x80[\x8b-\x8f]|\xe2\x81\xa0|\xef\xbb\xbf")
 
 
 class Masker:
-    """Masks one stream of lines; a private key that goes over many of them is masked to its end."""
+    """Masks one stream of lines; a private key that goes over many of them is masked to its end.
+
+    A value that goes over a line's end, or has characters in it that show nothing, is masked as well.
+    """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        self._known = sorted((value.encode() for value in known if len(value) >= 8), key=len, reverse=True)
+        forms = {form for value in known if len(value) >= 8 for form in _forms(value)}
+        self._known = re.compile(b"|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) or b"(?!)")
         self._in_key = False
+        self._last = b""  # the end of the line before, on which a value may have begun
 
     def mask(self, lines: Sequence[bytes]) -> list[bytes]:
-        """The lines without their credentials, as many as were given."""
+        """Return the lines without their credentials, as many as were given."""
         kept = [self._without_key(line) for line in lines]
-        text = b"\n".join(kept)
-        for value in self._known:
-            text = text.replace(value, MASK)
-        for start, end in reversed(spans_of(AddedBlock(_PATH, None, 1, text))):
+        text = b"\n".join([self._last, *kept])
+        self._last = b"\n".join([self._last, *kept])[-_MAX_LAST_BYTES:].rpartition(b"\n")[2]
+        for start, end in reversed(_united([*self._spans(text), *self._spans_over_breaks(text)])):
             # A line stays a line, so that there are as many as before.
             text = text[:start] + MASK + b"\n" * text.count(b"\n", start, end) + text[end:]
-        return text.split(b"\n")
+        return text.split(b"\n")[1:]
+
+    def _spans(self, text: bytes) -> list[tuple[int, int]]:
+        known = [match.span() for match in self._known.finditer(text)]
+        return known + spans_of(AddedBlock(_PATH, None, 1, text))
+
+    def _spans_over_breaks(self, text: bytes) -> list[tuple[int, int]]:
+        """Return the spans of the values that are whole only without what breaks the text."""
+        breaks = [match.span() for match in _BREAKS.finditer(text)]
+        places: list[int] = []  # of the breaks, in the text without them
+        removed = [0]
+        for start, end in breaks:
+            places.append(start - removed[-1])
+            removed.append(removed[-1] + end - start)
+        over = []
+        for start, end in self._spans(_BREAKS.sub(b"", text)):
+            first = bisect_right(places, start)
+            last = bisect_left(places, end)
+            if first < last:
+                over.append((start + removed[first], end + removed[last]))
+        return over
 
     def _without_key(self, line: bytes) -> bytes:
         if self._in_key:
@@ -45,6 +76,28 @@ class Masker:
             self._in_key = _END not in line
             return line[: line.index(_BEGIN)] + MASK
         return line
+
+
+def _forms(value: str) -> list[bytes]:
+    """Return a value as programs print it: as it is, quoted for JSON or an address, in hexadecimal or base64."""
+    raw = value.encode()
+    texts = [value, json.dumps(value)[1:-1], quote(value, safe=""), raw.hex(), raw.hex().upper()]
+    for offset in range(3):  # what stands before it shifts base64; the characters at its ends depend on the neighbours
+        whole = base64.b64encode(b"\0" * offset + raw).rstrip(b"=").decode()
+        inner = whole[(0, 2, 3)[offset] : len(whole) - (1 if (offset + len(raw)) % 3 else 0)]
+        texts += [inner, inner.translate(str.maketrans("+/", "-_"))]
+    return [text.encode() for text in texts]
+
+
+def _united(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the spans in order, those that overlap as one."""
+    united: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if united and start < united[-1][1]:
+            united[-1] = (united[-1][0], max(end, united[-1][1]))
+        else:
+            united.append((start, end))
+    return united
 
 
 @lru_cache(maxsize=32_768)

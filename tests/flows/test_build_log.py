@@ -1,0 +1,75 @@
+"""What is kept of a build's output is what was masked."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from forgeguard_app.builders.process import MAX_LINE_BYTES
+from forgeguard_app.flows.build_log import MAX_JOINED_BYTES, LogReader
+
+KEY = "operators/own+key-4711"  # what BUILDER_ENV hands to the builder: no rule knows it
+TOKEN = "ghp_" + "0uVTEwVmIrT7DrVjHRZuLtdrPUUb6R2GFoqh"
+PAD = b"x " * (MAX_LINE_BYTES // 2)
+
+
+def kept(*batches: list[bytes]) -> str:
+    reader = LogReader([KEY])
+    lines = [line for batch in batches for line in reader.read(batch)] + reader.rest()
+    return "\n".join(text for _, text in lines)
+
+
+@pytest.mark.parametrize("value", [KEY, TOKEN], ids=["own key", "token"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda value: [[f"the \x1b[01;31m\x1b[K{value[:6]}\x1b[m\x1b[K{value[6:]} it is".encode()]],
+        lambda value: [[json.dumps({"message": f"the {value}"}).replace(value[0], f"\\u{ord(value[0]):04x}").encode()]],
+        lambda value: [[json.dumps({"message": f"the {value[:9]}\n{value[9:]}"}).encode()]],
+        lambda value: [[f"the {value[:9]}\0{value[9:]}".encode()]],
+        lambda value: [[f"the {value[:9]}\u200b{value[9:]}".encode()]],
+        lambda value: [[f"the {value[:9]}".encode(), value[9:].encode()]],
+        lambda value: [[PAD[: -len(value) // 2 * 2] + b" " + value.encode()]],
+        lambda value: [[PAD[: MAX_LINE_BYTES - 9] + value[:9].encode(), value[9:].encode()]],
+        lambda value: [[PAD[: MAX_LINE_BYTES - 9] + value[:9].encode()], [value[9:].encode()]],
+        lambda value: [[b" " * 3_990 + value.encode() + b" and more" * 50]],
+    ],
+    ids=["colours", "json", "json lines", "control", "no width", "lines", "end", "cut", "batches", "kept length"],
+)
+def test_no_part_of_a_value_is_kept(shape, value: str) -> None:  # type: ignore[no-untyped-def]
+    text = kept(*shape(value))
+    assert value[:9] not in text
+    assert value[9:] not in text
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_an_own_key_is_masked_in_the_encodings_in_which_programs_print_it(before: str) -> None:
+    value = f"{before}{KEY}zz".encode()
+    printed = [
+        base64.b64encode(value),
+        base64.urlsafe_b64encode(value),
+        value.hex().encode(),
+        b"operators%2Fown%2Bkey-4711",
+    ]
+    assert all(b"[masked]" in kept([one]).encode() for one in printed)
+
+
+def test_a_value_that_ends_in_the_next_batch_is_not_kept_whole() -> None:
+    assert KEY not in kept([f"the {KEY[:9]}".encode()], [KEY[9:].encode()]).replace("\n", "")
+
+
+def test_ordinary_output_stays_as_it_is() -> None:
+    lines = [b"Collecting requests==2.34.2", b"  Downloading requests-2.34.2-py3-none-any.whl (64 kB)", b"", b"ok: 12 passed in 3.4s",
+             b"[main 1a2b3c4] Build the API", b" 3 files changed, 120 insertions(+)", b"password:", b"Compiling serde v1.0.219"]  # fmt: skip
+    assert kept(lines).encode().split(b"\n") == lines
+
+
+def test_of_a_line_without_end_the_beginning_is_kept() -> None:
+    reader = LogReader()
+    for _ in range(3 * MAX_JOINED_BYTES // MAX_LINE_BYTES):
+        assert reader.read([b"y" * MAX_LINE_BYTES]) == []
+    (line, after) = reader.read([b"y", b"z"])
+    assert line[1].endswith("y…")
+    assert after == ("info", "z")
