@@ -128,9 +128,22 @@ def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) ->
     notes += a9_dependencies.unread((path for path in change.head.paths if path in change.scope), policy)
     others = [a9_dependencies.check(tree, facts, policy, memo).told for tree, _ in change.others]
     findings = _marked(CheckCode.A9, change, head.told, base.told, others)
-    unread = head.references
-    incomplete = (*head.incomplete, *unread.incomplete)
-    return _Verdict(findings, head.problems, tuple(notes), head.nothing, incomplete, unread.remarks)
+    errors, elsewhere = _told_apart(head, change)
+    incomplete = (*head.incomplete, *head.references.incomplete)
+    return _Verdict(findings, errors, tuple(notes), head.nothing, incomplete, (*head.references.remarks, *elsewhere))
+
+
+def _told_apart(head: a9_dependencies.Outcome, change: Change) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Return the problems of manifests that are errors, and those that are notices.
+
+    An error is what the change added or touched, in a manifest that counts for evaluated code.
+    """
+    errors: list[Problem] = []
+    elsewhere: list[Problem] = []
+    for one in head.problems:
+        touched = change.everything or one.path in change.changed
+        (errors if touched and one.path in head.governing else elsewhere).append(one)
+    return tuple(errors), tuple(elsewhere)
 
 
 def _marked(

@@ -60,7 +60,10 @@ MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One side of the comparison; `nothing` says in words why there was nothing to check."""
+    """One side of the comparison; `nothing` says in words why there was nothing to check.
+
+    `governing` are the manifests with problems that count for evaluated files.
+    """
 
     findings: tuple[Finding, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -68,6 +71,7 @@ class Outcome:
     nothing: str = ""
     references: References = field(default_factory=References)
     left: tuple[str, ...] = ()  # files that were not evaluated
+    governing: frozenset[str] = frozenset()
 
     @property
     def incomplete(self) -> tuple[str, ...]:
@@ -139,7 +143,7 @@ def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Outcome:
     manifests = _manifests(tree, facts, policy, memo)
     problems = tuple(problem for manifest in manifests for problem in manifest.problems)
     found = references(manifests, tree, facts.texts)
-    if not any(m.declared or m.is_project or m.unread or m.path.endswith(".txt") for m in manifests):
+    if not any(m.declared or m.is_project or m.unread or m.problems or m.path.endswith(".txt") for m in manifests):
         return Outcome(problems=problems, nothing="no dependency manifest", references=found)
     named = tuple((path, tree.blobs[path]) for path in (m.path for m in manifests) if path in tree.blobs)
     key = ("A9", tree.paths, named, _frozen(policy))
@@ -147,7 +151,20 @@ def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Outcome:
     if len(context.outcomes) >= MAX_OUTCOMES:
         context.outcomes.clear()
     findings, left = context.outcomes.get_or(tree.contents, lambda: _findings(tree, facts, policy, context))
-    return Outcome(findings, problems, manifests, references=found, left=left)
+    governing = _governing(tree, policy, context.index, problems)
+    return Outcome(findings, problems, manifests, references=found, left=left, governing=governing)
+
+
+def _governing(
+    tree: Tree, policy: CheckPolicy, index: DeclarationIndex, problems: tuple[Problem, ...]
+) -> frozenset[str]:
+    """Return the manifests with problems that count for a file that is evaluated; a manifest is none for itself."""
+    broken = {problem.path for problem in problems}
+    if not broken:
+        return frozenset()
+    ignored = any_glob(policy.ignore)
+    evaluated = (path for path in tree.python_paths if path not in broken and not ignored(path))
+    return index.governing(posixpath.dirname(path) for path in evaluated) & broken
 
 
 def _findings(

@@ -10,6 +10,7 @@ from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope
 
 MAX_NAMED = 20
 MAX_SERVING_NAMED = 5
+_DOES_NOT_PARSE = "does not parse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ class DeclarationIndex:
             self._known[folder] = self._joined_before[key]
         return self._known[folder]
 
+    def governing(self, folders: Iterable[str]) -> frozenset[str]:
+        """Return the paths of the manifests that count for the files of these folders."""
+        return frozenset(manifest.path for folder in set(folders) for manifest in self._counting(folder))
+
     def project_of(self, path: str) -> Manifest | None:
         """The project that the file belongs to: the nearest above it whose manifest gives it a name."""
         folder = posixpath.dirname(path)
@@ -96,7 +101,7 @@ class DeclarationIndex:
             folder = posixpath.dirname(folder)
 
     def _joined(self, manifests: list[Manifest]) -> Declarations | None:
-        if not any(m.declared or m.is_project or m.includes or _is_list(m) for m in manifests):
+        if not any(m.declared or m.is_project or m.includes or m.problems or _is_list(m) for m in manifests):
             return None
         scopes: dict[str, set[Scope]] = {}
         for item in (item for manifest in manifests for item in manifest.declared):
@@ -106,8 +111,12 @@ class DeclarationIndex:
             provides.update(manifest.provides)
         # A project that computes its list is complete after all where a file beside it says the list.
         lists = any(_is_list(m) and any(d.scope is Scope.RUNTIME for d in m.declared) for m in manifests)
-        doubts = [m for m in manifests if m.opaque and not (m.is_project and lists)]
-        opaque = f"{doubts[0].path}: {doubts[0].opaque}" if doubts else ""
+        doubts = [
+            (m, m.opaque or _DOES_NOT_PARSE)
+            for m in manifests
+            if m.problems or (m.opaque and not (m.is_project and lists))
+        ]
+        opaque = f"{doubts[0][0].path}: {doubts[0][1]}" if doubts else ""
         project = next((m for m in manifests if m.is_project), manifests[0])
         return Declarations(
             {name: frozenset(said) for name, said in scopes.items()},

@@ -103,7 +103,7 @@ def _named(entry: str) -> str | None:
 
 
 def read_setup_py(path: str, text: str) -> Manifest:
-    """The literals of the `setup(…)` call; what is computed makes the manifest opaque, never an error."""
+    """Read the literals of the `setup(…)` call; what is computed makes the manifest opaque."""
     if len(text) > MAX_SETUP_CHARS:
         return not_read(path, f"longer than {MAX_SETUP_CHARS:,} characters", is_project=True)
     try:
@@ -111,8 +111,11 @@ def read_setup_py(path: str, text: str) -> Manifest:
         tree = ast.parse(text)
     except TooMuch as error:
         return not_read(path, f"line {error.line}: {error.message}", is_project=True)
-    except (SyntaxError, ValueError, MemoryError, RecursionError, SystemError):  # the last is how ast meets its depth
-        return Manifest(path, is_project=True, opaque="setup.py does not parse")
+    except (MemoryError, RecursionError, SystemError):  # the last is how ast meets its depth
+        return not_read(path, "nested too deeply to be read", is_project=True)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or text.count("\n", 0, max(text.find("\0"), 0)) + 1
+        return Manifest(path, is_project=True, problems=(Problem(path, line, 1, "this does not parse as Python"),))
     call = next((node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_setup(node.func)), None)
     if call is None:
         return Manifest(path)

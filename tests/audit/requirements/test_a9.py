@@ -157,6 +157,9 @@ async def test_in_a_monorepo_the_nearest_manifest_counts(tree: WorkTree) -> None
         ("requirements.txt", "requests\n\n==broken\n", 3),
         ("pyproject.toml", "a = " + "[" * 100_000, 1),
         ("requirements.txt", b"caf\xe9\n", 1),
+        ("setup.py", "from setuptools import setup\nsetup(name='x',\n  install_requires=[],\n  x=((((\n", 4),
+        ("setup.py", "from setuptools import setup\n\nsetup(a b)\n", 3),
+        ("setup.py", "import setuptools\n\0\n", 2),
     ],
 )
 async def test_a_manifest_that_does_not_parse_is_an_error_on_its_line(
@@ -165,6 +168,29 @@ async def test_a_manifest_that_does_not_parse_is_an_error_on_its_line(
     check = await a9(tree, {name: text, "a.py": "import requests\n"})
     assert check.result is Result.ERROR
     assert (check.problems[0].path, check.problems[0].line) == (name, line)
+
+
+BROKEN = "from setuptools import setup\nprint 'x'\nsetup()\n"
+
+
+async def test_a_broken_manifest_that_the_change_did_not_touch_is_a_notice(tree: WorkTree) -> None:
+    base = tree.commit({"setup.py": BROKEN, "x/a.py": "", "sub/pyproject.toml": project(), "sub/a.py": ""})
+    tree.commit({"x/a.py": "import yaml, mystery\n", "sub/a.py": "import yaml\n"})
+    check = check_of(await judge(tree, base), CheckCode.A9)
+    found = [(f.path, f.line, f.level) for f in check.findings if f.rule != "configuration-notice"]
+    assert found == [("sub/a.py", 1, Level.FAILURE), ("x/a.py", 1, Level.NOTICE), ("x/a.py", 1, Level.NOTICE)]
+    notices = [(f.path, f.line, f.message) for f in check.findings if f.rule == "configuration-notice"]
+    assert notices == [("setup.py", 2, "this does not parse as Python")]
+    tree.commit({"setup.py": BROKEN + "# touched\n"})
+    check = check_of(await judge(tree, base), CheckCode.A9)
+    assert [(one.path, one.line) for one in check.problems] == [("setup.py", 2)]
+
+
+async def test_a_broken_manifest_that_governs_no_evaluated_code_is_a_notice(tree: WorkTree) -> None:
+    files = {"pyproject.toml": project("requests"), "a.py": "import requests, yaml\n", "old/setup.py": BROKEN}
+    check = await a9(tree, files)
+    assert (check.result, rows(check)[0]) == (Result.FAIL, ("a.py", 1, "undeclared"))
+    assert ("old/setup.py", 2, "configuration-notice") in rows(check)
 
 
 async def test_without_manifest_or_python_there_is_nothing_to_check(tree: WorkTree) -> None:
