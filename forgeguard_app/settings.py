@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shlex
 from dataclasses import dataclass
@@ -18,6 +19,18 @@ from forgeguard_app.evaluation_limits import DEFAULT_TIMEOUT_S, MAX_TIMEOUT_S
 PREFIX = "FORGEGUARD_"
 MIN_KEY_CHARS = 32
 _APP = ("APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET", "CLIENT_ID", "CLIENT_SECRET")
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks_of(text: str) -> tuple[Network, ...]:
+    """Return the networks that are named, an address being one of its own.
+
+    Raises:
+        ValueError: one is none.
+    """
+    return tuple(ipaddress.ip_network(name) for name in _names(text))
 
 
 def default_home() -> Path:
@@ -48,6 +61,8 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=0, le=64)
     evaluation_timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0, le=MAX_TIMEOUT_S)
     operators: str = ""
+    trusted_proxies: str = ""
+    metrics_from: str = "127.0.0.0/8,::1"
     builder_command: str = ""
     builder_env: str = ""
     builder_unconfined: bool = False
@@ -79,6 +94,25 @@ class Settings(BaseSettings):
         if not all(part.strip().isascii() and part.strip().isdigit() for part in value.split(",") if part.strip()):
             raise ValueError("must be GitHub user ids (numbers), separated by commas")
         return value
+
+    @field_validator("trusted_proxies", "metrics_from")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        try:
+            networks_of(value)
+        except ValueError:
+            raise ValueError("must be IP addresses or networks (10.0.0.0/8), separated by commas") from None
+        return value
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The reverse proxies whose X-Forwarded-For is believed."""
+        return networks_of(self.trusted_proxies)
+
+    @property
+    def metrics_networks(self) -> tuple[Network, ...]:
+        """From where the figures may be read."""
+        return networks_of(self.metrics_from)
 
     @property
     def builder_argv(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from forgeguard_app.flows.set_up_app import offer_setup, take_up
 from forgeguard_app.github.client import Client, Refused
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.pool import AWAY
+from forgeguard_app.web.connections import Runner
 from forgeguard_app.web.server import make_web
 
 SHUTDOWN_S = 2.0
@@ -29,9 +30,16 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, a
     """The web server until `stop` is set; `ready` once it listens, `app_exists` once there is an App to work for."""
     async with opened(settings, size=SERVER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
         app = GitHubApp(Client(session, settings.github_api_url), settings.github_url, settings.address)
-        front = Front(base.pool, base.keys, app, settings.operator_ids)
+        front = Front(
+            base.pool,
+            base.keys,
+            app,
+            settings.operator_ids,
+            trusted_proxies=settings.proxies,
+            metrics_from=settings.metrics_networks,
+        )
         knowing = asyncio.create_task(_know_app(base, front, app_exists))
-        runner = web.AppRunner(make_web(front, base.dsn), access_log=None, shutdown_timeout=SHUTDOWN_S)
+        runner = Runner(make_web(front, base.dsn), proxies=settings.proxies, shutdown_s=SHUTDOWN_S)
         await runner.setup()
         try:
             await _listen(runner, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import math
 import time
 from collections import OrderedDict, deque
@@ -19,6 +20,7 @@ from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.vault import Sealer, Signer
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_TURNS = 10_000
 _MINUTE_S, _AGAIN_S = 60.0, 5.0
 READINGS = 4  # people's access read at once: each holds a database connection while a token is renewed
@@ -106,6 +108,9 @@ class Front:
     app: GitHubApp
     operators: frozenset[int] = frozenset()
     api_per_minute: int = 600
+    trusted_proxies: tuple[Network, ...] = ()
+    metrics_from: tuple[Network, ...] = ()
+    figures_kept_s: float = 1.0
     readings: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
     visibility: Turns = field(default_factory=Turns)
     reading_at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READINGS))

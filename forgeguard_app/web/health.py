@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from aiohttp import web
 
+from forgeguard_app.flows.front import Front
 from forgeguard_app.store.health import probe_intake
 from forgeguard_app.store.migrate import schema_state
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import count_waiting
-from forgeguard_app.web.keys import FRONT, POOL
+from forgeguard_app.web.clients import is_neighbour
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.recent import Recent
 
 CHECK_TIMEOUT_S = 5.0
+READY: web.AppKey[Recent[Mapping[str, str]]] = web.AppKey("READY")
 
 
 async def healthz(_: web.Request) -> web.Response:
@@ -21,10 +26,20 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Database, schema, queue and credentials, each with what is wrong with it."""
-    checks: dict[str, str] = {"credentials": "ok" if request.app[FRONT].app.webhook_secrets else "no App is set up"}
+    """Whether a delivery can be made durable, for everybody; with METRICS_FROM each part and what is wrong with it."""
+    front = request.app[FRONT]
+    checks = await request.app[READY].get(lambda: _check(front))
+    ready = all(state == "ok" for state in checks.values())
+    body: dict[str, object] = {"status": "ready" if ready else "not ready"}
+    if is_neighbour(request):
+        body["checks"] = dict(checks)
+    return web.json_response(body, status=200 if ready else 503)
+
+
+async def _check(front: Front) -> Mapping[str, str]:
+    checks: dict[str, str] = {"credentials": "ok" if front.app.webhook_secrets else "no App is set up"}
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S), request.app[POOL].acquire() as connection:
+        async with asyncio.timeout(CHECK_TIMEOUT_S), front.pool.acquire() as connection:
             checks["database"] = "ok"
             checks["schema"] = await schema_state(connection) or "ok"
             if checks["schema"] == "ok":
@@ -34,7 +49,4 @@ async def readyz(request: web.Request) -> web.Response:
                 checks["intake"] = "ok"
     except AWAY:
         checks["intake" if "queue" in checks else "database"] = "away" if "queue" not in checks else "cannot write"
-    ready = all(state == "ok" for state in checks.values())
-    return web.json_response(
-        {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503
-    )
+    return checks

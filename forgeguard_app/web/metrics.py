@@ -11,9 +11,13 @@ from prometheus_client.registry import Collector
 
 from forgeguard_app.store.counters import list_counts
 from forgeguard_app.store.health import Health, read_health
+from forgeguard_app.store.pool import Pool
+from forgeguard_app.web.clients import is_neighbour
 from forgeguard_app.web.keys import POOL
 from forgeguard_app.web.live import STREAMS
+from forgeguard_app.web.recent import Recent
 
+FIGURES: web.AppKey[Recent[tuple[Health, Mapping[tuple[str, str], int]]]] = web.AppKey("FIGURES")
 WRITES_PER_HOUR = 500
 
 
@@ -69,10 +73,17 @@ def _gauges(name: str, said: str, label: str, values: Mapping[str, float]) -> Me
     return family
 
 
+async def _read(pool: Pool) -> tuple[Health, Mapping[tuple[str, str], int]]:
+    async with pool.acquire() as connection:
+        return await read_health(connection), await list_counts(connection)
+
+
 async def metrics(request: web.Request) -> web.Response:
-    """The figures in Prometheus' text format."""
-    async with request.app[POOL].acquire() as connection:
-        health, counts = await read_health(connection), await list_counts(connection)
+    """The figures in Prometheus' text format, for whoever asks from METRICS_FROM; for others there is no such page."""
+    if not is_neighbour(request):
+        raise web.HTTPNotFound
+    pool = request.app[POOL]
+    health, counts = await request.app[FIGURES].get(lambda: _read(pool))
     registry = CollectorRegistry()
     registry.register(_Figures(health, counts, request.app[STREAMS].total))
     return web.Response(

@@ -12,6 +12,7 @@ from aiohttp import web
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.know_access import SignedOut
 from forgeguard_app.store.pool import AWAY
+from forgeguard_app.web.connections import SERVER, BodyTooSlow, body_deadline
 from forgeguard_app.web.interrupted import answer_away, answer_interrupted, answer_refused
 from forgeguard_app.web.keys import FRONT, REQUEST_ID
 from forgeguard_app.web.problems import problem
@@ -33,6 +34,8 @@ from forgeguard_app.web.session import (
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RETRY_AFTER_S = 5
+HSTS_S = 31_536_000
+BODY_LIMIT_S: web.AppKey[float] = web.AppKey("BODY_LIMIT_S")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -56,21 +59,30 @@ log = structlog.get_logger()
 
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers what went wrong without telling of our insides, and marks every answer."""
+    """Answers what went wrong without telling of our insides."""
     request_id = request[REQUEST_ID] = secrets.token_hex(8)
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
-        response = await _answered(request, handler, request_id)
-        if not response.prepared:
-            response.headers["X-Request-Id"] = request_id
-            for name, value in _HEADERS.items():
-                response.headers.setdefault(name, value)
-        return response
+    in_time = body_deadline(request, request.app[BODY_LIMIT_S])
+    with structlog.contextvars.bound_contextvars(request_id=request_id), in_time:
+        return await _answered(request, handler, request_id)
+
+
+async def mark(request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer its headers, streams too, just before it leaves."""
+    response.headers["Server"] = SERVER
+    if REQUEST_ID in request:
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.app[FRONT].address.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", f"max-age={HSTS_S}")
 
 
 async def _answered(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
     try:
         if "%00" in request.raw_path:  # no name, cursor or filter holds one, and PostgreSQL takes none
             raise web.HTTPBadRequest(reason="The address holds a NUL character.")
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise web.HTTPUnsupportedMediaType(reason="Send the body uncompressed.")
         return await handler(request)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
@@ -95,6 +107,8 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
 
 def _meaning(error: Exception, request_id: str) -> tuple[int, str]:
     """The status, and what is said; nothing of the error itself unless it was written for people."""
+    if isinstance(error, BodyTooSlow):
+        return 408, "The body did not arrive in time."
     if isinstance(error, Temporary):
         log.warning("request.temporary", reason=str(error))
         return 503, "GitHub cannot be asked just now; try again in a moment."

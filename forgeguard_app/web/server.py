@@ -15,10 +15,11 @@ from forgeguard_app.web.api.operations import RATES, serve
 from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.api.table import OPERATIONS, PREFIX
 from forgeguard_app.web.badges import branch_badge, pull_badge
-from forgeguard_app.web.health import healthz, readyz
+from forgeguard_app.web.connections import BODY_S, Unsigned
+from forgeguard_app.web.health import READY, healthz, readyz
 from forgeguard_app.web.log_stream import LOG_BEAT_S, TAILS, Tails
-from forgeguard_app.web.metrics import metrics
-from forgeguard_app.web.middlewares import guarded
+from forgeguard_app.web.metrics import FIGURES, metrics
+from forgeguard_app.web.middlewares import BODY_LIMIT_S, guarded, mark
 from forgeguard_app.web.pages import (
     account,
     allowances,
@@ -37,10 +38,11 @@ from forgeguard_app.web.pages import (
     sign_in,
     start,
 )  # fmt: skip
+from forgeguard_app.web.recent import Recent
 from forgeguard_app.web.render import make_templates
 from forgeguard_app.web.schemas import show_schema
 from forgeguard_app.web.static_files import STATIC, StaticFiles
-from forgeguard_app.web.webhook import webhook
+from forgeguard_app.web.webhook import UNSIGNED, webhook
 
 MAX_FORM_BYTES = 200_000
 _HERE = Path(__file__).parent
@@ -49,7 +51,7 @@ _BUILD = "/builds/{build_id}"
 _REPO = r"/repos/{owner:[^/]+}/{name:[^/]+}"
 
 
-def make_web(front: Front, dsn: str | None, *, beat_s: float = live.BEAT_S) -> web.Application:
+def make_web(front: Front, dsn: str | None, *, beat_s: float = live.BEAT_S, body_s: float = BODY_S) -> web.Application:
     """The application; `dsn` is where changes are listened for. Without webhook secrets it refuses deliveries."""
     app = web.Application(middlewares=[guarded], client_max_size=MAX_FORM_BYTES)
     app[keys.FRONT] = front
@@ -61,7 +63,10 @@ def make_web(front: Front, dsn: str | None, *, beat_s: float = live.BEAT_S) -> w
     app[TAILS] = Tails(front.pool)
     app[live.STREAMS] = live.Streams(beat_s)
     app[LOG_BEAT_S] = beat_s
+    app[BODY_LIMIT_S], app[UNSIGNED] = body_s, Unsigned()
+    app[READY], app[FIGURES] = Recent(front.figures_kept_s), Recent(front.figures_kept_s)
     app[RATES] = Rates(front.api_per_minute)
+    app.on_response_prepare.append(mark)
     app.on_shutdown.append(_close)
     app.router.add_routes(_pages())
     app.router.add_routes(_machines())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import Callable
 
 import structlog
 from aiohttp import web
@@ -11,13 +11,15 @@ from aiohttp import web
 from forgeguard_app.flows.receive_delivery import receive_delivery
 from forgeguard_app.github.payloads import BadPayload, read_event
 from forgeguard_app.vault import signature_holds
+from forgeguard_app.web.clients import client_of
+from forgeguard_app.web.connections import Unsigned
 from forgeguard_app.web.keys import FRONT, POOL, PUSHES
 from forgeguard_app.web.problems import problem
 
 MAX_BODY_BYTES = 25 << 20
-READ_TIMEOUT_S = 30
 _DELIVERY = re.compile(r"[0-9A-Za-z-]{8,100}\Z")
 _EVENT = re.compile(r"[a-z_]{1,60}\Z")
+UNSIGNED: web.AppKey[Unsigned] = web.AppKey("UNSIGNED")
 log = structlog.get_logger()
 
 
@@ -27,10 +29,10 @@ async def webhook(request: web.Request) -> web.Response:
     if not secrets:
         return problem(503, "No App is set up here yet.", retry_after_s=60)
     try:
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            body = await _read(request)
-    except TimeoutError:
-        return problem(408, f"The body did not arrive within {READ_TIMEOUT_S} s.")
+        with request.app[UNSIGNED].reading(client_of(request)) as grow:
+            body = await _read(request, grow)
+    except TooMany:
+        return problem(503, "Too many deliveries are arriving at once.", retry_after_s=30)
     if body is None:
         return problem(413, f"A delivery has at most {MAX_BODY_BYTES >> 20} MB.")
     if not signature_holds(secrets, body, request.headers.get("X-Hub-Signature-256")):
@@ -59,8 +61,16 @@ async def webhook(request: web.Request) -> web.Response:
     return web.json_response({"outcome": received.outcome}, status=status)
 
 
-async def _read(request: web.Request) -> bytes | None:
-    """The body; None past the bound, whatever Content-Length said."""
+class TooMany(Exception):
+    """More bytes of unsigned bodies are arriving than are kept at once."""
+
+
+async def _read(request: web.Request, grow: Callable[[int], bool]) -> bytes | None:
+    """The body; None past the bound, whatever Content-Length said.
+
+    Raises:
+        TooMany: as its name says.
+    """
     if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
         return None
     body = bytearray()
@@ -68,4 +78,6 @@ async def _read(request: web.Request) -> bytes | None:
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             return None
+        if not grow(len(chunk)):
+            raise TooMany
     return bytes(body)

@@ -8,7 +8,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
@@ -23,9 +23,11 @@ from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.judging.judge import Judge
 from forgeguard_app.notices import Notices
+from forgeguard_app.settings import networks_of
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import CheckRun, Installation, Repository, new_key
 from forgeguard_app.store.pool import Pool, open_pool
+from forgeguard_app.web.connections import BODY_S, HEADER_S, Runner
 from forgeguard_app.web.live import BEAT_S
 from forgeguard_app.web.server import make_web
 from tests.support.repositories import WorkTree
@@ -130,6 +132,10 @@ async def running(
     api_per_minute: int = 600,
     can_sign_in: bool = True,
     beat_s: float = BEAT_S,
+    body_s: float = BODY_S,
+    header_s: float = HEADER_S,
+    proxies: str = "",
+    metrics_from: str = "127.0.0.0/8",
 ) -> AsyncIterator[Product]:
     """Starts it all; `worker` False leaves the jobs waiting."""
     pool = await open_pool(dsn, size=16)
@@ -144,7 +150,10 @@ async def running(
         known_app = GitHubApp(client, github.address, address, oauth, (secret.encode(),), known.slug)
         known_app.access = AppAccess(client, APP_ID, (PRIVATE_KEY,))
         front = Front(pool, keys, known_app, frozenset({OPERATOR}), api_per_minute)
-        runner = web.AppRunner(make_web(front, dsn, beat_s=beat_s), access_log=None, shutdown_timeout=0.2)
+        front = replace(
+            front, trusted_proxies=networks_of(proxies), metrics_from=networks_of(metrics_from), figures_kept_s=0.0
+        )
+        runner = Runner(make_web(front, dsn, beat_s=beat_s, body_s=body_s), header_s=header_s, shutdown_s=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         client = Client(session, github.api_url)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.know_access import Person
 from forgeguard_app.web.api.rates import Rates
+from forgeguard_app.web.clients import client_of
 from forgeguard_app.web.problems import problem
 from forgeguard_app.web.session import find_person, refuse_foreign
 
@@ -146,7 +147,7 @@ def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamR
 
 
 def _who(request: web.Request, person: Person | None) -> str:
-    return f"user {person.key}" if person is not None else f"address {request.remote}"
+    return f"user {person.key}" if person is not None else f"address {client_of(request)}"
 
 
 def _query_of(request: web.Request) -> dict[str, str]:

@@ -1,0 +1,68 @@
+"""Addresses of clients: whom a request comes from, and what is open to neighbours alone."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from forgeguard_app.flows.front import Network
+from forgeguard_app.web.keys import FRONT
+
+MAX_HOPS = 20
+_IPV6_PREFIX = 64  # what one subscriber has at least
+_FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(text.strip().partition("%")[0])
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, ipaddress.IPv6Address) else found
+
+
+def is_within(text: str, networks: Iterable[Network]) -> bool:
+    """Return whether the address lies in one of the networks."""
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)
+
+
+def origin_of(peer: str, forwarded: str, proxies: Iterable[Network]) -> str:
+    """Return the address of the client: the last one in X-Forwarded-For that no trusted proxy has, else the peer's own.
+
+    Whoever is no trusted proxy can write anything into that header, so that it is read only as far as trusted ones wrote it.
+    """
+    known, at = tuple(proxies), peer
+    for hop in reversed(forwarded.split(",")[-MAX_HOPS:]):
+        if not is_within(at, known) or _address(hop) is None:
+            break
+        at = hop.strip()
+    return at
+
+
+def group_of(text: str) -> str:
+    """Return under which name an address is counted: its /64 for IPv6, of which one subscriber has all addresses."""
+    address = _address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
+    return text if address is None else str(address)
+
+
+def client_of(request: web.Request) -> str:
+    """Return the address that asks, as it is counted."""
+    proxies = request.app[FRONT].trusted_proxies
+    return group_of(origin_of(request.remote or "", ",".join(request.headers.getall("X-Forwarded-For", [])), proxies))
+
+
+def is_neighbour(request: web.Request) -> bool:
+    """Return whether the request may read the figures: its client is in METRICS_FROM.
+
+    What a proxy that is not trusted passes on comes from anywhere, whatever address the proxy has.
+    """
+    front, peer = request.app[FRONT], request.remote or ""
+    if not is_within(peer, front.trusted_proxies) and any(name in request.headers for name in _FORWARDED):
+        return False
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+    return is_within(origin_of(peer, forwarded, front.trusted_proxies), front.metrics_from)

@@ -1,0 +1,141 @@
+"""What arrives before anybody is known: bodies, headers and connections that would hold the server are ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from forgeguard_app.settings import networks_of
+from forgeguard_app.vault import signature_of
+from forgeguard_app.web import connections
+from forgeguard_app.web.clients import group_of, origin_of
+from forgeguard_app.web.connections import MOST_OF_ADDRESS, UNSIGNED_OF_ADDRESS, Unsigned
+from tests.support.running import Product, running
+
+
+@pytest.fixture
+async def hasty(dsn: str, tmp_path: Path) -> AsyncIterator[Product]:
+    """A product that waits for nothing."""
+    async with running(dsn, tmp_path / "hasty", worker=False, body_s=0.1, header_s=0.1) as product:
+        yield product
+
+
+async def said(product: Product, sent: bytes) -> bytes:
+    """Return all that the server says until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(product.address.rpartition(":")[2]))
+    writer.write(sent)
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionError):
+            return await reader.read()
+    return b""
+
+
+async def test_a_compressed_body_is_refused_and_never_inflated(hasty: Product) -> None:
+    bomb = gzip.compress(b"\0" * (20 << 20))
+    for path in ("/healthz", "/webhooks/github", "/logout", "/api/v1/projects"):
+        async with hasty.session.post(
+            hasty.address + path, data=bomb, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"}
+        ) as answer:
+            assert answer.status == 415, path
+
+
+async def test_what_never_ends_is_ended(hasty: Product, caplog: pytest.LogCaptureFixture) -> None:
+    assert await said(hasty, b"") == b""
+    assert await said(hasty, b"GET /healthz HTTP/1.1\r\nHost: x\r\n") == b""
+    head = (
+        b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\nAccept: */*\r\n\r\n{"
+    )
+    assert b" 408 " in (await said(hasty, head % b"/webhooks/github"))[:20]
+    assert b" 401 " in (await said(hasty, head % b"/api/v1/projects"))[:20]
+    assert "Unhandled" not in caplog.text
+
+
+async def test_an_address_has_so_many_connections_and_others_have_theirs(hasty: Product) -> None:
+    port = int(hasty.address.rpartition(":")[2])
+    async with hasty.session.get(hasty.address + "/healthz") as answer:
+        assert answer.status == 200
+    writers = [
+        (await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)))[1]
+        for _ in range(MOST_OF_ADDRESS)
+    ]
+    reader, last = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+    async with hasty.session.get(hasty.address + "/healthz") as answer:
+        assert answer.status == 200
+    for writer in [*writers, last]:
+        writer.close()
+
+
+async def test_unsigned_bodies_are_bounded_together_and_let_go(hasty: Product) -> None:
+    unsigned = Unsigned()
+    with unsigned.reading("a") as first, unsigned.reading("a") as second, unsigned.reading("b") as other:
+        assert first(UNSIGNED_OF_ADDRESS // 2)
+        assert second(UNSIGNED_OF_ADDRESS // 2)
+        assert not second(1)
+        assert other(UNSIGNED_OF_ADDRESS)
+    with unsigned.reading("a") as again:
+        assert again(UNSIGNED_OF_ADDRESS)
+    body = b'{"zen": "x", "hook_id": 1}'
+    headers = {
+        "X-Hub-Signature-256": signature_of(hasty.secret, body), "X-GitHub-Event": "ping",
+        "X-GitHub-Delivery": "11111111-1111-1111-1111-111111111111", "Content-Type": "application/json",
+    }  # fmt: skip
+    async with hasty.session.post(f"{hasty.address}/webhooks/github", data=body, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def test_every_answer_is_marked_and_names_no_versions(dsn: str, tmp_path: Path) -> None:
+    async with running(dsn, tmp_path / "marked", worker=False) as product:
+        product.front.app.address = "https://guard.example.com"
+        key = "00000000-0000-4000-8000-000000000000"
+        for path in ("/", f"/events?of=repo/{key}~&once=1", "/nothing", "/static/nothing", "/api/v1/me", "/healthz"):
+            async with product.session.get(product.address + path) as answer:
+                assert answer.headers["Server"] == connections.SERVER, path
+                assert "default-src 'none'" in answer.headers["Content-Security-Policy"], path
+                assert answer.headers["X-Content-Type-Options"] == "nosniff", path
+                assert answer.headers["Strict-Transport-Security"] == "max-age=31536000", path
+        assert b"aiohttp" not in await said(product, b"NONSENSE\r\n\r\n")
+
+
+async def test_figures_are_for_neighbours_and_not_for_what_an_unknown_proxy_passes_on(dsn: str, tmp_path: Path) -> None:
+    async with running(
+        dsn, tmp_path / "figures", worker=False, proxies="127.0.0.9", metrics_from="127.0.0.0/8"
+    ) as product:
+        for headers, status in (
+            ({}, 200),
+            ({"X-Forwarded-For": "127.0.0.1"}, 404),
+            ({"Forwarded": "for=127.0.0.1"}, 404),
+        ):
+            async with product.session.get(f"{product.address}/metrics", headers=headers) as answer:
+                assert answer.status == status
+            async with product.session.get(f"{product.address}/readyz", headers=headers) as answer:
+                assert answer.status == 200
+                assert ("checks" in await answer.json()) == (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("192.0.2.9", "", "192.0.2.9"),
+        ("192.0.2.9", "198.51.100.1", "192.0.2.9"),
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "127.0.0.1, 198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1, 10.0.0.7", "198.51.100.1"),
+        ("10.0.0.1", "nonsense", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.1, unknown", "10.0.0.1"),
+        ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+    ],
+)  # fmt: skip
+def test_a_client_address_is_taken_from_trusted_proxies_alone(peer: str, forwarded: str, client: str) -> None:
+    assert origin_of(peer, forwarded, networks_of("10.0.0.0/8")) == client
+
+
+def test_addresses_of_one_subscriber_count_together() -> None:
+    assert group_of("2001:db8::1") == group_of("2001:db8::ffff:1") != group_of("2001:db8:0:1::1")
+    assert group_of("::ffff:192.0.2.1") == "192.0.2.1"
