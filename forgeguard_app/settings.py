@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     workers: int = Field(default=1, ge=0, le=64)
     evaluation_timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0, le=MAX_TIMEOUT_S)
+    mirror_max_bytes: int = Field(default=10 << 30, ge=1 << 20)
+    mirrors_max_bytes: int = Field(default=100 << 30, ge=1 << 20)
     operators: str = ""
     trusted_proxies: str = ""
     metrics_from: str = "127.0.0.0/8,::1"

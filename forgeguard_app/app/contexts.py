@@ -53,6 +53,8 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
                 notice_keys=base.keys.notices,
                 signs_links=not (credentials.client_id and credentials.client_secret),
                 builder=_builder(settings),
+                mirror_max_bytes=settings.mirror_max_bytes,
+                mirrors_max_bytes=settings.mirrors_max_bytes,
                 notices=Notices(reach_beside(credentials.github_url)),
             ),
         )

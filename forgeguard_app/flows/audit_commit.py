@@ -22,7 +22,7 @@ from forgeguard_app.flows.tell_owner import intend_to_tell, may_tell
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.flows.wanted_runs import shown_author, shown_message
 from forgeguard_app.git.command import GitError, GitTimeout
-from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
+from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone, RepositoryTooLarge
 from forgeguard_app.git.range import read_commit_words
 from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.repo_access import RepoAccess
@@ -163,15 +163,22 @@ async def _hand_back(context: Context, run: Run) -> None:
             await asyncio.sleep(context.pace.retry_s)
 
 
-async def _verdict(context: Context, run: Run, repo: Repo, installation: Installation | None) -> Verdict:
+def _hopeless(run: Run) -> Verdict | None:
+    """Return the verdict on a run that is not tried (again), None for one that is."""
     if run.deaths >= MAX_DEATHS:
         reason = f"The audit was begun {MAX_DEATHS} times, and its worker died each time, so it is not tried again."
         return could_not_evaluate(reason, mendable=False)
     if run.interruptions >= MAX_INTERRUPTIONS:
         reason = f"The audit was interrupted {MAX_INTERRUPTIONS} times, so it is not tried again."
         return could_not_evaluate(reason, mendable=False)
+    return None
+
+
+async def _verdict(context: Context, run: Run, repo: Repo, installation: Installation | None) -> Verdict:
     if installation is None:
         return could_not_evaluate("The repository belongs to no installation of the App that we know.", mendable=True)
+    if (hopeless := _hopeless(run)) is not None:
+        return hopeless
     if installation.status == "suspended":
         raise Parked
     try:
@@ -191,6 +198,9 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
         wrong = lacking(installation.permissions) if installation.permissions else []
         why = f" The installation lacks {', '.join(wrong)}." if wrong else ""
         return could_not_evaluate(f"ForgeGuard may not read this repository's contents any more.{why}", mendable=True)
+    except RepositoryTooLarge as error:
+        log.warning("audit.too_large", max_bytes=context.mirror_max_bytes)
+        return could_not_evaluate(str(error), mendable=False)
     except GitTimeout as error:
         raise Temporary("git took too long") from error
     except GitError as error:
@@ -228,7 +238,7 @@ async def _report(
         allowed = await list_in_force(connection, repo.id)
         contract = await find_boundaries_of(connection, repo.id)
     owners = access.full_name.endswith("/.github")
-    mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", remote)
+    mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", remote, context.mirror_max_bytes)
     async with mirror.locked():
         fresh = await mirror.prepare()
         target = history.target_of(run)

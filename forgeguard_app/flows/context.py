@@ -17,6 +17,7 @@ from forgeguard_app.flows.audit_links import sign_audit
 from forgeguard_app.flows.find_home import find_home
 from forgeguard_app.flows.front import notice_key
 from forgeguard_app.flows.token_pauses import TokenPauses
+from forgeguard_app.git.mirror import MAX_BYTES, MAX_TOTAL_BYTES
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.limits import Limits
@@ -120,6 +121,8 @@ class Context:
     builder: Builder = field(default_factory=Builder)
     building: set[UUID] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set once the worker was told to stop
+    mirror_max_bytes: int = MAX_BYTES  # of the disk, for each repository
+    mirrors_max_bytes: int = MAX_TOTAL_BYTES  # and for all of them
     signs_links: bool = False  # where the App has no OAuth credentials
 
     def __post_init__(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
@@ -20,14 +19,16 @@ async def fetched(context: Context, installation: Installation, repo: Repo, sha:
     """The mirror, held against others, with the commit brought.
 
     Raises:
-        UserError: the repository or the commit is not readable for us any more.
+        UserError: the repository or the commit is not readable for us any more, or takes too much of the disk.
         Temporary: a passing fault.
     """
     folder = context.home / "mirrors" / f"{repo.github_repo_id}.git"
     try:
         async with Mirror(folder, Remote("")).locked():
             yield await with_lag(
-                context, context.access(installation, repo), lambda remote: _fetch(folder, remote, sha)
+                context,
+                context.access(installation, repo),
+                lambda remote: _fetch(Mirror(folder, remote, context.mirror_max_bytes), sha),
             )
     except CommitGone as error:
         raise UserError("The commit is not in the repository any more.") from error
@@ -35,8 +36,7 @@ async def fetched(context: Context, installation: Installation, repo: Repo, sha:
         raise UserError("ForgeGuard may not read this repository's contents any more.") from error
 
 
-async def _fetch(folder: Path, remote: Remote, sha: str) -> Mirror:
-    mirror = Mirror(folder, remote)
+async def _fetch(mirror: Mirror, sha: str) -> Mirror:
     fresh = await mirror.prepare()
     await mirror.fetch([sha], [], partial=fresh)
     return mirror

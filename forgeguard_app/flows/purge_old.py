@@ -53,15 +53,23 @@ async def purge_old(context: Context) -> None:
 
 
 async def prune(context: Context) -> None:
-    """Removes the mirrors of repositories that left, and those unused for a month; and what builds left that ended elsewhere."""
+    """Remove the mirrors that nobody needs, and what builds left that ended elsewhere.
+
+    Mirrors go of repositories that left, those unused for a month, and of the others the least recently used until all
+    take no more than `mirrors_max_bytes`.
+    """
     await _prune_builds(context)
     mirrors = await asyncio.to_thread(list_mirrors, context.home / "mirrors")
     async with context.pool.acquire() as connection:
         kept = await list_kept(connection, [mirror.github_repo_id for mirror in mirrors])
-    for mirror in mirrors:
-        if mirror.github_repo_id not in kept or time.time() - mirror.used_at > UNUSED_S:
+    room = context.mirrors_max_bytes
+    for mirror in sorted(mirrors, key=lambda one: one.used_at, reverse=True):
+        wanted = mirror.github_repo_id in kept and time.time() - mirror.used_at <= UNUSED_S
+        if wanted and mirror.size_bytes <= room:
+            room -= mirror.size_bytes
+        else:
             await discard(mirror.folder)
-            log.info("mirror.discarded", github_repo_id=mirror.github_repo_id)
+            log.info("mirror.discarded", github_repo_id=mirror.github_repo_id, size_bytes=mirror.size_bytes)
 
 
 async def _prune_builds(context: Context) -> None:

@@ -8,17 +8,20 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.git.command import EMPTY_TREE, GitError, GitTimeout, Repository, authorization
 from forgeguard_app.git.range import has_commit, is_sha, lines_of
 
 FETCH_TIMEOUT_S = 300.0
 LOCK_TIMEOUT_S = 600.0
 LIST_TIMEOUT_S = 60.0
+MAX_BYTES = 10 << 30
+MAX_TOTAL_BYTES = 100 << 30
+SIZE_EVERY_S = 1.0
 _GONE = (
     "not found",
     "access denied",
@@ -49,6 +52,16 @@ class CommitGone(Exception):
     """The repository is there and the commit is not, or not yet."""
 
 
+class RepositoryTooLarge(UserError):
+    """The repository takes more of the worker's disk than one repository may."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(
+            f"What is to be read of the repository takes more than {max_bytes:,} bytes on the worker's disk. "
+            "Remove large files from its history, or have an operator raise FORGEGUARD_MIRROR_MAX_BYTES."
+        )
+
+
 @dataclass(frozen=True)
 class Remote:
     """Where to fetch from, and the token that opens it ('' for none)."""
@@ -59,10 +72,11 @@ class Remote:
 
 @dataclass(frozen=True)
 class Mirror:
-    """A mirror in its folder. Its methods want the lock held."""
+    """A mirror in its folder, of at most `max_bytes`. Its methods want the lock held."""
 
     folder: Path
     remote: Remote
+    max_bytes: int = MAX_BYTES
 
     @property
     def repository(self) -> Repository:
@@ -109,6 +123,7 @@ class Mirror:
 
         Raises:
             CommitGone, RepositoryGone: as their names say.
+            RepositoryTooLarge: the mirror passed `max_bytes`; it was removed.
             Temporary: the network or the other side failed.
         """
         missing = [commit for commit in commits if not await has_commit(self.repository, commit)]
@@ -158,24 +173,52 @@ class Mirror:
         }
         options, wanted = _split_options(arguments)
         try:
-            await self.repository.run(
+            await self._bounded(self.repository.run(
                 "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules",
                 *options, "origin", *wanted,
                 stdin=stdin, timeout_s=FETCH_TIMEOUT_S, environment=environment,
-            )  # fmt: skip
+            ))  # fmt: skip
         except GitTimeout as error:
             raise Temporary(str(error)) from error
         except GitError as error:
             raise meaning_of(error) from error
 
+    async def _bounded(self, fetch: Coroutine[None, None, bytes]) -> None:
+        """Run the fetch; end it once the mirror takes more than its bound, during the fetch or after it."""
+        task = asyncio.ensure_future(fetch)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=SIZE_EVERY_S)
+                if await asyncio.to_thread(disk_bytes, self.folder) > self.max_bytes:
+                    break
+            else:
+                await task
+                return
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        raise RepositoryTooLarge(self.max_bytes)
+
+
+def disk_bytes(folder: Path) -> int:
+    """Return what the files below the folder take on the disk, in bytes."""
+    total = 0
+    for here, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):  # git removes files of its own meanwhile
+                total += os.lstat(os.path.join(here, name)).st_blocks * 512
+    return total
+
 
 @dataclass(frozen=True, slots=True)
 class MirrorOnDisk:
-    """A mirror's folder, named after GitHub's id of the repository, and when it was last locked."""
+    """A mirror's folder, named after GitHub's id of the repository, when it was last locked, and its size."""
 
     folder: Path
     github_repo_id: int
     used_at: float
+    size_bytes: int
 
 
 def list_mirrors(folder: Path) -> list[MirrorOnDisk]:
@@ -184,7 +227,7 @@ def list_mirrors(folder: Path) -> list[MirrorOnDisk]:
     for path in sorted(folder.glob("*.git")):
         lock = path.with_suffix(".lock")
         if path.stem.isdigit() and lock.exists():
-            found.append(MirrorOnDisk(path, int(path.stem), lock.stat().st_mtime))
+            found.append(MirrorOnDisk(path, int(path.stem), lock.stat().st_mtime, disk_bytes(path)))
     return found
 
 

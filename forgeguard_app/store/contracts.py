@@ -9,6 +9,7 @@ from uuid import UUID
 from forgeguard_app.store.pool import Connection
 
 KEPT_VERSIONS = 200
+KEPT_BYTES = 4 << 20  # of the versions of one contract; the present one is kept in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,17 @@ async def set_contract(
         edited_by,
     )
     await connection.execute(
-        "DELETE FROM contract_versions WHERE contract_id = $1 AND version <= $2",
+        """
+        DELETE FROM contract_versions WHERE contract_id = $1 AND version < $2 AND version <= (
+            SELECT max(version) FROM (
+                SELECT version, row_number() OVER newest AS number, sum(octet_length(content)) OVER newest AS bytes
+                FROM contract_versions WHERE contract_id = $1 WINDOW newest AS (ORDER BY version DESC)) counted
+            WHERE number > $3 OR bytes > $4)
+        """,
         row["id"],
-        row["version"] - KEPT_VERSIONS,
+        row["version"],
+        KEPT_VERSIONS,
+        KEPT_BYTES,
     )
     number: int = row["version"]
     return number

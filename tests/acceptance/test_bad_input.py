@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from forgeguard_app.flows.purge_old import prune
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import CheckRun, Repository
 from tests.support.repositories import Files, WorkTree
@@ -214,3 +217,40 @@ async def test_an_evaluation_that_takes_too_long_ends_as_an_error_with_the_reaso
     product.context.judge.timeout_s = 60.0
     tree.commit({"b.py": "x = 3\n"})
     assert {run.conclusion for run in (await judged(product, tree, repository)).values()} == {"success"}
+
+
+async def test_a_repository_that_takes_too_much_of_the_disk_says_so_and_leaves_nothing_there(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        (large, _), (small, _) = await product.repository("large"), await product.repository("small")
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, mirror_max_bytes=1 << 20), stop))
+        tree.commit({"a.py": "x = 1\n"})
+        await product.verdicts(small, await product.push(tree, small))
+        tree.commit({"b.py": random.Random(1).randbytes(3 << 20)})
+        runs = await product.verdicts(large, await product.push(tree, large))
+        assert {run.conclusion for run in runs.values()} == {"failure"}
+        assert "more than 1,048,576 bytes" in str(runs["W1"].output["summary"])
+        mirrors = product.context.home / "mirrors"
+        assert not (mirrors / f"{large.id}.git").exists()
+        tree.git("reset", "--quiet", "--hard", "HEAD~1")
+        tree.commit({"c.py": "x = 1\n"})
+        await product.verdicts(small, await product.push(tree, small))
+        stop.set()
+        await worker
+
+
+async def test_of_all_mirrors_the_least_recently_used_make_room(product: Product, tree: WorkTree) -> None:
+    tree.commit({"a.py": "x = 1\n"})
+    repositories = [(await product.repository(name))[0] for name in ("old", "new")]
+    for repository in repositories:
+        await product.verdicts(repository, await product.push(tree, repository))
+    await product.idle()
+    old, new = [product.context.home / "mirrors" / f"{repository.id}.git" for repository in repositories]
+    os.utime(old.with_suffix(".lock"), (1_800_000_000, os.stat(new.with_suffix(".lock")).st_mtime - 60))
+    size = sum(path.lstat().st_blocks * 512 for path in new.rglob("*") if path.is_file())
+    await prune(replace(product.context, mirrors_max_bytes=2 * size + 100_000))
+    assert old.exists()
+    await prune(replace(product.context, mirrors_max_bytes=size))
+    assert (old.exists(), new.exists()) == (False, True)

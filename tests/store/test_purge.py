@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from forgeguard_app.store.build_logs import KEPT_DAYS, delete_old_logs
+from forgeguard_app.store.contracts import KEPT_BYTES, list_versions, set_contract
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.purge import TRIAL_DAYS, delete_old_trials
 
@@ -33,3 +34,19 @@ async def test_logs_go_a_month_after_the_build_s_end_and_trials_after_a_week(poo
         assert await connection.fetchval("SELECT count(*) FROM build_logs") == 4
         await delete_old_trials(connection)
         assert await connection.fetchval("SELECT count(*) FROM trials") == 1
+
+
+async def test_of_a_contract_s_versions_the_newest_are_kept_within_a_bound_of_bytes(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        project_id = await connection.fetchval(
+            """
+            WITH u AS (INSERT INTO users (github_id, github_login) VALUES (1, 'mona') RETURNING id)
+            INSERT INTO projects (user_id, name) SELECT id, 'p' FROM u RETURNING id
+            """
+        )
+        for number in range(8):
+            await set_contract(connection, project_id, "stack", str(number) * (KEPT_BYTES // 4), "mona")
+        contract_id = await connection.fetchval("SELECT id FROM project_contracts")
+        assert [one.version for one in await list_versions(connection, contract_id)] == [8, 7, 6, 5]
+        await set_contract(connection, project_id, "stack", "x" * (KEPT_BYTES + 1), "mona")
+        assert [one.version for one in await list_versions(connection, contract_id)] == [9]
