@@ -272,15 +272,18 @@ def _compared(code: CheckCode, base: Configuration, head: Configuration) -> tupl
     return tuple(_loosened(code, base, head))
 
 
-def by_contract(judging: Judging, text: str, remark: str) -> Judging:
-    """Where the repository names no boundaries, those of its project judge A4."""
+def by_contract(judging: Judging, text: str, remark: str, before: str | None = None, loosens: str = "") -> Judging:
+    """Let the boundaries of the project evaluate A4 where the repository names none; say what they loosen."""
     own = (
         judging.boundaries or judging.policy[CheckCode.A4].boundaries is not None or judging.problems.get(CheckCode.A4)
     )
     boundaries, problems = read_boundaries(text, CONTRACT_PATH)
     if own or problems:
         return judging
-    notes = {**judging.notes, CheckCode.A4: (remark, *judging.notes.get(CheckCode.A4, ()))}
+    former = () if before is None else (read_boundaries(before, CONTRACT_PATH)[0],)
+    said = boundaries_loosened(former, (boundaries,)) if former else []
+    remarks = (f"{loosens}: {', '.join(said)}.", remark) if said else (remark,)
+    notes = {**judging.notes, CheckCode.A4: (*remarks, *judging.notes.get(CheckCode.A4, ()))}
     return replace(judging, boundaries=(boundaries,), notes=notes)
 
 

@@ -43,7 +43,13 @@ from forgeguard_app.store.audits import (
 from forgeguard_app.store.findings import set_standing_secrets
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import AWAY, Connection
-from forgeguard_app.store.projects import JudgingContract, find_boundaries_of
+from forgeguard_app.store.projects import (
+    EvaluatedContract,
+    JudgingContract,
+    find_boundaries_of,
+    find_evaluated_before,
+    set_evaluated_by,
+)
 from forgeguard_app.store.pulls import list_open_pulls
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import Repo, get_repo, lock_repo, set_configuration
@@ -237,6 +243,8 @@ async def _report(
         )
         allowed = await list_in_force(connection, repo.id)
         contract = await find_boundaries_of(connection, repo.id)
+        before = await find_evaluated_before(connection, repo.id, contract)
+        await set_evaluated_by(connection, run.id, contract)
     owners = access.full_name.endswith("/.github")
     mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", remote, context.mirror_max_bytes)
     async with mirror.locked():
@@ -254,10 +262,10 @@ async def _report(
             whole_secrets=run.trigger == "installation",
             owner=owner_settings(installation),
             owner_file=owners,
-            remarks=base.remarks,
+            remarks=(*base.remarks, *_without_contract(contract, before)),
             excerpts=True,
             describe=run.branch == repo.default_branch and run.target_ref is None and not run.fork,
-            contract=_contract(context, contract),
+            contract=_contract(context, contract, before),
             allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
         )
         report = await context.judge.judge(MirrorSource(mirror, request), request)
@@ -283,12 +291,26 @@ async def _is_newest_head(connection: Connection, run: Run) -> bool:
     )
 
 
-def _contract(context: Context, found: JudgingContract | None) -> Contract | None:
-    """The project's boundaries, for a repository that has none of its own."""
+def _contract(context: Context, found: JudgingContract | None, before: EvaluatedContract | None) -> Contract | None:
+    """Return the project's boundaries, for a repository that has none of its own."""
     if found is None:
         return None
-    remark = f"Judged by the boundaries of the project “{found.name}”: {context.address}/projects/{found.project_id}/contracts/boundaries"
-    return Contract(found.content, remark)
+    address = f"{context.address}/projects/{found.project_id}/contracts/boundaries"
+    editor = f"edited by {found.edited_by}" if found.edited_by else "written from the answers"
+    remark = f"Judged by the boundaries of the project “{found.name}”, version {found.version}, {editor}: {address}"
+    if before is None:
+        return Contract(found.content, remark)
+    loosens = f"Version {found.version} loosens the rules against version {before.version}, evaluated before"
+    return Contract(found.content, remark, before=before.content, loosens=loosens)
+
+
+def _without_contract(found: JudgingContract | None, before: EvaluatedContract | None) -> tuple[str, ...]:
+    """Return a remark where a project's boundaries evaluated the repository lately, and none do now."""
+    if found is not None or before is None:
+        return ()
+    return (
+        f"No project's boundaries apply any more: version {before.version} did, until its project was unlinked or deleted.",
+    )
 
 
 async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict, *, tell: bool) -> None:

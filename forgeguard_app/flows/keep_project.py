@@ -9,7 +9,9 @@ from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.know_access import Person
 from forgeguard_app.github.events import clean_text
+from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.lifecycle import Move, Status, after
+from forgeguard_app.store.contracts import find_contract
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.projects import (
     Project,
@@ -27,6 +29,7 @@ from forgeguard_app.store.repos import Repo
 MAX_NAME_CHARS = 100
 MAX_DESCRIPTION_CHARS = 2_000
 MAX_PROJECTS = 200
+ADMINS_ALONE = "The boundaries of a project decide verdicts of its repository: only admins of the repository may change or link them."
 
 
 class ProjectGone(UserError):
@@ -76,10 +79,16 @@ async def rename_project(pool: Pool, project_id: UUID, wanted: Description) -> N
         await set_project(connection, project_id, wanted.name, wanted.description)
 
 
-async def link_project(pool: Pool, project_id: UUID, repo: Repo | None) -> None:
-    """It is built in the repository from here on; None for nowhere."""
+async def link_project(pool: Pool, project_id: UUID, repo: Repo | None, *, may_decide: bool = True) -> None:
+    """Link the repository in which the project is built from here on; None for nowhere.
+
+    Raises:
+        UserError: its boundaries would decide verdicts of the repository, and the person is no admin of it.
+    """
     async with pool.acquire() as connection, connection.transaction():
         await moved(connection, project_id, Move.LINK)
+        if not may_decide and await find_contract(connection, project_id, ContractType.BOUNDARIES) is not None:
+            raise UserError(ADMINS_ALONE, field="repository")
         await set_project_repo(connection, project_id, repo.id if repo else None)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.keep_project import moved
+from forgeguard_app.flows.keep_project import ADMINS_ALONE, moved
 from forgeguard_app.flows.know_access import Person
 from forgeguard_app.projects.answers import missing, read_state
 from forgeguard_app.projects.contract_types import ContractType
@@ -54,11 +54,12 @@ class Edit:
 
 
 async def write_contracts(
-    pool: Pool, project_id: UUID, wanted: Collection[ContractType] | None = None
+    pool: Pool, project_id: UUID, wanted: Collection[ContractType] | None = None, *, may_decide: bool = True
 ) -> list[ContractType]:
-    """Writes contracts from the answers, and gives those that say something else now.
+    """Write contracts from the answers, and return those that say something else now.
 
-    `wanted` are the ones to be written; None for all that nobody edited by hand.
+    `wanted` are the ones to be written; None for all that nobody edited by hand. `may_decide` tells admins of the
+    project's repository, of which the boundaries decide verdicts.
 
     Raises:
         Incomplete: a required question is not answered, or an answer makes a contract that would not hold.
@@ -80,17 +81,19 @@ async def write_contracts(
             if problems := problems_of(kind, text):
                 said = "; ".join(one.message for one in problems[:3])
                 raise Incomplete(f"From these answers the contract {kind} would not hold: {said}. Change the answers.")
+            if kind is ContractType.BOUNDARIES and not may_decide:
+                raise UserError(ADMINS_ALONE)
             await set_contract(connection, project_id, kind, text, None)
             written.append(kind)
     return written
 
 
-async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit) -> int:
-    """A new version, which is given; the same text again is no new one.
+async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit, *, may_decide: bool = True) -> int:
+    """Save a new version and return its number; the same text again is no new one.
 
     Raises:
         Stale, Invalid: as their names say.
-        UserError: there is no such contract yet, or a build works by it.
+        UserError: there is no such contract yet, a build works by it, or it decides verdicts and not `may_decide`.
     """
     content = edit.content.replace("\r\n", "\n").encode("utf-8", "replace").decode().replace("\0", "")
     async with pool.acquire() as connection, connection.transaction():
@@ -102,6 +105,8 @@ async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit
             return now.version
         if now.version != edit.version:
             raise Stale(now)
+        if edit.kind is ContractType.BOUNDARIES and not may_decide:
+            raise UserError(ADMINS_ALONE)
         if problems := problems_of(edit.kind, content):
             raise Invalid(problems)
         return await set_contract(connection, project_id, edit.kind, content, person.login)

@@ -126,7 +126,7 @@ class Gathering:
         enforced = request.owner.enforce.policy == "target"
         judging = choose(head_config, base_config, target_judges=enforced, fork=request.fork, owner=request.owner)
         if contract is not None:
-            judging = by_contract(judging, contract.boundaries, contract.remark)
+            judging = by_contract(judging, contract.boundaries, contract.remark, contract.before, contract.loosens)
         notes = {code: (*request.remarks, *judging.notes.get(code, ())) for code in CheckCode}
         return replace(judging, notes=notes)
 

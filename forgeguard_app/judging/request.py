@@ -15,12 +15,14 @@ class Contract:
     """The boundaries of the project that the repository is linked to, which judge where it has none of its own.
 
     With `alone` they judge whatever the head says, and the target's settings with them: so a builder is judged, which
-    could else write itself free. `remark` is said in the summary.
+    could else write itself free. `remark` is said in the summary, with what the boundaries loosen against `before`.
     """
 
     boundaries: str
     remark: str = ""
     alone: bool = False
+    before: str | None = None
+    loosens: str = ""  # the words before the list of what is loosened
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from uuid import UUID
 from forgeguard_app.store.pool import Connection
 
 DELETED_DAYS = 7  # how long a deleted project can be restored
+COMPARED_DAYS = 30  # how long a summary says what a contract loosens against the version before
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +170,13 @@ async def delete_old_projects(connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class JudgingContract:
-    """The boundaries that a project gives its repository."""
+    """The boundaries that a project gives its repository; `edited_by` is None where they were written from the answers."""
 
     project_id: UUID
     name: str
+    contract_id: UUID
+    version: int
+    edited_by: str | None
     content: str
 
 
@@ -180,10 +184,48 @@ async def find_boundaries_of(connection: Connection, repo_id: UUID) -> JudgingCo
     """The boundaries contract of the project that the repository is linked to; of several the oldest project's."""
     row = await connection.fetchrow(
         """
-        SELECT p.id AS project_id, p.name, c.content FROM projects p
+        SELECT p.id AS project_id, p.name, c.id AS contract_id, c.version, c.edited_by, c.content FROM projects p
         JOIN project_contracts c ON c.project_id = p.id AND c.contract_type = 'boundaries'
         WHERE p.repo_id = $1 AND p.deleted_at IS NULL ORDER BY p.created_at, p.id LIMIT 1
         """,
         repo_id,
     )
     return None if row is None else JudgingContract(**row)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedContract:
+    """A version by which the repository was evaluated; `content` is None where the version is not kept any more."""
+
+    version: int
+    content: str | None
+
+
+async def find_evaluated_before(
+    connection: Connection, repo_id: UUID, current: JudgingContract | None
+) -> EvaluatedContract | None:
+    """Return the version that the repository was evaluated by before the current one, within the last days."""
+    row = await connection.fetchrow(
+        """
+        SELECT a.contract_version AS version, v.content FROM audit_runs a
+        LEFT JOIN contract_versions v ON v.contract_id = a.contract_id AND v.version = a.contract_version
+        WHERE a.repo_id = $1 AND a.contract_id IS NOT NULL AND a.completed_at > now() - make_interval(days => $4)
+            AND (a.contract_id, a.contract_version) IS DISTINCT FROM ($2::uuid, $3::integer)
+        ORDER BY a.completed_at DESC LIMIT 1
+        """,
+        repo_id,
+        current.contract_id if current else None,
+        current.version if current else None,
+        COMPARED_DAYS,
+    )
+    return None if row is None else EvaluatedContract(**row)
+
+
+async def set_evaluated_by(connection: Connection, run_id: UUID, contract: JudgingContract | None) -> None:
+    """Note the version that was in force when the run was evaluated."""
+    await connection.execute(
+        "UPDATE audit_runs SET contract_id = $2, contract_version = $3 WHERE id = $1",
+        run_id,
+        contract.contract_id if contract else None,
+        contract.version if contract else None,
+    )

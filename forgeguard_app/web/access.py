@@ -130,6 +130,7 @@ class SeenProject:
     project: Project
     level: Level
     sees_code: bool
+    may_decide: bool  # whether they are an admin of its repository: the boundaries decide verdicts there
 
     @property
     def may_write(self) -> bool:
@@ -164,7 +165,12 @@ async def open_project(
         raise web.HTTPNotFound(reason=_ABSENT)
     if level < least:
         raise web.HTTPForbidden(reason="This is for those who write to the project's repository on GitHub.")
-    return SeenProject(project, level, repo is not None and of_repo > Level.NONE)
+    return SeenProject(project, level, repo is not None and of_repo > Level.NONE, of_repo >= Level.ADMIN)
+
+
+async def administers(request: web.Request, repo: Repo | None) -> bool:
+    """Return whether who asks is an admin of the repository; True where there is none."""
+    return repo is None or await level_of(request.app[FRONT], await find_person(request), repo) >= Level.ADMIN
 
 
 async def find_writable(request: web.Request, full_name: str) -> Repo | None:

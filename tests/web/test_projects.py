@@ -146,8 +146,8 @@ async def test_answers_changed_later_say_which_contracts_they_change(product: Pr
 async def test_two_people_edit_and_nobodys_edit_is_lost(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     mona, hubot = (product.github.people.add(name) for name in ("mona", "hubot"))
-    for user in (mona, hubot):
-        product.github.people.allow(user, repository, "write")
+    for user, level in ((mona, "admin"), (hubot, "write")):
+        product.github.people.allow(user, repository, level)
     async with Browser(product) as one, Browser(product) as two:
         project = await make(one, mona, repository=repository.full_name)
         await written(one, project)
@@ -205,8 +205,10 @@ async def test_contracts_are_proposed_and_judge_a_repository_without_its_own(pro
         {"pyproject.toml": '[project]\nname = "x"\nversion = "1"\ndependencies = ["aiohttp"]\n', "a.py": "x = 1\n"},
     )
     user = product.github.people.add("mona")
-    product.github.people.allow(user, repository, "write")
-    async with Browser(product) as browser:
+    writer = product.github.people.add("writer")
+    product.github.people.allow(user, repository, "admin")
+    product.github.people.allow(writer, repository, "write")
+    async with Browser(product) as browser, Browser(product) as other:
         project = await make(browser, user, repository=repository.full_name)
         await written(browser, project)
         await exported(product, browser, repository, project)
@@ -220,7 +222,35 @@ async def test_contracts_are_proposed_and_judge_a_repository_without_its_own(pro
         tree.commit({"shop/domain/a.py": "import aiohttp\n"})
         runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))
         assert runs["A4"].conclusion == "failure"
-        assert f"{project}/contracts/boundaries" in runs["A4"].output["summary"]
+        path = f"{project}/contracts/boundaries"
+        assert f"version 1, written from the answers: {product.address}{path}" in runs["A4"].output["summary"]
+        # Who may only write does not decide it, on no way.
+        await other.sign_in(writer, path)
+        free = '{"layers": [{"name": "all", "glob": "**"}]}'
+        assert await other.submit(path, content=free) == 400
+        assert "only admins of the repository may change" in other.text
+        second = await make(other, writer, "Second")
+        await written(other, second)
+        await other.get(second)
+        assert await other.submit(f"{second}/link", repository=repository.full_name) == 400
+        assert "only admins of the repository may change" in other.text
+        # An admin does, and each check run says so until another version follows.
+        await browser.get(path)
+        assert await browser.submit(path, content=free) == 200
+        for number in range(2):
+            tree.commit({"shop/domain/b.py": f"b = {number}\n"})
+            runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))
+            assert runs["A4"].conclusion == "success"
+            summary = runs["A4"].output["summary"]
+            assert "version 2, edited by mona" in summary
+            assert re.search(
+                r"Version 2 loosens the rules against version 1, evaluated before: \d+ rules? removed", summary
+            )
+        await browser.get(project)
+        await browser.submit(f"{project}/link", unlink="1")
+        tree.commit({"shop/domain/b.py": "b = 2\n"})
+        runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))
+        assert "No project's boundaries apply any more: version 2 did" in runs["A4"].output["summary"]
         tree.commit({"boundaries.json": '{"layers": [{"name": "x", "glob": "x/**"}]}'})
         runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))
         assert runs["A4"].conclusion == "success", "its own file goes first"

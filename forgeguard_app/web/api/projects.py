@@ -21,7 +21,7 @@ from forgeguard_app.projects.questions import SECTIONS, Question
 from forgeguard_app.store.contracts import Contract, find_contract, list_contracts
 from forgeguard_app.store.projects import Project, find_project, list_projects
 from forgeguard_app.store.repos import Repo
-from forgeguard_app.web.access import SeenProject, id_of, open_project, open_repo
+from forgeguard_app.web.access import SeenProject, administers, id_of, open_project, open_repo
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api import project_models as shapes
 from forgeguard_app.web.api.operations import Ask, Conflict, Wrong
@@ -63,7 +63,8 @@ async def change_project(ask: Ask) -> shapes.Project:
         said = wanted.description if "description" in wanted.model_fields_set else project.description
         await rename_project(pool, project.id, described(wanted.name or project.name, said or ""))
     if "repo_id" in wanted.model_fields_set:
-        await link_project(pool, project.id, await _repo(ask, wanted.repo_id))
+        repo = await _repo(ask, wanted.repo_id)
+        await link_project(pool, project.id, repo, may_decide=await administers(ask.request, repo))
     return await _shown(ask, project.id)
 
 
@@ -106,7 +107,8 @@ async def write(ask: Ask) -> shapes.Written:
     """Writes contracts from the answers."""
     seen = await _open(ask, Level.WRITE)
     wanted = None if ask.body.types is None else [ContractType(one) for one in ask.body.types]
-    written = await write_contracts(ask.request.app[FRONT].pool, seen.project.id, wanted)
+    pool = ask.request.app[FRONT].pool
+    written = await write_contracts(pool, seen.project.id, wanted, may_decide=seen.may_decide)
     return shapes.Written.model_validate({"written": [kind.value for kind in written]})
 
 
@@ -121,7 +123,11 @@ async def edit_contract(ask: Ask) -> shapes.Contract:
     wanted: shapes.ContractEdit = ask.body
     try:
         await save_contract(
-            ask.request.app[FRONT].pool, ask.user, seen.project.id, Edit(kind, wanted.content, wanted.version)
+            ask.request.app[FRONT].pool,
+            ask.user,
+            seen.project.id,
+            Edit(kind, wanted.content, wanted.version),
+            may_decide=seen.may_decide,
         )
     except Stale as error:
         raise Conflict(str(error)) from error

@@ -48,7 +48,8 @@ async def write(request: web.Request) -> web.StreamResponse:
     seen = await open_project(request, id_of(request, "project_id"), Level.WRITE)
     chosen = [kind for kind in ContractType if kind in form.getall("type", [])]
     try:
-        await write_contracts(request.app[FRONT].pool, seen.project.id, chosen if "chosen" in form else None)
+        wanted = chosen if "chosen" in form else None
+        await write_contracts(request.app[FRONT].pool, seen.project.id, wanted, may_decide=seen.may_decide)
     except UserError as error:
         return await project_page(request, seen, error)
     return see_other(f"/projects/{seen.project.id}#contracts")
@@ -73,7 +74,8 @@ async def save(request: web.Request) -> web.StreamResponse:
             request, seen, contract, content, version=number, problems=problems_of(kind, content), draft=True
         )
     try:
-        await save_contract(request.app[FRONT].pool, person, seen.project.id, Edit(kind, content, number))
+        edit = Edit(kind, content, number)
+        await save_contract(request.app[FRONT].pool, person, seen.project.id, edit, may_decide=seen.may_decide)
     except Invalid as error:
         return await _page(
             request, seen, contract, content, version=number, problems=error.problems, draft=True, status=400

@@ -26,7 +26,7 @@ from forgeguard_app.projects.lifecycle import Move, Status, refusal
 from forgeguard_app.projects.questions import QUESTIONS, SECTIONS
 from forgeguard_app.store.projects import DELETED_DAYS, list_deleted, list_projects
 from forgeguard_app.store.repos import Repo
-from forgeguard_app.web.access import SeenProject, find_writable, id_of, open_project
+from forgeguard_app.web.access import SeenProject, administers, find_writable, id_of, open_project
 from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.overviews import read_project
@@ -127,7 +127,8 @@ async def link(request: web.Request) -> web.StreamResponse:
         repo = None if "unlink" in form else await _repo(request, form)
         if repo is None and "unlink" not in form:
             raise UserError("Name the repository, as owner/name.", field="repository")
-        await link_project(request.app[FRONT].pool, seen.project.id, repo)
+        may_decide = await administers(request, repo)
+        await link_project(request.app[FRONT].pool, seen.project.id, repo, may_decide=may_decide)
     except UserError as error:
         return await project_page(request, seen, error, form)
     return see_other(f"/projects/{seen.project.id}")
