@@ -10,6 +10,7 @@ from uuid import UUID
 from forgeguard_app.store.pool import Connection
 
 KEPT_DAYS = 30
+LEAST_LINE_BYTES = 64  # what a row takes beside its text
 SOURCES = ("builder", "audit", "system")
 LEVELS = ("debug", "info", "warn", "error")
 
@@ -53,6 +54,24 @@ async def insert_lines(connection: Connection, build_id: UUID, lines: Sequence[N
         [line.level for line in lines],
         [line.message for line in lines],
     )
+
+
+def line_bytes(message: str) -> int:
+    """Return how much a line counts towards a log's bound."""
+    return max(len(message.encode("utf-8", "replace")), LEAST_LINE_BYTES)
+
+
+async def get_printed_bytes(connection: Connection, build_id: UUID) -> int:
+    """Return how many bytes are kept of what the build's builder printed, counted as `line_bytes` does."""
+    found: int = await connection.fetchval(
+        """
+        SELECT coalesce(sum(greatest(octet_length(message), $2)), 0)::bigint
+        FROM build_logs WHERE build_id = $1 AND source = 'builder'
+        """,
+        build_id,
+        LEAST_LINE_BYTES,
+    )
+    return found
 
 
 async def list_lines(connection: Connection, build_id: UUID, after: int, most: int) -> list[Line]:

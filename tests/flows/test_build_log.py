@@ -8,7 +8,9 @@ import json
 import pytest
 
 from forgeguard_app.builders.process import MAX_LINE_BYTES
-from forgeguard_app.flows.build_log import MAX_JOINED_BYTES, LogReader
+from forgeguard_app.flows.build_log import MAX_JOINED_BYTES, BuildLog, LogReader
+from forgeguard_app.store.build_logs import list_lines
+from tests.support.running import Product
 
 KEY = "operators/own+key-4711"  # what BUILDER_ENV hands to the builder: no rule knows it
 TOKEN = "ghp_" + "0uVTEwVmIrT7DrVjHRZuLtdrPUUb6R2GFoqh"
@@ -73,3 +75,29 @@ def test_of_a_line_without_end_the_beginning_is_kept() -> None:
     (line, after) = reader.read([b"y", b"z"])
     assert line[1].endswith("y…")
     assert after == ("info", "z")
+
+
+async def test_what_a_builder_prints_is_kept_up_to_a_bound_over_all_attempts_and_that_is_said_once(
+    product: Product,
+) -> None:
+    async with product.pool.acquire() as connection:
+        build_id = await connection.fetchval(
+            """
+            WITH u AS (INSERT INTO users (github_id, github_login) VALUES (1, 'mona') RETURNING id),
+            p AS (INSERT INTO projects (user_id, name) SELECT id, 'p' FROM u RETURNING id)
+            INSERT INTO builds (project_id, status) SELECT id, 'failed' FROM p RETURNING id
+            """
+        )
+    for attempt in range(3):  # each has a log of its own
+        said = BuildLog(product.context, build_id, max_bytes=1_000)
+        for number in range(8):
+            await said.hear([f"{attempt}.{number} ".encode() + b"x" * 96, b""])
+        await said.say(f"Attempt {attempt} ended.")
+    async with product.pool.acquire() as connection:
+        lines = [line.message for line in await list_lines(connection, build_id, 0, 100)]
+    printed = [line[:3] for line in lines if line.endswith("x")]
+    assert printed == [f"0.{number}" for number in range(7)]
+    assert [line for line in lines if "1,000 bytes" in line] == [
+        "The builder printed more than 1,000 bytes; what it prints from here on is not kept."
+    ]
+    assert lines[-3:] == [f"Attempt {attempt} ended." for attempt in range(3)]
