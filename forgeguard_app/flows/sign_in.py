@@ -13,7 +13,7 @@ from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.github.oauth import UserTokens
 from forgeguard_app.github.people import get_user
-from forgeguard_app.store.sessions import insert_session
+from forgeguard_app.store.sessions import delete_session_of, insert_session
 from forgeguard_app.store.users import SealedTokens, upsert_user
 from forgeguard_app.vault import challenge_of, digest, new_secret, same
 
@@ -32,6 +32,17 @@ class Departure:
 
     address: str
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """What came back from GitHub: how it calls itself, and the secret of the session that it has already, or nothing."""
+
+    label: str
+    session: str = ""
+
+    def __repr__(self) -> str:
+        return "Browser(…)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +70,8 @@ def begin_sign_in(front: Front, return_to: str) -> Departure:
     )
 
 
-async def finish_sign_in(front: Front, note: str, state: str, code: str, browser: str) -> Arrival:
-    """The code is traded for tokens, which are kept sealed; the person has a session.
+async def finish_sign_in(front: Front, note: str, state: str, code: str, browser: Browser) -> Arrival:
+    """The code is traded for tokens, which are kept sealed; the person has a session, and the browser's former one ends.
 
     Raises:
         SignInFailed: the state is not this browser's, or GitHub refuses the code.
@@ -81,7 +92,9 @@ async def finish_sign_in(front: Front, note: str, state: str, code: str, browser
     login = clean_text(user.login, MAX_NAME_CHARS) or str(user.id)
     async with front.pool.acquire() as connection, connection.transaction():
         user_id = await upsert_user(connection, user.id, login, user.avatar_url, sealed(front, tokens))
-        label = clean_text(browser, MAX_BROWSER_CHARS) or ""
+        label = clean_text(browser.label, MAX_BROWSER_CHARS) or ""
+        if browser.session:
+            await delete_session_of(connection, digest(browser.session))
         await insert_session(connection, user_id, digest(secret), label)
     return Arrival(user_id, secret, return_to)
 

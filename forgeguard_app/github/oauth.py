@@ -83,7 +83,7 @@ async def _ask(client: Client, oauth: OAuth, form: dict[str, str]) -> UserTokens
             timeout=aiohttp.ClientTimeout(TIMEOUT_S),
             allow_redirects=False,
         ) as answer:
-            status, text = answer.status, await answer.content.read(MAX_BYTES)
+            status, text = answer.status, await _whole(answer)
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise Broken("GitHub could not be reached", answered=False) from error
     if status == _TOO_MANY:
@@ -91,6 +91,20 @@ async def _ask(client: Client, oauth: OAuth, form: dict[str, str]) -> UserTokens
     if status >= _SERVER_ERROR:
         raise Broken(f"GitHub answered {status}", answered=True)
     return _read(status, text)
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the body to its end: a refresh token that is lost on the way is used up all the same.
+
+    Raises:
+        Broken: it is larger than `MAX_BYTES`.
+    """
+    text = bytearray()
+    async for chunk in answer.content.iter_any():
+        text += chunk
+        if len(text) > MAX_BYTES:
+            raise Broken("GitHub's answer is too large", answered=True)
+    return bytes(text)
 
 
 def _read(status: int, text: bytes) -> UserTokens:

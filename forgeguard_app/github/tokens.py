@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
 from forgeguard_app.github.client import Broken, Limited, Refused
@@ -114,7 +115,8 @@ class Tokens:
         self.names = Names()
         self.shared: SharedPauses | None = None
         self._kept: OrderedDict[_Key, Token] = OrderedDict()
-        self._locks: dict[_Key, asyncio.Lock] = {}
+        # A lock lives as long as somebody holds or awaits it: keys that never get a token leave nothing behind.
+        self._locks: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
         self._pauses: dict[int, _Pause] = {}
 
     async def get(
@@ -129,15 +131,15 @@ class Tokens:
             Limited: GitHub gives no token now, or its rate limit is reached; nothing else was asked.
         """
         key = (installation_id, repository_id, tuple(sorted(permissions.items())))
-        lock = self._locks.setdefault(key, asyncio.Lock())
+        lock = self._locks.get(key) or asyncio.Lock()
+        self._locks[key] = lock
         async with lock:
             kept = self._kept.get(key)
             if kept is None or kept.expires_at - EARLY_S < self._app.client.clock.now():
                 await self._respect_pause(installation_id)
                 kept = self._kept[key] = await self._mint(installation_id, repository_id, permissions)
                 while len(self._kept) > MAX_TOKENS:
-                    old, _ = self._kept.popitem(last=False)
-                    self._locks.pop(old, None)
+                    self._kept.popitem(last=False)
             return kept
 
     def holds(self, token: Token) -> bool:

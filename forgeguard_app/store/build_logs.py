@@ -85,6 +85,24 @@ async def list_lines(connection: Connection, build_id: UUID, after: int, most: i
     return [Line(**row) for row in rows]
 
 
+async def list_piece(connection: Connection, build_id: UUID, after: int, most: int, most_bytes: int) -> list[Line]:
+    """Return the lines beyond number `after`, at most so many and so many bytes of messages; one line at least."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM (
+            SELECT {_COLUMNS}, row_number() OVER (ORDER BY number) AS place,
+                sum(octet_length(message)) OVER (ORDER BY number) AS size
+            FROM (SELECT {_COLUMNS} FROM build_logs WHERE build_id = $1 AND number > $2 ORDER BY number LIMIT $3) next
+        ) measured WHERE place = 1 OR size <= $4 ORDER BY number
+        """,  # noqa: S608
+        build_id,
+        after,
+        most,
+        most_bytes,
+    )
+    return [Line(**row) for row in rows]
+
+
 async def list_last_lines(connection: Connection, build_id: UUID, before: int | None, most: int) -> list[Line]:
     """The last lines, or the last before number `before`, in their order."""
     rows = await connection.fetch(

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import asyncpg
 
@@ -15,9 +15,15 @@ from forgeguard_app.store.pool import AWAY, CONNECT_TIMEOUT_S, Connection
 
 CHANNEL = "forgeguard_audits"
 ACCESS = UUID(int=1)  # the key under which it is told that somebody may have lost access
-MAX_WATCHES = 4_000  # in one process; a browser has one, and so has each stream of the API
+MAX_WATCHES = 4_000  # of pages in one process; a browser has one
+MAX_LOG_WATCHES = 1_000  # streams of build logs, counted apart: live pages take none of them away
 AGAIN_S = 2.0
 FRESH_S = 5.0  # not every change is told: what was read is not believed for longer
+
+
+def access_of(user_id: UUID) -> UUID:
+    """Return the key under which it is told that this person may have signed out somewhere or lost access."""
+    return uuid5(ACCESS, user_id.hex)
 
 
 async def notify_change(connection: Connection, key: UUID) -> None:
@@ -32,8 +38,8 @@ class TooManyWatches(Exception):
 class Watch:
     """The keys that one stream listens for, and which of them changed since it last asked."""
 
-    def __init__(self, keys: frozenset[UUID]) -> None:
-        self.keys = keys
+    def __init__(self, keys: frozenset[UUID], of_log: bool = False) -> None:
+        self.keys, self.of_log = keys, of_log
         self.event = asyncio.Event()
         self.closing = False  # the server shuts down: the stream is to end
         self._changed: set[UUID] = set()
@@ -75,15 +81,16 @@ class Changes:
         self._closed = False
 
     @contextlib.asynccontextmanager
-    async def watch(self, keys: Iterable[UUID]) -> AsyncIterator[Watch]:
+    async def watch(self, keys: Iterable[UUID], *, of_log: bool = False) -> AsyncIterator[Watch]:
         """Watch the keys until the context ends.
 
         Raises:
-            TooManyWatches: this process watches for `MAX_WATCHES` streams already.
+            TooManyWatches: this process watches for `MAX_WATCHES` pages or `MAX_LOG_WATCHES` logs already.
         """
-        if len(self._watches) >= MAX_WATCHES:
+        alike = sum(watch.of_log == of_log for watch in self._watches)
+        if alike >= (MAX_LOG_WATCHES if of_log else MAX_WATCHES):
             raise TooManyWatches
-        watch = Watch(frozenset(keys))
+        watch = Watch(frozenset(keys), of_log)
         watch.closing = self._closed
         self._watches.add(watch)
         for key in watch.keys:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from forgeguard_app.store.changes import access_of, notify_change
 from forgeguard_app.store.pool import Connection
 
 LIFE_DAYS = 30
@@ -86,11 +87,22 @@ async def list_sessions(connection: Connection, user_id: UUID) -> list[Session]:
 async def delete_session(connection: Connection, user_id: UUID, session_id: UUID) -> None:
     """One browser is signed out."""
     await connection.execute("DELETE FROM sessions WHERE id = $1 AND user_id = $2", session_id, user_id)
+    await notify_change(connection, access_of(user_id))
 
 
-async def delete_sessions(connection: Connection, user_id: UUID) -> None:
-    """Every browser of the person is signed out."""
+async def delete_session_of(connection: Connection, token_hash: str) -> None:
+    """The session with this secret ends, whoever it stood for."""
+    user_id = await connection.fetchval("DELETE FROM sessions WHERE token_hash = $1 RETURNING user_id", token_hash)
+    if user_id is not None:
+        await notify_change(connection, access_of(user_id))
+
+
+async def delete_sessions(connection: Connection, user_id: UUID, *, tokens_too: bool = False) -> None:
+    """Every browser of the person is signed out; with `tokens_too` no API token of theirs holds any more. Wants a transaction."""
     await connection.execute("DELETE FROM sessions WHERE user_id = $1", user_id)
+    if tokens_too:
+        await connection.execute("DELETE FROM api_tokens WHERE user_id = $1", user_id)
+    await notify_change(connection, access_of(user_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +172,5 @@ async def delete_token(connection: Connection, user_id: UUID, token_id: UUID) ->
     found = await connection.fetchval(
         "DELETE FROM api_tokens WHERE id = $1 AND user_id = $2 RETURNING id", token_id, user_id
     )
+    await notify_change(connection, access_of(user_id))
     return found is not None

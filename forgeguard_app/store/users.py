@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.sessions import delete_sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ async def forget_own_access(connection: Connection, user_id: UUID) -> None:
 
 
 async def drop_access(connection: Connection, github_id: int) -> None:
-    """What a person let us do in their name is taken back: their sessions end, their tokens and access are gone."""
+    """What a person let us do in their name is taken back: their sessions end, their API tokens and access are gone."""
     user_id = await connection.fetchval(
         """
         UPDATE users SET access_token = NULL, refresh_token = NULL, token_expires_at = NULL, access_checked_at = NULL,
@@ -173,6 +174,6 @@ async def drop_access(connection: Connection, github_id: int) -> None:
         github_id,
     )
     if user_id is not None:
-        await connection.execute("DELETE FROM sessions WHERE user_id = $1", user_id)
+        await delete_sessions(connection, user_id, tokens_too=True)
         await connection.execute("DELETE FROM repo_access WHERE user_id = $1", user_id)
         await connection.execute("DELETE FROM access_answers WHERE user_id = $1", user_id)

@@ -18,9 +18,10 @@ from uuid import UUID
 from aiohttp import web
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.know_access import SignedOut
-from forgeguard_app.store.changes import ACCESS, Changes, TooManyWatches, Watch
+from forgeguard_app.flows.know_access import Person, SignedOut
+from forgeguard_app.store.changes import ACCESS, Changes, TooManyWatches, Watch, access_of
 from forgeguard_app.store.pool import AWAY
+from forgeguard_app.web.clients import client_of
 from forgeguard_app.web.keys import CHANGES, FRONT
 from forgeguard_app.web.log_stream import GATHER_S, TAILS, find_ended, line_number
 from forgeguard_app.web.session import find_person
@@ -31,7 +32,8 @@ LONGEST_S = 1_800.0  # then the browser connects again
 TICK_S = 1.0  # the shortest time between two events of a part; a closed connection is noticed within it
 MOST_PARTS = 60
 MOST_OF_PERSON = 16  # streams: as many browsers
-MOST_OF_NOBODY = 1_000  # streams of people who are not signed in, all together
+MOST_OF_ADDRESS = 64  # streams of people who are not signed in, from one address
+MOST_OF_NOBODY = 1_000  # the same, all together
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
@@ -44,7 +46,7 @@ class Streams:
 
     def __init__(self, beat_s: float) -> None:
         self.beat_s = beat_s
-        self._open: Counter[UUID | None] = Counter()
+        self._open: Counter[UUID | str] = Counter()
 
     @property
     def total(self) -> int:
@@ -52,24 +54,32 @@ class Streams:
         return self._open.total()
 
     @contextlib.contextmanager
-    def one_of(self, user_id: UUID | None) -> Iterator[None]:
-        """Count one stream until the context ends.
+    def one_of(self, person: Person | None, address: str) -> Iterator[None]:
+        """Count one stream until the context ends: that of a person, or of an address where nobody is signed in.
 
         Raises:
-            HTTPTooManyRequests: the person has `MOST_OF_PERSON` streams.
+            HTTPTooManyRequests: the person has `MOST_OF_PERSON` streams, or the address `MOST_OF_ADDRESS`.
         """
-        if self._open[user_id] >= (MOST_OF_NOBODY if user_id is None else MOST_OF_PERSON):
+        who = address if person is None else person.user_id
+        if self._is_full(who):
             raise web.HTTPTooManyRequests(reason="Too many live pages are open. Close some, or reload this one later.")
-        self._open[user_id] += 1
+        self._open[who] += 1
         try:
             yield
         finally:
-            self._open[user_id] -= 1
-            if not self._open[user_id]:
-                del self._open[user_id]
+            self._open[who] -= 1
+            if not self._open[who]:
+                del self._open[who]
+
+    def _is_full(self, who: UUID | str) -> bool:
+        if isinstance(who, UUID):
+            return self._open[who] >= MOST_OF_PERSON
+        of_nobody = sum(number for one, number in self._open.items() if isinstance(one, str))
+        return self._open[who] >= MOST_OF_ADDRESS or of_nobody >= MOST_OF_NOBODY
 
 
 STREAMS: web.AppKey[Streams] = web.AppKey("STREAMS")
+LOG_STREAMS: web.AppKey[Streams] = web.AppKey("LOG_STREAMS")  # of build logs in the API
 
 
 @dataclass(slots=True, eq=False)
@@ -86,15 +96,14 @@ async def show_events(request: web.Request) -> web.StreamResponse:
     """Stream what changes of the named parts; with `once`, answer what changed already, for proxies that hold streams back."""
     wanted = _read_wanted(request)
     person = await find_person(request)
-    with request.app[STREAMS].one_of(None if person is None else person.user_id):
+    own = {ACCESS} if person is None else {ACCESS, access_of(person.user_id)}
+    with request.app[STREAMS].one_of(person, client_of(request)):
         parts, gone = await _open_parts(request, wanted)
         try:
-            async with request.app[CHANGES].watch(
-                {ACCESS, *(key for part in parts for key in part.followed.keys)}
-            ) as watch:
+            async with request.app[CHANGES].watch(own | {key for part in parts for key in part.followed.keys}) as watch:
                 response = web.StreamResponse(headers=HEADERS)
                 await response.prepare(request)
-                stream = Stream(request, response, watch, parts)
+                stream = Stream(request, response, watch, parts, own)
                 with contextlib.suppress(TimeoutError, ConnectionError):
                     async with asyncio.timeout(LONGEST_S):
                         await stream.begin(gone)
@@ -144,6 +153,7 @@ class Stream:
     response: web.StreamResponse
     watch: Watch
     parts: list[Part]
+    own: set[UUID]  # the keys under which it is told that this stream's access may be gone
     _due: set[Part] = field(default_factory=set)
     _beat_at: float = 0.0
 
@@ -167,7 +177,7 @@ class Stream:
                 changed = self.watch.take()
                 self._due.update(part for part in self.parts if not changed.isdisjoint(part.followed.keys))
                 now = time.monotonic()
-                if now >= self._beat_at or ACCESS in changed:
+                if now >= self._beat_at or not self.own.isdisjoint(changed):
                     await self._beat(now)
                 for part in [part for part in self._due if part.free_at <= now]:
                     self._due.discard(part)

@@ -15,14 +15,16 @@ from aiohttp import web
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.know_access import SignedOut
-from forgeguard_app.store.build_logs import Line, list_lines
+from forgeguard_app.store.build_logs import Line, list_piece
 from forgeguard_app.store.builds import find_status
-from forgeguard_app.store.changes import ACCESS, TooManyWatches, Watch
+from forgeguard_app.store.changes import ACCESS, TooManyWatches, Watch, access_of
 from forgeguard_app.store.pool import AWAY, Pool
 from forgeguard_app.web.keys import CHANGES
 
 AT_ONCE = 1_000
-KEPT = 256  # chunks, of which those who watch the same build share the newest
+CHUNK_BYTES = 128 << 10  # of messages read at once
+KEPT_BYTES = 8 << 20  # of chunks, which those who watch the same build share
+KEPT_S = 10.0
 GATHER_S = 0.1  # lines that come so close together are sent together
 BEAT_S = 20.0  # access is asked again, and no proxy thinks that the stream is dead
 LONGEST_S = 1_800.0
@@ -38,6 +40,11 @@ class Chunk:
     last: int
     lines: Sequence[tuple[int, str]]
 
+    @property
+    def size(self) -> int:
+        """How much memory its lines take, about."""
+        return sum(len(line.encode()) for _, line in self.lines)
+
 
 class Tails:
     """The parts of logs that this process read recently; callers who want the same lines share one reading."""
@@ -45,6 +52,12 @@ class Tails:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self._chunks: OrderedDict[tuple[UUID, int], asyncio.Task[Chunk]] = OrderedDict()
+        self._sizes: dict[tuple[UUID, int], int] = {}
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much is kept."""
+        return sum(self._sizes.values())
 
     async def after(self, build_id: UUID, number: int) -> Chunk:
         """Return the lines beyond a number, as many as are sent at once; no lines where none were written yet."""
@@ -53,18 +66,26 @@ class Tails:
         if task is None:
             task = self._chunks[key] = asyncio.create_task(self._read(build_id, number))
             task.add_done_callback(lambda done: self._settle(key, done))
-            while len(self._chunks) > KEPT:
-                self._chunks.popitem(last=False)
         return await asyncio.shield(task)
 
     def _settle(self, key: tuple[UUID, int], task: asyncio.Task[Chunk]) -> None:
-        """Forget a reading that is empty or failed, so that the next caller reads again."""
-        if self._chunks.get(key) is task and (task.cancelled() or task.exception() or not task.result().lines):
+        """Keep a reading for a while; one that is empty or failed is forgotten, so that the next caller reads again."""
+        if task.cancelled() or task.exception() or not task.result().lines:
+            return self._drop(key, task)
+        self._sizes[key] = task.result().size
+        while self.kept_bytes > KEPT_BYTES:
+            oldest = next(iter(self._sizes))
+            self._drop(oldest, self._chunks[oldest])
+        asyncio.get_running_loop().call_later(KEPT_S, self._drop, key, task)
+
+    def _drop(self, key: tuple[UUID, int], task: asyncio.Task[Chunk]) -> None:
+        if self._chunks.get(key) is task:
             del self._chunks[key]
+            self._sizes.pop(key, None)
 
     async def _read(self, build_id: UUID, number: int) -> Chunk:
         async with self.pool.acquire() as connection:
-            lines = await list_lines(connection, build_id, number, AT_ONCE)
+            lines = await list_piece(connection, build_id, number, AT_ONCE, CHUNK_BYTES)
         return Chunk(lines[-1].number if lines else number, [(line.number, _as_json(line)) for line in lines])
 
 
@@ -101,14 +122,16 @@ def resume_from(request: web.Request) -> int:
     return number
 
 
-async def stream_log(request: web.Request, build_id: UUID, ask: Callable[[], Awaitable[object]]) -> web.StreamResponse:
+async def stream_log(
+    request: web.Request, build_id: UUID, user_id: UUID, ask: Callable[[], Awaitable[object]]
+) -> web.StreamResponse:
     """Stream the lines as they come, until the build is at its end and everything was sent.
 
     `ask` raises where the caller may not see the build any more; it is asked at every beat, and when somebody lost access.
     """
-    at = resume_from(request)
+    at, own = resume_from(request), frozenset({ACCESS, access_of(user_id)})
     try:
-        async with request.app[CHANGES].watch({build_id, ACCESS}) as watch:
+        async with request.app[CHANGES].watch({build_id, *own}, of_log=True) as watch:
             response = web.StreamResponse(
                 headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             )
@@ -116,7 +139,7 @@ async def stream_log(request: web.Request, build_id: UUID, ask: Callable[[], Awa
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
             with contextlib.suppress(TimeoutError, ConnectionError, Temporary, SignedOut, web.HTTPException, *AWAY):
                 async with asyncio.timeout(LONGEST_S):
-                    await _tell(response, Reader(request, build_id, watch, ask), at)
+                    await _tell(response, Reader(request, build_id, watch, own, ask), at)
             return response
     except TooManyWatches:
         raise web.HTTPServiceUnavailable(reason="Too many streams are open; ask again later.") from None
@@ -129,6 +152,7 @@ class Reader:
     request: web.Request
     build_id: UUID
     watch: Watch
+    own: frozenset[UUID]  # the keys under which it is told that the reader's access may be gone
     ask: Callable[[], Awaitable[object]]
 
 
@@ -137,7 +161,7 @@ async def _tell(response: web.StreamResponse, reader: Reader, at: int) -> None:
     tails, silent_s, beat_s = request.app[TAILS], 0.0, request.app[LOG_BEAT_S]
     beat_at = time.monotonic() + beat_s
     while not watch.closing and request.transport is not None:
-        if ACCESS in watch.take() or time.monotonic() >= beat_at:
+        if not reader.own.isdisjoint(watch.take()) or time.monotonic() >= beat_at:
             await reader.ask()
             beat_at = time.monotonic() + beat_s
         ended = await find_ended(request, build_id)

@@ -62,6 +62,7 @@ def make_web(front: Front, dsn: str | None, *, beat_s: float = live.BEAT_S, body
     app[keys.TEMPLATES] = make_templates(_HERE / "templates", files)
     app[TAILS] = Tails(front.pool)
     app[live.STREAMS] = live.Streams(beat_s)
+    app[live.LOG_STREAMS] = live.Streams(beat_s)
     app[LOG_BEAT_S] = beat_s
     app[BODY_LIMIT_S], app[UNSIGNED] = body_s, Unsigned()
     app[READY], app[FIGURES] = Recent(front.figures_kept_s), Recent(front.figures_kept_s)

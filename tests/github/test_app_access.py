@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
-from forgeguard_app.github.client import Client
+from forgeguard_app.github.client import Client, Limited
 from forgeguard_app.github.tokens import NoAccess, Tokens
 from tests.support.asking import APP_ID, OTHER_PRIVATE, PRIVATE, Place, asking
 
@@ -36,3 +36,11 @@ async def test_an_app_that_was_deleted_at_github_takes_no_installation_for_gone(
         await Tokens(AppAccess(Client(place.session, place.github.api_url), APP_ID, (PRIVATE,))).get(
             place.installation.id, place.repository.id
         )
+
+
+async def test_keys_that_never_get_a_token_leave_nothing_behind(place: Place) -> None:
+    tokens = Tokens(AppAccess(Client(place.session, place.github.api_url), APP_ID, (PRIVATE,)))
+    for number in range(3):
+        with pytest.raises((NoAccess, Limited)):
+            await tokens.get(10_000 + number, place.repository.id)
+    assert not tokens._locks

@@ -224,6 +224,58 @@ def transferred(one: Scene) -> None:
     one.send("repository", "transferred", changes={"owner": {"from": {}}})
 
 
+async def test_signing_out_ends_the_streams_of_that_person_at_once(dsn: str, tmp_path: Path) -> None:
+    async with (
+        scene(dsn, tmp_path / "p", NEVER_S) as one,
+        Browser(one.product) as reader,
+        Browser(one.product) as elsewhere,
+        Browser(one.product) as another,
+    ):
+        hubot = one.product.github.people.add("hubot")
+        one.product.github.people.allow(hubot, one.repository, "read")
+        await reader.sign_in(one.user)
+        await elsewhere.sign_in(one.user, "/account")
+        await another.sign_in(hubot)
+        part = f"repo/{await one.repo_id()}~x"
+        async with following(one.product, reader, part) as lost, following(one.product, another, part) as kept:
+            await elsewhere.submit("/logout/everywhere")
+            await told_gone(lost)
+            assert not kept.content.at_eof()
+            assert "event: beat" not in (await kept.content.readuntil(b"\n\n")).decode(), "others are not asked"
+
+
+async def test_the_api_s_log_streams_end_with_their_token_and_are_counted_apart(dsn: str, tmp_path: Path) -> None:
+    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
+        product = one.product
+        await browser.sign_in(one.user, "/account")
+        await browser.submit("/account/tokens", name="t", scope="read", days="30")
+        token = re.findall(r"fgp_[\w-]+", browser.text)[0]
+        async with product.pool.acquire() as connection:
+            build_id = await connection.fetchval(
+                "WITH p AS (INSERT INTO projects (user_id, name) SELECT id, 'Shop' FROM users RETURNING id) "
+                "INSERT INTO builds (project_id, status) SELECT id, 'running' FROM p RETURNING id"
+            )
+            token_id = await connection.fetchval("SELECT id FROM api_tokens")
+        headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+        address = f"{product.address}/api/v1/builds/{build_id}/logs"
+        async with (
+            contextlib.AsyncExitStack() as stack,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        ):
+            answers = [
+                await stack.enter_async_context(session.get(address, headers=headers))
+                for _ in range(live.MOST_OF_PERSON + 1)
+            ]
+            assert [answer.status for answer in answers] == [200] * live.MOST_OF_PERSON + [429]
+            async with following(product, browser, f"repo/{await one.repo_id()}~x"):
+                pass
+            await browser.get("/account")
+            await browser.submit(f"/account/tokens/{token_id}/delete")
+            async with asyncio.timeout(20):
+                for answer in answers:
+                    await answer.content.read()
+
+
 @pytest.mark.parametrize("lose", [revoked, uninstalled, suspended, removed, transferred])
 async def test_an_event_that_takes_access_away_ends_open_streams_and_pages_at_once(
     dsn: str, tmp_path: Path, lose: Callable[[Scene], None]

@@ -10,18 +10,20 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from forgeguard_app.flows.audit_links import sign_audit
+from forgeguard_app.flows.know_access import Person
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import find_repo, find_repo_named
-from forgeguard_app.web.live import MOST_OF_PERSON
+from forgeguard_app.web.live import MOST_OF_ADDRESS, MOST_OF_PERSON, Streams
 from tests.support.browsing import Browser
 from tests.support.running import Product, running
 from tests.support.watching import PASSED, finish_run, stir, wait_for_run
@@ -217,6 +219,18 @@ async def test_a_person_has_so_many_streams_and_those_that_closed_do_not_count(s
 
     async with asyncio.timeout(20):
         await opens()
+
+
+def test_an_address_has_so_many_streams_and_leaves_those_of_others() -> None:
+    streams = Streams(20.0)
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST_OF_ADDRESS):
+            stack.enter_context(streams.one_of(None, "192.0.2.1"))
+        with pytest.raises(web.HTTPTooManyRequests):
+            stack.enter_context(streams.one_of(None, "192.0.2.1"))
+        stack.enter_context(streams.one_of(None, "192.0.2.2"))
+        stack.enter_context(streams.one_of(Person(uuid4(), 1, "mona", uuid4(), None), "192.0.2.1"))
+    assert streams.total == 0
 
 
 async def test_a_server_that_stops_ends_its_streams(dsn: str, tmp_path: Path) -> None:

@@ -132,10 +132,50 @@ async def test_sign_out_everywhere_ends_every_browser(product: Product) -> None:
         assert await other.get("/account", follow=False) == 303
 
 
-async def test_what_a_person_takes_back_at_github_ends_their_sessions(product: Product) -> None:
+async def made_token(browser: Browser) -> str:
+    """Return a new token of the person whose account page is open."""
+    await browser.submit("/account/tokens", name="t", scope="write", days="365")
+    return str(re.findall(r"fgp_[\w-]+", browser.text)[0])
+
+
+async def status_of(product: Product, token: str) -> int:
+    async with product.session.get(
+        f"{product.address}/api/v1/me", headers={"Authorization": f"Bearer {token}"}
+    ) as answer:
+        return answer.status
+
+
+async def test_sign_out_everywhere_keeps_tokens_unless_they_are_to_go_too(product: Product) -> None:
     user = product.github.people.add("mona")
     async with Browser(product) as browser:
         await browser.sign_in(user, "/account")
+        token = await made_token(browser)
+        await browser.submit("/logout/everywhere")
+        assert await status_of(product, token) == 200
+        await browser.sign_in(user, "/account")
+        form = next(one for one in re.findall(r"<form.*?</form>", browser.text, re.S) if "delete all tokens" in one)
+        fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
+        assert await browser.post("/logout/everywhere", fields) == 200
+        assert await status_of(product, token) == 401
+
+
+async def test_signing_in_again_ends_the_browser_s_former_session(product: Product) -> None:
+    user = product.github.people.add("mona")
+    async with Browser(product) as browser, Browser(product) as other:
+        await other.sign_in(user)
+        await browser.sign_in(user)
+        former = {host: dict(jar) for host, jar in browser.cookies.items()}
+        await browser.sign_in(user, "/account")
+        assert await other.get("/account", follow=False) == 200
+        browser.cookies = former
+        assert await browser.get("/account", follow=False) == 303
+
+
+async def test_what_a_person_takes_back_at_github_ends_their_sessions_and_tokens(product: Product) -> None:
+    user = product.github.people.add("mona")
+    async with Browser(product) as browser:
+        await browser.sign_in(user, "/account")
+        token = await made_token(browser)
         product.github.people.revoke(user)
         async with product.pool.acquire() as connection:
             await connection.execute("UPDATE users SET access_checked_at = NULL")
@@ -144,6 +184,9 @@ async def test_what_a_person_takes_back_at_github_ends_their_sessions(product: P
         await browser.get("/")
         async with product.pool.acquire() as connection:
             assert await connection.fetchval("SELECT access_token FROM users") is None
+        await browser.sign_in(user, "/account")
+        assert browser.status == 200
+        assert await status_of(product, token) == 401, "it holds no more, also once the person is back"
 
 
 async def test_an_expiring_token_is_renewed_once_however_many_ask(product: Product) -> None:

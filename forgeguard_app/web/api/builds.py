@@ -18,6 +18,7 @@ from forgeguard_app.web.api import project_models as shapes
 from forgeguard_app.web.api.operations import Ask
 from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
 from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.live import LOG_STREAMS
 from forgeguard_app.web.log_stream import ENDED, stream_log
 from forgeguard_app.web.subjects import ask_again
 
@@ -83,7 +84,8 @@ async def stream(ask: Ask) -> web.StreamResponse:
     async def open_again() -> None:
         await open_build(await ask_again(ask.request), build.id)
 
-    return await stream_log(ask.request, build.id, open_again)
+    with ask.request.app[LOG_STREAMS].one_of(ask.person, ""):
+        return await stream_log(ask.request, build.id, ask.user.user_id, open_again)
 
 
 async def _whole(ask: Ask, build: Build) -> shapes.Build:

@@ -50,7 +50,9 @@ async def show_tokens(ask: Ask) -> models.Tokens:
 
 
 async def add_token(ask: Ask) -> models.Token:
-    """A new token: `value` is in this answer alone."""
+    """A new token: `value` is in this answer alone. A token makes none, since the new one would outlive it."""
+    if ask.user.scope is not None:
+        raise web.HTTPForbidden(reason="A token makes no other token: make it on your account page, signed in.")
     wanted: models.NewToken = ask.body
     made = await make_token(ask.request.app[FRONT].pool, ask.user.user_id, wanted.name, wanted.scope, wanted.days)
     return models.Token.model_validate(asdict(made.token) | {"value": made.value})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from forgeguard_app.flows.sign_in import SIGN_IN_S, SignInFailed, begin_sign_in, finish_sign_in
+from forgeguard_app.flows.sign_in import SIGN_IN_S, Browser, SignInFailed, begin_sign_in, finish_sign_in
 from forgeguard_app.store.sessions import delete_session, delete_sessions
 from forgeguard_app.web.keys import FRONT, REQUEST_ID
 from forgeguard_app.web.render import page, see_other
@@ -45,7 +45,7 @@ async def callback(request: web.Request) -> web.StreamResponse:
                 "GitHub did not sign you in: you cancelled, or the App's callback address is another one."
             )
         state, code = given.get("state", "")[:MAX_GIVEN_CHARS], given.get("code", "")[:MAX_GIVEN_CHARS]
-        browser = request.headers.get("User-Agent", "")
+        browser = Browser(request.headers.get("User-Agent", ""), request.cookies.get(cookie_name(front, SESSION), ""))
         arrival = await finish_sign_in(front, note, state, code, browser)
     except SignInFailed as error:
         request[PERSON] = None
@@ -74,11 +74,10 @@ async def logout(request: web.Request) -> web.StreamResponse:
 
 
 async def logout_everywhere(request: web.Request) -> web.StreamResponse:
-    """Every browser of the person is signed out."""
-    await read_form(request)
-    person = await get_person(request)
-    async with request.app[FRONT].pool.acquire() as connection:
-        await delete_sessions(connection, person.user_id)
+    """Every browser of the person is signed out; with `tokens` none of their API tokens holds any more."""
+    form, person = await read_form(request), await get_person(request)
+    async with request.app[FRONT].pool.acquire() as connection, connection.transaction():
+        await delete_sessions(connection, person.user_id, tokens_too="tokens" in form)
     return _gone(request)
 
 

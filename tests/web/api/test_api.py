@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from forgeguard_app.web.api.rates import Rates
+from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.web.api.test_contract import Known, known
@@ -77,12 +78,24 @@ async def test_a_rerun_is_asked_for_once_within_seconds(known: Known) -> None:
 
 
 async def test_a_token_made_by_the_api_holds_until_it_is_deleted(known: Known) -> None:
-    made = await ask(known, "/tokens", method="POST", status=201, json={"name": "ci", "scope": "read"})
+    async with Browser(known.product) as browser:
+        await browser.sign_in(next(one for one in known.product.github.people.users() if one.login == "mona"))
+        jar = browser.cookies[known.product.address.removeprefix("http://")]
+    session = {
+        "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items()), "Sec-Fetch-Site": "same-origin",
+        "Authorization": "",
+    }  # fmt: skip
+    wanted = {"name": "ci", "scope": "read"}
+    made = await ask(known, "/tokens", method="POST", status=201, json=wanted, headers=session)
     other = Known(known.product, made["value"], known.ids)
     assert (await ask(other, "/me"))["scope"] == "read"
+    for maker in (known, other):
+        await ask(maker, "/tokens", method="POST", status=403, json=wanted)
+    listed = (await ask(known, "/tokens"))["items"]
+    assert all(item["value"] is None for item in listed)
+    assert next(item for item in listed if item["id"] == made["id"])["used_at"] is not None
     await ask(known, f"/tokens/{made['id']}", method="DELETE", status=204)
     await ask(other, "/me", status=401)
-    assert all(item["value"] is None for item in (await ask(known, "/tokens"))["items"])
 
 
 async def test_what_is_wrong_is_said_at_its_place(known: Known) -> None:
