@@ -26,6 +26,7 @@ class Health:
     lowest_remaining: int | None
     workers: int
     jobs: Mapping[str, int]
+    running_s: Mapping[str, float]  # by job kind, how long the oldest running job has run
     deliveries: Mapping[str, int]
     latency_p50_s: float
     latency_p95_s: float
@@ -68,6 +69,14 @@ async def read_health(connection: Connection) -> Health:
     deliveries = await connection.fetch(
         "SELECT outcome AS name, count(*) AS number FROM deliveries WHERE received_at > now() - interval '1 hour' GROUP BY 1"
     )
+    running = await connection.fetch(
+        """
+        SELECT j.task_name AS name, max(extract(epoch FROM clock_timestamp() - started.at))::float8 AS age
+        FROM procrastinate_jobs j CROSS JOIN LATERAL (
+            SELECT max(e.at) AS at FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'started') AS started
+        WHERE j.status = 'doing' AND started.at IS NOT NULL GROUP BY 1
+        """
+    )
     if heads is None or latency is None or rates is None:
         raise LookupError("an aggregate gives one row")
     return Health(
@@ -80,6 +89,7 @@ async def read_health(connection: Connection) -> Health:
         lowest_remaining=rates["lowest"],
         workers=rates["workers"],
         jobs={row["name"]: row["number"] for row in jobs},
+        running_s={row["name"]: row["age"] for row in running},
         deliveries={row["name"]: row["number"] for row in deliveries},
         latency_p50_s=latency["p50"],
         latency_p95_s=latency["p95"],

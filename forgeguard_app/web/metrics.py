@@ -35,6 +35,8 @@ class _Figures(Collector):
         yield _gauges("push_to_verdict_seconds", "From delivery to published verdict, last hour.", "quantile", latency)
         jobs = {status: health.jobs.get(status, 0) for status in ("todo", "doing", "failed")}
         yield _gauges("jobs", "Jobs in the queue.", "status", jobs)
+        said = "How long the oldest running job has run, by kind."
+        yield _gauges("oldest_running_job_seconds", said, "kind", health.running_s)
         received = {outcome: health.deliveries.get(outcome, 0) for outcome in ("accepted", "applied", "ignored")}
         yield _gauges("deliveries_last_hour", "Deliveries received, last hour.", "outcome", received)
         yield self._counters("errors", "errors", "Work that failed and is tried again or given up.", "kind")

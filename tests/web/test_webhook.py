@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import io
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from forgeguard_app.store.counters import add_counts
 from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.queue import enqueue
 from tests.support.running import Product, running
 
 PUSH = {
@@ -222,6 +224,9 @@ async def test_metrics_say_what_operators_watch(intake: Product) -> None:
     intake.context.counts.add("errors", "Broken", 3)
     async with intake.pool.acquire() as connection:
         await add_counts(connection, intake.context.counts.take())
+        await enqueue(connection, "reconcile_heads", {"repo_id": "x"})
+        await connection.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE task_name = 'reconcile_heads'")
+        await connection.execute("UPDATE procrastinate_events SET at = at - interval '1 hour' WHERE type = 'started'")
     async with intake.session.get(f"{intake.address}/metrics") as answer:
         text = await answer.text()
     for line in (
@@ -230,6 +235,7 @@ async def test_metrics_say_what_operators_watch(intake: Product) -> None:
     ):  # fmt: skip
         assert line in text, text
     assert "forgeguard_oldest_unjudged_head_seconds" in text
+    assert re.search(r'^forgeguard_oldest_running_job_seconds\{kind="reconcile_heads"\} 36\d\d', text, re.M), text
 
 
 async def test_pushes_that_arrive_together_are_each_answered_and_one_bad_one_harms_no_other(intake: Product) -> None:
