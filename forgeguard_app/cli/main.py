@@ -6,17 +6,19 @@ import argparse
 import errno
 import importlib
 import sys
+from types import ModuleType
 
 from forgeguard_app import __version__
 from forgeguard_app.errors import UserError
 
-# Verb → what it does; its module has the verb's name and gives add_arguments and run.
+# Verb → what it does; its module has the verb's name, with _ for -, and gives add_arguments and run.
 VERBS = {
     "demo": "the whole product on this machine, against a simulated GitHub",
     "serve": "the web server, with workers beside it",
     "worker": "one worker",
     "migrate": "bring the database to the current schema",
     "doctor": "report what is configured, what is reachable, and how to fix what is not",
+    "rotate-key": "seal everything stored again under the first SECRET_KEY, so that older keys can be dropped",
     "redeliver": "ask GitHub again for the webhook deliveries that we never got",
     "init": "write a first configuration that is true of the tree as it is",
     "audit": "the same audit on a local git repository",
@@ -28,6 +30,7 @@ STATUSES = {
     "worker": "exit status: 0 when it was told to stop, 2 wrong settings, no database or no App",
     "migrate": "exit status: 0 the schema is current, 2 wrong settings or no database",
     "doctor": "exit status: 0 all is well, 1 something is not, 2 wrong settings",
+    "rotate-key": "exit status: 0 everything is sealed under the first key, 1 no key opens some of it, 2 wrong settings or no database",
     "redeliver": "exit status: 0 GitHub was asked, 2 it could not be asked, or incorrect usage",
     "init": "exit status: 0 the files are written or were there already, 2 they could not be written",
 }
@@ -52,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         # A verb is imported when it is meant: `audit` need not load the server.
         if verb in arguments[:1]:
-            module = importlib.import_module(f"forgeguard_app.cli.{verb}")
+            module = _module(verb)
             module.add_arguments(sub)
             if getattr(module, "TAKES_FILES", False) and "--" in arguments:
                 at = arguments.index("--")
@@ -62,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
         subs[parsed.verb].error(f"unknown argument: {' '.join(unknown)} (forgeguard {parsed.verb} --help lists them)")
     parsed.files = files
     try:
-        status: int = importlib.import_module(f"forgeguard_app.cli.{parsed.verb}").run(parsed)
+        status: int = _module(parsed.verb).run(parsed)
     except UserError as error:
         print(f"forgeguard {parsed.verb}: {_shown(str(error))}", file=sys.stderr)
         return 2
@@ -79,6 +82,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"forgeguard {parsed.verb}: {_shown(said)}: {error.strerror}", file=sys.stderr)
         return 2
     return status
+
+
+def _module(verb: str) -> ModuleType:
+    return importlib.import_module(f"forgeguard_app.cli.{verb.replace('-', '_')}")
 
 
 def _shown(text: str) -> str:

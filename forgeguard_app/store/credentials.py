@@ -34,9 +34,10 @@ class SealedApp:
 _COLUMNS = "app_id, slug, html_url, client_id, client_secret, private_key, webhook_secret, github_url, github_api_url, public_url"
 
 
-async def find_app(connection: Connection) -> SealedApp | None:
-    """The App, once it was made."""
-    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM app_credentials")  # noqa: S608
+async def find_app(connection: Connection, *, lock: bool = False) -> SealedApp | None:
+    """Return the App, once it was made; with `lock` held against all others until the transaction ends."""
+    query = f"SELECT {_COLUMNS} FROM app_credentials" + (" FOR UPDATE" if lock else "")  # noqa: S608
+    row = await connection.fetchrow(query)
     return None if row is None else SealedApp(**row)
 
 
@@ -57,6 +58,16 @@ async def insert_app(connection: Connection, app: SealedApp) -> bool:
         app.public_url,
     )
     return found is not None
+
+
+async def set_app_secrets(connection: Connection, app: SealedApp) -> None:
+    """Store the secrets of the App, sealed again."""
+    await connection.execute(
+        "UPDATE app_credentials SET client_secret = $1, private_key = $2, webhook_secret = $3",
+        app.client_secret,
+        app.private_key,
+        app.webhook_secret,
+    )
 
 
 class Outcome(Enum):

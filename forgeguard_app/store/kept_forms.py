@@ -68,3 +68,14 @@ async def delete_kept_form(connection: Connection, form_id: UUID, user_id: UUID)
 async def delete_expired_forms(connection: Connection) -> None:
     """Delete the forms whose hour is over."""
     await connection.execute("DELETE FROM kept_forms WHERE expires_at < now()")
+
+
+async def list_sealed_forms(connection: Connection) -> list[tuple[UUID, str]]:
+    """Return key and ciphertext of every kept form, each held until the transaction ends."""
+    rows = await connection.fetch("SELECT id, content FROM kept_forms FOR UPDATE")
+    return [(row["id"], row["content"]) for row in rows]
+
+
+async def set_sealed_form(connection: Connection, form_id: UUID, content: str) -> None:
+    """Store a form that was sealed again."""
+    await connection.execute("UPDATE kept_forms SET content = $2 WHERE id = $1", form_id, content)

@@ -177,3 +177,39 @@ async def drop_access(connection: Connection, github_id: int) -> None:
         await delete_sessions(connection, user_id, tokens_too=True)
         await connection.execute("DELETE FROM repo_access WHERE user_id = $1", user_id)
         await connection.execute("DELETE FROM access_answers WHERE user_id = $1", user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPerson:
+    """A person's tokens as ciphertext."""
+
+    id: UUID
+    access_token: str | None
+    refresh_token: str | None
+
+    def __repr__(self) -> str:
+        return f"SealedPerson({self.id})"
+
+
+async def list_sealed(connection: Connection, after: UUID | None, most: int) -> list[SealedPerson]:
+    """Return the next people with tokens by their key, each held until the transaction ends."""
+    rows = await connection.fetch(
+        """
+        SELECT id, access_token, refresh_token FROM users
+        WHERE ($1::uuid IS NULL OR id > $1) AND (access_token IS NOT NULL OR refresh_token IS NOT NULL)
+        ORDER BY id LIMIT $2 FOR NO KEY UPDATE
+        """,
+        after,
+        most,
+    )
+    return [SealedPerson(**row) for row in rows]
+
+
+async def set_sealed(connection: Connection, person: SealedPerson) -> None:
+    """Store tokens that were sealed again; they are the same tokens."""
+    await connection.execute(
+        "UPDATE users SET access_token = $2, refresh_token = $3 WHERE id = $1",
+        person.id,
+        person.access_token,
+        person.refresh_token,
+    )

@@ -530,7 +530,7 @@ def test_help_lists_the_exit_statuses_and_options_are_not_abbreviated(capsys: py
         main(["audit", "--help"])
     said = capsys.readouterr().out
     assert all(line in said for line in ("  0  PASS", "  1  FAIL", "  2  ERROR", "FILE… after --"))
-    for verb in ("demo", "serve", "worker", "migrate", "doctor", "redeliver", "init"):
+    for verb in ("demo", "serve", "worker", "migrate", "doctor", "redeliver", "rotate-key", "init"):
         with pytest.raises(SystemExit, match="0"):
             main([verb, "--help"])
         assert "exit status: 0" in capsys.readouterr().out
