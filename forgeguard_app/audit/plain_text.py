@@ -13,6 +13,7 @@ import re
 _ACTING = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _ANY = re.compile(f"[{_ACTING}]")
 _INSIDE_LINES = re.compile(rf"(?![\n\t])[{_ACTING}]")
+_ADDRESS = re.compile(r"(?i)(?:https?|ftp):(?=//)|www(?=\.)")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -24,6 +25,11 @@ def escaped(text: str) -> str:
 def escaped_lines(text: str) -> str:
     """Return the text with its line breaks and tabs kept and everything else escaped as `escaped` does."""
     return _INSIDE_LINES.sub(_escape, text)
+
+
+def without_links(text: str) -> str:
+    """Return the text with its addresses broken by a character without width, so that GitHub makes no link of them."""
+    return _ADDRESS.sub(lambda found: found[0] + "\u200b", text)
 
 
 def as_utf8(text: str) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.audit.model import CheckCode, Report
+from forgeguard_app.audit.plain_text import without_links
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.choose_base import History, choose_base, earlier_passed, newest_head
 from forgeguard_app.flows.context import Context
@@ -297,7 +298,7 @@ def _contract(context: Context, found: JudgingContract | None, before: Evaluated
         return None
     address = f"{context.address}/projects/{found.project_id}/contracts/boundaries"
     editor = f"edited by {found.edited_by}" if found.edited_by else "written from the answers"
-    remark = f"Judged by the boundaries of the project “{found.name}”, version {found.version}, {editor}: {address}"
+    remark = f"Judged by the boundaries of the project “{without_links(found.name)}”, version {found.version}, {editor}: {address}"
     if before is None:
         return Contract(found.content, remark)
     loosens = f"Version {found.version} loosens the rules against version {before.version}, evaluated before"

@@ -32,6 +32,7 @@ from forgeguard_app.store.users import (
 
 KEPT_S = 30.0  # with a stream's beat, access that was taken away shows within a minute
 TRIES = 2
+NO_REPO = 0  # GitHub gives no repository this id
 STALE_S = 900.0  # how old it may be while GitHub cannot be asked
 LONGEST_S = 60.0
 EARLY_S = 120.0
@@ -67,8 +68,10 @@ class Person:
     scope: str | None
 
 
-async def level_of(front: Front, person: Person | None, repo: Repo) -> Level:
-    """What somebody may do with the repository.
+async def level_of(front: Front, person: Person | None, repo: Repo | None) -> Level:
+    """What somebody may do with the repository; None stands for one that does not exist.
+
+    The same is asked for both, so that neither the answer nor its time tells whether there is one.
 
     Raises:
         SignedOut: as its name says.
@@ -77,10 +80,10 @@ async def level_of(front: Front, person: Person | None, repo: Repo) -> Level:
     if person is not None:
         await refresh_access(front, person.user_id)
         async with front.pool.acquire() as connection:
-            found = await find_level(connection, person.user_id, repo.github_repo_id)
+            found = await find_level(connection, person.user_id, NO_REPO if repo is None else repo.github_repo_id)
         if found:
             return _LEVELS[found]
-    return Level.PUBLIC if await is_public(front, repo) else Level.NONE
+    return Level.PUBLIC if repo is not None and await is_public(front, repo) else Level.NONE
 
 
 async def refresh_access(front: Front, user_id: UUID) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from uuid import UUID
 
 from aiohttp import web
@@ -73,9 +74,9 @@ async def open_audit(request: web.Request, run_id: UUID, least: Level = Level.PU
     async with front.pool.acquire() as connection:
         run = await find_run(connection, run_id)
         repo = None if run is None else await find_repo(connection, run.repo_id)
+    level = await level_of(front, person, repo)
     if run is None or repo is None:
         raise web.HTTPNotFound(reason=_ABSENT)
-    level = await level_of(front, person, repo)
     signature = request.query.get("signature", "") if front.app.oauth is None else ""
     if signature and level == Level.NONE:  # it may have become private a moment ago, which ends its links
         async with front.pool.acquire() as connection:
@@ -99,9 +100,10 @@ def id_of(request: web.Request, name: str) -> UUID:
 
 async def _opened(request: web.Request, repo: Repo | None, least: Level) -> Seen:
     person = await find_person(request)
+    level = await level_of(request.app[FRONT], person, repo)
     if repo is None:
         raise web.HTTPNotFound(reason=_ABSENT)
-    return await _allowed(request, Seen(repo, await level_of(request.app[FRONT], person, repo)), least)
+    return await _allowed(request, Seen(repo, level), least)
 
 
 async def _allowed(request: web.Request, seen: Seen, least: Level) -> Seen:
@@ -138,13 +140,21 @@ class SeenProject:
         return self.level >= Level.WRITE
 
 
+class Own(Enum):
+    """What it counts to be a project's maker."""
+
+    NO = auto()  # the repository decides
+    ENOUGH = auto()  # its maker may, and those whom the repository lets
+    ALONE = auto()  # its maker may, and nobody else
+
+
 async def open_project(
-    request: web.Request, project_id: UUID, least: Level = Level.READ, *, own: bool = False
+    request: web.Request, project_id: UUID, least: Level = Level.READ, *, own: Own = Own.NO
 ) -> SeenProject:
     """The project, for its maker and for those whom GitHub lets into its repository.
 
     What is written in it judges the repository and is proposed there, so that its maker too writes only while GitHub
-    lets them write; with `own`, for what concerns the project alone, being its maker is enough.
+    lets them write; `own` says where being its maker is enough, or needed.
 
     Raises:
         HTTPNotFound: there is none, or who asks may not see it; the two are answered alike.
@@ -154,17 +164,21 @@ async def open_project(
     async with front.pool.acquire() as connection:
         project = await find_project(connection, project_id) if person is not None else None
         repo = await find_repo(connection, project.repo_id) if project is not None and project.repo_id else None
+    of_repo = await level_of(front, person, repo)
     if project is None or person is None:
         raise web.HTTPNotFound(reason=_ABSENT)
-    of_repo = Level.ADMIN if repo is None else await level_of(front, person, repo)
-    if project.user_id == person.user_id:
-        level = Level.ADMIN if own or of_repo >= Level.WRITE else Level.READ
+    of_repo = Level.ADMIN if repo is None else of_repo
+    is_maker = project.user_id == person.user_id
+    if is_maker:
+        level = Level.ADMIN if own is not Own.NO or of_repo >= Level.WRITE else Level.READ
     else:
         level = of_repo if repo is not None and of_repo >= Level.READ else Level.NONE
     if level == Level.NONE:
         raise web.HTTPNotFound(reason=_ABSENT)
     if level < least:
         raise web.HTTPForbidden(reason="This is for those who write to the project's repository on GitHub.")
+    if own is Own.ALONE and not is_maker:
+        raise web.HTTPForbidden(reason="This is for the person who created the project alone.")
     return SeenProject(project, level, repo is not None and of_repo > Level.NONE, of_repo >= Level.ADMIN)
 
 
@@ -178,7 +192,7 @@ async def find_writable(request: web.Request, full_name: str) -> Repo | None:
     front, person = request.app[FRONT], await find_person(request)
     async with front.pool.acquire() as connection:
         repo = await find_repo_named(connection, full_name.strip())
-    return repo if repo is not None and await level_of(front, person, repo) >= Level.WRITE else None
+    return repo if await level_of(front, person, repo) >= Level.WRITE else None
 
 
 async def open_build(request: web.Request, build_id: UUID, least: Level = Level.READ) -> tuple[Build, SeenProject]:
@@ -192,6 +206,7 @@ async def open_build(request: web.Request, build_id: UUID, least: Level = Level.
         build = await find_build(connection, build_id)
         repo = await find_repo(connection, build.repo_id) if build is not None and build.repo_id else None
     if build is None:
+        await level_of(front, person, None)
         raise web.HTTPNotFound(reason=_ABSENT)
     seen = await open_project(request, build.project_id, least)
     # Where the repository left, GitHub cannot be asked who may see it.

@@ -106,9 +106,8 @@ async def open_subject(request: web.Request, subject: Subject) -> Followed:
         case Kind.TRIAL:
             async with request.app[FRONT].pool.acquire() as connection:
                 trial = await find_trial(connection, subject.id)
-            if trial is None:
-                raise web.HTTPNotFound
-            return _by_rows(subject, (await open_repo(request, trial.repo_id, Level.READ)).repo.id)
+            repo_id = subject.id if trial is None else trial.repo_id  # no repository has a trial's key
+            return _by_rows(subject, (await open_repo(request, repo_id, Level.READ)).repo.id)
         case Kind.PROJECT:
             await open_project(request, subject.id)
             return Followed((subject.id,), lambda connection: _project_version(connection, subject.id))

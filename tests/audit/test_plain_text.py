@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forgeguard_app.audit.plain_text import escaped, escaped_lines
+from forgeguard_app.audit.plain_text import escaped, escaped_lines, without_links
 
 ACTING = {*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
@@ -34,3 +34,8 @@ def test_no_acting_character_is_left_and_the_text_can_be_stored(text: str) -> No
 
 def test_lines_stay_lines() -> None:
     assert escaped_lines("a\tb\r\nc\x1b") == "a\tb\\r\nc\\x1b"
+
+
+def test_an_address_becomes_no_link() -> None:
+    assert without_links("See https://x.example, WWW.x.example") == "See https:\u200b//x.example, WWW\u200b.x.example"
+    assert without_links("Shop: www, http") == "Shop: www, http"

@@ -205,6 +205,16 @@ async def test_private_and_absent_read_the_same_to_a_stranger(product: Product, 
                     seen.append((browser.status, re.sub(r'<code>\w+</code>|name="csrf" value="[^"]+"', "", text)))
                 assert seen[0][1].splitlines() == seen[1][1].splitlines()
                 assert seen[0] == seen[1]
+        for there, absent in pairs[:2]:
+            found = []
+            for path in (there, absent):  # GitHub is asked who asks before anything is looked for
+                await browser.sign_in(user)
+                browser.home()
+                product.github.people.revoke(user)
+                async with product.pool.acquire() as connection:
+                    await connection.execute("UPDATE users SET access_checked_at = NULL")
+                found.append(await browser.get(path, follow=False))
+            assert found == [303, 303], there
 
 
 async def test_access_that_github_takes_back_is_gone_at_once(product: Product, tree: WorkTree) -> None:

@@ -40,7 +40,7 @@ async def begun(product: Product, tree: WorkTree, browser: Browser) -> tuple[str
     app.permissions |= BUILDER
     repository = await started(product, tree)
     user = product.github.people.add("mona")
-    product.github.people.allow(user, repository, "write")
+    product.github.people.allow(user, repository, "admin")
     project = await make(browser, user, repository=repository.full_name)
     await written(browser, project)
     await browser.get(project)
@@ -208,6 +208,15 @@ async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: 
             assert await send(stranger, path) == 404, path
             assert await send(nobody, path) == 401, path
         assert await send(maker, f"{project}/delete", confirmation="Shop") == 400, "a build is under way"
+        member = next(one for one in building.github.people.users() if one.login == "reader")
+        for level, may in (("write", 403), ("admin", 400)):  # a build is under way, so that nothing is done
+            building.github.people.allow(member, repository, level)
+            async with building.pool.acquire() as connection:
+                await connection.execute("UPDATE users SET access_checked_at = NULL")
+            assert await send(reader, f"{project}/rename", name="Shop") == 303
+            assert await send(reader, f"{project}/delete", confirmation="Shop") == 403, "for its creator alone"
+            assert await send(reader, f"{project}/link", repository="x/y") == 403, "for its creator alone"
+            assert await send(reader, f"{project}/link", unlink="1") == may, level
         for one in (maker, reader, stranger):
             assert await send(one, f"{project}/restore") == 404, "it is not deleted"
         assert await send(maker, f"{project}/questionnaire/nothing") == 404
@@ -227,6 +236,7 @@ async def test_a_maker_who_lost_the_repository_keeps_the_project_and_nothing_of_
             await connection.execute("UPDATE repos SET private = true")
             await connection.execute("UPDATE users SET access_checked_at = NULL")
         assert await status(maker, project) == 200
+        assert await send(maker, f"{project}/rename", name="https://evil.example") == 403
         assert await status(maker, f"{project}/contracts/ui") == 200
         for path in (build, f"{build}/log.txt"):
             assert await status(maker, path) == 404, "what was built there is not theirs to read any more"

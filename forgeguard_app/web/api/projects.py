@@ -21,7 +21,7 @@ from forgeguard_app.projects.questions import SECTIONS, Question
 from forgeguard_app.store.contracts import Contract, find_contract, list_contracts
 from forgeguard_app.store.projects import Project, find_project, list_projects
 from forgeguard_app.store.repos import Repo
-from forgeguard_app.web.access import SeenProject, administers, id_of, open_project, open_repo
+from forgeguard_app.web.access import Own, SeenProject, administers, id_of, open_project, open_repo
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api import project_models as shapes
 from forgeguard_app.web.api.operations import Ask, Conflict, Wrong
@@ -56,13 +56,16 @@ async def show_project(ask: Ask) -> shapes.Project:
 
 
 async def change_project(ask: Ask) -> shapes.Project:
-    """Renames it, describes it, links it to another repository; refused while a build works by it."""
-    seen, wanted, pool = await _open(ask, Level.WRITE, own=True), ask.body, ask.request.app[FRONT].pool
-    project = seen.project
+    """Renames it, describes it, links it to another repository, which its maker alone does; refused while a build works by it."""
+    wanted, pool = ask.body, ask.request.app[FRONT].pool
+    renames, links = bool({"name", "description"} & wanted.model_fields_set), "repo_id" in wanted.model_fields_set
+    project = (await _open(ask, Level.WRITE if renames else Level.READ)).project
+    if links:  # before anything is written
+        await _open(ask, Level.ADMIN, own=Own.ENOUGH if wanted.repo_id is None else Own.ALONE)
     if wanted.name is not None or "description" in wanted.model_fields_set:
         said = wanted.description if "description" in wanted.model_fields_set else project.description
         await rename_project(pool, project.id, described(wanted.name or project.name, said or ""))
-    if "repo_id" in wanted.model_fields_set:
+    if links:
         repo = await _repo(ask, wanted.repo_id)
         await link_project(pool, project.id, repo, may_decide=await administers(ask.request, repo))
     return await _shown(ask, project.id)
@@ -70,7 +73,7 @@ async def change_project(ask: Ask) -> shapes.Project:
 
 async def delete_project(ask: Ask) -> None:
     """The project goes with its contracts and builds; for its maker alone."""
-    seen = await _open(ask, Level.ADMIN, own=True)
+    seen = await _open(ask, Level.ADMIN, own=Own.ALONE)
     await remove_project(ask.request.app[FRONT].pool, seen.project.id)
 
 
@@ -138,7 +141,7 @@ async def edit_contract(ask: Ask) -> shapes.Contract:
     return await _contract(ask, seen.project.id)
 
 
-async def _open(ask: Ask, least: Level = Level.READ, *, own: bool = False) -> SeenProject:
+async def _open(ask: Ask, least: Level = Level.READ, *, own: Own = Own.NO) -> SeenProject:
     return await open_project(ask.request, id_of(ask.request, "project_id"), least, own=own)
 
 

@@ -26,7 +26,7 @@ from forgeguard_app.projects.lifecycle import Move, Status, refusal
 from forgeguard_app.projects.questions import QUESTIONS, SECTIONS
 from forgeguard_app.store.projects import DELETED_DAYS, list_deleted, list_projects
 from forgeguard_app.store.repos import Repo
-from forgeguard_app.web.access import SeenProject, administers, find_writable, id_of, open_project
+from forgeguard_app.web.access import Own, SeenProject, administers, find_writable, id_of, open_project
 from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.overviews import read_project
@@ -94,6 +94,7 @@ async def project_page(
         deleted_days=DELETED_DAYS,
         project=project,
         may_write=seen.may_write,
+        may_decide=seen.may_decide,
         is_maker=seen.project.user_id == person.user_id,
         sections=[(section, *progress(answers, section)) for section in SECTIONS],
         lacking=[QUESTIONS[key].title for key in missing(answers)],
@@ -110,7 +111,7 @@ async def project_page(
 async def rename(request: web.Request) -> web.StreamResponse:
     """Its name and description."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), Level.WRITE, own=True)
+    seen = await open_project(request, id_of(request, "project_id"), Level.WRITE)
     try:
         wanted = described(form.get("name", ""), form.get("description", ""))
         await rename_project(request.app[FRONT].pool, seen.project.id, wanted)
@@ -122,7 +123,8 @@ async def rename(request: web.Request) -> web.StreamResponse:
 async def link(request: web.Request) -> web.StreamResponse:
     """Link the repository in which it is built, or unlink it with the other button."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), Level.WRITE, own=True)
+    own = Own.ENOUGH if "unlink" in form else Own.ALONE  # who administers the repository rids it of the project too
+    seen = await open_project(request, id_of(request, "project_id"), Level.ADMIN, own=own)
     try:
         repo = None if "unlink" in form else await _repo(request, form)
         if repo is None and "unlink" not in form:
@@ -137,7 +139,7 @@ async def link(request: web.Request) -> web.StreamResponse:
 async def remove(request: web.Request) -> web.StreamResponse:
     """Delete it; only its maker may do that, and types its name."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), Level.ADMIN, own=True)
+    seen = await open_project(request, id_of(request, "project_id"), Level.ADMIN, own=Own.ALONE)
     try:
         confirm_deletion(seen.project, form.get("confirmation", ""))
         await remove_project(request.app[FRONT].pool, seen.project.id)
