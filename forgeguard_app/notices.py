@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
 from aiohttp.resolver import ThreadedResolver
 
 from forgeguard_app.errors import Temporary, UserError
 
 TIMEOUT_S = 10.0
+# The same for all that may be wrong: who names an address learns nothing of what listens inside.
+UNREACHED = "The address was not reached, or is none that we ask."
+_LABELS = re.compile(
+    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE
+)
+_LETTER = re.compile(r"[a-z]", re.IGNORECASE)
 LONGEST_WAIT_S = 3_600.0
 _SERVER_FAULT, _TOO_MANY = 500, 429
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -47,7 +56,7 @@ def within_reach(text: str, reach: Reach) -> bool:
     except ValueError:
         return False
     if isinstance(address, ipaddress.IPv6Address):
-        if address.sixtofour or address.teredo:
+        if address.sixtofour or address.teredo or address.is_site_local:  # fec0::/10, which Python calls global
             return False
         address = address.ipv4_mapped or address
     if address.is_loopback:
@@ -81,10 +90,9 @@ class Notices:
             host = ""
         if not address.startswith("https://") or not host:
             raise NotTaken("It is not an https:// address.")
-        if _is_literal(host) and not within_reach(host, self.reach):
-            raise NotTaken("It leads to an address inside a private network.")
-        resolver = _Guarded(self.reach)
-        connector = aiohttp.TCPConnector(resolver=resolver, ssl=self.tls or True, force_close=True)
+        if not (is_name(host) or (is_canonical(host) and within_reach(host, self.reach))):
+            raise NotTaken(UNREACHED)
+        connector = _Guarding(self.reach, resolver=_Guarded(self.reach), ssl=self.tls or True, force_close=True)
         try:
             async with (
                 aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(TIMEOUT_S)) as session,
@@ -92,9 +100,7 @@ class Notices:
             ):
                 _judge(answer.status, answer.headers.get("Retry-After", ""))
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            if resolver.refused:
-                raise NotTaken("It leads to an address inside a private network.") from error
-            raise Temporary(f"{host} was not reached: {type(error).__name__}") from error
+            raise Temporary(UNREACHED) from error
         except ValueError as error:
             raise NotTaken("It is not an address.") from error
 
@@ -108,19 +114,44 @@ def _judge(status: int, retry_after: str) -> None:
     raise NotTaken(f"It answered {status}.")
 
 
-def _is_literal(host: str) -> bool:
+def is_name(host: str) -> bool:
+    """Whether the host is a name, which the resolver is asked about: its last label has a letter, and is no number in hex.
+
+    Libraries disagree on whether `2130706433`, `127.1` or `0x7f000001` are addresses; nobody needs them.
+    """
+    last = host.rpartition(".")[2]
+    return _LABELS.fullmatch(host) is not None and _LETTER.search(last) is not None and not last.startswith("0x")
+
+
+def is_canonical(host: str) -> bool:
+    """Whether the host is an IP address in the one form in which everybody reads it alike."""
     try:
-        ipaddress.ip_address(host)
+        return str(ipaddress.ip_address(host)) == host
     except ValueError:
         return False
-    return True
+
+
+class _Guarding(aiohttp.TCPConnector):
+    """Gives no connection to an address that may not be asked, however it came about; nothing was sent there yet."""
+
+    def __init__(self, reach: Reach, **options: Any) -> None:
+        super().__init__(**options)
+        self._reach = reach
+
+    async def connect(self, *args: Any, **options: Any) -> Connection:
+        connection = await super().connect(*args, **options)
+        peer = None if connection.transport is None else connection.transport.get_extra_info("peername")
+        if not peer or not within_reach(str(peer[0]), self._reach):
+            connection.close()
+            raise OSError("connected to an address that may not be asked")
+        return connection
 
 
 class _Guarded(AbstractResolver):
     """Looks a name up and gives only what may be asked: what is checked is what is connected to."""
 
     def __init__(self, reach: Reach) -> None:
-        self._reach, self._inner, self.refused = reach, ThreadedResolver(), False
+        self._reach, self._inner = reach, ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -128,7 +159,6 @@ class _Guarded(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         fine = [one for one in found if within_reach(one["host"], self._reach)]
         if not fine:
-            self.refused = True
             raise OSError("no address that may be asked")
         return fine
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
 
@@ -14,10 +15,15 @@ MAX_MESSAGE_CHARS = 10_000
 MAX_NAME_CHARS = 500
 
 
+# What PostgreSQL keeps; GitHub's own are far below.
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+
 class Account(msgspec.Struct):
     """A user or an organisation."""
 
-    id: int
+    id: Id
     login: str
     type: str = ""
 
@@ -25,13 +31,13 @@ class Account(msgspec.Struct):
 class InstallationRef(msgspec.Struct):
     """The installation a delivery belongs to."""
 
-    id: int
+    id: Id
 
 
 class Repository(msgspec.Struct):
     """A repository as deliveries carry it; those of an installation are shorter."""
 
-    id: int
+    id: Id
     full_name: str
     private: bool | None = None
     default_branch: str | None = None
@@ -67,7 +73,7 @@ class Push(msgspec.Struct):
 class Installation(msgspec.Struct):
     """The App's presence on one account."""
 
-    id: int
+    id: Id
     account: Account | None = None
     suspended_at: str | int | None = None
     updated_at: str | int | None = None
@@ -102,7 +108,7 @@ class PullSide(msgspec.Struct):
 class PullRequest(msgspec.Struct):
     """A pull request."""
 
-    number: int
+    number: Number
     state: str
     head: PullSide
     base: PullSide

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from aiohttp import web
@@ -30,8 +30,8 @@ def read_cursor(text: str | None) -> tuple[datetime, UUID] | None:
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None:
             raise ValueError
-        return moment, UUID(key)
-    except ValueError:
+        return moment.astimezone(UTC), UUID(key)  # what is past the ends of time in UTC is past PostgreSQL's, too
+    except (ValueError, OverflowError):
         raise _bad() from None
 
 

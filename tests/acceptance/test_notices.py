@@ -9,15 +9,17 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from forgeguard_app.notices import Notices, NotTaken, Reach, reach_beside, within_reach
+from forgeguard_app.errors import Temporary
+from forgeguard_app.notices import UNREACHED, Notices, NotTaken, Reach, _Guarding, is_name, reach_beside, within_reach
 from forgeguard_app.simulator.state import Account, Repository
 from tests.acceptance.test_push import START
 from tests.support.browsing import Browser
 from tests.support.inbox import Inbox, inbox
 from tests.support.repositories import WorkTree
-from tests.support.running import Product, running
+from tests.support.running import Product, free_port, running
 
 SECRET = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 
@@ -133,6 +135,8 @@ async def test_what_did_not_arrive_is_tried_again_and_said_to_those_who_can_mend
         ("0.0.0.0", Reach.LOOPBACK, False),
         ("100.64.0.1", Reach.PUBLIC, False),
         ("example", Reach.LOOPBACK, False),
+        ("fec0::1", Reach.PUBLIC, False),
+        ("fec0::1", Reach.LOOPBACK, False),
     ],
 )
 def test_what_lies_inside_is_not_asked(address: str, reach: Reach, fine: bool) -> None:
@@ -142,11 +146,44 @@ def test_what_lies_inside_is_not_asked(address: str, reach: Reach, fine: bool) -
 async def test_a_name_that_leads_inside_is_refused_too(tmp_path: Path) -> None:
     async with inbox(tmp_path) as box:
         by_name = box.address.replace("127.0.0.1", "localhost")
-        for address in (by_name, box.address, box.address.replace("https", "http"), "https://[::1", "https://"):
+        for address in (box.address.replace("https", "http"), "https://[::1", "https://"):
             with pytest.raises(NotTaken):
                 await Notices(Reach.PUBLIC, box.trust).send(address, b"{}", {})
+        port = box.address.rpartition(":")[2].partition("/")[0]
+        inside = [
+            f"https://{host}:{port}/hook" for host in ("2130706433", "127.1", "0177.0.0.1", "0x7f000001", "0x7f.1")
+        ]
+        closed = f"https://127.0.0.1:{free_port()}/hook"
+        for address in (by_name, box.address, closed, *inside):
+            with pytest.raises((NotTaken, Temporary)) as caught:
+                await Notices(Reach.PUBLIC, box.trust).send(address, b"{}", {})
+            assert str(caught.value) == UNREACHED, "nothing tells open from closed"
+        for address in inside:
+            with pytest.raises(NotTaken):
+                await Notices(Reach.LOOPBACK, box.trust).send(address, b"{}", {})
         await Notices(Reach.LOOPBACK, box.trust).send(by_name, b"{}", {})
         assert len(box.came) == 1
+
+
+async def test_the_peer_is_looked_at_after_connecting_whatever_was_resolved(tmp_path: Path) -> None:
+    async with inbox(tmp_path) as box:
+        connector = _Guarding(Reach.PUBLIC, ssl=box.trust, force_close=True)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            with pytest.raises(OSError, match="may not be asked"):
+                await session.post(box.address, data=b"{}")
+        assert box.came == []
+
+
+@pytest.mark.parametrize(
+    ("host", "fine"),
+    [
+        ("hooks.example.com", True), ("a-b.example", True), ("xn--bcher-kva.example", True), ("localhost", True),
+        ("127.1", False), ("2130706433", False), ("0x7f.0x1", False), ("0x7f000001", False), ("example.com.1", False),
+        ("127.0.0.1.", False), ("ex ample.com", False), ("", False), ("b\u00fccher.example", False), ("-a.example", False),
+    ],
+)  # fmt: skip
+def test_a_name_is_what_every_library_takes_for_one(host: str, fine: bool) -> None:
+    assert is_name(host) == fine
 
 
 def test_how_far_addresses_reach_follows_from_where_github_is() -> None:

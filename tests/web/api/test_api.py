@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from forgeguard_app.web.api.rates import Rates
+from forgeguard_app.web.cursors import text_cursor
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
@@ -108,6 +111,18 @@ async def test_what_is_wrong_is_said_at_its_place(known: Known) -> None:
     await ask(known, "/repos", status=400, params={"cursor": "nonsense"})
     await ask(known, f"/audits/{known.ids['run_id']}/findings", status=400, params={"cursor": "QTQgeA"})
     await ask(known, "/nowhere", status=404)
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+00:00"])
+async def test_a_cursor_at_the_ends_of_time_is_answered(known: Known, at: str) -> None:
+    cursor = text_cursor(f"{at} {known.ids['run_id']}")
+    for path in (f"/repos/{known.ids['repo_id']}/audits", "/projects", f"/projects/{known.ids['project_id']}/builds"):
+        async with known.product.session.get(
+            f"{known.product.address}/api/v1{path}",
+            params={"cursor": cursor},
+            headers={"Authorization": f"Bearer {known.token}"},
+        ) as answer:
+            assert answer.status in (200, 400), (path, await answer.text())
 
 
 async def test_the_api_takes_a_browser_s_cookie_for_no_write_from_elsewhere(product: Product) -> None:
