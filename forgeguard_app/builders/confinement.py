@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from forgeguard_app.errors import Temporary
 
 FIRST_UID = 710_000  # no account has such a number: nothing on the machine belongs to it
 UIDS = 1_000
+END_ROUNDS = 50
 _RUN = ("/run", "/var/run", tempfile.gettempdir())
 TEMPORARY = "/tmp"  # noqa: S108  (inside the sandbox, of the builder alone)
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/etc/alternatives", "/etc/ssl", "/etc/ca-certificates", "/etc/resolv.conf",
@@ -71,10 +73,10 @@ class Room:
         if self.uid is None:
             return
         for top in (self.work, self.home):
-            os.chown(top, self.uid, self.uid)
             for folder, folders, files in os.walk(top):
                 for name in (*folders, *files):
                     os.chown(os.path.join(folder, name), self.uid, self.uid, follow_symlinks=False)
+            os.chown(top, self.uid, self.uid)  # last: until then nobody but us reaches what lies below
 
 
 def wrapped(room: Room) -> list[str]:
@@ -97,9 +99,62 @@ def _locks() -> Path:
     return locks
 
 
+def end_processes_of(uid: int) -> bool:
+    """End every process of that user; whether none is left. A worker that was killed may have left a builder's child."""
+    for _ in range(END_ROUNDS):
+        found = [pid for pid in processes() if user_of(pid) == uid]
+        if not found:
+            return True
+        # Held first, so that none forks while the others are ended.
+        for sign in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, sign)
+    return False
+
+
+def end_orphans() -> list[int]:
+    """End what builders left whose worker was killed: the processes of every number that nobody holds. Return the numbers."""
+    locks, found = _locks(), []
+    for uid in sorted({uid for pid in processes() if FIRST_UID <= (uid := user_of(pid)) < FIRST_UID + UIDS}):
+        handle = os.open(locks / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            end_processes_of(uid)
+            found.append(uid)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(handle)
+    return found
+
+
+def processes() -> list[int]:
+    """Return the numbers of all processes."""
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except FileNotFoundError:  # no Linux
+        return []
+
+
+def user_of(pid: int) -> int:
+    """Return the user of a process that lives, -1 where there is none.
+
+    The owner of /proc/<pid> is no answer: a process may make it root by `PR_SET_DUMPABLE` (proc(5)).
+    """
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            lines = dict(line.split(b":", 1) for line in file.read(1 << 16).splitlines() if b":" in line)
+    except OSError:
+        return -1
+    if lines.get(b"State", b"X").split()[0] in (b"Z", b"X"):
+        return -1
+    return int(lines[b"Uid"].split()[0]) if b"Uid" in lines else -1
+
+
 @contextlib.contextmanager
 def own_user() -> Iterator[int]:
-    """A user number that no other build of this machine has meanwhile.
+    """A user number that no other build of this machine has meanwhile, and of which no process is left.
 
     Raises:
         Temporary: all are taken.
@@ -113,8 +168,9 @@ def own_user() -> Iterator[int]:
             os.close(handle)
             continue
         try:
-            yield uid
+            if end_processes_of(uid):
+                yield uid
+                return
         finally:
             os.close(handle)
-        return
     raise Temporary("every user for builders is taken", delay_s=10)

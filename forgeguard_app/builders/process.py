@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from forgeguard_app.builders.confinement import Kind, Room
+from forgeguard_app.builders.confinement import Kind, Room, processes, user_of
 from forgeguard_app.processes import Pipe
 
 MARK = "FORGEGUARD_BUILD"  # in every process of a build's environment, by which it is found again
@@ -259,7 +259,7 @@ def _kill_all(room: Room, mark: str, leader: int | None) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(leader, signal.SIGKILL)
     for _ in range(KILL_ROUNDS):
-        found = [pid for pid in _processes() if _is_ours(pid, room, mark)]
+        found = [pid for pid in processes() if _is_ours(pid, room, mark)]
         if not found:
             return
         # Held first, so that none forks while the others are ended.
@@ -269,19 +269,12 @@ def _kill_all(room: Room, mark: str, leader: int | None) -> None:
                     os.kill(pid, sign)
 
 
-def _processes() -> list[int]:
-    try:
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    except FileNotFoundError:  # no Linux: the session was ended above
-        return []
-
-
 def _is_ours(pid: int, room: Room, mark: str) -> bool:
     try:
+        if room.uid is not None:
+            return user_of(pid) == room.uid
         if _is_dead(pid):
             return False
-        if room.uid is not None:
-            return os.stat(f"/proc/{pid}").st_uid == room.uid
         if room.kind is Kind.BUBBLEWRAP:
             return False  # its process namespace went with its first process
         with open(f"/proc/{pid}/environ", "rb") as file:

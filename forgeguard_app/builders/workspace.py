@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from typing import Any
 from uuid import UUID
 
 from forgeguard_app.builders.confinement import TEMPORARY, Kind, Room, own_user
+from forgeguard_app.errors import UserError
 
+REMOVE_TIMEOUT_S = 120.0
 CONTRACTS, FINDINGS, PHASE = "contracts", "findings.json", "phase.json"
 
 
@@ -51,6 +54,11 @@ class Workspace:
         """The repository in which we commit."""
         return self.folder / "ledger.git"
 
+    @property
+    def taken(self) -> Path:
+        """Where the builder's files are copied to, out of its reach."""
+        return self.folder / "taken"
+
     @contextlib.asynccontextmanager
     async def room(self) -> AsyncIterator[Room]:
         """The builder's folders, empty, which are gone afterwards.
@@ -71,8 +79,8 @@ class Workspace:
                 await asyncio.to_thread(self._empty)
 
     def _empty(self) -> None:
-        for name in ("work", "home", "given"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in ("work", "home", "given", "taken"):
+            remove(self.folder / name)
 
 
 def open_workspace(place: Path, name: str, kind: Kind) -> Workspace:
@@ -84,7 +92,27 @@ def open_workspace(place: Path, name: str, kind: Kind) -> Workspace:
 
 async def remove_workspace(place: Path, name: str) -> None:
     """The build is at its end."""
-    await asyncio.to_thread(shutil.rmtree, place / name, ignore_errors=True)
+    await asyncio.to_thread(remove, place / name)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder that a builder wrote: of any depth, and also where it took its own rights away.
+
+    Raises:
+        UserError: it cannot be removed.
+    """
+    if not os.path.lexists(folder):
+        return
+    commands = [["rm", "-rf", "--", str(folder)]]
+    if os.geteuid() != 0:  # root needs no rights of the folders, and must change none through a name
+        commands.insert(0, ["chmod", "-R", "u+rwX", "--", str(folder)])
+    for command in commands:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=REMOVE_TIMEOUT_S, check=False
+            )
+    if os.path.lexists(folder):
+        raise UserError(f"{folder} cannot be removed on the worker's machine. Remove it, then start the build again.")
 
 
 def list_workspaces(place: Path) -> list[UUID]:
@@ -109,19 +137,6 @@ def hand_over(
     for path, text in texts.items():
         path.write_text(text, "utf-8")
         path.chmod(0o644)
-
-
-def foreign_files(room: Room) -> list[str]:
-    """Files in the checkout that the builder does not own: another's, linked in to be read by whoever commits."""
-    if room.uid is None:
-        return []
-    found: list[str] = []
-    for folder, _, files in os.walk(room.work):
-        for name in files:
-            path = os.path.join(folder, name)
-            if os.lstat(path).st_uid != room.uid:
-                found.append(os.path.relpath(path, room.work))
-    return found
 
 
 def environment_of(room: Room, passed: Mapping[str, str]) -> dict[str, str]:

@@ -5,16 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Report, Result
 from forgeguard_app.audit.report import clean, finding_json, problem_findings
+from forgeguard_app.builders.confinement import Room
 from forgeguard_app.builders.process import Ended, Outcome, Run, run_builder, sweep
-from forgeguard_app.builders.workspace import Workspace, environment_of, foreign_files, hand_over
+from forgeguard_app.builders.take_out import Unsound, take_out
+from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
 from forgeguard_app.flows.build_log import BuildLog
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.owner_policy import owner_settings
-from forgeguard_app.git.branches import check_out, commit_files, commit_work_tree
+from forgeguard_app.git.branches import (
+    check_out,
+    commit_files,
+    commit_work_tree,
+    hidden_sources,
+    list_ignored,
+    list_kept,
+    list_links_out,
+)
 from forgeguard_app.git.command import GitError, Repository
 from forgeguard_app.git.ledger import list_paths
 from forgeguard_app.git.range import has_commit
@@ -32,6 +43,7 @@ from forgeguard_app.store.projects import Project
 
 MOST_FINDINGS = 200
 SHOWN_FINDINGS = 20
+SHOWN_IGNORED = 5
 WORKFLOWS = ".github/workflows/"
 WantsEnd = Callable[[], Awaitable[bool]]
 Findings = Sequence[Mapping[str, Any]]
@@ -156,12 +168,39 @@ async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: W
         outcome = await run_builder(room, run, said.hear, wants_end)
         if reason := _not_well(outcome):
             return None, reason
-        if foreign := await asyncio.to_thread(foreign_files, room):
-            return (
-                None,
-                f"{foreign[0]} belongs to somebody else on this machine, so nothing of the checkout is taken over.",
-            )
-        return await commit_work_tree(work.ledger, work.start, room.work, _message(work)), ""
+        return await _taken(context, work, room, said)
+
+
+async def _taken(context: Context, work: Work, room: Room, said: BuildLog) -> tuple[str | None, str]:
+    """Make a commit of what the builder left; the reason why not, where it holds what no commit of ours may hold."""
+    folder = work.ours.taken
+    try:
+        repositories = await asyncio.to_thread(take_out, room, folder, context.builder.bounds.checkout_bytes)
+    except Unsound as error:
+        return None, str(error)
+    ignored = await list_ignored(work.ledger, work.start, folder)
+    if ignored:
+        names = ", ".join(clean(path)[:200] for path in ignored[:SHOWN_IGNORED])
+        more = f" and {len(ignored) - SHOWN_IGNORED} more" if len(ignored) > SHOWN_IGNORED else ""
+        await said.say(f"Left out, as .gitignore or what tools leave behind: {len(ignored)} file(s): {names}{more}")
+    if hidden := await hidden_sources(work.ledger, work.base, folder, ignored):
+        return None, f".gitignore hides {len(hidden)} source file(s) from the audit, such as {clean(hidden[0])[:200]}."
+    if inner := await _counted(work, folder, repositories):
+        return None, (
+            f"{clean(inner)[:200]} is a repository of its own, whose history would be lost. Remove {clean(inner)[:200]}/.git."
+        )
+    commit = await commit_work_tree(work.ledger, work.start, folder, _message(work))
+    if commit is not None and (links := await list_links_out(work.ledger, work.start, commit)):
+        return None, f"{clean(links[0])[:200]} is a link that leads out of the repository. Remove it."
+    return commit, ""
+
+
+async def _counted(work: Work, folder: Path, repositories: Sequence[str]) -> str | None:
+    """Return the first of these folders whose files a commit would hold."""
+    if not repositories:
+        return None
+    kept = await list_kept(work.ledger, work.start, folder)
+    return next((one for one in repositories if any(path.startswith(f"{one}/") for path in kept)), None)
 
 
 def _not_well(outcome: Outcome) -> str:

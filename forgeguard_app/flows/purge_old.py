@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 import structlog
 
+from forgeguard_app.builders.confinement import end_orphans
 from forgeguard_app.builders.workspace import list_workspaces, place_for, remove_workspace
+from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
 from forgeguard_app.git.mirror import discard, list_mirrors
 from forgeguard_app.store.build_logs import delete_old_logs
@@ -73,10 +76,16 @@ async def prune(context: Context) -> None:
 
 
 async def _prune_builds(context: Context) -> None:
+    if os.geteuid() == 0 and (users := await asyncio.to_thread(end_orphans)):
+        log.warning("builders.orphans_ended", users=users)
     place = await asyncio.to_thread(place_for, context.home)
     here = await asyncio.to_thread(list_workspaces, place)
     async with context.pool.acquire() as connection:
         ended = await list_ended(connection, here)
     for build_id in ended:
-        await remove_workspace(place, str(build_id))
-        log.info("workspace.discarded", build_id=str(build_id))
+        try:
+            await remove_workspace(place, str(build_id))
+        except UserError as error:
+            log.error("workspace.kept", build_id=str(build_id), reason=str(error))
+        else:
+            log.info("workspace.discarded", build_id=str(build_id))

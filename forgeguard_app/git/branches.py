@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 
 from forgeguard_app.errors import Temporary, UserError
@@ -13,6 +15,7 @@ from forgeguard_app.git.mirror import Remote, RepositoryGone, meaning_of
 
 PUSH_TIMEOUT_S = 300.0
 ADD_TIMEOUT_S = 300.0
+LINK_MODE = "120000"
 _AUTHOR = {"NAME": "ForgeGuard", "EMAIL": "forgeguard@users.noreply.github.com"}
 _IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _AUTHOR.items()}
 _RACES = ("cannot lock ref", "already exists", "failed to update ref")
@@ -40,27 +43,130 @@ async def commit_files(repository: Repository, parent: str, files: Mapping[str, 
     return await commit_tree(repository, tree, [parent], message)
 
 
+# What tools leave behind and no commit of ours holds, unless the repository tracks it already.
+LEFT_BEHIND = (
+    "__pycache__/", "*.py[cod]", ".venv/", "venv/", "node_modules/", ".env", ".DS_Store", ".aider*", ".pytest_cache/", ".mypy_cache/",
+    ".ruff_cache/", ".tox/", ".coverage",
+)  # fmt: skip
+
+
+SOURCES = (
+    ".py",
+    ".pyi",
+    ".js",
+    ".jsx",
+    ".mjs",
+    ".cjs",
+    ".ts",
+    ".tsx",
+    ".mts",
+    ".go",
+    ".rs",
+    ".java",
+    ".kt",
+    ".rb",
+    ".php",
+    ".cs",
+    ".c",
+    ".cpp",
+    ".sql",
+)
+
+
+OUTPUTS = ("dist", "build", "out", "target", "coverage", "generated", ".next", ".nuxt", ".svelte-kit", "vendor")
+
+
+async def list_ignored(repository: Repository, parent: str, folder: Path) -> list[str]:
+    """Return the files of the folder that a commit on top of `parent` leaves out, by .gitignore or `LEFT_BEHIND`."""
+    async with _index_of(repository, parent, folder) as (options, index):
+        out = await repository.run(
+            *options, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", environment=index, timeout_s=ADD_TIMEOUT_S
+        )  # fmt: skip
+    return sorted(out.decode("utf-8", "replace").split("\0")[:-1])
+
+
+async def list_kept(repository: Repository, parent: str, folder: Path) -> list[str]:
+    """Return the files of the folder that a commit on top of `parent` would add."""
+    async with _index_of(repository, parent, folder) as (options, index):
+        out = await repository.run(
+            *options, "ls-files", "-z", "--others", "--exclude-standard", environment=index, timeout_s=ADD_TIMEOUT_S
+        )  # fmt: skip
+    return out.decode("utf-8", "replace").split("\0")[:-1]
+
+
+async def hidden_sources(repository: Repository, base: str, folder: Path, ignored: Iterable[str]) -> list[str]:
+    """Return the ignored files of a program's source, where the rules that ignore them are not those of `base`.
+
+    Files in folders for what tools make do not count.
+    """
+    found = [path for path in ignored if path.endswith(SOURCES) and not _is_output(path)]
+    if not found or not await _changes_ignores(repository, base, folder):
+        return []
+    return found
+
+
+def _is_output(path: str) -> bool:
+    patterns = [*(left.rstrip("/") for left in LEFT_BEHIND), *OUTPUTS]
+    return any(fnmatch(part, pattern) for part in path.split("/") for pattern in patterns)
+
+
+async def _changes_ignores(repository: Repository, base: str, folder: Path) -> bool:
+    """Return whether some .gitignore of the folder is not as in `base`."""
+    for path in folder.rglob(".gitignore"):
+        if path.is_symlink() or not path.is_file():
+            continue
+        try:
+            before = await repository.run("cat-file", "blob", f"{base}:{path.relative_to(folder)}")
+        except GitError:
+            return True
+        if before != path.read_bytes():
+            return True
+    return False
+
+
+async def list_links_out(repository: Repository, parent: str, commit: str) -> list[str]:
+    """Return the symbolic links that the commit adds or changes and that lead out of the repository."""
+    out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--diff-filter=AMT", parent, commit)
+    fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    found = []
+    for described, path in zip(fields[::2], fields[1::2], strict=True):
+        _, mode, _, blob, _ = described.split()
+        if mode == LINK_MODE:
+            leads_to = os.fsdecode(await repository.run("cat-file", "blob", blob))
+            where = os.path.normpath(os.path.join(os.path.dirname(path), leads_to))
+            if os.path.isabs(leads_to) or where == ".." or where.startswith("../"):
+                found.append(path)
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _index_of(
+    repository: Repository, parent: str, folder: Path
+) -> AsyncIterator[tuple[tuple[str, ...], dict[str, str]]]:
+    """Give git's options and environment for the folder as a work tree, with `parent` in an index of its own."""
+    with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as index_folder:
+        excluded = Path(index_folder) / "exclude"
+        excluded.write_text("\n".join(LEFT_BEHIND), "utf-8")
+        settings = (
+            "core.bare=false", "core.symlinks=true", "core.protectHFS=true", "core.protectNTFS=true",
+            "advice.addEmbeddedRepo=false", f"core.excludesFile={excluded}",
+        )  # fmt: skip
+        options = (*(part for setting in settings for part in ("-c", setting)), f"--work-tree={folder}")
+        index = {"GIT_INDEX_FILE": os.path.join(index_folder, "index")}
+        await repository.run("read-tree", parent, environment=index)
+        yield options, index
+
+
 async def commit_work_tree(repository: Repository, parent: str, folder: Path, message: str) -> str | None:
     """A commit of what lies in the folder, on top of `parent`; None where nothing was changed.
 
-    Only the folder's files count: not its `.git`, whoever made it, with its hooks, index and history.
+    Only the folder's files count, and nobody else may change them meanwhile.
 
     Raises:
-        GitError: it cannot be taken in, such as a repository inside the folder that has no commit.
+        GitError: it cannot be taken in, such as a path that some system takes for `.git`.
     """
-    with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as index_folder:
-        index = {"GIT_INDEX_FILE": os.path.join(index_folder, "index")}
-        work = (
-            "-c",
-            "core.bare=false",
-            "-c",
-            "core.symlinks=true",
-            "-c",
-            "advice.addEmbeddedRepo=false",
-            f"--work-tree={folder}",
-        )
-        await repository.run("read-tree", parent, environment=index)
-        await repository.run(*work, "add", "--all", "--", ".", environment=index, timeout_s=ADD_TIMEOUT_S)
+    async with _index_of(repository, parent, folder) as (options, index):
+        await repository.run(*options, "add", "--all", "--", ".", environment=index, timeout_s=ADD_TIMEOUT_S)
         tree = (await repository.run("write-tree", environment=index)).decode().strip()
     before = (await repository.run("rev-parse", f"{parent}^{{tree}}")).decode().strip()
     return None if tree == before else await commit_tree(repository, tree, [parent], message)

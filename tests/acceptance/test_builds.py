@@ -249,7 +249,10 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
         (Bounds(checkout_bytes=3_000_000, grace_s=0.2), "while true; do head -c 1000000 /dev/zero >> big; sleep 0.01; done", "more room"),
         (Bounds(), "exit 4", "status 4"),
         (Bounds(), "kill -9 $$", "signal 9"),
-        (Bounds(), "mkdir in && cd in && git init -q .", "cannot be committed"),
+        (Bounds(), "mkdir in && cd in && git init -q . && echo x > f", "repository of its own"),
+        (Bounds(), "echo '*' > .gitignore; echo 'import aiohttp' > a.py", ".gitignore hides 1 source file"),
+        (Bounds(), "ln -sf /etc/passwd link", "link that leads out"),
+        (Bounds(), "mkdir -m 0 closed", "closed: Cannot open"),
     ],
 )  # fmt: skip
 async def test_what_a_builder_may_not_take_or_leave_is_said(

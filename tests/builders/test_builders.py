@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.builders import process
-from forgeguard_app.builders.confinement import Kind, Room, choose, wrapped
+from forgeguard_app.builders.confinement import Kind, Room, choose, end_orphans, own_user, processes, wrapped
 from forgeguard_app.builders.process import Bounds, Ended, Outcome, Run, run_builder, sweep
+from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import (
     environment_of,
-    foreign_files,
     hand_over,
     open_workspace,
     place_for,
     remove_workspace,
 )
-from forgeguard_app.git.branches import check_out, commit_work_tree
-from forgeguard_app.git.command import GitError, Repository
+from forgeguard_app.git.branches import check_out, commit_work_tree, list_links_out
+from forgeguard_app.git.command import Repository
 from tests.support.repositories import WorkTree
 
 KIND = Kind.OWN_USER if os.geteuid() == 0 else Kind.UNCONFINED
@@ -71,7 +71,7 @@ async def run(
 
 
 def left(one: Room, mark: str) -> list[int]:
-    return [pid for pid in process._processes() if process._is_ours(pid, one, mark)]
+    return [pid for pid in processes() if process._is_ours(pid, one, mark)]
 
 
 async def test_the_prompt_comes_in_and_the_lines_go_out(tmp_path: Path) -> None:
@@ -227,36 +227,93 @@ async def test_its_own_commits_hooks_and_history_count_for_nothing(tmp_path: Pat
         )
         outcome, heard = await run(one, script)
         assert outcome.status == 0, heard
-        commit = await commit_work_tree(ledger, base, one.work, "Phase 0")
+        target = tmp_path / "taken"
+        assert take_out(one, target, 1 << 20) == []
+        commit = await commit_work_tree(ledger, base, target, "Phase 0")
         assert commit is not None
+        assert await list_links_out(ledger, base, commit) == ["link"]
         names = (await ledger.run("diff", "--name-status", base, commit)).decode().split()
         assert names == ["A", "b.py", "A", "link"]
         assert (await ledger.run("cat-file", "-p", f"{commit}:link")).decode() == "/etc/passwd", (
             "the link, not what it leads to"
         )
         assert (await ledger.run("log", "--format=%an %P", "-1", commit)).decode().split() == ["ForgeGuard", base]
-        assert await commit_work_tree(ledger, commit, one.work, "again") is None
+        assert await commit_work_tree(ledger, commit, target, "again") is None
 
 
-async def test_a_repository_inside_the_checkout_is_an_error_that_says_so(tmp_path: Path, tree: WorkTree) -> None:
-    base = tree.commit({"a.py": "x = 1\n"})
-    ledger = Repository(tree.folder / ".git")
+def entries(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+async def test_what_a_builder_left_is_copied_as_the_builder_itself_may_read_it(tmp_path: Path) -> None:
     async with room(tmp_path) as one:
-        await check_out(ledger, base, one.work)
-        one.take_over()
-        await run(one, "mkdir inner && cd inner && git init -q .")
-        with pytest.raises(GitError):
-            await commit_work_tree(ledger, base, one.work, "Phase 0")
+        script = (
+            "echo x > plain; ln plain again; mkdir -p deep/er empty .git/hooks vendored/.git; echo y > deep/er/run; chmod 755 deep/er/run; "
+            "ln -s ../plain deep/link; mkfifo pipe; printf z > $'new\\nline \\xe9'; echo v > vendored/file"
+        )
+        outcome, heard = await run(one, script)
+        assert outcome.status == 0, heard
+        target = tmp_path / "taken"
+        assert take_out(one, target, 1 << 20) == ["vendored"]
+        assert entries(target) == {
+            "plain", "again", "deep", "deep/er", "deep/er/run", "deep/link", "empty", "vendored", "vendored/file", os.fsdecode(b"new\nline \xe9"),
+        }  # fmt: skip
+        assert (target / "again").read_text() == "x\n"
+        assert os.access(target / "deep/er/run", os.X_OK)
+        assert os.readlink(target / "deep/link") == "../plain"
 
 
-@pytest.mark.parametrize("script", ["ln /etc/hostname hard 2>/dev/null; true"])
-async def test_a_file_of_somebody_else_in_the_checkout_is_noticed(tmp_path: Path, script: str) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="without root, a builder is of our own user")
+async def test_a_file_that_the_builder_may_not_read_is_not_copied(tmp_path: Path) -> None:
+    async with room(tmp_path, Kind.OWN_USER) as one:
+        (one.work / "ours").write_text("root's own")
+        (one.work / "ours").chmod(0o600)
+        with pytest.raises(Unsound, match="ours: Cannot open"):
+            take_out(one, tmp_path / "taken", 1 << 20)
+        assert entries(tmp_path / "taken") == set()
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("mkdir closed; chmod 0 closed", "closed: Cannot open"),
+        ("d=x; for n in $(seq 120); do d=$d/x; done; mkdir -p $d; echo 1 > $d/file", "too long or deep"),
+        ("truncate -s 2M sparse", "more room"),
+    ],
+)
+async def test_what_cannot_be_copied_whole_is_named(tmp_path: Path, script: str, words: str) -> None:
     async with room(tmp_path) as one:
-        await run(one, f"echo x > own; {script}")
-        assert foreign_files(one) == []
-        if KIND is Kind.OWN_USER:
-            (one.work / "ours").write_text("of ours")
-            assert foreign_files(one) == ["ours"]
+        outcome, heard = await run(one, script)
+        assert outcome.status == 0, heard
+        if KIND is Kind.OWN_USER or os.geteuid() != 0:
+            with pytest.raises(Unsound, match=words):
+                take_out(one, tmp_path / "taken", 1 << 20)
+
+
+async def test_a_builder_s_folders_go_whatever_their_rights_and_depth(tmp_path: Path) -> None:
+    async with room(tmp_path) as one:
+        script = 'mkdir -p a/b c; echo x > a/b/f; chmod 0 a/b; chmod 500 c; python3 -c \'import os\nfor _ in range(1500): os.mkdir("d"); os.chdir("d")\''
+        outcome, heard = await run(one, script)
+        assert outcome.status == 0, heard
+    assert not one.work.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has users for builders")
+async def test_a_number_is_given_out_only_once_nothing_of_its_user_is_left(tmp_path: Path) -> None:
+    with own_user() as uid:
+        hide = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0); print(1, flush=True); time.sleep(500)"  # PR_SET_DUMPABLE
+        left_over = await asyncio.create_subprocess_exec(
+            "python3", "-c", hide, user=uid, group=uid, extra_groups=[], stdout=asyncio.subprocess.PIPE
+        )
+        assert left_over.stdout is not None
+        assert await left_over.stdout.readline() == b"1\n"
+        assert uid not in end_orphans()  # somebody holds the number
+    with own_user():
+        assert await left_over.wait() < 0
+    with own_user() as uid:
+        orphan = await asyncio.create_subprocess_exec("sleep", "500", user=uid, group=uid, extra_groups=[])
+    assert uid in end_orphans()
+    assert await orphan.wait() < 0
 
 
 def test_the_way_of_confinement_follows_from_what_there_is() -> None:

@@ -1,0 +1,187 @@
+"""Takes a builder's files out of its checkout: the builder's own user reads them, and we write what is sound.
+
+Another build may exchange names in the checkout while it is read. So nobody with more rights than the builder opens a
+name there: `tar` runs as the builder, with what the builder may read, and its output is written to a folder that only
+we can reach.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from threading import Timer
+from typing import IO
+
+from forgeguard_app.builders.confinement import Room
+
+TIMEOUT_S = 300.0
+MAX_FILES = 200_000
+MAX_DEPTH = 100
+MAX_PATH_BYTES = 2_000
+MAX_ERROR_BYTES = 4_000
+COPY_BYTES = 1 << 20
+_TAR = ("tar", "--create", "--file=-", "--format=posix", "--exclude=./.git", "--numeric-owner", "--directory=.", ".")
+
+
+class Unsound(Exception):
+    """The checkout holds something that is not taken over; the text says what, and what to do."""
+
+
+@dataclass(slots=True)
+class _Copy:
+    """Where the files go, and how much of the bounds is left."""
+
+    target: Path
+    bytes_left: int
+    files_left: int = MAX_FILES
+    repositories: set[str] = field(default_factory=set)
+    _folders: set[str] = field(default_factory=set)
+
+    def take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        """Write one member.
+
+        Raises:
+            Unsound: it is nothing that a commit may hold, or passes a bound.
+        """
+        path = _sound_path(member.name)
+        if path is None:
+            return
+        if (own := _in_repository(path)) is not None:
+            self.repositories.add(str(own.parent))
+            return
+        self.files_left -= 1
+        if self.files_left < 0:
+            raise Unsound(f"The checkout holds more than {MAX_FILES:,} files. Remove those that do not belong there.")
+        place = self.target / path
+        if member.isdir():
+            self._folder(place)
+            return
+        self._folder(place.parent)
+        if member.issym():
+            place.symlink_to(member.linkname)
+        elif member.islnk():
+            self._link(place, member.linkname)
+        elif member.isreg():
+            self._write(archive, member, place)
+        # Pipes and devices are nothing that a commit holds.
+
+    def _folder(self, place: Path) -> None:
+        if str(place) not in self._folders:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folders.add(str(place))
+
+    def _link(self, place: Path, name: str) -> None:
+        """Write another name of a file that was written before."""
+        first = _sound_path(name)
+        if first is None or not (self.target / first).is_file() or (self.target / first).is_symlink():
+            raise Unsound(f"{name} is a link to a file that is not in the checkout. Remove it.")
+        self._spend((self.target / first).stat().st_size)
+        shutil.copy2(self.target / first, place, follow_symlinks=False)
+
+    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None:
+        self._spend(member.size)
+        source = archive.extractfile(member)
+        assert source is not None
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        mode = 0o755 if member.mode & 0o100 else 0o644
+        with os.fdopen(os.open(place, flags, mode), "wb") as file:
+            shutil.copyfileobj(source, file, COPY_BYTES)
+
+    def _spend(self, size: int) -> None:
+        self.bytes_left -= size
+        if self.bytes_left < 0:
+            raise Unsound("The builder's files take more room than a checkout may take.")
+
+
+def take_out(room: Room, target: Path, max_bytes: int) -> list[str]:
+    """Copy the checkout's files, without any `.git`, into `target`, a new folder that only we can reach.
+
+    Return the folders below the checkout that are repositories of their own.
+
+    Raises:
+        Unsound: a file cannot be read by the builder itself, is nothing that a commit may hold, or passes a bound.
+    """
+    target.mkdir(mode=0o700)
+    with _reading(room) as (process, output):
+        copy = _Copy(target, max_bytes)
+        try:
+            with tarfile.open(fileobj=output, mode="r|", errorlevel=2) as archive:
+                for member in archive:
+                    archive.members = []  # type: ignore[attr-defined]  # of a stream, nothing is looked up again
+                    copy.take(archive, member)
+            output.read()  # what pads the archive
+        except (tarfile.TarError, OSError, ValueError) as error:
+            if process.poll() not in (None, 0):
+                raise _unread(process) from error
+            raise Unsound(f"The checkout could not be read: {type(error).__name__}.") from error
+        process.wait(TIMEOUT_S)
+        if process.returncode:
+            raise _unread(process)
+    return sorted(copy.repositories)
+
+
+@contextlib.contextmanager
+def _reading(room: Room) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """Run tar as the builder, in its confinement; at the end of the block nothing of it is left."""
+    with subprocess.Popen(
+        room.command(list(_TAR)), cwd=room.work, env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        user=room.uid, group=room.uid, extra_groups=None if room.uid is None else [],
+    ) as process:  # fmt: skip
+        timer = Timer(TIMEOUT_S, _kill, (process,))
+        timer.start()
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout
+        finally:
+            timer.cancel()
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _unread(process: subprocess.Popen[bytes]) -> Unsound:
+    """Return what tar said: which file the builder itself cannot read."""
+    process.wait(TIMEOUT_S)
+    assert process.stderr is not None
+    said = process.stderr.read(MAX_ERROR_BYTES).decode("utf-8", "replace").splitlines()
+    first = said[0].removeprefix("tar: ").removeprefix("./") if said else "it took too long"
+    return Unsound(f"The checkout cannot be read whole: {first}. Make it readable, or remove it.")
+
+
+def _sound_path(name: str) -> PurePosixPath | None:
+    """Return the path below the checkout, None for the checkout itself.
+
+    Raises:
+        Unsound: it leads out of the checkout, or is too deep.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise Unsound(f"{name} leads out of the checkout. Remove it.")
+    if not path.parts:
+        return None
+    if len(path.parts) > MAX_DEPTH or len(os.fsencode(name)) > MAX_PATH_BYTES:
+        shown = os.fsencode(name)[:200].decode("utf-8", "replace")
+        raise Unsound(
+            f"The path {shown}… is too long or deep: at most {MAX_DEPTH} folders and {MAX_PATH_BYTES:,} bytes."
+        )
+    return path
+
+
+def _in_repository(path: PurePosixPath) -> PurePosixPath | None:
+    """Return the `.git` that the path is or lies below."""
+    for number, part in enumerate(path.parts):
+        if part.lower() == ".git":
+            return PurePosixPath(*path.parts[: number + 1])
+    return None
