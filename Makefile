@@ -8,7 +8,7 @@ ARGS ?=
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo tools test test-all check static format lint types boundaries bench chaos clean
+.PHONY: demo tools test test-all check static format lint types boundaries bench chaos lowest advisories clean
 
 demo: $(READY)
 	$(BIN)/forgeguard demo $(ARGS)
@@ -46,6 +46,17 @@ chaos: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# The tests on the lowest versions that pyproject.toml allows; ARGS narrows them.
+lowest: $(READY)
+	$(PYTHON) -m venv .venv-lowest
+	$(BIN)/python scripts/lowest_versions.py > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt -e '.[dev]'
+	.venv-lowest/bin/python -m pytest -n $(JOBS) $(ARGS)
+
+# Known advisories about the versions that we test with.
+advisories: $(READY)
+	scripts/look_for_advisories.sh
+
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ForgeGuard needs Python 3.11 or later; set PYTHON=…"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -53,4 +64,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) .venv-lowest .mypy_cache .ruff_cache .pytest_cache build dist

@@ -50,3 +50,12 @@ def test_every_file_and_function_stays_within_sight() -> None:
         and "module_table" not in path.name
     ]
     assert long == []
+
+
+def test_every_runtime_dependency_has_a_floor_to_run_the_tests_on() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/lowest_versions.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert len(done.stdout.splitlines()) == len(project["dependencies"])
+    assert all(re.fullmatch(r"[\w-]+==[\d.]+", line) for line in done.stdout.splitlines())
