@@ -18,6 +18,7 @@ from forgeguard_app.projects.questions import QUESTIONS
 from forgeguard_app.projects.validation import problems_of
 from forgeguard_app.store.contracts import Contract, find_contract, list_contracts, set_contract
 from forgeguard_app.store.pool import Pool
+from forgeguard_app.threads import in_thread
 
 
 class Incomplete(UserError):
@@ -51,6 +52,12 @@ class Edit:
     kind: ContractType
     content: str
     version: int
+    problems: tuple[Problem, ...] | None = None  # of the text as it is kept; None where nobody looked yet
+
+    @property
+    def text(self) -> str:
+        """The text as it is kept."""
+        return self.content.replace("\r\n", "\n").encode("utf-8", "replace").decode().replace("\0", "")
 
 
 async def write_contracts(
@@ -78,7 +85,7 @@ async def write_contracts(
             chosen = kind in wanted if wanted is not None else now is None or now.edited_by is None
             if (now is not None and now.content == text) or not (chosen or now is None):
                 continue
-            if problems := problems_of(kind, text):
+            if problems := await in_thread(problems_of, kind, text):
                 said = "; ".join(one.message for one in problems[:3])
                 raise Incomplete(f"From these answers the contract {kind} would not hold: {said}. Change the answers.")
             if kind is ContractType.BOUNDARIES and not may_decide:
@@ -95,7 +102,7 @@ async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit
         Stale, Invalid: as their names say.
         UserError: there is no such contract yet, a build works by it, or it decides verdicts and not `may_decide`.
     """
-    content = edit.content.replace("\r\n", "\n").encode("utf-8", "replace").decode().replace("\0", "")
+    content = edit.text
     async with pool.acquire() as connection, connection.transaction():
         await moved(connection, project_id, Move.EDIT_CONTRACT)
         now = await find_contract(connection, project_id, edit.kind)
@@ -107,6 +114,6 @@ async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit
             raise Stale(now)
         if edit.kind is ContractType.BOUNDARIES and not may_decide:
             raise UserError(ADMINS_ALONE)
-        if problems := problems_of(edit.kind, content):
+        if problems := problems_of(edit.kind, content) if edit.problems is None else edit.problems:
             raise Invalid(problems)
         return await set_contract(connection, project_id, edit.kind, content, person.login)

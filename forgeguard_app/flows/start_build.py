@@ -18,6 +18,7 @@ from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import find_repo
+from forgeguard_app.threads import in_thread
 
 PRIORITY = 5
 AT_ONCE = 100
@@ -38,7 +39,7 @@ async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
     async with pool.acquire() as connection, connection.transaction():
         project = await moved(connection, project_id, Move.START_BUILD)
         contracts = await list_contracts(connection, project_id)
-        reasons = _not_ready(contracts)
+        reasons = await in_thread(_not_ready, contracts)
         repo = await find_repo(connection, project.repo_id) if project.repo_id else None
         if repo is None:
             reasons.append("Link the project to a repository first: a build pushes its branch there.")
@@ -47,7 +48,7 @@ async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
         if reasons or repo is None:
             raise NotReady(" ".join(reasons))
         texts = {one.contract_type: one.content for one in contracts}
-        titles = [phase.title for phase in read_plan(texts[ContractType.PHASES])[0]]
+        titles = [phase.title for phase in (await in_thread(read_plan, texts[ContractType.PHASES]))[0]]
         new = NewBuild(project_id, repo.id, person.user_id, person.login, "built-in", texts, titles)
         try:
             build_id = await insert_build(connection, new)

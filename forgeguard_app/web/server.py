@@ -14,6 +14,7 @@ from forgeguard_app.web.api.openapi import show_api, show_document
 from forgeguard_app.web.api.operations import RATES, serve
 from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.api.table import OPERATIONS, PREFIX
+from forgeguard_app.web.aside import ASIDE, Aside
 from forgeguard_app.web.badges import branch_badge, pull_badge
 from forgeguard_app.web.connections import BODY_S, Unsigned
 from forgeguard_app.web.health import READY, healthz, readyz
@@ -65,6 +66,7 @@ def make_web(front: Front, dsn: str | None, *, beat_s: float = live.BEAT_S, body
     app[live.LOG_STREAMS] = live.Streams(beat_s)
     app[LOG_BEAT_S] = beat_s
     app[BODY_LIMIT_S], app[UNSIGNED] = body_s, Unsigned()
+    app[ASIDE] = Aside()
     app[READY], app[FIGURES] = Recent(front.figures_kept_s), Recent(front.figures_kept_s)
     app[RATES] = Rates(front.api_per_minute)
     app.on_response_prepare.append(mark)

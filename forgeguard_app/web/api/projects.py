@@ -25,6 +25,7 @@ from forgeguard_app.web.access import Own, SeenProject, administers, id_of, open
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api import project_models as shapes
 from forgeguard_app.web.api.operations import Ask, Conflict, Wrong
+from forgeguard_app.web.aside import checked
 from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
 
@@ -129,7 +130,7 @@ async def edit_contract(ask: Ask) -> shapes.Contract:
             ask.request.app[FRONT].pool,
             ask.user,
             seen.project.id,
-            Edit(kind, wanted.content, wanted.version),
+            await checked(ask.request, Edit(kind, wanted.content, wanted.version)),
             may_decide=seen.may_decide,
         )
     except Stale as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import zipfile
 from dataclasses import dataclass
@@ -17,11 +16,10 @@ from forgeguard_app.flows.know_access import Level
 from forgeguard_app.flows.save_contract import Edit, Invalid, Stale, save_contract, write_contracts
 from forgeguard_app.projects.contract_types import FILES, ContractType, path_of
 from forgeguard_app.projects.contracts.words import distribution_of
-from forgeguard_app.projects.validation import problems_of
 from forgeguard_app.store.contracts import Contract, find_contract, find_version, list_contracts, list_versions
 from forgeguard_app.web.access import SeenProject, id_of, open_project
+from forgeguard_app.web.aside import checked, checker, difference, rendered
 from forgeguard_app.web.keys import FRONT
-from forgeguard_app.web.markdown import as_html
 from forgeguard_app.web.pages.projects import project_page
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
@@ -71,18 +69,20 @@ async def save(request: web.Request) -> web.StreamResponse:
     contract = await _contract(request, seen)
     if "preview" in form:
         return await _page(
-            request, seen, contract, content, version=number, problems=problems_of(kind, content), draft=True
+            request, seen, contract, content, version=number, problems=await checker(request)(kind, content), draft=True
         )
     try:
         edit = Edit(kind, content, number)
-        await save_contract(request.app[FRONT].pool, person, seen.project.id, edit, may_decide=seen.may_decide)
+        await save_contract(
+            request.app[FRONT].pool, person, seen.project.id, await checked(request, edit), may_decide=seen.may_decide
+        )
     except Invalid as error:
         return await _page(
             request, seen, contract, content, version=number, problems=error.problems, draft=True, status=400
         )
     except Stale as error:
         newest = error.newest
-        changed = _difference(content, newest.content)
+        changed = await _difference(request, content, newest.content)
         return await _page(
             request,
             seen,
@@ -111,7 +111,12 @@ async def show_difference(request: web.Request) -> web.Response:
     if old is None or new is None:
         raise web.HTTPNotFound(reason="This version is not kept any more.")
     return await page(
-        request, "difference.html", project=seen.project, contract=contract, asked=asked, lines=_difference(old, new)
+        request,
+        "difference.html",
+        project=seen.project,
+        contract=contract,
+        asked=asked,
+        lines=await _difference(request, old, new),
     )
 
 
@@ -158,14 +163,16 @@ async def _page(
     kind = ContractType(contract.contract_type)
     return await page(
         request, "contract.html", status=status, project=seen.project, may_write=seen.may_write, contract=contract, kind=kind,
-        file=FILES[kind], content=content, rendered=_rendered(kind, content), versions=versions,
+        file=FILES[kind], content=content, rendered=await _rendered(request, kind, content), versions=versions,
         **({"problems": (), "draft": False, "stale": "", "refused": "", "changed": (), "version": contract.version} | more),
     )  # fmt: skip
 
 
-def _rendered(kind: ContractType, content: str) -> Markup | None:
-    """What reads as a document; None for what machines read."""
-    return as_html(content) if FILES[kind].endswith(".md") else None
+async def _rendered(request: web.Request, kind: ContractType, content: str) -> Markup | None:
+    """What reads as a document; None for what machines read, and what takes too long to be shown so."""
+    if not FILES[kind].endswith(".md"):
+        return None
+    return await rendered(request, content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +186,11 @@ class Line:
 _KINDS = {"+": "added", "-": "removed", "@": "place"}
 
 
-def _difference(old: str, new: str) -> list[Line]:
+async def _difference(request: web.Request, old: str, new: str) -> list[Line]:
     before, after = old.splitlines(), new.splitlines()
     if len(before) + len(after) > MOST_COMPARED:
         return [Line("place", f"Too long to be compared: {len(before)} and {len(after)} lines.")]
-    found = list(difflib.unified_diff(before, after, n=3, lineterm=""))[2:]
+    found = await difference(request, old, new)
+    if found is None:
+        return [Line("place", "It takes too long to compare these versions.")]
     return [Line(_KINDS.get(line[:1], "same"), line) for line in found]
