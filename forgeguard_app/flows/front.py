@@ -108,6 +108,7 @@ class Front:
     app: GitHubApp
     operators: frozenset[int] = frozenset()
     api_per_minute: int = 600
+    pages_per_minute: int = 600
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = ()
     figures_kept_s: float = 1.0

@@ -15,6 +15,7 @@ from forgeguard_app.store.pool import AWAY
 from forgeguard_app.web.connections import SERVER, BodyTooSlow, body_deadline
 from forgeguard_app.web.interrupted import answer_away, answer_interrupted, answer_refused
 from forgeguard_app.web.keys import FRONT, REQUEST_ID
+from forgeguard_app.web.page_rates import PAGE_RATES
 from forgeguard_app.web.problems import problem
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import (
@@ -83,6 +84,7 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
             raise web.HTTPBadRequest(reason="The address holds a NUL character.")
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise web.HTTPUnsupportedMediaType(reason="Send the body uncompressed.")
+        await request.app[PAGE_RATES].take(request)
         return await handler(request)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
@@ -90,8 +92,9 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
         plain = error.reason == HTTPStatus(error.status).phrase
         said = _IN_WORDS.get(error.status, error.reason) if plain else error.reason
         wrong = await _wrong(request, error.status, said, request_id)
-        if "Allow" in error.headers:
-            wrong.headers["Allow"] = error.headers["Allow"]
+        for name in ("Allow", "Retry-After"):
+            if name in error.headers:
+                wrong.headers[name] = error.headers[name]
         return wrong
     except Interrupted as error:
         return await answer_interrupted(request, error.sent)

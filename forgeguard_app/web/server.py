@@ -11,7 +11,7 @@ from forgeguard_app.flows.take_pushes import Pushes
 from forgeguard_app.store.changes import Changes
 from forgeguard_app.web import keys, live
 from forgeguard_app.web.api.openapi import show_api, show_document
-from forgeguard_app.web.api.operations import RATES, serve
+from forgeguard_app.web.api.operations import PERSON_RATES, RATES, serve
 from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.api.table import OPERATIONS, PREFIX
 from forgeguard_app.web.aside import ASIDE, Aside
@@ -21,6 +21,7 @@ from forgeguard_app.web.health import READY, healthz, readyz
 from forgeguard_app.web.log_stream import LOG_BEAT_S, TAILS, Tails
 from forgeguard_app.web.metrics import FIGURES, metrics
 from forgeguard_app.web.middlewares import BODY_LIMIT_S, guarded, mark
+from forgeguard_app.web.page_rates import PAGE_RATES, PageRates
 from forgeguard_app.web.pages import (
     account,
     allowances,
@@ -66,9 +67,10 @@ def make_web(front: Front, dsn: str | None, *, beat_s: float = live.BEAT_S, body
     app[live.LOG_STREAMS] = live.Streams(beat_s)
     app[LOG_BEAT_S] = beat_s
     app[BODY_LIMIT_S], app[UNSIGNED] = body_s, Unsigned()
+    app[PAGE_RATES] = PageRates(front.pages_per_minute)
     app[ASIDE] = Aside()
     app[READY], app[FIGURES] = Recent(front.figures_kept_s), Recent(front.figures_kept_s)
-    app[RATES] = Rates(front.api_per_minute)
+    app[RATES], app[PERSON_RATES] = Rates(front.api_per_minute), Rates(2 * front.api_per_minute)
     app.on_response_prepare.append(mark)
     app.on_shutdown.append(_close)
     app.router.add_routes(_pages())

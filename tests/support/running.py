@@ -130,6 +130,7 @@ async def running(
     notices: Notices | None = None,
     builder: Builder | None = None,
     api_per_minute: int = 600,
+    pages_per_minute: int = 1_000_000,
     can_sign_in: bool = True,
     beat_s: float = BEAT_S,
     body_s: float = BODY_S,
@@ -149,7 +150,7 @@ async def running(
         client = Client(session, github.api_url)
         known_app = GitHubApp(client, github.address, address, oauth, (secret.encode(),), known.slug)
         known_app.access = AppAccess(client, APP_ID, (PRIVATE_KEY,))
-        front = Front(pool, keys, known_app, frozenset({OPERATOR}), api_per_minute)
+        front = Front(pool, keys, known_app, frozenset({OPERATOR}), api_per_minute, pages_per_minute)
         front = replace(
             front, trusted_proxies=networks_of(proxies), metrics_from=networks_of(metrics_from), figures_kept_s=0.0
         )

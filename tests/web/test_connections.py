@@ -15,6 +15,7 @@ from forgeguard_app.vault import signature_of
 from forgeguard_app.web import connections
 from forgeguard_app.web.clients import group_of, origin_of
 from forgeguard_app.web.connections import MOST_OF_ADDRESS, UNSIGNED_OF_ADDRESS, Unsigned
+from tests.support.browsing import Browser
 from tests.support.running import Product, running
 
 
@@ -117,6 +118,29 @@ async def test_figures_are_for_neighbours_and_not_for_what_an_unknown_proxy_pass
             async with product.session.get(f"{product.address}/readyz", headers=headers) as answer:
                 assert answer.status == 200
                 assert ("checks" in await answer.json()) == (status == 200)
+
+
+async def test_who_asks_too_often_is_told_to_wait_and_others_are_not(dsn: str, tmp_path: Path) -> None:
+    async with running(
+        dsn, tmp_path / "rates", worker=False, proxies="127.0.0.1", pages_per_minute=3, api_per_minute=3
+    ) as product:
+
+        async def status(path: str, **headers: str) -> int:
+            address = {"X-Forwarded-For": "198.51.100.1"} | {
+                name.replace("_", "-"): text for name, text in headers.items()
+            }
+            async with product.session.get(product.address + path, headers=address, allow_redirects=False) as answer:
+                assert (answer.status == 429) == ("Retry-After" in answer.headers)
+                return answer.status
+
+        key = "00000000-0000-4000-8000-000000000000"
+        for path, other in (("/rules", 200), (f"/api/v1/repos/{key}", 404)):
+            assert [await status(path) for _ in range(4)] == [other] * 3 + [429], path
+            assert await status(path, X_Forwarded_For="198.51.100.2") == other
+        assert [await status("/healthz") for _ in range(40)] == [200] * 40
+        async with Browser(product) as browser:
+            await browser.get("/login", follow=False)
+            assert await browser.get("/rules") == 200, "the proxy's own address has a share of its own"
 
 
 @pytest.mark.parametrize(

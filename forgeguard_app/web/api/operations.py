@@ -20,6 +20,7 @@ from forgeguard_app.web.session import find_person, refuse_foreign
 
 MAX_BODY_BYTES = 64 << 10
 RATES: web.AppKey[Rates] = web.AppKey("RATES")
+PERSON_RATES: web.AppKey[Rates] = web.AppKey("PERSON_RATES")
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -109,7 +110,7 @@ def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamR
 
     async def handle(request: web.Request) -> web.StreamResponse:
         person = await find_person(request)
-        limited = request.app[RATES].take(_who(request, person))
+        limited = _limited(request, person)
         if limited is not None:
             return problem(429, f"Too many requests; ask again in {limited} s.", retry_after_s=limited)
         if person is None and not operation.for_all:
@@ -146,8 +147,13 @@ def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamR
     return handle
 
 
-def _who(request: web.Request, person: Person | None) -> str:
-    return f"user {person.key}" if person is not None else f"address {client_of(request)}"
+def _limited(request: web.Request, person: Person | None) -> int | None:
+    """Return the seconds to wait: each token has its limit, a person twice that with all tokens, others by address."""
+    rates = request.app[RATES]
+    if person is None:
+        return rates.take(f"address {client_of(request)}")
+    limited = rates.take(f"token {person.key}")
+    return limited if limited is not None else request.app[PERSON_RATES].take(str(person.user_id))
 
 
 def _query_of(request: web.Request) -> dict[str, str]:

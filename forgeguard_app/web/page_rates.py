@@ -1,0 +1,52 @@
+"""How often pages are asked for: by each person, by each address where nobody is signed in, and by each address at all."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from forgeguard_app.web.api.rates import Rates
+from forgeguard_app.web.clients import client_of
+from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.session import SESSION, cookie_name, find_person
+
+BEFORE_SIGN_IN = (
+    10  # times what a person may: all who share an address, and badges, which GitHub's proxy fetches for everybody
+)
+_FREE = ("/static/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/favicon.ico")
+_COARSE = ("/badges/", "/api/v1/")  # the API has limits of its own
+
+
+class PageRates:
+    """Counts the requests for pages in this process."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._of_address, self._of_asker = Rates(per_minute * BEFORE_SIGN_IN), Rates(per_minute)
+
+    async def take(self, request: web.Request) -> None:
+        """Count the request.
+
+        Raises:
+            HTTPTooManyRequests: there were too many within the last minute.
+        """
+        if request.path.startswith(_FREE):
+            return
+        address = client_of(request)
+        _refuse(self._of_address.take(address))
+        if not request.path.startswith(_COARSE):
+            _refuse(self._of_asker.take(await _asker(request) or address))
+
+
+async def _asker(request: web.Request) -> str | None:
+    if "Authorization" in request.headers or cookie_name(request.app[FRONT], SESSION) not in request.cookies:
+        return None
+    person = await find_person(request)
+    return None if person is None else f"user {person.user_id}"
+
+
+def _refuse(wait_s: int | None) -> None:
+    if wait_s is not None:
+        reason = f"Too many requests; ask again in {wait_s} s."
+        raise web.HTTPTooManyRequests(reason=reason, headers={"Retry-After": str(wait_s)})
+
+
+PAGE_RATES: web.AppKey[PageRates] = web.AppKey("PAGE_RATES")
