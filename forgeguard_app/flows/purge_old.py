@@ -13,6 +13,7 @@ from forgeguard_app.builders.workspace import list_workspaces, place_for, remove
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
 from forgeguard_app.git.mirror import discard, list_mirrors
+from forgeguard_app.store.audit_log import delete_old_entries
 from forgeguard_app.store.build_logs import delete_old_logs
 from forgeguard_app.store.builds import list_ended
 from forgeguard_app.store.claims import delete_old_claims
@@ -48,6 +49,7 @@ async def purge_old(context: Context) -> None:
                 break
         await delete_failed_jobs(connection)
         await delete_old_trials(connection)
+        await delete_old_entries(connection)
         await delete_old_uses(connection)
         await delete_old_projects(connection)
         await delete_expired_forms(connection)

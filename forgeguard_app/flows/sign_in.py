@@ -50,6 +50,8 @@ class Arrival:
     """Who is signed in: the session's secret for the browser, and where the person wanted to go."""
 
     user_id: UUID
+    github_id: int
+    login: str
     session: str
     return_to: str
 
@@ -96,7 +98,7 @@ async def finish_sign_in(front: Front, note: str, state: str, code: str, browser
         if browser.session:
             await delete_session_of(connection, digest(browser.session))
         await insert_session(connection, user_id, digest(secret), label)
-    return Arrival(user_id, secret, return_to)
+    return Arrival(user_id, user.id, login, secret, return_to)
 
 
 def sealed(front: Front, tokens: UserTokens) -> SealedTokens:

@@ -15,6 +15,7 @@ from forgeguard_app.web.api.operations import PERSON_RATES, RATES, serve
 from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.api.table import OPERATIONS, PREFIX
 from forgeguard_app.web.aside import ASIDE, Aside
+from forgeguard_app.web.audit_log import noted
 from forgeguard_app.web.badges import branch_badge, pull_badge
 from forgeguard_app.web.connections import BODY_S, Unsigned
 from forgeguard_app.web.health import READY, healthz, readyz
@@ -55,7 +56,7 @@ _REPO = r"/repos/{owner:[^/]+}/{name:[^/]+}"
 
 def make_web(front: Front, dsn: str | None, *, beat_s: float = live.BEAT_S, body_s: float = BODY_S) -> web.Application:
     """The application; `dsn` is where changes are listened for. Without webhook secrets it refuses deliveries."""
-    app = web.Application(middlewares=[guarded], client_max_size=MAX_FORM_BYTES)
+    app = web.Application(middlewares=[noted, guarded], client_max_size=MAX_FORM_BYTES)
     app[keys.FRONT] = front
     app[keys.POOL] = front.pool
     app[keys.PUSHES] = Pushes(front.pool)
@@ -91,6 +92,7 @@ def _pages() -> list[web.RouteDef]:
         web.get("/setup/callback", setup.setup_callback),
         web.get("/setup/installed", setup.installed),
         web.get(r"/installations/{number:\d{1,18}}", start.show_installation),
+        web.get(r"/installations/{number:\d{1,18}}/audit-log.{form:csv|json}", start.export_audit_log),
         web.get("/login", sign_in.login),
         web.get("/login/callback", sign_in.callback),
         web.post("/logout", sign_in.logout),
@@ -134,6 +136,7 @@ def _pages() -> list[web.RouteDef]:
         web.get("/continue/{form_id}", kept_form.show_kept_form),
         web.post("/continue/{form_id}/drop", kept_form.drop_kept_form),
         web.get("/operator", operator.show_operator),
+        web.get("/operator/audit-log.{form:csv|json}", operator.export_audit_log),
         web.post(r"/operator/deliveries/{attempt_id:\d{1,18}}", operator.redeliver),
         web.get("/rules", rules.show_rules),
         web.get("/rules/{rule:.+}", rules.show_rule),

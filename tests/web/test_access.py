@@ -40,7 +40,7 @@ OF_REPOSITORIES = {
 }
 # Routes that belong to the person who asks: 200 for everybody signed in, to the sign-in or 401 for nobody.
 OF_PERSONS = {
-    "GET /installations", "GET /installations/{number}", "GET /setup/installed", "GET /account", "GET /api/v1/me", "GET /api/v1/installations", "GET /api/v1/repos", "GET /api/v1/tokens",
+    "GET /installations", "GET /installations/{number}", "GET /installations/{number}/audit-log.{form}", "GET /setup/installed", "GET /account", "GET /api/v1/me", "GET /api/v1/installations", "GET /api/v1/repos", "GET /api/v1/tokens",
 }  # fmt: skip
 # tests/web/test_allowances.py
 OF_ALLOWANCES = {
@@ -75,7 +75,11 @@ FORMS = {
     "POST /logout", "POST /logout/everywhere", "POST /account/tokens", "POST /account/tokens/{token_id}/delete",
     "POST /account/sessions/{session_id}/delete", "GET /continue/{form_id}", "POST /continue/{form_id}/drop", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{token_id}",
 }  # fmt: skip
-OF_OPERATORS = {"GET /operator", "POST /operator/deliveries/{attempt_id}"}  # tests/web/test_operator.py
+OF_OPERATORS = {
+    "GET /operator",
+    "GET /operator/audit-log.{form}",
+    "POST /operator/deliveries/{attempt_id}",
+}  # tests/web/test_operator.py
 OPEN = {
     "GET /", "GET /setup", "POST /setup", "GET /setup/callback", "GET /login", "GET /login/callback", "GET /rules", "GET /rules/{rule}", "GET /api", "GET /api/v1/openapi.json",
     "GET /healthz", "GET /readyz", "GET /metrics", "POST /webhooks/github", "GET /schemas/{name}.json", "GET /badges/{owner}/{name}.{form}",

@@ -13,8 +13,10 @@ from forgeguard_app.flows.front import Front
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client, Refused
 from forgeguard_app.github.deliveries import Attempt, ask_again
+from forgeguard_app.store.audit_log import list_entries
 from forgeguard_app.store.health import list_budgets, list_oldest
 from forgeguard_app.store.pool import Pool
+from forgeguard_app.web.audit_log import EXPORTED, SHOWN, export
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
@@ -51,9 +53,24 @@ async def show_operator(request: web.Request) -> web.Response:
         waiting = await list_oldest(connection, MOST)
         budgets = await list_budgets(connection, MOST)
         states = await states_of(connection, [head.run_id for head in waiting])
+        deeds = await list_entries(connection, SHOWN)
     return await page(
-        request, "operator.html", signs=signs, waiting=waiting, states=states, budgets=budgets, missed=missed[:MOST]
+        request,
+        "operator.html",
+        signs=signs,
+        waiting=waiting,
+        states=states,
+        budgets=budgets,
+        missed=missed[:MOST],
+        deeds=deeds,
     )
+
+
+async def export_audit_log(request: web.Request) -> web.Response:
+    """Return who did what, as a file."""
+    front = await _operators_front(request)
+    async with front.pool.acquire() as connection:
+        return export(await list_entries(connection, EXPORTED), request.match_info["form"])
 
 
 async def redeliver(request: web.Request) -> web.StreamResponse:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from forgeguard_app.flows.know_access import Person
 from forgeguard_app.flows.sign_in import SIGN_IN_S, Browser, SignInFailed, begin_sign_in, finish_sign_in
 from forgeguard_app.store.sessions import delete_session, delete_sessions
+from forgeguard_app.web.audit_log import ARRIVED
 from forgeguard_app.web.keys import FRONT, REQUEST_ID
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import (
@@ -55,6 +57,7 @@ async def callback(request: web.Request) -> web.StreamResponse:
         )
         drop_cookie(front, failed, NOTE)
         return failed
+    request[ARRIVED] = Person(arrival.user_id, arrival.github_id, arrival.login, arrival.user_id, None)
     response = see_other(own_path(arrival.return_to))
     drop_cookie(front, response, NOTE)
     keep_session(front, response, arrival.session)

@@ -11,8 +11,10 @@ from forgeguard_app.audit.policy import POLICY_PATHS, read_settings
 from forgeguard_app.flows.front import notice_key
 from forgeguard_app.flows.know_access import refresh_access
 from forgeguard_app.flows.outlet import check_run_name
+from forgeguard_app.store.audit_log import list_entries_of
 from forgeguard_app.store.news import Notified
 from forgeguard_app.store.overview import find_seen_installation
+from forgeguard_app.web.audit_log import EXPORTED, SHOWN, export
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.overviews import MOST_REPOS, REPOS, read_installation, read_installations, read_repositories
 from forgeguard_app.web.render import page
@@ -53,6 +55,7 @@ async def show_installation(request: web.Request) -> web.Response:
         if installation is None:
             raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
         shown = await read_installation(connection, person.user_id, installation)
+        deeds = await list_entries_of(connection, person.user_id, number, SHOWN)
     return await page(
         request,
         "installation.html",
@@ -61,11 +64,24 @@ async def show_installation(request: web.Request) -> web.Response:
         states=shown.states,
         more=len(shown.found) > MOST_REPOS,
         notified=shown.notified,
+        deeds=deeds,
+        number=number,
         version=shown.version,
         names=[check_run_name(code) for code in CheckCode],
         notify_host=_notify_host(shown.notified),
         notice_key=notice_key(front.keys.notices, number) if shown.notified else "",
     )
+
+
+async def export_audit_log(request: web.Request) -> web.Response:
+    """Return who did what with the installation's repositories that the person administers, as a file."""
+    front, person = request.app[FRONT], await get_person(request)
+    number = int(request.match_info["number"])
+    await refresh_access(front, person.user_id)
+    async with front.pool.acquire() as connection:
+        if await find_seen_installation(connection, person.user_id, number) is None:
+            raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
+        return export(await list_entries_of(connection, person.user_id, number, EXPORTED), request.match_info["form"])
 
 
 def _notify_host(notified: Notified | None) -> str | None:

@@ -1,0 +1,32 @@
+"""A deed is written into the audit log, after it was done or denied."""
+
+from __future__ import annotations
+
+import structlog
+
+from forgeguard_app.github.events import clean_text
+from forgeguard_app.store.audit_log import Entry, insert_entry
+from forgeguard_app.store.pool import AWAY, Pool
+
+MAX_SUBJECT_CHARS = 500
+log = structlog.get_logger()
+
+
+async def note_deed(pool: Pool, entry: Entry) -> None:
+    """Append the deed; where the database is away, the log line is what is left of it."""
+    try:
+        async with pool.acquire() as connection:
+            await insert_entry(connection, entry)
+    except AWAY as error:
+        log.error(
+            "audit_log.lost",
+            deed=entry.deed,
+            login=entry.github_login,
+            subject=entry.subject,
+            error=type(error).__name__,
+        )
+
+
+def subject_of(path: str) -> str:
+    """Return the path as it is kept."""
+    return clean_text(path, MAX_SUBJECT_CHARS) or "/"

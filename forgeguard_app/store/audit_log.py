@@ -1,0 +1,99 @@
+"""The audit log: who did what. Append-only; the database refuses changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+KEPT_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One deed. `names` are our keys that the address names, by which its repository is found."""
+
+    deed: str
+    outcome: str
+    github_id: int | None
+    github_login: str | None
+    via: str
+    subject: str
+    names: Mapping[str, UUID]
+    full_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEntry:
+    """One deed as kept."""
+
+    at: datetime
+    deed: str
+    outcome: str
+    github_id: int | None
+    github_login: str | None
+    via: str
+    subject: str
+    repo_name: str | None
+
+
+FIELDS = ("at", "deed", "outcome", "github_id", "github_login", "via", "subject", "repo_name")
+_COLUMNS = ", ".join(f"l.{name}" for name in FIELDS)
+
+
+async def insert_entry(connection: Connection, entry: Entry) -> None:
+    """Append a deed."""
+    await connection.execute(
+        """
+        INSERT INTO audit_log (deed, outcome, github_id, github_login, via, subject, repo_id, repo_name)
+        SELECT $1, $2, $3, $4, $5, $6, r.id, r.full_name FROM (VALUES (coalesce($7::uuid,
+            (SELECT repo_id FROM audit_runs WHERE id = $8::uuid), (SELECT repo_id FROM projects WHERE id = $9::uuid),
+            (SELECT repo_id FROM builds WHERE id = $10::uuid), (SELECT repo_id FROM allowances WHERE id = $11::uuid),
+            (SELECT id FROM repos WHERE full_name = $12 ORDER BY removed_at NULLS FIRST LIMIT 1)))) AS about(id)
+        LEFT JOIN repos r ON r.id = about.id
+        """,
+        entry.deed,
+        entry.outcome,
+        entry.github_id,
+        entry.github_login,
+        entry.via,
+        entry.subject,
+        entry.names.get("repo_id"),
+        entry.names.get("run_id"),
+        entry.names.get("project_id"),
+        entry.names.get("build_id"),
+        entry.names.get("allowance_id"),
+        entry.full_name,
+    )
+
+
+async def list_entries(connection: Connection, most: int) -> list[KeptEntry]:
+    """Return the newest deeds of everybody."""
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM audit_log l ORDER BY l.at DESC, l.id LIMIT $1", most)  # noqa: S608
+    return [KeptEntry(**row) for row in rows]
+
+
+async def list_entries_of(
+    connection: Connection, user_id: UUID, github_installation_id: int, most: int
+) -> list[KeptEntry]:
+    """Return the newest deeds on those repositories of an installation that the person administers."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM audit_log l JOIN repos r ON r.id = l.repo_id
+        JOIN installations i ON i.id = r.installation_id
+        JOIN repo_access a ON a.github_repo_id = r.github_repo_id AND a.user_id = $1 AND a.level = 'admin'
+        WHERE i.github_installation_id = $2 ORDER BY l.at DESC, l.id LIMIT $3
+        """,  # noqa: S608
+        user_id,
+        github_installation_id,
+        most,
+    )
+    return [KeptEntry(**row) for row in rows]
+
+
+async def delete_old_entries(connection: Connection) -> None:
+    """Delete the deeds of more than a year ago."""
+    await connection.execute("DELETE FROM audit_log WHERE at < now() - make_interval(days => $1)", KEPT_DAYS + 1)

@@ -1,0 +1,81 @@
+"""Who did what: each deed of a person is noted once, stays for a year, and is seen by operators and owners alone."""
+
+from __future__ import annotations
+
+import re
+
+import asyncpg
+import pytest
+
+from forgeguard_app.simulator.state import Account
+from forgeguard_app.store.audit_log import delete_old_entries
+from forgeguard_app.web.audit_log import DEEDS, UNNOTED
+from forgeguard_app.web.server import make_web
+from tests.acceptance.test_push import started
+from tests.support.browsing import Browser
+from tests.support.repositories import WorkTree
+from tests.support.running import OPERATOR, Product
+
+
+async def test_every_route_that_changes_something_has_a_name_in_the_log(product: Product) -> None:
+    changing = {
+        f"{route.method} {route.resource.canonical}"
+        for route in make_web(product.front, None).router.routes()
+        if route.resource is not None and route.method not in ("GET", "HEAD")
+    }
+    named = {name for name in DEEDS if not name.startswith("GET ")}
+    assert named | UNNOTED == changing
+
+
+async def test_deeds_and_denials_are_noted_and_shown_to_operators_and_owners(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    people = product.github.people
+    operator = product.github.world.accounts[OPERATOR] = Account(OPERATOR, "op", "User")
+    owner, member = people.add("=owner"), people.add("member")
+    people.allow(owner, repository, "admin")
+    people.allow(member, repository, "read")
+    async with product.pool.acquire() as connection:
+        run_id = await connection.fetchval("SELECT id FROM audit_runs")
+        number = await connection.fetchval("SELECT github_installation_id FROM installations")
+    page = f"/installations/{number}"
+    async with Browser(product) as one, Browser(product) as two, Browser(product) as three:
+        await one.sign_in(owner, "/account")
+        await one.submit("/account/tokens", name="t", scope="read", days="3")
+        await one.get(f"/audits/{run_id}")
+        await one.submit(f"/audits/{run_id}/rerun")
+        await two.sign_in(member, f"/audits/{run_id}")
+        await two.get("/account")
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', two.text)[0]
+        assert await two.post(f"/audits/{run_id}/rerun", {"csrf": csrf}) == 403
+        await one.get(page)
+        assert "Who did what" in one.text
+        assert await one.get(f"{page}/audit-log.csv") == 200
+        assert f"re-run,done,{owner.id},'=owner,browser,/audits/{run_id}/rerun,{repository.full_name}" in one.text
+        assert "sign-in" not in one.text, "what concerns no repository of theirs is the operator's"
+        await two.get(page)
+        assert "Who did what" not in two.text
+        await two.get(f"{page}/audit-log.json")
+        assert two.text == "[]"
+        assert await two.get("/operator/audit-log.csv") == 404
+        await three.sign_in(operator, "/operator")
+        assert "Who did what" in three.text
+        await three.get("/operator/audit-log.csv")
+        for deed in ("sign-in,done", "token made,done", "re-run,done"):
+            assert f"{deed},{owner.id}" in three.text
+        assert f"re-run,denied,{member.id}" in three.text
+
+
+async def test_an_entry_cannot_be_changed_and_goes_after_a_year(product: Product) -> None:
+    insert = "INSERT INTO audit_log (deed, outcome, via, subject, at) VALUES ($1, 'done', 'link', '/', now() - make_interval(days => $2))"
+    async with product.pool.acquire() as connection:
+        await connection.execute(insert, "young", 360)
+        await connection.execute(insert, "old", 367)
+        for statement in (
+            "UPDATE audit_log SET deed = 'x'",
+            "DELETE FROM audit_log WHERE deed = 'young'",
+            "TRUNCATE audit_log",
+        ):
+            with pytest.raises(asyncpg.RaiseError, match="append-only"):
+                await connection.execute(statement)
+        await delete_old_entries(connection)
+        assert [row["deed"] for row in await connection.fetch("SELECT deed FROM audit_log")] == ["young"]
