@@ -68,6 +68,8 @@ def _check(event: Event) -> None:
     for repository in _repositories(event):
         if not _FULL_NAME.match(repository.full_name):
             raise BadPayload("full_name is not owner/name")
+        if repository.default_branch and not good_ref(repository.default_branch):
+            raise BadPayload("default_branch is none of git's names")
     commits, refs = _names(event)
     if not all(_SHA.match(commit) for commit in commits):
         raise BadPayload("a commit id is none: " + _WHERE.get(type(event), ""))

@@ -17,6 +17,7 @@ from forgeguard_app.flows.know_visibility import is_public
 from forgeguard_app.store.badges import BadgeRow, find_badge
 from forgeguard_app.store.repos import Repo, find_repo
 from forgeguard_app.store.states import list_states
+from forgeguard_app.vault import holds_now
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.states import Kind, State, shown_state
 
@@ -90,7 +91,7 @@ async def _badge(request: web.Request, branch: str | None, number: int | None) -
     signature = request.query.get("signature", "")
     repo = None if row is None else await _repo(front, row.repo_id)
     open_to_all = repo is not None and (
-        front.keys.badges.holds(str(repo.id), signature) or await is_public(front, repo)
+        holds_now(front.keys.badges, str(repo.id), signature) or await is_public(front, repo)
     )
     state, age_s = None, 0.0
     for run, place in stored.values() if open_to_all else ():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 from forgeguard_app.simulator.story import Story
+from forgeguard_app.vault import LINK_LIFE_S, sign_until
 from forgeguard_app.web.badges import ERROR, FAIL, PASS, RUNNING, STALE, UNKNOWN, WARN, Look, draw, look_of
 from forgeguard_app.web.states import Kind, State
 from tests.acceptance.test_push import START
@@ -73,8 +75,15 @@ async def test_a_private_badge_needs_its_link_which_its_page_shows(product: Prod
     async with Browser(product) as browser:
         await browser.sign_in(user)
         await browser.get(f"/repos/{repository.full_name}/badge")
-        signature = re.findall(r"signature=(\w+)", browser.text)[0]
+        signature = re.findall(r"signature=([\w.]+)", browser.text)[0]
     assert await message(product, f"{repository.full_name}.json?signature={signature}") == "passing"
+    expiry, _, mark = signature.partition(".")
+    assert 0 < int(expiry) - time.time() <= LINK_LIFE_S
+    async with product.pool.acquire() as connection:
+        repo_id = await connection.fetchval("SELECT id FROM repos")
+    ended = sign_until(product.front.keys.badges, str(repo_id), int(time.time()) - 1)
+    for other in (mark, f"{int(expiry) + 1}.{mark}", ended, product.front.keys.badges.sign(str(repo_id))):
+        assert await message(product, f"{repository.full_name}.json?signature={other}") == "unknown", other
     Story(product.github).rename(repository, "renamed")
     await product.idle()
     assert await message(product, f"{repository.full_name}.json?signature={signature}") == "passing"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from html import escape
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
 from forgeguard_app.flows.know_access import Level
+from forgeguard_app.vault import LINK_LIFE_S, sign_until
 from forgeguard_app.web.access import open_named
 from forgeguard_app.web.badges import LABEL, MAX_NAME_CHARS
 from forgeguard_app.web.keys import FRONT
@@ -20,7 +22,7 @@ async def show_badge(request: web.Request) -> web.Response:
     repo, branch = seen.repo, request.query.get("branch", "")[:MAX_NAME_CHARS].replace("\0", "")
     query = {"branch": branch} if branch else {}
     if repo.private and seen.level >= Level.READ:
-        query["signature"] = front.keys.badges.sign(str(repo.id))
+        query["signature"] = sign_until(front.keys.badges, str(repo.id), int(time.time()) + LINK_LIFE_S)
     asked = f"?{urlencode(query)}" if query else ""
     base, target = f"/badges/{quote(repo.full_name)}", f"{front.address}/repos/{quote(repo.full_name)}"
     image = f"{front.address}{base}.svg{asked}"
@@ -28,6 +30,7 @@ async def show_badge(request: web.Request) -> web.Response:
         request,
         "badge.html",
         repo=repo,
+        link_days=LINK_LIFE_S // 86_400,
         branch=branch,
         image=f"{base}.svg{asked}",
         markdown=f"[![{LABEL}]({image})]({target})",
