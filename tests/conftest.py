@@ -60,6 +60,15 @@ def reachable_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def seen_folder() -> Iterator[Path]:
+    """A folder that builders see, too: where the tests run as root, /tmp is one of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="forgeguard-test-", dir="/var/cache" if os.geteuid() == 0 else None))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
 def postgres(reachable_folder: Path) -> Iterator[str]:
     """The DSN of this process's own PostgreSQL, its template database migrated."""
     started, stop = Event(), Event()

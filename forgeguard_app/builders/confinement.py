@@ -7,10 +7,12 @@ import fcntl
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from forgeguard_app.errors import Temporary
@@ -18,6 +20,9 @@ from forgeguard_app.errors import Temporary
 FIRST_UID = 710_000  # no account has such a number: nothing on the machine belongs to it
 UIDS = 1_000
 END_ROUNDS = 50
+PROBE_S = 10.0
+TEMPORARY_BYTES = 512 << 20  # of each temporary folder of a builder
+_SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  (hidden from builders)
 _RUN = ("/run", "/var/run", tempfile.gettempdir())
 TEMPORARY = "/tmp"  # noqa: S108  (inside the sandbox, of the builder alone)
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/etc/alternatives", "/etc/ssl", "/etc/ca-certificates", "/etc/resolv.conf",
@@ -54,19 +59,28 @@ def available(*, unconfined: bool) -> Kind | None:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where one builder runs: its checkout, its home, and what it is given to read; `uid` where it is a user of its own."""
+    """Where one builder runs: its checkout, its home, and what it is given to read.
+
+    `uid` is set where it is a user of its own, `in_namespaces` where that user runs inside bubblewrap as well.
+    """
 
     kind: Kind
     work: Path
     home: Path
     given: Path
     uid: int | None = None
+    in_namespaces: bool = False
+
+    @property
+    def private_tmp(self) -> bool:
+        """Whether the builder has a /tmp of its own."""
+        return self.kind is Kind.BUBBLEWRAP or self.in_namespaces
 
     def command(self, command: list[str]) -> list[str]:
-        """The command as it is started."""
-        if self.kind is not Kind.BUBBLEWRAP:
-            return command
-        return [*wrapped(self), "--", *command]
+        """Return the command as it is started."""
+        if self.kind is Kind.BUBBLEWRAP:
+            return [*wrapped(self), "--", *command]
+        return [*namespaces(self, command), "--", *command] if self.in_namespaces else command
 
     def take_over(self) -> None:
         """The checkout and the home are the builder's; what it is given is not."""
@@ -87,6 +101,50 @@ def wrapped(room: Room) -> list[str]:
         *seen, "--proc", "/proc", "--dev", "/dev", "--tmpfs", TEMPORARY, "--bind", str(room.work), str(room.work), "--bind", str(room.home),
         str(room.home), "--ro-bind", str(room.given), str(room.given), "--chdir", str(room.work),
     ]  # fmt: skip
+
+
+_UNSHARED = (
+    "bwrap",
+    "--die-with-parent",
+    "--new-session",
+    "--unshare-user",
+    "--unshare-pid",
+    "--unshare-ipc",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+)
+
+
+def namespaces(room: Room, command: list[str]) -> list[str]:
+    """Return bubblewrap's arguments for a user of its own, whom the files' rights keep from what is ours.
+
+    What users of a machine share is not there: other builds' folders, /tmp, /var/tmp and /dev/shm, processes, and
+    System V IPC. The temporary folders live in memory and are bounded. Files that the command names are there.
+    """
+    own = [part for folder in _SHARED for part in ("--size", str(TEMPORARY_BYTES), "--tmpfs", folder)]
+    builds = str(room.work.parent.parent)
+    named = [
+        word for word in command if word.startswith(tuple(f"{folder}/" for folder in _SHARED)) and os.path.isfile(word)
+    ]
+    seen = [part for path in named for part in ("--ro-bind", path, path)]
+    return [
+        *_UNSHARED, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *own, "--tmpfs", builds,
+        "--bind", str(room.work), str(room.work), "--bind", str(room.home), str(room.home), "--ro-bind", str(room.given), str(room.given), *seen,
+        "--chdir", str(room.work),
+    ]  # fmt: skip
+
+
+@cache
+def users_have_namespaces() -> bool:
+    """Return whether bubblewrap works here for the users of builders, which some machines and containers forbid."""
+    command = [*_UNSHARED, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    try:
+        done = subprocess.run(
+            command, user=FIRST_UID, group=FIRST_UID, extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_S, check=False
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def _locks() -> Path:

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import os
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,6 +28,7 @@ MAX_LINE_BYTES = 8_000
 KILL_ROUNDS = 50
 MAX_FILE_BYTES = 1 << 30
 MAX_PROCESSES = 2_048
+NO_PROGRAM = 127  # as a shell says it
 _NO_NEW_PRIVILEGES, _PARENT_DEATH_SIGNAL = 38, 1  # prctl(2)
 
 
@@ -94,6 +96,9 @@ async def _run(
     hear: Hear,
     wants_end: Callable[[], Awaitable[bool]],
 ) -> Outcome:
+    if room.private_tmp and shutil.which(run.command[0], path=environment.get("PATH")) is None:
+        await hear([f"{run.command[0]}: there is no such program".encode()])
+        return Outcome(Ended.EXITED, NO_PROGRAM)
     try:
         process = await asyncio.create_subprocess_exec(
             *room.command(run.command), cwd=room.work, env=environment, stdin=asyncio.subprocess.PIPE, stdout=out.writer,
@@ -102,7 +107,7 @@ async def _run(
         )  # fmt: skip
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         await hear([f"{run.command[0]}: {type(error).__name__}".encode()])
-        return Outcome(Ended.EXITED, 127)
+        return Outcome(Ended.EXITED, NO_PROGRAM)
     out.close_writer()
     try:
         return await _watched(room, run, process, out, hear, wants_end)
@@ -139,6 +144,8 @@ async def _watched(
         ):
             await asyncio.wait({watching, ending}, return_when=asyncio.FIRST_COMPLETED)
         ended = await _reason(reading, watching)
+        if ended is Ended.EXITED and await asyncio.to_thread(_is_too_large, room, run.bounds):
+            ended = Ended.TOO_LARGE
         if ended is not Ended.EXITED:
             await _end_gently(process, run.bounds.grace_s)
         await asyncio.to_thread(_kill_all, room, run.mark, process.pid)
@@ -148,11 +155,16 @@ async def _watched(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await _exited(process)
-        return Outcome(ended, -signal.SIGKILL if process.returncode is None else process.returncode)
+        return Outcome(ended, -signal.SIGKILL if process.returncode is None else _status(room, process.returncode))
     finally:
         for task in (feeding, reading, watching, ending):
             task.cancel()
         await asyncio.gather(feeding, reading, watching, ending, return_exceptions=True)
+
+
+def _status(room: Room, status: int) -> int:
+    """Return the program's status; bubblewrap adds 128 to the number of the signal that ended it, as a shell does."""
+    return 128 - status if room.private_tmp and 128 < status <= 128 + signal.NSIG else status
 
 
 async def _exited(process: asyncio.subprocess.Process) -> None:
@@ -211,20 +223,27 @@ async def _watch(room: Room, bounds: Bounds, wants_end: Callable[[], Awaitable[b
         if loop.time() > deadline:
             return Ended.TOO_LONG
         if loop.time() > look_at_size:
-            if await asyncio.to_thread(size_of, room.work, bounds.checkout_bytes) > bounds.checkout_bytes:
+            if await asyncio.to_thread(_is_too_large, room, bounds):
                 return Ended.TOO_LARGE
             look_at_size = loop.time() + SIZE_EVERY_S
 
 
+def _is_too_large(room: Room, bounds: Bounds) -> bool:
+    """Return whether checkout and home together take more than they may."""
+    return sum(size_of(folder, bounds.checkout_bytes) for folder in (room.work, room.home)) > bounds.checkout_bytes
+
+
 def size_of(folder: Path, enough: int) -> int:
-    """What the files below take on the disk; stops counting past `enough`."""
-    total = 0
-    for here, _, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(here, name)).st_blocks * 512
-        if total > enough:
-            break
+    """Return how large the files below are, holes included, in bytes; stop counting past `enough`."""
+    total, folders = 0, [str(folder)]  # not os.walk, which ends in a RecursionError at a depth of 1,000 folders
+    while folders and total <= enough:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    found = entry.stat(follow_symlinks=False)
+                    total += max(found.st_blocks * 512, found.st_size)
     return total
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from forgeguard_app.builders.confinement import TEMPORARY, Kind, Room, own_user
+from forgeguard_app.builders.confinement import TEMPORARY, Kind, Room, own_user, users_have_namespaces
 from forgeguard_app.errors import UserError
 
 REMOVE_TIMEOUT_S = 120.0
@@ -69,7 +69,8 @@ class Workspace:
         async with contextlib.AsyncExitStack() as stack:
             uid = stack.enter_context(own_user()) if self.kind is Kind.OWN_USER else None
             await asyncio.to_thread(self._empty)
-            room = Room(self.kind, self.folder / "work", self.folder / "home", self.folder / "given", uid)
+            inside = uid is not None and await asyncio.to_thread(users_have_namespaces)
+            room = Room(self.kind, self.folder / "work", self.folder / "home", self.folder / "given", uid, inside)
             for path in (room.work, room.home):
                 path.mkdir(mode=0o700)
             room.given.mkdir(mode=0o755)
@@ -145,7 +146,7 @@ def environment_of(room: Room, passed: Mapping[str, str]) -> dict[str, str]:
         "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
         "LANG": "C.UTF-8",
         "HOME": str(room.home),
-        "TMPDIR": TEMPORARY if room.kind is Kind.BUBBLEWRAP else str(room.home),
+        "TMPDIR": TEMPORARY if room.private_tmp else str(room.home),
         "FORGEGUARD_CONTRACTS": str(room.given / CONTRACTS),
         "FORGEGUARD_FINDINGS": str(room.given / FINDINGS),
         "FORGEGUARD_PHASE": str(room.given / PHASE),

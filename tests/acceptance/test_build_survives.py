@@ -32,9 +32,9 @@ def start_worker(product: Product, folder: Path, script: Path) -> subprocess.Pop
 
 
 async def test_kill_9_of_a_worker_in_mid_phase_costs_that_attempt_alone(
-    dsn: str, tmp_path: Path, tree: WorkTree, reachable_folder: Path
+    dsn: str, tmp_path: Path, tree: WorkTree, seen_folder: Path
 ) -> None:
-    go, script = reachable_folder / f"go-{tmp_path.name}", reachable_folder / f"agent-{tmp_path.name}.sh"
+    go, script = seen_folder / f"go-{tmp_path.name}", seen_folder / f"agent-{tmp_path.name}.sh"
     waits = f"echo waits; for i in $(seq 600); do [ -e {go} ] && break; sleep 0.1; done"
     script.write_text(
         f"{PROJECT}echo line >> shop/domain/n.txt\ngrep -q '\"number\": 1' $FORGEGUARD_PHASE && {{ {waits}; }}\nexit 0\n"

@@ -190,9 +190,9 @@ async def test_a_build_that_nobody_took_up_is_cancelled_at_once_and_one_is_made_
 
 
 async def test_a_worker_that_stops_in_mid_phase_hands_back_and_another_goes_on_from_the_last_commit(
-    dsn: str, tmp_path: Path, tree: WorkTree, reachable_folder: Path
+    dsn: str, tmp_path: Path, tree: WorkTree, seen_folder: Path
 ) -> None:
-    once = f"{PROJECT}echo {{}} >> shop/domain/n.py; if grep -q '\"number\": 1' $FORGEGUARD_PHASE && [ ! -e {reachable_folder}/{tmp_path.name} ]; then echo waits; sleep 600; fi; echo done"
+    once = f"{PROJECT}echo {{}} >> shop/domain/n.py; if grep -q '\"number\": 1' $FORGEGUARD_PHASE && [ ! -e {seen_folder}/{tmp_path.name} ]; then echo waits; sleep 600; fi; echo done"
     async with running(dsn, tmp_path / "p", worker=False, builder=agent(once)) as product:
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop, shutdown_s=0.2))
@@ -207,7 +207,7 @@ async def test_a_worker_that_stops_in_mid_phase_hands_back_and_another_goes_on_f
         assert (build.status, build.phase_number, build.deaths, build.interruptions) == ("running", 1, 0, 0)
         assert build.head_sha is not None
         assert _running(str(build_id)) == []
-        (reachable_folder / tmp_path.name).touch()
+        (seen_folder / tmp_path.name).touch()
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
         build = await place.ended(build_id)
@@ -266,9 +266,9 @@ async def test_what_a_builder_may_not_take_or_leave_is_said(
 
 
 async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
-    dsn: str, tmp_path: Path, tree: WorkTree, reachable_folder: Path
+    dsn: str, tmp_path: Path, tree: WorkTree, seen_folder: Path
 ) -> None:
-    go = reachable_folder / f"go-{tmp_path.name}"
+    go = seen_folder / f"go-{tmp_path.name}"
     script = f"echo x >> a.py; echo waits; for i in $(seq 300); do [ -e {go} ] && break; sleep 0.1; done"
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
         place = await ready(product, tree)

@@ -243,9 +243,9 @@ async def test_the_starting_line_is_drawn_though_the_repository_lost_its_name(
     ],
 )
 async def test_a_build_goes_on_where_the_repository_is_now(
-    dsn: str, tmp_path: Path, tree: WorkTree, taken: bool, confirmed: bool, reachable_folder: Path
+    dsn: str, tmp_path: Path, tree: WorkTree, taken: bool, confirmed: bool, seen_folder: Path
 ) -> None:
-    go = reachable_folder / f"go-{tmp_path.name}"
+    go = seen_folder / f"go-{tmp_path.name}"
     waits = f"echo waits; for i in $(seq 600); do [ -e {go} ] && break; sleep 0.05; done"
     async with running(dsn, tmp_path / "p", builder=agent(f"echo line >> n.txt; {waits}")) as product:
         place = await ready(product, tree)

@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.builders import process
-from forgeguard_app.builders.confinement import Kind, Room, choose, end_orphans, own_user, processes, wrapped
+from forgeguard_app.builders.confinement import (
+    Kind,
+    Room,
+    choose,
+    end_orphans,
+    own_user,
+    processes,
+    users_have_namespaces,
+    wrapped,
+)
 from forgeguard_app.builders.process import Bounds, Ended, Outcome, Run, run_builder, sweep
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import (
@@ -296,6 +305,23 @@ async def test_a_builder_s_folders_go_whatever_their_rights_and_depth(tmp_path: 
         outcome, heard = await run(one, script)
         assert outcome.status == 0, heard
     assert not one.work.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
+async def test_builds_of_one_machine_see_nothing_of_one_another(tmp_path: Path) -> None:
+    async with room(tmp_path, Kind.OWN_USER) as one, room(tmp_path, Kind.OWN_USER) as other:
+        hand_over(other, {"ui.md": "their contract"}, [], {"number": 0})
+        end = asyncio.Event()
+        theirs = "for folder in /tmp /dev/shm; do echo their file > $folder/x; done; sleep 500"
+        task = asyncio.create_task(run(other, theirs, end=end))
+        while not left(other, other.work.parent.name):
+            await asyncio.sleep(0.01)
+        look = f"cat {other.given}/contracts/ui.md /tmp/* /var/tmp/* /dev/shm/*; ls -d /proc/[0-9]* | wc -l"
+        _, heard = await run(one, look)
+        assert "their" not in "\n".join(heard)
+        assert int(heard[-1]) < 10
+        end.set()
+        await task
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users for builders")
