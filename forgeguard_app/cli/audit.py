@@ -22,7 +22,7 @@ from forgeguard_app.cli.targets import Target, find_target
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.evaluation_limits import load_evaluation_timeout_s
 from forgeguard_app.git.checkout import Checkout, open_checkout, open_view
-from forgeguard_app.git.command import EMPTY_TREE, HOW_TO_COMPLETE, GitError, GitLacksObjects
+from forgeguard_app.git.command import EMPTY_TREE, HOW_TO_COMPLETE, TOO_LARGE, GitError, GitLacksObjects, GitTooLarge
 from forgeguard_app.git.folder import commit_folder, list_files
 from forgeguard_app.git.range import has_path
 from forgeguard_app.judging.deadline import EvaluationTimeout
@@ -106,6 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     before = signal.signal(signal.SIGTERM, _end)
     try:
         outcome = asyncio.run(_audit(arguments))
+    except GitTooLarge as error:
+        raise UserError(TOO_LARGE) from error
     except GitError as error:
         more = f"; {HOW_TO_COMPLETE}" if isinstance(error, GitLacksObjects) else ""
         raise UserError(f"git could not read the repository: {error.stderr}{more}") from error

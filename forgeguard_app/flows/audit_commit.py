@@ -22,7 +22,7 @@ from forgeguard_app.flows.publish_verdict import announce_progress
 from forgeguard_app.flows.tell_owner import intend_to_tell, may_tell
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.flows.wanted_runs import shown_author, shown_message
-from forgeguard_app.git.command import GitError, GitTimeout
+from forgeguard_app.git.command import TOO_LARGE, GitError, GitTimeout, GitTooLarge
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone, RepositoryTooLarge
 from forgeguard_app.git.range import read_commit_words
 from forgeguard_app.github.permissions import lacking
@@ -208,14 +208,27 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
     except RepositoryTooLarge as error:
         log.warning("audit.too_large", max_bytes=context.mirror_max_bytes)
         return could_not_evaluate(str(error), mendable=False)
-    except GitTimeout as error:
-        raise Temporary("git took too long") from error
     except GitError as error:
-        log.warning("audit.git_failed", status=error.status, stderr=error.stderr)
-        if error.out_of_space:
-            raise Temporary("the disk under the mirrors is full") from error
-        raise
+        return _after(error)
     return verdict_of(report)
+
+
+def _after(error: GitError) -> Verdict:
+    """Return the verdict where git's answer is larger than is read.
+
+    Raises:
+        Temporary: it took too long, or the disk is full.
+        GitError: it failed for another reason.
+    """
+    if isinstance(error, GitTimeout):
+        raise Temporary("git took too long") from error
+    if isinstance(error, GitTooLarge):
+        log.warning("audit.too_large", bound=error.stderr)
+        return could_not_evaluate(TOO_LARGE, mendable=False)
+    log.warning("audit.git_failed", status=error.status, stderr=error.stderr)
+    if error.out_of_space:
+        raise Temporary("the disk under the mirrors is full") from error
+    raise error
 
 
 async def _with_progress(

@@ -11,7 +11,7 @@ from forgeguard_app.threads import in_thread
 
 _LINK = b"120000 "
 _REGULAR = ("100644", "100755", "100664")
-MAX_TREE_BYTES = 512 << 20
+MAX_TREE_BYTES = 128 << 20  # of a commit's list of files: a push of some hundred bytes can hold millions
 
 
 @dataclass(frozen=True, slots=True)

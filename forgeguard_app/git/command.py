@@ -74,6 +74,9 @@ class GitTimeout(GitError):
     """git did not end within its time."""
 
 
+TOO_LARGE = "The commit holds more files, or longer paths, than are read: the list of them is too large."
+
+
 class GitTooLarge(GitError):
     """git's output passed its bound."""
 

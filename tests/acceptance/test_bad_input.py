@@ -92,6 +92,18 @@ async def test_large_files_and_lines(product: Product, tree: WorkTree) -> None:
     assert "Not read" not in runs["W1"].output["summary"]
 
 
+async def test_a_tree_of_more_files_than_are_read_ends_with_a_verdict(product: Product, tree: WorkTree) -> None:
+    repository = await prepared(product, tree)
+    inner = tree.git("rev-parse", "HEAD^{tree}")
+    for _ in range(6):
+        names = (f"{number}{'x' * 250}" for number in range(6))
+        inner = tree.git("mktree", stdin="".join(f"040000 tree {inner}\t{name}\n" for name in names))
+    tree.git("reset", "--soft", tree.git("commit-tree", "-p", "HEAD", "-m", "a bomb of some kilobytes", inner))
+    runs = await product.verdicts(repository, await product.push(tree, repository))
+    assert {run.conclusion for run in runs.values()} == {"failure"}
+    assert all("more files, or longer paths, than are read" in run.output["summary"] for run in runs.values())
+
+
 @pytest.mark.nightly
 async def test_five_thousand_changed_files(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
