@@ -10,7 +10,9 @@ from typing import Any
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Report, Result
 from forgeguard_app.audit.report import clean, finding_json, problem_findings
+from forgeguard_app.audit.secrets.masking import forms_of
 from forgeguard_app.builders.confinement import Room
+from forgeguard_app.builders.given_values import find_given
 from forgeguard_app.builders.process import Ended, Outcome, Run, run_builder, sweep
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
@@ -22,6 +24,7 @@ from forgeguard_app.git.branches import (
     commit_files,
     commit_work_tree,
     hidden_sources,
+    list_changed,
     list_ignored,
     list_kept,
     list_links_out,
@@ -190,8 +193,14 @@ async def _taken(context: Context, work: Work, room: Room, said: BuildLog) -> tu
             f"{clean(inner)[:200]} is a repository of its own, whose history would be lost. Remove {clean(inner)[:200]}/.git."
         )
     commit = await commit_work_tree(work.ledger, work.start, folder, _message(work))
-    if commit is not None and (links := await list_links_out(work.ledger, work.start, commit)):
+    if commit is None:
+        return None, ""
+    if links := await list_links_out(work.ledger, work.start, commit):
         return None, f"{clean(links[0])[:200]} is a link that leads out of the repository. Remove it."
+    changed = await list_changed(work.ledger, work.start, commit)
+    forms = forms_of(context.builder.environment.values())
+    if leak := await asyncio.to_thread(find_given, folder, changed, forms):
+        return None, f"{clean(leak)[:200]} holds a value of the builder's environment, so nothing is pushed. Remove it."
     return commit, ""
 
 

@@ -124,6 +124,14 @@ async def _changes_ignores(repository: Repository, base: str, folder: Path) -> b
     return False
 
 
+async def list_changed(repository: Repository, parent: str, commit: str) -> list[str]:
+    """Return the paths that the commit adds or changes."""
+    out = await repository.run(
+        "diff-tree", "-r", "-z", "--no-renames", "--name-only", "--diff-filter=AMT", parent, commit
+    )
+    return out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+
+
 async def list_links_out(repository: Repository, parent: str, commit: str) -> list[str]:
     """Return the symbolic links that the commit adds or changes and that lead out of the repository."""
     out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--diff-filter=AMT", parent, commit)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from forgeguard_app.audit.secrets.masking import forms_of
 from forgeguard_app.builders.confinement import Kind
+from forgeguard_app.builders.given_values import find_given
 from forgeguard_app.builders.process import Bounds
 from forgeguard_app.builders.workspace import list_workspaces, open_workspace, place_for
 from forgeguard_app.errors import UserError
@@ -123,6 +126,39 @@ async def test_a_secret_in_a_file_does_not_pass_and_none_is_kept_in_the_log(
             assert value not in text
         assert "[masked]" in text
         assert "after" in text
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        'echo "key=$API_KEY" > a.txt',
+        'echo "$API_KEY" | base64 -w 7 > a.txt',
+        'printf "xy$API_KEY" | base64 > a.txt',
+        'printf %s "$API_KEY" | xxd -p > a.txt || printf %s "$API_KEY" | od -An -tx1 > a.txt',
+        'printf %s "$API_KEY" | rev > a.txt',
+        'printf %s "$API_KEY" | iconv -t UTF-16 > a.txt',
+        'echo x > "a-$API_KEY"',
+        'ln -s "$API_KEY" a',
+    ],
+)
+def test_a_value_of_the_builder_s_environment_is_found_however_it_is_written(tmp_path: Path, leak: str) -> None:
+    key = "k3y+of?the-agent"
+    subprocess.run(["bash", "-c", leak], cwd=tmp_path, env={**os.environ, "API_KEY": key}, check=True)
+    (tmp_path / "other").write_text("nothing of it")
+    names = sorted(os.listdir(tmp_path))
+    assert find_given(tmp_path, names, forms_of([key, "short"])) in ("a.txt", "a", "A file's name")
+    assert find_given(tmp_path, names, forms_of(["another-value", "short"])) is None
+
+
+async def test_a_value_of_the_builder_s_environment_is_never_pushed(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    script = 'echo "$API_KEY" > settings.txt'
+    async with running(dsn, tmp_path / "p", builder=agent(script, API_KEY="k3y-of-the-agent")) as product:
+        place = await ready(product, tree)
+        build = await place.ended(await place.start())
+        assert build.status == "failed"
+        assert "settings.txt holds a value of the builder's environment" in str(build.error_detail)
+        assert place.pulls() == []
+        assert build.head_sha is None
 
 
 async def test_escape_sequences_and_bytes_of_any_kind_become_text(dsn: str, tmp_path: Path, tree: WorkTree) -> None:

@@ -33,8 +33,7 @@ class Masker:
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        forms = {form for value in known if len(value) >= 8 for form in _forms(value)}
-        self._known = re.compile(b"|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) or b"(?!)")
+        self._known = re.compile(b"|".join(map(re.escape, forms_of(known))) or b"(?!)")
         self._in_key = False
         self._last = b""  # the end of the line before, on which a value may have begun
 
@@ -76,6 +75,12 @@ class Masker:
             self._in_key = _END not in line
             return line[: line.index(_BEGIN)] + MASK
         return line
+
+
+def forms_of(known: Iterable[str]) -> list[bytes]:
+    """Return the values as programs write them, the longest form first; values of fewer than 8 characters are left out."""
+    forms = {form for value in known if len(value) >= 8 for form in _forms(value)}
+    return sorted(forms, key=len, reverse=True)
 
 
 def _forms(value: str) -> list[bytes]:
