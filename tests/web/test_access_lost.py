@@ -276,6 +276,30 @@ async def test_the_api_s_log_streams_end_with_their_token_and_are_counted_apart(
                     await answer.content.read()
 
 
+async def test_a_log_that_is_downloaded_slowly_ends_where_its_reader_signs_out(dsn: str, tmp_path: Path) -> None:
+    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
+        await browser.sign_in(one.user, "/account")
+        async with one.product.pool.acquire() as connection:
+            build_id = await connection.fetchval(
+                "WITH p AS (INSERT INTO projects (user_id, name) SELECT id, 'Shop' FROM users RETURNING id) "
+                "INSERT INTO builds (project_id, status) SELECT id, 'running' FROM p RETURNING id"
+            )
+            await connection.execute(
+                "INSERT INTO build_logs (build_id, message) SELECT $1, n || repeat('x', 8000) FROM generate_series(1, 3000) n",
+                build_id,
+            )
+        jar = browser.cookies[one.product.address.removeprefix("http://")]
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
+        async with one.product.session.get(
+            f"{one.product.address}/builds/{build_id}/log.txt", headers=headers
+        ) as answer:
+            assert b" 1xxx" in await answer.content.readline()
+            await browser.submit("/logout")
+            rest = await answer.content.read()
+        assert b" 3000xxx" not in rest
+        assert b"was cut here" in rest[-300:]
+
+
 @pytest.mark.parametrize("lose", [revoked, uninstalled, suspended, removed, transferred])
 async def test_an_event_that_takes_access_away_ends_open_streams_and_pages_at_once(
     dsn: str, tmp_path: Path, lose: Callable[[Scene], None]

@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from forgeguard_app.settings import networks_of
 from forgeguard_app.vault import signature_of
 from forgeguard_app.web import connections
 from forgeguard_app.web.clients import group_of, origin_of
-from forgeguard_app.web.connections import MOST_OF_ADDRESS, UNSIGNED_OF_ADDRESS, Unsigned
+from forgeguard_app.web.connections import MOST_OF_ADDRESS, UNSIGNED_OF_ADDRESS, Runner, Unsigned
 from tests.support.browsing import Browser
-from tests.support.running import Product, running
+from tests.support.running import Product, free_port, running
 
 
 @pytest.fixture
@@ -43,6 +44,21 @@ async def test_a_compressed_body_is_refused_and_never_inflated(hasty: Product) -
             hasty.address + path, data=bomb, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"}
         ) as answer:
             assert answer.status == 415, path
+
+
+async def test_no_body_is_inflated_before_a_handler_sees_it(hasty: Product) -> None:
+    async def measure(request: web.Request) -> web.Response:
+        return web.Response(text=str(len(await request.read())))
+
+    app, bomb = web.Application(), gzip.compress(b"\0" * (20 << 20))
+    app.router.add_post("/", measure)
+    runner, port = Runner(app, shutdown_s=0.2), free_port()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    headers = {"Content-Encoding": "gzip"}
+    async with hasty.session.post(f"http://127.0.0.1:{port}/", data=bomb, headers=headers) as answer:
+        assert int(await answer.text()) == len(bomb)
+    await runner.cleanup()
 
 
 async def test_what_never_ends_is_ended(hasty: Product, caplog: pytest.LogCaptureFixture) -> None:

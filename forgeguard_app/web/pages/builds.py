@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from aiohttp import web
 
-from forgeguard_app.errors import UserError
+from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.cancel_build import cancel_build
-from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.know_access import Level, SignedOut
 from forgeguard_app.flows.start_build import start_build
-from forgeguard_app.store.build_logs import KEPT_DAYS, Line, list_last_lines, list_lines
+from forgeguard_app.store.build_logs import KEPT_DAYS, Line, list_last_lines, list_piece
 from forgeguard_app.store.builds import Build, find_build, list_phases
+from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.states import has_worker
 from forgeguard_app.store.versions import find_build_version
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project
 from forgeguard_app.web.keys import FRONT
-from forgeguard_app.web.log_stream import AT_ONCE, ENDED
+from forgeguard_app.web.live import LOG_STREAMS
+from forgeguard_app.web.log_stream import AT_ONCE, CHUNK_BYTES, ENDED, LONGEST_S
 from forgeguard_app.web.pages.projects import project_page
 from forgeguard_app.web.render import page, see_other
-from forgeguard_app.web.session import get_person, read_form
+from forgeguard_app.web.session import find_person, get_person, read_form
 from forgeguard_app.web.states import NO_WORKER
+from forgeguard_app.web.subjects import ask_again
 
 SHOWN = 500
+_CUT = "\nThe log goes on, and was cut here: it can no longer be read with this sign-in, or took too long. Download it again.\n"
 
 
 async def start(request: web.Request) -> web.StreamResponse:
@@ -75,23 +81,43 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 
 
 async def download_log(request: web.Request) -> web.StreamResponse:
-    """The whole log as text, written as it is read."""
+    """The whole log as text, written as it is read, as long as the reader may see it."""
     build, _ = await open_build(request, id_of(request, "build_id"))
+    with request.app[LOG_STREAMS].one_of(await find_person(request), ""):
+        return await _write_log(request, build)
+
+
+async def _write_log(request: web.Request, build: Build) -> web.StreamResponse:
     headers = {
         "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "private, no-store",
         "Content-Disposition": f'attachment; filename="build-{str(build.id)[:8]}.txt"',
     }  # fmt: skip
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            async for piece in _pieces(request, build):
+                await response.write(piece.encode())
+    except (TimeoutError, SignedOut, Temporary, web.HTTPException, *AWAY):
+        await response.write(_CUT.encode())
+    return response
+
+
+async def _pieces(request: web.Request, build: Build) -> AsyncIterator[str]:
+    """Yield the log in pieces; before each, access is asked again: a slow reader takes minutes.
+
+    Raises:
+        SignedOut, HTTPNotFound, HTTPUnauthorized: the reader may see it no more.
+    """
     at = 0
     while True:
         async with request.app[FRONT].pool.acquire() as connection:
-            lines = await list_lines(connection, build.id, at, AT_ONCE)
+            lines = await list_piece(connection, build.id, at, AT_ONCE, CHUNK_BYTES)
         if not lines:
-            await response.write_eof()
-            return response
-        await response.write("".join(map(_as_text, lines)).encode())
+            return
+        yield "".join(map(_as_text, lines))
         at = lines[-1].number
+        await open_build(await ask_again(request), build.id)
 
 
 def _as_text(line: Line) -> str:

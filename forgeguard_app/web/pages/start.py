@@ -14,6 +14,7 @@ from forgeguard_app.flows.outlet import check_run_name
 from forgeguard_app.store.audit_log import list_entries_of
 from forgeguard_app.store.news import Notified
 from forgeguard_app.store.overview import find_seen_installation
+from forgeguard_app.threads import in_thread
 from forgeguard_app.web.audit_log import EXPORTED, SHOWN, export
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.overviews import MOST_REPOS, REPOS, read_installation, read_installations, read_repositories
@@ -68,7 +69,7 @@ async def show_installation(request: web.Request) -> web.Response:
         number=number,
         version=shown.version,
         names=[check_run_name(code) for code in CheckCode],
-        notify_host=_notify_host(shown.notified),
+        notify_host=await in_thread(_notify_host, shown.notified),
         notice_key=notice_key(front.keys.notices, number) if shown.notified else "",
     )
 
