@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import structlog
 from aiohttp import web
 
 from forgeguard_app.web.api.rates import Rates
-from forgeguard_app.web.clients import client_of
+from forgeguard_app.web.clients import client_of, is_within
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.session import SESSION, cookie_name, find_person
 
 BEFORE_SIGN_IN = (
     10  # times what a person may: all who share an address, and badges, which GitHub's proxy fetches for everybody
 )
+log = structlog.get_logger()
 _FREE = ("/static/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/favicon.ico")
 _COARSE = ("/badges/", "/api/v1/")  # the API has limits of its own
 
@@ -21,6 +23,7 @@ class PageRates:
 
     def __init__(self, per_minute: int) -> None:
         self._of_address, self._of_asker = Rates(per_minute * BEFORE_SIGN_IN), Rates(per_minute)
+        self._has_said = False
 
     async def take(self, request: web.Request) -> None:
         """Count the request.
@@ -31,9 +34,18 @@ class PageRates:
         if request.path.startswith(_FREE):
             return
         address = client_of(request)
+        self._say_untrusted(request)
         _refuse(self._of_address.take(address))
         if not request.path.startswith(_COARSE):
             _refuse(self._of_asker.take(await _asker(request) or address))
+
+    def _say_untrusted(self, request: web.Request) -> None:
+        """Say once that a proxy is not trusted: all who come through it count as one address."""
+        peer, proxies = request.remote or "", request.app[FRONT].trusted_proxies
+        if not self._has_said and "X-Forwarded-For" in request.headers and not is_within(peer, proxies):
+            self._has_said = True
+            remedy = "if it is your reverse proxy, name it in FORGEGUARD_TRUSTED_PROXIES: all its clients count as one"
+            log.warning("proxy.untrusted", address=peer, remedy=remedy)
 
 
 async def _asker(request: web.Request) -> str | None:

@@ -159,6 +159,13 @@ async def test_who_asks_too_often_is_told_to_wait_and_others_are_not(dsn: str, t
             assert await browser.get("/rules") == 200, "the proxy's own address has a share of its own"
 
 
+async def test_a_proxy_that_is_not_trusted_is_said_once(hasty: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        async with hasty.session.get(f"{hasty.address}/rules", headers={"X-Forwarded-For": "198.51.100.1"}) as answer:
+            assert answer.status == 200
+    assert capsys.readouterr().out.count("proxy.untrusted") == 1
+
+
 @pytest.mark.parametrize(
     ("peer", "forwarded", "client"),
     [
