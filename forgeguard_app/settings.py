@@ -38,6 +38,9 @@ def default_home() -> Path:
     return Path("/var/lib/forgeguard") if os.geteuid() == 0 else Path(platformdirs.user_data_dir("forgeguard"))
 
 
+EVERYBODY = "*"
+
+
 class Settings(BaseSettings):
     """Every variable of the specification's section 3 that the server reads so far."""
 
@@ -68,6 +71,7 @@ class Settings(BaseSettings):
     builder_command: str = ""
     builder_env: str = ""
     builder_unconfined: bool = False
+    builder_owners: str = ""
 
     @field_validator("public_url", "github_url", "github_api_url")
     @classmethod
@@ -89,6 +93,15 @@ class Settings(BaseSettings):
             except ValueError:  # whose text repeats a part of the address
                 raise ValueError("is not an address that can be read") from None
         return value
+
+    @field_validator("builder_owners")
+    @classmethod
+    def _owners(cls, value: str) -> str:
+        if value.strip() == EVERYBODY or all(
+            part.strip().isascii() and part.strip().isdigit() for part in value.split(",") if part.strip()
+        ):
+            return value
+        raise ValueError(f"must be {EVERYBODY} or GitHub ids of accounts (numbers), separated by commas")
 
     @field_validator("operators")
     @classmethod
@@ -129,7 +142,14 @@ class Settings(BaseSettings):
     @property
     def operator_ids(self) -> frozenset[int]:
         """Whoever may see the operator's page, by GitHub's user id."""
-        return frozenset(int(part) for part in self.operators.split(",") if part.strip())
+        return _numbers(self.operators)
+
+    @property
+    def builder_owner_ids(self) -> frozenset[int] | None:
+        """Return the GitHub ids of accounts that may build with the command: the operators' where none is named; None for everybody."""
+        if self.builder_owners.strip() == EVERYBODY:
+            return None
+        return _numbers(self.builder_owners) or self.operator_ids
 
     @property
     def address(self) -> str:
@@ -230,6 +250,10 @@ def _problems(settings: Settings) -> list[str]:
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str) -> frozenset[int]:
+    return frozenset(int(part) for part in text.split(",") if part.strip())
 
 
 def _builder_problems(settings: Settings) -> list[str]:

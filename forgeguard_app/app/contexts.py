@@ -69,4 +69,6 @@ def _builder(settings: Settings) -> Builder:
     command = settings.builder_argv
     if command and available(unconfined=settings.builder_unconfined) is None:
         raise UserError(NO_WAY)
-    return Builder(command, settings.builder_environment, settings.builder_unconfined)
+    return Builder(
+        command, settings.builder_environment, settings.builder_unconfined, owners=settings.builder_owner_ids
+    )

@@ -163,6 +163,7 @@ async def serving(
     if builder is not None:
         # Where neither root nor bubblewrap is there, the demo's own builder may run as whoever runs the demo.
         env |= {"FORGEGUARD_BUILDER_COMMAND": builder, "FORGEGUARD_BUILDER_UNCONFINED": "1"}
+        env |= {"FORGEGUARD_BUILDER_OWNERS": "*"}
     log = folder / "server.log"
     with log.open("wb") as out:
         child = start_child(["serve", "--workers", str(workers)], env, out.fileno())

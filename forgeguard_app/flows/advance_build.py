@@ -21,7 +21,7 @@ from forgeguard_app.builders.workspace import Workspace, open_workspace, place_f
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.build_log import BuildLog
 from forgeguard_app.flows.build_phase import Passed, Work, work_phase
-from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.flows.end_build import end_in
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.open_pull import Wanted, request_pull
@@ -40,6 +40,7 @@ from forgeguard_app.store.builds import (
     find_build,
     hand_back_phase,
     is_cancelled,
+    list_accounts,
     list_phases,
     set_base,
     set_builder,
@@ -55,6 +56,7 @@ MAX_DEATHS = 3
 MAX_INTERRUPTIONS = 25  # of one phase: where PostgreSQL dies with the worker each time, nobody can tell what killed it
 MAX_LOOPS = 3
 LONGEST = timedelta(days=2)
+NOT_SERVED = "The operator's builder is not for this account, so the built-in builder builds."
 _T = TypeVar("_T")
 AT_ONCE = 2  # builds of one worker, so that audits find room beside them
 log = structlog.get_logger()
@@ -85,6 +87,7 @@ class _Place:
     project: Project
     repo: Repo
     installation: Installation
+    builder: Builder
 
 
 async def _advance(context: Context, build_id: UUID) -> bool:
@@ -95,11 +98,15 @@ async def _advance(context: Context, build_id: UUID) -> bool:
         build = await begin_phase(connection, build_id)
         if build is None:
             return False
-        await set_builder(connection, build_id, context.builder.name)
+        serves = context.builder.serves(await list_accounts(connection, build_id))
+        builder = context.builder if serves else Builder()
+        await set_builder(connection, build_id, builder.name)
         await notify_change(connection, build_id)
     said = BuildLog(context, build_id)
     try:
-        return await _phase(context, build, said)
+        if not serves and build.phase_number == 0:
+            await said.say(NOT_SERVED)
+        return await _phase(context, build, builder, said)
     except asyncio.CancelledError:
         await asyncio.shield(_hand_back(context, build_id))
         raise
@@ -130,8 +137,8 @@ def _reason(error: Exception) -> str:
             return f"GitHub refused: {error}"
 
 
-async def _phase(context: Context, build: Build, said: BuildLog) -> bool:
-    place = await _place(context, build)
+async def _phase(context: Context, build: Build, builder: Builder, said: BuildLog) -> bool:
+    place = await _place(context, build, builder)
     if await _wants_end(context, build.id):
         await _end(context, build, said, "cancelled", "Cancelled.")
         return False
@@ -147,15 +154,15 @@ async def _phase(context: Context, build: Build, said: BuildLog) -> bool:
     if build.phase_number >= len(plan):
         await _finish(context, place, said)
         return False
-    kind = available(unconfined=context.builder.unconfined)
-    if kind is None and context.builder.command:
+    kind = available(unconfined=builder.unconfined)
+    if kind is None and builder.command:
         raise UserError(NO_WAY)
     home = await asyncio.to_thread(place_for, context.home)
     ours = open_workspace(home, str(build.id), kind or Kind.UNCONFINED)
     return await _work(context, place, plan, ours, said)
 
 
-async def _place(context: Context, build: Build) -> _Place:
+async def _place(context: Context, build: Build, builder: Builder) -> _Place:
     """All of it, as it is now: a repository that was unlinked or withdrawn in mid-build ends the build.
 
     Raises:
@@ -171,7 +178,7 @@ async def _place(context: Context, build: Build) -> _Place:
         raise UserError("The project's repository was unlinked, or left ForgeGuard, while the build was under way.")
     if (reason := not_granted(installation)) or installation is None:
         raise UserError(reason or "The App is not active on the project's repository.")
-    return _Place(build, project, repo, installation)
+    return _Place(build, project, repo, installation, builder)
 
 
 async def _reach(context: Context, place: _Place, work: Callable[[Remote], Awaitable[_T]]) -> _T:
@@ -194,7 +201,7 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
     await said.say(f"{phase.title} of {len(plan)}{again}.")
     commits = dict.fromkeys((base, start))
     ledger = await _reach(context, place, lambda remote: open_ledger(ours.ledger, remote, commits))
-    work = Work(build, place.project, place.installation, phase, plan, ledger, ours, base, start)
+    work = Work(build, place.project, place.installation, phase, plan, ledger, ours, base, start, place.builder)
     while True:
         done = await work_phase(context, work, said, lambda: _wants_end(context, build.id))
         if done is None:

@@ -17,7 +17,7 @@ from forgeguard_app.builders.process import Ended, Outcome, Run, run_builder, sw
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
 from forgeguard_app.flows.build_log import BuildLog
-from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.flows.owner_policy import owner_settings
 from forgeguard_app.git.branches import (
     check_out,
@@ -65,6 +65,7 @@ class Work:
     ours: Workspace
     base: str
     start: str
+    builder: Builder
 
     def again(self, failure: Failure) -> Work:
         """The same with what is handed back."""
@@ -99,7 +100,7 @@ async def work_phase(context: Context, work: Work, said: BuildLog, wants_end: Wa
         Temporary: a passing fault.
     """
     try:
-        commit, reason = await (_by_command if context.builder.command else _by_hand)(context, work, said, wants_end)
+        commit, reason = await (_by_command if work.builder.command else _by_hand)(context, work, said, wants_end)
     except GitError as error:
         last = error.stderr.strip().splitlines()[-1:] or ["git could not take it in"]
         commit, reason = None, f"What was left in the checkout cannot be committed: {clean(last[0])[:300]}"
@@ -162,11 +163,11 @@ async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: W
         directive = build.contracts.get(ContractType.BUILDER_DIRECTIVE, "")
         prompt = write_prompt(work.project.name, directive, phase, len(work.plan), build.findings)
         run = Run(
-            list(context.builder.command),
-            environment_of(room, context.builder.environment),
+            list(work.builder.command),
+            environment_of(room, work.builder.environment),
             prompt,
             str(build.id),
-            context.builder.bounds,
+            work.builder.bounds,
         )
         outcome = await run_builder(room, run, said.hear, wants_end)
         if reason := _not_well(outcome):
@@ -178,7 +179,7 @@ async def _taken(context: Context, work: Work, room: Room, said: BuildLog) -> tu
     """Make a commit of what the builder left; the reason why not, where it holds what no commit of ours may hold."""
     folder = work.ours.taken
     try:
-        repositories = await asyncio.to_thread(take_out, room, folder, context.builder.bounds.checkout_bytes)
+        repositories = await asyncio.to_thread(take_out, room, folder, work.builder.bounds.checkout_bytes)
     except Unsound as error:
         return None, str(error)
     ignored = await list_ignored(work.ledger, work.start, folder)
@@ -198,7 +199,7 @@ async def _taken(context: Context, work: Work, room: Room, said: BuildLog) -> tu
     if links := await list_links_out(work.ledger, work.start, commit):
         return None, f"{clean(links[0])[:200]} is a link that leads out of the repository. Remove it."
     changed = await list_changed(work.ledger, work.start, commit)
-    forms = forms_of(context.builder.environment.values())
+    forms = forms_of(work.builder.environment.values())
     if leak := await asyncio.to_thread(find_given, folder, changed, forms):
         return None, f"{clean(leak)[:200]} holds a value of the builder's environment, so nothing is pushed. Remove it."
     return commit, ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -78,12 +78,20 @@ class Counts:
 
 @dataclass(frozen=True)
 class Builder:
-    """Who builds: the operator's command with what of our environment it may have, or, without one, the built-in builder."""
+    """Who builds: the operator's command with what of our environment it may have, or, without one, the built-in builder.
+
+    `owners` are the accounts, by GitHub's ids, that may build with the command; None for everybody.
+    """
 
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     unconfined: bool = False
     bounds: Bounds = field(default_factory=Bounds)
+    owners: frozenset[int] | None = None
+
+    def serves(self, accounts: Collection[int]) -> bool:
+        """Return whether one of the accounts may build with the command."""
+        return self.owners is None or not self.owners.isdisjoint(accounts)
 
     @property
     def name(self) -> str:

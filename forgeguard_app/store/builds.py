@@ -334,3 +334,17 @@ async def list_forsaken_builds(connection: Connection, most: int) -> list[UUID]:
         most,
     )
     return [row["id"] for row in rows]
+
+
+async def list_accounts(connection: Connection, build_id: UUID) -> set[int]:
+    """Return the GitHub ids of who started the build, and of the account whose installation holds its repository."""
+    rows = await connection.fetch(
+        """
+        SELECT u.github_id, i.account_github_id
+        FROM builds b LEFT JOIN users u ON u.id = b.user_id
+        LEFT JOIN repos r ON r.id = b.repo_id LEFT JOIN installations i ON i.id = r.installation_id
+        WHERE b.id = $1
+        """,
+        build_id,
+    )
+    return {github_id for row in rows for github_id in row if github_id is not None}

@@ -26,6 +26,7 @@ def start_worker(product: Product, folder: Path, script: Path) -> subprocess.Pop
         "FORGEGUARD_APP_ID": str(APP_ID), "FORGEGUARD_PRIVATE_KEY": str(key), "FORGEGUARD_WEBHOOK_SECRET": product.secret,
         "FORGEGUARD_GITHUB_URL": product.github.address, "FORGEGUARD_GITHUB_API_URL": product.github.api_url,
         "FORGEGUARD_PUBLIC_URL": product.address, "FORGEGUARD_BUILDER_COMMAND": f"bash {script}", "FORGEGUARD_BUILDER_UNCONFINED": "1",
+        "FORGEGUARD_BUILDER_OWNERS": "4711",
     }  # fmt: skip
     with (folder / "worker.log").open("ab") as out:
         return start_child(["worker"], env, out.fileno())

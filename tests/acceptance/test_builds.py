@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -377,3 +378,17 @@ async def test_what_is_not_ready_is_refused_with_every_reason(dsn: str, tmp_path
 
 def test_a_builder_shows_no_value_of_its_environment() -> None:
     assert "s3cret" not in repr(Builder(("agent",), {"KEY": "s3cret"}))
+
+
+@pytest.mark.parametrize(("owners", "serves"), [({4_711}, True), ({1, 2}, False), (set(), False)])
+async def test_the_operator_s_command_builds_for_the_named_accounts_alone(
+    dsn: str, tmp_path: Path, tree: WorkTree, owners: set[int], serves: bool
+) -> None:
+    builder = replace(agent("echo spent; exit 4"), owners=frozenset(owners))
+    async with running(dsn, tmp_path / "p", builder=builder) as product:
+        place = await ready(product, tree, None)
+        build = await place.ended(await place.start())
+        text = await place.text(build.id)
+        assert ("spent" in text) is serves
+        assert (build.status, build.builder) == (("failed", builder.name) if serves else ("completed", "built-in"))
+        assert ("not for this account" in text) is not serves

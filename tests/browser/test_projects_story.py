@@ -85,6 +85,7 @@ async def test_from_a_name_to_a_pull_request(
     own_dsn: str, tmp_path: Path, tree: WorkTree, reachable_folder: Path
 ) -> None:
     agent = {"FORGEGUARD_BUILDER_COMMAND": write_agent(reachable_folder), "FORGEGUARD_BUILDER_UNCONFINED": "1"}
+    agent |= {"FORGEGUARD_BUILDER_OWNERS": "*"}
     async with site(own_dsn, tmp_path, agent) as place, chromium() as browser:
         github = place.github
         user, owner = github.people.add("mona"), github.world.add_account("acme")
