@@ -12,10 +12,11 @@ from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.installations import State, set_account_name, set_installation_state
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import set_removed, set_removed_with
+from forgeguard_app.store.repos import set_private, set_removed, set_removed_with
 from forgeguard_app.store.run_order import list_parked, list_refused, list_refused_in
 from forgeguard_app.store.users import drop_access, forget_access, forget_access_with
 
+ASK_IF_PUBLIC = "ask_if_public"
 STARTING_LINE_PRIORITY = -5
 MAX_PERMISSIONS, MAX_LEVEL_CHARS = 200, 20
 _CHANGES_WHO_SEES = ("privatized", "publicized", "transferred", "deleted", "renamed")
@@ -62,18 +63,26 @@ async def _follow(connection: Connection, event: AccountEvent, github_delivery_i
             if login:
                 await set_account_name(connection, event.installation.id, login)
         case events.RepositoryEvent():
-            await know_repo(connection, event.repository, event.installation)
-            if event.action == "deleted":
-                await set_removed(connection, [event.repository.id])
-            if event.action in _CHANGES_WHO_SEES:
-                await forget_access(connection, [event.repository.id])
-            if event.action == "unarchived":
-                await _publish(connection, await list_refused_in(connection, event.repository.id))
+            await _repository(connection, event)
         case events.AuthorizationEvent():
             if event.action == "revoked":
                 await drop_access(connection, event.sender.id)
         case _:
             assert_never(event)
+
+
+async def _repository(connection: Connection, event: events.RepositoryEvent) -> None:
+    repo_id = await know_repo(connection, event.repository, event.installation)
+    if event.action == "privatized":
+        await set_private(connection, repo_id)
+    if event.action == "publicized":
+        await enqueue(connection, ASK_IF_PUBLIC, {"repo_id": str(repo_id)})
+    if event.action == "deleted":
+        await set_removed(connection, [event.repository.id])
+    if event.action in _CHANGES_WHO_SEES:
+        await forget_access(connection, [event.repository.id])
+    if event.action == "unarchived":
+        await _publish(connection, await list_refused_in(connection, event.repository.id))
 
 
 async def _installation(connection: Connection, event: events.InstallationEvent, github_delivery_id: str) -> None:

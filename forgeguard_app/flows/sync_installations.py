@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 
 from forgeguard_app.errors import Temporary
@@ -12,7 +14,13 @@ from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import Installation, Repository
 from forgeguard_app.github.installations import list_installations, list_repositories
 from forgeguard_app.store.installations import State, find_by_github_id, list_live_installations, set_installation_state
-from forgeguard_app.store.repos import list_guarded, set_removed_except, set_removed_with
+from forgeguard_app.store.repos import (
+    believe,
+    get_database_time,
+    list_guarded,
+    set_removed_except,
+    set_removed_with,
+)
 
 log = structlog.get_logger()
 
@@ -34,16 +42,21 @@ async def sync_installations(context: Context) -> None:
                 await set_installation_state(connection, former.github_installation_id, gone)
                 await set_removed_with(connection, former.github_installation_id)
     for one in listed:
+        async with context.pool.acquire() as connection:
+            asked_at = await get_database_time(connection)
         try:
             repositories = None if one.suspended_at else await list_repositories(context.client, context.tokens, one.id)
         except (Temporary, Refused) as error:
             log.info("sync.passed_over", installation=one.id, reason=str(error))
             continue
-        await _take_in(context, one, repositories)
+        await _take_in(context, one, repositories, asked_at)
 
 
-async def _take_in(context: Context, one: Installation, repositories: list[Repository] | None) -> None:
+async def _take_in(
+    context: Context, one: Installation, repositories: list[Repository] | None, asked_at: datetime
+) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
+        await believe(connection, asked_at)
         installation_id = await know_installation(connection, one)
         before = await find_by_github_id(connection, one.id)
         state = state_of(one, "suspended" if one.suspended_at else "active")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,10 @@ _COLUMNS = "id, github_repo_id, full_name, default_branch, private, installation
 
 
 async def upsert_repo(connection: Connection, facts: RepoFacts, installation_id: UUID | None) -> UUID:
-    """Makes the repository known and guarded, with its present name."""
+    """Make the repository known and guarded, with its present name.
+
+    One that is stored as private stays so, whatever the facts say, unless the transaction called `believe`.
+    """
     found: UUID = await connection.fetchval(
         """
         INSERT INTO repos (github_repo_id, full_name, default_branch, private, installation_id, webhook_active)
@@ -116,7 +120,28 @@ async def set_full_name(connection: Connection, repo_id: UUID, full_name: str) -
 
 async def set_private(connection: Connection, repo_id: UUID) -> None:
     """Store that GitHub says the repository is private."""
-    await connection.execute("UPDATE repos SET private = true, updated_at = now() WHERE id = $1", repo_id)
+    await connection.execute(
+        "UPDATE repos SET private = true, privatized_at = clock_timestamp(), updated_at = now() WHERE id = $1", repo_id
+    )
+
+
+async def get_database_time(connection: Connection) -> datetime:
+    """Return the time before a question to GitHub, for `believe`."""
+    found: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    return found
+
+
+async def believe(connection: Connection, asked_at: datetime) -> None:
+    """Let this transaction store that repositories are public, as GitHub answered to a question of that time.
+
+    What we learned of a repository after the question stays.
+    """
+    await connection.execute("SELECT set_config('forgeguard.asked_at', $1, true)", asked_at.isoformat())
+
+
+async def set_public(connection: Connection, repo_id: UUID) -> None:
+    """Store that the repository is public; without `believe` in the same transaction nothing changes."""
+    await connection.execute("UPDATE repos SET private = false, updated_at = now() WHERE id = $1", repo_id)
 
 
 async def set_default_branch(connection: Connection, repo_id: UUID, branch: str) -> None:
