@@ -36,13 +36,18 @@ class Unsound(Exception):
 
 @dataclass(slots=True)
 class _Copy:
-    """Where the files go, and how much of the bounds is left."""
+    """Where the files go, and how much of the bounds is left.
+
+    The stream is not trusted: names may have been exchanged while it was written, so that one comes twice, as a link
+    and as a folder. Only folders that were made here are entered, and no name is written twice.
+    """
 
     target: Path
     bytes_left: int
     files_left: int = MAX_FILES
     repositories: set[str] = field(default_factory=set)
-    _folders: set[str] = field(default_factory=set)
+    _folders: set[PurePosixPath] = field(default_factory=lambda: {PurePosixPath()})
+    _files: set[PurePosixPath] = field(default_factory=set)
 
     def take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         """Write one member.
@@ -59,40 +64,50 @@ class _Copy:
         self.files_left -= 1
         if self.files_left < 0:
             raise Unsound(f"The checkout holds more than {MAX_FILES:,} files. Remove those that do not belong there.")
-        place = self.target / path
         if member.isdir():
-            self._folder(place)
+            self._enter(path)
             return
-        self._folder(place.parent)
+        self._enter(path.parent)
+        place = self.target / path
+        if os.path.lexists(place):
+            raise _changed(path)
         if member.issym():
             place.symlink_to(member.linkname)
         elif member.islnk():
-            self._link(place, member.linkname)
+            self._link(path, member.linkname)
         elif member.isreg():
-            self._write(archive, member, place)
+            self._write(archive, member, path)
         # Pipes and devices are nothing that a commit holds.
 
-    def _folder(self, place: Path) -> None:
-        if str(place) not in self._folders:
-            place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._folders.add(str(place))
+    def _enter(self, path: PurePosixPath) -> None:
+        """Make the folder and those above it. What lies there already and was not made as a folder is not entered."""
+        for folder in (*reversed(path.parents), path):
+            if folder in self._folders:
+                continue
+            try:
+                os.mkdir(self.target / folder, 0o700)
+            except FileExistsError:
+                raise _changed(folder) from None
+            self._folders.add(folder)
 
-    def _link(self, place: Path, name: str) -> None:
+    def _link(self, path: PurePosixPath, name: str) -> None:
         """Write another name of a file that was written before."""
         first = _sound_path(name)
-        if first is None or not (self.target / first).is_file() or (self.target / first).is_symlink():
+        if first not in self._files:
             raise Unsound(f"{name} is a link to a file that is not in the checkout. Remove it.")
         self._spend((self.target / first).stat().st_size)
-        shutil.copy2(self.target / first, place, follow_symlinks=False)
+        shutil.copy2(self.target / first, self.target / path, follow_symlinks=False)
+        self._files.add(path)
 
-    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None:
+    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: PurePosixPath) -> None:
         self._spend(member.size)
         source = archive.extractfile(member)
         assert source is not None
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         mode = 0o755 if member.mode & 0o100 else 0o644
-        with os.fdopen(os.open(place, flags, mode), "wb") as file:
+        with os.fdopen(os.open(self.target / path, flags, mode), "wb") as file:
             shutil.copyfileobj(source, file, COPY_BYTES)
+        self._files.add(path)
 
     def _spend(self, size: int) -> None:
         self.bytes_left -= size
@@ -110,13 +125,8 @@ def take_out(room: Room, target: Path, max_bytes: int) -> list[str]:
     """
     target.mkdir(mode=0o700)
     with _reading(room) as (process, output):
-        copy = _Copy(target, max_bytes)
         try:
-            with tarfile.open(fileobj=output, mode="r|", errorlevel=2) as archive:
-                for member in archive:
-                    archive.members = []  # type: ignore[attr-defined]  # of a stream, nothing is looked up again
-                    copy.take(archive, member)
-            output.read()  # what pads the archive
+            repositories = copy_stream(output, target, max_bytes)
         except (tarfile.TarError, OSError, ValueError) as error:
             if process.poll() not in (None, 0):
                 raise _unread(process) from error
@@ -124,6 +134,23 @@ def take_out(room: Room, target: Path, max_bytes: int) -> list[str]:
         process.wait(TIMEOUT_S)
         if process.returncode:
             raise _unread(process)
+    return repositories
+
+
+def copy_stream(archive: IO[bytes], target: Path, max_bytes: int) -> list[str]:
+    """Write what a tar archive holds below `target`; return the folders that are repositories of their own.
+
+    Raises:
+        Unsound: as `take_out`, and where the archive would have us leave `target`.
+        TarError, OSError, ValueError: it cannot be read or written.
+    """
+    copy = _Copy(target, max_bytes)
+    with tarfile.open(fileobj=archive, mode="r|", errorlevel=2) as members:
+        for member in members:
+            members.members = []  # type: ignore[attr-defined]  # of a stream, nothing is looked up again
+            copy.take(members, member)
+    while archive.read(COPY_BYTES):
+        pass  # what pads the archive
     return sorted(copy.repositories)
 
 
@@ -158,6 +185,10 @@ def _unread(process: subprocess.Popen[bytes]) -> Unsound:
     said = process.stderr.read(MAX_ERROR_BYTES).decode("utf-8", "replace").splitlines()
     first = said[0].removeprefix("tar: ").removeprefix("./") if said else "it took too long"
     return Unsound(f"The checkout cannot be read whole: {first}. Make it readable, or remove it.")
+
+
+def _changed(path: PurePosixPath) -> Unsound:
+    return Unsound(f"{path} was changed while the checkout was read.")
 
 
 def _sound_path(name: str) -> PurePosixPath | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import shutil
+import tarfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,7 +26,7 @@ from forgeguard_app.builders.confinement import (
     wrapped,
 )
 from forgeguard_app.builders.process import Bounds, Ended, Outcome, Run, run_builder, sweep
-from forgeguard_app.builders.take_out import Unsound, take_out
+from forgeguard_app.builders.take_out import Unsound, copy_stream, take_out
 from forgeguard_app.builders.workspace import (
     environment_of,
     hand_over,
@@ -248,6 +250,53 @@ async def test_its_own_commits_hooks_and_history_count_for_nothing(tmp_path: Pat
         )
         assert (await ledger.run("log", "--format=%an %P", "-1", commit)).decode().split() == ["ForgeGuard", base]
         assert await commit_work_tree(ledger, commit, target, "again") is None
+
+
+def archive_of(members: list[tuple[str, bytes, str]]) -> io.BytesIO:
+    """A tar archive of name, kind, and content or target of each member."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, kind, text in members:
+            member = tarfile.TarInfo(name)
+            member.type = kind
+            if kind == tarfile.REGTYPE:
+                member.size = len(text)
+                archive.addfile(member, io.BytesIO(text.encode()))
+            else:
+                member.linkname = text
+                archive.addfile(member)
+    stream.seek(0)
+    return stream
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("./a", tarfile.SYMTYPE, "OUT"), ("./a", tarfile.DIRTYPE, ""), ("./a/new", tarfile.REGTYPE, "x")],
+        [("./a", tarfile.SYMTYPE, "OUT"), ("./a/new", tarfile.REGTYPE, "x")],
+        [("./a", tarfile.SYMTYPE, "OUT"), ("./a/b/c/new", tarfile.REGTYPE, "x")],
+        [("./a", tarfile.SYMTYPE, "OUT"), ("./b", tarfile.LNKTYPE, "./a/key")],
+        [("./a", tarfile.SYMTYPE, "OUT/key"), ("./b", tarfile.LNKTYPE, "./a")],
+        [("./a", tarfile.SYMTYPE, "OUT/new"), ("./a", tarfile.REGTYPE, "x")],
+        [("./f", tarfile.REGTYPE, "x"), ("./a", tarfile.SYMTYPE, "OUT/new"), ("./a", tarfile.LNKTYPE, "./f")],
+        [("./a", tarfile.SYMTYPE, "OUT"), ("./a/link", tarfile.SYMTYPE, "x")],
+        [("../outside/new", tarfile.REGTYPE, "x")],
+        [("/tmp/forgeguard-test-new", tarfile.REGTYPE, "x")],
+    ],
+)
+def test_no_archive_leads_out_of_the_folder_that_it_is_written_to(
+    tmp_path: Path, members: list[tuple[str, bytes, str]]
+) -> None:
+    outside, target = tmp_path / "outside", tmp_path / "taken"
+    outside.mkdir()
+    target.mkdir()
+    (outside / "key").write_text("of ours")
+    named = [(name, kind, text.replace("OUT", str(outside))) for name, kind, text in members]
+    with pytest.raises(Unsound):
+        copy_stream(archive_of(named), target, 1 << 20)
+    assert entries(outside) == {"key"}
+    files = [path for path in target.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert "of ours" not in [path.read_text() for path in files]
 
 
 def entries(folder: Path) -> set[str]:
