@@ -257,11 +257,12 @@ async def test_a_worker_that_stops_in_mid_phase_hands_back_and_another_goes_on_f
 async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
-    async with running(dsn, tmp_path / "p") as product:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
         place = await ready(product, tree)
-        await product.idle()
-    async with running(dsn, tmp_path / "q", worker=False) as product:
-        place.product = product
+        stop.set()
+        await worker
         build_id = await place.start()
         async with product.pool.acquire() as connection:
             await connection.execute(
