@@ -48,9 +48,15 @@ async def find_home(pool: Pool, app: AppAccess, tokens: Tokens, repo: Repo, gith
 
 
 async def _name_in(tokens: Tokens, repo: Repo, installation: Installation) -> str | None:
-    """The repository's name, where the installation holds it."""
+    """Return the repository's name, where the installation holds it.
+
+    A token that was kept says nothing of the name: a new one is asked for.
+    """
     try:
-        await tokens.get(installation.id, repo.github_repo_id, LIST)
+        kept = await tokens.get(installation.id, repo.github_repo_id, LIST)
+        if tokens.names.recent(repo.github_repo_id) is None:
+            tokens.drop(kept)
+            await tokens.get(installation.id, repo.github_repo_id, LIST)
     except NoAccess:
         return None
     return tokens.names.recent(repo.github_repo_id)

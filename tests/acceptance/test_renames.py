@@ -301,6 +301,21 @@ async def test_a_push_is_judged_though_its_repository_was_transferred_and_nobody
         assert ours is not None and ours.github_installation_id == theirs.id
 
 
+async def test_a_second_audit_that_meets_the_transfer_finds_the_new_owner_too(product: Product) -> None:
+    repository, installation = await product.repository()
+    assert installation is not None
+    repo = await known(product, repository.full_name)
+    other = product.github.world.add_account("new-owner")
+    product.github.install(other, [await product.github.create_repository(other, "first")])
+    await product.github.webhooks.settle()
+    await product.idle()
+    product.github.world.transfer(repository, other)
+    context = product.context
+    for _ in range(2):
+        assert await find_home(product.pool, context.app, context.tokens, repo, installation.id)
+        context.tokens.names.doubt(repo.github_repo_id)  # the second one was refused under the former name
+
+
 async def test_where_the_new_owner_is_not_found_by_name_all_installations_are_compared_soon_but_not_each_time(
     product: Product, tree: WorkTree
 ) -> None:
