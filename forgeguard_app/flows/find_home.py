@@ -14,7 +14,7 @@ from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.counters import claim_turn, drop_turn
 from forgeguard_app.store.installations import set_installation_state
 from forgeguard_app.store.pool import Pool
-from forgeguard_app.store.repos import Repo, RepoFacts, upsert_repo
+from forgeguard_app.store.repos import Repo, RepoFacts, believe, get_database_time, upsert_repo
 from forgeguard_app.store.users import forget_access
 
 EARLY_SYNC_S = 600.0  # comparing all installations costs a request for each of them
@@ -30,6 +30,8 @@ async def find_home(pool: Pool, app: AppAccess, tokens: Tokens, repo: Repo, gith
     Raises:
         Refused, Limited, Broken: as Client.ask.
     """
+    async with pool.acquire() as connection:
+        asked_at = await get_database_time(connection)
     found = await find_installation_of(app, repo.full_name)
     elsewhere = found is not None and found.id != github_installation_id
     full_name = await _name_in(tokens, repo, found) if found is not None and elsewhere else None
@@ -37,6 +39,7 @@ async def find_home(pool: Pool, app: AppAccess, tokens: Tokens, repo: Repo, gith
         await _sync_soon(pool)
         return False
     async with pool.acquire() as connection, connection.transaction():
+        await believe(connection, asked_at)
         installation_id = await know_installation(connection, found)
         state = state_of(found, "suspended" if found.suspended_at else "active")
         await set_installation_state(connection, found.id, state)

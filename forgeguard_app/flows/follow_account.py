@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 from uuid import UUID
 
-from forgeguard_app.flows.known_repos import know_installation, know_repo, know_repos
+from forgeguard_app.flows.known_repos import ask_again, know_installation, know_repo, know_repos
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text, moment
 from forgeguard_app.store.changes import ACCESS, notify_change
@@ -16,7 +16,6 @@ from forgeguard_app.store.repos import set_private, set_removed, set_removed_wit
 from forgeguard_app.store.run_order import list_parked, list_refused, list_refused_in
 from forgeguard_app.store.users import drop_access, forget_access, forget_access_with
 
-ASK_IF_PUBLIC = "ask_if_public"
 STARTING_LINE_PRIORITY = -5
 MAX_PERMISSIONS, MAX_LEVEL_CHARS = 200, 20
 _CHANGES_WHO_SEES = ("privatized", "publicized", "transferred", "deleted", "renamed")
@@ -58,6 +57,7 @@ async def _follow(connection: Connection, event: AccountEvent, github_delivery_i
             removed = [repository.id for repository in event.repositories_removed]
             await set_removed(connection, removed)
             await forget_access(connection, removed)
+            await ask_again(connection, removed)
         case events.InstallationTargetEvent():
             login = clean_text(event.account.login, MAX_NAME_CHARS) if event.account else None
             if login:
@@ -75,8 +75,6 @@ async def _repository(connection: Connection, event: events.RepositoryEvent) -> 
     repo_id = await know_repo(connection, event.repository, event.installation)
     if event.action == "privatized":
         await set_private(connection, repo_id)
-    if event.action == "publicized":
-        await enqueue(connection, ASK_IF_PUBLIC, {"repo_id": str(repo_id)})
     if event.action == "deleted":
         await set_removed(connection, [event.repository.id])
     if event.action in _CHANGES_WHO_SEES:

@@ -11,17 +11,27 @@ from forgeguard_app.store.deliveries import Account
 from forgeguard_app.store.installations import upsert_installation
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.pulls import Pull
-from forgeguard_app.store.repos import RepoFacts, upsert_repo
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import KnownRepo, RepoFacts, list_ids, upsert_repo
+
+ASK_ABOUT_REPO = "ask_about_repo"
+ASK_PRIORITY = -4  # before the starting line of a repository that is new
+MAX_ASKED = 100  # of one delivery; the hourly comparison corrects the others
 
 
 async def know_repo(
     connection: Connection, repository: events.Repository, installation: events.InstallationRef | None
 ) -> UUID:
-    """Our key of the repository, under its present name, and of its installation where the delivery names it."""
+    """Return our key of the repository; what the delivery says of it is stored as far as it is not older.
+
+    Where the delivery claims more than is stored, GitHub is asked.
+    """
     installation_id: UUID | None = None
     if installation is not None:
         installation_id = await _upsert(connection, installation.id, repository.owner)
-    return await upsert_repo(connection, facts_of(repository), installation_id)
+    known = await upsert_repo(connection, facts_of(repository), installation_id)
+    await _ask_about(connection, [known])
+    return known.id
 
 
 async def know_installation(connection: Connection, installation: events.Installation) -> UUID:
@@ -32,9 +42,23 @@ async def know_installation(connection: Connection, installation: events.Install
 async def know_repos(
     connection: Connection, repositories: Sequence[events.Repository], installation_id: UUID
 ) -> list[UUID]:
-    """Our keys of all repositories of an installation, in one order, so that two deliveries cannot deadlock."""
+    """Return our keys of all repositories of an installation, in one order, so that two deliveries cannot deadlock."""
     ordered = sorted(repositories, key=lambda one: one.id)
-    return [await upsert_repo(connection, facts_of(repository), installation_id) for repository in ordered]
+    known = [await upsert_repo(connection, facts_of(repository), installation_id) for repository in ordered]
+    await _ask_about(connection, known)
+    return [one.id for one in known]
+
+
+async def ask_again(connection: Connection, github_repo_ids: Sequence[int]) -> None:
+    """Have GitHub asked about repositories that a delivery took away: it may be an old one."""
+    for repo_id in await list_ids(connection, github_repo_ids[:MAX_ASKED]):
+        await enqueue(connection, ASK_ABOUT_REPO, {"repo_id": str(repo_id)}, priority=ASK_PRIORITY)
+
+
+async def _ask_about(connection: Connection, known: Sequence[KnownRepo]) -> None:
+    for one in known:
+        if one.doubtful:
+            await enqueue(connection, ASK_ABOUT_REPO, {"repo_id": str(one.id)}, priority=ASK_PRIORITY)
 
 
 async def _upsert(connection: Connection, number: int, account: events.Account | None) -> UUID:
@@ -58,6 +82,7 @@ def facts_of(repository: events.Repository) -> RepoFacts:
         clean_text(repository.full_name, MAX_NAME_CHARS) or "",
         clean_text(repository.default_branch, MAX_NAME_CHARS),
         repository.private,
+        moment(repository.updated_at),
     )
 
 

@@ -42,6 +42,7 @@ class Repository(msgspec.Struct):
     private: bool | None = None
     default_branch: str | None = None
     owner: Account | None = None
+    updated_at: str | int | None = None
 
 
 class Author(msgspec.Struct):

@@ -23,7 +23,7 @@ async def _nobody(full_name: str) -> None:
     """Tell nobody of a new name."""
 
 
-async def _nowhere() -> bool:
+async def nowhere() -> bool:
     """Look for the repository in no other installation."""
     return False
 
@@ -46,7 +46,7 @@ class RepoAccess:
         self.client, self._tokens, self.full_name = client, tokens, full_name
         self.installation_id, self._repository_id, self._permissions = installation_id, repository_id, permissions
         self.moved: Moved = _nobody
-        self.left: Left = _nowhere
+        self.left: Left = nowhere
         self.heard: Heard | None = None
 
     async def token(self) -> Token:

@@ -151,6 +151,11 @@ class Tokens:
         for key in [key for key, kept in self._kept.items() if kept is token]:
             del self._kept[key]
 
+    def forget(self, installation_id: int, repository_id: int) -> None:
+        """Forget the tokens of a repository: the next one says whether the installation still holds it."""
+        for key in [key for key in self._kept if key[:2] == (installation_id, repository_id)]:
+            del self._kept[key]
+
     async def _respect_pause(self, installation_id: int) -> None:
         pause = self._pauses.get(installation_id)
         wait = pause.until - time.monotonic() if pause is not None else 0.0

@@ -15,11 +15,11 @@ from procrastinate.jobs import Job
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.advance_build import advance_build
-from forgeguard_app.flows.ask_if_public import ask_if_public
+from forgeguard_app.flows.ask_about_repo import ask_about_repo
 from forgeguard_app.flows.audit_commit import audit_commit
 from forgeguard_app.flows.context import Context, Pace
 from forgeguard_app.flows.draw_starting_line import draw_starting_line
-from forgeguard_app.flows.follow_account import ASK_IF_PUBLIC
+from forgeguard_app.flows.known_repos import ASK_ABOUT_REPO
 from forgeguard_app.flows.publish_verdict import publish_verdict, publish_waiting
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.record_violations import record_violations
@@ -45,7 +45,7 @@ FLOWS: dict[str, Work] = {
     "publish_verdict": Work(publish_verdict),
     "publish_waiting": Work(publish_waiting, "github_installation_id", int),
     "draw_starting_line": Work(draw_starting_line, "repo_id"),
-    ASK_IF_PUBLIC: Work(ask_if_public, "repo_id"),
+    ASK_ABOUT_REPO: Work(ask_about_repo, "repo_id"),
     "reconcile_heads": Work(reconcile_heads, "repo_id"),
     "record_violations": Work(record_violations),
     "try_configuration": Work(try_configuration, "trial_id"),

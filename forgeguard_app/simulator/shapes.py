@@ -96,7 +96,7 @@ class Shapes:
             "pulls_url": f"{url}/pulls{{/number}}", "milestones_url": f"{url}/milestones{{/number}}",
             "notifications_url": f"{url}/notifications{{?since,all,participating}}", "labels_url": f"{url}/labels{{/name}}",
             "releases_url": f"{url}/releases{{/id}}", "deployments_url": f"{url}/deployments", "created_at": created,
-            "updated_at": created, "pushed_at": stamp(max(one.pushed.values(), default=one.created_at)), "git_url": f"git:{html.partition(':')[2]}.git", "ssh_url": f"git@{html}.git",
+            "updated_at": stamp(one.updated_at or one.created_at), "pushed_at": stamp(max(one.pushed.values(), default=one.created_at)), "git_url": f"git:{html.partition(':')[2]}.git", "ssh_url": f"git@{html}.git",
             "clone_url": f"{html}.git", "svn_url": html, "homepage": None, "size": 0, "stargazers_count": 0, "watchers_count": 0,
             "language": "Python", "has_issues": True, "has_projects": True, "has_downloads": True, "has_wiki": True,
             "has_pages": False, "has_discussions": False, "forks_count": 0, "mirror_url": None, "archived": one.archived,

@@ -71,6 +71,7 @@ class Repository:
     archived: bool = False
     default_branch: str = "main"
     created_at: float = field(default_factory=time.time)
+    updated_at: float | None = None  # its settings, name, owner or visibility changed
     pushed: dict[str, float] = field(default_factory=dict)
     required: dict[str, list[str]] = field(default_factory=dict)  # names of checks, by "ruleset" and "protection"
 
@@ -282,16 +283,20 @@ class World:
         """Give another name; the old one redirects, unless GitHub forgot it."""
         if redirect:
             self.moved[repository.full_name.lower()] = repository.id
-        repository.name = name
+        repository.name, repository.updated_at = name, self.now()
 
     def transfer(self, repository: Repository, owner: Account) -> None:
         """Give the repository to another account, and to the App's installation there; the old name redirects."""
         self.moved[repository.full_name.lower()] = repository.id
-        repository.owner = owner
+        repository.owner, repository.updated_at = owner, self.now()
         for installation in self.installations.values():
             installation.repository_ids.discard(repository.id)
             if installation.account.id == owner.id:
                 installation.repository_ids.add(repository.id)
+
+    def set_private(self, repository: Repository, *, private: bool) -> None:
+        """Make the repository private, or public."""
+        repository.private, repository.updated_at = private, self.now()
 
     def installation_of(self, repository_id: int) -> Installation | None:
         """The installation that holds the repository."""

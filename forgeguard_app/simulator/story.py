@@ -88,6 +88,21 @@ class Story:
         changes = {"repository": {"name": {"from": former}}}
         self.github.tell(repository, "repository", {"action": "renamed", "changes": changes})
 
+    def set_private(self, repository: Repository, *, private: bool) -> None:
+        """The repository becomes private, or public."""
+        self.world.set_private(repository, private=private)
+        self.github.tell(repository, "repository", {"action": "privatized" if private else "publicized"})
+
+    def remove(self, repository: Repository, installation: Installation) -> None:
+        """The App is taken off the repository."""
+        installation.repository_ids.discard(repository.id)
+        self._tell_of_repositories(installation, "removed", [repository])
+
+    def add(self, repository: Repository, installation: Installation) -> None:
+        """The App comes to one more repository of the installation."""
+        installation.repository_ids.add(repository.id)
+        self._tell_of_repositories(installation, "added", [repository])
+
     async def take_name(self, repository: Repository, name: str, *, guarded: bool = False) -> Repository:
         """The repository has another name, which nobody tells; its old one belongs to a public copy, `guarded` like it."""
         former, folder = repository.name, repository.folder
@@ -98,6 +113,14 @@ class Story:
         if installation is not None and guarded:
             installation.repository_ids.add(copy.id)
         return copy
+
+    def _tell_of_repositories(self, installation: Installation, action: str, repositories: list[Repository]) -> None:
+        body = self.github.installation_payload(action, installation)
+        del body["repositories"]
+        short = [self.shapes.short_repository(one) for one in repositories]
+        lists = {f"repositories_{one}": short if one == action else [] for one in ("added", "removed")}
+        whole = body | lists | {"repository_selection": "selected", "requester": None}
+        self.github.webhooks.send("installation_repositories", whole)
 
     async def _set_ref(self, repository: Repository, ref: str, sha: str | None) -> None:
         if sha is None:

@@ -28,43 +28,52 @@ class Repo:
 
 @dataclass(frozen=True, slots=True)
 class RepoFacts:
-    """What a delivery says of a repository; `default_branch` and `private` are None where it does not say."""
+    """What GitHub says of a repository; None where it does not say. `as_of` is GitHub's own time of the facts."""
 
     github_repo_id: int
     full_name: str
     default_branch: str | None = None
     private: bool | None = None
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRepo:
+    """Our key of a repository; `doubtful` where more was claimed than is stored, so that GitHub is to be asked."""
+
+    id: UUID
+    doubtful: bool
 
 
 _COLUMNS = "id, github_repo_id, full_name, default_branch, private, installation_id, link_generation"
 
 
-async def upsert_repo(connection: Connection, facts: RepoFacts, installation_id: UUID | None) -> UUID:
-    """Make the repository known and guarded, with its present name.
+async def upsert_repo(connection: Connection, facts: RepoFacts, installation_id: UUID | None) -> KnownRepo:
+    """Store what is said of the repository, as far as it is not older than what is stored.
 
-    One that is stored as private stays so, whatever the facts say, unless the transaction called `believe`.
+    Unless the transaction called `believe`, a repository is neither shown nor brought back: a new one begins as
+    private, a private one stays so, and one that was removed stays removed.
     """
-    found: UUID = await connection.fetchval(
-        """
-        INSERT INTO repos (github_repo_id, full_name, default_branch, private, installation_id, webhook_active)
-        VALUES ($1, $2, coalesce($3, 'main'), coalesce($4, true), $5, true)
-        ON CONFLICT (github_repo_id) DO UPDATE SET
-            full_name = excluded.full_name,
-            default_branch = coalesce($3, repos.default_branch),
-            private = coalesce($4, repos.private),
-            installation_id = coalesce($5, repos.installation_id),
-            webhook_active = true,
-            removed_at = NULL,
-            updated_at = now()
-        RETURNING id
-        """,
+    row = await connection.fetchrow(
+        "SELECT repo_id, doubtful FROM know_repo($1, $2, $3, $4, $5, $6)",
         facts.github_repo_id,
         facts.full_name,
         facts.default_branch,
         facts.private,
         installation_id,
+        facts.as_of,
     )
-    return found
+    if row is None:
+        raise LookupError("know_repo answers nothing")
+    return KnownRepo(row["repo_id"], row["doubtful"])
+
+
+async def list_ids(connection: Connection, github_repo_ids: Iterable[int]) -> list[UUID]:
+    """Return our keys of these repositories, in the order of GitHub's."""
+    rows = await connection.fetch(
+        "SELECT id FROM repos WHERE github_repo_id = ANY($1::bigint[]) ORDER BY github_repo_id", list(github_repo_ids)
+    )
+    return [row["id"] for row in rows]
 
 
 async def set_removed(connection: Connection, github_repo_ids: Iterable[int]) -> None:
@@ -132,16 +141,11 @@ async def get_database_time(connection: Connection) -> datetime:
 
 
 async def believe(connection: Connection, asked_at: datetime) -> None:
-    """Let this transaction store that repositories are public, as GitHub answered to a question of that time.
+    """Let this transaction store that repositories are public, or guarded again, as GitHub answered to a question.
 
-    What we learned of a repository after the question stays.
+    `asked_at` is the time of the question. What we learned of a repository after it stays.
     """
     await connection.execute("SELECT set_config('forgeguard.asked_at', $1, true)", asked_at.isoformat())
-
-
-async def set_public(connection: Connection, repo_id: UUID) -> None:
-    """Store that the repository is public; without `believe` in the same transaction nothing changes."""
-    await connection.execute("UPDATE repos SET private = false, updated_at = now() WHERE id = $1", repo_id)
 
 
 async def set_default_branch(connection: Connection, repo_id: UUID, branch: str) -> None:

@@ -64,7 +64,7 @@ async def test_after_a_token_was_not_given_no_job_of_any_process_asks_for_one_un
     dsn: str, tmp_path: Path
 ) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
-        repository, installation = await product.repository()
+        repository, installation = await product.repository(private=True)
         assert installation is not None
         ours = product.context.tokens
         others = Tokens(product.context.app)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID
 
 import aiohttp
 from aiohttp import web
 
+from forgeguard_app.flows.ask_about_repo import ask_about_repo
 from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.flows.front import Front, GitHubApp, Keys
 from forgeguard_app.github.app_access import AppAccess
@@ -64,7 +67,19 @@ class Product:
         await self.github.webhooks.settle()
         if self.works:
             await self.idle()
+        else:
+            await self._learn_visibility()
         return repository, installation
+
+    async def _learn_visibility(self) -> None:
+        """What a worker would do first: GitHub is asked whether the repositories are public."""
+        async with self.pool.acquire() as connection:
+            jobs = await connection.fetch(
+                "DELETE FROM procrastinate_jobs WHERE task_name = 'ask_about_repo' AND status = 'todo' RETURNING args"
+            )
+        context = replace(self.context, tokens=Tokens(self.context.app))  # a token of it is nobody else's
+        for job in jobs:
+            await ask_about_repo(context, UUID(json.loads(job["args"])["repo_id"]))
 
     async def push(self, tree: WorkTree, repository: Repository, branch: str = "main", *refspecs: str) -> str:
         """Pushes over real git HTTP and gives the head."""
