@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from forgeguard_app.flows.context import Context
-from forgeguard_app.flows.follow_account import draw_starting_lines
+from forgeguard_app.flows.follow_account import catch_up_in, draw_starting_lines
 from forgeguard_app.flows.known_repos import facts_of
 from forgeguard_app.github import events
 from forgeguard_app.github.client import Refused
@@ -57,6 +57,7 @@ async def ask_about_repo(context: Context, repo_id: UUID) -> None:
             return
         if not guarded:
             await draw_starting_lines(connection, [repo_id])
+            await catch_up_in(connection, repo_id)
             await forget_access(connection, [repo.github_repo_id])
         if not guarded or now.private != repo.private:
             await notify_change(connection, ACCESS)

@@ -53,7 +53,7 @@ from forgeguard_app.store.projects import (
 )
 from forgeguard_app.store.pulls import list_open_pulls
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import Repo, get_repo, lock_repo, set_configuration
+from forgeguard_app.store.repos import Repo, find_repo, get_repo, lock_repo, set_configuration
 from forgeguard_app.store.run_order import (
     find_earlier_unjudged,
     find_next_pending,
@@ -73,7 +73,7 @@ log = structlog.get_logger()
 
 
 class Parked(Exception):
-    """The installation is suspended: the run waits, without a job, until it is not."""
+    """The installation is suspended, or the repository was removed from it: the run waits, without a job, until then."""
 
 
 async def audit_commit(context: Context, run_id: UUID) -> None:
@@ -201,8 +201,12 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
             raise Parked from error
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.lag_s):
             raise Temporary("the repository may not be known everywhere yet", delay_s=1) from error
-        log.warning("audit.refused", reason=type(error).__name__)
+        if await _is_removed(context, repo):
+            raise Parked from error
         wrong = lacking(installation.permissions) if installation.permissions else []
+        if isinstance(error, NoAccess) and not wrong:  # nothing can be published there either
+            raise Temporary("GitHub gives the App no access to the repository just now") from error
+        log.warning("audit.refused", reason=type(error).__name__)
         why = f" The installation lacks {', '.join(wrong)}." if wrong else ""
         return could_not_evaluate(f"ForgeGuard may not read this repository's contents any more.{why}", mendable=True)
     except RepositoryTooLarge as error:
@@ -211,6 +215,11 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
     except GitError as error:
         return _after(error)
     return verdict_of(report)
+
+
+async def _is_removed(context: Context, repo: Repo) -> bool:
+    async with context.pool.acquire() as connection:
+        return await find_repo(connection, repo.id) is None
 
 
 def _after(error: GitError) -> Verdict:

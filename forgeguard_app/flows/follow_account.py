@@ -13,7 +13,7 @@ from forgeguard_app.store.installations import State, set_account_name, set_inst
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import set_private, set_removed, set_removed_with
-from forgeguard_app.store.run_order import list_parked, list_refused, list_refused_in
+from forgeguard_app.store.run_order import list_parked, list_parked_in, list_refused, list_refused_in
 from forgeguard_app.store.users import drop_access, forget_access, forget_access_with
 
 STARTING_LINE_PRIORITY = -5
@@ -80,7 +80,7 @@ async def _repository(connection: Connection, event: events.RepositoryEvent) -> 
     if event.action in _CHANGES_WHO_SEES:
         await forget_access(connection, [event.repository.id])
     if event.action == "unarchived":
-        await _publish(connection, await list_refused_in(connection, event.repository.id))
+        await _publish(connection, await list_refused_in(connection, repo_id))
 
 
 async def _installation(connection: Connection, event: events.InstallationEvent, github_delivery_id: str) -> None:
@@ -111,6 +111,13 @@ async def catch_up(connection: Connection, github_installation_id: int) -> None:
     for run_id in await list_parked(connection, github_installation_id):
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
     await _publish(connection, await list_refused(connection, github_installation_id))
+
+
+async def catch_up_in(connection: Connection, repo_id: UUID) -> None:
+    """Take up what was parked or refused while the repository was away from its installation."""
+    for run_id in await list_parked_in(connection, repo_id):
+        await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
+    await _publish(connection, await list_refused_in(connection, repo_id))
 
 
 async def _publish(connection: Connection, run_ids: list[UUID]) -> None:

@@ -8,7 +8,7 @@ import structlog
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.context import Context
-from forgeguard_app.flows.follow_account import catch_up, draw_starting_lines, state_of
+from forgeguard_app.flows.follow_account import catch_up, catch_up_in, draw_starting_lines, state_of
 from forgeguard_app.flows.known_repos import know_installation, know_repos
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import Installation, Repository
@@ -69,6 +69,8 @@ async def _take_in(
             key for key, repository in zip(ids, _ordered(repositories), strict=True) if repository.id not in guarded
         ]
         await draw_starting_lines(connection, fresh)
+        for repo_id in fresh:
+            await catch_up_in(connection, repo_id)
         await set_removed_except(connection, installation_id, [repository.id for repository in repositories])
         if before is not None and (before.status == "suspended" or dict(before.permissions) != dict(state.permissions)):
             await catch_up(connection, one.id)

@@ -72,6 +72,7 @@ class Repository:
     default_branch: str = "main"
     created_at: float = field(default_factory=time.time)
     updated_at: float | None = None  # its settings, name, owner or visibility changed
+    private_since: float | None = None  # in seconds of time.monotonic
     pushed: dict[str, float] = field(default_factory=dict)
     required: dict[str, list[str]] = field(default_factory=dict)  # names of checks, by "ruleset" and "protection"
 
@@ -199,6 +200,7 @@ class Delivery:
     repository_id: int | None
     redelivery: bool = False
     delivered_at: str = ""
+    arrived: float | None = None  # when it was answered, in seconds of time.monotonic
     duration: float = 0.0
     status_code: int = 0
     status: str = "pending"
@@ -296,6 +298,8 @@ class World:
 
     def set_private(self, repository: Repository, *, private: bool) -> None:
         """Make the repository private, or public."""
+        if private and not repository.private:
+            repository.private_since = time.monotonic()
         repository.private, repository.updated_at = private, self.now()
 
     def installation_of(self, repository_id: int) -> Installation | None:

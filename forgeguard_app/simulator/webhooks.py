@@ -106,7 +106,7 @@ class Webhooks:
         try:
             async with self._session.post(app.webhook_url, data=delivery.body, headers=delivery.headers) as answer:
                 delivery.answer = (await answer.content.read(MAX_ANSWER_BYTES)).decode("utf-8", "replace")
-                delivery.status_code = answer.status
+                delivery.status_code, delivery.arrived = answer.status, time.monotonic()
                 delivery.status = "OK" if answer.status < 400 else "Invalid HTTP Response: " + str(answer.status)
         except TimeoutError:
             delivery.status = "timed out"

@@ -22,6 +22,14 @@ async def list_parked(connection: Connection, github_installation_id: int) -> li
     return [row["id"] for row in rows]
 
 
+async def list_parked_in(connection: Connection, repo_id: UUID) -> list[UUID]:
+    """Return the runs of a repository that wait to be evaluated, the oldest first."""
+    rows = await connection.fetch(
+        "SELECT id FROM audit_runs WHERE repo_id = $1 AND status = 'pending' ORDER BY created_at", repo_id
+    )
+    return [row["id"] for row in rows]
+
+
 async def find_earlier_unjudged(connection: Connection, run: Run) -> UUID | None:
     """An earlier run of the same branch that has no verdict yet and is not given up: its verdict may be our base."""
     found: UUID | None = await connection.fetchval(
@@ -191,16 +199,16 @@ async def list_refused(connection: Connection, github_installation_id: int) -> l
     return [row["id"] for row in rows]
 
 
-async def list_refused_in(connection: Connection, github_repo_id: int) -> list[UUID]:
+async def list_refused_in(connection: Connection, repo_id: UUID) -> list[UUID]:
     """Return the verdicts of a week that GitHub did not take in one repository, to be tried again."""
     rows = await connection.fetch(
         """
-        UPDATE audit_runs a SET publish_error = NULL FROM repos r
-        WHERE r.id = a.repo_id AND r.github_repo_id = $1
-            AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND a.created_at > now() - interval '7 days'
-        RETURNING a.id
+        UPDATE audit_runs SET publish_error = NULL
+        WHERE repo_id = $1 AND publish_error IS NOT NULL AND published_at IS NULL
+            AND created_at > now() - interval '7 days'
+        RETURNING id
         """,
-        github_repo_id,
+        repo_id,
     )
     return [row["id"] for row in rows]
 

@@ -198,7 +198,9 @@ async def test_a_repository_that_is_gone_and_whose_name_another_took_is_not_read
         installation.repository_ids.discard(repository.id)
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-        await product.until(f"SELECT status FROM audit_runs WHERE commit_sha = '{sha}'", "error")
+        tried = "SELECT max(attempts) > 1 FROM procrastinate_jobs WHERE task_name = 'audit_commit'"
+        await product.until(tried, True)
+        await product.until(f"SELECT status FROM audit_runs WHERE commit_sha = '{sha}'", "pending")
         stop.set()
         await worker
         assert product.github.world.check_runs == {}

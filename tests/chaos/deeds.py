@@ -15,6 +15,8 @@ from tests.support.repositories import ENV
 
 _DATES = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
 
+LATE_S = 0.15
+
 
 def git(repository: Repository, *arguments: str) -> str:
     """git's output in the bare repository, always at the same date, so that commits have the same ids."""
@@ -42,6 +44,7 @@ class Deeds:
     branches: dict[str, str] = field(default_factory=dict)
     groups: list[tuple[str, str]] = field(default_factory=list)
     number: int = 0
+    late: list[asyncio.Task[None]] = field(default_factory=list)  # deliveries that are still to be made
 
     async def do(self, step: Step) -> None:
         """One step of the schedule."""
@@ -49,6 +52,7 @@ class Deeds:
             "main": self._main, "branch": self._branch, "force": self._force, "delete": self._delete, "pull": self._pull,
             "fork": self._fork, "group": self._group, "drop": self._drop, "rerun": self._rerun, "suspend": self._suspend,
             "rename": self._rename, "vanish": self._vanish, "usurp": self._usurp, "transfer": self._transfer,
+            "privatize": self._privatize, "publicize": self._publicize, "remove": self._remove,
         }  # fmt: skip
         await deeds[step.deed](step)
 
@@ -132,6 +136,42 @@ class Deeds:
         owner = self.story.world.add_account(f"other{self.number}")
         self.installation = self.story.github.install(owner, [])
         self.story.world.transfer(self.repository, owner)
+
+    async def _privatize(self, _: Step) -> None:
+        """What GitHub said before it comes late, too."""
+        former = self._edited()
+        self.story.set_private(self.repository, private=True)
+        self._send_late(former)
+
+    async def _publicize(self, _: Step) -> None:
+        self.story.set_private(self.repository, private=False)
+
+    async def _remove(self, _: Step) -> None:
+        """The App is taken off the repository, and comes back a moment later."""
+        if self.schedule.install_in_storm or self.repository.id not in self.installation.repository_ids:
+            return
+        former = self._edited()
+        self.story.remove(self.repository, self.installation)
+        self._send_late(former)
+        await asyncio.sleep(0.1)
+        self.story.add(self.repository, self.installation)
+
+    def _edited(self) -> dict[str, Any]:
+        """An event that says what the repository is now."""
+        shapes, world = self.story.shapes, self.story.world
+        return {
+            "action": "edited", "changes": {}, "repository": shapes.repository(self.repository),
+            "sender": shapes.account(world.pusher), "installation": shapes.simple_installation(self.installation),
+        }  # fmt: skip
+
+    def _send_late(self, payload: dict[str, Any]) -> None:
+        self.number += 1
+        delay_s = LATE_S * (1 + self.number % 5)
+        self.late.append(asyncio.create_task(self._after(delay_s, payload)))
+
+    async def _after(self, delay_s: float, payload: dict[str, Any]) -> None:
+        await asyncio.sleep(delay_s)
+        self.story.github.webhooks.send("repository", payload)
 
     async def _rerun(self, _: Step) -> None:
         judged = [

@@ -26,6 +26,7 @@ from tests.chaos.deeds import Deeds, git
 from tests.chaos.invariants import violations
 from tests.chaos.processes import Config, Keeper
 from tests.chaos.schedule import Schedule, draw
+from tests.chaos.stranger import Stranger
 from tests.support.repositories import ENV, WorkTree
 
 CONVERGE_S = 120.0  # a bound for "never", on a machine that does other work as well
@@ -123,7 +124,8 @@ class _Rehearsal:
             )  # fmt: skip
             server = Keeper("server", config, schedule.dooms["server"])
             worker = Keeper("worker", config, schedule.dooms["worker"])
-            async with server, worker:
+            self.stranger = Stranger(self.world, repository, f"http://127.0.0.1:{port}")
+            async with server, worker, self.stranger.looking():
                 await _listening(port)
                 self._doom(faults, worker)
                 if not schedule.install_in_storm:
@@ -200,9 +202,12 @@ class _Rehearsal:
         """Everything holds, and still does a moment later, when nothing is left to be done."""
         deadline = time.monotonic() + CONVERGE_S
         while time.monotonic() < deadline:
+            if self.stranger.seen:
+                raise Failed(self._story_so_far(self.stranger.seen[:3]))
             problems = self._problems(repository)
+            problems += ["a delivery is still to come" for task in self.deeds.late if not task.done()]
             if not problems or time.monotonic() > deadline - 1:
-                problems += await self._left_over()
+                problems += [*await self._left_over(), *await self._visibility(repository)]
             if not problems:
                 await asyncio.sleep(CALM_S if self.schedule.seed % 10 == 0 else 0.05)
                 problems = self._problems(repository)
@@ -210,6 +215,13 @@ class _Rehearsal:
                     return
             await asyncio.sleep(0.05)
         raise Failed(self._story_so_far(problems))
+
+    async def _visibility(self, repository: Repository) -> list[str]:
+        """In the end a stranger sees what GitHub shows them."""
+        sees = await self.stranger.sees_repository()
+        if sees is not None and sees != repository.private:
+            return []
+        return [f"a stranger sees the repository: {sees}, it is private: {repository.private}"]
 
     def _nothing_failed(self) -> None:
         """What heals by itself is still a mistake of ours."""

@@ -19,7 +19,8 @@ ANNOTATIONS: Mapping[str, Mapping[str, int]] = {
 }  # fmt: skip
 DEEDS = ("main", "branch", "branch", "force", "delete", "pull", "fork", "group", "drop", "rerun", "suspend", "rename")
 
-LOST_NAMES, SILENCE, TRANSFERS = 0.15, 0.1, 0.06
+LOST_NAMES, SILENCE, TRANSFERS, VISIBILITY = 0.15, 0.1, 0.06, 0.3
+SHOWN = ("privatize", "publicize", "privatize", "publicize", "remove", "main", "branch")
 SIDE_QUESTIONS = ("/rules/branches/", "/branches")
 
 
@@ -69,6 +70,7 @@ def draw(seed: int) -> Schedule:
     if apart.random() < TRANSFERS:
         place = apart.randint(0, len(steps))
         steps = (*steps[:place], Step("transfer", "clean", apart.choice((0.0, 0.05, 0.2))), *steps[place:])
+    steps = _with_visibility(steps, random.Random(f"{seed} visibility"))
     calm = rng.random() < 0.1
     dooms = {
         name: tuple(rng.randint(5, 900) for _ in range(rng.choice((0, 0, 1, 1, 2)))) for name in ("worker", "server")
@@ -97,6 +99,15 @@ def draw(seed: int) -> Schedule:
         disk_full_s=disk_full_s,
         silent=SIDE_QUESTIONS if later.random() < SILENCE else (),
     )
+
+
+def _with_visibility(steps: tuple[Step, ...], rng: random.Random) -> tuple[Step, ...]:
+    """Some schedules in which the repository becomes private and public, and leaves the installation for a moment."""
+    if rng.random() < VISIBILITY:
+        for _ in range(rng.randint(1, 5)):
+            place, wait_s = rng.randint(0, len(steps)), rng.choice((0.0, 0.0, 0.05, 0.2))
+            steps = (*steps[:place], Step(rng.choice(SHOWN), "clean", wait_s), *steps[place:])
+    return steps
 
 
 def _step(rng: random.Random, *, clean_main: bool) -> Step:
