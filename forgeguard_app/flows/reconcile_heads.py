@@ -6,6 +6,7 @@ past the window of its log.
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -18,14 +19,14 @@ from forgeguard_app.flows.wanted_runs import MERGE_QUEUE_PREFIX, Heads, runs_of_
 from forgeguard_app.git.mirror import DefaultHead, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import PullRequest, good_ref
-from forgeguard_app.github.installations import list_pulls
+from forgeguard_app.github.installations import MAX_PULLS, list_pulls
 from forgeguard_app.github.limits import Need
 from forgeguard_app.github.tokens import LOOK
 from forgeguard_app.store.audits import insert_run
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.pulls import close_others, upsert_pull
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.repos import claim_unchecked, get_repo, lock_repo, set_default_branch
+from forgeguard_app.store.repos import claim_unchecked, get_database_time, get_repo, lock_repo, set_default_branch
 from forgeguard_app.store.run_order import find_branch_start, list_targets_of
 
 PRIORITY = -10  # of looking; what is found is audited as if it had been told
@@ -41,8 +42,8 @@ async def look_at_heads(context: Context) -> None:
             await enqueue(connection, "reconcile_heads", {"repo_id": str(repo_id)}, priority=PRIORITY)
 
 
-async def reconcile_heads(context: Context, repo_id: UUID) -> None:
-    """Starts the audits that the repository's heads lack.
+async def reconcile_heads(context: Context, repo_id: UUID, most_pulls: int = MAX_PULLS) -> None:
+    """Start the audits that the repository's heads lack; a list of open pull requests that was cut closes none.
 
     Raises:
         Temporary: a passing fault, or no room in the installation's limits.
@@ -62,21 +63,27 @@ async def reconcile_heads(context: Context, repo_id: UUID) -> None:
     if default is None or not good_ref(default.branch):
         return
     # What git tells waits for no answer about pull requests, which GitHub may owe for long.
-    await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, [])), pulls_known=False)
+    await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, [])), listed_at=None)
     try:
         async with spending(context, access, Need(2, 0, final=False)):
-            pulls = [pull for pull in await list_pulls(access) if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
+            async with context.pool.acquire() as connection:
+                listed_at = await get_database_time(connection)
+            listed = await list_pulls(access, most_pulls)
     except Refused as error:
         log.info("heads.no_pulls", reason=str(error))
         return
-    await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, pulls)), pulls_known=True)
+    if listed.is_cut:
+        log.warning("heads.cut", pulls=len(listed.items))
+    pulls = [pull for pull in listed.items if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
+    heads = Heads(repo.id, repo.github_repo_id, *_parts(default, pulls))
+    await _start_missing(context, heads, listed_at=None if listed.is_cut else listed_at)
 
 
 def _parts(default: DefaultHead, pulls: list[PullRequest]) -> tuple[tuple[str, str], list[PullRequest], dict[str, str]]:
     return (default.branch, default.sha), pulls, default.branches
 
 
-async def _start_missing(context: Context, heads: Heads, *, pulls_known: bool) -> None:
+async def _start_missing(context: Context, heads: Heads, *, listed_at: datetime | None) -> None:
     shas = [
         *(pull.head.sha for pull in heads.pulls),
         *heads.groups.values(),
@@ -88,8 +95,8 @@ async def _start_missing(context: Context, heads: Heads, *, pulls_known: bool) -
             await set_default_branch(connection, heads.repo_id, heads.default[0])
         for pull in heads.pulls:
             await upsert_pull(connection, heads.repo_id, stored_pull(pull))
-        if pulls_known:
-            await close_others(connection, heads.repo_id, [pull.number for pull in heads.pulls])
+        if listed_at is not None:
+            await close_others(connection, heads.repo_id, [pull.number for pull in heads.pulls], listed_at)
         start = await find_branch_start(connection, heads.repo_id, heads.default[0]) if heads.default else None
         fresh = start is not None and not start.drawn and start.first_push_id is None
         wanted = runs_of_heads(heads, await list_targets_of(connection, heads.repo_id, shas), fresh=fresh)

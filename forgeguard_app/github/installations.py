@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -19,14 +20,37 @@ _NOT_FOUND = 404
 _T = TypeVar("_T")
 
 
-async def list_installations(app: AppAccess) -> list[Installation]:
-    """Every installation of the App.
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[_T]):
+    """What GitHub lists. What is not in a list that was cut at its bound may well be there."""
+
+    items: list[_T]
+    is_cut: bool
+
+
+async def list_installations(app: AppAccess, most: int = MAX_INSTALLATIONS) -> Listed[Installation]:
+    """Return the installations of the App, at most `most`.
 
     Raises:
         Refused, Limited, Broken: as Client.ask.
     """
-    found = [item async for item in app.list("/app/installations?per_page=100", most=MAX_INSTALLATIONS)]
-    return _read(found, list[Installation])
+    found = [item async for item in app.list("/app/installations?per_page=100", most=most)]
+    return Listed(_read(found, list[Installation]), len(found) >= most)
+
+
+async def is_installation_gone(app: AppAccess, installation_id: int) -> bool:
+    """Return whether GitHub, asked for the installation by its id, says that there is none.
+
+    Raises:
+        Refused, Limited, Broken: as Client.ask; a refusal other than 404 says nothing.
+    """
+    try:
+        await app.ask("GET", f"/app/installations/{installation_id}")
+    except Refused as error:
+        if error.status == _NOT_FOUND:
+            return True
+        raise
+    return False
 
 
 async def find_installation_of(app: AppAccess, full_name: str) -> Installation | None:
@@ -46,8 +70,10 @@ async def find_installation_of(app: AppAccess, full_name: str) -> Installation |
     return _read(found, Installation)
 
 
-async def list_repositories(client: Client, tokens: Tokens, installation_id: int) -> list[Repository]:
-    """Every repository of an installation.
+async def list_repositories(
+    client: Client, tokens: Tokens, installation_id: int, most: int = MAX_REPOSITORIES
+) -> Listed[Repository]:
+    """Return the repositories of an installation, at most `most`.
 
     Raises:
         NoAccess, Refused, Limited, Broken: as Client.ask and Tokens.get.
@@ -56,9 +82,10 @@ async def list_repositories(client: Client, tokens: Tokens, installation_id: int
     path = "/installation/repositories?per_page=100"
     tokens.drop(token)  # it opens what was there when it was minted
     while True:
-        listed = client.list(path, token=token.value, most=MAX_REPOSITORIES, key="repositories")
+        listed = client.list(path, token=token.value, most=most, key="repositories")
         try:
-            return _read([item async for item in listed], list[Repository])
+            found = [item async for item in listed]
+            return Listed(_read(found, list[Repository]), len(found) >= most)
         except Refused:
             if not token.fresh:
                 raise
@@ -66,19 +93,21 @@ async def list_repositories(client: Client, tokens: Tokens, installation_id: int
             await token.pause()
 
 
-async def list_pulls(access: RepoAccess) -> list[PullRequest]:
-    """The repository's open pull requests.
+async def list_pulls(access: RepoAccess, most: int = MAX_PULLS) -> Listed[PullRequest]:
+    """Return the repository's open pull requests, at most about `most`, in whole pages.
 
     Raises:
         NoAccess, Refused, Limited, Broken: as RepoAccess.ask.
     """
     found: list[object] = []
-    for page in range(1, MAX_PULLS // 100 + 1):
+    is_cut = True
+    for page in range(1, max(most // 100, 1) + 1):
         some = await access.ask("GET", f"/pulls?state=open&per_page=100&page={page}")
         found.extend(some)
-        if len(some) < 100:
+        if len(some) < min(most, 100):
+            is_cut = False
             break
-    return _read(found, list[PullRequest])
+    return Listed(_read(found, list[PullRequest]), is_cut)
 
 
 def _read(found: object, kind: type[_T]) -> _T:

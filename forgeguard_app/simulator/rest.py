@@ -43,6 +43,7 @@ class RestFace:
         table: list[tuple[str, str, Handler]] = [
             ("GET", "/app", self.app.get_app),
             ("GET", "/app/installations", self.app.list_installations),
+            ("GET", r"/app/installations/{id:\d+}", self.app.get_installation),
             ("GET", "/app/hook/config", self.app.get_hook),
             ("GET", "/app/hook/deliveries", self.app.list_deliveries),
             ("GET", r"/app/hook/deliveries/{id:\d+}", self.app.get_delivery),

@@ -74,8 +74,16 @@ class AppRoutes:
 
     async def list_installations(self, request: web.Request) -> web.Response:
         self.gate.app(request)
-        found = [self.shapes.installation(one) for one in self.world.installations.values()]
+        listed = [one for one in self.world.installations.values() if one.id not in self.world.unlisted]
+        found = [self.shapes.installation(one) for one in listed]
         return web.json_response(page_of(request, found), headers=next_link(request, self.shapes.api, len(found)))
+
+    async def get_installation(self, request: web.Request) -> web.Response:
+        self.gate.app(request)
+        installation = self.world.installations.get(int(request.match_info["id"]))
+        if installation is None:
+            raise Denied(Rule.UNKNOWN_INSTALLATION)
+        return web.json_response(self.shapes.installation(installation))
 
     async def get_installation_of(self, request: web.Request) -> web.Response:
         self.gate.app(request)
@@ -87,7 +95,7 @@ class AppRoutes:
 
     async def list_repositories(self, request: web.Request) -> web.Response:
         token, installation = self.gate.token(request)
-        ids = sorted(token.repository_ids & installation.repository_ids)
+        ids = sorted((token.repository_ids & installation.repository_ids) - self.world.unlisted)
         found = [self.shapes.repository(self.world.repositories[number]) for number in ids]
         body = {"total_count": len(found), "repositories": page_of(request, found)}
         return web.json_response(body, headers=next_link(request, self.shapes.api, len(found)))

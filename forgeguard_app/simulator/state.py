@@ -228,6 +228,7 @@ class World:
         self.tokens: dict[str, Token] = {}
         self.check_runs: dict[int, CheckRun] = {}
         self.suites: dict[tuple[int, str], Suite] = {}
+        self.unlisted: set[int] = set()  # installations and repositories that the App's lists leave out
         self.deliveries: deque[Delivery] = deque(maxlen=MAX_DELIVERIES)
         self.app: App | None = None
         self.user_token = f"ghp_{secrets.token_hex(18)}"
@@ -254,6 +255,7 @@ class World:
         """A new repository; its git folder is made by the git face."""
         number = self.next_id()
         repository = Repository(number, owner, name, self.folder / "git" / f"{number}.git", private)
+        repository.created_at = self.now()
         self.repositories[number] = repository
         return repository
 

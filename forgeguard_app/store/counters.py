@@ -39,6 +39,19 @@ async def claim_turn(connection: Connection, name: str, every_s: float) -> bool:
     return bool(found)
 
 
+async def bring_turn_forward(connection: Connection, name: str, every_s: float, in_s: float) -> None:
+    """Make what is done every `every_s` due again in `in_s` seconds, where it would be later."""
+    await connection.execute(
+        """
+        UPDATE counters SET updated_at = least(updated_at, clock_timestamp() - make_interval(secs => $2::float8 - $3::float8))
+        WHERE name = 'turns' AND label = $1
+        """,
+        name,
+        every_s,
+        in_s,
+    )
+
+
 async def drop_turn(connection: Connection, name: str) -> None:
     """What was claimed failed: it is due again at once."""
     await connection.execute(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,13 +60,18 @@ class State:
 
 
 async def set_installation_state(connection: Connection, github_installation_id: int, state: State) -> None:
-    """Takes the state in, unless a newer one is known: events arrive in any order. What was deleted stays deleted."""
+    """Take the state in, unless a newer one is known: events arrive in any order.
+
+    What was deleted stays deleted, unless the transaction called `believe` with a time after the deletion.
+    """
     await connection.execute(
         """
-        UPDATE installations SET status = coalesce($2, status), updated_at = now(),
+        UPDATE installations SET status = coalesce($2, status), updated_at = now(), missing_since = NULL,
+            deleted_at = CASE WHEN $2 = 'deleted' THEN coalesce(deleted_at, clock_timestamp()) END,
             permissions = CASE WHEN $3::jsonb = '{}'::jsonb THEN permissions ELSE $3::jsonb END,
             github_updated_at = coalesce($4, github_updated_at)
-        WHERE github_installation_id = $1 AND (status <> 'deleted' OR $2 = 'deleted')
+        WHERE github_installation_id = $1 AND (status <> 'deleted' OR $2 = 'deleted'
+                OR deleted_at < nullif(current_setting('forgeguard.asked_at', true), '')::timestamptz)
             AND ($4::timestamptz IS NULL OR github_updated_at IS NULL OR github_updated_at <= $4 OR $2 = 'deleted')
         """,
         github_installation_id,
@@ -89,6 +94,39 @@ async def list_live_installations(connection: Connection) -> list[Installation]:
     """Every installation that is not deleted."""
     rows = await connection.fetch(f"SELECT {_COLUMNS} FROM installations WHERE status <> 'deleted' ORDER BY id")  # noqa: S608
     return [_installation(dict(row)) for row in rows]
+
+
+async def set_missing(connection: Connection, asked_at: datetime, listed: Collection[int]) -> list[int]:
+    """Note which installations a whole list, begun at `asked_at`, does not hold; return GitHub's ids of those that an
+    earlier list did not hold either. What was made after the list was begun is left out.
+    """
+    await connection.execute(
+        "UPDATE installations SET missing_since = NULL"
+        " WHERE missing_since IS NOT NULL AND github_installation_id = ANY($1::bigint[])",
+        list(listed),
+    )
+    rows = await connection.fetch(
+        """
+        UPDATE installations SET missing_since = coalesce(missing_since, $1)
+        WHERE status <> 'deleted' AND created_at < $1 AND NOT github_installation_id = ANY($2::bigint[])
+        RETURNING github_installation_id, missing_since < $1 AS again
+        """,
+        asked_at,
+        list(listed),
+    )
+    return sorted(row["github_installation_id"] for row in rows if row["again"])
+
+
+async def is_any_missing(connection: Connection) -> bool:
+    """Return whether something was left out of the last list, and is to be looked for again."""
+    return bool(
+        await connection.fetchval(
+            """
+            SELECT EXISTS (SELECT 1 FROM installations WHERE missing_since IS NOT NULL AND status <> 'deleted')
+                OR EXISTS (SELECT 1 FROM repos WHERE missing_since IS NOT NULL AND removed_at IS NULL)
+            """
+        )
+    )
 
 
 async def find_installation(

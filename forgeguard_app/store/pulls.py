@@ -67,13 +67,16 @@ async def list_open_pulls(connection: Connection, repo_id: UUID, head_sha: str, 
     return [Pull(**row) for row in rows]
 
 
-async def close_others(connection: Connection, repo_id: UUID, open_numbers: Collection[int]) -> None:
-    """GitHub listed its open pull requests: the others are closed."""
+async def close_others(
+    connection: Connection, repo_id: UUID, open_numbers: Collection[int], listed_at: datetime
+) -> None:
+    """Close the pull requests that GitHub's list does not hold, unless they were heard of after it was begun."""
     await connection.execute(
         """
         UPDATE pulls SET state = 'closed', updated_at = now()
-        WHERE repo_id = $1 AND state = 'open' AND NOT number = ANY($2::integer[])
+        WHERE repo_id = $1 AND state = 'open' AND NOT number = ANY($2::integer[]) AND updated_at < $3
         """,
         repo_id,
         list(open_numbers),
+        listed_at,
     )

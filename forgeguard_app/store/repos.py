@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -76,22 +76,32 @@ async def list_ids(connection: Connection, github_repo_ids: Iterable[int]) -> li
     return [row["id"] for row in rows]
 
 
-async def set_removed(connection: Connection, github_repo_ids: Iterable[int]) -> None:
-    """The repositories left the installation."""
-    await connection.execute(
+async def set_removed(
+    connection: Connection, github_repo_ids: Iterable[int], *, held_before: datetime | None = None
+) -> int:
+    """Store that the repositories left the installation, and return how many did.
+
+    With `held_before` those that came to it later stay.
+    """
+    rows = await connection.fetch(
         """
-        UPDATE repos SET removed_at = coalesce(removed_at, now()), webhook_active = false, updated_at = now()
-        WHERE github_repo_id = ANY($1::bigint[])
+        UPDATE repos SET removed_at = coalesce(removed_at, clock_timestamp()), webhook_active = false, updated_at = now(),
+            missing_since = NULL
+        WHERE github_repo_id = ANY($1::bigint[]) AND ($2::timestamptz IS NULL OR held_since < $2)
+        RETURNING id
         """,
         list(github_repo_ids),
+        held_before,
     )
+    return len(rows)
 
 
 async def set_removed_with(connection: Connection, github_installation_id: int) -> None:
     """All repositories of an installation left with it."""
     await connection.execute(
         """
-        UPDATE repos SET removed_at = coalesce(removed_at, now()), webhook_active = false, updated_at = now()
+        UPDATE repos SET removed_at = coalesce(removed_at, clock_timestamp()), webhook_active = false, updated_at = now(),
+            missing_since = NULL
         WHERE installation_id = (SELECT id FROM installations WHERE github_installation_id = $1)
         """,
         github_installation_id,
@@ -227,16 +237,28 @@ async def lock_repo(connection: Connection, repo_id: UUID) -> None:
     await connection.execute("SELECT 1 FROM repos WHERE id = $1 FOR NO KEY UPDATE", repo_id)
 
 
-async def set_removed_except(connection: Connection, installation_id: UUID, github_repo_ids: Iterable[int]) -> None:
-    """GitHub listed the installation's repositories: the others left it."""
+async def set_missing_repos(
+    connection: Connection, installation_id: UUID, asked_at: datetime, listed: Collection[int]
+) -> list[UUID]:
+    """Note which repositories a whole list of the installation, begun at `asked_at`, does not hold.
+
+    Returns those that an earlier list did not hold either. What came to the installation later is left out.
+    """
     await connection.execute(
+        "UPDATE repos SET missing_since = NULL WHERE missing_since IS NOT NULL AND github_repo_id = ANY($1::bigint[])",
+        list(listed),
+    )
+    rows = await connection.fetch(
         """
-        UPDATE repos SET removed_at = coalesce(removed_at, now()), webhook_active = false, updated_at = now()
-        WHERE installation_id = $1 AND removed_at IS NULL AND NOT github_repo_id = ANY($2::bigint[])
+        UPDATE repos SET missing_since = coalesce(missing_since, $2)
+        WHERE installation_id = $1 AND removed_at IS NULL AND held_since < $2 AND NOT github_repo_id = ANY($3::bigint[])
+        RETURNING id, missing_since < $2 AS again
         """,
         installation_id,
-        list(github_repo_ids),
+        asked_at,
+        list(listed),
     )
+    return sorted(row["id"] for row in rows if row["again"])
 
 
 async def list_guarded(connection: Connection, github_repo_ids: Iterable[int]) -> set[int]:

@@ -152,11 +152,13 @@ async def test_what_events_did_not_tell_of_installations_is_learnt_from_github(
     await upload(product, tree, fresh, sha)
     await git(fresh.folder, "update-ref", "refs/heads/main", sha)
     await sync_installations(product.context)
+    await sync_installations(product.context)
     await product.verdicts(fresh, sha)
     async with product.pool.acquire() as connection:
         rows = await connection.fetch("SELECT github_repo_id, removed_at IS NULL AS guarded FROM repos")
     assert {row["github_repo_id"]: row["guarded"] for row in rows} == {repository.id: False, fresh.id: True}
     product.github.world.installations.clear()
+    await sync_installations(product.context)
     await sync_installations(product.context)
     async with product.pool.acquire() as connection:
         assert await connection.fetchval("SELECT status FROM installations") == "deleted"
