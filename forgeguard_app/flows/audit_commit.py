@@ -128,7 +128,7 @@ async def _judge(context: Context, run: Run, repo: Repo, installation: Installat
     try:
         verdict = await _verdict(context, run, repo, installation)
     except EvaluationTimeout as error:
-        log.warning("audit.timeout", timeout_s=context.judge.timeout_s)
+        log.warning("audit.timeout", reason=str(error))
         verdict = could_not_evaluate(str(error), mendable=False)
     except Parked:
         log.info("audit.parked")
@@ -191,7 +191,7 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
     try:
         access = context.access(installation, repo)
         work = with_lag(context, access, lambda remote: _report(context, run, repo, installation, access, remote))
-        report = await _with_progress(context, run, repo, installation, work)
+        report = await _within(context.pace.audit_s, _with_progress(context, run, repo, installation, work))
     except CommitGone as error:
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
             raise Temporary("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
@@ -215,6 +215,23 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
     except GitError as error:
         return _after(error)
     return verdict_of(report)
+
+
+async def _within(deadline_s: float, work: Awaitable[Report]) -> Report:
+    """Return the report of a whole audit, with what is fetched for it.
+
+    Raises:
+        EvaluationTimeout: it did not end in time.
+    """
+    deadline = asyncio.timeout(deadline_s)
+    try:
+        async with deadline:
+            return await work
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        reason = f"The audit, with what is fetched for it, did not end within {deadline_s:g} seconds."
+        raise EvaluationTimeout(reason) from error
 
 
 async def _is_removed(context: Context, repo: Repo) -> bool:

@@ -39,6 +39,7 @@ log = structlog.get_logger()
 class Pace:
     """Every wait of the work, in seconds; a rehearsal runs the same work faster."""
 
+    audit_s: float = 1_800.0  # for a whole audit, with what is fetched for it
     quick_s: float = 2.0  # an audit that takes longer is shown as in progress
     settle_s: float = 11.0  # GitHub ends a request of its own after 10 s: what it did is certain then
     lag_s: float = 5.0  # how long GitHub may not know a token or a repository yet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,17 +27,24 @@ from forgeguard_app.flows.tell_owner import ARGUMENT as ABOUT
 from forgeguard_app.flows.tell_owner import TASK as TELL
 from forgeguard_app.flows.tell_owner import tell_owner
 from forgeguard_app.flows.try_configuration import try_configuration
+from forgeguard_app.jobs.deadline import end_by
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.queue import QUEUE
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A job kind: its flow, and which of the job's arguments the flow is given."""
+    """A job kind: its flow, which of the job's arguments the flow is given, and after how many seconds it is ended."""
 
-    flow: Callable[[Context, Any], Awaitable[None]]
+    flow: Callable[[Context, Any], Coroutine[Any, Any, None]]
     argument: str = "run_id"
     read: Callable[[str], Any] = UUID
+    deadline_s: float = 3_600.0
+    builds: bool = False  # the builder's own bound comes on top
+
+    def ends_after_s(self, context: Context) -> float:
+        """Return the deadline, in seconds."""
+        return self.deadline_s + (context.builder.bounds.time_s if self.builds else 0.0)
 
 
 FLOWS: dict[str, Work] = {
@@ -49,7 +56,7 @@ FLOWS: dict[str, Work] = {
     "reconcile_heads": Work(reconcile_heads, "repo_id"),
     "record_violations": Work(record_violations),
     "try_configuration": Work(try_configuration, "trial_id"),
-    "advance_build": Work(advance_build, "build_id"),
+    "advance_build": Work(advance_build, "build_id", builds=True),
     TELL: Work(tell_owner, ABOUT),
 }
 MAX_PASSING_FAULTS = 200
@@ -122,7 +129,7 @@ _LOGGED = ("run_id", "build_id", "trial_id", ABOUT, "repo_id", "delivery_id", "g
 
 async def _logged(work: Work, context: Context, arguments: dict[str, str], attempt: int) -> None:
     try:
-        await work.flow(context, work.read(arguments[work.argument]))
+        await end_by(work.flow(context, work.read(arguments[work.argument])), work.ends_after_s(context))
     except Temporary as error:
         context.counts.add("errors", type(error).__name__)
         log.info("job.later", reason=str(error), attempt=attempt)

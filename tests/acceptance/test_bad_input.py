@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from forgeguard_app.flows.context import Pace
 from forgeguard_app.flows.purge_old import prune
+from forgeguard_app.git.mirror import Mirror, Remote
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import CheckRun, Repository
 from forgeguard_app.simulator.story import Story
@@ -187,6 +189,25 @@ async def test_a_repository_that_left_waits_until_it_is_back_and_holds_nobody_up
         await product.verdicts(gone, lost)
         stop.set()
         await worker
+
+
+async def test_an_audit_that_never_ends_is_an_error_that_names_its_limit(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository()
+        tree.commit({"a.py": "x = 1\n"})
+        sha = await product.push(tree, repository)
+        await product.github.webhooks.settle()
+        stop = asyncio.Event()
+        context = replace(product.context, pace=Pace(audit_s=0.5))
+        mirrors = Mirror(context.home / "mirrors" / f"{repository.id}.git", Remote("", ""))
+        async with mirrors.locked():  # another process holds it, and never lets go
+            worker = asyncio.create_task(run_worker(dsn, context, stop))
+            runs = await product.verdicts(repository, sha)
+        stop.set()
+        await worker
+        assert "did not end within 0.5 seconds" in runs["A4"].output["summary"]
 
 
 async def test_after_all_of_that_the_next_push_is_audited(product: Product, tree: WorkTree) -> None:
