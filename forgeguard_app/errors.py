@@ -1,5 +1,11 @@
 """The two kinds of failure that somebody answers; everything else is our bug and rises."""
 
+from __future__ import annotations
+
+import errno
+
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
+
 
 class UserError(Exception):
     """An error that the person can fix; its text is shown to them as it is.
@@ -21,3 +27,10 @@ class Temporary(Exception):
     def __init__(self, message: str, *, delay_s: float | None = None) -> None:
         super().__init__(message)
         self.delay_s = delay_s
+
+
+def as_passing(error: OSError) -> Temporary | None:
+    """Return the fault that passes by itself, such as a full disk or a lost connection; None where it does not."""
+    if error.errno in _PASSING or isinstance(error, ConnectionError):
+        return Temporary(f"this machine lacks something just now: {error.strerror or type(error).__name__}")
+    return None

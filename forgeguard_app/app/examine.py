@@ -24,7 +24,7 @@ async def examine(settings: Settings) -> AsyncIterator[Sign]:
                 yield sign
             pool.terminate()
     except (UserError, *AWAY) as error:
-        said = str(error) if isinstance(error, UserError) else type(error).__name__
+        said = str(error) if isinstance(error, UserError) else type(error.__cause__ or error).__name__
         yield Sign("database", False, f"cannot be reached: {said}", "start it, or mend FORGEGUARD_DATABASE_URL")
         return
     try:

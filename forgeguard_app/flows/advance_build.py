@@ -18,7 +18,7 @@ import structlog
 
 from forgeguard_app.builders.confinement import NO_WAY, Kind, available
 from forgeguard_app.builders.workspace import Workspace, open_workspace, place_for, remove_workspace
-from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.errors import Temporary, UserError, as_passing
 from forgeguard_app.flows.build_log import BuildLog
 from forgeguard_app.flows.build_phase import Passed, Work, work_phase
 from forgeguard_app.flows.context import Builder, Context
@@ -56,6 +56,9 @@ MAX_DEATHS = 3
 MAX_INTERRUPTIONS = 25  # of one phase: where PostgreSQL dies with the worker each time, nobody can tell what killed it
 MAX_LOOPS = 3
 LONGEST = timedelta(days=2)
+FILE_FAILED = (
+    "A file or folder of the build failed on the worker's machine: {}. The operator finds it in the worker's log."
+)
 NOT_SERVED = "The operator's builder is not for this account, so the built-in builder builds."
 _T = TypeVar("_T")
 AT_ONCE = 2  # builds of one worker, so that audits find room beside them
@@ -113,6 +116,13 @@ async def _advance(context: Context, build_id: UUID) -> bool:
     except (Temporary, *AWAY):
         await _hand_back(context, build_id)
         raise
+    except OSError as error:
+        if passing := as_passing(error):
+            await _hand_back(context, build_id)
+            raise passing from error
+        log.error("build.file_failed", error=type(error).__name__, exc_info=True)
+        await _end(context, build, said, "failed", FILE_FAILED.format(error.strerror or type(error).__name__))
+        return False
     except (UserError, BranchMoved, RepositoryGone, CommitGone, Refused) as error:
         await _end(context, build, said, "failed", _reason(error))
         return False
@@ -278,7 +288,10 @@ async def _end(
     await said.say(detail or f"Every phase passed. Pull request: {pull_url}", level)
     async with context.pool.acquire() as connection, connection.transaction():
         await end_in(connection, build, status, detail, pull_url)
-    await remove_workspace(await asyncio.to_thread(place_for, context.home), str(build.id))
+    try:
+        await remove_workspace(await asyncio.to_thread(place_for, context.home), str(build.id))
+    except (OSError, UserError) as error:  # the hourly tidying tries again
+        log.error("build.place_left", error=type(error).__name__, exc_info=True)
     log.info("build.ended", status=status, reason=detail or "")
 
 

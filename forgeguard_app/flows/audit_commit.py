@@ -13,7 +13,7 @@ import structlog
 
 from forgeguard_app.audit.model import CheckCode, Report
 from forgeguard_app.audit.plain_text import without_links
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import Temporary, as_passing
 from forgeguard_app.flows.choose_base import History, choose_base, earlier_passed, newest_head
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.lag import with_lag
@@ -126,7 +126,7 @@ async def _alone(context: Context, run: Run) -> AsyncIterator[bool]:
 
 async def _judge(context: Context, run: Run, repo: Repo, installation: Installation | None) -> None:
     try:
-        verdict = await _verdict(context, run, repo, installation)
+        verdict = await _with_files(_verdict(context, run, repo, installation))
     except EvaluationTimeout as error:
         log.warning("audit.timeout", reason=str(error))
         verdict = could_not_evaluate(str(error), mendable=False)
@@ -149,6 +149,27 @@ async def _judge(context: Context, run: Run, repo: Repo, installation: Installat
         verdict,
         tell=installation is not None and may_tell(owner_settings(installation), run, repo, verdict),
     )
+
+
+async def _with_files(work: Awaitable[Verdict]) -> Verdict:
+    """Return the work's verdict, or one that says that a file of ours failed.
+
+    Raises:
+        Temporary: the disk is full, or the like.
+    """
+    try:
+        return await work
+    except TimeoutError:
+        raise
+    except OSError as error:
+        if passing := as_passing(error):
+            raise passing from error
+        log.error("audit.file_failed", error=type(error).__name__, exc_info=True)
+        why = error.strerror or type(error).__name__
+        return could_not_evaluate(
+            f"A file or folder failed on the worker's machine: {why}. The operator finds it in the worker's log.",
+            mendable=False,
+        )
 
 
 def _on_default(run: Run, repo: Repo) -> bool:

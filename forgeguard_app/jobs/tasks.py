@@ -13,7 +13,7 @@ import structlog
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
 from procrastinate.jobs import Job
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import Temporary, as_passing
 from forgeguard_app.flows.advance_build import advance_build
 from forgeguard_app.flows.ask_about_repo import ask_about_repo
 from forgeguard_app.flows.audit_commit import audit_commit
@@ -127,9 +127,21 @@ def _task(name: str, work: Work, under_way: UnderWay) -> Callable[..., Awaitable
 _LOGGED = ("run_id", "build_id", "trial_id", ABOUT, "repo_id", "delivery_id", "github_installation_id")
 
 
+async def _passing(work: Awaitable[None]) -> None:
+    """Await the work; a full disk or the like is a fault that passes."""
+    try:
+        await work
+    except TimeoutError:
+        raise
+    except OSError as error:
+        if passing := as_passing(error):
+            raise passing from error
+        raise
+
+
 async def _logged(work: Work, context: Context, arguments: dict[str, str], attempt: int) -> None:
     try:
-        await end_by(work.flow(context, work.read(arguments[work.argument])), work.ends_after_s(context))
+        await _passing(end_by(work.flow(context, work.read(arguments[work.argument])), work.ends_after_s(context)))
     except Temporary as error:
         context.counts.add("errors", type(error).__name__)
         log.info("job.later", reason=str(error), attempt=attempt)

@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
-import asyncpg
-
-from forgeguard_app.store.pool import AWAY, CONNECT_TIMEOUT_S, Connection
+from forgeguard_app.store.pool import AWAY, CONNECT_TIMEOUT_S, Connection, connect
 
 CHANNEL = "forgeguard_audits"
 ACCESS = UUID(int=1)  # the key under which it is told that somebody may have lost access
@@ -147,7 +145,7 @@ class Changes:
     async def _listen(self, dsn: str) -> None:
         while True:
             with contextlib.suppress(*AWAY):
-                connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+                connection = await connect(dsn, timeout=CONNECT_TIMEOUT_S)
                 try:
                     ended = asyncio.Event()
                     connection.add_termination_listener(lambda _, ended=ended: ended.set())

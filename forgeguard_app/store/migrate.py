@@ -11,10 +11,8 @@ import importlib.resources
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
-
 from forgeguard_app.errors import UserError
-from forgeguard_app.store.pool import CONNECT_TIMEOUT_S, Connection
+from forgeguard_app.store.pool import CONNECT_TIMEOUT_S, Connection, connect
 
 _LOCK = 0x464F524745  # "FORGE", one runner at a time across all processes
 _LEDGER = """
@@ -67,7 +65,7 @@ async def migrate(dsn: str, folder: Path | None = None) -> list[str]:
     Raises:
         UserError: a file was edited after it was applied, or the database is newer than this program.
     """
-    connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=MIGRATE_TIMEOUT_S)
+    connection = await connect(dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=MIGRATE_TIMEOUT_S)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         return await _apply(connection, own_migrations(folder), queue_migrations())

@@ -22,9 +22,15 @@ COMMAND_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
 SEARCH_PATH = "public, procrastinate"
 
+
+class Unreachable(Exception):
+    """No connection to PostgreSQL could be made; its cause says why."""
+
+
 # What PostgreSQL being away looks like: the work is tried again, the delivery is answered with 503.
+# No OSError: a file that fails in a build or an audit is no fault of the database.
 AWAY = (
-    OSError,
+    Unreachable,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
@@ -49,8 +55,20 @@ def connecting() -> Iterator[None]:
         yield
     except (*AWAY, *TURNED_AWAY) as error:
         raise UserError(
-            f"the database cannot be reached ({type(error).__name__}): start it, or correct FORGEGUARD_DATABASE_URL"
+            f"the database cannot be reached ({type(error.__cause__ or error).__name__}): start it, or correct FORGEGUARD_DATABASE_URL"
         ) from error
+
+
+async def connect(*arguments: Any, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
+    """Connect as asyncpg does.
+
+    Raises:
+        Unreachable: the network, the socket or the host's name failed.
+    """
+    try:
+        return await asyncpg.connect(*arguments, **options)
+    except OSError as error:
+        raise Unreachable(f"PostgreSQL cannot be reached: {type(error).__name__}") from error
 
 
 async def _leave(connection: Connection) -> None:
@@ -66,6 +84,7 @@ async def open_pool(dsn: str, *, size: int = 8) -> Pool:
     """
     pool = asyncpg.create_pool(
         dsn,
+        connect=connect,
         min_size=1,
         max_size=size,
         timeout=CONNECT_TIMEOUT_S,

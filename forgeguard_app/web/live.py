@@ -172,7 +172,7 @@ class Stream:
 
     async def run(self) -> None:
         """Tell changes until the browser or the server ends the stream, or something is away that access depends on."""
-        with contextlib.suppress(Temporary, web.HTTPException, *AWAY):
+        with contextlib.suppress(Temporary, ConnectionError, web.HTTPException, *AWAY):
             while not self.watch.closing and self.request.transport is not None:
                 changed = self.watch.take()
                 self._due.update(part for part in self.parts if not changed.isdisjoint(part.followed.keys))

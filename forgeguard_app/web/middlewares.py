@@ -115,6 +115,8 @@ def _meaning(error: Exception, request_id: str) -> tuple[int, str]:
     if isinstance(error, Temporary):
         log.warning("request.temporary", reason=str(error))
         return 503, "GitHub cannot be asked just now; try again in a moment."
+    if isinstance(error, ConnectionError):
+        return 400, "The connection ended before the answer did."
     if isinstance(error, AWAY):
         log.warning("request.database_away", error=type(error).__name__)
         return 503, "The database is away; try again in a moment."

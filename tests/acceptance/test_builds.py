@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -359,6 +360,23 @@ async def test_what_github_says_of_a_push_that_it_refuses_is_passed_on(
         build = await place.ended(await place.start())
         assert build.status == "failed"
         assert "File large exceeds the limit" in str(build.error_detail)
+
+
+async def test_a_file_that_fails_on_the_worker_ends_the_build_and_is_not_taken_for_the_database(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent("true")) as product:
+        place = await ready(product, tree)
+        await asyncio.to_thread(shutil.rmtree, product.context.home / "mirrors", ignore_errors=True)
+        (product.context.home / "mirrors").write_text("no folder")
+        (product.context.home / "builds").write_text("no folder")
+        build = await place.ended(await place.start())
+        assert build.status == "failed"
+        assert "on the worker's machine" in str(build.error_detail)
+        assert ("errors", "DatabaseAway") not in product.context.counts.take()
+        tree.commit({"README.md": "# Again\n"})
+        checks = await product.verdicts(place.repository, await product.push(tree, place.repository))
+        assert all("on the worker's machine" in str(check.output) for check in checks.values()), checks
 
 
 async def test_what_is_not_ready_is_refused_with_every_reason(dsn: str, tmp_path: Path, tree: WorkTree) -> None:

@@ -98,7 +98,7 @@ async def _write_log(request: web.Request, build: Build) -> web.StreamResponse:
         async with asyncio.timeout(LONGEST_S):
             async for piece in _pieces(request, build):
                 await response.write(piece.encode())
-    except (TimeoutError, SignedOut, Temporary, web.HTTPException, *AWAY):
+    except (TimeoutError, ConnectionError, SignedOut, Temporary, web.HTTPException, *AWAY):
         await response.write(_CUT.encode())
     return response
 
