@@ -40,6 +40,7 @@ from forgeguard_app.store.builds import (
     find_build,
     hand_back_phase,
     is_cancelled,
+    is_over_share,
     list_accounts,
     list_phases,
     set_base,
@@ -73,6 +74,10 @@ async def advance_build(context: Context, build_id: UUID) -> None:
     """
     if len(context.building) >= AT_ONCE:
         raise Temporary("this worker builds enough already", delay_s=2.0)
+    if context.building:
+        async with context.pool.acquire() as connection:
+            if await is_over_share(connection, build_id, list(context.building)):
+                raise Temporary("somebody else's build comes first", delay_s=2.0)
     context.building.add(build_id)
     try:
         async with context.locks.only_one(f"build/{build_id}") as held:

@@ -11,7 +11,7 @@ from forgeguard_app.projects.build_plan import read_plan
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.lifecycle import Move
 from forgeguard_app.projects.validation import problems_of
-from forgeguard_app.store.builds import AlreadyBuilding, NewBuild, insert_build, list_forsaken_builds
+from forgeguard_app.store.builds import AlreadyBuilding, NewBuild, count_builds, insert_build, list_forsaken_builds
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.contracts import Contract, list_contracts
 from forgeguard_app.store.installations import Installation, find_installation
@@ -22,6 +22,9 @@ from forgeguard_app.threads import in_thread
 
 PRIORITY = 5
 AT_ONCE = 100
+MAX_OF_PERSON = 3
+MAX_OF_ACCOUNT = 6
+MAX_AN_HOUR = 10
 BUILDERS = {"contents": "write", "pull_requests": "write"}
 
 
@@ -29,10 +32,15 @@ class NotReady(UserError):
     """The build is refused; every reason is said."""
 
 
+class TooManyBuilds(NotReady):
+    """The person or the account has as many builds as one may have."""
+
+
 async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
     """A pending build of the project, by a person who may write to its repository.
 
     Raises:
+        TooManyBuilds: as its name says.
         NotReady: contracts are missing or do not hold, or the App may not push there.
         UserError: a build is under way, or there are no contracts.
     """
@@ -47,6 +55,7 @@ async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
             reasons.append(reason)
         if reasons or repo is None:
             raise NotReady(" ".join(reasons))
+        await _refuse_too_many(connection, person, repo.installation_id)
         texts = {one.contract_type: one.content for one in contracts}
         titles = [phase.title for phase in (await in_thread(read_plan, texts[ContractType.PHASES]))[0]]
         new = NewBuild(project_id, repo.id, person.user_id, person.login, "built-in", texts, titles)
@@ -57,6 +66,24 @@ async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
         await enqueue_build(connection, build_id)
         await notify_change(connection, project_id)
     return build_id
+
+
+async def _refuse_too_many(connection: Connection, person: Person, installation_id: UUID | None) -> None:
+    """Keep builders, and the operator's key, from being one person's or one account's alone."""
+    counts = await count_builds(connection, person.user_id, installation_id)
+    if counts.of_person >= MAX_OF_PERSON:
+        raise TooManyBuilds(
+            f"You have {counts.of_person} builds under way, of at most {MAX_OF_PERSON}. Wait for one to end, or cancel one."
+        )
+    if counts.of_account >= MAX_OF_ACCOUNT:
+        raise TooManyBuilds(
+            f"The repositories of this account have {counts.of_account} builds under way, of at most {MAX_OF_ACCOUNT}. "
+            "Wait for one to end, or cancel one."
+        )
+    if counts.within_hour >= MAX_AN_HOUR:
+        raise TooManyBuilds(
+            f"You began {counts.within_hour} builds within an hour, which is the limit. Try again later."
+        )
 
 
 async def enqueue_build(connection: Connection, build_id: UUID) -> None:

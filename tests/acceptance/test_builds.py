@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -21,11 +22,13 @@ from forgeguard_app.flows.cancel_build import cancel_build
 from forgeguard_app.flows.context import Builder
 from forgeguard_app.flows.keep_project import link_project, remove_project
 from forgeguard_app.flows.purge_old import prune
-from forgeguard_app.flows.start_build import NotReady, take_up_builds
+from forgeguard_app.flows.start_build import NotReady, TooManyBuilds, take_up_builds
 from forgeguard_app.jobs.worker import run_worker
+from forgeguard_app.store.builds import is_over_share
+from forgeguard_app.store.users import SealedTokens, upsert_user
 from tests.support.building import PHASES, agent, ready
 from tests.support.repositories import WorkTree
-from tests.support.running import running
+from tests.support.running import Product, running
 
 PROJECT = 'printf \'[project]\\nname = "shop"\\nversion = "1"\\ndependencies = ["aiohttp", "asyncpg"]\\n\' > pyproject.toml; mkdir -p shop/domain shop/services; '
 BAD, GOOD = "echo 'import aiohttp' > shop/domain/orders.py", "echo 'x = 1' > shop/domain/orders.py"
@@ -377,6 +380,60 @@ async def test_a_file_that_fails_on_the_worker_ends_the_build_and_is_not_taken_f
         tree.commit({"README.md": "# Again\n"})
         checks = await product.verdicts(place.repository, await product.push(tree, place.repository))
         assert all("on the worker's machine" in str(check.output) for check in checks.values()), checks
+
+
+async def other_builds(product: Product, like: UUID, number: int, user_id: UUID, status: str) -> list[UUID]:
+    """So many builds of other projects in the same repository, instead of those that were there."""
+    async with product.pool.acquire() as connection:
+        await connection.execute("DELETE FROM builds WHERE id <> $1", like)
+        rows = await connection.fetch(
+            """
+            WITH made AS (INSERT INTO projects (user_id, name) SELECT $1, 'p' || n FROM generate_series(1, $2) n RETURNING id)
+            INSERT INTO builds (project_id, user_id, repo_id, status)
+            SELECT m.id, $1, b.repo_id, $3 FROM made m, builds b WHERE b.id = $4 RETURNING id
+            """,
+            user_id,
+            number,
+            status,
+            like,
+        )
+    return [row["id"] for row in rows]
+
+
+async def test_a_person_and_an_account_have_so_many_builds_at_once_and_an_hour(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p") as product:
+        place = await ready(product, tree)
+        await product.idle()
+    async with running(dsn, tmp_path / "q", worker=False) as product:
+        place.product = product
+        mine, first = place.person.user_id, await place.start()
+        async with product.pool.acquire() as connection:
+            other = await upsert_user(connection, 4_712, "other", None, SealedTokens("x", None, None))
+        [running_of_mine] = await other_builds(product, first, 1, mine, "running")
+        async with product.pool.acquire() as connection:
+            assert not await is_over_share(connection, first, [running_of_mine]), "nobody else waits"
+            await connection.execute(
+                """
+                WITH made AS (INSERT INTO projects (user_id, name) VALUES ($1, 'theirs') RETURNING id)
+                INSERT INTO builds (project_id, user_id) SELECT id, $1 FROM made
+                """,
+                other,
+            )
+            assert await is_over_share(connection, first, [running_of_mine])
+            assert not await is_over_share(connection, first, [first]), "its own slot"
+        await cancel_build(product.pool, await place.build(first), "mona")
+        for number, whose, status, said in (
+            (3, mine, "pending", "You have 3 builds under way, of at most 3"),
+            (6, other, "running", "this account have 6 builds under way, of at most 6"),
+            (9, mine, "cancelled", "You began 10 builds within an hour"),
+        ):
+            await other_builds(product, first, number, whose, status)
+            with pytest.raises(TooManyBuilds, match=said):
+                await place.start()
+        await other_builds(product, first, 2, mine, "pending")
+        await place.start()
 
 
 async def test_what_is_not_ready_is_refused_with_every_reason(dsn: str, tmp_path: Path, tree: WorkTree) -> None:

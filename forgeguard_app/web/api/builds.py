@@ -10,7 +10,7 @@ from aiohttp import web
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.cancel_build import cancel_build
 from forgeguard_app.flows.know_access import Level
-from forgeguard_app.flows.start_build import start_build
+from forgeguard_app.flows.start_build import TooManyBuilds, start_build
 from forgeguard_app.store.build_logs import list_lines
 from forgeguard_app.store.builds import Build, find_build, list_builds, list_phases
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project
@@ -21,6 +21,8 @@ from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.live import LOG_STREAMS
 from forgeguard_app.web.log_stream import ENDED, stream_log
 from forgeguard_app.web.subjects import ask_again
+
+AGAIN_S = 60  # after how many seconds a refused build may be asked for again
 
 
 async def show_builds(ask: Ask) -> shapes.Builds:
@@ -40,7 +42,10 @@ async def start(ask: Ask) -> shapes.Build:
     name = seen.project.repo_name
     if name is not None and await find_writable(ask.request, name) is None:
         raise UserError("You may not write to the project's repository any more, so you start no build there.")
-    build_id = await start_build(ask.request.app[FRONT].pool, ask.user, seen.project.id)
+    try:
+        build_id = await start_build(ask.request.app[FRONT].pool, ask.user, seen.project.id)
+    except TooManyBuilds as error:
+        raise web.HTTPTooManyRequests(reason=str(error), headers={"Retry-After": str(AGAIN_S)}) from None
     async with ask.request.app[FRONT].pool.acquire() as connection:
         build = await find_build(connection, build_id)
     if build is None:
