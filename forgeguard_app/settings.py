@@ -7,6 +7,7 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
     builder_env: str = ""
     builder_unconfined: bool = False
     builder_owners: str = ""
+    builder_network: Literal["outside", "none", "host"] = "outside"
 
     @field_validator("public_url", "github_url", "github_api_url")
     @classmethod

@@ -1,9 +1,11 @@
 #!/bin/sh
-# What the tests drive beside Python: a browser for the pages, and bubblewrap, inside which builders run where there is no root. Installed once, on Debian.
+# What the tests drive beside Python: a browser for the pages, bubblewrap, inside which builders run, and pasta and ip, through which they reach the outside. Installed once, on Debian.
 set -eu
 lacking=""
 command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || lacking="chromium fonts-dejavu-core"
 command -v bwrap >/dev/null 2>&1 || lacking="$lacking bubblewrap"
+command -v pasta >/dev/null 2>&1 || lacking="$lacking passt"
+command -v ip >/dev/null 2>&1 || lacking="$lacking iproute2"
 [ -n "$lacking" ] || exit 0
 may_install() { command -v apt-get >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null 2>&1; }; }
 if ! may_install; then

@@ -6,9 +6,12 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import aiohttp
+import structlog
 
 from forgeguard_app.app.base import Base, credentials_of, opened
 from forgeguard_app.builders.confinement import NO_WAY, available
+from forgeguard_app.builders.network import Network
+from forgeguard_app.builders.workspace import network_remark
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.github.app_access import AppAccess
@@ -19,6 +22,7 @@ from forgeguard_app.notices import Notices, reach_beside
 from forgeguard_app.settings import Settings
 
 WORKER_CONNECTIONS = 10
+log = structlog.get_logger()
 NO_APP = (
     "there is no App yet: open the one-time link that `forgeguard serve` prints, or set FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and "
     "FORGEGUARD_WEBHOOK_SECRET"
@@ -67,8 +71,16 @@ def _builder(settings: Settings) -> Builder:
         UserError: a command is configured that could not be kept apart from us.
     """
     command = settings.builder_argv
-    if command and available(unconfined=settings.builder_unconfined) is None:
+    kind = available(unconfined=settings.builder_unconfined)
+    if command and kind is None:
         raise UserError(NO_WAY)
+    network = Network(settings.builder_network)
+    if command and kind is not None and (remark := network_remark(network, kind)):
+        log.warning("builder.network", reason=remark)
     return Builder(
-        command, settings.builder_environment, settings.builder_unconfined, owners=settings.builder_owner_ids
+        command,
+        settings.builder_environment,
+        settings.builder_unconfined,
+        owners=settings.builder_owner_ids,
+        network=network,
     )

@@ -10,11 +10,12 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from forgeguard_app.builders.network import Wall
 from forgeguard_app.errors import Temporary
 
 FIRST_UID = 710_000  # no account has such a number: nothing on the machine belongs to it
@@ -70,6 +71,7 @@ class Room:
     given: Path
     uid: int | None = None
     in_namespaces: bool = False
+    wall: Wall = field(default_factory=Wall)
 
     @property
     def private_tmp(self) -> bool:
@@ -78,9 +80,14 @@ class Room:
 
     def command(self, command: list[str]) -> list[str]:
         """Return the command as it is started."""
-        if self.kind is Kind.BUBBLEWRAP:
-            return [*wrapped(self), "--", *command]
-        return [*namespaces(self, command), "--", *command] if self.in_namespaces else command
+        if not self.private_tmp:
+            return command
+        apart = wrapped(self) if self.kind is Kind.BUBBLEWRAP else namespaces(self, command)
+        own = ["--unshare-net"] if self.wall.unshares else []
+        if self.wall.prefix:  # in whose namespace the user is root, which an agent may refuse to be
+            number = str(os.geteuid() if self.uid is None else self.uid)
+            own += ["--unshare-user", "--uid", number, "--gid", number]
+        return [*self.wall.prefix, *apart, *own, "--", *command]
 
     def take_over(self) -> None:
         """The checkout and the home are the builder's; what it is given is not."""

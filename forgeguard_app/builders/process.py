@@ -13,6 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from forgeguard_app.builders.confinement import Kind, Room, processes, user_of
@@ -102,7 +103,7 @@ async def _run(
     try:
         process = await asyncio.create_subprocess_exec(
             *room.command(run.command), cwd=room.work, env=environment, stdin=asyncio.subprocess.PIPE, stdout=out.writer,
-            stderr=out.writer, start_new_session=True, preexec_fn=_limited,
+            stderr=out.writer, start_new_session=True, preexec_fn=partial(_limited, no_new_privileges=not room.wall.prefix),
             user=room.uid, group=room.uid, extra_groups=None if room.uid is None else [],
         )  # fmt: skip
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
@@ -255,14 +256,18 @@ async def _end_gently(process: asyncio.subprocess.Process, grace_s: float) -> No
             await _exited(process)
 
 
-def _limited() -> None:
-    """In the child: bounds that its own children inherit, no way to more rights, and an end with its parent's."""
+def _limited(*, no_new_privileges: bool) -> None:
+    """In the child: bounds that its own children inherit, no way to more rights, and an end with its parent's.
+
+    The steps before bubblewrap that lead outside need rights in their own namespace; bubblewrap ends them.
+    """
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (MAX_PROCESSES, MAX_PROCESSES))
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
-        libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+        if no_new_privileges:
+            libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     os.umask(0o022)
 

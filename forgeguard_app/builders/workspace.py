@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from forgeguard_app.builders.confinement import TEMPORARY, Kind, Room, own_user, users_have_namespaces
+from forgeguard_app.builders.confinement import FIRST_UID, TEMPORARY, Kind, Room, own_user, users_have_namespaces
+from forgeguard_app.builders.network import Network, wall_for
 from forgeguard_app.errors import UserError
 
 REMOVE_TIMEOUT_S = 120.0
@@ -48,6 +49,7 @@ class Workspace:
 
     folder: Path
     kind: Kind
+    network: Network = Network.OUTSIDE
 
     @property
     def ledger(self) -> Path:
@@ -70,7 +72,9 @@ class Workspace:
             uid = stack.enter_context(own_user()) if self.kind is Kind.OWN_USER else None
             await asyncio.to_thread(self._empty)
             inside = uid is not None and await asyncio.to_thread(users_have_namespaces)
-            room = Room(self.kind, self.folder / "work", self.folder / "home", self.folder / "given", uid, inside)
+            apart = inside or self.kind is Kind.BUBBLEWRAP
+            wall = await asyncio.to_thread(wall_for, self.network, uid and FIRST_UID, in_namespaces=apart)
+            room = Room(self.kind, self.folder / "work", self.folder / "home", self.folder / "given", uid, inside, wall)
             for path in (room.work, room.home):
                 path.mkdir(mode=0o700)
             room.given.mkdir(mode=0o755)
@@ -84,11 +88,18 @@ class Workspace:
             remove(self.folder / name)
 
 
-def open_workspace(place: Path, name: str, kind: Kind) -> Workspace:
+def network_remark(network: Network, kind: Kind) -> str:
+    """Return what keeps builders of that kind from what `network` says, '' where nothing does. It takes a moment."""
+    user = FIRST_UID if kind is Kind.OWN_USER else None
+    apart = kind is Kind.BUBBLEWRAP or (kind is Kind.OWN_USER and users_have_namespaces())
+    return wall_for(network, user, in_namespaces=apart).remark
+
+
+def open_workspace(place: Path, name: str, kind: Kind, network: Network = Network.OUTSIDE) -> Workspace:
     """The build's place, made where there is none; it stays until the build's end."""
     folder = place / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-    return Workspace(folder, kind)
+    return Workspace(folder, kind, network)
 
 
 async def remove_workspace(place: Path, name: str) -> None:

@@ -173,7 +173,7 @@ async def _phase(context: Context, build: Build, builder: Builder, said: BuildLo
     if kind is None and builder.command:
         raise UserError(NO_WAY)
     home = await asyncio.to_thread(place_for, context.home)
-    ours = open_workspace(home, str(build.id), kind or Kind.UNCONFINED)
+    ours = open_workspace(home, str(build.id), kind or Kind.UNCONFINED, builder.network)
     return await _work(context, place, plan, ours, said)
 
 

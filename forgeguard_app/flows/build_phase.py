@@ -151,6 +151,8 @@ async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: W
     """The operator's command, in a checkout of its own."""
     build, phase = work.build, work.phase
     async with work.ours.room() as room:
+        if room.wall.remark:
+            await said.say(room.wall.remark, "warn", "builder")
         # What it tried before is there again, to be mended; on another machine it begins anew, with the findings.
         tried = work.build.tried_sha
         known = tried is not None and await has_commit(work.ledger, tried)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 
+from forgeguard_app.builders.network import Network
 from forgeguard_app.builders.process import Bounds
 from forgeguard_app.flows.audit_links import sign_audit
 from forgeguard_app.flows.find_home import find_home
@@ -89,6 +90,7 @@ class Builder:
     unconfined: bool = False
     bounds: Bounds = field(default_factory=Bounds)
     owners: frozenset[int] | None = None
+    network: Network = Network.OUTSIDE
 
     def serves(self, accounts: Collection[int]) -> bool:
         """Return whether one of the accounts may build with the command."""

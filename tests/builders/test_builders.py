@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import io
 import os
+import secrets
+import shlex
 import shutil
+import socket
 import tarfile
 import time
 from collections.abc import AsyncIterator
@@ -16,6 +19,7 @@ import pytest
 
 from forgeguard_app.builders import process
 from forgeguard_app.builders.confinement import (
+    FIRST_UID,
     Kind,
     Room,
     choose,
@@ -25,6 +29,7 @@ from forgeguard_app.builders.confinement import (
     users_have_namespaces,
     wrapped,
 )
+from forgeguard_app.builders.network import CLOSED, Network, can_reach_outside, own_addresses
 from forgeguard_app.builders.process import Bounds, Ended, Outcome, Run, run_builder, sweep
 from forgeguard_app.builders.take_out import Unsound, copy_stream, take_out
 from forgeguard_app.builders.workspace import (
@@ -47,10 +52,10 @@ CONFINED = [
 
 
 @contextlib.asynccontextmanager
-async def room(folder: Path, kind: Kind = KIND) -> AsyncIterator[Room]:
+async def room(folder: Path, kind: Kind = KIND, network: Network = Network.OUTSIDE) -> AsyncIterator[Room]:
     place, name = place_for(folder), f"b{os.getpid()}-{time.monotonic_ns()}"
     try:
-        async with open_workspace(place, name, kind).room() as one:
+        async with open_workspace(place, name, kind, network).room() as one:
             one.take_over()
             yield one
     finally:
@@ -371,6 +376,35 @@ async def test_builds_of_one_machine_see_nothing_of_one_another(tmp_path: Path) 
         assert int(heard[-1]) < 10
         end.set()
         await task
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
+@pytest.mark.parametrize("network", list(Network))
+async def test_a_builder_reaches_this_machine_only_where_the_operator_says_so(tmp_path: Path, network: Network) -> None:
+    with socket.socket() as server, socket.socket(socket.AF_UNIX) as abstract:
+        server.bind(("0.0.0.0", 0))
+        server.listen()
+        name = f"forgeguard-{secrets.token_hex(8)}"
+        abstract.bind(f"\0{name}")
+        abstract.listen()
+        script = f"""
+import socket
+places = [(socket.AF_INET, (one, {server.getsockname()[1]})) for one in ("127.0.0.1", *{own_addresses()!r}) if ":" not in one]
+for family, place in (*places, (socket.AF_UNIX, "\\0{name}")):
+    with socket.socket(family) as one:
+        one.settimeout(3)
+        print(one.connect_ex(place) == 0)
+print(open("/proc/net/route").read().count("\\n") > 1, flush=True)
+"""
+        async with room(tmp_path, Kind.OWN_USER, network) as one:
+            outcome, heard = await run(one, f"python3 -c {shlex.quote(script)}")
+            remark, uid = one.wall.remark, one.uid
+    assert outcome.status == 0, heard
+    assert set(heard[:-1]) == {str(network is Network.HOST)}
+    outside = network is Network.OUTSIDE and can_reach_outside(uid and FIRST_UID)
+    if network is not Network.HOST:
+        assert heard[-1] == str(outside)
+    assert remark == (CLOSED if network is Network.OUTSIDE and not outside else "")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users for builders")

@@ -1,0 +1,110 @@
+"""What a builder reaches over the network: the outside, nothing, or all that this machine reaches."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+PROBE_S = 10.0
+_SBIN = f"{os.defpath}:/usr/sbin:/sbin"  # where `ip` lies for users that do not look there
+_LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")  # with the addresses at which clouds give out credentials
+# No port of ours leads into the namespace, none of it to our loopback, and the gateway is not this machine.
+_PASTA = ("pasta", "--config-net", "-q", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw", "--")
+CLOSED = (
+    "The builder has no network: that needs passt's pasta and iproute2's ip, which are not there or do not work for it. Install them, or "
+    "set BUILDER_NETWORK=host, with which it reaches loopback and this machine's neighbours too."
+)
+SHARED = "The builder shares this machine's network: keeping it apart needs bubblewrap and namespaces for users."
+
+
+class Network(StrEnum):
+    """What a builder may reach; `outside` is neither loopback nor link-local addresses nor those of this machine."""
+
+    OUTSIDE = "outside"
+    NONE = "none"
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """How it is kept: `prefix` goes before the command that makes the namespaces, `remark` is what the builder's log says."""
+
+    prefix: tuple[str, ...] = ()
+    unshares: bool = False
+    remark: str = ""
+
+
+def wall_for(network: Network, uid: int | None, *, in_namespaces: bool) -> Wall:
+    """Return how a builder of that user is kept to `network`, with `uid` None for our own user."""
+    if network is Network.HOST:
+        return Wall()
+    if not in_namespaces:
+        return Wall(remark=SHARED)
+    if network is Network.NONE:
+        return Wall(unshares=True)
+    return Wall(prefix=outside()) if can_reach_outside(uid) else Wall(unshares=True, remark=CLOSED)
+
+
+def outside() -> tuple[str, ...]:
+    """Return the command before a command that reaches the outside alone.
+
+    pasta's namespace of processes needs its own /proc, or bubblewrap cannot give the builder its number in there.
+    """
+    steps = f'mount -t proc proc /proc && {_barred(own_addresses())} && exec "$@"'
+    return (*_PASTA, "unshare", "-m", "sh", "-c", steps, "sh")
+
+
+def own_addresses() -> list[str]:
+    """Return the addresses of this machine, those of loopback left out."""
+    found: set[ipaddress.IPv4Address | ipaddress.IPv6Address] = set()
+    lines = _lines("/proc/net/fib_trie")
+    for line, following in itertools.pairwise(lines):
+        if "/32 host LOCAL" in following:
+            found.add(ipaddress.IPv4Address(line.split()[-1]))
+    found |= {ipaddress.IPv6Address(bytes.fromhex(line.split()[0])) for line in _lines("/proc/net/if_inet6")}
+    return sorted(str(one) for one in found if not one.is_loopback)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read(1 << 20).splitlines()
+    except OSError:
+        return []
+
+
+def _barred(addresses: Iterable[str]) -> str:
+    """Return the shell's words that make addresses unreachable, and fail where one stays reachable."""
+    tool = shlex.quote(shutil.which("ip", path=_SBIN) or "ip")
+    networks = [ipaddress.ip_network(one) for one in (*_LINK_LOCAL, *addresses)]
+    four = [f"{tool} route add unreachable {one}" for one in networks if one.version == 4]
+    six = [f"{tool} -6 route add unreachable {one}" for one in networks if one.version == 6]
+    without = '[ "$(cat /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || echo 1)" = 1 ]'
+    return " && ".join([*four, f"{{ {without} || {{ {' && '.join(six)}; }}; }}"])
+
+
+@cache
+def can_reach_outside(uid: int | None) -> bool:
+    """Return whether a builder of that user can be let outside alone; it is tried once."""
+    if shutil.which("pasta") is None or shutil.which("ip", path=_SBIN) is None:
+        return False
+    return _works([*outside(), "true"], uid)
+
+
+def _works(command: Sequence[str], uid: int | None) -> bool:
+    groups: list[int] | None = None if uid is None else []
+    try:
+        done = subprocess.run(
+            command, user=uid, group=uid, extra_groups=groups, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_S, check=False
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
