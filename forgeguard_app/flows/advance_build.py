@@ -26,7 +26,7 @@ from forgeguard_app.flows.end_build import end_in
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.open_pull import Wanted, request_pull
 from forgeguard_app.flows.start_build import not_granted
-from forgeguard_app.git.branches import BranchMoved, push
+from forgeguard_app.git.branches import BranchDeleted, BranchMoved, push
 from forgeguard_app.git.ledger import open_ledger
 from forgeguard_app.git.mirror import CommitGone, Remote, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
@@ -142,6 +142,8 @@ def _reason(error: Exception) -> str:
     match error:
         case UserError():
             return str(error)
+        case BranchDeleted():
+            return "The build's branch was deleted in the repository while it was built, so the build ends."
         case BranchMoved():
             return "Somebody else pushed to the build's branch, so it is left to them."
         case NoAccess() | RepositoryGone():
@@ -212,7 +214,7 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
     phase = plan[build.phase_number]
     base = build.base_sha or await _begin(context, place, said)
     start = build.head_sha or base
-    again = f", again after {build.loop_count} failed audit(s)" if build.loop_count else ""
+    again = f", again after {build.loop_count} failed attempt(s)" if build.loop_count else ""
     await said.say(f"{phase.title} of {len(plan)}{again}.")
     commits = dict.fromkeys((base, start))
     ledger = await _reach(context, place, lambda remote: open_ledger(ours.ledger, remote, commits))

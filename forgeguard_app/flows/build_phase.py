@@ -37,8 +37,10 @@ from forgeguard_app.judging.source import LocalSource
 from forgeguard_app.projects.answers import read_state
 from forgeguard_app.projects.build_plan import Phase
 from forgeguard_app.projects.contract_types import FILES, ContractType
+from forgeguard_app.projects.output import says_nothing_needed
 from forgeguard_app.projects.prompt import write_prompt
 from forgeguard_app.projects.skeleton import Chosen, lay
+from forgeguard_app.store.build_logs import list_last_lines
 from forgeguard_app.store.builds import Build, Loop, set_loop
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.installations import Installation
@@ -47,6 +49,8 @@ from forgeguard_app.store.projects import Project
 MOST_FINDINGS = 200
 SHOWN_FINDINGS = 20
 SHOWN_IGNORED = 5
+LAST_LINES = 5
+SHOWN_PRINTED = 300
 WORKFLOWS = ".github/workflows/"
 WantsEnd = Callable[[], Awaitable[bool]]
 Findings = Sequence[Mapping[str, Any]]
@@ -102,16 +106,21 @@ async def work_phase(context: Context, work: Work, said: BuildLog, wants_end: Wa
     try:
         commit, reason = await (_by_command if work.builder.command else _by_hand)(context, work, said, wants_end)
     except GitError as error:
-        last = error.stderr.strip().splitlines()[-1:] or ["git could not take it in"]
-        commit, reason = None, f"What was left in the checkout cannot be committed: {clean(last[0])[:300]}"
+        commit, reason = None, f"What was left in the checkout cannot be committed: {_first_error(error)}"
     if reason == _CANCELLED:
         return None
     if reason:
-        return await _failed(context, work, said, reason, Loop([{"check": "builder", "message": reason}], None, None))
+        return await _failed(context, work, said, reason, Loop([{"check": "builder", "message": reason}], None, commit))
     if commit is None:
         await said.say("Nothing was changed in this phase.")
         return Passed(None, None)
     return await _judged(context, work, said, commit)
+
+
+def _first_error(error: GitError) -> str:
+    """Return the line in which git names the path; its last one says only that something failed."""
+    lines = error.stderr.strip().splitlines() or ["git could not take it in"]
+    return clean(next((line for line in lines if line.startswith("error:")), lines[-1]))[:300]
 
 
 _CANCELLED = "cancelled"
@@ -171,10 +180,34 @@ async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: W
             str(build.id),
             work.builder.bounds,
         )
-        outcome = await run_builder(room, run, said.hear, wants_end)
-        if reason := _not_well(outcome):
-            return None, reason
-        return await _taken(context, work, room, said)
+        needless = False
+
+        async def hear(lines: list[bytes]) -> None:
+            nonlocal needless
+            needless = needless or any(map(says_nothing_needed, lines))
+            await said.hear(lines)
+
+        outcome = await run_builder(room, run, hear, wants_end)
+        if outcome.ended is not Ended.EXITED:
+            return None, _REASONS[outcome.ended]
+        commit, reason = await _taken(context, work, room, said)
+    if status := _not_well(outcome):
+        return commit, " ".join(filter(None, (status, reason)))
+    if commit is None and not reason and not needless:
+        return None, await _unchanged(context, work, said)
+    return commit, reason
+
+
+async def _unchanged(context: Context, work: Work, said: BuildLog) -> str:
+    """Say that the builder did nothing, with the last that it printed, as it is kept."""
+    await said.say("The builder ended with status 0 and changed nothing.", "warn")
+    async with context.pool.acquire() as connection:
+        lines = await list_last_lines(connection, work.build.id, None, LAST_LINES + 1)
+    printed = " / ".join(line.message for line in lines if line.source == "builder")[:SHOWN_PRINTED]
+    return (
+        f"The builder ended with status 0 and changed nothing.{f' The last that it printed: {printed}.' if printed else ''} "
+        'Where a phase needs no change, print why: {"message": "…", "nothing_needed": true}.'
+    )
 
 
 async def _taken(context: Context, work: Work, room: Room, said: BuildLog) -> tuple[str | None, str]:
@@ -216,8 +249,6 @@ async def _counted(work: Work, folder: Path, repositories: Sequence[str]) -> str
 
 
 def _not_well(outcome: Outcome) -> str:
-    if outcome.ended is not Ended.EXITED:
-        return _REASONS[outcome.ended]
     if outcome.status:
         how = f"with status {outcome.status}" if outcome.status > 0 else f"by signal {-outcome.status}"
         return f"The builder ended {how}, which says that it is not done."

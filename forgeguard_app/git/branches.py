@@ -18,6 +18,7 @@ ADD_TIMEOUT_S = 300.0
 LINK_MODE = "120000"
 _AUTHOR = {"NAME": "ForgeGuard", "EMAIL": "forgeguard@users.noreply.github.com"}
 _IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _AUTHOR.items()}
+_REWRITTEN = "shallow update not allowed"
 _RACES = ("cannot lock ref", "already exists", "failed to update ref")
 
 
@@ -27,6 +28,10 @@ class PushRefused(UserError):
 
 class BranchMoved(Exception):
     """The branch is not where we left it: somebody else pushed there."""
+
+
+class BranchDeleted(BranchMoved):
+    """The branch, which was there, is gone."""
 
 
 async def commit_files(repository: Repository, parent: str, files: Mapping[str, bytes], message: str) -> str:
@@ -200,7 +205,7 @@ async def push(repository: Repository, remote: Remote, commit: str, branch: str,
     """Pushes the commit to the branch, which is at `expected` or, with None, does not exist; done twice it changes nothing.
 
     Raises:
-        BranchMoved, RepositoryGone, PushRefused: as their names say.
+        BranchMoved, BranchDeleted, RepositoryGone, PushRefused: as their names say.
         Temporary: the network or the other side failed.
     """
     environment = authorization(remote.url, remote.token) if remote.token else {}
@@ -221,10 +226,18 @@ async def push(repository: Repository, remote: Remote, commit: str, branch: str,
         raise Temporary(str(error)) from error
     except GitError as error:
         if "[remote rejected]" in error.stderr and not any(words in error.stderr for words in _RACES):
+            if _REWRITTEN in error.stderr:
+                raise PushRefused(
+                    "The commit on which the build stands is not in the repository any more, since its history was "
+                    "rewritten. Start the build again."
+                ) from error
             raise PushRefused(f"GitHub refuses the push: {_said(error.stderr)}") from error
         if "rejected]" in error.stderr:
-            if await _at(repository, remote, ref, environment) == commit:
+            now = await _at(repository, remote, ref, environment)
+            if now == commit:
                 return
+            if now is None and expected is not None:
+                raise BranchDeleted(branch) from error
             raise BranchMoved(branch) from error
         found = meaning_of(error)
         raise (found if isinstance(found, RepositoryGone | Temporary) else Temporary(error.stderr)) from error

@@ -45,3 +45,11 @@ def _progress(text: str) -> list[tuple[str, str]] | None:
     if not isinstance(message, str) or not isinstance(level, str) or level.lower() not in LEVELS:
         return None
     return [(LEVELS[level.lower()], clean(line)) for line in message.splitlines() or [""]]
+
+
+def says_nothing_needed(raw: bytes) -> bool:
+    """Return whether the line says why the phase needs no change: JSON with `message` and `"nothing_needed": true`."""
+    if b"nothing_needed" not in raw or _progress(text := raw.decode("utf-8", "replace")) is None:
+        return False
+    value = json.loads(text)
+    return value.get("nothing_needed") is True and bool(value["message"].strip())

@@ -24,6 +24,7 @@ from forgeguard_app.flows.keep_project import link_project, remove_project
 from forgeguard_app.flows.purge_old import prune
 from forgeguard_app.flows.start_build import NotReady, TooManyBuilds, take_up_builds
 from forgeguard_app.jobs.worker import run_worker
+from forgeguard_app.simulator.git_http import git
 from forgeguard_app.store.builds import is_over_share
 from forgeguard_app.store.users import SealedTokens, upsert_user
 from tests.support.building import PHASES, agent, ready
@@ -70,7 +71,10 @@ async def test_findings_are_handed_back_and_mended_and_each_phase_is_a_commit(
     async with running(
         dsn,
         tmp_path / "p",
-        builder=agent(MENDS + '; echo $(cat | head -c 3); echo \'{"message": "half way", "level": "debug"}\''),
+        builder=agent(
+            MENDS
+            + '; echo $(cat | head -c 3); echo \'{"message": "half way", "level": "debug", "nothing_needed": true}\''
+        ),
     ) as product:
         place = await ready(product, tree)
         build = await place.ended(await place.start())
@@ -290,6 +294,7 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
         (Bounds(output_bytes=50_000, grace_s=0.2), "yes", "printed more"),
         (Bounds(checkout_bytes=3_000_000, grace_s=0.2), "while true; do head -c 1000000 /dev/zero >> big; sleep 0.01; done", "more room"),
         (Bounds(), "exit 4", "status 4"),
+        (Bounds(), "echo 401 Unauthorized", "changed nothing. The last that it printed: 401 Unauthorized"),
         (Bounds(), "kill -9 $$", "signal 9"),
         (Bounds(), "mkdir in && cd in && git init -q . && echo x > f", "repository of its own"),
         (Bounds(), "echo '*' > .gitignore; echo 'import aiohttp' > a.py", ".gitignore hides 1 source file"),
@@ -349,6 +354,29 @@ async def test_somebody_else_who_pushed_to_the_branch_keeps_it(dsn: str, tmp_pat
         assert build.status == "failed"
         assert "Somebody else pushed" in str(build.error_detail)
         assert await place.show(f"forgeguard/build-{build_id}:mine.txt") == "x"
+
+
+async def test_what_a_builder_wrote_before_it_ended_with_another_status_is_there_again(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    script = "echo x >> n.txt; [ $(wc -l < n.txt) -ge 2 ] || exit 7"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        build = await place.ended(await place.start())
+        assert build.status == "completed", await place.text(build.id)
+        assert [one.loops for one in await place.phases(build.id)] == [1, 0]
+        assert await place.show(f"{build.branch}:n.txt") == "x\nx\nx\n"
+
+
+async def test_a_branch_that_is_deleted_in_mid_build_is_said_to_be(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent("date +%N >> a.txt; sleep 1")) as product:
+        place = await ready(product, tree)
+        build_id = await place.start()
+        await product.until(f"SELECT head_sha IS NOT NULL FROM builds WHERE id = '{build_id}'", True)
+        await git(place.repository.folder, "update-ref", "-d", f"refs/heads/forgeguard/build-{build_id}")
+        build = await place.ended(build_id)
+        assert build.status == "failed"
+        assert "branch was deleted" in str(build.error_detail)
 
 
 async def test_what_github_says_of_a_push_that_it_refuses_is_passed_on(
