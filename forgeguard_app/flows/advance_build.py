@@ -41,6 +41,7 @@ from forgeguard_app.store.builds import (
     hand_back_phase,
     is_cancelled,
     is_over_share,
+    is_withdrawn,
     list_accounts,
     list_phases,
     set_base,
@@ -60,6 +61,7 @@ LONGEST = timedelta(days=2)
 FILE_FAILED = (
     "A file or folder of the build failed on the worker's machine: {}. The operator finds it in the worker's log."
 )
+WITHDRAWN = "The App is not active on the project's repository any more: ForgeGuard was uninstalled or suspended there."
 NOT_SERVED = "The operator's builder is not for this account, so the built-in builder builds."
 _T = TypeVar("_T")
 AT_ONCE = 2  # builds of one worker, so that audits find room beside them
@@ -157,6 +159,7 @@ def _reason(error: Exception) -> str:
 async def _phase(context: Context, build: Build, builder: Builder, said: BuildLog) -> bool:
     place = await _place(context, build, builder)
     if await _wants_end(context, build.id):
+        await _refuse_withdrawn(context, build.id)
         await _end(context, build, said, "cancelled", "Cancelled.")
         return False
     if build.deaths >= MAX_DEATHS:
@@ -222,6 +225,7 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
     while True:
         done = await work_phase(context, work, said, lambda: _wants_end(context, build.id))
         if done is None:
+            await _refuse_withdrawn(context, build.id)
             await _end(context, build, said, "cancelled", "Cancelled.")
             return False
         if isinstance(done, Passed):
@@ -232,6 +236,17 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
         work = work.again(done)
     await _passed(context, place, work, done, said)
     return True
+
+
+async def _refuse_withdrawn(context: Context, build_id: UUID) -> None:
+    """Tell an end that nobody asked for from a cancelled build.
+
+    Raises:
+        UserError: the App is not active there any more, so that the builder was ended.
+    """
+    async with context.pool.acquire() as connection:
+        if not await is_cancelled(connection, build_id) and await is_withdrawn(connection, build_id):
+            raise UserError(WITHDRAWN)
 
 
 async def _passed(context: Context, place: _Place, work: Work, done: Passed, said: BuildLog) -> None:
@@ -305,6 +320,6 @@ async def _end(
 async def _wants_end(context: Context, build_id: UUID) -> bool:
     try:
         async with context.pool.acquire() as connection:
-            return await is_cancelled(connection, build_id)
+            return await is_cancelled(connection, build_id) or await is_withdrawn(connection, build_id)
     except AWAY:
         return False  # the database is asked again in a moment

@@ -314,6 +314,23 @@ async def is_cancelled(connection: Connection, build_id: UUID) -> bool:
     return found is None or found["cancel_requested_at"] is not None
 
 
+async def is_withdrawn(connection: Connection, build_id: UUID) -> bool:
+    """Return whether the App is not active on the build's repository any more.
+
+    A repository that is transferred leaves one installation some seconds before it comes to another.
+    """
+    found: bool = await connection.fetchval(
+        """
+        SELECT NOT EXISTS (SELECT 1 FROM builds b JOIN repos r ON r.id = b.repo_id
+            LEFT JOIN installations i ON i.id = r.installation_id
+            WHERE b.id = $1 AND coalesce(r.removed_at > clock_timestamp() - interval '5 s', true)
+            AND coalesce(i.status, 'active') = 'active')
+        """,
+        build_id,
+    )
+    return found
+
+
 async def list_ended(connection: Connection, build_ids: Sequence[UUID]) -> list[UUID]:
     """Which of these builds are known and at their end."""
     rows = await connection.fetch(
