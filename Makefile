@@ -7,8 +7,9 @@ JOBS ?= auto
 ARGS ?=
 N ?= 100
 SEED ?= 0
+TARGET ?= manifests
 
-.PHONY: demo tools test test-all check static format lint types boundaries bench chaos lowest advisories clean
+.PHONY: demo tools test test-all check static format lint types boundaries bench chaos fuzz lowest advisories clean
 
 demo: $(READY)
 	$(BIN)/forgeguard demo $(ARGS)
@@ -42,6 +43,10 @@ format: $(READY)
 
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos --number $(N) --seed $(SEED)
+
+# Strange bytes for one reader: manifests, patches, payloads or configuration.
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz $(TARGET) --number $(N) --seed $(SEED)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
