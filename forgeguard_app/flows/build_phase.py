@@ -28,6 +28,7 @@ from forgeguard_app.git.branches import (
     list_ignored,
     list_kept,
     list_links_out,
+    list_touched,
 )
 from forgeguard_app.git.command import GitError, Repository
 from forgeguard_app.git.ledger import list_paths
@@ -37,6 +38,7 @@ from forgeguard_app.judging.source import LocalSource
 from forgeguard_app.projects.answers import read_state
 from forgeguard_app.projects.build_plan import Phase
 from forgeguard_app.projects.contract_types import FILES, ContractType
+from forgeguard_app.projects.deciding_files import is_deciding
 from forgeguard_app.projects.output import says_nothing_needed
 from forgeguard_app.projects.prompt import write_prompt
 from forgeguard_app.projects.skeleton import Chosen, lay
@@ -272,9 +274,21 @@ async def _judged(context: Context, work: Work, said: BuildLog, commit: str) -> 
     for one in findings[:SHOWN_FINDINGS]:
         await said.say(f"{one['check']} {one.get('path', '')}:{one.get('line', 1)} {one['message']}", "warn", "audit")
     if not findings:
+        await _say_deciding(work, said, commit)
         return Passed(commit, audit)
     reason = f"{len(findings)} finding(s): {findings[0]['message']}"
     return await _failed(context, work, said, reason, Loop(findings[:MOST_FINDINGS], audit, commit))
+
+
+async def _say_deciding(work: Work, said: BuildLog, commit: str) -> None:
+    """Name the files that a command's builder touched and that decide verdicts or run in CI. The built-in builder's are ours."""
+    if not work.builder.command:
+        return
+    found = [path for path in await list_touched(work.ledger, work.start, commit) if is_deciding(path)]
+    if found:
+        names = ", ".join(clean(path)[:200] for path in found[:SHOWN_FINDINGS])
+        more = f" and {len(found) - SHOWN_FINDINGS} more" if len(found) > SHOWN_FINDINGS else ""
+        await said.say(f"Review before merging, since they decide verdicts or run in CI: {names}{more}.", "warn")
 
 
 async def _failed(context: Context, work: Work, said: BuildLog, reason: str, loop: Loop) -> Failure:

@@ -129,6 +129,12 @@ async def _changes_ignores(repository: Repository, base: str, folder: Path) -> b
     return False
 
 
+async def list_touched(repository: Repository, parent: str, commit: str) -> list[str]:
+    """Return the paths that the commit adds, changes or deletes; of a rename both."""
+    out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--name-only", parent, commit)
+    return out.decode("utf-8", "replace").split("\0")[:-1]
+
+
 async def list_changed(repository: Repository, parent: str, commit: str) -> list[str]:
     """Return the paths that the commit adds or changes."""
     out = await repository.run(

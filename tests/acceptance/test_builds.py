@@ -360,13 +360,17 @@ async def test_somebody_else_who_pushed_to_the_branch_keeps_it(dsn: str, tmp_pat
 async def test_what_a_builder_wrote_before_it_ended_with_another_status_is_there_again(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
-    script = "echo x >> n.txt; [ $(wc -l < n.txt) -ge 2 ] || exit 7"
+    ci = "mkdir -p .github/workflows; echo 'on: push' > .github/workflows/ci.yml; "
+    script = ci + "echo x >> n.txt; [ $(wc -l < n.txt) -ge 2 ] || exit 7"
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
         place = await ready(product, tree)
         build = await place.ended(await place.start())
         assert build.status == "completed", await place.text(build.id)
         assert [one.loops for one in await place.phases(build.id)] == [1, 0]
         assert await place.show(f"{build.branch}:n.txt") == "x\nx\nx\n"
+        said = [line.message for line in await place.lines(build.id) if "Review before merging" in line.message]
+        assert len(said) == 1, "in the phase that touched it"
+        assert ".github/workflows/ci.yml" in said[0]
 
 
 async def test_a_branch_that_is_deleted_in_mid_build_is_said_to_be(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
