@@ -34,13 +34,13 @@ from forgeguard_app.github.events import good_ref
 from forgeguard_app.github.tokens import BUILD, NoAccess
 from forgeguard_app.projects.build_plan import Phase, read_plan
 from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.store.build_shares import is_over_share
 from forgeguard_app.store.builds import (
     Build,
     begin_phase,
     find_build,
     hand_back_phase,
     is_cancelled,
-    is_over_share,
     is_withdrawn,
     list_accounts,
     list_phases,

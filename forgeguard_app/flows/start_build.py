@@ -11,7 +11,8 @@ from forgeguard_app.projects.build_plan import read_plan
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.lifecycle import Move
 from forgeguard_app.projects.validation import problems_of
-from forgeguard_app.store.builds import AlreadyBuilding, NewBuild, count_builds, insert_build, list_forsaken_builds
+from forgeguard_app.store.build_shares import count_builds
+from forgeguard_app.store.builds import AlreadyBuilding, NewBuild, insert_build, list_forsaken_builds
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.contracts import Contract, list_contracts
 from forgeguard_app.store.installations import Installation, find_installation

@@ -25,7 +25,7 @@ from forgeguard_app.flows.purge_old import prune
 from forgeguard_app.flows.start_build import NotReady, TooManyBuilds, take_up_builds
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.git_http import git
-from forgeguard_app.store.builds import is_over_share
+from forgeguard_app.store.build_shares import is_over_share
 from forgeguard_app.store.users import SealedTokens, upsert_user
 from tests.support.building import PHASES, agent, ready
 from tests.support.repositories import WorkTree

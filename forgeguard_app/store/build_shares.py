@@ -1,0 +1,51 @@
+"""How many builds a person and an account have, and whose build comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class BuildCounts:
+    """How many builds are under way, and how many a person began within the last hour."""
+
+    of_person: int
+    of_account: int
+    within_hour: int
+
+
+async def count_builds(connection: Connection, user_id: UUID, installation_id: UUID | None) -> BuildCounts:
+    """Count builds of the person, and those in the account's repositories. Until the transaction ends, nobody else counts."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('count_builds', 0))")
+    row = await connection.fetchrow(
+        """
+        SELECT count(*) FILTER (WHERE b.user_id = $1 AND b.status IN ('pending', 'running')) AS of_person,
+            count(*) FILTER (WHERE r.installation_id = $2 AND b.status IN ('pending', 'running')) AS of_account,
+            count(*) FILTER (WHERE b.user_id = $1 AND b.created_at > now() - interval '1 hour') AS within_hour
+        FROM builds b LEFT JOIN repos r ON r.id = b.repo_id
+        WHERE b.status IN ('pending', 'running') OR b.created_at > now() - interval '1 hour'
+        """,
+        user_id,
+        installation_id,
+    )
+    assert row is not None  # an aggregate has a row
+    return BuildCounts(**row)
+
+
+async def is_over_share(connection: Connection, build_id: UUID, building: Sequence[UUID]) -> bool:
+    """Return whether the build's person has one among `building` already, while somebody else's build waits."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM builds b JOIN builds own ON own.user_id = b.user_id
+                WHERE b.id = $1 AND own.id = ANY($2::uuid[]) AND own.id <> b.id)
+            AND EXISTS (SELECT 1 FROM builds b JOIN builds other ON other.user_id IS DISTINCT FROM b.user_id
+                WHERE b.id = $1 AND other.status = 'pending')
+        """,
+        build_id,
+        list(building),
+    )
+    return found
