@@ -40,6 +40,7 @@ else
   echo 'The audit is right: the core knows no command line. Mending.'
   printf 'def total(prices: list[int], discount: int = 0) -> int:\n    return sum(prices) - discount\n' > shop/core/orders.py
   printf 'from shop.core.orders import total\n\nprint(total([20, 5], discount=5))\n' > shop/cli/main.py
+  echo '{"message": "The orders hold what later phases ask for.", "nothing_needed": true}'
 fi
 """
 _LAYERS = [
