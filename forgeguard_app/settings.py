@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     operators: str = ""
     trusted_proxies: str = ""
     metrics_from: str = "127.0.0.0/8,::1"
+    run_as: str = ""
     builder_command: str = ""
     builder_env: str = ""
     builder_unconfined: bool = False

@@ -8,6 +8,7 @@ import subprocess
 
 import structlog
 
+from forgeguard_app.app.run_as import leave_root
 from forgeguard_app.app.serve import serve
 from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.cli.running import start_child, stop_children, stop_on_signals
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """0 once it was told to stop."""
     set_up_logs(mask=shown_lines)
     settings = load_settings()
+    leave_root(settings.run_as, settings.home)
     workers = settings.workers if arguments.workers is None else max(arguments.workers, 0)
     asyncio.run(_serve(settings, workers))
     return 0

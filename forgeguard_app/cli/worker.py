@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 
+from forgeguard_app.app.run_as import leave_root
 from forgeguard_app.app.work import work
 from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.cli.running import stop_on_signals
 from forgeguard_app.logs import set_up_logs
-from forgeguard_app.settings import load_settings
+from forgeguard_app.settings import Settings, load_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(_: argparse.Namespace) -> int:
     """0 once it was told to stop."""
     set_up_logs(mask=shown_lines)
-    asyncio.run(_work())
+    settings = load_settings()
+    leave_root(settings.run_as, settings.home)
+    asyncio.run(_work(settings))
     return 0
 
 
-async def _work() -> None:
-    await work(load_settings(), stop_on_signals())
+async def _work(settings: Settings) -> None:
+    await work(settings, stop_on_signals())
