@@ -14,7 +14,8 @@ from forgeguard_app.store.pulls import Pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import KnownRepo, RepoFacts, list_ids, upsert_repo
 
-ASK_ABOUT_REPO = "ask_about_repo"
+ASK_ABOUT_REPO, SYNC_INSTALLATION = "ask_about_repo", "sync_installation"
+MANY = 5  # a list of a hundred repositories costs as much as asking about one
 ASK_PRIORITY = -4  # before the starting line of a repository that is new
 MAX_ASKED = 100  # of one delivery; the hourly comparison corrects the others
 
@@ -45,7 +46,7 @@ async def know_repos(
     """Return our keys of all repositories of an installation, in one order, so that two deliveries cannot deadlock."""
     ordered = sorted(repositories, key=lambda one: one.id)
     known = [await upsert_repo(connection, facts_of(repository), installation_id) for repository in ordered]
-    await _ask_about(connection, known)
+    await _ask_about(connection, known, installation_id)
     return [one.id for one in known]
 
 
@@ -55,10 +56,15 @@ async def ask_again(connection: Connection, github_repo_ids: Sequence[int]) -> N
         await enqueue(connection, ASK_ABOUT_REPO, {"repo_id": str(repo_id)}, priority=ASK_PRIORITY)
 
 
-async def _ask_about(connection: Connection, known: Sequence[KnownRepo]) -> None:
-    for one in known:
-        if one.doubtful:
-            await enqueue(connection, ASK_ABOUT_REPO, {"repo_id": str(one.id)}, priority=ASK_PRIORITY)
+async def _ask_about(connection: Connection, known: Sequence[KnownRepo], installation_id: UUID | None = None) -> None:
+    """Ask about each that is doubtful, or, where there are many, once for all of the installation's."""
+    doubtful = [one for one in known if one.doubtful]
+    if installation_id is not None and len(doubtful) > MANY:
+        arguments = {"installation_id": str(installation_id)}
+        await enqueue(connection, SYNC_INSTALLATION, arguments, priority=ASK_PRIORITY)
+        return
+    for one in doubtful:
+        await enqueue(connection, ASK_ABOUT_REPO, {"repo_id": str(one.id)}, priority=ASK_PRIORITY)
 
 
 async def _upsert(connection: Connection, number: int, account: events.Account | None) -> UUID:

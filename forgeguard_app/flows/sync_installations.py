@@ -22,7 +22,7 @@ from forgeguard_app.github.installations import (
     MAX_INSTALLATIONS,
     MAX_REPOSITORIES,
     Listed,
-    is_installation_gone,
+    get_installation,
     list_installations,
     list_repositories,
 )
@@ -87,6 +87,29 @@ async def sync_installations(context: Context, bounds: Bounds | None = None) -> 
     async with context.pool.acquire() as connection:
         if await is_any_missing(connection):
             await bring_turn_forward(connection, "sync", context.pace.resync_s, SOON_S)
+
+
+async def sync_installation(context: Context, installation_id: UUID) -> None:
+    """Compare one installation, of which a delivery claimed more than is stored.
+
+    Raises:
+        Temporary: GitHub does not answer now.
+    """
+    async with context.pool.acquire() as connection:
+        known = await find_installation(connection, installation_id)
+    if known is None:
+        return
+    listed_at = await _time(context)
+    try:
+        one = await get_installation(context.app, known.github_installation_id)
+        if one is None:
+            return
+        asked_at = await _time(context)
+        repositories = await _repositories(context, one, Bounds())
+    except Refused as error:
+        log.info("sync.passed_over", installation=known.github_installation_id, reason=str(error))
+        return
+    await _take_in(context, one, listed_at, repositories, asked_at)
 
 
 async def _time(context: Context) -> datetime:
@@ -173,7 +196,7 @@ async def _remove_installations(context: Context, listed_at: datetime, listed: l
         missing = await set_missing(connection, listed_at, listed)
     for number in missing[:MAX_ASKED]:
         try:
-            if not await is_installation_gone(context.app, number):
+            if await get_installation(context.app, number) is not None:
                 continue
         except (Temporary, Refused) as error:
             log.info("sync.unanswered", installation=number, reason=str(error))

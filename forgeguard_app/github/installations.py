@@ -38,19 +38,19 @@ async def list_installations(app: AppAccess, most: int = MAX_INSTALLATIONS) -> L
     return Listed(_read(found, list[Installation]), len(found) >= most)
 
 
-async def is_installation_gone(app: AppAccess, installation_id: int) -> bool:
-    """Return whether GitHub, asked for the installation by its id, says that there is none.
+async def get_installation(app: AppAccess, installation_id: int) -> Installation | None:
+    """Return the installation; None where GitHub, asked for it by its id, says that there is none.
 
     Raises:
         Refused, Limited, Broken: as Client.ask; a refusal other than 404 says nothing.
     """
     try:
-        await app.ask("GET", f"/app/installations/{installation_id}")
+        found = await app.ask("GET", f"/app/installations/{installation_id}")
     except Refused as error:
         if error.status == _NOT_FOUND:
-            return True
+            return None
         raise
-    return False
+    return _read(found, Installation)
 
 
 async def find_installation_of(app: AppAccess, full_name: str) -> Installation | None:

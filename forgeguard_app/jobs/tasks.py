@@ -19,10 +19,11 @@ from forgeguard_app.flows.ask_about_repo import ask_about_repo
 from forgeguard_app.flows.audit_commit import audit_commit
 from forgeguard_app.flows.context import Context, Pace
 from forgeguard_app.flows.draw_starting_line import draw_starting_line
-from forgeguard_app.flows.known_repos import ASK_ABOUT_REPO
+from forgeguard_app.flows.known_repos import ASK_ABOUT_REPO, SYNC_INSTALLATION
 from forgeguard_app.flows.publish_verdict import publish_verdict, publish_waiting
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.record_violations import record_violations
+from forgeguard_app.flows.sync_installations import sync_installation
 from forgeguard_app.flows.tell_owner import ARGUMENT as ABOUT
 from forgeguard_app.flows.tell_owner import TASK as TELL
 from forgeguard_app.flows.tell_owner import tell_owner
@@ -53,6 +54,7 @@ FLOWS: dict[str, Work] = {
     "publish_waiting": Work(publish_waiting, "github_installation_id", int),
     "draw_starting_line": Work(draw_starting_line, "repo_id"),
     ASK_ABOUT_REPO: Work(ask_about_repo, "repo_id"),
+    SYNC_INSTALLATION: Work(sync_installation, "installation_id"),
     "reconcile_heads": Work(reconcile_heads, "repo_id"),
     "record_violations": Work(record_violations),
     "try_configuration": Work(try_configuration, "trial_id"),

@@ -77,6 +77,20 @@ async def test_a_repository_never_heard_of_is_private_until_github_was_asked(
         assert not await stored(product, "private")
 
 
+async def test_many_repositories_at_once_cost_one_list_and_not_a_question_each(product: Product) -> None:
+    owner = product.github.world.add_account("many")
+    repositories = [await product.github.create_repository(owner, f"r{n}", private=n == 0) for n in range(8)]
+    installation = product.github.install(owner, repositories)
+    await product.idle()
+    async with product.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT github_repo_id FROM repos WHERE NOT private")
+    assert {row["github_repo_id"] for row in rows} == {one.id for one in repositories[1:]}
+    asked = [path for _, path in product.github.world.requests]
+    assert 1 <= asked.count("/api/v3/installation/repositories") <= 2
+    assert installation.id in product.github.world.installations
+    assert not [path for path in asked if path.endswith("/many/r3")]
+
+
 async def learn_of_privacy(connection: Connection, repo_id: Any, how: str, repository: Repository) -> None:
     if how == "asked":
         await set_private(connection, repo_id)
