@@ -17,8 +17,10 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 MAX_BLOBS = 60_000
 MAX_MATCHED = 200_000  # blobs in which patterns were searched for
-MAX_IMPORTS = 2_000_000  # an import or a match takes some 250 bytes
-MAX_MATCHES = 1_000_000
+MAX_PYTHON_BYTES = 600_000_000
+MAX_MATCHES_BYTES = 250_000_000
+# What CPython 3.11 takes: a name is shared by many imports, so that each adds little but its length.
+_BLOB_BYTES, _ITEM_BYTES, _NAME_BYTES = 500, 250, 8
 
 
 class _Bounded(Generic[K, V]):
@@ -46,10 +48,13 @@ class FactsCache:
     """Python facts and pattern matches by blob, and the memo of what was judged from them."""
 
     def __init__(
-        self, max_blobs: int = MAX_BLOBS, max_imports: int = MAX_IMPORTS, max_matches: int = MAX_MATCHES
+        self,
+        max_blobs: int = MAX_BLOBS,
+        max_python_bytes: int = MAX_PYTHON_BYTES,
+        max_matches_bytes: int = MAX_MATCHES_BYTES,
     ) -> None:
-        self._python: _Bounded[str, PythonFacts] = _Bounded(max_blobs, max_imports, lambda facts: len(facts.imports))
-        self._matches: _Bounded[str, BlobMatches] = _Bounded(MAX_MATCHED, max_matches, _number_of)
+        self._python: _Bounded[str, PythonFacts] = _Bounded(max_blobs, max_python_bytes, _bytes_of_python)
+        self._matches: _Bounded[str, BlobMatches] = _Bounded(MAX_MATCHED, max_matches_bytes, _bytes_of_matches)
         self.memo = Memo()
 
     @property
@@ -88,8 +93,16 @@ class FactsCache:
             self._matches.put(blob, BlobMatches(searched, {**known.found, **found}))
 
 
-def _number_of(matches: BlobMatches) -> int:
-    return sum(len(one.found) for one in matches.found.values())
+def _bytes_of_python(facts: PythonFacts) -> int:
+    """Return about how many bytes of memory the facts take."""
+    names = sum(len(one.module) + sum(len(name) + _NAME_BYTES for name in one.names) for one in facts.imports)
+    return _BLOB_BYTES + _ITEM_BYTES * len(facts.imports) + names
+
+
+def _bytes_of_matches(matches: BlobMatches) -> int:
+    """Return about how many bytes of memory the matches take; the patterns' own texts are the configuration's."""
+    found = [match for one in matches.found.values() for match in one.found]
+    return _BLOB_BYTES + _ITEM_BYTES * (len(matches.found) + len(found)) + sum(len(match.text) for match in found)
 
 
 def _interned(facts: PythonFacts) -> PythonFacts:
