@@ -26,8 +26,8 @@ from forgeguard_app.flows.end_build import end_in
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.open_pull import Wanted, request_pull
 from forgeguard_app.flows.start_build import not_granted
-from forgeguard_app.git.branches import BranchDeleted, BranchMoved, push
-from forgeguard_app.git.ledger import open_ledger
+from forgeguard_app.git.branches import BranchDeleted, BranchMoved
+from forgeguard_app.git.ledger import open_ledger, push_phase
 from forgeguard_app.git.mirror import CommitGone, Remote, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import good_ref
@@ -255,7 +255,9 @@ async def _passed(context: Context, place: _Place, work: Work, done: Passed, sai
         # The token may be an hour old by now.
         commit = done.commit
         await _reach(
-            context, place, lambda remote: push(work.ledger, remote, commit, build.branch or "", build.head_sha)
+            context,
+            place,
+            lambda remote: push_phase(work.ledger, remote, commit, build.branch or "", build.head_sha, work.base),
         )
         await said.say(f"Pushed {commit[:10]} to {build.branch}.")
     following = plan[number + 1].title if number + 1 < len(plan) else None

@@ -26,6 +26,10 @@ class PushRefused(UserError):
     """GitHub takes no such push, and says why."""
 
 
+class HistoryRewritten(PushRefused):
+    """The commit at which the shallow repository ends is on no branch of the other side any more."""
+
+
 class BranchMoved(Exception):
     """The branch is not where we left it: somebody else pushed there."""
 
@@ -211,7 +215,7 @@ async def push(repository: Repository, remote: Remote, commit: str, branch: str,
     """Pushes the commit to the branch, which is at `expected` or, with None, does not exist; done twice it changes nothing.
 
     Raises:
-        BranchMoved, BranchDeleted, RepositoryGone, PushRefused: as their names say.
+        BranchMoved, BranchDeleted, RepositoryGone, PushRefused, HistoryRewritten: as their names say.
         Temporary: the network or the other side failed.
     """
     environment = authorization(remote.url, remote.token) if remote.token else {}
@@ -233,7 +237,7 @@ async def push(repository: Repository, remote: Remote, commit: str, branch: str,
     except GitError as error:
         if "[remote rejected]" in error.stderr and not any(words in error.stderr for words in _RACES):
             if _REWRITTEN in error.stderr:
-                raise PushRefused(
+                raise HistoryRewritten(
                     "The commit on which the build stands is not in the repository any more, since its history was "
                     "rewritten. Start the build again."
                 ) from error

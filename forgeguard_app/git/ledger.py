@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from forgeguard_app.errors import Temporary
+from forgeguard_app.git.branches import HistoryRewritten, push
 from forgeguard_app.git.command import GitError, GitTimeout, Repository, authorization
 from forgeguard_app.git.mirror import FETCH_TIMEOUT_S, Remote, meaning_of
 from forgeguard_app.git.range import has_commit
+
+REWRITTEN_DEPTH = 100  # commits of a rewritten history, among which one is looked for that is still on a branch
 
 
 async def open_ledger(folder: Path, remote: Remote, commits: Iterable[str]) -> Repository:
@@ -22,19 +25,40 @@ async def open_ledger(folder: Path, remote: Remote, commits: Iterable[str]) -> R
     if not (folder / "HEAD").exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await repository.run("init", "--quiet", "--bare", "--template=", str(folder))
-    environment = authorization(remote.url, remote.token) if remote.token else {}
     missing = [commit for commit in commits if not await has_commit(repository, commit)]
     if missing:
-        try:
-            await repository.run(
-                "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", remote.url,
-                *(f"+{commit}:refs/forgeguard/{commit}" for commit in missing), timeout_s=FETCH_TIMEOUT_S, environment=environment,
-            )  # fmt: skip
-        except GitTimeout as error:
-            raise Temporary(str(error)) from error
-        except GitError as error:
-            raise meaning_of(error) from error
+        await _fetch(repository, remote, missing, 1)
     return repository
+
+
+async def push_phase(
+    repository: Repository, remote: Remote, commit: str, branch: str, head: str | None, base: str
+) -> None:
+    """Push the commit as `push` does, also where `base` was amended away from its branch since the build began.
+
+    A server takes no push from a shallow repository whose last commit is on none of its branches; its ancestors often are.
+
+    Raises:
+        whatever `push` raises, and CommitGone where the server no longer has `base`.
+    """
+    try:
+        await push(repository, remote, commit, branch, head)
+    except HistoryRewritten:
+        await _fetch(repository, remote, [base], REWRITTEN_DEPTH)
+        await push(repository, remote, commit, branch, head)
+
+
+async def _fetch(repository: Repository, remote: Remote, commits: Iterable[str], depth: int) -> None:
+    environment = authorization(remote.url, remote.token) if remote.token else {}
+    try:
+        await repository.run(
+            "fetch", "--quiet", f"--depth={depth}", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", remote.url,
+            *(f"+{commit}:refs/forgeguard/{commit}" for commit in commits), timeout_s=FETCH_TIMEOUT_S, environment=environment,
+        )  # fmt: skip
+    except GitTimeout as error:
+        raise Temporary(str(error)) from error
+    except GitError as error:
+        raise meaning_of(error) from error
 
 
 async def list_paths(repository: Repository, commit: str) -> set[str]:
