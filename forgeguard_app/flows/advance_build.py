@@ -21,6 +21,7 @@ from forgeguard_app.builders.workspace import Workspace, open_workspace, place_f
 from forgeguard_app.errors import Temporary, UserError, as_passing
 from forgeguard_app.flows.build_log import BuildLog
 from forgeguard_app.flows.build_phase import Passed, Work, work_phase
+from forgeguard_app.flows.build_pull import list_deciding, pull_body
 from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.flows.end_build import end_in
 from forgeguard_app.flows.lag import with_lag
@@ -285,13 +286,8 @@ async def _finish(context: Context, place: _Place, said: BuildLog) -> None:
     async with context.pool.acquire() as connection:
         phases = await list_phases(connection, build.id)
         fresh = await find_build(connection, build.id)
-    rows = [f"| {one.name} | {one.loops} | {_audited(one.audit)} | {(one.commit_sha or '—')[:10]} |" for one in phases]
-    body = "\n".join(
-        [
-            f"Built by ForgeGuard from the contracts of the project {place.project.name}: {context.address}/builds/{build.id}", "",
-            "| Phase | Failed attempts | Audit | Commit |", "|---|---|---|---|", *rows,
-        ]
-    )  # fmt: skip
+    introduction = f"Built by ForgeGuard from the contracts of the project {place.project.name}: {context.address}/builds/{build.id}"
+    body = pull_body(introduction, phases, await _deciding(context, place, build.head_sha))
     base_branch = fresh.base_branch if fresh and fresh.base_branch else place.repo.default_branch
     wanted = Wanted(build.branch or "", build.head_sha, base_branch, f"Build {place.project.name}"[:200], body, ())
     access = context.access(place.installation, place.repo, _permissions(place.installation))
@@ -299,10 +295,18 @@ async def _finish(context: Context, place: _Place, said: BuildLog) -> None:
     await _end(context, build, said, "completed", None, url)
 
 
-def _audited(audit: object) -> str:
-    if not isinstance(audit, dict):
-        return "—"
-    return ", ".join(f"{code} {one['result']}" for code, one in audit.items())
+async def _deciding(context: Context, place: _Place, head: str) -> list[str] | None:
+    """Return the files to review that a command changed; None where they cannot be listed. The built-in builder's are ours."""
+    base = place.build.base_sha
+    if not place.builder.command or base is None:
+        return []
+    home = await asyncio.to_thread(place_for, context.home)
+    ours = open_workspace(home, str(place.build.id), Kind.UNCONFINED)
+    try:
+        ledger = await _reach(context, place, lambda remote: open_ledger(ours.ledger, remote, (base, head)))
+    except CommitGone:
+        return None
+    return await list_deciding(ledger, base, head)
 
 
 async def _end(

@@ -74,6 +74,7 @@ class ContentRoutes:
             said = f"No commits between {base} and {head}"
             raise Denied(Rule.NOTHING_TO_PULL, errors=[_wrong(code="custom", message=said)])
         pull = self.world.add_pull(repository, head, sha, base, title=body["title"])
+        pull.body = body.get("body") or ""
         return web.json_response(self.shapes.pull(pull), status=201)
 
     async def create_ref(self, request: web.Request) -> web.Response:

@@ -195,7 +195,7 @@ class Shapes:
             "review_comments_url": f"{url}/comments", "review_comment_url": f"{url}/comments{{/number}}",
             "comments_url": f"{issue}/comments", "statuses_url": f"{self.api}/repos/{repository.full_name}/statuses/{one.head_sha}",
             "number": one.number, "state": one.state, "locked": False, "title": one.title, "user": self.account(self.world.pusher),
-            "body": None, "labels": [], "milestone": None, "active_lock_reason": None, "created_at": stamp(one.created_at),
+            "body": one.body or None, "labels": [], "milestone": None, "active_lock_reason": None, "created_at": stamp(one.created_at),
             "updated_at": stamp(one.updated_at), "closed_at": None, "merged_at": None,
             "assignees": [], "requested_reviewers": [], "requested_teams": [], "draft": False, "author_association": "MEMBER",
             "auto_merge": None,

@@ -164,6 +164,7 @@ class Pull:
     head_repository_id: int | None = None
     created_at: float = field(default_factory=time.time)
     updated_at: float = field(default_factory=time.time)
+    body: str = ""
 
 
 @dataclass

@@ -357,12 +357,14 @@ async def test_somebody_else_who_pushed_to_the_branch_keeps_it(dsn: str, tmp_pat
         assert await place.show(f"forgeguard/build-{build_id}:mine.txt") == "x"
 
 
-async def test_what_a_builder_wrote_before_it_ended_with_another_status_is_there_again(
-    dsn: str, tmp_path: Path, tree: WorkTree
+@pytest.mark.parametrize("way", ["exit 7"])
+async def test_what_a_builder_wrote_before_it_failed_or_was_ended_is_there_again(
+    dsn: str, tmp_path: Path, tree: WorkTree, way: str
 ) -> None:
     ci = "mkdir -p .github/workflows; echo 'on: push' > .github/workflows/ci.yml; "
-    script = ci + "echo x >> n.txt; [ $(wc -l < n.txt) -ge 2 ] || exit 7"
-    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+    script = ci + f"echo x >> n.txt; [ $(wc -l < n.txt) -ge 2 ] || {way}"
+    bounds = Bounds(output_bytes=50_000, grace_s=0.2)
+    async with running(dsn, tmp_path / "p", builder=agent(script, bounds)) as product:
         place = await ready(product, tree)
         build = await place.ended(await place.start())
         assert build.status == "completed", await place.text(build.id)
@@ -371,6 +373,8 @@ async def test_what_a_builder_wrote_before_it_ended_with_another_status_is_there
         said = [line.message for line in await place.lines(build.id) if "Review before merging" in line.message]
         assert len(said) == 1, "in the phase that touched it"
         assert ".github/workflows/ci.yml" in said[0]
+        assert "Review before merging" in place.pulls()[0].body
+        assert "- `.github/workflows/ci.yml`\n" in place.pulls()[0].body
 
 
 async def test_a_branch_that_is_deleted_in_mid_build_is_said_to_be(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
