@@ -190,7 +190,7 @@ async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: W
             await said.hear(lines)
 
         outcome = await run_builder(room, run, hear, wants_end)
-        if outcome.ended is not Ended.EXITED:
+        if outcome.ended in (Ended.CANCELLED, Ended.TOO_LARGE):
             return None, _REASONS[outcome.ended]
         commit, reason = await _taken(context, work, room, said)
     if status := _not_well(outcome):
@@ -251,6 +251,8 @@ async def _counted(work: Work, folder: Path, repositories: Sequence[str]) -> str
 
 
 def _not_well(outcome: Outcome) -> str:
+    if outcome.ended is not Ended.EXITED:
+        return _REASONS[outcome.ended]
     if outcome.status:
         how = f"with status {outcome.status}" if outcome.status > 0 else f"by signal {-outcome.status}"
         return f"The builder ended {how}, which says that it is not done."

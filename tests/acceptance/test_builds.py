@@ -357,7 +357,7 @@ async def test_somebody_else_who_pushed_to_the_branch_keeps_it(dsn: str, tmp_pat
         assert await place.show(f"forgeguard/build-{build_id}:mine.txt") == "x"
 
 
-@pytest.mark.parametrize("way", ["exit 7"])
+@pytest.mark.parametrize("way", ["exit 7", "yes"])
 async def test_what_a_builder_wrote_before_it_failed_or_was_ended_is_there_again(
     dsn: str, tmp_path: Path, tree: WorkTree, way: str
 ) -> None:
