@@ -218,7 +218,7 @@ async def _taken(context: Context, work: Work, room: Room, said: BuildLog) -> tu
     try:
         repositories = await asyncio.to_thread(take_out, room, folder, work.builder.bounds.checkout_bytes)
     except Unsound as error:
-        return None, str(error)
+        return None, clean(str(error))  # it may quote a name that is no UTF-8
     ignored = await list_ignored(work.ledger, work.start, folder)
     if ignored:
         names = ", ".join(clean(path)[:200] for path in ignored[:SHOWN_IGNORED])

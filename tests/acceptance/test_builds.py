@@ -33,6 +33,8 @@ from tests.support.running import Product, running
 
 PROJECT = 'printf \'[project]\\nname = "shop"\\nversion = "1"\\ndependencies = ["aiohttp", "asyncpg"]\\n\' > pyproject.toml; mkdir -p shop/domain shop/services; '
 BAD, GOOD = "echo 'import aiohttp' > shop/domain/orders.py", "echo 'x = 1' > shop/domain/orders.py"
+# Whichever of a folder and a link tar meets first, some link follows its file in a `.git`, whose name is no UTF-8.
+LINKED = "for i in $(seq 20); do mkdir -p a$i/.git; echo x > b$i; ln b$i a$i/.git/$'\\xff'; ln b$i c$i; done"
 MENDS = f"if [ -e shop/domain/orders.py ]; then {GOOD}; else {PROJECT}{BAD}; fi"
 
 
@@ -300,6 +302,7 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
         (Bounds(), "echo '*' > .gitignore; echo 'import aiohttp' > a.py", ".gitignore hides 1 source file"),
         (Bounds(), "ln -sf /etc/passwd link", "link that leads out"),
         (Bounds(), "mkdir -m 0 closed", "closed: Cannot open"),
+        (Bounds(), LINKED, "is a link to a file that is not in the checkout"),
     ],
 )  # fmt: skip
 async def test_what_a_builder_may_not_take_or_leave_is_said(
