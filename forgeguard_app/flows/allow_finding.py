@@ -8,7 +8,7 @@ from uuid import UUID
 from forgeguard_app.audit.counts import Part
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.know_access import Person
-from forgeguard_app.flows.receive_delivery import PRIORITIES
+from forgeguard_app.flows.rank_heads import rank_of
 from forgeguard_app.flows.wanted_runs import run_again
 from forgeguard_app.github.events import clean_text
 from forgeguard_app.store.allowances import (
@@ -117,7 +117,8 @@ async def _judge_again(connection: Connection, allowance: Allowance) -> None:
     for head in heads:
         former = await find_run(connection, head)
         if former is not None:
-            run_id = await insert_run(connection, run_again(former))
-            await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=PRIORITIES["rerun"])
+            run = run_again(former)
+            run_id = await insert_run(connection, run)
+            await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=await rank_of(connection, run))
     if heads:
         await notify_change(connection, allowance.repo_id)

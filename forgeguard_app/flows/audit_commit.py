@@ -19,6 +19,7 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.owner_policy import keep_owner_policy, owner_settings
 from forgeguard_app.flows.publish_verdict import announce_progress
+from forgeguard_app.flows.rank_heads import rank_of
 from forgeguard_app.flows.tell_owner import intend_to_tell, may_tell
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.flows.wanted_runs import shown_author, shown_message
@@ -67,7 +68,6 @@ MAX_INTERRUPTIONS = 25  # where PostgreSQL dies with the worker each time, nobod
 MAX_HEADS = 200  # of a branch, looked through for one that passed
 GIVE_UP_AFTER = timedelta(hours=6)
 HAND_BACK_S = 60.0
-FOLLOWING_PRIORITY = 10
 PUBLISH_PRIORITY = 20  # what is judged is told before more is judged
 log = structlog.get_logger()
 
@@ -389,5 +389,6 @@ async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict, *, te
             await intend_to_tell(connection, run.id)
         following = await find_next_pending(connection, run)
         if following is not None:
-            await enqueue(connection, "audit_commit", {"run_id": str(following)}, priority=FOLLOWING_PRIORITY)
+            rank = await rank_of(connection, run)  # of the same branch
+            await enqueue(connection, "audit_commit", {"run_id": str(following)}, priority=rank)
     log.info("audit.judged", result=verdict.overall_result, files=verdict.files_checked)

@@ -27,6 +27,7 @@ from forgeguard_app.store.purge import (
     delete_old_trials,
     list_kept,
 )
+from forgeguard_app.store.queue import delete_old_turns
 from forgeguard_app.store.rates import delete_old_uses
 
 MAX_BATCHES = 20
@@ -51,6 +52,7 @@ async def purge_old(context: Context) -> None:
         await delete_old_trials(connection)
         await delete_old_entries(connection)
         await delete_old_uses(connection)
+        await delete_old_turns(connection)
         await delete_old_projects(connection)
         await delete_expired_forms(connection)
         await delete_old_claims(connection)

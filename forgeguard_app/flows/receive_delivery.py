@@ -8,6 +8,7 @@ from uuid import UUID
 
 from forgeguard_app.flows.follow_account import follow_account
 from forgeguard_app.flows.known_repos import account_of, facts_of, know_repo, stored_pull
+from forgeguard_app.flows.rank_heads import rank_of
 from forgeguard_app.flows.take_pushes import Pushes
 from forgeguard_app.flows.wanted_runs import (
     run_again,
@@ -25,8 +26,6 @@ from forgeguard_app.store.pulls import upsert_pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.run_order import cancel_runs, list_targets_of
 
-# The most wanted first: a merge queue waits, then people, then everything else.
-PRIORITIES = {"merge_group": 15, "rerun": 12, "pull_request": 8}
 _LEARNT = UUID(int=0)  # our keys of repository and delivery, which the database knows
 SAME_REQUEST_S = 5
 
@@ -56,7 +55,7 @@ class _Intake:
             return otherwise
         run_id = await insert_run(self.connection, run)
         arguments = {"run_id": str(run_id), "delivery_id": self.github_delivery_id}
-        await enqueue(self.connection, "audit_commit", arguments, priority=PRIORITIES[run.trigger])
+        await enqueue(self.connection, "audit_commit", arguments, priority=await rank_of(self.connection, run))
         return Received("accepted", run_id)
 
 
@@ -172,5 +171,6 @@ async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Rec
     if asked != "record_known" or former is None:
         return IGNORED
     arguments = {"run_id": str(former.id), "delivery_id": intake.github_delivery_id}
-    await enqueue(intake.connection, "record_violations", arguments, priority=PRIORITIES["rerun"])
+    rank = await rank_of(intake.connection, run_again(former))
+    await enqueue(intake.connection, "record_violations", arguments, priority=rank)
     return APPLIED

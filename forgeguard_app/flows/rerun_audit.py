@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from forgeguard_app.flows.receive_delivery import PRIORITIES, SAME_REQUEST_S
+from forgeguard_app.flows.rank_heads import rank_of
+from forgeguard_app.flows.receive_delivery import SAME_REQUEST_S
 from forgeguard_app.flows.wanted_runs import run_again
 from forgeguard_app.store.audits import Run, asked_again_lately, find_newest_run, insert_run
 from forgeguard_app.store.changes import notify_change
@@ -20,7 +21,8 @@ async def rerun_audit(pool: Pool, former: Run) -> UUID:
         if await asked_again_lately(connection, former.repo_id, former.commit_sha, SAME_REQUEST_S):
             newest = await find_newest_run(connection, former.repo_id, former.commit_sha)
             return newest.id if newest else former.id
-        run_id = await insert_run(connection, run_again(former))
-        await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=PRIORITIES["rerun"])
+        run = run_again(former)
+        run_id = await insert_run(connection, run)
+        await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=await rank_of(connection, run))
         await notify_change(connection, former.repo_id)
         return run_id

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
+from forgeguard_app.flows.rank_heads import RANKS
 from forgeguard_app.store.deliveries import Delivery, Push, take_pushes
 from forgeguard_app.store.pool import Pool
 
-PRIORITIES = (10, 8, 0)  # default branch, heads of open pull requests, everything else
 AT_ONCE = 64
 SIDE_BY_SIDE = 2
 Answer = tuple[str, UUID | None]
@@ -58,7 +58,7 @@ class Pushes:
 
     async def _taken(self, batch: list[tuple[Delivery, Push, asyncio.Future[Answer]]]) -> list[Answer]:
         async with self._pool.acquire() as connection:
-            return await take_pushes(connection, [(delivery, push) for delivery, push, _ in batch], PRIORITIES)
+            return await take_pushes(connection, [(delivery, push) for delivery, push, _ in batch], RANKS)
 
     async def _alone(self, delivery: Delivery, push: Push, future: asyncio.Future[Answer]) -> None:
         try:

@@ -29,8 +29,9 @@ from forgeguard_app.flows.tell_owner import TASK as TELL
 from forgeguard_app.flows.tell_owner import tell_owner
 from forgeguard_app.flows.try_configuration import try_configuration
 from forgeguard_app.jobs.deadline import end_by
+from forgeguard_app.jobs.fair_jobs import FairJobs
 from forgeguard_app.store.pool import AWAY
-from forgeguard_app.store.queue import QUEUE
+from forgeguard_app.store.queue import NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,18 @@ def due_now() -> datetime:
     return datetime.now(UTC) - timedelta(hours=1)
 
 
-def make_app(dsn: str, pace: Pace, under_way: UnderWay) -> App:
-    """Procrastinate's App over our database; its tables live in a schema of their own."""
+def make_app(dsn: str, context: Context, under_way: UnderWay, most_slots: int) -> App:
+    """Return Procrastinate's App over our database; its tables live in a schema of their own.
+
+    While others wait, an installation's jobs occupy at most `most_slots` of the worker.
+    """
     connector = PsycopgConnector(
         conninfo=dsn, kwargs={"options": "-c search_path=procrastinate,public"}, min_size=1, max_size=4, timeout=10
     )
     app = App(connector=connector)
+    app.job_manager = FairJobs(connector, context.pool, most_slots)
     for name, work in FLOWS.items():
-        app.task(name=name, queue=QUEUE, retry=Retry(pace), pass_context=True)(_task(name, work, under_way))
+        app.task(name=name, queue=NAME, retry=Retry(context.pace), pass_context=True)(_task(name, work, under_way))
     return app
 
 

@@ -16,7 +16,7 @@ from forgeguard_app.jobs.chores import prune_mirrors, read_required, reconcile, 
 from forgeguard_app.jobs.tasks import UnderWay, due_now, make_app
 from forgeguard_app.store.claims import set_stopping
 from forgeguard_app.store.pool import AWAY
-from forgeguard_app.store.queue import QUEUE, list_forsaken
+from forgeguard_app.store.queue import list_forsaken
 
 CONCURRENCY = 4
 SHUTDOWN_S = 5.0
@@ -65,11 +65,10 @@ async def _kept(chore: Callable[[Context], Awaitable[None]], context: Context) -
 
 async def _work(dsn: str, context: Context, stop: asyncio.Event, under_way: UnderWay, shutdown_s: float) -> None:
     """One life of the queue's worker: until `stop`, or until it lost the database."""
-    app, pace = make_app(dsn, context.pace, under_way), context.pace
+    app, pace = make_app(dsn, context, under_way, max(CONCURRENCY // 2, 1)), context.pace
     async with app.open_async():
         worker = asyncio.create_task(
             app.run_worker_async(
-                queues=[QUEUE],
                 concurrency=CONCURRENCY,
                 install_signal_handlers=False,
                 listen_notify=True,

@@ -22,6 +22,10 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at  TIMESTAMPTZ NOT NULL DEFAULT now()
 )"""
 _QUEUE = "procrastinate/"
+_JOBS_BY_QUEUE = """
+CREATE INDEX IF NOT EXISTS forgeguard_jobs_by_queue
+ON procrastinate.procrastinate_jobs (queue_name, priority DESC, id) WHERE status = 'todo'
+"""
 MIGRATE_TIMEOUT_S = 300.0
 
 
@@ -68,7 +72,9 @@ async def migrate(dsn: str, folder: Path | None = None) -> list[str]:
     connection = await connect(dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=MIGRATE_TIMEOUT_S)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        return await _apply(connection, own_migrations(folder), queue_migrations())
+        done = await _apply(connection, own_migrations(folder), queue_migrations())
+        await connection.execute(_JOBS_BY_QUEUE)
+        return done
     finally:
         await connection.close()
 

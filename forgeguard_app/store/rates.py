@@ -166,7 +166,7 @@ async def delete_old_uses(connection: Connection) -> None:
 async def list_waiting(connection: Connection, github_installation_id: int, most: int) -> list[UUID]:
     """Judged runs of the installation that GitHub does not hold yet, the most wanted first.
 
-    Merge groups and what somebody asked for, then heads of open pull requests and default branches, then the rest;
+    Merge groups, then heads of open pull requests and default branches, then the rest; a re-run ranks as its branch;
     heads that a newer push has superseded come last.
     """
     rows = await connection.fetch(
@@ -178,7 +178,7 @@ async def list_waiting(connection: Connection, github_installation_id: int, most
                 SELECT 1 FROM audit_runs newer WHERE newer.repo_id = a.repo_id AND newer.branch = a.branch
                     AND newer.created_at > a.created_at AND newer.commit_sha <> a.commit_sha
             ),
-            CASE WHEN a.trigger IN ('merge_group', 'rerun') THEN 0
+            CASE WHEN a.trigger = 'merge_group' THEN 0
                 WHEN a.branch = r.default_branch OR a.trigger = 'pull_request' OR EXISTS (
                     SELECT 1 FROM pulls p WHERE p.repo_id = a.repo_id AND p.state = 'open' AND p.head_sha = a.commit_sha
                 ) THEN 1

@@ -149,11 +149,15 @@ async def list_places(connection: Connection, repo_ids: Collection[UUID]) -> dic
 async def _list_queue(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, QueueFacts]:
     rows = await connection.fetch(
         """
-        WITH jobs AS (
-            SELECT args->>'run_id' AS run_id,
-                CASE WHEN scheduled_at > clock_timestamp() THEN extract(epoch FROM scheduled_at - clock_timestamp()) END AS later_s,
-                row_number() OVER (ORDER BY scheduled_at > clock_timestamp() IS TRUE, priority DESC, id) - 1 AS ahead
+        WITH waiting AS (
+            SELECT id, args, priority, scheduled_at, scheduled_at > clock_timestamp() IS TRUE AS is_later, row_number() OVER (
+                PARTITION BY queue_name ORDER BY scheduled_at > clock_timestamp() IS TRUE, priority DESC, id) AS turn
             FROM procrastinate_jobs WHERE status = 'todo'
+        ), jobs AS (
+            SELECT args->>'run_id' AS run_id,
+                CASE WHEN is_later THEN extract(epoch FROM scheduled_at - clock_timestamp()) END AS later_s,
+                row_number() OVER (ORDER BY is_later, turn, priority DESC, id) - 1 AS ahead
+            FROM waiting
         )
         SELECT a.id, j.later_s::float8 AS later_s, j.ahead::integer AS ahead,
             (SELECT count(*) FROM audit_runs e WHERE e.repo_id = a.repo_id AND e.branch = a.branch

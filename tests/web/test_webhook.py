@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from forgeguard_app.flows.rank_heads import RANKS
 from forgeguard_app.store.counters import add_counts
 from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.pulls import Pull, upsert_pull
 from forgeguard_app.store.queue import enqueue
 from tests.support.running import Product, running
 
@@ -63,6 +65,23 @@ async def test_a_push_is_durable_with_its_work_before_the_answer(intake: Product
         assert await connection.fetchval("SELECT args->>'run_id' FROM procrastinate_jobs") == str(
             await connection.fetchval("SELECT id FROM audit_runs")
         )
+
+
+async def test_a_re_run_ranks_as_a_push_of_its_branch_in_the_queue_of_its_installation(intake: Product) -> None:
+    pushes = {"main": "a" * 40, "topic": "b" * 40, "spare": "c" * 40}
+    for branch, sha in pushes.items():
+        await deliver(intake, json.dumps(PUSH | {"ref": f"refs/heads/{branch}", "after": sha}).encode())
+    async with intake.pool.acquire() as connection:
+        pull = Pull(1, "open", pushes["topic"], "topic", 5, "main")
+        await upsert_pull(connection, await connection.fetchval("SELECT id FROM repos"), pull)
+        await connection.execute("DELETE FROM procrastinate_jobs")
+    asked = {key: PUSH[key] for key in ("repository", "installation")} | {"action": "rerequested"}
+    for sha in pushes.values():
+        await deliver(intake, json.dumps(asked | {"check_run": {"head_sha": sha}}).encode(), "check_run")
+    async with intake.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT priority, queue_name FROM procrastinate_jobs ORDER BY id")
+    assert [row["priority"] for row in rows] == list(RANKS)
+    assert {row["queue_name"] for row in rows} == {"forgeguard/9"}
 
 
 async def test_the_same_delivery_again_changes_nothing(intake: Product) -> None:
@@ -236,7 +255,7 @@ async def test_metrics_say_what_operators_watch(intake: Product) -> None:
     intake.context.counts.add("errors", "Broken", 3)
     async with intake.pool.acquire() as connection:
         await add_counts(connection, intake.context.counts.take())
-        await enqueue(connection, "reconcile_heads", {"repo_id": "x"})
+        await enqueue(connection, "reconcile_heads", {"repo_id": str(uuid.uuid4())})
         await connection.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE task_name = 'reconcile_heads'")
         await connection.execute("UPDATE procrastinate_events SET at = at - interval '1 hour' WHERE type = 'started'")
     async with intake.session.get(f"{intake.address}/metrics") as answer:

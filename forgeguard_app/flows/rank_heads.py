@@ -1,0 +1,17 @@
+"""The rank of a head's audit among the jobs of its installation; a re-run ranks as the push of its branch did."""
+
+from __future__ import annotations
+
+from forgeguard_app.store.audits import NewRun, Run
+from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.queue import find_rank
+
+RANKS = (10, 8, 0)  # default branch, heads of open pull requests, everything else
+MERGE_GROUP_RANK = 15  # a merge queue waits
+
+
+async def rank_of(connection: Connection, run: NewRun | Run) -> int:
+    """Return the rank of the run's audit."""
+    if run.trigger == "merge_group":
+        return MERGE_GROUP_RANK
+    return await find_rank(connection, run.repo_id, run.branch, RANKS)
