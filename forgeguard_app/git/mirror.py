@@ -135,10 +135,11 @@ class Mirror:
         try:
             await self._fetch(how, *wanted, *heads)
         except CommitGone:
-            if not heads or not wanted:
+            if not heads:
                 raise
             # The target branch may be gone while the commit is there; what we knew of it is stale then.
-            await self._fetch(how, *wanted)
+            if wanted:
+                await self._fetch(how, *wanted)
             for branch in branches:
                 await self.repository.run("update-ref", "-d", branch_ref(branch))
 
