@@ -9,6 +9,7 @@ CREATE UNLOGGED TABLE queue_turns (
 CREATE FUNCTION queue_of(arguments JSONB) RETURNS TEXT LANGUAGE sql STABLE AS $$
     SELECT coalesce(
         'forgeguard/' || (arguments->>'github_installation_id'),
+        'forgeguard/' || (SELECT i.github_installation_id FROM installations i WHERE i.id = (arguments->>'installation_id')::uuid),
         'forgeguard/builds/' || (SELECT u.github_id FROM builds b JOIN users u ON u.id = b.user_id
             WHERE b.id = (arguments->>'build_id')::uuid),
         'forgeguard/' || (SELECT i.github_installation_id FROM repos r JOIN installations i ON i.id = r.installation_id
