@@ -296,6 +296,7 @@ async def test_a_verdict_held_back_while_suspended_is_published_however_the_end_
 ) -> None:
     repository = await started(product, tree)
     sha = tree.git("rev-parse", "HEAD")
+    await product.idle()  # the job that published it is still there for a moment
     async with product.pool.acquire() as connection:
         # As where the installation became active between the look at it and the note that it is suspended.
         await connection.execute(
