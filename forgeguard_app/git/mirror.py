@@ -135,11 +135,10 @@ class Mirror:
         try:
             await self._fetch(how, *wanted, *heads)
         except CommitGone:
-            if not heads:
+            if not heads or not wanted:
                 raise
             # The target branch may be gone while the commit is there; what we knew of it is stale then.
-            if wanted:
-                await self._fetch(how, *wanted)
+            await self._fetch(how, *wanted)
             for branch in branches:
                 await self.repository.run("update-ref", "-d", branch_ref(branch))
 
