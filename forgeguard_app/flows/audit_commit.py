@@ -24,7 +24,7 @@ from forgeguard_app.flows.tell_owner import intend_to_tell, may_tell
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.flows.wanted_runs import shown_author, shown_message
 from forgeguard_app.git.command import TOO_LARGE, GitError, GitTimeout, GitTooLarge
-from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone, RepositoryTooLarge
+from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone, RepositoryTooLarge, TargetGone
 from forgeguard_app.git.range import read_commit_words
 from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.repo_access import RepoAccess
@@ -216,7 +216,8 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
     except CommitGone as error:
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
             raise Temporary("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
-        return could_not_evaluate("The pushed commit is not in the repository any more.", mendable=False)
+        what = "target branch" if isinstance(error, TargetGone) else "pushed commit"
+        return could_not_evaluate(f"The {what} is not in the repository any more.", mendable=False)
     except (RepositoryGone, NoAccess) as error:
         if "suspended" in str(error):
             raise Parked from error

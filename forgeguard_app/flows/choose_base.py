@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.git.mirror import CommitGone, Mirror, branch_ref
+from forgeguard_app.git.mirror import CommitGone, Mirror, TargetGone, branch_ref
 from forgeguard_app.git.range import first_parent, has_commit, merge_base, resolve
 from forgeguard_app.store.audits import Run
 from forgeguard_app.store.pulls import Pull
@@ -83,7 +83,11 @@ def _chain(sha: str | None, before: Mapping[str, str | None]) -> set[str]:
 
 
 async def choose_base(mirror: Mirror, run: Run, history: History) -> Base:
-    """The base of the run; every commit that it names is in the mirror."""
+    """Return the base of the run; every commit that it names is in the mirror.
+
+    Raises:
+        TargetGone: the target branch of a fork's head is not there.
+    """
     if run.trigger == "installation":
         return Base(run.commit_sha, None, (STARTING_LINE,))
     remarks = _others(history.pulls) if run.target_ref is None else ()
@@ -93,6 +97,8 @@ async def choose_base(mirror: Mirror, run: Run, history: History) -> Base:
     if target is None:
         return await _on_default(mirror, run, history)
     tip = await resolve(mirror.repository, branch_ref(target))
+    if tip is None and run.fork:
+        raise TargetGone(target)  # a stranger's head has no rules of its own
     if tip is None:
         fallback = await first_parent(mirror.repository, run.commit_sha)
         said = f"The target branch `{target}` is not there; judged against the first parent."

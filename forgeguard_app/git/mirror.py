@@ -30,9 +30,10 @@ _GONE = (
     "returned error: 401",
     "could not read username",
 )
+_NO_BRANCH = "couldn't find remote ref"
 _NO_COMMIT = (
     "not our ref",
-    "couldn't find remote ref",
+    _NO_BRANCH,
     "remote error: upload-pack",
     "unadvertised object",
     "no such ref",
@@ -50,6 +51,10 @@ class RepositoryGone(Exception):
 
 class CommitGone(Exception):
     """The repository is there and the commit is not, or not yet."""
+
+
+class TargetGone(CommitGone):
+    """The branch that a head aims at is not there, and the head may not be evaluated without it."""
 
 
 class RepositoryTooLarge(UserError):
@@ -134,11 +139,12 @@ class Mirror:
         how = "--filter=blob:none" if partial else "--no-filter"
         try:
             await self._fetch(how, *wanted, *heads)
-        except CommitGone:
-            if not heads or not wanted:
+        except CommitGone as error:
+            # A branch that is gone is told from one whose newest commit is not readable everywhere yet.
+            if not heads or _NO_BRANCH not in str(error).lower():
                 raise
-            # The target branch may be gone while the commit is there; what we knew of it is stale then.
-            await self._fetch(how, *wanted)
+            if wanted:
+                await self._fetch(how, *wanted)
             for branch in branches:
                 await self.repository.run("update-ref", "-d", branch_ref(branch))
 

@@ -191,6 +191,24 @@ async def test_a_repository_that_left_waits_until_it_is_back_and_holds_nobody_up
         await worker
 
 
+async def test_heads_that_another_audit_brought_are_evaluated_though_the_default_branch_is_not_there(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository()
+        shas = []
+        for number in range(3):  # each holds the former ones
+            shas.append(tree.commit({f"m{number}.py": "x = 1\n"}))
+            await product.push(tree, repository, f"topic{number}")
+        await product.github.webhooks.settle()
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        for sha in reversed(shas):
+            assert (await product.verdicts(repository, sha))["A9"].conclusion == "success"
+        stop.set()
+        await worker
+
+
 async def test_an_audit_that_never_ends_is_an_error_that_names_its_limit(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from forgeguard_app.flows.context import Pace
 from forgeguard_app.flows.take_up_stranded import take_up_stranded
+from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import Repository
+from forgeguard_app.simulator.story import Story
 from tests.acceptance.test_push import START, started
 from tests.support.repositories import WorkTree
-from tests.support.running import Product
+from tests.support.running import Product, running
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 
@@ -53,6 +58,24 @@ async def test_a_fork_is_judged_by_its_target_and_excepts_nothing(product: Produ
     tree.commit({"c.py": "x = 1"})
     ours = await product.push(tree, repository)
     assert (await product.verdicts(repository, ours))["A4"].conclusion == "success"
+
+
+async def test_a_fork_s_head_is_not_evaluated_without_its_target(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository()
+        tree.commit({"a.py": "x = 1\n"})
+        await product.push(tree, repository)
+        sha = tree.commit({"b.py": "bad\n"})
+        await product.push(tree, repository, "", "HEAD:refs/pull/1/head")
+        await Story(product.github).open_pull(repository, "topic", sha, "no-such-branch", fork=True)
+        await product.github.webhooks.settle()
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=Pace(commit_lag_s=0.0)), stop))
+        runs = await product.verdicts(repository, sha)
+        stop.set()
+        await worker
+        assert {run.conclusion for run in runs.values()} == {"failure"}
+        assert "The target branch is not in the repository any more" in runs["A4"].output["summary"]
 
 
 async def test_a_merge_group_is_judged_for_real(product: Product, tree: WorkTree) -> None:
