@@ -1,4 +1,4 @@
-"""What we know of installations and their repositories is brought to what GitHub itself lists, whatever events were lost.
+"""Installations and their repositories are compared with what GitHub lists, whatever events were lost.
 
 A list can leave something out, and it can be older than what we know. So nothing is removed that was made after the
 list was begun, that only one list left out, or that GitHub still has when it is asked for it by its id.
@@ -6,8 +6,10 @@ list was begun, that only one list left out, or that GitHub still has when it is
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -33,7 +35,7 @@ from forgeguard_app.store.installations import (
     State,
     find_by_github_id,
     find_installation,
-    is_any_missing,
+    is_any_newly_missing,
     set_installation_state,
     set_missing,
 )
@@ -52,6 +54,7 @@ from forgeguard_app.store.users import forget_access, forget_access_with
 SOON_S = 300.0  # until what a list left out is looked for in a second one
 MAX_ASKED = 200  # of one comparison, by their ids; the others wait for the next one
 _GONE = (404, 410, 422)  # 422: a token for a repository that the installation does not hold
+_T = TypeVar("_T")
 log = structlog.get_logger()
 
 
@@ -85,7 +88,7 @@ async def sync_installations(context: Context, bounds: Bounds | None = None) -> 
     else:
         await _remove_installations(context, listed_at, [one.id for one in listed.items])
     async with context.pool.acquire() as connection:
-        if await is_any_missing(connection):
+        if await is_any_newly_missing(connection, listed_at):
             await bring_turn_forward(connection, "sync", context.pace.resync_s, SOON_S)
 
 
@@ -112,6 +115,11 @@ async def sync_installation(context: Context, installation_id: UUID) -> None:
     await _take_in(context, one, listed_at, repositories, asked_at)
 
 
+def _some(missing: list[_T]) -> list[_T]:
+    """Return as many as are asked about at once, by chance, so that those that GitHub keeps do not hide the others."""
+    return random.sample(missing, min(len(missing), MAX_ASKED))
+
+
 async def _time(context: Context) -> datetime:
     async with context.pool.acquire() as connection:
         return await get_database_time(connection)
@@ -136,9 +144,7 @@ async def _take_in(
         await set_installation_state(connection, one.id, state)
         if listed is None:
             return
-        repositories = sorted(
-            listed.items, key=lambda repository: repository.id
-        )  # the order in which know_repos answers
+        repositories = sorted(listed.items, key=lambda each: each.id)  # know_repos answers in this order
         guarded = await list_guarded(connection, [repository.id for repository in repositories])
         ids = await know_repos(connection, repositories, installation_id)
         fresh = [key for key, repository in zip(ids, repositories, strict=True) if repository.id not in guarded]
@@ -148,7 +154,7 @@ async def _take_in(
         if before is not None and (before.status == "suspended" or dict(before.permissions) != dict(state.permissions)):
             await catch_up(connection, one.id)
         missing = await _missing(connection, installation_id, asked_at, listed)
-    for repo_id in missing[:MAX_ASKED]:
+    for repo_id in _some(missing):
         await _remove_repo(context, repo_id, asked_at)
 
 
@@ -194,7 +200,7 @@ async def _remove_repo(context: Context, repo_id: UUID, asked_at: datetime) -> N
 async def _remove_installations(context: Context, listed_at: datetime, listed: list[int]) -> None:
     async with context.pool.acquire() as connection:
         missing = await set_missing(connection, listed_at, listed)
-    for number in missing[:MAX_ASKED]:
+    for number in _some(missing):
         try:
             if await get_installation(context.app, number) is not None:
                 continue

@@ -117,14 +117,15 @@ async def set_missing(connection: Connection, asked_at: datetime, listed: Collec
     return sorted(row["github_installation_id"] for row in rows if row["again"])
 
 
-async def is_any_missing(connection: Connection) -> bool:
-    """Return whether something was left out of the last list, and is to be looked for again."""
+async def is_any_newly_missing(connection: Connection, since: datetime) -> bool:
+    """Return whether a list begun at `since` or later was the first that left something out."""
     return bool(
         await connection.fetchval(
             """
-            SELECT EXISTS (SELECT 1 FROM installations WHERE missing_since IS NOT NULL AND status <> 'deleted')
-                OR EXISTS (SELECT 1 FROM repos WHERE missing_since IS NOT NULL AND removed_at IS NULL)
-            """
+            SELECT EXISTS (SELECT 1 FROM installations WHERE missing_since >= $1 AND status <> 'deleted')
+                OR EXISTS (SELECT 1 FROM repos WHERE missing_since >= $1 AND removed_at IS NULL)
+            """,
+            since,
         )
     )
 

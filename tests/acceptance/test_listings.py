@@ -1,4 +1,4 @@
-"""What a list of GitHub's leaves out is removed only where nothing speaks for it."""
+"""A list of GitHub's removes only what nothing speaks for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from forgeguard_app.flows.sync_installations import Bounds, sync_installations
 from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.state import Installation
 from forgeguard_app.simulator.story import Story
+from forgeguard_app.store.installations import State, set_installation_state
+from forgeguard_app.store.repos import believe, get_database_time
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 
@@ -71,6 +73,32 @@ async def test_what_is_gone_is_removed_by_the_second_list(product: Product) -> N
     await sync_installations(product.context)
     assert (await states(product))[installation.id] == "deleted"
     assert await guarded(product) == set()
+
+
+async def test_what_the_lists_never_hold_is_not_looked_for_more_often_than_all_else(product: Product) -> None:
+    repository, installation = await installed(product)
+    other, _ = await installed(product)
+    with Unlisted(product, installation.id, other.id):
+        for _ in range(2):
+            async with product.pool.acquire() as connection:
+                await connection.execute("UPDATE counters SET updated_at = now() WHERE label = 'sync'")
+            await sync_installations(product.context)
+    async with product.pool.acquire() as connection:
+        later = "SELECT updated_at > now() - interval '5 minutes' FROM counters WHERE label = 'sync'"
+        assert await connection.fetchval(later)
+    assert await guarded(product) == {repository.id, other.id}
+
+
+async def test_a_list_begun_before_the_deletion_makes_nothing_live_again(product: Product) -> None:
+    _, installation = await installed(product)
+    async with product.pool.acquire() as connection:
+        listed_at = await get_database_time(connection)
+        await set_installation_state(connection, installation.id, State("deleted", {}, None))
+        for asked_at, status in ((listed_at, "deleted"), (await get_database_time(connection), "active")):
+            async with connection.transaction():
+                await believe(connection, asked_at)
+                await set_installation_state(connection, installation.id, State("active", {}, None))
+            assert await states(product) == {installation.id: status}
 
 
 async def test_what_comes_back_between_two_lists_counts_as_never_gone(product: Product) -> None:
