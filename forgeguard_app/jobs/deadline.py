@@ -17,6 +17,15 @@ class Overdue(Exception):
     """A job did not end within its deadline."""
 
 
+async def _end(task: asyncio.Task[None], leave_s: float) -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=leave_s)
+    if not task.done():
+        _left_behind.add(task)
+        task.add_done_callback(_left_behind.discard)
+        log.error("job.left_behind", leave_s=leave_s)
+
+
 async def end_by(work: Coroutine[Any, Any, None], deadline_s: float, leave_s: float = LEAVE_S) -> None:
     """Await the work for at most `deadline_s` seconds; then it is cancelled, and after `leave_s` more left behind.
 
@@ -28,15 +37,9 @@ async def end_by(work: Coroutine[Any, Any, None], deadline_s: float, leave_s: fl
     try:
         await asyncio.wait({task}, timeout=deadline_s)
     except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait({task})
+        await _end(task, leave_s)
         raise
     if task.done():
         return task.result()
-    task.cancel()
-    await asyncio.wait({task}, timeout=leave_s)
-    if not task.done():
-        _left_behind.add(task)
-        task.add_done_callback(_left_behind.discard)
-        log.error("job.left_behind", deadline_s=deadline_s)
+    await _end(task, leave_s)
     raise Overdue(f"the job did not end within {deadline_s:g} s")

@@ -53,6 +53,11 @@ async def test_a_job_that_will_not_end_is_left_behind() -> None:
 
     with pytest.raises(Overdue):
         await end_by(work(), 0.01, leave_s=0.01)
+    job = asyncio.create_task(end_by(work(), LONG_S, leave_s=0.01))
+    await asyncio.sleep(0)
+    job.cancel()  # the worker is told to stop
+    with pytest.raises(asyncio.CancelledError):
+        await job
     release.set()
 
 
