@@ -1,4 +1,4 @@
-"""Which user of the machine we are: root is given up where a user is configured, and spoken of where none is."""
+"""Root is given up where a user is configured, and warned of where none is."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ def leave_root(run_as: str, home: Path) -> None:
     """Become the user `run_as`, with its groups and nothing of root's; `home` is made for it where there is none.
 
     Raises:
-        UserError: there is no such user, it is root, we are somebody else, or the user may not read our program or write
-            the home.
+        UserError: there is no such user, it is root, we are somebody else, or it may not read our program or write `home`.
     """
     if os.geteuid() != 0:
         _refuse_other(run_as)

@@ -1,4 +1,4 @@
-"""What a builder reaches over the network: the outside, nothing, or all that this machine reaches."""
+"""The network of a builder: it reaches the outside, nothing, or all that this machine reaches."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from functools import cache
 
 PROBE_S = 10.0
 _SBIN = f"{os.defpath}:/usr/sbin:/sbin"  # where `ip` lies for users that do not look there
-_LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")  # with the addresses at which clouds give out credentials
+_LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")  # with 169.254.169.254, at which most clouds give out credentials
+# Others: AWS over IPv6, Alibaba, Oracle's former one, and the host's agent of Azure. Each says so in its documentation.
+_CREDENTIALS = ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")
 # No port of ours leads into the namespace, none of it to our loopback, and the gateway is not this machine.
 _PASTA = ("pasta", "--config-net", "-q", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw", "--")
 CLOSED = (
-    "The builder has no network: that needs passt's pasta and iproute2's ip, which are not there or do not work for it. Install them, or "
-    "set BUILDER_NETWORK=host, with which it reaches loopback and this machine's neighbours too."
+    "The builder has no network: that needs passt's pasta and iproute2's ip, which are not there or do not work for it. "
+    "Install them, or set BUILDER_NETWORK=host, with which it reaches loopback and this machine's own services too."
 )
 SHARED = "The builder shares this machine's network: keeping it apart needs bubblewrap and namespaces for users."
 
@@ -37,7 +39,10 @@ class Network(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wall:
-    """How it is kept: `prefix` goes before the command that makes the namespaces, `remark` is what the builder's log says."""
+    """Keeps a builder to its network: `prefix` goes before the command that makes the namespaces.
+
+    `unshares` says that it has a network of its own without a way out; `remark` is for the builder's log, '' for none.
+    """
 
     prefix: tuple[str, ...] = ()
     unshares: bool = False
@@ -86,7 +91,7 @@ def _lines(path: str) -> list[str]:
 def _barred(addresses: Iterable[str]) -> str:
     """Return the shell's words that make addresses unreachable, and fail where one stays reachable."""
     tool = shlex.quote(shutil.which("ip", path=_SBIN) or "ip")
-    networks = [ipaddress.ip_network(one) for one in (*_LINK_LOCAL, *addresses)]
+    networks = [ipaddress.ip_network(one) for one in (*_LINK_LOCAL, *_CREDENTIALS, *addresses)]
     four = [f"{tool} route add unreachable {one}" for one in networks if one.version == 4]
     six = [f"{tool} -6 route add unreachable {one}" for one in networks if one.version == 6]
     without = '[ "$(cat /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || echo 1)" = 1 ]'
@@ -95,7 +100,7 @@ def _barred(addresses: Iterable[str]) -> str:
 
 @cache
 def can_reach_outside(uid: int | None) -> bool:
-    """Return whether a builder of that user can be let outside alone; it is tried once. Never where it would be root."""
+    """Return whether a builder of that user can be let outside alone; it is tried once, and never as root."""
     if uid is None and os.geteuid() == 0:
         return False
     if shutil.which("pasta") is None or shutil.which("ip", path=_SBIN) is None:
@@ -104,7 +109,7 @@ def can_reach_outside(uid: int | None) -> bool:
 
 
 def _works(command: Sequence[str], uid: int | None) -> bool:
-    """Return whether the command ends well. Whatever it leaves behind is ended with it: pasta has a process of its own."""
+    """Return whether the command ends well. What it leaves behind is ended: pasta has a process of its own."""
     groups: list[int] | None = None if uid is None else []
     try:
         process = subprocess.Popen(
