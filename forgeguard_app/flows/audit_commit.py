@@ -7,13 +7,15 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import structlog
 
 from forgeguard_app.audit.model import CheckCode, Report
 from forgeguard_app.audit.plain_text import without_links
-from forgeguard_app.errors import Temporary, as_passing
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.audit_faults import verdict_after, with_files, within
 from forgeguard_app.flows.choose_base import History, choose_base, earlier_passed, newest_head
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.lag import with_lag
@@ -23,7 +25,7 @@ from forgeguard_app.flows.rank_heads import rank_of
 from forgeguard_app.flows.tell_owner import intend_to_tell, may_tell
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.flows.wanted_runs import shown_author, shown_message
-from forgeguard_app.git.command import TOO_LARGE, GitError, GitTimeout, GitTooLarge
+from forgeguard_app.git.command import GitError
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone, RepositoryTooLarge, TargetGone
 from forgeguard_app.git.range import read_commit_words
 from forgeguard_app.github.permissions import lacking
@@ -88,6 +90,35 @@ async def audit_commit(context: Context, run_id: UUID) -> None:
 
 
 async def _audit(context: Context, run_id: UUID) -> None:
+    """Wait for the mirror before anything is begun: a run that waits is pending, and no time of its own passes."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        known = await find_run(connection, run_id)
+        if known is None or known.status not in ("pending", "running"):
+            return
+        await lock_repo(connection, known.repo_id)
+        repo = await get_repo(connection, known.repo_id)
+        if known.status == "pending" and await _follows(connection, known, repo):
+            return
+    async with contextlib.AsyncExitStack() as stack:
+        failed: OSError | None = None
+        try:
+            await stack.enter_async_context(Mirror(_mirror_of(context, repo), Remote("")).locked(str(run_id)))
+        except OSError as error:
+            failed = error
+        await _begin(context, run_id, failed)
+
+
+def _mirror_of(context: Context, repo: Repo) -> Path:
+    return context.home / "mirrors" / f"{repo.github_repo_id}.git"
+
+
+async def _follows(connection: Connection, run: Run, repo: Repo) -> bool:
+    """Return whether an earlier run of the default branch has no verdict yet; its end takes this one up."""
+    return _on_default(run, repo) and await find_earlier_unjudged(connection, run) is not None
+
+
+async def _begin(context: Context, run_id: UUID, failed: OSError | None) -> None:
+    """Claim the run and evaluate it, unless it waits for an earlier one; `failed` is why the mirror has no lock."""
     async with context.pool.acquire() as connection, connection.transaction():
         if context.stopping.is_set():
             raise Temporary("the worker is told to stop", delay_s=context.pace.retry_s)
@@ -101,14 +132,19 @@ async def _audit(context: Context, run_id: UUID) -> None:
             return
         repo = await get_repo(connection, run.repo_id)
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
-        if _on_default(run, repo) and await find_earlier_unjudged(connection, run) is not None:
-            await hand_back(connection, run)  # its end takes this one up
+        if await _follows(connection, run, repo):
+            await hand_back(connection, run)
             return
     async with _alone(context, run) as alone:
         if not alone:
             await _hand_back(context, run)
             raise Temporary("a run that died before is tried alone", delay_s=context.pace.retry_s * 2)
-        await _judge(context, run, repo, installation)
+        work = _verdict(context, run, repo, installation) if failed is None else _fail(failed)
+        await _judge(context, run, repo, installation, work)
+
+
+async def _fail(error: OSError) -> Verdict:
+    raise error
 
 
 @contextlib.asynccontextmanager
@@ -124,9 +160,11 @@ async def _alone(context: Context, run: Run) -> AsyncIterator[bool]:
         yield held
 
 
-async def _judge(context: Context, run: Run, repo: Repo, installation: Installation | None) -> None:
+async def _judge(
+    context: Context, run: Run, repo: Repo, installation: Installation | None, work: Awaitable[Verdict]
+) -> None:
     try:
-        verdict = await _with_files(_verdict(context, run, repo, installation))
+        verdict = await with_files(work)
     except EvaluationTimeout as error:
         log.warning("audit.timeout", reason=str(error))
         verdict = could_not_evaluate(str(error), mendable=False)
@@ -149,27 +187,6 @@ async def _judge(context: Context, run: Run, repo: Repo, installation: Installat
         verdict,
         tell=installation is not None and may_tell(owner_settings(installation), run, repo, verdict),
     )
-
-
-async def _with_files(work: Awaitable[Verdict]) -> Verdict:
-    """Return the work's verdict, or one that says that a file of ours failed.
-
-    Raises:
-        Temporary: the disk is full, or the like.
-    """
-    try:
-        return await work
-    except TimeoutError:
-        raise
-    except OSError as error:
-        if passing := as_passing(error):
-            raise passing from error
-        log.error("audit.file_failed", error=type(error).__name__, exc_info=True)
-        why = error.strerror or type(error).__name__
-        return could_not_evaluate(
-            f"A file or folder failed on the worker's machine: {why}. The operator finds it in the worker's log.",
-            mendable=False,
-        )
 
 
 def _on_default(run: Run, repo: Repo) -> bool:
@@ -212,7 +229,7 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
     try:
         access = context.access(installation, repo)
         work = with_lag(context, access, lambda remote: _report(context, run, repo, installation, access, remote))
-        report = await _within(context.pace.audit_s, _with_progress(context, run, repo, installation, work))
+        report = await within(context.pace.audit_s, _with_progress(context, run, repo, installation, work))
     except CommitGone as error:
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
             raise Temporary("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
@@ -235,48 +252,13 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
         log.warning("audit.too_large", max_bytes=context.mirror_max_bytes)
         return could_not_evaluate(str(error), mendable=False)
     except GitError as error:
-        return _after(error)
+        return verdict_after(error)
     return verdict_of(report)
-
-
-async def _within(deadline_s: float, work: Awaitable[Report]) -> Report:
-    """Return the report of a whole audit, with what is fetched for it.
-
-    Raises:
-        EvaluationTimeout: it did not end in time.
-    """
-    deadline = asyncio.timeout(deadline_s)
-    try:
-        async with deadline:
-            return await work
-    except TimeoutError as error:
-        if not deadline.expired():
-            raise
-        reason = f"The audit, with what is fetched for it, did not end within {deadline_s:g} seconds."
-        raise EvaluationTimeout(reason) from error
 
 
 async def _is_removed(context: Context, repo: Repo) -> bool:
     async with context.pool.acquire() as connection:
         return await find_repo(connection, repo.id) is None
-
-
-def _after(error: GitError) -> Verdict:
-    """Return the verdict where git's answer is larger than is read.
-
-    Raises:
-        Temporary: it took too long, or the disk is full.
-        GitError: it failed for another reason.
-    """
-    if isinstance(error, GitTimeout):
-        raise Temporary("git took too long") from error
-    if isinstance(error, GitTooLarge):
-        log.warning("audit.too_large", bound=error.stderr)
-        return could_not_evaluate(TOO_LARGE, mendable=False)
-    log.warning("audit.git_failed", status=error.status, stderr=error.stderr)
-    if error.out_of_space:
-        raise Temporary("the disk under the mirrors is full") from error
-    raise error
 
 
 async def _with_progress(
@@ -308,31 +290,30 @@ async def _report(
         before = await find_evaluated_before(connection, repo.id, contract)
         await set_evaluated_by(connection, run.id, contract)
     owners = access.full_name.endswith("/.github")
-    mirror = Mirror(context.home / "mirrors" / f"{repo.github_repo_id}.git", remote, context.mirror_max_bytes)
-    async with mirror.locked():
-        fresh = await mirror.prepare()
-        target = history.target_of(run)
-        await mirror.fetch([run.commit_sha], [target] if target else [], partial=fresh)
-        if run.commit_message is None:
-            await _keep_words(context, mirror, run)
-        base = await choose_base(mirror, run, history)
-        request = Request(
-            head=run.commit_sha,
-            base=base.sha,
-            target=base.target if target else None,
-            fork=run.fork,
-            whole_secrets=run.trigger == "installation",
-            owner=owner_settings(installation),
-            owner_file=owners,
-            remarks=(*base.remarks, *_without_contract(contract, before)),
-            excerpts=True,
-            describe=run.branch == repo.default_branch and run.target_ref is None and not run.fork,
-            contract=_contract(context, contract, before),
-            allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
-        )
-        report = await context.judge.judge(MirrorSource(mirror, request), request)
-        if owners and run.branch == repo.default_branch:
-            await keep_owner_policy(context, mirror.repository, installation, run.commit_sha)
+    mirror = Mirror(_mirror_of(context, repo), remote, context.mirror_max_bytes)
+    fresh = await mirror.prepare()
+    target = history.target_of(run)
+    await mirror.fetch([run.commit_sha], [target] if target else [], partial=fresh)
+    if run.commit_message is None:
+        await _keep_words(context, mirror, run)
+    base = await choose_base(mirror, run, history)
+    request = Request(
+        head=run.commit_sha,
+        base=base.sha,
+        target=base.target if target else None,
+        fork=run.fork,
+        whole_secrets=run.trigger == "installation",
+        owner=owner_settings(installation),
+        owner_file=owners,
+        remarks=(*base.remarks, *_without_contract(contract, before)),
+        excerpts=True,
+        describe=run.branch == repo.default_branch and run.target_ref is None and not run.fork,
+        contract=_contract(context, contract, before),
+        allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
+    )
+    report = await context.judge.judge(MirrorSource(mirror, request), request)
+    if owners and run.branch == repo.default_branch:
+        await keep_owner_policy(context, mirror.repository, installation, run.commit_sha)
     return report
 
 

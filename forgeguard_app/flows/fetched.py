@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
@@ -15,8 +16,10 @@ from forgeguard_app.store.repos import Repo
 
 
 @contextlib.asynccontextmanager
-async def fetched(context: Context, installation: Installation, repo: Repo, sha: str) -> AsyncIterator[Mirror]:
-    """The mirror, held against others, with the commit brought.
+async def fetched(
+    context: Context, installation: Installation, repo: Repo, sha: str, who: UUID
+) -> AsyncIterator[Mirror]:
+    """The mirror, held against others, with the commit brought; `who` is the key of the work that needs it.
 
     Raises:
         UserError: the repository or the commit is not readable for us any more, or takes too much of the disk.
@@ -24,7 +27,7 @@ async def fetched(context: Context, installation: Installation, repo: Repo, sha:
     """
     folder = context.home / "mirrors" / f"{repo.github_repo_id}.git"
     try:
-        async with Mirror(folder, Remote("")).locked():
+        async with Mirror(folder, Remote("")).locked(str(who)):
             yield await with_lag(
                 context,
                 context.access(installation, repo),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 
@@ -13,6 +14,7 @@ from forgeguard_app.builders.workspace import list_workspaces, place_for, remove
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
 from forgeguard_app.git.mirror import discard, list_mirrors
+from forgeguard_app.git.mirror_lock import MirrorBusy
 from forgeguard_app.store.audit_log import delete_old_entries
 from forgeguard_app.store.build_logs import delete_old_logs
 from forgeguard_app.store.builds import list_ended
@@ -75,8 +77,9 @@ async def prune(context: Context) -> None:
         if wanted and mirror.size_bytes <= room:
             room -= mirror.size_bytes
         else:
-            await discard(mirror.folder)
-            log.info("mirror.discarded", github_repo_id=mirror.github_repo_id, size_bytes=mirror.size_bytes)
+            with contextlib.suppress(MirrorBusy):
+                await discard(mirror.folder)
+                log.info("mirror.discarded", github_repo_id=mirror.github_repo_id, size_bytes=mirror.size_bytes)
 
 
 async def _prune_builds(context: Context) -> None:

@@ -44,7 +44,7 @@ async def record_violations(context: Context, run_id: UUID) -> None:
         log.info("record.nothing")
         return
     findings = [(one.rule, one.path) for one in found]
-    async with fetched(context, installation, repo, run.commit_sha) as mirror:
+    async with fetched(context, installation, repo, run.commit_sha, run.id) as mirror:
         source = MirrorSource(mirror, Request(run.commit_sha, EMPTY_TREE))
         proposals = await propose_known(source, run.commit_sha, owner_settings(installation), findings)
         if proposals:

@@ -82,7 +82,7 @@ async def _tried(
     if installation is None or installation.status != "active":
         raise UserError("The App is not active on this repository, so it cannot be read.")
     head = await _head(context, repo, installation)
-    async with fetched(context, installation, repo, head.sha) as mirror:
+    async with fetched(context, installation, repo, head.sha, trial.id) as mirror:
         match trial.kind:
             case "configuration":
                 return head.sha, await _dry_run(context, trial, repo, installation, mirror, head)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.git.command import EMPTY_TREE, GitError, GitTimeout, Repository, authorization
+from forgeguard_app.git.mirror_lock import lock_file
 from forgeguard_app.git.range import has_commit, is_sha, lines_of
 
 FETCH_TIMEOUT_S = 300.0
-LOCK_TIMEOUT_S = 600.0
 LIST_TIMEOUT_S = 60.0
 MAX_BYTES = 10 << 30
 MAX_TOTAL_BYTES = 100 << 30
@@ -89,20 +88,15 @@ class Mirror:
         return Repository(self.folder)
 
     @contextlib.asynccontextmanager
-    async def locked(self) -> AsyncIterator[None]:
-        """One process at a time, across all workers of this machine; the lock goes with its holder.
+    async def locked(self, who: str) -> AsyncIterator[None]:
+        """Hold the mirror against all others of this machine; the lock goes with its holder.
 
         Raises:
-            Temporary: somebody else held it for too long.
+            MirrorBusy: another job holds it; `who` keeps its place among those of this process that wait.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self.folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            await _acquire(handle)
-            os.utime(handle)  # when it was last used
+        async with lock_file(self.folder.with_suffix(".lock"), who):
             yield
-        finally:
-            os.close(handle)
 
     async def prepare(self) -> bool:
         """Makes the mirror where there is none; whether it is new. A broken one is made anew."""
@@ -238,13 +232,13 @@ def list_mirrors(folder: Path) -> list[MirrorOnDisk]:
 
 
 async def discard(folder: Path) -> None:
-    """Removes a mirror, which any worker can rebuild; not while somebody uses it."""
-    handle = os.open(folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        await _acquire(handle)
+    """Remove a mirror, which any worker can rebuild.
+
+    Raises:
+        MirrorBusy: a job uses it.
+    """
+    async with lock_file(folder.with_suffix(".lock"), "discard", is_use=False):
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    finally:
-        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,26 +297,3 @@ def meaning_of(error: GitError) -> Exception:
     if any(words in said for words in _GONE):
         return RepositoryGone(error.stderr)
     return Temporary(f"git fetch failed: {error.stderr}")
-
-
-async def _acquire(handle: int) -> None:
-    wait = 0.005
-    async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(_as_temporary())
-        await stack.enter_async_context(asyncio.timeout(LOCK_TIMEOUT_S))
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                await asyncio.sleep(wait)
-                wait = min(wait * 1.5, 0.25)
-            else:
-                return
-
-
-@contextlib.contextmanager
-def _as_temporary() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError:
-        raise Temporary("the repository's mirror was busy for too long") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,10 +29,11 @@ from forgeguard_app.flows.tell_owner import ARGUMENT as ABOUT
 from forgeguard_app.flows.tell_owner import TASK as TELL
 from forgeguard_app.flows.tell_owner import tell_owner
 from forgeguard_app.flows.try_configuration import try_configuration
+from forgeguard_app.git.mirror_lock import MirrorBusy
 from forgeguard_app.jobs.deadline import end_by
 from forgeguard_app.jobs.fair_jobs import FairJobs
 from forgeguard_app.store.pool import AWAY
-from forgeguard_app.store.queue import NAME
+from forgeguard_app.store.queue import NAME, uncount_attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,11 @@ def _task(name: str, work: Work, under_way: UnderWay) -> Callable[..., Awaitable
         try:
             with structlog.contextvars.bound_contextvars(job=name, **names):
                 await _logged(work, context, arguments, job.job.attempts)
+        except MirrorBusy:
+            with contextlib.suppress(*AWAY):
+                async with context.pool.acquire() as connection:
+                    await uncount_attempt(connection, number)
+            raise
         finally:
             under_way.jobs.discard(number)
 
@@ -149,6 +156,9 @@ async def _passing(work: Awaitable[None]) -> None:
 async def _logged(work: Work, context: Context, arguments: dict[str, str], attempt: int) -> None:
     try:
         await _passing(end_by(work.flow(context, work.read(arguments[work.argument])), work.ends_after_s(context)))
+    except MirrorBusy:
+        log.debug("job.waits_for_mirror")
+        raise
     except Temporary as error:
         context.counts.add("errors", type(error).__name__)
         log.info("job.later", reason=str(error), attempt=attempt)

@@ -100,6 +100,13 @@ async def find_rank(connection: Connection, repo_id: UUID, branch: str | None, r
     return ranks[-1] if found is None else found
 
 
+async def uncount_attempt(connection: Connection, job: int) -> None:
+    """Let the job's present attempt not count: it waited for another job, and nothing was tried."""
+    await connection.execute(
+        "UPDATE procrastinate_jobs SET attempts = attempts - 1 WHERE id = $1 AND status = 'doing'", job
+    )
+
+
 async def count_waiting(connection: Connection) -> int:
     """How many jobs wait or run."""
     number: int = await connection.fetchval("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')")

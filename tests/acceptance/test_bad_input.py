@@ -12,12 +12,11 @@ import pytest
 
 from forgeguard_app.flows.context import Pace
 from forgeguard_app.flows.purge_old import prune
-from forgeguard_app.git.mirror import Mirror, Remote
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import CheckRun, Repository
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.repos import set_removed
-from tests.support.repositories import Files, WorkTree
+from tests.support.repositories import Files, WorkTree, stuck
 from tests.support.running import Product, running
 
 RULE = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}'
@@ -219,8 +218,7 @@ async def test_an_audit_that_never_ends_is_an_error_that_names_its_limit(
         await product.github.webhooks.settle()
         stop = asyncio.Event()
         context = replace(product.context, pace=Pace(audit_s=0.5))
-        mirrors = Mirror(context.home / "mirrors" / f"{repository.id}.git", Remote("", ""))
-        async with mirrors.locked():  # another process holds it, and never lets go
+        with stuck(context.home / "mirrors" / f"{repository.id}.git"):
             worker = asyncio.create_task(run_worker(dsn, context, stop))
             runs = await product.verdicts(repository, sha)
         stop.set()

@@ -34,7 +34,7 @@ async def test_a_pull_request_that_exists_is_told_apart_from_one_that_github_ref
     assert ours is not None
     wanted = Wanted("forgeguard/x", sha, "main", "Title", "Body", [NewFile("b.txt", "b\n")])
     there = f"{product.context.github_url}/{repository.full_name}/pulls"
-    async with fetched(product.context, ours, repo, sha) as mirror:
+    async with fetched(product.context, ours, repo, sha, repo.id) as mirror:
         assert await open_pull(product.context, ours, repo, mirror, wanted) != there
         assert await open_pull(product.context, ours, repo, mirror, wanted) == there, "it exists already"
     access = product.context.access(ours, repo, PROPOSE)

@@ -13,11 +13,11 @@ from forgeguard_app.cli.formats import as_json
 from forgeguard_app.cli.outcome import Outcome
 from forgeguard_app.flows.context import Pace
 from forgeguard_app.git.mirror import Mirror, Remote
-from forgeguard_app.jobs.worker import run_worker
+from forgeguard_app.jobs.worker import CONCURRENCY, run_worker
 from forgeguard_app.simulator.state import Repository
 from tests.support.browsing import plain
 from tests.support.judged import judge
-from tests.support.repositories import Files, WorkTree
+from tests.support.repositories import Files, WorkTree, stuck
 from tests.support.running import Product, running
 
 BOUNDARIES = json.dumps(
@@ -345,8 +345,7 @@ async def test_a_worker_told_to_stop_hands_back_what_it_has_not_finished(
         tree.commit(START)
         sha = await product.push(tree, repository)
         await product.github.webhooks.settle()
-        mirror = Mirror(product.context.home / "mirrors" / f"{repository.id}.git", Remote(""))
-        async with mirror.locked():  # the first worker cannot come to an end
+        with stuck(product.context.home / "mirrors" / f"{repository.id}.git"):  # the first worker cannot come to an end
             stop = asyncio.Event()
             worker = asyncio.create_task(run_worker(dsn, product.context, stop, 0.2))
             await product.until("SELECT status FROM audit_runs", "running")
@@ -362,6 +361,41 @@ async def test_a_worker_told_to_stop_hands_back_what_it_has_not_finished(
         worker = asyncio.create_task(run_worker(dsn, product.context, again))
         assert {run.conclusion for run in (await product.verdicts(repository, sha)).values()} == {"success"}
         again.set()
+        await worker
+
+
+async def test_who_waits_for_a_mirror_holds_no_slot_and_loses_no_attempt(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        busy, _ = await product.repository("busy")
+        other, _ = await product.repository("other")
+        tree.commit(START)
+        heads = [await product.push(tree, busy)]
+        for number in range(CONCURRENCY):
+            tree.commit({"n.txt": f"{number}\n"})
+            heads.append(await product.push(tree, busy, f"topic{number}"))
+        await product.github.webhooks.settle()
+        mirror = Mirror(product.context.home / "mirrors" / f"{busy.id}.git", Remote(""))
+        stop = asyncio.Event()
+        async with mirror.locked("another process"):
+            worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+            await product.until(
+                "SELECT count(*) > 0 FROM procrastinate_jobs WHERE task_name = 'audit_commit' AND scheduled_at IS NOT NULL",
+                True,
+            )
+            tree.commit({"n.txt": "other\n"})
+            await product.verdicts(other, await product.push(tree, other))
+            async with product.pool.acquire() as connection:
+                attempts = (
+                    "SELECT max(attempts) FROM procrastinate_jobs WHERE task_name = 'audit_commit' AND status = 'todo'"
+                )
+                assert await connection.fetchval(attempts) == 0
+                states = "SELECT DISTINCT r.status FROM audit_runs r JOIN repos o ON o.id = r.repo_id WHERE o.full_name LIKE '%/busy'"
+                assert await connection.fetchval(states) == "pending"
+        for head in heads:
+            await product.verdicts(busy, head)
+        stop.set()
         await worker
 
 

@@ -153,7 +153,7 @@ async def test_a_pull_request_of_ours_goes_to_the_repository_and_not_to_its_old_
     assert copy is not None
     asked_from = len(product.github.world.requests)
     wanted = Wanted("forgeguard/x", sha, "main", "Title", "Body", [NewFile("b.txt", "b\n")])
-    async with fetched(product.context, ours, repo, sha) as mirror:
+    async with fetched(product.context, ours, repo, sha, repo.id) as mirror:
         await open_pull(product.context, ours, repo, mirror, wanted)
     await untouched(product, former, copy, asked_from)
     assert [pull.repository_id for pull in product.github.world.pulls.values()] == [repository.id]

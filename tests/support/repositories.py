@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ENV = {
@@ -52,3 +55,14 @@ class WorkTree:
         self.git("add", "--all", "--force")
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self.git("rev-parse", "HEAD")
+
+
+@contextlib.contextmanager
+def stuck(mirror: Path) -> Iterator[None]:
+    """Let git wait for ever in the mirror: its HEAD is a pipe into which nobody writes."""
+    mirror.mkdir(parents=True)
+    os.mkfifo(mirror / "HEAD")
+    try:
+        yield
+    finally:
+        shutil.rmtree(mirror)
