@@ -20,7 +20,7 @@ from forgeguard_app.builders.confinement import NO_WAY, Kind, available
 from forgeguard_app.builders.workspace import Workspace, open_workspace, place_for, remove_workspace
 from forgeguard_app.errors import Temporary, UserError, as_passing
 from forgeguard_app.flows.build_log import BuildLog
-from forgeguard_app.flows.build_phase import Passed, Work, work_phase
+from forgeguard_app.flows.build_phase import Asked, Passed, Work, work_phase
 from forgeguard_app.flows.build_pull import list_deciding, pull_body
 from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.flows.end_build import end_in
@@ -35,11 +35,13 @@ from forgeguard_app.github.events import good_ref
 from forgeguard_app.github.tokens import BUILD, NoAccess
 from forgeguard_app.projects.build_plan import Phase, read_plan
 from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.store.build_changes import set_review
 from forgeguard_app.store.build_shares import is_over_share
 from forgeguard_app.store.builds import (
     Build,
     begin_phase,
     find_build,
+    find_status,
     hand_back_phase,
     is_cancelled,
     is_withdrawn,
@@ -86,8 +88,17 @@ async def advance_build(context: Context, build_id: UUID) -> None:
         async with context.locks.only_one(f"build/{build_id}") as held:
             while held and await _advance(context, build_id):
                 pass
+        if held:
+            await _go_on_if_approved(context, build_id)
     finally:
         context.building.discard(build_id)
+
+
+async def _go_on_if_approved(context: Context, build_id: UUID) -> None:
+    """See that an approval that came before we let the build go is not lost: its own job found us still there."""
+    async with context.pool.acquire() as connection:
+        if await find_status(connection, build_id) == "running":
+            raise Temporary("the build was approved", delay_s=0.5)
 
 
 @dataclass(frozen=True)
@@ -169,7 +180,7 @@ async def _phase(context: Context, build: Build, builder: Builder, said: BuildLo
         )
     if build.interruptions >= MAX_INTERRUPTIONS:
         raise UserError(f"{build.phase} was interrupted {MAX_INTERRUPTIONS} times, so it is not tried again.")
-    if build.started_at is not None and datetime.now(UTC) - build.started_at > LONGEST:
+    if build.started_at is not None and datetime.now(UTC) - build.started_at - build.waited > LONGEST:
         raise UserError(f"The build came to no end within {LONGEST.days} days.")
     plan, _ = read_plan(build.contracts[ContractType.PHASES])
     if build.phase_number >= len(plan):
@@ -231,12 +242,23 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
             return False
         if isinstance(done, Passed):
             break
+        if isinstance(done, Asked):
+            return await _ask(context, build.id, phase.number, done)
         if done.loops >= MAX_LOOPS:
             raise UserError(f"{phase.title} did not pass {MAX_LOOPS} times in a row. The last time: {done.reason}")
         await said.say(f"Handed back to the builder: {done.reason}", "warn")
         work = work.again(done)
     await _passed(context, place, work, done, said)
     return True
+
+
+async def _ask(context: Context, build_id: UUID, number: int, asked: Asked) -> bool:
+    """Let the build wait for a person, in no slot; whether it goes on at once, since somebody cancels it."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        waits = await set_review(connection, build_id, number, asked.review)
+        await notify_change(connection, build_id)
+    log.info("build.waits", phase=number)
+    return not waits
 
 
 async def _refuse_withdrawn(context: Context, build_id: UUID) -> None:

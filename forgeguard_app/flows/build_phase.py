@@ -17,6 +17,7 @@ from forgeguard_app.builders.process import Ended, Outcome, Run, run_builder, sw
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
 from forgeguard_app.flows.build_log import BuildLog
+from forgeguard_app.flows.build_review import Unreviewable, list_unapproved
 from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.flows.owner_policy import owner_settings
 from forgeguard_app.git.branches import (
@@ -28,7 +29,6 @@ from forgeguard_app.git.branches import (
     list_ignored,
     list_kept,
     list_links_out,
-    list_touched,
 )
 from forgeguard_app.git.command import GitError, Repository
 from forgeguard_app.git.ledger import list_paths
@@ -38,10 +38,10 @@ from forgeguard_app.judging.source import LocalSource
 from forgeguard_app.projects.answers import read_state
 from forgeguard_app.projects.build_plan import Phase
 from forgeguard_app.projects.contract_types import FILES, ContractType
-from forgeguard_app.projects.deciding_files import is_deciding
 from forgeguard_app.projects.output import says_nothing_needed
 from forgeguard_app.projects.prompt import write_prompt
 from forgeguard_app.projects.skeleton import Chosen, lay
+from forgeguard_app.store.build_changes import Review
 from forgeguard_app.store.build_logs import list_last_lines
 from forgeguard_app.store.builds import Build, Loop, set_loop
 from forgeguard_app.store.changes import notify_change
@@ -77,7 +77,10 @@ class Work:
         """The same with what is handed back."""
         tried = failure.tried or self.build.tried_sha
         return replace(
-            self, build=replace(self.build, findings=failure.findings, loop_count=failure.loops, tried_sha=tried)
+            self,
+            build=replace(
+                self.build, findings=failure.findings, loop_count=failure.loops, tried_sha=tried, review_sha=None
+            ),
         )
 
 
@@ -90,6 +93,13 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The attempt passed its audit, and a person is to approve some of its changes first."""
+
+    review: Review
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """The attempt did not pass: what is handed back, and how many times in a row now."""
 
@@ -99,12 +109,20 @@ class Failure:
     tried: str | None = None
 
 
-async def work_phase(context: Context, work: Work, said: BuildLog, wants_end: WantsEnd) -> Passed | Failure | None:
-    """One attempt; None where somebody cancelled it.
+async def work_phase(
+    context: Context, work: Work, said: BuildLog, wants_end: WantsEnd
+) -> Passed | Asked | Failure | None:
+    """Make one attempt, or go on with what a person approved; None where somebody cancelled it.
 
     Raises:
         Temporary: a passing fault.
     """
+    if work.build.review_sha is not None:
+        if await has_commit(work.ledger, work.build.review_sha):
+            return await _judged(context, work, said, work.build.review_sha)
+        await said.say(
+            "What was approved is on another machine, so the phase is built again; the approval still holds."
+        )
     try:
         commit, reason = await (_by_command if work.builder.command else _by_hand)(context, work, said, wants_end)
     except GitError as error:
@@ -263,7 +281,7 @@ def _message(work: Work) -> str:
     return f"{work.phase.title}\n\n{work.phase.objective}\n\nBuilt by ForgeGuard, build {work.build.id}.\n"
 
 
-async def _judged(context: Context, work: Work, said: BuildLog, commit: str) -> Passed | Failure:
+async def _judged(context: Context, work: Work, said: BuildLog, commit: str) -> Passed | Asked | Failure:
     """By the project's contracts and the settings with which the build began: the branch has no say in it."""
     request = Request(
         commit, work.start, target=work.base, owner=owner_settings(work.installation),
@@ -276,25 +294,38 @@ async def _judged(context: Context, work: Work, said: BuildLog, commit: str) -> 
     for one in findings[:SHOWN_FINDINGS]:
         await said.say(f"{one['check']} {one.get('path', '')}:{one.get('line', 1)} {one['message']}", "warn", "audit")
     if not findings:
-        await _say_deciding(work, said, commit)
-        return Passed(commit, audit)
+        return await _approved(context, work, said, commit, audit)
     reason = f"{len(findings)} finding(s): {findings[0]['message']}"
     return await _failed(context, work, said, reason, Loop(findings[:MOST_FINDINGS], audit, commit))
 
 
-async def _say_deciding(work: Work, said: BuildLog, commit: str) -> None:
-    """Name the files that a command's builder touched and that decide verdicts or run in CI. The built-in builder's are ours."""
+async def _approved(
+    context: Context, work: Work, said: BuildLog, commit: str, audit: Mapping[str, Any]
+) -> Passed | Asked | Failure:
+    """Ask a person about what a command's builder changed and nobody approved. The built-in builder's files are ours."""
     if not work.builder.command:
-        return
-    found = [path for path in await list_touched(work.ledger, work.start, commit) if is_deciding(path)]
-    if found:
-        names = ", ".join(clean(path)[:200] for path in found[:SHOWN_FINDINGS])
-        more = f" and {len(found) - SHOWN_FINDINGS} more" if len(found) > SHOWN_FINDINGS else ""
-        await said.say(f"Review before merging, since they decide verdicts or run in CI: {names}{more}.", "warn")
+        return Passed(commit, audit)
+    try:
+        changes = await list_unapproved(context, work.build, work.ledger, work.start, commit)
+    except Unreviewable as error:
+        reason = clean(str(error))
+        return await _failed(
+            context, work, said, reason, Loop([{"check": "approval", "message": reason}], audit, commit)
+        )
+    if not changes:
+        return Passed(commit, audit)
+    names = ", ".join(one.path[:200] for one in changes[:SHOWN_FINDINGS])
+    more = f" and {len(changes) - SHOWN_FINDINGS} more" if len(changes) > SHOWN_FINDINGS else ""
+    await said.say(
+        f"A person's approval is needed, on the build's page, since these decide verdicts or run in CI: {names}{more}.",
+        "warn",
+        "audit",
+    )
+    return Asked(Review(commit, audit, changes))
 
 
 async def _failed(context: Context, work: Work, said: BuildLog, reason: str, loop: Loop) -> Failure:
-    if loop.audit is None:
+    if loop.audit is None or loop.findings[0]["check"] == "approval":
         await said.say(reason, "error")
     async with context.pool.acquire() as connection, connection.transaction():
         loops = await set_loop(connection, work.build.id, work.phase.number, loop)

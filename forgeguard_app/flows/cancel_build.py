@@ -21,4 +21,6 @@ async def cancel_build(pool: Pool, build: Build, login: str) -> None:
             raise UserError("This build is at its end already.")
         if status == "pending":
             await end_in(connection, build, "cancelled", f"Cancelled by {login} before it began.")
+        if status == "awaiting_approval":
+            await end_in(connection, build, "cancelled", f"Cancelled by {login} instead of an approval.")
         await notify_change(connection, build.id)

@@ -16,7 +16,8 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.git.mirror import discard, list_mirrors
 from forgeguard_app.git.mirror_lock import MirrorBusy
 from forgeguard_app.store.audit_log import delete_old_entries
-from forgeguard_app.store.build_logs import delete_old_logs
+from forgeguard_app.store.build_changes import delete_old_changes
+from forgeguard_app.store.build_logs import KEPT_DAYS, delete_old_logs
 from forgeguard_app.store.builds import list_ended
 from forgeguard_app.store.claims import delete_old_claims
 from forgeguard_app.store.kept_forms import delete_expired_forms
@@ -49,6 +50,9 @@ async def purge_old(context: Context) -> None:
                 break
         for _ in range(MAX_BATCHES):
             if await delete_old_logs(connection, BATCH) < BATCH:
+                break
+        for _ in range(MAX_BATCHES):
+            if await delete_old_changes(connection, KEPT_DAYS, BATCH) < BATCH:
                 break
         await delete_failed_jobs(connection)
         await delete_old_trials(connection)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -137,6 +139,55 @@ async def list_touched(repository: Repository, parent: str, commit: str) -> list
     """Return the paths that the commit adds, changes or deletes; of a rename both."""
     out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--name-only", parent, commit)
     return out.decode("utf-8", "replace").split("\0")[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class RawChange:
+    """One file's change between two commits: `mode` and `blob` are the new ones, zeros where it was deleted."""
+
+    path: str  # as git has it, what is no UTF-8 in surrogates
+    kind: str  # added, changed or deleted
+    mode: str
+    blob: str
+
+    @property
+    def key(self) -> str:
+        """Return a name of this content at this path."""
+        return hashlib.sha256(f"{self.mode} {self.blob} ".encode() + os.fsencode(self.path)).hexdigest()
+
+
+async def list_raw_changes(repository: Repository, parent: str, commit: str) -> list[RawChange]:
+    """Return the files that the commit adds, changes or deletes; of a rename both."""
+    out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--no-abbrev", parent, commit)
+    fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    kinds = {"A": "added", "D": "deleted"}
+    found = []
+    for described, path in zip(fields[::2], fields[1::2], strict=True):
+        _, mode, _, blob, status = described.split()
+        found.append(RawChange(path, kinds.get(status, "changed"), mode, blob))
+    return found
+
+
+async def hash_blob(repository: Repository, data: bytes) -> str:
+    """Return the id that a file of this content has in the repository, without storing it."""
+    return (await repository.run("hash-object", "--stdin", stdin=data)).decode().strip()
+
+
+async def read_difference(repository: Repository, parent: str, commit: str, path: str, max_bytes: int) -> str | None:
+    """Return how one file's mode and text changed, as git shows it; None where it is no text.
+
+    Raises:
+        GitTooLarge: it is longer than `max_bytes`.
+    """
+    out = await repository.run(
+        "diff-tree", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", parent, commit, "--", f":(top,literal){path}",
+        max_bytes=max_bytes,
+    )  # fmt: skip
+    header, place, text = f"\n{out.decode('utf-8', 'replace')}".partition("\n@@")
+    if "\nBinary files " in header:
+        return None
+    modes = [line for line in header.split("\n") if " mode " in line and not line.startswith(("diff ", "--- ", "+++ "))]
+    return "\n".join([*modes, *([f"@@{text}".rstrip("\n")] if place else [])])
 
 
 async def list_changed(repository: Repository, parent: str, commit: str) -> list[str]:

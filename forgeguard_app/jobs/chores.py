@@ -12,6 +12,7 @@ import structlog
 
 from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.allow_finding import end_expired_allowances
+from forgeguard_app.flows.answer_review import end_unanswered
 from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.purge_old import prune, purge_old
 from forgeguard_app.flows.read_required import look_at_required
@@ -49,6 +50,7 @@ async def reconcile(context: Context) -> None:
                         "seldom": partial(_seldom, context),
                         "allowances": partial(end_expired_allowances, context.pool),
                         "builds": partial(take_up_builds, context.pool),
+                        "approvals": partial(end_unanswered, context.pool),
                         "heads": partial(look_at_heads, context),
                     }
                     well = [await _done(context, name, step) for name, step in steps.items()]

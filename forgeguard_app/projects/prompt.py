@@ -36,5 +36,5 @@ def write_prompt(project: str, directive: str, phase: Phase, phases: int, findin
 
 
 def _line(one: Mapping[str, Any]) -> str:
-    where = f"{one['path']}:{one['line']} " if one.get("path") else ""
+    where = f"{one['path']}:{one.get('line', 1)} " if one.get("path") else ""
     return f"- {one.get('check', '')} {where}{one.get('message', '')}".replace("  ", " ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -44,11 +44,15 @@ class Build:
     interruptions: int
     cancel_requested_at: datetime | None
     pull_url: str | None
+    review_sha: str | None
+    waiting_since: datetime | None
+    waited: timedelta
 
 
 _COLUMNS = (
     "id, project_id, repo_id, github_login, builder, phase, phase_number, status, started_at, completed_at, loop_count,"
-    " error_detail, created_at, contracts, branch, base_branch, base_sha, head_sha, tried_sha, findings, deaths, interruptions, cancel_requested_at, pull_url"
+    " error_detail, created_at, contracts, branch, base_branch, base_sha, head_sha, tried_sha, findings, deaths, interruptions,"
+    " cancel_requested_at, pull_url, review_sha, waiting_since, waited"
 )
 
 
@@ -216,7 +220,7 @@ async def set_loop(connection: Connection, build_id: UUID, number: int, loop: Lo
     """The present phase's work was found wanting; how many times in a row now."""
     loops: int = await connection.fetchval(
         """
-        UPDATE builds SET loop_count = loop_count + 1, findings = $2::jsonb, tried_sha = coalesce($3, tried_sha)
+        UPDATE builds SET loop_count = loop_count + 1, findings = $2::jsonb, tried_sha = coalesce($3, tried_sha), review_sha = NULL
         WHERE id = $1 RETURNING loop_count
         """,
         build_id,
@@ -252,7 +256,7 @@ async def set_phase_done(
     await connection.execute(
         """
         UPDATE builds SET head_sha = coalesce($2, head_sha), tried_sha = NULL, findings = '[]'::jsonb, loop_count = 0,
-            deaths = 0, interruptions = 0,
+            deaths = 0, interruptions = 0, review_sha = NULL,
             phase_number = phase_number + 1, phase = coalesce($3, phase) WHERE id = $1
         """,
         build_id,
@@ -276,8 +280,8 @@ async def end_build(
     """The build is at its end: completed, failed or cancelled; False where it was before. Wants a transaction."""
     ended = await connection.fetchval(
         """
-        UPDATE builds SET status = $2, error_detail = $3, pull_url = $4, completed_at = now()
-        WHERE id = $1 AND status IN ('pending', 'running') RETURNING id
+        UPDATE builds SET status = $2, error_detail = $3, pull_url = $4, completed_at = now(), waiting_since = NULL
+        WHERE id = $1 AND status IN ('pending', 'running', 'awaiting_approval') RETURNING id
         """,
         build_id,
         status,
@@ -288,7 +292,8 @@ async def end_build(
         return False
     await connection.execute(
         """
-        UPDATE build_phases SET status = $2, completed_at = now() WHERE build_id = $1 AND status = 'running'
+        UPDATE build_phases SET status = $2, completed_at = now()
+        WHERE build_id = $1 AND status IN ('running', 'awaiting_approval')
         """,
         build_id,
         status,
@@ -301,7 +306,7 @@ async def request_cancel(connection: Connection, build_id: UUID) -> str | None:
     found: str | None = await connection.fetchval(
         """
         UPDATE builds SET cancel_requested_at = coalesce(cancel_requested_at, now())
-        WHERE id = $1 AND status IN ('pending', 'running') RETURNING status
+        WHERE id = $1 AND status IN ('pending', 'running', 'awaiting_approval') RETURNING status
         """,
         build_id,
     )

@@ -74,7 +74,7 @@ async def find_build_version(connection: Connection, build_id: UUID) -> str | No
     found: str | None = await connection.fetchval(
         """
         SELECT left(md5(concat_ws('|', b.status, b.phase, b.loop_count, b.builder, b.error_detail, b.pull_url,
-            b.cancel_requested_at, b.started_at, b.completed_at,
+            b.cancel_requested_at, b.review_sha, b.started_at, b.completed_at,
             (SELECT string_agg(concat_ws(' ', p.number, p.name, p.status, p.loops, p.commit_sha, p.started_at, p.completed_at,
                 md5(p.audit::text)), ',' ORDER BY p.number) FROM build_phases p WHERE p.build_id = b.id))), 16)
         FROM builds b WHERE b.id = $1

@@ -213,3 +213,16 @@ async def open_build(request: web.Request, build_id: UUID, least: Level = Level.
     if build.repo_id is not None and (repo is None or await level_of(front, person, repo) == Level.NONE):
         raise web.HTTPNotFound(reason=_ABSENT)
     return build, seen
+
+
+async def refuse_who_may_not_push(request: web.Request, build: Build) -> None:
+    """Refuse who may not write to the build's repository today, whatever they may do with its project.
+
+    Raises:
+        HTTPForbidden: as its name says.
+    """
+    front, person = request.app[FRONT], await find_person(request)
+    async with front.pool.acquire() as connection:
+        repo = await find_repo(connection, build.repo_id) if build.repo_id else None
+    if repo is None or await level_of(front, person, repo) < Level.WRITE:
+        raise web.HTTPForbidden(reason="Only who may write to the build's repository approves its changes.")

@@ -60,6 +60,10 @@ DEEDS: dict[str, str] = {
     f"POST {_API}{_PROJECT}/builds": "build started",
     "POST /builds/{build_id}/cancel": "build cancelled",
     f"POST {_API}/builds/{{build_id}}/cancel": "build cancelled",
+    "POST /builds/{build_id}/approve": "build changes approved",
+    f"POST {_API}/builds/{{build_id}}/approve": "build changes approved",
+    "POST /builds/{build_id}/hand-back": "build changes handed back",
+    f"POST {_API}/builds/{{build_id}}/hand-back": "build changes handed back",
     "POST /operator/deliveries/{attempt_id}": "redelivery",
 }
 # Deliveries are GitHub's own log; a kept form that is dropped changed nothing.

@@ -132,6 +132,8 @@ def _pages() -> list[web.RouteDef]:
         web.post(_PROJECT + "/builds", builds.start),
         web.get(_BUILD, builds.show_build),
         web.post(_BUILD + "/cancel", builds.cancel),
+        web.post(_BUILD + "/approve", builds.approve),
+        web.post(_BUILD + "/hand-back", builds.hand_back),
         web.get(_BUILD + "/log.txt", builds.download_log),
         web.get("/continue/{form_id}", kept_form.show_kept_form),
         web.post("/continue/{form_id}/drop", kept_form.drop_kept_form),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from forgeguard_app.builders.process import Bounds
 from forgeguard_app.flows.answer_questionnaire import answer_questionnaire
+from forgeguard_app.flows.answer_review import Answer, answer_build
 from forgeguard_app.flows.context import Builder
 from forgeguard_app.flows.keep_project import create_project, described
 from forgeguard_app.flows.know_access import Person
@@ -15,6 +16,7 @@ from forgeguard_app.flows.start_build import start_build
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Pull, Repository
+from forgeguard_app.store.build_changes import Change, list_asked
 from forgeguard_app.store.build_logs import Line, list_lines
 from forgeguard_app.store.builds import Build, BuildPhase, find_build, list_phases
 from forgeguard_app.store.repos import find_repo_named
@@ -55,6 +57,23 @@ class Building:
         await self.product.until(f"SELECT completed_at IS NOT NULL FROM builds WHERE id = '{build_id}'", True)
         await self.product.idle()
         return await self.build(build_id)
+
+    async def asked(self, build_id: UUID) -> tuple[Build, list[Change]]:
+        """Waiting for an approval, with the changes to approve."""
+        await self.product.until(
+            f"SELECT status IN ('awaiting_approval', 'completed', 'failed', 'cancelled') FROM builds WHERE id = '{build_id}'",
+            True,
+        )
+        await self.product.idle()
+        build = await self.build(build_id)
+        assert build.status == "awaiting_approval", await self.text(build_id)
+        async with self.product.pool.acquire() as connection:
+            return build, await list_asked(connection, build_id)
+
+    async def answer(self, build: Build, *, approves: bool, reason: str = "") -> None:
+        """What the person says of the changes."""
+        assert build.review_sha is not None
+        await answer_build(self.product.pool, build, self.person, Answer(build.review_sha, approves, reason))
 
     async def phases(self, build_id: UUID) -> list[BuildPhase]:
         async with self.product.pool.acquire() as connection:

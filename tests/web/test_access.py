@@ -60,7 +60,7 @@ OF_PROJECTS = {
             ("GET", "/{project_id}/contracts/{contract_type}/difference"), ("POST", "/{project_id}/builds"),
         )),
         *((one, "/builds/{build_id}", two) for one, two in (
-            ("GET", ""), ("POST", "/cancel"), ("GET", "/log.txt"),
+            ("GET", ""), ("POST", "/cancel"), ("POST", "/approve"), ("POST", "/hand-back"), ("GET", "/log.txt"),
         )),
         *((one, "/api/v1/projects", two) for one, two in (
             ("GET", ""), ("POST", ""), ("GET", "/{project_id}"), ("PATCH", "/{project_id}"), ("DELETE", "/{project_id}"),
@@ -68,7 +68,9 @@ OF_PROJECTS = {
             ("POST", "/{project_id}/contracts"), ("GET", "/{project_id}/contracts/{contract_type}"),
             ("PUT", "/{project_id}/contracts/{contract_type}"), ("GET", "/{project_id}/builds"), ("POST", "/{project_id}/builds"),
         )),
-        *((one, "/api/v1/builds/{build_id}", two) for one, two in (("GET", ""), ("POST", "/cancel"), ("GET", "/logs"))),
+        *((one, "/api/v1/builds/{build_id}", two) for one, two in (
+            ("GET", ""), ("POST", "/cancel"), ("POST", "/approve"), ("POST", "/hand-back"), ("GET", "/logs"),
+        )),
     )
 }  # fmt: skip
 FORMS = {

@@ -249,6 +249,92 @@ async def test_a_maker_who_lost_the_repository_keeps_the_project_and_nothing_of_
         assert await send(maker, f"{project}/delete", confirmation="Shop") == 303
 
 
+CI = ".github/workflows/ci.yml"
+
+
+async def waiting(product: Product, tree: WorkTree, browser: Browser) -> tuple[str, str]:
+    """A build that waits for an approval: its address, and the commit that it asks about."""
+    _, build, _ = await begun(product, tree, browser)
+    build_id = build.rpartition("/")[2]
+    await product.until(f"SELECT status FROM builds WHERE id = '{build_id}'", "awaiting_approval")
+    await product.idle()
+    await browser.get(build)
+    return build, re.findall(r'name="commit" value="([0-9a-f]{40})"', browser.text)[0]
+
+
+async def test_changes_of_files_that_decide_are_approved_on_the_page_by_who_may_push(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    script = f"mkdir -p .github/workflows; echo 'on: push # {EVIL}' > {CI}; date +%N > t"
+    async with (
+        running(dsn, tmp_path / "p", builder=agent(script)) as product,
+        Browser(product) as maker,
+        Browser(product) as reader,
+        Browser(product) as stranger,
+        Browser(product) as nobody,
+    ):
+        build, commit = await waiting(product, tree, maker)
+        for text in ("Changes to approve", CI, "Needs approval", "Approve and continue", "&lt;script&gt;"):
+            assert text in maker.text, text
+        assert EVIL not in maker.text
+        repository = next(one for one in product.github.world.repositories.values() if one.name == "shop")
+        user = product.github.people.add("reader")
+        product.github.people.allow(user, repository, "read")
+        await reader.sign_in(user, "/account")
+        await stranger.sign_in(product.github.people.add("stranger"), "/account")
+        await reader.get(build)
+        assert "Only people who may write to the repository can approve this." in reader.text
+        for path in (f"{build}/approve", f"{build}/hand-back"):
+            for one, answer in ((reader, 403), (stranger, 404), (nobody, 401)):
+                assert await send(one, path, commit=commit) == answer, path
+        assert await send(maker, f"{build}/approve", commit="0" * 40) == 409
+        await maker.get(build)
+        await maker.submit(f"{build}/approve", commit="0" * 40)
+        assert "does not wait for an approval of these changes" in maker.text
+        assert await send(maker, f"{build}/hand-back", commit=commit, reason=f"No {EVIL}") == 303
+        await product.until(f"SELECT loop_count FROM builds WHERE id = '{build.rpartition('/')[2]}'", 1)
+        await product.until(f"SELECT status FROM builds WHERE id = '{build.rpartition('/')[2]}'", "awaiting_approval")
+        await maker.get(build)
+        assert EVIL not in maker.text
+        second = re.findall(r'name="commit" value="([0-9a-f]{40})"', maker.text)[0]
+        assert second != commit
+        assert await send(maker, f"{build}/approve", commit=second) == 303
+        await product.until(f"SELECT phase_number > 0 FROM builds WHERE id = '{build.rpartition('/')[2]}'", True)
+        await maker.get(build)
+        assert "1 approved change of files" in maker.text
+        async with product.pool.acquire() as connection:
+            rows = await connection.fetch(
+                "SELECT deed, github_login FROM audit_log WHERE deed LIKE 'build changes%' ORDER BY at"
+            )
+        done = [row["deed"] for row in rows if row["github_login"] == "mona"]
+        assert done == ["build changes handed back", "build changes approved"]
+
+
+async def test_a_script_approves_by_the_api(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    script = f"mkdir -p .github/workflows; echo 'on: push' > {CI}; date +%N > t"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product, Browser(product) as maker:
+        build, commit = await waiting(product, tree, maker)
+        await maker.get("/account")
+        await maker.submit("/account/tokens", name="script", scope="write", days="30")
+        token = re.findall(r"fgp_[\w-]+", maker.text)[0]
+        headers = {"Authorization": f"Bearer {token}"}
+        address = f"{product.address}/api/v1{build}"
+        async with product.session.get(address, headers=headers) as answer:
+            shown = await answer.json()
+        assert (shown["status"], shown["review"]["commit_sha"]) == ("awaiting_approval", commit)
+        assert [(one["path"], one["kind"]) for one in shown["review"]["changes"]] == [(CI, "added")]
+        for body, status in (
+            ({"commit_sha": "0" * 40}, 409),
+            ({"commit_sha": "x"}, 400),
+            ({"commit_sha": commit}, 200),
+            ({"commit_sha": commit}, 409),
+        ):
+            async with product.session.post(f"{address}/approve", headers=headers, json=body) as answer:
+                assert answer.status == status, await answer.text()
+        async with product.session.get(address, headers=headers) as answer:
+            assert (await answer.json())["review"] is None
+
+
 async def status(browser: Browser, path: str) -> int:
     browser.home()
     jar = browser.cookies.get(f"127.0.0.1:{browser.product.address.rpartition(':')[2]}", {})

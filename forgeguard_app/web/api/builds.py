@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
 from forgeguard_app.errors import UserError
+from forgeguard_app.flows.answer_review import Answer, Outdated, answer_build
 from forgeguard_app.flows.cancel_build import cancel_build
 from forgeguard_app.flows.know_access import Level
 from forgeguard_app.flows.start_build import TooManyBuilds, start_build
+from forgeguard_app.store.build_changes import Change, list_asked
 from forgeguard_app.store.build_logs import list_lines
 from forgeguard_app.store.builds import Build, find_build, list_builds, list_phases
-from forgeguard_app.web.access import find_writable, id_of, open_build, open_project
+from forgeguard_app.web.access import find_writable, id_of, open_build, open_project, refuse_who_may_not_push
 from forgeguard_app.web.api import project_models as shapes
-from forgeguard_app.web.api.operations import Ask
+from forgeguard_app.web.api.operations import Ask, Conflict
 from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.live import LOG_STREAMS
@@ -68,6 +71,29 @@ async def cancel(ask: Ask) -> shapes.Build:
         return await _whole(ask, await find_build(connection, build.id) or build)
 
 
+async def approve(ask: Ask) -> shapes.Build:
+    """Let the build go on with the changes of its `review`."""
+    return await _answer(ask, Answer(ask.body.commit_sha, approves=True))
+
+
+async def hand_back(ask: Ask) -> shapes.Build:
+    """Give the changes of its `review` back to the builder."""
+    return await _answer(ask, Answer(ask.body.commit_sha, approves=False, reason=ask.body.reason))
+
+
+async def _answer(ask: Ask, answer: Answer) -> shapes.Build:
+    build, _ = await open_build(ask.request, id_of(ask.request, "build_id"), Level.WRITE)
+    await refuse_who_may_not_push(ask.request, build)
+    pool = ask.request.app[FRONT].pool
+    try:
+        await answer_build(pool, build, ask.user, answer)
+    except Outdated as error:
+        raise Conflict(str(error)) from error
+    async with pool.acquire() as connection:
+        build = await find_build(connection, build.id) or build
+    return await _whole(ask, build)
+
+
 async def show_logs(ask: Ask) -> shapes.Logs:
     """Its log in its order; a live stream for `Accept: text/event-stream`, resumed by `Last-Event-ID`."""
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
@@ -96,9 +122,19 @@ async def stream(ask: Ask) -> web.StreamResponse:
 async def _whole(ask: Ask, build: Build) -> shapes.Build:
     async with ask.request.app[FRONT].pool.acquire() as connection:
         phases = await list_phases(connection, build.id)
+        changes = await list_asked(connection, build.id)
     shown = [{name: getattr(one, name) for name in shapes.Phase.model_fields} for one in phases]
-    return shapes.Build.model_validate(_fields(build, shapes.Build) | {"phases": shown})
+    return shapes.Build.model_validate(
+        _fields(build, shapes.Build) | {"phases": shown, "review": _review(build, changes)}
+    )
+
+
+def _review(build: Build, changes: Sequence[Change]) -> dict[str, Any] | None:
+    if build.status != "awaiting_approval" or build.waiting_since is None:
+        return None
+    shown = [{"path": one.path, "kind": one.kind, "difference": one.difference} for one in changes]
+    return {"commit_sha": build.review_sha, "waiting_since": build.waiting_since, "changes": shown}
 
 
 def _fields(build: Build, shape: type[shapes.BuildBrief]) -> dict[str, Any]:
-    return {name: getattr(build, name) for name in shape.model_fields if name != "phases"}
+    return {name: getattr(build, name) for name in shape.model_fields if name not in ("phases", "review")}

@@ -16,7 +16,8 @@ NoNul = StringConstraints(pattern=r"^[^\x00]*$", max_length=MAX_CONTENT_CHARS)
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
 Said = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
 ProjectStatus = Literal["draft", "questionnaire", "contracts_ready", "building", "completed"]
-BuildStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+BuildStatus = Literal["pending", "running", "awaiting_approval", "completed", "failed", "cancelled"]
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 Kind = Literal[
     "blueprint",
     "manifesto",
@@ -194,13 +195,43 @@ class BuildBrief(Answer):
     pull_url: str | None
 
 
+class Change(Answer):
+    """A file that decides verdicts or runs in CI, and how the builder changed it; secrets are masked."""
+
+    path: str
+    kind: Literal["added", "changed", "deleted"]
+    difference: str
+
+
+class Review(Answer):
+    """What a person is asked to approve before it is pushed."""
+
+    commit_sha: str
+    waiting_since: datetime
+    changes: list[Change]
+
+
+class Approval(Strict):
+    """The commit of the build's `review` whose changes are approved."""
+
+    commit_sha: Commit
+
+
+class HandBack(Strict):
+    """The commit of the build's `review`, and what the builder is told about its changes."""
+
+    commit_sha: Commit
+    reason: Said = ""
+
+
 class Build(BuildBrief):
-    """A build with its phases."""
+    """A build with its phases; `review` is null unless it waits for an approval."""
 
     branch: Shown | None
     base_sha: str | None
     head_sha: str | None
     phases: list[Phase]
+    review: Review | None
 
 
 class Builds(Answer):

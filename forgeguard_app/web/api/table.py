@@ -56,5 +56,12 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/projects/{project_id}/builds", "Start a build", builds.start, shapes.Build, status=201),
     Operation("GET", "/builds/{build_id}", "One build with its phases", builds.show_build, shapes.Build),
     Operation("POST", "/builds/{build_id}/cancel", "Cancel it", builds.cancel, shapes.Build, status=202),
+    Operation(
+        "POST", "/builds/{build_id}/approve", "Approve its changes", builds.approve, shapes.Build, body=shapes.Approval, conflicts=True
+    ),
+    Operation(
+        "POST", "/builds/{build_id}/hand-back", "Hand its changes back to the builder", builds.hand_back, shapes.Build,
+        body=shapes.HandBack, conflicts=True,
+    ),
     Operation("GET", "/builds/{build_id}/logs", "Its log", builds.show_logs, shapes.Logs, shapes.LogsQuery, stream=builds.stream),
 )  # fmt: skip

@@ -9,18 +9,21 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.flows.answer_review import MAX_WAIT_DAYS, Answer, Outdated, answer_build
 from forgeguard_app.flows.cancel_build import cancel_build
 from forgeguard_app.flows.know_access import Level, SignedOut
 from forgeguard_app.flows.start_build import start_build
+from forgeguard_app.store.build_changes import list_approved, list_asked
 from forgeguard_app.store.build_logs import KEPT_DAYS, Line, list_last_lines, list_piece
 from forgeguard_app.store.builds import Build, find_build, list_phases
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.store.states import has_worker
 from forgeguard_app.store.versions import find_build_version
-from forgeguard_app.web.access import find_writable, id_of, open_build, open_project
+from forgeguard_app.web.access import find_writable, id_of, open_build, open_project, refuse_who_may_not_push
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.live import LOG_STREAMS
 from forgeguard_app.web.log_stream import AT_ONCE, CHUNK_BYTES, ENDED, LONGEST_S
+from forgeguard_app.web.pages.contracts import lines_of
 from forgeguard_app.web.pages.projects import project_page
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import find_person, get_person, read_form
@@ -28,6 +31,8 @@ from forgeguard_app.web.states import NO_WORKER
 from forgeguard_app.web.subjects import ask_again
 
 SHOWN = 500
+SHOWN_APPROVED = 100
+WAITS = "awaiting_approval"
 _CUT = "\nThe log goes on, and was cut here: it can no longer be read with this sign-in, or took too long. Download it again.\n"
 
 
@@ -46,6 +51,10 @@ async def start(request: web.Request) -> web.StreamResponse:
 
 async def show_build(request: web.Request) -> web.Response:
     """Phases, log, cost in time."""
+    return await _show(request)
+
+
+async def _show(request: web.Request, *, status: int = 200, wrong: str = "") -> web.Response:
     build, seen = await open_build(request, id_of(request, "build_id"))
     asked = request.query.get("before", "")
     before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
@@ -54,11 +63,14 @@ async def show_build(request: web.Request) -> web.Response:
         build = await find_build(connection, build.id) or build  # what the version is of, or newer
         phases = await list_phases(connection, build.id)
         lines = await list_last_lines(connection, build.id, before, SHOWN + 1)
-        held = "" if build.status in ENDED or await has_worker(connection) else NO_WORKER
+        held = "" if build.status in (*ENDED, WAITS) or await has_worker(connection) else NO_WORKER
+        asked_for = await list_asked(connection, build.id)
+        approved = await list_approved(connection, build.id, SHOWN_APPROVED)
     more, lines = len(lines) > SHOWN, lines[-SHOWN:]
     ended = build.status in ENDED
     return await page(
-        request, "build.html", build=build, project=seen.project, may_write=seen.may_write, phases=phases, lines=lines, more=more,
+        request, "build.html", status=status, wrong=wrong, changes=[(one, lines_of(one.difference)) for one in asked_for],
+        approved=approved, max_wait_days=MAX_WAIT_DAYS, build=build, project=seen.project, may_write=seen.may_write, phases=phases, lines=lines, more=more,
         before=before, ended=ended, took=duration(build.started_at, build.completed_at), duration=duration, kept_days=KEPT_DAYS,
         version=version, said=state_in_words(build), held=held,
     )  # fmt: skip
@@ -68,7 +80,7 @@ def state_in_words(build: Build) -> str:
     """Return where the build stands, as it is announced."""
     if build.status == "running":
         return "Build is being cancelled" if build.cancel_requested_at else f"Build running: {build.phase}"
-    return f"Build {build.status}"
+    return "Build needs an approval" if build.status == WAITS else f"Build {build.status}"
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
@@ -77,6 +89,28 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     person = await get_person(request)
     build, _ = await open_build(request, id_of(request, "build_id"), Level.WRITE)
     await cancel_build(request.app[FRONT].pool, build, person.login)
+    return see_other(f"/builds/{build.id}")
+
+
+async def approve(request: web.Request) -> web.StreamResponse:
+    """Let the build go on with the changes that the person saw."""
+    return await _answer(request, approves=True)
+
+
+async def hand_back(request: web.Request) -> web.StreamResponse:
+    """Give the changes back to the builder, with what the person says of them."""
+    return await _answer(request, approves=False)
+
+
+async def _answer(request: web.Request, *, approves: bool) -> web.StreamResponse:
+    form, person = await read_form(request), await get_person(request)
+    build, _ = await open_build(request, id_of(request, "build_id"), Level.WRITE)
+    await refuse_who_may_not_push(request, build)
+    try:
+        answer = Answer(form.get("commit", "")[:64], approves, form.get("reason", ""))
+        await answer_build(request.app[FRONT].pool, build, person, answer)
+    except Outdated as error:
+        return await _show(request, status=409, wrong=str(error))
     return see_other(f"/builds/{build.id}")
 
 

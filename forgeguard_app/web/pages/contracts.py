@@ -193,4 +193,13 @@ async def _difference(request: web.Request, old: str, new: str) -> list[Line]:
     found = await difference(request, old, new)
     if found is None:
         return [Line("place", "It takes too long to compare these versions.")]
-    return [Line(_KINDS.get(line[:1], "same"), line) for line in found]
+    return list(map(_line, found))
+
+
+def lines_of(difference: str) -> list[Line]:
+    """Return the lines of a difference with what each of them is."""
+    return list(map(_line, difference.split("\n")))
+
+
+def _line(text: str) -> Line:
+    return Line(_KINDS.get(text[:1], "same"), text)

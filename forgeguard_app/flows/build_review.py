@@ -1,0 +1,73 @@
+"""The changes of a phase that a person approves before they are pushed: files that decide verdicts or run in CI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.report import clean
+from forgeguard_app.flows.context import Context
+from forgeguard_app.git.branches import RawChange, hash_blob, list_raw_changes, read_difference
+from forgeguard_app.git.command import GitTooLarge, Repository
+from forgeguard_app.projects.contract_types import FILES, FOLDER, ContractType
+from forgeguard_app.projects.deciding_files import is_deciding
+from forgeguard_app.store.build_changes import Change, list_approved_keys
+from forgeguard_app.store.builds import Build
+
+MAX_FILES = 50
+MAX_FILE_BYTES = 32 << 10
+MAX_BYTES = 256 << 10
+MAX_PATH_CHARS = 500
+_PLAIN = "100644"
+
+
+class Unreviewable(Exception):
+    """Nobody could review the changes as they are; the text says why and what to do."""
+
+
+async def list_unapproved(context: Context, build: Build, ledger: Repository, start: str, commit: str) -> list[Change]:
+    """Return the changes between the commits that a person has yet to approve.
+
+    A copy of the project's own contracts in their folder needs no approval: people wrote them.
+
+    Raises:
+        Unreviewable: they are too many, too large, or no text.
+    """
+    found = [one for one in await list_raw_changes(ledger, start, commit) if is_deciding(one.path)]
+    ours = await _contracts(build, ledger) if found else {}
+    found = [one for one in found if (one.mode, ours.get(one.path)) != (_PLAIN, one.blob)]
+    async with context.pool.acquire() as connection:
+        approved = await list_approved_keys(connection, build.id, [one.key for one in found])
+    found = [one for one in found if one.key not in approved]
+    if len(found) > MAX_FILES:
+        raise Unreviewable(
+            f"{len(found)} files that decide verdicts or run in CI were changed; a person can approve at most {MAX_FILES} at "
+            "once. Change fewer of them."
+        )
+    changes = [await _change(ledger, start, commit, one) for one in found]
+    if sum(len(one.difference.encode()) for one in changes) > MAX_BYTES:
+        raise Unreviewable(
+            "The changes of files that decide verdicts or run in CI are too long for a person to approve at once: at most "
+            f"{MAX_BYTES >> 10} KB. Change less of them."
+        )
+    return changes
+
+
+async def _contracts(build: Build, ledger: Repository) -> Mapping[str, str]:
+    """Return the ids that the project's contracts have as files, by path."""
+    texts = {f"{FOLDER}/{FILES[ContractType(kind)]}": text for kind, text in build.contracts.items()}
+    return {path: await hash_blob(ledger, text.encode()) for path, text in texts.items() if is_deciding(path)}
+
+
+async def _change(ledger: Repository, start: str, commit: str, one: RawChange) -> Change:
+    path = clean(one.path)[:MAX_PATH_CHARS]
+    try:
+        difference = await read_difference(ledger, start, commit, one.path, MAX_FILE_BYTES)
+    except GitTooLarge:
+        raise Unreviewable(
+            f"{path} decides verdicts or runs in CI, and its change is longer than the {MAX_FILE_BYTES >> 10} KB that a person "
+            "can approve. Make it smaller."
+        ) from None
+    if difference is None:
+        raise Unreviewable(f"{path} decides verdicts or runs in CI and is no text, so nobody can review it. Remove it.")
+    return Change(one.key, path, one.kind, shown_lines(difference))

@@ -1,0 +1,184 @@
+"""Files that decide verdicts or run in CI are pushed by a build only after a person approved them."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from forgeguard_app.builders.workspace import place_for
+from forgeguard_app.flows.answer_review import Answer, Outdated, answer_build, end_unanswered
+from forgeguard_app.flows.cancel_build import cancel_build
+from forgeguard_app.projects.deciding_files import is_deciding
+from forgeguard_app.simulator.git_http import git
+from forgeguard_app.store.build_changes import list_approved
+from tests.support.building import agent, ready
+from tests.support.repositories import WorkTree
+from tests.support.running import running
+
+CI = ".github/workflows/ci.yml"
+WRITES_CI = f"mkdir -p .github/workflows; echo 'on: push' > {CI}; echo x >> work.txt"
+JOBS = "SELECT count(*) FROM procrastinate_jobs WHERE args->>'build_id' = '{}' AND status IN ('todo', 'doing')"
+
+
+@pytest.mark.parametrize(
+    ("path", "decides"),
+    [
+        (CI, True), (".github/Workflows/CI.yml", True), (".github/workflows", True), (".github", True), ("docs/CODEOWNERS", True),
+        (".github/actions/x/action.yml", True), ("boundaries.json", True), ("Forge/Contracts/boundaries.json", True),
+        (".github/forgeguard.yml", True), (".gitleaks.toml", True), (".circleci/config.yml", True), (".pre-commit-config.yaml", True),
+        (".github/ISSUE_TEMPLATE.md", False), ("workflows/ci.yml", False), ("src/boundaries.py", False), (".githubx/workflows", False),
+    ],
+)  # fmt: skip
+def test_which_files_decide(path: str, decides: bool) -> None:
+    assert is_deciding(path) is decides
+
+
+async def test_nothing_of_a_phase_is_pushed_before_a_person_approves(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent(WRITES_CI)) as product:
+        place = await ready(product, tree)
+        build, changes = await place.asked(await place.start())
+        [change] = changes
+        assert (change.path, change.kind) == (CI, "added")
+        assert "+on: push" in change.difference
+        assert f"forgeguard/build-{build.id}" not in (await git(place.repository.folder, "branch", "--list")).decode()
+        async with product.pool.acquire() as connection:
+            assert await connection.fetchval(JOBS.format(build.id)) == 0, "who waits for a person holds no slot"
+        assert [one.status for one in await place.phases(build.id)] == ["awaiting_approval", "pending"]
+        with pytest.raises(Outdated):
+            await answer_build(product.pool, build, place.person, Answer("0" * 40, approves=True))
+        answers = [place.answer(build, approves=True) for _ in range(4)]
+        failed = [one for one in await asyncio.gather(*answers, return_exceptions=True) if one is not None]
+        assert [type(one) for one in failed] == [Outdated] * 3, "one answer counts"
+        done = await place.ended(build.id)
+        assert done.status == "completed", await place.text(build.id)
+        assert await place.show(f"{done.branch}:{CI}") == "on: push\n"
+        assert await place.show(f"{done.branch}:work.txt") == "x\nx\n", (
+            "the second phase wrote the same file: no question"
+        )
+        text = await place.text(build.id)
+        assert "approval is needed" in text
+        assert f"mona approved the changes of {CI}." in text
+        async with product.pool.acquire() as connection:
+            assert [one.approved_login for one in await list_approved(connection, build.id, 9)] == ["mona"]
+
+
+async def test_another_content_is_another_question(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    script = f"{WRITES_CI}; [ $(wc -l < work.txt) -lt 2 ] || echo 'run: evil' >> {CI}"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        first, _ = await place.asked(await place.start())
+        await place.answer(first, approves=True)
+        second, changes = await place.asked(first.id)
+        assert second.phase_number == 1
+        assert [one.kind for one in changes] == ["changed"]
+        assert "+run: evil" in changes[0].difference
+        assert await place.show(f"{second.branch}:{CI}") == "on: push\n"
+
+
+async def test_what_is_handed_back_reaches_the_builder_with_the_reason(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    script = (
+        f"if grep -q 'No deploys' \"$FORGEGUARD_FINDINGS\"; then rm -rf .github; else {WRITES_CI}; fi; date +%N > t"
+    )
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        build, _ = await place.asked(await place.start())
+        await place.answer(build, approves=False, reason="No deploys here, please.")
+        second, changes = await place.asked(build.id)  # of the second phase
+        assert second.phase_number == 1
+        assert [one.path for one in changes] == [CI]
+        assert (await place.phases(build.id))[0].loops == 1
+        paths = (await git(place.repository.folder, "ls-tree", "-r", "--name-only", str(build.branch))).decode()
+        assert CI not in paths
+        for _ in range(2):
+            await place.answer(second, approves=False, reason="Never.")
+            second = await place.ended(build.id) if second.loop_count == 2 else (await place.asked(build.id))[0]
+        await place.answer(second, approves=False)
+        done = await place.ended(build.id)
+        assert done.status == "failed"
+        assert "3 times in a row" in str(done.error_detail)
+
+
+async def test_who_waits_for_an_approval_is_cancelled_at_once_or_ends_in_time(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent(WRITES_CI)) as product:
+        place = await ready(product, tree)
+        build, _ = await place.asked(await place.start())
+        await cancel_build(product.pool, build, "mona")
+        assert (await place.build(build.id)).status == "cancelled"
+        assert [one.status for one in await place.phases(build.id)] == ["cancelled", "pending"]
+        with pytest.raises(Outdated):
+            await place.answer(build, approves=True)
+        build, _ = await place.asked(await place.start())
+        assert await end_unanswered(product.pool) == 0
+        async with product.pool.acquire() as connection:
+            await connection.execute(
+                "UPDATE builds SET waiting_since = now() - interval '8 days' WHERE id = $1", build.id
+            )
+        assert await end_unanswered(product.pool) == 1
+        done = await place.ended(build.id)
+        assert done.status == "failed"
+        assert "Nobody approved" in str(done.error_detail)
+        assert await place.status() == "contracts_ready"
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_an_approval_holds_for_its_content_where_the_work_was_lost(
+    dsn: str, tmp_path: Path, tree: WorkTree, same: bool
+) -> None:
+    marks = "" if same else f"; date +%N >> {CI}"
+    async with running(dsn, tmp_path / "p", builder=agent(WRITES_CI + marks)) as product:
+        place = await ready(product, tree)
+        build, _ = await place.asked(await place.start())
+        shutil.rmtree(place_for(product.context.home) / str(build.id))  # another machine has none of it
+        await place.answer(build, approves=True)
+        if same:
+            assert (await place.ended(build.id)).status == "completed"
+        else:
+            again, _ = await place.asked(build.id)
+            assert (again.phase_number, again.review_sha == build.review_sha) == (0, False)
+        assert "built again" in await place.text(build.id)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("head -c 40000 /dev/zero | tr '\\0' x", "longer than the 32 KB"),
+        ("printf 'on: push\\0'", "is no text"),
+    ],
+)
+async def test_what_nobody_could_review_goes_back_to_the_builder(
+    dsn: str, tmp_path: Path, tree: WorkTree, script: str, reason: str
+) -> None:
+    writes = f"date +%N > t; mkdir -p .github/workflows; {script} > {CI}"
+    async with running(dsn, tmp_path / "p", builder=agent(writes)) as product:
+        place = await ready(product, tree)
+        done = await place.ended(await place.start())
+        assert done.status == "failed"
+        assert reason in str(done.error_detail)
+        assert CI in str(done.error_detail)
+
+
+async def test_a_difference_shows_every_line_and_mode(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    script = f"{WRITES_CI}; printf -- '++ hidden\\n-- also\\n' >> {CI}; chmod 755 {CI}; ln -s ../evil .github/actions"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        _, changes = await place.asked(await place.start())
+        shown = {one.path: one.difference for one in changes}
+        assert "+++ hidden" in shown[CI]
+        assert "+-- also" in shown[CI]
+        assert "new file mode 100755" in shown[CI]
+        assert "new file mode 120000" in shown[".github/actions"]
+        assert "+../evil" in shown[".github/actions"]
+
+
+async def test_the_project_s_own_contracts_need_no_approval(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    script = 'mkdir -p Forge/Contracts; cp "$FORGEGUARD_CONTRACTS"/* Forge/Contracts/; date +%N > t'
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        assert (await place.ended(await place.start())).status == "completed"
