@@ -6,6 +6,7 @@ past the window of its log.
 
 from __future__ import annotations
 
+import random
 from datetime import datetime
 from uuid import UUID
 
@@ -19,12 +20,13 @@ from forgeguard_app.flows.wanted_runs import MERGE_QUEUE_PREFIX, Heads, runs_of_
 from forgeguard_app.git.mirror import DefaultHead, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import PullRequest, good_ref
-from forgeguard_app.github.installations import MAX_PULLS, list_pulls
+from forgeguard_app.github.installations import MAX_PULLS, get_pull, list_pulls
 from forgeguard_app.github.limits import Need
+from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import LOOK
 from forgeguard_app.store.audits import insert_run
 from forgeguard_app.store.installations import find_installation
-from forgeguard_app.store.pulls import close_others, upsert_pull
+from forgeguard_app.store.pulls import close_pull, list_left_out, upsert_pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import claim_unchecked, get_database_time, get_repo, lock_repo, set_default_branch
 from forgeguard_app.store.run_order import find_branch_start, list_targets_of
@@ -32,6 +34,7 @@ from forgeguard_app.store.run_order import find_branch_start, list_targets_of
 PRIORITY = -10  # of looking; what is found is audited as if it had been told
 FOUND_PRIORITY = 5
 AT_ONCE = 500
+MAX_ASKED = 20  # pull requests of one look that are asked for by their numbers
 log = structlog.get_logger()
 
 
@@ -43,7 +46,10 @@ async def look_at_heads(context: Context) -> None:
 
 
 async def reconcile_heads(context: Context, repo_id: UUID, most_pulls: int = MAX_PULLS) -> None:
-    """Start the audits that the repository's heads lack; a list of open pull requests that was cut closes none.
+    """Start the audits that the repository's heads lack.
+
+    An open pull request that GitHub's list leaves out is asked for by its number before it counts as closed; where the
+    list was cut, none is.
 
     Raises:
         Temporary: a passing fault, or no room in the installation's limits.
@@ -63,7 +69,7 @@ async def reconcile_heads(context: Context, repo_id: UUID, most_pulls: int = MAX
     if default is None or not good_ref(default.branch):
         return
     # What git tells waits for no answer about pull requests, which GitHub may owe for long.
-    await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, [])), listed_at=None)
+    await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, [])))
     try:
         async with spending(context, access, Need(2, 0, final=False)):
             async with context.pool.acquire() as connection:
@@ -76,14 +82,42 @@ async def reconcile_heads(context: Context, repo_id: UUID, most_pulls: int = MAX
         log.warning("heads.cut", pulls=len(listed.items))
     pulls = [pull for pull in listed.items if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
     heads = Heads(repo.id, repo.github_repo_id, *_parts(default, pulls))
-    await _start_missing(context, heads, listed_at=None if listed.is_cut else listed_at)
+    await _start_missing(context, heads)
+    if not listed.is_cut:
+        await _ask_about_left_out(context, access, repo_id, [pull.number for pull in listed.items], listed_at)
+
+
+async def _ask_about_left_out(
+    context: Context, access: RepoAccess, repo_id: UUID, listed: list[int], listed_at: datetime
+) -> None:
+    """Take in what GitHub says of each of them; of more than `MAX_ASKED`, others are asked about at the next look.
+
+    Raises:
+        Temporary: a passing fault, or no room in the installation's limits.
+    """
+    async with context.pool.acquire() as connection:
+        left_out = await list_left_out(connection, repo_id, listed, listed_at)
+    for number in random.sample(left_out, min(len(left_out), MAX_ASKED)):
+        try:
+            async with spending(context, access, Need(1, 0, final=False)):
+                async with context.pool.acquire() as connection:
+                    asked_at = await get_database_time(connection)
+                pull = await get_pull(access, number)
+        except Refused as error:
+            log.info("heads.no_pull", number=number, reason=str(error))
+            return
+        async with context.pool.acquire() as connection:
+            if pull is None:
+                await close_pull(connection, repo_id, number, asked_at)
+            else:
+                await upsert_pull(connection, repo_id, stored_pull(pull))
 
 
 def _parts(default: DefaultHead, pulls: list[PullRequest]) -> tuple[tuple[str, str], list[PullRequest], dict[str, str]]:
     return (default.branch, default.sha), pulls, default.branches
 
 
-async def _start_missing(context: Context, heads: Heads, *, listed_at: datetime | None) -> None:
+async def _start_missing(context: Context, heads: Heads) -> None:
     shas = [
         *(pull.head.sha for pull in heads.pulls),
         *heads.groups.values(),
@@ -95,8 +129,6 @@ async def _start_missing(context: Context, heads: Heads, *, listed_at: datetime 
             await set_default_branch(connection, heads.repo_id, heads.default[0])
         for pull in heads.pulls:
             await upsert_pull(connection, heads.repo_id, stored_pull(pull))
-        if listed_at is not None:
-            await close_others(connection, heads.repo_id, [pull.number for pull in heads.pulls], listed_at)
         start = await find_branch_start(connection, heads.repo_id, heads.default[0]) if heads.default else None
         fresh = start is not None and not start.drawn and start.first_push_id is None
         wanted = runs_of_heads(heads, await list_targets_of(connection, heads.repo_id, shas), fresh=fresh)

@@ -110,6 +110,21 @@ async def list_pulls(access: RepoAccess, most: int = MAX_PULLS) -> Listed[PullRe
     return Listed(_read(found, list[PullRequest]), is_cut)
 
 
+async def get_pull(access: RepoAccess, number: int) -> PullRequest | None:
+    """Return the pull request; None where GitHub, asked for it by its number, says that there is none.
+
+    Raises:
+        NoAccess, Refused, Limited, Broken: as RepoAccess.ask; a refusal other than 404 says nothing.
+    """
+    try:
+        found = await access.ask("GET", f"/pulls/{number}")
+    except Refused as error:
+        if error.status == _NOT_FOUND:
+            return None
+        raise
+    return _read(found, PullRequest)
+
+
 def _read(found: object, kind: type[_T]) -> _T:
     try:
         return msgspec.convert(found, kind)

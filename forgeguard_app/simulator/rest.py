@@ -70,6 +70,7 @@ class RestFace:
                 ("GET", prefix + r"/commits/{ref}/check-runs", self.checks.list_check_runs),
                 ("GET", prefix + "/pulls", self.contents.list_pulls),
                 ("POST", prefix + "/pulls", self.contents.create_pull),
+                ("GET", prefix + r"/pulls/{number:\d+}", self.contents.get_pull),
                 ("POST", prefix + "/git/refs", self.contents.create_ref),
                 ("GET", prefix + "/contents/{path:.+}", self.contents.get_file),
                 ("PUT", prefix + "/contents/{path:.+}", self.contents.put_file),

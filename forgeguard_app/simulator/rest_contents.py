@@ -30,9 +30,16 @@ class ContentRoutes:
         found = [
             self.shapes.pull(one)
             for one in self.world.pulls.values()
-            if one.repository_id == repository.id and wanted in (one.state, "all")
+            if one.repository_id == repository.id and wanted in (one.state, "all") and one.id not in self.world.unlisted
         ]
         return web.json_response(page_of(request, found), headers=next_link(request, self.shapes.api, len(found)))
+
+    async def get_pull(self, request: web.Request) -> web.Response:
+        repository = self.gate.repository(request, "pull_requests")
+        pull = self.world.pulls.get((repository.id, int(request.match_info["number"])))
+        if pull is None:
+            raise Denied(Rule.UNKNOWN_PULL)
+        return web.json_response(self.shapes.whole_pull(pull))
 
     async def list_rules(self, request: web.Request) -> web.Response:
         """The rules that hold for a branch; only the default branch has any."""

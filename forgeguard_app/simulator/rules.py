@@ -115,6 +115,7 @@ class Rule(Enum):
 
     # Creating an installation token.
     NOT_INSTALLED = ("the App is not installed on the repository", 404, _NOT_FOUND, f"{_APPS}#get-a-repository-installation-for-the-authenticated-app")
+    UNKNOWN_PULL = ("the repository has no such pull request", 404, _NOT_FOUND, f"{_REST}/pulls/pulls#get-a-pull-request")
     UNKNOWN_INSTALLATION = ("the App has no such installation", 404, _NOT_FOUND, _TOKENS)
     SUSPENDED_INSTALLATION = ("the installation is suspended", 403, "This installation has been suspended", _SUSPENDED)
     NOT_GRANTED = ("a permission is not granted", 422, "The permissions requested are not granted to this installation.", _TOKENS)

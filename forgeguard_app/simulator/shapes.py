@@ -209,6 +209,13 @@ class Shapes:
             },
         }  # fmt: skip
 
+    def whole_pull(self, one: Pull) -> dict[str, Any]:
+        """A pull request as the REST API answers it by its number."""
+        counts = dict.fromkeys(("comments", "review_comments", "commits", "additions", "deletions", "changed_files"), 0)
+        return self.pull(one) | counts | {
+            "merged": False, "mergeable": None, "mergeable_state": "unknown", "merged_by": None, "maintainer_can_modify": False,
+        }  # fmt: skip
+
     def suite_event(self, repository: Repository, sha: str, suite: Suite, action: str) -> dict[str, Any]:
         """The body of a check_suite event."""
         url = f"{self.api}/repos/{repository.full_name}/check-suites/{suite.id}"

@@ -229,7 +229,7 @@ class World:
         self.tokens: dict[str, Token] = {}
         self.check_runs: dict[int, CheckRun] = {}
         self.suites: dict[tuple[int, str], Suite] = {}
-        self.unlisted: set[int] = set()  # installations and repositories that the App's lists leave out
+        self.unlisted: set[int] = set()  # installations, repositories and pull requests that lists leave out
         self.deliveries: deque[Delivery] = deque(maxlen=MAX_DELIVERIES)
         self.app: App | None = None
         self.user_token = f"ghp_{secrets.token_hex(18)}"

@@ -67,16 +67,30 @@ async def list_open_pulls(connection: Connection, repo_id: UUID, head_sha: str, 
     return [Pull(**row) for row in rows]
 
 
-async def close_others(
+async def list_left_out(
     connection: Connection, repo_id: UUID, open_numbers: Collection[int], listed_at: datetime
-) -> None:
-    """Close the pull requests that GitHub's list does not hold, unless they were heard of after it was begun."""
-    await connection.execute(
+) -> list[int]:
+    """Return the open pull requests that GitHub's list does not hold and that were heard of before it was begun."""
+    rows = await connection.fetch(
         """
-        UPDATE pulls SET state = 'closed', updated_at = now()
-        WHERE repo_id = $1 AND state = 'open' AND NOT number = ANY($2::integer[]) AND updated_at < $3
+        SELECT number FROM pulls WHERE repo_id = $1 AND state = 'open' AND NOT number = ANY($2::integer[]) AND updated_at < $3
+        ORDER BY number
         """,
         repo_id,
         list(open_numbers),
         listed_at,
+    )
+    return [row["number"] for row in rows]
+
+
+async def close_pull(connection: Connection, repo_id: UUID, number: int, asked_at: datetime) -> None:
+    """Close a pull request that GitHub does not have, unless it was heard of after GitHub was asked."""
+    await connection.execute(
+        """
+        UPDATE pulls SET state = 'closed', updated_at = now()
+        WHERE repo_id = $1 AND number = $2 AND state = 'open' AND updated_at < $3
+        """,
+        repo_id,
+        number,
+        asked_at,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.sync_installations import Bounds, sync_installations
 from forgeguard_app.simulator.faults import Faults
@@ -179,25 +180,40 @@ async def test_an_installation_that_github_lists_lives_whatever_was_heard_before
     assert await guarded(product) == {repository.id}
 
 
-async def test_open_pulls_are_closed_by_a_whole_list_alone(product: Product, tree: WorkTree) -> None:
+async def test_a_pull_that_a_list_leaves_out_is_closed_where_github_says_so_alone(
+    product: Product, tree: WorkTree
+) -> None:
     repository, _ = await installed(product)
     tree.commit({"a.py": "x = 1\n"})
     await product.push(tree, repository)
-    story = Story(product.github)
-    for name in ("one", "two"):
+    story, world = Story(product.github), product.github.world
+    for name in ("one", "two", "three"):
         sha = tree.commit({f"{name}.py": "x = 1\n"})
         await product.push(tree, repository, name)
         await story.open_pull(repository, name, sha, "main")
     await product.idle()
-    product.github.world.pulls[repository.id, 1].state = "closed"
     async with product.pool.acquire() as connection:
         repo_id = await connection.fetchval("SELECT id FROM repos")
-        opened = "SELECT count(*) FROM pulls WHERE state = 'open'"
-        await reconcile_heads(product.context, repo_id, 1)
-        assert await connection.fetchval(opened) == 2
+
+        async def opened(most: int = 1_000) -> list[int]:
+            await reconcile_heads(product.context, repo_id, most)
+            return [
+                one["number"]
+                for one in await connection.fetch("SELECT number FROM pulls WHERE state = 'open' ORDER BY 1")
+            ]
+
+        world.unlisted.add(world.pulls[repository.id, 2].id)
+        assert await opened() == [1, 2, 3], "GitHub has it, and left it out of its list"
+        world.unlisted.clear()
+        world.pulls[repository.id, 1].state = "closed"
+        assert await opened(1) == [1, 2, 3], "the list was cut"
         await connection.execute("UPDATE pulls SET updated_at = clock_timestamp() + interval '1 hour' WHERE number = 1")
-        await reconcile_heads(product.context, repo_id)
-        assert await connection.fetchval(opened) == 2
+        assert await opened() == [1, 2, 3], "heard of after the list was begun"
         await connection.execute("UPDATE pulls SET updated_at = clock_timestamp()")
-        await reconcile_heads(product.context, repo_id)
-        assert await connection.fetchval(opened) == 1
+        world.faults = Always("GET /api/v3/repos/{owner}/{repo}/pulls/{number}", "500")
+        with pytest.raises(Temporary):
+            await opened()
+        world.faults = None
+        assert await opened() == [2, 3], "GitHub says that it is closed"
+        del world.pulls[repository.id, 2]
+        assert await opened() == [3], "GitHub has none of that number"

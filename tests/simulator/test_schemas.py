@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, create_model
 
 from forgeguard_app.github import check_runs
 from forgeguard_app.github.check_runs import Annotation, CheckRun
+from forgeguard_app.github.tokens import LOOK
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.story import Story
 from tests.support.repositories import WorkTree
@@ -84,6 +85,13 @@ async def test_answers_are_what_github_publishes(pushed: Product) -> None:
     strictly(models.Repository, answer)
     strictly(models.RepositoryRuleDetailedOneof8, shapes.rules(repository, ["x"])[0])
     strictly(models.ShortBranch, shapes.protected_branch(repository, "a" * 40, ["x"]))
+    github.world.add_pull(repository, "topic", "a" * 40, "main")
+    installation = github.world.installation_of(repository.id)
+    assert installation is not None
+    look = (await pushed.context.tokens.get(installation.id, repository.id, LOOK)).value
+    whole = await pushed.context.client.ask("GET", f"/repos/{repository.full_name}/pulls/1", token=look)
+    strictly(models.PullRequest, whole)
+    strictly(models.Installation, await pushed.context.app.ask("GET", f"/app/installations/{installation.id}"))
     with_count = await pushed.context.client.ask("GET", "/installation/repositories", token=token)
     assert with_count["total_count"] == 1
 

@@ -146,6 +146,7 @@ async def break_left_installation(p: Place) -> Answer:
 
 
 simply(Rule.UNKNOWN_REPOSITORY, lambda p: p.ask("/repos/acme/none", p.token()))
+simply(Rule.UNKNOWN_PULL, lambda p: p.ask(f"{p.path}/pulls/99", p.token()))
 simply(Rule.NO_PERMISSION, lambda p: p.ask(f"{p.path}/pulls", p.token(metadata="read")))
 simply(
     Rule.READ_FOR_WRITE,
