@@ -23,6 +23,7 @@ from forgeguard_app.flows.front import Front, GitHubApp, Keys
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.limits import Limits
+from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.judging.judge import Judge
@@ -53,6 +54,8 @@ class Config:
     secret: str
     limits: Limits
     log: Path
+    client_id: str
+    client_secret: str
     doom: int | None = None
     full_disk: bool = False
 
@@ -99,7 +102,8 @@ async def _serve(config: Config) -> None:
     pool = await open_pool(config.dsn, size=4)
     session = aiohttp.ClientSession()
     client, address = Client(session, config.api_url), f"http://127.0.0.1:{config.port}"
-    app = GitHubApp(client, config.github_url, address, webhook_secrets=(config.secret.encode(),))
+    oauth = OAuth(config.github_url, config.client_id, config.client_secret)
+    app = GitHubApp(client, config.github_url, address, oauth, (config.secret.encode(),))
     front = Front(pool, Keys(KEY), app)
     runner = web.AppRunner(make_web(front, None), access_log=None)
     await runner.setup()

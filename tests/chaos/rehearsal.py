@@ -115,17 +115,19 @@ class _Rehearsal:
             faults.active = False
             self.world.silent = list(schedule.silent)
             port, secret = _free_port(), secrets.token_hex(16)
-            github.register_app(APP_ID, self.shared.public_key, secret, f"http://127.0.0.1:{port}/webhooks/github")
+            app = github.register_app(
+                APP_ID, self.shared.public_key, secret, f"http://127.0.0.1:{port}/webhooks/github"
+            )
             repository, installation = self._repository()
             self.deeds = Deeds(self.story, repository, installation, schedule, self.shared.start, self.shared.trees)
             config = Config(
                 self.dsn, self.folder / "home", port, github.address, github.api_url, APP_ID, self.shared.private_key, secret,
-                Limits(lasts_s=2.5, **limits), self.folder / "log", full_disk=schedule.disk_full_s > 0,  # type: ignore[arg-type]
+                Limits(lasts_s=2.5, **limits), self.folder / "log", app.client_id, app.client_secret, full_disk=schedule.disk_full_s > 0,  # type: ignore[arg-type]
             )  # fmt: skip
             server = Keeper("server", config, schedule.dooms["server"])
             worker = Keeper("worker", config, schedule.dooms["worker"])
             self.stranger = Stranger(self.world, repository, f"http://127.0.0.1:{port}")
-            async with server, worker, self.stranger.looking():
+            async with server, worker, self.stranger.looking(github.people.add("passer-by")):
                 await _listening(port)
                 self._doom(faults, worker)
                 if not schedule.install_in_storm:
@@ -207,7 +209,7 @@ class _Rehearsal:
             problems = self._problems(repository)
             problems += ["a delivery is still to come" for task in self.deeds.late if not task.done()]
             if not problems or time.monotonic() > deadline - 1:
-                problems += [*await self._left_over(), *await self._visibility(repository)]
+                problems += [*await self._left_over(), *await self.stranger.problems()]
             if not problems:
                 await asyncio.sleep(CALM_S if self.schedule.seed % 10 == 0 else 0.05)
                 problems = self._problems(repository)
@@ -215,13 +217,6 @@ class _Rehearsal:
                     return
             await asyncio.sleep(0.05)
         raise Failed(self._story_so_far(problems))
-
-    async def _visibility(self, repository: Repository) -> list[str]:
-        """In the end a stranger sees what GitHub shows them."""
-        sees = await self.stranger.sees_repository()
-        if sees is not None and sees != repository.private:
-            return []
-        return [f"a stranger sees the repository: {sees}, it is private: {repository.private}"]
 
     def _nothing_failed(self) -> None:
         """What heals by itself is still a mistake of ours."""

@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping
 from html import unescape
 from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 from yarl import URL
 
 from forgeguard_app.simulator.state import Account
-from tests.support.running import Product
+
+if TYPE_CHECKING:
+    from tests.support.running import Product
 
 PAGE = {"Accept": "text/html"}
 
@@ -21,18 +24,18 @@ def plain(page: str) -> str:
     return re.sub("</?bdi>", "", page)
 
 
-class Browser:
-    """`async with Browser(product) as browser:`; follows redirects, keeps cookies by host and port apart as paths do."""
+class Visitor:
+    """`async with Visitor(address) as visitor:`; follows redirects, keeps cookies by host and port apart as paths do."""
 
-    def __init__(self, product: Product) -> None:
-        self.product = product
+    def __init__(self, site: str) -> None:
+        self.site = site
         self.cookies: dict[str, dict[str, str]] = {}
         self.address = ""
         self.text = ""
         self.status = 0
         self.headers: Mapping[str, str] = {}
 
-    async def __aenter__(self) -> Browser:
+    async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self
 
@@ -79,7 +82,7 @@ class Browser:
         follow: bool,
         headers: Mapping[str, str] | None = None,
     ) -> int:
-        url = URL(self.address or self.product.address).join(URL(address, encoded=True))
+        url = URL(self.address or self.site).join(URL(address, encoded=True))
         for _ in range(10):
             jar = self.cookies.setdefault(f"{url.host}:{url.port}", {})
             sent = {**PAGE, "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items()), **(headers or {})}
@@ -99,4 +102,12 @@ class Browser:
 
     def home(self) -> None:
         """Back on our server."""
-        self.address = self.product.address
+        self.address = self.site
+
+
+class Browser(Visitor):
+    """A visitor of a product that a test runs."""
+
+    def __init__(self, product: Product) -> None:
+        super().__init__(product.address)
+        self.product = product
