@@ -8,8 +8,7 @@ from uuid import UUID
 from forgeguard_app.audit.counts import Part
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.know_access import Person
-from forgeguard_app.flows.rank_heads import rank_of
-from forgeguard_app.flows.wanted_runs import run_again
+from forgeguard_app.flows.rerun_audit import start_or_defer
 from forgeguard_app.github.events import clean_text
 from forgeguard_app.store.allowances import (
     RESTORABLE_DAYS,
@@ -21,11 +20,10 @@ from forgeguard_app.store.allowances import (
     list_heads_with,
     reopen_allowance,
 )
-from forgeguard_app.store.audits import Run, find_run, insert_run
+from forgeguard_app.store.audits import Run, find_run
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.findings import find_finding
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import lock_repo
 
 MAX_REASON_CHARS = 1_000
@@ -71,19 +69,19 @@ async def allow_finding(pool: Pool, person: Person, run: Run, wish: Wish) -> All
             wish.days,
         )  # fmt: skip
         allowance = await insert_allowance(connection, new)
-        await _judge_again(connection, allowance)
+        await _judge_again(connection, allowance, person.github_id)
     return allowance
 
 
-async def disallow(pool: Pool, allowance: Allowance) -> None:
+async def disallow(pool: Pool, person: Person, allowance: Allowance) -> None:
     """The finding counts again."""
     async with pool.acquire() as connection, connection.transaction():
         await lock_repo(connection, allowance.repo_id)
         if await end_allowance(connection, allowance.id):
-            await _judge_again(connection, allowance)
+            await _judge_again(connection, allowance, person.github_id)
 
 
-async def restore_allowance(pool: Pool, allowance: Allowance) -> None:
+async def restore_allowance(pool: Pool, person: Person, allowance: Allowance) -> None:
     """Put an allowance that somebody ended lately into force again.
 
     Raises:
@@ -96,7 +94,7 @@ async def restore_allowance(pool: Pool, allowance: Allowance) -> None:
                 f"This allowance cannot be restored: it ended more than {RESTORABLE_DAYS} days ago, its time is over, "
                 "or the finding was allowed again meanwhile."
             )
-        await _judge_again(connection, allowance)
+        await _judge_again(connection, allowance, person.github_id)
 
 
 async def end_expired_allowances(pool: Pool) -> int:
@@ -106,19 +104,17 @@ async def end_expired_allowances(pool: Pool) -> int:
     for allowance in ended:
         async with pool.acquire() as connection, connection.transaction():
             await lock_repo(connection, allowance.repo_id)
-            await _judge_again(connection, allowance)
+            await _judge_again(connection, allowance, None)
     return len(ended)
 
 
-async def _judge_again(connection: Connection, allowance: Allowance) -> None:
+async def _judge_again(connection: Connection, allowance: Allowance, asked_by: int | None) -> None:
     heads: list[UUID] = await list_heads_with(
         connection, allowance.repo_id, allowance.check_code, allowance.fingerprint
     )
     for head in heads:
         former = await find_run(connection, head)
         if former is not None:
-            run = run_again(former)
-            run_id = await insert_run(connection, run)
-            await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=await rank_of(connection, run))
+            await start_or_defer(connection, former, asked_by)
     if heads:
         await notify_change(connection, allowance.repo_id)

@@ -32,6 +32,7 @@ from forgeguard_app.store.purge import (
 )
 from forgeguard_app.store.queue import delete_old_turns
 from forgeguard_app.store.rates import delete_old_uses
+from forgeguard_app.store.reruns import delete_old_requests
 
 MAX_BATCHES = 20
 UNUSED_S = 30 * 86_400.0
@@ -59,6 +60,7 @@ async def purge_old(context: Context) -> None:
         await delete_old_entries(connection)
         await delete_old_uses(connection)
         await delete_old_turns(connection)
+        await delete_old_requests(connection)
         await delete_old_projects(connection)
         await delete_expired_forms(connection)
         await delete_old_claims(connection)

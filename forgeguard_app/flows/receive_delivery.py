@@ -9,6 +9,7 @@ from uuid import UUID
 from forgeguard_app.flows.follow_account import follow_account
 from forgeguard_app.flows.known_repos import account_of, facts_of, know_repo, stored_pull
 from forgeguard_app.flows.rank_heads import rank_of
+from forgeguard_app.flows.rerun_audit import SAME_REQUEST_S, start_or_defer
 from forgeguard_app.flows.take_pushes import Pushes
 from forgeguard_app.flows.wanted_runs import (
     run_again,
@@ -27,7 +28,6 @@ from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.run_order import cancel_runs, list_targets_of
 
 _LEARNT = UUID(int=0)  # our keys of repository and delivery, which the database knows
-SAME_REQUEST_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,10 @@ async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRu
     former = await find_newest_run(intake.connection, repo_id, sha)
     if former is None or await asked_again_lately(intake.connection, repo_id, sha, SAME_REQUEST_S):
         return APPLIED
-    return await intake.start(run_again(former, intake.delivery_id), APPLIED)
+    asked_by = event.sender.id if event.sender else None
+    delivery = (intake.delivery_id, intake.github_delivery_id)
+    run_id = await start_or_defer(intake.connection, former, asked_by, delivery)
+    return APPLIED if run_id is None else Received("accepted", run_id)
 
 
 async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:

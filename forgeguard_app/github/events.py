@@ -147,6 +147,7 @@ class CheckSuiteEvent(msgspec.Struct):
     check_suite: CheckSuite
     repository: Repository
     installation: InstallationRef | None = None
+    sender: Account | None = None
 
 
 class CheckRun(msgspec.Struct):
@@ -168,6 +169,7 @@ class CheckRunEvent(msgspec.Struct):
     check_run: CheckRun
     repository: Repository
     installation: InstallationRef | None = None
+    sender: Account | None = None
     requested_action: RequestedAction | None = None
 
 

@@ -24,6 +24,8 @@ from forgeguard_app.flows.known_repos import ASK_ABOUT_REPO, SYNC_INSTALLATION
 from forgeguard_app.flows.publish_verdict import publish_verdict, publish_waiting
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.record_violations import record_violations
+from forgeguard_app.flows.rerun_audit import TASK as START_RERUN
+from forgeguard_app.flows.rerun_audit import start_rerun
 from forgeguard_app.flows.sync_installations import sync_installation
 from forgeguard_app.flows.tell_owner import ARGUMENT as ABOUT
 from forgeguard_app.flows.tell_owner import TASK as TELL
@@ -53,6 +55,7 @@ class Work:
 
 FLOWS: dict[str, Work] = {
     "audit_commit": Work(audit_commit),
+    START_RERUN: Work(start_rerun, "request_id"),
     "publish_verdict": Work(publish_verdict),
     "publish_waiting": Work(publish_waiting, "github_installation_id", int),
     "draw_starting_line": Work(draw_starting_line, "repo_id"),

@@ -50,6 +50,7 @@ async def find_audit_version(connection: Connection, run_id: UUID) -> str | None
         f"""
         SELECT left(md5(concat_ws('|', a.status, a.overall_result, a.completed_at, a.error_detail, a.publish_error,
             a.published_at IS NOT NULL, i.status,
+            (SELECT min(q.due_at) FROM rerun_requests q WHERE q.repo_id = a.repo_id AND q.commit_sha = a.commit_sha AND q.run_id IS NULL),
             CASE WHEN a.published_at IS NULL THEN {_WHY_WAITING} END,
             CASE WHEN a.status = 'pending' THEN {_PLACE_IN_QUEUE} END,
             (SELECT n.id FROM audit_runs n WHERE n.repo_id = a.repo_id AND n.commit_sha = a.commit_sha

@@ -67,7 +67,7 @@ async def test_a_re_run_ranks_as_the_push_of_its_branch(dsn: str, tmp_path: Path
                 former = await find_newest_run(connection, repo_id, sha)
                 assert former is not None
                 await connection.execute("UPDATE audit_runs SET created_at = now() - interval '1 minute'")
-            await rerun_audit(product.pool, former)
+            await rerun_audit(product.pool, former, 1)
         async with product.pool.acquire() as connection:
             rows = await connection.fetch(
                 "SELECT a.branch, a.trigger, j.priority FROM procrastinate_jobs j"

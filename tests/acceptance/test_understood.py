@@ -60,6 +60,6 @@ async def test_a_re_run_of_an_older_head_changes_nothing_and_one_of_the_newest_i
             run = await find_newest_run(connection, repo_id, sha)
             await connection.execute("UPDATE repos SET configuration_sha = 'none'")
         assert run is not None
-        again = await rerun_audit(product.pool, run)
+        again = await rerun_audit(product.pool, run, 1)
         await product.until(f"SELECT status FROM audit_runs WHERE id = '{again}'", "completed")
         assert await understood(product) == ("none" if sha == older else newest)

@@ -44,4 +44,4 @@ async def remove_allowance(ask: Ask) -> None:
     if allowance is None:
         raise web.HTTPNotFound(reason="There is no such allowance, or you may not see it.")
     await open_repo(ask.request, allowance.repo_id, Level.WRITE)
-    await disallow(pool, allowance)
+    await disallow(pool, ask.user, allowance)

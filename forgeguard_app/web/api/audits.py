@@ -8,7 +8,7 @@ from uuid import UUID
 from aiohttp import web
 
 from forgeguard_app.flows.know_access import Level, refresh_access
-from forgeguard_app.flows.rerun_audit import rerun_audit
+from forgeguard_app.flows.rerun_audit import TooManyReruns, rerun_audit
 from forgeguard_app.store.audits import StoredCheck, list_checks
 from forgeguard_app.store.findings import list_page
 from forgeguard_app.store.overview import SeenRepo, find_head_run, find_seen, list_seen
@@ -113,7 +113,10 @@ async def show_findings(ask: Ask) -> models.Findings:
 async def rerun(ask: Ask) -> models.Rerun:
     """The same head is audited once more under today's rules."""
     run, _ = await open_audit(ask.request, id_of(ask.request, "run_id"), Level.WRITE)
-    found: UUID = await rerun_audit(ask.request.app[FRONT].pool, run)
+    try:
+        found: UUID = await rerun_audit(ask.request.app[FRONT].pool, run, ask.user.github_id)
+    except TooManyReruns as error:
+        raise web.HTTPTooManyRequests(reason=str(error), headers={"Retry-After": str(error.again_s)}) from None
     return models.Rerun(id=found)
 
 

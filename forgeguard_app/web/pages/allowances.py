@@ -69,7 +69,7 @@ async def end(request: web.Request) -> web.StreamResponse:
     """The finding counts again."""
     await read_form(request)
     seen, allowance = await _opened(request)
-    await disallow(request.app[FRONT].pool, allowance)
+    await disallow(request.app[FRONT].pool, await get_person(request), allowance)
     return see_other(f"/repos/{seen.repo.full_name}/allowances")
 
 
@@ -77,7 +77,7 @@ async def restore(request: web.Request) -> web.StreamResponse:
     """Put an ended allowance into force again."""
     await read_form(request)
     seen, allowance = await _opened(request)
-    await restore_allowance(request.app[FRONT].pool, allowance)
+    await restore_allowance(request.app[FRONT].pool, await get_person(request), allowance)
     return see_other(f"/repos/{seen.repo.full_name}/allowances")
 
 

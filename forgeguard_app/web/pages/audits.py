@@ -13,13 +13,14 @@ from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.revocation import Revocation, revocation_of
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.know_access import Level
-from forgeguard_app.flows.rerun_audit import rerun_audit
+from forgeguard_app.flows.rerun_audit import TooManyReruns, rerun_audit
 from forgeguard_app.store.audits import StoredCheck, find_newest_run, list_checks
 from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
+from forgeguard_app.store.reruns import find_due
 from forgeguard_app.web.access import id_of, open_audit
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
-from forgeguard_app.web.session import read_form
+from forgeguard_app.web.session import get_person, read_form
 from forgeguard_app.web.states import State, states_of
 from forgeguard_app.web.subjects import Kind, Subject, find_version, is_signature
 from forgeguard_app.web.texts import first_line
@@ -146,6 +147,7 @@ async def audit_page(request: web.Request, refused: Refused | None = None) -> we
     window = _window(request)
     async with request.app[FRONT].pool.acquire() as connection:
         newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
+        deferred_until = await find_due(connection, run.repo_id, run.commit_sha)
         state = (await states_of(connection, [run.id]))[run.id]
         checks = [
             _shown(check, state.checks[check.check_code], window, await list_parts(
@@ -171,6 +173,7 @@ async def audit_page(request: web.Request, refused: Refused | None = None) -> we
         shows_source=not seen.repo.private or seen.level >= Level.READ,
         newer=newest.id if newest is not None and newest.created_at > run.created_at else None,
         window=window,
+        deferred_until=deferred_until,
         signature=f"?signature={subject.signature}" if subject.signature else "",
         subject=subject,
         version=version,
@@ -187,7 +190,12 @@ async def rerun(request: web.Request) -> web.StreamResponse:
     """The head is audited once more."""
     await read_form(request)
     run, _ = await open_audit(request, id_of(request, "run_id"), Level.WRITE)
-    return see_other(f"/audits/{await rerun_audit(request.app[FRONT].pool, run)}")
+    person = await get_person(request)
+    try:
+        again = await rerun_audit(request.app[FRONT].pool, run, person.github_id)
+    except TooManyReruns as error:
+        raise web.HTTPTooManyRequests(reason=str(error), headers={"Retry-After": str(error.again_s)}) from None
+    return see_other(f"/audits/{again}")
 
 
 def _shown(check: StoredCheck, state: State, window: Window, found: list[ShownFinding], may_write: bool) -> ShownCheck:

@@ -1,0 +1,126 @@
+"""Requests for re-runs: who asked for how many, and which are deferred."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from forgeguard_app.store.pool import Connection
+
+KEPT_HOURS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many re-runs a person and an installation may have within an hour."""
+
+    of_person: int
+    of_installation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Where the budgets stand at `now`: the start of the re-run that lies a whole budget back, None where there is none."""
+
+    now: datetime
+    of_person: datetime | None
+    of_installation: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """A request for a re-run of a head; `asked_by` is a GitHub id."""
+
+    repo_id: UUID
+    commit_sha: str
+    asked_by: int | None
+    due_at: datetime
+    run_id: UUID | None
+
+
+async def lock_spent(connection: Connection, repo_id: UUID, asked_by: int | None, budget: Budget) -> Spent:
+    """Return where the budgets of the person and of the repository's installation stand. Wants a transaction.
+
+    Until it ends, nobody else's request is counted against them.
+    """
+    installation_id = await connection.fetchval("SELECT installation_id FROM repos WHERE id = $1", repo_id)
+    for name in (f"reruns/{installation_id}", f"reruns/person/{asked_by}"):
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
+    row = await connection.fetchrow(
+        """
+        SELECT clock_timestamp() AS now,
+            (SELECT due_at FROM rerun_requests WHERE asked_by = $1 ORDER BY due_at DESC OFFSET $3 LIMIT 1) AS of_person,
+            (SELECT due_at FROM rerun_requests WHERE installation_id = $2 ORDER BY due_at DESC OFFSET $4 LIMIT 1)
+                AS of_installation
+        """,
+        asked_by,
+        installation_id,
+        budget.of_person - 1,
+        budget.of_installation - 1,
+    )
+    assert row is not None  # a list of values has a row
+    return Spent(**row)
+
+
+async def insert_request(connection: Connection, new: NewRequest) -> UUID:
+    """Count a re-run, whether it starts now or is deferred."""
+    request_id: UUID = await connection.fetchval(
+        """
+        INSERT INTO rerun_requests (repo_id, installation_id, commit_sha, asked_by, due_at, run_id)
+        SELECT $1, (SELECT installation_id FROM repos WHERE id = $1), $2, $3, $4, $5 RETURNING id
+        """,
+        new.repo_id,
+        new.commit_sha,
+        new.asked_by,
+        new.due_at,
+        new.run_id,
+    )
+    return request_id
+
+
+async def is_deferred(connection: Connection, repo_id: UUID, commit_sha: str, before: datetime) -> bool:
+    """Return whether a re-run of the head waits for its budget and starts at `before` or earlier."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM rerun_requests
+            WHERE repo_id = $1 AND commit_sha = $2 AND run_id IS NULL AND due_at <= $3)
+        """,
+        repo_id,
+        commit_sha,
+        before,
+    )
+    return found
+
+
+async def find_due(connection: Connection, repo_id: UUID, commit_sha: str) -> datetime | None:
+    """Return when the head's deferred re-run starts; None where none is deferred."""
+    found: datetime | None = await connection.fetchval(
+        "SELECT min(due_at) FROM rerun_requests WHERE repo_id = $1 AND commit_sha = $2 AND run_id IS NULL",
+        repo_id,
+        commit_sha,
+    )
+    return found
+
+
+async def find_deferred(connection: Connection, request_id: UUID) -> tuple[UUID, str] | None:
+    """Return repository and commit of a request that is still deferred."""
+    row = await connection.fetchrow(
+        "SELECT repo_id, commit_sha FROM rerun_requests WHERE id = $1 AND run_id IS NULL", request_id
+    )
+    return None if row is None else (row["repo_id"], row["commit_sha"])
+
+
+async def set_started(connection: Connection, request_id: UUID, run_id: UUID) -> None:
+    """Note the run that came of a deferred request."""
+    await connection.execute("UPDATE rerun_requests SET run_id = $2 WHERE id = $1", request_id, run_id)
+
+
+async def drop_request(connection: Connection, request_id: UUID) -> None:
+    """Take back a deferred request that nothing can come of."""
+    await connection.execute("DELETE FROM rerun_requests WHERE id = $1", request_id)
+
+
+async def delete_old_requests(connection: Connection) -> None:
+    """Delete the requests that count no more."""
+    await connection.execute("DELETE FROM rerun_requests WHERE due_at < now() - make_interval(hours => $1)", KEPT_HOURS)

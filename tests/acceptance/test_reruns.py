@@ -1,0 +1,128 @@
+"""Re-runs have a budget: refused where a person waits for the answer, deferred everywhere else, and never lost."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+from forgeguard_app.flows.rerun_audit import TooManyReruns, rerun_audit
+from forgeguard_app.flows.rerun_budget import BUDGET
+from forgeguard_app.simulator.state import Repository
+from forgeguard_app.simulator.story import Story
+from forgeguard_app.store.audits import Run, find_newest_run
+from forgeguard_app.store.reruns import Budget, delete_old_requests
+from tests.acceptance.test_push import started
+from tests.support.browsing import Browser
+from tests.support.repositories import WorkTree
+from tests.support.running import Product, running
+
+_DEFERRED = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'start_rerun' AND status = 'todo'"
+_RERUNS = "SELECT count(*) FROM audit_runs WHERE trigger = 'rerun'"
+
+
+async def heads(product: Product, tree: WorkTree, number: int) -> tuple[Repository, list[Run]]:
+    """A repository with so many heads that were evaluated."""
+    repository, _ = await product.repository()
+    shas = []
+    for name in range(number):
+        shas.append(tree.commit({f"m{name}.py": "x = 1\n"}))
+        await product.push(tree, repository, f"topic{name}")
+    await product.idle()
+    async with product.pool.acquire() as connection:
+        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+        found = [await find_newest_run(connection, repo_id, sha) for sha in shas]
+    return repository, [run for run in found if run is not None]
+
+
+async def spend(product: Product, person: int | None) -> None:
+    """The whole budget of a person, spent just now."""
+    async with product.pool.acquire() as connection:
+        await connection.execute(
+            """
+            INSERT INTO rerun_requests (repo_id, installation_id, commit_sha, asked_by, run_id, due_at)
+            SELECT r.id, r.installation_id, 'x', $1, (SELECT min(id::text)::uuid FROM audit_runs), now() FROM repos r, generate_series(1, $2)
+            """,
+            person,
+            BUDGET.of_person if person is not None else BUDGET.of_installation,
+        )
+
+
+async def test_a_person_and_an_account_have_so_many_re_runs_an_hour_however_fast_they_ask(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p") as product:
+        _, runs = await heads(product, tree, 6)
+        budget = Budget(of_person=2, of_installation=3)
+        asked = [rerun_audit(product.pool, run, 1, budget) for run in runs]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [one for one in answers if isinstance(one, TooManyReruns)]
+        assert len(refused) == 4
+        assert all(3_500 < one.again_s <= 3_600 and "Ask again in 60 minutes" in str(one) for one in refused)
+        left = [run for run, answer in zip(runs, answers, strict=True) if isinstance(answer, TooManyReruns)]
+        await rerun_audit(product.pool, left[0], 2, budget)  # another person of the same account
+        for run in left[1:]:
+            try:
+                await rerun_audit(product.pool, run, 3, budget)
+            except TooManyReruns:
+                continue
+            raise AssertionError("the account's budget is spent")
+        async with product.pool.acquire() as connection:
+            assert await connection.fetchval(_RERUNS) == 3
+
+
+async def test_what_is_asked_at_github_beyond_the_budget_is_deferred_once_and_done_in_time(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p") as product:
+        repository = await started(product, tree)
+        await product.idle()
+        story, sha = Story(product.github), tree.git("rev-parse", "HEAD")
+        await spend(product, product.github.world.pusher.id)
+        async with product.pool.acquire() as connection:
+            before = await connection.fetchval(_RERUNS)
+            for _ in range(3):
+                story.rerun(repository, sha)
+                await product.github.webhooks.settle()
+            assert (await connection.fetchval(_DEFERRED), await connection.fetchval(_RERUNS)) == (1, before)
+            run_id = await connection.fetchval("SELECT id FROM audit_runs ORDER BY created_at DESC LIMIT 1")
+            async with Browser(product) as browser:
+                await browser.get(f"/audits/{run_id}")
+                assert "because this hour's budget of re-runs is spent" in browser.text
+            await connection.execute(
+                "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE task_name = 'start_rerun'"
+            )
+        await product.until(f"{_RERUNS} AND published_at IS NOT NULL", before + 1)
+        await product.idle()
+        async with product.pool.acquire() as connection:
+            assert (await connection.fetchval(_DEFERRED), await connection.fetchval(_RERUNS)) == (0, before + 1)
+            await connection.execute("UPDATE rerun_requests SET due_at = due_at - interval '3 hours'")
+            await delete_old_requests(connection)
+            assert await connection.fetchval("SELECT count(*) FROM rerun_requests") == 0
+
+
+async def test_beyond_the_budget_the_page_and_the_api_say_when_to_ask_again(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p") as product, Browser(product) as browser:
+        repository = await started(product, tree)
+        await product.idle()
+        user = product.github.people.add("mona")
+        product.github.people.allow(user, repository, "write")
+        await browser.sign_in(user, "/account")
+        await browser.submit("/account/tokens", name="t", scope="write", days="30")
+        token = re.findall(r"fgp_[\w-]+", browser.text)[0]
+        async with product.pool.acquire() as connection:
+            run_id = await connection.fetchval("SELECT id FROM audit_runs ORDER BY created_at DESC LIMIT 1")
+        await spend(product, user.id)
+        browser.home()
+        await browser.get(f"/audits/{run_id}")
+        assert await browser.submit(f"/audits/{run_id}/rerun") == 429
+        assert "as many re-runs as an hour allows" in browser.text
+        assert 0 < int(browser.headers["Retry-After"]) <= 3_600
+        headers = {"Authorization": f"Bearer {token}"}
+        address = f"{product.address}/api/v1/audits/{run_id}/rerun"
+        async with product.session.post(address, headers=headers) as answer:
+            assert (answer.status, answer.content_type) == (429, "application/problem+json")
+            assert "Ask again in 60 minutes" in (await answer.json())["detail"]
+            assert 0 < int(answer.headers["Retry-After"]) <= 3_600
