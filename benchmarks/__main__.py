@@ -9,6 +9,7 @@ from benchmarks import (
     burst,
     downtime,
     engine,
+    fair_share,
     first_verdict,
     hostile,
     intake,
@@ -20,7 +21,7 @@ from benchmarks import (
 
 ALL = {
     "first_verdict": first_verdict.main, "push_latency": push_latency.main, "engine": engine.main, "intake": intake.main,
-    "downtime": downtime.main, "burst": burst.main, "sharing": sharing.main, "pages": pages.main, "builds": builds.main,
+    "downtime": downtime.main, "burst": burst.main, "sharing": sharing.main, "fair_share": fair_share.main, "pages": pages.main, "builds": builds.main,
     "hostile": hostile.main, "start": start.main,
 }  # fmt: skip
 
