@@ -77,7 +77,7 @@ class Workspace:
             room = Room(self.kind, self.folder / "work", self.folder / "home", self.folder / "given", uid, inside, wall)
             for path in (room.work, room.home):
                 path.mkdir(mode=0o700)
-            room.given.mkdir(mode=0o755)
+            room.given.mkdir(mode=0o700)
             try:
                 yield room
             finally:
@@ -139,16 +139,19 @@ def list_workspaces(place: Path) -> list[UUID]:
 def hand_over(
     room: Room, contracts: Mapping[str, str], findings: Sequence[Mapping[str, Any]], phase: Mapping[str, Any]
 ) -> None:
-    """Writes what the builder reads: contracts by file name, what the last audit found, and the phase."""
+    """Write what this builder and no other reads: contracts by file name, what the last audit found, and the phase."""
     folder = room.given / CONTRACTS
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
     texts = {folder / name: text for name, text in contracts.items()}
     texts[room.given / FINDINGS] = json.dumps(list(findings), ensure_ascii=False, indent=2)
     texts[room.given / PHASE] = json.dumps(phase, ensure_ascii=False, indent=2)
     for path, text in texts.items():
         path.write_text(text, "utf-8")
-        path.chmod(0o644)
+    for path in (*texts, folder, room.given):  # ours, so that the builder changes none of it, and readable to its group
+        if room.uid is not None:
+            os.chown(path, -1, room.uid)
+        path.chmod(0o750 if path.is_dir() else 0o640)
 
 
 def environment_of(room: Room, passed: Mapping[str, str]) -> dict[str, str]:

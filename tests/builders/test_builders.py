@@ -13,6 +13,7 @@ import socket
 import tarfile
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from forgeguard_app.builders.confinement import (
     users_have_namespaces,
     wrapped,
 )
-from forgeguard_app.builders.network import CLOSED, Network, can_reach_outside, own_addresses
+from forgeguard_app.builders.network import CLOSED, Network, Wall, can_reach_outside, own_addresses
 from forgeguard_app.builders.process import Bounds, Ended, Outcome, Run, run_builder, sweep
 from forgeguard_app.builders.take_out import Unsound, copy_stream, take_out
 from forgeguard_app.builders.workspace import (
@@ -376,6 +377,22 @@ async def test_builds_of_one_machine_see_nothing_of_one_another(tmp_path: Path) 
         assert int(heard[-1]) < 10
         end.set()
         await task
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has users to give")
+async def test_what_a_builder_is_given_is_for_that_builder_alone_without_namespaces_too(tmp_path: Path) -> None:
+    async with room(tmp_path, Kind.OWN_USER) as one, room(tmp_path, Kind.OWN_USER) as other:
+        for each in (one, other):
+            hand_over(each, {"ui.md": "a private contract"}, [{"message": "a private finding"}], {"number": 0})
+        bare = replace(one, in_namespaces=False, wall=Wall())
+        names = "contracts/ui.md findings.json phase.json"
+        look = f"cd {other.given} && ls -l; cat {' '.join(f'{other.given}/{name}' for name in names.split())}"
+        _, heard = await run(bare, look)
+        assert "private" not in "\n".join(heard), heard
+        assert "Permission denied" in "\n".join(heard)
+        _, heard = await run(bare, f"cd {one.given} && cat {names} && echo x >> phase.json; rm -rf contracts; ls")
+        assert "a private contract" in "\n".join(heard)
+        assert {"contracts", "findings.json", "phase.json"} <= set(heard), "and it changes nothing of it"
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
