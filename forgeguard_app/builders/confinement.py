@@ -22,8 +22,10 @@ FIRST_UID = 710_000  # no account has such a number: nothing on the machine belo
 UIDS = 1_000
 END_ROUNDS = 50
 PROBE_S = 10.0
-TEMPORARY_BYTES = 512 << 20  # of each temporary folder of a builder
-_SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  (hidden from builders)
+TEMPORARY_BYTES = 512 << 20  # of each temporary folder of a builder, where it lives in memory
+MEMORY_BYTES = 64 << 20  # of shared memory, where the other temporary folders lie beside the checkout
+MEMORY = "/dev/shm"  # noqa: S108
+_SHARED = ("/tmp", "/var/tmp", MEMORY)  # noqa: S108  (hidden from builders)
 _RUN = ("/run", "/var/run", tempfile.gettempdir())
 TEMPORARY = "/tmp"  # noqa: S108  (inside the sandbox, of the builder alone)
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/etc/alternatives", "/etc/ssl", "/etc/ca-certificates", "/etc/resolv.conf",
@@ -62,7 +64,8 @@ def available(*, unconfined: bool) -> Kind | None:
 class Room:
     """Where one builder runs: its checkout, its home, and what it is given to read.
 
-    `uid` is set where it is a user of its own, `in_namespaces` where that user runs inside bubblewrap as well.
+    `uid` is set where it is a user of its own, `in_namespaces` where that user runs inside bubblewrap as well. `place` is
+    the file system of its own in which all that it writes lies, where there is one.
     """
 
     kind: Kind
@@ -72,6 +75,17 @@ class Room:
     uid: int | None = None
     in_namespaces: bool = False
     wall: Wall = field(default_factory=Wall)
+    place: Path | None = None
+
+    @property
+    def tmp(self) -> Path | None:
+        """The builder's /tmp and /var/tmp, where they lie beside its checkout."""
+        return self.place / "tmp" if self.place and self.in_namespaces else None
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The folders that the builder writes to, whose sizes count together."""
+        return (self.work, self.home, self.tmp) if self.tmp else (self.work, self.home)
 
     @property
     def private_tmp(self) -> bool:
@@ -93,7 +107,7 @@ class Room:
         """The checkout and the home are the builder's; what it is given is not."""
         if self.uid is None:
             return
-        for top in (self.work, self.home):
+        for top in self.written:
             for folder, folders, files in os.walk(top):
                 for name in (*folders, *files):
                     os.chown(os.path.join(folder, name), self.uid, self.uid, follow_symlinks=False)
@@ -128,8 +142,8 @@ def namespaces(room: Room, command: list[str]) -> list[str]:
     What users of a machine share is not there: other builds' folders, /tmp, /var/tmp and /dev/shm, processes, and
     System V IPC. The temporary folders live in memory and are bounded. Files that the command names are there.
     """
-    own = [part for folder in _SHARED for part in ("--size", str(TEMPORARY_BYTES), "--tmpfs", folder)]
-    builds = str(room.work.parent.parent)
+    own = [part for folder in _SHARED for part in _temporary(room, folder)]
+    builds = str(room.given.parent.parent)
     named = [
         word for word in command if word.startswith(tuple(f"{folder}/" for folder in _SHARED)) and os.path.isfile(word)
     ]
@@ -139,6 +153,13 @@ def namespaces(room: Room, command: list[str]) -> list[str]:
         "--bind", str(room.work), str(room.work), "--bind", str(room.home), str(room.home), "--ro-bind", str(room.given), str(room.given), *seen,
         "--chdir", str(room.work),
     ]  # fmt: skip
+
+
+def _temporary(room: Room, folder: str) -> tuple[str, ...]:
+    """Return bubblewrap's arguments for one folder that users of a machine share; shared memory stays in memory."""
+    if room.tmp is not None and folder != MEMORY:
+        return ("--bind", str(room.tmp), folder)
+    return ("--size", str(MEMORY_BYTES if room.tmp else TEMPORARY_BYTES), "--tmpfs", folder)
 
 
 @cache

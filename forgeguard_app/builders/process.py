@@ -29,6 +29,8 @@ MAX_LINE_BYTES = 8_000
 KILL_ROUNDS = 50
 MAX_FILE_BYTES = 1 << 30
 MAX_PROCESSES = 2_048
+MAX_FOLDERS = 200  # in one another
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 NO_PROGRAM = 127  # as a shell says it
 _NO_NEW_PRIVILEGES, _PARENT_DEATH_SIGNAL = 38, 1  # prctl(2)
 
@@ -230,22 +232,53 @@ async def _watch(room: Room, bounds: Bounds, wants_end: Callable[[], Awaitable[b
 
 
 def _is_too_large(room: Room, bounds: Bounds) -> bool:
-    """Return whether checkout and home together take more than they may."""
-    return sum(size_of(folder, bounds.checkout_bytes) for folder in (room.work, room.home)) > bounds.checkout_bytes
+    """Return whether checkout, home and temporary files together take more than they may."""
+    if room.place is not None:
+        found = os.statvfs(room.place)
+        return (found.f_blocks - found.f_bfree) * found.f_frsize > bounds.checkout_bytes
+    return sum(size_of(folder, bounds.checkout_bytes) for folder in room.written) > bounds.checkout_bytes
 
 
 def size_of(folder: Path, enough: int) -> int:
-    """Return how large the files below are, holes included, in bytes; stop counting past `enough`."""
-    total, folders = 0, [str(folder)]  # not os.walk, which ends in a RecursionError at a depth of 1,000 folders
-    while folders and total <= enough:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                else:
-                    found = entry.stat(follow_symlinks=False)
-                    total += max(found.st_blocks * 512, found.st_size)
+    """Return how large the files below are, holes included, in bytes; stop counting past `enough`.
+
+    No link is followed, also not one that takes a folder's place meanwhile. What lies below `MAX_FOLDERS` folders
+    counts as too large, since it is not counted.
+    """
+    total, open_folders = 0, [os.open(folder, _FOLDER)]
+    left: list[list[str]] = []
+    try:
+        while open_folders and total <= enough:
+            if len(left) < len(open_folders):
+                size, names = _size_in(open_folders[-1])
+                total += size
+                left.append(names)
+            if not left[-1]:
+                left.pop()
+                os.close(open_folders.pop())
+            elif len(open_folders) > MAX_FOLDERS:
+                return enough + 1
+            else:
+                with contextlib.suppress(OSError):
+                    open_folders.append(os.open(left[-1].pop(), _FOLDER, dir_fd=open_folders[-1]))
+    finally:
+        for number in open_folders:
+            os.close(number)
     return total
+
+
+def _size_in(folder: int) -> tuple[int, list[str]]:
+    """Return the size of an open folder's files, and the names of the folders in it."""
+    total, names = 0, []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                names.append(entry.name)
+                continue
+            with contextlib.suppress(OSError):
+                found = entry.stat(follow_symlinks=False)
+                total += max(found.st_blocks * 512, found.st_size)
+    return total, names
 
 
 async def _end_gently(process: asyncio.subprocess.Process, grace_s: float) -> None:

@@ -20,6 +20,7 @@ from threading import Timer
 from typing import IO
 
 from forgeguard_app.builders.confinement import Room
+from forgeguard_app.errors import as_passing
 
 TIMEOUT_S = 300.0
 MAX_FILES = 200_000
@@ -122,12 +123,15 @@ def take_out(room: Room, target: Path, max_bytes: int) -> list[str]:
 
     Raises:
         Unsound: a file cannot be read by the builder itself, is nothing that a commit may hold, or passes a bound.
+        OSError: this machine lacks something that passes, such as room on its disk.
     """
     target.mkdir(mode=0o700)
     with _reading(room) as (process, output):
         try:
             repositories = copy_stream(output, target, max_bytes)
         except (tarfile.TarError, OSError, ValueError) as error:
+            if isinstance(error, OSError) and as_passing(error):
+                raise  # our own disk is full, or the like: the builder can do nothing about it
             if process.poll() not in (None, 0):
                 raise _unread(process) from error
             raise Unsound(f"The checkout could not be read: {type(error).__name__}.") from error

@@ -17,10 +17,12 @@ from typing import Any
 from uuid import UUID
 
 from forgeguard_app.builders.confinement import FIRST_UID, TEMPORARY, Kind, Room, own_user, users_have_namespaces
-from forgeguard_app.builders.network import Network, wall_for
+from forgeguard_app.builders.network import Network, Wall, wall_for
+from forgeguard_app.builders.sized_place import mount_sized, refuse_full_disk, unmount
 from forgeguard_app.errors import UserError
 
 REMOVE_TIMEOUT_S = 120.0
+PLACE = "place"
 CONTRACTS, FINDINGS, PHASE = "contracts", "findings.json", "phase.json"
 
 
@@ -62,29 +64,37 @@ class Workspace:
         return self.folder / "taken"
 
     @contextlib.asynccontextmanager
-    async def room(self) -> AsyncIterator[Room]:
-        """The builder's folders, empty, which are gone afterwards.
+    async def room(self, most_bytes: int) -> AsyncIterator[Room]:
+        """Give the builder's folders, empty, which are gone afterwards; together they take about `most_bytes` where root can see to it.
 
         Raises:
-            Temporary: every user for builders is taken.
+            Temporary: every user for builders is taken, or the machine's disk is full.
         """
         async with contextlib.AsyncExitStack() as stack:
             uid = stack.enter_context(own_user()) if self.kind is Kind.OWN_USER else None
             await asyncio.to_thread(self._empty)
+            await asyncio.to_thread(refuse_full_disk, self.folder)
             inside = uid is not None and await asyncio.to_thread(users_have_namespaces)
             apart = inside or self.kind is Kind.BUBBLEWRAP
             wall = await asyncio.to_thread(wall_for, self.network, uid and FIRST_UID, in_namespaces=apart)
-            room = Room(self.kind, self.folder / "work", self.folder / "home", self.folder / "given", uid, inside, wall)
-            for path in (room.work, room.home):
-                path.mkdir(mode=0o700)
-            room.given.mkdir(mode=0o700)
             try:
-                yield room
+                yield await asyncio.to_thread(self._furnish, uid, wall, most_bytes, inside=inside)
             finally:
                 await asyncio.to_thread(self._empty)
 
+    def _furnish(self, uid: int | None, wall: Wall, most_bytes: int, *, inside: bool) -> Room:
+        sized = uid is not None and mount_sized(self.folder / PLACE, most_bytes)
+        top = self.folder / PLACE if sized else self.folder
+        room = Room(
+            self.kind, top / "work", top / "home", self.folder / "given", uid, inside, wall, top if sized else None
+        )
+        for path in (*room.written, room.given):
+            path.mkdir(mode=0o700)
+        return room
+
     def _empty(self) -> None:
-        for name in ("work", "home", "given", "taken"):
+        unmount(self.folder / PLACE)
+        for name in (PLACE, "work", "home", "given", "taken"):
             remove(self.folder / name)
 
 
@@ -104,7 +114,12 @@ def open_workspace(place: Path, name: str, kind: Kind, network: Network = Networ
 
 async def remove_workspace(place: Path, name: str) -> None:
     """The build is at its end."""
-    await asyncio.to_thread(remove, place / name)
+    await asyncio.to_thread(_remove_all, place / name)
+
+
+def _remove_all(folder: Path) -> None:
+    unmount(folder / PLACE)
+    remove(folder)
 
 
 def remove(folder: Path) -> None:

@@ -16,6 +16,7 @@ from forgeguard_app.builders.given_values import find_given
 from forgeguard_app.builders.process import Ended, Outcome, Run, run_builder, sweep
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
+from forgeguard_app.errors import Temporary
 from forgeguard_app.flows.build_log import BuildLog
 from forgeguard_app.flows.build_review import Unreviewable, list_unapproved
 from forgeguard_app.flows.context import Builder, Context
@@ -126,6 +127,8 @@ async def work_phase(
     try:
         commit, reason = await (_by_command if work.builder.command else _by_hand)(context, work, said, wants_end)
     except GitError as error:
+        if error.out_of_space:
+            raise Temporary("this machine's disk is full") from error
         commit, reason = None, f"What was left in the checkout cannot be committed: {_first_error(error)}"
     if reason == _CANCELLED:
         return None
@@ -147,7 +150,7 @@ _CANCELLED = "cancelled"
 _REASONS = {
     Ended.TOO_LONG: "The builder took longer than a phase may take.",
     Ended.TOO_MUCH_OUTPUT: "The builder printed more than a phase may print.",
-    Ended.TOO_LARGE: "The builder's files take more room than a checkout may take.",
+    Ended.TOO_LARGE: "The builder's files take more room, or lie in deeper folders, than those of a checkout may.",
     Ended.CANCELLED: _CANCELLED,
 }
 
@@ -179,7 +182,7 @@ async def _same_tree(ledger: Repository, one: str, other: str) -> bool:
 async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: WantsEnd) -> tuple[str | None, str]:
     """The operator's command, in a checkout of its own."""
     build, phase = work.build, work.phase
-    async with work.ours.room() as room:
+    async with work.ours.room(work.builder.bounds.checkout_bytes) as room:
         if room.wall.remark:
             await said.say(room.wall.remark, "warn", "builder")
         # What it tried before is there again, to be mended; on another machine it begins anew, with the findings.

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -28,6 +29,7 @@ from forgeguard_app.simulator.git_http import git
 from forgeguard_app.store.build_shares import is_over_share
 from forgeguard_app.store.users import SealedTokens, upsert_user
 from tests.support.building import PHASES, agent, ready
+from tests.support.disks import enlarge, small_disk
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
@@ -431,6 +433,27 @@ async def test_a_file_that_fails_on_the_worker_ends_the_build_and_is_not_taken_f
         tree.commit({"README.md": "# Again\n"})
         checks = await product.verdicts(place.repository, await product.push(tree, place.repository))
         assert all("on the worker's machine" in str(check.output) for check in checks.values()), checks
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a small disk")
+async def test_a_full_disk_is_waited_for_and_takes_no_attempt(dsn: str, tree: WorkTree) -> None:
+    tried = "SELECT attempts > 1 FROM procrastinate_jobs WHERE task_name = 'advance_build'"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # so that builds lie in it, and not where other tests have theirs
+        await _on_a_full_disk(dsn, folder, tree, tried)
+
+
+async def _on_a_full_disk(dsn: str, folder: Path, tree: WorkTree, tried: str) -> None:
+    async with running(dsn, folder / "p", builder=agent("date +%N > x")) as product:
+        place = await ready(product, tree)
+        with small_disk(place_for(product.context.home), 2) as disk:
+            build_id = await place.start()
+            await product.until(tried, True)
+            enlarge(disk, 600)
+            build = await place.ended(build_id)
+        assert build.status == "completed", await place.text(build.id)
+        assert [one.loops for one in await place.phases(build.id)] == [0, 0]
 
 
 async def other_builds(product: Product, like: UUID, number: int, user_id: UUID, status: str) -> list[UUID]:

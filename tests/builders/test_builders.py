@@ -10,6 +10,8 @@ import secrets
 import shlex
 import shutil
 import socket
+import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import AsyncIterator
@@ -32,16 +34,21 @@ from forgeguard_app.builders.confinement import (
 )
 from forgeguard_app.builders.network import CLOSED, Network, Wall, can_reach_outside, own_addresses
 from forgeguard_app.builders.process import Bounds, Ended, Outcome, Run, run_builder, sweep
+from forgeguard_app.builders.sized_place import can_mount, mount_sized, refuse_full_disk, unmount
 from forgeguard_app.builders.take_out import Unsound, copy_stream, take_out
 from forgeguard_app.builders.workspace import (
+    PLACE,
     environment_of,
     hand_over,
     open_workspace,
     place_for,
+    remove,
     remove_workspace,
 )
+from forgeguard_app.errors import Temporary
 from forgeguard_app.git.branches import check_out, commit_work_tree, list_links_out
 from forgeguard_app.git.command import Repository
+from tests.support.disks import small_disk
 from tests.support.repositories import WorkTree
 
 KIND = Kind.OWN_USER if os.geteuid() == 0 else Kind.UNCONFINED
@@ -53,10 +60,12 @@ CONFINED = [
 
 
 @contextlib.asynccontextmanager
-async def room(folder: Path, kind: Kind = KIND, network: Network = Network.OUTSIDE) -> AsyncIterator[Room]:
+async def room(
+    folder: Path, kind: Kind = KIND, network: Network = Network.OUTSIDE, most_bytes: int = 64 << 20
+) -> AsyncIterator[Room]:
     place, name = place_for(folder), f"b{os.getpid()}-{time.monotonic_ns()}"
     try:
-        async with open_workspace(place, name, kind, network).room() as one:
+        async with open_workspace(place, name, kind, network).room(most_bytes) as one:
             one.take_over()
             yield one
     finally:
@@ -81,7 +90,11 @@ async def run(
         return end is not None and end.is_set()
 
     wanted = Run(
-        ["bash", "-c", script], environment_of(one, passed), prompt, one.work.parent.name, bounds or Bounds(grace_s=0.3)
+        ["bash", "-c", script],
+        environment_of(one, passed),
+        prompt,
+        one.given.parent.name,
+        bounds or Bounds(grace_s=0.3),
     )
     async with asyncio.timeout(60):
         return await run_builder(one, wanted, hear, wants_end), heard
@@ -158,7 +171,7 @@ async def test_a_builder_that_forks_away_and_ignores_sigterm_is_gone_at_its_end(
         outcome, heard = await run(one, script, end=end)
         assert outcome.ended is Ended.CANCELLED
         assert heard == ["up"]
-        assert left(one, one.work.parent.name) == []
+        assert left(one, one.given.parent.name) == []
 
 
 @pytest.mark.parametrize("kind", CONFINED)
@@ -166,7 +179,7 @@ async def test_a_child_that_holds_the_output_open_holds_nobody_up(tmp_path: Path
     async with room(tmp_path, kind) as one:
         outcome, heard = await run(one, "(setsid sleep 500 &); echo done")
         assert (outcome, heard) == (Outcome(Ended.EXITED, 0), ["done"])
-        assert left(one, one.work.parent.name) == []
+        assert left(one, one.given.parent.name) == []
 
 
 async def test_a_process_that_got_away_and_holds_every_pipe_holds_nobody_up(tmp_path: Path) -> None:
@@ -184,7 +197,7 @@ async def test_a_fork_bomb_ends_with_its_time(tmp_path: Path, monkeypatch: pytes
     async with room(tmp_path) as one:
         outcome, _ = await run(one, script, bounds=Bounds(time_s=1.0, grace_s=0.2))
         assert outcome.ended is Ended.TOO_LONG
-        assert left(one, one.work.parent.name) == []
+        assert left(one, one.given.parent.name) == []
 
 
 async def test_time_output_and_room_are_bounded(tmp_path: Path) -> None:
@@ -207,7 +220,7 @@ async def test_a_line_without_an_end_and_bytes_of_any_kind_come_in_pieces(tmp_pa
 
 async def test_what_a_killed_worker_left_is_swept(tmp_path: Path) -> None:
     async with room(tmp_path) as one:
-        mark = one.work.parent.name
+        mark = one.given.parent.name
         task = asyncio.create_task(run(one, "(setsid sleep 500 &); sleep 500"))
         while not left(one, mark):
             await asyncio.sleep(0.02)
@@ -222,7 +235,7 @@ async def test_two_installations_on_one_machine_never_share_a_user(tmp_path: Pat
         (tmp_path / name).mkdir()
     async with room(tmp_path / "one", kind) as one:
         task = asyncio.create_task(run(one, "sleep 1; echo still here"))
-        while not left(one, one.work.parent.name):
+        while not left(one, one.given.parent.name):
             await asyncio.sleep(0.01)
         async with room(tmp_path / "two", kind) as two:
             assert one.uid != two.uid
@@ -369,7 +382,7 @@ async def test_builds_of_one_machine_see_nothing_of_one_another(tmp_path: Path) 
         end = asyncio.Event()
         theirs = "for folder in /tmp /dev/shm; do echo their file > $folder/x; done; sleep 500"
         task = asyncio.create_task(run(other, theirs, end=end))
-        while not left(other, other.work.parent.name):
+        while not left(other, other.given.parent.name):
             await asyncio.sleep(0.01)
         look = f"cat {other.given}/contracts/ui.md /tmp/* /var/tmp/* /dev/shm/*; ls -d /proc/[0-9]* | wc -l"
         _, heard = await run(one, look)
@@ -406,6 +419,8 @@ async def test_a_builder_reaches_this_machine_only_where_the_operator_says_so(tm
         abstract.listen()
         script = f"""
 import socket
+import subprocess
+import sys
 places = [(socket.AF_INET, (one, {server.getsockname()[1]})) for one in ("127.0.0.1", *{own_addresses()!r}) if ":" not in one]
 for family, place in (*places, (socket.AF_UNIX, "\\0{name}")):
     with socket.socket(family) as one:
@@ -457,3 +472,61 @@ def test_bubblewrap_shows_the_system_and_the_builders_folders_alone(tmp_path: Pa
     assert not any(path == "/" or path.startswith(("/root", "/home", "/var", "/proc")) for path in bound)
     assert {"--unshare-pid", "--die-with-parent", "--new-session"} <= set(words)
     assert one.command(["x", "y"])[-3:] == ["--", "x", "y"]
+
+
+@pytest.mark.skipif(not can_mount(), reason="this machine mounts nothing")
+async def test_what_a_builder_writes_lies_in_a_place_of_a_size(tmp_path: Path) -> None:
+    async with room(tmp_path, Kind.OWN_USER, most_bytes=32 << 20) as one:
+        fill = "for folder in . ~ /tmp /var/tmp; do head -c 20000000 /dev/zero > $folder/$RANDOM; done; df --output=target . | tail -1"
+        outcome, heard = await run(one, fill, bounds=Bounds(checkout_bytes=32 << 20, grace_s=0.3))
+        assert outcome.ended is Ended.TOO_LARGE
+        assert any("No space left on device" in line for line in heard), heard
+        place = one.work.parent
+        assert os.path.ismount(place)
+        assert sum(path.stat().st_blocks * 512 for path in place.parent.glob("*.img")) < 64 << 20
+    assert not place.exists()
+
+
+@pytest.mark.skipif(not can_mount(), reason="this machine mounts nothing")
+async def test_a_place_that_a_killed_worker_left_is_taken_away(tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    folder.mkdir()
+    assert mount_sized(folder / PLACE, 1)
+    (folder / PLACE / "left").write_text("x")
+    async with open_workspace(tmp_path, "build", Kind.OWN_USER).room(1) as one:
+        assert not (one.work.parent / "left").exists()
+        with (one.work / "held").open("w"):
+            unmount(folder / PLACE)  # also where something is open there
+            assert not os.path.ismount(folder / PLACE)
+    assert mount_sized(folder / PLACE, 1)
+    await remove_workspace(tmp_path, "build")
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a small disk")
+async def test_a_full_disk_of_this_machine_is_not_the_builder_s_fault(tmp_path: Path) -> None:
+    async with room(tmp_path) as one:
+        await run(one, "head -c 3000000 /dev/urandom > file")
+        with small_disk(tmp_path / "disk", 1) as disk:
+            with pytest.raises(OSError, match="No space left"):
+                await asyncio.to_thread(take_out, one, disk / "taken", 1 << 30)
+            with pytest.raises(Temporary, match="disk has 0 MB left"):
+                refuse_full_disk(disk)
+
+
+def test_a_size_is_counted_without_following_links_and_deep_folders_count_as_too_large(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "large").write_bytes(b"x" * 1_000_000)
+    tree = tmp_path / "tree"
+    (tree / "a" / "b").mkdir(parents=True)
+    (tree / "a" / "b" / "file").write_bytes(b"x" * 10_000)
+    (tree / "link").symlink_to(outside)
+    with (tree / "sparse").open("wb") as file:
+        file.truncate(50_000)
+    assert 60_000 <= process.size_of(tree, 1 << 30) < 100_000
+    assert process.size_of(tree, 1_000) > 1_000
+    script = f"import os\nos.chdir({str(tree)!r})\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    assert process.size_of(tree, 1 << 30) > 1 << 30
+    remove(tree)
