@@ -11,7 +11,8 @@ from forgeguard_app.git.command import GitError, GitTimeout, Repository, authori
 from forgeguard_app.git.mirror import FETCH_TIMEOUT_S, Remote, meaning_of
 from forgeguard_app.git.range import has_commit
 
-REWRITTEN_DEPTH = 100  # commits of a rewritten history, among which one is looked for that is still on a branch
+# Commits of a rewritten history, among which one is looked for that is still on a branch; a server takes whole histories too.
+REWRITTEN_DEPTHS = (100, 100_000)
 
 
 async def open_ledger(folder: Path, remote: Remote, commits: Iterable[str]) -> Repository:
@@ -41,11 +42,12 @@ async def push_phase(
     Raises:
         whatever `push` raises, and CommitGone where the server no longer has `base`.
     """
-    try:
-        await push(repository, remote, commit, branch, head)
-    except HistoryRewritten:
-        await _fetch(repository, remote, [base], REWRITTEN_DEPTH)
-        await push(repository, remote, commit, branch, head)
+    for depth in REWRITTEN_DEPTHS:
+        try:
+            return await push(repository, remote, commit, branch, head)
+        except HistoryRewritten:
+            await _fetch(repository, remote, [base], depth)
+    await push(repository, remote, commit, branch, head)
 
 
 async def _fetch(repository: Repository, remote: Remote, commits: Iterable[str], depth: int) -> None:

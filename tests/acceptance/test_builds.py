@@ -392,12 +392,18 @@ async def test_a_branch_that_is_deleted_in_mid_build_is_said_to_be(dsn: str, tmp
         assert "branch was deleted" in str(build.error_detail)
 
 
-async def test_a_main_that_is_amended_in_mid_build_loses_no_work(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+@pytest.mark.parametrize("commits", [1, 120])
+async def test_a_main_that_is_rewritten_in_mid_build_loses_no_work(
+    dsn: str, tmp_path: Path, tree: WorkTree, commits: int
+) -> None:
+    for number in range(commits):
+        tree.commit({"n.txt": f"{number}\n"})
     async with running(dsn, tmp_path / "p", builder=agent("date +%N >> a.txt; sleep 1")) as product:
         place = await ready(product, tree)
         build_id = await place.start()
         await product.until(f"SELECT base_sha IS NOT NULL FROM builds WHERE id = '{build_id}'", True)
-        tree.git("commit", "--quiet", "--amend", "--message", "Amended")
+        tree.git("checkout", "--quiet", "--orphan", "rewritten")
+        tree.commit({"README.md": "# All of it anew\n"})
         await git(place.repository.folder, "fetch", "--quiet", str(tree.folder), "+HEAD:refs/heads/main")
         build = await place.ended(build_id)
         assert build.status == "completed", await place.text(build.id)
