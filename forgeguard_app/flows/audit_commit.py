@@ -21,6 +21,7 @@ from forgeguard_app.flows.context import Context
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.owner_policy import keep_owner_policy, owner_settings
 from forgeguard_app.flows.publish_verdict import announce_progress
+from forgeguard_app.flows.quotas import QUOTAS
 from forgeguard_app.flows.rank_heads import rank_of
 from forgeguard_app.flows.tell_owner import intend_to_tell, may_tell
 from forgeguard_app.flows.verdicts import could_not_evaluate, verdict_of
@@ -64,7 +65,9 @@ from forgeguard_app.store.run_order import (
     list_judged_heads,
     oldest_judged,
 )
+from forgeguard_app.store.storage import delete_excerpts_over
 
+LARGE_EXCERPTS_BYTES = 1 << 20
 MAX_DEATHS = 3
 MAX_INTERRUPTIONS = 25  # where PostgreSQL dies with the worker each time, nobody can tell what killed it
 MAX_HEADS = 200  # of a branch, looked through for one that passed
@@ -361,6 +364,10 @@ async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict, *, te
         await lock_repo(connection, repo.id)
         if not await store_verdict(connection, run.id, verdict):
             return
+        if verdict.excerpt_bytes > LARGE_EXCERPTS_BYTES:  # the others are counted every hour
+            await delete_excerpts_over(
+                connection, QUOTAS.excerpts_of_repository, QUOTAS.excerpts_of_installation, repo.id
+            )
         if run.branch == repo.default_branch:
             await set_standing_secrets(connection, run)
         arguments = {"run_id": str(run.id), "delivery_id": run.github_delivery_id or ""}

@@ -13,6 +13,8 @@ from forgeguard_app.builders.confinement import end_orphans
 from forgeguard_app.builders.workspace import list_workspaces, place_for, remove_workspace
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.keep_quotas import chosen_mirrors, keep_quotas, measure_mirrors
+from forgeguard_app.flows.quotas import QUOTAS
 from forgeguard_app.git.mirror import discard, list_mirrors
 from forgeguard_app.git.mirror_lock import MirrorBusy
 from forgeguard_app.store.audit_log import delete_old_entries
@@ -28,7 +30,7 @@ from forgeguard_app.store.purge import (
     delete_left,
     delete_old_deliveries,
     delete_old_trials,
-    list_kept,
+    list_holders,
 )
 from forgeguard_app.store.queue import delete_old_turns
 from forgeguard_app.store.rates import delete_old_uses
@@ -64,28 +66,23 @@ async def purge_old(context: Context) -> None:
         await delete_old_projects(connection)
         await delete_expired_forms(connection)
         await delete_old_claims(connection)
+    await keep_quotas(context.pool)
     log.info("purge.done", repositories=repositories, deliveries=deliveries)
 
 
 async def prune(context: Context) -> None:
-    """Remove the mirrors that nobody needs, and what builds left that ended elsewhere.
-
-    Mirrors go of repositories that left, those unused for a month, and of the others the least recently used until all
-    take no more than `mirrors_max_bytes`.
-    """
+    """Remove the mirrors that nobody needs or that take too much, and what builds left that ended elsewhere."""
     await _prune_builds(context)
     mirrors = await asyncio.to_thread(list_mirrors, context.home / "mirrors")
     async with context.pool.acquire() as connection:
-        kept = await list_kept(connection, [mirror.github_repo_id for mirror in mirrors])
-    room = context.mirrors_max_bytes
-    for mirror in sorted(mirrors, key=lambda one: one.used_at, reverse=True):
-        wanted = mirror.github_repo_id in kept and time.time() - mirror.used_at <= UNUSED_S
-        if wanted and mirror.size_bytes <= room:
-            room -= mirror.size_bytes
-        else:
-            with contextlib.suppress(MirrorBusy):
-                await discard(mirror.folder)
-                log.info("mirror.discarded", github_repo_id=mirror.github_repo_id, size_bytes=mirror.size_bytes)
+        holders = await list_holders(connection, [mirror.github_repo_id for mirror in mirrors])
+    oldest, of_account = time.time() - UNUSED_S, QUOTAS.mirrors_of_installation
+    stay, go = chosen_mirrors(mirrors, holders, oldest, context.mirrors_max_bytes, of_account)
+    for mirror in go:
+        with contextlib.suppress(MirrorBusy):
+            await discard(mirror.folder)
+            log.info("mirror.discarded", github_repo_id=mirror.github_repo_id, size_bytes=mirror.size_bytes)
+    await measure_mirrors(context, stay, holders)
 
 
 async def _prune_builds(context: Context) -> None:

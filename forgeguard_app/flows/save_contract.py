@@ -10,6 +10,7 @@ from forgeguard_app.audit.model import Problem
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.keep_project import ADMINS_ALONE, moved
 from forgeguard_app.flows.know_access import Person
+from forgeguard_app.flows.quotas import QUOTAS, Quotas
 from forgeguard_app.projects.answers import missing, read_state
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.contracts.render import render
@@ -17,7 +18,8 @@ from forgeguard_app.projects.lifecycle import Move
 from forgeguard_app.projects.questions import QUESTIONS
 from forgeguard_app.projects.validation import problems_of
 from forgeguard_app.store.contracts import Contract, find_contract, list_contracts, set_contract
-from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.storage import delete_versions_over, get_contract_bytes
 from forgeguard_app.threads import in_thread
 
 
@@ -92,6 +94,7 @@ async def write_contracts(
                 raise UserError(ADMINS_ALONE)
             await set_contract(connection, project_id, kind, text, None)
             written.append(kind)
+        await _keep_quota(connection, project_id)
     return written
 
 
@@ -116,4 +119,20 @@ async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit
             raise UserError(ADMINS_ALONE)
         if problems := problems_of(edit.kind, content) if edit.problems is None else edit.problems:
             raise Invalid(problems)
-        return await set_contract(connection, project_id, edit.kind, content, person.login)
+        number = await set_contract(connection, project_id, edit.kind, content, person.login)
+        await _keep_quota(connection, project_id)
+        return number
+
+
+async def _keep_quota(connection: Connection, project_id: UUID, quotas: Quotas = QUOTAS) -> None:
+    """Let the oldest former versions of the creator's projects go beyond the quota.
+
+    Raises:
+        UserError: the present contracts alone take more than a person may keep.
+    """
+    if await get_contract_bytes(connection, project_id) > quotas.contracts_of_person:
+        raise UserError(
+            f"The contracts of your projects take more than {quotas.contracts_of_person >> 20} MB, the most that a person may "
+            "keep. Shorten them, or delete a project."
+        )
+    await delete_versions_over(connection, project_id, quotas.versions_of_person)

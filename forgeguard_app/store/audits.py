@@ -237,6 +237,11 @@ class Verdict:
     configuration: Mapping[str, Any] | None = None
 
     @property
+    def excerpt_bytes(self) -> int:
+        """What the lines around the findings take."""
+        return sum(len((one.excerpt or "").encode()) for _, findings in self.checks for one in findings)
+
+    @property
     def outcome(self) -> Outcome:
         """What the checks come to together."""
         return outcome_of((check.result, check.evaluation) for check, _ in self.checks)
@@ -247,7 +252,7 @@ async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) 
     claimed = await connection.fetchval(
         """
         UPDATE audit_runs SET status = $2, overall_result = $3, base_sha = $4, files_checked = $5, error_detail = $6,
-            outcome = $7, verified_count = $8, completed_at = now()
+            outcome = $7, verified_count = $8, excerpt_bytes = $9, completed_at = now()
         WHERE id = $1 AND status = 'running'
         RETURNING repo_id
         """,
@@ -259,6 +264,7 @@ async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) 
         verdict.error_detail,
         verdict.outcome,
         sum(check.counts.verified for check, _ in verdict.checks),
+        verdict.excerpt_bytes,
     )
     if claimed is None:
         return False

@@ -45,6 +45,7 @@ class Build:
     cancel_requested_at: datetime | None
     pull_url: str | None
     review_sha: str | None
+    log_deleted_at: datetime | None
     waiting_since: datetime | None
     waited: timedelta
 
@@ -52,7 +53,7 @@ class Build:
 _COLUMNS = (
     "id, project_id, repo_id, github_login, builder, phase, phase_number, status, started_at, completed_at, loop_count,"
     " error_detail, created_at, contracts, branch, base_branch, base_sha, head_sha, tried_sha, findings, deaths, interruptions,"
-    " cancel_requested_at, pull_url, review_sha, waiting_since, waited"
+    " cancel_requested_at, pull_url, review_sha, log_deleted_at, waiting_since, waited"
 )
 
 
@@ -280,7 +281,9 @@ async def end_build(
     """The build is at its end: completed, failed or cancelled; False where it was before. Wants a transaction."""
     ended = await connection.fetchval(
         """
-        UPDATE builds SET status = $2, error_detail = $3, pull_url = $4, completed_at = now(), waiting_since = NULL
+        UPDATE builds SET status = $2, error_detail = $3, pull_url = $4, completed_at = now(), waiting_since = NULL,
+            contracts = '{}'::jsonb,
+            log_bytes = (SELECT coalesce(sum(octet_length(message) + 64), 0) FROM build_logs WHERE build_id = $1)
         WHERE id = $1 AND status IN ('pending', 'running', 'awaiting_approval') RETURNING id
         """,
         build_id,

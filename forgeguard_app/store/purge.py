@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from forgeguard_app.store.pool import Connection
 
@@ -55,10 +56,22 @@ async def delete_old_trials(connection: Connection) -> None:
     await connection.execute("DELETE FROM trials WHERE created_at < now() - make_interval(days => $1)", TRIAL_DAYS)
 
 
-async def list_kept(connection: Connection, github_repo_ids: Collection[int]) -> set[int]:
-    """Which of these repositories are still guarded."""
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose a guarded repository is: its name, and the account of its installation."""
+
+    full_name: str
+    account_login: str
+
+
+async def list_holders(connection: Connection, github_repo_ids: Collection[int]) -> dict[int, Holder]:
+    """Return whose these repositories are, by GitHub's id; those that are not guarded any more are left out."""
     rows = await connection.fetch(
-        "SELECT github_repo_id FROM repos WHERE removed_at IS NULL AND github_repo_id = ANY($1::bigint[])",
+        """
+        SELECT r.github_repo_id, r.full_name, coalesce(i.account_login, '') AS account_login
+        FROM repos r LEFT JOIN installations i ON i.id = r.installation_id
+        WHERE r.removed_at IS NULL AND r.github_repo_id = ANY($1::bigint[])
+        """,
         list(github_repo_ids),
     )
-    return {row["github_repo_id"] for row in rows}
+    return {row["github_repo_id"]: Holder(row["full_name"], row["account_login"]) for row in rows}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from forgeguard_app.flows.audit_links import sign_audit
+from forgeguard_app.flows.keep_quotas import keep_quotas
+from forgeguard_app.flows.quotas import QUOTAS
 from forgeguard_app.store.audits import Run, find_run
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.repos import Repo, get_repo
@@ -134,6 +137,13 @@ async def test_a_new_finding_shows_the_lines_around_it(product: Product, tree: W
         text = await answer.text()
     assert "<mark>    2  \timport yaml  # &lt;script&gt;" in text
     assert "    1  x = 1" in text
+    async with product.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT max(excerpt_bytes) FROM audit_runs") > 30
+    await keep_quotas(product.pool, replace(QUOTAS, excerpts_of_repository=0))
+    async with product.session.get(str(runs["A9"].details_url)) as answer:
+        text = await answer.text()
+    assert "x = 1" not in text
+    assert "The lines around the findings are not kept any more" in text
 
 
 async def test_a_huge_audit_is_read_page_by_page(product: Product, tree: WorkTree) -> None:

@@ -98,6 +98,12 @@ async def test_a_build_is_watched_cancelled_and_its_log_downloaded(building: Pro
         assert everything[-1]["message"] == "Cancelled."
         await browser.get(f"{build}/log.txt")
         assert browser.text.count("\n") == len(everything)
+        async with building.pool.acquire() as connection:
+            await connection.execute("UPDATE builds SET log_deleted_at = now()")
+        await browser.get(f"{build}/log.txt")
+        assert browser.text.startswith("The log was deleted")
+        await browser.get(build)
+        assert "took more than their quota" in browser.text
         await browser.get(project)
         assert "contracts ready" in browser.text
         await browser.get(build)

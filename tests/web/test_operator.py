@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 
+from forgeguard_app.flows.purge_old import prune, purge_old
 from forgeguard_app.simulator.state import Account, stamp
 from tests.acceptance.test_push import START
-from tests.support.browsing import Browser
+from tests.support.browsing import Browser, plain
 from tests.support.repositories import WorkTree
 from tests.support.running import OPERATOR, Product
 
@@ -32,7 +33,19 @@ async def test_an_operator_sees_what_never_came_and_asks_for_it(product: Product
         assert "check_suite" in browser.text
         for action in re.findall(r'action="(/operator/deliveries/\d+)"', browser.text):
             await browser.submit(action)
-    await product.verdicts(repository, sha)
+        await product.verdicts(repository, sha)
+        await product.idle()
+        await prune(product.context)
+        await purge_old(product.context)
+        await browser.get("/operator")
+        shown = plain(browser.text)
+        for text in (
+            "Mirrors",
+            f"repository {repository.full_name}",
+            f"installation {repository.owner.login}",
+            "Lines around findings",
+        ):
+            assert text in shown, text
 
 
 async def test_for_everybody_else_there_is_no_such_page(product: Product) -> None:

@@ -17,6 +17,7 @@ from forgeguard_app.flows.rerun_audit import TooManyReruns, rerun_audit
 from forgeguard_app.store.audits import StoredCheck, find_newest_run, list_checks
 from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
 from forgeguard_app.store.reruns import find_due
+from forgeguard_app.store.storage import find_excerpts_deleted
 from forgeguard_app.web.access import id_of, open_audit
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
@@ -147,6 +148,7 @@ async def audit_page(request: web.Request, refused: Refused | None = None) -> we
     window = _window(request)
     async with request.app[FRONT].pool.acquire() as connection:
         newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
+        excerpts_deleted_at = await find_excerpts_deleted(connection, run.id)
         deferred_until = await find_due(connection, run.repo_id, run.commit_sha)
         state = (await states_of(connection, [run.id]))[run.id]
         checks = [
@@ -174,6 +176,7 @@ async def audit_page(request: web.Request, refused: Refused | None = None) -> we
         newer=newest.id if newest is not None and newest.created_at > run.created_at else None,
         window=window,
         deferred_until=deferred_until,
+        excerpts_deleted_at=excerpts_deleted_at,
         signature=f"?signature={subject.signature}" if subject.signature else "",
         subject=subject,
         version=version,

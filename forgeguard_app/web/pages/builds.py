@@ -30,6 +30,9 @@ from forgeguard_app.web.session import find_person, get_person, read_form
 from forgeguard_app.web.states import NO_WORKER
 from forgeguard_app.web.subjects import ask_again
 
+_DELETED = (
+    "The log was deleted, because the builds of its project, or of who started them, took more than their quota.\n"
+)
 SHOWN = 500
 SHOWN_APPROVED = 100
 WAITS = "awaiting_approval"
@@ -130,6 +133,8 @@ async def _write_log(request: web.Request, build: Build) -> web.StreamResponse:
     await response.prepare(request)
     try:
         async with asyncio.timeout(LONGEST_S):
+            if build.log_deleted_at is not None:
+                await response.write(_DELETED.encode())
             async for piece in _pieces(request, build):
                 await response.write(piece.encode())
     except (TimeoutError, ConnectionError, SignedOut, Temporary, web.HTTPException, *AWAY):

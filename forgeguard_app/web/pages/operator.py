@@ -16,6 +16,7 @@ from forgeguard_app.github.deliveries import Attempt, ask_again
 from forgeguard_app.store.audit_log import list_entries
 from forgeguard_app.store.health import list_budgets, list_oldest
 from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.storage import list_uses
 from forgeguard_app.web.audit_log import EXPORTED, SHOWN, export
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
@@ -23,6 +24,7 @@ from forgeguard_app.web.session import get_person, read_form
 from forgeguard_app.web.states import states_of
 
 MOST = 20
+MOST_USES = 40
 GITHUB_TIMEOUT_S = 15.0
 
 
@@ -54,6 +56,7 @@ async def show_operator(request: web.Request) -> web.Response:
         budgets = await list_budgets(connection, MOST)
         states = await states_of(connection, [head.run_id for head in waiting])
         deeds = await list_entries(connection, SHOWN)
+        uses = await list_uses(connection, MOST_USES)
     return await page(
         request,
         "operator.html",
@@ -63,6 +66,7 @@ async def show_operator(request: web.Request) -> web.Response:
         budgets=budgets,
         missed=missed[:MOST],
         deeds=deeds,
+        uses=uses,
     )
 
 

@@ -1,0 +1,26 @@
+"""How many bytes a person, project, repository and installation may take; what is beyond goes, the oldest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEGABYTE, GIGABYTE = 1 << 20, 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """The bounds, in bytes.
+
+    `contracts_of_person` bounds the present texts, which nothing deletes: more are refused.
+    """
+
+    contracts_of_person: int = 64 * MEGABYTE
+    versions_of_person: int = 256 * MEGABYTE
+    logs_of_project: int = 200 * MEGABYTE
+    logs_of_person: int = GIGABYTE
+    excerpts_of_repository: int = 128 * MEGABYTE
+    excerpts_of_installation: int = 2 * GIGABYTE
+    mirrors_of_installation: int = 25 * GIGABYTE
+
+
+QUOTAS = Quotas()

@@ -1,0 +1,193 @@
+"""Nobody takes more than a quota for long: the oldest goes first, the newest stays, and it is said."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.keep_quotas import chosen_mirrors, keep_quotas
+from forgeguard_app.flows.know_access import Person
+from forgeguard_app.flows.quotas import QUOTAS
+from forgeguard_app.flows.save_contract import Edit, save_contract
+from forgeguard_app.git.mirror import MirrorOnDisk
+from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.store.builds import end_build
+from forgeguard_app.store.contracts import set_contract
+from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.purge import Holder
+from forgeguard_app.store.storage import delete_versions_over, get_contract_bytes, list_uses
+
+_SIZES = "SELECT coalesce(sum(octet_length(content)), 0) FROM contract_versions"
+
+
+async def person(connection: Connection, number: int) -> UUID:
+    found: UUID = await connection.fetchval(
+        "INSERT INTO users (github_id, github_login) VALUES ($1, 'u' || $1::bigint) RETURNING id", number
+    )
+    return found
+
+
+async def project(connection: Connection, user_id: UUID, name: str) -> UUID:
+    found: UUID = await connection.fetchval(
+        "INSERT INTO projects (user_id, name, status) VALUES ($1, $2, 'contracts_ready') RETURNING id", user_id, name
+    )
+    return found
+
+
+async def test_the_logs_of_the_builds_that_ended_first_go_beyond_a_project_s_or_a_person_s_quota(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        mona, other = await person(connection, 1), await person(connection, 2)
+        projects = [await project(connection, mona, name) for name in ("one", "two")]
+        builds: list[tuple[UUID, UUID, UUID]] = []
+        for of, by in ((0, mona), (0, mona), (0, other), (1, mona)):
+            build_id = await connection.fetchval(
+                "INSERT INTO builds (project_id, user_id, status, contracts) VALUES ($1, $2, 'running', '{\"ui\": \"x\"}') RETURNING id",
+                projects[of],
+                by,
+            )
+            await connection.execute(
+                "INSERT INTO build_logs (build_id, message) SELECT $1, repeat('x', 936) FROM generate_series(1, 10)",
+                build_id,
+            )
+            async with connection.transaction():
+                assert await end_build(connection, build_id, "failed")
+            builds.append((build_id, projects[of], by))
+        assert await connection.fetchval("SELECT array_agg(DISTINCT log_bytes) FROM builds") == [10_000]
+        assert await connection.fetchval("SELECT count(*) FROM builds WHERE contracts <> '{}'::jsonb") == 0
+        logged = "SELECT array_agg(DISTINCT build_id) FROM build_logs"
+        await keep_quotas(pool)
+        assert len(await connection.fetchval(logged)) == 4
+        await keep_quotas(pool, replace(QUOTAS, logs_of_project=20_000))
+        assert set(await connection.fetchval(logged)) == {one[0] for one in builds[1:]}
+        await keep_quotas(pool, replace(QUOTAS, logs_of_person=10_000))
+        assert set(await connection.fetchval(logged)) == {builds[2][0], builds[3][0]}
+        gone = await connection.fetch("SELECT id, log_bytes FROM builds WHERE log_deleted_at IS NOT NULL")
+        assert {(row["id"], row["log_bytes"]) for row in gone} == {(builds[0][0], 0), (builds[1][0], 0)}
+        uses = {(one.kind, one.holder_kind, one.holder_name): one.bytes for one in await list_uses(connection, 99)}
+        assert uses["build_logs", "all", ""] == 20_000
+        assert uses["build_logs", "person", "u1"] == uses["build_logs", "project", "two of u1"] == 10_000
+
+
+async def test_the_lines_around_findings_of_the_oldest_audits_go(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        installation_id = await connection.fetchval(
+            "INSERT INTO installations (github_installation_id, account_login) VALUES (1, 'acme') RETURNING id"
+        )
+        runs = []
+        for number, name in enumerate(("acme/a", "acme/a", "acme/b"), 1):
+            repo_id = await connection.fetchval(
+                """
+                INSERT INTO repos (github_repo_id, full_name, installation_id) VALUES ($1, $2, $3)
+                ON CONFLICT (github_repo_id) DO UPDATE SET full_name = excluded.full_name RETURNING id
+                """,
+                ord(name[-1]),
+                name,
+                installation_id,
+            )
+            run_id = await connection.fetchval(
+                """
+                INSERT INTO audit_runs (repo_id, commit_sha, started_at, excerpt_bytes, created_at)
+                VALUES ($1, repeat('a', 40), now(), 1000, now() + make_interval(secs => $2)) RETURNING id
+                """,
+                repo_id,
+                number,
+            )
+            check_id = await connection.fetchval(
+                "INSERT INTO audit_checks (audit_run_id, check_code, check_name, result) VALUES ($1, 'A4', 'A4', 'FAIL') RETURNING id",
+                run_id,
+            )
+            await connection.execute(
+                """
+                INSERT INTO findings (audit_check_id, ordinal, path, line, end_line, column_number, rule, message, level, is_new, is_counted,
+                    fingerprint, excerpt, excerpt_line)
+                VALUES ($1, 0, 'a.py', 1, 1, 1, 'r', 'm', 'failure', true, true, 'f', repeat('x', 1000), 1)
+                """,
+                check_id,
+            )
+            runs.append(run_id)
+        kept = """SELECT array_agg(c.audit_run_id) FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
+            WHERE f.excerpt IS NOT NULL"""
+        await keep_quotas(pool)
+        assert set(await connection.fetchval(kept)) == set(runs)
+        await keep_quotas(pool, replace(QUOTAS, excerpts_of_repository=1_500))
+        assert set(await connection.fetchval(kept)) == set(runs[1:])
+        await keep_quotas(pool, replace(QUOTAS, excerpts_of_installation=1_500))
+        assert await connection.fetchval(kept) == runs[2:]
+        assert await connection.fetchval("SELECT count(*) FROM findings") == 3, "the findings stay"
+        deleted = await connection.fetch("SELECT id FROM audit_runs WHERE excerpts_deleted_at IS NOT NULL")
+        assert {row["id"] for row in deleted} == set(runs[:2])
+        uses = {(one.kind, one.holder_kind, one.holder_name): one.bytes for one in await list_uses(connection, 99)}
+        assert uses["excerpts", "installation", "acme"] == uses["excerpts", "repository", "acme/b"] == 1_000
+
+
+async def test_former_versions_go_beyond_a_person_s_quota_however_many_are_saved_at_once(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        mona, other = await person(connection, 1), await person(connection, 2)
+        projects = [await project(connection, mona, str(number)) for number in range(4)]
+        theirs = await project(connection, other, "theirs")
+        await set_contract(connection, theirs, "stack", "x" * 5_000, "other")
+        await set_contract(connection, theirs, "stack", "y" * 5_000, "other")
+
+    async def save(project_id: UUID) -> None:
+        async with pool.acquire() as connection:
+            for number in range(12):
+                async with connection.transaction():
+                    await set_contract(connection, project_id, "stack", str(number % 10) * 1_000, "mona")
+                    await delete_versions_over(connection, project_id, 9_000)
+
+    await asyncio.gather(*map(save, projects))
+    async with pool.acquire() as connection:
+        async with connection.transaction():
+            await delete_versions_over(connection, projects[0], 9_000)
+        assert await connection.fetchval(_SIZES) == 9_000 + 10_000, "those of others stay"
+        assert await get_contract_bytes(connection, projects[0]) == 4_000
+        present = await connection.fetchval(
+            "SELECT count(*) FROM project_contracts c JOIN contract_versions v ON v.contract_id = c.id AND v.version = c.version"
+        )
+        assert present == 5
+        async with connection.transaction():
+            await delete_versions_over(connection, projects[0], 0)
+        assert await connection.fetchval(_SIZES) == 4_000 + 10_000, "the present ones stay whatever the quota"
+
+
+async def test_contracts_beyond_what_a_person_may_keep_are_refused_with_what_to_do(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        mona = await person(connection, 1)
+        there = await project(connection, mona, "full")
+        for _ in range(2):
+            full = await project(connection, mona, "other")
+            await set_contract(connection, full, "ui", "x" * (QUOTAS.contracts_of_person // 2), "mona")
+        await set_contract(connection, there, "ui", "# UI\n", "mona")
+    who = Person(mona, 1, "mona", mona, None)
+    with pytest.raises(UserError, match="delete a project"):
+        await save_contract(pool, who, there, Edit(ContractType.UI, "# UI again\n", 1))
+    async with pool.acquire() as connection:
+        text = "SELECT content FROM project_contracts WHERE project_id = $1"
+        assert await connection.fetchval(text, there) == "# UI\n", "nothing is lost"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 50), st.integers(0, 100)), max_size=12),
+    st.integers(0, 120), st.integers(0, 80), st.integers(0, 60),
+)  # fmt: skip
+def test_mirrors_never_take_more_than_an_account_or_all_may(
+    found: list[tuple[int, int, int]], most_bytes: int, of_account: int, oldest: int
+) -> None:
+    mirrors = [MirrorOnDisk(Path(str(n)), n, float(used), size) for n, (_, size, used) in enumerate(found)]
+    holders = {n: Holder(f"r{n}", f"o{owner % 3}") for n, (owner, _, _) in enumerate(found) if owner}
+    stay, go = chosen_mirrors(mirrors, holders, oldest, most_bytes, of_account)
+    assert sorted(one.github_repo_id for one in [*stay, *go]) == list(range(len(found)))
+    assert sum(one.size_bytes for one in stay) <= most_bytes
+    for account in {one.account_login for one in holders.values()}:
+        assert sum(one.size_bytes for one in stay if holders[one.github_repo_id].account_login == account) <= of_account
+    assert all(one.github_repo_id in holders and one.used_at >= oldest for one in stay)
+    enough = sum(one.size_bytes for one in mirrors)
+    if enough <= min(most_bytes, of_account):
+        assert all(one.github_repo_id not in holders or one.used_at < oldest for one in go)
