@@ -8,6 +8,7 @@ from uuid import UUID
 
 from forgeguard_app.flows.follow_account import follow_account
 from forgeguard_app.flows.known_repos import account_of, facts_of, know_repo, stored_pull
+from forgeguard_app.flows.note_github_deed import note_account_event, note_rerun
 from forgeguard_app.flows.rank_heads import rank_of
 from forgeguard_app.flows.rerun_audit import SAME_REQUEST_S, start_or_defer
 from forgeguard_app.flows.take_pushes import Pushes
@@ -120,6 +121,7 @@ async def _take(intake: _Intake, event: events.Event) -> Received:
             | events.AuthorizationEvent()
         ):
             await follow_account(intake.connection, event, intake.github_delivery_id)
+            await note_account_event(intake.connection, event)
             return APPLIED
         case _:
             assert_never(event)
@@ -162,8 +164,10 @@ async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRu
         return APPLIED
     asked_by = event.sender.id if event.sender else None
     delivery = (intake.delivery_id, intake.github_delivery_id)
-    run_id = await start_or_defer(intake.connection, former, asked_by, delivery)
-    return APPLIED if run_id is None else Received("accepted", run_id)
+    asked = await start_or_defer(intake.connection, former, asked_by, delivery)
+    if asked.is_new:
+        await note_rerun(intake.connection, event.sender, repo_id, sha)
+    return APPLIED if asked.run_id is None else Received("accepted", asked.run_id)
 
 
 async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:

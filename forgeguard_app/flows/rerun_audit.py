@@ -6,6 +6,7 @@ Requests within five seconds are one, and so are those that wait for the same bu
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.errors import UserError
@@ -66,33 +67,42 @@ async def rerun_audit(pool: Pool, former: Run, asked_by: int, budget: Budget = B
         return run_id
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of a request: its run, None where it is deferred; `is_new` is False where the same one waits already."""
+
+    run_id: UUID | None
+    is_new: bool
+
+
 async def start_or_defer(
     connection: Connection,
     former: Run,
     asked_by: int | None,
     delivery: tuple[UUID, str] | None = None,
     budget: Budget = BUDGET,
-) -> UUID | None:
-    """Start a re-run, or defer it until there is room for it. Return the run, None where it is deferred.
+) -> Asked:
+    """Start a re-run, or defer it until there is room for it.
 
     Wants a transaction that holds the repository. `delivery` is what asked, by our key and by GitHub's.
     """
     spent = await lock_spent(connection, former.repo_id, asked_by, budget)
     due_at = start_of(spent)
     if due_at > spent.now:
-        await _defer(connection, former, NewRequest(former.repo_id, former.commit_sha, asked_by, due_at, None), spent)
-        return None
+        new = NewRequest(former.repo_id, former.commit_sha, asked_by, due_at, None)
+        return Asked(None, await _defer(connection, former, new, spent))
     run_id = await _start(connection, former, *(delivery or (None, None)))
     await insert_request(connection, NewRequest(former.repo_id, former.commit_sha, asked_by, spent.now, run_id))
-    return run_id
+    return Asked(run_id, is_new=True)
 
 
-async def _defer(connection: Connection, former: Run, new: NewRequest, spent: Spent) -> None:
+async def _defer(connection: Connection, former: Run, new: NewRequest, spent: Spent) -> bool:
     if await is_deferred(connection, new.repo_id, new.commit_sha, new.due_at):
-        return
+        return False
     request_id = await insert_request(connection, new)
     arguments = {"request_id": str(request_id), "former_run_id": str(former.id)}
     await enqueue(connection, TASK, arguments, delay=new.due_at - spent.now)
+    return True
 
 
 async def start_rerun(context: Context, request_id: UUID) -> None:

@@ -87,6 +87,7 @@ class InstallationEvent(msgspec.Struct):
     action: str
     installation: Installation
     repositories: list[Repository] | None = None
+    sender: Account | None = None
 
 
 class InstallationRepositoriesEvent(msgspec.Struct):
@@ -96,6 +97,7 @@ class InstallationRepositoriesEvent(msgspec.Struct):
     installation: Installation
     repositories_added: list[Repository] = []
     repositories_removed: list[Repository] = []
+    sender: Account | None = None
 
 
 class PullSide(msgspec.Struct):

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from forgeguard_app.simulator.state import Account
+from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audit_log import delete_old_entries
 from forgeguard_app.web.audit_log import DEEDS, UNNOTED
 from forgeguard_app.web.server import make_web
@@ -63,6 +64,34 @@ async def test_deeds_and_denials_are_noted_and_shown_to_operators_and_owners(pro
         for deed in ("sign-in,done", "token made,done", "re-run,done"):
             assert f"{deed},{owner.id}" in three.text
         assert f"re-run,denied,{member.id}" in three.text
+
+
+async def test_what_people_do_at_github_is_noted_with_who_did_it(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    world, story = product.github.world, Story(product.github)
+    installation = world.installation_of(repository.id)
+    assert installation is not None
+    for _ in range(3):  # within five seconds they are one request
+        story.rerun(repository, tree.git("rev-parse", "HEAD"))
+    for on in (True, False):
+        await product.github.webhooks.settle()
+        story.suspend(installation, on=on)
+    await product.github.webhooks.settle()
+    payload = product.github.installation_payload("deleted", installation)
+    product.github.webhooks.send("installation", payload | {"sender": payload["sender"] | {"login": "x" * 400}})
+    await product.idle()
+    operator = world.accounts[OPERATOR] = Account(OPERATOR, "op", "User")
+    async with Browser(product) as browser, product.pool.acquire() as connection:
+        rows = await connection.fetch(
+            "SELECT deed, via, github_id, github_login, repo_name FROM audit_log WHERE via = 'github' AND deed <> 'App installed' ORDER BY at"
+        )
+        assert [row["deed"] for row in rows] == ["re-run", "App suspended", "App unsuspended", "App uninstalled"]
+        assert {row["github_id"] for row in rows} == {world.pusher.id}
+        assert rows[0]["repo_name"] == repository.full_name
+        assert set(rows[-1]["github_login"]) <= {"x", "…"}
+        await browser.sign_in(operator, "/operator")
+        assert "at GitHub" in browser.text
+        assert "App uninstalled" in browser.text
 
 
 async def test_an_entry_cannot_be_changed_and_goes_after_a_year(product: Product) -> None:
