@@ -232,7 +232,9 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
     again = f", again after {build.loop_count} failed attempt(s)" if build.loop_count else ""
     await said.say(f"{phase.title} of {len(plan)}{again}.")
     commits = dict.fromkeys((base, start))
-    ledger = await _reach(context, place, lambda remote: open_ledger(ours.ledger, remote, commits))
+    ledger = await _reach(
+        context, place, lambda remote: open_ledger(ours.ledger, remote, commits, context.mirror_max_bytes)
+    )
     work = Work(build, place.project, place.installation, phase, plan, ledger, ours, base, start, place.builder)
     while True:
         done = await work_phase(context, work, said, lambda: _wants_end(context, build.id))

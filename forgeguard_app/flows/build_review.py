@@ -18,6 +18,7 @@ MAX_FILES = 50
 MAX_FILE_BYTES = 32 << 10
 MAX_BYTES = 256 << 10
 MAX_PATH_CHARS = 500
+LONGEST_ESCAPE = 10  # characters for one, as \U0001f600
 _PLAIN = "100644"
 
 
@@ -70,4 +71,5 @@ async def _change(ledger: Repository, start: str, commit: str, one: RawChange) -
         ) from None
     if difference is None:
         raise Unreviewable(f"{path} decides verdicts or runs in CI and is no text, so nobody can review it. Remove it.")
-    return Change(one.key, path, one.kind, shown_lines(difference))
+    # Escapes make it longer; a line that was cut off would be approved unseen.
+    return Change(one.key, path, one.kind, shown_lines(difference, limit_chars=MAX_FILE_BYTES * LONGEST_ESCAPE))

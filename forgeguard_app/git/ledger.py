@@ -8,18 +8,19 @@ from pathlib import Path
 from forgeguard_app.errors import Temporary
 from forgeguard_app.git.branches import HistoryRewritten, push
 from forgeguard_app.git.command import GitError, GitTimeout, Repository, authorization
-from forgeguard_app.git.mirror import FETCH_TIMEOUT_S, Remote, meaning_of
+from forgeguard_app.git.mirror import FETCH_TIMEOUT_S, MAX_BYTES, Remote, fetch_within, meaning_of
 from forgeguard_app.git.range import has_commit
 
 # Commits of a rewritten history, among which one is looked for that is still on a branch; a server takes whole histories too.
 REWRITTEN_DEPTHS = (100, 100_000)
 
 
-async def open_ledger(folder: Path, remote: Remote, commits: Iterable[str]) -> Repository:
+async def open_ledger(folder: Path, remote: Remote, commits: Iterable[str], max_bytes: int = MAX_BYTES) -> Repository:
     """The repository with these commits and all their files, made or completed as needed.
 
     Raises:
         CommitGone, RepositoryGone: as their names say.
+        RepositoryTooLarge: it takes more than `max_bytes`; it was removed.
         Temporary: the network or the other side failed.
     """
     repository = Repository(folder)
@@ -28,7 +29,7 @@ async def open_ledger(folder: Path, remote: Remote, commits: Iterable[str]) -> R
         await repository.run("init", "--quiet", "--bare", "--template=", str(folder))
     missing = [commit for commit in commits if not await has_commit(repository, commit)]
     if missing:
-        await _fetch(repository, remote, missing, 1)
+        await _fetch(repository, remote, missing, 1, max_bytes)
     return repository
 
 
@@ -46,17 +47,17 @@ async def push_phase(
         try:
             return await push(repository, remote, commit, branch, head)
         except HistoryRewritten:
-            await _fetch(repository, remote, [base], depth)
+            await _fetch(repository, remote, [base], depth, MAX_BYTES)
     await push(repository, remote, commit, branch, head)
 
 
-async def _fetch(repository: Repository, remote: Remote, commits: Iterable[str], depth: int) -> None:
+async def _fetch(repository: Repository, remote: Remote, commits: Iterable[str], depth: int, max_bytes: int) -> None:
     environment = authorization(remote.url, remote.token) if remote.token else {}
     try:
-        await repository.run(
+        await fetch_within(repository.folder, max_bytes, repository.run(
             "fetch", "--quiet", f"--depth={depth}", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", remote.url,
             *(f"+{commit}:refs/forgeguard/{commit}" for commit in commits), timeout_s=FETCH_TIMEOUT_S, environment=environment,
-        )  # fmt: skip
+        ))  # fmt: skip
     except GitTimeout as error:
         raise Temporary(str(error)) from error
     except GitError as error:

@@ -173,7 +173,7 @@ class Mirror:
         }
         options, wanted = _split_options(arguments)
         try:
-            await self._bounded(self.repository.run(
+            await fetch_within(self.folder, self.max_bytes, self.repository.run(
                 "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules",
                 *options, "origin", *wanted,
                 stdin=stdin, timeout_s=FETCH_TIMEOUT_S, environment=environment,
@@ -183,22 +183,27 @@ class Mirror:
         except GitError as error:
             raise meaning_of(error) from error
 
-    async def _bounded(self, fetch: Coroutine[None, None, bytes]) -> None:
-        """Run the fetch; end it once the mirror takes more than its bound, during the fetch or after it."""
-        task = asyncio.ensure_future(fetch)
-        try:
-            while not task.done():
-                await asyncio.wait({task}, timeout=SIZE_EVERY_S)
-                if await asyncio.to_thread(disk_bytes, self.folder) > self.max_bytes:
-                    break
-            else:
-                await task
-                return
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
-        raise RepositoryTooLarge(self.max_bytes)
+
+async def fetch_within(folder: Path, max_bytes: int, fetch: Coroutine[None, None, bytes]) -> None:
+    """Run the fetch into the folder; end it once the folder takes more than its bound, during the fetch or after it.
+
+    Raises:
+        RepositoryTooLarge: it does; the folder was removed.
+    """
+    task = asyncio.ensure_future(fetch)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=SIZE_EVERY_S)
+            if await asyncio.to_thread(disk_bytes, folder) > max_bytes:
+                break
+        else:
+            await task
+            return
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    raise RepositoryTooLarge(max_bytes)
 
 
 def disk_bytes(folder: Path) -> int:

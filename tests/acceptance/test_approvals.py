@@ -177,6 +177,15 @@ async def test_a_difference_shows_every_line_and_mode(dsn: str, tmp_path: Path, 
         assert "+../evil" in shown[".github/actions"]
 
 
+async def test_escapes_do_not_push_a_line_out_of_sight(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    script = f'{WRITES_CI}; python3 -c \'print("# " + chr(0x202e) * 9000); print("run: evil")\' >> {CI}'
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        _, [change] = await place.asked(await place.start())
+        assert "\u202e" not in change.difference
+        assert change.difference.endswith("+run: evil")
+
+
 async def test_the_project_s_own_contracts_need_no_approval(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     script = 'mkdir -p Forge/Contracts; cp "$FORGEGUARD_CONTRACTS"/* Forge/Contracts/; date +%N > t'
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import subprocess
 import tempfile
@@ -460,6 +461,20 @@ async def _on_a_full_disk(dsn: str, folder: Path, tree: WorkTree, tried: str) ->
             build = await place.ended(build_id)
         assert build.status == "completed", await place.text(build.id)
         assert [one.loops for one in await place.phases(build.id)] == [0, 0]
+
+
+async def test_a_repository_that_is_too_large_for_a_build_says_so(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent("true"), worker=False) as product:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, mirror_max_bytes=1 << 20), stop))
+        place = await ready(product, tree)
+        tree.commit({"large": random.Random(1).randbytes(3 << 20)})
+        await product.push(tree, place.repository)
+        build = await place.ended(await place.start())
+        assert build.status == "failed"
+        assert "more than 1,048,576 bytes" in str(build.error_detail)
+        stop.set()
+        await worker
 
 
 async def other_builds(product: Product, like: UUID, number: int, user_id: UUID, status: str) -> list[UUID]:
