@@ -122,5 +122,32 @@ async def drop_request(connection: Connection, request_id: UUID) -> None:
 
 
 async def delete_old_requests(connection: Connection) -> None:
-    """Delete the requests that count no more."""
-    await connection.execute("DELETE FROM rerun_requests WHERE due_at < now() - make_interval(hours => $1)", KEPT_HOURS)
+    """Delete the requests that no longer count. A deferred one stays, however late its job runs."""
+    await connection.execute(
+        "DELETE FROM rerun_requests WHERE run_id IS NOT NULL AND due_at < now() - make_interval(hours => $1)",
+        KEPT_HOURS,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A deferred request whose job was lost."""
+
+    id: UUID
+    repo_id: UUID
+
+
+async def list_overdue(connection: Connection, after_s: float, limit: int) -> list[Overdue]:
+    """Return the deferred requests that should have started `after_s` ago and that no job will start."""
+    rows = await connection.fetch(
+        """
+        SELECT q.id, q.repo_id FROM rerun_requests q
+        WHERE q.run_id IS NULL AND q.due_at < now() - make_interval(secs => $1) AND NOT EXISTS (
+            SELECT 1 FROM procrastinate_jobs j
+            WHERE j.status IN ('todo', 'doing') AND j.args->>'request_id' = q.id::text)
+        ORDER BY q.due_at LIMIT $2
+        """,
+        after_s,
+        limit,
+    )
+    return [Overdue(**row) for row in rows]
