@@ -12,14 +12,12 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 
 from forgeguard_app.builders.network import Wall
+from forgeguard_app.builders.probing import FIRST_UID, PROBE_UID, UIDS, once_it_works
 from forgeguard_app.errors import Temporary
 
-FIRST_UID = 710_000  # no account has such a number: nothing on the machine belongs to it
-UIDS = 1_000
 END_ROUNDS = 50
 PROBE_S = 10.0
 TEMPORARY_BYTES = 512 << 20  # of each temporary folder of a builder, where it lives in memory
@@ -162,13 +160,13 @@ def _temporary(room: Room, folder: str) -> tuple[str, ...]:
     return ("--size", str(MEMORY_BYTES if room.tmp else TEMPORARY_BYTES), "--tmpfs", folder)
 
 
-@cache
+@once_it_works
 def users_have_namespaces() -> bool:
     """Return whether bubblewrap works here for the users of builders, which some machines and containers forbid."""
     command = [*_UNSHARED, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
     try:
         done = subprocess.run(
-            command, user=FIRST_UID, group=FIRST_UID, extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_S, check=False
+            command, user=PROBE_UID, group=PROBE_UID, extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_S, check=False
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return False

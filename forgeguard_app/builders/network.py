@@ -13,7 +13,8 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+
+from forgeguard_app.builders.probing import once_it_works
 
 PROBE_S = 10.0
 _SBIN = f"{os.defpath}:/usr/sbin:/sbin"  # where `ip` lies for users that do not look there
@@ -98,9 +99,9 @@ def _barred(addresses: Iterable[str]) -> str:
     return " && ".join([*four, f"{{ {without} || {{ {' && '.join(six)}; }}; }}"])
 
 
-@cache
+@once_it_works
 def can_reach_outside(uid: int | None) -> bool:
-    """Return whether a builder of that user can be let outside alone; it is tried once, and never as root."""
+    """Return whether a builder of that user can be let outside alone; never as root."""
     if uid is None and os.geteuid() == 0:
         return False
     if shutil.which("pasta") is None or shutil.which("ip", path=_SBIN) is None:

@@ -11,9 +11,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 
+from forgeguard_app.builders.probing import once_it_works
 from forgeguard_app.errors import Temporary
 
 TIMEOUT_S = 60.0
@@ -65,9 +65,9 @@ def unmount(folder: Path) -> None:
         _image(folder).unlink()
 
 
-@cache
+@once_it_works
 def can_mount() -> bool:
-    """Return whether places of a size can be made here; containers often forbid it. It is tried once."""
+    """Return whether places of a size can be made here; containers often forbid it."""
     if os.geteuid() != 0 or shutil.which("mkfs.ext4", path=_PATH) is None:
         return False
     with tempfile.TemporaryDirectory(prefix="forgeguard-place-") as name:

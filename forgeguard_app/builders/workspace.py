@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from forgeguard_app.builders.confinement import FIRST_UID, TEMPORARY, Kind, Room, own_user, users_have_namespaces
+from forgeguard_app.builders.confinement import TEMPORARY, Kind, Room, own_user, users_have_namespaces
 from forgeguard_app.builders.network import Network, Wall, wall_for
+from forgeguard_app.builders.probing import PROBE_UID
 from forgeguard_app.builders.sized_place import mount_sized, refuse_full_disk, unmount
 from forgeguard_app.errors import UserError
 
@@ -76,7 +77,7 @@ class Workspace:
             await asyncio.to_thread(refuse_full_disk, self.folder)
             inside = uid is not None and await asyncio.to_thread(users_have_namespaces)
             apart = inside or self.kind is Kind.BUBBLEWRAP
-            wall = await asyncio.to_thread(wall_for, self.network, uid and FIRST_UID, in_namespaces=apart)
+            wall = await asyncio.to_thread(wall_for, self.network, uid and PROBE_UID, in_namespaces=apart)
             try:
                 yield await asyncio.to_thread(self._furnish, uid, wall, most_bytes, inside=inside)
             finally:
@@ -100,7 +101,7 @@ class Workspace:
 
 def network_remark(network: Network, kind: Kind) -> str:
     """Return what keeps builders of that kind from what `network` says, '' where nothing does. It takes a moment."""
-    user = FIRST_UID if kind is Kind.OWN_USER else None
+    user = PROBE_UID if kind is Kind.OWN_USER else None
     apart = kind is Kind.BUBBLEWRAP or (kind is Kind.OWN_USER and users_have_namespaces())
     return wall_for(network, user, in_namespaces=apart).remark
 

@@ -184,7 +184,7 @@ async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: W
     build, phase = work.build, work.phase
     async with work.ours.room(work.builder.bounds.checkout_bytes) as room:
         if room.wall.remark:
-            await said.say(room.wall.remark, "warn", "builder")
+            await said.say(room.wall.remark, "warn")
         # What it tried before is there again, to be mended; on another machine it begins anew, with the findings.
         tried = work.build.tried_sha
         known = tried is not None and await has_commit(work.ledger, tried)

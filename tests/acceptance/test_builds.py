@@ -315,7 +315,7 @@ async def test_what_a_builder_may_not_take_or_leave_is_said(
         place = await ready(product, tree)
         build = await place.ended(await place.start())
         assert build.status == "failed"
-        assert said in str(build.error_detail)
+        assert said in str(build.error_detail), await place.text(build.id)
 
 
 async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(

@@ -22,7 +22,6 @@ import pytest
 
 from forgeguard_app.builders import process
 from forgeguard_app.builders.confinement import (
-    FIRST_UID,
     Kind,
     Room,
     choose,
@@ -33,6 +32,7 @@ from forgeguard_app.builders.confinement import (
     wrapped,
 )
 from forgeguard_app.builders.network import CLOSED, Network, Wall, can_reach_outside, own_addresses
+from forgeguard_app.builders.probing import PROBE_UID, once_it_works
 from forgeguard_app.builders.process import Bounds, Ended, Outcome, Run, run_builder, sweep
 from forgeguard_app.builders.sized_place import can_mount, mount_sized, refuse_full_disk, unmount
 from forgeguard_app.builders.take_out import Unsound, copy_stream, take_out
@@ -433,7 +433,7 @@ print(open("/proc/net/route").read().count("\\n") > 1, flush=True)
             remark, uid = one.wall.remark, one.uid
     assert outcome.status == 0, heard
     assert set(heard[:-1]) == {str(network is Network.HOST)}
-    outside = network is Network.OUTSIDE and can_reach_outside(uid and FIRST_UID)
+    outside = network is Network.OUTSIDE and can_reach_outside(uid and PROBE_UID)
     if network is not Network.HOST:
         assert heard[-1] == str(outside)
     assert remark == (CLOSED if network is Network.OUTSIDE and not outside else "")
@@ -530,3 +530,30 @@ def test_a_size_is_counted_without_following_links_and_deep_folders_count_as_too
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
     assert process.size_of(tree, 1 << 30) > 1 << 30
     remove(tree)
+
+
+def test_a_probe_that_failed_is_tried_again_and_one_that_succeeded_is_not() -> None:
+    answers, tried = [False, True, False], []
+
+    @once_it_works
+    def probe(what: str) -> bool:
+        tried.append(what)
+        return answers[len(tried) - 1]
+
+    assert [probe("a"), probe("a"), probe("a"), probe("b")] == [False, True, True, False]
+    assert tried == ["a", "a", "b"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
+async def test_a_worker_that_ends_orphans_ends_no_probe_of_another_worker() -> None:
+    done = asyncio.Event()
+
+    async def tidy() -> None:
+        while not done.is_set():
+            await asyncio.to_thread(end_orphans)
+
+    task = asyncio.create_task(tidy())
+    probe = users_have_namespaces.__wrapped__  # type: ignore[attr-defined]  # what it does where nothing is remembered
+    assert all([await asyncio.to_thread(probe) for _ in range(30)])
+    done.set()
+    await task
