@@ -59,7 +59,7 @@ async def rerun_audit(pool: Pool, former: Run, asked_by: int, budget: Budget = B
             newest = await find_newest_run(connection, former.repo_id, former.commit_sha)
             return newest.id if newest else former.id
         spent = await lock_spent(connection, former.repo_id, asked_by, budget)
-        wait_s = (start_of(spent) - spent.now).total_seconds()
+        wait_s = (start_of(spent, budget) - spent.now).total_seconds()
         if wait_s > 0:
             raise TooManyReruns(math.ceil(wait_s))
         run_id = await _start(connection, former, None, None)
@@ -87,7 +87,7 @@ async def start_or_defer(
     Wants a transaction that holds the repository. `delivery` is what asked, by our key and by GitHub's.
     """
     spent = await lock_spent(connection, former.repo_id, asked_by, budget)
-    due_at = start_of(spent)
+    due_at = start_of(spent, budget)
     if due_at > spent.now:
         new = NewRequest(former.repo_id, former.commit_sha, asked_by, due_at, None)
         return Asked(None, await _defer(connection, former, new, spent))

@@ -10,7 +10,22 @@ BUDGET = Budget(of_person=200, of_installation=600)
 WINDOW = timedelta(hours=1)
 
 
-def start_of(spent: Spent) -> datetime:
-    """Return when the next re-run may start, so that no hour holds more starts than a budget."""
-    limits = [start + WINDOW for start in (spent.of_person, spent.of_installation) if start is not None]
-    return max([spent.now, *limits])
+def start_of(spent: Spent, budget: Budget) -> datetime:
+    """Return when the next re-run may start, so that no hour holds more starts than a budget.
+
+    Deferred re-runs leave gaps in the installation's budget: what one person may not start yet, others may.
+    """
+    earliest = spent.now if spent.of_person is None else max(spent.now, spent.of_person + WINDOW)
+    found = _first_gap(earliest, spent.starts, budget.of_installation)
+    if spent.is_whole or found + WINDOW <= spent.starts[-1]:
+        return found
+    return earliest if spent.of_installation is None else max(earliest, spent.of_installation + WINDOW)
+
+
+def _first_gap(earliest: datetime, starts: tuple[datetime, ...], most: int) -> datetime:
+    """Return the first time from `earliest` on at which one more start leaves at most `most` in every hour."""
+    found = earliest
+    for first, last in zip(starts, starts[most - 1 :], strict=False):
+        if last - first < WINDOW and last - WINDOW < found < first + WINDOW:
+            found = first + WINDOW
+    return found

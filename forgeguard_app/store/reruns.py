@@ -9,6 +9,7 @@ from uuid import UUID
 from forgeguard_app.store.pool import Connection
 
 KEPT_HOURS = 2
+READ_STARTS = 2_000  # more than three hours of an installation's budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Spent:
     now: datetime
     of_person: datetime | None
     of_installation: datetime | None
+    starts: tuple[datetime, ...]  # of the installation, deferred ones too, in order, from an hour before the next one
+    is_whole: bool  # False: later starts were left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +52,23 @@ async def lock_spent(connection: Connection, repo_id: UUID, asked_by: int | None
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
     row = await connection.fetchrow(
         """
-        SELECT clock_timestamp() AS now,
+        WITH back AS MATERIALIZED (SELECT clock_timestamp() AS now,
             (SELECT due_at FROM rerun_requests WHERE asked_by = $1 ORDER BY due_at DESC OFFSET $3 LIMIT 1) AS of_person,
             (SELECT due_at FROM rerun_requests WHERE installation_id = $2 ORDER BY due_at DESC OFFSET $4 LIMIT 1)
-                AS of_installation
+                AS of_installation)
+        SELECT back.*, ARRAY(SELECT q.due_at FROM rerun_requests q WHERE q.installation_id = $2
+            AND q.due_at > greatest(back.now - interval '1 hour', back.of_person) ORDER BY q.due_at LIMIT $5) AS starts
+        FROM back
         """,
         asked_by,
         installation_id,
         budget.of_person - 1,
         budget.of_installation - 1,
+        READ_STARTS,
     )
     assert row is not None  # a list of values has a row
-    return Spent(**row)
+    starts = tuple(row["starts"])
+    return Spent(row["now"], row["of_person"], row["of_installation"], starts, len(starts) < READ_STARTS)
 
 
 async def insert_request(connection: Connection, new: NewRequest) -> UUID:
