@@ -14,6 +14,7 @@ from forgeguard_app.github.client import Client, Refused
 from forgeguard_app.github.deliveries import Attempt, list_attempts
 from forgeguard_app.github.events import clean_text
 from forgeguard_app.github.permissions import lacking, not_subscribed
+from forgeguard_app.store.counters import list_recent
 from forgeguard_app.store.deliveries import list_known
 from forgeguard_app.store.health import probe_intake, read_health, read_version
 from forgeguard_app.store.installations import list_live_installations
@@ -21,6 +22,7 @@ from forgeguard_app.store.migrate import schema_state
 from forgeguard_app.store.pool import AWAY, Pool
 
 OLDEST_WELL_S = 300.0
+CUT_WITHIN_S = 86_400.0
 SKEW_WELL_S = 30.0
 MAX_LOOKED_AT = 1_000
 MIN_VERSION = 140_000
@@ -58,6 +60,7 @@ async def examine_database(pool: Pool) -> AsyncIterator[Sign]:
             await probe_intake(connection)
             yield Sign("intake", True, "a delivery can be made durable")
             health = await read_health(connection)
+            cut = await list_recent(connection, "cut_lists", CUT_WITHIN_S)
     except AWAY as error:
         remedy = "start it, make room on its disk, or mend FORGEGUARD_DATABASE_URL"
         yield Sign("database", False, f"cannot be used: {type(error).__name__}", remedy)
@@ -86,6 +89,12 @@ async def examine_database(pool: Pool) -> AsyncIterator[Sign]:
         not health.refused,
         f"{health.refused} that GitHub does not take",
         "their audits say why; see permissions",
+    )
+    yield Sign(
+        "lists",
+        not cut,
+        f"cut at their bound today: {', '.join(cut)}" if cut else "GitHub's lists were read to their ends",
+        "nothing is removed because of a list that was cut; what lost events would have told of beyond its end is not noticed",
     )
 
 

@@ -80,6 +80,7 @@ async def reconcile_heads(context: Context, repo_id: UUID, most_pulls: int = MAX
         return
     if listed.is_cut:
         log.warning("heads.cut", pulls=len(listed.items))
+        context.counts.add("cut_lists", "pull requests of a repository")
     pulls = [pull for pull in listed.items if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
     heads = Heads(repo.id, repo.github_repo_id, *_parts(default, pulls))
     await _start_missing(context, heads)

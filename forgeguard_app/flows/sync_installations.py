@@ -85,6 +85,7 @@ async def sync_installations(context: Context, bounds: Bounds | None = None) -> 
         await _take_in(context, one, listed_at, repositories, asked_at)
     if listed.is_cut:
         log.warning("sync.cut", what="installations", most=bounds.installations)
+        context.counts.add("cut_lists", "installations")
     else:
         await _remove_installations(context, listed_at, [one.id for one in listed.items])
     async with context.pool.acquire() as connection:
@@ -129,7 +130,11 @@ async def _repositories(context: Context, one: Installation, bounds: Bounds) -> 
     """Return what the installation holds; None while it is suspended, when GitHub does not say."""
     if one.suspended_at:
         return None
-    return await list_repositories(context.client, context.tokens, one.id, bounds.repositories)
+    listed = await list_repositories(context.client, context.tokens, one.id, bounds.repositories)
+    if listed.is_cut:
+        log.warning("sync.cut", what="repositories", installation=one.id, most=bounds.repositories)
+        context.counts.add("cut_lists", "repositories of an installation")
+    return listed
 
 
 async def _take_in(
@@ -163,7 +168,6 @@ async def _missing(
 ) -> list[UUID]:
     """Return the repositories that two lists in a row left out."""
     if listed.is_cut:
-        log.warning("sync.cut", what="repositories", installation=str(installation_id), most=len(listed.items))
         return []
     return await set_missing_repos(connection, installation_id, asked_at, [one.id for one in listed.items])
 

@@ -24,6 +24,19 @@ async def list_counts(connection: Connection) -> dict[tuple[str, str], int]:
     return {(row["name"], row["label"]): row["value"] for row in rows}
 
 
+async def list_recent(connection: Connection, name: str, within_s: float) -> list[str]:
+    """Return the labels of a sum to which something was added within the last seconds."""
+    rows = await connection.fetch(
+        """
+        SELECT label FROM counters WHERE name = $1 AND updated_at > clock_timestamp() - make_interval(secs => $2)
+        ORDER BY label
+        """,
+        name,
+        within_s,
+    )
+    return [row["label"] for row in rows]
+
+
 async def claim_turn(connection: Connection, name: str, every_s: float) -> bool:
     """Whether what is done every so often, by whichever process, is due; then it is the caller's turn."""
     found = await connection.fetchval(

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.examine import examine_database
 from forgeguard_app.flows.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.sync_installations import Bounds, sync_installations
 from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.state import Installation
 from forgeguard_app.simulator.story import Story
+from forgeguard_app.store.counters import add_counts
 from forgeguard_app.store.installations import State, set_installation_state
 from forgeguard_app.store.repos import believe, get_database_time
 from tests.support.repositories import WorkTree
@@ -167,6 +169,11 @@ async def test_a_list_that_was_cut_removes_nothing(product: Product, tree: WorkT
     for _ in range(3):
         await sync_installations(product.context, Bounds(repositories=2))
     assert repository.id in await guarded(product)
+    async with product.pool.acquire() as connection:
+        await add_counts(connection, product.context.counts.take())
+    [lists] = [sign async for sign in examine_database(product.pool) if sign.part == "lists"]
+    assert not lists.well
+    assert "installations, repositories of an installation" in lists.said
 
 
 async def test_an_installation_that_github_lists_lives_whatever_was_heard_before(product: Product) -> None:

@@ -36,7 +36,7 @@ async def test_all_is_well(product: Product) -> None:
     await product.repository()
     status, said = await doctor(product)
     assert status == 0, said
-    assert "ILL" not in said and said.count("ok   ") == 14
+    assert "ILL" not in said and said.count("ok   ") == 15
     assert said.endswith("All is well.\n")
 
 
