@@ -88,7 +88,7 @@ class Stranger:
         headers = {**PAGE, "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
         try:
             async with self._session.get(self.address + place, headers=headers, allow_redirects=False) as answer:
-                return None if answer.status >= 500 else (answer.status, await answer.text())
+                return None if answer.status == 429 or answer.status >= 500 else (answer.status, await answer.text())
         except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
             return None
 
