@@ -26,6 +26,7 @@ from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.flows.end_build import end_in
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.open_pull import Wanted, request_pull
+from forgeguard_app.flows.owner_policy import owner_settings
 from forgeguard_app.flows.start_build import not_granted
 from forgeguard_app.git.branches import BranchDeleted, BranchMoved
 from forgeguard_app.git.ledger import open_ledger, push_phase
@@ -330,7 +331,7 @@ async def _deciding(context: Context, place: _Place, head: str) -> list[str] | N
         ledger = await _reach(context, place, lambda remote: open_ledger(ours.ledger, remote, (base, head)))
     except CommitGone:
         return None
-    return await list_deciding(ledger, base, head)
+    return await list_deciding(ledger, base, head, owner_settings(place.installation))
 
 
 async def _end(

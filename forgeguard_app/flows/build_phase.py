@@ -309,7 +309,8 @@ async def _approved(
     if not work.builder.command:
         return Passed(commit, audit)
     try:
-        changes = await list_unapproved(context, work.build, work.ledger, work.start, commit)
+        owner = owner_settings(work.installation)
+        changes = await list_unapproved(context, work.build, work.ledger, work.start, commit, owner)
     except Unreviewable as error:
         reason = clean(str(error))
         return await _failed(

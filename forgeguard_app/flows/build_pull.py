@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from forgeguard_app.audit.policy import Settings
 from forgeguard_app.audit.report import clean
+from forgeguard_app.flows.build_review import deciding_at
 from forgeguard_app.git.branches import list_touched
 from forgeguard_app.git.command import Repository
-from forgeguard_app.projects.deciding_files import is_deciding
 from forgeguard_app.store.builds import BuildPhase
 
 SHOWN_FILES = 100
@@ -19,9 +20,10 @@ UNKNOWN_FILES = (
 )
 
 
-async def list_deciding(ledger: Repository, base: str, head: str) -> list[str]:
+async def list_deciding(ledger: Repository, base: str, head: str, owner: Settings) -> list[str]:
     """Return the files between the commits that decide verdicts or run in CI, as they can be shown."""
-    return [clean(path)[:SHOWN_CHARS] for path in await list_touched(ledger, base, head) if is_deciding(path)]
+    decides = await deciding_at(ledger, base, owner)
+    return [clean(path)[:SHOWN_CHARS] for path in await list_touched(ledger, base, head) if decides(path)]
 
 
 def pull_body(introduction: str, phases: Sequence[BuildPhase], deciding: Sequence[str] | None) -> str:

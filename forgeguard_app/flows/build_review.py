@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.model import CheckCode
+from forgeguard_app.audit.pattern_sets import any_glob
+from forgeguard_app.audit.plain_text import as_utf8
+from forgeguard_app.audit.policy import Settings
 from forgeguard_app.audit.report import clean
 from forgeguard_app.flows.context import Context
 from forgeguard_app.git.branches import RawChange, hash_blob, list_raw_changes, read_difference
 from forgeguard_app.git.command import GitTooLarge, Repository
+from forgeguard_app.judging.own_configuration import read_own_configuration
+from forgeguard_app.judging.source import LocalSource
 from forgeguard_app.projects.contract_types import FILES, FOLDER, ContractType
 from forgeguard_app.projects.deciding_files import is_deciding
 from forgeguard_app.store.build_changes import Change, list_approved_keys
@@ -26,7 +32,19 @@ class Unreviewable(Exception):
     """Nobody could review the changes as they are; the text says why and what to do."""
 
 
-async def list_unapproved(context: Context, build: Build, ledger: Repository, start: str, commit: str) -> list[Change]:
+async def deciding_at(ledger: Repository, commit: str, owner: Settings) -> Callable[[str], bool]:
+    """Return which files decide: by their names, or since the settings at the commit name them as boundaries."""
+    configured = await read_own_configuration(LocalSource(ledger), commit, owner)
+    named, matches = (
+        {one.path for one in configured.boundaries},
+        any_glob(configured.policy[CheckCode.A4].boundaries or ()),
+    )
+    return lambda path: is_deciding(path) or path in named or matches(as_utf8(path))
+
+
+async def list_unapproved(
+    context: Context, build: Build, ledger: Repository, start: str, commit: str, owner: Settings
+) -> list[Change]:
     """Return the changes between the commits that a person has yet to approve.
 
     A copy of the project's own contracts in their folder needs no approval: people wrote them.
@@ -34,7 +52,8 @@ async def list_unapproved(context: Context, build: Build, ledger: Repository, st
     Raises:
         Unreviewable: they are too many, too large, or no text.
     """
-    found = [one for one in await list_raw_changes(ledger, start, commit) if is_deciding(one.path)]
+    decides = await deciding_at(ledger, start, owner)
+    found = [one for one in await list_raw_changes(ledger, start, commit) if decides(one.path)]
     ours = await _contracts(build, ledger) if found else {}
     found = [one for one in found if (one.mode, ours.get(one.path)) != (_PLAIN, one.blob)]
     async with context.pool.acquire() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from forgeguard_app.audit.configuration import Configuration
 from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.policy import Settings
 from forgeguard_app.git.blobs import read_tree
 from forgeguard_app.git.command import EMPTY_TREE
 from forgeguard_app.judging.facts_cache import FactsCache
@@ -12,7 +13,7 @@ from forgeguard_app.judging.request import Request
 from forgeguard_app.judging.source import Source
 
 
-async def read_own_configuration(source: Source, head: str) -> Configuration:
-    """Return what the files at the commit configure."""
-    gathering = Gathering(FactsCache(), source, Request(head, EMPTY_TREE))
+async def read_own_configuration(source: Source, head: str, owner: Settings | None = None) -> Configuration:
+    """Return what the files at the commit configure, over what the owner sets for all repositories."""
+    gathering = Gathering(FactsCache(), source, Request(head, EMPTY_TREE, owner=owner or Settings()))
     return await gathering.configuration_of(Tree(await read_tree(source.repository, head)))

@@ -177,6 +177,23 @@ async def test_a_difference_shows_every_line_and_mode(dsn: str, tmp_path: Path, 
         assert "+../evil" in shown[".github/actions"]
 
 
+async def test_boundaries_that_the_settings_name_decide_whatever_their_names(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    script = "echo '{\"layers\": []}' > arch/rules.json; date +%N > arch/other.json; date +%N > arch/$'\\xff'"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        rules = '{"layers": [{"name": "all", "glob": "**"}]}'
+        settings = "checks: {A4: {boundaries: ['arch/r*.json']}}\n"
+        tree.commit({".github/forgeguard.yml": settings, "arch/rules.json": rules})
+        await product.push(tree, place.repository)
+        build, changes = await place.asked(await place.start())
+        assert [(one.path, one.kind) for one in changes] == [("arch/rules.json", "changed")]
+        await place.answer(build, approves=True)
+        assert (await place.ended(build.id)).status == "completed"
+        assert "- `arch/rules.json`\n" in place.pulls()[0].body
+
+
 async def test_escapes_do_not_push_a_line_out_of_sight(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     script = f'{WRITES_CI}; python3 -c \'print("# " + chr(0x202e) * 9000); print("run: evil")\' >> {CI}'
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
