@@ -34,6 +34,11 @@ class Names:
             return None
         return kept.full_name
 
+    def confirmed_at(self, repository_id: int) -> float | None:
+        """Return when GitHub confirmed the name last, on the process's clock; None where it was not asked."""
+        kept = self._kept.get(repository_id)
+        return None if kept is None else kept.confirmed_at
+
     def confirm(self, repository_id: int, full_name: str) -> None:
         """Note that the repository has this name now."""
         self._of(repository_id).full_name = full_name

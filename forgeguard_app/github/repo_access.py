@@ -79,8 +79,11 @@ class RepoAccess:
         await self.token()
         names = self._tokens.names
         async with names.turn(self._repository_id):
-            full_name = names.recent(self._repository_id) or await self._look_up()
-            names.confirm(self._repository_id, full_name)
+            full_name = names.recent(self._repository_id)
+            # Another name than the one that is stored may be older: its event came since GitHub confirmed the other.
+            if full_name is None or full_name != self.full_name:
+                full_name = await self._look_up()
+                names.confirm(self._repository_id, full_name)
         if full_name != self.full_name:
             await self.moved(full_name)
             self.full_name = full_name

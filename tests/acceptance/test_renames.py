@@ -303,6 +303,37 @@ async def test_a_push_is_judged_though_its_repository_was_transferred_and_nobody
         assert ours is not None and ours.github_installation_id == theirs.id
 
 
+async def test_a_name_that_was_confirmed_moments_ago_does_not_undo_its_change(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    tree.commit({"a.py": "x = 1\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    await product.idle()
+    names = product.context.tokens.names
+    names.confirm(repository.id, repository.full_name)
+    Story(product.github).rename(repository, "renamed")  # the old name redirects, and the event arrives
+    await product.github.webhooks.settle()
+    tree.commit({"b.py": "x = 1\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    await product.idle()
+    assert (await known(product, repository.full_name)).github_repo_id == repository.id
+    assert names.recent(repository.id) == repository.full_name
+
+
+async def test_a_name_is_asked_for_again_however_often_it_was_used(product: Product) -> None:
+    repository, _ = await product.repository()
+    repo = await known(product, repository.full_name)
+    async with product.pool.acquire() as connection:
+        installation = await find_installation(connection, repo.installation_id)  # type: ignore[arg-type]
+    assert installation is not None
+    access, names = product.context.access(installation, repo), product.context.tokens.names
+    await access.name()
+    confirmed_at = names.confirmed_at(repository.id)
+    for _ in range(20):
+        await access.name()
+    assert confirmed_at is not None
+    assert names.confirmed_at(repository.id) == confirmed_at, "using it confirms nothing"
+
+
 async def test_a_second_audit_that_meets_the_transfer_finds_the_new_owner_too(product: Product) -> None:
     repository, installation = await product.repository()
     assert installation is not None
