@@ -22,8 +22,10 @@ END_ROUNDS = 50
 PROBE_S = 10.0
 TEMPORARY_BYTES = 512 << 20  # of each temporary folder of a builder, where it lives in memory
 MEMORY_BYTES = 64 << 20  # of shared memory, where the other temporary folders lie beside the checkout
+EMPTY_BYTES = 1 << 20  # of a folder that hides what lies there
+_NO_ROOM = ("--remount-ro",)
 MEMORY = "/dev/shm"  # noqa: S108
-_SHARED = ("/tmp", "/var/tmp", MEMORY)  # noqa: S108  (hidden from builders)
+SHARED = ("/tmp", "/var/tmp", MEMORY)  # noqa: S108  (hidden from builders)
 _RUN = ("/run", "/var/run", tempfile.gettempdir())
 TEMPORARY = "/tmp"  # noqa: S108  (inside the sandbox, of the builder alone)
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/etc/alternatives", "/etc/ssl", "/etc/ca-certificates", "/etc/resolv.conf",
@@ -117,7 +119,7 @@ def wrapped(room: Room) -> list[str]:
     seen = [part for path in _SYSTEM if os.path.exists(path) for part in ("--ro-bind", path, path)]
     return [
         "bwrap", "--die-with-parent", "--new-session", "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-        *seen, "--proc", "/proc", "--dev", "/dev", "--tmpfs", TEMPORARY, "--bind", str(room.work), str(room.work), "--bind", str(room.home),
+        *seen, "--proc", "/proc", "--dev", "/dev", *_NO_ROOM, "/dev", "--size", str(MEMORY_BYTES), "--tmpfs", MEMORY, "--size", str(TEMPORARY_BYTES), "--tmpfs", TEMPORARY, "--bind", str(room.work), str(room.work), "--bind", str(room.home),
         str(room.home), "--ro-bind", str(room.given), str(room.given), "--chdir", str(room.work),
     ]  # fmt: skip
 
@@ -140,14 +142,14 @@ def namespaces(room: Room, command: list[str]) -> list[str]:
     What users of a machine share is not there: other builds' folders, /tmp, /var/tmp and /dev/shm, processes, and
     System V IPC. The temporary folders live in memory and are bounded. Files that the command names are there.
     """
-    own = [part for folder in _SHARED for part in _temporary(room, folder)]
+    own = [*_NO_ROOM, "/dev", *(part for folder in SHARED for part in _temporary(room, folder))]
     builds = str(room.given.parent.parent)
     named = [
-        word for word in command if word.startswith(tuple(f"{folder}/" for folder in _SHARED)) and os.path.isfile(word)
+        word for word in command if word.startswith(tuple(f"{folder}/" for folder in SHARED)) and os.path.isfile(word)
     ]
     seen = [part for path in named for part in ("--ro-bind", path, path)]
     return [
-        *_UNSHARED, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *own, "--tmpfs", builds,
+        *_UNSHARED, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *own, "--size", str(EMPTY_BYTES), "--tmpfs", builds,
         "--bind", str(room.work), str(room.work), "--bind", str(room.home), str(room.home), "--ro-bind", str(room.given), str(room.given), *seen,
         "--chdir", str(room.work),
     ]  # fmt: skip
@@ -224,14 +226,15 @@ def processes() -> list[int]:
 def user_of(pid: int) -> int:
     """Return the user of a process that lives, -1 where there is none.
 
-    The owner of /proc/<pid> is no answer: a process may make it root by `PR_SET_DUMPABLE` (proc(5)).
+    The owner of /proc/<pid> is no answer: a process may make it root by `PR_SET_DUMPABLE` (proc(5)). A process whose
+    first thread ended is shown as a zombie while its other threads run: it lives until the last one ends.
     """
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
             lines = dict(line.split(b":", 1) for line in file.read(1 << 16).splitlines() if b":" in line)
     except OSError:
         return -1
-    if lines.get(b"State", b"X").split()[0] in (b"Z", b"X"):
+    if lines.get(b"State", b"X").split()[0] in (b"Z", b"X") and int(lines.get(b"Threads", b"0")) <= 1:
         return -1
     return int(lines[b"Uid"].split()[0]) if b"Uid" in lines else -1
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from forgeguard_app.builders.confinement import TEMPORARY, Kind, Room, own_user, users_have_namespaces
+from forgeguard_app.builders.confinement import SHARED, TEMPORARY, Kind, Room, own_user, users_have_namespaces
 from forgeguard_app.builders.network import Network, Wall, wall_for
 from forgeguard_app.builders.probing import PROBE_UID
 from forgeguard_app.builders.sized_place import mount_sized, refuse_full_disk, unmount
@@ -78,6 +78,9 @@ class Workspace:
             inside = uid is not None and await asyncio.to_thread(users_have_namespaces)
             apart = inside or self.kind is Kind.BUBBLEWRAP
             wall = await asyncio.to_thread(wall_for, self.network, uid and PROBE_UID, in_namespaces=apart)
+            if uid is not None and not inside:
+                stack.push_async_callback(asyncio.to_thread, empty_shared, uid)
+                await asyncio.to_thread(empty_shared, uid)
             try:
                 yield await asyncio.to_thread(self._furnish, uid, wall, most_bytes, inside=inside)
             finally:
@@ -97,6 +100,16 @@ class Workspace:
         unmount(self.folder / PLACE)
         for name in (PLACE, "work", "home", "given", "taken"):
             remove(self.folder / name)
+
+
+def empty_shared(uid: int) -> None:
+    """Remove what the builder of that number left in the machine's temporary folders, with its own rights."""
+    command = ["find", *SHARED, "-xdev", "-mindepth", "1", "-user", str(uid), "-delete"]
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            command, user=uid, group=uid, extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, timeout=REMOVE_TIMEOUT_S, check=False,
+        )  # fmt: skip
 
 
 def network_remark(network: Network, kind: Kind) -> str:

@@ -38,6 +38,7 @@ from forgeguard_app.builders.sized_place import can_mount, mount_sized, refuse_f
 from forgeguard_app.builders.take_out import Unsound, copy_stream, take_out
 from forgeguard_app.builders.workspace import (
     PLACE,
+    empty_shared,
     environment_of,
     hand_over,
     open_workspace,
@@ -557,3 +558,73 @@ async def test_a_worker_that_ends_orphans_ends_no_probe_of_another_worker() -> N
     assert all([await asyncio.to_thread(probe) for _ in range(30)])
     done.set()
     await task
+
+
+ZOMBIE = """
+import ctypes, os, sys, threading, time
+def go():
+    while True:
+        with open(sys.argv[1], "a") as file: file.write("x")
+        time.sleep(0.02)
+os.setsid()
+if os.fork(): os._exit(0)
+threading.Thread(target=go).start()
+os.close(1); os.close(2)
+ctypes.CDLL(None).syscall(60, 0)  # SYS_exit: the first thread alone
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has users to give")
+async def test_a_builder_whose_first_thread_ended_is_ended_too(tmp_path: Path) -> None:
+    async with room(tmp_path, Kind.OWN_USER) as one:
+        bare = replace(one, in_namespaces=False, wall=Wall())
+        (one.work / "z.py").write_text(ZOMBIE)
+        _, heard = await run(
+            bare, f"python3 z.py {shlex.quote(str(one.work))}/beat; while [ ! -s beat ]; do sleep 0.05; done"
+        )
+        assert left(bare, "x") == [], heard
+        assert not any(runs_as(pid, one.uid) for pid in processes())
+
+
+def runs_as(pid: int, uid: int | None) -> bool:
+    """Whether some thread of a process of that user runs, whatever became of its first one."""
+    try:
+        described, threads = Path(f"/proc/{pid}/status").read_text(), os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return False
+    return f"\nUid:\t{uid}\t" in described and ("State:\tZ" not in described or len(threads) > 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has users to give")
+async def test_nothing_of_a_builder_is_left_in_the_machine_s_temporary_folders(tmp_path: Path) -> None:
+    async with room(tmp_path, Kind.OWN_USER) as one:
+        bare, name = replace(one, in_namespaces=False, wall=Wall()), f"left-{time.monotonic_ns()}"
+        await run(
+            bare,
+            f"for folder in /tmp /var/tmp /dev/shm; do mkdir -m 700 $folder/{name}; echo x > $folder/{name}/file; done",
+        )
+        there = [Path(folder) / name for folder in ("/tmp", "/var/tmp", "/dev/shm")]
+        assert all(path.exists() for path in there)
+        assert one.uid is not None
+        await asyncio.to_thread(empty_shared, one.uid)
+        assert not any(path.exists() for path in there)
+
+
+def test_folders_and_empty_files_take_room_too(tmp_path: Path) -> None:
+    for number in range(50):
+        (tmp_path / f"d{number}").mkdir()
+        (tmp_path / f"f{number}").touch()
+    assert process.size_of(tmp_path, 1 << 30) >= 100 * 4_096
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
+async def test_a_builder_writes_to_no_memory_without_a_bound(tmp_path: Path) -> None:
+    async with room(tmp_path, Kind.OWN_USER) as one:
+        builds = shlex.quote(str(one.given.parent.parent))
+        _, heard = await run(
+            one,
+            f"echo x > /dev/fill; head -c 3000000 /dev/zero > {builds}/fill; stat -c %s {builds}/fill; echo y > /dev/null && echo null",
+        )
+        assert any("/dev/fill: Read-only file system" in line for line in heard), heard
+        assert int(heard[-2]) <= 1 << 20
+        assert heard[-1] == "null"
