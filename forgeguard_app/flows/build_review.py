@@ -10,8 +10,9 @@ from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.plain_text import as_utf8
 from forgeguard_app.audit.policy import Settings
 from forgeguard_app.audit.report import clean
+from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.flows.context import Context
-from forgeguard_app.git.branches import RawChange, hash_blob, list_raw_changes, read_difference
+from forgeguard_app.git.branches import LINK_MODE, RawChange, hash_blob, list_raw_changes, read_difference
 from forgeguard_app.git.command import GitTooLarge, Repository
 from forgeguard_app.judging.own_configuration import read_own_configuration
 from forgeguard_app.judging.source import LocalSource
@@ -88,7 +89,24 @@ async def _change(ledger: Repository, start: str, commit: str, one: RawChange) -
             f"{path} decides verdicts or runs in CI, and its change is longer than the {MAX_FILE_BYTES >> 10} KB that a person "
             "can approve. Make it smaller."
         ) from None
+    if one.mode == LINK_MODE:
+        raise Unreviewable(
+            f"{path} decides verdicts or runs in CI and is a link, whose target may change. Make it a file."
+        )
     if difference is None:
         raise Unreviewable(f"{path} decides verdicts or runs in CI and is no text, so nobody can review it. Remove it.")
+    if _hides_added_lines(difference):
+        raise Unreviewable(
+            f"{path} decides verdicts or runs in CI, and holds what looks like a secret: it would be masked, and approved unseen. "
+            "Write it in another way."
+        )
     # Escapes make it longer; a line that was cut off would be approved unseen.
     return Change(one.key, path, one.kind, shown_lines(difference, limit_chars=MAX_FILE_BYTES * LONGEST_ESCAPE))
+
+
+def _hides_added_lines(difference: str) -> bool:
+    """Return whether masking would change a line that the builder added, so that it would be approved unseen."""
+    before, after = difference.split("\n"), masked(difference, keep_hashes=True).split("\n")
+    return len(before) != len(after) or any(
+        old != new for old, new in zip(before, after, strict=True) if old.startswith("+")
+    )

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -183,11 +183,25 @@ async def read_difference(repository: Repository, parent: str, commit: str, path
         "diff-tree", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", parent, commit, "--", f":(top,literal){path}",
         max_bytes=max_bytes,
     )  # fmt: skip
-    header, place, text = f"\n{out.decode('utf-8', 'replace')}".partition("\n@@")
-    if "\nBinary files " in header:
-        return None
-    modes = [line for line in header.split("\n") if " mode " in line and not line.startswith(("diff ", "--- ", "+++ "))]
-    return "\n".join([*modes, *([f"@@{text}".rstrip("\n")] if place else [])])
+    return _shown_difference(out.decode("utf-8", "replace").split("\n"))
+
+
+def _shown_difference(lines: Sequence[str]) -> str | None:
+    """Return modes and hunks without git's other lines; a change of a file's type is a deletion and an addition."""
+    kept: list[str] = []
+    in_header = True
+    for line in lines:
+        if line.startswith("diff --git "):
+            in_header = True
+        elif line.startswith("@@"):
+            in_header = False
+        if not in_header:
+            kept.append(line)
+        elif line.startswith("Binary files "):
+            return None
+        elif line.startswith(("old mode ", "new mode ", "new file mode ", "deleted file mode ")):
+            kept.append(line)
+    return "\n".join(kept).rstrip("\n")
 
 
 async def list_changed(repository: Repository, parent: str, commit: str) -> list[str]:

