@@ -21,6 +21,7 @@ LEAST_BYTES = 32 << 20
 OVERHEAD = 1.15  # what the file system needs for itself, so that the bound of a checkout is reached first
 BYTES_PER_INODE = 8_192
 LEAST_FREE_BYTES = 256 << 20  # of the machine's disk, without which no builder is started
+FULL_BYTES = 64 << 20
 _MAKE = (
     "mkfs.ext4",
     "-q",
@@ -47,6 +48,11 @@ def refuse_full_disk(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE_BYTES:
         raise Temporary(f"this machine's disk has {free >> 20} MB left, too little for a build")
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether the disk has no room left for what we write beside a builder. Words of git are no proof of it."""
+    return shutil.disk_usage(folder).free < FULL_BYTES
 
 
 def mount_sized(folder: Path, most_bytes: int) -> bool:

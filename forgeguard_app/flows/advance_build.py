@@ -50,6 +50,7 @@ from forgeguard_app.store.builds import (
     list_phases,
     set_base,
     set_builder,
+    set_passed,
     set_phase_done,
 )
 from forgeguard_app.store.changes import notify_change
@@ -278,8 +279,10 @@ async def _refuse_withdrawn(context: Context, build_id: UUID) -> None:
 async def _passed(context: Context, place: _Place, work: Work, done: Passed, said: BuildLog) -> None:
     build, number, plan = place.build, work.phase.number, work.plan
     if done.commit is not None:
-        # The token may be an hour old by now.
         commit = done.commit
+        async with context.pool.acquire() as connection:
+            await set_passed(connection, build.id, commit)
+        # The token may be an hour old by now.
         await _reach(
             context,
             place,

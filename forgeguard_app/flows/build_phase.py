@@ -14,6 +14,7 @@ from forgeguard_app.audit.secrets.masking import forms_of
 from forgeguard_app.builders.confinement import Room
 from forgeguard_app.builders.given_values import find_given
 from forgeguard_app.builders.process import Ended, Outcome, Run, run_builder, sweep
+from forgeguard_app.builders.sized_place import is_full
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
 from forgeguard_app.errors import Temporary
@@ -32,7 +33,7 @@ from forgeguard_app.git.branches import (
     list_links_out,
 )
 from forgeguard_app.git.command import GitError, Repository
-from forgeguard_app.git.ledger import list_paths
+from forgeguard_app.git.ledger import drop_unused, list_paths
 from forgeguard_app.git.range import has_commit
 from forgeguard_app.judging.request import Contract, Request
 from forgeguard_app.judging.source import LocalSource
@@ -118,16 +119,17 @@ async def work_phase(
     Raises:
         Temporary: a passing fault.
     """
+    kept = {work.base, work.start, *filter(None, (work.build.tried_sha, work.build.review_sha))}
+    await drop_unused(work.ledger, [one for one in kept if await has_commit(work.ledger, one)])
     if work.build.review_sha is not None:
         if await has_commit(work.ledger, work.build.review_sha):
             return await _judged(context, work, said, work.build.review_sha)
-        await said.say(
-            "What was approved is on another machine, so the phase is built again; the approval still holds."
-        )
+        await said.say("The phase's work is on another machine, so it is built again; what was approved stays so.")
     try:
         commit, reason = await (_by_command if work.builder.command else _by_hand)(context, work, said, wants_end)
     except GitError as error:
-        if error.out_of_space:
+        # A builder chooses the names that git repeats, so that its words alone prove nothing.
+        if error.out_of_space and await asyncio.to_thread(is_full, work.ours.folder):
             raise Temporary("this machine's disk is full") from error
         commit, reason = None, f"What was left in the checkout cannot be committed: {_first_error(error)}"
     if reason == _CANCELLED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from forgeguard_app.git.command import GitError, GitTimeout, Repository, authori
 from forgeguard_app.git.mirror import FETCH_TIMEOUT_S, MAX_BYTES, Remote, fetch_within, meaning_of
 from forgeguard_app.git.range import has_commit
 
+ATTRIBUTES = "* -text -eol -crlf -working-tree-encoding -filter -ident\n"
 # Commits of a rewritten history, among which one is looked for that is still on a branch; a server takes whole histories too.
 REWRITTEN_DEPTHS = (100, 100_000)
 
@@ -27,10 +29,26 @@ async def open_ledger(folder: Path, remote: Remote, commits: Iterable[str], max_
     if not (folder / "HEAD").exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await repository.run("init", "--quiet", "--bare", "--template=", str(folder))
+    await asyncio.to_thread(_ignore_attributes, folder)
     missing = [commit for commit in commits if not await has_commit(repository, commit)]
     if missing:
         await _fetch(repository, remote, missing, 1, max_bytes)
     return repository
+
+
+def _ignore_attributes(folder: Path) -> None:
+    """Let no attribute of a tree change what is stored: a commit holds the bytes of the files as they are.
+
+    This file outranks every .gitattributes: https://git-scm.com/docs/gitattributes
+    """
+    place = folder / "info"
+    place.mkdir(exist_ok=True)
+    (place / "attributes").write_text(ATTRIBUTES, "utf-8")
+
+
+async def drop_unused(repository: Repository, kept: Iterable[str]) -> None:
+    """Delete the objects that none of these commits needs, such as those of failed attempts."""
+    await repository.run("prune", "--expire=now", *kept, timeout_s=FETCH_TIMEOUT_S)
 
 
 async def push_phase(

@@ -21,6 +21,8 @@ Observer = Callable[[str, str], None]
 class Faults:
     """Decides; while `active` is off nothing goes wrong."""
 
+    of_pushes = False  # whether pushes meet faults too
+
     def __init__(self, seed: int, shares: Mapping[str, float], most: int = 40) -> None:
         self.seed, self.shares, self.most = seed, shares, most
         self.active = True

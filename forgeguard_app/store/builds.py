@@ -235,6 +235,13 @@ async def set_loop(connection: Connection, build_id: UUID, number: int, loop: Lo
     return loops
 
 
+async def set_passed(connection: Connection, build_id: UUID, commit: str) -> None:
+    """Note the commit that passed before it is pushed: whoever goes on pushes it, and builds nothing again."""
+    await connection.execute(
+        "UPDATE builds SET review_sha = $2, tried_sha = $2 WHERE id = $1 AND status = 'running'", build_id, commit
+    )
+
+
 async def set_phase_done(
     connection: Connection,
     build_id: UUID,

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -26,6 +27,7 @@ from forgeguard_app.flows.keep_project import link_project, remove_project
 from forgeguard_app.flows.purge_old import prune
 from forgeguard_app.flows.start_build import NotReady, TooManyBuilds, take_up_builds
 from forgeguard_app.jobs.worker import run_worker
+from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.store.build_shares import is_over_share
 from forgeguard_app.store.users import SealedTokens, upsert_user
@@ -563,3 +565,74 @@ async def test_the_operator_s_command_builds_for_the_named_accounts_alone(
         assert ("spent" in text) is serves
         assert (build.status, build.builder) == (("failed", builder.name) if serves else ("completed", "built-in"))
         assert ("not for this account" in text) is not serves
+
+
+async def test_the_bytes_of_a_file_are_committed_whatever_attributes_say(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    script = (
+        "printf '*.dat working-tree-encoding=IBM037\\n*.txt eol=crlf\\n' > .gitattributes; echo .gitattributes > .gitignore; "
+        'printf "key $API_KEY\\n" | iconv -t IBM037 > k.dat; printf "a\\n" > a.txt; date +%N > t'
+    )
+    async with running(dsn, tmp_path / "p", builder=agent(script, API_KEY="plain-words-of-the-operator")) as product:
+        place = await ready(product, tree)
+        build = await place.ended(await place.start())
+        assert build.status == "completed", await place.text(build.id)
+        stored = await git(place.repository.folder, "show", f"{build.branch}:k.dat")
+        assert stored.decode("cp037").startswith("key plain"), (
+            "no value of the environment in a form that is searched for"
+        )
+        assert b"plain-words" not in stored
+        assert await git(place.repository.folder, "show", f"{build.branch}:a.txt") == b"a\n"
+
+
+async def test_a_push_that_fails_for_a_while_builds_nothing_again(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    builder = agent("echo a run of the builder; date +%N > t")
+    async with running(dsn, tmp_path / "p", builder=builder) as product:
+        place = await ready(product, tree)
+        product.github.world.faults = Pushes()
+        build_id = await place.start()
+        await product.until("SELECT attempts > 2 FROM procrastinate_jobs WHERE task_name = 'advance_build'", True)
+        product.github.world.faults = None
+        build = await place.ended(build_id)
+        assert build.status == "completed", await place.text(build.id)
+        assert (await place.text(build.id)).count("a run of the builder") == 2, "one of each phase"
+
+
+class Pushes(Faults):
+    """GitHub fails at every push."""
+
+    of_pushes = True
+
+    def __init__(self) -> None:
+        super().__init__(0, {})
+
+    def choose(self, where: str, identity: str, kinds: Sequence[str]) -> str | None:
+        return "500" if "receive-pack" in identity and "500" in kinds else None
+
+
+async def test_a_name_with_git_s_words_for_a_full_disk_counts_as_an_attempt(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    script = "mkdir -p 'No space left on device/git~1'; echo x > 'No space left on device/git~1/x'"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        build = await place.ended(await place.start())
+        assert (build.status, build.loop_count) == ("failed", 3)
+        assert "cannot be committed" in str(build.error_detail)
+
+
+async def test_failed_attempts_leave_nothing_in_the_build_s_repository(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    script = "echo x >> n; [ $(wc -l < n) -lt 3 ] || { echo the third; sleep 600; }; head -c 3000000 /dev/urandom > big; exit 1"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        build_id = await place.start()
+        said = f"SELECT count(*) FROM build_logs WHERE build_id = '{build_id}' AND message = 'the third'"
+        await product.until(said, 1)
+        folder = place_for(product.context.home) / str(build_id) / "ledger.git" / "objects"
+        sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+        assert sum(size > 1_000_000 for size in sizes) == 1, "that of the attempt before alone"
+        await cancel_build(product.pool, await place.build(build_id), "mona")
+        await place.ended(build_id)
