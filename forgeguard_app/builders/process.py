@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from forgeguard_app.builders.confinement import Kind, Room, processes, user_of
+from forgeguard_app.builders.confinement import Room, processes, user_of
 from forgeguard_app.processes import Pipe
 
 MARK = "FORGEGUARD_BUILD"  # in every process of a build's environment, by which it is found again
@@ -333,8 +333,6 @@ def _is_ours(pid: int, room: Room, mark: str) -> bool:
             return user_of(pid) == room.uid
         if _is_dead(pid):
             return False
-        if room.kind is Kind.BUBBLEWRAP:
-            return False  # its process namespace went with its first process
         with open(f"/proc/{pid}/environ", "rb") as file:
             return f"{MARK}={mark}".encode() in file.read(1 << 20).split(b"\0")
     except OSError:

@@ -16,7 +16,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from threading import Timer
+from threading import Event, Thread
 from typing import IO
 
 from forgeguard_app.builders.confinement import Room
@@ -116,17 +116,17 @@ class _Copy:
             raise Unsound("The builder's files take more room than a checkout may take.")
 
 
-def take_out(room: Room, target: Path, max_bytes: int) -> list[str]:
+def take_out(room: Room, target: Path, max_bytes: int, stop: Event | None = None) -> list[str]:
     """Copy the checkout's files, without any `.git`, into `target`, a new folder that only we can reach.
 
-    Return the folders below the checkout that are repositories of their own.
+    Return the folders below the checkout that are repositories of their own. It ends soon after `stop` is set.
 
     Raises:
         Unsound: a file cannot be read by the builder itself, is nothing that a commit may hold, or passes a bound.
         OSError: this machine lacks something that passes, such as room on its disk.
     """
     target.mkdir(mode=0o700)
-    with _reading(room) as (process, output):
+    with _reading(room, stop or Event()) as (process, output):
         try:
             repositories = copy_stream(output, target, max_bytes)
         except (tarfile.TarError, OSError, ValueError) as error:
@@ -159,21 +159,27 @@ def copy_stream(archive: IO[bytes], target: Path, max_bytes: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def _reading(room: Room) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+def _reading(room: Room, stop: Event) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """Run tar as the builder, in its confinement; at the end of the block nothing of it is left."""
     with subprocess.Popen(
         room.command(list(_TAR)), cwd=room.work, env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         user=room.uid, group=room.uid, extra_groups=None if room.uid is None else [],
     ) as process:  # fmt: skip
-        timer = Timer(TIMEOUT_S, _kill, (process,))
-        timer.start()
+        watcher = Thread(target=_kill_at, args=(process, stop))
+        watcher.start()
         try:
             assert process.stdout is not None
             yield process, process.stdout
         finally:
-            timer.cancel()
-            _kill(process)
+            stop.set()
+            watcher.join()
+
+
+def _kill_at(process: subprocess.Popen[bytes], stop: Event) -> None:
+    """End the process once `stop` is set, or after the longest time."""
+    stop.wait(TIMEOUT_S)
+    _kill(process)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -83,7 +83,14 @@ class Workspace:
                 await asyncio.to_thread(empty_shared, uid)
             try:
                 yield await asyncio.to_thread(self._furnish, uid, wall, most_bytes, inside=inside)
-            finally:
+            except asyncio.CancelledError:  # what cannot be removed now is removed before the next phase, or hourly
+                with contextlib.suppress(UserError):
+                    await asyncio.shield(asyncio.to_thread(self._empty))
+                raise
+            except BaseException:
+                await asyncio.to_thread(self._empty)
+                raise
+            else:
                 await asyncio.to_thread(self._empty)
 
     def _furnish(self, uid: int | None, wall: Wall, most_bytes: int, *, inside: bool) -> Room:

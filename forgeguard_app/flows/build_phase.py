@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Report, Result
@@ -51,6 +52,7 @@ from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.projects import Project
 
 MOST_FINDINGS = 200
+STOP_S = 10.0
 SHOWN_FINDINGS = 20
 SHOWN_IGNORED = 5
 LAST_LINES = 5
@@ -239,7 +241,7 @@ async def _taken(context: Context, work: Work, room: Room, said: BuildLog) -> tu
     """Make a commit of what the builder left; the reason why not, where it holds what no commit of ours may hold."""
     folder = work.ours.taken
     try:
-        repositories = await asyncio.to_thread(take_out, room, folder, work.builder.bounds.checkout_bytes)
+        repositories = await _taken_out(room, folder, work.builder.bounds.checkout_bytes)
     except Unsound as error:
         return None, clean(str(error))  # it may quote a name that is no UTF-8
     ignored = await list_ignored(work.ledger, work.start, folder)
@@ -263,6 +265,18 @@ async def _taken(context: Context, work: Work, room: Room, said: BuildLog) -> tu
     if leak := await asyncio.to_thread(find_given, folder, changed, forms):
         return None, f"{clean(leak)[:200]} holds a value of the builder's environment, so nothing is pushed. Remove it."
     return commit, ""
+
+
+async def _taken_out(room: Room, folder: Path, most_bytes: int) -> list[str]:
+    """Copy the builder's files; where the worker stops meanwhile, nothing copies any more when this ends."""
+    stop = Event()
+    task = asyncio.ensure_future(asyncio.to_thread(take_out, room, folder, most_bytes, stop))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait({task}, timeout=STOP_S)
+        raise
 
 
 async def _counted(work: Work, folder: Path, repositories: Sequence[str]) -> str | None:

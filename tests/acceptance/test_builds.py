@@ -636,3 +636,27 @@ async def test_failed_attempts_leave_nothing_in_the_build_s_repository(
         assert sum(size > 1_000_000 for size in sizes) == 1, "that of the attempt before alone"
         await cancel_build(product.pool, await place.build(build_id), "mona")
         await place.ended(build_id)
+
+
+async def test_a_worker_that_stops_while_files_are_copied_hands_the_phase_back(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    many = "python3 -c \"import os\nfor n in range(20000): os.symlink('x', f'l{n}')\" 2>/dev/null; date +%N > t"
+    async with running(dsn, tmp_path / "p", builder=agent(many), worker=False) as product:
+        first, stop = asyncio.Event(), asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, first))
+        place = await ready(product, tree)
+        build_id = await place.start()
+        taken = place_for(product.context.home) / str(build_id) / "taken"
+        while not taken.exists():
+            await asyncio.sleep(0.005)
+        first.set()
+        await worker
+        build = await place.build(build_id)
+        assert (build.status, build.error_detail) == ("running", None), await place.text(build_id)
+        assert not taken.exists()
+        await cancel_build(product.pool, build, "mona")
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        assert (await place.ended(build_id)).status == "cancelled"
+        stop.set()
+        await worker
