@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -12,12 +13,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.git.blobs import read_blobs
 from forgeguard_app.git.command import GitError, GitTimeout, Repository, authorization
 from forgeguard_app.git.mirror import Remote, RepositoryGone, meaning_of
 
 PUSH_TIMEOUT_S = 300.0
 ADD_TIMEOUT_S = 300.0
 LINK_MODE = "120000"
+MAX_TARGET_BYTES = 4_096
+MAX_IGNORE_BYTES = 1 << 20
 _AUTHOR = {"NAME": "ForgeGuard", "EMAIL": "forgeguard@users.noreply.github.com"}
 _IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _AUTHOR.items()}
 _REWRITTEN = "shallow update not allowed"
@@ -123,16 +127,31 @@ def _is_output(path: str) -> bool:
 
 async def _changes_ignores(repository: Repository, base: str, folder: Path) -> bool:
     """Return whether some .gitignore of the folder is not as in `base`."""
-    for path in folder.rglob(".gitignore"):
-        if path.is_symlink() or not path.is_file():
-            continue
-        try:
-            before = await repository.run("cat-file", "blob", f"{base}:{path.relative_to(folder)}")
-        except GitError:
+    before = await _ignores_at(repository, base)
+    there = await asyncio.to_thread(_ignores_in, folder)
+    for path, size in there.items():
+        blob = before.get(path)
+        if blob is None or size > MAX_IGNORE_BYTES:
             return True
-        if before != path.read_bytes():
+        data = await asyncio.to_thread((folder / path).read_bytes)
+        if await hash_blob(repository, data) != blob:
             return True
     return False
+
+
+async def _ignores_at(repository: Repository, commit: str) -> dict[str, str]:
+    out = await repository.run("ls-tree", "-r", "-z", commit)
+    entries = [line.partition("\t") for line in out.decode("utf-8", "surrogateescape").split("\0")[:-1]]
+    return {path: described.split()[2] for described, _, path in entries if path.rpartition("/")[2] == ".gitignore"}
+
+
+def _ignores_in(folder: Path) -> dict[str, int]:
+    """Return the sizes of the folder's .gitignore files by path."""
+    return {
+        str(path.relative_to(folder)): path.stat().st_size
+        for path in folder.rglob(".gitignore")
+        if path.is_file() and not path.is_symlink()
+    }
 
 
 async def list_touched(repository: Repository, parent: str, commit: str) -> list[str]:
@@ -214,17 +233,26 @@ async def list_changed(repository: Repository, parent: str, commit: str) -> list
 
 async def list_links_out(repository: Repository, parent: str, commit: str) -> list[str]:
     """Return the symbolic links that the commit adds or changes and that lead out of the repository."""
-    out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--diff-filter=AMT", parent, commit)
+    out = await repository.run(
+        "diff-tree", "-r", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT", parent, commit
+    )
     fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
-    found = []
+    links: dict[str, str] = {}
     for described, path in zip(fields[::2], fields[1::2], strict=True):
         _, mode, _, blob, _ = described.split()
         if mode == LINK_MODE:
-            leads_to = os.fsdecode(await repository.run("cat-file", "blob", blob))
-            where = os.path.normpath(os.path.join(os.path.dirname(path), leads_to))
-            if os.path.isabs(leads_to) or where == ".." or where.startswith("../"):
-                found.append(path)
-    return found
+            links[path] = blob
+    targets = await read_blobs(repository, links.values(), MAX_TARGET_BYTES)
+    return [path for path, blob in links.items() if _leads_out(path, targets.data.get(blob))]
+
+
+def _leads_out(path: str, target: bytes | None) -> bool:
+    """Return whether a link leads out of the repository; one whose target is too long to be a path counts too."""
+    if target is None:
+        return True
+    leads_to = os.fsdecode(target)
+    where = os.path.normpath(os.path.join(os.path.dirname(path), leads_to))
+    return os.path.isabs(leads_to) or where == ".." or where.startswith("../")
 
 
 @contextlib.asynccontextmanager
