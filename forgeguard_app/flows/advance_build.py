@@ -27,7 +27,7 @@ from forgeguard_app.flows.end_build import end_in
 from forgeguard_app.flows.lag import with_lag
 from forgeguard_app.flows.open_pull import Wanted, request_pull
 from forgeguard_app.flows.owner_policy import owner_settings
-from forgeguard_app.flows.start_build import not_granted
+from forgeguard_app.flows.start_build import enqueue_build, not_granted
 from forgeguard_app.git.branches import BranchDeleted, BranchMoved
 from forgeguard_app.git.ledger import open_ledger, push_phase
 from forgeguard_app.git.mirror import CommitGone, Remote, RepositoryGone, read_default_head
@@ -74,7 +74,7 @@ log = structlog.get_logger()
 
 
 async def advance_build(context: Context, build_id: UUID) -> None:
-    """Works at the present phase and those that follow, to the build's end; one worker at a time.
+    """Work at the present phase, or end the build where there is none; one worker at a time. The next phase is another job.
 
     Raises:
         Temporary: a passing fault; the phase is tried again.
@@ -88,9 +88,11 @@ async def advance_build(context: Context, build_id: UUID) -> None:
     context.building.add(build_id)
     try:
         async with context.locks.only_one(f"build/{build_id}") as held:
-            while held and await _advance(context, build_id):
-                pass
-        if held:
+            goes_on = held and await _advance(context, build_id)
+        if goes_on:  # each phase is a job of its own, with its own deadline, and others come between
+            async with context.pool.acquire() as connection:
+                await enqueue_build(connection, build_id)
+        elif held:
             await _go_on_if_approved(context, build_id)
     finally:
         context.building.discard(build_id)
