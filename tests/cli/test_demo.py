@@ -21,7 +21,10 @@ def descendants(pid: int) -> set[int]:
     pending = [pid]
     while pending:
         for task in Path(f"/proc/{pending.pop()}/task").glob("*/children"):
-            children = [int(child) for child in task.read_text().split()]
+            try:
+                children = [int(child) for child in task.read_text().split()]
+            except OSError:  # a thread that ended meanwhile
+                continue
             found.update(children)
             pending.extend(children)
     return found

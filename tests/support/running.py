@@ -122,6 +122,18 @@ class Product:
                     raise AssertionError(f"{query} never gave {value!r}")
                 await asyncio.sleep(0.01)
 
+    @contextlib.asynccontextmanager
+    async def without_chores(self) -> AsyncIterator[None]:
+        """Hold off what a worker compares with GitHub beside its jobs, once it is done with what it does at its start."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            async with self.context.locks.only_one("reconcile") as held:
+                if held:
+                    yield
+                    return
+            await asyncio.sleep(0.01)
+        raise AssertionError("the worker's chores do not end")
+
     async def idle(self) -> None:
         """Waits until nothing is delivered, queued or running."""
         await self.github.webhooks.settle()
