@@ -19,7 +19,8 @@ from forgeguard_app.projects.questions import QUESTIONS
 from forgeguard_app.projects.validation import problems_of
 from forgeguard_app.store.contracts import Contract, find_contract, list_contracts, set_contract
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.storage import delete_versions_over, get_contract_bytes
+from forgeguard_app.store.projects import DELETED_DAYS
+from forgeguard_app.store.storage import delete_versions_over, get_contract_bytes, hold_contracts
 from forgeguard_app.threads import in_thread
 
 
@@ -82,6 +83,7 @@ async def write_contracts(
         texts = render(project.name, answers)
         there = {contract.contract_type: contract for contract in await list_contracts(connection, project_id)}
         written: list[ContractType] = []
+        taken = await _hold_quota(connection, project_id)
         for kind, text in texts.items():
             now = there.get(kind)
             chosen = kind in wanted if wanted is not None else now is None or now.edited_by is None
@@ -94,7 +96,7 @@ async def write_contracts(
                 raise UserError(ADMINS_ALONE)
             await set_contract(connection, project_id, kind, text, None)
             written.append(kind)
-        await _keep_quota(connection, project_id)
+        await _keep_quota(connection, project_id, taken)
     return written
 
 
@@ -119,20 +121,30 @@ async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit
             raise UserError(ADMINS_ALONE)
         if problems := problems_of(edit.kind, content) if edit.problems is None else edit.problems:
             raise Invalid(problems)
+        taken = await _hold_quota(connection, project_id)
         number = await set_contract(connection, project_id, edit.kind, content, person.login)
-        await _keep_quota(connection, project_id)
+        await _keep_quota(connection, project_id, taken)
         return number
 
 
-async def _keep_quota(connection: Connection, project_id: UUID, quotas: Quotas = QUOTAS) -> None:
+async def _hold_quota(connection: Connection, project_id: UUID) -> int:
+    """Hold the contracts of the creator's projects until the transaction ends, and return what they take."""
+    await hold_contracts(connection, project_id)
+    return await get_contract_bytes(connection, project_id)
+
+
+async def _keep_quota(connection: Connection, project_id: UUID, taken_bytes: int, quotas: Quotas = QUOTAS) -> None:
     """Let the oldest former versions of the creator's projects go beyond the quota.
 
+    `taken_bytes` is what the present contracts took before: what shortens them is saved, also beyond the quota.
+
     Raises:
-        UserError: the present contracts alone take more than a person may keep.
+        UserError: the present contracts take more than a person may keep, and more than before.
     """
-    if await get_contract_bytes(connection, project_id) > quotas.contracts_of_person:
+    if await get_contract_bytes(connection, project_id) > max(quotas.contracts_of_person, taken_bytes):
         raise UserError(
-            f"The contracts of your projects take more than {quotas.contracts_of_person >> 20} MB, the most that a person may "
-            "keep. Shorten them, or delete a project."
+            "The contracts of all projects of this project's creator take more than "
+            f"{quotas.contracts_of_person >> 20} MB, the most that a person may keep. "
+            f"Shorten them, or delete a project, which counts for {DELETED_DAYS} more days."
         )
     await delete_versions_over(connection, project_id, quotas.versions_of_person)

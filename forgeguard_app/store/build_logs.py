@@ -118,7 +118,10 @@ async def list_last_lines(connection: Connection, build_id: UUID, before: int | 
 
 
 async def delete_old_logs(connection: Connection, most: int) -> int:
-    """A batch of lines of builds that ended long ago; their number."""
+    """Delete a batch of lines of builds that ended long ago, and return their number.
+
+    A build of which no line is left takes nothing of a quota any more.
+    """
     gone = await connection.execute(
         """
         DELETE FROM build_logs WHERE id IN (
@@ -127,5 +130,12 @@ async def delete_old_logs(connection: Connection, most: int) -> int:
         """,
         KEPT_DAYS,
         most,
+    )
+    await connection.execute(
+        """
+        UPDATE builds b SET log_bytes = 0 WHERE b.log_bytes > 0 AND b.completed_at < now() - make_interval(days => $1)
+            AND NOT EXISTS (SELECT 1 FROM build_logs l WHERE l.build_id = b.id)
+        """,
+        KEPT_DAYS,
     )
     return int(gone.rpartition(" ")[2])

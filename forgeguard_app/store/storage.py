@@ -32,6 +32,19 @@ class MeasuredUse(Use):
     measured_at: datetime | None = None
 
 
+async def hold_contracts(connection: Connection, project_id: UUID) -> None:
+    """Hold the contracts of all projects of the project's creator until the transaction ends.
+
+    Without it two savings do not see each other's texts, and delete the same former versions in each other's way.
+    """
+    await connection.execute(
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended('contracts of ' || user_id, 0)) FROM projects WHERE id = $1
+        """,
+        project_id,
+    )
+
+
 async def get_contract_bytes(connection: Connection, project_id: UUID) -> int:
     """Return how many bytes the present contracts take of all projects of the project's creator."""
     found: int = await connection.fetchval(
@@ -46,7 +59,10 @@ async def get_contract_bytes(connection: Connection, project_id: UUID) -> int:
 
 
 async def delete_versions_over(connection: Connection, project_id: UUID, quota_bytes: int) -> int:
-    """Delete the oldest former versions of the projects of the project's creator beyond the quota. Return their number."""
+    """Delete the oldest former versions of the projects of the project's creator beyond the quota. Return their number.
+
+    Wants a transaction that holds the contracts.
+    """
     gone = await connection.execute(
         """
         DELETE FROM contract_versions WHERE id IN (

@@ -18,11 +18,12 @@ from forgeguard_app.flows.quotas import QUOTAS
 from forgeguard_app.flows.save_contract import Edit, save_contract
 from forgeguard_app.git.mirror import MirrorOnDisk
 from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.store.build_logs import delete_old_logs
 from forgeguard_app.store.builds import end_build
 from forgeguard_app.store.contracts import set_contract
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.purge import Holder
-from forgeguard_app.store.storage import delete_versions_over, get_contract_bytes, list_uses
+from forgeguard_app.store.storage import delete_versions_over, get_contract_bytes, hold_contracts, list_uses
 
 _SIZES = "SELECT coalesce(sum(octet_length(content)), 0) FROM contract_versions"
 
@@ -139,13 +140,13 @@ async def test_former_versions_go_beyond_a_person_s_quota_however_many_are_saved
         async with pool.acquire() as connection:
             for number in range(12):
                 async with connection.transaction():
+                    await hold_contracts(connection, project_id)
                     await set_contract(connection, project_id, "stack", str(number % 10) * 1_000, "mona")
                     await delete_versions_over(connection, project_id, 9_000)
+                assert await connection.fetchval(_SIZES) <= 9_000 + 10_000, "at every moment"
 
     await asyncio.gather(*map(save, projects))
     async with pool.acquire() as connection:
-        async with connection.transaction():
-            await delete_versions_over(connection, projects[0], 9_000)
         assert await connection.fetchval(_SIZES) == 9_000 + 10_000, "those of others stay"
         assert await get_contract_bytes(connection, projects[0]) == 4_000
         present = await connection.fetchval(
@@ -171,6 +172,57 @@ async def test_contracts_beyond_what_a_person_may_keep_are_refused_with_what_to_
     async with pool.acquire() as connection:
         text = "SELECT content FROM project_contracts WHERE project_id = $1"
         assert await connection.fetchval(text, there) == "# UI\n", "nothing is lost"
+
+
+async def test_what_shortens_contracts_is_saved_beyond_the_quota_too(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        mona = await person(connection, 1)
+        there = await project(connection, mona, "there")
+        await set_contract(connection, there, "ui", "# UI\n" + "x" * 1_000, "mona")
+        for _ in range(2):
+            full = await project(connection, mona, "full")
+            await set_contract(connection, full, "ui", "x" * (QUOTAS.contracts_of_person // 2), "mona")
+    who = Person(mona, 1, "mona", mona, None)
+    assert await save_contract(pool, who, there, Edit(ContractType.UI, "# UI\n", 1)) == 2
+
+
+async def test_contracts_saved_at_once_in_several_projects_pass_no_bound_together(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        mona = await person(connection, 1)
+        full = await project(connection, mona, "full")
+        await set_contract(connection, full, "ui", "x" * (QUOTAS.contracts_of_person - 25_000), "mona")
+        projects = [await project(connection, mona, str(number)) for number in range(6)]
+        for one in projects:
+            await set_contract(connection, one, "ui", "# UI\n", "mona")
+    who, text = Person(mona, 1, "mona", mona, None), "# UI\n" + "y" * 10_000
+    saving = (save_contract(pool, who, one, Edit(ContractType.UI, text, 1)) for one in projects)
+    outcomes = await asyncio.gather(*saving, return_exceptions=True)
+    refused = [one for one in outcomes if one != 2]
+    assert len(refused) == 4
+    assert all(isinstance(one, UserError) for one in refused), outcomes
+    async with pool.acquire() as connection:
+        assert await get_contract_bytes(connection, full) <= QUOTAS.contracts_of_person
+
+
+async def test_logs_that_were_kept_for_their_time_count_no_more_and_no_quota_is_blamed(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        mona = await person(connection, 1)
+        build_id = await connection.fetchval(
+            """
+            INSERT INTO builds (project_id, user_id, status, completed_at, log_bytes)
+            VALUES ($1, $2, 'failed', now() - make_interval(days => 31), 10000) RETURNING id
+            """,
+            await project(connection, mona, "old"),
+            mona,
+        )
+        await connection.execute("INSERT INTO build_logs (build_id, message) VALUES ($1, 'x'), ($1, 'y')", build_id)
+        left = "SELECT ARRAY[log_bytes::text, log_deleted_at::text] FROM builds"
+        assert await delete_old_logs(connection, 1) == 1
+        assert await connection.fetchval(left) == ["10000", None], "a line is left"
+        assert await delete_old_logs(connection, 1) == 1
+        assert await connection.fetchval(left) == ["0", None]
+        await keep_quotas(pool, replace(QUOTAS, logs_of_person=0))
+        assert await connection.fetchval(left) == ["0", None]
 
 
 @given(
