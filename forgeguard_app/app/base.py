@@ -48,7 +48,8 @@ async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[Base]:
             yield Base(settings, dsn, pool, Keys(load_keys(secret, settings.home)))
         finally:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(pool.close(), 5)
+                async with asyncio.timeout(5):
+                    await pool.close()
 
 
 async def credentials_of(base: Base) -> Credentials | None:

@@ -14,7 +14,7 @@ from forgeguard_app.app.examine import examine
 from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.flows.examine import Sign
 from forgeguard_app.logs import set_up_logs
-from forgeguard_app.settings import load_settings
+from forgeguard_app.settings import Settings, load_settings
 
 TIMEOUT_S = 120
 
@@ -27,7 +27,12 @@ def run(_: argparse.Namespace) -> int:
     """0 where all is well, 1 where something is not."""
     set_up_logs(logging.ERROR, shown_lines)  # what is not well is said in its lines
     settings = load_settings()
-    return asyncio.run(asyncio.wait_for(_tell(examine(settings)), TIMEOUT_S))
+    return asyncio.run(_examined(settings))
+
+
+async def _examined(settings: Settings) -> int:
+    async with asyncio.timeout(TIMEOUT_S):
+        return await _tell(examine(settings))
 
 
 async def _tell(signs: AsyncIterator[Sign]) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from procrastinate import App
 from procrastinate.exceptions import ProcrastinateException
+from procrastinate.worker import Worker
 
 from forgeguard_app.flows.context import Context
 from forgeguard_app.jobs.chores import prune_mirrors, read_required, reconcile, write_counts
@@ -21,6 +22,8 @@ from forgeguard_app.store.queue import list_forsaken
 CONCURRENCY = 4
 SHUTDOWN_S = 5.0
 SAY_STOPPING_S = 2.0
+END_S = 5.0  # for the queue's worker to end its own tasks after its jobs, before it is cancelled
+CANCELLATIONS = 10  # one a second
 _PASSING = (ProcrastinateException, *AWAY)
 log = structlog.get_logger()
 
@@ -42,7 +45,8 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
             except _PASSING as error:
                 log.warning("worker.database_away", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), context.pace.retry_s)
+                async with asyncio.timeout(context.pace.retry_s):
+                    await stop.wait()
     finally:
         for chore in chores:
             chore.cancel()
@@ -67,32 +71,49 @@ async def _work(dsn: str, context: Context, stop: asyncio.Event, under_way: Unde
     """One life of the queue's worker: until `stop`, or until it lost the database."""
     app, pace = make_app(dsn, context, under_way, max(CONCURRENCY // 2, 1)), context.pace
     async with app.open_async():
-        worker = asyncio.create_task(
-            app.run_worker_async(
-                concurrency=CONCURRENCY,
-                install_signal_handlers=False,
-                listen_notify=True,
-                fetch_job_polling_interval=pace.poll_s,
-                delete_jobs="successful",
-                shutdown_graceful_timeout=shutdown_s,
-                update_heartbeat_interval=pace.heartbeat_s,
-                stalled_worker_timeout=pace.stalled_s,
-                additional_context={"context": context},
-            )
+        worker = Worker(
+            app=app,
+            concurrency=CONCURRENCY,
+            install_signal_handlers=False,
+            listen_notify=True,
+            fetch_job_polling_interval=pace.poll_s,
+            delete_jobs="successful",
+            shutdown_graceful_timeout=shutdown_s,
+            update_heartbeat_interval=pace.heartbeat_s,
+            stalled_worker_timeout=pace.stalled_s,
+            additional_context={"context": context},
         )
+        life = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
         sweeper = asyncio.create_task(_sweep(app, context, under_way))
         stopping = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({life, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             sweeper.cancel()
             stopping.cancel()
             if stop.is_set():
                 await _say_stopping(context)
-            if not worker.done():
-                worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
+            await _end(worker, life, shutdown_s + END_S)
+
+
+async def _end(worker: Worker, life: asyncio.Task[None], within_s: float) -> None:
+    """Tell the queue's worker to stop; cancel it where it does not end within `within_s`, and leave it at last.
+
+    Cancelling alone is not enough on Python 3.11: `asyncio.wait_for` drops a cancellation that arrives in the moment
+    in which its future is done (https://github.com/python/cpython/issues/86296).
+
+    Raises the error that ended the worker.
+    """
+    worker.stop()  # type: ignore[no-untyped-call]
+    await asyncio.wait({life}, timeout=within_s)
+    for _ in range(CANCELLATIONS):
+        if life.done():
+            break
+        log.warning("worker.does_not_stop")
+        life.cancel()
+        await asyncio.wait({life}, timeout=1.0)
+    if life.done() and not life.cancelled():
+        life.result()
 
 
 async def _say_stopping(context: Context) -> None:
