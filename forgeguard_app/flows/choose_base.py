@@ -49,13 +49,33 @@ def earlier_passed(run: Run, heads: Sequence[JudgedHead]) -> list[str]:
     Deliveries arrive in any order: a head whose push says that it replaced this one came later, unless this one's
     push in turn says that it replaced that (a branch that was reset).
     """
-    before = {head.commit_sha: head.before_sha for head in reversed(heads)}
+    before = _replaced(heads)
     ours = _chain(run.before_sha, before)
     return [
         head.commit_sha
         for head in heads
-        if head.passed and (head.commit_sha in ours or run.commit_sha not in _chain(head.before_sha, before))
+        if head.passed
+        and (head.commit_sha in ours or run.commit_sha not in _chain(head.before_sha, before))
+        and not (head.at_installation and _came_by_push(head.commit_sha, heads))
     ][:MAX_PASSED]
+
+
+def _came_by_push(sha: str, heads: Sequence[JudgedHead]) -> bool:
+    """Return whether a push brought the head that an audit at installation took for what stood there before.
+
+    GitHub tells of no push from before the installation. A push that brings a head back, to which the branch was
+    reset, replaced a head that had replaced it.
+    """
+    pushes = _replaced([head for head in heads if not head.at_installation])
+    return sha in pushes and sha not in _chain(pushes[sha], pushes)
+
+
+def _replaced(heads: Sequence[JudgedHead]) -> dict[str, str | None]:
+    """Return what each head replaced, by its newest push."""
+    return {
+        head.commit_sha: head.before_sha
+        for head in sorted(reversed(heads), key=lambda head: not head.at_installation)
+    }
 
 
 def newest_head(heads: Sequence[JudgedHead]) -> str | None:
@@ -63,7 +83,7 @@ def newest_head(heads: Sequence[JudgedHead]) -> str | None:
 
     A head that was heard of before another came later where its push says that it replaced that one.
     """
-    before = {head.commit_sha: head.before_sha for head in reversed(heads)}
+    before = _replaced(heads)
     newest: JudgedHead | None = None
     for head in heads:
         if newest is None or (

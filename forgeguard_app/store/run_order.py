@@ -62,18 +62,23 @@ async def find_next_pending(connection: Connection, run: Run) -> UUID | None:
 
 @dataclass(frozen=True, slots=True)
 class JudgedHead:
-    """A head of a branch: what it replaced, as far as its push said, and whether it passed."""
+    """A head of a branch: what it replaced, as far as its push said, and whether it passed.
+
+    `at_installation` says that it was found there when the App came, so that it passes whatever it holds.
+    """
 
     commit_sha: str
     before_sha: str | None
     passed: bool
+    at_installation: bool = False
 
 
 async def list_judged_heads(connection: Connection, run: Run, most: int) -> list[JudgedHead]:
     """The other heads of the run's branch that were heard of before it, the newest first."""
     rows = await connection.fetch(
         """
-        SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed FROM audit_runs
+        SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed, trigger = 'installation' AS at_installation
+        FROM audit_runs
         WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4
         ORDER BY created_at DESC LIMIT $5
         """,
@@ -90,7 +95,8 @@ async def list_evaluated_heads(connection: Connection, repo_id: UUID, branch: st
     """Return the evaluated heads of a branch, the newest first; running an old head again makes it no newer."""
     rows = await connection.fetch(
         """
-        SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed FROM audit_runs
+        SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed, trigger = 'installation' AS at_installation
+        FROM audit_runs
         WHERE repo_id = $1 AND branch = $2 AND status = 'completed' AND trigger <> 'rerun' AND target_ref IS NULL AND NOT fork
         ORDER BY created_at DESC LIMIT $3
         """,
@@ -109,11 +115,16 @@ class FirstJudged:
 
 
 async def oldest_judged(connection: Connection, run: Run) -> FirstJudged | None:
-    """The oldest run of another head of the branch that came to a verdict; None where there is none."""
+    """Return the oldest run of another head of the branch that came to a verdict; None where there is none.
+
+    The audit at installation of a head that a push brought does not count.
+    """
     row = await connection.fetchrow(
         """
-        SELECT base_sha FROM audit_runs
+        SELECT base_sha FROM audit_runs a
         WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4 AND status = 'completed'
+            AND NOT (trigger = 'installation' AND EXISTS (SELECT 1 FROM audit_runs p WHERE p.repo_id = a.repo_id
+                AND p.branch = a.branch AND p.commit_sha = a.commit_sha AND p.trigger = 'push'))
         ORDER BY created_at LIMIT 1
         """,
         run.repo_id,

@@ -47,6 +47,16 @@ def test_a_circle_of_resets_ends() -> None:
     assert earlier_passed(run("c", "a"), heads) == ["a", "b", "x"]
 
 
+def test_a_head_that_was_pushed_is_no_baseline_though_the_installation_found_it_first() -> None:
+    found = JudgedHead("a", None, passed=True, at_installation=True)
+    pushed = head("a", None, passed=False)
+    assert earlier_passed(run("b", "a"), [found]) == ["a"]
+    assert earlier_passed(run("b", "a"), [pushed, found]) == []
+    assert earlier_passed(run("b", "a"), [found, pushed]) == []
+    back = [head("a", "w", passed=False), head("w", "a", passed=False), found]
+    assert earlier_passed(run("b", "a"), back) == ["a"], "the branch was reset to what stood there, and back"
+
+
 def test_the_newest_head_is_the_one_that_replaced_the_others_whatever_was_heard_of_last() -> None:
     assert newest_head([]) is None
     assert newest_head([head("c", "b"), head("b", "a"), head("a", None)]) == "c"
