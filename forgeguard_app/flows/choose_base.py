@@ -73,8 +73,7 @@ def _came_by_push(sha: str, heads: Sequence[JudgedHead]) -> bool:
 def _replaced(heads: Sequence[JudgedHead]) -> dict[str, str | None]:
     """Return what each head replaced, by its newest push."""
     return {
-        head.commit_sha: head.before_sha
-        for head in sorted(reversed(heads), key=lambda head: not head.at_installation)
+        head.commit_sha: head.before_sha for head in sorted(reversed(heads), key=lambda head: not head.at_installation)
     }
 
 

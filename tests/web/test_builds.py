@@ -50,9 +50,9 @@ async def begun(product: Product, tree: WorkTree, browser: Browser) -> tuple[str
 
 
 async def read(
-    product: Product, browser: Browser, address: str, most: int, after: str | None = None
+    product: Product, browser: Browser, address: str, most: int, after: str | None = None, until: str | None = None
 ) -> list[dict[str, object]]:
-    """The lines of the stream until there are so many, or its end."""
+    """Return the lines of the stream until there are so many, one says `until`, or it ends."""
     jar = browser.cookies[f"127.0.0.1:{product.address.rpartition(':')[2]}"]
     headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items()), "Accept": "text/event-stream"}
     if after is not None:
@@ -67,7 +67,7 @@ async def read(
                 break
             if line.startswith("data: {"):
                 found.append(json.loads(line[6:]))
-                if len(found) >= most:
+                if len(found) >= most or found[-1]["message"] == until:
                     break
     return found
 
@@ -75,7 +75,7 @@ async def read(
 async def test_a_build_is_watched_cancelled_and_its_log_downloaded(building: Product, tree: WorkTree) -> None:
     async with Browser(building) as browser:
         project, build, _ = await begun(building, tree, browser)
-        lines = await read(building, browser, f"/api/v1{build}/logs", 3)
+        lines = await read(building, browser, f"/api/v1{build}/logs", 1_000, until=EVIL)
         assert EVIL in [line["message"] for line in lines]
         await browser.get(build)
         assert EVIL not in browser.text
