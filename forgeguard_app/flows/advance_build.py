@@ -37,6 +37,7 @@ from forgeguard_app.github.tokens import BUILD, NoAccess
 from forgeguard_app.projects.build_plan import Phase, read_plan
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.store.build_changes import set_review
+from forgeguard_app.store.build_holds import PhaseLost, hold_phase
 from forgeguard_app.store.build_shares import is_over_share
 from forgeguard_app.store.builds import (
     Build,
@@ -144,11 +145,25 @@ async def _advance(context: Context, build_id: UUID) -> bool:
             await _hand_back(context, build_id)
             raise passing from error
         log.error("build.file_failed", error=type(error).__name__, exc_info=True)
-        await _end(context, build, said, "failed", FILE_FAILED.format(error.strerror or type(error).__name__))
+        await _fail(context, build, said, FILE_FAILED.format(error.strerror or type(error).__name__))
         return False
     except (UserError, BranchMoved, RepositoryGone, CommitGone, Refused) as error:
-        await _end(context, build, said, "failed", _reason(error))
+        await _fail(context, build, said, _reason(error))
         return False
+    except PhaseLost:
+        log.warning("build.lost", phase=build.phase_number)
+        return False
+
+
+async def _fail(context: Context, build: Build, said: BuildLog, reason: str) -> None:
+    """End the build as failed, unless it is another worker's by now: the fault may be that one's work."""
+    try:
+        async with context.pool.acquire() as connection, connection.transaction():
+            await hold_phase(connection, build.id, build.phase_number)
+    except PhaseLost:
+        log.warning("build.lost", phase=build.phase_number, reason=reason)
+        return
+    await _end(context, build, said, "failed", reason)
 
 
 async def _hand_back(context: Context, build_id: UUID) -> None:
@@ -261,6 +276,7 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
 async def _ask(context: Context, build_id: UUID, number: int, asked: Asked) -> bool:
     """Let the build wait for a person, in no slot; whether it goes on at once, since somebody cancels it."""
     async with context.pool.acquire() as connection, connection.transaction():
+        await hold_phase(connection, build_id, number)
         waits = await set_review(connection, build_id, number, asked.review)
         await notify_change(connection, build_id)
     log.info("build.waits", phase=number)
@@ -282,7 +298,8 @@ async def _passed(context: Context, place: _Place, work: Work, done: Passed, sai
     build, number, plan = place.build, work.phase.number, work.plan
     if done.commit is not None:
         commit = done.commit
-        async with context.pool.acquire() as connection:
+        async with context.pool.acquire() as connection, connection.transaction():
+            await hold_phase(connection, build.id, number)
             await set_passed(connection, build.id, commit)
         # The token may be an hour old by now.
         await _reach(
@@ -293,6 +310,7 @@ async def _passed(context: Context, place: _Place, work: Work, done: Passed, sai
         await said.say(f"Pushed {commit[:10]} to {build.branch}.")
     following = plan[number + 1].title if number + 1 < len(plan) else None
     async with context.pool.acquire() as connection, connection.transaction():
+        await hold_phase(connection, build.id, number)
         await set_phase_done(connection, build.id, number, done.commit, done.audit, following)
         await notify_change(connection, build.id)
     log.info("build.phase_done", phase=number)
@@ -302,7 +320,8 @@ async def _begin(context: Context, place: _Place, said: BuildLog) -> str:
     head = await _reach(context, place, read_default_head)
     if head is None or not good_ref(head.branch):
         raise UserError("The repository has no commit on its default branch yet: make a first one, if only a README.")
-    async with context.pool.acquire() as connection:
+    async with context.pool.acquire() as connection, connection.transaction():
+        await hold_phase(connection, place.build.id, place.build.phase_number)
         await set_base(connection, place.build.id, head.branch, head.sha)
     await said.say(f"Begins at {head.sha[:10]} of {head.branch}.")
     return head.sha

@@ -45,6 +45,7 @@ from forgeguard_app.projects.output import says_nothing_needed
 from forgeguard_app.projects.prompt import write_prompt
 from forgeguard_app.projects.skeleton import Chosen, lay
 from forgeguard_app.store.build_changes import Review
+from forgeguard_app.store.build_holds import hold_phase
 from forgeguard_app.store.build_logs import list_last_lines
 from forgeguard_app.store.builds import Build, Loop, set_loop
 from forgeguard_app.store.changes import notify_change
@@ -348,6 +349,7 @@ async def _failed(context: Context, work: Work, said: BuildLog, reason: str, loo
     if loop.audit is None or loop.findings[0]["check"] == "approval":
         await said.say(reason, "error")
     async with context.pool.acquire() as connection, connection.transaction():
+        await hold_phase(connection, work.build.id, work.phase.number)
         loops = await set_loop(connection, work.build.id, work.phase.number, loop)
         await notify_change(connection, work.build.id)
     return Failure(reason, loop.findings, loops, loop.tried_sha)

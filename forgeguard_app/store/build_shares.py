@@ -37,13 +37,17 @@ async def count_builds(connection: Connection, user_id: UUID, installation_id: U
 
 
 async def is_over_share(connection: Connection, build_id: UUID, building: Sequence[UUID]) -> bool:
-    """Return whether the build's person has one among `building` already, while somebody else's build waits."""
+    """Return whether the build's person has one among `building` already, while somebody else's build waits.
+
+    A build waits while its job does, between two of its phases too.
+    """
     found: bool = await connection.fetchval(
         """
         SELECT EXISTS (SELECT 1 FROM builds b JOIN builds own ON own.user_id = b.user_id
                 WHERE b.id = $1 AND own.id = ANY($2::uuid[]) AND own.id <> b.id)
             AND EXISTS (SELECT 1 FROM builds b JOIN builds other ON other.user_id IS DISTINCT FROM b.user_id
-                WHERE b.id = $1 AND other.status = 'pending')
+                JOIN procrastinate_jobs j ON j.args->>'build_id' = other.id::text AND j.status = 'todo'
+                WHERE b.id = $1 AND other.status IN ('pending', 'running') AND other.id <> ALL($2::uuid[]))
         """,
         build_id,
         list(building),

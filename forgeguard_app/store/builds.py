@@ -168,6 +168,9 @@ async def begin_phase(connection: Connection, build_id: UUID) -> Build | None:
 
     A worker that died in the phase is counted, or an interruption.
     """
+    await connection.execute(
+        "SELECT 1 FROM builds WHERE id = $1 FOR UPDATE", build_id
+    )  # before its claim, as others do
     former = await claim(connection, build_id)
     row = await connection.fetchrow(
         f"""

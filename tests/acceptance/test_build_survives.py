@@ -8,11 +8,18 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from uuid import UUID
+
+import pytest
 
 from forgeguard_app.cli.running import start_child, stop_children
 from forgeguard_app.jobs.worker import run_worker
+from forgeguard_app.simulator.git_http import git
+from forgeguard_app.store.builds import begin_phase
+from forgeguard_app.store.locks import Locks
+from forgeguard_app.store.pool import Pool, open_pool
 from tests.acceptance.test_builds import PROJECT, _running
-from tests.support.building import ready
+from tests.support.building import agent, ready
 from tests.support.repositories import WorkTree
 from tests.support.running import APP_ID, PRIVATE_KEY, Product, running
 
@@ -70,3 +77,44 @@ async def test_kill_9_of_a_worker_in_mid_phase_costs_that_attempt_alone(
             await stop_children([first])
         assert build.status == "completed", (tmp_path / "worker.log").read_text()[-3_000:]
         assert (await place.show(f"{build.branch}:shop/domain/n.txt")) == "line\nline\n", "each phase's work once"
+
+
+@pytest.mark.parametrize("ends", ["exit 3", f"{PROJECT}exit 0"])
+async def test_a_worker_that_was_taken_over_changes_nothing_of_the_build(
+    dsn: str, tmp_path: Path, tree: WorkTree, seen_folder: Path, ends: str
+) -> None:
+    go = seen_folder / f"go-{tmp_path.name}"
+    waits = f"echo waits; for i in $(seq 300); do [ -e {go} ] && break; sleep 0.1; done; "
+    async with running(dsn, tmp_path / "p", builder=agent(waits + ends)) as product:
+        place = await ready(product, tree)
+        build_id = await place.start()
+        await product.until(
+            f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
+        )
+        other = await open_pool(dsn)
+        try:
+            async with other.acquire() as connection:  # the first worker loses the connection that held the build
+                await connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+                )
+            locks = Locks(other)
+            deadline = time.monotonic() + 10
+            held = False
+            while not held and time.monotonic() < deadline:
+                async with locks.only_one(f"build/{build_id}") as held:
+                    if held:
+                        await _taken_over(product, other, build_id, go)
+            assert held
+            await locks.close()
+        finally:
+            other.terminate()
+        build = await place.build(build_id)
+        assert (build.status, build.phase_number, build.loop_count, build.tried_sha) == ("running", 0, 0, None)
+        assert await git(place.repository.folder, "branch", "--list", build.branch or "") == b""
+
+
+async def _taken_over(product: Product, other: Pool, build_id: UUID, go: Path) -> None:
+    async with other.acquire() as connection, connection.transaction():
+        assert await begin_phase(connection, build_id) is not None
+    go.touch()
+    await product.idle()

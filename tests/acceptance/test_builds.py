@@ -25,7 +25,7 @@ from forgeguard_app.flows.cancel_build import cancel_build
 from forgeguard_app.flows.context import Builder
 from forgeguard_app.flows.keep_project import link_project, remove_project
 from forgeguard_app.flows.purge_old import prune
-from forgeguard_app.flows.start_build import NotReady, TooManyBuilds, take_up_builds
+from forgeguard_app.flows.start_build import NotReady, TooManyBuilds, enqueue_build, take_up_builds
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.git_http import git
@@ -511,13 +511,15 @@ async def test_a_person_and_an_account_have_so_many_builds_at_once_and_an_hour(
         [running_of_mine] = await other_builds(product, first, 1, mine, "running")
         async with product.pool.acquire() as connection:
             assert not await is_over_share(connection, first, [running_of_mine]), "nobody else waits"
-            await connection.execute(
+            theirs = await connection.fetchval(
                 """
                 WITH made AS (INSERT INTO projects (user_id, name) VALUES ($1, 'theirs') RETURNING id)
-                INSERT INTO builds (project_id, user_id) SELECT id, $1 FROM made
+                INSERT INTO builds (project_id, user_id, status) SELECT id, $1, 'running' FROM made RETURNING id
                 """,
                 other,
             )
+            assert not await is_over_share(connection, first, [running_of_mine]), "another worker works at it"
+            await enqueue_build(connection, theirs)
             assert await is_over_share(connection, first, [running_of_mine])
             assert not await is_over_share(connection, first, [first]), "its own slot"
         await cancel_build(product.pool, await place.build(first), "mona")
