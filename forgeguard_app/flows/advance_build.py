@@ -345,9 +345,12 @@ async def _finish(context: Context, place: _Place, said: BuildLog) -> None:
 
 
 async def _deciding(context: Context, place: _Place, head: str) -> list[str] | None:
-    """Return the files to review that a command changed; None where they cannot be listed. The built-in builder's are ours."""
+    """Return the files to review that the build changed; None where they cannot be listed.
+
+    Whichever builder worked at its end: another one may have worked at earlier phases.
+    """
     base = place.build.base_sha
-    if not place.builder.command or base is None:
+    if base is None:
         return []
     home = await asyncio.to_thread(place_for, context.home)
     ours = open_workspace(home, str(place.build.id), Kind.UNCONFINED)

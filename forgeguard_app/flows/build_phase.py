@@ -9,8 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Report, Result
-from forgeguard_app.audit.report import clean, finding_json, problem_findings
+from forgeguard_app.audit.report import clean
 from forgeguard_app.audit.secrets.masking import forms_of
 from forgeguard_app.builders.confinement import Room
 from forgeguard_app.builders.given_values import find_given
@@ -18,9 +17,10 @@ from forgeguard_app.builders.process import Ended, Outcome, Run, run_builder, sw
 from forgeguard_app.builders.sized_place import is_full
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import Temporary, UserError
 from forgeguard_app.flows.build_log import BuildLog
 from forgeguard_app.flows.build_review import Unreviewable, list_unapproved
+from forgeguard_app.flows.build_verdict import findings_of, summary_of
 from forgeguard_app.flows.context import Builder, Context
 from forgeguard_app.flows.owner_policy import owner_settings
 from forgeguard_app.git.branches import (
@@ -34,7 +34,7 @@ from forgeguard_app.git.branches import (
     list_links_out,
 )
 from forgeguard_app.git.command import GitError, Repository
-from forgeguard_app.git.ledger import drop_unused, list_paths
+from forgeguard_app.git.ledger import drop_unused, get_files_size, list_paths
 from forgeguard_app.git.range import has_commit
 from forgeguard_app.judging.request import Contract, Request
 from forgeguard_app.judging.source import LocalSource
@@ -193,7 +193,7 @@ async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: W
         # What it tried before is there again, to be mended; on another machine it begins anew, with the findings.
         tried = work.build.tried_sha
         known = tried is not None and await has_commit(work.ledger, tried)
-        await check_out(work.ledger, tried if known and tried else work.start, room.work)
+        await _fill(work, room, tried if known and tried else work.start)
         texts = {FILES[ContractType(kind)]: text for kind, text in build.contracts.items()}
         described = {"number": phase.number, "name": phase.name, "objective": phase.objective, "deliverables": phase.deliverables, "exit_criteria": phase.exit_criteria, "attempt": build.loop_count + 1}  # fmt: skip
         await asyncio.to_thread(hand_over, room, texts, build.findings, described)
@@ -224,6 +224,21 @@ async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: W
     if commit is None and not reason and not needless:
         return None, await _unchanged(context, work, said)
     return commit, reason
+
+
+async def _fill(work: Work, room: Room, commit: str) -> None:
+    """Write the commit's files into the checkout.
+
+    Raises:
+        UserError: they take more room than a checkout may; no attempt of a builder could pass.
+    """
+    most_bytes = work.builder.bounds.checkout_bytes
+    if await get_files_size(work.ledger, commit) > most_bytes:
+        raise UserError(
+            f"The repository's files take more than the {most_bytes >> 20} MiB that a builder's checkout may take,"
+            " so nothing can be built in it."
+        )
+    await check_out(work.ledger, commit, room.work)
 
 
 async def _unchanged(context: Context, work: Work, said: BuildLog) -> str:
@@ -308,7 +323,7 @@ async def _judged(context: Context, work: Work, said: BuildLog, commit: str) -> 
         contract=Contract(work.build.contracts[ContractType.BOUNDARIES], alone=True),
     )  # fmt: skip
     report = await context.judge.judge(LocalSource(work.ledger), request)
-    audit, findings = _summary(report), _findings(report)
+    audit, findings = summary_of(report), findings_of(report)
     results = ", ".join(f"{code} {one['result']}" for code, one in audit.items())
     await said.say(f"{commit[:10]}: {results}", "info" if not findings else "warn", "audit")
     for one in findings[:SHOWN_FINDINGS]:
@@ -322,8 +337,11 @@ async def _judged(context: Context, work: Work, said: BuildLog, commit: str) -> 
 async def _approved(
     context: Context, work: Work, said: BuildLog, commit: str, audit: Mapping[str, Any]
 ) -> Passed | Asked | Failure:
-    """Ask a person about what a command's builder changed and nobody approved. The built-in builder's files are ours."""
-    if not work.builder.command:
+    """Ask a person about what a command's builder changed and nobody approved.
+
+    What the built-in builder laid down is ours; work that a person was asked about is a command's, whoever goes on with it.
+    """
+    if not work.builder.command and commit != work.build.review_sha:
         return Passed(commit, audit)
     try:
         owner = owner_settings(work.installation)
@@ -353,28 +371,3 @@ async def _failed(context: Context, work: Work, said: BuildLog, reason: str, loo
         loops = await set_loop(connection, work.build.id, work.phase.number, loop)
         await notify_change(connection, work.build.id)
     return Failure(reason, loop.findings, loops, loop.tried_sha)
-
-
-def _summary(report: Report) -> dict[str, Any]:
-    return {
-        str(check.code): {"result": str(check.result), "findings": len(check.counted) + len(check.problems)}
-        for check in report.checks
-    }
-
-
-def _findings(report: Report) -> list[dict[str, Any]]:
-    """What does not pass: everything that fails, and every new secret, whatever the settings make of it."""
-    found: list[dict[str, Any]] = []
-    for check in report.checks:
-        wrong = [
-            *problem_findings(check),
-            *(one for one in check.counted if one.level is Level.FAILURE or check.code is CheckCode.W1),
-        ]
-        found += [{"check": str(check.code), **finding_json(one)} for one in wrong]
-        if check.result is Result.ERROR and not wrong:
-            found.append({"check": str(check.code), "message": _error(check)})
-    return found
-
-
-def _error(check: CheckReport) -> str:
-    return f"{check.title}. {' '.join(check.notes[:2])}".strip()

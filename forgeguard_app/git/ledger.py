@@ -15,6 +15,7 @@ from forgeguard_app.git.range import has_commit
 ATTRIBUTES = "* -text -eol -crlf -working-tree-encoding -filter -ident\n"
 # Commits of a rewritten history, among which one is looked for that is still on a branch; a server takes whole histories too.
 REWRITTEN_DEPTHS = (100, 100_000)
+FILE_BYTES = 4_096  # that a file takes at the least in most file systems
 
 
 async def open_ledger(folder: Path, remote: Remote, commits: Iterable[str], max_bytes: int = MAX_BYTES) -> Repository:
@@ -80,6 +81,13 @@ async def _fetch(repository: Repository, remote: Remote, commits: Iterable[str],
         raise Temporary(str(error)) from error
     except GitError as error:
         raise meaning_of(error) from error
+
+
+async def get_files_size(repository: Repository, commit: str) -> int:
+    """Return how many bytes the commit's files take where they are checked out, 4,096 at the least for each."""
+    out = await repository.run("ls-tree", "-r", "-l", "-z", commit)
+    sizes = (entry.split(b"\t", 1)[0].split()[-1] for entry in out.split(b"\0") if entry)
+    return sum(max(int(size), FILE_BYTES) for size in sizes if size.isdigit())
 
 
 async def list_paths(repository: Repository, commit: str) -> set[str]:

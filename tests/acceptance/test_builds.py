@@ -21,6 +21,7 @@ from forgeguard_app.builders.given_values import find_given
 from forgeguard_app.builders.process import Bounds
 from forgeguard_app.builders.workspace import list_workspaces, open_workspace, place_for
 from forgeguard_app.errors import UserError
+from forgeguard_app.flows.advance_build import advance_build
 from forgeguard_app.flows.cancel_build import cancel_build
 from forgeguard_app.flows.context import Builder
 from forgeguard_app.flows.keep_project import link_project, remove_project
@@ -477,6 +478,36 @@ async def test_a_repository_that_is_too_large_for_a_build_says_so(dsn: str, tmp_
         assert "more than 1,048,576 bytes" in str(build.error_detail)
         stop.set()
         await worker
+
+
+async def test_a_repository_whose_files_fill_a_checkout_fails_without_an_attempt(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent("true", Bounds(checkout_bytes=1 << 20))) as product:
+        place = await ready(product, tree)
+        for size in (3 << 20, 60 << 20):  # beyond the bound, and beyond the place
+            tree.commit({"large": random.Random(size).randbytes(size)})
+            await product.push(tree, place.repository)
+            build = await place.ended(await place.start())
+            assert (build.status, build.loop_count) == ("failed", 0)
+            assert "The repository's files take more than the 1 MiB" in str(build.error_detail)
+
+
+async def test_each_phase_is_a_job_of_its_own(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", builder=agent(f"{PROJECT}date +%N > x"), worker=False) as product:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(dsn, product.context, stop))
+        place = await ready(product, tree)
+        await product.idle()
+        stop.set()
+        await worker
+        build_id = await place.start()
+        for number in (1, 2):
+            async with product.pool.acquire() as connection:
+                assert len(await connection.fetch("DELETE FROM procrastinate_jobs RETURNING id")) == 1
+            await advance_build(replace(product.context, stopping=asyncio.Event()), build_id)
+            build = await place.build(build_id)
+            assert (build.status, build.phase_number) == ("running", number)
 
 
 async def other_builds(product: Product, like: UUID, number: int, user_id: UUID, status: str) -> list[UUID]:

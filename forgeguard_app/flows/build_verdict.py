@@ -1,0 +1,34 @@
+"""What an audit of a build's work means for the build: its results, and the findings that go back to the builder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Report, Result
+from forgeguard_app.audit.report import finding_json, problem_findings
+
+
+def summary_of(report: Report) -> dict[str, Any]:
+    """Return each check's result and number of findings, as they are stored."""
+    return {
+        str(check.code): {"result": str(check.result), "findings": len(check.counted) + len(check.problems)}
+        for check in report.checks
+    }
+
+
+def findings_of(report: Report) -> list[dict[str, Any]]:
+    """Return what does not pass: everything that fails, and every new secret, whatever level the settings give it."""
+    found: list[dict[str, Any]] = []
+    for check in report.checks:
+        wrong = [
+            *problem_findings(check),
+            *(one for one in check.counted if one.level is Level.FAILURE or check.code is CheckCode.W1),
+        ]
+        found += [{"check": str(check.code), **finding_json(one)} for one in wrong]
+        if check.result is Result.ERROR and not wrong:
+            found.append({"check": str(check.code), "message": _error(check)})
+    return found
+
+
+def _error(check: CheckReport) -> str:
+    return f"{check.title}. {' '.join(check.notes[:2])}".strip()
