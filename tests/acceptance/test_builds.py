@@ -504,7 +504,8 @@ async def test_each_phase_is_a_job_of_its_own(dsn: str, tmp_path: Path, tree: Wo
         build_id = await place.start()
         for number in (1, 2):
             async with product.pool.acquire() as connection:
-                assert len(await connection.fetch("DELETE FROM procrastinate_jobs RETURNING id")) == 1
+                jobs = "DELETE FROM procrastinate_jobs WHERE task_name = 'advance_build' RETURNING id"
+                assert len(await connection.fetch(jobs)) == 1
             await advance_build(replace(product.context, stopping=asyncio.Event()), build_id)
             build = await place.build(build_id)
             assert (build.status, build.phase_number) == ("running", number)
