@@ -19,9 +19,9 @@ import aiohttp
 
 from forgeguard_app.audit.secrets.masking import Masker
 from forgeguard_app.builders.process import Bounds
-from forgeguard_app.flows.build_log import BuildLog
-from forgeguard_app.flows.cancel_build import cancel_build
-from forgeguard_app.flows.context import Builder
+from forgeguard_app.flows.builds.build_log import BuildLog
+from forgeguard_app.flows.builds.cancel_build import cancel_build
+from forgeguard_app.flows.context.worker_context import Builder
 from forgeguard_app.git.command import Repository
 from forgeguard_app.judging.judge import Judge
 from forgeguard_app.judging.request import Contract, Request

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from forgeguard_app.app.database import database
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.front import Keys
-from forgeguard_app.flows.set_up_app import Credentials, read_credentials
+from forgeguard_app.flows.context.web_context import Keys
+from forgeguard_app.flows.people.set_up_app import Credentials, read_credentials
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.migrate import migrate, schema_state
 from forgeguard_app.store.pool import Pool, connecting, open_pool

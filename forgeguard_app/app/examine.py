@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from forgeguard_app.app.contexts import contexts
 from forgeguard_app.app.database import database
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.examine import Sign, examine_database, examine_github
+from forgeguard_app.flows.upkeep.doctor import Sign, examine_database, examine_github
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.migrate import migrate
 from forgeguard_app.store.pool import AWAY, open_pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from forgeguard_app.app.contexts import contexts
-from forgeguard_app.flows.reconcile_deliveries import Reconciled, reconcile_deliveries
+from forgeguard_app.flows.upkeep.reconcile_deliveries import Reconciled, reconcile_deliveries
 from forgeguard_app.settings import Settings
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from forgeguard_app.app.base import opened
-from forgeguard_app.flows.rotate_key import Rotated
-from forgeguard_app.flows.rotate_key import rotate_key as rotate
+from forgeguard_app.flows.people.rotate_key import Rotated
+from forgeguard_app.flows.people.rotate_key import rotate_key as rotate
 from forgeguard_app.settings import Settings
 
 

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from forgeguard_app.app.base import Base, credentials_of, opened
 from forgeguard_app.errors import Temporary, UserError
-from forgeguard_app.flows.front import Front, GitHubApp
-from forgeguard_app.flows.set_up_app import offer_setup, take_up
+from forgeguard_app.flows.context.web_context import Front, GitHubApp
+from forgeguard_app.flows.people.set_up_app import offer_setup, take_up
 from forgeguard_app.github.client import Client, Refused
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.pool import AWAY

@@ -11,16 +11,16 @@ from functools import partial
 import structlog
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.allow_finding import end_expired_allowances
-from forgeguard_app.flows.answer_review import end_unanswered
-from forgeguard_app.flows.context import Context
-from forgeguard_app.flows.purge_old import prune, purge_old
-from forgeguard_app.flows.read_required import look_at_required
-from forgeguard_app.flows.reconcile_deliveries import reconcile_deliveries
-from forgeguard_app.flows.reconcile_heads import look_at_heads
-from forgeguard_app.flows.start_build import take_up_builds
-from forgeguard_app.flows.sync_installations import sync_installations
-from forgeguard_app.flows.take_up_stranded import take_up_stranded
+from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
+from forgeguard_app.flows.builds.answer_review import end_unanswered
+from forgeguard_app.flows.builds.start_build import take_up_builds
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.upkeep.purge_old import prune, purge_old
+from forgeguard_app.flows.upkeep.read_required_checks import look_at_required
+from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliveries
+from forgeguard_app.flows.upkeep.reconcile_heads import look_at_heads
+from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
+from forgeguard_app.flows.upkeep.sync_installations import sync_installations
 from forgeguard_app.github.client import Refused
 from forgeguard_app.store.counters import add_counts, claim_turn, drop_turn
 from forgeguard_app.store.pool import AWAY

@@ -15,22 +15,22 @@ from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, 
 from procrastinate.jobs import Job
 
 from forgeguard_app.errors import Temporary, as_passing
-from forgeguard_app.flows.advance_build import advance_build
-from forgeguard_app.flows.ask_about_repo import ask_about_repo
-from forgeguard_app.flows.audit_commit import audit_commit
-from forgeguard_app.flows.context import Context, Pace
-from forgeguard_app.flows.draw_starting_line import draw_starting_line
-from forgeguard_app.flows.known_repos import ASK_ABOUT_REPO, SYNC_INSTALLATION
-from forgeguard_app.flows.publish_verdict import publish_verdict, publish_waiting
-from forgeguard_app.flows.reconcile_heads import reconcile_heads
-from forgeguard_app.flows.record_violations import record_violations
-from forgeguard_app.flows.rerun_audit import TASK as START_RERUN
-from forgeguard_app.flows.rerun_audit import start_rerun
-from forgeguard_app.flows.sync_installations import sync_installation
-from forgeguard_app.flows.tell_owner import ARGUMENT as ABOUT
-from forgeguard_app.flows.tell_owner import TASK as TELL
-from forgeguard_app.flows.tell_owner import tell_owner
-from forgeguard_app.flows.try_configuration import try_configuration
+from forgeguard_app.flows.audits.audit_commit import audit_commit
+from forgeguard_app.flows.builds.advance_build import advance_build
+from forgeguard_app.flows.context.repo_records import ASK_ABOUT_REPO, SYNC_INSTALLATION
+from forgeguard_app.flows.context.worker_context import Context, Pace
+from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
+from forgeguard_app.flows.intake.rerun_audit import TASK as START_RERUN
+from forgeguard_app.flows.intake.rerun_audit import start_rerun
+from forgeguard_app.flows.proposals.record_violations import record_violations
+from forgeguard_app.flows.proposals.run_trial import try_configuration
+from forgeguard_app.flows.publishing.notify_owner import ARGUMENT as ABOUT
+from forgeguard_app.flows.publishing.notify_owner import TASK as TELL
+from forgeguard_app.flows.publishing.notify_owner import tell_owner
+from forgeguard_app.flows.publishing.publish_verdict import publish_verdict, publish_waiting
+from forgeguard_app.flows.upkeep.audit_baseline import draw_starting_line
+from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
+from forgeguard_app.flows.upkeep.sync_installations import sync_installation
 from forgeguard_app.git.mirror_lock import MirrorBusy
 from forgeguard_app.jobs.deadline import end_by
 from forgeguard_app.jobs.fair_jobs import FairJobs

@@ -12,7 +12,7 @@ from procrastinate import App
 from procrastinate.exceptions import ProcrastinateException
 from procrastinate.worker import Worker
 
-from forgeguard_app.flows.context import Context
+from forgeguard_app.flows.context.worker_context import Context
 from forgeguard_app.jobs.chores import prune_mirrors, read_required, reconcile, write_counts
 from forgeguard_app.jobs.tasks import UnderWay, due_now, make_app
 from forgeguard_app.store.claims import set_stopping

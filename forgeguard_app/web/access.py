@@ -8,8 +8,8 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.audit_links import opens_audit
-from forgeguard_app.flows.know_access import Level, level_of
+from forgeguard_app.flows.context.audit_links import opens_audit
+from forgeguard_app.flows.people.repo_access import Level, level_of
 from forgeguard_app.store.audits import Run, find_run
 from forgeguard_app.store.builds import Build, find_build
 from forgeguard_app.store.installations import find_installation

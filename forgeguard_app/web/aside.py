@@ -16,7 +16,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from forgeguard_app.audit.model import Problem
-from forgeguard_app.flows.save_contract import Edit
+from forgeguard_app.flows.projects.save_contract import Edit
 from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program
 from forgeguard_app.projects.contract_types import FILES, ContractType
 from forgeguard_app.web.aside_worker import WORK

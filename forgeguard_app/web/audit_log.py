@@ -12,8 +12,8 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.know_access import Person
-from forgeguard_app.flows.note_deed import note_deed, subject_of
+from forgeguard_app.flows.people.record_deed import note_deed, subject_of
+from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.audit_log import FIELDS, Entry, KeptEntry
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.session import PERSON

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.front import Front
-from forgeguard_app.flows.know_visibility import is_public
+from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.people.repo_visibility import is_public
 from forgeguard_app.store.badges import BadgeRow, find_badge
 from forgeguard_app.store.repos import Repo, find_repo
 from forgeguard_app.store.states import list_states

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from forgeguard_app.flows.front import Network
+from forgeguard_app.flows.context.web_context import Network
 from forgeguard_app.web.keys import FRONT
 
 MAX_HOPS = 20

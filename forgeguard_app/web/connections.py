@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from forgeguard_app.flows.front import Network
+from forgeguard_app.flows.context.web_context import Network
 from forgeguard_app.web.clients import group_of, is_within
 
 SERVER = "ForgeGuard"  # without versions: who attacks is not told what to try

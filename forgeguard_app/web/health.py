@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from forgeguard_app.flows.front import Front
+from forgeguard_app.flows.context.web_context import Front
 from forgeguard_app.store.health import probe_intake
 from forgeguard_app.store.migrate import schema_state
 from forgeguard_app.store.pool import AWAY

@@ -9,8 +9,8 @@ from uuid import UUID
 from aiohttp import web
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.keep_form import Fields, keep_form
-from forgeguard_app.flows.know_access import Person
+from forgeguard_app.flows.people.keep_form import Fields, keep_form
+from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.kept_forms import KEPT_S
 from forgeguard_app.vault import new_secret
 from forgeguard_app.web.keys import FRONT, REQUEST_ID

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jinja2
 from aiohttp import web
 
-from forgeguard_app.flows.front import Front
-from forgeguard_app.flows.take_pushes import Pushes
+from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.intake.push_batcher import Pushes
 from forgeguard_app.store.changes import Changes
 from forgeguard_app.store.pool import Pool
 

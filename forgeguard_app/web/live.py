@@ -18,7 +18,7 @@ from uuid import UUID
 from aiohttp import web
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.know_access import Person, SignedOut
+from forgeguard_app.flows.people.repo_access import Person, SignedOut
 from forgeguard_app.store.changes import ACCESS, Changes, TooManyWatches, Watch, access_of
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.web.clients import client_of

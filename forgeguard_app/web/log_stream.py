@@ -14,7 +14,7 @@ from uuid import UUID
 from aiohttp import web
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.know_access import SignedOut
+from forgeguard_app.flows.people.repo_access import SignedOut
 from forgeguard_app.store.build_logs import Line, list_piece
 from forgeguard_app.store.builds import find_status
 from forgeguard_app.store.changes import ACCESS, TooManyWatches, Watch, access_of

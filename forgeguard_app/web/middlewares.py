@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from forgeguard_app.errors import Temporary, UserError
-from forgeguard_app.flows.know_access import SignedOut
+from forgeguard_app.flows.people.repo_access import SignedOut
 from forgeguard_app.store.pool import AWAY
 from forgeguard_app.web.connections import SERVER, BodyTooSlow, body_deadline
 from forgeguard_app.web.interrupted import answer_away, answer_interrupted, answer_refused

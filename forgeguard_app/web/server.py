@@ -6,8 +6,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from forgeguard_app.flows.front import Front
-from forgeguard_app.flows.take_pushes import Pushes
+from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.intake.push_batcher import Pushes
 from forgeguard_app.store.changes import Changes
 from forgeguard_app.web import keys, live
 from forgeguard_app.web.api.openapi import show_api, show_document

@@ -10,9 +10,9 @@ from uuid import UUID
 from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 
-from forgeguard_app.flows.front import Front
-from forgeguard_app.flows.keep_form import drop_form
-from forgeguard_app.flows.know_access import Person
+from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.people.keep_form import drop_form
+from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.sessions import LIFE_DAYS, find_session, find_token
 from forgeguard_app.vault import digest, new_secret
 from forgeguard_app.web.keys import FRONT

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.know_access import Level, refresh_access
+from forgeguard_app.flows.people.repo_access import Level, refresh_access
 from forgeguard_app.store.builds import find_status
 from forgeguard_app.store.overview import list_seen_ids
 from forgeguard_app.store.pool import Connection

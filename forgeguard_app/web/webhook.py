@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
-from forgeguard_app.flows.receive_delivery import receive_delivery
+from forgeguard_app.flows.intake.receive_delivery import receive_delivery
 from forgeguard_app.github.payloads import BadPayload, read_event
 from forgeguard_app.vault import signature_holds
 from forgeguard_app.web.clients import client_of

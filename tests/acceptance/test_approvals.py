@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.builders.workspace import place_for
-from forgeguard_app.flows.answer_review import Answer, Outdated, answer_build, end_unanswered
-from forgeguard_app.flows.cancel_build import cancel_build
+from forgeguard_app.flows.builds.answer_review import Answer, Outdated, answer_build, end_unanswered
+from forgeguard_app.flows.builds.cancel_build import cancel_build
 from forgeguard_app.projects.deciding_files import is_deciding
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.store.build_changes import list_approved

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.flows.context import Pace
-from forgeguard_app.flows.purge_old import prune
+from forgeguard_app.flows.context.worker_context import Pace
+from forgeguard_app.flows.upkeep.purge_old import prune
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import CheckRun, Repository
 from forgeguard_app.simulator.story import Story

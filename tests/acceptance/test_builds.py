@@ -21,12 +21,12 @@ from forgeguard_app.builders.given_values import find_given
 from forgeguard_app.builders.process import Bounds
 from forgeguard_app.builders.workspace import list_workspaces, open_workspace, place_for
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.advance_build import advance_build
-from forgeguard_app.flows.cancel_build import cancel_build
-from forgeguard_app.flows.context import Builder
-from forgeguard_app.flows.keep_project import link_project, remove_project
-from forgeguard_app.flows.purge_old import prune
-from forgeguard_app.flows.start_build import NotReady, TooManyBuilds, enqueue_build, take_up_builds
+from forgeguard_app.flows.builds.advance_build import advance_build
+from forgeguard_app.flows.builds.cancel_build import cancel_build
+from forgeguard_app.flows.builds.start_build import NotReady, TooManyBuilds, enqueue_build, take_up_builds
+from forgeguard_app.flows.context.worker_context import Builder
+from forgeguard_app.flows.projects.manage_project import link_project, remove_project
+from forgeguard_app.flows.upkeep.purge_old import prune
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.git_http import git

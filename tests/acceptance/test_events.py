@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forgeguard_app.flows.context import Pace
-from forgeguard_app.flows.take_up_stranded import take_up_stranded
+from forgeguard_app.flows.context.worker_context import Pace
+from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story

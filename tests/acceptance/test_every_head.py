@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.context import Pace
-from forgeguard_app.flows.publish_verdict import announce_progress, publish_verdict, publish_waiting
-from forgeguard_app.flows.reconcile_heads import reconcile_heads
-from forgeguard_app.flows.sync_installations import sync_installations
-from forgeguard_app.flows.take_up_stranded import take_up_stranded
+from forgeguard_app.flows.context.worker_context import Pace
+from forgeguard_app.flows.publishing.publish_verdict import announce_progress, publish_verdict, publish_waiting
+from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
+from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
+from forgeguard_app.flows.upkeep.sync_installations import sync_installations
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
 from forgeguard_app.github.limits import Limits
 from forgeguard_app.github.tokens import Tokens

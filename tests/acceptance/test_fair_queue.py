@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from forgeguard_app.flows.rerun_audit import rerun_audit
+from forgeguard_app.flows.intake.rerun_audit import rerun_audit
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.store.audits import find_newest_run
 from forgeguard_app.store.queue import enqueue, take_turn

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.examine import examine_database
-from forgeguard_app.flows.reconcile_heads import reconcile_heads
-from forgeguard_app.flows.sync_installations import Bounds, sync_installations
+from forgeguard_app.flows.upkeep.doctor import examine_database
+from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
+from forgeguard_app.flows.upkeep.sync_installations import Bounds, sync_installations
 from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.state import Installation
 from forgeguard_app.simulator.story import Story

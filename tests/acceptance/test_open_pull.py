@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from forgeguard_app.flows.fetched import fetched
-from forgeguard_app.flows.open_pull import NewFile, Wanted, open_pull, request_pull
+from forgeguard_app.flows.context.repository import fetched
+from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, open_pull, request_pull
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.tokens import PROPOSE
 from forgeguard_app.store.installations import find_installation

@@ -11,7 +11,7 @@ import pytest
 
 from forgeguard_app.cli.formats import as_json
 from forgeguard_app.cli.outcome import Outcome
-from forgeguard_app.flows.context import Pace
+from forgeguard_app.flows.context.worker_context import Pace
 from forgeguard_app.git.mirror import Mirror, Remote
 from forgeguard_app.jobs.worker import CONCURRENCY, run_worker
 from forgeguard_app.simulator.state import Repository
@@ -276,7 +276,7 @@ async def test_a_job_that_never_ends_is_an_error_with_its_cause(dsn: str, tmp_pa
 async def test_a_check_run_whose_answer_was_lost_is_adopted(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     sha = tree.git("rev-parse", "HEAD")
-    from forgeguard_app.flows.publish_verdict import publish_verdict
+    from forgeguard_app.flows.publishing.publish_verdict import publish_verdict
 
     async with product.pool.acquire() as connection:
         run_id = await connection.fetchval("SELECT id FROM audit_runs WHERE commit_sha = $1", sha)
@@ -298,7 +298,7 @@ async def test_a_renamed_repository_goes_on(product: Product, tree: WorkTree) ->
     async with product.pool.acquire() as connection:
         await product.verdicts(repository, sha)
         await connection.execute("UPDATE repos SET full_name = $1", old)
-    from forgeguard_app.flows.publish_verdict import publish_verdict
+    from forgeguard_app.flows.publishing.publish_verdict import publish_verdict
 
     async with product.pool.acquire() as connection:
         run_id = await connection.fetchval("SELECT id FROM audit_runs WHERE commit_sha = $1", sha)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.flows.draw_starting_line import draw_starting_line
-from forgeguard_app.flows.fetched import fetched
-from forgeguard_app.flows.find_home import find_home
-from forgeguard_app.flows.open_pull import NewFile, Wanted, open_pull
-from forgeguard_app.flows.publish_verdict import publish_verdict
-from forgeguard_app.flows.reconcile_heads import reconcile_heads
-from forgeguard_app.flows.sync_installations import sync_installations
+from forgeguard_app.flows.context.find_home import find_home
+from forgeguard_app.flows.context.repository import fetched
+from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, open_pull
+from forgeguard_app.flows.publishing.publish_verdict import publish_verdict
+from forgeguard_app.flows.upkeep.audit_baseline import draw_starting_line
+from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
+from forgeguard_app.flows.upkeep.sync_installations import sync_installations
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Installation, Repository

@@ -7,9 +7,9 @@ import contextlib
 import pytest
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.outlet import check_run_name
-from forgeguard_app.flows.read_required import read_required
-from forgeguard_app.flows.reconcile_heads import reconcile_heads
+from forgeguard_app.flows.publishing.check_run_writer import check_run_name
+from forgeguard_app.flows.upkeep.read_required_checks import read_required
+from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
 from tests.acceptance.test_push import started
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree

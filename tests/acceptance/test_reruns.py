@@ -6,9 +6,9 @@ import asyncio
 import re
 from pathlib import Path
 
-from forgeguard_app.flows.rerun_audit import TooManyReruns, rerun_audit
-from forgeguard_app.flows.rerun_budget import BUDGET
-from forgeguard_app.flows.take_up_stranded import take_up_stranded
+from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
+from forgeguard_app.flows.intake.rerun_budget import BUDGET
+from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
 from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audits import Run, find_newest_run

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from forgeguard_app.flows.context import Pace
-from forgeguard_app.flows.reconcile_deliveries import reconcile_deliveries
-from forgeguard_app.flows.rerun_audit import rerun_audit
+from forgeguard_app.flows.context.worker_context import Pace
+from forgeguard_app.flows.intake.rerun_audit import rerun_audit
+from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliveries
 from forgeguard_app.store.audits import find_newest_run
 from tests.support.repositories import WorkTree
 from tests.support.running import Product

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from forgeguard_app.flows.ask_about_repo import ask_about_repo
-from forgeguard_app.flows.sync_installations import sync_installations
+from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
+from forgeguard_app.flows.upkeep.sync_installations import sync_installations
 from forgeguard_app.simulator.state import Installation, Repository
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.pool import Connection

@@ -14,11 +14,11 @@ import pytest_asyncio
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import BrowserContext
 
-from forgeguard_app.flows.answer_questionnaire import answer_questionnaire
-from forgeguard_app.flows.keep_project import create_project, described
-from forgeguard_app.flows.know_access import Person
-from forgeguard_app.flows.save_contract import write_contracts
-from forgeguard_app.flows.start_build import start_build
+from forgeguard_app.flows.builds.start_build import start_build
+from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.flows.projects.answer_questionnaire import answer_questionnaire
+from forgeguard_app.flows.projects.manage_project import create_project, described
+from forgeguard_app.flows.projects.save_contract import write_contracts
 from forgeguard_app.simulator.state import Account
 from forgeguard_app.store.repos import Repo, find_repo_named
 from tests.browser.walking import DESKTOP, chromium

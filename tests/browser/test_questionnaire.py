@@ -17,8 +17,8 @@ import pytest_asyncio
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import BrowserContext, Page, Request, Route, expect
 
-from forgeguard_app.flows.keep_project import create_project, described
-from forgeguard_app.flows.know_access import Person
+from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.flows.projects.manage_project import create_project, described
 from forgeguard_app.simulator.state import Account
 from forgeguard_app.store.users import SealedTokens, upsert_user
 from tests.browser.walking import look

@@ -18,8 +18,8 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from forgeguard_app.flows.context import Context, Pace
-from forgeguard_app.flows.front import Front, GitHubApp, Keys
+from forgeguard_app.flows.context.web_context import Front, GitHubApp, Keys
+from forgeguard_app.flows.context.worker_context import Context, Pace
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.limits import Limits

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from forgeguard_app.flows.front import Keys
+from forgeguard_app.flows.context.web_context import Keys
 from forgeguard_app.store.credentials import SealedApp, find_app, insert_app
 from forgeguard_app.store.kept_forms import insert_kept_form, list_sealed_forms
 from forgeguard_app.store.pool import Pool

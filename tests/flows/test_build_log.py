@@ -8,7 +8,7 @@ import json
 import pytest
 
 from forgeguard_app.builders.process import MAX_LINE_BYTES
-from forgeguard_app.flows.build_log import MAX_JOINED_BYTES, BuildLog, LogReader
+from forgeguard_app.flows.builds.build_log import MAX_JOINED_BYTES, BuildLog, LogReader
 from forgeguard_app.store.build_logs import list_lines
 from tests.support.running import Product
 

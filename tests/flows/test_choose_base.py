@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from forgeguard_app.flows.choose_base import earlier_passed, newest_head
+from forgeguard_app.flows.audits.choose_base import earlier_passed, newest_head
 from forgeguard_app.store.audits import Run
 from forgeguard_app.store.run_order import JudgedHead
 

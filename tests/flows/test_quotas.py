@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.keep_quotas import chosen_mirrors, keep_quotas
-from forgeguard_app.flows.know_access import Person
-from forgeguard_app.flows.quotas import QUOTAS
-from forgeguard_app.flows.save_contract import Edit, save_contract
+from forgeguard_app.flows.context.quotas import QUOTAS
+from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.flows.projects.save_contract import Edit, save_contract
+from forgeguard_app.flows.upkeep.enforce_quotas import chosen_mirrors, keep_quotas
 from forgeguard_app.git.mirror import MirrorOnDisk
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.store.build_logs import delete_old_logs

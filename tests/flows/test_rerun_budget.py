@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forgeguard_app.flows.rerun_budget import WINDOW, start_of
+from forgeguard_app.flows.intake.rerun_budget import WINDOW, start_of
 from forgeguard_app.store.reruns import Budget, Spent
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from forgeguard_app.flows.wanted_runs import run_of_merge_group, run_of_pull_request, run_of_push
+from forgeguard_app.flows.intake.wanted_runs import run_of_merge_group, run_of_pull_request, run_of_push
 from forgeguard_app.github import events
 
 REPO = events.Repository(5, "o/r", False, "main")

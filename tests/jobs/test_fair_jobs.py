@@ -10,7 +10,7 @@ import pytest
 from procrastinate import PsycopgConnector
 from procrastinate.jobs import Job, Status
 
-from forgeguard_app.flows.rank_heads import MERGE_GROUP_RANK, RANKS
+from forgeguard_app.flows.intake.rank_heads import MERGE_GROUP_RANK, RANKS
 from forgeguard_app.jobs.fair_jobs import FairJobs
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.queue import FAIR_EVERY, delete_old_turns, enqueue

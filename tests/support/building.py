@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.builders.process import Bounds
-from forgeguard_app.flows.answer_questionnaire import answer_questionnaire
-from forgeguard_app.flows.answer_review import Answer, answer_build
-from forgeguard_app.flows.context import Builder
-from forgeguard_app.flows.keep_project import create_project, described
-from forgeguard_app.flows.know_access import Person
-from forgeguard_app.flows.save_contract import Edit, save_contract, write_contracts
-from forgeguard_app.flows.start_build import start_build
+from forgeguard_app.flows.builds.answer_review import Answer, answer_build
+from forgeguard_app.flows.builds.start_build import start_build
+from forgeguard_app.flows.context.worker_context import Builder
+from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.flows.projects.answer_questionnaire import answer_questionnaire
+from forgeguard_app.flows.projects.manage_project import create_project, described
+from forgeguard_app.flows.projects.save_contract import Edit, save_contract, write_contracts
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Pull, Repository

@@ -16,9 +16,9 @@ from uuid import UUID
 import aiohttp
 from aiohttp import web
 
-from forgeguard_app.flows.ask_about_repo import ask_about_repo
-from forgeguard_app.flows.context import Builder, Context
-from forgeguard_app.flows.front import Front, GitHubApp, Keys
+from forgeguard_app.flows.context.web_context import Front, GitHubApp, Keys
+from forgeguard_app.flows.context.worker_context import Builder, Context
+from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.oauth import OAuth

@@ -15,7 +15,7 @@ from uuid import UUID
 import aiohttp
 from aiohttp import web
 
-from forgeguard_app.flows.end_build import end_in
+from forgeguard_app.flows.builds.end_build import end_in
 from forgeguard_app.store.audits import NewRun, StoredCheck, Verdict, begin_run, insert_run, store_verdict
 from forgeguard_app.store.build_logs import NewLine, insert_lines
 from forgeguard_app.store.builds import Loop, begin_phase, find_build, set_loop

@@ -15,8 +15,8 @@ from uuid import UUID, uuid4
 import aiohttp
 import pytest
 
-from forgeguard_app.flows.front import Turns
-from forgeguard_app.flows.know_access import KEPT_S, refresh_access
+from forgeguard_app.flows.context.web_context import Turns
+from forgeguard_app.flows.people.repo_access import KEPT_S, refresh_access
 from forgeguard_app.simulator.conditional import UNCHANGED
 from forgeguard_app.simulator.state import Account, Installation, Repository
 from forgeguard_app.store.access_answers import MAX_ANSWERS

@@ -9,7 +9,7 @@ import re
 from html import escape
 from typing import Any
 
-from forgeguard_app.flows.allow_finding import end_expired_allowances
+from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
 from forgeguard_app.simulator.state import Repository
 from tests.acceptance.test_push import started
 from tests.support.browsing import Browser

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from forgeguard_app.flows.audit_links import sign_audit
-from forgeguard_app.flows.keep_quotas import keep_quotas
-from forgeguard_app.flows.quotas import QUOTAS
+from forgeguard_app.flows.context.audit_links import sign_audit
+from forgeguard_app.flows.context.quotas import QUOTAS
+from forgeguard_app.flows.upkeep.enforce_quotas import keep_quotas
 from forgeguard_app.store.audits import Run, find_run
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.repos import Repo, get_repo

@@ -6,7 +6,7 @@ import asyncio
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from forgeguard_app.flows.begin_trial import MAX_AN_HOUR
+from forgeguard_app.flows.proposals.request_trial import MAX_AN_HOUR
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Account, Repository
 from tests.support.browsing import Browser, plain

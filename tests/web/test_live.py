@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from forgeguard_app.flows.audit_links import sign_audit
-from forgeguard_app.flows.know_access import Person
+from forgeguard_app.flows.context.audit_links import sign_audit
+from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.changes import ACCESS, notify_change

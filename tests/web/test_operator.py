@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from forgeguard_app.flows.purge_old import prune, purge_old
+from forgeguard_app.flows.upkeep.purge_old import prune, purge_old
 from forgeguard_app.simulator.state import Account, stamp
 from tests.acceptance.test_push import START
 from tests.support.browsing import Browser, plain

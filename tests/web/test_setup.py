@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.front import Keys
-from forgeguard_app.flows.set_up_app import Choice, problems_of, read_credentials
+from forgeguard_app.flows.context.web_context import Keys
+from forgeguard_app.flows.people.set_up_app import Choice, problems_of, read_credentials
 from forgeguard_app.github.app_manifest import KINDS, is_reachable, make_manifest, manifest_text
 from forgeguard_app.simulator.manifest import problems_of as refused_by_github
 from tests.support.browsing import Browser

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.flows.finish_setup import DEAD_S, Step, choose_step
+from forgeguard_app.flows.people.finish_setup import DEAD_S, Step, choose_step
 from forgeguard_app.simulator.faults import REST, Faults
 from forgeguard_app.store.credentials import Outcome, SetupLink, Try
 from tests.support.browsing import Browser

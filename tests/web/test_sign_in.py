@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from forgeguard_app.flows.know_access import refresh_access
+from forgeguard_app.flows.people.repo_access import refresh_access
 from tests.support.browsing import Browser
 from tests.support.running import Product
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.flows.rank_heads import RANKS
+from forgeguard_app.flows.intake.rank_heads import RANKS
 from forgeguard_app.store.counters import add_counts
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.pulls import Pull, upsert_pull

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from forgeguard_app.flows.allow_finding import Wish, allow_finding, disallow
-from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.audits.allow_finding import Wish, allow_finding, disallow
+from forgeguard_app.flows.people.repo_access import Level
 from forgeguard_app.store.allowances import find_allowance, list_allowances
 from forgeguard_app.web.access import id_of, open_audit, open_repo
 from forgeguard_app.web.api import models

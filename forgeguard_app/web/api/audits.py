@@ -7,8 +7,8 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.know_access import Level, refresh_access
-from forgeguard_app.flows.rerun_audit import TooManyReruns, rerun_audit
+from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
+from forgeguard_app.flows.people.repo_access import Level, refresh_access
 from forgeguard_app.store.audits import StoredCheck, list_checks
 from forgeguard_app.store.findings import list_page
 from forgeguard_app.store.overview import SeenRepo, find_head_run, find_seen, list_seen

@@ -9,10 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.answer_review import Answer, Outdated, answer_build
-from forgeguard_app.flows.cancel_build import cancel_build
-from forgeguard_app.flows.know_access import Level
-from forgeguard_app.flows.start_build import TooManyBuilds, start_build
+from forgeguard_app.flows.builds.answer_review import Answer, Outdated, answer_build
+from forgeguard_app.flows.builds.cancel_build import cancel_build
+from forgeguard_app.flows.builds.start_build import TooManyBuilds, start_build
+from forgeguard_app.flows.people.repo_access import Level
 from forgeguard_app.store.build_changes import Change, list_asked
 from forgeguard_app.store.build_logs import list_lines
 from forgeguard_app.store.builds import Build, find_build, list_builds, list_phases

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.know_access import Person
+from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.clients import client_of
 from forgeguard_app.web.problems import problem

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.know_access import refresh_access
-from forgeguard_app.flows.manage_account import make_token
+from forgeguard_app.flows.people.api_tokens import make_token
+from forgeguard_app.flows.people.repo_access import refresh_access
 from forgeguard_app.store.overview import list_seen_installations
 from forgeguard_app.store.sessions import delete_token, list_tokens
 from forgeguard_app.web.access import id_of

@@ -8,10 +8,16 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.answer_questionnaire import answer_questionnaire, seen_code
-from forgeguard_app.flows.keep_project import create_project, described, link_project, remove_project, rename_project
-from forgeguard_app.flows.know_access import Level, refresh_access
-from forgeguard_app.flows.save_contract import Edit, Invalid, Stale, save_contract, write_contracts
+from forgeguard_app.flows.people.repo_access import Level, refresh_access
+from forgeguard_app.flows.projects.answer_questionnaire import answer_questionnaire, seen_code
+from forgeguard_app.flows.projects.manage_project import (
+    create_project,
+    described,
+    link_project,
+    remove_project,
+    rename_project,
+)
+from forgeguard_app.flows.projects.save_contract import Edit, Invalid, Stale, save_contract, write_contracts
 from forgeguard_app.projects.answers import Answers, missing, progress, read_state
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.contracts.words import package_of

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from aiohttp import web
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.front import Front
-from forgeguard_app.flows.know_access import Person
-from forgeguard_app.flows.manage_account import make_token
+from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.people.api_tokens import make_token
+from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.sessions import delete_session, delete_token, list_sessions, list_tokens
 from forgeguard_app.web.access import id_of
 from forgeguard_app.web.keys import FRONT

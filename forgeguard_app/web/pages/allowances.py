@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.allow_finding import Wish, allow_finding, disallow, restore_allowance
-from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.audits.allow_finding import Wish, allow_finding, disallow, restore_allowance
+from forgeguard_app.flows.people.repo_access import Level
 from forgeguard_app.store.allowances import Allowance, find_allowance, list_allowances
 from forgeguard_app.web.access import Seen, id_of, open_audit, open_named
 from forgeguard_app.web.keys import FRONT

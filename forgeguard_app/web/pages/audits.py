@@ -12,8 +12,8 @@ from forgeguard_app.audit.counts import Part
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.revocation import Revocation, revocation_of
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.know_access import Level
-from forgeguard_app.flows.rerun_audit import TooManyReruns, rerun_audit
+from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
+from forgeguard_app.flows.people.repo_access import Level
 from forgeguard_app.store.audits import StoredCheck, find_newest_run, list_checks
 from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
 from forgeguard_app.store.reruns import find_due

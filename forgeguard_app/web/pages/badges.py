@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.people.repo_access import Level
 from forgeguard_app.vault import LINK_LIFE_S, sign_until
 from forgeguard_app.web.access import open_named
 from forgeguard_app.web.badges import LABEL, MAX_NAME_CHARS

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from forgeguard_app.errors import Temporary, UserError
-from forgeguard_app.flows.answer_review import MAX_WAIT_DAYS, Answer, Outdated, answer_build
-from forgeguard_app.flows.cancel_build import cancel_build
-from forgeguard_app.flows.know_access import Level, SignedOut
-from forgeguard_app.flows.start_build import start_build
+from forgeguard_app.flows.builds.answer_review import MAX_WAIT_DAYS, Answer, Outdated, answer_build
+from forgeguard_app.flows.builds.cancel_build import cancel_build
+from forgeguard_app.flows.builds.start_build import start_build
+from forgeguard_app.flows.people.repo_access import Level, SignedOut
 from forgeguard_app.store.build_changes import list_approved, list_asked
 from forgeguard_app.store.build_logs import KEPT_DAYS, Line, list_last_lines, list_piece
 from forgeguard_app.store.builds import Build, find_build, list_phases

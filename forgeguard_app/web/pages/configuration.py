@@ -11,8 +11,8 @@ from aiohttp import web
 
 from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.begin_trial import begin_first_rules, begin_trial, list_paths
-from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.proposals.request_trial import begin_first_rules, begin_trial, list_paths
 from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.repos import Repo, find_configuration

@@ -11,9 +11,9 @@ from aiohttp import web
 from markupsafe import Markup
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.export_contracts import begin_export
-from forgeguard_app.flows.know_access import Level
-from forgeguard_app.flows.save_contract import Edit, Invalid, Stale, save_contract, write_contracts
+from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.projects.save_contract import Edit, Invalid, Stale, save_contract, write_contracts
+from forgeguard_app.flows.proposals.export_contracts import begin_export
 from forgeguard_app.projects.contract_types import FILES, ContractType, path_of
 from forgeguard_app.projects.contracts.words import distribution_of
 from forgeguard_app.store.contracts import Contract, find_contract, find_version, list_contracts, list_versions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from forgeguard_app.flows.keep_form import SomebodyElses, drop_form, open_form
+from forgeguard_app.flows.people.keep_form import SomebodyElses, drop_form, open_form
 from forgeguard_app.web.access import id_of
 from forgeguard_app.web.interrupted import Again, ask_again
 from forgeguard_app.web.keys import FRONT, REQUEST_ID

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.examine import Sign, examine_database, examine_github, list_missed
-from forgeguard_app.flows.front import Front
+from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.upkeep.doctor import Sign, examine_database, examine_github, list_missed
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client, Refused
 from forgeguard_app.github.deliveries import Attempt, ask_again

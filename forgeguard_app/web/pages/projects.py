@@ -9,7 +9,8 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.keep_project import (
+from forgeguard_app.flows.people.repo_access import Level, refresh_access
+from forgeguard_app.flows.projects.manage_project import (
     ProjectGone,
     confirm_deletion,
     create_project,
@@ -19,7 +20,6 @@ from forgeguard_app.flows.keep_project import (
     rename_project,
     restore_project,
 )
-from forgeguard_app.flows.know_access import Level, refresh_access
 from forgeguard_app.projects.answers import missing, progress, read_state
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.lifecycle import Move, Status, refusal

@@ -12,8 +12,8 @@ from typing import Any
 from aiohttp import web
 from multidict import MultiDictProxy
 
-from forgeguard_app.flows.answer_questionnaire import Answered, answer_questionnaire, seen_code
-from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.projects.answer_questionnaire import Answered, answer_questionnaire, seen_code
 from forgeguard_app.projects.answers import MAX_ROWS, Answers, Value, progress, read_state
 from forgeguard_app.projects.contracts.words import package_of
 from forgeguard_app.projects.marks import MAX_PAGE_CHARS, Writer, digest_of

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from forgeguard_app.flows.know_access import Level
+from forgeguard_app.flows.people.repo_access import Level
 from forgeguard_app.store.findings import list_leaked
 from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.timeline import Filter, Point, list_entries, list_trend

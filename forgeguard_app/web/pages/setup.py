@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from forgeguard_app.flows.finish_setup import finish_setup
-from forgeguard_app.flows.know_access import refresh_access
-from forgeguard_app.flows.set_up_app import Choice, Credentials, begin_setup, find_made, open_setup, problems_of
-from forgeguard_app.flows.setup_stops import SetupStopped
+from forgeguard_app.flows.people.finish_setup import finish_setup
+from forgeguard_app.flows.people.repo_access import refresh_access
+from forgeguard_app.flows.people.set_up_app import Choice, Credentials, begin_setup, find_made, open_setup, problems_of
+from forgeguard_app.flows.people.setup_stops import SetupStopped
 from forgeguard_app.github.app_manifest import is_reachable
 from forgeguard_app.store.users import forget_own_access
 from forgeguard_app.web.keys import FRONT

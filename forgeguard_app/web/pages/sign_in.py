@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from forgeguard_app.flows.know_access import Person
-from forgeguard_app.flows.sign_in import SIGN_IN_S, Browser, SignInFailed, begin_sign_in, finish_sign_in
+from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.flows.people.sign_in import SIGN_IN_S, Browser, SignInFailed, begin_sign_in, finish_sign_in
 from forgeguard_app.store.sessions import delete_session, delete_sessions
 from forgeguard_app.web.audit_log import ARRIVED
 from forgeguard_app.web.keys import FRONT, REQUEST_ID

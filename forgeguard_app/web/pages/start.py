@@ -8,9 +8,9 @@ from aiohttp import web
 
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.policy import POLICY_PATHS, read_settings
-from forgeguard_app.flows.front import notice_key
-from forgeguard_app.flows.know_access import refresh_access
-from forgeguard_app.flows.outlet import check_run_name
+from forgeguard_app.flows.context.web_context import notice_key
+from forgeguard_app.flows.people.repo_access import refresh_access
+from forgeguard_app.flows.publishing.check_run_writer import check_run_name
 from forgeguard_app.store.audit_log import list_entries_of
 from forgeguard_app.store.news import Notified
 from forgeguard_app.store.overview import find_seen_installation

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.flows.answer_questionnaire import answer_questionnaire
-from forgeguard_app.flows.keep_project import create_project, described
-from forgeguard_app.flows.know_access import Person
-from forgeguard_app.flows.save_contract import write_contracts
+from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.flows.projects.answer_questionnaire import answer_questionnaire
+from forgeguard_app.flows.projects.manage_project import create_project, described
+from forgeguard_app.flows.projects.save_contract import write_contracts
 from forgeguard_app.store.build_logs import NewLine, insert_lines
 from forgeguard_app.store.builds import NewBuild, end_build, insert_build
 from forgeguard_app.store.repos import find_repo

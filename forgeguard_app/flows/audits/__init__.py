@@ -1,0 +1,1 @@
+"""Evaluates a head against its base and stores the verdict."""

@@ -1,0 +1,120 @@
+"""A finding is allowed by somebody who may write, or is allowed no more: heads in which it stands are judged again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from forgeguard_app.audit.counts import Part
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.intake.rerun_audit import start_or_defer
+from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.github.events import clean_text
+from forgeguard_app.store.allowances import (
+    RESTORABLE_DAYS,
+    Allowance,
+    NewAllowance,
+    end_allowance,
+    end_expired,
+    insert_allowance,
+    list_heads_with,
+    reopen_allowance,
+)
+from forgeguard_app.store.audits import Run, find_run
+from forgeguard_app.store.changes import notify_change
+from forgeguard_app.store.findings import find_finding
+from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.repos import lock_repo
+
+MAX_REASON_CHARS = 1_000
+MAX_DAYS = 3_650
+EXPIRED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be allowed; `days` None for no end."""
+
+    check_code: str
+    fingerprint: str
+    reason: str
+    days: int | None
+
+
+async def allow_finding(pool: Pool, person: Person, run: Run, wish: Wish) -> Allowance:
+    """The finding of this run counts no more, here and wherever it stands in the repository.
+
+    Raises:
+        UserError: there is no such finding in the run, or no reason is given.
+    """
+    reason = clean_text(wish.reason.strip(), MAX_REASON_CHARS) or ""
+    if not reason:
+        raise UserError("Say why it is allowed: somebody who reads it in a year will ask.", field="reason")
+    if wish.days is not None and not 1 <= wish.days <= MAX_DAYS:
+        raise UserError(f"An allowance holds for 1 to {MAX_DAYS} days, or without an end.", field="days")
+    async with pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, run.repo_id)
+        finding = await find_finding(connection, run.id, wish.check_code, wish.fingerprint)
+        if finding is None:
+            raise UserError("This audit has no such finding. Load its page again.")
+        if finding.part == Part.PROBLEM:
+            raise UserError(
+                f"A mistake in a configuration file cannot be allowed: nothing is evaluated until {finding.path},"
+                f" line {finding.line}, is corrected."
+            )
+        if finding.part == Part.NOTICE:
+            raise UserError("A notice cannot be allowed, because it never counts towards the result.")
+        new = NewAllowance(
+            run.repo_id, wish.check_code, wish.fingerprint, finding.rule, finding.path, reason, person.user_id, person.login,
+            wish.days,
+        )  # fmt: skip
+        allowance = await insert_allowance(connection, new)
+        await _judge_again(connection, allowance, person.github_id)
+    return allowance
+
+
+async def disallow(pool: Pool, person: Person, allowance: Allowance) -> None:
+    """The finding counts again."""
+    async with pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, allowance.repo_id)
+        if await end_allowance(connection, allowance.id):
+            await _judge_again(connection, allowance, person.github_id)
+
+
+async def restore_allowance(pool: Pool, person: Person, allowance: Allowance) -> None:
+    """Put an allowance that somebody ended lately into force again.
+
+    Raises:
+        UserError: it is too late, or the finding was allowed again meanwhile.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, allowance.repo_id)
+        if not await reopen_allowance(connection, allowance.id):
+            raise UserError(
+                f"This allowance cannot be restored: it ended more than {RESTORABLE_DAYS} days ago, its time is over, "
+                "or the finding was allowed again meanwhile."
+            )
+        await _judge_again(connection, allowance, person.github_id)
+
+
+async def end_expired_allowances(pool: Pool) -> int:
+    """Ends those whose time is over, and gives their number."""
+    async with pool.acquire() as connection, connection.transaction():
+        ended = await end_expired(connection, EXPIRED_AT_ONCE)
+    for allowance in ended:
+        async with pool.acquire() as connection, connection.transaction():
+            await lock_repo(connection, allowance.repo_id)
+            await _judge_again(connection, allowance, None)
+    return len(ended)
+
+
+async def _judge_again(connection: Connection, allowance: Allowance, asked_by: int | None) -> None:
+    heads: list[UUID] = await list_heads_with(
+        connection, allowance.repo_id, allowance.check_code, allowance.fingerprint
+    )
+    for head in heads:
+        former = await find_run(connection, head)
+        if former is not None:
+            await start_or_defer(connection, former, asked_by)
+    if heads:
+        await notify_change(connection, allowance.repo_id)

@@ -1,0 +1,383 @@
+"""A pushed commit is audited: fetched, judged, its report stored with the intent to publish it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.audit.model import CheckCode, Report
+from forgeguard_app.audit.plain_text import without_links
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.audits.audit_faults import verdict_after, with_files, within
+from forgeguard_app.flows.audits.choose_base import History, choose_base, earlier_passed, newest_head
+from forgeguard_app.flows.context.owner_policy import keep_owner_policy, owner_settings
+from forgeguard_app.flows.context.quotas import QUOTAS
+from forgeguard_app.flows.context.visibility_lag import with_lag
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.intake.rank_heads import rank_of
+from forgeguard_app.flows.intake.wanted_runs import shown_author, shown_message
+from forgeguard_app.flows.publishing.notify_owner import intend_to_tell, may_tell
+from forgeguard_app.flows.publishing.publish_verdict import announce_progress
+from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of
+from forgeguard_app.git.command import GitError
+from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone, RepositoryTooLarge, TargetGone
+from forgeguard_app.git.range import read_commit_words
+from forgeguard_app.github.permissions import lacking
+from forgeguard_app.github.repo_access import RepoAccess
+from forgeguard_app.github.tokens import NoAccess
+from forgeguard_app.judging.deadline import EvaluationTimeout
+from forgeguard_app.judging.mirror_source import MirrorSource
+from forgeguard_app.judging.request import Contract, Request
+from forgeguard_app.store.allowances import list_in_force
+from forgeguard_app.store.audits import (
+    Run,
+    Verdict,
+    begin_run,
+    find_run,
+    hand_back,
+    set_commit_words,
+    store_verdict,
+)
+from forgeguard_app.store.findings import set_standing_secrets
+from forgeguard_app.store.installations import Installation, find_installation
+from forgeguard_app.store.pool import AWAY, Connection
+from forgeguard_app.store.projects import (
+    EvaluatedContract,
+    JudgingContract,
+    find_boundaries_of,
+    find_evaluated_before,
+    set_evaluated_by,
+)
+from forgeguard_app.store.pulls import list_open_pulls
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import Repo, find_repo, get_repo, lock_repo, set_configuration
+from forgeguard_app.store.run_order import (
+    find_earlier_unjudged,
+    find_next_pending,
+    list_evaluated_heads,
+    list_judged_heads,
+    oldest_judged,
+)
+from forgeguard_app.store.storage import delete_excerpts_over
+
+LARGE_EXCERPTS_BYTES = 1 << 20
+MAX_DEATHS = 3
+MAX_INTERRUPTIONS = 25  # where PostgreSQL dies with the worker each time, nobody can tell what killed it
+MAX_HEADS = 200  # of a branch, looked through for one that passed
+GIVE_UP_AFTER = timedelta(hours=6)
+HAND_BACK_S = 60.0
+PUBLISH_PRIORITY = 20  # what is judged is told before more is judged
+log = structlog.get_logger()
+
+
+class Parked(Exception):
+    """The installation is suspended, or the repository was removed from it: the run waits, without a job, until then."""
+
+
+async def audit_commit(context: Context, run_id: UUID) -> None:
+    """Audits the run's commit; a run that is finished already, or under way elsewhere, stays as it is.
+
+    Raises:
+        Temporary: a passing fault; the run is pending again and the work is to be tried later.
+    """
+    async with context.locks.only_one(f"audit/{run_id}") as held:
+        if held:
+            await _audit(context, run_id)
+
+
+async def _audit(context: Context, run_id: UUID) -> None:
+    """Wait for the mirror before anything is begun: a run that waits is pending, and no time of its own passes."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        known = await find_run(connection, run_id)
+        if known is None or known.status not in ("pending", "running"):
+            return
+        await lock_repo(connection, known.repo_id)
+        repo = await get_repo(connection, known.repo_id)
+        if known.status == "pending" and await _follows(connection, known, repo):
+            return
+    async with contextlib.AsyncExitStack() as stack:
+        failed: OSError | None = None
+        try:
+            await stack.enter_async_context(Mirror(_mirror_of(context, repo), Remote("")).locked(str(run_id)))
+        except OSError as error:
+            failed = error
+        await _begin(context, run_id, failed)
+
+
+def _mirror_of(context: Context, repo: Repo) -> Path:
+    return context.home / "mirrors" / f"{repo.github_repo_id}.git"
+
+
+async def _follows(connection: Connection, run: Run, repo: Repo) -> bool:
+    """Return whether an earlier run of the default branch has no verdict yet; its end takes this one up."""
+    return _on_default(run, repo) and await find_earlier_unjudged(connection, run) is not None
+
+
+async def _begin(context: Context, run_id: UUID, failed: OSError | None) -> None:
+    """Claim the run and evaluate it, unless it waits for an earlier one; `failed` is why the mirror has no lock."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        if context.stopping.is_set():
+            raise Temporary("the worker is told to stop", delay_s=context.pace.retry_s)
+        known = await find_run(connection, run_id)
+        if known is None:
+            return
+        # The repository before its runs, as the intake does, or two would wait for one another.
+        await lock_repo(connection, known.repo_id)
+        run = await begin_run(connection, run_id)
+        if run is None:
+            return
+        repo = await get_repo(connection, run.repo_id)
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        if await _follows(connection, run, repo):
+            await hand_back(connection, run)
+            return
+    async with _alone(context, run) as alone:
+        if not alone:
+            await _hand_back(context, run)
+            raise Temporary("a run that died before is tried alone", delay_s=context.pace.retry_s * 2)
+        work = _verdict(context, run, repo, installation) if failed is None else _fail(failed)
+        await _judge(context, run, repo, installation, work)
+
+
+async def _fail(error: OSError) -> Verdict:
+    raise error
+
+
+@contextlib.asynccontextmanager
+async def _alone(context: Context, run: Run) -> AsyncIterator[bool]:
+    """A run that was under way when its worker died is tried beside no other such run.
+
+    Of several that died together only one can be what killed them; so it alone comes to three deaths.
+    """
+    if run.deaths + run.interruptions == 0:
+        yield True
+        return
+    async with context.locks.only_one("suspect") as held:
+        yield held
+
+
+async def _judge(
+    context: Context, run: Run, repo: Repo, installation: Installation | None, work: Awaitable[Verdict]
+) -> None:
+    try:
+        verdict = await with_files(work)
+    except EvaluationTimeout as error:
+        log.warning("audit.timeout", reason=str(error))
+        verdict = could_not_evaluate(str(error), mendable=False)
+    except Parked:
+        log.info("audit.parked")
+        await _hand_back(context, run)
+        return
+    except asyncio.CancelledError:
+        await asyncio.shield(_hand_back(context, run))
+        raise
+    except (Temporary, *AWAY) as error:
+        if datetime.now(UTC) - run.started_at < GIVE_UP_AFTER:
+            await _hand_back(context, run)
+            raise
+        verdict = could_not_evaluate(f"This could not be evaluated for six hours: {error}", mendable=False)
+    await _store(
+        context,
+        run,
+        repo,
+        verdict,
+        tell=installation is not None and may_tell(owner_settings(installation), run, repo, verdict),
+    )
+
+
+def _on_default(run: Run, repo: Repo) -> bool:
+    """Whether the run is judged against its branch's earlier heads, so that their order matters."""
+    return run.branch == repo.default_branch and run.target_ref is None and run.trigger != "installation"
+
+
+async def _hand_back(context: Context, run: Run) -> None:
+    """Let the run wait again; where the database is away, it is waited for."""
+    deadline = time.monotonic() + HAND_BACK_S
+    while True:
+        try:
+            async with context.pool.acquire() as connection, connection.transaction():
+                await hand_back(connection, run)
+            return
+        except AWAY:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(context.pace.retry_s)
+
+
+def _hopeless(run: Run) -> Verdict | None:
+    """Return the verdict on a run that is not tried (again), None for one that is."""
+    if run.deaths >= MAX_DEATHS:
+        reason = f"The audit was begun {MAX_DEATHS} times, and its worker died each time, so it is not tried again."
+        return could_not_evaluate(reason, mendable=False)
+    if run.interruptions >= MAX_INTERRUPTIONS:
+        reason = f"The audit was interrupted {MAX_INTERRUPTIONS} times, so it is not tried again."
+        return could_not_evaluate(reason, mendable=False)
+    return None
+
+
+async def _verdict(context: Context, run: Run, repo: Repo, installation: Installation | None) -> Verdict:
+    if installation is None:
+        return could_not_evaluate("The repository belongs to no installation of the App that we know.", mendable=True)
+    if (hopeless := _hopeless(run)) is not None:
+        return hopeless
+    if installation.status == "suspended":
+        raise Parked
+    try:
+        access = context.access(installation, repo)
+        work = with_lag(context, access, lambda remote: _report(context, run, repo, installation, access, remote))
+        report = await within(context.pace.audit_s, _with_progress(context, run, repo, installation, work))
+    except CommitGone as error:
+        if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
+            raise Temporary("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
+        what = "target branch" if isinstance(error, TargetGone) else "pushed commit"
+        return could_not_evaluate(f"The {what} is not in the repository any more.", mendable=False)
+    except (RepositoryGone, NoAccess) as error:
+        if "suspended" in str(error):
+            raise Parked from error
+        if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.lag_s):
+            raise Temporary("the repository may not be known everywhere yet", delay_s=1) from error
+        if await _is_removed(context, repo):
+            raise Parked from error
+        wrong = lacking(installation.permissions) if installation.permissions else []
+        if isinstance(error, NoAccess) and not wrong:  # nothing can be published there either
+            raise Temporary("GitHub gives the App no access to the repository just now") from error
+        log.warning("audit.refused", reason=type(error).__name__)
+        why = f" The installation lacks {', '.join(wrong)}." if wrong else ""
+        return could_not_evaluate(f"ForgeGuard may not read this repository's contents any more.{why}", mendable=True)
+    except RepositoryTooLarge as error:
+        log.warning("audit.too_large", max_bytes=context.mirror_max_bytes)
+        return could_not_evaluate(str(error), mendable=False)
+    except GitError as error:
+        return verdict_after(error)
+    return verdict_of(report)
+
+
+async def _is_removed(context: Context, repo: Repo) -> bool:
+    async with context.pool.acquire() as connection:
+        return await find_repo(connection, repo.id) is None
+
+
+async def _with_progress(
+    context: Context, run: Run, repo: Repo, installation: Installation, work: Awaitable[Report]
+) -> Report:
+    """A quick audit costs no extra write; one that takes longer is shown as in progress."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=context.pace.quick_s)
+        if not task.done():
+            await announce_progress(context, run, repo, installation)
+        return await task
+    finally:
+        task.cancel()
+
+
+async def _report(
+    context: Context, run: Run, repo: Repo, installation: Installation, access: RepoAccess, remote: Remote
+) -> Report:
+    async with context.pool.acquire() as connection:
+        history = History(
+            default_branch=repo.default_branch,
+            passed=earlier_passed(run, await list_judged_heads(connection, run, MAX_HEADS)),
+            oldest=await oldest_judged(connection, run),
+            pulls=await list_open_pulls(connection, repo.id, run.commit_sha, run.branch),
+        )
+        allowed = await list_in_force(connection, repo.id)
+        contract = await find_boundaries_of(connection, repo.id)
+        before = await find_evaluated_before(connection, repo.id, contract)
+        await set_evaluated_by(connection, run.id, contract)
+    owners = access.full_name.endswith("/.github")
+    mirror = Mirror(_mirror_of(context, repo), remote, context.mirror_max_bytes)
+    fresh = await mirror.prepare()
+    target = history.target_of(run)
+    await mirror.fetch([run.commit_sha], [target] if target else [], partial=fresh)
+    if run.commit_message is None:
+        await _keep_words(context, mirror, run)
+    base = await choose_base(mirror, run, history)
+    request = Request(
+        head=run.commit_sha,
+        base=base.sha,
+        target=base.target if target else None,
+        fork=run.fork,
+        whole_secrets=run.trigger == "installation",
+        owner=owner_settings(installation),
+        owner_file=owners,
+        remarks=(*base.remarks, *_without_contract(contract, before)),
+        excerpts=True,
+        describe=run.branch == repo.default_branch and run.target_ref is None and not run.fork,
+        contract=_contract(context, contract, before),
+        allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
+    )
+    report = await context.judge.judge(MirrorSource(mirror, request), request)
+    if owners and run.branch == repo.default_branch:
+        await keep_owner_policy(context, mirror.repository, installation, run.commit_sha)
+    return report
+
+
+async def _keep_words(context: Context, mirror: Mirror, run: Run) -> None:
+    """Keep what the commit says of itself: only the payload of a push carries it."""
+    words = await read_commit_words(mirror.repository, run.commit_sha)
+    async with context.pool.acquire() as connection:
+        await set_commit_words(connection, run.id, shown_message(words.message), shown_author(words.author))
+
+
+async def _is_newest_head(connection: Connection, run: Run) -> bool:
+    """Return whether the run's head is the newest evaluated one of the default branch, whichever run ends last."""
+    repo = await get_repo(connection, run.repo_id)  # its default branch may be another by now
+    if run.branch != repo.default_branch:
+        return False
+    return (
+        newest_head(await list_evaluated_heads(connection, repo.id, repo.default_branch, MAX_HEADS)) == run.commit_sha
+    )
+
+
+def _contract(context: Context, found: JudgingContract | None, before: EvaluatedContract | None) -> Contract | None:
+    """Return the project's boundaries, for a repository that has none of its own."""
+    if found is None:
+        return None
+    address = f"{context.address}/projects/{found.project_id}/contracts/boundaries"
+    editor = f"edited by {found.edited_by}" if found.edited_by else "written from the answers"
+    remark = f"Judged by the boundaries of the project “{without_links(found.name)}”, version {found.version}, {editor}: {address}"
+    if before is None:
+        return Contract(found.content, remark)
+    loosens = f"Version {found.version} loosens the rules against version {before.version}, evaluated before"
+    return Contract(found.content, remark, before=before.content, loosens=loosens)
+
+
+def _without_contract(found: JudgingContract | None, before: EvaluatedContract | None) -> tuple[str, ...]:
+    """Return a remark where a project's boundaries evaluated the repository lately, and none do now."""
+    if found is not None or before is None:
+        return ()
+    return (
+        f"No project's boundaries apply any more: version {before.version} did, until its project was unlinked or deleted.",
+    )
+
+
+async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict, *, tell: bool) -> None:
+    async with context.pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, repo.id)
+        if not await store_verdict(connection, run.id, verdict):
+            return
+        if verdict.excerpt_bytes > LARGE_EXCERPTS_BYTES:  # the others are counted every hour
+            await delete_excerpts_over(
+                connection, QUOTAS.excerpts_of_repository, QUOTAS.excerpts_of_installation, repo.id
+            )
+        if run.branch == repo.default_branch:
+            await set_standing_secrets(connection, run)
+        arguments = {"run_id": str(run.id), "delivery_id": run.github_delivery_id or ""}
+        await enqueue(connection, "publish_verdict", arguments, priority=PUBLISH_PRIORITY)
+        if verdict.configuration is not None and await _is_newest_head(connection, run):
+            await set_configuration(connection, repo.id, run.commit_sha, verdict.configuration)
+        if tell:
+            await intend_to_tell(connection, run.id)
+        following = await find_next_pending(connection, run)
+        if following is not None:
+            rank = await rank_of(connection, run)  # of the same branch
+            await enqueue(connection, "audit_commit", {"run_id": str(following)}, priority=rank)
+    log.info("audit.judged", result=verdict.overall_result, files=verdict.files_checked)

@@ -1,0 +1,73 @@
+"""What an audit comes to where git, a file or the time fails it: a verdict, or a fault that passes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+import structlog
+
+from forgeguard_app.audit.model import Report
+from forgeguard_app.errors import Temporary, as_passing
+from forgeguard_app.flows.publishing.verdicts import could_not_evaluate
+from forgeguard_app.git.command import TOO_LARGE, GitError, GitTimeout, GitTooLarge
+from forgeguard_app.judging.deadline import EvaluationTimeout
+from forgeguard_app.store.audits import Verdict
+
+log = structlog.get_logger()
+
+
+async def with_files(work: Awaitable[Verdict]) -> Verdict:
+    """Return the work's verdict, or one that says that a file of ours failed.
+
+    Raises:
+        Temporary: the disk is full, or the like.
+    """
+    try:
+        return await work
+    except TimeoutError:
+        raise
+    except OSError as error:
+        if passing := as_passing(error):
+            raise passing from error
+        log.error("audit.file_failed", error=type(error).__name__, exc_info=True)
+        why = error.strerror or type(error).__name__
+        return could_not_evaluate(
+            f"A file or folder failed on the worker's machine: {why}. The operator finds it in the worker's log.",
+            mendable=False,
+        )
+
+
+async def within(deadline_s: float, work: Awaitable[Report]) -> Report:
+    """Return the report of a whole audit, with what is fetched for it.
+
+    Raises:
+        EvaluationTimeout: it did not end in time.
+    """
+    deadline = asyncio.timeout(deadline_s)
+    try:
+        async with deadline:
+            return await work
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        reason = f"The audit, with what is fetched for it, did not end within {deadline_s:g} seconds."
+        raise EvaluationTimeout(reason) from error
+
+
+def verdict_after(error: GitError) -> Verdict:
+    """Return the verdict where git's answer is larger than is read.
+
+    Raises:
+        Temporary: it took too long, or the disk is full.
+        GitError: it failed for another reason.
+    """
+    if isinstance(error, GitTimeout):
+        raise Temporary("git took too long") from error
+    if isinstance(error, GitTooLarge):
+        log.warning("audit.too_large", bound=error.stderr)
+        return could_not_evaluate(TOO_LARGE, mendable=False)
+    log.warning("audit.git_failed", status=error.status, stderr=error.stderr)
+    if error.out_of_space:
+        raise Temporary("the disk under the mirrors is full") from error
+    raise error

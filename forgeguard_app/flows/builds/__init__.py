@@ -1,0 +1,1 @@
+"""Builds: phases that a builder works at, each audited before it is pushed."""

@@ -1,0 +1,55 @@
+"""The text of a build's pull request: its phases with their audits, and the files that a person should review first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.report import clean
+from forgeguard_app.flows.builds.build_review import deciding_at
+from forgeguard_app.git.branches import list_touched
+from forgeguard_app.git.command import Repository
+from forgeguard_app.store.builds import BuildPhase
+
+SHOWN_FILES = 100
+SHOWN_CHARS = 200
+UNKNOWN_FILES = (
+    "**Review before merging**: the commit at which the build began is not in the repository any more, so ForgeGuard could"
+    " not list the changed files that decide verdicts or run in CI."
+)
+
+
+async def list_deciding(ledger: Repository, base: str, head: str, owner: Settings) -> list[str]:
+    """Return the files between the commits that decide verdicts or run in CI, as they can be shown."""
+    decides = await deciding_at(ledger, base, owner)
+    return [clean(path)[:SHOWN_CHARS] for path in await list_touched(ledger, base, head) if decides(path)]
+
+
+def pull_body(introduction: str, phases: Sequence[BuildPhase], deciding: Sequence[str] | None) -> str:
+    """Return the pull request's text; `deciding` is None where these files could not be listed."""
+    rows = [f"| {one.name} | {one.loops} | {_audited(one.audit)} | {(one.commit_sha or '—')[:10]} |" for one in phases]
+    table = ["| Phase | Failed attempts | Audit | Commit |", "|---|---|---|---|", *rows]
+    return "\n".join([introduction, "", *_to_review(deciding), *table])
+
+
+def _to_review(deciding: Sequence[str] | None) -> list[str]:
+    if deciding is None:
+        return [UNKNOWN_FILES, ""]
+    if not deciding:
+        return []
+    more = [f"- and {len(deciding) - SHOWN_FILES} more"] if len(deciding) > SHOWN_FILES else []
+    named = [f"- `{path.replace('`', '�')}`" for path in deciding[:SHOWN_FILES]]
+    return [
+        "**Review before merging**: the build changed files that decide verdicts or run in CI.",
+        "",
+        *named,
+        *more,
+        "",
+    ]
+
+
+def _audited(audit: Any) -> str:
+    if not isinstance(audit, dict):
+        return "—"
+    return ", ".join(f"{code} {one['result']}" for code, one in audit.items())

@@ -1,0 +1,112 @@
+"""The changes of a phase that a person approves before they are pushed: files that decide verdicts or run in CI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.model import CheckCode
+from forgeguard_app.audit.pattern_sets import any_glob
+from forgeguard_app.audit.plain_text import as_utf8
+from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.report import clean
+from forgeguard_app.audit.secrets.masking import masked
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.git.branches import LINK_MODE, RawChange, hash_blob, list_raw_changes, read_difference
+from forgeguard_app.git.command import GitTooLarge, Repository
+from forgeguard_app.judging.own_configuration import read_own_configuration
+from forgeguard_app.judging.source import LocalSource
+from forgeguard_app.projects.contract_types import FILES, FOLDER, ContractType
+from forgeguard_app.projects.deciding_files import is_deciding
+from forgeguard_app.store.build_changes import Change, list_approved_keys
+from forgeguard_app.store.builds import Build
+
+MAX_FILES = 50
+MAX_FILE_BYTES = 32 << 10
+MAX_BYTES = 256 << 10
+MAX_PATH_CHARS = 500
+LONGEST_ESCAPE = 10  # characters for one, as \U0001f600
+_PLAIN = "100644"
+
+
+class Unreviewable(Exception):
+    """Nobody could review the changes as they are; the text says why and what to do."""
+
+
+async def deciding_at(ledger: Repository, commit: str, owner: Settings) -> Callable[[str], bool]:
+    """Return which files decide: by their names, or since the settings at the commit name them as boundaries."""
+    configured = await read_own_configuration(LocalSource(ledger), commit, owner)
+    named, matches = (
+        {one.path for one in configured.boundaries},
+        any_glob(configured.policy[CheckCode.A4].boundaries or ()),
+    )
+    return lambda path: is_deciding(path) or path in named or matches(as_utf8(path))
+
+
+async def list_unapproved(
+    context: Context, build: Build, ledger: Repository, start: str, commit: str, owner: Settings
+) -> list[Change]:
+    """Return the changes between the commits that a person has yet to approve.
+
+    A copy of the project's own contracts in their folder needs no approval: people wrote them.
+
+    Raises:
+        Unreviewable: they are too many, too large, or no text.
+    """
+    decides = await deciding_at(ledger, start, owner)
+    found = [one for one in await list_raw_changes(ledger, start, commit) if decides(one.path)]
+    ours = await _contracts(build, ledger) if found else {}
+    found = [one for one in found if (one.mode, ours.get(one.path)) != (_PLAIN, one.blob)]
+    async with context.pool.acquire() as connection:
+        approved = await list_approved_keys(connection, build.id, [one.key for one in found])
+    found = [one for one in found if one.key not in approved]
+    if len(found) > MAX_FILES:
+        raise Unreviewable(
+            f"{len(found)} files that decide verdicts or run in CI were changed; a person can approve at most {MAX_FILES} at "
+            "once. Change fewer of them."
+        )
+    changes = [await _change(ledger, start, commit, one) for one in found]
+    if sum(len(one.difference.encode()) for one in changes) > MAX_BYTES:
+        raise Unreviewable(
+            "The changes of files that decide verdicts or run in CI are too long for a person to approve at once: at most "
+            f"{MAX_BYTES >> 10} KB. Change less of them."
+        )
+    return changes
+
+
+async def _contracts(build: Build, ledger: Repository) -> Mapping[str, str]:
+    """Return the ids that the project's contracts have as files, by path."""
+    texts = {f"{FOLDER}/{FILES[ContractType(kind)]}": text for kind, text in build.contracts.items()}
+    return {path: await hash_blob(ledger, text.encode()) for path, text in texts.items() if is_deciding(path)}
+
+
+async def _change(ledger: Repository, start: str, commit: str, one: RawChange) -> Change:
+    path = clean(one.path)[:MAX_PATH_CHARS]
+    try:
+        difference = await read_difference(ledger, start, commit, one.path, MAX_FILE_BYTES)
+    except GitTooLarge:
+        raise Unreviewable(
+            f"{path} decides verdicts or runs in CI, and its change is longer than the {MAX_FILE_BYTES >> 10} KB that a person "
+            "can approve. Make it smaller."
+        ) from None
+    if one.mode == LINK_MODE:
+        raise Unreviewable(
+            f"{path} decides verdicts or runs in CI and is a link, whose target may change. Make it a file."
+        )
+    if difference is None:
+        raise Unreviewable(f"{path} decides verdicts or runs in CI and is no text, so nobody can review it. Remove it.")
+    if _hides_added_lines(difference):
+        raise Unreviewable(
+            f"{path} decides verdicts or runs in CI, and holds what looks like a secret: it would be masked, and approved unseen. "
+            "Write it in another way."
+        )
+    # Escapes make it longer; a line that was cut off would be approved unseen.
+    return Change(one.key, path, one.kind, shown_lines(difference, limit_chars=MAX_FILE_BYTES * LONGEST_ESCAPE))
+
+
+def _hides_added_lines(difference: str) -> bool:
+    """Return whether masking would change a line that the builder added, so that it would be approved unseen."""
+    before, after = difference.split("\n"), masked(difference, keep_hashes=True).split("\n")
+    return len(before) != len(after) or any(
+        old != new for old, new in zip(before, after, strict=True) if old.startswith("+")
+    )

@@ -1,0 +1,115 @@
+"""What deliveries make known of installations and repositories; they arrive in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from forgeguard_app.github import events
+from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text, moment
+from forgeguard_app.store.deliveries import Account
+from forgeguard_app.store.installations import State, upsert_installation
+from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.pulls import Pull
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import KnownRepo, RepoFacts, list_ids, upsert_repo
+
+ASK_ABOUT_REPO, SYNC_INSTALLATION = "ask_about_repo", "sync_installation"
+MANY = 5  # a list of a hundred repositories costs as much as asking about one
+ASK_PRIORITY = -4  # before the starting line of a repository that is new
+MAX_PERMISSIONS, MAX_LEVEL_CHARS = 200, 20
+MAX_ASKED = 100  # of one delivery; the hourly comparison corrects the others
+
+
+async def know_repo(
+    connection: Connection, repository: events.Repository, installation: events.InstallationRef | None
+) -> UUID:
+    """Return our key of the repository; what the delivery says of it is stored as far as it is not older.
+
+    Where the delivery claims more than is stored, GitHub is asked.
+    """
+    installation_id: UUID | None = None
+    if installation is not None:
+        installation_id = await _upsert(connection, installation.id, repository.owner)
+    known = await upsert_repo(connection, facts_of(repository), installation_id)
+    await _ask_about(connection, [known])
+    return known.id
+
+
+async def know_installation(connection: Connection, installation: events.Installation) -> UUID:
+    """Our key of the installation, under its account's present name."""
+    return await _upsert(connection, installation.id, installation.account)
+
+
+async def know_repos(
+    connection: Connection, repositories: Sequence[events.Repository], installation_id: UUID
+) -> list[UUID]:
+    """Return our keys of all repositories of an installation, in one order, so that two deliveries cannot deadlock."""
+    ordered = sorted(repositories, key=lambda one: one.id)
+    known = [await upsert_repo(connection, facts_of(repository), installation_id) for repository in ordered]
+    await _ask_about(connection, known, installation_id)
+    return [one.id for one in known]
+
+
+async def ask_again(connection: Connection, github_repo_ids: Sequence[int]) -> None:
+    """Have GitHub asked about repositories that a delivery took away: it may be an old one."""
+    for repo_id in await list_ids(connection, github_repo_ids[:MAX_ASKED]):
+        await enqueue(connection, ASK_ABOUT_REPO, {"repo_id": str(repo_id)}, priority=ASK_PRIORITY)
+
+
+async def _ask_about(connection: Connection, known: Sequence[KnownRepo], installation_id: UUID | None = None) -> None:
+    """Ask about each that is doubtful, or, where there are many, once for all of the installation's."""
+    doubtful = [one for one in known if one.doubtful]
+    if installation_id is not None and len(doubtful) > MANY:
+        arguments = {"installation_id": str(installation_id)}
+        await enqueue(connection, SYNC_INSTALLATION, arguments, priority=ASK_PRIORITY)
+        return
+    for one in doubtful:
+        await enqueue(connection, ASK_ABOUT_REPO, {"repo_id": str(one.id)}, priority=ASK_PRIORITY)
+
+
+async def _upsert(connection: Connection, number: int, account: events.Account | None) -> UUID:
+    whose = account_of(account)
+    return await upsert_installation(connection, number, whose.github_id, whose.login, whose.kind)
+
+
+def account_of(account: events.Account | None) -> Account:
+    """Whose installation it is, as far as the delivery says."""
+    if account is None:
+        return Account()
+    return Account(
+        account.id, clean_text(account.login, MAX_NAME_CHARS) or "", clean_text(account.type, MAX_NAME_CHARS) or ""
+    )
+
+
+def facts_of(repository: events.Repository) -> RepoFacts:
+    """What a delivery says of the repository, fit to be stored."""
+    return RepoFacts(
+        repository.id,
+        clean_text(repository.full_name, MAX_NAME_CHARS) or "",
+        clean_text(repository.default_branch, MAX_NAME_CHARS),
+        repository.private,
+        moment(repository.updated_at),
+    )
+
+
+def stored_pull(pull: events.PullRequest) -> Pull:
+    """The pull request as it is kept."""
+    return Pull(
+        number=pull.number,
+        state="open" if pull.state == "open" else "closed",
+        head_sha=pull.head.sha,
+        head_ref=pull.head.ref,
+        head_repo_github_id=pull.head.repo.id if pull.head.repo else None,
+        base_ref=pull.base.ref,
+        github_updated_at=moment(pull.updated_at),
+    )
+
+
+def state_of(installation: events.Installation, status: str | None) -> State:
+    """Return what GitHub says of the installation, fit to be stored."""
+    granted = {
+        clean_text(name, MAX_NAME_CHARS) or "": clean_text(level, MAX_LEVEL_CHARS) or ""
+        for name, level in list(installation.permissions.items())[:MAX_PERMISSIONS]
+    }
+    return State(status, granted, moment(installation.updated_at))

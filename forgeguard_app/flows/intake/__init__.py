@@ -1,0 +1,1 @@
+"""What GitHub's deliveries start: audit runs, and records of installations, repositories and pull requests."""

@@ -1,0 +1,183 @@
+"""A webhook delivery arrives: what it means is made durable, with its work, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+from uuid import UUID
+
+from forgeguard_app.flows.context.repo_records import account_of, facts_of, know_repo, stored_pull
+from forgeguard_app.flows.intake.follow_account import follow_account
+from forgeguard_app.flows.intake.push_batcher import Pushes
+from forgeguard_app.flows.intake.rank_heads import rank_of
+from forgeguard_app.flows.intake.record_github_deed import note_account_event, note_rerun
+from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S, start_or_defer
+from forgeguard_app.flows.intake.wanted_runs import (
+    run_again,
+    run_of_merge_group,
+    run_of_pull_request,
+    run_of_push,
+    run_of_suite,
+)
+from forgeguard_app.github import events
+from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
+from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, insert_run
+from forgeguard_app.store.deliveries import Delivery, Push, insert_delivery, set_outcome
+from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.pulls import upsert_pull
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.run_order import cancel_runs, list_targets_of
+
+_LEARNT = UUID(int=0)  # our keys of repository and delivery, which the database knows
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of it: `outcome` as in the deliveries table, or 'known' for one that was here before."""
+
+    outcome: str
+    run_id: UUID | None = None
+
+
+IGNORED, APPLIED = Received("ignored"), Received("applied")
+
+
+@dataclass(frozen=True, slots=True)
+class _Intake:
+    """One delivery being taken in, inside its transaction."""
+
+    connection: Connection
+    delivery_id: UUID
+    github_delivery_id: str
+
+    async def start(self, run: NewRun | None, otherwise: Received) -> Received:
+        """Makes the wanted run and its job durable."""
+        if run is None:
+            return otherwise
+        run_id = await insert_run(self.connection, run)
+        arguments = {"run_id": str(run_id), "delivery_id": self.github_delivery_id}
+        await enqueue(self.connection, "audit_commit", arguments, priority=await rank_of(self.connection, run))
+        return Received("accepted", run_id)
+
+
+async def receive_delivery(
+    pool: Pool, pushes: Pushes, delivery_id: str, name: str, event: events.Event | None
+) -> Received:
+    """Takes one delivery in; one that was here before changes nothing."""
+    if (push := _push_of(event)) is not None:
+        return Received(*await pushes.take(_described(delivery_id, name, event), push))
+    async with pool.acquire() as connection, connection.transaction():
+        described = _described(delivery_id, name, event)
+        known = await insert_delivery(connection, described)
+        if known is None:
+            return Received("known")
+        received = IGNORED if event is None else await _take(_Intake(connection, known, delivery_id), event)
+        if received.outcome != described.outcome:
+            await set_outcome(connection, known, received.outcome)
+        return received
+
+
+def _described(delivery_id: str, name: str, event: events.Event | None) -> Delivery:
+    installation = getattr(event, "installation", None)
+    repository = getattr(event, "repository", None)
+    return Delivery(
+        github_delivery_id=delivery_id,
+        event=name,
+        action=clean_text(getattr(event, "action", None), MAX_NAME_CHARS),
+        github_installation_id=installation.id if installation else None,
+        github_repo_id=repository.id if repository else None,
+        outcome="ignored" if event is None else "applied",
+    )
+
+
+def _push_of(event: events.Event | None) -> Push | None:
+    """What a push, or the suite that GitHub opened at one, makes durable; None for every other event."""
+    match event:
+        case events.Push():
+            run = run_of_push(event, _LEARNT, _LEARNT)
+        case events.CheckSuiteEvent(action="requested"):
+            run = run_of_suite(event, _LEARNT, _LEARNT)
+        case _:
+            return None
+    suite = isinstance(event, events.CheckSuiteEvent)
+    return Push(account_of(event.repository.owner), facts_of(event.repository), run, suite)
+
+
+async def _take(intake: _Intake, event: events.Event) -> Received:
+    match event:
+        case events.Push():
+            raise LookupError("a push is made durable by itself")
+        case events.PullRequestEvent():
+            return await _pull_request(intake, event)
+        case events.MergeGroupEvent():
+            return await _merge_group(intake, event)
+        case events.CheckSuiteEvent() | events.CheckRunEvent():
+            return await _check(intake, event)
+        case (
+            events.InstallationEvent()
+            | events.InstallationRepositoriesEvent()
+            | events.InstallationTargetEvent()
+            | events.RepositoryEvent()
+            | events.AuthorizationEvent()
+        ):
+            await follow_account(intake.connection, event, intake.github_delivery_id)
+            await note_account_event(intake.connection, event)
+            return APPLIED
+        case _:
+            assert_never(event)
+
+
+async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Received:
+    repo_id = await know_repo(intake.connection, event.repository, event.installation)
+    await upsert_pull(intake.connection, repo_id, stored_pull(event.pull_request))
+    run = run_of_pull_request(event, repo_id, intake.delivery_id)
+    if run is not None:
+        newest = await find_newest_run(intake.connection, repo_id, run.commit_sha)
+        if newest is not None and newest.trigger == "pull_request" and newest.target_ref == run.target_ref:
+            return APPLIED  # judged for that already: the reconciler was faster
+    return await intake.start(run, APPLIED)
+
+
+async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Received:
+    repo_id = await know_repo(intake.connection, event.repository, event.installation)
+    if event.action == "destroyed":
+        reason = "The merge queue dropped this group before it was judged."
+        for run_id in await cancel_runs(intake.connection, repo_id, event.merge_group.head_sha, reason):
+            await enqueue(intake.connection, "publish_verdict", {"run_id": str(run_id)})
+        return APPLIED
+    run = run_of_merge_group(event, repo_id, intake.delivery_id)
+    if run is not None and await list_targets_of(intake.connection, repo_id, [run.commit_sha]):
+        return APPLIED  # found by the reconciler before its event came
+    return await intake.start(run, APPLIED)
+
+
+async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRunEvent) -> Received:
+    """Re-running one check or all of them is the same: three new check runs; a burst of requests is one."""
+    if isinstance(event, events.CheckRunEvent) and event.action == "requested_action":
+        return await _requested_action(intake, event)
+    if event.action != "rerequested":
+        return IGNORED
+    sha = event.check_suite.head_sha if isinstance(event, events.CheckSuiteEvent) else event.check_run.head_sha
+    repo_id = await know_repo(intake.connection, event.repository, event.installation)
+    former = await find_newest_run(intake.connection, repo_id, sha)
+    if former is None or await asked_again_lately(intake.connection, repo_id, sha, SAME_REQUEST_S):
+        return APPLIED
+    asked_by = event.sender.id if event.sender else None
+    delivery = (intake.delivery_id, intake.github_delivery_id)
+    asked = await start_or_defer(intake.connection, former, asked_by, delivery)
+    if asked.is_new:
+        await note_rerun(intake.connection, event.sender, repo_id, sha)
+    return APPLIED if asked.run_id is None else Received("accepted", asked.run_id)
+
+
+async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:
+    """A button was pressed on one of our check runs, whose external id is the audit run."""
+    asked = event.requested_action.identifier if event.requested_action else ""
+    repo_id = await know_repo(intake.connection, event.repository, event.installation)
+    former = await find_newest_run(intake.connection, repo_id, event.check_run.head_sha)
+    if asked != "record_known" or former is None:
+        return IGNORED
+    arguments = {"run_id": str(former.id), "delivery_id": intake.github_delivery_id}
+    rank = await rank_of(intake.connection, run_again(former))
+    await enqueue(intake.connection, "record_violations", arguments, priority=rank)
+    return APPLIED

@@ -1,0 +1,129 @@
+"""A head is audited once more under today's rules, within the budgets of who asks and of the installation.
+
+Requests within five seconds are one, and so are those that wait for the same budget.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from uuid import UUID
+
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.intake.rank_heads import rank_of
+from forgeguard_app.flows.intake.rerun_budget import BUDGET, start_of
+from forgeguard_app.flows.intake.wanted_runs import run_again
+from forgeguard_app.store.audits import Run, asked_again_lately, find_newest_run, insert_run
+from forgeguard_app.store.changes import notify_change
+from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import find_repo, lock_repo
+from forgeguard_app.store.reruns import (
+    Budget,
+    NewRequest,
+    Spent,
+    drop_request,
+    find_deferred,
+    insert_request,
+    is_deferred,
+    lock_spent,
+    set_started,
+)
+
+SAME_REQUEST_S = 5
+TASK = "start_rerun"
+
+
+class TooManyReruns(UserError):
+    """The person, or the account, has no re-run left; `again_s` is in how many seconds there is one."""
+
+    def __init__(self, again_s: int) -> None:
+        minutes = math.ceil(again_s / 60)
+        super().__init__(
+            f"You or this account asked for as many re-runs as an hour allows ({BUDGET.of_person} a person, "
+            f"{BUDGET.of_installation} an account). Ask again in {minutes} minute{'s' if minutes != 1 else ''}."
+        )
+        self.again_s = again_s
+
+
+async def rerun_audit(pool: Pool, former: Run, asked_by: int, budget: Budget = BUDGET) -> UUID:
+    """Return the run that answers a person's request: a new one, or the one that was just asked for.
+
+    Raises:
+        TooManyReruns: the budget is spent.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, former.repo_id)
+        if await asked_again_lately(connection, former.repo_id, former.commit_sha, SAME_REQUEST_S):
+            newest = await find_newest_run(connection, former.repo_id, former.commit_sha)
+            return newest.id if newest else former.id
+        spent = await lock_spent(connection, former.repo_id, asked_by, budget)
+        wait_s = (start_of(spent, budget) - spent.now).total_seconds()
+        if wait_s > 0:
+            raise TooManyReruns(math.ceil(wait_s))
+        run_id = await _start(connection, former, None, None)
+        await insert_request(connection, NewRequest(former.repo_id, former.commit_sha, asked_by, spent.now, run_id))
+        return run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of a request: its run, None where it is deferred; `is_new` is False where the same one waits already."""
+
+    run_id: UUID | None
+    is_new: bool
+
+
+async def start_or_defer(
+    connection: Connection,
+    former: Run,
+    asked_by: int | None,
+    delivery: tuple[UUID, str] | None = None,
+    budget: Budget = BUDGET,
+) -> Asked:
+    """Start a re-run, or defer it until there is room for it.
+
+    Wants a transaction that holds the repository. `delivery` is what asked, by our key and by GitHub's.
+    """
+    spent = await lock_spent(connection, former.repo_id, asked_by, budget)
+    due_at = start_of(spent, budget)
+    if due_at > spent.now:
+        new = NewRequest(former.repo_id, former.commit_sha, asked_by, due_at, None)
+        return Asked(None, await _defer(connection, former, new, spent))
+    run_id = await _start(connection, former, *(delivery or (None, None)))
+    await insert_request(connection, NewRequest(former.repo_id, former.commit_sha, asked_by, spent.now, run_id))
+    return Asked(run_id, is_new=True)
+
+
+async def _defer(connection: Connection, former: Run, new: NewRequest, spent: Spent) -> bool:
+    if await is_deferred(connection, new.repo_id, new.commit_sha, new.due_at):
+        return False
+    request_id = await insert_request(connection, new)
+    arguments = {"request_id": str(request_id), "former_run_id": str(former.id)}
+    await enqueue(connection, TASK, arguments, delay=new.due_at - spent.now)
+    return True
+
+
+async def start_rerun(context: Context, request_id: UUID) -> None:
+    """Start a re-run that was deferred; of a repository that left meanwhile there is none."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        deferred = await find_deferred(connection, request_id)
+        if deferred is None:
+            return
+        repo_id, commit_sha = deferred
+        await lock_repo(connection, repo_id)
+        former = await find_newest_run(connection, repo_id, commit_sha)
+        if former is None or await find_repo(connection, repo_id) is None:
+            await drop_request(connection, request_id)
+        elif await find_deferred(connection, request_id) is not None:
+            await set_started(connection, request_id, await _start(connection, former, None, None))
+
+
+async def _start(connection: Connection, former: Run, delivery_key: UUID | None, delivery_id: str | None) -> UUID:
+    run = run_again(former, delivery_key)
+    run_id = await insert_run(connection, run)
+    arguments = {"run_id": str(run_id)} | ({"delivery_id": delivery_id} if delivery_id else {})
+    await enqueue(connection, "audit_commit", arguments, priority=await rank_of(connection, run))
+    await notify_change(connection, former.repo_id)
+    return run_id

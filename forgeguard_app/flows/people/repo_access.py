@@ -1,0 +1,159 @@
+"""Which repositories a person may see and write: exactly what GitHub says, kept for half a minute. The one home of access."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.people.repo_visibility import is_public
+from forgeguard_app.flows.people.sign_in import sealed
+from forgeguard_app.github import oauth as github_oauth
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.people import KnownAnswer, KnownAnswers, list_access
+from forgeguard_app.store.access_answers import AccessAnswer, list_answers, set_answers
+from forgeguard_app.store.repos import Repo
+from forgeguard_app.store.users import (
+    User,
+    begin_access,
+    drop_access,
+    end_access,
+    find_level,
+    get_user,
+    set_access,
+    set_tokens,
+)
+
+KEPT_S = 30.0  # with a stream's beat, access that was taken away shows within a minute
+TRIES = 2
+NO_REPO = 0  # GitHub gives no repository this id
+STALE_S = 900.0  # how old it may be while GitHub cannot be asked
+LONGEST_S = 60.0
+EARLY_S = 120.0
+_UNAUTHORIZED = 401
+log = structlog.get_logger()
+
+
+class SignedOut(Exception):
+    """GitHub takes the person's token no more: they are to sign in again."""
+
+
+class Level(IntEnum):
+    """What somebody may do with a repository, each including those before it."""
+
+    NONE = 0
+    PUBLIC = 1  # audits of public repositories, without the places of existing secrets
+    READ = 2
+    WRITE = 3
+    ADMIN = 4
+
+
+_LEVELS = {"read": Level.READ, "write": Level.WRITE, "admin": Level.ADMIN}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asks. `scope` is None in a browser, `read` or `write` for a personal API token."""
+
+    user_id: UUID
+    github_id: int
+    login: str
+    key: UUID
+    scope: str | None
+
+
+async def level_of(front: Front, person: Person | None, repo: Repo | None) -> Level:
+    """What somebody may do with the repository; None stands for one that does not exist.
+
+    The same is asked for both, so that neither the answer nor its time tells whether there is one.
+
+    Raises:
+        SignedOut: as its name says.
+        Temporary: GitHub cannot be asked, and what it last said is too old.
+    """
+    if person is not None:
+        await refresh_access(front, person.user_id)
+        async with front.pool.acquire() as connection:
+            found = await find_level(connection, person.user_id, NO_REPO if repo is None else repo.github_repo_id)
+        if found:
+            return _LEVELS[found]
+    return Level.PUBLIC if repo is not None and await is_public(front, repo) else Level.NONE
+
+
+async def refresh_access(front: Front, user_id: UUID) -> None:
+    """Reads from GitHub what the person may see, unless it was read within half a minute; concurrent callers share a reading.
+
+    Raises:
+        SignedOut, Temporary: as `level_of`.
+    """
+    for _ in range(TRIES):
+        async with front.pool.acquire() as connection:
+            user = await get_user(connection, user_id)
+        if _age(user) < KEPT_S:
+            return
+        await _share_reading(front, user)
+
+
+async def _share_reading(front: Front, user: User) -> None:
+    """Read once for all who ask now; a reading during which an event told of a change is repeated by the caller."""
+    user_id = user.id
+    reading = front.readings.get(user_id)
+    if reading is None:
+        reading = front.readings[user_id] = asyncio.create_task(_read(front, user_id))
+        reading.add_done_callback(lambda _: front.readings.pop(user_id, None))
+    try:
+        await asyncio.shield(reading)
+    except Temporary:
+        if _age(user) > STALE_S:
+            raise
+
+
+async def _read(front: Front, user_id: UUID) -> None:
+    async with front.pool.acquire() as connection:
+        begun = await begin_access(connection, user_id)
+        stored = await list_answers(connection, user_id)
+    known = KnownAnswers({url: KnownAnswer(one.etag, one.content, one.next_url) for url, one in stored.items()})
+    try:
+        async with asyncio.timeout(LONGEST_S), front.reading_at_once:
+            levels = await list_access(front.client, await _token(front, user_id), known)
+    except TimeoutError as error:
+        raise Temporary("GitHub took too long") from error
+    except Refused as error:
+        async with front.pool.acquire() as connection, connection.transaction():
+            user = await get_user(connection, user_id)
+            await drop_access(connection, user.github_id)
+        log.info("access.lost", login=user.github_login, status=error.status)
+        raise SignedOut from error
+    async with front.pool.acquire() as connection, connection.transaction():
+        if (await get_user(connection, user_id, lock=True)).access_token is None:
+            raise SignedOut  # taken back while we read
+        if not known.is_same:
+            changed = {url: AccessAnswer(one.etag, one.content, one.next_url) for url, one in known.changed.items()}
+            await set_access(connection, user_id, levels)
+            await set_answers(connection, user_id, changed, known.used)
+        await end_access(connection, user_id, begun)
+
+
+def _age(user: User) -> float:
+    return math.inf if user.checked_s is None else user.checked_s
+
+
+async def _token(front: Front, user_id: UUID) -> str:
+    """A token that holds, renewed where it is about to expire: a refresh token holds once, so the row is held meanwhile."""
+    async with front.pool.acquire() as connection, connection.transaction():
+        user = await get_user(connection, user_id, lock=True)
+        token = front.keys.tokens.open(user.access_token) if user.access_token else None
+        if token is not None and (user.expires_s is None or user.expires_s > EARLY_S):
+            return token
+        again = front.keys.tokens.open(user.refresh_token) if user.refresh_token else None
+        if again is None or front.app.oauth is None:
+            raise Refused(_UNAUTHORIZED, "no token")
+        fresh = await github_oauth.refresh(front.client, front.app.oauth, again)
+        await set_tokens(connection, user.id, sealed(front, fresh))
+        return fresh.access_token

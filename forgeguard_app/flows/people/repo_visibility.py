@@ -1,0 +1,64 @@
+"""Whether a repository is still everybody's: the event that makes it private may be lost, and strangers are not asked for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.tokens import LIST, NoAccess
+from forgeguard_app.store.changes import ACCESS, notify_change
+from forgeguard_app.store.installations import find_installation
+from forgeguard_app.store.repos import Repo, set_private
+from forgeguard_app.store.users import forget_access
+
+TIMEOUT_S = 5.0
+log = structlog.get_logger()
+
+
+async def is_public(front: Front, repo: Repo) -> bool:
+    """Return whether everybody may see the repository, as GitHub said within half a minute.
+
+    Where GitHub cannot be asked, what it last said counts. One caller asks, others do not wait for the answer.
+    """
+    if repo.private:
+        return False
+    turns = front.visibility
+    if front.app.access is None or repo.installation_id is None or not turns.take(repo.id, repo.installation_id):
+        return True
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            private = await _is_private(front, repo)
+    except (Refused, Temporary, TimeoutError) as error:
+        log.info("visibility.unanswered", repo_id=str(repo.id), reason=str(error) or type(error).__name__)
+        turns.give_back(repo.id)
+        return True
+    if not private:
+        return True
+    async with front.pool.acquire() as connection, connection.transaction():
+        await set_private(connection, repo.id)
+        await forget_access(connection, [repo.github_repo_id])
+        await notify_change(connection, ACCESS)
+    log.warning("repo.privatized", repo_id=str(repo.id))
+    return False
+
+
+async def _is_private(front: Front, repo: Repo) -> bool:
+    """Return what GitHub says, asked by id. What it does not show to the App any more counts as private."""
+    async with front.pool.acquire() as connection:
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+    if installation is None or installation.status != "active":
+        return False
+    try:
+        token = await front.tokens.get(installation.github_installation_id, repo.github_repo_id, LIST)
+    except NoAccess as error:
+        return "suspended" not in str(error)
+    try:
+        found = await front.client.ask("GET", f"/repositories/{repo.github_repo_id}", token=token.value)
+    except Refused:
+        front.tokens.drop(token)
+        raise
+    return not isinstance(found, dict) or found.get("private") is not False

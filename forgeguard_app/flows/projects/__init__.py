@@ -1,0 +1,1 @@
+"""Projects of people: their questionnaires and contracts."""

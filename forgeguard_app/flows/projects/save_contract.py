@@ -1,0 +1,150 @@
+"""Contracts are written from the answers, or edited by somebody; nobody's edit is lost, and none is saved that is not what its type says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from forgeguard_app.audit.model import Problem
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.context.quotas import QUOTAS, Quotas
+from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.flows.projects.manage_project import ADMINS_ALONE, moved
+from forgeguard_app.projects.answers import missing, read_state
+from forgeguard_app.projects.contract_types import ContractType
+from forgeguard_app.projects.contracts.render import render
+from forgeguard_app.projects.lifecycle import Move
+from forgeguard_app.projects.questions import QUESTIONS
+from forgeguard_app.projects.validation import problems_of
+from forgeguard_app.store.contracts import Contract, find_contract, list_contracts, set_contract
+from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.projects import DELETED_DAYS
+from forgeguard_app.store.storage import delete_versions_over, get_contract_bytes, hold_contracts
+from forgeguard_app.threads import in_thread
+
+
+class Incomplete(UserError):
+    """The answers do not make contracts yet."""
+
+
+class Stale(UserError):
+    """Somebody else saved another version meanwhile."""
+
+    def __init__(self, newest: Contract) -> None:
+        who = newest.edited_by or "ForgeGuard"
+        super().__init__(
+            f"{who} saved version {newest.version} meanwhile. Nothing was overwritten: bring your change into it and save again."
+        )
+        self.newest = newest
+
+
+class Invalid(UserError):
+    """The text is not what the contract's type says."""
+
+    def __init__(self, problems: Collection[Problem]) -> None:
+        said = "; ".join(f"{one.line}:{one.column} {one.message}" for one in list(problems)[:5])
+        super().__init__(f"It was not saved. {said}")
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What somebody saves, and which version they had before them."""
+
+    kind: ContractType
+    content: str
+    version: int
+    problems: tuple[Problem, ...] | None = None  # of the text as it is kept; None where nobody looked yet
+
+    @property
+    def text(self) -> str:
+        """The text as it is kept."""
+        return self.content.replace("\r\n", "\n").encode("utf-8", "replace").decode().replace("\0", "")
+
+
+async def write_contracts(
+    pool: Pool, project_id: UUID, wanted: Collection[ContractType] | None = None, *, may_decide: bool = True
+) -> list[ContractType]:
+    """Write contracts from the answers, and return those that say something else now.
+
+    `wanted` are the ones to be written; None for all that nobody edited by hand. `may_decide` tells admins of the
+    project's repository, of which the boundaries decide verdicts.
+
+    Raises:
+        Incomplete: a required question is not answered, or an answer makes a contract that would not hold.
+        UserError: a build works by them.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        project = await moved(connection, project_id, Move.WRITE_CONTRACTS)
+        answers = read_state(project.questionnaire_state)
+        if lacking := missing(answers):
+            raise Incomplete("Not answered yet: " + ", ".join(f"“{QUESTIONS[key].title}”" for key in lacking) + ".")
+        texts = render(project.name, answers)
+        there = {contract.contract_type: contract for contract in await list_contracts(connection, project_id)}
+        written: list[ContractType] = []
+        taken = await _hold_quota(connection, project_id)
+        for kind, text in texts.items():
+            now = there.get(kind)
+            chosen = kind in wanted if wanted is not None else now is None or now.edited_by is None
+            if (now is not None and now.content == text) or not (chosen or now is None):
+                continue
+            if problems := await in_thread(problems_of, kind, text):
+                said = "; ".join(one.message for one in problems[:3])
+                raise Incomplete(f"From these answers the contract {kind} would not hold: {said}. Change the answers.")
+            if kind is ContractType.BOUNDARIES and not may_decide:
+                raise UserError(ADMINS_ALONE)
+            await set_contract(connection, project_id, kind, text, None)
+            written.append(kind)
+        await _keep_quota(connection, project_id, taken)
+    return written
+
+
+async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit, *, may_decide: bool = True) -> int:
+    """Save a new version and return its number; the same text again is no new one.
+
+    Raises:
+        Stale, Invalid: as their names say.
+        UserError: there is no such contract yet, a build works by it, or it decides verdicts and not `may_decide`.
+    """
+    content = edit.text
+    async with pool.acquire() as connection, connection.transaction():
+        await moved(connection, project_id, Move.EDIT_CONTRACT)
+        now = await find_contract(connection, project_id, edit.kind)
+        if now is None:
+            raise UserError("This contract is not written yet: write the contracts from the answers first.")
+        if now.content == content:
+            return now.version
+        if now.version != edit.version:
+            raise Stale(now)
+        if edit.kind is ContractType.BOUNDARIES and not may_decide:
+            raise UserError(ADMINS_ALONE)
+        if problems := problems_of(edit.kind, content) if edit.problems is None else edit.problems:
+            raise Invalid(problems)
+        taken = await _hold_quota(connection, project_id)
+        number = await set_contract(connection, project_id, edit.kind, content, person.login)
+        await _keep_quota(connection, project_id, taken)
+        return number
+
+
+async def _hold_quota(connection: Connection, project_id: UUID) -> int:
+    """Hold the contracts of the creator's projects until the transaction ends, and return what they take."""
+    await hold_contracts(connection, project_id)
+    return await get_contract_bytes(connection, project_id)
+
+
+async def _keep_quota(connection: Connection, project_id: UUID, taken_bytes: int, quotas: Quotas = QUOTAS) -> None:
+    """Let the oldest former versions of the creator's projects go beyond the quota.
+
+    `taken_bytes` is what the present contracts took before: what shortens them is saved, also beyond the quota.
+
+    Raises:
+        UserError: the present contracts take more than a person may keep, and more than before.
+    """
+    if await get_contract_bytes(connection, project_id) > max(quotas.contracts_of_person, taken_bytes):
+        raise UserError(
+            "The contracts of all projects of this project's creator take more than "
+            f"{quotas.contracts_of_person >> 20} MB, the most that a person may keep. "
+            f"Shorten them, or delete a project, which counts for {DELETED_DAYS} more days."
+        )
+    await delete_versions_over(connection, project_id, quotas.versions_of_person)

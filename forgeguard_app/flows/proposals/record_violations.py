@@ -1,0 +1,62 @@
+"""Somebody pressed the button on a failed A4: a pull request that records its findings as known violations.
+
+Done twice it changes nothing: the branch is named after the head, and what is there already is left alone.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.flows.context.owner_policy import owner_settings
+from forgeguard_app.flows.context.repository import fetched
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, open_pull
+from forgeguard_app.flows.publishing.check_run_writer import can_record
+from forgeguard_app.git.command import EMPTY_TREE
+from forgeguard_app.judging.known_violations import Proposal, propose_known
+from forgeguard_app.judging.mirror_source import MirrorSource
+from forgeguard_app.judging.request import Request
+from forgeguard_app.store.audits import Run, find_run, list_findings
+from forgeguard_app.store.installations import find_installation
+from forgeguard_app.store.repos import get_repo
+
+MAX_RECORDED = 1_000
+log = structlog.get_logger()
+
+
+async def record_violations(context: Context, run_id: UUID) -> None:
+    """Opens the pull request onto the run's branch.
+
+    Raises:
+        Temporary: a passing fault, or no room in the installation's limits.
+        Refused: GitHub does not let us.
+    """
+    async with context.pool.acquire() as connection:
+        run = await find_run(connection, run_id)
+        if run is None:
+            return
+        repo = await get_repo(connection, run.repo_id)
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        found = await list_findings(connection, run.id, "A4", counted=True, limit=MAX_RECORDED)
+    if installation is None or run.branch is None or not can_record(installation, run) or not found:
+        log.info("record.nothing")
+        return
+    findings = [(one.rule, one.path) for one in found]
+    async with fetched(context, installation, repo, run.commit_sha, run.id) as mirror:
+        source = MirrorSource(mirror, Request(run.commit_sha, EMPTY_TREE))
+        proposals = await propose_known(source, run.commit_sha, owner_settings(installation), findings)
+        if proposals:
+            await open_pull(context, installation, repo, mirror, _wanted(run, run.branch, proposals))
+            log.info("record.proposed", files=len(proposals))
+
+
+def _wanted(run: Run, branch: str, proposals: list[Proposal]) -> Wanted:
+    files = [NewFile(one.path, one.text) for one in proposals]
+    said = (
+        f"Somebody asked for this on the check run of {run.commit_sha[:10]}. It records what A4 found there as known, so that "
+        "it fails no push until it is mended. Each entry can be removed again once its place is clean."
+    )
+    name = f"forgeguard/known-violations-{run.commit_sha[:10]}"
+    return Wanted(name, run.commit_sha, branch, "Record known violations", said, files)

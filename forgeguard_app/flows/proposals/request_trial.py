@@ -1,0 +1,71 @@
+"""Somebody asks for a trial: of a changed configuration, or of first rules; a worker does it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from forgeguard_app.audit.boundaries.parse import DEFAULT_PATHS
+from forgeguard_app.audit.policy import POLICY_PATHS
+from forgeguard_app.errors import UserError
+from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import Repo, find_configuration
+from forgeguard_app.store.trials import NewTrial, count_lately, insert_trial
+
+MAX_CONTENT_CHARS = 150_000
+MAX_AN_HOUR = 60
+PRIORITY = 10  # somebody looks at the page
+
+
+async def begin_trial(pool: Pool, person: Person, repo: Repo, path: str, content: str) -> UUID:
+    """A changed configuration is to be tried.
+
+    Raises:
+        UserError: the file is none that configures us, is too large, or the person tries too often.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        if path not in await _paths(connection, repo):
+            raise UserError(
+                "Only forgeguard.yml and the boundaries files of this repository can be tried here.", field="path"
+            )
+        if len(content) > MAX_CONTENT_CHARS:
+            raise UserError(f"The file has more than {MAX_CONTENT_CHARS:,} characters.", field="content")
+        return await begin(
+            connection, NewTrial(repo.id, person.user_id, "configuration", path, content.replace("\r\n", "\n"))
+        )
+
+
+async def begin_first_rules(pool: Pool, person: Person, repo: Repo) -> UUID:
+    """A first configuration is to be drawn from the code.
+
+    Raises:
+        UserError: the person asks too often.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        return await begin(connection, NewTrial(repo.id, person.user_id, "first_rules"))
+
+
+async def list_paths(pool: Pool, repo: Repo) -> list[str]:
+    """The files that can be tried: the usual ones, and the boundaries files that are named elsewhere."""
+    async with pool.acquire() as connection:
+        return await _paths(connection, repo)
+
+
+async def _paths(connection: Connection, repo: Repo) -> list[str]:
+    known = await find_configuration(connection, repo.id)
+    named = [file["path"] for file in known[1]["boundaries"]] if known else []
+    return list(dict.fromkeys(("boundaries.json", *POLICY_PATHS, *DEFAULT_PATHS, *named)))
+
+
+async def begin(connection: Connection, new: NewTrial) -> UUID:
+    """The trial and its job.
+
+    Raises:
+        UserError: the person asks too often.
+    """
+    if await count_lately(connection, new.user_id) >= MAX_AN_HOUR:
+        raise UserError(f"You tried {MAX_AN_HOUR} times within an hour; wait a little.")
+    trial_id = await insert_trial(connection, new)
+    await enqueue(connection, "try_configuration", {"trial_id": str(trial_id)}, priority=PRIORITY)
+    return trial_id

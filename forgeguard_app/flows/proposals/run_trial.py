@@ -1,0 +1,157 @@
+"""A trial is done: a changed configuration against the default branch's head, first rules, or contracts proposed to the repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.audit.gate import shown
+from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.flows.context.owner_policy import owner_settings
+from forgeguard_app.flows.context.repository import fetched
+from forgeguard_app.flows.context.visibility_lag import with_lag
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.proposals.export_contracts import wanted_pull
+from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, may_open, open_pull
+from forgeguard_app.git.command import EMPTY_TREE
+from forgeguard_app.git.mirror import Mirror, RepositoryGone, read_default_head
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.events import good_ref
+from forgeguard_app.judging.dry_run import dry_run
+from forgeguard_app.judging.first_rules import FirstRules, propose_first
+from forgeguard_app.judging.mirror_source import MirrorSource
+from forgeguard_app.judging.request import Request
+from forgeguard_app.store.changes import notify_change
+from forgeguard_app.store.contracts import list_contracts
+from forgeguard_app.store.installations import Installation, find_installation
+from forgeguard_app.store.projects import find_project
+from forgeguard_app.store.repos import Repo, get_repo
+from forgeguard_app.store.trials import (
+    Trial,
+    find_trial,
+    set_trial_done,
+    set_trial_failed,
+)
+
+PATIENCE = timedelta(minutes=15)  # somebody looks at the page
+log = structlog.get_logger()
+
+
+async def try_configuration(context: Context, trial_id: UUID) -> None:
+    """Does what the trial asks for, and keeps what came of it.
+
+    Raises:
+        Temporary: a passing fault; it is tried again.
+    """
+    async with context.pool.acquire() as connection:
+        trial = await find_trial(connection, trial_id)
+        if trial is None or trial.status != "pending":
+            return
+        repo = await get_repo(connection, trial.repo_id)
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+    try:
+        sha, result = await _tried(context, trial, repo, installation)
+    except (UserError, Refused, Temporary) as error:
+        if isinstance(error, Temporary) and datetime.now(UTC) - trial.created_at < PATIENCE:
+            raise
+        said = str(error) if isinstance(error, UserError) else f"It could not be done: {error}"
+        async with context.pool.acquire() as connection, connection.transaction():
+            await set_trial_failed(connection, trial_id, said)
+            await notify_change(connection, repo.id)
+        log.info("trial.failed", reason=said)
+        return
+    async with context.pool.acquire() as connection, connection.transaction():
+        await set_trial_done(connection, trial_id, sha, result)
+        await notify_change(connection, repo.id)
+    log.info("trial.done", kind=trial.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    branch: str
+    sha: str
+
+
+async def _tried(
+    context: Context, trial: Trial, repo: Repo, installation: Installation | None
+) -> tuple[str, dict[str, Any]]:
+    if installation is None or installation.status != "active":
+        raise UserError("The App is not active on this repository, so it cannot be read.")
+    head = await _head(context, repo, installation)
+    async with fetched(context, installation, repo, head.sha, trial.id) as mirror:
+        match trial.kind:
+            case "configuration":
+                return head.sha, await _dry_run(context, trial, repo, installation, mirror, head)
+            case "first_rules":
+                return head.sha, await _first_rules(context, repo, installation, mirror, head)
+            case _:
+                return head.sha, await _export(context, trial, repo, installation, mirror, head)
+
+
+def _request(repo: Repo, installation: Installation, head: _Head) -> Request:
+    owner = owner_settings(installation)
+    return Request(head.sha, EMPTY_TREE, owner=owner, owner_file=repo.full_name.endswith("/.github"))
+
+
+async def _dry_run(
+    context: Context, trial: Trial, repo: Repo, installation: Installation, mirror: Mirror, head: _Head
+) -> dict[str, Any]:
+    request = _request(repo, installation, head)
+    overlay = {trial.path or "": (trial.content or "").encode("utf-8", "replace")}
+    return await dry_run(context.judge, MirrorSource(mirror, request), request, overlay)
+
+
+async def _first_rules(
+    context: Context, repo: Repo, installation: Installation, mirror: Mirror, head: _Head
+) -> dict[str, Any]:
+    source = MirrorSource(mirror, _request(repo, installation, head))
+    first = await propose_first(context.judge, source, head.sha)
+    pull = None
+    if first.files and may_open(installation):
+        pull = await open_pull(context, installation, repo, mirror, _wanted(head, first))
+    return {
+        "files": first.files, "there": list(first.there), "recorded": first.recorded, "undeclared": [shown(module) for module in first.undeclared],
+        "overall_result": str(first.report.overall_result), "branch": head.branch, "pull": pull,
+    }  # fmt: skip
+
+
+async def _export(
+    context: Context, trial: Trial, repo: Repo, installation: Installation, mirror: Mirror, head: _Head
+) -> dict[str, Any]:
+    if not may_open(installation):
+        raise UserError(
+            "ForgeGuard was not granted to write contents and pull requests here. Download the contracts as a zip and add them."
+        )
+    async with context.pool.acquire() as connection:
+        project = await find_project(connection, trial.project_id) if trial.project_id else None
+        contracts = await list_contracts(connection, project.id) if project else []
+    if project is None or not contracts:
+        raise UserError("There are no contracts any more.")
+    wanted = wanted_pull(project, sorted(contracts, key=lambda one: one.contract_type), head.sha, head.branch)
+    pull = await open_pull(context, installation, repo, mirror, wanted)
+    return {"files": {}, "there": [], "recorded": 0, "undeclared": [], "branch": head.branch, "pull": pull}
+
+
+async def _head(context: Context, repo: Repo, installation: Installation) -> _Head:
+    try:
+        head = await with_lag(context, context.access(installation, repo), read_default_head)
+    except RepositoryGone as error:
+        raise UserError("ForgeGuard may not read this repository's contents any more.") from error
+    if head is None or not good_ref(head.branch):
+        raise UserError("The repository has no commit on its default branch yet.")
+    return _Head(head.branch, head.sha)
+
+
+def _wanted(head: _Head, first: FirstRules) -> Wanted:
+    said = (
+        "Drawn by ForgeGuard from the imports as they are, so that it is true of this tree and fails no push by itself. "
+        f"{first.recorded} place(s) that go against the order are recorded as known violations. Rename, merge and reorder until it says what you mean."
+    )
+    files = [NewFile(path, text) for path, text in first.files.items()]
+    return Wanted(
+        f"forgeguard/first-rules-{head.sha[:10]}", head.sha, head.branch, "Add ForgeGuard's first rules", said, files
+    )

@@ -1,0 +1,1 @@
+"""Publishes stored verdicts: check runs on GitHub, and notices to owners."""

@@ -1,0 +1,173 @@
+"""Where one run's verdict goes: what GitHub is to hold of each check, and each write with its fate noted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from forgeguard_app.audit.model import CHECK_NAMES, CheckCode
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.github import check_runs
+from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Action, Annotation, CheckRun, Held
+from forgeguard_app.github.client import Broken, Limited, Refused
+from forgeguard_app.github.repo_access import RepoAccess
+from forgeguard_app.store.audits import Run, StoredCheck, StoredFinding, list_annotations
+from forgeguard_app.store.check_runs import Outbox, list_outbox, set_not_sent, set_sending, set_sent, set_settled
+from forgeguard_app.store.installations import Installation
+from forgeguard_app.store.repos import Repo
+
+UNPROCESSABLE = 422
+_ROOM_FOR_MORE = 60_000  # bytes of a summary that gets a sentence added
+RECORD_KNOWN = Action("Record as known", "Open a pull request that allows these", "record_known")
+_Note = Callable[..., Awaitable[None]]
+log = structlog.get_logger()
+
+
+def check_run_name(code: str) -> str:
+    """The name under which the check is required and re-run."""
+    return f"ForgeGuard / {code} {CHECK_NAMES[CheckCode(code)]}"
+
+
+def was_sent(row: Outbox) -> bool:
+    """Whether GitHub holds the check run, or may hold it."""
+    return row.github_id is not None or row.sending_s is not None
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """Where one run's verdict goes."""
+
+    context: Context
+    access: RepoAccess
+    run: Run
+    repo: Repo
+    installation: Installation
+
+    async def send(self, code: str, wanted: CheckRun, held: Held | None) -> None:
+        """One write where there are at most fifty annotations, one more for each further fifty."""
+        unfinished = held is None or not held.completed or held.annotations < len(wanted.annotations)
+        if held is not None and not unfinished:
+            await self._note(set_sent, code, held.github_id, held.annotations, final=True)
+        while unfinished:
+            body = check_runs.creation(wanted) if held is None else check_runs.continuation(wanted, held.annotations)
+            held = await self.write(code, held, body, enough=len(wanted.annotations))
+            unfinished = held.annotations < len(wanted.annotations)
+
+    async def write(self, code: str, held: Held | None, body: dict[str, object], enough: int | None = None) -> Held:
+        """One write, announced before it leaves; its answer is stored, or what is known of its fate."""
+        await self._note(set_sending, code)
+        try:
+            if held is None:
+                held = await check_runs.create(self.access, body)
+            else:
+                held = await check_runs.update(self.access, held.github_id, body)
+        except (Refused, Limited):
+            await self._note(set_not_sent, code)
+            raise
+        except Broken as error:
+            if error.answered:
+                await self._note(set_settled, code)
+            raise
+        final = enough is not None and held.annotations >= enough
+        await self._note(set_sent, code, held.github_id, held.annotations, final=final)
+        return held
+
+    async def held(self, wanted: CheckRun, row: Outbox) -> Held | None:
+        """What GitHub holds already; where a write's fate is unknown, GitHub is asked, and its answer noted.
+
+        Else a refusal of the next write would make us forget the run that was just found, and make another.
+        """
+        if row.sending_s is None:
+            return None if row.github_id is None else Held(row.github_id, row.annotations_sent, completed=False)
+        if row.github_id is not None:
+            found: Held | None = await check_runs.get(self.access, row.github_id)
+        else:
+            found = await check_runs.find(self.access, wanted)
+        if found is None:
+            await self._note(set_not_sent, row.check_code)
+        else:
+            await self._note(set_sent, row.check_code, found.github_id, found.annotations, final=False)
+        return found
+
+    async def _note(self, what: _Note, code: str, *values: int, **flags: bool) -> None:
+        async with self.context.pool.acquire() as connection:
+            await what(connection, self.run.id, code, *values, **flags)
+
+
+async def publish_check(outlet: Outlet, wanted: CheckRun, row: Outbox) -> None:
+    """Brings GitHub to hold the check run.
+
+    Raises:
+        NoAccess, Refused, Limited, Broken: as RepoAccess.ask; what was sent is noted.
+    """
+    code = row.check_code
+    try:
+        await outlet.send(code, wanted, await outlet.held(wanted, row))
+    except Refused as error:
+        refused_places = error.status == UNPROCESSABLE and "no commit found" not in str(error).lower()
+        if not refused_places or not wanted.annotations:
+            raise
+        # GitHub takes no part of a request with one bad annotation; the verdict matters more than its places.
+        log.warning("publish.annotations_refused", check=code, reason=str(error))
+        said = "\n\nGitHub refused the annotations; every finding stands behind the link."
+        bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, _ROOM_FOR_MORE) + said)
+        async with outlet.context.pool.acquire() as connection:
+            rows = await list_outbox(connection, outlet.run.id)
+        now = next(one for one in rows if one.check_code == code)
+        await outlet.send(code, bare, await outlet.held(bare, now))
+
+
+def wanted_run(outlet: Outlet, code: str) -> CheckRun:
+    """Return the check run without its verdict."""
+    run = outlet.run
+    return CheckRun(
+        name=check_run_name(code),
+        head_sha=run.commit_sha,
+        external_id=str(run.id),
+        details_url=outlet.context.audit_link(run, outlet.repo),
+        conclusion="",
+        title="",
+        summary="",
+    )
+
+
+async def final_run(outlet: Outlet, check: StoredCheck) -> CheckRun:
+    """The check run with its verdict and annotations."""
+    context, run = outlet.context, outlet.run
+    async with context.pool.acquire() as connection:
+        shown = await list_annotations(connection, run.id, check.check_code, limit=MAX_ANNOTATIONS + 1)
+    summary = check.summary
+    if len(shown) > MAX_ANNOTATIONS:
+        summary += f"\n\nThe worst {MAX_ANNOTATIONS} findings are annotated; all of them stand behind the link."
+    return replace(
+        wanted_run(outlet, check.check_code),
+        conclusion=check.conclusion,
+        title=check.title,
+        summary=summary or check.title,
+        annotations=tuple(_annotation(check.check_code, finding) for finding in shown[:MAX_ANNOTATIONS]),
+        actions=(RECORD_KNOWN,) if _recordable(check) and can_record(outlet.installation, run) else (),
+    )
+
+
+def _recordable(check: StoredCheck) -> bool:
+    return check.check_code == "A4" and check.result == "FAIL"
+
+
+def can_record(installation: Installation, run: Run) -> bool:
+    """Whether we may open a pull request for the run's head."""
+    granted = installation.permissions
+    may_write = granted.get("contents") == "write" and granted.get("pull_requests") == "write"
+    return may_write and not run.fork and run.trigger != "merge_group"
+
+
+def _annotation(code: str, finding: StoredFinding) -> Annotation:
+    return Annotation(
+        path=finding.path,
+        start_line=finding.line,
+        end_line=finding.end_line,
+        level=finding.level,
+        message=finding.message,
+        title=f"{code} {finding.rule}",
+    )

@@ -1,0 +1,133 @@
+"""The owner is told what cannot wait for somebody to look: a new secret, a default branch that turns red or recovers, an ERROR.
+
+What is told is decided from what was stored, so that a message that is sent twice says the same; never a value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.policy import Settings
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.context.owner_policy import owner_settings
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.notices import NotTaken
+from forgeguard_app.store.audits import Run, Verdict, find_run
+from forgeguard_app.store.installations import Installation, find_installation
+from forgeguard_app.store.news import FreshSecret, find_former_result, list_fresh_secrets, set_notified
+from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import Repo, get_repo
+from forgeguard_app.vault import signature_of
+
+TASK, ARGUMENT = "tell_owner", "about_run_id"
+PRIORITY = -2  # a verdict first
+MOST_SECRETS = 20
+MAX_CHARS = 3_000
+GIVE_UP_AFTER = timedelta(days=1)
+_RED = ("FAIL", "ERROR")
+log = structlog.get_logger()
+
+
+def may_tell(owner: Settings, run: Run, repo: Repo, verdict: Verdict) -> bool:
+    """Whether somebody wants to hear, and the verdict may hold news; what it is is decided later."""
+    if owner.notify is None or run.trigger == "installation":
+        return False
+    quiet = verdict.overall_result == "PASS" and all(check.result == "PASS" for check, _ in verdict.checks)
+    return not quiet or run.branch == repo.default_branch
+
+
+async def intend_to_tell(connection: Connection, run_id: UUID) -> None:
+    """The job, durable with the verdict."""
+    await enqueue(connection, TASK, {ARGUMENT: str(run_id)}, priority=PRIORITY)
+
+
+async def tell_owner(context: Context, run_id: UUID) -> None:
+    """Sends the message, where there is news.
+
+    Raises:
+        Temporary: it did not arrive; for a day it is tried again.
+    """
+    async with context.pool.acquire() as connection:
+        run = await find_run(connection, run_id)
+        if run is None:
+            return
+        repo = await get_repo(connection, run.repo_id)
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        former = await find_former_result(connection, run)
+        secrets = await list_fresh_secrets(connection, run, MOST_SECRETS + 1)
+    address = owner_settings(installation).notify if installation else None
+    news = news_of(run, repo, former, secrets)
+    if installation is None or address is None or not news:
+        return
+    body = json.dumps({"text": _message(context, run, repo, news)}, ensure_ascii=False).encode()
+    await _send(context, installation, run, address, body)
+
+
+def news_of(run: Run, repo: Repo, former: str | None, secrets: Sequence[FreshSecret]) -> list[str]:
+    """Sentences in Slack's markup; none where there is nothing to tell."""
+    said: list[str] = []
+    if secrets:
+        more = len(secrets) > MOST_SECRETS
+        said.append(
+            f"{'More than ' if more else ''}{min(len(secrets), MOST_SECRETS)} new secret(s): revoke first, then remove."
+        )
+        said += [f"• `{_code(one.path)}:{one.line}` {_text(one.rule)}" for one in secrets[:MOST_SECRETS]]
+    red, was_red = run.overall_result in _RED, former in _RED
+    if run.overall_result == "ERROR" and former != "ERROR":
+        said.append(
+            f"The audit could not come to a verdict. {_text(run.error_detail or 'Its page says which file is broken.')}"
+        )
+    if run.branch == repo.default_branch and run.target_ref is None:
+        if red and not was_red:
+            said.append("The default branch is red.")
+        elif not red and was_red:
+            said.append("The default branch has recovered.")
+    return said
+
+
+def _message(context: Context, run: Run, repo: Repo, news: list[str]) -> str:
+    link = f"<{context.address}/audits/{run.id}|{_text(repo.full_name)} {run.commit_sha[:10]}>"
+    where = f" on `{_code(run.branch)}`" if run.branch else ""
+    text = "\n".join([f"ForgeGuard, {link}{where}:", *news])
+    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
+
+
+async def _send(context: Context, installation: Installation, run: Run, address: str, body: bytes) -> None:
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "ForgeGuard",
+        "X-ForgeGuard-Delivery": str(run.id),
+        "X-ForgeGuard-Signature-256": signature_of(context.notice_key(installation), body),
+    }
+    problem: Exception | None = None
+    try:
+        await context.notices.send(address, body, headers)
+    except (NotTaken, Temporary) as error:
+        problem = error
+    async with context.pool.acquire() as connection:
+        await set_notified(connection, installation.id, None if problem is None else str(problem))
+    if problem is None:
+        log.info("notice.sent")
+        return
+    context.counts.add("errors", "NoticeNotTaken")
+    old = run.completed_at is not None and datetime.now(UTC) - run.completed_at > GIVE_UP_AFTER
+    log.warning("notice.failed", reason=str(problem), given_up=old or isinstance(problem, NotTaken))
+    if isinstance(problem, Temporary) and not old:
+        raise problem
+
+
+def _text(text: str) -> str:
+    """A stranger's words in Slack's markup: no link, no mention (`<!channel>`), no second line."""
+    text = shown(" ".join(text.split()), 500)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _code(text: str) -> str:
+    return _text(text.replace("`", "ˋ"))

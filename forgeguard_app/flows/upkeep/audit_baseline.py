@@ -1,0 +1,58 @@
+"""The App came to a repository: its default branch is judged once, so that what stands there counts as existing.
+
+It also makes the three names known to GitHub, which lets only reported names be chosen as required checks.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.flows.context.visibility_lag import with_lag
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.git.mirror import RepositoryGone, read_default_head
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.events import good_ref
+from forgeguard_app.store.audits import NewRun, find_newest_run, insert_run
+from forgeguard_app.store.installations import find_installation
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import get_repo, lock_repo, set_default_branch, set_empty
+from forgeguard_app.store.run_order import find_branch_start, set_before
+
+PRIORITY = -5  # whoever pushes goes first
+log = structlog.get_logger()
+
+
+async def draw_starting_line(context: Context, repo_id: UUID) -> None:
+    """Starts the audit of the default branch's head, unless that head was judged already or there is none.
+
+    Raises:
+        Temporary: a passing fault.
+    """
+    async with context.pool.acquire() as connection:
+        repo = await get_repo(connection, repo_id)
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+    if installation is None or installation.status != "active":
+        return
+    try:
+        head = await with_lag(context, context.access(installation, repo), read_default_head)
+    except (Refused, RepositoryGone) as error:
+        log.warning("starting_line.refused", reason=type(error).__name__)
+        return
+    async with context.pool.acquire() as connection:
+        await set_empty(connection, repo_id, empty=head is None)
+    if head is None or not good_ref(head.branch):
+        return
+    async with context.pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, repo_id)
+        await set_default_branch(connection, repo_id, head.branch)
+        start = await find_branch_start(connection, repo_id, head.branch)
+        # Whoever pushed since then is judged against what stood there before.
+        sha = start.before_sha if start.first_push_id is not None else head.sha
+        if start.drawn or sha is None or await find_newest_run(connection, repo_id, sha) is not None:
+            return
+        run_id = await insert_run(connection, NewRun(repo_id, sha, head.branch, trigger="installation"))
+        if start.first_push_id is not None:
+            await set_before(connection, run_id, start.first_push_id)
+        await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=PRIORITY)

@@ -1,0 +1,53 @@
+"""Which checks GitHub requires is asked apart from everything else: no verdict and no look at heads waits for its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.context.rate_budget import spending
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.limits import Need
+from forgeguard_app.github.required import REQUESTS, list_required
+from forgeguard_app.github.tokens import LOOK
+from forgeguard_app.store.installations import find_installation
+from forgeguard_app.store.repos import claim_required, get_repo, set_required_checks
+
+ANSWER_S = 10.0  # a question beside the point is not worth more
+AT_ONCE = 50
+AGAIN_SHARE = 12  # what GitHub did not answer is asked so many times more often
+log = structlog.get_logger()
+
+
+async def look_at_required(context: Context) -> None:
+    """Ask for the repositories whose required checks were not read for long, one after the other."""
+    while True:
+        async with context.pool.acquire() as connection:
+            again_s = context.pace.heads_s / AGAIN_SHARE
+            claimed = await claim_required(connection, context.pace.heads_s, again_s, AT_ONCE)
+        for repo_id in claimed:
+            await read_required(context, repo_id)
+        if len(claimed) < AT_ONCE:
+            return
+
+
+async def read_required(context: Context, repo_id: UUID) -> None:
+    """Store which checks GitHub requires on the repository's default branch; where it does not answer, nothing changes."""
+    async with context.pool.acquire() as connection:
+        repo = await get_repo(connection, repo_id)
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+    if installation is None or installation.status != "active":
+        return
+    access = context.access(installation, repo, LOOK)
+    try:
+        async with asyncio.timeout(ANSWER_S), spending(context, access, Need(1 + REQUESTS, 0, final=False)):
+            names = await list_required(access, repo.default_branch)
+    except (Temporary, Refused, TimeoutError) as error:
+        log.info("required.unanswered", repo_id=str(repo_id), reason=str(error) or type(error).__name__)
+        return
+    async with context.pool.acquire() as connection:
+        await set_required_checks(connection, repo_id, repo.default_branch, names)

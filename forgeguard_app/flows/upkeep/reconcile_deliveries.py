@@ -1,0 +1,81 @@
+"""GitHub's delivery log is compared with the inbox: what never arrived is asked for again, or taken from the log.
+
+GitHub does not deliver again by itself, and says OK for what a proxy of ours answered; so the inbox alone counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.intake.push_batcher import Pushes
+from forgeguard_app.flows.intake.receive_delivery import receive_delivery
+from forgeguard_app.github.deliveries import Attempt, ask_again, get_payload, list_attempts
+from forgeguard_app.github.payloads import BadPayload, read_event
+from forgeguard_app.store.deliveries import list_known
+
+WINDOW_CLOSES = timedelta(days=2, hours=12)  # GitHub keeps them for three days
+MAX_ASKED = 1_000  # a pass; the next one goes on
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """How many deliveries the log held, how many were asked for again, how many were taken from the log."""
+
+    seen: int = 0
+    asked: int = 0
+    taken: int = 0
+
+
+async def reconcile_deliveries(context: Context, since: timedelta) -> Reconciled:
+    """Brings the inbox to hold every delivery of the log's last `since`."""
+    now = datetime.fromtimestamp(context.client.clock.now(), UTC)
+    newest = await _newest_attempts(context, now - since)
+    async with context.pool.acquire() as connection:
+        known = await list_known(connection, list(newest))
+    missing = [
+        attempt
+        for guid, attempt in newest.items()
+        if guid not in known and now - attempt.delivered_at > timedelta(seconds=context.pace.patience_s)
+    ]
+    asked = taken = 0
+    for attempt in reversed(missing[-MAX_ASKED:]):  # the oldest first: pushes are judged in their order
+        if attempt.redelivery and not attempt.arrived:
+            taken += await _take(context, attempt)  # asked for before, and our address was not reached again
+        else:
+            await ask_again(context.app, attempt.id)
+            asked += 1
+    context.counts.add("missed", "asked", asked)
+    context.counts.add("missed", "taken", taken)
+    closing = [attempt for attempt in missing if now - attempt.delivered_at > WINDOW_CLOSES]
+    if closing:
+        log.error(
+            "deliveries.window_closing", number=len(closing), remedy="GitHub forgets them soon: run forgeguard doctor"
+        )
+    if missing:
+        log.info("deliveries.reconciled", seen=len(newest), asked=asked, taken=taken)
+    return Reconciled(len(newest), asked, taken)
+
+
+async def _newest_attempts(context: Context, after: datetime) -> dict[str, Attempt]:
+    newest: dict[str, Attempt] = {}
+    async for attempt in list_attempts(context.app):
+        if attempt.delivered_at < after:
+            break
+        newest.setdefault(attempt.guid, attempt)
+    return newest
+
+
+async def _take(context: Context, attempt: Attempt) -> bool:
+    body = await get_payload(context.app, attempt.id)
+    try:
+        event = read_event(attempt.event, body)
+    except BadPayload as error:
+        log.warning("delivery.malformed", delivery_id=attempt.guid, reason=str(error))
+        return False
+    await receive_delivery(context.pool, Pushes(context.pool), attempt.guid, attempt.event, event)
+    return True

@@ -1,0 +1,140 @@
+"""A repository's heads are compared with our verdicts: what no event told of is audited all the same.
+
+That covers pushes whose delivery GitHub never made (past 25 MB, more than 5,000 branches at once) or that was lost
+past the window of its log.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.flows.context.rate_budget import spending
+from forgeguard_app.flows.context.repo_records import stored_pull
+from forgeguard_app.flows.context.visibility_lag import with_lag
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.intake.wanted_runs import MERGE_QUEUE_PREFIX, Heads, runs_of_heads
+from forgeguard_app.git.mirror import DefaultHead, RepositoryGone, read_default_head
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.events import PullRequest, good_ref
+from forgeguard_app.github.installations import MAX_PULLS, get_pull, list_pulls
+from forgeguard_app.github.limits import Need
+from forgeguard_app.github.repo_access import RepoAccess
+from forgeguard_app.github.tokens import LOOK
+from forgeguard_app.store.audits import insert_run
+from forgeguard_app.store.installations import find_installation
+from forgeguard_app.store.pulls import close_pull, list_left_out, upsert_pull
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.repos import claim_unchecked, get_database_time, get_repo, lock_repo, set_default_branch
+from forgeguard_app.store.run_order import find_branch_start, list_targets_of
+
+PRIORITY = -10  # of looking; what is found is audited as if it had been told
+FOUND_PRIORITY = 5
+AT_ONCE = 500
+MAX_ASKED = 20  # pull requests of one look that are asked for by their numbers
+log = structlog.get_logger()
+
+
+async def look_at_heads(context: Context) -> None:
+    """Enqueues the repositories whose heads were not looked at for long."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        for repo_id in await claim_unchecked(connection, context.pace.heads_s, AT_ONCE):
+            await enqueue(connection, "reconcile_heads", {"repo_id": str(repo_id)}, priority=PRIORITY)
+
+
+async def reconcile_heads(context: Context, repo_id: UUID, most_pulls: int = MAX_PULLS) -> None:
+    """Start the audits that the repository's heads lack.
+
+    An open pull request that GitHub's list leaves out is asked for by its number before it counts as closed; where the
+    list was cut, none is.
+
+    Raises:
+        Temporary: a passing fault, or no room in the installation's limits.
+    """
+    async with context.pool.acquire() as connection:
+        repo = await get_repo(connection, repo_id)
+        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+    if installation is None or installation.status != "active":
+        return
+    access = context.access(installation, repo, LOOK)
+    try:
+        groups = f"{MERGE_QUEUE_PREFIX}*"
+        default = await with_lag(context, access, lambda remote: read_default_head(remote, groups))
+    except (Refused, RepositoryGone) as error:
+        log.info("heads.refused", reason=str(error))
+        return
+    if default is None or not good_ref(default.branch):
+        return
+    # What git tells waits for no answer about pull requests, which GitHub may owe for long.
+    await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, [])))
+    try:
+        async with spending(context, access, Need(2, 0, final=False)):
+            async with context.pool.acquire() as connection:
+                listed_at = await get_database_time(connection)
+            listed = await list_pulls(access, most_pulls)
+    except Refused as error:
+        log.info("heads.no_pulls", reason=str(error))
+        return
+    if listed.is_cut:
+        log.warning("heads.cut", pulls=len(listed.items))
+        context.counts.add("cut_lists", "pull requests of a repository")
+    pulls = [pull for pull in listed.items if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
+    heads = Heads(repo.id, repo.github_repo_id, *_parts(default, pulls))
+    await _start_missing(context, heads)
+    if not listed.is_cut:
+        await _ask_about_left_out(context, access, repo_id, [pull.number for pull in listed.items], listed_at)
+
+
+async def _ask_about_left_out(
+    context: Context, access: RepoAccess, repo_id: UUID, listed: list[int], listed_at: datetime
+) -> None:
+    """Take in what GitHub says of each of them; of more than `MAX_ASKED`, others are asked about at the next look.
+
+    Raises:
+        Temporary: a passing fault, or no room in the installation's limits.
+    """
+    async with context.pool.acquire() as connection:
+        left_out = await list_left_out(connection, repo_id, listed, listed_at)
+    for number in random.sample(left_out, min(len(left_out), MAX_ASKED)):
+        try:
+            async with spending(context, access, Need(1, 0, final=False)):
+                async with context.pool.acquire() as connection:
+                    asked_at = await get_database_time(connection)
+                pull = await get_pull(access, number)
+        except Refused as error:
+            log.info("heads.no_pull", number=number, reason=str(error))
+            return
+        async with context.pool.acquire() as connection:
+            if pull is None:
+                await close_pull(connection, repo_id, number, asked_at)
+            else:
+                await upsert_pull(connection, repo_id, stored_pull(pull))
+
+
+def _parts(default: DefaultHead, pulls: list[PullRequest]) -> tuple[tuple[str, str], list[PullRequest], dict[str, str]]:
+    return (default.branch, default.sha), pulls, default.branches
+
+
+async def _start_missing(context: Context, heads: Heads) -> None:
+    shas = [
+        *(pull.head.sha for pull in heads.pulls),
+        *heads.groups.values(),
+        *(heads.default[1:] if heads.default else ()),
+    ]
+    async with context.pool.acquire() as connection, connection.transaction():
+        await lock_repo(connection, heads.repo_id)
+        if heads.default is not None:
+            await set_default_branch(connection, heads.repo_id, heads.default[0])
+        for pull in heads.pulls:
+            await upsert_pull(connection, heads.repo_id, stored_pull(pull))
+        start = await find_branch_start(connection, heads.repo_id, heads.default[0]) if heads.default else None
+        fresh = start is not None and not start.drawn and start.first_push_id is None
+        wanted = runs_of_heads(heads, await list_targets_of(connection, heads.repo_id, shas), fresh=fresh)
+        for run in wanted:
+            run_id = await insert_run(connection, run)
+            await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=FOUND_PRIORITY)
+    if wanted:
+        log.warning("heads.found", number=len(wanted))

@@ -1,0 +1,31 @@
+"""Runs and deferred re-runs whose job was lost, whatever lost it, get it again: nothing waits for ever."""
+
+from __future__ import annotations
+
+import structlog
+
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.intake.rerun_audit import TASK as START_RERUN
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.reruns import list_overdue
+from forgeguard_app.store.run_order import list_stranded
+
+AT_ONCE = 500
+log = structlog.get_logger()
+
+
+async def take_up_stranded(context: Context, after_s: float | None = None) -> int:
+    """Enqueue the jobs that stranded runs and overdue re-runs need, and return their number."""
+    after_s = context.pace.stranded_s if after_s is None else after_s
+    async with context.pool.acquire() as connection, connection.transaction():
+        stranded = await list_stranded(connection, after_s, AT_ONCE)
+        for one in stranded:
+            await enqueue(connection, one.task, {"run_id": str(one.run_id)})
+        overdue = await list_overdue(connection, after_s, AT_ONCE)
+        for request in overdue:
+            arguments = {"request_id": str(request.id), "repo_id": str(request.repo_id)}
+            await enqueue(connection, START_RERUN, arguments)
+    number = len(stranded) + len(overdue)
+    if number:
+        log.warning("runs.taken_up", number=number)
+    return number

@@ -1,0 +1,219 @@
+"""Installations and their repositories are compared with what GitHub lists, whatever events were lost.
+
+A list can leave something out, and it can be older than what we know. So nothing is removed that was made after the
+list was begun, that only one list left out, or that GitHub still has when it is asked for it by its id.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+
+from forgeguard_app.errors import Temporary
+from forgeguard_app.flows.context.repo_records import know_installation, know_repos, state_of
+from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.intake.follow_account import catch_up, catch_up_in, draw_starting_lines
+from forgeguard_app.github.client import Refused
+from forgeguard_app.github.events import Installation, Repository
+from forgeguard_app.github.installations import (
+    MAX_INSTALLATIONS,
+    MAX_REPOSITORIES,
+    Listed,
+    get_installation,
+    list_installations,
+    list_repositories,
+)
+from forgeguard_app.github.repo_access import nowhere
+from forgeguard_app.store.changes import ACCESS, notify_change
+from forgeguard_app.store.counters import bring_turn_forward
+from forgeguard_app.store.installations import (
+    State,
+    find_by_github_id,
+    find_installation,
+    is_any_newly_missing,
+    set_installation_state,
+    set_missing,
+)
+from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.repos import (
+    believe,
+    find_repo,
+    get_database_time,
+    list_guarded,
+    set_missing_repos,
+    set_removed,
+    set_removed_with,
+)
+from forgeguard_app.store.users import forget_access, forget_access_with
+
+SOON_S = 300.0  # until what a list left out is looked for in a second one
+MAX_ASKED = 200  # of one comparison, by their ids; the others wait for the next one
+_GONE = (404, 410, 422)  # 422: a token for a repository that the installation does not hold
+_T = TypeVar("_T")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many are read of a list; one that is longer removes nothing."""
+
+    installations: int = MAX_INSTALLATIONS
+    repositories: int = MAX_REPOSITORIES
+
+
+async def sync_installations(context: Context, bounds: Bounds | None = None) -> None:
+    """Compare every installation; one that cannot be read is passed over until the next time.
+
+    Raises:
+        Refused, Temporary: GitHub does not list the installations.
+    """
+    bounds = bounds or Bounds()
+    listed_at = await _time(context)
+    listed = await list_installations(context.app, bounds.installations)
+    for one in listed.items:
+        asked_at = await _time(context)
+        try:
+            repositories = await _repositories(context, one, bounds)
+        except (Temporary, Refused) as error:
+            log.info("sync.passed_over", installation=one.id, reason=str(error))
+            continue
+        await _take_in(context, one, listed_at, repositories, asked_at)
+    if listed.is_cut:
+        log.warning("sync.cut", what="installations", most=bounds.installations)
+        context.counts.add("cut_lists", "installations")
+    else:
+        await _remove_installations(context, listed_at, [one.id for one in listed.items])
+    async with context.pool.acquire() as connection:
+        if await is_any_newly_missing(connection, listed_at):
+            await bring_turn_forward(connection, "sync", context.pace.resync_s, SOON_S)
+
+
+async def sync_installation(context: Context, installation_id: UUID) -> None:
+    """Compare one installation, of which a delivery claimed more than is stored.
+
+    Raises:
+        Temporary: GitHub does not answer now.
+    """
+    async with context.pool.acquire() as connection:
+        known = await find_installation(connection, installation_id)
+    if known is None:
+        return
+    listed_at = await _time(context)
+    try:
+        one = await get_installation(context.app, known.github_installation_id)
+        if one is None:
+            return
+        asked_at = await _time(context)
+        repositories = await _repositories(context, one, Bounds())
+    except Refused as error:
+        log.info("sync.passed_over", installation=known.github_installation_id, reason=str(error))
+        return
+    await _take_in(context, one, listed_at, repositories, asked_at)
+
+
+def _some(missing: list[_T]) -> list[_T]:
+    """Return as many as are asked about at once, by chance, so that those that GitHub keeps do not hide the others."""
+    return random.sample(missing, min(len(missing), MAX_ASKED))
+
+
+async def _time(context: Context) -> datetime:
+    async with context.pool.acquire() as connection:
+        return await get_database_time(connection)
+
+
+async def _repositories(context: Context, one: Installation, bounds: Bounds) -> Listed[Repository] | None:
+    """Return what the installation holds; None while it is suspended, when GitHub does not say."""
+    if one.suspended_at:
+        return None
+    listed = await list_repositories(context.client, context.tokens, one.id, bounds.repositories)
+    if listed.is_cut:
+        log.warning("sync.cut", what="repositories", installation=one.id, most=bounds.repositories)
+        context.counts.add("cut_lists", "repositories of an installation")
+    return listed
+
+
+async def _take_in(
+    context: Context, one: Installation, listed_at: datetime, listed: Listed[Repository] | None, asked_at: datetime
+) -> None:
+    async with context.pool.acquire() as connection, connection.transaction():
+        # Whose repositories GitHub lists lives at that time; a suspended one only at the time of the first list.
+        await believe(connection, listed_at if listed is None else asked_at)
+        installation_id = await know_installation(connection, one)
+        before = await find_by_github_id(connection, one.id)
+        state = state_of(one, "suspended" if one.suspended_at else "active")
+        await set_installation_state(connection, one.id, state)
+        if listed is None:
+            return
+        repositories = sorted(listed.items, key=lambda each: each.id)  # know_repos answers in this order
+        guarded = await list_guarded(connection, [repository.id for repository in repositories])
+        ids = await know_repos(connection, repositories, installation_id)
+        fresh = [key for key, repository in zip(ids, repositories, strict=True) if repository.id not in guarded]
+        await draw_starting_lines(connection, fresh)
+        for repo_id in fresh:
+            await catch_up_in(connection, repo_id)
+        if before is not None and (before.status == "suspended" or dict(before.permissions) != dict(state.permissions)):
+            await catch_up(connection, one.id)
+        missing = await _missing(connection, installation_id, asked_at, listed)
+    for repo_id in _some(missing):
+        await _remove_repo(context, repo_id, asked_at)
+
+
+async def _missing(
+    connection: Connection, installation_id: UUID, asked_at: datetime, listed: Listed[Repository]
+) -> list[UUID]:
+    """Return the repositories that two lists in a row left out."""
+    if listed.is_cut:
+        return []
+    return await set_missing_repos(connection, installation_id, asked_at, [one.id for one in listed.items])
+
+
+async def _remove_repo(context: Context, repo_id: UUID, asked_at: datetime) -> None:
+    """Remove the repository where GitHub, asked for it by its id, does not have it in the installation."""
+    async with context.pool.acquire() as connection:
+        repo = await find_repo(connection, repo_id)
+        installation = (
+            await find_installation(connection, repo.installation_id) if repo and repo.installation_id else None
+        )
+    if repo is None or installation is None:
+        return
+    access = context.access(installation, repo)
+    access.left = nowhere  # where it went is found when something is asked of it
+    context.tokens.forget(installation.github_installation_id, repo.github_repo_id)
+    try:
+        await access.ask("GET", "")
+        return
+    except Temporary as error:
+        log.info("sync.unanswered", repo_id=str(repo_id), reason=str(error))
+        return
+    except Refused as error:
+        if error.status not in _GONE:
+            log.info("sync.unanswered", repo_id=str(repo_id), reason=str(error))
+            return
+    async with context.pool.acquire() as connection, connection.transaction():
+        if await set_removed(connection, [repo.github_repo_id], held_before=asked_at):
+            await forget_access(connection, [repo.github_repo_id])
+            await notify_change(connection, ACCESS)
+            log.warning("repo.removed", repo_id=str(repo_id))
+
+
+async def _remove_installations(context: Context, listed_at: datetime, listed: list[int]) -> None:
+    async with context.pool.acquire() as connection:
+        missing = await set_missing(connection, listed_at, listed)
+    for number in _some(missing):
+        try:
+            if await get_installation(context.app, number) is not None:
+                continue
+        except (Temporary, Refused) as error:
+            log.info("sync.unanswered", installation=number, reason=str(error))
+            continue
+        async with context.pool.acquire() as connection, connection.transaction():
+            await set_installation_state(connection, number, State("deleted", {}, None))
+            await set_removed_with(connection, number)
+            await forget_access_with(connection, number)
+            await notify_change(connection, ACCESS)
+        log.warning("installation.deleted", installation=number)
