@@ -19,13 +19,13 @@ import aiohttp
 
 from forgeguard_app.audit.secrets.masking import Masker
 from forgeguard_app.builders.process import Bounds
+from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.request import Contract, Request
+from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.flows.builds.build_log import BuildLog
 from forgeguard_app.flows.builds.cancel_build import cancel_build
 from forgeguard_app.flows.context.worker_context import Builder
 from forgeguard_app.git.command import Repository
-from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.request import Contract, Request
-from forgeguard_app.judging.source import LocalSource
 from forgeguard_app.store.embedded import embedded_postgres
 from forgeguard_app.store.migrate import migrate
 from forgeguard_app.store.pool import open_pool

@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 from forgeguard_app.audit.engine import audit
+from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.range_loader import Gathering
+from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.command import EMPTY_TREE, Repository
-from forgeguard_app.judging.gathering import Gathering
-from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.source import LocalSource
 
 FILES = 6_000
 ROUNDS = 20

@@ -13,11 +13,11 @@ from forgeguard_app.builders.confinement import NO_WAY, available
 from forgeguard_app.builders.network import Network
 from forgeguard_app.builders.workspace import network_remark
 from forgeguard_app.errors import UserError
+from forgeguard_app.evaluation.evaluator import Judge
 from forgeguard_app.flows.context.worker_context import Builder, Context
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.tokens import Tokens
-from forgeguard_app.judging.judge import Judge
 from forgeguard_app.notices import Notices, reach_beside
 from forgeguard_app.settings import Settings
 

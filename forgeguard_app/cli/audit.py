@@ -20,16 +20,16 @@ from forgeguard_app.cli.outcome import Outcome
 from forgeguard_app.cli.output import check_output, print_text, write_file
 from forgeguard_app.cli.targets import Target, find_target
 from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.evaluation.deadline import EvaluationTimeout
+from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.local_range import LocalRange, choose_range, staged_range, whole_tree
+from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.evaluation_limits import load_evaluation_timeout_s
 from forgeguard_app.git.checkout import Checkout, open_checkout, open_view
 from forgeguard_app.git.command import EMPTY_TREE, HOW_TO_COMPLETE, TOO_LARGE, GitError, GitLacksObjects, GitTooLarge
 from forgeguard_app.git.folder import commit_folder, list_files
 from forgeguard_app.git.range import has_path
-from forgeguard_app.judging.deadline import EvaluationTimeout
-from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.local_range import LocalRange, choose_range, staged_range, whole_tree
-from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.source import LocalSource
 
 TAKES_FILES = True  # what stands after `--` arrives in arguments.files
 EPILOG = """\

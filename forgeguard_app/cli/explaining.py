@@ -12,13 +12,13 @@ from forgeguard_app.audit.secrets.masking import masked, quoted
 from forgeguard_app.audit.secrets.own_rules import own_secret_rules
 from forgeguard_app.cli.targets import find_target
 from forgeguard_app.errors import UserError
+from forgeguard_app.evaluation.own_configuration import read_own_configuration
+from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.checkout import open_checkout
 from forgeguard_app.git.command import GitError
 from forgeguard_app.git.folder import commit_folder, list_work_tree
 from forgeguard_app.git.locate import Location
 from forgeguard_app.git.range import resolve
-from forgeguard_app.judging.own_configuration import read_own_configuration
-from forgeguard_app.judging.source import LocalSource
 
 _CONFIGURATION = (".json", ".yml", ".yaml", ".toml", ".importlinter")
 

@@ -12,15 +12,15 @@ from forgeguard_app.audit.model import Result
 from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.cli.targets import find_target
 from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.evaluation.deadline import EvaluationTimeout
+from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.first_rules import FirstRules, propose_first
+from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.checkout import open_checkout
 from forgeguard_app.git.command import GitError
 from forgeguard_app.git.folder import commit_folder, list_work_tree
 from forgeguard_app.git.locate import Location
 from forgeguard_app.git.range import resolve
-from forgeguard_app.judging.deadline import EvaluationTimeout
-from forgeguard_app.judging.first_rules import FirstRules, propose_first
-from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.source import LocalSource
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from forgeguard_app.git.mirror import Mirror, Remote
 from forgeguard_app.jobs.worker import CONCURRENCY, run_worker
 from forgeguard_app.simulator.state import Repository
 from tests.support.browsing import plain
-from tests.support.judged import judge
+from tests.support.evaluated import judge
 from tests.support.repositories import Files, WorkTree, stuck
 from tests.support.running import Product, running
 

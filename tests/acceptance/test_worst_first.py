@@ -12,7 +12,7 @@ from forgeguard_app.audit.secrets.checksums import base62
 from forgeguard_app.cli.formats import FORMATS
 from forgeguard_app.cli.outcome import Outcome
 from forgeguard_app.github.check_runs import MAX_ANNOTATIONS
-from tests.support.judged import check_of, judge_all
+from tests.support.evaluated import check_of, judge_all
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 

@@ -10,7 +10,7 @@ from forgeguard_app.audit.engine import MAX_FINDINGS
 from forgeguard_app.audit.gate import leaving
 from forgeguard_app.audit.model import CheckCode, CheckReport, Report, Result
 from forgeguard_app.audit.report import summary_markdown
-from tests.support.judged import check_of, judge
+from tests.support.evaluated import check_of, judge
 from tests.support.repositories import WorkTree
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"

@@ -18,6 +18,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from forgeguard_app.evaluation.evaluator import Judge
 from forgeguard_app.flows.context.web_context import Front, GitHubApp, Keys
 from forgeguard_app.flows.context.worker_context import Context, Pace
 from forgeguard_app.github.app_access import AppAccess
@@ -26,7 +27,6 @@ from forgeguard_app.github.limits import Limits
 from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
-from forgeguard_app.judging.judge import Judge
 from forgeguard_app.store.pool import open_pool
 from forgeguard_app.vault import Signer
 from forgeguard_app.web.server import make_web

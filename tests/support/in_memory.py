@@ -12,7 +12,7 @@ from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import Report
 from forgeguard_app.audit.policy import Settings
 from forgeguard_app.audit.secrets.scanner import AddedBlock, scan
-from forgeguard_app.judging.facts_cache import FactsCache
+from forgeguard_app.evaluation.facts_cache import FactsCache
 
 
 def judge_in_memory(

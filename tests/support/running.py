@@ -16,6 +16,7 @@ from uuid import UUID
 import aiohttp
 from aiohttp import web
 
+from forgeguard_app.evaluation.evaluator import Judge
 from forgeguard_app.flows.context.web_context import Front, GitHubApp, Keys
 from forgeguard_app.flows.context.worker_context import Builder, Context
 from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
@@ -24,7 +25,6 @@ from forgeguard_app.github.client import Client
 from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.github.tokens import Tokens
 from forgeguard_app.jobs.worker import run_worker
-from forgeguard_app.judging.judge import Judge
 from forgeguard_app.notices import Notices
 from forgeguard_app.settings import networks_of
 from forgeguard_app.simulator.server import SimulatedGitHub

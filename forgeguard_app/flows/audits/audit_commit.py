@@ -15,6 +15,9 @@ import structlog
 from forgeguard_app.audit.model import CheckCode, Report
 from forgeguard_app.audit.plain_text import without_links
 from forgeguard_app.errors import Temporary
+from forgeguard_app.evaluation.deadline import EvaluationTimeout
+from forgeguard_app.evaluation.mirror_source import MirrorSource
+from forgeguard_app.evaluation.request import Contract, Request
 from forgeguard_app.flows.audits.audit_faults import verdict_after, with_files, within
 from forgeguard_app.flows.audits.choose_base import History, choose_base, earlier_passed, newest_head
 from forgeguard_app.flows.context.owner_policy import keep_owner_policy, owner_settings
@@ -32,9 +35,6 @@ from forgeguard_app.git.range import read_commit_words
 from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import NoAccess
-from forgeguard_app.judging.deadline import EvaluationTimeout
-from forgeguard_app.judging.mirror_source import MirrorSource
-from forgeguard_app.judging.request import Contract, Request
 from forgeguard_app.store.allowances import list_in_force
 from forgeguard_app.store.audits import (
     Run,

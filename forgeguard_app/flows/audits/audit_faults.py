@@ -9,9 +9,9 @@ import structlog
 
 from forgeguard_app.audit.model import Report
 from forgeguard_app.errors import Temporary, as_passing
+from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate
 from forgeguard_app.git.command import TOO_LARGE, GitError, GitTimeout, GitTooLarge
-from forgeguard_app.judging.deadline import EvaluationTimeout
 from forgeguard_app.store.audits import Verdict
 
 log = structlog.get_logger()

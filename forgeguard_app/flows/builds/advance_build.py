@@ -29,7 +29,7 @@ from forgeguard_app.flows.context.visibility_lag import with_lag
 from forgeguard_app.flows.context.worker_context import Builder, Context
 from forgeguard_app.flows.proposals.open_pull_request import Wanted, request_pull
 from forgeguard_app.git.branches import BranchDeleted, BranchMoved
-from forgeguard_app.git.ledger import open_ledger, push_phase
+from forgeguard_app.git.build_repository import open_ledger, push_phase
 from forgeguard_app.git.mirror import CommitGone, Remote, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import good_ref

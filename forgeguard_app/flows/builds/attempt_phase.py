@@ -18,6 +18,8 @@ from forgeguard_app.builders.sized_place import is_full
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
 from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.evaluation.request import Contract, Request
+from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.flows.builds.build_log import BuildLog
 from forgeguard_app.flows.builds.build_review import Unreviewable, list_unapproved
 from forgeguard_app.flows.builds.build_verdict import findings_of, summary_of
@@ -33,11 +35,9 @@ from forgeguard_app.git.branches import (
     list_kept,
     list_links_out,
 )
+from forgeguard_app.git.build_repository import drop_unused, get_files_size, list_paths
 from forgeguard_app.git.command import GitError, Repository
-from forgeguard_app.git.ledger import drop_unused, get_files_size, list_paths
 from forgeguard_app.git.range import has_commit
-from forgeguard_app.judging.request import Contract, Request
-from forgeguard_app.judging.source import LocalSource
 from forgeguard_app.projects.answers import read_state
 from forgeguard_app.projects.build_plan import Phase
 from forgeguard_app.projects.contract_types import FILES, ContractType

@@ -11,11 +11,11 @@ from forgeguard_app.audit.plain_text import as_utf8
 from forgeguard_app.audit.policy import Settings
 from forgeguard_app.audit.report import clean
 from forgeguard_app.audit.secrets.masking import masked
+from forgeguard_app.evaluation.own_configuration import read_own_configuration
+from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.flows.context.worker_context import Context
 from forgeguard_app.git.branches import LINK_MODE, RawChange, hash_blob, list_raw_changes, read_difference
 from forgeguard_app.git.command import GitTooLarge, Repository
-from forgeguard_app.judging.own_configuration import read_own_configuration
-from forgeguard_app.judging.source import LocalSource
 from forgeguard_app.projects.contract_types import FILES, FOLDER, ContractType
 from forgeguard_app.projects.deciding_files import is_deciding
 from forgeguard_app.store.build_changes import Change, list_approved_keys

@@ -14,6 +14,7 @@ import structlog
 
 from forgeguard_app.builders.network import Network
 from forgeguard_app.builders.process import Bounds
+from forgeguard_app.evaluation.evaluator import Judge
 from forgeguard_app.flows.context.audit_links import sign_audit
 from forgeguard_app.flows.context.find_home import find_home
 from forgeguard_app.flows.context.token_pauses import TokenPauses
@@ -24,7 +25,6 @@ from forgeguard_app.github.client import Client
 from forgeguard_app.github.limits import Limits
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import AUDIT, Tokens
-from forgeguard_app.judging.judge import Judge
 from forgeguard_app.notices import Notices
 from forgeguard_app.store.audits import Run
 from forgeguard_app.store.installations import Installation

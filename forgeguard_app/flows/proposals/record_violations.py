@@ -9,15 +9,15 @@ from uuid import UUID
 
 import structlog
 
+from forgeguard_app.evaluation.known_violations import Proposal, propose_known
+from forgeguard_app.evaluation.mirror_source import MirrorSource
+from forgeguard_app.evaluation.request import Request
 from forgeguard_app.flows.context.owner_policy import owner_settings
 from forgeguard_app.flows.context.repository import fetched
 from forgeguard_app.flows.context.worker_context import Context
 from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, open_pull
 from forgeguard_app.flows.publishing.check_run_writer import can_record
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.judging.known_violations import Proposal, propose_known
-from forgeguard_app.judging.mirror_source import MirrorSource
-from forgeguard_app.judging.request import Request
 from forgeguard_app.store.audits import Run, find_run, list_findings
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import get_repo

@@ -11,6 +11,10 @@ import structlog
 
 from forgeguard_app.audit.gate import shown
 from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.evaluation.dry_run import dry_run
+from forgeguard_app.evaluation.first_rules import FirstRules, propose_first
+from forgeguard_app.evaluation.mirror_source import MirrorSource
+from forgeguard_app.evaluation.request import Request
 from forgeguard_app.flows.context.owner_policy import owner_settings
 from forgeguard_app.flows.context.repository import fetched
 from forgeguard_app.flows.context.visibility_lag import with_lag
@@ -21,10 +25,6 @@ from forgeguard_app.git.command import EMPTY_TREE
 from forgeguard_app.git.mirror import Mirror, RepositoryGone, read_default_head
 from forgeguard_app.github.client import Refused
 from forgeguard_app.github.events import good_ref
-from forgeguard_app.judging.dry_run import dry_run
-from forgeguard_app.judging.first_rules import FirstRules, propose_first
-from forgeguard_app.judging.mirror_source import MirrorSource
-from forgeguard_app.judging.request import Request
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.contracts import list_contracts
 from forgeguard_app.store.installations import Installation, find_installation

@@ -8,7 +8,7 @@ import pytest
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Result
 from forgeguard_app.audit.report import summary_markdown
-from tests.support.judged import check_of, judge, judge_all, places
+from tests.support.evaluated import check_of, judge, judge_all, places
 from tests.support.repositories import Files, WorkTree
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Result
-from tests.support.judged import check_of, judge, judge_all
+from tests.support.evaluated import check_of, judge, judge_all
 from tests.support.repositories import Files, WorkTree
 
 

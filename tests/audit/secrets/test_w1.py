@@ -15,7 +15,7 @@ from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.checksums import base62
 from forgeguard_app.audit.secrets.rule import Rule
 from forgeguard_app.audit.secrets.scanner import RULES, AddedBlock, scan
-from tests.support.judged import check_of, judge, judge_all
+from tests.support.evaluated import check_of, judge, judge_all
 from tests.support.repositories import WorkTree
 
 

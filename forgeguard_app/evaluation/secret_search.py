@@ -13,13 +13,13 @@ from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.encodings import HEAD_BYTES, TextReader, encoding_of
 from forgeguard_app.audit.secrets.scanner import MAX_SECRETS, AddedBlock, Secret, SecretScan, SharedScan, kind_of
+from forgeguard_app.evaluation.deadline import Deadline
+from forgeguard_app.evaluation.left_out import named
+from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_beginning, stream_blobs
 from forgeguard_app.git.command import HOW_TO_COMPLETE, GitLacksObjects, Repository
 from forgeguard_app.git.patches import PatchReader, Unshown
 from forgeguard_app.git.range import read_added
-from forgeguard_app.judging.deadline import Deadline
-from forgeguard_app.judging.left_out import named
-from forgeguard_app.judging.source import Source
 
 MAX_TEXT_BYTES = 100 << 20
 K = TypeVar("K", bound=Hashable)

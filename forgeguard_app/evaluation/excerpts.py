@@ -8,8 +8,8 @@ from dataclasses import replace
 from forgeguard_app.audit.engine import Change
 from forgeguard_app.audit.excerpts import SourceLines
 from forgeguard_app.audit.model import CheckCode, CheckReport, Report
+from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import read_blobs
-from forgeguard_app.judging.source import Source
 from forgeguard_app.threads import in_thread
 
 MOST = 200  # findings of a check that get an excerpt; what a page shows first

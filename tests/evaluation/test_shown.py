@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.request import Contract, Request
+from forgeguard_app.evaluation.shown import MAX_CHARS
+from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.command import EMPTY_TREE, Repository
-from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.request import Contract, Request
-from forgeguard_app.judging.shown import MAX_CHARS
-from forgeguard_app.judging.source import LocalSource
 from tests.support.repositories import Files, WorkTree
 
 

@@ -24,15 +24,15 @@ from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.model import CheckCode, Gate
 from forgeguard_app.audit.requirements.declared import included_paths
 from forgeguard_app.audit.requirements.python import read_manifest
+from forgeguard_app.evaluation.deadline import Deadline
+from forgeguard_app.evaluation.facts_cache import FactsCache
+from forgeguard_app.evaluation.left_out import MAX_INCLUDE_ROUNDS, LeftOut, layer_map, named
+from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.secret_search import MAX_TEXT_BYTES, Search, SecretSearch
+from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_blobs, read_tree, stream_blobs
 from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjects
 from forgeguard_app.git.range import PathChange, list_changes
-from forgeguard_app.judging.deadline import Deadline
-from forgeguard_app.judging.facts_cache import FactsCache
-from forgeguard_app.judging.left_out import MAX_INCLUDE_ROUNDS, LeftOut, layer_map, named
-from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.secret_search import MAX_TEXT_BYTES, Search, SecretSearch
-from forgeguard_app.judging.source import Source
 from forgeguard_app.threads import in_thread
 
 _OVERLAY = "overlay:"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Report
+from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.command import EMPTY_TREE, Repository
-from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.source import LocalSource
 from tests.support.repositories import Files, WorkTree
 
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from forgeguard_app.audit.engine import audit
 from forgeguard_app.audit.model import Report
-from forgeguard_app.judging.deadline import DEFAULT_S, Deadline
-from forgeguard_app.judging.excerpts import with_excerpts
-from forgeguard_app.judging.facts_cache import FactsCache
-from forgeguard_app.judging.gathering import Gathering
-from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.secret_search import MAX_TEXT_BYTES
-from forgeguard_app.judging.shown import show
-from forgeguard_app.judging.source import Source
+from forgeguard_app.evaluation.deadline import DEFAULT_S, Deadline
+from forgeguard_app.evaluation.excerpts import with_excerpts
+from forgeguard_app.evaluation.facts_cache import FactsCache
+from forgeguard_app.evaluation.range_loader import Gathering
+from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.secret_search import MAX_TEXT_BYTES
+from forgeguard_app.evaluation.shown import show
+from forgeguard_app.evaluation.source import Source
 from forgeguard_app.threads import in_thread
 
 

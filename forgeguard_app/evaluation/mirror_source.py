@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from forgeguard_app.evaluation.request import Request
 from forgeguard_app.git.command import Repository
 from forgeguard_app.git.mirror import Mirror
 from forgeguard_app.git.range import touched_blobs
-from forgeguard_app.judging.request import Request
 
 
 @dataclass

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from forgeguard_app.evaluation.deadline import Deadline, EvaluationTimeout
 from forgeguard_app.git.command import GitTimeout
-from forgeguard_app.judging.deadline import Deadline, EvaluationTimeout
 from forgeguard_app.threads import in_thread
 
 

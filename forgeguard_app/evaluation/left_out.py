@@ -14,8 +14,8 @@ from forgeguard_app.audit.languages.python_modules import MAX_DEPTH, MAX_FOLDERS
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.scope import Scope
+from forgeguard_app.evaluation.facts_cache import FactsCache
 from forgeguard_app.git.command import BIG_FILE_BYTES, HOW_TO_COMPLETE
-from forgeguard_app.judging.facts_cache import FactsCache
 
 MAX_INCLUDE_ROUNDS = 20
 MOST_NAMED = 5

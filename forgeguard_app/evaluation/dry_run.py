@@ -10,9 +10,9 @@ from typing import Any
 from forgeguard_app.audit.described import describe_problems
 from forgeguard_app.audit.model import CheckReport, Finding, Report
 from forgeguard_app.audit.report import detail, finding_json
-from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.source import Source
+from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.source import Source
 
 TRIED = ("A4", "A9")  # secrets do not depend on a tree's rules: their settings are shown, their search is not repeated
 MOST_LISTED = 100

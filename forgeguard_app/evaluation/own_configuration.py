@@ -5,12 +5,12 @@ from __future__ import annotations
 from forgeguard_app.audit.configuration import Configuration
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.policy import Settings
+from forgeguard_app.evaluation.facts_cache import FactsCache
+from forgeguard_app.evaluation.range_loader import Gathering
+from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import read_tree
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.judging.facts_cache import FactsCache
-from forgeguard_app.judging.gathering import Gathering
-from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.source import Source
 
 
 async def read_own_configuration(source: Source, head: str, owner: Settings | None = None) -> Configuration:

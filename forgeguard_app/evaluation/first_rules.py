@@ -12,12 +12,12 @@ from forgeguard_app.audit.configuration import boundary_paths, configuration_pat
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.model import CheckCode, Level, Report
 from forgeguard_app.audit.policy import Settings
+from forgeguard_app.evaluation.deadline import Deadline
+from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import read_blobs, read_tree
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.judging.deadline import Deadline
-from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.source import Source
 from forgeguard_app.threads import in_thread
 
 CONFIGURATION = ".github/forgeguard.yml"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.audit.model import CheckCode, Report, Result
+from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.facts_cache import FactsCache
+from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.command import EMPTY_TREE, GitLacksObjects, Repository
-from forgeguard_app.judging.facts_cache import FactsCache
-from forgeguard_app.judging.judge import Judge
-from forgeguard_app.judging.request import Request
-from forgeguard_app.judging.source import LocalSource
-from tests.support.judged import check_of, judge_all
+from tests.support.evaluated import check_of, judge_all
 from tests.support.repositories import WorkTree
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"

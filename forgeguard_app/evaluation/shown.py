@@ -14,7 +14,7 @@ from forgeguard_app.audit.gate import masked_path
 from forgeguard_app.audit.policy import POLICY_PATHS
 from forgeguard_app.audit.report import clean
 from forgeguard_app.audit.secrets.masking import masked
-from forgeguard_app.judging.gathering import Gathering
+from forgeguard_app.evaluation.range_loader import Gathering
 
 LANGUAGES = {
     "py": "Python", "ts": "TypeScript", "tsx": "TypeScript", "js": "JavaScript", "go": "Go", "rs": "Rust", "java": "Java", "kt": "Kotlin",

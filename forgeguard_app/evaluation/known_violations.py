@@ -10,8 +10,8 @@ from forgeguard_app.audit.boundaries.record import known_entries, with_known
 from forgeguard_app.audit.configuration import boundary_paths, configuration_paths, read_policy
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.policy import Settings
+from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import read_blobs, read_tree
-from forgeguard_app.judging.source import Source
 
 
 @dataclass(frozen=True, slots=True)

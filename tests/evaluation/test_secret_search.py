@@ -16,10 +16,10 @@ from forgeguard_app.audit.model import CheckCode, CheckReport, Result
 from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.encodings import TextReader, encoding_of
 from forgeguard_app.audit.secrets.scanner import AddedBlock
+from forgeguard_app.evaluation.secret_search import BlobSearch
 from forgeguard_app.git.blobs import BlobPiece
 from forgeguard_app.git.patches import Added, PatchReader, Unshown, read_patch
-from forgeguard_app.judging.secret_search import BlobSearch
-from tests.support.judged import check_of, judge, judge_all
+from tests.support.evaluated import check_of, judge, judge_all
 from tests.support.repositories import ENV, WorkTree
 
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(1).randbytes(6_000_000)

@@ -6,7 +6,7 @@ import pytest
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Result
 from forgeguard_app.git.command import EMPTY_TREE
-from tests.support.judged import check_of, judge
+from tests.support.evaluated import check_of, judge
 from tests.support.repositories import Files, WorkTree
 
 RULES = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}'
