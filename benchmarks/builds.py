@@ -18,14 +18,14 @@ from uuid import UUID
 import aiohttp
 
 from forgeguard_app.audit.secrets.masking import Masker
-from forgeguard_app.builders.process import Bounds
-from forgeguard_app.evaluation.evaluator import Judge
-from forgeguard_app.evaluation.request import Contract, Request
+from forgeguard_app.builders.process import RunBounds
+from forgeguard_app.evaluation.evaluator import Evaluator
+from forgeguard_app.evaluation.request import ProjectBoundaries, Request
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.flows.builds.build_log import BuildLog
 from forgeguard_app.flows.builds.cancel_build import cancel_build
 from forgeguard_app.flows.context.worker_context import Builder
-from forgeguard_app.git.command import Repository
+from forgeguard_app.git.command import GitRepository
 from forgeguard_app.store.embedded import embedded_postgres
 from forgeguard_app.store.migrate import migrate
 from forgeguard_app.store.pool import open_pool
@@ -81,7 +81,7 @@ async def _cancels(dsn: str, folder: Path) -> None:
     """From the wish to the end of a builder that ignores SIGTERM and left its session."""
     stubborn = "trap '' TERM; (setsid bash -c \"trap '' TERM; sleep 600\" &); echo up; sleep 600"
     await empty(dsn)
-    async with running(dsn, folder / "q", builder=agent(stubborn, Bounds())) as product:
+    async with running(dsn, folder / "q", builder=agent(stubborn, RunBounds())) as product:
         place, took = await ready(product, WorkTree(folder / "other")), []
         for _ in range(CANCELS):
             build_id = await place.start()
@@ -208,13 +208,13 @@ async def _audit(folder: Path) -> None:
             **files,
         }
     )
-    judge, took = Judge(), []
-    repository = Repository(tree.folder / ".git")
+    evaluator, took = Evaluator(), []
+    repository = GitRepository(tree.folder / ".git")
     for number in range(12):
         head = tree.commit({f"p/a/m{number}.py": f"import json\nx = {number}\n", f"p/b/n{number}.py": "y = 1\n"})
         began = time.monotonic()
-        await judge.judge(
-            LocalSource(repository), Request(head, base, target=base, contract=Contract(RULES, alone=True))
+        await evaluator.evaluate(
+            LocalSource(repository), Request(head, base, target=base, contract=ProjectBoundaries(RULES, alone=True))
         )
         took.append(time.monotonic() - began)
         base = head

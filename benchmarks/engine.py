@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 from forgeguard_app.audit.engine import audit
-from forgeguard_app.evaluation.evaluator import Judge
-from forgeguard_app.evaluation.range_loader import Gathering
+from forgeguard_app.evaluation.evaluator import Evaluator
+from forgeguard_app.evaluation.range_loader import RangeLoader
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import LocalSource
-from forgeguard_app.git.command import EMPTY_TREE, Repository
+from forgeguard_app.git.command import EMPTY_TREE, GitRepository
 
 FILES = 6_000
 ROUNDS = 20
@@ -63,9 +63,9 @@ async def _measure(folder: Path) -> None:
     _git(folder, "init", "--quiet", "--initial-branch=main")
     _git(folder, "add", "--all")
     _git(folder, "commit", "--quiet", "--message", "start")
-    judge, source = Judge(), LocalSource(Repository(folder / ".git"))
+    evaluator, source = Evaluator(), LocalSource(GitRepository(folder / ".git"))
     began = time.perf_counter()
-    report = await judge.judge(source, Request(_git(folder, "rev-parse", "HEAD"), EMPTY_TREE))
+    report = await evaluator.evaluate(source, Request(_git(folder, "rev-parse", "HEAD"), EMPTY_TREE))
     print(f"cold audit of {report.files_checked} files: {time.perf_counter() - began:.2f} s")
     alone: list[float] = []
     whole: list[float] = []
@@ -75,9 +75,9 @@ async def _measure(folder: Path) -> None:
         _git(folder, "commit", "--quiet", "--all", "--message", "one file")
         request = Request(_git(folder, "rev-parse", "HEAD"), base)
         began = time.perf_counter()
-        change, facts, judging = await Gathering(judge.cache, source, request).gather()
+        change, facts, judging = await RangeLoader(evaluator.cache, source, request).gather()
         gathered = time.perf_counter()
-        audit(change, facts, judging, judge.cache.memo)
+        audit(change, facts, judging, evaluator.cache.memo)
         alone.append(time.perf_counter() - gathered)
         whole.append(time.perf_counter() - began)
     print(

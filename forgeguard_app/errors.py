@@ -18,7 +18,7 @@ class UserError(Exception):
         self.field = field
 
 
-class Temporary(Exception):
+class RetryLater(Exception):
     """Something that passes by itself; the work is tried again later.
 
     `delay_s` is how many seconds to wait at the least, None where the caller's own back-off decides.
@@ -29,8 +29,8 @@ class Temporary(Exception):
         self.delay_s = delay_s
 
 
-def as_passing(error: OSError) -> Temporary | None:
+def as_passing(error: OSError) -> RetryLater | None:
     """Return the fault that passes by itself, such as a full disk or a lost connection; None where it does not."""
     if error.errno in _PASSING or isinstance(error, ConnectionError):
-        return Temporary(f"this machine lacks something just now: {error.strerror or type(error).__name__}")
+        return RetryLater(f"this machine lacks something just now: {error.strerror or type(error).__name__}")
     return None

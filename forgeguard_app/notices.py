@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
 from aiohttp.resolver import ThreadedResolver
 
-from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.errors import RetryLater, UserError
 
 TIMEOUT_S = 10.0
 # The same for all that may be wrong: who names an address learns nothing of what listens inside.
@@ -82,7 +82,7 @@ class Notices:
 
         Raises:
             NotTaken: the address is not one that we ask, or its answer is a refusal.
-            Temporary: it was not reached, is overloaded or broken.
+            RetryLater: it was not reached, is overloaded or broken.
         """
         try:
             host = urlsplit(address).hostname or ""
@@ -100,7 +100,7 @@ class Notices:
             ):
                 _judge(answer.status, answer.headers.get("Retry-After", ""))
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise Temporary(UNREACHED) from error
+            raise RetryLater(UNREACHED) from error
         except ValueError as error:
             raise NotTaken("It is not an address.") from error
 
@@ -110,7 +110,7 @@ def _judge(status: int, retry_after: str) -> None:
         return
     if status == _TOO_MANY or status >= _SERVER_FAULT:
         wait_s = min(float(retry_after), LONGEST_WAIT_S) if retry_after.isascii() and retry_after.isdigit() else None
-        raise Temporary(f"the address answered {status}", delay_s=wait_s)
+        raise RetryLater(f"the address answered {status}", delay_s=wait_s)
     raise NotTaken(f"It answered {status}.")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.git.command import GitTimeout, GitTooLarge, Repository
+from forgeguard_app.git.command import GitRepository, GitTimeout, GitTooLarge
 from forgeguard_app.processes import Finished, OutputTooLarge, ProgramTimeout, run_program, started
 from tests.support.repositories import WorkTree
 
@@ -107,7 +107,7 @@ async def test_no_process_of_the_group_outlives_a_call_that_was_given_up() -> No
 async def test_git_that_writes_more_than_its_bound_is_ended(tree: WorkTree) -> None:
     tree.commit({"f": os.urandom(8 << 20)})
     blob = tree.git("rev-parse", "HEAD:f")
-    repository = Repository(tree.folder / ".git")
+    repository = GitRepository(tree.folder / ".git")
     async with asyncio.timeout(OUTER_S):
         with pytest.raises(GitTooLarge):
             await repository.run("cat-file", "blob", blob, max_bytes=1 << 20, timeout_s=LONG_S)
@@ -116,7 +116,7 @@ async def test_git_that_writes_more_than_its_bound_is_ended(tree: WorkTree) -> N
 async def test_a_stream_of_git_that_is_left_early_or_not_read_comes_to_an_end(tree: WorkTree) -> None:
     tree.commit({"f": os.urandom(8 << 20)})
     blob = tree.git("rev-parse", "HEAD:f")
-    repository = Repository(tree.folder / ".git")
+    repository = GitRepository(tree.folder / ".git")
     async with asyncio.timeout(OUTER_S):
         async with repository.stream("cat-file", "blob", blob) as chunks:
             first = await anext(chunks)

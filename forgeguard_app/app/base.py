@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from forgeguard_app.app.database import database
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.web_context import Keys
-from forgeguard_app.flows.people.set_up_app import Credentials, read_credentials
+from forgeguard_app.flows.people.set_up_app import AppCredentials, read_credentials
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.migrate import migrate, schema_state
 from forgeguard_app.store.pool import Pool, connecting, open_pool
@@ -18,7 +18,7 @@ from forgeguard_app.vault import load_keys
 
 
 @dataclass(frozen=True)
-class Base:
+class ProgramResources:
     """An open database and the keys: what every long-running process needs."""
 
     settings: Settings
@@ -28,7 +28,7 @@ class Base:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[Base]:
+async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[ProgramResources]:
     """Database with its schema current, pool and keys.
 
     The embedded database is migrated by itself; a configured one is the operator's, and refused until it was.
@@ -45,14 +45,14 @@ async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[Base]:
             if state:
                 raise UserError(state)
             secret = settings.secret_key.get_secret_value() if settings.secret_key else None
-            yield Base(settings, dsn, pool, Keys(load_keys(secret, settings.home)))
+            yield ProgramResources(settings, dsn, pool, Keys(load_keys(secret, settings.home)))
         finally:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(5):
                     await pool.close()
 
 
-async def credentials_of(base: Base) -> Credentials | None:
+async def credentials_of(base: ProgramResources) -> AppCredentials | None:
     """The App's credentials: the environment's, else those that set-up made; None in set-up mode.
 
     Raises:
@@ -61,7 +61,7 @@ async def credentials_of(base: Base) -> Credentials | None:
     given, settings = base.settings.app, base.settings
     if given is None:
         return await read_credentials(base.pool, base.keys)
-    return Credentials(
+    return AppCredentials(
         given.app_id, "", given.private_keys, given.webhook_secrets, given.client_id, given.client_secret,
         settings.github_url, settings.github_api_url, settings.address,
     )  # fmt: skip

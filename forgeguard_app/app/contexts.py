@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator
 import aiohttp
 import structlog
 
-from forgeguard_app.app.base import Base, credentials_of, opened
+from forgeguard_app.app.base import ProgramResources, credentials_of, opened
 from forgeguard_app.builders.confinement import NO_WAY, available
 from forgeguard_app.builders.network import Network
 from forgeguard_app.builders.workspace import network_remark
 from forgeguard_app.errors import UserError
-from forgeguard_app.evaluation.evaluator import Judge
-from forgeguard_app.flows.context.worker_context import Builder, Context
+from forgeguard_app.evaluation.evaluator import Evaluator
+from forgeguard_app.flows.context.worker_context import Builder, WorkerContext
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
-from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.github.tokens import TokenCache
 from forgeguard_app.notices import Notices, reach_beside
 from forgeguard_app.settings import Settings
 
@@ -30,7 +30,7 @@ NO_APP = (
 
 
 @contextlib.asynccontextmanager
-async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
+async def contexts(settings: Settings) -> AsyncIterator[tuple[ProgramResources, WorkerContext]]:
     """All that flows are given, opened.
 
     Raises:
@@ -44,12 +44,12 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[Base, Context]]:
         app = AppAccess(client, credentials.app_id, credentials.private_keys)
         yield (
             base,
-            Context(
+            WorkerContext(
                 pool=base.pool,
                 client=client,
                 app=app,
-                tokens=Tokens(app),
-                judge=Judge(timeout_s=settings.evaluation_timeout_s),
+                tokens=TokenCache(app),
+                evaluator=Evaluator(timeout_s=settings.evaluation_timeout_s),
                 home=settings.home,
                 github_url=credentials.github_url,
                 address=credentials.public_url,

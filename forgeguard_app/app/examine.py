@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from forgeguard_app.app.contexts import contexts
 from forgeguard_app.app.database import database
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.upkeep.doctor import Sign, examine_database, examine_github
+from forgeguard_app.flows.upkeep.doctor import Diagnosis, examine_database, examine_github
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.migrate import migrate
-from forgeguard_app.store.pool import AWAY, open_pool
+from forgeguard_app.store.pool import DATABASE_ERRORS, open_pool
 
 
-async def examine(settings: Settings) -> AsyncIterator[Sign]:
+async def examine(settings: Settings) -> AsyncIterator[Diagnosis]:
     """What the doctor finds, part by part."""
     try:
         async with database(settings) as dsn:
@@ -23,15 +23,15 @@ async def examine(settings: Settings) -> AsyncIterator[Sign]:
             async for sign in examine_database(pool):
                 yield sign
             pool.terminate()
-    except (UserError, *AWAY) as error:
+    except (UserError, *DATABASE_ERRORS) as error:
         said = str(error) if isinstance(error, UserError) else type(error.__cause__ or error).__name__
-        yield Sign("database", False, f"cannot be reached: {said}", "start it, or mend FORGEGUARD_DATABASE_URL")
+        yield Diagnosis("database", False, f"cannot be reached: {said}", "start it, or mend FORGEGUARD_DATABASE_URL")
         return
     try:
         async with contexts(settings) as (_, context):
             async for sign in examine_github(context):
                 yield sign
     except UserError as error:
-        yield Sign("credentials", False, str(error), "run `forgeguard serve` and open the link that it prints")
-    except AWAY:
+        yield Diagnosis("credentials", False, str(error), "run `forgeguard serve` and open the link that it prints")
+    except DATABASE_ERRORS:
         return  # the database, of which it was said above

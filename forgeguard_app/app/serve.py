@@ -10,13 +10,13 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from forgeguard_app.app.base import Base, credentials_of, opened
-from forgeguard_app.errors import Temporary, UserError
-from forgeguard_app.flows.context.web_context import Front, GitHubApp
+from forgeguard_app.app.base import ProgramResources, credentials_of, opened
+from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.flows.context.web_context import GitHubApp, WebContext
 from forgeguard_app.flows.people.set_up_app import offer_setup, take_up
-from forgeguard_app.github.client import Client, Refused
+from forgeguard_app.github.client import Client, RequestRejected
 from forgeguard_app.settings import Settings
-from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.web.connections import Runner
 from forgeguard_app.web.server import make_web
 
@@ -30,7 +30,7 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, a
     """The web server until `stop` is set; `ready` once it listens, `app_exists` once there is an App to work for."""
     async with opened(settings, size=SERVER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
         app = GitHubApp(Client(session, settings.github_api_url), settings.github_url, settings.address)
-        front = Front(
+        front = WebContext(
             base.pool,
             base.keys,
             app,
@@ -71,7 +71,7 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
         ) from error
 
 
-async def _know_app(base: Base, front: Front, app_exists: asyncio.Event) -> None:
+async def _know_app(base: ProgramResources, front: WebContext, app_exists: asyncio.Event) -> None:
     """Takes the App's credentials up; in set-up mode offers the link, and waits for the App, whichever process makes it.
 
     Raises:
@@ -86,11 +86,11 @@ async def _know_app(base: Base, front: Front, app_exists: asyncio.Event) -> None
         )
         while credentials is None:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 credentials = await credentials_of(base)
     take_up(front, credentials)
     app_exists.set()
     if not credentials.slug and front.app.access is not None:
-        with contextlib.suppress(Temporary, Refused):
+        with contextlib.suppress(RetryLater, RequestRejected):
             front.app.slug = str((await front.app.access.ask("GET", "/app")).get("slug", ""))
     await asyncio.Event().wait()

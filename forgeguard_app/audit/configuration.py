@@ -20,7 +20,7 @@ from forgeguard_app.audit.policy import (
     CheckPolicy,
     CheckSettings,
     Policy,
-    Settings,
+    PolicySettings,
     laid_over,
     read_settings,
     resolve,
@@ -69,7 +69,7 @@ def configuration_paths(tree: Tree) -> list[str]:
 
 
 def read_policy(
-    read: ReadText, tree: Tree, owner: Settings, *, owner_file: bool = False
+    read: ReadText, tree: Tree, owner: PolicySettings, *, owner_file: bool = False
 ) -> tuple[Policy, tuple[Problem, ...]]:
     """The policy at one commit; the first of the two places that exists counts.
 
@@ -79,13 +79,13 @@ def read_policy(
         if path in tree.blobs:
             data = read(path)
             if data is None:
-                return resolve(laid_over(owner, Settings()), path), (
+                return resolve(laid_over(owner, PolicySettings()), path), (
                     Problem(path, 1, 1, "the file is too large to be read"),
                 )
             text, problems = _decoded(path, data)
             settings, more = read_settings(text, path, owner=owner_file and path == POLICY_PATHS[0])
             return resolve(laid_over(owner, settings), path), (*problems, *more)
-    return resolve(laid_over(owner, Settings())), ()
+    return resolve(laid_over(owner, PolicySettings())), ()
 
 
 def _decoded(path: str, data: bytes) -> tuple[str, tuple[Problem, ...]]:
@@ -117,7 +117,7 @@ def _named_boundaries(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Prob
     return list(dict.fromkeys(found)), tuple(problems)
 
 
-def read_configuration(read: ReadText, tree: Tree, owner: Settings, *, owner_file: bool = False) -> Configuration:
+def read_configuration(read: ReadText, tree: Tree, owner: PolicySettings, *, owner_file: bool = False) -> Configuration:
     """Everything that the commit with this tree configures; `read` gives a path's bytes, None where it is too large."""
     policy, policy_problems = read_policy(read, tree, owner, owner_file=owner_file)
     named, missing = _named_boundaries(policy, tree)
@@ -189,7 +189,7 @@ def _there(read: ReadText, tree: Tree, path: str) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
+class EffectiveConfig:
     """The configuration that judges, with head's problems and what must be said in the summary, by check."""
 
     policy: Policy
@@ -203,30 +203,30 @@ class Judging:
 
 
 def choose(
-    head: Configuration, base: Configuration | None, *, target_judges: bool, fork: bool, owner: Settings
-) -> Judging:
+    head: Configuration, base: Configuration | None, *, target_judges: bool, fork: bool, owner: PolicySettings
+) -> EffectiveConfig:
     """The configuration that judges; `base` is that of the target, None where there is no earlier commit."""
-    defaults = resolve(laid_over(owner, Settings()))
+    defaults = resolve(laid_over(owner, PolicySettings()))
     if fork:
         return _for_fork(head, base, defaults)
     if target_judges and base is not None:
         return _by_target(head, base)
     notes = {code: _compared(code, base, head) if base is not None else () for code in CheckCode}
     policy = {code: head.policy[code] if not head.policy_broken else defaults[code] for code in CheckCode}
-    return Judging(
+    return EffectiveConfig(
         policy, head.boundaries, head.exceptions, head.problems, notes, head.remarks, head.named, head.incomplete
     )
 
 
-def _for_fork(head: Configuration, target: Configuration | None, defaults: Policy) -> Judging:
+def _for_fork(head: Configuration, target: Configuration | None, defaults: Policy) -> EffectiveConfig:
     """Return what judges a fork: the target's files that are valid, else the built-in settings; nothing of its head."""
     if target is None:
         said = "The target holds no configuration; judged by the built-in settings."
-        return Judging(defaults, (), Exceptions(inline=False), head.problems, dict.fromkeys(CheckCode, (said,)))
+        return EffectiveConfig(defaults, (), Exceptions(inline=False), head.problems, dict.fromkeys(CheckCode, (said,)))
     policy, boundaries = (defaults if target.policy_broken else target.policy), _valid_boundaries(target)
     notes = {code: _judged_by_target(code, target) for code in CheckCode}
     exceptions = replace(target.exceptions, inline=False)
-    return Judging(policy, boundaries, exceptions, head.problems, notes, incomplete=target.incomplete)
+    return EffectiveConfig(policy, boundaries, exceptions, head.problems, notes, incomplete=target.incomplete)
 
 
 def _judged_by_target(code: CheckCode, target: Configuration) -> tuple[str, ...]:
@@ -242,7 +242,7 @@ def _valid_boundaries(target: Configuration) -> tuple[Boundaries, ...]:
     return tuple(file for file in target.boundaries if file.path not in broken)
 
 
-def _by_target(head: Configuration, target: Configuration) -> Judging:
+def _by_target(head: Configuration, target: Configuration) -> EffectiveConfig:
     """Return what judges an own branch where the owner enforces the target's rules; a broken file there counts for nothing."""
     policy: dict[CheckCode, CheckPolicy] = {}
     notes: dict[CheckCode, tuple[str, ...]] = {}
@@ -256,7 +256,7 @@ def _by_target(head: Configuration, target: Configuration) -> Judging:
         )
     chosen = head if target.broken(CheckCode.A4) else target
     exceptions = replace(target.exceptions, inline=True)
-    return Judging(
+    return EffectiveConfig(
         policy, chosen.boundaries, exceptions, head.problems, notes, head.remarks, head.named, chosen.incomplete
     )
 
@@ -272,7 +272,9 @@ def _compared(code: CheckCode, base: Configuration, head: Configuration) -> tupl
     return tuple(_loosened(code, base, head))
 
 
-def by_contract(judging: Judging, text: str, remark: str, before: str | None = None, loosens: str = "") -> Judging:
+def by_contract(
+    judging: EffectiveConfig, text: str, remark: str, before: str | None = None, loosens: str = ""
+) -> EffectiveConfig:
     """Let the boundaries of the project evaluate A4 where the repository names none; say what they loosen."""
     own = (
         judging.boundaries or judging.policy[CheckCode.A4].boundaries is not None or judging.problems.get(CheckCode.A4)
@@ -287,14 +289,16 @@ def by_contract(judging: Judging, text: str, remark: str, before: str | None = N
     return replace(judging, boundaries=(boundaries,), notes=notes)
 
 
-def by_contract_alone(head: Configuration, target: Configuration | None, text: str, owner: Settings) -> Judging:
+def by_contract_alone(
+    head: Configuration, target: Configuration | None, text: str, owner: PolicySettings
+) -> EffectiveConfig:
     """The project's boundaries and the target's settings judge; head's files are validated, and decide nothing."""
-    defaults = resolve(laid_over(owner, Settings()))
+    defaults = resolve(laid_over(owner, PolicySettings()))
     trusted = target.policy if target is not None and not target.policy_broken else defaults
     policy = {**trusted, CheckCode.A4: replace(trusted[CheckCode.A4], boundaries=None)}
     boundaries, _ = read_boundaries(text, CONTRACT_PATH)
     exceptions = replace(target.exceptions if target is not None else Exceptions(), inline=False)
-    return Judging(policy, (boundaries,), exceptions, head.problems, {})
+    return EffectiveConfig(policy, (boundaries,), exceptions, head.problems, {})
 
 
 def _loosened(code: CheckCode, base: Configuration, head: Configuration) -> list[str]:

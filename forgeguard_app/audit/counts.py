@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Part(StrEnum):
+class FindingGroup(StrEnum):
     """The part of a check's findings that a finding belongs to; each finding belongs to exactly one."""
 
     PROBLEM = "problem"  # a mistake in a configuration file: nothing was evaluated because of it
@@ -26,7 +26,7 @@ class Evaluation(StrEnum):
     ERROR = "error"
 
 
-class Outcome(StrEnum):
+class OverallOutcome(StrEnum):
     """What a whole audit came to, more exactly than its overall result."""
 
     PASSED = "passed"
@@ -57,7 +57,7 @@ class Counts:
     notice: int = 0
     counted: int = 0
     verified: int = 0
-    rules: Mapping[Part, Mapping[str, int]] = field(default_factory=dict)
+    rules: Mapping[FindingGroup, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -75,28 +75,28 @@ class Countable:
     """What of a finding decides where it is counted."""
 
     rule: str
-    part: Part
+    part: FindingGroup
     counted: bool
     verified: bool
 
 
-def part_of(*, notice: bool, new: bool, allowed: bool) -> Part:
+def part_of(*, notice: bool, new: bool, allowed: bool) -> FindingGroup:
     """Return the part of a finding in the code."""
     if notice:
-        return Part.NOTICE
+        return FindingGroup.NOTICE
     if allowed:
-        return Part.ALLOWED
-    return Part.NEW if new else Part.EXISTING
+        return FindingGroup.ALLOWED
+    return FindingGroup.NEW if new else FindingGroup.EXISTING
 
 
 def count(findings: Iterable[Countable]) -> Counts:
     """Count the findings by part and rule."""
-    numbers: dict[Part, dict[str, int]] = {part: {} for part in Part}
+    numbers: dict[FindingGroup, dict[str, int]] = {part: {} for part in FindingGroup}
     counted = verified = 0
     for finding in findings:
         rules = numbers[finding.part]
         rules[finding.rule] = rules.get(finding.rule, 0) + 1
-        if finding.part in (Part.NEW, Part.EXISTING):
+        if finding.part in (FindingGroup.NEW, FindingGroup.EXISTING):
             counted += finding.counted
             verified += finding.verified
     most = {part: dict(sorted(rules.items(), key=_most)[:MAX_RULES]) for part, rules in numbers.items() if rules}
@@ -108,15 +108,19 @@ def _most(item: tuple[str, int]) -> tuple[int, str]:
     return -item[1], item[0]
 
 
-def outcome_of(checks: Iterable[tuple[str, Evaluation]]) -> Outcome:
+def outcome_of(checks: Iterable[tuple[str, Evaluation]]) -> OverallOutcome:
     """Return the outcome of checks with these results and evaluations."""
     found = list(checks)
-    for result, outcome in (("ERROR", Outcome.ERROR), ("FAIL", Outcome.FAILED), ("WARN", Outcome.WARNED)):
+    for result, outcome in (
+        ("ERROR", OverallOutcome.ERROR),
+        ("FAIL", OverallOutcome.FAILED),
+        ("WARN", OverallOutcome.WARNED),
+    ):
         if any(one == result for one, _ in found):
             return outcome
     evaluations = [evaluation for _, evaluation in found]
     if found and all(one is Evaluation.DISABLED for one in evaluations):
-        return Outcome.DISABLED
+        return OverallOutcome.DISABLED
     if Evaluation.EVALUATED not in evaluations:
-        return Outcome.NOTHING
-    return Outcome.PASSED if all(one is Evaluation.EVALUATED for one in evaluations) else Outcome.PARTLY
+        return OverallOutcome.NOTHING
+    return OverallOutcome.PASSED if all(one is Evaluation.EVALUATED for one in evaluations) else OverallOutcome.PARTLY

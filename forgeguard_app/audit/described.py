@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from forgeguard_app.audit.boundaries.parse import Boundaries, Layer
-from forgeguard_app.audit.configuration import Judging
+from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.gate import masked_path
 from forgeguard_app.audit.model import CheckCode, Level, Problem
 from forgeguard_app.audit.policy import CheckPolicy
@@ -20,7 +20,7 @@ MOST_FILES = 20
 MAX_CHARS = 300
 
 
-def describe(judging: Judging) -> dict[str, Any]:
+def describe(judging: EffectiveConfig) -> dict[str, Any]:
     """Everything that judges, cut to what a page can show."""
     return {
         "checks": {str(code): _check(code, judging) for code in CheckCode},
@@ -38,7 +38,7 @@ def describe_problems(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     ]
 
 
-def _check(code: CheckCode, judging: Judging) -> dict[str, Any]:
+def _check(code: CheckCode, judging: EffectiveConfig) -> dict[str, Any]:
     policy: CheckPolicy = judging.policy[code]
     said: dict[str, Any] = {
         "enabled": policy.enabled,

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies, w1_secrets
-from forgeguard_app.audit.configuration import Judging
-from forgeguard_app.audit.counts import Countable, Counts, Part, count
+from forgeguard_app.audit.configuration import EffectiveConfig
+from forgeguard_app.audit.counts import Countable, Counts, FindingGroup, count
 from forgeguard_app.audit.facts import Facts, Tree
-from forgeguard_app.audit.fingerprints import digest, gated, marked
+from forgeguard_app.audit.fingerprints import apply_gate, digest, mark_new
 from forgeguard_app.audit.gate import leaving
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import (
@@ -39,7 +39,7 @@ MAX_PLACES = 10
 class Change:
     """What is judged: two trees, the change between them, and how to look at it.
 
-    `base` is the tree new is counted against; with `everything` there is none and every finding counts as new.
+    `base` is the tree new is counted against; with `whole_tree` there is none and every finding counts as new.
     `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added.
     `others` are the other parents of a merge that is about to be committed, each with its renames.
     `added` are the secrets in lines that the commits of the range added, `standing` those in files that the gate of W1
@@ -56,7 +56,7 @@ class Change:
     touched: Mapping[str, Container[int]]
     added: tuple[Secret, ...] = ()
     standing: tuple[Secret, ...] = ()
-    everything: bool = False
+    whole_tree: bool = False
     remarks: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
     incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
     allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class _Verdict:
     unread: str = ""
 
 
-def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
+def audit(change: Change, facts: Facts, judging: EffectiveConfig, memo: Memo) -> Report:
     """Return the report on the change under the given configuration, its texts masked."""
     verdicts: dict[CheckCode, Callable[[], _Verdict]] = {
         CheckCode.A4: lambda: _boundaries(change, facts, judging, memo),
@@ -95,12 +95,12 @@ def audit(change: Change, facts: Facts, judging: Judging, memo: Memo) -> Report:
             checks.append(_disabled(code, policy))
         else:
             checks.append(_report(code, change, policy, verdict(), judging.notes.get(code, ()), remarks[code]))
-    files = change.head.blobs if change.everything else change.changed
+    files = change.head.blobs if change.whole_tree else change.changed
     counted = sum(path in change.scope for path in files)
     return leaving(Report(change.base_sha, change.head_sha, counted, tuple(checks)))
 
 
-def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _Verdict:
+def _boundaries(change: Change, facts: Facts, judging: EffectiveConfig, memo: Memo) -> _Verdict:
     policy = judging.policy[CheckCode.A4]
     rules = [file for file in judging.boundaries if file.layers]
     if not rules:
@@ -108,7 +108,7 @@ def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _
     head = a4_boundaries.check(change.head, facts, rules, policy.ignore, policy.level, memo)
     base = (
         ()
-        if change.everything
+        if change.whole_tree
         else a4_boundaries.check(change.base, facts, rules, policy.ignore, policy.level, memo).findings
     )
     others = [
@@ -119,11 +119,15 @@ def _boundaries(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _
     return _Verdict(findings, notes=head.notes, incomplete=incomplete, remarks=head.remarks, unread=head.unread)
 
 
-def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) -> _Verdict:
+def _dependencies(change: Change, facts: Facts, judging: EffectiveConfig, memo: Memo) -> _Verdict:
     policy = judging.policy[CheckCode.A9]
     head = a9_dependencies.check(change.head, facts, policy, memo)
-    base = a9_dependencies.Outcome() if change.everything else a9_dependencies.check(change.base, facts, policy, memo)
-    notes = [] if change.everything else a9_dependencies.changes(base, head)
+    base = (
+        a9_dependencies.DependencySide()
+        if change.whole_tree
+        else a9_dependencies.check(change.base, facts, policy, memo)
+    )
+    notes = [] if change.whole_tree else a9_dependencies.changes(base, head)
     notes += a9_dependencies.newly_guarded(base, head)
     notes += a9_dependencies.unread((path for path in change.head.paths if path in change.scope), policy)
     others = [a9_dependencies.check(tree, facts, policy, memo).told for tree, _ in change.others]
@@ -133,7 +137,9 @@ def _dependencies(change: Change, facts: Facts, judging: Judging, memo: Memo) ->
     return _Verdict(findings, errors, tuple(notes), head.nothing, incomplete, (*head.references.remarks, *elsewhere))
 
 
-def _told_apart(head: a9_dependencies.Outcome, change: Change) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+def _told_apart(
+    head: a9_dependencies.DependencySide, change: Change
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Return the problems of manifests that are errors, and those that are notices.
 
     An error is what the change added or touched, in a manifest that counts for evaluated code.
@@ -141,7 +147,7 @@ def _told_apart(head: a9_dependencies.Outcome, change: Change) -> tuple[tuple[Pr
     errors: list[Problem] = []
     elsewhere: list[Problem] = []
     for one in head.problems:
-        touched = change.everything or one.path in change.changed
+        touched = change.whole_tree or one.path in change.changed
         (errors if touched and one.path in head.governing else elsewhere).append(one)
     return tuple(errors), tuple(elsewhere)
 
@@ -155,11 +161,11 @@ def _marked(
 ) -> tuple[Finding, ...]:
     """Mark what is new, then keep what lies in the scope."""
     beside = [(findings, renames) for findings, (_, renames) in zip(others, change.others, strict=True)]
-    findings = marked(code, head, base, change.renames, change.touched, beside)
+    findings = mark_new(code, head, base, change.renames, change.touched, beside)
     return tuple(finding for finding in findings if finding.path in change.scope)
 
 
-def _secrets(change: Change, judging: Judging) -> _Verdict:
+def _secrets(change: Change, judging: EffectiveConfig) -> _Verdict:
     findings = w1_secrets.check(change.added, change.standing, judging.policy[CheckCode.W1])
     disabled = ", ".join(quoted(name) for name in judging.exceptions.disabled[:MAX_PLACES])
     return _Verdict(
@@ -170,7 +176,7 @@ def _secrets(change: Change, judging: Judging) -> _Verdict:
 def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckReport:
     files = ", ".join(dict.fromkeys(problem.path for problem in problems))
     title = f"{_number(len(problems), 'mistake')} in {files}"
-    counts = Counts(problem=len(problems), rules={Part.PROBLEM: {CONFIGURATION_RULE: len(problems)}})
+    counts = Counts(problem=len(problems), rules={FindingGroup.PROBLEM: {CONFIGURATION_RULE: len(problems)}})
     return CheckReport(
         code,
         Result.ERROR,
@@ -196,8 +202,8 @@ def _report(
 ) -> CheckReport:
     if verdict.problems:
         return replace(_misconfigured(code, verdict.problems), notes=("A manifest does not parse.", *notes))
-    findings = gated(verdict.findings, policy.gate, change.changed)
-    if change.everything:
+    findings = apply_gate(verdict.findings, policy.gate, change.changed)
+    if change.whole_tree:
         findings = tuple(replace(finding, new=True, counted=True) for finding in findings)
     findings = _without_allowed(findings, change.allowed.get(code, ()))
     notices = _notices(code, change, (*remarks, *verdict.remarks))
@@ -221,7 +227,7 @@ def _notices(code: CheckCode, change: Change, remarks: tuple[Problem, ...]) -> t
     """Return what the configuration names in vain as notices; they count where the change touches their file."""
     notices: list[Finding] = []
     for one in dict.fromkeys(one for one in remarks if one.path in change.scope):
-        own = change.everything or one.path in change.changed
+        own = change.whole_tree or one.path in change.changed
         name = digest(code, NOTICE_RULE, one.path, one.message, str(one.line))
         notices.append(
             Finding(
@@ -292,10 +298,10 @@ def _title(code: CheckCode, counts: Counts, change: Change, unread: str) -> str:
     one, many = _NOUNS[code]
     mixed = counts.counted > counts.new
     if counts.counted:
-        word = "" if mixed or change.everything else "new "
+        word = "" if mixed or change.whole_tree else "new "
         title = f"{counts.counted:,} {word}{one if counts.counted == 1 else many}"
     else:
-        title = f"No {many}" if change.everything else f"No new {many}"
+        title = f"No {many}" if change.whole_tree else f"No new {many}"
     parts = ((counts.new if mixed else 0, "new"), (counts.existing, "existing"), (counts.allowed, "allowed"))
     beside = [f"{number:,} {word}" for number, word in parts if number]
     title = f"{title} ({', '.join(beside)})" if beside else title

@@ -18,7 +18,7 @@ def digest(*parts: str) -> str:
     return hashlib.sha256(joined).hexdigest()[:32]
 
 
-def marked(
+def mark_new(
     code: CheckCode,
     head: Iterable[Finding],
     base: Iterable[Finding],
@@ -53,7 +53,7 @@ def _counted(findings: Iterable[Finding]) -> Counter[Key]:
     return Counter((finding.rule, finding.path, finding.subject) for finding in findings)
 
 
-def gated(findings: Iterable[Finding], gate: Gate, changed: Collection[str]) -> tuple[Finding, ...]:
+def apply_gate(findings: Iterable[Finding], gate: Gate, changed: Collection[str]) -> tuple[Finding, ...]:
     """The findings with `counted`: whether the gate lets them through to the verdict."""
     if gate is Gate.ALL:
         return tuple(replace(finding, counted=True) for finding in findings)

@@ -47,7 +47,7 @@ class Memo:
         return self.context(("modules", tree.python_paths, tree.manifest_folders), lambda: tree.modules)
 
 
-class Answers(dict[Hashable, T]):
+class AnswerCache(dict[Hashable, T]):
     """Answers by key, emptied when there are too many."""
 
     def get_or(self, key: Hashable, make: Callable[[], T]) -> T:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from forgeguard_app.audit.counts import Counts, Evaluation, Part, part_of
+from forgeguard_app.audit.counts import Counts, Evaluation, FindingGroup, part_of
 
 
 class CheckCode(StrEnum):
@@ -103,7 +103,7 @@ class Finding:
     end_column: int = 0
 
     @property
-    def part(self) -> Part:
+    def part(self) -> FindingGroup:
         """The part of the check's findings that this one is counted in."""
         return part_of(notice=self.level is Level.NOTICE, new=self.new, allowed=self.allowed)
 

@@ -50,7 +50,7 @@ class Enforcement:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PolicySettings:
     """One file's words; None where it says nothing."""
 
     enabled: bool | None = None
@@ -82,17 +82,17 @@ class CheckPolicy:
 Policy = Mapping[CheckCode, CheckPolicy]
 
 
-def read_settings(text: str, path: str, *, owner: bool = False) -> tuple[Settings, tuple[Problem, ...]]:
+def read_settings(text: str, path: str, *, owner: bool = False) -> tuple[PolicySettings, tuple[Problem, ...]]:
     """What the file says, and all that is wrong with it; `owner` admits `notify` and `enforce`."""
     reading = Reading(path)
     try:
         node = read_yaml(text)
     except DocumentError as error:
-        return Settings(), (Problem(path, error.line, error.column, error.message),)
+        return PolicySettings(), (Problem(path, error.line, error.column, error.message),)
     if node is None:
-        return Settings(), ()
+        return PolicySettings(), ()
     keys = reading.mapping(node, "the configuration", _OWNER_KEYS if owner else _KEYS)
-    settings = Settings(
+    settings = PolicySettings(
         enabled=reading.flag(keys["enabled"], "enabled") if "enabled" in keys else None,
         gate=_gate(reading, keys),
         ignore=_globs(reading, keys, "ignore"),
@@ -196,13 +196,13 @@ def _enforce(reading: Reading, node: Node | None) -> Enforcement:
     return Enforcement(policy=policy, checks=_checks(reading, keys.get("checks")))
 
 
-def laid_over(owner: Settings, repository: Settings) -> Settings:
+def laid_over(owner: PolicySettings, repository: PolicySettings) -> PolicySettings:
     """The repository's words over the owner's, key by key; what the owner enforces over both."""
     checks: dict[CheckCode, CheckSettings] = {}
     for code in CheckCode:
         own = _over(owner.checks.get(code, CheckSettings()), repository.checks.get(code, CheckSettings()))
         checks[code] = _over(own, owner.enforce.checks.get(code, CheckSettings()))
-    return Settings(
+    return PolicySettings(
         enabled=owner.enabled if repository.enabled is None else repository.enabled,
         gate=repository.gate or owner.gate,
         ignore=owner.ignore if repository.ignore is None else repository.ignore,
@@ -217,12 +217,12 @@ def _over(lower: CheckSettings, upper: CheckSettings) -> CheckSettings:
     return replace(lower, **{**said, "places": {**lower.places, **upper.places}})
 
 
-def resolve(settings: Settings, path: str | None = None) -> Policy:
+def resolve(settings: PolicySettings, path: str | None = None) -> Policy:
     """What holds for each check; `path` is the file that a disabled check names as the one that disabled it."""
     return {code: _resolved(settings, code, path or POLICY_PATHS[0]) for code in CheckCode}
 
 
-def _resolved(settings: Settings, code: CheckCode, path: str) -> CheckPolicy:
+def _resolved(settings: PolicySettings, code: CheckCode, path: str) -> CheckPolicy:
     own = settings.checks.get(code, CheckSettings())
     everywhere = settings.enabled is not False
     enforced = settings.enforce.checks.get(code, CheckSettings()).enabled

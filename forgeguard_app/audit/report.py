@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from forgeguard_app.audit.boundaries.record import known_entries
-from forgeguard_app.audit.counts import Counts, Part
+from forgeguard_app.audit.counts import Counts, FindingGroup
 from forgeguard_app.audit.fingerprints import digest
 from forgeguard_app.audit.model import CONFIGURATION_RULE, CheckReport, Finding, Level, Report, Result
 from forgeguard_app.audit.plain_text import as_utf8, escaped, escaped_lines
@@ -126,7 +126,7 @@ def _first(lines: list[str], most: int, more: str = "- … and {:,} more.") -> l
 
 
 def _by_rule(counts: Counts) -> list[tuple[str, int, int]]:
-    new, old = counts.rules.get(Part.NEW, {}), counts.rules.get(Part.EXISTING, {})
+    new, old = counts.rules.get(FindingGroup.NEW, {}), counts.rules.get(FindingGroup.EXISTING, {})
     rows = [(rule, new.get(rule, 0), old.get(rule, 0)) for rule in new.keys() | old.keys()]
     return sorted(rows, key=lambda row: (-row[1], -row[2], row[0]))
 

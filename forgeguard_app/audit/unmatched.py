@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from forgeguard_app.audit.boundaries.parse import Boundaries
-from forgeguard_app.audit.configuration import Judging, Named
+from forgeguard_app.audit.configuration import EffectiveConfig, Named
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode, Problem
@@ -14,7 +14,9 @@ from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Ex
 from forgeguard_app.audit.secrets.masking import quoted
 
 
-def unmatched(judging: Judging, head: Tree, facts: Facts, memo: Memo) -> Mapping[CheckCode, tuple[Problem, ...]]:
+def unmatched(
+    judging: EffectiveConfig, head: Tree, facts: Facts, memo: Memo
+) -> Mapping[CheckCode, tuple[Problem, ...]]:
     """Return, by check, a remark at the place of each named thing that is for nothing in the tree."""
     found: dict[CheckCode, tuple[Problem, ...]] = {}
     for code in CheckCode:

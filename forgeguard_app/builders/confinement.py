@@ -16,7 +16,7 @@ from pathlib import Path
 
 from forgeguard_app.builders.network import Wall
 from forgeguard_app.builders.probing import FIRST_UID, PROBE_UID, UIDS, once_it_works
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 
 END_ROUNDS = 50
 PROBE_S = 10.0
@@ -32,7 +32,7 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/etc/al
            "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/localtime", "/etc/pki", "/etc/crypto-policies", "/nix/store")  # fmt: skip
 
 
-class Kind(StrEnum):
+class Confinement(StrEnum):
     """The ways."""
 
     OWN_USER = "a user of its own"
@@ -46,29 +46,29 @@ NO_WAY = (
 )
 
 
-def choose(*, root: bool, bubblewrap: bool, unconfined: bool) -> Kind | None:
+def choose(*, root: bool, bubblewrap: bool, unconfined: bool) -> Confinement | None:
     """The way, given what there is; None where there is none, and nobody said that none is needed."""
     if root:
-        return Kind.OWN_USER
+        return Confinement.OWN_USER
     if bubblewrap:
-        return Kind.BUBBLEWRAP
-    return Kind.UNCONFINED if unconfined else None
+        return Confinement.BUBBLEWRAP
+    return Confinement.UNCONFINED if unconfined else None
 
 
-def available(*, unconfined: bool) -> Kind | None:
+def available(*, unconfined: bool) -> Confinement | None:
     """The way on this machine."""
     return choose(root=os.geteuid() == 0, bubblewrap=shutil.which("bwrap") is not None, unconfined=unconfined)
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Sandbox:
     """Where one builder runs: its checkout, its home, and what it is given to read.
 
     `uid` is set where it is a user of its own, `in_namespaces` where that user runs inside bubblewrap as well. `place` is
     the file system of its own in which all that it writes lies, where there is one.
     """
 
-    kind: Kind
+    kind: Confinement
     work: Path
     home: Path
     given: Path
@@ -90,13 +90,13 @@ class Room:
     @property
     def private_tmp(self) -> bool:
         """Whether the builder has a /tmp of its own."""
-        return self.kind is Kind.BUBBLEWRAP or self.in_namespaces
+        return self.kind is Confinement.BUBBLEWRAP or self.in_namespaces
 
     def command(self, command: list[str]) -> list[str]:
         """Return the command as it is started."""
         if not self.private_tmp:
             return command
-        apart = wrapped(self) if self.kind is Kind.BUBBLEWRAP else namespaces(self, command)
+        apart = wrapped(self) if self.kind is Confinement.BUBBLEWRAP else namespaces(self, command)
         own = ["--unshare-net"] if self.wall.unshares else []
         if self.wall.prefix:  # in whose namespace the user is root, which an agent may refuse to be
             number = str(os.geteuid() if self.uid is None else self.uid)
@@ -114,7 +114,7 @@ class Room:
             os.chown(top, self.uid, self.uid)  # last: until then nobody but us reaches what lies below
 
 
-def wrapped(room: Room) -> list[str]:
+def wrapped(room: Sandbox) -> list[str]:
     """bubblewrap's arguments: the system read-only, the checkout and the home alone to write to, no other process in sight."""
     seen = [part for path in _SYSTEM if os.path.exists(path) for part in ("--ro-bind", path, path)]
     return [
@@ -136,7 +136,7 @@ _UNSHARED = (
 )
 
 
-def namespaces(room: Room, command: list[str]) -> list[str]:
+def namespaces(room: Sandbox, command: list[str]) -> list[str]:
     """Return bubblewrap's arguments for a user of its own, whom the files' rights keep from what is ours.
 
     What users of a machine share is not there: other builds' folders, /tmp, /var/tmp and /dev/shm, processes, and
@@ -155,7 +155,7 @@ def namespaces(room: Room, command: list[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def _temporary(room: Room, folder: str) -> tuple[str, ...]:
+def _temporary(room: Sandbox, folder: str) -> tuple[str, ...]:
     """Return bubblewrap's arguments for one folder that users of a machine share; shared memory stays in memory."""
     if room.tmp is not None and folder != MEMORY:
         return ("--bind", str(room.tmp), folder)
@@ -244,7 +244,7 @@ def own_user() -> Iterator[int]:
     """A user number that no other build of this machine has meanwhile, and of which no process is left.
 
     Raises:
-        Temporary: all are taken.
+        RetryLater: all are taken.
     """
     locks = _locks()
     for uid in range(FIRST_UID, FIRST_UID + UIDS):
@@ -260,4 +260,4 @@ def own_user() -> Iterator[int]:
                 return
         finally:
             os.close(handle)
-    raise Temporary("every user for builders is taken", delay_s=10)
+    raise RetryLater("every user for builders is taken", delay_s=10)

@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from forgeguard_app.builders.confinement import Room, processes, user_of
+from forgeguard_app.builders.confinement import Sandbox, processes, user_of
 from forgeguard_app.processes import Pipe
 
 MARK = "FORGEGUARD_BUILD"  # in every process of a build's environment, by which it is found again
@@ -47,7 +47,7 @@ class Ended(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RunBounds:
     """What one run of a builder may take."""
 
     time_s: float = 3_600.0
@@ -57,7 +57,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """How it ended; `status` is the exit status, negative for a signal, and 127 where there is no such program."""
 
     ended: Ended
@@ -65,20 +65,22 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Run:
+class BuilderRun:
     """What is run: the command, its environment, and what it reads on its standard input."""
 
     command: list[str]
     environment: Mapping[str, str]
     prompt: str
     mark: str
-    bounds: Bounds = Bounds()
+    bounds: RunBounds = RunBounds()
 
 
 Hear = Callable[[list[bytes]], Awaitable[None]]
 
 
-async def run_builder(room: Room, run: Run, hear: Hear, wants_end: Callable[[], Awaitable[bool]]) -> Outcome:
+async def run_builder(
+    room: Sandbox, run: BuilderRun, hear: Hear, wants_end: Callable[[], Awaitable[bool]]
+) -> RunOutcome:
     """Runs it to its end; `hear` is given its lines as they come, `wants_end` is asked now and then whether somebody cancelled.
 
     Raises:
@@ -93,16 +95,16 @@ async def run_builder(room: Room, run: Run, hear: Hear, wants_end: Callable[[], 
 
 
 async def _run(
-    room: Room,
-    run: Run,
+    room: Sandbox,
+    run: BuilderRun,
     environment: Mapping[str, str],
     out: Pipe,
     hear: Hear,
     wants_end: Callable[[], Awaitable[bool]],
-) -> Outcome:
+) -> RunOutcome:
     if room.private_tmp and shutil.which(run.command[0], path=environment.get("PATH")) is None:
         await hear([f"{run.command[0]}: there is no such program".encode()])
-        return Outcome(Ended.EXITED, NO_PROGRAM)
+        return RunOutcome(Ended.EXITED, NO_PROGRAM)
     try:
         process = await asyncio.create_subprocess_exec(
             *room.command(run.command), cwd=room.work, env=environment, stdin=asyncio.subprocess.PIPE, stdout=out.writer,
@@ -111,7 +113,7 @@ async def _run(
         )  # fmt: skip
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         await hear([f"{run.command[0]}: {type(error).__name__}".encode()])
-        return Outcome(Ended.EXITED, NO_PROGRAM)
+        return RunOutcome(Ended.EXITED, NO_PROGRAM)
     out.close_writer()
     try:
         return await _watched(room, run, process, out, hear, wants_end)
@@ -125,13 +127,13 @@ async def _run(
 
 
 async def _watched(
-    room: Room,
-    run: Run,
+    room: Sandbox,
+    run: BuilderRun,
     process: asyncio.subprocess.Process,
     out: Pipe,
     hear: Hear,
     wants_end: Callable[[], Awaitable[bool]],
-) -> Outcome:
+) -> RunOutcome:
     feeding = asyncio.create_task(_feed(process, run.prompt))
     reading = asyncio.create_task(_read(out.reader, run.bounds.output_bytes, hear))
     watching = asyncio.create_task(_watch(room, run.bounds, wants_end))
@@ -159,14 +161,14 @@ async def _watched(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await _exited(process)
-        return Outcome(ended, -signal.SIGKILL if process.returncode is None else _status(room, process.returncode))
+        return RunOutcome(ended, -signal.SIGKILL if process.returncode is None else _status(room, process.returncode))
     finally:
         for task in (feeding, reading, watching, ending):
             task.cancel()
         await asyncio.gather(feeding, reading, watching, ending, return_exceptions=True)
 
 
-def _status(room: Room, status: int) -> int:
+def _status(room: Sandbox, status: int) -> int:
     """Return the program's status; bubblewrap adds 128 to the number of the signal that ended it, as a shell does."""
     return 128 - status if room.private_tmp and 128 < status <= 128 + signal.NSIG else status
 
@@ -216,7 +218,7 @@ def _cut(line: bytes) -> list[bytes]:
     return [line[at : at + MAX_LINE_BYTES] for at in range(0, len(line), MAX_LINE_BYTES)] or [b""]
 
 
-async def _watch(room: Room, bounds: Bounds, wants_end: Callable[[], Awaitable[bool]]) -> Ended:
+async def _watch(room: Sandbox, bounds: RunBounds, wants_end: Callable[[], Awaitable[bool]]) -> Ended:
     """Waits for a bound to be reached, or for somebody's wish."""
     loop = asyncio.get_running_loop()
     deadline, look_at_size = loop.time() + bounds.time_s, loop.time() + SIZE_EVERY_S
@@ -232,7 +234,7 @@ async def _watch(room: Room, bounds: Bounds, wants_end: Callable[[], Awaitable[b
             look_at_size = loop.time() + SIZE_EVERY_S
 
 
-def _is_too_large(room: Room, bounds: Bounds) -> bool:
+def _is_too_large(room: Sandbox, bounds: RunBounds) -> bool:
     """Return whether checkout, home and temporary files together take more than they may."""
     if room.place is not None:
         found = os.statvfs(room.place)
@@ -306,12 +308,12 @@ def _limited(*, no_new_privileges: bool) -> None:
     os.umask(0o022)
 
 
-async def sweep(room: Room, mark: str) -> None:
+async def sweep(room: Sandbox, mark: str) -> None:
     """Ends what an earlier run left: its worker was killed, and could not."""
     await asyncio.to_thread(_kill_all, room, mark, None)
 
 
-def _kill_all(room: Room, mark: str, leader: int | None) -> None:
+def _kill_all(room: Sandbox, mark: str, leader: int | None) -> None:
     """Every process of the builder, also those that left its session: by its user, else by the mark in its environment."""
     if leader is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -327,7 +329,7 @@ def _kill_all(room: Room, mark: str, leader: int | None) -> None:
                     os.kill(pid, sign)
 
 
-def _is_ours(pid: int, room: Room, mark: str) -> bool:
+def _is_ours(pid: int, room: Sandbox, mark: str) -> bool:
     try:
         if room.uid is not None:
             return user_of(pid) == room.uid

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from forgeguard_app.builders.probing import once_it_works
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 
 TIMEOUT_S = 60.0
 LEAST_BYTES = 32 << 20
@@ -43,11 +43,11 @@ def refuse_full_disk(folder: Path) -> None:
     """Refuse to start where the disk has no room for what a builder writes.
 
     Raises:
-        Temporary: as it says; an attempt is not lost for it.
+        RetryLater: as it says; an attempt is not lost for it.
     """
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE_BYTES:
-        raise Temporary(f"this machine's disk has {free >> 20} MB left, too little for a build")
+        raise RetryLater(f"this machine's disk has {free >> 20} MB left, too little for a build")
 
 
 def is_full(folder: Path) -> bool:

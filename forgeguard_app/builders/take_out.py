@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from threading import Event, Thread
 from typing import IO
 
-from forgeguard_app.builders.confinement import Room
+from forgeguard_app.builders.confinement import Sandbox
 from forgeguard_app.errors import as_passing
 
 TIMEOUT_S = 300.0
@@ -116,7 +116,7 @@ class _Copy:
             raise Unsound("The builder's files take more room than a checkout may take.")
 
 
-def take_out(room: Room, target: Path, max_bytes: int, stop: Event | None = None) -> list[str]:
+def take_out(room: Sandbox, target: Path, max_bytes: int, stop: Event | None = None) -> list[str]:
     """Copy the checkout's files, without any `.git`, into `target`, a new folder that only we can reach.
 
     Return the folders below the checkout that are repositories of their own. It ends soon after `stop` is set.
@@ -159,7 +159,7 @@ def copy_stream(archive: IO[bytes], target: Path, max_bytes: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def _reading(room: Room, stop: Event) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+def _reading(room: Sandbox, stop: Event) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """Run tar as the builder, in its confinement; at the end of the block nothing of it is left."""
     with subprocess.Popen(
         room.command(list(_TAR)), cwd=room.work, env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from forgeguard_app.builders.confinement import SHARED, TEMPORARY, Kind, Room, own_user, users_have_namespaces
+from forgeguard_app.builders.confinement import SHARED, TEMPORARY, Confinement, Sandbox, own_user, users_have_namespaces
 from forgeguard_app.builders.network import Network, Wall, wall_for
 from forgeguard_app.builders.probing import PROBE_UID
 from forgeguard_app.builders.sized_place import mount_sized, refuse_full_disk, unmount
@@ -51,7 +51,7 @@ class Workspace:
     """One build's folders. `ledger` is ours alone; the others are made anew for every phase."""
 
     folder: Path
-    kind: Kind
+    kind: Confinement
     network: Network = Network.OUTSIDE
 
     @property
@@ -65,18 +65,18 @@ class Workspace:
         return self.folder / "taken"
 
     @contextlib.asynccontextmanager
-    async def room(self, most_bytes: int) -> AsyncIterator[Room]:
+    async def room(self, most_bytes: int) -> AsyncIterator[Sandbox]:
         """Give the builder's folders, empty, which are gone afterwards; together they take about `most_bytes` where root can see to it.
 
         Raises:
             Temporary: every user for builders is taken, or the machine's disk is full.
         """
         async with contextlib.AsyncExitStack() as stack:
-            uid = stack.enter_context(own_user()) if self.kind is Kind.OWN_USER else None
+            uid = stack.enter_context(own_user()) if self.kind is Confinement.OWN_USER else None
             await asyncio.to_thread(self._empty)
             await asyncio.to_thread(refuse_full_disk, self.folder)
             inside = uid is not None and await asyncio.to_thread(users_have_namespaces)
-            apart = inside or self.kind is Kind.BUBBLEWRAP
+            apart = inside or self.kind is Confinement.BUBBLEWRAP
             wall = await asyncio.to_thread(wall_for, self.network, uid and PROBE_UID, in_namespaces=apart)
             if uid is not None and not inside:
                 stack.push_async_callback(asyncio.to_thread, empty_shared, uid)
@@ -93,10 +93,10 @@ class Workspace:
             else:
                 await asyncio.to_thread(self._empty)
 
-    def _furnish(self, uid: int | None, wall: Wall, most_bytes: int, *, inside: bool) -> Room:
+    def _furnish(self, uid: int | None, wall: Wall, most_bytes: int, *, inside: bool) -> Sandbox:
         sized = uid is not None and mount_sized(self.folder / PLACE, most_bytes)
         top = self.folder / PLACE if sized else self.folder
-        room = Room(
+        room = Sandbox(
             self.kind, top / "work", top / "home", self.folder / "given", uid, inside, wall, top if sized else None
         )
         for path in (*room.written, room.given):
@@ -119,14 +119,14 @@ def empty_shared(uid: int) -> None:
         )  # fmt: skip
 
 
-def network_remark(network: Network, kind: Kind) -> str:
+def network_remark(network: Network, kind: Confinement) -> str:
     """Return what keeps builders of that kind from what `network` says, '' where nothing does. It takes a moment."""
-    user = PROBE_UID if kind is Kind.OWN_USER else None
-    apart = kind is Kind.BUBBLEWRAP or (kind is Kind.OWN_USER and users_have_namespaces())
+    user = PROBE_UID if kind is Confinement.OWN_USER else None
+    apart = kind is Confinement.BUBBLEWRAP or (kind is Confinement.OWN_USER and users_have_namespaces())
     return wall_for(network, user, in_namespaces=apart).remark
 
 
-def open_workspace(place: Path, name: str, kind: Kind, network: Network = Network.OUTSIDE) -> Workspace:
+def open_workspace(place: Path, name: str, kind: Confinement, network: Network = Network.OUTSIDE) -> Workspace:
     """The build's place, made where there is none; it stays until the build's end."""
     folder = place / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -173,7 +173,7 @@ def list_workspaces(place: Path) -> list[UUID]:
 
 
 def hand_over(
-    room: Room, contracts: Mapping[str, str], findings: Sequence[Mapping[str, Any]], phase: Mapping[str, Any]
+    room: Sandbox, contracts: Mapping[str, str], findings: Sequence[Mapping[str, Any]], phase: Mapping[str, Any]
 ) -> None:
     """Write what this builder and no other reads: contracts by file name, what the last audit found, and the phase."""
     folder = room.given / CONTRACTS
@@ -190,7 +190,7 @@ def hand_over(
         path.chmod(0o750 if path.is_dir() else 0o640)
 
 
-def environment_of(room: Room, passed: Mapping[str, str]) -> dict[str, str]:
+def environment_of(room: Sandbox, passed: Mapping[str, str]) -> dict[str, str]:
     """What a builder's environment holds: where things are, and of ours only what the operator named."""
     return {
         "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),

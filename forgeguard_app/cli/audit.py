@@ -16,12 +16,12 @@ from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.cli.explaining import explanation
 from forgeguard_app.cli.formats import FORMATS
-from forgeguard_app.cli.outcome import Outcome
+from forgeguard_app.cli.outcome import CommandOutcome
 from forgeguard_app.cli.output import check_output, print_text, write_file
 from forgeguard_app.cli.targets import Target, find_target
-from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
-from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.local_range import LocalRange, choose_range, staged_range, whole_tree
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import LocalSource
@@ -111,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
     except GitError as error:
         more = f"; {HOW_TO_COMPLETE}" if isinstance(error, GitLacksObjects) else ""
         raise UserError(f"git could not read the repository: {error.stderr}{more}") from error
-    except (Temporary, EvaluationTimeout) as error:
+    except (RetryLater, EvaluationTimeout) as error:
         raise UserError(str(error)) from error
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -140,7 +140,7 @@ def _refuse_combinations(arguments: argparse.Namespace) -> None:
             raise UserError(f"--{option} is empty; name a revision, such as main or HEAD~1")
 
 
-async def _audit(arguments: argparse.Namespace) -> Outcome:
+async def _audit(arguments: argparse.Namespace) -> CommandOutcome:
     target = find_target(arguments.path, arguments.files)
     asked = _Asked(arguments, target.scope, frozenset(arguments.check or CheckCode))
     if target.location is None:
@@ -154,7 +154,7 @@ async def _audit(arguments: argparse.Namespace) -> Outcome:
             merged=chosen.merged,
             remarks=(*chosen.notes, *await _uncommitted(asked, checkout)),
         )
-        report = await Judge(timeout_s=load_evaluation_timeout_s()).judge(LocalSource(checkout.view), request)
+        report = await Evaluator(timeout_s=load_evaluation_timeout_s()).evaluate(LocalSource(checkout.view), request)
         uri = await checkout.remote_uri() if arguments.format == "sarif" else None  # no other format names it
         return asked.outcome(report, chosen.heading, uri)
 
@@ -169,12 +169,12 @@ class _Asked:
 
     def request(self, head: str, base: str) -> Request:
         """Return what to evaluate."""
-        return Request(head, base, everything=self.arguments.all, scope=self.scope, checks=self.checks)
+        return Request(head, base, whole_tree=self.arguments.all, scope=self.scope, checks=self.checks)
 
-    def outcome(self, report: Report, heading: str, repository_uri: str | None = None) -> Outcome:
+    def outcome(self, report: Report, heading: str, repository_uri: str | None = None) -> CommandOutcome:
         """Return the report with what the person wants of it."""
         strict, staged = self.arguments.strict, self.arguments.staged
-        return Outcome(
+        return CommandOutcome(
             report, staged if strict is None else strict, staged, self.arguments.quiet, heading, repository_uri
         )
 
@@ -214,7 +214,7 @@ async def _uncommitted(asked: _Asked, checkout: Checkout) -> tuple[str, ...]:
     )
 
 
-async def _audit_folder(asked: _Asked, folder: Path) -> Outcome:
+async def _audit_folder(asked: _Asked, folder: Path) -> CommandOutcome:
     if not asked.arguments.all:
         raise UserError(
             f"{folder} is not in a git repository: `forgeguard audit --all` audits a folder without git,"
@@ -226,5 +226,5 @@ async def _audit_folder(asked: _Asked, folder: Path) -> Outcome:
         names = list_files(folder) if asked.scope == EVERYWHERE else sorted(asked.scope.paths)
         head, left_out = await commit_folder(view, folder, names)
         request = replace(asked.request(head, EMPTY_TREE), staged=True, incomplete=left_out)
-        report = await Judge(timeout_s=load_evaluation_timeout_s()).judge(LocalSource(view), request)
+        report = await Evaluator(timeout_s=load_evaluation_timeout_s()).evaluate(LocalSource(view), request)
     return asked.outcome(report, f"the folder {folder}, which is no git repository")

@@ -19,7 +19,7 @@ import aiohttp
 from rich.console import Console
 
 from forgeguard_app.cli.demo_build import PERMISSIONS, play_build, write_agent
-from forgeguard_app.cli.demo_sample import BRANCH, START, STEPS, Step
+from forgeguard_app.cli.demo_sample import BRANCH, START, STEPS, DemoStep
 from forgeguard_app.cli.demo_view import show_runs
 from forgeguard_app.cli.running import start_child, stop_children, stop_on_signals
 from forgeguard_app.errors import UserError
@@ -128,7 +128,7 @@ async def _build(stage: Stage, folder: Path) -> bool:
     work = folder / "work"
     work.mkdir()
     await _git(work, "init", "--quiet", "--initial-branch=main")
-    await _commit(work, Step("Begin", {"README.md": "# Shop\n"}))
+    await _commit(work, DemoStep("Begin", {"README.md": "# Shop\n"}))
     await _git(work, "push", "--quiet", stage.github.clone_url(stage.repository), "main")
     await _install(stage)
     return await play_build(stage.github, stage.repository, stage.server, stage.console)
@@ -194,7 +194,7 @@ async def _ready(address: str, child: subprocess.Popen[bytes], log: Path) -> Non
 
 
 @dataclass(frozen=True)
-class Push:
+class DemoPush:
     """A push that was made: what it shows, the head and the branch, and when."""
 
     heading: str
@@ -202,7 +202,7 @@ class Push:
     at: float
 
 
-async def _show_pushes(stage: Stage, pushes: AsyncIterator[Push], *, once: bool) -> bool:
+async def _show_pushes(stage: Stage, pushes: AsyncIterator[DemoPush], *, once: bool) -> bool:
     async for push in pushes:
         with stage.console.status("Waiting for the check runs …") as status:
             runs = await _verdicts(stage, push.sha, status.update)
@@ -248,7 +248,7 @@ async def _git(folder: Path, *arguments: str) -> str:
     return done.out.decode("utf-8", "replace").strip()
 
 
-async def _sample_pushes(stage: Stage, folder: Path) -> AsyncIterator[Push]:
+async def _sample_pushes(stage: Stage, folder: Path) -> AsyncIterator[DemoPush]:
     work = folder / "work"
     work.mkdir()
     await _git(work, "init", "--quiet", "--initial-branch=main")
@@ -262,10 +262,10 @@ async def _sample_pushes(stage: Stage, folder: Path) -> AsyncIterator[Push]:
         sha = await _git(work, "rev-parse", "HEAD")
         at = time.time()
         await _git(work, "push", "--quiet", "--force", url, BRANCH)
-        yield Push(f"{BRANCH}: {step.message}{' (history rewritten)' if step.amend else ''}", sha, at)
+        yield DemoPush(f"{BRANCH}: {step.message}{' (history rewritten)' if step.amend else ''}", sha, at)
 
 
-async def _commit(work: Path, step: Step) -> None:
+async def _commit(work: Path, step: DemoStep) -> None:
     for name, text in step.files.items():
         path = work / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -288,7 +288,7 @@ async def _last_commits(arguments: argparse.Namespace) -> list[str]:
     return list(reversed(listed.split()))
 
 
-async def _local_pushes(stage: Stage, repo: Path, commits: list[str]) -> AsyncIterator[Push]:
+async def _local_pushes(stage: Stage, repo: Path, commits: list[str]) -> AsyncIterator[DemoPush]:
     """The repository's last commits, one push each; what lies before them is there when the App is installed."""
     source = repo.resolve()
     url = stage.github.clone_url(stage.repository)
@@ -299,4 +299,4 @@ async def _local_pushes(stage: Stage, repo: Path, commits: list[str]) -> AsyncIt
         subject = await _git(source, "log", "-1", "--format=%s", sha)
         at = time.time()
         await _git(source, "push", "--quiet", "--no-verify", "--force", url, f"{sha}:refs/heads/main")
-        yield Push(f"{sha[:10]} {subject}", sha, at)
+        yield DemoPush(f"{sha[:10]} {subject}", sha, at)

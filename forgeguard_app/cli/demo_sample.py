@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Step:
+class DemoStep:
     """One push: files to write, the message, and whether the last commit is rewritten instead of a new one made."""
 
     message: str
@@ -55,7 +55,7 @@ _STORE = """\
 async def list_orders() -> list[str]:
     return ["first", ""]
 """
-START = Step(
+START = DemoStep(
     "A small shop",
     {
         "README.md": "# Shop\n",
@@ -81,19 +81,19 @@ _TYPED = _SERVICE.replace("from shop", "import yaml\n\nfrom shop", 1).replace(
 _TOKEN = "ghp" + "_" + "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ" + "0mLq17"
 BRANCH = "faster-orders"
 STEPS = (
-    Step("Ask the database from the page, for speed", {"shop/pages/orders.py": _HASTY}),
-    Step(
+    DemoStep("Ask the database from the page, for speed", {"shop/pages/orders.py": _HASTY}),
+    DemoStep(
         "Go through the service again, and dump YAML",
         {"shop/pages/orders.py": _PAGE, "shop/services/orders.py": _TYPED},
     ),
-    Step(
+    DemoStep(
         "Declare PyYAML; deploy with my token",
         {
             "pyproject.toml": _PROJECT.replace('["aiohttp"]', '["aiohttp", "pyyaml"]'),
             "deploy.py": f'TOKEN = "{_TOKEN}"\n',
         },
     ),
-    Step(
+    DemoStep(
         "Declare PyYAML; the token comes from the environment",
         {"deploy.py": 'import os\n\nTOKEN = os.environ["TOKEN"]\n'},
         amend=True,

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from forgeguard_app.app.examine import examine
 from forgeguard_app.audit.gate import shown_lines
-from forgeguard_app.flows.upkeep.doctor import Sign
+from forgeguard_app.flows.upkeep.doctor import Diagnosis
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import Settings, load_settings
 
@@ -35,7 +35,7 @@ async def _examined(settings: Settings) -> int:
         return await _tell(examine(settings))
 
 
-async def _tell(signs: AsyncIterator[Sign]) -> int:
+async def _tell(signs: AsyncIterator[Diagnosis]) -> int:
     console, ill = Console(highlight=False, soft_wrap=True), 0
     async for sign in signs:
         mark = Text("ok   ", style="green") if sign.well else Text("ILL  ", style="bold red")

@@ -11,7 +11,7 @@ from forgeguard_app.audit.model import CheckReport, Finding, Level, Result
 from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.audit.report import detail, problem_findings, report_json
 from forgeguard_app.cli.accept import how_to_accept
-from forgeguard_app.cli.outcome import Outcome
+from forgeguard_app.cli.outcome import CommandOutcome
 from forgeguard_app.cli.sarif import sarif_log
 
 _MARKS = {Result.PASS: "✓", Result.WARN: "!", Result.FAIL: "✗", Result.ERROR: "✗"}
@@ -25,7 +25,7 @@ def _shown(check: CheckReport) -> Iterable[Finding]:
     yield from check.counted
 
 
-def text(outcome: Outcome) -> str:
+def text(outcome: CommandOutcome) -> str:
     """For people at a terminal."""
     report = outcome.report
     shared = _shared_notes(outcome)
@@ -42,7 +42,7 @@ def text(outcome: Outcome) -> str:
     return "\n".join([*lines, outcome.last_line()])
 
 
-def _shared_notes(outcome: Outcome) -> list[str]:
+def _shared_notes(outcome: CommandOutcome) -> list[str]:
     """Return the notes that all checks have, to be said once."""
     checks = outcome.report.checks
     if len(checks) < 2:
@@ -63,12 +63,12 @@ def _findings(check: CheckReport, *, quiet: bool) -> list[str]:
     return lines
 
 
-def as_json(outcome: Outcome) -> str:
+def as_json(outcome: CommandOutcome) -> str:
     """For scripts."""
     return _json(report_json(outcome.report, strict=outcome.strict))
 
 
-def sarif(outcome: Outcome) -> str:
+def sarif(outcome: CommandOutcome) -> str:
     """SARIF 2.1.0, as code scanning reads it."""
     return _json(sarif_log(outcome))
 
@@ -78,7 +78,7 @@ def _json(value: Any) -> str:
     return _ACTING.sub(lambda match: f"\\u{ord(match.group()):04x}", printed)
 
 
-def github(outcome: Outcome) -> str:
+def github(outcome: CommandOutcome) -> str:
     """Workflow commands, which GitHub Actions turns into annotations."""
     lines: list[str] = []
     for check in outcome.report.checks:
@@ -107,4 +107,4 @@ def _property(value: str) -> str:
     return _data(value).replace(":", "%3A").replace(",", "%2C")
 
 
-FORMATS: dict[str, Callable[[Outcome], str]] = {"text": text, "json": as_json, "sarif": sarif, "github": github}
+FORMATS: dict[str, Callable[[CommandOutcome], str]] = {"text": text, "json": as_json, "sarif": sarif, "github": github}

@@ -11,9 +11,9 @@ from forgeguard_app.audit.gate import shown
 from forgeguard_app.audit.model import Result
 from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.cli.targets import find_target
-from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
-from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.first_rules import FirstRules, propose_first
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.checkout import open_checkout
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         first = asyncio.run(_propose(target.location, root))
     except GitError as error:
         raise UserError(f"git could not read the repository: {error.stderr}") from error
-    except (Temporary, EvaluationTimeout) as error:
+    except (RetryLater, EvaluationTimeout) as error:
         raise UserError(str(error)) from error
     _write(root, first)
     return 0
@@ -54,7 +54,7 @@ async def _propose(location: Location, root: Path) -> FirstRules:
         if head is None:
             # Before the first commit, the rules are drawn from the files that git would add.
             head, _ = await commit_folder(checkout.view, root, await list_work_tree(checkout))
-        return await propose_first(Judge(), LocalSource(checkout.view), head)
+        return await propose_first(Evaluator(), LocalSource(checkout.view), head)
 
 
 def _write(root: Path, first: FirstRules) -> None:

@@ -11,7 +11,7 @@ STATUSES = {0: "PASS", 1: "FAIL", 2: "ERROR"}
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandOutcome:
     """`strict` tells whether a warning fails; `heading` is what was audited, in words.
 
     `repository_uri` is where the repository comes from, without credentials.

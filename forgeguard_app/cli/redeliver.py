@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from forgeguard_app.app.redeliver import redeliver
 from forgeguard_app.audit.gate import shown_lines
-from forgeguard_app.errors import Temporary, UserError
-from forgeguard_app.github.client import Refused
+from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import load_settings
 
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     set_up_logs(logging.WARNING, shown_lines)
     try:
         done = asyncio.run(redeliver(load_settings(), since))
-    except (Temporary, Refused) as error:
+    except (RetryLater, RequestRejected) as error:
         raise UserError(str(error)) from error
     log = f"{done.seen} {'delivery' if done.seen == 1 else 'deliveries'} in GitHub's log"
     print(f"{log}; {done.asked} asked for again, {done.taken} taken from the log.")

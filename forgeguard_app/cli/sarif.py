@@ -14,7 +14,7 @@ from forgeguard_app.audit.model import SEVERITY, CheckCode, CheckReport, Finding
 from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.audit.report import problem_findings
 from forgeguard_app.cli.accept import how_to_accept
-from forgeguard_app.cli.outcome import Outcome
+from forgeguard_app.cli.outcome import CommandOutcome
 
 _LEVELS = {Level.FAILURE: "error", Level.WARNING: "warning", Level.NOTICE: "note"}
 _PROBLEM = {Level.FAILURE: "error", Level.WARNING: "warning", Level.NOTICE: "recommendation"}
@@ -24,7 +24,7 @@ _SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
 MAX_RESULTS = 25_000  # GitHub refuses a run with more
 
 
-def sarif_log(outcome: Outcome) -> dict[str, Any]:
+def sarif_log(outcome: CommandOutcome) -> dict[str, Any]:
     """Return the log with its one run."""
     found = [
         (check, finding)
@@ -102,7 +102,7 @@ def _result(check: CheckReport, finding: Finding, rule: int) -> dict[str, Any]:
     }
 
 
-def _invocation(outcome: Outcome) -> dict[str, Any]:
+def _invocation(outcome: CommandOutcome) -> dict[str, Any]:
     return {
         "executionSuccessful": outcome.exit_status != 2,
         "exitCode": outcome.exit_status,
@@ -111,7 +111,7 @@ def _invocation(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _notifications(outcome: Outcome) -> Iterable[dict[str, Any]]:
+def _notifications(outcome: CommandOutcome) -> Iterable[dict[str, Any]]:
     for check in outcome.report.checks:
         for level, sentences in (("warning", check.incomplete), ("note", check.notes)):
             for sentence in sentences:
@@ -119,7 +119,7 @@ def _notifications(outcome: Outcome) -> Iterable[dict[str, Any]]:
                 yield {"level": level, "message": {"text": f"{check.code}: {escaped(said)}"}}
 
 
-def _provenance(outcome: Outcome) -> dict[str, Any]:
+def _provenance(outcome: CommandOutcome) -> dict[str, Any]:
     revision = {"revisionId": outcome.report.head} if outcome.report.head else {}
     return {"repositoryUri": outcome.repository_uri, "mappedTo": {"uriBaseId": "%SRCROOT%"}, **revision}
 

@@ -10,7 +10,7 @@ from typing import Any
 from forgeguard_app.audit.described import describe_problems
 from forgeguard_app.audit.model import CheckReport, Finding, Report
 from forgeguard_app.audit.report import detail, finding_json
-from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import Source
 
@@ -18,11 +18,11 @@ TRIED = ("A4", "A9")  # secrets do not depend on a tree's rules: their settings 
 MOST_LISTED = 100
 
 
-async def dry_run(judge: Judge, source: Source, request: Request, overlay: dict[str, bytes]) -> dict[str, Any]:
+async def dry_run(evaluator: Evaluator, source: Source, request: Request, overlay: dict[str, bytes]) -> dict[str, Any]:
     """Plain values: each check as it is and as it would be, with the findings that come and go."""
-    whole = replace(request, everything=True, describe=True, secrets=False)
-    today = await judge.judge(source, whole)
-    then = await judge.judge(source, replace(whole, overlay=overlay))
+    whole = replace(request, whole_tree=True, describe=True, secrets=False)
+    today = await evaluator.evaluate(source, whole)
+    then = await evaluator.evaluate(source, replace(whole, overlay=overlay))
     return {
         "checks": {code: _compared(_check(today, code), _check(then, code)) for code in TRIED},
         "configuration": then.configuration,

@@ -9,7 +9,7 @@ from forgeguard_app.audit.model import Report
 from forgeguard_app.evaluation.deadline import DEFAULT_S, Deadline
 from forgeguard_app.evaluation.excerpts import with_excerpts
 from forgeguard_app.evaluation.facts_cache import FactsCache
-from forgeguard_app.evaluation.range_loader import Gathering
+from forgeguard_app.evaluation.range_loader import RangeLoader
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.secret_search import MAX_TEXT_BYTES
 from forgeguard_app.evaluation.shown import show
@@ -17,7 +17,7 @@ from forgeguard_app.evaluation.source import Source
 from forgeguard_app.threads import in_thread
 
 
-class Judge:
+class Evaluator:
     """Judges ranges, remembering facts between them."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Judge:
         self.cache = cache or FactsCache()
         self.timeout_s, self.max_text_bytes = timeout_s, max_text_bytes
 
-    async def judge(self, source: Source, request: Request) -> Report:
+    async def evaluate(self, source: Source, request: Request) -> Report:
         """Return the report on the requested range.
 
         Raises:
@@ -37,9 +37,9 @@ class Judge:
         """
         deadline = Deadline(self.timeout_s)
         async with deadline.limit():
-            return await self._judge(Gathering(self.cache, source, request, deadline, self.max_text_bytes))
+            return await self._judge(RangeLoader(self.cache, source, request, deadline, self.max_text_bytes))
 
-    async def _judge(self, gathering: Gathering) -> Report:
+    async def _judge(self, gathering: RangeLoader) -> Report:
         source, request = gathering.source, gathering.request
         change, facts, judging = await gathering.gather()
         report = await in_thread(audit, change, facts, judging, self.cache.memo)

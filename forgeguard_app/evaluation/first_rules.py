@@ -11,9 +11,9 @@ from forgeguard_app.audit.boundaries.record import known_entries, with_known
 from forgeguard_app.audit.configuration import boundary_paths, configuration_paths, read_policy
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.model import CheckCode, Level, Report
-from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.evaluation.deadline import Deadline
-from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import read_blobs, read_tree
@@ -35,7 +35,7 @@ class FirstRules:
     report: Report
 
 
-async def propose_first(judge: Judge, source: Source, head: str) -> FirstRules:
+async def propose_first(evaluator: Evaluator, source: Source, head: str) -> FirstRules:
     """What `forgeguard init` writes for the commit."""
     tree = Tree(await read_tree(source.repository, head))
     configured = configuration_paths(tree)
@@ -43,17 +43,17 @@ async def propose_first(judge: Judge, source: Source, head: str) -> FirstRules:
     files: dict[str, str] = {}
     recorded = 0
     if not bounded:
-        text = await _boundaries(judge, source, tree)
+        text = await _boundaries(evaluator, source, tree)
         if text is not None:
             files[BOUNDARIES] = text
-            entries = known_entries(_findings(await _judged(judge, source, head, files), CheckCode.A4))
+            entries = known_entries(_findings(await _evaluated(evaluator, source, head, files), CheckCode.A4))
             recorded = len(entries)
             files[BOUNDARIES] = with_known(text, entries) or text
-    report = await _judged(judge, source, head, files)
+    report = await _evaluated(evaluator, source, head, files)
     undeclared = _undeclared(report)
     if not configured:
         files[CONFIGURATION] = _configuration(undeclared)
-        report = await _judged(judge, source, head, files)
+        report = await _evaluated(evaluator, source, head, files)
     return FirstRules(files, (*configured, *bounded), recorded, tuple(undeclared), report)
 
 
@@ -63,33 +63,35 @@ async def _has_boundaries(source: Source, tree: Tree) -> tuple[str, ...]:
         await source.ensure({tree.blobs[path]})
         blobs = await read_blobs(source.repository, [tree.blobs[path]])
         texts[path] = blobs.data.get(tree.blobs[path], b"")
-    policy, _ = read_policy(texts.get, tree, Settings())
+    policy, _ = read_policy(texts.get, tree, PolicySettings())
     named, _ = boundary_paths(policy, tree)
     return tuple(named)
 
 
-async def _boundaries(judge: Judge, source: Source, tree: Tree) -> str | None:
+async def _boundaries(evaluator: Evaluator, source: Source, tree: Tree) -> str | None:
     wanted = [
-        tree.blobs[path] for path in tree.python_paths if judge.cache.lacks(tree.blobs[path], frozenset(), python=True)
+        tree.blobs[path]
+        for path in tree.python_paths
+        if evaluator.cache.lacks(tree.blobs[path], frozenset(), python=True)
     ]
     await source.ensure(set(wanted))
-    deadline = Deadline(judge.timeout_s)
+    deadline = Deadline(evaluator.timeout_s)
     async with deadline.limit():
-        return await _drawn(judge, source, tree, wanted, deadline)
+        return await _drawn(evaluator, source, tree, wanted, deadline)
 
 
-async def _drawn(judge: Judge, source: Source, tree: Tree, wanted: list[str], deadline: Deadline) -> str | None:
+async def _drawn(evaluator: Evaluator, source: Source, tree: Tree, wanted: list[str], deadline: Deadline) -> str | None:
     for start in range(0, len(wanted), READ_AT_ONCE):
         blobs = await read_blobs(source.repository, wanted[start : start + READ_AT_ONCE])
         for blob, data in blobs.data.items():
             deadline.check()
-            await in_thread(judge.cache.learn, blob, data, frozenset(), python=True)
-    return await in_thread(propose_boundaries, tree, judge.cache.python, deadline.check)
+            await in_thread(evaluator.cache.learn, blob, data, frozenset(), python=True)
+    return await in_thread(propose_boundaries, tree, evaluator.cache.python, deadline.check)
 
 
-async def _judged(judge: Judge, source: Source, head: str, files: dict[str, str]) -> Report:
+async def _evaluated(evaluator: Evaluator, source: Source, head: str, files: dict[str, str]) -> Report:
     overlay = {path: text.encode() for path, text in files.items()}
-    return await judge.judge(source, Request(head, EMPTY_TREE, everything=True, overlay=overlay))
+    return await evaluator.evaluate(source, Request(head, EMPTY_TREE, whole_tree=True, overlay=overlay))
 
 
 def _findings(report: Report, code: CheckCode) -> list[tuple[str, str]]:

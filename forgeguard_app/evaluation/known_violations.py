@@ -9,7 +9,7 @@ from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.boundaries.record import known_entries, with_known
 from forgeguard_app.audit.configuration import boundary_paths, configuration_paths, read_policy
 from forgeguard_app.audit.facts import Tree
-from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import read_blobs, read_tree
 
@@ -24,7 +24,7 @@ class Proposal:
 
 
 async def propose_known(
-    source: Source, head: str, owner: Settings, findings: Iterable[tuple[str, str]]
+    source: Source, head: str, owner: PolicySettings, findings: Iterable[tuple[str, str]]
 ) -> list[Proposal]:
     """The boundaries files at head with the findings, given as (rule, path), recorded; each in the file with its layer."""
     tree = Tree(await read_tree(source.repository, head))

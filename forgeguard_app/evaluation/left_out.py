@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from forgeguard_app.audit.boundaries.match import LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
-from forgeguard_app.audit.configuration import Judging
+from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.languages.python_modules import MAX_DEPTH, MAX_FOLDERS
 from forgeguard_app.audit.model import CheckCode
@@ -32,7 +32,7 @@ class LeftOut:
     too_deep: list[str] = field(default_factory=list)
 
     def sentences(
-        self, head: Tree, judging: Judging, cache: FactsCache, scope: Scope
+        self, head: Tree, judging: EffectiveConfig, cache: FactsCache, scope: Scope
     ) -> Iterator[tuple[CheckCode, str]]:
         """Yield what each check would have read of the files in the scope, with the reason why it did not."""
         readers = _Readers(head, judging, cache)
@@ -66,7 +66,7 @@ class LeftOut:
 class _Readers:
     """Tells which files a check reads; nothing is looked up where there is no file to tell of."""
 
-    def __init__(self, head: Tree, judging: Judging, cache: FactsCache) -> None:
+    def __init__(self, head: Tree, judging: EffectiveConfig, cache: FactsCache) -> None:
         self._head, self._judging, self._cache = head, judging, cache
 
     def contents(self, code: CheckCode, paths: list[str]) -> list[str]:
@@ -97,7 +97,7 @@ class _Readers:
         return any_glob(self._judging.policy[CheckCode.A9].ignore)
 
 
-def layer_map(cache: FactsCache, boundaries: Boundaries, judging: Judging) -> LayerMap:
+def layer_map(cache: FactsCache, boundaries: Boundaries, judging: EffectiveConfig) -> LayerMap:
     """Return the layers of a boundaries.json as the configuration that judges sees them."""
     return cache.memo.layers(boundaries, judging.policy[CheckCode.A4].ignore)
 

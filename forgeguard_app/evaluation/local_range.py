@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.git.checkout import Checkout
-from forgeguard_app.git.command import EMPTY_TREE, GitError, Repository
+from forgeguard_app.git.command import EMPTY_TREE, GitError, GitRepository
 from forgeguard_app.git.range import first_parent, has_commit_of, is_sha, merge_base, resolve
 
 
@@ -79,7 +79,7 @@ async def whole_tree(checkout: Checkout, head: str | None) -> LocalRange:
     return LocalRange(EMPTY_TREE, tip, f"the whole tree of {head or 'HEAD'}")
 
 
-async def _default(repository: Repository, head: str | None, tip: str) -> LocalRange:
+async def _default(repository: GitRepository, head: str | None, tip: str) -> LocalRange:
     remote = await _remote(repository)
     default = await _default_branch(repository, remote)
     if head is not None:
@@ -108,7 +108,7 @@ def _nothing_to_compare(remote: str, branch: str) -> str:
     )
 
 
-async def _since_parent(repository: Repository, tip: str, remote: str) -> LocalRange:
+async def _since_parent(repository: GitRepository, tip: str, remote: str) -> LocalRange:
     parent = await first_parent(repository, tip)
     if parent is not None:
         return LocalRange(parent, tip, "what changed since the first parent")
@@ -119,14 +119,14 @@ async def _since_parent(repository: Repository, tip: str, remote: str) -> LocalR
     return LocalRange(EMPTY_TREE, tip, "the first commit, against nothing")
 
 
-async def _since_default(repository: Repository, default: str | None, tip: str) -> LocalRange | None:
+async def _since_default(repository: GitRepository, default: str | None, tip: str) -> LocalRange | None:
     """What a named head adds to the default branch; None where it lies on that branch, or there is none."""
     target = await resolve(repository, default) if default is not None else None
     common = await merge_base(repository, target, tip) if target is not None else None
     return None if common in (None, tip) else LocalRange(str(common), tip, f"what changed since {default}")
 
 
-async def _explicit(repository: Repository, base: str, tip: str, heading: str = "") -> LocalRange:
+async def _explicit(repository: GitRepository, base: str, tip: str, heading: str = "") -> LocalRange:
     commit = await resolve(repository, base)
     if commit is None:
         raise UserError(await _no_revision(repository, base))
@@ -158,14 +158,14 @@ async def _refuse_cut_history(checkout: Checkout, chosen: LocalRange) -> None:
         )
 
 
-async def _no_head(repository: Repository, head: str | None) -> str:
+async def _no_head(repository: GitRepository, head: str | None) -> str:
     if head is not None:
         return await _no_revision(repository, head)
     await repository.run("for-each-ref", "--count=1")  # where refs cannot be read, that is what is said
     return "the repository has no commit yet: `git add` files, then `forgeguard audit --staged` audits what is staged"
 
 
-async def _no_revision(repository: Repository, revision: str) -> str:
+async def _no_revision(repository: GitRepository, revision: str) -> str:
     said = f"there is no commit {revision!r} here"
     remote = await _remote(repository)
     branch = revision.removeprefix(f"{remote}/")
@@ -177,17 +177,17 @@ async def _no_revision(repository: Repository, revision: str) -> str:
     return said
 
 
-async def _is_shallow(repository: Repository) -> bool:
+async def _is_shallow(repository: GitRepository) -> bool:
     out = await repository.run("rev-parse", "--is-shallow-repository")
     return out.strip() == b"true"
 
 
-async def _has_parent(repository: Repository, commit: str) -> bool:
+async def _has_parent(repository: GitRepository, commit: str) -> bool:
     out = await repository.run("cat-file", "commit", commit)
     return b"\nparent " in out.partition(b"\n\n")[0]
 
 
-async def _said(repository: Repository, *arguments: str) -> str | None:
+async def _said(repository: GitRepository, *arguments: str) -> str | None:
     try:
         out = await repository.run(*arguments)
     except GitError:
@@ -195,17 +195,17 @@ async def _said(repository: Repository, *arguments: str) -> str | None:
     return out.decode("utf-8", "surrogateescape").strip() or None
 
 
-async def _branch(repository: Repository) -> str | None:
+async def _branch(repository: GitRepository) -> str | None:
     return await _said(repository, "symbolic-ref", "--quiet", "--short", "HEAD")
 
 
-async def _remote(repository: Repository) -> str:
+async def _remote(repository: GitRepository) -> str:
     """The remote that the clone was made from: origin where there is one."""
     names = (await _said(repository, "remote") or "origin").splitlines()
     return "origin" if "origin" in names else names[0]
 
 
-async def _default_branch(repository: Repository, remote: str) -> str | None:
+async def _default_branch(repository: GitRepository, remote: str) -> str | None:
     """The default branch as this clone knows it: the remote's, else a local main or master."""
     known = await _said(repository, "symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD")
     if known is not None:

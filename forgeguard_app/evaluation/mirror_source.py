@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from forgeguard_app.evaluation.request import Request
-from forgeguard_app.git.command import Repository
+from forgeguard_app.git.command import GitRepository
 from forgeguard_app.git.mirror import Mirror
 from forgeguard_app.git.range import touched_blobs
 
@@ -19,7 +19,7 @@ class MirrorSource:
     _missing: tuple[set[str], set[str]] | None = None
 
     @property
-    def repository(self) -> Repository:
+    def repository(self) -> GitRepository:
         """Where to read."""
         return self.mirror.repository
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
 from forgeguard_app.audit.configuration import (
     Configuration,
-    Judging,
+    EffectiveConfig,
     boundary_paths,
     by_contract,
     by_contract_alone,
@@ -41,7 +41,7 @@ _Unions = dict[tuple[int, ...], tuple[frozenset[str], list[frozenset[str]]]]
 
 
 @dataclass
-class Gathering:
+class RangeLoader:
     """One range being gathered: trees, then configuration, then facts, then lines."""
 
     cache: FactsCache
@@ -52,29 +52,29 @@ class Gathering:
     texts: dict[str, bytes] = field(default_factory=dict)
     left_out: LeftOut = field(default_factory=LeftOut)
 
-    async def gather(self) -> tuple[Change, Facts, Judging]:
+    async def gather(self) -> tuple[Change, Facts, EffectiveConfig]:
         """Everything, brought and read."""
         request, repository = self.request, self.source.repository
         head_files, changes = await asyncio.gather(read_tree(repository, request.head), self._changes(request.base))
-        before = _before(head_files, changes, request.everything)
+        before = _before(head_files, changes, request.whole_tree)
         links = frozenset(head_files.links)
         head, base = Tree({**head_files, **self._laid_over()}, links), Tree(before)
         judging = await self._configure(head, base)
         others = [await self._other(head_files, commit) for commit in request.merged]
         ranged = await self._facts(head, (base, *(tree for tree, _ in others)), changes, judging)
         standing = await self._standing(head, changes, judging)
-        added = standing if request.everything else ranged
+        added = standing if request.whole_tree else ranged
         change = Change(
             head_sha=None if request.staged else request.head,
-            base_sha=None if request.everything or request.base == EMPTY_TREE else request.base,
+            base_sha=None if request.whole_tree or request.base == EMPTY_TREE else request.base,
             head=head,
             base=base,
             changed={c.path for c in changes} | {c.old_path for c in changes if c.old_path and not c.blob},
             renames=_renames(changes),
             touched=ranged.touched,
             added=tuple(added.secrets),
-            standing=() if request.everything else tuple(standing.secrets),
-            everything=request.everything,
+            standing=() if request.whole_tree else tuple(standing.secrets),
+            whole_tree=request.whole_tree,
             remarks=self._remarks(changes, head),
             incomplete=await in_thread(self._incomplete, head, judging, (*ranged.incomplete, *standing.incomplete)),
             allowed=request.allowed,
@@ -97,10 +97,10 @@ class Gathering:
     async def _other(self, head_files: Mapping[str, str], commit: str) -> tuple[Tree, Mapping[str, str]]:
         """Return the files of another parent of head, and what head renamed since."""
         changes = await self._changes(commit)
-        return Tree(_before(head_files, changes, everything=False)), _renames(changes)
+        return Tree(_before(head_files, changes, whole_tree=False)), _renames(changes)
 
     async def _changes(self, base: str) -> list[PathChange]:
-        if self.request.everything:
+        if self.request.whole_tree:
             return []
         repository, head = self.source.repository, self.request.head
         try:
@@ -110,13 +110,13 @@ class Gathering:
                 await self.source.bring_touched()
             return await list_changes(repository, base, head)
 
-    async def _configure(self, head: Tree, base: Tree) -> Judging:
+    async def _configure(self, head: Tree, base: Tree) -> EffectiveConfig:
         request = self.request
         target = base
         if request.target is not None and request.target != request.base:
             target = Tree(await read_tree(self.source.repository, request.target))
         head_config = await self.configuration_of(head)
-        has_base = not request.everything and request.base != EMPTY_TREE
+        has_base = not request.whole_tree and request.base != EMPTY_TREE
         # A fork's own commits configure nothing, whatever they are judged against.
         trusted = request.target not in (None, EMPTY_TREE) if request.fork else has_base
         base_config = await self.configuration_of(target) if trusted else None
@@ -166,7 +166,7 @@ class Gathering:
             await self.source.ensure(blobs)
 
     async def _facts(
-        self, head: Tree, parents: tuple[Tree, ...], changes: list[PathChange], judging: Judging
+        self, head: Tree, parents: tuple[Tree, ...], changes: list[PathChange], judging: EffectiveConfig
     ) -> Search:
         """Bring and read all that is not known yet, and search the added lines beside it."""
         policy, trees = judging.policy, (head, *parents)
@@ -183,7 +183,9 @@ class Gathering:
         await self._learn(wanted)
         return ranged
 
-    async def _wanted(self, trees: tuple[Tree, ...], judging: Judging) -> dict[str, tuple[bool, frozenset[str]]]:
+    async def _wanted(
+        self, trees: tuple[Tree, ...], judging: EffectiveConfig
+    ) -> dict[str, tuple[bool, frozenset[str]]]:
         return await in_thread(_wanted, self.cache, trees, judging, self.deadline.check)
 
     async def _learn(self, wanted: Mapping[str, tuple[bool, frozenset[str]]]) -> None:
@@ -209,7 +211,7 @@ class Gathering:
         lacks = self.cache.lacks
         self.left_out.lost = {blob for blob in fitting if lacks(blob, wanted[blob][1], python=wanted[blob][0])}
 
-    def _search(self, judging: Judging) -> SecretSearch:
+    def _search(self, judging: EffectiveConfig) -> SecretSearch:
         request, policy = self.request, judging.policy[CheckCode.W1]
         wanted = policy.enabled and not judging.problems.get(CheckCode.W1)
         wanted = wanted and CheckCode.W1 in request.checks
@@ -225,9 +227,9 @@ class Gathering:
             self.max_text_bytes,
         )
 
-    async def _lines(self, judging: Judging) -> Search:
+    async def _lines(self, judging: EffectiveConfig) -> Search:
         request = self.request
-        if request.everything:
+        if request.whole_tree:
             return Search()
         return await self._search(judging).in_range(request.base, request.head, request.merged)
 
@@ -253,21 +255,21 @@ class Gathering:
                 found |= {included for included, _ in included_paths(read_manifest(path, data))}
         return found
 
-    async def _standing(self, head: Tree, changes: list[PathChange], judging: Judging) -> Search:
+    async def _standing(self, head: Tree, changes: list[PathChange], judging: EffectiveConfig) -> Search:
         """Search what stands in the files that the gate of W1 asks for."""
         policy, search = judging.policy[CheckCode.W1], self._search(judging)
-        whole = self.request.everything or self.request.whole_secrets
+        whole = self.request.whole_tree or self.request.whole_secrets
         if not search.wanted or not self.request.secrets or (policy.gate is Gate.NEW and not whole):
             return Search()
-        everything = whole or policy.gate is Gate.ALL
-        paths = head.blobs if everything else [change.path for change in changes if change.blob]
+        whole_tree = whole or policy.gate is Gate.ALL
+        paths = head.blobs if whole_tree else [change.path for change in changes if change.blob]
         files = {path: head.blobs[path] for path in paths if path in head.blobs and path not in self.request.overlay}
         await self._bring(set(files.values()))
         return await search.in_files(files)
 
     def _remarks(self, changes: list[PathChange], head: Tree) -> Mapping[CheckCode, tuple[str, ...]]:
         remarks: list[str] = []
-        if not (self.request.everything or self.request.whole_secrets or changes):
+        if not (self.request.whole_tree or self.request.whole_secrets or changes):
             staged = "Nothing is staged that differs from the base."
             remarks.append(staged if self.request.staged else "The range is empty: head and base hold the same files.")
         gone = {change.old_path for change in changes if change.old_path}
@@ -276,7 +278,9 @@ class Gathering:
             remarks.append(f"Not part of what was read, so nothing is reported on it: {named(unmatched)}.")
         return dict.fromkeys(CheckCode, tuple(remarks))
 
-    def _incomplete(self, head: Tree, judging: Judging, secrets: Iterable[str]) -> Mapping[CheckCode, tuple[str, ...]]:
+    def _incomplete(
+        self, head: Tree, judging: EffectiveConfig, secrets: Iterable[str]
+    ) -> Mapping[CheckCode, tuple[str, ...]]:
         """Return what a bound kept each check from reading, of the files that it would have read."""
         said: dict[CheckCode, list[str]] = {code: list(self.request.incomplete) for code in CheckCode}
         for code in CheckCode:
@@ -287,9 +291,9 @@ class Gathering:
         return {code: tuple(dict.fromkeys(sentences)) for code, sentences in said.items()}
 
 
-def _before(head: Mapping[str, str], changes: Iterable[PathChange], everything: bool) -> dict[str, str]:
+def _before(head: Mapping[str, str], changes: Iterable[PathChange], whole_tree: bool) -> dict[str, str]:
     """The files of the base, from those of head and what changed."""
-    if everything:
+    if whole_tree:
         return {}
     files = dict(head)
     for change in changes:
@@ -306,7 +310,7 @@ def _renames(changes: Iterable[PathChange]) -> dict[str, str]:
 
 
 def _wanted(
-    cache: FactsCache, trees: Iterable[Tree], judging: Judging, tick: Callable[[], object]
+    cache: FactsCache, trees: Iterable[Tree], judging: EffectiveConfig, tick: Callable[[], object]
 ) -> dict[str, tuple[bool, frozenset[str]]]:
     """Return the blobs to read: whether for their imports, and for which patterns."""
     wanted: dict[str, tuple[bool, frozenset[str]]] = {}

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from forgeguard_app.audit.model import CheckCode
-from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
 
 
 @dataclass(frozen=True)
-class Contract:
+class ProjectBoundaries:
     """The boundaries of the project that the repository is linked to, which judge where it has none of its own.
 
     With `alone` they judge whatever the head says, and the target's settings with them: so a builder is judged, which
@@ -34,7 +34,7 @@ class Request:
     about, `checks` the checks that run, `incomplete` says what was left out before.
     `target` is the commit whose configuration judges where head's does not (`base` where None). `owner_file`
     tells the owner's `.github` repository. `whole_secrets` counts
-    what stands in the whole tree as existing secrets. With `everything`
+    what stands in the whole tree as existing secrets. With `whole_tree`
     the whole tree of head is judged and every finding counts as new. `overlay` are files laid over head's, which
     are configuration alone: what they would do is tried before they are committed. With `excerpts` new findings carry
     the lines around them, with `describe` the report says how the configuration was understood; without `secrets` the
@@ -44,9 +44,9 @@ class Request:
     head: str
     base: str
     target: str | None = None
-    everything: bool = False
+    whole_tree: bool = False
     fork: bool = False
-    owner: Settings = field(default_factory=Settings)
+    owner: PolicySettings = field(default_factory=PolicySettings)
     owner_file: bool = False
     whole_secrets: bool = False
     remarks: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Request:
     excerpts: bool = False
     describe: bool = False
     secrets: bool = True
-    contract: Contract | None = None
+    contract: ProjectBoundaries | None = None
     allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
     staged: bool = False
     merged: tuple[str, ...] = ()

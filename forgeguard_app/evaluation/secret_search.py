@@ -17,7 +17,7 @@ from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.left_out import named
 from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_beginning, stream_blobs
-from forgeguard_app.git.command import HOW_TO_COMPLETE, GitLacksObjects, Repository
+from forgeguard_app.git.command import HOW_TO_COMPLETE, GitLacksObjects, GitRepository
 from forgeguard_app.git.patches import PatchReader, Unshown
 from forgeguard_app.git.range import read_added
 
@@ -140,7 +140,7 @@ class SecretSearch:
         return texts
 
     @property
-    def _repository(self) -> Repository:
+    def _repository(self) -> GitRepository:
         return self.source.repository
 
     def _ignored(self) -> Callable[[str], bool]:

@@ -7,14 +7,14 @@ from collections import Counter
 from typing import Any
 
 from forgeguard_app.audit.boundaries.propose import rooms_of
-from forgeguard_app.audit.configuration import Judging
+from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.described import describe
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.gate import masked_path
 from forgeguard_app.audit.policy import POLICY_PATHS
 from forgeguard_app.audit.report import clean
 from forgeguard_app.audit.secrets.masking import masked
-from forgeguard_app.evaluation.range_loader import Gathering
+from forgeguard_app.evaluation.range_loader import RangeLoader
 
 LANGUAGES = {
     "py": "Python", "ts": "TypeScript", "tsx": "TypeScript", "js": "JavaScript", "go": "Go", "rs": "Rust", "java": "Java", "kt": "Kotlin",
@@ -36,7 +36,7 @@ MOST_TEXTS, MAX_TEXT_CHARS = 10, 50_000
 MAX_CHARS = 400_000  # of all of it: a stranger's file may have 500 layers of 2,000 rules
 
 
-def show(gathering: Gathering, head: Tree, judging: Judging) -> dict[str, Any]:
+def show(gathering: RangeLoader, head: Tree, judging: EffectiveConfig) -> dict[str, Any]:
     """Plain values, bounded: where there is too much of it, the layers and the files are left out and counted."""
     shown = {**describe(judging), "files": _files(gathering, head, judging), "seen": _seen(head)}
     if len(json.dumps(shown)) <= MAX_CHARS:
@@ -48,7 +48,7 @@ def show(gathering: Gathering, head: Tree, judging: Judging) -> dict[str, Any]:
     return {**shown, "boundaries": boundaries, "files": {}}
 
 
-def _files(gathering: Gathering, head: Tree, judging: Judging) -> dict[str, str]:
+def _files(gathering: RangeLoader, head: Tree, judging: EffectiveConfig) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in (*POLICY_PATHS, *(file.path for file in judging.boundaries)):
         data = gathering.text_at(head, path)

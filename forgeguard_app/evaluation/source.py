@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from forgeguard_app.git.command import Repository
+from forgeguard_app.git.command import GitRepository
 
 
 class Source(Protocol):
     """A repository to judge, which may have to bring blobs before they are read."""
 
     @property
-    def repository(self) -> Repository:
+    def repository(self) -> GitRepository:
         """Where to read."""
 
     async def ensure(self, needed: set[str]) -> None:
@@ -29,7 +29,7 @@ class Source(Protocol):
 class LocalSource:
     """A repository that is whole."""
 
-    repository: Repository
+    repository: GitRepository
 
     async def ensure(self, needed: set[str]) -> None:
         """Nothing to bring."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from forgeguard_app.git.command import BIG_FILE_BYTES, Repository
+from forgeguard_app.git.command import BIG_FILE_BYTES, GitRepository
 from forgeguard_app.threads import in_thread
 
 _LINK = b"120000 "
@@ -36,7 +36,7 @@ class Files(dict[str, str]):
         self.links: set[str] = set()
 
 
-async def read_tree(repository: Repository, commit: str) -> Files:
+async def read_tree(repository: GitRepository, commit: str) -> Files:
     """Return the regular files of a commit or tree; submodules are left out."""
     out = await repository.run("ls-tree", "-r", "-z", "--full-tree", commit, max_bytes=MAX_TREE_BYTES)
     files = Files()
@@ -49,7 +49,7 @@ async def read_tree(repository: Repository, commit: str) -> Files:
     return files
 
 
-async def measure_blobs(repository: Repository, wanted: Iterable[str]) -> dict[str, int]:
+async def measure_blobs(repository: GitRepository, wanted: Iterable[str]) -> dict[str, int]:
     """Return the sizes in bytes of the blobs that are there."""
     names = list(dict.fromkeys(wanted))
     if not names:
@@ -75,7 +75,7 @@ class BlobPiece(NamedTuple):
 
 
 async def stream_blobs(
-    repository: Repository, names: Iterable[str], take: Callable[[Iterator[BlobPiece]], object], timeout_s: float
+    repository: GitRepository, names: Iterable[str], take: Callable[[Iterator[BlobPiece]], object], timeout_s: float
 ) -> None:
     """Give the blobs, which must be there, to `take`, piece by piece and in their order, in a thread."""
     wanted = list(names)
@@ -88,7 +88,7 @@ async def stream_blobs(
             await in_thread(take, reader.feed(chunk))
 
 
-async def read_beginning(repository: Repository, blob: str, size: int) -> bytes:
+async def read_beginning(repository: GitRepository, blob: str, size: int) -> bytes:
     """Return the first bytes of a blob of any size."""
     found = b""
     async with repository.stream("cat-file", "blob", blob) as chunks:
@@ -129,7 +129,7 @@ class _BlobReader:
         self._rest = text[at:]
 
 
-async def read_blobs(repository: Repository, wanted: Iterable[str], limit: int = BIG_FILE_BYTES) -> Blobs:
+async def read_blobs(repository: GitRepository, wanted: Iterable[str], limit: int = BIG_FILE_BYTES) -> Blobs:
     """The contents of the blobs, those of more than `limit` bytes left out."""
     names = list(dict.fromkeys(wanted))
     sizes = await measure_blobs(repository, names)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.git.blobs import read_blobs
-from forgeguard_app.git.command import GitError, GitTimeout, Repository, authorization
+from forgeguard_app.git.command import GitError, GitRepository, GitTimeout, authorization
 from forgeguard_app.git.mirror import Remote, RepositoryGone, meaning_of
 
 PUSH_TIMEOUT_S = 300.0
@@ -44,7 +44,7 @@ class BranchDeleted(BranchMoved):
     """The branch, which was there, is gone."""
 
 
-async def commit_files(repository: Repository, parent: str, files: Mapping[str, bytes], message: str) -> str:
+async def commit_files(repository: GitRepository, parent: str, files: Mapping[str, bytes], message: str) -> str:
     """A commit on top of `parent` in which the files are as given; the tree's other contents need not be here."""
     with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as folder:
         index = {"GIT_INDEX_FILE": os.path.join(folder, "index")}
@@ -91,7 +91,7 @@ SOURCES = (
 OUTPUTS = ("dist", "build", "out", "target", "coverage", "generated", ".next", ".nuxt", ".svelte-kit", "vendor")
 
 
-async def list_ignored(repository: Repository, parent: str, folder: Path) -> list[str]:
+async def list_ignored(repository: GitRepository, parent: str, folder: Path) -> list[str]:
     """Return the files of the folder that a commit on top of `parent` leaves out, by .gitignore or `LEFT_BEHIND`."""
     async with _index_of(repository, parent, folder) as (options, index):
         out = await repository.run(
@@ -100,7 +100,7 @@ async def list_ignored(repository: Repository, parent: str, folder: Path) -> lis
     return sorted(out.decode("utf-8", "replace").split("\0")[:-1])
 
 
-async def list_kept(repository: Repository, parent: str, folder: Path) -> list[str]:
+async def list_kept(repository: GitRepository, parent: str, folder: Path) -> list[str]:
     """Return the files of the folder that a commit on top of `parent` would add."""
     async with _index_of(repository, parent, folder) as (options, index):
         out = await repository.run(
@@ -109,7 +109,7 @@ async def list_kept(repository: Repository, parent: str, folder: Path) -> list[s
     return out.decode("utf-8", "replace").split("\0")[:-1]
 
 
-async def hidden_sources(repository: Repository, base: str, folder: Path, ignored: Iterable[str]) -> list[str]:
+async def hidden_sources(repository: GitRepository, base: str, folder: Path, ignored: Iterable[str]) -> list[str]:
     """Return the ignored files of a program's source, where the rules that ignore them are not those of `base`.
 
     Files in folders for what tools make do not count.
@@ -125,7 +125,7 @@ def _is_output(path: str) -> bool:
     return any(fnmatch(part, pattern) for part in path.split("/") for pattern in patterns)
 
 
-async def _changes_ignores(repository: Repository, base: str, folder: Path) -> bool:
+async def _changes_ignores(repository: GitRepository, base: str, folder: Path) -> bool:
     """Return whether some .gitignore of the folder is not as in `base`."""
     before = await _ignores_at(repository, base)
     there = await asyncio.to_thread(_ignores_in, folder)
@@ -139,7 +139,7 @@ async def _changes_ignores(repository: Repository, base: str, folder: Path) -> b
     return False
 
 
-async def _ignores_at(repository: Repository, commit: str) -> dict[str, str]:
+async def _ignores_at(repository: GitRepository, commit: str) -> dict[str, str]:
     out = await repository.run("ls-tree", "-r", "-z", commit)
     entries = [line.partition("\t") for line in out.decode("utf-8", "surrogateescape").split("\0")[:-1]]
     return {path: described.split()[2] for described, _, path in entries if path.rpartition("/")[2] == ".gitignore"}
@@ -154,7 +154,7 @@ def _ignores_in(folder: Path) -> dict[str, int]:
     }
 
 
-async def list_touched(repository: Repository, parent: str, commit: str) -> list[str]:
+async def list_touched(repository: GitRepository, parent: str, commit: str) -> list[str]:
     """Return the paths that the commit adds, changes or deletes; of a rename both."""
     out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--name-only", parent, commit)
     return out.decode("utf-8", "replace").split("\0")[:-1]
@@ -175,7 +175,7 @@ class RawChange:
         return hashlib.sha256(f"{self.mode} {self.blob} ".encode() + os.fsencode(self.path)).hexdigest()
 
 
-async def list_raw_changes(repository: Repository, parent: str, commit: str) -> list[RawChange]:
+async def list_raw_changes(repository: GitRepository, parent: str, commit: str) -> list[RawChange]:
     """Return the files that the commit adds, changes or deletes; of a rename both."""
     out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--no-abbrev", parent, commit)
     fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
@@ -187,12 +187,12 @@ async def list_raw_changes(repository: Repository, parent: str, commit: str) -> 
     return found
 
 
-async def hash_blob(repository: Repository, data: bytes) -> str:
+async def hash_blob(repository: GitRepository, data: bytes) -> str:
     """Return the id that a file of this content has in the repository, without storing it."""
     return (await repository.run("hash-object", "--stdin", stdin=data)).decode().strip()
 
 
-async def read_difference(repository: Repository, parent: str, commit: str, path: str, max_bytes: int) -> str | None:
+async def read_difference(repository: GitRepository, parent: str, commit: str, path: str, max_bytes: int) -> str | None:
     """Return how one file's mode and text changed, as git shows it; None where it is no text.
 
     Raises:
@@ -223,7 +223,7 @@ def _shown_difference(lines: Sequence[str]) -> str | None:
     return "\n".join(kept).rstrip("\n")
 
 
-async def list_changed(repository: Repository, parent: str, commit: str) -> list[str]:
+async def list_changed(repository: GitRepository, parent: str, commit: str) -> list[str]:
     """Return the paths that the commit adds or changes."""
     out = await repository.run(
         "diff-tree", "-r", "-z", "--no-renames", "--name-only", "--diff-filter=AMT", parent, commit
@@ -231,7 +231,7 @@ async def list_changed(repository: Repository, parent: str, commit: str) -> list
     return out.decode("utf-8", "surrogateescape").split("\0")[:-1]
 
 
-async def list_links_out(repository: Repository, parent: str, commit: str) -> list[str]:
+async def list_links_out(repository: GitRepository, parent: str, commit: str) -> list[str]:
     """Return the symbolic links that the commit adds or changes and that lead out of the repository."""
     out = await repository.run(
         "diff-tree", "-r", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT", parent, commit
@@ -257,7 +257,7 @@ def _leads_out(path: str, target: bytes | None) -> bool:
 
 @contextlib.asynccontextmanager
 async def _index_of(
-    repository: Repository, parent: str, folder: Path
+    repository: GitRepository, parent: str, folder: Path
 ) -> AsyncIterator[tuple[tuple[str, ...], dict[str, str]]]:
     """Give git's options and environment for the folder as a work tree, with `parent` in an index of its own."""
     with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as index_folder:
@@ -273,7 +273,7 @@ async def _index_of(
         yield options, index
 
 
-async def commit_work_tree(repository: Repository, parent: str, folder: Path, message: str) -> str | None:
+async def commit_work_tree(repository: GitRepository, parent: str, folder: Path, message: str) -> str | None:
     """A commit of what lies in the folder, on top of `parent`; None where nothing was changed.
 
     Only the folder's files count, and nobody else may change them meanwhile.
@@ -288,7 +288,7 @@ async def commit_work_tree(repository: Repository, parent: str, folder: Path, me
     return None if tree == before else await commit_tree(repository, tree, [parent], message)
 
 
-async def check_out(repository: Repository, commit: str, folder: Path) -> None:
+async def check_out(repository: GitRepository, commit: str, folder: Path) -> None:
     """Writes the commit's files into the folder; no hook, filter or submodule has a say."""
     with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as index_folder:
         index = {"GIT_INDEX_FILE": os.path.join(index_folder, "index")}
@@ -297,19 +297,19 @@ async def check_out(repository: Repository, commit: str, folder: Path) -> None:
         await repository.run(*work, "checkout-index", "--all", "--force", environment=index, timeout_s=ADD_TIMEOUT_S)
 
 
-async def commit_tree(repository: Repository, tree: str, parents: Iterable[str], message: str) -> str:
+async def commit_tree(repository: GitRepository, tree: str, parents: Iterable[str], message: str) -> str:
     """Return a commit of the tree with these parents."""
     named = [part for parent in parents for part in ("-p", parent)]
     out = await repository.run("commit-tree", tree, *named, "-F", "-", stdin=message.encode(), environment=_IDENTITY)
     return out.decode().strip()
 
 
-async def push(repository: Repository, remote: Remote, commit: str, branch: str, expected: str | None) -> None:
+async def push(repository: GitRepository, remote: Remote, commit: str, branch: str, expected: str | None) -> None:
     """Pushes the commit to the branch, which is at `expected` or, with None, does not exist; done twice it changes nothing.
 
     Raises:
         BranchMoved, BranchDeleted, RepositoryGone, PushRefused, HistoryRewritten: as their names say.
-        Temporary: the network or the other side failed.
+        RetryLater: the network or the other side failed.
     """
     environment = authorization(remote.url, remote.token) if remote.token else {}
     ref = f"refs/heads/{branch}"
@@ -326,7 +326,7 @@ async def push(repository: Repository, remote: Remote, commit: str, branch: str,
             environment=environment,
         )
     except GitTimeout as error:
-        raise Temporary(str(error)) from error
+        raise RetryLater(str(error)) from error
     except GitError as error:
         if "[remote rejected]" in error.stderr and not any(words in error.stderr for words in _RACES):
             if _REWRITTEN in error.stderr:
@@ -343,7 +343,7 @@ async def push(repository: Repository, remote: Remote, commit: str, branch: str,
                 raise BranchDeleted(branch) from error
             raise BranchMoved(branch) from error
         found = meaning_of(error)
-        raise (found if isinstance(found, RepositoryGone | Temporary) else Temporary(error.stderr)) from error
+        raise (found if isinstance(found, RepositoryGone | RetryLater) else RetryLater(error.stderr)) from error
 
 
 def _said(stderr: str) -> str:
@@ -358,9 +358,9 @@ def _one_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
-async def _at(repository: Repository, remote: Remote, ref: str, environment: Mapping[str, str]) -> str | None:
+async def _at(repository: GitRepository, remote: Remote, ref: str, environment: Mapping[str, str]) -> str | None:
     try:
         out = await repository.run("ls-remote", remote.url, ref, timeout_s=60.0, environment=environment)
     except GitError as error:
-        raise Temporary(f"the branch could not be looked at: {error.stderr}") from error
+        raise RetryLater(f"the branch could not be looked at: {error.stderr}") from error
     return out.decode().split("\t")[0].strip() or None

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.git.branches import HistoryRewritten, push
-from forgeguard_app.git.command import GitError, GitTimeout, Repository, authorization
+from forgeguard_app.git.command import GitError, GitRepository, GitTimeout, authorization
 from forgeguard_app.git.mirror import FETCH_TIMEOUT_S, MAX_BYTES, Remote, fetch_within, meaning_of
 from forgeguard_app.git.range import has_commit
 
@@ -18,15 +18,17 @@ REWRITTEN_DEPTHS = (100, 100_000)
 FILE_BYTES = 4_096  # that a file takes at the least in most file systems
 
 
-async def open_ledger(folder: Path, remote: Remote, commits: Iterable[str], max_bytes: int = MAX_BYTES) -> Repository:
+async def open_build_repository(
+    folder: Path, remote: Remote, commits: Iterable[str], max_bytes: int = MAX_BYTES
+) -> GitRepository:
     """The repository with these commits and all their files, made or completed as needed.
 
     Raises:
         CommitGone, RepositoryGone: as their names say.
         RepositoryTooLarge: it takes more than `max_bytes`; it was removed.
-        Temporary: the network or the other side failed.
+        RetryLater: the network or the other side failed.
     """
-    repository = Repository(folder)
+    repository = GitRepository(folder)
     if not (folder / "HEAD").exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await repository.run("init", "--quiet", "--bare", "--template=", str(folder))
@@ -47,13 +49,13 @@ def _ignore_attributes(folder: Path) -> None:
     (place / "attributes").write_text(ATTRIBUTES, "utf-8")
 
 
-async def drop_unused(repository: Repository, kept: Iterable[str]) -> None:
+async def drop_unused(repository: GitRepository, kept: Iterable[str]) -> None:
     """Delete the objects that none of these commits needs, such as those of failed attempts."""
     await repository.run("prune", "--expire=now", *kept, timeout_s=FETCH_TIMEOUT_S)
 
 
 async def push_phase(
-    repository: Repository, remote: Remote, commit: str, branch: str, head: str | None, base: str
+    repository: GitRepository, remote: Remote, commit: str, branch: str, head: str | None, base: str
 ) -> None:
     """Push the commit as `push` does, also where `base` was amended away from its branch since the build began.
 
@@ -70,7 +72,7 @@ async def push_phase(
     await push(repository, remote, commit, branch, head)
 
 
-async def _fetch(repository: Repository, remote: Remote, commits: Iterable[str], depth: int, max_bytes: int) -> None:
+async def _fetch(repository: GitRepository, remote: Remote, commits: Iterable[str], depth: int, max_bytes: int) -> None:
     environment = authorization(remote.url, remote.token) if remote.token else {}
     try:
         await fetch_within(repository.folder, max_bytes, repository.run(
@@ -78,19 +80,19 @@ async def _fetch(repository: Repository, remote: Remote, commits: Iterable[str],
             *(f"+{commit}:refs/forgeguard/{commit}" for commit in commits), timeout_s=FETCH_TIMEOUT_S, environment=environment,
         ))  # fmt: skip
     except GitTimeout as error:
-        raise Temporary(str(error)) from error
+        raise RetryLater(str(error)) from error
     except GitError as error:
         raise meaning_of(error) from error
 
 
-async def get_files_size(repository: Repository, commit: str) -> int:
+async def get_files_size(repository: GitRepository, commit: str) -> int:
     """Return how many bytes the commit's files take where they are checked out, 4,096 at the least for each."""
     out = await repository.run("ls-tree", "-r", "-l", "-z", commit)
     sizes = (entry.split(b"\t", 1)[0].split()[-1] for entry in out.split(b"\0") if entry)
     return sum(max(int(size), FILE_BYTES) for size in sizes if size.isdigit())
 
 
-async def list_paths(repository: Repository, commit: str) -> set[str]:
+async def list_paths(repository: GitRepository, commit: str) -> set[str]:
     """Every file's path."""
     out = await repository.run("ls-tree", "-r", "-z", "--name-only", commit)
     return set(out.decode("utf-8", "surrogateescape").split("\0")) - {""}

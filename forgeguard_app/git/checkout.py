@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 from forgeguard_app.errors import UserError
 from forgeguard_app.git.blobs import path_text
 from forgeguard_app.git.branches import commit_tree
-from forgeguard_app.git.command import GitError, Repository
+from forgeguard_app.git.command import GitError, GitRepository
 from forgeguard_app.git.locate import Location
 
 _SHA256_EMPTY_TREE = "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"
@@ -34,8 +34,8 @@ class Checkout:
     """`repository` resolves revisions; `view` reads the same objects and nothing else."""
 
     location: Location
-    repository: Repository
-    view: Repository
+    repository: GitRepository
+    view: GitRepository
 
     async def commit_index(self, parents: Sequence[str]) -> str:
         """Return a commit in the view of what git would commit now, with these parents.
@@ -114,7 +114,7 @@ async def open_checkout(location: Location) -> AsyncIterator[Checkout]:
     Raises:
         UserError: git cannot read it.
     """
-    repository = Repository(location.git_folder, location.environment)
+    repository = GitRepository(location.git_folder, location.environment)
     try:
         object_format, objects, shallow = await asyncio.gather(
             _said(repository, "--show-object-format"),
@@ -133,13 +133,13 @@ async def open_checkout(location: Location) -> AsyncIterator[Checkout]:
 
 
 @contextlib.asynccontextmanager
-async def open_view() -> AsyncIterator[Repository]:
+async def open_view() -> AsyncIterator[GitRepository]:
     """Open a view of no repository, for the files of a folder."""
     with tempfile.TemporaryDirectory(prefix="forgeguard-view-", ignore_cleanup_errors=True) as folder:
         yield make_view(Path(folder))
 
 
-def make_view(folder: Path, object_format: str = "sha1", environment: Mapping[str, str] | None = None) -> Repository:
+def make_view(folder: Path, object_format: str = "sha1", environment: Mapping[str, str] | None = None) -> GitRepository:
     """Return a bare repository without objects of its own."""
     (folder / "objects").mkdir()
     (folder / "refs").mkdir()
@@ -147,7 +147,7 @@ def make_view(folder: Path, object_format: str = "sha1", environment: Mapping[st
     (folder / "config").write_text(
         f"[core]\n\trepositoryFormatVersion = 1\n\tbare = true\n[extensions]\n\tobjectFormat = {object_format}\n"
     )
-    return Repository(folder, {**(environment or {}), "GIT_OBJECT_DIRECTORY": str(folder / "objects")})
+    return GitRepository(folder, {**(environment or {}), "GIT_OBJECT_DIRECTORY": str(folder / "objects")})
 
 
 def _borrowed(objects: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -161,7 +161,7 @@ def _quoted(path: str) -> str:
     return f'"{escaped}"'
 
 
-async def _said(repository: Repository, *arguments: str) -> str:
+async def _said(repository: GitRepository, *arguments: str) -> str:
     out = await repository.run("rev-parse", "--path-format=absolute", *arguments)
     return out.decode("utf-8", "surrogateescape").removesuffix("\n")
 
@@ -177,7 +177,7 @@ def _without_credentials(address: str) -> str | None:
     return f"{parts.scheme}://{host}{quote(parts.path, safe='/%~')}"
 
 
-async def _global_excludes(repository: Repository) -> str | None:
+async def _global_excludes(repository: GitRepository) -> str | None:
     """Return the person's own list of ignored files: as their git configuration names it, or at git's usual place."""
     home = os.environ.get("HOME")
     if not home:
@@ -191,7 +191,7 @@ async def _global_excludes(repository: Repository) -> str | None:
     return os.path.join(folder, "git", "ignore")
 
 
-async def _unmerged(repository: Repository, environment: Mapping[str, str]) -> list[str]:
+async def _unmerged(repository: GitRepository, environment: Mapping[str, str]) -> list[str]:
     try:
         out = await repository.run("ls-files", "--unmerged", "-z", environment=environment)
     except GitError:

@@ -86,7 +86,7 @@ class GitLacksObjects(GitError):
 
 
 @dataclass(frozen=True)
-class Repository:
+class GitRepository:
     """A repository on this machine: its git folder, and what is added to git's environment.
 
     `object_folders` are searched for objects beside its own.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forgeguard_app.git.checkout import Checkout
-from forgeguard_app.git.command import Repository
+from forgeguard_app.git.command import GitRepository
 
 MAX_FILES = 100_000
 MAX_BYTES = 1 << 30
@@ -20,7 +20,7 @@ _HEADER = b"commit %b\ncommitter ForgeGuard <forgeguard@users.noreply.github.com
 
 
 @dataclass
-class LeftOut:
+class SkippedFiles:
     """What was not taken from a folder, and why."""
 
     large: list[str] = field(default_factory=list)
@@ -39,12 +39,12 @@ class LeftOut:
         return tuple(said)
 
 
-async def commit_folder(view: Repository, folder: Path, names: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+async def commit_folder(view: GitRepository, folder: Path, names: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     """Return a commit in the view of the named regular files of the folder, and sentences on what was left out.
 
     Symbolic links are not followed, and what git itself takes for a repository's own folder is passed over.
     """
-    left_out = LeftOut()
+    left_out = SkippedFiles()
     batch: list[bytes] = []
     size = total = files = 0
     await view.run("fast-import", "--quiet", stdin=_header(first=True))
@@ -90,7 +90,7 @@ def _header(*, first: bool = False) -> bytes:
     return _HEADER % _BRANCH.encode() + (b"" if first else b"from %b^0\n" % _BRANCH.encode())
 
 
-def _read(folder: Path, name: str, left_out: LeftOut) -> bytes | None:
+def _read(folder: Path, name: str, left_out: SkippedFiles) -> bytes | None:
     if name.endswith("/"):
         left_out.unreadable.append(name)
         return None

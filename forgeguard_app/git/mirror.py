@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from forgeguard_app.errors import Temporary, UserError
-from forgeguard_app.git.command import EMPTY_TREE, GitError, GitTimeout, Repository, authorization
+from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.git.command import EMPTY_TREE, GitError, GitRepository, GitTimeout, authorization
 from forgeguard_app.git.mirror_lock import lock_file
 from forgeguard_app.git.range import has_commit, is_sha, lines_of
 
@@ -83,9 +83,9 @@ class Mirror:
     max_bytes: int = MAX_BYTES
 
     @property
-    def repository(self) -> Repository:
+    def repository(self) -> GitRepository:
         """The mirror for reading; nothing is fetched behind the reader's back."""
-        return Repository(self.folder)
+        return GitRepository(self.folder)
 
     @contextlib.asynccontextmanager
     async def locked(self, who: str) -> AsyncIterator[None]:
@@ -123,7 +123,7 @@ class Mirror:
         Raises:
             CommitGone, RepositoryGone: as their names say.
             RepositoryTooLarge: the mirror passed `max_bytes`; it was removed.
-            Temporary: the network or the other side failed.
+            RetryLater: the network or the other side failed.
         """
         missing = [commit for commit in commits if not await has_commit(self.repository, commit)]
         wanted = [f"+{commit}:refs/forgeguard/{commit}" for commit in missing]
@@ -179,7 +179,7 @@ class Mirror:
                 stdin=stdin, timeout_s=FETCH_TIMEOUT_S, environment=environment,
             ))  # fmt: skip
         except GitTimeout as error:
-            raise Temporary(str(error)) from error
+            raise RetryLater(str(error)) from error
         except GitError as error:
             raise meaning_of(error) from error
 
@@ -260,11 +260,11 @@ async def read_default_head(remote: Remote, pattern: str | None = None) -> Defau
 
     Raises:
         RepositoryGone: as its name says.
-        Temporary: the network or the other side failed.
+        RetryLater: the network or the other side failed.
     """
     environment = authorization(remote.url, remote.token) if remote.token else {}
     try:
-        out = await Repository(Path("/dev/null")).run(
+        out = await GitRepository(Path("/dev/null")).run(
             "ls-remote",
             "--symref",
             remote.url,
@@ -274,7 +274,7 @@ async def read_default_head(remote: Remote, pattern: str | None = None) -> Defau
             environment=environment,
         )
     except GitTimeout as error:
-        raise Temporary(str(error)) from error
+        raise RetryLater(str(error)) from error
     except GitError as error:
         raise meaning_of(error) from error
     branch = sha = ""
@@ -301,4 +301,4 @@ def meaning_of(error: GitError) -> Exception:
         return CommitGone(error.stderr)
     if any(words in said for words in _GONE):
         return RepositoryGone(error.stderr)
-    return Temporary(f"git fetch failed: {error.stderr}")
+    return RetryLater(f"git fetch failed: {error.stderr}")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 
 MOMENT_S = 1.0
 AGAIN_S = 0.25  # who waits first comes again so soon, each of the others so much later
@@ -20,7 +20,7 @@ GONE_S = 60.0  # who did not come again for so long waits no more: another worke
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.005, 0.1
 
 
-class MirrorBusy(Temporary):
+class MirrorBusy(RetryLater):
     """Another job uses the repository's mirror; nothing was begun."""
 
 

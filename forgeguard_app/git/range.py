@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Seque
 from dataclasses import dataclass
 
 from forgeguard_app.git.blobs import path_text
-from forgeguard_app.git.command import EMPTY_TREE, GitError, Repository
+from forgeguard_app.git.command import EMPTY_TREE, GitError, GitRepository
 from forgeguard_app.threads import in_thread
 
 LIST_TIMEOUT_S = 300.0
@@ -44,7 +44,7 @@ def is_sha(text: str) -> bool:
     return _SHA.match(text) is not None
 
 
-async def has_commit(repository: Repository, sha: str) -> bool:
+async def has_commit(repository: GitRepository, sha: str) -> bool:
     """Whether the commit is there; never fetches it."""
     try:
         await repository.run("cat-file", "-e", f"{sha}^{{commit}}")
@@ -61,14 +61,14 @@ class CommitWords:
     message: str
 
 
-async def read_commit_words(repository: Repository, sha: str) -> CommitWords:
+async def read_commit_words(repository: GitRepository, sha: str) -> CommitWords:
     """Return the author and the message of a commit that is there."""
     out = await repository.run("log", "-1", "--format=%an%x00%B", "--encoding=UTF-8", sha)
     author, _, message = out.decode("utf-8", "replace").partition("\0")
     return CommitWords(author, message.strip("\n"))
 
 
-async def resolve(repository: Repository, revision: str) -> str | None:
+async def resolve(repository: GitRepository, revision: str) -> str | None:
     """The commit that a revision of the person's means; None where there is none."""
     try:
         out = await repository.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
@@ -77,7 +77,7 @@ async def resolve(repository: Repository, revision: str) -> str | None:
     return out.decode("ascii", "replace").strip() or None
 
 
-async def merge_base(repository: Repository, one: str, other: str) -> str | None:
+async def merge_base(repository: GitRepository, one: str, other: str) -> str | None:
     """The best common ancestor; None where the histories have none."""
     try:
         out = await repository.run("merge-base", one, other)
@@ -88,12 +88,12 @@ async def merge_base(repository: Repository, one: str, other: str) -> str | None
     return out.decode("ascii").split("\n", 1)[0].strip() or None
 
 
-async def first_parent(repository: Repository, commit: str) -> str | None:
+async def first_parent(repository: GitRepository, commit: str) -> str | None:
     """The commit's first parent; None for a root, or where a shallow clone ends."""
     return await resolve(repository, f"{commit}^1")
 
 
-async def has_path(repository: Repository, commit: str, path: str) -> bool:
+async def has_path(repository: GitRepository, commit: str, path: str) -> bool:
     """Whether the commit has a file or folder of this path."""
     try:
         out = await repository.run("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path)
@@ -102,14 +102,14 @@ async def has_path(repository: Repository, commit: str, path: str) -> bool:
     return bool(out)
 
 
-async def _tree_of(repository: Repository, base: str) -> str:
+async def _tree_of(repository: GitRepository, base: str) -> str:
     """Return the base as git takes it: the empty tree has another id in a sha256 repository."""
     if base != EMPTY_TREE:
         return base
     return (await repository.run("hash-object", "-t", "tree", "--stdin", stdin=b"")).decode("ascii").strip()
 
 
-async def has_commit_of(repository: Repository, commits: Collection[str], base: str, head: str) -> bool:
+async def has_commit_of(repository: GitRepository, commits: Collection[str], base: str, head: str) -> bool:
     """Whether one of the commits lies between base and head."""
     async with repository.stream("rev-list", head, *_without(base), timeout_s=LIST_TIMEOUT_S) as chunks:
         async for line in lines_of(chunks):
@@ -118,7 +118,7 @@ async def has_commit_of(repository: Repository, commits: Collection[str], base: 
     return False
 
 
-async def list_changes(repository: Repository, base: str, head: str) -> list[PathChange]:
+async def list_changes(repository: GitRepository, base: str, head: str) -> list[PathChange]:
     """The files that differ, renames followed."""
     tree = await _tree_of(repository, base)
     out = await repository.run("diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", tree, head)
@@ -139,7 +139,7 @@ async def list_changes(repository: Repository, base: str, head: str) -> list[Pat
     return changes
 
 
-async def touched_blobs(repository: Repository, base: str, head: str) -> set[str]:
+async def touched_blobs(repository: GitRepository, base: str, head: str) -> set[str]:
     """The blobs on either side of every change that the commits between base and head made, the whole change's too."""
     history = ("log", "-m", "--root", "--raw", "--no-renames", "--no-abbrev", "--format=", head, *_without(base))
     tree = await _tree_of(repository, base)
@@ -172,7 +172,7 @@ async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def read_added(
-    repository: Repository, base: str, head: str, take: Take, timeout_s: float, merged: Sequence[str] = ()
+    repository: GitRepository, base: str, head: str, take: Take, timeout_s: float, merged: Sequence[str] = ()
 ) -> None:
     """Give the patch of everything that the commits of base..head add to `take`, piece by piece, in a thread.
 

@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 from jwt.algorithms import RSAAlgorithm
 
-from forgeguard_app.github.client import Broken, Client, Refused
+from forgeguard_app.github.client import Client, GitHubUnavailable, RequestRejected
 
 JWT_LIFE_S = 540
 JWT_SKEW_S = 60
@@ -18,7 +18,7 @@ SKEW_NOTED_S = 5.0
 _UNAUTHORIZED, _NOT_FOUND = 401, 404
 
 
-class NotTheApp(Broken):
+class NotTheApp(GitHubUnavailable):
     """GitHub refuses our JWT: our clock, our key or GitHub itself is wrong; it says nothing of any repository."""
 
     def __init__(self, message: str) -> None:
@@ -37,9 +37,9 @@ class AppAccess:
         """GitHub's answer.
 
         Raises:
-            Refused, Limited, Broken: as Client.ask; NotTheApp where no key is taken.
+            RequestRejected, Limited, GitHubUnavailable: as Client.ask; NotTheApp where no key is taken.
         """
-        refused: Refused | None = None
+        refused: RequestRejected | None = None
         for key in self._keys:
             # A JWT made by a clock that is off is refused; the refusal carries GitHub's time, so the next one holds.
             for _ in range(2):
@@ -48,7 +48,7 @@ class AppAccess:
                     answer = await self.client.ask(method, path, app_jwt=self._jwt(key), data=data)
                     self._taken = key
                     return answer
-                except Refused as error:
+                except RequestRejected as error:
                     if error.status != _UNAUTHORIZED and not _is_unknown(error):
                         raise
                     refused = error
@@ -61,7 +61,7 @@ class AppAccess:
         """The items of a list, page after page, at most `most`.
 
         Raises:
-            Refused, Limited, Broken: as Client.ask.
+            RequestRejected, Limited, GitHubUnavailable: as Client.ask.
         """
         key = self._taken
         if key is None:
@@ -70,7 +70,7 @@ class AppAccess:
         try:
             async for item in self.client.list(path, app_jwt=self._jwt(key), most=most):
                 yield item
-        except Refused:
+        except RequestRejected:
             self._taken = None
             raise
 
@@ -84,7 +84,7 @@ class AppAccess:
         return kept
 
 
-def _is_unknown(error: Refused) -> bool:
+def _is_unknown(error: RequestRejected) -> bool:
     """Whether GitHub knows no App of our id: a 404 that says nothing of what was asked for."""
     # https://github.com/actions/create-github-app-token/issues/76
     return error.status == _NOT_FOUND and "integration not found" in str(error).lower()

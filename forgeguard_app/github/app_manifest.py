@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from forgeguard_app.github.client import Broken, Client, Refused
+from forgeguard_app.github.client import Client, GitHubUnavailable, RequestRejected
 from forgeguard_app.github.permissions import BUILDER_PERMISSIONS, EVENTS, PERMISSIONS
 
 KINDS: Mapping[str, Mapping[str, str]] = {"guard": PERMISSIONS, "builder": BUILDER_PERMISSIONS}
@@ -100,11 +100,11 @@ async def trade_manifest_code(client: Client, code: str) -> MadeApp:
     """The App for the code, which holds once and for an hour.
 
     Raises:
-        Refused: the code is wrong, used or expired.
-        Limited, Broken: as Client.ask; whether the code is used is unknown then.
+        RequestRejected: the code is wrong, used or expired.
+        Limited, GitHubUnavailable: as Client.ask; whether the code is used is unknown then.
     """
     if not is_code(code):
-        raise Refused(404, "the code is not one of GitHub's")
+        raise RequestRejected(404, "the code is not one of GitHub's")
     answer = await client.ask("POST", f"/app-manifests/{code}/conversions")
     try:
         made = MadeApp(
@@ -112,7 +112,7 @@ async def trade_manifest_code(client: Client, code: str) -> MadeApp:
             str(answer["client_secret"]), str(answer["pem"]), str(answer["webhook_secret"] or ""),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError):
-        raise Broken("GitHub's answer is not an App", answered=True) from None
+        raise GitHubUnavailable("GitHub's answer is not an App", answered=True) from None
     if not made.webhook_secret or not made.private_key or not made.client_secret:
-        raise Broken("GitHub's answer lacks one of the App's secrets", answered=True)
+        raise GitHubUnavailable("GitHub's answer lacks one of the App's secrets", answered=True)
     return made

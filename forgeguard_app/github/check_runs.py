@@ -30,7 +30,7 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class CheckRunAction:
     """A button on a check run: at most 20, 40 and 20 characters."""
 
     label: str
@@ -50,7 +50,7 @@ class CheckRun:
     title: str
     summary: str
     annotations: tuple[Annotation, ...] = ()
-    actions: tuple[Action, ...] = ()
+    actions: tuple[CheckRunAction, ...] = ()
 
 
 def cut(text: str, limit: int) -> str:
@@ -115,7 +115,7 @@ def _annotation(one: Annotation) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class RemoteCheckRun:
     """What GitHub holds of a run."""
 
     github_id: int
@@ -123,22 +123,22 @@ class Held:
     completed: bool
 
 
-async def create(access: RepoAccess, body: dict[str, Any]) -> Held:
+async def create(access: RepoAccess, body: dict[str, Any]) -> RemoteCheckRun:
     """Creates the run."""
     return _held(await access.ask("POST", "/check-runs", body))
 
 
-async def update(access: RepoAccess, github_id: int, body: dict[str, Any]) -> Held:
+async def update(access: RepoAccess, github_id: int, body: dict[str, Any]) -> RemoteCheckRun:
     """Updates the run."""
     return _held(await access.ask("PATCH", f"/check-runs/{github_id}", body))
 
 
-async def get(access: RepoAccess, github_id: int) -> Held:
+async def get(access: RepoAccess, github_id: int) -> RemoteCheckRun:
     """What GitHub holds of a run whose id we know."""
     return _held(await access.ask("GET", f"/check-runs/{github_id}"))
 
 
-async def find(access: RepoAccess, run: CheckRun) -> Held | None:
+async def find(access: RepoAccess, run: CheckRun) -> RemoteCheckRun | None:
     """The run of ours that a write with a lost answer may have made, by `external_id` and name."""
     for page in range(1, 11):
         query = f"check_name={quote(run.name)}&filter=all&per_page=100&page={page}"
@@ -152,5 +152,7 @@ async def find(access: RepoAccess, run: CheckRun) -> Held | None:
     return None
 
 
-def _held(answer: dict[str, Any]) -> Held:
-    return Held(int(answer["id"]), int(answer["output"]["annotations_count"]), answer["status"] == "completed")
+def _held(answer: dict[str, Any]) -> RemoteCheckRun:
+    return RemoteCheckRun(
+        int(answer["id"]), int(answer["output"]["annotations_count"]), answer["status"] == "completed"
+    )

@@ -13,7 +13,7 @@ import gidgethub
 import gidgethub.abc
 from yarl import URL
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.github.clock import Clock
 
 USER_AGENT = "ForgeGuard"
@@ -30,7 +30,7 @@ Known = MutableMapping[str, tuple[str | None, str | None, Any, str | None]]
 Heard = Callable[[int, float], None]  # requests that remain of the primary limit, seconds until it is renewed
 
 
-class Refused(Exception):
+class RequestRejected(Exception):
     """GitHub answered 4xx: asking again changes nothing. `status` is its status."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -38,15 +38,15 @@ class Refused(Exception):
         self.status = status
 
 
-class Archived(Refused):
+class Archived(RequestRejected):
     """The repository is archived: GitHub takes no write there."""
 
 
-class Limited(Temporary):
+class RateLimited(RetryLater):
     """A rate limit's answer: nothing was done, and nothing is to be asked for `delay_s`."""
 
 
-class Broken(Temporary):
+class GitHubUnavailable(RetryLater):
     """GitHub's own fault. `answered` says whether it answered at all: what it did is settled then, if unknown."""
 
     def __init__(self, message: str, *, answered: bool) -> None:
@@ -81,12 +81,12 @@ class _GitHub(gidgethub.abc.GitHubAPI):
                     url = str(answer.url.join(URL(answer.headers["Location"])))
                     continue
                 return answer.status, answer.headers, await _bounded(answer)
-        raise Broken("GitHub redirects in a circle", answered=True)
+        raise GitHubUnavailable("GitHub redirects in a circle", answered=True)
 
     def _refuse_foreign(self, url: str) -> None:
         """The token goes to the API's own host and to no other."""
         if urlsplit(url)[:2] != urlsplit(self.base_url)[:2]:
-            raise Refused(400, "it pointed to another host")
+            raise RequestRejected(400, "it pointed to another host")
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -97,7 +97,7 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
     async for chunk in answer.content.iter_chunked(1 << 16):
         data += chunk
         if len(data) > MAX_ANSWER_BYTES:
-            raise Broken("GitHub's answer is larger than we read", answered=True)
+            raise GitHubUnavailable("GitHub's answer is larger than we read", answered=True)
     return bytes(data)
 
 
@@ -127,9 +127,9 @@ class Client:
         Without `token` and `app_jwt` the request carries no Authorization header.
 
         Raises:
-            Refused: a 4xx that asking again does not change, or a credential that is not one.
-            Limited: a limit, with the wait that GitHub asks for.
-            Broken: the network, or GitHub's own fault.
+            RequestRejected: a 4xx that asking again does not change, or a credential that is not one.
+            RateLimited: a limit, with the wait that GitHub asks for.
+            GitHubUnavailable: the network, or GitHub's own fault.
         """
         github = _GitHub(self.session, self.base_url, self.clock)
         credentials = _credentials(token, app_jwt)
@@ -160,7 +160,7 @@ class Client:
         What is in `known` is asked with its ETag, and what comes is put there.
 
         Raises:
-            Refused, Limited, Broken: as `ask`.
+            RequestRejected, RateLimited, GitHubUnavailable: as `ask`.
         """
         github = _GitHub(self.session, self.base_url, self.clock, known)
         credentials = _credentials(token, app_jwt)
@@ -177,22 +177,22 @@ class Client:
             raise self._meaning(error) from error
 
     def _meaning(self, error: Exception) -> Exception:
-        if isinstance(error, Temporary | Refused):
+        if isinstance(error, RetryLater | RequestRejected):
             return error
         if isinstance(error, ValueError | KeyError):  # an answer that is not JSON, or not in its promised encoding
-            return Broken("GitHub's answer was not JSON", answered=True)
+            return GitHubUnavailable("GitHub's answer was not JSON", answered=True)
         if not isinstance(error, gidgethub.HTTPException):
-            return Broken(f"GitHub was not reached: {type(error).__name__}", answered=False)
+            return GitHubUnavailable(f"GitHub was not reached: {type(error).__name__}", answered=False)
         status = int(error.status_code)
         headers = error.headers or {}
         if status >= 500 or isinstance(error, gidgethub.GitHubBroken):
-            return Broken(f"GitHub answered {status}", answered=True)
+            return GitHubUnavailable(f"GitHub answered {status}", answered=True)
         wait = _limited(status, headers, str(error), self.clock.now())
         if wait is not None:
-            return Limited(f"GitHub's rate limit ({status})", delay_s=wait)
+            return RateLimited(f"GitHub's rate limit ({status})", delay_s=wait)
         if status == 403 and "archived so is read-only" in str(error):
             return Archived(status, str(error))
-        return Refused(status, str(error))
+        return RequestRejected(status, str(error))
 
 
 def _credentials(token: str | None, app_jwt: str | None) -> dict[str, Any]:
@@ -201,13 +201,13 @@ def _credentials(token: str | None, app_jwt: str | None) -> dict[str, Any]:
     GitHub answers 401 to an Authorization header that is empty or malformed, also where it wants none.
 
     Raises:
-        Refused: the credential is empty or could not stand in a header; GitHub is not asked.
+        RequestRejected: the credential is empty or could not stand in a header; GitHub is not asked.
     """
     given = {name: value for name, value in (("oauth_token", token), ("jwt", app_jwt)) if value is not None}
     if len(given) > 1:
         raise ValueError("a request carries one credential")
     if not all(_CREDENTIAL.match(value) for value in given.values()):
-        raise Refused(401, "the credential for this request is empty or malformed")
+        raise RequestRejected(401, "the credential for this request is empty or malformed")
     return given
 
 

@@ -118,7 +118,7 @@ class PullRequest(msgspec.Struct):
     updated_at: str | int | None = None
 
 
-class Changes(msgspec.Struct):
+class PullRequestEdit(msgspec.Struct):
     """What an edit changed; `base` is there where the pull request was retargeted."""
 
     base: dict[str, msgspec.Raw] | None = None
@@ -131,7 +131,7 @@ class PullRequestEvent(msgspec.Struct):
     pull_request: PullRequest
     repository: Repository
     installation: InstallationRef | None = None
-    changes: Changes | None = None
+    changes: PullRequestEdit | None = None
 
 
 class CheckSuite(msgspec.Struct):

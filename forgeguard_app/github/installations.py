@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 import msgspec
 
 from forgeguard_app.github.app_access import AppAccess
-from forgeguard_app.github.client import Broken, Client, Refused
+from forgeguard_app.github.client import Client, GitHubUnavailable, RequestRejected
 from forgeguard_app.github.events import Installation, PullRequest, Repository
 from forgeguard_app.github.repo_access import RepoAccess
-from forgeguard_app.github.tokens import LIST, Tokens
+from forgeguard_app.github.tokens import LIST, TokenCache
 
 MAX_INSTALLATIONS = 20_000
 MAX_REPOSITORIES = 20_000
@@ -32,7 +32,7 @@ async def list_installations(app: AppAccess, most: int = MAX_INSTALLATIONS) -> L
     """Return the installations of the App, at most `most`.
 
     Raises:
-        Refused, Limited, Broken: as Client.ask.
+        RequestRejected, Limited, GitHubUnavailable: as Client.ask.
     """
     found = [item async for item in app.list("/app/installations?per_page=100", most=most)]
     return Listed(_read(found, list[Installation]), len(found) >= most)
@@ -42,11 +42,11 @@ async def get_installation(app: AppAccess, installation_id: int) -> Installation
     """Return the installation; None where GitHub, asked for it by its id, says that there is none.
 
     Raises:
-        Refused, Limited, Broken: as Client.ask; a refusal other than 404 says nothing.
+        RequestRejected, Limited, GitHubUnavailable: as Client.ask; a refusal other than 404 says nothing.
     """
     try:
         found = await app.ask("GET", f"/app/installations/{installation_id}")
-    except Refused as error:
+    except RequestRejected as error:
         if error.status == _NOT_FOUND:
             return None
         raise
@@ -59,11 +59,11 @@ async def find_installation_of(app: AppAccess, full_name: str) -> Installation |
     GitHub redirects a former name: https://docs.github.com/en/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app
 
     Raises:
-        Refused, Limited, Broken: as Client.ask.
+        RequestRejected, Limited, GitHubUnavailable: as Client.ask.
     """
     try:
         found = await app.ask("GET", f"/repos/{full_name}/installation")
-    except Refused as error:
+    except RequestRejected as error:
         if error.status == _NOT_FOUND:
             return None
         raise
@@ -71,12 +71,12 @@ async def find_installation_of(app: AppAccess, full_name: str) -> Installation |
 
 
 async def list_repositories(
-    client: Client, tokens: Tokens, installation_id: int, most: int = MAX_REPOSITORIES
+    client: Client, tokens: TokenCache, installation_id: int, most: int = MAX_REPOSITORIES
 ) -> Listed[Repository]:
     """Return the repositories of an installation, at most `most`.
 
     Raises:
-        NoAccess, Refused, Limited, Broken: as Client.ask and Tokens.get.
+        NoAccess, RequestRejected, Limited, GitHubUnavailable: as Client.ask and TokenCache.get.
     """
     token = await tokens.get(installation_id, None, LIST)
     path = "/installation/repositories?per_page=100"
@@ -86,7 +86,7 @@ async def list_repositories(
         try:
             found = [item async for item in listed]
             return Listed(_read(found, list[Repository]), len(found) >= most)
-        except Refused:
+        except RequestRejected:
             if not token.fresh:
                 raise
             token.refused()
@@ -97,7 +97,7 @@ async def list_pulls(access: RepoAccess, most: int = MAX_PULLS) -> Listed[PullRe
     """Return the repository's open pull requests, at most about `most`, in whole pages.
 
     Raises:
-        NoAccess, Refused, Limited, Broken: as RepoAccess.ask.
+        NoAccess, RequestRejected, Limited, GitHubUnavailable: as RepoAccess.ask.
     """
     found: list[object] = []
     is_cut = True
@@ -114,11 +114,11 @@ async def get_pull(access: RepoAccess, number: int) -> PullRequest | None:
     """Return the pull request; None where GitHub, asked for it by its number, says that there is none.
 
     Raises:
-        NoAccess, Refused, Limited, Broken: as RepoAccess.ask; a refusal other than 404 says nothing.
+        NoAccess, RequestRejected, Limited, GitHubUnavailable: as RepoAccess.ask; a refusal other than 404 says nothing.
     """
     try:
         found = await access.ask("GET", f"/pulls/{number}")
-    except Refused as error:
+    except RequestRejected as error:
         if error.status == _NOT_FOUND:
             return None
         raise
@@ -129,4 +129,4 @@ def _read(found: object, kind: type[_T]) -> _T:
     try:
         return msgspec.convert(found, kind)
     except msgspec.ValidationError:
-        raise Broken("GitHub's list is not what it promises", answered=True) from None
+        raise GitHubUnavailable("GitHub's list is not what it promises", answered=True) from None

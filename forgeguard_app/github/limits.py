@@ -28,7 +28,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class LimitUse:
     """One batch of requests: seconds since it was begun, and since it ended (None: it may be under way)."""
 
     requests: int
@@ -38,7 +38,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class Cost:
     """What is about to be asked; `final` for verdicts, which may use all of a limit."""
 
     requests: int
@@ -46,7 +46,7 @@ class Need:
     final: bool = True
 
 
-def wait_for(need: Need, uses: Sequence[Use], limits: Limits) -> float:
+def wait_for_room(need: Cost, uses: Sequence[LimitUse], limits: Limits) -> float:
     """Seconds until there is room for the need; 0 where there is room now.
 
     A batch counts from its begin until a whole window after its end, so that however late GitHub counted its requests,
@@ -67,7 +67,7 @@ def _points(requests: int, writes: int) -> int:
     return READ_POINTS * (requests - writes) + WRITE_POINTS * writes
 
 
-def _ended(use: Use, limits: Limits) -> float:
+def _ended(use: LimitUse, limits: Limits) -> float:
     """Seconds since GitHub last could have counted a request of the batch; negative where that is still to come."""
     return use.begun_s - limits.lasts_s if use.ended_s is None else use.ended_s
 
@@ -87,6 +87,6 @@ def _window(wanted: int, limit: float, window_s: float, spent: Sequence[tuple[fl
     return wait
 
 
-def _at_once(wanted: int, limit: float, uses: Sequence[Use], limits: Limits) -> float:
+def _at_once(wanted: int, limit: float, uses: Sequence[LimitUse], limits: Limits) -> float:
     under_way = sum(use.requests for use in uses if use.ended_s is None and use.begun_s < limits.lasts_s)
     return 0.0 if not under_way or under_way + wanted <= limit else AT_ONCE_WAIT_S

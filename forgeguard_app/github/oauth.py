@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from forgeguard_app.github.client import USER_AGENT, Broken, Client, Limited, Refused
+from forgeguard_app.github.client import USER_AGENT, Client, GitHubUnavailable, RateLimited, RequestRejected
 
 TIMEOUT_S = 15.0
 MAX_BYTES = 100_000
@@ -57,8 +57,8 @@ async def trade_code(client: Client, oauth: OAuth, code: str, verifier: str, red
     """The tokens for a code.
 
     Raises:
-        Refused: the code is wrong, used or expired, or GitHub does not know us.
-        Broken, Limited: a passing fault.
+        RequestRejected: the code is wrong, used or expired, or GitHub does not know us.
+        GitHubUnavailable, RateLimited: a passing fault.
     """
     return await _ask(client, oauth, {"code": code, "code_verifier": verifier, "redirect_uri": redirect_uri})
 
@@ -67,8 +67,8 @@ async def refresh(client: Client, oauth: OAuth, refresh_token: str) -> UserToken
     """New tokens for a refresh token, which holds once.
 
     Raises:
-        Refused: it is used, expired or taken back.
-        Broken, Limited: a passing fault.
+        RequestRejected: it is used, expired or taken back.
+        GitHubUnavailable, RateLimited: a passing fault.
     """
     return await _ask(client, oauth, {"grant_type": "refresh_token", "refresh_token": refresh_token})
 
@@ -85,11 +85,11 @@ async def _ask(client: Client, oauth: OAuth, form: dict[str, str]) -> UserTokens
         ) as answer:
             status, text = answer.status, await _whole(answer)
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise Broken("GitHub could not be reached", answered=False) from error
+        raise GitHubUnavailable("GitHub could not be reached", answered=False) from error
     if status == _TOO_MANY:
-        raise Limited("GitHub's limit on sign-ins", delay_s=60.0)
+        raise RateLimited("GitHub's limit on sign-ins", delay_s=60.0)
     if status >= _SERVER_ERROR:
-        raise Broken(f"GitHub answered {status}", answered=True)
+        raise GitHubUnavailable(f"GitHub answered {status}", answered=True)
     return _read(status, text)
 
 
@@ -97,13 +97,13 @@ async def _whole(answer: aiohttp.ClientResponse) -> bytes:
     """Return the body to its end: a refresh token that is lost on the way is used up all the same.
 
     Raises:
-        Broken: it is larger than `MAX_BYTES`.
+        GitHubUnavailable: it is larger than `MAX_BYTES`.
     """
     text = bytearray()
     async for chunk in answer.content.iter_any():
         text += chunk
         if len(text) > MAX_BYTES:
-            raise Broken("GitHub's answer is too large", answered=True)
+            raise GitHubUnavailable("GitHub's answer is too large", answered=True)
     return bytes(text)
 
 
@@ -111,11 +111,11 @@ def _read(status: int, text: bytes) -> UserTokens:
     try:
         body: Any = json.loads(text)
     except ValueError:
-        raise Broken("GitHub's answer is no JSON", answered=True) from None
+        raise GitHubUnavailable("GitHub's answer is no JSON", answered=True) from None
     token = body.get("access_token") if isinstance(body, dict) else None
     if status >= _CLIENT_ERROR or not isinstance(token, str) or not token:
         reason = body.get("error") if isinstance(body, dict) else None
-        raise Refused(_CLIENT_ERROR, str(reason or "no token"))
+        raise RequestRejected(_CLIENT_ERROR, str(reason or "no token"))
     refresh_token, expires = body.get("refresh_token"), body.get("expires_in")
     return UserTokens(
         token,

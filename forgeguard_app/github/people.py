@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from forgeguard_app.github.client import Broken, Client, Refused
+from forgeguard_app.github.client import Client, GitHubUnavailable, RequestRejected
 
 MAX_INSTALLATIONS = 500
 MAX_REPOSITORIES = 20_000
@@ -29,7 +29,7 @@ async def get_user(client: Client, token: str) -> GitHubUser:
     """Whose token it is.
 
     Raises:
-        Refused, Limited, Broken: as Client.ask.
+        RequestRejected, Limited, GitHubUnavailable: as Client.ask.
     """
     answer = await client.ask("GET", "/user", token=token)
     if (
@@ -37,7 +37,7 @@ async def get_user(client: Client, token: str) -> GitHubUser:
         or not isinstance(answer.get("id"), int)
         or not isinstance(answer.get("login"), str)
     ):
-        raise Broken("GitHub's answer names nobody", answered=True)
+        raise GitHubUnavailable("GitHub's answer names nobody", answered=True)
     avatar = answer.get("avatar_url")
     return GitHubUser(answer["id"], answer["login"], avatar if isinstance(avatar, str) else None)
 
@@ -105,7 +105,7 @@ async def list_access(client: Client, token: str, known: KnownAnswers) -> dict[i
     """`read`, `write` or `admin` by the id of each repository that the App and the person both have.
 
     Raises:
-        Refused, Limited, Broken: as Client.ask.
+        RequestRejected, Limited, GitHubUnavailable: as Client.ask.
     """
     found: dict[int, str] = {}
     numbers = [
@@ -121,7 +121,7 @@ async def list_access(client: Client, token: str, known: KnownAnswers) -> dict[i
             async for one in client.list(path, token=token, most=MAX_REPOSITORIES, key="repositories", known=known):
                 if isinstance(one, dict) and isinstance(one.get("id"), int):
                     found[one["id"]] = _level(one.get("permissions"))
-        except Refused as error:
+        except RequestRejected as error:
             if error.status not in _GONE:
                 raise
             known.lose()

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from forgeguard_app.errors import Temporary
-from forgeguard_app.github.client import Broken, Client, Heard, Refused
+from forgeguard_app.errors import RetryLater
+from forgeguard_app.github.client import Client, GitHubUnavailable, Heard, RequestRejected
 from forgeguard_app.github.names import name_in
-from forgeguard_app.github.tokens import AUDIT, NoAccess, Token, Tokens
+from forgeguard_app.github.tokens import AUDIT, InstallationUnavailable, Token, TokenCache
 
 LOOK_UP_S = 10.0
 _UNAUTHORIZED = 401
@@ -37,7 +37,7 @@ class RepoAccess:
     def __init__(
         self,
         client: Client,
-        tokens: Tokens,
+        tokens: TokenCache,
         installation_id: int,
         repository_id: int,
         full_name: str,
@@ -53,15 +53,15 @@ class RepoAccess:
         """A token that holds.
 
         Raises:
-            NoAccess, Refused, Limited: as Tokens.get.
-            Temporary: the repository belongs to another installation now, which is stored.
+            InstallationUnavailable, RequestRejected, Limited: as TokenCache.get.
+            RetryLater: the repository belongs to another installation now, which is stored.
         """
         try:
             return await self._tokens.get(self.installation_id, self._repository_id, self._permissions)
-        except NoAccess as error:
+        except InstallationUnavailable as error:
             if not await self.left():
                 raise
-            raise Temporary("the repository belongs to another installation now", delay_s=0.1) from error
+            raise RetryLater("the repository belongs to another installation now", delay_s=0.1) from error
 
     def drop(self, token: Token) -> None:
         """Forgets a token that was refused."""
@@ -74,7 +74,7 @@ class RepoAccess:
         GitHub said whose name it is: with the token, or asked by id. Concurrent callers share a single request.
 
         Raises:
-            NoAccess, Refused, Limited, Broken: as Tokens.get.
+            InstallationUnavailable, RequestRejected, Limited, GitHubUnavailable: as TokenCache.get.
         """
         await self.token()
         names = self._tokens.names
@@ -93,7 +93,7 @@ class RepoAccess:
         """Return whether GitHub, asked by id, gives another name than the one that was used.
 
         Raises:
-            NoAccess, Refused, Limited, Broken: as Tokens.get.
+            InstallationUnavailable, RequestRejected, Limited, GitHubUnavailable: as TokenCache.get.
         """
         used = self.full_name
         self._tokens.names.doubt(self._repository_id)
@@ -108,7 +108,7 @@ class RepoAccess:
                     "GET", f"/repositories/{self._repository_id}", token=token.value, heard=self.heard
                 )
             token.proven = True
-        except (Refused, Broken, TimeoutError):
+        except (RequestRejected, GitHubUnavailable, TimeoutError):
             found = None
             if token.fresh:
                 token.refused()
@@ -126,7 +126,7 @@ class RepoAccess:
         one that is refused is replaced once. A repository that is not found is looked up by its id, and followed.
 
         Raises:
-            NoAccess, Refused, Limited, Broken: as Client.ask and Tokens.get.
+            InstallationUnavailable, RequestRejected, Limited, GitHubUnavailable: as Client.ask and TokenCache.get.
         """
         replaced = looked_up = False
         while True:
@@ -140,7 +140,7 @@ class RepoAccess:
                     )
                     token.proven = True
                     return answer
-                except Refused as error:
+                except RequestRejected as error:
                     refusal = error
                     if token.fresh and error.status in _LAGGING:
                         token.refused()
@@ -149,7 +149,7 @@ class RepoAccess:
                         self.drop(token)
             if refusal.status == _UNAUTHORIZED:
                 if replaced:
-                    raise Broken("GitHub refuses the tokens that it gives", answered=True) from refusal
+                    raise GitHubUnavailable("GitHub refuses the tokens that it gives", answered=True) from refusal
                 replaced = True
             elif refusal.status in _GONE and not looked_up:
                 looked_up = True

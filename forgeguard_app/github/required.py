@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.repo_access import RepoAccess
 
 REQUESTS = 2
@@ -22,7 +22,7 @@ async def list_required(access: RepoAccess, branch: str) -> list[str] | None:
     try:
         rules = await access.ask("GET", f"/rules/branches/{quote(branch, safe='')}?per_page=100")
         branches = await access.ask("GET", "/branches?protected=true&per_page=100")
-    except Refused as error:
+    except RequestRejected as error:
         # Rulesets are not to be had on every plan and every GitHub Enterprise Server.
         if error.status in (403, _NOT_FOUND):
             return None

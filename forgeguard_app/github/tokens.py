@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
-from forgeguard_app.github.client import Broken, Limited, Refused
+from forgeguard_app.github.client import GitHubUnavailable, RateLimited, RequestRejected
 from forgeguard_app.github.names import Names, name_in
 
 EARLY_S = 300.0
@@ -29,7 +29,7 @@ BUILD = {"contents": "write", "metadata": "read", "pull_requests": "write"}
 PROPOSE = {"contents": "write", "metadata": "read", "pull_requests": "write"}
 
 
-class NoAccess(Refused):
+class InstallationUnavailable(RequestRejected):
     """The installation is suspended or gone, or the repository no longer belongs to it."""
 
 
@@ -103,7 +103,7 @@ class SharedPauses(Protocol):
         """Tell the others that GitHub gave no token."""
 
 
-class Tokens:
+class TokenCache:
     """Tokens by installation, repository (None: all of the installation's) and permissions.
 
     Concurrent callers share a single request. After a failure, nobody asks for a token of that installation until a
@@ -125,10 +125,10 @@ class Tokens:
         """Return a cached token, or create one; it holds for at least five minutes.
 
         Raises:
-            NoAccess: the installation is suspended or gone, or the repository no longer belongs to it.
+            InstallationUnavailable: the installation is suspended or gone, or the repository no longer belongs to it.
             NotTheApp: GitHub does not take us for the App.
-            Refused: GitHub refused the request for another reason.
-            Limited: GitHub gives no token now, or its rate limit is reached; nothing else was asked.
+            RequestRejected: GitHub refused the request for another reason.
+            RateLimited: GitHub gives no token now, or its rate limit is reached; nothing else was asked.
         """
         key = (installation_id, repository_id, tuple(sorted(permissions.items())))
         lock = self._locks.get(key) or asyncio.Lock()
@@ -162,7 +162,7 @@ class Tokens:
         if wait <= 0 and self.shared is not None:
             wait = await self.shared.left_s(installation_id)
         if wait > 0:
-            raise Limited("GitHub gave no token a moment ago", delay_s=wait)
+            raise RateLimited("GitHub gave no token a moment ago", delay_s=wait)
 
     async def _failed(self, installation_id: int, delay_s: float | None) -> float:
         former = self._pauses.pop(installation_id, _Pause(0.0, 0))
@@ -181,16 +181,18 @@ class Tokens:
         try:
             answer = await self._app.ask("POST", f"/app/installations/{installation_id}/access_tokens", wanted)
             token = _read(answer)
-        except Refused as error:
+        except RequestRejected as error:
             if error.status in _NO_ACCESS:
-                raise NoAccess(error.status, str(error).removeprefix(f"GitHub answered {error.status}: ")) from error
+                raise InstallationUnavailable(
+                    error.status, str(error).removeprefix(f"GitHub answered {error.status}: ")
+                ) from error
             raise
         except NotTheApp:
             await self._failed(installation_id, None)
             raise
-        except (Broken, Limited) as error:
+        except (GitHubUnavailable, RateLimited) as error:
             wait = await self._failed(installation_id, error.delay_s)
-            raise Limited(f"GitHub gave no token: {error}", delay_s=wait) from error
+            raise RateLimited(f"GitHub gave no token: {error}", delay_s=wait) from error
         self._pauses.pop(installation_id, None)
         if repository_id is not None:
             for described in _dicts(answer.get("repositories")):
@@ -207,12 +209,12 @@ def _read(answer: Any) -> Token:
     """Return the token of GitHub's answer.
 
     Raises:
-        Broken: the answer holds no token, or no time at which it expires.
+        GitHubUnavailable: the answer holds no token, or no time at which it expires.
     """
     try:
         value, expires_at = answer["token"], datetime.fromisoformat(answer["expires_at"].replace("Z", "+00:00"))
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise Broken("GitHub's answer holds no installation token", answered=True) from None
+        raise GitHubUnavailable("GitHub's answer holds no installation token", answered=True) from None
     if not isinstance(value, str) or not value:
-        raise Broken("GitHub's answer holds no installation token", answered=True)
+        raise GitHubUnavailable("GitHub's answer holds no installation token", answered=True)
     return Token(value, expires_at.timestamp())

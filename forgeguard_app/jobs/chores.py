@@ -10,20 +10,20 @@ from functools import partial
 
 import structlog
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
 from forgeguard_app.flows.builds.answer_review import end_unanswered
 from forgeguard_app.flows.builds.start_build import take_up_builds
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.upkeep.purge_old import prune, purge_old
 from forgeguard_app.flows.upkeep.read_required_checks import look_at_required
 from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliveries
 from forgeguard_app.flows.upkeep.reconcile_heads import look_at_heads
 from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
 from forgeguard_app.flows.upkeep.sync_installations import sync_installations
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.store.counters import add_counts, claim_turn, drop_turn
-from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.pool import DATABASE_ERRORS
 
 WHOLE_LOG = timedelta(days=3)  # what GitHub keeps
 RECENT = timedelta(minutes=30)
@@ -33,7 +33,7 @@ PURGE_EVERY_S = 3_600.0
 log = structlog.get_logger()
 
 
-async def reconcile(context: Context) -> None:
+async def reconcile(context: WorkerContext) -> None:
     """At start and every few minutes, by one worker at a time: GitHub's whole log first, then what is recent.
 
     A step that fails holds up no other, and is tried again soon.
@@ -41,7 +41,7 @@ async def reconcile(context: Context) -> None:
     window = WHOLE_LOG
     while True:
         wait_s = context.pace.reconcile_s
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(*DATABASE_ERRORS):
             async with context.locks.only_one("reconcile") as held:
                 if held:
                     steps: dict[str, Callable[[], Awaitable[object]]] = {
@@ -59,20 +59,20 @@ async def reconcile(context: Context) -> None:
         await asyncio.sleep(wait_s)
 
 
-async def read_required(context: Context) -> None:
+async def read_required(context: WorkerContext) -> None:
     """By one worker at a time, beside everything else: a question that GitHub does not answer holds up nothing."""
     while True:
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(*DATABASE_ERRORS):
             async with context.locks.only_one("required") as held:
                 if held:
                     await look_at_required(context)
         await asyncio.sleep(context.pace.reconcile_s)
 
 
-async def _done(context: Context, name: str, step: Callable[[], Awaitable[object]]) -> bool:
+async def _done(context: WorkerContext, name: str, step: Callable[[], Awaitable[object]]) -> bool:
     try:
         await step()
-    except (Temporary, Refused, *AWAY) as error:
+    except (RetryLater, RequestRejected, *DATABASE_ERRORS) as error:
         context.counts.add("errors", "Reconcile" + type(error).__name__)
         log.warning("reconcile.failed", step=name, error=type(error).__name__, reason=str(error))
         return False
@@ -83,7 +83,7 @@ async def _done(context: Context, name: str, step: Callable[[], Awaitable[object
     return True
 
 
-async def _seldom(context: Context) -> None:
+async def _seldom(context: WorkerContext) -> None:
     async with context.pool.acquire() as connection:
         sync = await claim_turn(connection, "sync", context.pace.resync_s)
         purge = await claim_turn(connection, "purge", PURGE_EVERY_S)
@@ -92,21 +92,21 @@ async def _seldom(context: Context) -> None:
     if sync:
         try:
             await sync_installations(context)
-        except (Temporary, Refused):
+        except (RetryLater, RequestRejected):
             async with context.pool.acquire() as connection:
                 await drop_turn(connection, "sync")
             raise
 
 
-async def prune_mirrors(context: Context) -> None:
+async def prune_mirrors(context: WorkerContext) -> None:
     """Every worker tidies its own disk."""
     while True:
         await asyncio.sleep(PURGE_EVERY_S)
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(*DATABASE_ERRORS):
             await prune(context)
 
 
-async def write_counts(context: Context) -> None:
+async def write_counts(context: WorkerContext) -> None:
     """Writes down what this process counted."""
     while True:
         await asyncio.sleep(min(COUNTS_EVERY_S, context.pace.reconcile_s))
@@ -116,6 +116,6 @@ async def write_counts(context: Context) -> None:
         try:
             async with context.pool.acquire() as connection, connection.transaction():
                 await add_counts(connection, counts)
-        except AWAY:
+        except DATABASE_ERRORS:
             for (name, label), number in counts.items():
                 context.counts.add(name, label, number)

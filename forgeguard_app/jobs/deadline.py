@@ -13,7 +13,7 @@ _left_behind: set[asyncio.Task[None]] = set()
 log = structlog.get_logger()
 
 
-class Overdue(Exception):
+class DeadlineExceeded(Exception):
     """A job did not end within its deadline."""
 
 
@@ -30,7 +30,7 @@ async def end_by(work: Coroutine[Any, Any, None], deadline_s: float, leave_s: fl
     """Await the work for at most `deadline_s` seconds; then it is cancelled, and after `leave_s` more left behind.
 
     Raises:
-        Overdue: the deadline has passed.
+        DeadlineExceeded: the deadline has passed.
         Exception: as the work raises it.
     """
     task = asyncio.create_task(work)
@@ -42,4 +42,4 @@ async def end_by(work: Coroutine[Any, Any, None], deadline_s: float, leave_s: fl
     if task.done():
         return task.result()
     await _end(task, leave_s)
-    raise Overdue(f"the job did not end within {deadline_s:g} s")
+    raise DeadlineExceeded(f"the job did not end within {deadline_s:g} s")

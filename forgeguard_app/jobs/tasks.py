@@ -14,11 +14,11 @@ import structlog
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
 from procrastinate.jobs import Job
 
-from forgeguard_app.errors import Temporary, as_passing
+from forgeguard_app.errors import RetryLater, as_passing
 from forgeguard_app.flows.audits.audit_commit import audit_commit
 from forgeguard_app.flows.builds.advance_build import advance_build
 from forgeguard_app.flows.context.repo_records import ASK_ABOUT_REPO, SYNC_INSTALLATION
-from forgeguard_app.flows.context.worker_context import Context, Pace
+from forgeguard_app.flows.context.worker_context import Timings, WorkerContext
 from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
 from forgeguard_app.flows.intake.rerun_audit import TASK as START_RERUN
 from forgeguard_app.flows.intake.rerun_audit import start_rerun
@@ -28,44 +28,44 @@ from forgeguard_app.flows.publishing.notify_owner import ARGUMENT as ABOUT
 from forgeguard_app.flows.publishing.notify_owner import TASK as TELL
 from forgeguard_app.flows.publishing.notify_owner import tell_owner
 from forgeguard_app.flows.publishing.publish_verdict import publish_verdict, publish_waiting
-from forgeguard_app.flows.upkeep.audit_baseline import draw_starting_line
+from forgeguard_app.flows.upkeep.audit_baseline import audit_baseline
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.upkeep.sync_installations import sync_installation
 from forgeguard_app.git.mirror_lock import MirrorBusy
 from forgeguard_app.jobs.deadline import end_by
 from forgeguard_app.jobs.fair_jobs import FairJobs
-from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.store.queue import NAME, uncount_attempt
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class JobKind:
     """A job kind: its flow, which of the job's arguments the flow is given, and after how many seconds it is ended."""
 
-    flow: Callable[[Context, Any], Coroutine[Any, Any, None]]
+    flow: Callable[[WorkerContext, Any], Coroutine[Any, Any, None]]
     argument: str = "run_id"
     read: Callable[[str], Any] = UUID
     deadline_s: float = 3_600.0
     builds: bool = False  # the builder's own bound comes on top
 
-    def ends_after_s(self, context: Context) -> float:
+    def ends_after_s(self, context: WorkerContext) -> float:
         """Return the deadline, in seconds."""
         return self.deadline_s + (context.builder.bounds.time_s if self.builds else 0.0)
 
 
-FLOWS: dict[str, Work] = {
-    "audit_commit": Work(audit_commit),
-    START_RERUN: Work(start_rerun, "request_id"),
-    "publish_verdict": Work(publish_verdict),
-    "publish_waiting": Work(publish_waiting, "github_installation_id", int),
-    "draw_starting_line": Work(draw_starting_line, "repo_id"),
-    ASK_ABOUT_REPO: Work(ask_about_repo, "repo_id"),
-    SYNC_INSTALLATION: Work(sync_installation, "installation_id"),
-    "reconcile_heads": Work(reconcile_heads, "repo_id"),
-    "record_violations": Work(record_violations),
-    "try_configuration": Work(try_configuration, "trial_id"),
-    "advance_build": Work(advance_build, "build_id", builds=True),
-    TELL: Work(tell_owner, ABOUT),
+FLOWS: dict[str, JobKind] = {
+    "audit_commit": JobKind(audit_commit),
+    START_RERUN: JobKind(start_rerun, "request_id"),
+    "publish_verdict": JobKind(publish_verdict),
+    "publish_waiting": JobKind(publish_waiting, "github_installation_id", int),
+    "draw_starting_line": JobKind(audit_baseline, "repo_id"),
+    ASK_ABOUT_REPO: JobKind(ask_about_repo, "repo_id"),
+    SYNC_INSTALLATION: JobKind(sync_installation, "installation_id"),
+    "reconcile_heads": JobKind(reconcile_heads, "repo_id"),
+    "record_violations": JobKind(record_violations),
+    "try_configuration": JobKind(try_configuration, "trial_id"),
+    "advance_build": JobKind(advance_build, "build_id", builds=True),
+    TELL: JobKind(tell_owner, ABOUT),
 }
 MAX_PASSING_FAULTS = 200
 MAX_OWN_FAULTS = 5
@@ -75,18 +75,18 @@ log = structlog.get_logger()
 class Retry(BaseRetryStrategy):
     """Passing faults are tried again for long, with growing waits; faults of ours a few times."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Timings) -> None:
         self.pace = pace
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """When to try again; None gives up."""
         if isinstance(exception, asyncio.CancelledError):
             return RetryDecision(retry_at=due_now())  # the worker is told to stop: another one takes it up
-        passing = isinstance(exception, (Temporary, *AWAY))
+        passing = isinstance(exception, (RetryLater, *DATABASE_ERRORS))
         if job.attempts >= (MAX_PASSING_FAULTS if passing else MAX_OWN_FAULTS):
             return None
         wait = min(self.pace.retry_s * 2.0 ** min(job.attempts, 12), self.pace.longest_retry_s)
-        if isinstance(exception, Temporary) and exception.delay_s is not None:
+        if isinstance(exception, RetryLater) and exception.delay_s is not None:
             wait = max(exception.delay_s, min(wait, 2 * self.pace.retry_s))
         return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=wait))
 
@@ -96,7 +96,7 @@ def due_now() -> datetime:
     return datetime.now(UTC) - timedelta(hours=1)
 
 
-def make_app(dsn: str, context: Context, under_way: UnderWay, most_slots: int) -> App:
+def make_app(dsn: str, context: WorkerContext, under_way: UnderWay, most_slots: int) -> App:
     """Return Procrastinate's App over our database; its tables live in a schema of their own.
 
     While others wait, an installation's jobs occupy at most `most_slots` of the worker.
@@ -119,7 +119,7 @@ class UnderWay:
         self.workers: set[int] = set()
 
 
-def _task(name: str, work: Work, under_way: UnderWay) -> Callable[..., Awaitable[None]]:
+def _task(name: str, work: JobKind, under_way: UnderWay) -> Callable[..., Awaitable[None]]:
     async def run(job: JobContext, **arguments: str) -> None:
         context: Any = job.additional_context["context"]
         if job.job.worker_id is not None:
@@ -131,7 +131,7 @@ def _task(name: str, work: Work, under_way: UnderWay) -> Callable[..., Awaitable
             with structlog.contextvars.bound_contextvars(job=name, **names):
                 await _logged(work, context, arguments, job.job.attempts)
         except MirrorBusy:
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 async with context.pool.acquire() as connection:
                     await uncount_attempt(connection, number)
             raise
@@ -156,17 +156,17 @@ async def _passing(work: Awaitable[None]) -> None:
         raise
 
 
-async def _logged(work: Work, context: Context, arguments: dict[str, str], attempt: int) -> None:
+async def _logged(work: JobKind, context: WorkerContext, arguments: dict[str, str], attempt: int) -> None:
     try:
         await _passing(end_by(work.flow(context, work.read(arguments[work.argument])), work.ends_after_s(context)))
     except MirrorBusy:
         log.debug("job.waits_for_mirror")
         raise
-    except Temporary as error:
+    except RetryLater as error:
         context.counts.add("errors", type(error).__name__)
         log.info("job.later", reason=str(error), attempt=attempt)
         raise
-    except AWAY as error:
+    except DATABASE_ERRORS as error:
         context.counts.add("errors", "DatabaseAway")
         log.warning("job.database_away", error=type(error).__name__, attempt=attempt)
         raise

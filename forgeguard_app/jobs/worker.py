@@ -12,23 +12,23 @@ from procrastinate import App
 from procrastinate.exceptions import ProcrastinateException
 from procrastinate.worker import Worker
 
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.jobs.chores import prune_mirrors, read_required, reconcile, write_counts
 from forgeguard_app.jobs.tasks import UnderWay, due_now, make_app
 from forgeguard_app.store.claims import set_stopping
-from forgeguard_app.store.pool import AWAY
-from forgeguard_app.store.queue import list_forsaken
+from forgeguard_app.store.pool import DATABASE_ERRORS
+from forgeguard_app.store.queue import list_orphaned_jobs
 
 CONCURRENCY = 4
 SHUTDOWN_S = 5.0
 SAY_STOPPING_S = 2.0
 END_S = 5.0  # for the queue's worker to end its own tasks after its jobs, before it is cancelled
 CANCELLATIONS = 10  # one a second
-_PASSING = (ProcrastinateException, *AWAY)
+_PASSING = (ProcrastinateException, *DATABASE_ERRORS)
 log = structlog.get_logger()
 
 
-async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s: float = SHUTDOWN_S) -> None:
+async def run_worker(dsn: str, context: WorkerContext, stop: asyncio.Event, shutdown_s: float = SHUTDOWN_S) -> None:
     """Works until `stop` is set; what is not finished `shutdown_s` later is handed back to the queue."""
     for name, level in (("procrastinate", logging.CRITICAL), ("psycopg.pool", logging.CRITICAL)):
         logging.getLogger(name).setLevel(level)
@@ -51,12 +51,12 @@ async def run_worker(dsn: str, context: Context, stop: asyncio.Event, shutdown_s
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(*DATABASE_ERRORS):
             await context.locks.close()
     log.info("worker.stopped")
 
 
-async def _kept(chore: Callable[[Context], Awaitable[None]], context: Context) -> None:
+async def _kept(chore: Callable[[WorkerContext], Awaitable[None]], context: WorkerContext) -> None:
     """A chore that fails by a mistake of ours is begun again: what nobody looks after would be lost without a word."""
     while True:
         try:
@@ -67,7 +67,7 @@ async def _kept(chore: Callable[[Context], Awaitable[None]], context: Context) -
         await asyncio.sleep(context.pace.retry_s * 10)
 
 
-async def _work(dsn: str, context: Context, stop: asyncio.Event, under_way: UnderWay, shutdown_s: float) -> None:
+async def _work(dsn: str, context: WorkerContext, stop: asyncio.Event, under_way: UnderWay, shutdown_s: float) -> None:
     """One life of the queue's worker: until `stop`, or until it lost the database."""
     app, pace = make_app(dsn, context, under_way, max(CONCURRENCY // 2, 1)), context.pace
     async with app.open_async():
@@ -116,15 +116,15 @@ async def _end(worker: Worker, life: asyncio.Task[None], within_s: float) -> Non
         life.result()
 
 
-async def _say_stopping(context: Context) -> None:
+async def _say_stopping(context: WorkerContext) -> None:
     """Note before anything else that what is under way was not killed by itself, should we be killed before its end."""
     context.stopping.set()
-    with contextlib.suppress(*AWAY):
+    with contextlib.suppress(*DATABASE_ERRORS):
         async with asyncio.timeout(SAY_STOPPING_S), context.pool.acquire() as connection:
             await set_stopping(connection)
 
 
-async def _sweep(app: App, context: Context, under_way: UnderWay) -> None:
+async def _sweep(app: App, context: WorkerContext, under_way: UnderWay) -> None:
     """Jobs whose worker sends no sign of life any more wait again; several sweepers do no harm.
 
     So do jobs of ours that ended while the database was away, so that the queue never heard of it.
@@ -135,7 +135,7 @@ async def _sweep(app: App, context: Context, under_way: UnderWay) -> None:
         try:
             stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=context.pace.stalled_s)
             async with context.pool.acquire() as connection:
-                thought = await list_forsaken(connection, under_way.workers)
+                thought = await list_orphaned_jobs(connection, under_way.workers)
             seen, forsaken = forsaken, set(thought) - under_way.jobs
             for number in {job.id for job in stalled if job.id is not None} | (seen & forsaken):
                 with contextlib.suppress(ProcrastinateException):  # another sweeper was faster

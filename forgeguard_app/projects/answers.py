@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forgeguard_app.projects.marks import Mark, read_marks, written_marks
-from forgeguard_app.projects.questions import QUESTIONS, SECTIONS, Kind, Question, Section
+from forgeguard_app.projects.questions import QUESTIONS, SECTIONS, Question, QuestionKind, Section
 
 VERSION = 1
 MAX_TEXT_CHARS = 5_000
@@ -74,13 +74,13 @@ def written_state(answers: Answers) -> dict[str, Any]:
 def read_answer(question: Question, value: Any) -> tuple[Value, list[str]]:
     """The answer in the question's form, and all that is wrong with it; an empty one takes the answer back."""
     match question.kind:
-        case Kind.TEXT:
+        case QuestionKind.TEXT:
             return _text(value)
-        case Kind.CHOICE:
+        case QuestionKind.CHOICE:
             return _choice(question, value)
-        case Kind.LIST:
+        case QuestionKind.LIST:
             return _list(value)
-        case Kind.TABLE | Kind.LAYERS:
+        case QuestionKind.TABLE | QuestionKind.LAYERS:
             return _table(question, value)
 
 

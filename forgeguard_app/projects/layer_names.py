@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forgeguard_app.projects.answers import Row, Value
-from forgeguard_app.projects.questions import Kind, Question
+from forgeguard_app.projects.questions import Question, QuestionKind
 
 MAX_PROBLEMS = 20
 MOST_NAMED = 20  # layers that a message lists
@@ -16,7 +16,7 @@ def names_in(cell: str) -> list[str]:
 
 def layer_problems(question: Question, value: Value) -> list[str]:
     """Return what is wrong with the names in an answer, each with its row and column; nothing for other questions."""
-    if question.kind is not Kind.LAYERS or not isinstance(value, list):
+    if question.kind is not QuestionKind.LAYERS or not isinstance(value, list):
         return []
     rows: list[Row] = [row for row in value if isinstance(row, dict)]
     names = [row["name"] for row in rows]

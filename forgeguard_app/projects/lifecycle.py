@@ -17,7 +17,7 @@ class Status(StrEnum):
     COMPLETED = "completed"
 
 
-class Move(StrEnum):
+class Action(StrEnum):
     """What somebody, or a build, does with a project."""
 
     RENAME = "rename"
@@ -37,20 +37,20 @@ _NO_CONTRACTS = "There are no contracts yet: answer the questionnaire and write 
 _NO_BUILD = "No build is under way."
 
 # What each move makes of each state; a sentence where it is refused.
-TABLE: dict[Move, dict[Status, Status | str]] = {
-    Move.RENAME: {_D: _D, _Q: _Q, _R: _R, _B: _B, _C: _C},
-    Move.LINK: {_D: _D, _Q: _Q, _R: _R, _B: _BUILDING, _C: _C},
-    Move.ANSWER: {_D: _Q, _Q: _Q, _R: _R, _B: _BUILDING, _C: _C},
-    Move.WRITE_CONTRACTS: {_D: "Answer the questionnaire first.", _Q: _R, _R: _R, _B: _BUILDING, _C: _R},
-    Move.EDIT_CONTRACT: {_D: _NO_CONTRACTS, _Q: _NO_CONTRACTS, _R: _R, _B: _BUILDING, _C: _R},
-    Move.START_BUILD: {_D: _NO_CONTRACTS, _Q: _NO_CONTRACTS, _R: _B, _B: "A build is under way already.", _C: _B},
-    Move.FINISH_BUILD: {_D: _NO_BUILD, _Q: _NO_BUILD, _R: _NO_BUILD, _B: _C, _C: _NO_BUILD},
-    Move.STOP_BUILD: {_D: _NO_BUILD, _Q: _NO_BUILD, _R: _NO_BUILD, _B: _R, _C: _NO_BUILD},
-    Move.DELETE: {_D: _D, _Q: _Q, _R: _R, _B: _BUILDING, _C: _C},
+TABLE: dict[Action, dict[Status, Status | str]] = {
+    Action.RENAME: {_D: _D, _Q: _Q, _R: _R, _B: _B, _C: _C},
+    Action.LINK: {_D: _D, _Q: _Q, _R: _R, _B: _BUILDING, _C: _C},
+    Action.ANSWER: {_D: _Q, _Q: _Q, _R: _R, _B: _BUILDING, _C: _C},
+    Action.WRITE_CONTRACTS: {_D: "Answer the questionnaire first.", _Q: _R, _R: _R, _B: _BUILDING, _C: _R},
+    Action.EDIT_CONTRACT: {_D: _NO_CONTRACTS, _Q: _NO_CONTRACTS, _R: _R, _B: _BUILDING, _C: _R},
+    Action.START_BUILD: {_D: _NO_CONTRACTS, _Q: _NO_CONTRACTS, _R: _B, _B: "A build is under way already.", _C: _B},
+    Action.FINISH_BUILD: {_D: _NO_BUILD, _Q: _NO_BUILD, _R: _NO_BUILD, _B: _C, _C: _NO_BUILD},
+    Action.STOP_BUILD: {_D: _NO_BUILD, _Q: _NO_BUILD, _R: _NO_BUILD, _B: _R, _C: _NO_BUILD},
+    Action.DELETE: {_D: _D, _Q: _Q, _R: _R, _B: _BUILDING, _C: _C},
 }
 
 
-def after(status: Status, move: Move) -> Status:
+def next_status(status: Status, move: Action) -> Status:
     """The state after the move.
 
     Raises:
@@ -62,7 +62,7 @@ def after(status: Status, move: Move) -> Status:
     raise UserError(found)
 
 
-def refusal(status: Status, move: Move) -> str | None:
+def refusal(status: Status, move: Action) -> str | None:
     """Why the move is refused; None where it is allowed."""
     found = TABLE[move][status]
     return None if isinstance(found, Status) else found

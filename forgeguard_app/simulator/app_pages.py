@@ -12,7 +12,7 @@ from aiohttp import web
 
 from forgeguard_app.simulator.manifest import MAX_NAME_CHARS, problems_of
 from forgeguard_app.simulator.people import People
-from forgeguard_app.simulator.rules import Denied, Rule
+from forgeguard_app.simulator.rules import Denied, RefusalRule
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import Account, App, Installation, World, new_key
 from forgeguard_app.simulator.webhooks import Webhooks
@@ -51,9 +51,9 @@ class AppPages:
         """
         made = self.codes.pop(code, None)
         if made is None:
-            raise Denied(Rule.USED_CODE if code in self.codes_made_at else Rule.UNKNOWN_CODE)
+            raise Denied(RefusalRule.USED_CODE if code in self.codes_made_at else RefusalRule.UNKNOWN_CODE)
         if self.world.now() - self.codes_made_at.get(code, self.world.now()) > MANIFEST_CODE_LIFE_S:
-            raise Denied(Rule.OLD_CODE)
+            raise Denied(RefusalRule.OLD_CODE)
         return made
 
     def _user(self, request: web.Request) -> Account:
@@ -84,13 +84,15 @@ class AppPages:
     async def show_authorize(self, request: web.Request) -> web.Response:
         app, asked = self._app(), request.query
         if asked.get("client_id") != app.client_id:
-            return _page("Not found", f"<p>{Rule.UNKNOWN_CLIENT.message}</p>", status=Rule.UNKNOWN_CLIENT.status)
+            return _page(
+                "Not found", f"<p>{RefusalRule.UNKNOWN_CLIENT.message}</p>", status=RefusalRule.UNKNOWN_CLIENT.status
+            )
         back = asked.get("redirect_uri") or (app.callback_urls[0] if app.callback_urls else "")
         if not any(_below(back, one) for one in app.callback_urls):
             there = app.callback_urls[0] if app.callback_urls else "/"
-            raise web.HTTPFound(_with(there, error=Rule.FOREIGN_REDIRECT.message, state=asked.get("state", "")))
+            raise web.HTTPFound(_with(there, error=RefusalRule.FOREIGN_REDIRECT.message, state=asked.get("state", "")))
         if asked.get("code_challenge") and asked.get("code_challenge_method") != "S256":
-            raise web.HTTPFound(_with(back, error=Rule.PLAIN_CHALLENGE.message, state=asked.get("state", "")))
+            raise web.HTTPFound(_with(back, error=RefusalRule.PLAIN_CHALLENGE.message, state=asked.get("state", "")))
         user = self._user(request)
         if user.id in self.people.granted:
             raise web.HTTPFound(self._granted(user, back, asked.get("code_challenge"), asked.get("state", "")))
@@ -124,7 +126,9 @@ class AppPages:
         if org and next((one for one in self.world.accounts.values() if one.login == org), None) is None:
             problems.append(f"There is no organization {org}")
         if problems:
-            return _page(Rule.BAD_MANIFEST.message, "".join(f"<p>{escape(one)}</p>" for one in problems), status=422)
+            return _page(
+                RefusalRule.BAD_MANIFEST.message, "".join(f"<p>{escape(one)}</p>" for one in problems), status=422
+            )
         hidden = _hidden(manifest=form["manifest"], state=request.query.get("state", ""), org=org or "")
         name = escape(str(manifest.get("name") or ""), quote=True)
         body = f'<form method="post" action="/settings/apps">{hidden}<label>Name <input name="name" value="{name}"></label>'

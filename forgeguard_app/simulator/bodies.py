@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from forgeguard_app.simulator.rules import Denied, Rule
+from forgeguard_app.simulator.rules import Denied, RefusalRule
 
 MAX_TEXT_BYTES = 65_535
 MAX_MESSAGE_BYTES = 64 << 10
@@ -53,7 +53,7 @@ def check(value: Any, shape: Shape, place: str = "") -> None:
     if value is None and shape.nullable:
         return
     if not isinstance(value, shape.kind) or (shape.kind is int and isinstance(value, bool)):
-        raise Denied(Rule.WRONG_TYPE, field=place, given=_shown(value), wanted=_ARTICLE[shape.kind])
+        raise Denied(RefusalRule.WRONG_TYPE, field=place, given=_shown(value), wanted=_ARTICLE[shape.kind])
     if isinstance(value, dict):
         _check_object(value, shape, place)
     elif isinstance(value, list):
@@ -61,22 +61,22 @@ def check(value: Any, shape: Shape, place: str = "") -> None:
     elif isinstance(value, str):
         _check_text(value, shape, place)
     elif isinstance(value, int) and shape.least is not None and value < shape.least:
-        raise Denied(Rule.TOO_SMALL, field=place, given=_shown(value), wanted=shape.least)
+        raise Denied(RefusalRule.TOO_SMALL, field=place, given=_shown(value), wanted=shape.least)
 
 
 def _check_object(value: dict[str, Any], shape: Shape, place: str) -> None:
     for name in sorted(shape.required - value.keys()):
-        raise Denied(Rule.NOT_SUPPLIED, field=name)
+        raise Denied(RefusalRule.NOT_SUPPLIED, field=name)
     for name, inner in value.items():
         known = shape.fields.get(name, shape.any_field)
         if known is None:
-            raise Denied(Rule.NOT_PERMITTED, field=name)
+            raise Denied(RefusalRule.NOT_PERMITTED, field=name)
         check(inner, known, f"{place}/{name}" if place else name)
 
 
 def _check_list(value: list[Any], shape: Shape, place: str) -> None:
     if shape.most is not None and len(value) > shape.most:
-        raise Denied(Rule.TOO_MANY, most=shape.most, number=len(value))
+        raise Denied(RefusalRule.TOO_MANY, most=shape.most, number=len(value))
     for number, inner in enumerate(value):
         check(inner, shape.items or Shape(), f"{place}/{number}")
 
@@ -84,15 +84,17 @@ def _check_list(value: list[Any], shape: Shape, place: str) -> None:
 def _check_text(value: str, shape: Shape, place: str) -> None:
     number = len(value.encode("utf-8", "surrogatepass"))
     if shape.most_bytes is not None and number > shape.most_bytes:
-        raise Denied(Rule.TOO_LONG, most=shape.most_bytes, number=number)
+        raise Denied(RefusalRule.TOO_LONG, most=shape.most_bytes, number=number)
     if shape.most is not None and len(value) > shape.most:
-        raise Denied(Rule.TOO_LONG, most=shape.most, number=len(value))
+        raise Denied(RefusalRule.TOO_LONG, most=shape.most, number=len(value))
     if shape.among and value not in shape.among:
-        raise Denied(Rule.NOT_A_MEMBER, field=place, given=_shown(value), wanted=json.dumps(shape.among))
+        raise Denied(RefusalRule.NOT_A_MEMBER, field=place, given=_shown(value), wanted=json.dumps(shape.among))
     if shape.least is not None and len(value) < shape.least:
-        raise Denied(Rule.WRONG_FORM, field=place, given=_shown(value), wanted=f"at least {shape.least} characters")
+        raise Denied(
+            RefusalRule.WRONG_FORM, field=place, given=_shown(value), wanted=f"at least {shape.least} characters"
+        )
     if shape.form is not None and not shape.form.match(value):
-        raise Denied(Rule.WRONG_FORM, field=place, given=_shown(value), wanted=shape.form_name)
+        raise Denied(RefusalRule.WRONG_FORM, field=place, given=_shown(value), wanted=shape.form_name)
 
 
 def _shown(value: Any) -> str:
@@ -108,15 +110,15 @@ async def read_body(request: web.Request) -> dict[str, Any]:
     try:
         data = await request.read()
     except ConnectionError:  # whoever asked may be gone
-        raise Denied(Rule.NOT_JSON) from None
+        raise Denied(RefusalRule.NOT_JSON) from None
     if data and request.content_type != "application/json":
-        raise Denied(Rule.WRONG_CONTENT_TYPE)
+        raise Denied(RefusalRule.WRONG_CONTENT_TYPE)
     try:
         body = json.loads(data or b"{}")
     except ValueError:
-        raise Denied(Rule.NOT_JSON) from None
+        raise Denied(RefusalRule.NOT_JSON) from None
     if not isinstance(body, dict):
-        raise Denied(Rule.NOT_AN_OBJECT)
+        raise Denied(RefusalRule.NOT_AN_OBJECT)
     return body
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 
 from forgeguard_app.simulator.people import People, UserToken
-from forgeguard_app.simulator.rules import Denied, Rule
+from forgeguard_app.simulator.rules import Denied, RefusalRule
 from forgeguard_app.simulator.state import App, Installation, Token, World
 
 JWT_LIFE_S = 600
@@ -53,7 +53,7 @@ class AsDeveloper:
 Credential = Nobody | AsApp | AsInstallation | AsUser | AsDeveloper
 
 
-class Credentials:
+class RequestCredentials:
     """Reads the Authorization header."""
 
     def __init__(self, world: World, people: People) -> None:
@@ -69,12 +69,12 @@ class Credentials:
             return Nobody()
         scheme, _, rest = header.strip().partition(" ")
         if not rest.strip():
-            raise Denied(Rule.EMPTY_CREDENTIAL)
+            raise Denied(RefusalRule.EMPTY_CREDENTIAL)
         if scheme.lower() not in ("bearer", "token"):
-            raise Denied(Rule.FOREIGN_SCHEME)
+            raise Denied(RefusalRule.FOREIGN_SCHEME)
         found = _HEADER.match(header)
         if found is None:
-            raise Denied(Rule.MALFORMED_CREDENTIAL)
+            raise Denied(RefusalRule.MALFORMED_CREDENTIAL)
         return self._who(found["value"])
 
     def _who(self, value: str) -> Credential:
@@ -84,23 +84,23 @@ class Credentials:
             return AsDeveloper()
         if (user := self.people.tokens.get(value)) is not None:
             if user.expires_at < self.world.now():
-                raise Denied(Rule.EXPIRED_USER_TOKEN)
+                raise Denied(RefusalRule.EXPIRED_USER_TOKEN)
             return AsUser(user)
         token = self.world.tokens.get(value)
         if token is None and value in self.people.revoked:
-            raise Denied(Rule.REVOKED_USER_TOKEN)
+            raise Denied(RefusalRule.REVOKED_USER_TOKEN)
         if token is None:
-            raise Denied(Rule.REVOKED_TOKEN if value in self.world.revoked else Rule.UNKNOWN_CREDENTIAL)
+            raise Denied(RefusalRule.REVOKED_TOKEN if value in self.world.revoked else RefusalRule.UNKNOWN_CREDENTIAL)
         return self._installation(token)
 
     def _installation(self, token: Token) -> AsInstallation:
         now, installation = self.world.now(), self.world.installations.get(token.installation_id)
         if token.expires_at < now:
-            raise Denied(Rule.EXPIRED_TOKEN)
+            raise Denied(RefusalRule.EXPIRED_TOKEN)
         if now - token.minted_at < self.world.token_lag_s:
-            raise Denied(Rule.FRESH_TOKEN)
+            raise Denied(RefusalRule.FRESH_TOKEN)
         if installation is None:
-            raise Denied(Rule.TOKEN_OF_DELETED_INSTALLATION)
+            raise Denied(RefusalRule.TOKEN_OF_DELETED_INSTALLATION)
         return AsInstallation(token, installation)
 
 
@@ -112,31 +112,31 @@ def verify_jwt(value: str, app: App | None, now: float) -> None:
     """
     claims = _claims(value)
     if not claims.get("iss"):
-        raise Denied(Rule.ISS_MISSING)
+        raise Denied(RefusalRule.ISS_MISSING)
     if app is None or str(claims["iss"]) not in (str(app.id), app.client_id):
-        raise Denied(Rule.ISS_UNKNOWN)
+        raise Denied(RefusalRule.ISS_UNKNOWN)
     if not any(_signed_by(value, key) for key in app.public_keys):
-        raise Denied(Rule.WRONG_KEY)
+        raise Denied(RefusalRule.WRONG_KEY)
     issued, expires = claims.get("iat"), claims.get("exp")
     if not isinstance(issued, int):
-        raise Denied(Rule.IAT_MISSING)
+        raise Denied(RefusalRule.IAT_MISSING)
     if issued > now + LEEWAY_S:
-        raise Denied(Rule.IAT_FUTURE)
+        raise Denied(RefusalRule.IAT_FUTURE)
     if not isinstance(expires, int | float):
-        raise Denied(Rule.EXP_MISSING)
+        raise Denied(RefusalRule.EXP_MISSING)
     if expires < now - LEEWAY_S:
-        raise Denied(Rule.EXP_PAST)
+        raise Denied(RefusalRule.EXP_PAST)
     if expires - now > JWT_LIFE_S or expires - issued > JWT_LIFE_S:
-        raise Denied(Rule.EXP_TOO_FAR)
+        raise Denied(RefusalRule.EXP_TOO_FAR)
 
 
 def _claims(value: str) -> dict[str, Any]:
     try:
         if jwt.get_unverified_header(value).get("alg") != "RS256":
-            raise Denied(Rule.WRONG_ALGORITHM)
+            raise Denied(RefusalRule.WRONG_ALGORITHM)
         claims: dict[str, Any] = jwt.decode(value, options={"verify_signature": False})
     except jwt.PyJWTError:
-        raise Denied(Rule.NOT_A_JWT) from None
+        raise Denied(RefusalRule.NOT_A_JWT) from None
     return claims
 
 

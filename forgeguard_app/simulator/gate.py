@@ -13,12 +13,12 @@ from forgeguard_app.simulator.credentials import (
     AsInstallation,
     AsUser,
     Credential,
-    Credentials,
     Nobody,
+    RequestCredentials,
     verify_jwt,
 )
 from forgeguard_app.simulator.people import People
-from forgeguard_app.simulator.rules import Denied, Moved, Rule
+from forgeguard_app.simulator.rules import Denied, Moved, RefusalRule
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import PRIMARY_LIMIT, Account, Installation, Repository, Token, World
 
@@ -27,29 +27,29 @@ INSTALLATION: web.RequestKey[Installation] = web.RequestKey("INSTALLATION")
 _LEVELS = ("read", "write", "admin")
 
 
-class Gate:
+class RequestGate:
     """Lets a request through as the App, as an installation, as a person or as nobody."""
 
     def __init__(self, world: World, shapes: Shapes, people: People) -> None:
         self.world, self.shapes = world, shapes
-        self.credentials = Credentials(world, people)
+        self.credentials = RequestCredentials(world, people)
 
     def enter(self, request: web.Request) -> None:
         """Check the headers that every request has."""
         if not request.headers.get("User-Agent", "").strip():
-            raise Denied(Rule.NO_USER_AGENT)
+            raise Denied(RefusalRule.NO_USER_AGENT)
         version = request.headers.get("X-GitHub-Api-Version")
         if version is not None and version not in VERSIONS:
-            raise Denied(Rule.UNKNOWN_VERSION, given=version)
+            raise Denied(RefusalRule.UNKNOWN_VERSION, given=version)
         accept = request.headers.get("Accept", "*/*")
         if not any(_is_accepted(one.partition(";")[0].strip()) for one in accept.split(",")):
-            raise Denied(Rule.WRONG_ACCEPT, given=accept)
+            raise Denied(RefusalRule.WRONG_ACCEPT, given=accept)
 
     def who(self, request: web.Request) -> Credential:
         """Return who asks."""
         return self.credentials.read(request.headers.get("Authorization"))
 
-    def nobody(self, request: web.Request, rule: Rule = Rule.CREDENTIAL_WHERE_NONE_BELONGS) -> None:
+    def nobody(self, request: web.Request, rule: RefusalRule = RefusalRule.CREDENTIAL_WHERE_NONE_BELONGS) -> None:
         """Let a request through that carries no credential."""
         if not isinstance(self.who(request), Nobody):
             raise Denied(rule)
@@ -60,11 +60,11 @@ class Gate:
             case AsApp(value):
                 verify_jwt(value, self.world.app, self.world.now())
             case Nobody():
-                raise Denied(Rule.NO_JWT)
+                raise Denied(RefusalRule.NO_JWT)
             case AsInstallation():
-                raise Denied(Rule.TOKEN_FOR_JWT)
+                raise Denied(RefusalRule.TOKEN_FOR_JWT)
             case AsUser() | AsDeveloper():
-                raise Denied(Rule.USER_TOKEN_FOR_JWT)
+                raise Denied(RefusalRule.USER_TOKEN_FOR_JWT)
 
     def user(self, request: web.Request) -> Account:
         """Return the person in whose name the App asks."""
@@ -72,12 +72,12 @@ class Gate:
             case AsUser(token):
                 return token.user
             case Nobody():
-                raise Denied(Rule.NO_USER_TOKEN)
+                raise Denied(RefusalRule.NO_USER_TOKEN)
             case AsApp(value):
                 verify_jwt(value, self.world.app, self.world.now())
-                raise Denied(Rule.JWT_FOR_USER_TOKEN)
+                raise Denied(RefusalRule.JWT_FOR_USER_TOKEN)
             case AsInstallation() | AsDeveloper():
-                raise Denied(Rule.TOKEN_FOR_USER_TOKEN)
+                raise Denied(RefusalRule.TOKEN_FOR_USER_TOKEN)
 
     def token(self, request: web.Request) -> tuple[Token, Installation]:
         """Return an installation token that holds, counted against its limit."""
@@ -86,45 +86,45 @@ class Gate:
                 self._count(request, installation)
                 return token, installation
             case Nobody():
-                raise Denied(Rule.NO_CREDENTIAL)
+                raise Denied(RefusalRule.NO_CREDENTIAL)
             case AsApp(value):
                 verify_jwt(value, self.world.app, self.world.now())
-                raise Denied(Rule.JWT_FOR_TOKEN)
+                raise Denied(RefusalRule.JWT_FOR_TOKEN)
             case AsUser():
-                raise Denied(Rule.USER_TOKEN_FOR_TOKEN)
+                raise Denied(RefusalRule.USER_TOKEN_FOR_TOKEN)
             case AsDeveloper():
-                raise Denied(Rule.PERSONAL_TOKEN_FOR_TOKEN)
+                raise Denied(RefusalRule.PERSONAL_TOKEN_FOR_TOKEN)
 
     def _count(self, request: web.Request, installation: Installation) -> None:
         now = self.world.now()
         request[INSTALLATION] = installation
         installation.at_once += 1
         if installation.suspended_at is not None:
-            raise Denied(Rule.SUSPENDED_TOKEN)
+            raise Denied(RefusalRule.SUSPENDED_TOKEN)
         if now - installation.window_start >= 3_600:
             installation.window_start, installation.used = now, 0
         installation.used += 1
         if installation.used > PRIMARY_LIMIT:
             self.world.crossed.append("primary")
-            raise Denied(Rule.PRIMARY_LIMIT, headers={"Retry-After": "60"})
+            raise Denied(RefusalRule.PRIMARY_LIMIT, headers={"Retry-After": "60"})
 
     def repository(self, request: web.Request, permission: str = "metadata", *, write: bool = False) -> Repository:
         """Return the repository that is asked for, where the token reaches it with the permission."""
         token, installation = self.token(request)
         repository = self.named(request)
         if repository is None:
-            raise Denied(Rule.UNKNOWN_REPOSITORY)
+            raise Denied(RefusalRule.UNKNOWN_REPOSITORY)
         if repository.id not in installation.repository_ids:
-            raise Denied(Rule.LEFT_INSTALLATION)
+            raise Denied(RefusalRule.LEFT_INSTALLATION)
         if repository.id not in token.repository_ids:
-            raise Denied(Rule.OUTSIDE_NARROWING)
+            raise Denied(RefusalRule.OUTSIDE_NARROWING)
         level = token.permissions.get(permission)
         if level not in _LEVELS:
-            raise Denied(Rule.NO_PERMISSION)
+            raise Denied(RefusalRule.NO_PERMISSION)
         if write and level == "read":
-            raise Denied(Rule.READ_FOR_WRITE)
+            raise Denied(RefusalRule.READ_FOR_WRITE)
         if write and repository.archived:
-            raise Denied(Rule.ARCHIVED)
+            raise Denied(RefusalRule.ARCHIVED)
         if write:
             self._secondary(installation)
         return repository
@@ -150,7 +150,7 @@ class Gate:
             full = minute >= limits.writes_per_minute or len(installation.writes) >= limits.writes_per_hour
             if full or installation.at_once > limits.at_once:
                 self.world.crossed.append("secondary")
-                raise Denied(Rule.SECONDARY_LIMIT, headers={"Retry-After": str(limits.retry_after_s)})
+                raise Denied(RefusalRule.SECONDARY_LIMIT, headers={"Retry-After": str(limits.retry_after_s)})
         installation.writes.append(now)
 
 

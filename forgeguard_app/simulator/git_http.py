@@ -16,7 +16,7 @@ from aiohttp import web
 from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program
 from forgeguard_app.simulator.faults import GIT
 from forgeguard_app.simulator.people import People
-from forgeguard_app.simulator.rules import Denied, Rule
+from forgeguard_app.simulator.rules import Denied, RefusalRule
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import Repository, Token, World
 
@@ -110,37 +110,37 @@ class GitFace:
         header = request.headers.get("Authorization")
         if header is None:
             if writes:
-                raise Denied(Rule.GIT_ANONYMOUS_PUSH)
+                raise Denied(RefusalRule.GIT_ANONYMOUS_PUSH)
             if repository is None or repository.private:
-                raise Denied(Rule.GIT_PRIVATE)
+                raise Denied(RefusalRule.GIT_PRIVATE)
             return repository
         password = _password(header)
         token, user = self.world.tokens.get(password), self.people.tokens.get(password)
         if password == self.world.user_token or (user is not None and user.expires_at >= self.world.now()):
             if repository is None:
-                raise Denied(Rule.GIT_UNKNOWN)
+                raise Denied(RefusalRule.GIT_UNKNOWN)
             return repository
         if token is None or self.world.now() - token.minted_at < self.world.token_lag_s:
-            raise Denied(Rule.GIT_BAD_CREDENTIAL)
+            raise Denied(RefusalRule.GIT_BAD_CREDENTIAL)
         return self._admit_token(token, repository, writes=writes)
 
     def _admit_token(self, token: Token, repository: Repository | None, *, writes: bool) -> Repository:
         installation = self.world.installations.get(token.installation_id)
         if token.expires_at < self.world.now() or installation is None:
-            raise Denied(Rule.GIT_EXPIRED)
+            raise Denied(RefusalRule.GIT_EXPIRED)
         if repository is None:
-            raise Denied(Rule.GIT_UNKNOWN)
+            raise Denied(RefusalRule.GIT_UNKNOWN)
         if not repository.private and not writes:
             return repository  # any token that holds may read what is public
         if installation.suspended_at is not None:
-            raise Denied(Rule.GIT_SUSPENDED)
+            raise Denied(RefusalRule.GIT_SUSPENDED)
         if repository.id not in token.repository_ids & installation.repository_ids:
-            raise Denied(Rule.GIT_OUTSIDE)
+            raise Denied(RefusalRule.GIT_OUTSIDE)
         level = token.permissions.get("contents")
         if level is None:
-            raise Denied(Rule.GIT_NO_CONTENTS)
+            raise Denied(RefusalRule.GIT_NO_CONTENTS)
         if writes and level != "write":
-            raise Denied(Rule.GIT_READ_ONLY)
+            raise Denied(RefusalRule.GIT_READ_ONLY)
         return repository
 
     async def _spoilt(self, request: web.Request, repository: Repository) -> web.StreamResponse | None:
@@ -209,13 +209,13 @@ def _password(header: str) -> str:
     """Return the password of a Basic header, which is where git carries a token."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() != "basic":
-        raise Denied(Rule.GIT_BEARER)
+        raise Denied(RefusalRule.GIT_BEARER)
     try:
         password = base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
     except ValueError:
-        raise Denied(Rule.GIT_BAD_CREDENTIAL) from None
+        raise Denied(RefusalRule.GIT_BAD_CREDENTIAL) from None
     if password.count(".") == 2 and password.startswith("ey"):
-        raise Denied(Rule.GIT_JWT)
+        raise Denied(RefusalRule.GIT_JWT)
     return password
 
 
@@ -224,7 +224,7 @@ def _check_service(request: web.Request) -> None:
     if asked == ("GET", "info/refs") and request.query.get("service") in SERVICES:
         return
     if asked not in {("POST", service) for service in SERVICES}:
-        raise Denied(Rule.GIT_SERVICE)
+        raise Denied(RefusalRule.GIT_SERVICE)
 
 
 async def push_payload(shapes: Shapes, repository: Repository, ref: str, before: str, after: str) -> dict[str, Any]:

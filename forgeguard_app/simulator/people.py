@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from forgeguard_app.simulator.rules import Denied, Rule
+from forgeguard_app.simulator.rules import Denied, RefusalRule
 from forgeguard_app.simulator.state import Account, Installation, Repository, World
 
 CODE_LIFE_S = 600
@@ -82,15 +82,15 @@ class People:
         """
         grant = self.codes.pop(code, None)
         if grant is None:
-            raise Denied(Rule.USED_OAUTH_CODE if code in self.used else Rule.BAD_OAUTH_CODE)
+            raise Denied(RefusalRule.USED_OAUTH_CODE if code in self.used else RefusalRule.BAD_OAUTH_CODE)
         self.used.add(code)
         if self.world.now() - grant.made_at > CODE_LIFE_S:
-            raise Denied(Rule.OLD_OAUTH_CODE)
+            raise Denied(RefusalRule.OLD_OAUTH_CODE)
         if redirect_uri and redirect_uri != grant.redirect_uri:
-            raise Denied(Rule.OTHER_REDIRECT)
+            raise Denied(RefusalRule.OTHER_REDIRECT)
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         if grant.challenge is not None and digest != grant.challenge:
-            raise Denied(Rule.BAD_VERIFIER if verifier else Rule.NO_VERIFIER)
+            raise Denied(RefusalRule.BAD_VERIFIER if verifier else RefusalRule.NO_VERIFIER)
         return self._mint(grant.user)
 
     def refresh(self, refresh_token: str) -> tuple[str, UserToken]:
@@ -101,7 +101,7 @@ class People:
         """
         old = next((value for value, token in self.tokens.items() if token.refresh_token == refresh_token), None)
         if old is None:
-            raise Denied(Rule.USED_REFRESH if refresh_token in self.used else Rule.UNKNOWN_REFRESH)
+            raise Denied(RefusalRule.USED_REFRESH if refresh_token in self.used else RefusalRule.UNKNOWN_REFRESH)
         self.used.add(refresh_token)
         self.refreshed += 1
         return self._mint(self.tokens.pop(old).user)

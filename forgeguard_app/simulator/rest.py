@@ -17,7 +17,7 @@ from forgeguard_app.simulator.rest_app import AppRoutes
 from forgeguard_app.simulator.rest_checks import CheckRoutes
 from forgeguard_app.simulator.rest_contents import ContentRoutes
 from forgeguard_app.simulator.rest_users import UserRoutes
-from forgeguard_app.simulator.rules import Denied, Moved, Rule
+from forgeguard_app.simulator.rules import Denied, Moved, RefusalRule
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import Installation, World
 from forgeguard_app.simulator.webhooks import Webhooks
@@ -82,11 +82,11 @@ class RestFace:
 
     async def _no_method(self, request: web.Request) -> web.StreamResponse:
         self.gate.who(request)
-        raise Denied(Rule.UNKNOWN_METHOD)
+        raise Denied(RefusalRule.UNKNOWN_METHOD)
 
     async def _no_path(self, request: web.Request) -> web.StreamResponse:
         self.gate.who(request)
-        raise Denied(Rule.UNKNOWN_PATH)
+        raise Denied(RefusalRule.UNKNOWN_PATH)
 
     def _answered(self, handler: Handler) -> Handler:
         async def answered(request: web.Request) -> web.StreamResponse:

@@ -8,8 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from forgeguard_app.simulator.bodies import CREATE_TOKEN, NOTHING, checked_body
-from forgeguard_app.simulator.gate import Gate, asked_page, next_link, page_of
-from forgeguard_app.simulator.rules import Denied, Rule
+from forgeguard_app.simulator.gate import RequestGate, asked_page, next_link, page_of
+from forgeguard_app.simulator.rules import Denied, RefusalRule
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import PRIMARY_LIMIT, Delivery, Installation, World, stamp
 from forgeguard_app.simulator.webhooks import Webhooks
@@ -21,13 +21,13 @@ _LEVELS = ("read", "write", "admin")
 class AppRoutes:
     """Handlers below /app and /installation."""
 
-    def __init__(self, world: World, shapes: Shapes, webhooks: Webhooks, gate: Gate) -> None:
+    def __init__(self, world: World, shapes: Shapes, webhooks: Webhooks, gate: RequestGate) -> None:
         self.world, self.shapes, self.webhooks, self.gate = world, shapes, webhooks, gate
 
     async def get_app(self, request: web.Request) -> web.Response:
         self.gate.app(request)
         if self.world.app is None:
-            raise Denied(Rule.ISS_UNKNOWN)
+            raise Denied(RefusalRule.ISS_UNKNOWN)
         return web.json_response(
             {**self.shapes.app(self.world.app), "installations_count": len(self.world.installations)}
         )
@@ -36,17 +36,17 @@ class AppRoutes:
         self.gate.app(request)
         installation = self.world.installations.get(int(request.match_info["id"]))
         if installation is None:
-            raise Denied(Rule.UNKNOWN_INSTALLATION)
+            raise Denied(RefusalRule.UNKNOWN_INSTALLATION)
         if installation.suspended_at is not None:
-            raise Denied(Rule.SUSPENDED_INSTALLATION)
+            raise Denied(RefusalRule.SUSPENDED_INSTALLATION)
         wanted = await checked_body(request, CREATE_TOKEN)
         granted = self.world.granted(installation)
         permissions = wanted.get("permissions", granted)
         if not all(_covers(granted.get(name), level) for name, level in permissions.items()):
-            raise Denied(Rule.NOT_GRANTED)
+            raise Denied(RefusalRule.NOT_GRANTED)
         ids = self._asked_ids(wanted, installation)
         if not ids <= installation.repository_ids:
-            raise Denied(Rule.FOREIGN_REPOSITORY)
+            raise Denied(RefusalRule.FOREIGN_REPOSITORY)
         value, token = self.world.mint(installation, ids, dict(permissions))
         body: dict[str, object] = {
             "token": value,
@@ -82,7 +82,7 @@ class AppRoutes:
         self.gate.app(request)
         installation = self.world.installations.get(int(request.match_info["id"]))
         if installation is None:
-            raise Denied(Rule.UNKNOWN_INSTALLATION)
+            raise Denied(RefusalRule.UNKNOWN_INSTALLATION)
         return web.json_response(self.shapes.installation(installation))
 
     async def get_installation_of(self, request: web.Request) -> web.Response:
@@ -90,7 +90,7 @@ class AppRoutes:
         repository = self.gate.named(request)
         installation = None if repository is None else self.world.installation_of(repository.id)
         if installation is None:
-            raise Denied(Rule.NOT_INSTALLED)
+            raise Denied(RefusalRule.NOT_INSTALLED)
         return web.json_response(self.shapes.installation(installation))
 
     async def list_repositories(self, request: web.Request) -> web.Response:
@@ -151,9 +151,9 @@ class AppRoutes:
     def _delivery(self, request: web.Request) -> Delivery:
         found = next((one for one in self.world.deliveries if one.id == int(request.match_info["id"])), None)
         if found is None:
-            raise Denied(Rule.UNKNOWN_DELIVERY)
+            raise Denied(RefusalRule.UNKNOWN_DELIVERY)
         if self._is_old(found):
-            raise Denied(Rule.OLD_DELIVERY)
+            raise Denied(RefusalRule.OLD_DELIVERY)
         return found
 
     def _is_old(self, one: Delivery) -> bool:

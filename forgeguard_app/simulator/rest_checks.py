@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from forgeguard_app.simulator.bodies import CREATE_CHECK_RUN, UPDATE_CHECK_RUN, checked_body
-from forgeguard_app.simulator.gate import Gate, page_of
+from forgeguard_app.simulator.gate import RequestGate, page_of
 from forgeguard_app.simulator.git_http import git
-from forgeguard_app.simulator.rules import Denied, Rule
+from forgeguard_app.simulator.rules import Denied, RefusalRule
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import CheckRun, Repository, World, stamp
 
@@ -18,7 +18,7 @@ from forgeguard_app.simulator.state import CheckRun, Repository, World, stamp
 class CheckRoutes:
     """Handlers of a repository's check runs."""
 
-    def __init__(self, world: World, shapes: Shapes, gate: Gate) -> None:
+    def __init__(self, world: World, shapes: Shapes, gate: RequestGate) -> None:
         self.world, self.shapes, self.gate = world, shapes, gate
 
     async def get_repository(self, request: web.Request) -> web.Response:
@@ -50,12 +50,12 @@ class CheckRoutes:
                 raise RuntimeError("not yet")
             await git(repository.folder, "cat-file", "-e", f"{sha}^{{commit}}")
         except RuntimeError:
-            raise Denied(Rule.NO_COMMIT, sha=sha) from None
+            raise Denied(RefusalRule.NO_COMMIT, sha=sha) from None
 
     def _run(self, request: web.Request, repository: Repository) -> CheckRun:
         run = self.world.check_runs.get(int(request.match_info["id"]))
         if run is None or run.repository_id != repository.id:
-            raise Denied(Rule.UNKNOWN_RUN)
+            raise Denied(RefusalRule.UNKNOWN_RUN)
         return run
 
     async def get_check_run(self, request: web.Request) -> web.Response:
@@ -104,15 +104,15 @@ def _apply(run: CheckRun, body: dict[str, Any]) -> None:
 def _check_meaning(body: dict[str, Any]) -> None:
     """Refuse what fits the schema and still says nothing."""
     if body.get("status") == "completed" and "conclusion" not in body:
-        raise Denied(Rule.NO_CONCLUSION)
+        raise Denied(RefusalRule.NO_CONCLUSION)
     if urlsplit(body.get("details_url", "https://host")).scheme not in ("http", "https"):
         said = "details_url must use the http or https scheme"
         wrong = {"resource": "CheckRun", "code": "custom", "field": "details_url", "message": said}
-        raise Denied(Rule.BAD_DETAILS_URL, errors=[wrong])
+        raise Denied(RefusalRule.BAD_DETAILS_URL, errors=[wrong])
     for one in body.get("output", {}).get("annotations", []):
         if one["end_line"] < one["start_line"]:
-            raise Denied(Rule.ENDS_BEFORE_START)
+            raise Denied(RefusalRule.ENDS_BEFORE_START)
         if one["start_line"] != one["end_line"] and not one.keys().isdisjoint(("start_column", "end_column")):
-            raise Denied(Rule.COLUMNS_OVER_LINES)
+            raise Denied(RefusalRule.COLUMNS_OVER_LINES)
         if one["path"].startswith("/") or ".." in one["path"].split("/") or "\0" in one["path"]:
-            raise Denied(Rule.BAD_PATH)
+            raise Denied(RefusalRule.BAD_PATH)

@@ -9,9 +9,9 @@ import tempfile
 from aiohttp import web
 
 from forgeguard_app.simulator.bodies import CREATE_PULL, CREATE_REF, PUT_FILE, checked_body
-from forgeguard_app.simulator.gate import Gate, next_link, page_of
+from forgeguard_app.simulator.gate import RequestGate, next_link, page_of
 from forgeguard_app.simulator.git_http import git
-from forgeguard_app.simulator.rules import Denied, Rule
+from forgeguard_app.simulator.rules import Denied, RefusalRule
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import Repository, World
 
@@ -21,7 +21,7 @@ _IDENTITY = ("-c", "user.name=GitHub", "-c", "user.email=noreply@github.invalid"
 class ContentRoutes:
     """Handlers that read and write what a repository holds."""
 
-    def __init__(self, world: World, shapes: Shapes, gate: Gate) -> None:
+    def __init__(self, world: World, shapes: Shapes, gate: RequestGate) -> None:
         self.world, self.shapes, self.gate = world, shapes, gate
 
     async def list_pulls(self, request: web.Request) -> web.Response:
@@ -38,7 +38,7 @@ class ContentRoutes:
         repository = self.gate.repository(request, "pull_requests")
         pull = self.world.pulls.get((repository.id, int(request.match_info["number"])))
         if pull is None:
-            raise Denied(Rule.UNKNOWN_PULL)
+            raise Denied(RefusalRule.UNKNOWN_PULL)
         return web.json_response(self.shapes.whole_pull(pull))
 
     async def list_rules(self, request: web.Request) -> web.Response:
@@ -71,15 +71,15 @@ class ContentRoutes:
         for one in self.world.pulls.values():
             if (one.repository_id, one.head_ref, one.base_ref, one.state) == (repository.id, head, base, "open"):
                 said = f"A pull request already exists for {repository.owner.login}:{head}."
-                raise Denied(Rule.PULL_EXISTS, errors=[_wrong(code="custom", message=said)])
+                raise Denied(RefusalRule.PULL_EXISTS, errors=[_wrong(code="custom", message=said)])
         sha, onto = await _tip(repository, head), await _tip(repository, base)
         if sha is None:
-            raise Denied(Rule.BAD_HEAD, errors=[_wrong(field="head", code="invalid")])
+            raise Denied(RefusalRule.BAD_HEAD, errors=[_wrong(field="head", code="invalid")])
         if onto is None:
-            raise Denied(Rule.BAD_BASE, errors=[_wrong(field="base", code="invalid")])
+            raise Denied(RefusalRule.BAD_BASE, errors=[_wrong(field="base", code="invalid")])
         if not await git(repository.folder, "rev-list", "-n1", sha, f"^{onto}"):
             said = f"No commits between {base} and {head}"
-            raise Denied(Rule.NOTHING_TO_PULL, errors=[_wrong(code="custom", message=said)])
+            raise Denied(RefusalRule.NOTHING_TO_PULL, errors=[_wrong(code="custom", message=said)])
         pull = self.world.add_pull(repository, head, sha, base, title=body["title"])
         pull.body = body.get("body") or ""
         return web.json_response(self.shapes.pull(pull), status=201)
@@ -89,11 +89,11 @@ class ContentRoutes:
         body = await checked_body(request, CREATE_REF)
         ref, sha = body["ref"], body["sha"]
         if not ref.startswith("refs/") or not await _succeeds(repository, "check-ref-format", ref):
-            raise Denied(Rule.BAD_REF)
+            raise Denied(RefusalRule.BAD_REF)
         if not await _succeeds(repository, "cat-file", "-e", sha):
-            raise Denied(Rule.NO_OBJECT)
+            raise Denied(RefusalRule.NO_OBJECT)
         if not await _succeeds(repository, "update-ref", ref, sha, "0" * 40):
-            raise Denied(Rule.REF_EXISTS)
+            raise Denied(RefusalRule.REF_EXISTS)
         url = f"{self.shapes.api}/repos/{repository.full_name}/git"
         body = {
             "ref": ref,
@@ -110,7 +110,7 @@ class ContentRoutes:
             blob = (await git(repository.folder, "rev-parse", "--verify", f"{ref}:{path}")).decode().strip()
             data = await git(repository.folder, "cat-file", "blob", blob)
         except RuntimeError:
-            raise Denied(Rule.NO_FILE) from None
+            raise Denied(RefusalRule.NO_FILE) from None
         return web.json_response(self.shapes.file(repository, path, blob, data))
 
     async def put_file(self, request: web.Request) -> web.Response:
@@ -120,21 +120,23 @@ class ContentRoutes:
             path.startswith(".github/workflows/")
             and self.gate.token(request)[0].permissions.get("workflows") != "write"
         ):
-            raise Denied(Rule.WORKFLOW)
+            raise Denied(RefusalRule.WORKFLOW)
         name = body.get("branch", repository.default_branch)
         branch, tip = f"refs/heads/{name}", await _tip(repository, name)
         if tip is None:
-            raise Denied(Rule.NO_BRANCH, branch=name)
+            raise Denied(RefusalRule.NO_BRANCH, branch=name)
         try:
             data = base64.b64decode("".join(body["content"].split()), validate=True)
         except ValueError:
-            raise Denied(Rule.NOT_BASE64) from None
+            raise Denied(RefusalRule.NOT_BASE64) from None
         try:
             there = (await git(repository.folder, "rev-parse", "--verify", f"{tip}:{path}")).decode().strip()
         except RuntimeError:
             there = None
         if there != body.get("sha"):
-            raise Denied(Rule.STALE_SHA if "sha" in body else Rule.SHA_MISSING, path=path, sha=body.get("sha"))
+            raise Denied(
+                RefusalRule.STALE_SHA if "sha" in body else RefusalRule.SHA_MISSING, path=path, sha=body.get("sha")
+            )
         blob = (await git(repository.folder, "hash-object", "-w", "--stdin", stdin=data)).decode().strip()
         tree = await self._tree_with(repository.folder, tip, path, blob)
         out = await git(repository.folder, *_IDENTITY, "commit-tree", tree, "-p", tip, "-m", body["message"])

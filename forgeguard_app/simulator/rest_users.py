@@ -9,9 +9,9 @@ from aiohttp import web
 
 from forgeguard_app.simulator.app_pages import AppPages
 from forgeguard_app.simulator.bodies import read_body
-from forgeguard_app.simulator.gate import Gate, next_link, page_of
+from forgeguard_app.simulator.gate import RequestGate, next_link, page_of
 from forgeguard_app.simulator.people import REFRESH_LIFE_S, People
-from forgeguard_app.simulator.rules import Denied, Rule
+from forgeguard_app.simulator.rules import Denied, RefusalRule
 from forgeguard_app.simulator.shapes import Shapes
 from forgeguard_app.simulator.state import World
 
@@ -21,7 +21,7 @@ class UserRoutes:
 
     def __init__(self, world: World, shapes: Shapes, people: People, pages: AppPages) -> None:
         self.world, self.shapes, self.people, self.pages = world, shapes, people, pages
-        self.gate = Gate(world, shapes, people)
+        self.gate = RequestGate(world, shapes, people)
 
     async def get_user(self, request: web.Request) -> web.Response:
         user = self.gate.user(request)
@@ -37,7 +37,7 @@ class UserRoutes:
         user = self.gate.user(request)
         installation = self.world.installations.get(int(request.match_info["id"]))
         if installation is None or installation not in self.people.installations_of(user):
-            raise Denied(Rule.FOREIGN_INSTALLATION)
+            raise Denied(RefusalRule.FOREIGN_INSTALLATION)
         found = []
         for one in self.people.repositories_of(user, installation):
             level = self.people.levels[user.id, one.id]
@@ -62,7 +62,7 @@ class UserRoutes:
     async def trade_code(self, request: web.Request) -> web.Response:
         """Always 200, as GitHub answers; errors are in the body, and the body is a form unless JSON is asked for."""
         if "Authorization" in request.headers:
-            denied = Denied(Rule.OAUTH_WITH_CREDENTIAL)
+            denied = Denied(RefusalRule.OAUTH_WITH_CREDENTIAL)
             return web.json_response({"message": denied.message}, status=denied.status, headers=denied.headers)
         headers: dict[str, str] = {}
         try:
@@ -79,7 +79,7 @@ class UserRoutes:
         app = self.world.app
         known = app is not None and wanted.get("client_id") == app.client_id
         if app is None or not known or wanted.get("client_secret") not in app.client_secrets:
-            raise Denied(Rule.BAD_CLIENT)
+            raise Denied(RefusalRule.BAD_CLIENT)
         match wanted.get("grant_type", "authorization_code"):
             case "refresh_token":
                 value, token = self.people.refresh(wanted.get("refresh_token", ""))
@@ -88,7 +88,7 @@ class UserRoutes:
                     wanted.get("code", ""), wanted.get("redirect_uri", ""), wanted.get("code_verifier", "")
                 )
             case _:
-                raise Denied(Rule.UNKNOWN_GRANT)
+                raise Denied(RefusalRule.UNKNOWN_GRANT)
         return {
             "access_token": value, "expires_in": int(token.expires_at - self.world.now()), "refresh_token": token.refresh_token,
             "refresh_token_expires_in": REFRESH_LIFE_S, "scope": "", "token_type": "bearer",

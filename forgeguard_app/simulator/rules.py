@@ -47,7 +47,7 @@ RULE_HEADER = "X-Refused-By"  # the simulator's own: which rule an answer follow
 
 
 @unique
-class Rule(Enum):
+class RefusalRule(Enum):
     """When a request is refused, the status and message of the answer, and the source."""
 
     def __init__(self, when: str, status: int, message: str, source: str) -> None:
@@ -201,7 +201,12 @@ class Denied(Exception):
     """A request breaks a rule; `words` fill the rule's message, `errors` are GitHub's list of them."""
 
     def __init__(
-        self, rule: Rule, *, headers: dict[str, str] | None = None, errors: list[Any] | None = None, **words: object
+        self,
+        rule: RefusalRule,
+        *,
+        headers: dict[str, str] | None = None,
+        errors: list[Any] | None = None,
+        **words: object,
     ) -> None:
         self.rule, self.errors = rule, errors
         self.headers = {RULE_HEADER: rule.name, **(headers or {})}

@@ -16,15 +16,15 @@ from forgeguard_app.simulator.people import People
 from forgeguard_app.simulator.rest import RestFace
 from forgeguard_app.simulator.rest_users import UserRoutes
 from forgeguard_app.simulator.shapes import Shapes
-from forgeguard_app.simulator.state import Account, App, Installation, Limits, Repository, Suite, World
+from forgeguard_app.simulator.state import Account, App, Installation, Repository, SecondaryLimits, Suite, World
 from forgeguard_app.simulator.webhooks import Webhooks
 
 
 class SimulatedGitHub:
     """`async with SimulatedGitHub(folder) as github:`; its `world` is its state."""
 
-    def __init__(self, folder: Path, *, secondary_limits: bool = True, limits: Limits | None = None) -> None:
-        self.world = World(folder, limits or Limits(enforced=secondary_limits))
+    def __init__(self, folder: Path, *, secondary_limits: bool = True, limits: SecondaryLimits | None = None) -> None:
+        self.world = World(folder, limits or SecondaryLimits(enforced=secondary_limits))
         self.webhooks = Webhooks(self.world)
         self.address = ""
         self.shapes = Shapes(self.world, "")

@@ -23,7 +23,7 @@ PRIMARY_LIMIT = 5_000
 
 
 @dataclass(frozen=True)
-class Limits:
+class SecondaryLimits:
     """The secondary limits of an installation; `enforced` off where they would be what is measured."""
 
     enforced: bool = True
@@ -212,7 +212,7 @@ class Delivery:
 class World:
     """All of it, with the ids given out."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: SecondaryLimits) -> None:
         self.folder = folder
         self.limits = limits
         self.faults: Faults | None = None

@@ -13,7 +13,7 @@ KEPT_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditLogEntry:
     """One deed. `names` are our keys that the address names, by which its repository is found."""
 
     deed: str
@@ -44,7 +44,7 @@ FIELDS = ("at", "deed", "outcome", "github_id", "github_login", "via", "subject"
 _COLUMNS = ", ".join(f"l.{name}" for name in FIELDS)
 
 
-async def insert_entry(connection: Connection, entry: Entry) -> None:
+async def insert_entry(connection: Connection, entry: AuditLogEntry) -> None:
     """Append a deed."""
     await connection.execute(
         """

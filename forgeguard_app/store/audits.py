@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from forgeguard_app.audit.counts import Counts, Evaluation, Outcome, Part, outcome_of
+from forgeguard_app.audit.counts import Counts, Evaluation, FindingGroup, OverallOutcome, outcome_of
 from forgeguard_app.audit.gate import shown
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.claims import Former, claim, release
@@ -35,7 +35,7 @@ class NewRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class AuditRun:
     """One audit run."""
 
     id: UUID
@@ -121,7 +121,7 @@ _CHECK = (
     "check_code, check_name, result, conclusion, title, summary, detail, evaluation, problem_count, new_count,"
     " existing_count, allowed_count, notice_count, verified_count, kept_count, rule_counts, standing_count"
 )
-_PARTS = tuple(part.value for part in Part)
+_PARTS = tuple(part.value for part in FindingGroup)
 
 
 async def insert_run(connection: Connection, run: NewRun) -> UUID:
@@ -149,14 +149,14 @@ async def insert_run(connection: Connection, run: NewRun) -> UUID:
     return found
 
 
-async def find_newest_run(connection: Connection, repo_id: UUID, commit_sha: str) -> Run | None:
+async def find_newest_run(connection: Connection, repo_id: UUID, commit_sha: str) -> AuditRun | None:
     """The newest run of a head."""
     row = await connection.fetchrow(
         f"SELECT {_RUN} FROM audit_runs WHERE repo_id = $1 AND commit_sha = $2 ORDER BY created_at DESC LIMIT 1",  # noqa: S608
         repo_id,
         commit_sha,
     )
-    return None if row is None else Run(**row)
+    return None if row is None else AuditRun(**row)
 
 
 async def asked_again_lately(connection: Connection, repo_id: UUID, commit_sha: str, within_s: int) -> bool:
@@ -173,13 +173,13 @@ async def asked_again_lately(connection: Connection, repo_id: UUID, commit_sha: 
     return found
 
 
-async def find_run(connection: Connection, run_id: UUID) -> Run | None:
+async def find_run(connection: Connection, run_id: UUID) -> AuditRun | None:
     """The run by our key."""
     row = await connection.fetchrow(f"SELECT {_RUN} FROM audit_runs WHERE id = $1", run_id)  # noqa: S608
-    return None if row is None else Run(**row)
+    return None if row is None else AuditRun(**row)
 
 
-async def begin_run(connection: Connection, run_id: UUID) -> Run | None:
+async def begin_run(connection: Connection, run_id: UUID) -> AuditRun | None:
     """Claim the run and return it; None where it was finished before, or its repository is gone. Wants a transaction.
 
     A worker that died in it is counted, or an interruption where the run was not handed back for another reason.
@@ -200,10 +200,10 @@ async def begin_run(connection: Connection, run_id: UUID) -> Run | None:
         await release(connection, run_id)
         return None
     await notify_change(connection, row["repo_id"])
-    return Run(**row)
+    return AuditRun(**row)
 
 
-async def hand_back(connection: Connection, run: Run) -> None:
+async def release_run(connection: Connection, run: AuditRun) -> None:
     """The work stopped for a passing fault: the run waits again. Wants a transaction."""
     if await release(connection, run.id):
         await connection.execute(
@@ -242,7 +242,7 @@ class Verdict:
         return sum(len((one.excerpt or "").encode()) for _, findings in self.checks for one in findings)
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> OverallOutcome:
         """What the checks come to together."""
         return outcome_of((check.result, check.evaluation) for check, _ in self.checks)
 
@@ -331,7 +331,7 @@ async def list_checks(connection: Connection, run_id: UUID) -> list[StoredCheck]
 
 
 def _stored_check(row: dict[str, Any]) -> StoredCheck:
-    rules = {Part(part): numbers for part, numbers in json.loads(row.pop("rule_counts")).items()}
+    rules = {FindingGroup(part): numbers for part, numbers in json.loads(row.pop("rule_counts")).items()}
     numbers = {name: row.pop(f"{name}_count") for name in (*_PARTS, "verified")}
     evaluation = Evaluation(row.pop("evaluation"))
     return StoredCheck(**row, evaluation=evaluation, counts=Counts(**numbers, rules=rules))

@@ -14,7 +14,7 @@ from forgeguard_app.store.pool import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class BuildChange:
     """One file's change as it is shown: `kind` is added, changed or deleted; `key` names its content."""
 
     key: str
@@ -29,7 +29,7 @@ class Review:
 
     commit: str
     audit: Mapping[str, Any] | None
-    changes: Sequence[Change]
+    changes: Sequence[BuildChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ async def list_approved_keys(connection: Connection, build_id: UUID, keys: Colle
     return {row["change_key"] for row in rows}
 
 
-async def list_asked(connection: Connection, build_id: UUID) -> list[Change]:
+async def list_asked(connection: Connection, build_id: UUID) -> list[BuildChange]:
     """Return the changes that the build waits to have approved, in their order."""
     rows = await connection.fetch(
         """
@@ -65,7 +65,7 @@ async def list_asked(connection: Connection, build_id: UUID) -> list[Change]:
         """,
         build_id,
     )
-    return [Change(**row) for row in rows]
+    return [BuildChange(**row) for row in rows]
 
 
 async def list_approved(connection: Connection, build_id: UUID, most: int) -> list[Approved]:

@@ -26,7 +26,7 @@ class NewLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """A line as kept."""
 
     number: int
@@ -74,7 +74,7 @@ async def get_printed_bytes(connection: Connection, build_id: UUID) -> int:
     return found
 
 
-async def list_lines(connection: Connection, build_id: UUID, after: int, most: int) -> list[Line]:
+async def list_lines(connection: Connection, build_id: UUID, after: int, most: int) -> list[LogLine]:
     """The lines beyond number `after`, in their order."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM build_logs WHERE build_id = $1 AND number > $2 ORDER BY number LIMIT $3",  # noqa: S608
@@ -82,10 +82,10 @@ async def list_lines(connection: Connection, build_id: UUID, after: int, most: i
         after,
         most,
     )
-    return [Line(**row) for row in rows]
+    return [LogLine(**row) for row in rows]
 
 
-async def list_piece(connection: Connection, build_id: UUID, after: int, most: int, most_bytes: int) -> list[Line]:
+async def list_piece(connection: Connection, build_id: UUID, after: int, most: int, most_bytes: int) -> list[LogLine]:
     """Return the lines beyond number `after`, at most so many and so many bytes of messages; one line at least."""
     rows = await connection.fetch(
         f"""
@@ -100,10 +100,10 @@ async def list_piece(connection: Connection, build_id: UUID, after: int, most: i
         most,
         most_bytes,
     )
-    return [Line(**row) for row in rows]
+    return [LogLine(**row) for row in rows]
 
 
-async def list_last_lines(connection: Connection, build_id: UUID, before: int | None, most: int) -> list[Line]:
+async def list_last_lines(connection: Connection, build_id: UUID, before: int | None, most: int) -> list[LogLine]:
     """The last lines, or the last before number `before`, in their order."""
     rows = await connection.fetch(
         f"""
@@ -114,7 +114,7 @@ async def list_last_lines(connection: Connection, build_id: UUID, before: int | 
         before,
         most,
     )
-    return [Line(**row) for row in reversed(rows)]
+    return [LogLine(**row) for row in reversed(rows)]
 
 
 async def delete_old_logs(connection: Connection, most: int) -> int:

@@ -201,7 +201,7 @@ async def set_builder(connection: Connection, build_id: UUID, name: str) -> None
     await connection.execute("UPDATE builds SET builder = $2 WHERE id = $1", build_id, name)
 
 
-async def hand_back_phase(connection: Connection, build_id: UUID) -> None:
+async def release_phase(connection: Connection, build_id: UUID) -> None:
     """The work stopped for a passing fault: it is no death of its worker."""
     await release(connection, build_id)
 
@@ -358,7 +358,7 @@ async def list_ended(connection: Connection, build_ids: Sequence[UUID]) -> list[
     return [row["id"] for row in rows]
 
 
-async def list_forsaken_builds(connection: Connection, most: int) -> list[UUID]:
+async def list_orphaned_builds(connection: Connection, most: int) -> list[UUID]:
     """Builds that are not at their end and for which no job waits or runs."""
     rows = await connection.fetch(
         """

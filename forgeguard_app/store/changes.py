@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
-from forgeguard_app.store.pool import AWAY, CONNECT_TIMEOUT_S, Connection, connect
+from forgeguard_app.store.pool import CONNECT_TIMEOUT_S, DATABASE_ERRORS, Connection, connect
 
 CHANNEL = "forgeguard_audits"
 ACCESS = UUID(int=1)  # the key under which it is told that somebody may have lost access
@@ -68,7 +68,7 @@ class _Topic:
     values: dict[str, tuple[float, asyncio.Task[str | None]]] = field(default_factory=dict)
 
 
-class Changes:
+class ChangeFeed:
     """Listens on one connection for all streams of this process, from the first one that watches."""
 
     def __init__(self, dsn: str | None) -> None:
@@ -144,7 +144,7 @@ class Changes:
 
     async def _listen(self, dsn: str) -> None:
         while True:
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 connection = await connect(dsn, timeout=CONNECT_TIMEOUT_S)
                 try:
                     ended = asyncio.Event()

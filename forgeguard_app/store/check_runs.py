@@ -11,7 +11,7 @@ from forgeguard_app.store.pool import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Outbox:
+class OutboxRow:
     """One check run on its way to GitHub; `sending_s` is how long ago a write of unknown fate left."""
 
     check_code: str
@@ -21,7 +21,7 @@ class Outbox:
     published_at: datetime | None
 
 
-async def want_check_runs(connection: Connection, run_id: UUID, codes: Iterable[str]) -> list[Outbox]:
+async def want_check_runs(connection: Connection, run_id: UUID, codes: Iterable[str]) -> list[OutboxRow]:
     """The outbox rows of the run, made where there are none yet, by check."""
     await connection.executemany(
         "INSERT INTO check_runs (audit_run_id, check_code) VALUES ($1, $2) ON CONFLICT DO NOTHING",
@@ -30,7 +30,7 @@ async def want_check_runs(connection: Connection, run_id: UUID, codes: Iterable[
     return await list_outbox(connection, run_id)
 
 
-async def list_outbox(connection: Connection, run_id: UUID) -> list[Outbox]:
+async def list_outbox(connection: Connection, run_id: UUID) -> list[OutboxRow]:
     """The outbox rows of the run, by check."""
     rows = await connection.fetch(
         """
@@ -40,7 +40,7 @@ async def list_outbox(connection: Connection, run_id: UUID) -> list[Outbox]:
         """,
         run_id,
     )
-    return [Outbox(**row) for row in rows]
+    return [OutboxRow(**row) for row in rows]
 
 
 async def set_sending(connection: Connection, run_id: UUID, code: str) -> None:

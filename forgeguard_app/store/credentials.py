@@ -70,7 +70,7 @@ async def set_app_secrets(connection: Connection, app: SealedApp) -> None:
     )
 
 
-class Outcome(Enum):
+class AttemptOutcome(Enum):
     """What became of one try at GitHub."""
 
     AWAITED = "awaited"  # nothing came back yet, or GitHub could not be asked
@@ -87,7 +87,7 @@ class Try:
     github_url: str
     public_url: str
     organization: str
-    outcome: Outcome = Outcome.AWAITED
+    outcome: AttemptOutcome = AttemptOutcome.AWAITED
     code_hash: str = ""  # of the code that came back last
     taken_at: float = 0.0  # by the database's clock, in seconds since the epoch
 
@@ -126,7 +126,7 @@ async def find_link(connection: Connection, *, lock: bool = False) -> SetupLink 
     if row is None:
         return None
     kept = json.loads(row["choice"]).get("tries", []) if row["choice"] else []
-    tries = tuple(Try(**{**one, "outcome": Outcome(one["outcome"])}) for one in kept)
+    tries = tuple(Try(**{**one, "outcome": AttemptOutcome(one["outcome"])}) for one in kept)
     return SetupLink(row["token_hash"], row["browser_hash"], tries, row["now"])
 
 

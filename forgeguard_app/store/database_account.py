@@ -17,14 +17,14 @@ FIRST_UID, NUMBERS = 700_000, 9_000
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class DatabaseAccount:
     """A user and its group."""
 
     uid: int
     gid: int
 
 
-def account_for(folder: Path) -> Account:
+def account_for(folder: Path) -> DatabaseAccount:
     """Return the account for the database in the folder: a number of its own, else that of the user who invoked sudo."""
     digest = hashlib.sha256(str(folder.resolve()).encode()).digest()
     first = int.from_bytes(digest[:4], "big") % NUMBERS
@@ -32,11 +32,11 @@ def account_for(folder: Path) -> Account:
         number = FIRST_UID + (first + step) % NUMBERS
         if not _is_named(number):
             break
-    own = Account(number, number)
+    own = DatabaseAccount(number, number)
     return own if _can_be_given(folder, own) else _invoking_user()
 
 
-def initdb_account(account: Account) -> Account:
+def initdb_account(account: DatabaseAccount) -> DatabaseAccount:
     """Return the account that runs initdb, which wants a name in /etc/passwd.
 
     With the group of the database's account no process of `nobody` can trace it, or reach a folder that is open to the
@@ -44,10 +44,10 @@ def initdb_account(account: Account) -> Account:
     """
     if _is_named(account.uid):
         return account
-    return Account(pwd.getpwnam("nobody").pw_uid, account.gid)
+    return DatabaseAccount(pwd.getpwnam("nobody").pw_uid, account.gid)
 
 
-def hand_over(folder: Path, account: Account) -> None:
+def hand_over(folder: Path, account: DatabaseAccount) -> None:
     """Give the folder and what is below to the account. No link is followed, and no file with another name is given."""
     if folder.lstat().st_uid == account.uid:
         return
@@ -74,7 +74,7 @@ def _is_named(number: int) -> bool:
     return True
 
 
-def _can_be_given(folder: Path, account: Account) -> bool:
+def _can_be_given(folder: Path, account: DatabaseAccount) -> bool:
     """Return whether files can belong to the account here: a container may have only some numbers."""
     with tempfile.TemporaryDirectory(dir=folder) as tried:
         try:
@@ -84,11 +84,11 @@ def _can_be_given(folder: Path, account: Account) -> bool:
     return True
 
 
-def _invoking_user() -> Account:
+def _invoking_user() -> DatabaseAccount:
     number = os.environ.get("SUDO_UID", "")
     with contextlib.suppress(KeyError):
         if number.isascii() and number.isdigit() and int(number):
             found = pwd.getpwuid(int(number))
-            return Account(found.pw_uid, found.pw_gid)
+            return DatabaseAccount(found.pw_uid, found.pw_gid)
     found = pwd.getpwnam("nobody")
-    return Account(found.pw_uid, found.pw_gid)
+    return DatabaseAccount(found.pw_uid, found.pw_gid)

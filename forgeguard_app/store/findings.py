@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from forgeguard_app.store.audits import Run
+from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pool import Connection
 
 # The part that a stored finding is counted in, as audit.counts.part_of decides it.
@@ -59,7 +59,7 @@ async def list_page(
     return [ListedFinding(**row) for row in rows]
 
 
-async def set_standing_secrets(connection: Connection, run: Run) -> None:
+async def set_standing_secrets(connection: Connection, run: AuditRun) -> None:
     """Store how many different secrets the audits of the branch have reported up to this run, without the allowed ones.
 
     W1 reads the range, so that a secret of an earlier push is in no finding of this run although it still stands in

@@ -51,7 +51,7 @@ async def upsert_installation(
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class InstallationState:
     """What GitHub says of an installation, and when it changed; None where it does not say."""
 
     status: str | None
@@ -59,7 +59,7 @@ class State:
     at: datetime | None
 
 
-async def set_installation_state(connection: Connection, github_installation_id: int, state: State) -> None:
+async def set_installation_state(connection: Connection, github_installation_id: int, state: InstallationState) -> None:
     """Take the state in, unless a newer one is known: events arrive in any order.
 
     What was deleted stays deleted, unless the transaction called `believe` with a time after the deletion.

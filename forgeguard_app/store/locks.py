@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from forgeguard_app.store.pool import AWAY, Connection, Pool
+from forgeguard_app.store.pool import DATABASE_ERRORS, Connection, Pool
 
 
 class Locks:
@@ -26,7 +26,7 @@ class Locks:
         """Whether we are the one that holds the name just now, in this process too.
 
         Raises:
-            AWAY: the database is.
+            DATABASE_ERRORS: the database is.
         """
         if name in self._names:  # a session may take its own lock again
             yield False
@@ -67,12 +67,12 @@ class Locks:
                 return  # its connection is gone, and the name with it
             try:
                 await holder.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
-            except AWAY:
+            except DATABASE_ERRORS:
                 await self._forget()
 
     async def _forget(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 connection.terminate()
                 await self._pool.release(connection)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from forgeguard_app.audit.gate import shown
-from forgeguard_app.store.audits import Run
+from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pool import Connection
 
 CONFIGURATION_RULE = "configuration"  # of what is wrong in a file of ours: no finding in the code
@@ -22,7 +22,7 @@ class FreshSecret:
     line: int
 
 
-async def find_former_result(connection: Connection, run: Run) -> str | None:
+async def find_former_result(connection: Connection, run: AuditRun) -> str | None:
     """What the newest earlier verdict on the run's branch was; None where there is none."""
     found: str | None = await connection.fetchval(
         """
@@ -37,7 +37,7 @@ async def find_former_result(connection: Connection, run: Run) -> str | None:
     return found
 
 
-async def list_fresh_secrets(connection: Connection, run: Run, most: int) -> list[FreshSecret]:
+async def list_fresh_secrets(connection: Connection, run: AuditRun, most: int) -> list[FreshSecret]:
     """The new secrets of the run that no earlier run of the repository had."""
     rows = await connection.fetch(
         """

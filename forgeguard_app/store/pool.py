@@ -29,7 +29,7 @@ class Unreachable(Exception):
 
 # What PostgreSQL being away looks like: the work is tried again, the delivery is answered with 503.
 # No OSError: a file that fails in a build or an audit is no fault of the database.
-AWAY = (
+DATABASE_ERRORS = (
     Unreachable,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -53,7 +53,7 @@ def connecting() -> Iterator[None]:
     """
     try:
         yield
-    except (*AWAY, *TURNED_AWAY) as error:
+    except (*DATABASE_ERRORS, *TURNED_AWAY) as error:
         raise UserError(
             f"the database cannot be reached ({type(error.__cause__ or error).__name__}): start it, or correct FORGEGUARD_DATABASE_URL"
         ) from error

@@ -22,7 +22,7 @@ class RateUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class RateBudget:
     """What stands against asking: GitHub's own word, in seconds from now, and what was used within the window."""
 
     blocked_s: float
@@ -32,7 +32,9 @@ class Budget:
     uses: tuple[RateUse, ...]
 
 
-async def lock_budget(connection: Connection, github_installation_id: int, window_s: float, minute_s: float) -> Budget:
+async def lock_budget(
+    connection: Connection, github_installation_id: int, window_s: float, minute_s: float
+) -> RateBudget:
     """The installation's budget, held against all others until the transaction ends."""
     row = await connection.fetchrow(
         """
@@ -58,7 +60,7 @@ async def lock_budget(connection: Connection, github_installation_id: int, windo
     )
     if row is None:
         raise LookupError("an upsert gives its row")
-    return Budget(**row, uses=tuple(RateUse(**use) for use in uses))
+    return RateBudget(**row, uses=tuple(RateUse(**use) for use in uses))
 
 
 async def insert_use(connection: Connection, github_installation_id: int, requests: int, writes: int) -> UUID:

@@ -13,7 +13,7 @@ READ_STARTS = 2_000  # more than three hours of an installation's budget
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class RerunBudget:
     """How many re-runs a person and an installation may have within an hour."""
 
     of_person: int
@@ -42,7 +42,7 @@ class NewRequest:
     run_id: UUID | None
 
 
-async def lock_spent(connection: Connection, repo_id: UUID, asked_by: int | None, budget: Budget) -> Spent:
+async def lock_spent(connection: Connection, repo_id: UUID, asked_by: int | None, budget: RerunBudget) -> Spent:
     """Return where the budgets of the person and of the repository's installation stand. Wants a transaction.
 
     Until it ends, nobody else's request is counted against them.
@@ -138,14 +138,14 @@ async def delete_old_requests(connection: Connection) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Overdue:
+class OverdueRerun:
     """A deferred request whose job was lost."""
 
     id: UUID
     repo_id: UUID
 
 
-async def list_overdue(connection: Connection, after_s: float, limit: int) -> list[Overdue]:
+async def list_overdue(connection: Connection, after_s: float, limit: int) -> list[OverdueRerun]:
     """Return the deferred requests that should have started `after_s` ago and that no job will start."""
     rows = await connection.fetch(
         """
@@ -158,4 +158,4 @@ async def list_overdue(connection: Connection, after_s: float, limit: int) -> li
         after_s,
         limit,
     )
-    return [Overdue(**row) for row in rows]
+    return [OverdueRerun(**row) for row in rows]

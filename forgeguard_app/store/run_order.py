@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from forgeguard_app.store.audits import NO_INSTALLATION, SUSPENDED, Run
+from forgeguard_app.store.audits import NO_INSTALLATION, SUSPENDED, AuditRun
 from forgeguard_app.store.pool import Connection
 
 
-async def list_parked(connection: Connection, github_installation_id: int) -> list[UUID]:
+async def list_deferred(connection: Connection, github_installation_id: int) -> list[UUID]:
     """The runs of an installation that wait to be judged, the oldest first."""
     rows = await connection.fetch(
         """
@@ -22,7 +22,7 @@ async def list_parked(connection: Connection, github_installation_id: int) -> li
     return [row["id"] for row in rows]
 
 
-async def list_parked_in(connection: Connection, repo_id: UUID) -> list[UUID]:
+async def list_deferred_in(connection: Connection, repo_id: UUID) -> list[UUID]:
     """Return the runs of a repository that wait to be evaluated, the oldest first."""
     rows = await connection.fetch(
         "SELECT id FROM audit_runs WHERE repo_id = $1 AND status = 'pending' ORDER BY created_at", repo_id
@@ -30,7 +30,7 @@ async def list_parked_in(connection: Connection, repo_id: UUID) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-async def find_earlier_unjudged(connection: Connection, run: Run) -> UUID | None:
+async def find_earlier_unjudged(connection: Connection, run: AuditRun) -> UUID | None:
     """An earlier run of the same branch that has no verdict yet and is not given up: its verdict may be our base."""
     found: UUID | None = await connection.fetchval(
         """
@@ -47,7 +47,7 @@ async def find_earlier_unjudged(connection: Connection, run: Run) -> UUID | None
     return found
 
 
-async def find_next_pending(connection: Connection, run: Run) -> UUID | None:
+async def find_next_pending(connection: Connection, run: AuditRun) -> UUID | None:
     """The oldest run of the same branch that waits to be judged."""
     found: UUID | None = await connection.fetchval(
         """
@@ -73,7 +73,7 @@ class JudgedHead:
     at_installation: bool = False
 
 
-async def list_judged_heads(connection: Connection, run: Run, most: int) -> list[JudgedHead]:
+async def list_judged_heads(connection: Connection, run: AuditRun, most: int) -> list[JudgedHead]:
     """The other heads of the run's branch that were heard of before it, the newest first."""
     rows = await connection.fetch(
         """
@@ -114,7 +114,7 @@ class FirstJudged:
     base_sha: str | None
 
 
-async def oldest_judged(connection: Connection, run: Run) -> FirstJudged | None:
+async def oldest_judged(connection: Connection, run: AuditRun) -> FirstJudged | None:
     """Return the oldest run of another head of the branch that came to a verdict; None where there is none.
 
     The audit at installation of a head that a push brought does not count.
@@ -196,7 +196,7 @@ async def cancel_runs(connection: Connection, repo_id: UUID, commit_sha: str, re
     return [row["id"] for row in rows]
 
 
-async def list_refused(connection: Connection, github_installation_id: int) -> list[UUID]:
+async def reset_publish_errors(connection: Connection, github_installation_id: int) -> list[UUID]:
     """Verdicts of a week that GitHub did not take, to be tried again."""
     rows = await connection.fetch(
         """
@@ -210,7 +210,7 @@ async def list_refused(connection: Connection, github_installation_id: int) -> l
     return [row["id"] for row in rows]
 
 
-async def list_refused_in(connection: Connection, repo_id: UUID) -> list[UUID]:
+async def reset_publish_errors_in(connection: Connection, repo_id: UUID) -> list[UUID]:
     """Return the verdicts of a week that GitHub did not take in one repository, to be tried again."""
     rows = await connection.fetch(
         """

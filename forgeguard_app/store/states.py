@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from forgeguard_app.audit.counts import Evaluation, Outcome
+from forgeguard_app.audit.counts import Evaluation, OverallOutcome
 from forgeguard_app.store.pool import Connection
 
 SILENT_S = 15.0  # a worker that has given no sign of life for so long is not counted
@@ -59,7 +59,7 @@ class RunFacts:
     """A stored audit, as far as its state depends on it. `age_s` is the time since its push."""
 
     status: str
-    outcome: Outcome | None = None
+    outcome: OverallOutcome | None = None
     verified: int = 0
     age_s: float = 0.0
     error_detail: str | None = None
@@ -181,7 +181,7 @@ def _run(row: Mapping[str, object]) -> RunFacts:
     ]
     return RunFacts(
         status=str(row["status"]),
-        outcome=None if row["outcome"] is None else Outcome(str(row["outcome"])),
+        outcome=None if row["outcome"] is None else OverallOutcome(str(row["outcome"])),
         verified=int(str(row["verified_count"])),
         age_s=float(str(row["age_s"])),
         error_detail=None if row["error_detail"] is None else str(row["error_detail"]),

@@ -14,7 +14,7 @@ MOST_RUNS, MOST_BUILDS = 200, 50  # of which too much is deleted at once
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class StorageUse:
     """What a holder takes of one kind; `quota_bytes` is None where there is no bound."""
 
     kind: str
@@ -26,7 +26,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredUse(Use):
+class MeasuredUse(StorageUse):
     """The same with the time at which it was measured."""
 
     measured_at: datetime | None = None
@@ -169,7 +169,7 @@ _HOLDERS = {
 }
 
 
-async def measure(connection: Connection, kind: str, holder_kind: str, quota_bytes: int | None) -> list[Use]:
+async def measure(connection: Connection, kind: str, holder_kind: str, quota_bytes: int | None) -> list[StorageUse]:
     """Return what those take who take the most of a kind, and what all of them take together."""
     rows = await connection.fetch(
         f"""
@@ -180,12 +180,12 @@ async def measure(connection: Connection, kind: str, holder_kind: str, quota_byt
         MOST_HOLDERS,
     )
     return [
-        Use(kind, "all" if row["name"] is None else holder_kind, row["name"] or "", row["bytes"], None if row["name"] is None else quota_bytes)
+        StorageUse(kind, "all" if row["name"] is None else holder_kind, row["name"] or "", row["bytes"], None if row["name"] is None else quota_bytes)
         for row in rows
     ]  # fmt: skip
 
 
-async def set_uses(connection: Connection, kind: str, machine: str, uses: Sequence[Use]) -> None:
+async def set_uses(connection: Connection, kind: str, machine: str, uses: Sequence[StorageUse]) -> None:
     """Store what was measured of a kind instead of what was measured before. Wants a transaction."""
     await connection.execute("DELETE FROM storage_uses WHERE kind = $1 AND machine = $2", kind, machine)
     await connection.executemany(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from forgeguard_app.audit.counts import Outcome
+from forgeguard_app.audit.counts import OverallOutcome
 from forgeguard_app.store.pool import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """One audit as a list shows it."""
 
     id: UUID
@@ -44,14 +44,14 @@ class Filter:
     branch: str | None = None
     result: str | None = None
     author: str | None = None
-    outcomes: tuple[Outcome, ...] | None = None
+    outcomes: tuple[OverallOutcome, ...] | None = None
     leaked: bool | None = None
     statuses: tuple[str, ...] | None = None
 
 
 async def list_entries(
     connection: Connection, repo_id: UUID, wanted: Filter, before: tuple[datetime, UUID] | None, most: int
-) -> list[Entry]:
+) -> list[TimelineEntry]:
     """Audits of the repository, the newest first, from beyond `before`."""
     rows = await connection.fetch(
         f"""
@@ -74,7 +74,7 @@ async def list_entries(
         wanted.leaked,
         None if wanted.statuses is None else list(wanted.statuses),
     )
-    return [Entry(**row) for row in rows]
+    return [TimelineEntry(**row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

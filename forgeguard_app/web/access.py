@@ -9,8 +9,8 @@ from uuid import UUID
 from aiohttp import web
 
 from forgeguard_app.flows.context.audit_links import opens_audit
-from forgeguard_app.flows.people.repo_access import Level, level_of
-from forgeguard_app.store.audits import Run, find_run
+from forgeguard_app.flows.people.repo_access import AccessLevel, level_of
+from forgeguard_app.store.audits import AuditRun, find_run
 from forgeguard_app.store.builds import Build, find_build
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.projects import Project, find_project
@@ -26,19 +26,19 @@ _SUSPENDED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RepoView:
     """A repository, and what who asks may do with it."""
 
     repo: Repo
-    level: Level
+    level: AccessLevel
 
     @property
     def may_write(self) -> bool:
         """Whether who asks may write to the repository."""
-        return self.level >= Level.WRITE
+        return self.level >= AccessLevel.WRITE
 
 
-async def open_named(request: web.Request, least: Level = Level.PUBLIC) -> Seen:
+async def open_named(request: web.Request, least: AccessLevel = AccessLevel.PUBLIC) -> RepoView:
     """The repository that the address names by owner and name.
 
     Raises:
@@ -51,7 +51,7 @@ async def open_named(request: web.Request, least: Level = Level.PUBLIC) -> Seen:
     return await _opened(request, repo, least)
 
 
-async def open_repo(request: web.Request, repo_id: UUID, least: Level = Level.PUBLIC) -> Seen:
+async def open_repo(request: web.Request, repo_id: UUID, least: AccessLevel = AccessLevel.PUBLIC) -> RepoView:
     """The repository by our key.
 
     Raises:
@@ -62,7 +62,9 @@ async def open_repo(request: web.Request, repo_id: UUID, least: Level = Level.PU
     return await _opened(request, repo, least)
 
 
-async def open_audit(request: web.Request, run_id: UUID, least: Level = Level.PUBLIC) -> tuple[Run, Seen]:
+async def open_audit(
+    request: web.Request, run_id: UUID, least: AccessLevel = AccessLevel.PUBLIC
+) -> tuple[AuditRun, RepoView]:
     """The audit and its repository.
 
     Where nobody can sign in, a signed link opens this one audit as if it were public.
@@ -78,12 +80,12 @@ async def open_audit(request: web.Request, run_id: UUID, least: Level = Level.PU
     if run is None or repo is None:
         raise web.HTTPNotFound(reason=_ABSENT)
     signature = request.query.get("signature", "") if front.app.oauth is None else ""
-    if signature and level == Level.NONE:  # it may have become private a moment ago, which ends its links
+    if signature and level == AccessLevel.NONE:  # it may have become private a moment ago, which ends its links
         async with front.pool.acquire() as connection:
             repo = await get_repo(connection, repo.id)
     if signature and opens_audit(front.keys.links, run_id, repo, signature):
-        level = max(level, Level.PUBLIC)
-    return run, await _allowed(request, Seen(repo, level), least)
+        level = max(level, AccessLevel.PUBLIC)
+    return run, await _allowed(request, RepoView(repo, level), least)
 
 
 def id_of(request: web.Request, name: str) -> UUID:
@@ -98,21 +100,21 @@ def id_of(request: web.Request, name: str) -> UUID:
         raise web.HTTPNotFound(reason=_ABSENT) from None
 
 
-async def _opened(request: web.Request, repo: Repo | None, least: Level) -> Seen:
+async def _opened(request: web.Request, repo: Repo | None, least: AccessLevel) -> RepoView:
     person = await find_person(request)
     level = await level_of(request.app[FRONT], person, repo)
     if repo is None:
         raise web.HTTPNotFound(reason=_ABSENT)
-    return await _allowed(request, Seen(repo, level), least)
+    return await _allowed(request, RepoView(repo, level), least)
 
 
-async def _allowed(request: web.Request, seen: Seen, least: Level) -> Seen:
-    if seen.level == Level.NONE:
+async def _allowed(request: web.Request, seen: RepoView, least: AccessLevel) -> RepoView:
+    if seen.level == AccessLevel.NONE:
         raise web.HTTPNotFound(reason=_ABSENT)
     if seen.level < least:
         if await _is_suspended(request, seen.repo):
             raise web.HTTPForbidden(reason=_SUSPENDED)
-        may = "write to" if least >= Level.WRITE else "have a role in"
+        may = "write to" if least >= AccessLevel.WRITE else "have a role in"
         raise web.HTTPForbidden(reason=f"This is for those who {may} the repository on GitHub.")
     return seen
 
@@ -130,14 +132,14 @@ class SeenProject:
     """A project, and what who asks may do with it; `sees_code` whether they see something of its repository today."""
 
     project: Project
-    level: Level
+    level: AccessLevel
     sees_code: bool
     may_decide: bool  # whether they are an admin of its repository: the boundaries decide verdicts there
 
     @property
     def may_write(self) -> bool:
         """Whether who asks may change it."""
-        return self.level >= Level.WRITE
+        return self.level >= AccessLevel.WRITE
 
 
 class Own(Enum):
@@ -149,7 +151,7 @@ class Own(Enum):
 
 
 async def open_project(
-    request: web.Request, project_id: UUID, least: Level = Level.READ, *, own: Own = Own.NO
+    request: web.Request, project_id: UUID, least: AccessLevel = AccessLevel.READ, *, own: Own = Own.NO
 ) -> SeenProject:
     """The project, for its maker and for those whom GitHub lets into its repository.
 
@@ -167,24 +169,24 @@ async def open_project(
     of_repo = await level_of(front, person, repo)
     if project is None or person is None:
         raise web.HTTPNotFound(reason=_ABSENT)
-    of_repo = Level.ADMIN if repo is None else of_repo
+    of_repo = AccessLevel.ADMIN if repo is None else of_repo
     is_maker = project.user_id == person.user_id
     if is_maker:
-        level = Level.ADMIN if own is not Own.NO or of_repo >= Level.WRITE else Level.READ
+        level = AccessLevel.ADMIN if own is not Own.NO or of_repo >= AccessLevel.WRITE else AccessLevel.READ
     else:
-        level = of_repo if repo is not None and of_repo >= Level.READ else Level.NONE
-    if level == Level.NONE:
+        level = of_repo if repo is not None and of_repo >= AccessLevel.READ else AccessLevel.NONE
+    if level == AccessLevel.NONE:
         raise web.HTTPNotFound(reason=_ABSENT)
     if level < least:
         raise web.HTTPForbidden(reason="This is for those who write to the project's repository on GitHub.")
     if own is Own.ALONE and not is_maker:
         raise web.HTTPForbidden(reason="This is for the person who created the project alone.")
-    return SeenProject(project, level, repo is not None and of_repo > Level.NONE, of_repo >= Level.ADMIN)
+    return SeenProject(project, level, repo is not None and of_repo > AccessLevel.NONE, of_repo >= AccessLevel.ADMIN)
 
 
 async def administers(request: web.Request, repo: Repo | None) -> bool:
     """Return whether who asks is an admin of the repository; True where there is none."""
-    return repo is None or await level_of(request.app[FRONT], await find_person(request), repo) >= Level.ADMIN
+    return repo is None or await level_of(request.app[FRONT], await find_person(request), repo) >= AccessLevel.ADMIN
 
 
 async def find_writable(request: web.Request, full_name: str) -> Repo | None:
@@ -192,10 +194,12 @@ async def find_writable(request: web.Request, full_name: str) -> Repo | None:
     front, person = request.app[FRONT], await find_person(request)
     async with front.pool.acquire() as connection:
         repo = await find_repo_named(connection, full_name.strip())
-    return repo if await level_of(front, person, repo) >= Level.WRITE else None
+    return repo if await level_of(front, person, repo) >= AccessLevel.WRITE else None
 
 
-async def open_build(request: web.Request, build_id: UUID, least: Level = Level.READ) -> tuple[Build, SeenProject]:
+async def open_build(
+    request: web.Request, build_id: UUID, least: AccessLevel = AccessLevel.READ
+) -> tuple[Build, SeenProject]:
     """The build and its project; its log may tell of the repository in which it built, whatever the project is linked to now.
 
     Raises:
@@ -210,7 +214,7 @@ async def open_build(request: web.Request, build_id: UUID, least: Level = Level.
         raise web.HTTPNotFound(reason=_ABSENT)
     seen = await open_project(request, build.project_id, least)
     # Where the repository left, GitHub cannot be asked who may see it.
-    if build.repo_id is not None and (repo is None or await level_of(front, person, repo) == Level.NONE):
+    if build.repo_id is not None and (repo is None or await level_of(front, person, repo) == AccessLevel.NONE):
         raise web.HTTPNotFound(reason=_ABSENT)
     return build, seen
 
@@ -224,5 +228,5 @@ async def refuse_who_may_not_push(request: web.Request, build: Build) -> None:
     front, person = request.app[FRONT], await find_person(request)
     async with front.pool.acquire() as connection:
         repo = await find_repo(connection, build.repo_id) if build.repo_id else None
-    if repo is None or await level_of(front, person, repo) < Level.WRITE:
+    if repo is None or await level_of(front, person, repo) < AccessLevel.WRITE:
         raise web.HTTPForbidden(reason="Only who may write to the build's repository approves its changes.")

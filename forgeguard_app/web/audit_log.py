@@ -14,7 +14,7 @@ from aiohttp import web
 
 from forgeguard_app.flows.people.record_deed import note_deed, subject_of
 from forgeguard_app.flows.people.repo_access import Person
-from forgeguard_app.store.audit_log import FIELDS, Entry, KeptEntry
+from forgeguard_app.store.audit_log import FIELDS, AuditLogEntry, KeptEntry
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.session import PERSON
 
@@ -84,7 +84,7 @@ async def noted(request: web.Request, handler: Handler) -> web.StreamResponse:
     return response
 
 
-def _entry(request: web.Request, status: int) -> Entry | None:
+def _entry(request: web.Request, status: int) -> AuditLogEntry | None:
     """Return what is to be noted of an answered request; None for what changed nothing and was denied to nobody.
 
     Strangers who were denied something are not noted: they could fill the log.
@@ -102,7 +102,7 @@ def _entry(request: web.Request, status: int) -> Entry | None:
     via = "link" if person is None else "browser" if person.scope is None else "token"
     names = {key: UUID(value) for key, value in request.match_info.items() if _is_key(value)}
     owner, name = request.match_info.get("owner"), request.match_info.get("name")
-    return Entry(
+    return AuditLogEntry(
         deed or "page", "denied" if denied else "done", person.github_id if person else None,
         person.login if person else None, via, subject_of(request.path), names, f"{owner}/{name}" if owner else None,
     )  # fmt: skip

@@ -12,14 +12,14 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.context.web_context import WebContext
 from forgeguard_app.flows.people.repo_visibility import is_public
 from forgeguard_app.store.badges import BadgeRow, find_badge
 from forgeguard_app.store.repos import Repo, find_repo
 from forgeguard_app.store.states import list_states
 from forgeguard_app.vault import holds_now
 from forgeguard_app.web.keys import FRONT
-from forgeguard_app.web.states import Kind, State, shown_state
+from forgeguard_app.web.states import ShownState, StateKind, shown_state
 
 LABEL = "ForgeGuard"
 STALE_S = 900.0  # an audit takes a second: one that waits so long says nothing of the code any more
@@ -48,24 +48,31 @@ STALE = Look("stale", "lightgrey", "#6e7781")
 UNKNOWN = Look("unknown", "lightgrey", "#6e7781")
 
 
-def look_of(state: State | None, age_s: float = 0.0) -> Look:
+def look_of(state: ShownState | None, age_s: float = 0.0) -> Look:
     """Return what a badge says of a state; None is a branch or repository of which nothing may be said."""
     if state is None:
         return UNKNOWN
     match state.kind:
-        case Kind.PASSED | Kind.PARTLY:
+        case StateKind.PASSED | StateKind.PARTLY:
             return PASS
-        case Kind.WARNED | Kind.LEAKED:
+        case StateKind.WARNED | StateKind.LEAKED:
             return WARN
-        case Kind.FAILED:
+        case StateKind.FAILED:
             return FAIL
-        case Kind.ERROR:
+        case StateKind.ERROR:
             return ERROR
-        case Kind.RUNNING | Kind.STARTING | Kind.QUEUED | Kind.RETRYING | Kind.LIMITED | Kind.NO_WORKER:
+        case (
+            StateKind.RUNNING
+            | StateKind.STARTING
+            | StateKind.QUEUED
+            | StateKind.RETRYING
+            | StateKind.LIMITED
+            | StateKind.NO_WORKER
+        ):
             return RUNNING if age_s < STALE_S else STALE
-        case Kind.SUSPENDED | Kind.UNINSTALLED | Kind.CANCELLED:
+        case StateKind.SUSPENDED | StateKind.UNINSTALLED | StateKind.CANCELLED:
             return STALE
-        case Kind.NOTHING | Kind.DISABLED | Kind.EMPTY | Kind.NEVER:
+        case StateKind.NOTHING | StateKind.DISABLED | StateKind.EMPTY | StateKind.NEVER:
             return UNKNOWN
         case _:
             assert_never(state.kind)
@@ -113,12 +120,12 @@ async def _badge(request: web.Request, branch: str | None, number: int | None) -
     return web.Response(text=text, content_type=kind, headers=headers)
 
 
-async def _repo(front: Front, repo_id: UUID) -> Repo | None:
+async def _repo(front: WebContext, repo_id: UUID) -> Repo | None:
     async with front.pool.acquire() as connection:
         return await find_repo(connection, repo_id)
 
 
-def _reason(row: BadgeRow | None, state: State | None) -> str:
+def _reason(row: BadgeRow | None, state: ShownState | None) -> str:
     """Return why, for public repositories: the link to a private one's badge gives its state and nothing else."""
     return "" if row is None or row.private or state is None or state.waits else state.reason
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.context.web_context import WebContext
 from forgeguard_app.store.health import probe_intake
 from forgeguard_app.store.migrate import schema_state
-from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.store.queue import count_waiting
 from forgeguard_app.web.clients import is_neighbour
 from forgeguard_app.web.keys import FRONT
@@ -36,7 +36,7 @@ async def readyz(request: web.Request) -> web.Response:
     return web.json_response(body, status=200 if ready else 503)
 
 
-async def _check(front: Front) -> Mapping[str, str]:
+async def _check(front: WebContext) -> Mapping[str, str]:
     checks: dict[str, str] = {"credentials": "ok" if front.app.webhook_secrets else "no App is set up"}
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S), front.pool.acquire() as connection:
@@ -47,6 +47,6 @@ async def _check(front: Front) -> Mapping[str, str]:
                 checks["queue"] = "ok"
                 await probe_intake(connection)
                 checks["intake"] = "ok"
-    except AWAY:
+    except DATABASE_ERRORS:
         checks["intake" if "queue" in checks else "database"] = "away" if "queue" not in checks else "cannot write"
     return checks

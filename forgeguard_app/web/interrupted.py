@@ -21,7 +21,7 @@ from forgeguard_app.web.session import (
     PERSON,
     SESSION,
     SIGNED_OUT,
-    Sent,
+    SentForm,
     cookie_name,
     csrf_token,
     drop_cookie,
@@ -47,7 +47,7 @@ _FORGED = "This form carries no valid token of ours. Load the page again, then s
 _AWAY = "{why} Nothing was changed, and what you wrote is below."
 
 
-async def answer_interrupted(request: web.Request, sent: Sent) -> web.StreamResponse:
+async def answer_interrupted(request: web.Request, sent: SentForm) -> web.StreamResponse:
     """Answer a form whose session ended, or whose page is too old."""
     person = request.get(PERSON)
     if is_script(request) or "text/html" not in request.headers.get("Accept", ""):
@@ -63,7 +63,7 @@ async def answer_interrupted(request: web.Request, sent: Sent) -> web.StreamResp
     )  # fmt: skip
 
 
-def _to_script(request: web.Request, person: Person | None, sent: Sent) -> web.StreamResponse:
+def _to_script(request: web.Request, person: Person | None, sent: SentForm) -> web.StreamResponse:
     """Say it so that our script can go on: where to sign in, or a token for the same person's present session."""
     if person is None or person.scope is not None:
         return problem(401, SIGNED_OUT, more={"sign_in": sign_in_and_back(page_before(request))})
@@ -72,7 +72,7 @@ def _to_script(request: web.Request, person: Person | None, sent: Sent) -> web.S
     return problem(403, _FORGED if sent.user_id is None else _FOREIGN.format(login=person.login))
 
 
-async def _sign_in_to_continue(request: web.Request, sent: Sent) -> web.StreamResponse:
+async def _sign_in_to_continue(request: web.Request, sent: SentForm) -> web.StreamResponse:
     """Keep the form where its token proves for whom we rendered it, and show the way to sign in and back to it."""
     front = request.app[FRONT]
     browser = request.cookies.get(cookie_name(front, KEPT_FORMS), "") or new_secret()
@@ -136,7 +136,7 @@ def _label(name: str, wrong: str) -> str:
     return LABELS.get(name, "Value" if name == wrong else "")
 
 
-async def answer_away(request: web.Request, sent: Sent, why: str) -> web.Response:
+async def answer_away(request: web.Request, sent: SentForm, why: str) -> web.Response:
     """Show a form that arrived while the database or GitHub was away; its own token is still good."""
     again = Again(
         "Not saved yet", _AWAY.format(why=why), "Send it again", HTTPStatus.SERVICE_UNAVAILABLE, token=sent.token
@@ -144,7 +144,7 @@ async def answer_away(request: web.Request, sent: Sent, why: str) -> web.Respons
     return await ask_again(request, sent.fields, again)
 
 
-async def answer_refused(request: web.Request, sent: Sent, error: UserError) -> web.Response:
+async def answer_refused(request: web.Request, sent: SentForm, error: UserError) -> web.Response:
     """Show a form that was refused, with the reason beside its field and everything that was written."""
     again = Again("Not saved", str(error), "Send it again", HTTPStatus.BAD_REQUEST, edited=True, wrong=error.field)
     return await ask_again(request, sent.fields, again)

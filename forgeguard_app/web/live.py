@@ -17,15 +17,15 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.people.repo_access import Person, SignedOut
-from forgeguard_app.store.changes import ACCESS, Changes, TooManyWatches, Watch, access_of
-from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.changes import ACCESS, ChangeFeed, TooManyWatches, Watch, access_of
+from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.web.clients import client_of
 from forgeguard_app.web.keys import CHANGES, FRONT
 from forgeguard_app.web.log_stream import GATHER_S, TAILS, find_ended, line_number
 from forgeguard_app.web.session import find_person
-from forgeguard_app.web.subjects import Followed, Kind, Subject, ask_again, open_subject, read_subject
+from forgeguard_app.web.subjects import Followed, Subject, SubjectKind, ask_again, open_subject, read_subject
 
 BEAT_S = 20.0  # access is asked again, and no proxy thinks that the stream is dead
 LONGEST_S = 1_800.0  # then the browser connects again
@@ -83,7 +83,7 @@ LOG_STREAMS: web.AppKey[Streams] = web.AppKey("LOG_STREAMS")  # of build logs in
 
 
 @dataclass(slots=True, eq=False)
-class Part:
+class LivePart:
     """One subject of a stream: the version that the browser has, and when it may hear of the next one."""
 
     subject: Subject
@@ -126,7 +126,7 @@ def _read_wanted(request: web.Request) -> dict[Subject, str]:
     for text in asked:
         name, _, version = text.partition("~")
         subject = read_subject(name)
-        if subject is None or (subject.kind is Kind.LOG and line_number(version) is None):
+        if subject is None or (subject.kind is SubjectKind.LOG and line_number(version) is None):
             raise web.HTTPBadRequest(
                 reason="A part is named <kind>/<id>~<version>; a log's version is a line's number."
             )
@@ -134,12 +134,12 @@ def _read_wanted(request: web.Request) -> dict[Subject, str]:
     return wanted
 
 
-async def _open_parts(request: web.Request, wanted: Mapping[Subject, str]) -> tuple[list[Part], list[Subject]]:
+async def _open_parts(request: web.Request, wanted: Mapping[Subject, str]) -> tuple[list[LivePart], list[Subject]]:
     """Return the parts that the person may see, and the subjects that they may not."""
     parts, gone = [], []
     for subject, version in wanted.items():
         try:
-            parts.append(Part(subject, await open_subject(request, subject), version))
+            parts.append(LivePart(subject, await open_subject(request, subject), version))
         except (web.HTTPNotFound, web.HTTPForbidden, SignedOut):
             gone.append(subject)
     return parts, gone
@@ -152,9 +152,9 @@ class Stream:
     request: web.Request
     response: web.StreamResponse
     watch: Watch
-    parts: list[Part]
+    parts: list[LivePart]
     own: set[UUID]  # the keys under which it is told that this stream's access may be gone
-    _due: set[Part] = field(default_factory=set)
+    _due: set[LivePart] = field(default_factory=set)
     _beat_at: float = 0.0
 
     async def begin(self, gone: list[Subject]) -> None:
@@ -172,7 +172,7 @@ class Stream:
 
     async def run(self) -> None:
         """Tell changes until the browser or the server ends the stream, or something is away that access depends on."""
-        with contextlib.suppress(Temporary, ConnectionError, web.HTTPException, *AWAY):
+        with contextlib.suppress(RetryLater, ConnectionError, web.HTTPException, *DATABASE_ERRORS):
             while not self.watch.closing and self.request.transport is not None:
                 changed = self.watch.take()
                 self._due.update(part for part in self.parts if not changed.isdisjoint(part.followed.keys))
@@ -200,8 +200,8 @@ class Stream:
             await self._send("gone", {"subject": str(subject)})
         await self._send("beat", {})
 
-    async def _tell(self, part: Part) -> None:
-        if part.subject.kind is Kind.LOG:
+    async def _tell(self, part: LivePart) -> None:
+        if part.subject.kind is SubjectKind.LOG:
             return await self._tell_lines(part)
         part.free_at = time.monotonic() + TICK_S
         version = await self._version(part)
@@ -211,7 +211,7 @@ class Stream:
             part.version = version
             await self._send("version", {"subject": str(part.subject), "version": version})
 
-    async def _tell_lines(self, part: Part) -> None:
+    async def _tell_lines(self, part: LivePart) -> None:
         """Send the lines beyond the last one that the browser has, as many as are read at once."""
         part.free_at = time.monotonic() + GATHER_S
         ended = await find_ended(self.request, part.subject.id)  # before the lines: nothing comes after the end's last
@@ -224,12 +224,12 @@ class Stream:
         elif ended:
             await self._drop(part, "end")
 
-    async def _drop(self, part: Part, event: str) -> None:
+    async def _drop(self, part: LivePart, event: str) -> None:
         self.parts.remove(part)
         await self._send(event, {"subject": str(part.subject)})
 
-    async def _version(self, part: Part) -> str | None:
-        changes: Changes = self.request.app[CHANGES]
+    async def _version(self, part: LivePart) -> str | None:
+        changes: ChangeFeed = self.request.app[CHANGES]
 
         async def read() -> str | None:
             async with self.request.app[FRONT].pool.acquire() as connection:

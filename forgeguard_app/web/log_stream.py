@@ -13,12 +13,12 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.people.repo_access import SignedOut
-from forgeguard_app.store.build_logs import Line, list_piece
+from forgeguard_app.store.build_logs import LogLine, list_piece
 from forgeguard_app.store.builds import find_status
 from forgeguard_app.store.changes import ACCESS, TooManyWatches, Watch, access_of
-from forgeguard_app.store.pool import AWAY, Pool
+from forgeguard_app.store.pool import DATABASE_ERRORS, Pool
 from forgeguard_app.web.keys import CHANGES
 
 AT_ONCE = 1_000
@@ -93,7 +93,7 @@ LOG_BEAT_S: web.AppKey[float] = web.AppKey("LOG_BEAT_S")
 TAILS: web.AppKey[Tails] = web.AppKey("TAILS")
 
 
-def _as_json(line: Line) -> str:
+def _as_json(line: LogLine) -> str:
     told = {
         "number": line.number,
         "timestamp": line.timestamp.isoformat(),
@@ -137,7 +137,9 @@ async def stream_log(
             )
             await response.prepare(request)
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
-            with contextlib.suppress(TimeoutError, ConnectionError, Temporary, SignedOut, web.HTTPException, *AWAY):
+            with contextlib.suppress(
+                TimeoutError, ConnectionError, RetryLater, SignedOut, web.HTTPException, *DATABASE_ERRORS
+            ):
                 async with asyncio.timeout(LONGEST_S):
                     await _tell(response, Reader(request, build_id, watch, own, ask), at)
             return response

@@ -9,9 +9,9 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.flows.people.repo_access import SignedOut
-from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.web.connections import SERVER, BodyTooSlow, body_deadline
 from forgeguard_app.web.interrupted import answer_away, answer_interrupted, answer_refused
 from forgeguard_app.web.keys import FRONT, REQUEST_ID
@@ -25,7 +25,7 @@ from forgeguard_app.web.session import (
     SIGNED_OUT,
     UNKNOWN,
     Interrupted,
-    Sent,
+    SentForm,
     drop_cookie,
     find_person,
     is_script,
@@ -112,12 +112,12 @@ def _meaning(error: Exception, request_id: str) -> tuple[int, str]:
     """The status, and what is said; nothing of the error itself unless it was written for people."""
     if isinstance(error, BodyTooSlow):
         return 408, "The body did not arrive in time."
-    if isinstance(error, Temporary):
+    if isinstance(error, RetryLater):
         log.warning("request.temporary", reason=str(error))
         return 503, "GitHub cannot be asked just now; try again in a moment."
     if isinstance(error, ConnectionError):
         return 400, "The connection ended before the answer did."
-    if isinstance(error, AWAY):
+    if isinstance(error, DATABASE_ERRORS):
         log.warning("request.database_away", error=type(error).__name__)
         return 503, "The database is away; try again in a moment."
     log.error("request.failed", error=type(error).__name__, exc_info=error)
@@ -169,7 +169,7 @@ async def _wrong(request: web.Request, status: int, said: str, request_id: str) 
     return response
 
 
-async def _sent(request: web.Request) -> Sent | None:
+async def _sent(request: web.Request) -> SentForm | None:
     """Return the form that was sent, which is not lost because of us; None where it was none."""
     try:
         return await read_sent(request)

@@ -23,7 +23,7 @@ from forgeguard_app.store.overview import (
 )
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.projects import Project
-from forgeguard_app.web.states import State, head_states
+from forgeguard_app.web.states import ShownState, head_states
 
 REPOS = 50  # of a page of the start page
 MOST_INSTALLATIONS = 200
@@ -37,11 +37,11 @@ def _version(*shown: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Repositories:
+class RepositoriesOverview:
     """A page of the repositories that a person sees; the last one says only that there are more."""
 
     found: Sequence[SeenRepo]
-    states: Mapping[UUID, State]
+    states: Mapping[UUID, ShownState]
 
     @property
     def repos(self) -> Sequence[SeenRepo]:
@@ -54,14 +54,14 @@ class Repositories:
         return _version(self.found, [self.states[repo.id] for repo in self.repos])
 
 
-async def read_repositories(connection: Connection, user_id: UUID, after: str = "") -> Repositories:
+async def read_repositories(connection: Connection, user_id: UUID, after: str = "") -> RepositoriesOverview:
     """Return the repositories that come after a name."""
     found = await list_seen(connection, user_id, after, REPOS + 1)
-    return Repositories(found, await head_states(connection, {repo.id: repo.run_id for repo in found}))
+    return RepositoriesOverview(found, await head_states(connection, {repo.id: repo.run_id for repo in found}))
 
 
 @dataclass(frozen=True, slots=True)
-class Installations:
+class InstallationsOverview:
     """The installations of which a person sees a repository."""
 
     found: Sequence[SeenInstallation]
@@ -72,9 +72,9 @@ class Installations:
         return _version(self.found)
 
 
-async def read_installations(connection: Connection, user_id: UUID) -> Installations:
+async def read_installations(connection: Connection, user_id: UUID) -> InstallationsOverview:
     """Return the installations, by account."""
-    return Installations(await list_seen_installations(connection, user_id, "", MOST_INSTALLATIONS))
+    return InstallationsOverview(await list_seen_installations(connection, user_id, "", MOST_INSTALLATIONS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class OneInstallation:
 
     installation: SeenInstallation
     found: Sequence[GuardedRepo]
-    states: Mapping[UUID, State]
+    states: Mapping[UUID, ShownState]
     notified: Notified | None
 
     @property

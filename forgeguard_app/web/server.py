@@ -6,9 +6,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from forgeguard_app.flows.context.web_context import Front
-from forgeguard_app.flows.intake.push_batcher import Pushes
-from forgeguard_app.store.changes import Changes
+from forgeguard_app.flows.context.web_context import WebContext
+from forgeguard_app.flows.intake.push_batcher import PushBatcher
+from forgeguard_app.store.changes import ChangeFeed
 from forgeguard_app.web import keys, live
 from forgeguard_app.web.api.openapi import show_api, show_document
 from forgeguard_app.web.api.operations import PERSON_RATES, RATES, serve
@@ -54,13 +54,15 @@ _BUILD = "/builds/{build_id}"
 _REPO = r"/repos/{owner:[^/]+}/{name:[^/]+}"
 
 
-def make_web(front: Front, dsn: str | None, *, beat_s: float = live.BEAT_S, body_s: float = BODY_S) -> web.Application:
+def make_web(
+    front: WebContext, dsn: str | None, *, beat_s: float = live.BEAT_S, body_s: float = BODY_S
+) -> web.Application:
     """The application; `dsn` is where changes are listened for. Without webhook secrets it refuses deliveries."""
     app = web.Application(middlewares=[noted, guarded], client_max_size=MAX_FORM_BYTES)
     app[keys.FRONT] = front
     app[keys.POOL] = front.pool
-    app[keys.PUSHES] = Pushes(front.pool)
-    app[keys.CHANGES] = Changes(dsn)
+    app[keys.PUSHES] = PushBatcher(front.pool)
+    app[keys.CHANGES] = ChangeFeed(dsn)
     files = app[STATIC] = StaticFiles(_HERE / "static")
     app[keys.TEMPLATES] = make_templates(_HERE / "templates", files)
     app[TAILS] = Tails(front.pool)

@@ -10,7 +10,7 @@ from uuid import UUID
 from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 
-from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.context.web_context import WebContext
 from forgeguard_app.flows.people.keep_form import drop_form
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.sessions import LIFE_DAYS, find_session, find_token
@@ -28,7 +28,7 @@ _LINK_KEYS = ("signature", "expires")
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentForm:
     """A form as it was sent, without its token.
 
     `user_id` is the person for whom the form was rendered, None where its token does not prove it.
@@ -41,27 +41,27 @@ class Sent:
     kept_id: UUID | None
 
 
-SENT: web.RequestKey[Sent] = web.RequestKey("SENT")
+SENT: web.RequestKey[SentForm] = web.RequestKey("SENT")
 
 
 class Interrupted(Exception):
     """A form that cannot be accepted as it is: its session ended, or its page is too old."""
 
-    def __init__(self, sent: Sent) -> None:
+    def __init__(self, sent: SentForm) -> None:
         super().__init__("a form without its session")
         self.sent = sent
 
 
-def cookie_name(front: Front, name: str) -> str:
+def cookie_name(front: WebContext, name: str) -> str:
     """Over HTTPS the browser itself vouches that nobody else set the cookie (RFC 6265bis, __Host- prefix)."""
     return f"__Host-{name}" if _secure(front) else name
 
 
-def _secure(front: Front) -> bool:
+def _secure(front: WebContext) -> bool:
     return front.address.startswith("https://")
 
 
-def set_cookie(front: Front, response: web.StreamResponse, name: str, value: str, max_age_s: int | None) -> None:
+def set_cookie(front: WebContext, response: web.StreamResponse, name: str, value: str, max_age_s: int | None) -> None:
     """A cookie that scripts do not see and other sites do not send along with a form."""
     response.set_cookie(
         cookie_name(front, name),
@@ -74,12 +74,12 @@ def set_cookie(front: Front, response: web.StreamResponse, name: str, value: str
     )
 
 
-def drop_cookie(front: Front, response: web.StreamResponse, name: str) -> None:
+def drop_cookie(front: WebContext, response: web.StreamResponse, name: str) -> None:
     """The browser forgets the cookie."""
     response.del_cookie(cookie_name(front, name), path="/", httponly=True, secure=_secure(front), samesite="Lax")
 
 
-def keep_session(front: Front, response: web.StreamResponse, secret: str) -> None:
+def keep_session(front: WebContext, response: web.StreamResponse, secret: str) -> None:
     """The browser is signed in from here on."""
     set_cookie(front, response, SESSION, secret, LIFE_DAYS * 86_400)
 
@@ -158,7 +158,7 @@ def own_path(text: str) -> str:
     return text if clean else "/"
 
 
-def csrf_token(front: Front, person: Person | None) -> str:
+def csrf_token(front: WebContext, person: Person | None) -> str:
     """What every form of this session carries; another one each time, since a compressed page gives away what stays the same.
 
     Its first signature holds for the session, its second one proves for whom the form was rendered after the session ended.
@@ -178,12 +178,12 @@ def _of_person(user: str, nonce: str) -> str:
     return f"made-for/{user}/{nonce}"
 
 
-def _token_holds(front: Front, person: Person, token: str) -> bool:
+def _token_holds(front: WebContext, person: Person, token: str) -> bool:
     parts = token.split(".")
     return len(parts) == 4 and front.keys.forms.holds(_of_session(person, parts[0]), parts[2])
 
 
-def _made_for(front: Front, token: str) -> UUID | None:
+def _made_for(front: WebContext, token: str) -> UUID | None:
     """Return the person for whom we rendered the form with this token within the last 30 days."""
     parts = token.split(".")
     if len(parts) != 4 or not front.keys.forms.holds(_of_person(parts[1], parts[0]), parts[3]):
@@ -211,7 +211,7 @@ async def read_form(request: web.Request, most_bytes: int | None = None) -> Mult
     return MultiDictProxy(MultiDict(sent.fields))
 
 
-async def read_sent(request: web.Request, most_bytes: int | None = None) -> Sent:
+async def read_sent(request: web.Request, most_bytes: int | None = None) -> SentForm:
     """Return the form's fields, read once for each request; nothing is checked but its shape.
 
     Raises:
@@ -229,7 +229,7 @@ async def read_sent(request: web.Request, most_bytes: int | None = None) -> Sent
     texts = [(name, value.replace("\0", "")) for name, value in form.items() if isinstance(value, str)]
     own = dict(reversed([one for one in texts if one[0] in (_CSRF, KEPT)]))
     token, fields = own.get(_CSRF, ""), tuple(one for one in texts if one[0] not in (_CSRF, KEPT))
-    request[SENT] = Sent(fields, _made_for(request.app[FRONT], token), token, _uuid(own.get(KEPT, "")))
+    request[SENT] = SentForm(fields, _made_for(request.app[FRONT], token), token, _uuid(own.get(KEPT, "")))
     return request[SENT]
 
 

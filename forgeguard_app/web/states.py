@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
-from forgeguard_app.audit.counts import Evaluation, Outcome
+from forgeguard_app.audit.counts import Evaluation, OverallOutcome
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.states import CheckFacts, PlaceFacts, RunFacts, list_places, list_states
 from forgeguard_app.store.timeline import Filter
@@ -16,7 +16,7 @@ from forgeguard_app.store.timeline import Filter
 LONG_TITLE = 200
 
 
-class Kind(StrEnum):
+class StateKind(StrEnum):
     """Every state; docs/maintainers.md explains each to users."""
 
     PASSED = "passed"
@@ -41,51 +41,59 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class StateLook:
     """How a kind of state is written and drawn; `look` names the colour, the icon is the kind's own."""
 
     word: str
     look: str
 
 
-SHOWN: dict[Kind, Shown] = {
-    Kind.PASSED: Shown("PASS", "pass"),
-    Kind.PARTLY: Shown("PASS in part", "partly"),
-    Kind.WARNED: Shown("WARN", "warn"),
-    Kind.LEAKED: Shown("LEAKED SECRET", "leak"),
-    Kind.FAILED: Shown("FAIL", "fail"),
-    Kind.ERROR: Shown("ERROR", "error"),
-    Kind.NOTHING: Shown("Nothing to check", "idle"),
-    Kind.DISABLED: Shown("Disabled", "idle"),
-    Kind.RUNNING: Shown("Running", "active"),
-    Kind.STARTING: Shown("Waiting", "waiting"),
-    Kind.QUEUED: Shown("Queued", "waiting"),
-    Kind.RETRYING: Shown("Trying again", "waiting"),
-    Kind.LIMITED: Shown("Rate limit", "held"),
-    Kind.SUSPENDED: Shown("Suspended", "held"),
-    Kind.NO_WORKER: Shown("No worker", "held"),
-    Kind.UNINSTALLED: Shown("Uninstalled", "idle"),
-    Kind.CANCELLED: Shown("Cancelled", "idle"),
-    Kind.EMPTY: Shown("Empty", "idle"),
-    Kind.NEVER: Shown("Not audited", "idle"),
+SHOWN: dict[StateKind, StateLook] = {
+    StateKind.PASSED: StateLook("PASS", "pass"),
+    StateKind.PARTLY: StateLook("PASS in part", "partly"),
+    StateKind.WARNED: StateLook("WARN", "warn"),
+    StateKind.LEAKED: StateLook("LEAKED SECRET", "leak"),
+    StateKind.FAILED: StateLook("FAIL", "fail"),
+    StateKind.ERROR: StateLook("ERROR", "error"),
+    StateKind.NOTHING: StateLook("Nothing to check", "idle"),
+    StateKind.DISABLED: StateLook("Disabled", "idle"),
+    StateKind.RUNNING: StateLook("Running", "active"),
+    StateKind.STARTING: StateLook("Waiting", "waiting"),
+    StateKind.QUEUED: StateLook("Queued", "waiting"),
+    StateKind.RETRYING: StateLook("Trying again", "waiting"),
+    StateKind.LIMITED: StateLook("Rate limit", "held"),
+    StateKind.SUSPENDED: StateLook("Suspended", "held"),
+    StateKind.NO_WORKER: StateLook("No worker", "held"),
+    StateKind.UNINSTALLED: StateLook("Uninstalled", "idle"),
+    StateKind.CANCELLED: StateLook("Cancelled", "idle"),
+    StateKind.EMPTY: StateLook("Empty", "idle"),
+    StateKind.NEVER: StateLook("Not audited", "idle"),
 }
 WAITING = frozenset(
-    {Kind.STARTING, Kind.QUEUED, Kind.RETRYING, Kind.LIMITED, Kind.SUSPENDED, Kind.NO_WORKER, Kind.UNINSTALLED}
+    {
+        StateKind.STARTING,
+        StateKind.QUEUED,
+        StateKind.RETRYING,
+        StateKind.LIMITED,
+        StateKind.SUSPENDED,
+        StateKind.NO_WORKER,
+        StateKind.UNINSTALLED,
+    }
 )
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ShownState:
     """A state as it is shown.
 
     `reason` says in words why, '' where the word says all. `verified` counts verified secrets that nobody allowed.
     `checks` are the states of an audit's checks, by code.
     """
 
-    kind: Kind
+    kind: StateKind
     reason: str = ""
     verified: int = 0
-    checks: Mapping[str, State] = field(default_factory=dict)
+    checks: Mapping[str, ShownState] = field(default_factory=dict)
 
     @property
     def word(self) -> str:
@@ -100,10 +108,10 @@ class State:
     @property
     def waits(self) -> bool:
         """Whether a verdict is still to come."""
-        return self.kind in WAITING or self.kind is Kind.RUNNING
+        return self.kind in WAITING or self.kind is StateKind.RUNNING
 
 
-def shown_state(run: RunFacts | None, place: PlaceFacts) -> State:
+def shown_state(run: RunFacts | None, place: PlaceFacts) -> ShownState:
     """Return the state of an audit, or of a repository or branch that has none."""
     if run is None:
         return _without_run(place)
@@ -112,97 +120,107 @@ def shown_state(run: RunFacts | None, place: PlaceFacts) -> State:
             return _waiting(run, place)
         case "running":
             if place.workers == 0:
-                return State(Kind.NO_WORKER, "The worker that audited this has ended; another one resumes the audit.")
-            return State(Kind.RUNNING, "The commit is being audited.")
+                return ShownState(
+                    StateKind.NO_WORKER, "The worker that audited this has ended; another one resumes the audit."
+                )
+            return ShownState(StateKind.RUNNING, "The commit is being audited.")
         case "cancelled":
-            return State(Kind.CANCELLED, run.error_detail or "Its verdict is not wanted any more.")
+            return ShownState(StateKind.CANCELLED, run.error_detail or "Its verdict is not wanted any more.")
         case _:
             return _evaluated(run, place)
 
 
-def check_state(check: CheckFacts) -> State:
+def check_state(check: CheckFacts) -> ShownState:
     """Return the state of one check of an audit."""
     match check.evaluation:
         case Evaluation.ERROR:
-            kind = Kind.ERROR
+            kind = StateKind.ERROR
         case Evaluation.DISABLED:
-            kind = Kind.DISABLED
+            kind = StateKind.DISABLED
         case Evaluation.NOTHING:
-            kind = Kind.WARNED if check.result == "WARN" else Kind.NOTHING
+            kind = StateKind.WARNED if check.result == "WARN" else StateKind.NOTHING
         case Evaluation.EVALUATED:
-            kind = {"PASS": Kind.PASSED, "WARN": Kind.WARNED}.get(check.result, Kind.FAILED)
-            if check.verified and kind is not Kind.FAILED:
-                kind = Kind.LEAKED
+            kind = {"PASS": StateKind.PASSED, "WARN": StateKind.WARNED}.get(check.result, StateKind.FAILED)
+            if check.verified and kind is not StateKind.FAILED:
+                kind = StateKind.LEAKED
         case _:
             assert_never(check.evaluation)
-    return State(kind, check.title, check.verified)
+    return ShownState(kind, check.title, check.verified)
 
 
-def _without_run(place: PlaceFacts) -> State:
+def _without_run(place: PlaceFacts) -> ShownState:
     held = _held(place)
     if held is not None:
         return held
     if place.is_empty and not place.starts:
-        return State(Kind.EMPTY, "The repository has no commit yet: push a first one.")
+        return ShownState(StateKind.EMPTY, "The repository has no commit yet: push a first one.")
     if not place.starts:
-        return State(Kind.NEVER, "No commit of the default branch was audited yet: the next push will be.")
+        return ShownState(StateKind.NEVER, "No commit of the default branch was audited yet: the next push will be.")
     if place.workers == 0:
-        return State(Kind.NO_WORKER, NO_WORKER)
-    return State(Kind.STARTING, "The first audit starts in a moment.")
+        return ShownState(StateKind.NO_WORKER, NO_WORKER)
+    return ShownState(StateKind.STARTING, "The first audit starts in a moment.")
 
 
 NO_WORKER = "No worker is running: the operator starts one with “forgeguard worker”."
 
 
-def _held(place: PlaceFacts) -> State | None:
+def _held(place: PlaceFacts) -> ShownState | None:
     """Return the state of everything that belongs to an installation which is not active."""
     if place.installation == "suspended":
-        return State(Kind.SUSPENDED, "The installation is suspended on GitHub; this goes on once it is active again.")
+        return ShownState(
+            StateKind.SUSPENDED, "The installation is suspended on GitHub; this goes on once it is active again."
+        )
     if place.installation != "active":
-        return State(Kind.UNINSTALLED, "The App is not installed here any more.")
+        return ShownState(StateKind.UNINSTALLED, "The App is not installed here any more.")
     return None
 
 
-def _waiting(run: RunFacts, place: PlaceFacts) -> State:
+def _waiting(run: RunFacts, place: PlaceFacts) -> ShownState:
     held = _held(place)
     if held is not None:
         return held
     if place.workers == 0:
-        return State(Kind.NO_WORKER, NO_WORKER)
+        return ShownState(StateKind.NO_WORKER, NO_WORKER)
     queue = run.queue
     if place.limited_s >= 1 and queue.ahead is None:
-        return State(Kind.LIMITED, f"GitHub's rate limit is reached; this goes on in {_span(place.limited_s)}.")
+        return ShownState(
+            StateKind.LIMITED, f"GitHub's rate limit is reached; this goes on in {_span(place.limited_s)}."
+        )
     if queue.earlier:
-        return State(Kind.QUEUED, f"{_number(queue.earlier, 'earlier push', 'earlier pushes')} of the branch first.")
+        return ShownState(
+            StateKind.QUEUED, f"{_number(queue.earlier, 'earlier push', 'earlier pushes')} of the branch first."
+        )
     if queue.retry_s is not None and queue.retry_s >= 1:
-        return State(Kind.RETRYING, f"A passing fault stopped it; it is tried again in {_span(queue.retry_s)}.")
+        return ShownState(
+            StateKind.RETRYING, f"A passing fault stopped it; it is tried again in {_span(queue.retry_s)}."
+        )
     if queue.ahead:
-        return State(Kind.QUEUED, f"{_number(queue.ahead, 'other job', 'other jobs')} first.")
-    return State(Kind.STARTING, "It starts in a moment.")
+        return ShownState(StateKind.QUEUED, f"{_number(queue.ahead, 'other job', 'other jobs')} first.")
+    return ShownState(StateKind.STARTING, "It starts in a moment.")
 
 
-_KINDS: dict[Outcome, Kind] = {outcome: Kind(outcome.value) for outcome in Outcome}
+_KINDS: dict[OverallOutcome, StateKind] = {outcome: StateKind(outcome.value) for outcome in OverallOutcome}
 
 
-def _evaluated(run: RunFacts, place: PlaceFacts) -> State:
+def _evaluated(run: RunFacts, place: PlaceFacts) -> ShownState:
     if run.outcome is None:  # stored by a version that knew no outcome, and without checks
-        return State(Kind.NEVER, run.error_detail or "This audit has no verdict.")
+        return ShownState(StateKind.NEVER, run.error_detail or "This audit has no verdict.")
     kind = _KINDS[run.outcome]
-    if run.verified and kind not in (Kind.FAILED, Kind.ERROR):
-        kind = Kind.LEAKED
+    if run.verified and kind not in (StateKind.FAILED, StateKind.ERROR):
+        kind = StateKind.LEAKED
     reasons = [run.error_detail] if run.error_detail else _reasons(kind, run.checks)
     checks = {check.code: check_state(check) for check in run.checks}
-    return State(kind, " ".join([*reasons, *_unpublished(run, place)]), run.verified, checks)
+    return ShownState(kind, " ".join([*reasons, *_unpublished(run, place)]), run.verified, checks)
 
 
-def _reasons(kind: Kind, checks: tuple[CheckFacts, ...]) -> list[str]:
+def _reasons(kind: StateKind, checks: tuple[CheckFacts, ...]) -> list[str]:
     """Name the checks that made the outcome what it is."""
-    results = {Kind.WARNED: "WARN", Kind.FAILED: "FAIL", Kind.ERROR: "ERROR"}
+    results = {StateKind.WARNED: "WARN", StateKind.FAILED: "FAIL", StateKind.ERROR: "ERROR"}
 
     def matters(check: CheckFacts) -> bool:
         if kind in results:
             return check.result == results[kind]
-        return check.verified > 0 if kind is Kind.LEAKED else check.evaluation is not Evaluation.EVALUATED
+        return check.verified > 0 if kind is StateKind.LEAKED else check.evaluation is not Evaluation.EVALUATED
 
     return [f"{check.code}: {check.title[:LONG_TITLE].rstrip('.')}." for check in checks if matters(check)]
 
@@ -234,12 +252,12 @@ def _span(seconds: float) -> str:
     return _number(round(seconds / 3_600), "hour", "hours")
 
 
-async def states_of(connection: Connection, run_ids: list[UUID]) -> dict[UUID, State]:
+async def states_of(connection: Connection, run_ids: list[UUID]) -> dict[UUID, ShownState]:
     """Return the states of these audits."""
     return {run_id: shown_state(*facts) for run_id, facts in (await list_states(connection, run_ids)).items()}
 
 
-async def head_states(connection: Connection, runs: Mapping[UUID, UUID | None]) -> dict[UUID, State]:
+async def head_states(connection: Connection, runs: Mapping[UUID, UUID | None]) -> dict[UUID, ShownState]:
     """Return the states of repositories by their id; `runs` are the audits of their default branches' heads."""
     stored = await list_states(connection, [run_id for run_id in runs.values() if run_id is not None])
     missing = [repo_id for repo_id, run_id in runs.items() if run_id is None]
@@ -248,7 +266,7 @@ async def head_states(connection: Connection, runs: Mapping[UUID, UUID | None]) 
     return without | {repo_id: head_state(*stored[run_id]) for repo_id, run_id in runs.items() if run_id in stored}
 
 
-def head_state(run: RunFacts, place: PlaceFacts) -> State:
+def head_state(run: RunFacts, place: PlaceFacts) -> ShownState:
     """Return the state of a branch's head, and say where no later push is audited."""
     state, held = shown_state(run, place), _held(place)
     if held is None or state.waits or not run.published:
@@ -267,11 +285,11 @@ def filter_of(state: str, branch: str | None, author: str | None, result: str | 
             return replace(plain, statuses=("pending", "running"))
         case "cancelled":
             return replace(plain, statuses=("cancelled",))
-        case Kind.LEAKED:
+        case StateKind.LEAKED:
             return replace(plain, leaked=True)
-        case Kind.FAILED | Kind.ERROR:
-            return replace(plain, outcomes=(Outcome(state),))
-        case _ if state in tuple(Outcome):
-            return replace(plain, outcomes=(Outcome(state),), leaked=False)
+        case StateKind.FAILED | StateKind.ERROR:
+            return replace(plain, outcomes=(OverallOutcome(state),))
+        case _ if state in tuple(OverallOutcome):
+            return replace(plain, outcomes=(OverallOutcome(state),), leaked=False)
         case _:
             return plain

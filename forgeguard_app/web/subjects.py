@@ -12,7 +12,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.people.repo_access import Level, refresh_access
+from forgeguard_app.flows.people.repo_access import AccessLevel, refresh_access
 from forgeguard_app.store.builds import find_status
 from forgeguard_app.store.overview import list_seen_ids
 from forgeguard_app.store.pool import Connection
@@ -34,7 +34,7 @@ MOST_KEYS = 1_000  # repositories whose changes an overview hears of at once
 _SIGNATURE = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 
-class Kind(StrEnum):
+class SubjectKind(StrEnum):
     """What a live part can show."""
 
     AUDIT = "audit"
@@ -52,7 +52,7 @@ class Kind(StrEnum):
 class Subject:
     """One thing that a page follows; `signature` is that of an audit's signed link."""
 
-    kind: Kind
+    kind: SubjectKind
     id: UUID
     signature: str = ""
 
@@ -69,10 +69,10 @@ def read_subject(text: str) -> Subject | None:
     """Return the subject that `text` names; None where it names none."""
     kind, _, rest = text.partition("/")
     key, _, signature = rest.partition("/")
-    if kind not in tuple(Kind) or len(text) > MAX_CHARS or (signature and not is_signature(signature)):
+    if kind not in tuple(SubjectKind) or len(text) > MAX_CHARS or (signature and not is_signature(signature)):
         return None
     try:
-        return Subject(Kind(kind), UUID(key), signature)
+        return Subject(SubjectKind(kind), UUID(key), signature)
     except ValueError:
         return None
 
@@ -96,22 +96,22 @@ async def open_subject(request: web.Request, subject: Subject) -> Followed:
         HTTPNotFound, HTTPForbidden: it does not exist, or the person may not see it.
     """
     match subject.kind:
-        case Kind.AUDIT:
+        case SubjectKind.AUDIT:
             signed = request.clone(rel_url=request.rel_url.with_query(signature=subject.signature))
             return _by_rows(subject, (await open_audit(signed, subject.id))[1].repo.id)
-        case Kind.BUILD | Kind.LOG:
+        case SubjectKind.BUILD | SubjectKind.LOG:
             return _by_rows(subject, (await open_build(request, subject.id))[0].id)
-        case Kind.REPO:
+        case SubjectKind.REPO:
             return _by_rows(subject, (await open_repo(request, subject.id)).repo.id)
-        case Kind.TRIAL:
+        case SubjectKind.TRIAL:
             async with request.app[FRONT].pool.acquire() as connection:
                 trial = await find_trial(connection, subject.id)
             repo_id = subject.id if trial is None else trial.repo_id  # no repository has a trial's key
-            return _by_rows(subject, (await open_repo(request, repo_id, Level.READ)).repo.id)
-        case Kind.PROJECT:
+            return _by_rows(subject, (await open_repo(request, repo_id, AccessLevel.READ)).repo.id)
+        case SubjectKind.PROJECT:
             await open_project(request, subject.id)
             return Followed((subject.id,), lambda connection: _project_version(connection, subject.id))
-        case Kind.START | Kind.INSTALLATIONS | Kind.INSTALLATION:
+        case SubjectKind.START | SubjectKind.INSTALLATIONS | SubjectKind.INSTALLATION:
             return await _open_overview(request, subject)
         case _:
             assert_never(subject.kind)
@@ -124,7 +124,7 @@ def _by_rows(subject: Subject, key: UUID) -> Followed:
 async def _open_overview(request: web.Request, subject: Subject) -> Followed:
     """Return how an overview of the person who asks is followed: by the changes of all repositories on it."""
     front, person = request.app[FRONT], await find_person(request)
-    if person is None or (subject.kind is not Kind.INSTALLATION and subject.id != person.user_id):
+    if person is None or (subject.kind is not SubjectKind.INSTALLATION and subject.id != person.user_id):
         raise web.HTTPNotFound
     user_id = person.user_id
     await refresh_access(front, user_id)
@@ -156,9 +156,9 @@ async def _project_version(connection: Connection, project_id: UUID) -> str | No
 
 
 _READ_OVERVIEWS = {
-    Kind.START: _start_version,
-    Kind.INSTALLATIONS: _installations_version,
-    Kind.INSTALLATION: _installation_version,
+    SubjectKind.START: _start_version,
+    SubjectKind.INSTALLATIONS: _installations_version,
+    SubjectKind.INSTALLATION: _installation_version,
 }
 
 
@@ -170,12 +170,12 @@ async def ask_again(request: web.Request) -> web.Request:
     return fresh
 
 
-_READERS: dict[Kind, Callable[[Connection, UUID], Awaitable[str | None]]] = {
-    Kind.AUDIT: find_audit_version,
-    Kind.BUILD: find_build_version,
-    Kind.LOG: find_status,
-    Kind.REPO: find_repo_version,
-    Kind.TRIAL: find_trial_version,
+_READERS: dict[SubjectKind, Callable[[Connection, UUID], Awaitable[str | None]]] = {
+    SubjectKind.AUDIT: find_audit_version,
+    SubjectKind.BUILD: find_build_version,
+    SubjectKind.LOG: find_status,
+    SubjectKind.REPO: find_repo_version,
+    SubjectKind.TRIAL: find_trial_version,
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.flows.context.worker_context import Pace
+from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.flows.upkeep.purge_old import prune
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import CheckRun, Repository
@@ -217,7 +217,7 @@ async def test_an_audit_that_never_ends_is_an_error_that_names_its_limit(
         sha = await product.push(tree, repository)
         await product.github.webhooks.settle()
         stop = asyncio.Event()
-        context = replace(product.context, pace=Pace(audit_s=0.5))
+        context = replace(product.context, pace=Timings(audit_s=0.5))
         with stuck(context.home / "mirrors" / f"{repository.id}.git"):
             worker = asyncio.create_task(run_worker(dsn, context, stop))
             runs = await product.verdicts(repository, sha)
@@ -261,12 +261,12 @@ async def test_an_evaluation_that_takes_too_long_ends_as_an_error_with_the_reaso
     product: Product, tree: WorkTree
 ) -> None:
     repository = await prepared(product, tree)
-    product.context.judge.timeout_s = 1e-6
+    product.context.evaluator.timeout_s = 1e-6
     tree.commit({"b.py": "x = 2\n"})
     runs = await judged(product, tree, repository)
     assert {run.conclusion for run in runs.values()} == {"failure"}
     assert all("FORGEGUARD_EVALUATION_TIMEOUT_S" in str(run.output) for run in runs.values())
-    product.context.judge.timeout_s = 60.0
+    product.context.evaluator.timeout_s = 60.0
     tree.commit({"b.py": "x = 3\n"})
     assert {run.conclusion for run in (await judged(product, tree, repository)).values()} == {"success"}
 

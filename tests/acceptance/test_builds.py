@@ -16,9 +16,9 @@ from uuid import UUID
 import pytest
 
 from forgeguard_app.audit.secrets.masking import forms_of
-from forgeguard_app.builders.confinement import Kind
+from forgeguard_app.builders.confinement import Confinement
 from forgeguard_app.builders.given_values import find_given
-from forgeguard_app.builders.process import Bounds
+from forgeguard_app.builders.process import RunBounds
 from forgeguard_app.builders.workspace import list_workspaces, open_workspace, place_for
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.builds.advance_build import advance_build
@@ -232,7 +232,7 @@ async def test_a_build_that_nobody_took_up_is_cancelled_at_once_and_one_is_made_
         with pytest.raises(UserError, match="under way already"):
             await place.start()
         home = place_for(product.context.home)
-        open_workspace(home, str(build_id), Kind.UNCONFINED)
+        open_workspace(home, str(build_id), Confinement.UNCONFINED)
         await prune(product.context)
         assert build_id in list_workspaces(home)
         await cancel_build(product.pool, await place.build(build_id), "mona")
@@ -298,21 +298,21 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
 @pytest.mark.parametrize(
     ("bounds", "script", "said"),
     [
-        (Bounds(time_s=0.5, grace_s=0.2), "sleep 600", "longer than a phase"),
-        (Bounds(output_bytes=50_000, grace_s=0.2), "yes", "printed more"),
-        (Bounds(checkout_bytes=3_000_000, grace_s=0.2), "while true; do head -c 1000000 /dev/zero >> big; sleep 0.01; done", "more room"),
-        (Bounds(), "exit 4", "status 4"),
-        (Bounds(), "echo 401 Unauthorized", "changed nothing. The last that it printed: 401 Unauthorized"),
-        (Bounds(), "kill -9 $$", "signal 9"),
-        (Bounds(), "mkdir in && cd in && git init -q . && echo x > f", "repository of its own"),
-        (Bounds(), "echo '*' > .gitignore; echo 'import aiohttp' > a.py", ".gitignore hides 1 source file"),
-        (Bounds(), "ln -sf /etc/passwd link", "link that leads out"),
-        (Bounds(), "mkdir -m 0 closed", "closed: Cannot open"),
-        (Bounds(), LINKED, "is a link to a file that is not in the checkout"),
+        (RunBounds(time_s=0.5, grace_s=0.2), "sleep 600", "longer than a phase"),
+        (RunBounds(output_bytes=50_000, grace_s=0.2), "yes", "printed more"),
+        (RunBounds(checkout_bytes=3_000_000, grace_s=0.2), "while true; do head -c 1000000 /dev/zero >> big; sleep 0.01; done", "more room"),
+        (RunBounds(), "exit 4", "status 4"),
+        (RunBounds(), "echo 401 Unauthorized", "changed nothing. The last that it printed: 401 Unauthorized"),
+        (RunBounds(), "kill -9 $$", "signal 9"),
+        (RunBounds(), "mkdir in && cd in && git init -q . && echo x > f", "repository of its own"),
+        (RunBounds(), "echo '*' > .gitignore; echo 'import aiohttp' > a.py", ".gitignore hides 1 source file"),
+        (RunBounds(), "ln -sf /etc/passwd link", "link that leads out"),
+        (RunBounds(), "mkdir -m 0 closed", "closed: Cannot open"),
+        (RunBounds(), LINKED, "is a link to a file that is not in the checkout"),
     ],
 )  # fmt: skip
 async def test_what_a_builder_may_not_take_or_leave_is_said(
-    dsn: str, tmp_path: Path, tree: WorkTree, bounds: Bounds, script: str, said: str
+    dsn: str, tmp_path: Path, tree: WorkTree, bounds: RunBounds, script: str, said: str
 ) -> None:
     async with running(dsn, tmp_path / "p", builder=agent(script, bounds)) as product:
         place = await ready(product, tree)
@@ -372,7 +372,7 @@ async def test_what_a_builder_wrote_before_it_failed_or_was_ended_is_there_again
 ) -> None:
     ci = "mkdir -p .github/workflows; echo 'on: push' > .github/workflows/ci.yml; "
     script = ci + f"echo x >> n.txt; [ $(wc -l < n.txt) -ge 2 ] || {way}"
-    bounds = Bounds(output_bytes=50_000, grace_s=0.2)
+    bounds = RunBounds(output_bytes=50_000, grace_s=0.2)
     async with running(dsn, tmp_path / "p", builder=agent(script, bounds)) as product:
         place = await ready(product, tree)
         waiting, _ = await place.asked(await place.start())
@@ -483,7 +483,7 @@ async def test_a_repository_that_is_too_large_for_a_build_says_so(dsn: str, tmp_
 async def test_a_repository_whose_files_fill_a_checkout_fails_without_an_attempt(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
-    async with running(dsn, tmp_path / "p", builder=agent("true", Bounds(checkout_bytes=1 << 20))) as product:
+    async with running(dsn, tmp_path / "p", builder=agent("true", RunBounds(checkout_bytes=1 << 20))) as product:
         place = await ready(product, tree)
         for size in (3 << 20, 60 << 20):  # beyond the bound, and beyond the place
             tree.commit({"large": random.Random(size).randbytes(size)})

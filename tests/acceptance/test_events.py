@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forgeguard_app.flows.context.worker_context import Pace
+from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import Repository
@@ -70,7 +70,7 @@ async def test_a_fork_s_head_is_not_evaluated_without_its_target(dsn: str, tmp_p
         await Story(product.github).open_pull(repository, "topic", sha, "no-such-branch", fork=True)
         await product.github.webhooks.settle()
         stop = asyncio.Event()
-        worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=Pace(commit_lag_s=0.0)), stop))
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=Timings(commit_lag_s=0.0)), stop))
         runs = await product.verdicts(repository, sha)
         stop.set()
         await worker

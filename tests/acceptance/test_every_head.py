@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.context.worker_context import Pace
+from forgeguard_app.errors import RetryLater
+from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.flows.publishing.publish_verdict import announce_progress, publish_verdict, publish_waiting
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
 from forgeguard_app.flows.upkeep.sync_installations import sync_installations
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
 from forgeguard_app.github.limits import Limits
-from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.github.tokens import TokenCache
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.git_http import git
-from forgeguard_app.simulator.state import Limits as GitHubLimits
 from forgeguard_app.simulator.state import Repository
+from forgeguard_app.simulator.state import SecondaryLimits as GitHubLimits
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audits import begin_run
 from forgeguard_app.store.installations import find_installation
@@ -252,9 +252,9 @@ async def test_limits_are_shared_kept_and_the_most_wanted_go_first(dsn: str, tmp
             shas.append(tree.commit({f"f{number}.py": "x"}))
             await product.push(tree, repository, f"topic{number}" if number < 7 else "main")
         await product.github.webhooks.settle()
-        quick = Pace(poll_s=0.1, retry_s=0.05)
+        quick = Timings(poll_s=0.1, retry_s=0.05)
         context = replace(product.context, limits=Limits(**tight), pace=quick)  # type: ignore[arg-type]
-        other = replace(context, tokens=Tokens(context.app))
+        other = replace(context, tokens=TokenCache(context.app))
         stop = asyncio.Event()
         workers = [asyncio.create_task(run_worker(dsn, one, stop)) for one in (context, other)]
         for sha in shas:
@@ -319,7 +319,7 @@ async def test_a_verdict_that_github_does_not_take_says_why_and_is_tried_when_it
         await product.push(tree, repository)
         await product.github.webhooks.settle()
         stop = asyncio.Event()
-        pace = Pace(commit_lag_s=0.0)
+        pace = Timings(commit_lag_s=0.0)
         worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=pace), stop))
         granted = dict(product.github.world.app.permissions)  # type: ignore[union-attr]
         installation.permissions = {**granted, "checks": "read"}
@@ -341,7 +341,7 @@ async def test_a_write_of_unknown_fate_is_looked_up_only_once_it_is_settled(prod
         await connection.execute(
             "UPDATE check_runs SET published_at = NULL, github_id = NULL, sending_at = clock_timestamp()"
         )
-    with pytest.raises(Temporary, match="not settled") as caught:
+    with pytest.raises(RetryLater, match="not settled") as caught:
         await publish_verdict(product.context, run_id)
     assert caught.value.delay_s is not None and 0 < caught.value.delay_s <= product.context.pace.settle_s
     async with product.pool.acquire() as connection:
@@ -365,7 +365,7 @@ async def test_a_run_that_was_found_is_not_made_again_where_the_next_write_is_re
     for run in world.check_runs.values():
         run.status, run.conclusion = "in_progress", None
     usual, world.limits = world.limits, GitHubLimits(writes_per_minute=0, retry_after_s=0)
-    with pytest.raises(Temporary):
+    with pytest.raises(RetryLater):
         await publish_verdict(product.context, run_id)
     world.limits = usual
     async with product.pool.acquire() as connection:

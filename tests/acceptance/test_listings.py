@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.upkeep.doctor import examine_database
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
-from forgeguard_app.flows.upkeep.sync_installations import Bounds, sync_installations
+from forgeguard_app.flows.upkeep.sync_installations import ListBounds, sync_installations
 from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.state import Installation
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.counters import add_counts
-from forgeguard_app.store.installations import State, set_installation_state
+from forgeguard_app.store.installations import InstallationState, set_installation_state
 from forgeguard_app.store.repos import believe, get_database_time
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
@@ -96,11 +96,11 @@ async def test_a_list_begun_before_the_deletion_makes_nothing_live_again(product
     _, installation = await installed(product)
     async with product.pool.acquire() as connection:
         listed_at = await get_database_time(connection)
-        await set_installation_state(connection, installation.id, State("deleted", {}, None))
+        await set_installation_state(connection, installation.id, InstallationState("deleted", {}, None))
         for asked_at, status in ((listed_at, "deleted"), (await get_database_time(connection), "active")):
             async with connection.transaction():
                 await believe(connection, asked_at)
-                await set_installation_state(connection, installation.id, State("active", {}, None))
+                await set_installation_state(connection, installation.id, InstallationState("active", {}, None))
             assert await states(product) == {installation.id: status}
 
 
@@ -161,13 +161,13 @@ async def test_a_list_that_was_cut_removes_nothing(product: Product, tree: WorkT
     await installed(product)
     product.github.world.installations.pop(installation.id)
     for _ in range(3):
-        await sync_installations(product.context, Bounds(installations=1))
+        await sync_installations(product.context, ListBounds(installations=1))
     assert set((await states(product)).values()) == {"active"}
     product.github.world.installations[installation.id] = installation
     extra = [await product.github.create_repository(installation.account, f"more{n}") for n in range(2)]
     installation.repository_ids = {one.id for one in extra}
     for _ in range(3):
-        await sync_installations(product.context, Bounds(repositories=2))
+        await sync_installations(product.context, ListBounds(repositories=2))
     assert repository.id in await guarded(product)
     async with product.pool.acquire() as connection:
         await add_counts(connection, product.context.counts.take())
@@ -218,7 +218,7 @@ async def test_a_pull_that_a_list_leaves_out_is_closed_where_github_says_so_alon
         assert await opened() == [1, 2, 3], "heard of after the list was begun"
         await connection.execute("UPDATE pulls SET updated_at = clock_timestamp()")
         world.faults = Always("GET /api/v3/repos/{owner}/{repo}/pulls/{number}", "500")
-        with pytest.raises(Temporary):
+        with pytest.raises(RetryLater):
             await opened()
         world.faults = None
         assert await opened() == [2, 3], "GitHub says that it is closed"

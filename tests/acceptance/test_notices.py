@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.notices import UNREACHED, Notices, NotTaken, Reach, _Guarding, is_name, reach_beside, within_reach
 from forgeguard_app.simulator.state import Account, Repository
 from tests.acceptance.test_push import START
@@ -155,7 +155,7 @@ async def test_a_name_that_leads_inside_is_refused_too(tmp_path: Path) -> None:
         ]
         closed = f"https://127.0.0.1:{free_port()}/hook"
         for address in (by_name, box.address, closed, *inside):
-            with pytest.raises((NotTaken, Temporary)) as caught:
+            with pytest.raises((NotTaken, RetryLater)) as caught:
                 await Notices(Reach.PUBLIC, box.trust).send(address, b"{}", {})
             assert str(caught.value) == UNREACHED, "nothing tells open from closed"
         for address in inside:

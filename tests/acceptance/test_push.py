@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.cli.formats import as_json
-from forgeguard_app.cli.outcome import Outcome
-from forgeguard_app.flows.context.worker_context import Pace
+from forgeguard_app.cli.outcome import CommandOutcome
+from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.git.mirror import Mirror, Remote
 from forgeguard_app.jobs.worker import CONCURRENCY, run_worker
 from forgeguard_app.simulator.state import Repository
 from tests.support.browsing import plain
-from tests.support.evaluated import judge
+from tests.support.evaluated import evaluate
 from tests.support.repositories import Files, WorkTree, stuck
 from tests.support.running import Product, running
 
@@ -87,7 +87,7 @@ async def test_a_push_and_the_command_line_find_the_same(product: Product, tree:
     tree.commit({"sub/d.py": "from bs4 import x\n"})
     sha = await product.push(tree, repository, "topic")
     runs = await product.verdicts(repository, sha)
-    report = json.loads(as_json(Outcome(await judge(tree, base))))
+    report = json.loads(as_json(CommandOutcome(await evaluate(tree, base))))
     for check in report["checks"]:
         pushed = [(a["path"], a["start_line"], a["message"]) for a in runs[check["check_code"]].annotations]
         assert pushed == [(f["path"], f["line"], f["message"]) for f in check["findings"] if f["new"]]
@@ -408,7 +408,7 @@ async def test_an_audit_that_takes_long_is_shown_as_in_progress_first(dsn: str, 
         sha = await product.push(tree, repository)
         await product.github.webhooks.settle()
         stop = asyncio.Event()
-        worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=Pace(quick_s=0)), stop))
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=Timings(quick_s=0)), stop))
         runs = await product.verdicts(repository, sha)
         stop.set()
         await worker

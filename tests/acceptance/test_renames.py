@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.flows.context.find_home import find_home
-from forgeguard_app.flows.context.repository import fetched
+from forgeguard_app.flows.context.repository import mirror_at
 from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, open_pull
 from forgeguard_app.flows.publishing.publish_verdict import publish_verdict
-from forgeguard_app.flows.upkeep.audit_baseline import draw_starting_line
+from forgeguard_app.flows.upkeep.audit_baseline import audit_baseline
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.upkeep.sync_installations import sync_installations
 from forgeguard_app.jobs.worker import run_worker
@@ -153,7 +153,7 @@ async def test_a_pull_request_of_ours_goes_to_the_repository_and_not_to_its_old_
     assert copy is not None
     asked_from = len(product.github.world.requests)
     wanted = Wanted("forgeguard/x", sha, "main", "Title", "Body", [NewFile("b.txt", "b\n")])
-    async with fetched(product.context, ours, repo, sha, repo.id) as mirror:
+    async with mirror_at(product.context, ours, repo, sha, repo.id) as mirror:
         await open_pull(product.context, ours, repo, mirror, wanted)
     await untouched(product, former, copy, asked_from)
     assert [pull.repository_id for pull in product.github.world.pulls.values()] == [repository.id]
@@ -219,7 +219,7 @@ async def test_the_starting_line_is_drawn_though_the_repository_lost_its_name(
         await product.github.webhooks.settle()
         repo = await known(product, repository.full_name)
         if moment == "before its head is fetched":
-            await draw_starting_line(product.context, repo.id)
+            await audit_baseline(product.context, repo.id)
         await warm(product, repository, installation)
         former, copy = await lose_name(product, repository, taken=taken, guarded=False)
         asked_from, stop = len(product.github.world.requests), asyncio.Event()

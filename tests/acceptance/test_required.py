@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.publishing.check_run_writer import check_run_name
 from forgeguard_app.flows.upkeep.read_required_checks import read_required
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
@@ -55,7 +55,7 @@ async def test_a_head_that_no_event_told_of_is_found_though_github_never_answers
     product.github.world.app.webhook_url = delivered  # type: ignore[union-attr]
     async with product.pool.acquire() as connection:
         repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
-    with contextlib.suppress(Temporary):
+    with contextlib.suppress(RetryLater):
         await reconcile_heads(product.context, repo_id)
     await product.verdicts(repository, sha)
 

@@ -11,8 +11,8 @@ from forgeguard_app.flows.intake.rerun_budget import BUDGET
 from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
 from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story
-from forgeguard_app.store.audits import Run, find_newest_run
-from forgeguard_app.store.reruns import Budget, delete_old_requests
+from forgeguard_app.store.audits import AuditRun, find_newest_run
+from forgeguard_app.store.reruns import RerunBudget, delete_old_requests
 from tests.acceptance.test_push import started
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
@@ -22,7 +22,7 @@ _DEFERRED = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'start_re
 _RERUNS = "SELECT count(*) FROM audit_runs WHERE trigger = 'rerun'"
 
 
-async def heads(product: Product, tree: WorkTree, number: int) -> tuple[Repository, list[Run]]:
+async def heads(product: Product, tree: WorkTree, number: int) -> tuple[Repository, list[AuditRun]]:
     """A repository with so many heads that were evaluated."""
     repository, _ = await product.repository()
     shas = []
@@ -67,7 +67,7 @@ async def test_a_person_and_an_account_have_so_many_re_runs_an_hour_however_fast
 ) -> None:
     async with running(dsn, tmp_path / "p") as product:
         _, runs = await heads(product, tree, 6)
-        budget = Budget(of_person=2, of_installation=3)
+        budget = RerunBudget(of_person=2, of_installation=3)
         await defer(product, 9, 70, 70, 140)  # what somebody else may not start yet takes nothing away now
         asked = [rerun_audit(product.pool, run, 1, budget) for run in runs]
         answers = await asyncio.gather(*asked, return_exceptions=True)

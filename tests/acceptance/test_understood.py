@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from forgeguard_app.flows.context.worker_context import Pace
+from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
 from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliveries
 from forgeguard_app.store.audits import find_newest_run
@@ -38,7 +38,7 @@ async def test_an_older_head_that_is_judged_last_does_not_replace_what_the_newes
     newest = await product.push(tree, repository)
     await product.verdicts(repository, newest)
     assert await understood(product) == newest
-    impatient = replace(product.context, pace=Pace(patience_s=0.0))
+    impatient = replace(product.context, pace=Timings(patience_s=0.0))
     await reconcile_deliveries(impatient, timedelta(minutes=5))
     await product.verdicts(repository, older)
     assert await understood(product) == newest

@@ -10,9 +10,9 @@ from forgeguard_app.audit.engine import MAX_FINDINGS
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.checksums import base62
 from forgeguard_app.cli.formats import FORMATS
-from forgeguard_app.cli.outcome import Outcome
+from forgeguard_app.cli.outcome import CommandOutcome
 from forgeguard_app.github.check_runs import MAX_ANNOTATIONS
-from tests.support.evaluated import check_of, judge_all
+from tests.support.evaluated import check_of, evaluate_all
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 
@@ -51,11 +51,11 @@ async def test_a_verified_token_behind_300_passwords_is_annotated_first_and_show
 
 
 async def test_a_verified_token_behind_more_findings_than_are_kept_is_kept_and_comes_first(tree: WorkTree) -> None:
-    report = await judge_all(tree, {"a.py": passwords(MAX_FINDINGS * 3 // 2), "z.py": f"T = '{token()}'\n"})
+    report = await evaluate_all(tree, {"a.py": passwords(MAX_FINDINGS * 3 // 2), "z.py": f"T = '{token()}'\n"})
     check = check_of(report, CheckCode.W1)
     assert (check.findings[0].path, check.findings[0].verified) == ("z.py", True)
     assert len(check.findings) == MAX_FINDINGS
     assert any(f"the worst {MAX_FINDINGS:,} are kept" in note for note in check.notes)
     for name, form in FORMATS.items():
-        printed = form(Outcome(report))
+        printed = form(CommandOutcome(report))
         assert 0 < printed.index("z.py") < printed.index("a.py"), name

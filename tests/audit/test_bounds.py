@@ -12,20 +12,20 @@ from functools import lru_cache
 import pytest
 
 from forgeguard_app.audit.boundaries.graph import thinnest_links
-from forgeguard_app.audit.boundaries.match import Judge, LayerMap
+from forgeguard_app.audit.boundaries.match import BoundaryMatcher, LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries, Layer, read_boundaries
 from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies
 from forgeguard_app.audit.facts import Facts, Tree
-from forgeguard_app.audit.fingerprints import marked
+from forgeguard_app.audit.fingerprints import mark_new
 from forgeguard_app.audit.languages.python import Guard, _Blocks, python_facts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode, Finding, Level
 from forgeguard_app.audit.patterns import CompiledPatterns
-from forgeguard_app.audit.policy import Settings, read_settings, resolve
+from forgeguard_app.audit.policy import PolicySettings, read_settings, resolve
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences
-from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope
+from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest
 from forgeguard_app.audit.requirements.python import read_manifest
 from forgeguard_app.audit.scope import EVERYWHERE
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
@@ -268,7 +268,7 @@ def test_findings_over_the_bound_of_a_tree_are_said() -> None:
     boundaries = a4_boundaries.check(tree, facts, [rules], (), Level.FAILURE, Memo())
     (said,) = a4_boundaries.beyond(boundaries, EVERYWHERE)
     assert said.endswith("100,000 of all: `m6.py`.")
-    policy = resolve(Settings())[CheckCode.A9]
+    policy = resolve(PolicySettings())[CheckCode.A9]
     dependencies = a9_dependencies.check(tree, facts, policy, Memo())
     assert dependencies.incomplete == ("more than 100,000 findings: 1 file(s) from `m6.py` on were not evaluated.",)
 
@@ -277,7 +277,7 @@ def test_the_search_for_cycles_is_interrupted() -> None:
     with pytest.raises(TimeoutError):
         thinnest_links({("a", "b"): 1}, over)
     facts = python_facts(b"import b.x\n")
-    judged = Judge(
+    judged = BoundaryMatcher(
         LayerMap(Boundaries("b.json", (Layer("a", ("a.py",)),), acyclic=True)), ModuleIndex(()), Level.FAILURE
     )
     with pytest.raises(TimeoutError):
@@ -298,20 +298,20 @@ def over() -> None:
 
 def test_folders_of_one_project_share_what_is_declared() -> None:
     manifest = Manifest(
-        "pyproject.toml", tuple(Declared(f"d{n}", Scope.RUNTIME) for n in range(1_000)), is_project=True
+        "pyproject.toml", tuple(Declared(f"d{n}", DependencyScope.RUNTIME) for n in range(1_000)), is_project=True
     )
     index = DeclarationIndex([manifest])
     assert len({id(index.for_folder(f"a/{number}")) for number in range(100)}) == 1
 
 
 def test_thousands_of_added_development_dependencies_are_counted() -> None:
-    manifest = Manifest("dev.txt", tuple(Declared(f"d{n}", Scope.DEVELOPMENT) for n in range(30_000)))
+    manifest = Manifest("dev.txt", tuple(Declared(f"d{n}", DependencyScope.DEVELOPMENT) for n in range(30_000)))
     (said,) = differences([], [manifest])
     assert "and 29995 more" in said
 
 
 def test_nineteen_thousand_findings_of_a_kind_are_marked() -> None:
     findings = [Finding("a.py", line, "r", "m", Level.FAILURE, "s") for line in range(1, 19_001)]
-    out = marked(CheckCode.A4, findings, findings[:9_000], {}, {"a.py": range(1, 10_001)})
+    out = mark_new(CheckCode.A4, findings, findings[:9_000], {}, {"a.py": range(1, 10_001)})
     assert sum(one.new for one in out) == 10_000
     assert {one.line for one in out if one.new} == set(range(1, 10_001))

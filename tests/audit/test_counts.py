@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from forgeguard_app.audit.counts import Countable, Counts, Evaluation, Part, count, part_of
+from forgeguard_app.audit.counts import Countable, Counts, Evaluation, FindingGroup, count, part_of
 from forgeguard_app.audit.engine import MAX_FINDINGS
 from forgeguard_app.audit.gate import leaving
 from forgeguard_app.audit.model import CheckCode, CheckReport, Report, Result
 from forgeguard_app.audit.report import summary_markdown
-from tests.support.evaluated import check_of, judge
+from tests.support.evaluated import check_of, evaluate
 from tests.support.repositories import WorkTree
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
@@ -40,7 +40,7 @@ async def test_findings_beyond_those_that_are_kept_are_counted(tree: WorkTree) -
     number = MAX_FINDINGS + 1_000
     base = tree.commit({"boundaries.json": rules(), "pyproject.toml": PROJECT})
     tree.commit({f"f{place}.py": "bad\n" * 500 for place in range(number // 500)})
-    check = check_of(await judge(tree, base), CheckCode.A4)
+    check = check_of(await evaluate(tree, base), CheckCode.A4)
     assert len(check.findings) == MAX_FINDINGS
     assert check.counts.new == check.counts.total == number
     assert check.title.startswith(f"{number:,} new boundary violations")
@@ -51,23 +51,25 @@ async def test_the_gate_changes_the_words_of_the_title_and_not_its_figures(tree:
     files = {"boundaries.json": rules(), "pyproject.toml": PROJECT, "old.py": "bad\n" * 24}
     base = tree.commit(files | {".github/forgeguard.yml": "gate: all\n"})
     tree.commit({"new.py": "bad\n" * 10})
-    check = check_of(await judge(tree, base), CheckCode.A4)
+    check = check_of(await evaluate(tree, base), CheckCode.A4)
     assert check.title == "34 boundary violations (10 new, 24 existing)"
     assert (check.counts.counted, check.counts.new, check.counts.existing) == (34, 10, 24)
 
 
 async def test_a_check_says_whether_it_evaluated_anything(tree: WorkTree) -> None:
     tree.commit({"a.py": "x = 1\n", ".github/forgeguard.yml": "checks: {A9: {enabled: false}}\n"})
-    report = await judge(tree)
+    report = await evaluate(tree)
     evaluations = [check.evaluation for check in report.checks]
     assert evaluations == [Evaluation.NOTHING, Evaluation.DISABLED, Evaluation.EVALUATED]
     tree.commit({"boundaries.json": "{"})
-    assert check_of(await judge(tree), CheckCode.A4).evaluation is Evaluation.ERROR
+    assert check_of(await evaluate(tree), CheckCode.A4).evaluation is Evaluation.ERROR
 
 
 def test_no_secret_leaves_with_the_names_of_the_rules_that_are_counted() -> None:
-    counts = replace(Counts(new=3, counted=3), rules={Part.NEW: {f"all/forbidden/{TOKEN}": 2, "all/forbidden/x": 1}})
+    counts = replace(
+        Counts(new=3, counted=3), rules={FindingGroup.NEW: {f"all/forbidden/{TOKEN}": 2, "all/forbidden/x": 1}}
+    )
     report = Report(None, None, 1, (CheckReport(CheckCode.A4, Result.FAIL, "3 new", counts=counts),))
     check = leaving(report).checks[0]
     assert TOKEN not in json.dumps(check.counts.rules) + summary_markdown(check)
-    assert sum(check.counts.rules[Part.NEW].values()) == 3
+    assert sum(check.counts.rules[FindingGroup.NEW].values()) == 3

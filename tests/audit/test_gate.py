@@ -14,7 +14,7 @@ from forgeguard_app.audit.gate import MAX_SHOWN_CHARS, shown, shown_lines
 from forgeguard_app.audit.model import CheckCode, Result
 from forgeguard_app.audit.report import detail, summary_markdown
 from forgeguard_app.cli.formats import FORMATS
-from forgeguard_app.cli.outcome import Outcome
+from forgeguard_app.cli.outcome import CommandOutcome
 from tests.support.in_memory import judge_in_memory
 from tests.support.planted import LAYERS, PLACES, plant, remains
 
@@ -53,7 +53,7 @@ RULES = {
 def outputs(files: dict[str, str]) -> str:
     """Everything that the engine gives for these files."""
     report, judging = judge_in_memory(files)
-    found = [write(Outcome(report)) for write in FORMATS.values()]
+    found = [write(CommandOutcome(report)) for write in FORMATS.values()]
     for check in report.checks:
         found += [check.title, summary_markdown(check), detail(check)]
         for finding in check.findings:

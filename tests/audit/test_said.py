@@ -10,7 +10,7 @@ import pytest
 from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Level, Result
 from forgeguard_app.audit.report import summary_markdown
 from forgeguard_app.cli.formats import FORMATS
-from forgeguard_app.cli.outcome import Outcome
+from forgeguard_app.cli.outcome import CommandOutcome
 from tests.support.in_memory import judge_in_memory
 
 LAYERS = [{"name": "api", "glob": "app/**"}, {"name": "web", "glob": "web/**"}]
@@ -54,7 +54,7 @@ def test_the_title_says_which_languages_imports_were_not_read_under_import_rules
     report, _ = judge_in_memory(files)
     title = "No boundary violations; imports of 2 TypeScript files and 1 Go file were not read"
     assert report.checks[0].title == title
-    assert all("2 TypeScript files and 1 Go file" in write(Outcome(report)) for write in FORMATS.values())
+    assert all("2 TypeScript files and 1 Go file" in write(CommandOutcome(report)) for write in FORMATS.values())
     assert "2 TypeScript files and 1 Go file" in summary_markdown(report.checks[0])
 
 
@@ -172,7 +172,7 @@ def test_every_note_is_said_in_every_format() -> None:
     notes = tuple(f"note {n} of many" for n in range(6))
     report = replace(report, checks=tuple(replace(check, notes=notes) for check in report.checks))
     for write in FORMATS.values():
-        assert all(note in write(Outcome(report)) for note in notes)
+        assert all(note in write(CommandOutcome(report)) for note in notes)
 
 
 def test_path_patterns_in_vain_are_found_in_any_number() -> None:
@@ -279,7 +279,7 @@ def test_markers_on_the_line_before() -> None:
 def test_a_notice_never_changes_a_result_or_a_title_and_is_not_to_be_accepted() -> None:
     report, _ = judge_in_memory({".gitleaksignore": "x\n"})
     check = report.checks[2]
-    assert "To accept" not in FORMATS["text"](Outcome(report))
+    assert "To accept" not in FORMATS["text"](CommandOutcome(report))
     assert (check.result, check.title) == (Result.PASS, "No possible secrets")
     finding: Finding = check.findings[0]
     assert finding.rule == "configuration-notice"

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from forgeguard_app.audit.counts import Counts, Part
+from forgeguard_app.audit.counts import Counts, FindingGroup
 from forgeguard_app.store.audits import StoredCheck, StoredFinding, Verdict
 from tests.browser.conftest import Scene
 from tests.support.watching import (
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 expect.set_options(timeout=60_000)
 
 FINDING = StoredFinding("a.py", 3, 3, 1, "undeclared", "It imports yaml.", "failure", True, True, None, "f" * 64)
-COUNTS = Counts(new=1, counted=1, rules={Part.NEW: {"undeclared": 1}})
+COUNTS = Counts(new=1, counted=1, rules={FindingGroup.NEW: {"undeclared": 1}})
 CHECK = StoredCheck(
     "A9",
     "Dependency gate",

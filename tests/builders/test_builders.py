@@ -22,8 +22,8 @@ import pytest
 
 from forgeguard_app.builders import process
 from forgeguard_app.builders.confinement import (
-    Kind,
-    Room,
+    Confinement,
+    Sandbox,
     choose,
     end_orphans,
     own_user,
@@ -33,7 +33,7 @@ from forgeguard_app.builders.confinement import (
 )
 from forgeguard_app.builders.network import CLOSED, Network, Wall, can_reach_outside, own_addresses
 from forgeguard_app.builders.probing import PROBE_UID, once_it_works
-from forgeguard_app.builders.process import Bounds, Ended, Outcome, Run, run_builder, sweep
+from forgeguard_app.builders.process import BuilderRun, Ended, RunBounds, RunOutcome, run_builder, sweep
 from forgeguard_app.builders.sized_place import can_mount, mount_sized, refuse_full_disk, unmount
 from forgeguard_app.builders.take_out import Unsound, copy_stream, take_out
 from forgeguard_app.builders.workspace import (
@@ -46,24 +46,27 @@ from forgeguard_app.builders.workspace import (
     remove,
     remove_workspace,
 )
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.git.branches import check_out, commit_work_tree, list_links_out
-from forgeguard_app.git.command import Repository
+from forgeguard_app.git.command import GitRepository
 from tests.support.disks import small_disk
 from tests.support.repositories import WorkTree
 
-KIND = Kind.OWN_USER if os.geteuid() == 0 else Kind.UNCONFINED
+KIND = Confinement.OWN_USER if os.geteuid() == 0 else Confinement.UNCONFINED
 CONFINED = [
     one
-    for one, there in ((Kind.OWN_USER, os.geteuid() == 0), (Kind.BUBBLEWRAP, shutil.which("bwrap") is not None))
+    for one, there in (
+        (Confinement.OWN_USER, os.geteuid() == 0),
+        (Confinement.BUBBLEWRAP, shutil.which("bwrap") is not None),
+    )
     if there
 ]
 
 
 @contextlib.asynccontextmanager
 async def room(
-    folder: Path, kind: Kind = KIND, network: Network = Network.OUTSIDE, most_bytes: int = 64 << 20
-) -> AsyncIterator[Room]:
+    folder: Path, kind: Confinement = KIND, network: Network = Network.OUTSIDE, most_bytes: int = 64 << 20
+) -> AsyncIterator[Sandbox]:
     place, name = place_for(folder), f"b{os.getpid()}-{time.monotonic_ns()}"
     try:
         async with open_workspace(place, name, kind, network).room(most_bytes) as one:
@@ -74,14 +77,14 @@ async def room(
 
 
 async def run(
-    one: Room,
+    one: Sandbox,
     script: str,
     *,
-    bounds: Bounds | None = None,
+    bounds: RunBounds | None = None,
     end: asyncio.Event | None = None,
     prompt: str = "",
     **passed: str,
-) -> tuple[Outcome, list[str]]:
+) -> tuple[RunOutcome, list[str]]:
     heard: list[str] = []
 
     async def hear(lines: list[bytes]) -> None:
@@ -90,27 +93,27 @@ async def run(
     async def wants_end() -> bool:
         return end is not None and end.is_set()
 
-    wanted = Run(
+    wanted = BuilderRun(
         ["bash", "-c", script],
         environment_of(one, passed),
         prompt,
         one.given.parent.name,
-        bounds or Bounds(grace_s=0.3),
+        bounds or RunBounds(grace_s=0.3),
     )
     async with asyncio.timeout(60):
         return await run_builder(one, wanted, hear, wants_end), heard
 
 
-def left(one: Room, mark: str) -> list[int]:
+def left(one: Sandbox, mark: str) -> list[int]:
     return [pid for pid in processes() if process._is_ours(pid, one, mark)]
 
 
 async def test_the_prompt_comes_in_and_the_lines_go_out(tmp_path: Path) -> None:
     async with room(tmp_path) as one:
         outcome, heard = await run(one, "cat; echo second; printf last", prompt="first\n")
-        assert (outcome, heard) == (Outcome(Ended.EXITED, 0), ["first", "second", "last"])
-        assert (await run(one, "exit 3"))[0] == Outcome(Ended.EXITED, 3)
-        wanted = Run(["/no/such/program"], {}, "", "m")
+        assert (outcome, heard) == (RunOutcome(Ended.EXITED, 0), ["first", "second", "last"])
+        assert (await run(one, "exit 3"))[0] == RunOutcome(Ended.EXITED, 3)
+        wanted = BuilderRun(["/no/such/program"], {}, "", "m")
 
         async def hear(lines: list[bytes]) -> None:
             heard.extend(line.decode() for line in lines)
@@ -137,7 +140,7 @@ async def test_nothing_of_ours_is_in_its_environment(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("kind", CONFINED)
-async def test_neither_our_files_nor_our_processes_are_within_its_reach(tmp_path: Path, kind: Kind) -> None:
+async def test_neither_our_files_nor_our_processes_are_within_its_reach(tmp_path: Path, kind: Confinement) -> None:
     secret = tmp_path / "secret"
     secret.write_text("of ours")
     secret.chmod(0o600)
@@ -147,7 +150,7 @@ async def test_neither_our_files_nor_our_processes_are_within_its_reach(tmp_path
         assert outcome.status == 0, heard
         assert heard[0] == "# UI"
         assert (one.work / "made").exists()
-        if kind is Kind.OWN_USER:
+        if kind is Confinement.OWN_USER:
             assert heard[1] == str(one.uid)
         for script in (
             f"cat {secret}",
@@ -176,39 +179,39 @@ async def test_a_builder_that_forks_away_and_ignores_sigterm_is_gone_at_its_end(
 
 
 @pytest.mark.parametrize("kind", CONFINED)
-async def test_a_child_that_holds_the_output_open_holds_nobody_up(tmp_path: Path, kind: Kind) -> None:
+async def test_a_child_that_holds_the_output_open_holds_nobody_up(tmp_path: Path, kind: Confinement) -> None:
     async with room(tmp_path, kind) as one:
         outcome, heard = await run(one, "(setsid sleep 500 &); echo done")
-        assert (outcome, heard) == (Outcome(Ended.EXITED, 0), ["done"])
+        assert (outcome, heard) == (RunOutcome(Ended.EXITED, 0), ["done"])
         assert left(one, one.given.parent.name) == []
 
 
 async def test_a_process_that_got_away_and_holds_every_pipe_holds_nobody_up(tmp_path: Path) -> None:
     # Without its mark it is not found again; it reads nothing of its input and keeps the output open.
     escape = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(90)"
-    async with room(tmp_path, Kind.UNCONFINED) as one:
+    async with room(tmp_path, Confinement.UNCONFINED) as one:
         script = f'env -i PATH="$PATH" python3 -c "{escape}" & wait; exit 3'
         outcome, _ = await run(one, script, prompt="x" * (4 << 20))
-        assert outcome == Outcome(Ended.EXITED, 3)
+        assert outcome == RunOutcome(Ended.EXITED, 3)
 
 
 async def test_a_fork_bomb_ends_with_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "MAX_PROCESSES", 60 if KIND is Kind.OWN_USER else process.MAX_PROCESSES)
-    script = "f() { f | f & }; f; sleep 500" if KIND is Kind.OWN_USER else "sleep 500"
+    monkeypatch.setattr(process, "MAX_PROCESSES", 60 if KIND is Confinement.OWN_USER else process.MAX_PROCESSES)
+    script = "f() { f | f & }; f; sleep 500" if KIND is Confinement.OWN_USER else "sleep 500"
     async with room(tmp_path) as one:
-        outcome, _ = await run(one, script, bounds=Bounds(time_s=1.0, grace_s=0.2))
+        outcome, _ = await run(one, script, bounds=RunBounds(time_s=1.0, grace_s=0.2))
         assert outcome.ended is Ended.TOO_LONG
         assert left(one, one.given.parent.name) == []
 
 
 async def test_time_output_and_room_are_bounded(tmp_path: Path) -> None:
     async with room(tmp_path) as one:
-        assert (await run(one, "sleep 500", bounds=Bounds(time_s=0.5, grace_s=0.2)))[0].ended is Ended.TOO_LONG
-        outcome, heard = await run(one, "yes", bounds=Bounds(output_bytes=100_000, grace_s=0.2))
+        assert (await run(one, "sleep 500", bounds=RunBounds(time_s=0.5, grace_s=0.2)))[0].ended is Ended.TOO_LONG
+        outcome, heard = await run(one, "yes", bounds=RunBounds(output_bytes=100_000, grace_s=0.2))
         assert outcome.ended is Ended.TOO_MUCH_OUTPUT
         assert 100_000 < sum(map(len, heard)) * 2 < 2_000_000
         script = "while true; do head -c 2000000 /dev/zero >> big; sleep 0.01; done"
-        outcome, _ = await run(one, script, bounds=Bounds(checkout_bytes=5_000_000, grace_s=0.2))
+        outcome, _ = await run(one, script, bounds=RunBounds(checkout_bytes=5_000_000, grace_s=0.2))
         assert outcome.ended is Ended.TOO_LARGE
 
 
@@ -230,8 +233,8 @@ async def test_what_a_killed_worker_left_is_swept(tmp_path: Path) -> None:
         await task
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CONFINED if kind is Kind.OWN_USER])
-async def test_two_installations_on_one_machine_never_share_a_user(tmp_path: Path, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in CONFINED if kind is Confinement.OWN_USER])
+async def test_two_installations_on_one_machine_never_share_a_user(tmp_path: Path, kind: Confinement) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     async with room(tmp_path / "one", kind) as one:
@@ -247,7 +250,7 @@ async def test_two_installations_on_one_machine_never_share_a_user(tmp_path: Pat
 
 async def test_its_own_commits_hooks_and_history_count_for_nothing(tmp_path: Path, tree: WorkTree) -> None:
     base = tree.commit({"a.py": "x = 1\n"})
-    ledger = Repository(tree.folder / ".git")
+    ledger = GitRepository(tree.folder / ".git")
     async with room(tmp_path) as one:
         await check_out(ledger, base, one.work)
         one.take_over()
@@ -343,7 +346,7 @@ async def test_what_a_builder_left_is_copied_as_the_builder_itself_may_read_it(t
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="without root, a builder is of our own user")
 async def test_a_file_that_the_builder_may_not_read_is_not_copied(tmp_path: Path) -> None:
-    async with room(tmp_path, Kind.OWN_USER) as one:
+    async with room(tmp_path, Confinement.OWN_USER) as one:
         (one.work / "ours").write_text("root's own")
         (one.work / "ours").chmod(0o600)
         with pytest.raises(Unsound, match="ours: Cannot open"):
@@ -363,7 +366,7 @@ async def test_what_cannot_be_copied_whole_is_named(tmp_path: Path, script: str,
     async with room(tmp_path) as one:
         outcome, heard = await run(one, script)
         assert outcome.status == 0, heard
-        if KIND is Kind.OWN_USER or os.geteuid() != 0:
+        if KIND is Confinement.OWN_USER or os.geteuid() != 0:
             with pytest.raises(Unsound, match=words):
                 take_out(one, tmp_path / "taken", 1 << 20)
 
@@ -378,7 +381,7 @@ async def test_a_builder_s_folders_go_whatever_their_rights_and_depth(tmp_path: 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
 async def test_builds_of_one_machine_see_nothing_of_one_another(tmp_path: Path) -> None:
-    async with room(tmp_path, Kind.OWN_USER) as one, room(tmp_path, Kind.OWN_USER) as other:
+    async with room(tmp_path, Confinement.OWN_USER) as one, room(tmp_path, Confinement.OWN_USER) as other:
         hand_over(other, {"ui.md": "their contract"}, [], {"number": 0})
         end = asyncio.Event()
         theirs = "for folder in /tmp /dev/shm; do echo their file > $folder/x; done; sleep 500"
@@ -395,7 +398,7 @@ async def test_builds_of_one_machine_see_nothing_of_one_another(tmp_path: Path) 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users to give")
 async def test_what_a_builder_is_given_is_for_that_builder_alone_without_namespaces_too(tmp_path: Path) -> None:
-    async with room(tmp_path, Kind.OWN_USER) as one, room(tmp_path, Kind.OWN_USER) as other:
+    async with room(tmp_path, Confinement.OWN_USER) as one, room(tmp_path, Confinement.OWN_USER) as other:
         for each in (one, other):
             hand_over(each, {"ui.md": "a private contract"}, [{"message": "a private finding"}], {"number": 0})
         bare = replace(one, in_namespaces=False, wall=Wall())
@@ -429,7 +432,7 @@ for family, place in (*places, (socket.AF_UNIX, "\\0{name}")):
         print(one.connect_ex(place) == 0)
 print(open("/proc/net/route").read().count("\\n") > 1, flush=True)
 """
-        async with room(tmp_path, Kind.OWN_USER, network) as one:
+        async with room(tmp_path, Confinement.OWN_USER, network) as one:
             outcome, heard = await run(one, f"python3 -c {shlex.quote(script)}")
             remark, uid = one.wall.remark, one.uid
     assert outcome.status == 0, heard
@@ -459,14 +462,14 @@ async def test_a_number_is_given_out_only_once_nothing_of_its_user_is_left(tmp_p
 
 
 def test_the_way_of_confinement_follows_from_what_there_is() -> None:
-    assert choose(root=True, bubblewrap=False, unconfined=False) is Kind.OWN_USER
-    assert choose(root=False, bubblewrap=True, unconfined=True) is Kind.BUBBLEWRAP
-    assert choose(root=False, bubblewrap=False, unconfined=True) is Kind.UNCONFINED
+    assert choose(root=True, bubblewrap=False, unconfined=False) is Confinement.OWN_USER
+    assert choose(root=False, bubblewrap=True, unconfined=True) is Confinement.BUBBLEWRAP
+    assert choose(root=False, bubblewrap=False, unconfined=True) is Confinement.UNCONFINED
     assert choose(root=False, bubblewrap=False, unconfined=False) is None
 
 
 def test_bubblewrap_shows_the_system_and_the_builders_folders_alone(tmp_path: Path) -> None:
-    one = Room(Kind.BUBBLEWRAP, tmp_path / "work", tmp_path / "home", tmp_path / "given")
+    one = Sandbox(Confinement.BUBBLEWRAP, tmp_path / "work", tmp_path / "home", tmp_path / "given")
     words = wrapped(one)
     bound = {words[at + 1] for at, word in enumerate(words) if word in ("--bind", "--ro-bind")}
     assert {str(one.work), str(one.home), str(one.given)} <= bound
@@ -477,9 +480,9 @@ def test_bubblewrap_shows_the_system_and_the_builders_folders_alone(tmp_path: Pa
 
 @pytest.mark.skipif(not can_mount(), reason="this machine mounts nothing")
 async def test_what_a_builder_writes_lies_in_a_place_of_a_size(tmp_path: Path) -> None:
-    async with room(tmp_path, Kind.OWN_USER, most_bytes=32 << 20) as one:
+    async with room(tmp_path, Confinement.OWN_USER, most_bytes=32 << 20) as one:
         fill = "for folder in . ~ /tmp /var/tmp; do head -c 20000000 /dev/zero > $folder/$RANDOM; done; df --output=target . | tail -1"
-        outcome, heard = await run(one, fill, bounds=Bounds(checkout_bytes=32 << 20, grace_s=0.3))
+        outcome, heard = await run(one, fill, bounds=RunBounds(checkout_bytes=32 << 20, grace_s=0.3))
         assert outcome.ended is Ended.TOO_LARGE
         assert any("No space left on device" in line for line in heard), heard
         place = one.work.parent
@@ -494,7 +497,7 @@ async def test_a_place_that_a_killed_worker_left_is_taken_away(tmp_path: Path) -
     folder.mkdir()
     assert mount_sized(folder / PLACE, 1)
     (folder / PLACE / "left").write_text("x")
-    async with open_workspace(tmp_path, "build", Kind.OWN_USER).room(1) as one:
+    async with open_workspace(tmp_path, "build", Confinement.OWN_USER).room(1) as one:
         assert not (one.work.parent / "left").exists()
         with (one.work / "held").open("w"):
             unmount(folder / PLACE)  # also where something is open there
@@ -511,7 +514,7 @@ async def test_a_full_disk_of_this_machine_is_not_the_builder_s_fault(tmp_path: 
         with small_disk(tmp_path / "disk", 1) as disk:
             with pytest.raises(OSError, match="No space left"):
                 await asyncio.to_thread(take_out, one, disk / "taken", 1 << 30)
-            with pytest.raises(Temporary, match="disk has 0 MB left"):
+            with pytest.raises(RetryLater, match="disk has 0 MB left"):
                 refuse_full_disk(disk)
 
 
@@ -576,7 +579,7 @@ ctypes.CDLL(None).syscall(60, 0)  # SYS_exit: the first thread alone
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users to give")
 async def test_a_builder_whose_first_thread_ended_is_ended_too(tmp_path: Path) -> None:
-    async with room(tmp_path, Kind.OWN_USER) as one:
+    async with room(tmp_path, Confinement.OWN_USER) as one:
         bare = replace(one, in_namespaces=False, wall=Wall())
         (one.work / "z.py").write_text(ZOMBIE)
         _, heard = await run(
@@ -597,7 +600,7 @@ def runs_as(pid: int, uid: int | None) -> bool:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users to give")
 async def test_nothing_of_a_builder_is_left_in_the_machine_s_temporary_folders(tmp_path: Path) -> None:
-    async with room(tmp_path, Kind.OWN_USER) as one:
+    async with room(tmp_path, Confinement.OWN_USER) as one:
         bare, name = replace(one, in_namespaces=False, wall=Wall()), f"left-{time.monotonic_ns()}"
         await run(
             bare,
@@ -619,7 +622,7 @@ def test_folders_and_empty_files_take_room_too(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
 async def test_a_builder_writes_to_no_memory_without_a_bound(tmp_path: Path) -> None:
-    async with room(tmp_path, Kind.OWN_USER) as one:
+    async with room(tmp_path, Confinement.OWN_USER) as one:
         builds = shlex.quote(str(one.given.parent.parent))
         _, heard = await run(
             one,

@@ -18,21 +18,21 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from forgeguard_app.evaluation.evaluator import Judge
-from forgeguard_app.flows.context.web_context import Front, GitHubApp, Keys
-from forgeguard_app.flows.context.worker_context import Context, Pace
+from forgeguard_app.evaluation.evaluator import Evaluator
+from forgeguard_app.flows.context.web_context import GitHubApp, Keys, WebContext
+from forgeguard_app.flows.context.worker_context import Timings, WorkerContext
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.limits import Limits
 from forgeguard_app.github.oauth import OAuth
-from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.github.tokens import TokenCache
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.store.pool import open_pool
 from forgeguard_app.vault import Signer
 from forgeguard_app.web.server import make_web
 
 # settle_s: what a killed process sent is dealt with by then, also on a machine that does other work as well.
-PACE = Pace(
+PACE = Timings(
     quick_s=0.15, settle_s=1.0, lag_s=2.0, commit_lag_s=6.0, retry_s=0.05, longest_retry_s=0.5, poll_s=0.25, heartbeat_s=0.3,
     stalled_s=1.0, sweep_s=0.3, reconcile_s=0.7, stranded_s=1.5, patience_s=1.2, heads_s=2.5, resync_s=2.5,
 )  # fmt: skip
@@ -104,7 +104,7 @@ async def _serve(config: Config) -> None:
     client, address = Client(session, config.api_url), f"http://127.0.0.1:{config.port}"
     oauth = OAuth(config.github_url, config.client_id, config.client_secret)
     app = GitHubApp(client, config.github_url, address, oauth, (config.secret.encode(),))
-    front = Front(pool, Keys(KEY), app, pages_per_minute=1_000_000)  # strangers look at pages all the time
+    front = WebContext(pool, Keys(KEY), app, pages_per_minute=1_000_000)  # strangers look at pages all the time
     runner = web.AppRunner(make_web(front, None), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", config.port).start()
@@ -116,8 +116,8 @@ async def _work(config: Config) -> None:
         pool = await open_pool(config.dsn, size=10)
         client = Client(session, config.api_url)
         app = AppAccess(client, config.app_id, (config.private_key,))
-        context = Context(
-            pool, client, app, Tokens(app), Judge(), config.home, config.github_url, f"http://127.0.0.1:{config.port}",
+        context = WorkerContext(
+            pool, client, app, TokenCache(app), Evaluator(), config.home, config.github_url, f"http://127.0.0.1:{config.port}",
             Signer(KEY, "links"), Signer(KEY, "notices"), pace=PACE, limits=config.limits,
         )  # fmt: skip
         await run_worker(config.dsn, context, asyncio.Event())

@@ -19,7 +19,7 @@ from forgeguard_app.github.limits import Limits
 from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import Installation, Repository, new_key
-from forgeguard_app.simulator.state import Limits as GitHubLimits
+from forgeguard_app.simulator.state import SecondaryLimits as GitHubLimits
 from forgeguard_app.simulator.story import Story
 from tests.chaos.database import Database
 from tests.chaos.deeds import Deeds, git

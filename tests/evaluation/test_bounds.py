@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.audit.model import CheckCode, Report, Result
-from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.facts_cache import FactsCache
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import LocalSource
-from forgeguard_app.git.command import EMPTY_TREE, GitLacksObjects, Repository
-from tests.support.evaluated import check_of, judge_all
+from forgeguard_app.git.command import EMPTY_TREE, GitLacksObjects, GitRepository
+from tests.support.evaluated import check_of, evaluate_all
 from tests.support.repositories import WorkTree
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
@@ -21,9 +21,9 @@ TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 
 async def test_a_text_over_the_bound_is_said_to_be_unread(tree: WorkTree) -> None:
     tree.commit({"big.txt": "x\n" * 50_000 + TOKEN, "small.txt": TOKEN})
-    request = Request(tree.git("rev-parse", "HEAD"), EMPTY_TREE, everything=True)
-    source = LocalSource(Repository(tree.folder / ".git"))
-    check = check_of(await Judge(max_text_bytes=50_000).judge(source, request), CheckCode.W1)
+    request = Request(tree.git("rev-parse", "HEAD"), EMPTY_TREE, whole_tree=True)
+    source = LocalSource(GitRepository(tree.folder / ".git"))
+    check = check_of(await Evaluator(max_text_bytes=50_000).evaluate(source, request), CheckCode.W1)
     assert [finding.path for finding in check.findings] == ["small.txt"]
     assert check.incomplete == ("larger than 0.0477 MB: `big.txt`.",)
 
@@ -41,9 +41,9 @@ def test_long_names_count_for_what_they_take_of_the_memory() -> None:
 @pytest.mark.parametrize("cache", [FactsCache(max_blobs=2), FactsCache(max_python_bytes=1_600)], ids=["blobs", "bytes"])
 async def test_files_whose_facts_find_no_room_are_said_to_be_unread(tree: WorkTree, cache: FactsCache) -> None:
     tree.commit({f"m{number}.py": f"import a{number}\n" for number in range(3)} | {"requirements.txt": ""})
-    request = Request(tree.git("rev-parse", "HEAD"), EMPTY_TREE, everything=True)
-    source = LocalSource(Repository(tree.folder / ".git"))
-    check = check_of(await Judge(cache).judge(source, request), CheckCode.A9)
+    request = Request(tree.git("rev-parse", "HEAD"), EMPTY_TREE, whole_tree=True)
+    source = LocalSource(GitRepository(tree.folder / ".git"))
+    check = check_of(await Evaluator(cache).evaluate(source, request), CheckCode.A9)
     assert len(check.findings) == 2
     (said,) = check.incomplete
     assert said.startswith("more files and forbidden patterns than are kept at once: `m")
@@ -60,7 +60,7 @@ async def test_imports_that_a_bound_keeps_from_being_read_are_said(tree: WorkTre
         deep: "import os\n",
         "usual.py": f"t = '{'x' * 5_000}'; import os\nfrom os \\\n import path\n",
     }
-    report = await judge_all(tree, files)
+    report = await evaluate_all(tree, files)
     said = (
         "imports beyond the number or length that is read in one file: `long.py`, `many.py`.",
         f"modules in more than 100 folders one in another: `{deep}`.",
@@ -71,7 +71,7 @@ async def test_imports_that_a_bound_keeps_from_being_read_are_said(tree: WorkTre
 async def test_boundaries_files_over_the_bound_are_said(tree: WorkTree) -> None:
     files = {f"p{number}/boundaries.json": '{"layers": [{"name": "a", "glob": "**"}]}' for number in range(102)}
     check = check_of(
-        await judge_all(tree, {**files, ".forgeguard.yml": "checks: {A4: {boundaries: '*/boundaries.json'}}\n"}),
+        await evaluate_all(tree, {**files, ".forgeguard.yml": "checks: {A4: {boundaries: '*/boundaries.json'}}\n"}),
         CheckCode.A4,
     )
     assert (check.result, check.incomplete) == (Result.WARN, ("2 boundaries files after the first 100.",))
@@ -86,8 +86,8 @@ async def test_what_a_partial_clone_lacks_is_said_and_its_rules_are_needed(tree:
         tree.git("clone", "--quiet", "--no-checkout", "--filter=blob:none", tree.folder.as_uri(), str(clone))
         view = WorkTree(tmp_path / f"view-{head}")  # borrows the objects, as the command line does
         (view.folder / ".git/objects/info/alternates").write_text(f"{clone}/.git/objects\n")
-        source = LocalSource(Repository(view.folder / ".git"))
-        return await Judge().judge(source, Request(head, base, everything=base == EMPTY_TREE))
+        source = LocalSource(GitRepository(view.folder / ".git"))
+        return await Evaluator().evaluate(source, Request(head, base, whole_tree=base == EMPTY_TREE))
 
     report = await judged()
     how = "; `git fetch --refetch --no-filter` brings what a partial clone lacks."
@@ -107,8 +107,10 @@ async def test_files_of_the_same_layers_share_one_set_of_patterns(tree: WorkTree
     layers = [{"name": f"l{n}", "glob": "*.py", "forbidden": [{"pattern": f"p{n}"}]} for n in range(3)]
     tree.commit({"boundaries.json": json.dumps({"layers": layers}), "a.py": "p1\n", "b.py": "p1 p2\n"})
     cache = FactsCache()
-    request = Request(tree.git("rev-parse", "HEAD"), EMPTY_TREE, everything=True)
-    check = check_of(await Judge(cache).judge(LocalSource(Repository(tree.folder / ".git")), request), CheckCode.A4)
+    request = Request(tree.git("rev-parse", "HEAD"), EMPTY_TREE, whole_tree=True)
+    check = check_of(
+        await Evaluator(cache).evaluate(LocalSource(GitRepository(tree.folder / ".git")), request), CheckCode.A4
+    )
     assert len(check.findings) == 3
     one, other = cache.matches.values()
     assert one.searched is other.searched
@@ -127,8 +129,8 @@ def nested(tree: WorkTree, blob: str, *numbers: int) -> str:
 async def test_four_hundred_thousand_folders_of_a_few_trees_are_said(tree: WorkTree) -> None:
     blob = tree.git("hash-object", "-w", "--stdin", stdin="import os\n")
     head = nested(tree, blob, 1_000, 401)
-    source = LocalSource(Repository(tree.folder / ".git"))
-    report = await Judge().judge(source, Request(head, EMPTY_TREE, everything=True))
+    source = LocalSource(GitRepository(tree.folder / ".git"))
+    report = await Evaluator().evaluate(source, Request(head, EMPTY_TREE, whole_tree=True))
     assert check_of(report, CheckCode.A9).incomplete == (
         "modules in more than 400,000 folders, whose imports are not resolved.",
     )

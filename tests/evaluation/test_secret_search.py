@@ -19,7 +19,7 @@ from forgeguard_app.audit.secrets.scanner import AddedBlock
 from forgeguard_app.evaluation.secret_search import BlobSearch
 from forgeguard_app.git.blobs import BlobPiece
 from forgeguard_app.git.patches import Added, PatchReader, Unshown, read_patch
-from tests.support.evaluated import check_of, judge, judge_all
+from tests.support.evaluated import check_of, evaluate, evaluate_all
 from tests.support.repositories import ENV, WorkTree
 
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(1).randbytes(6_000_000)
@@ -44,8 +44,8 @@ ENCODINGS = ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-
 async def test_text_in_every_unicode_encoding_is_read(tree: WorkTree, name: str) -> None:
     base = tree.commit({"a.ps1": "$a = 1\r\n".encode(name)})
     tree.commit({"a.ps1": f"$a = 1\r\n{line()}".encode(name)})
-    assert places(check_of(await judge(tree, base), CheckCode.W1)) == [("a.ps1", 2)]
-    assert places(check_of(await judge(tree, everything=True), CheckCode.W1)) == [("a.ps1", 2)]
+    assert places(check_of(await evaluate(tree, base), CheckCode.W1)) == [("a.ps1", 2)]
+    assert places(check_of(await evaluate(tree, whole_tree=True), CheckCode.W1)) == [("a.ps1", 2)]
 
 
 async def test_text_with_nul_bytes_is_read(tree: WorkTree) -> None:
@@ -53,8 +53,8 @@ async def test_text_with_nul_bytes_is_read(tree: WorkTree) -> None:
     files = {"a.log": b"\0" * 70_000 + b"start\n" + line(1).encode(), "b.log": b"one\0two\n" + line(2).encode()}
     tree.commit(files)
     for check in (
-        check_of(await judge(tree, base), CheckCode.W1),
-        check_of(await judge(tree, everything=True), CheckCode.W1),
+        check_of(await evaluate(tree, base), CheckCode.W1),
+        check_of(await evaluate(tree, whole_tree=True), CheckCode.W1),
     ):
         assert places(check) == [("a.log", 2), ("b.log", 2)]
         assert check.incomplete == ()
@@ -66,7 +66,7 @@ async def test_a_file_that_git_shows_no_lines_of_is_compared_with_what_it_was(tr
     tree.commit({"a.txt": ("moved\n" + line(2)).encode("utf-16"), "copy.txt": b""})
     tree.git("mv", "a.txt", "b.txt")
     tree.commit({})
-    check = check_of(await judge(tree, base), CheckCode.W1)
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
     assert [(f.path, f.line, f.commit) for f in check.findings] == [("a.txt", 2, adding)]
 
 
@@ -74,14 +74,14 @@ async def test_an_attribute_in_the_repository_hides_no_lines(tree: WorkTree) -> 
     base = tree.commit({"x": ""})
     (tree.folder / ".git" / "info" / "attributes").write_text("* -diff\n")
     tree.commit({".gitattributes": "* binary\n", "a.py": line()})
-    assert places(check_of(await judge(tree, base), CheckCode.W1)) == [("a.py", 1)]
+    assert places(check_of(await evaluate(tree, base), CheckCode.W1)) == [("a.py", 1)]
 
 
 async def test_a_file_of_more_than_five_megabytes_is_read_to_its_end(tree: WorkTree) -> None:
     filler = "a,b,c\n" * 1_000_000
     base = tree.commit({"old.csv": filler + line(1)})
     tree.commit({"old.csv": filler + line(1) + line(2), "new.csv": filler + line(3)})
-    check = check_of(await judge(tree, base), CheckCode.W1)
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
     assert places(check) == [("new.csv", 1_000_001), ("old.csv", 1_000_002)]
     assert check.incomplete == ()
 
@@ -90,7 +90,7 @@ async def test_one_text_under_many_paths_is_read_once_for_each_kind_of_path(tree
     text = f"{line(1)}x = 1\n{line(2)}{line(1)}password: {token(9)[4:28]}\n"
     paths = ["a.py", "b.yml", "tests/c.py", "d.py", "package-lock.json"]
     tree.commit({**dict.fromkeys(paths, text), ".gitleaksignore": "d.py:github-pat:1\n"})
-    check = check_of(await judge(tree, everything=True), CheckCode.W1)
+    check = check_of(await evaluate(tree, whole_tree=True), CheckCode.W1)
     tokens = [(f.path, f.line) for f in check.findings if f.rule == "github-personal-token"]
     assert sorted(tokens) == [(path, at) for path in sorted(paths) for at in ((3, 4) if path == "d.py" else (1, 3))]
     assert [(f.path, f.line) for f in check.findings if f.rule == "generic-setting"] == [("b.yml", 5)]
@@ -113,13 +113,13 @@ async def test_one_text_under_many_paths_is_read_once_for_each_kind_of_path(tree
 
 
 async def test_a_large_image_is_incomplete_for_no_check(tree: WorkTree) -> None:
-    report = await judge_all(tree, {"a.png": PNG, "a.py": "import os\n", "requirements.txt": ""})
+    report = await evaluate_all(tree, {"a.png": PNG, "a.py": "import os\n", "requirements.txt": ""})
     assert [(check.result, check.incomplete) for check in report.checks] == [(Result.PASS, ())] * 3
 
 
 async def test_a_python_file_that_is_too_large_is_said_by_the_checks_that_read_it(tree: WorkTree) -> None:
     big = b"import os\n" + b"x" * 6_000_000
-    report = await judge_all(tree, {"big.py": big, "requirements.txt": ""})
+    report = await evaluate_all(tree, {"big.py": big, "requirements.txt": ""})
     assert [check.incomplete for check in report.checks] == [(), ("larger than 5 MB: `big.py`.",), ()]
 
 
@@ -146,7 +146,7 @@ def import_commits(tree: WorkTree, number: int) -> None:
 
 async def test_the_oldest_of_more_than_five_thousand_commits_is_read(tree: WorkTree) -> None:
     import_commits(tree, 5_300)
-    check = check_of(await judge(tree), CheckCode.W1)
+    check = check_of(await evaluate(tree), CheckCode.W1)
     assert [(f.path, f.line, f.commit) for f in check.findings] == [
         ("a.py", 1, tree.git("rev-list", "--max-parents=0", "HEAD"))
     ]
@@ -162,7 +162,7 @@ async def test_a_secret_in_the_other_half_of_a_merge_of_utf_16_files_is_not_new(
     with pytest.raises(RuntimeError):
         tree.git("merge", "--quiet", "side")
     merge = tree.commit({"a.txt": ("2\n" + line(1) + line(2)).encode("utf-16")}, "merge")
-    check = check_of(await judge(tree, base), CheckCode.W1)
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
     assert sorted((f.line, f.commit) for f in check.findings) == sorted([(2, side), (3, merge)])
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from forgeguard_app.evaluation.evaluator import Judge
-from forgeguard_app.evaluation.request import Contract, Request
+from forgeguard_app.evaluation.evaluator import Evaluator
+from forgeguard_app.evaluation.request import ProjectBoundaries, Request
 from forgeguard_app.evaluation.shown import MAX_CHARS
 from forgeguard_app.evaluation.source import LocalSource
-from forgeguard_app.git.command import EMPTY_TREE, Repository
+from forgeguard_app.git.command import EMPTY_TREE, GitRepository
 from tests.support.repositories import Files, WorkTree
 
 
 async def configuration(tree: WorkTree, files: Files) -> dict[str, Any]:
     head = tree.commit(files)
-    report = await Judge().judge(
-        LocalSource(Repository(tree.folder / ".git")), Request(head, EMPTY_TREE, describe=True)
+    report = await Evaluator().evaluate(
+        LocalSource(GitRepository(tree.folder / ".git")), Request(head, EMPTY_TREE, describe=True)
     )
     assert report.configuration is not None
     return dict(report.configuration)
@@ -45,9 +45,11 @@ async def test_a_contract_judges_alone_whatever_the_head_says(tree: WorkTree) ->
     rules = '{"layers": [{"name": "a", "glob": "p/a.py", "forbidden": [{"pattern": "bad", "reason": "r"}]}]}'
     free = {"boundaries.json": '{"layers": [{"name": "a", "glob": "p/**"}]}', ".forgeguard.yml": "enabled: false\n"}
     head = tree.commit({"p/a.py": "bad  # forgeguard:allow\n", **free})
-    source = LocalSource(Repository(tree.folder / ".git"))
+    source = LocalSource(GitRepository(tree.folder / ".git"))
     for alone, result in ((True, "FAIL"), (False, "PASS")):
-        report = await Judge().judge(source, Request(head, base, contract=Contract(rules, "said", alone=alone)))
+        report = await Evaluator().evaluate(
+            source, Request(head, base, contract=ProjectBoundaries(rules, "said", alone=alone))
+        )
         assert str(report.checks[0].result) == result
-    plain = await Judge().judge(source, Request(base, EMPTY_TREE, contract=Contract(rules, "said")))
+    plain = await Evaluator().evaluate(source, Request(base, EMPTY_TREE, contract=ProjectBoundaries(rules, "said")))
     assert "said" in plain.checks[0].notes, "where there are none, the project's judge, and it is said"

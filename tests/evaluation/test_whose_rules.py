@@ -6,7 +6,7 @@ import pytest
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Result
 from forgeguard_app.git.command import EMPTY_TREE
-from tests.support.evaluated import check_of, judge
+from tests.support.evaluated import check_of, evaluate
 from tests.support.repositories import Files, WorkTree
 
 RULES = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}'
@@ -17,7 +17,7 @@ async def judged(tree: WorkTree, target: Files, head: Files, *, fork: bool) -> C
     """A4 of a pull request that adds a violation."""
     base = tree.commit({"a.py": "x = 1\n", **target})
     sha = tree.commit({"b.py": "bad\n", **head})
-    return check_of(await judge(tree, base, sha, target=base, fork=fork), CheckCode.A4)
+    return check_of(await evaluate(tree, base, sha, target=base, fork=fork), CheckCode.A4)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ async def test_a_fork_without_a_target_or_a_shared_history_configures_nothing(tr
     parent = tree.commit(FREE)
     token = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
     sha = tree.commit({"b.py": f"bad\nT = '{token}'\n"})
-    orphan = await judge(tree, EMPTY_TREE, sha, target=base, fork=True)
+    orphan = await evaluate(tree, EMPTY_TREE, sha, target=base, fork=True)
     assert check_of(orphan, CheckCode.A4).skipped is not None, "disabled by the target itself"
-    lost = await judge(tree, parent, sha, fork=True)
+    lost = await evaluate(tree, parent, sha, fork=True)
     assert check_of(lost, CheckCode.W1).result is Result.WARN
 
 

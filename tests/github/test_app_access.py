@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
-from forgeguard_app.github.client import Client, Limited
-from forgeguard_app.github.tokens import NoAccess, Tokens
+from forgeguard_app.github.client import Client, RateLimited
+from forgeguard_app.github.tokens import InstallationUnavailable, TokenCache
 from tests.support.asking import APP_ID, OTHER_PRIVATE, PRIVATE, Place, asking
 
 
@@ -23,24 +23,24 @@ async def test_a_wrong_app_id_or_key_takes_no_installation_for_gone(place: Place
     client = Client(place.session, place.github.api_url)
     for app_id, key in ((APP_ID + 1, PRIVATE), (APP_ID, OTHER_PRIVATE)):
         with pytest.raises(NotTheApp):
-            await Tokens(AppAccess(client, app_id, (key,))).get(place.installation.id, place.repository.id)
+            await TokenCache(AppAccess(client, app_id, (key,))).get(place.installation.id, place.repository.id)
     app = AppAccess(client, APP_ID, (OTHER_PRIVATE, PRIVATE))
-    assert (await Tokens(app).get(place.installation.id, place.repository.id)).value.startswith("ghs_")
-    with pytest.raises(NoAccess):
-        await Tokens(app).get(1, place.repository.id)
+    assert (await TokenCache(app).get(place.installation.id, place.repository.id)).value.startswith("ghs_")
+    with pytest.raises(InstallationUnavailable):
+        await TokenCache(app).get(1, place.repository.id)
 
 
 async def test_an_app_that_was_deleted_at_github_takes_no_installation_for_gone(place: Place) -> None:
     place.github.world.app = None
     with pytest.raises(NotTheApp):
-        await Tokens(AppAccess(Client(place.session, place.github.api_url), APP_ID, (PRIVATE,))).get(
+        await TokenCache(AppAccess(Client(place.session, place.github.api_url), APP_ID, (PRIVATE,))).get(
             place.installation.id, place.repository.id
         )
 
 
 async def test_keys_that_never_get_a_token_leave_nothing_behind(place: Place) -> None:
-    tokens = Tokens(AppAccess(Client(place.session, place.github.api_url), APP_ID, (PRIVATE,)))
+    tokens = TokenCache(AppAccess(Client(place.session, place.github.api_url), APP_ID, (PRIVATE,)))
     for number in range(3):
-        with pytest.raises((NoAccess, Limited)):
+        with pytest.raises((InstallationUnavailable, RateLimited)):
             await tokens.get(10_000 + number, place.repository.id)
     assert not tokens._locks

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.app_manifest import trade_manifest_code
-from forgeguard_app.github.client import Client, Limited, Refused
+from forgeguard_app.github.client import Client, RateLimited, RequestRejected
 from forgeguard_app.github.oauth import OAuth, refresh, trade_code
-from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.github.tokens import TokenCache
 from tests.support.running import PRIVATE_KEY
 
 MADE = {
@@ -70,9 +70,9 @@ async def test_an_empty_or_malformed_credential_is_never_sent(
 ) -> None:
     client, recorder = recorded
     given: dict[str, Any] = {kind: value}
-    with pytest.raises(Refused, match="credential"):
+    with pytest.raises(RequestRejected, match="credential"):
         await client.ask("GET", "/user", **given)
-    with pytest.raises(Refused, match="credential"):
+    with pytest.raises(RequestRejected, match="credential"):
         assert [one async for one in client.list("/user", most=1, **given)] == []
     assert recorder.headers == []
 
@@ -87,8 +87,8 @@ async def test_an_answer_without_a_token_is_a_fault_of_github_and_no_token(
 ) -> None:
     client, recorder = recorded
     recorder.answer = answer
-    tokens = Tokens(AppAccess(client, 7, (PRIVATE_KEY,)))
-    with pytest.raises(Limited, match="no installation token"):
+    tokens = TokenCache(AppAccess(client, 7, (PRIVATE_KEY,)))
+    with pytest.raises(RateLimited, match="no installation token"):
         await tokens.get(1, 2)
 
 
@@ -98,7 +98,7 @@ async def test_a_code_that_gives_no_user_token_signs_nobody_in(
 ) -> None:
     client, recorder = recorded
     recorder.answer = answer
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         await trade_code(client, OAuth(client.base_url, "id", "secret"), "code", "verifier", "http://127.0.0.1/")
 
 
@@ -111,7 +111,7 @@ async def test_a_list_begun_while_another_forgets_the_key_still_signs_its_reques
     await app.ask("GET", "/app")
     listed = app.list("/app/installations", most=5)
     recorder.status, recorder.answer = 401, {"message": "Bad credentials"}
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         await anext(app.list("/app/installations", most=5))
     recorder.status, recorder.answer = 200, [{"id": 2}]
     assert await anext(listed) == {"id": 2}

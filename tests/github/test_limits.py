@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forgeguard_app.github.limits import Limits, Need, Use, wait_for
+from forgeguard_app.github.limits import Cost, Limits, LimitUse, wait_for_room
 
 LIMITS = Limits(
     writes_per_minute=10, writes_per_hour=30, points_per_minute=100, at_once=20, minute_s=60, hour_s=600, lasts_s=20
@@ -13,26 +13,26 @@ LIMITS = Limits(
 
 
 def test_room_is_given_until_a_limit_is_reached() -> None:
-    uses = [Use(3, 3, 5.0, 4.0)] * 3
-    assert wait_for(Need(1, 1), uses, LIMITS) == 0
-    assert wait_for(Need(3, 3), uses, LIMITS) == 56.0  # until the first three have left the minute
+    uses = [LimitUse(3, 3, 5.0, 4.0)] * 3
+    assert wait_for_room(Cost(1, 1), uses, LIMITS) == 0
+    assert wait_for_room(Cost(3, 3), uses, LIMITS) == 56.0  # until the first three have left the minute
 
 
 def test_only_verdicts_may_use_all_of_it() -> None:
-    uses = [Use(5, 5, 5.0, 4.0)]
-    assert wait_for(Need(3, 3), uses, LIMITS) == 0
-    assert wait_for(Need(3, 3, final=False), uses, LIMITS) > 0
+    uses = [LimitUse(5, 5, 5.0, 4.0)]
+    assert wait_for_room(Cost(3, 3), uses, LIMITS) == 0
+    assert wait_for_room(Cost(3, 3, final=False), uses, LIMITS) > 0
 
 
 def test_what_never_ended_counts_for_as_long_as_it_may_last() -> None:
-    dead = [Use(10, 10, 70.0, None)]
-    assert wait_for(Need(1, 1), dead, LIMITS) == 10.0
-    assert wait_for(Need(1, 1), [Use(10, 10, 80.0, None)], LIMITS) == 0
+    dead = [LimitUse(10, 10, 70.0, None)]
+    assert wait_for_room(Cost(1, 1), dead, LIMITS) == 10.0
+    assert wait_for_room(Cost(1, 1), [LimitUse(10, 10, 80.0, None)], LIMITS) == 0
 
 
 def test_a_need_that_is_larger_than_a_limit_goes_alone() -> None:
-    assert wait_for(Need(15, 15), [], LIMITS) == 0
-    assert wait_for(Need(15, 15), [Use(1, 1, 2.0, 1.0)], LIMITS) == 59.0
+    assert wait_for_room(Cost(15, 15), [], LIMITS) == 0
+    assert wait_for_room(Cost(15, 15), [LimitUse(1, 1, 2.0, 1.0)], LIMITS) == 59.0
 
 
 @given(
@@ -45,11 +45,11 @@ def test_no_window_is_crossed(batches: list[tuple[int, float, float, float]]) ->
     counted: list[tuple[float, int]] = []
     for writes, pause, lasted, share in batches:
         now += pause
-        uses = [Use(n, n, now - b, now - e if e <= now else None) for b, e, n in begun]
-        now += wait_for(Need(writes, writes), uses, LIMITS)
+        uses = [LimitUse(n, n, now - b, now - e if e <= now else None) for b, e, n in begun]
+        now += wait_for_room(Cost(writes, writes), uses, LIMITS)
         while True:
-            uses = [Use(n, n, now - b, now - e if e <= now else None) for b, e, n in begun]
-            wait = wait_for(Need(writes, writes), uses, LIMITS)
+            uses = [LimitUse(n, n, now - b, now - e if e <= now else None) for b, e, n in begun]
+            wait = wait_for_room(Cost(writes, writes), uses, LIMITS)
             if wait == 0:
                 break
             now += wait + 1e-6

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from forgeguard_app.github.client import Broken, Client
+from forgeguard_app.github.client import Client, GitHubUnavailable
 from forgeguard_app.github.oauth import MAX_BYTES, OAuth, refresh
 from tests.support.running import free_port
 
@@ -44,5 +44,5 @@ async def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
 
 async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
     async with answering(b" " * MAX_BYTES, b"{}") as oauth, aiohttp.ClientSession() as session:
-        with pytest.raises(Broken, match="too large"):
+        with pytest.raises(GitHubUnavailable, match="too large"):
             await refresh(Client(session, oauth.github_url), oauth, "ghr_old")

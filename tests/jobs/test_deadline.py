@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from forgeguard_app.jobs.deadline import Overdue, end_by
+from forgeguard_app.jobs.deadline import DeadlineExceeded, end_by
 
 LONG_S = 3_600.0
 
@@ -36,7 +36,7 @@ async def test_a_job_past_its_deadline_is_cancelled_and_may_hand_its_work_back()
             handed_back.append(True)
             raise
 
-    with pytest.raises(Overdue):
+    with pytest.raises(DeadlineExceeded):
         await end_by(work(), 0.01)
     assert handed_back == [True]
 
@@ -51,7 +51,7 @@ async def test_a_job_that_will_not_end_is_left_behind() -> None:
             except asyncio.CancelledError:
                 continue
 
-    with pytest.raises(Overdue):
+    with pytest.raises(DeadlineExceeded):
         await end_by(work(), 0.01, leave_s=0.01)
     job = asyncio.create_task(end_by(work(), LONG_S, leave_s=0.01))
     await asyncio.sleep(0)

@@ -19,9 +19,9 @@ from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.contracts.data import sql_of
 from forgeguard_app.projects.contracts.render import render
 from forgeguard_app.projects.contracts.words import package_of
-from forgeguard_app.projects.lifecycle import TABLE, Move, Status, after
+from forgeguard_app.projects.lifecycle import TABLE, Action, Status, next_status
 from forgeguard_app.projects.proposals import SeenCode, propose
-from forgeguard_app.projects.questions import QUESTIONS, SECTIONS, STACKS, Kind, Question
+from forgeguard_app.projects.questions import QUESTIONS, SECTIONS, STACKS, Question, QuestionKind
 from forgeguard_app.projects.validation import problems_of
 
 GIVEN: dict[str, Any] = {
@@ -97,11 +97,11 @@ def test_of_a_linked_repository_its_real_parts_are_proposed() -> None:
 def _value(question: Question) -> st.SearchStrategy[Any]:
     text = st.text(max_size=60)
     match question.kind:
-        case Kind.TEXT:
+        case QuestionKind.TEXT:
             return text
-        case Kind.CHOICE:
+        case QuestionKind.CHOICE:
             return st.sampled_from(question.choices)
-        case Kind.LIST:
+        case QuestionKind.LIST:
             return st.lists(text, max_size=4)
         case _:
             cells = {one.key: st.sampled_from(one.choices) if one.choices else text for one in question.columns}
@@ -207,15 +207,15 @@ def test_500_phases_are_refused_and_50_are_not() -> None:
 
 
 def test_every_move_is_decided_in_every_state() -> None:
-    assert set(TABLE) == set(Move)
+    assert set(TABLE) == set(Action)
     assert all(set(row) == set(Status) for row in TABLE.values())
-    assert after(Status.CONTRACTS_READY, Move.START_BUILD) is Status.BUILDING
+    assert next_status(Status.CONTRACTS_READY, Action.START_BUILD) is Status.BUILDING
     for status in (Status.DRAFT, Status.QUESTIONNAIRE, Status.BUILDING):
         with pytest.raises(UserError):
-            after(status, Move.START_BUILD)
-    assert after(Status.BUILDING, Move.STOP_BUILD) is Status.CONTRACTS_READY
+            next_status(status, Action.START_BUILD)
+    assert next_status(Status.BUILDING, Action.STOP_BUILD) is Status.CONTRACTS_READY
     with pytest.raises(UserError, match="cancel it first"):
-        after(Status.BUILDING, Move.DELETE)
+        next_status(Status.BUILDING, Action.DELETE)
 
 
 def test_every_contract_follows_from_some_answer() -> None:

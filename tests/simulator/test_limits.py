@@ -8,10 +8,10 @@ from typing import Any
 import jwt
 import pytest
 
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.github.app_access import make_app_jwt
-from forgeguard_app.github.client import Refused
-from forgeguard_app.simulator.state import Limits
+from forgeguard_app.github.client import RequestRejected
+from forgeguard_app.simulator.state import SecondaryLimits
 from tests.support.repositories import WorkTree
 from tests.support.running import APP_ID, PRIVATE_KEY, Product
 
@@ -51,7 +51,7 @@ async def test_check_runs_past_the_limits_are_refused(
     asked: tuple[Product, str, str, dict[str, Any]], body: dict[str, Any]
 ) -> None:
     product, path, token, good = asked
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         await product.context.client.ask("POST", path, token=token, data=good | body)
     assert caught.value.status == 422
 
@@ -59,11 +59,11 @@ async def test_check_runs_past_the_limits_are_refused(
 async def test_tokens_are_verified_and_expire(asked: tuple[Product, str, str, dict[str, Any]]) -> None:
     product, path, token, good = asked
     for wrong in ("", "ghs_wrong"):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RequestRejected) as caught:
             await product.context.client.ask("POST", path, token=wrong or "x", data=good)
         assert caught.value.status == 401
     product.github.world.tokens[token].expires_at = time.time() - 1
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         await product.context.client.ask("POST", path, token=token, data=good)
 
 
@@ -75,14 +75,14 @@ async def test_app_jwts_are_verified(product: Product) -> None:
         {"iat": int(time.time()), "exp": int(time.time()) + 1_200, "iss": str(APP_ID)}, PRIVATE_KEY, algorithm="RS256"
     )
     for wrong in (stale, long, "x.y.z", make_app_jwt(8, PRIVATE_KEY, time.time())):
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRejected):
             await product.context.client.ask("GET", "/app", app_jwt=wrong)
 
 
 async def test_secondary_limits_ask_to_wait(asked: tuple[Product, str, str, dict[str, Any]]) -> None:
     product, path, token, good = asked
-    product.github.world.limits = Limits()
-    with pytest.raises(Temporary) as caught:
+    product.github.world.limits = SecondaryLimits()
+    with pytest.raises(RetryLater) as caught:
         for _ in range(100):
             await product.context.client.ask("POST", path, token=token, data=good)
     assert caught.value.delay_s == 60
@@ -92,7 +92,7 @@ async def test_secondary_limits_ask_to_wait(asked: tuple[Product, str, str, dict
 async def test_a_token_of_one_repository_opens_no_other(asked: tuple[Product, str, str, dict[str, Any]]) -> None:
     product, _, token, good = asked
     other, _ = await product.repository("other")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         await product.context.client.ask("POST", f"/repos/{other.full_name}/check-runs", token=token, data=good)
     assert caught.value.status == 404
 

@@ -13,13 +13,18 @@ from githubkit_schemas.latest import models
 
 from forgeguard_app.simulator import bodies
 from forgeguard_app.simulator.manifest import problems_of
-from forgeguard_app.simulator.rules import Rule
+from forgeguard_app.simulator.rules import RefusalRule
 from tests.support.asking import ANNOTATION, VERIFIER, Place, asking, restore
 from tests.support.breaking import BREAKERS, converted, granted, manifest, minted, pulled, put, referred, waiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Pages of people, which have no place for the name of a rule.
-PAGES = {Rule.BAD_MANIFEST, Rule.UNKNOWN_CLIENT, Rule.FOREIGN_REDIRECT, Rule.PLAIN_CHALLENGE}
+PAGES = {
+    RefusalRule.BAD_MANIFEST,
+    RefusalRule.UNKNOWN_CLIENT,
+    RefusalRule.FOREIGN_REDIRECT,
+    RefusalRule.PLAIN_CHALLENGE,
+}
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -34,8 +39,8 @@ def place(module_place: Place) -> Place:
     return module_place
 
 
-@pytest.mark.parametrize("rule", list(Rule), ids=lambda rule: rule.name)
-async def test_a_broken_rule_is_answered_as_github_answers(place: Place, rule: Rule) -> None:
+@pytest.mark.parametrize("rule", list(RefusalRule), ids=lambda rule: rule.name)
+async def test_a_broken_rule_is_answered_as_github_answers(place: Place, rule: RefusalRule) -> None:
     answer = await BREAKERS[rule](place)
     words = re.escape(rule.message.replace("\n", "\\n") if rule.status == 422 else rule.message)
     wanted = re.sub(r"\\\{\w+\\\}", ".*", words).replace('"', r'\\?"')
@@ -46,8 +51,8 @@ async def test_a_broken_rule_is_answered_as_github_answers(place: Place, rule: R
 
 
 async def test_every_rule_is_broken_once_and_has_a_source() -> None:
-    assert set(BREAKERS) == set(Rule)
-    assert [rule for rule in Rule if not re.match(r"https://[\w.-]+/.+", rule.source)] == []
+    assert set(BREAKERS) == set(RefusalRule)
+    assert [rule for rule in RefusalRule if not re.match(r"https://[\w.-]+/.+", rule.source)] == []
 
 
 LIMITS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (

@@ -10,8 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from forgeguard_app.store.audits import Run, begin_run, find_run, hand_back
-from forgeguard_app.store.builds import Build, begin_phase, hand_back_phase
+from forgeguard_app.store.audits import AuditRun, begin_run, find_run, release_run
+from forgeguard_app.store.builds import Build, begin_phase, release_phase
 from forgeguard_app.store.claims import Former, claim, release, set_stopping
 from forgeguard_app.store.pool import Pool, open_pool
 from tests.chaos.database import Database
@@ -82,7 +82,7 @@ async def test_deaths_are_counted_and_interruptions_apart_from_them(dsn: str, po
     async def begun(worker: Pool) -> tuple[int, int]:
         async with worker.acquire() as connection, connection.transaction():
             begin = begin_run if kind == "audit run" else begin_phase
-            found: Run | Build | None = await begin(connection, WORK)
+            found: AuditRun | Build | None = await begin(connection, WORK)
             assert found is not None
             return found.deaths, found.interruptions
 
@@ -95,11 +95,11 @@ async def test_deaths_are_counted_and_interruptions_apart_from_them(dsn: str, po
     assert await begun(pool) == (1, 1), "the second one lives"
     async with pool.acquire() as connection, connection.transaction():
         if kind == "build":
-            await hand_back_phase(connection, WORK)
+            await release_phase(connection, WORK)
         else:
             run = await find_run(connection, WORK)
             assert run is not None
-            await hand_back(connection, run)
+            await release_run(connection, run)
     assert await begun(second) == (1, 1), "what was handed back counts as nothing"
     second.terminate()
 

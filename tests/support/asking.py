@@ -17,7 +17,7 @@ import aiohttp
 import jwt
 
 from forgeguard_app.simulator.server import SimulatedGitHub
-from forgeguard_app.simulator.state import Account, App, Installation, Limits, Repository, new_key
+from forgeguard_app.simulator.state import Account, App, Installation, Repository, SecondaryLimits, new_key
 from tests.support.repositories import WorkTree
 
 APP_ID = 7
@@ -158,4 +158,4 @@ def restore(place: Place) -> None:
     place.installation.repository_ids = {place.repository.id}
     place.app.permissions = dict(FULL)
     world.installations[place.installation.id] = place.installation
-    world.token_lag_s, world.limits, world.skew_s, world.app = 0.0, Limits(enforced=False), 0.0, place.app
+    world.token_lag_s, world.limits, world.skew_s, world.app = 0.0, SecondaryLimits(enforced=False), 0.0, place.app

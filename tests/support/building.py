@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from forgeguard_app.builders.process import Bounds
-from forgeguard_app.flows.builds.answer_review import Answer, answer_build
+from forgeguard_app.builders.process import RunBounds
+from forgeguard_app.flows.builds.answer_review import ReviewAnswer, answer_build
 from forgeguard_app.flows.builds.start_build import start_build
 from forgeguard_app.flows.context.worker_context import Builder
 from forgeguard_app.flows.people.repo_access import Person
@@ -16,8 +16,8 @@ from forgeguard_app.flows.projects.save_contract import Edit, save_contract, wri
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Pull, Repository
-from forgeguard_app.store.build_changes import Change, list_asked
-from forgeguard_app.store.build_logs import Line, list_lines
+from forgeguard_app.store.build_changes import BuildChange, list_asked
+from forgeguard_app.store.build_logs import LogLine, list_lines
 from forgeguard_app.store.builds import Build, BuildPhase, find_build, list_phases
 from forgeguard_app.store.repos import find_repo_named
 from forgeguard_app.store.users import SealedTokens, upsert_user
@@ -58,7 +58,7 @@ class Building:
         await self.product.idle()
         return await self.build(build_id)
 
-    async def asked(self, build_id: UUID) -> tuple[Build, list[Change]]:
+    async def asked(self, build_id: UUID) -> tuple[Build, list[BuildChange]]:
         """Waiting for an approval, with the changes to approve."""
         await self.product.until(
             f"SELECT status IN ('awaiting_approval', 'completed', 'failed', 'cancelled') FROM builds WHERE id = '{build_id}'",
@@ -73,13 +73,13 @@ class Building:
     async def answer(self, build: Build, *, approves: bool, reason: str = "") -> None:
         """What the person says of the changes."""
         assert build.review_sha is not None
-        await answer_build(self.product.pool, build, self.person, Answer(build.review_sha, approves, reason))
+        await answer_build(self.product.pool, build, self.person, ReviewAnswer(build.review_sha, approves, reason))
 
     async def phases(self, build_id: UUID) -> list[BuildPhase]:
         async with self.product.pool.acquire() as connection:
             return await list_phases(connection, build_id)
 
-    async def lines(self, build_id: UUID) -> list[Line]:
+    async def lines(self, build_id: UUID) -> list[LogLine]:
         async with self.product.pool.acquire() as connection:
             return await list_lines(connection, build_id, 0, 100_000)
 
@@ -98,9 +98,9 @@ class Building:
         return (await git(self.repository.folder, "show", rev)).decode()
 
 
-def agent(script: str, bounds: Bounds | None = None, **environment: str) -> Builder:
+def agent(script: str, bounds: RunBounds | None = None, **environment: str) -> Builder:
     """The operator's command: a shell script."""
-    return Builder(("bash", "-c", script), environment, True, bounds or Bounds(grace_s=0.3))
+    return Builder(("bash", "-c", script), environment, True, bounds or RunBounds(grace_s=0.3))
 
 
 async def ready(product: Product, tree: WorkTree, phases: str | None = PHASES) -> Building:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Report
-from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import LocalSource
-from forgeguard_app.git.command import EMPTY_TREE, Repository
+from forgeguard_app.git.command import EMPTY_TREE, GitRepository
 from tests.support.repositories import Files, WorkTree
 
 
-async def judge(tree: WorkTree, base: str = EMPTY_TREE, head: str | None = None, **options: object) -> Report:
+async def evaluate(tree: WorkTree, base: str = EMPTY_TREE, head: str | None = None, **options: object) -> Report:
     """The report on base..head."""
     head = head or tree.git("rev-parse", "HEAD")
     request = Request(head, base, **options)  # type: ignore[arg-type]
-    return await Judge().judge(LocalSource(Repository(tree.folder / ".git")), request)
+    return await Evaluator().evaluate(LocalSource(GitRepository(tree.folder / ".git")), request)
 
 
-async def judge_all(tree: WorkTree, files: Files) -> Report:
+async def evaluate_all(tree: WorkTree, files: Files) -> Report:
     """The report on a whole tree of these files."""
     tree.commit(files)
-    return await judge(tree, everything=True)
+    return await evaluate(tree, whole_tree=True)
 
 
 def check_of(report: Report, code: CheckCode) -> CheckReport:

@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 
-from forgeguard_app.audit.configuration import Judging, choose, read_configuration
+from forgeguard_app.audit.configuration import EffectiveConfig, choose, read_configuration
 from forgeguard_app.audit.engine import Change, audit
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import Report
-from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.audit.secrets.scanner import AddedBlock, scan
 from forgeguard_app.evaluation.facts_cache import FactsCache
 
 
 def judge_in_memory(
     files: Mapping[str, str], *, changed: Collection[str] | None = None, links: Collection[str] = ()
-) -> tuple[Report, Judging]:
+) -> tuple[Report, EffectiveConfig]:
     """The report on these files, as a whole tree or as a push that changed some, and the configuration that judged."""
     data = {path: text.encode("utf-8", "surrogateescape") for path, text in files.items()}
     blobs = {path: sha256(content).hexdigest() for path, content in data.items()}
     tree = Tree(blobs, frozenset(links))
-    configuration = read_configuration(data.get, tree, Settings())
-    judging = choose(configuration, None, target_judges=False, fork=False, owner=Settings())
+    configuration = read_configuration(data.get, tree, PolicySettings())
+    judging = choose(configuration, None, target_judges=False, fork=False, owner=PolicySettings())
     cache = FactsCache()
     patterns = frozenset(r.pattern for file in judging.boundaries for layer in file.layers for r in layer.forbidden)
     for path, content in data.items():
         cache.learn(blobs[path], content, patterns, python=path.endswith(".py"))
     change = Change(
         head_sha="a" * 40, base_sha=None, head=tree, base=tree if changed is not None else Tree({}), changed=changed or (),
-        renames={}, touched={}, everything=changed is None,
+        renames={}, touched={}, whole_tree=changed is None,
         added=tuple(scan((AddedBlock(path, None, 1, content) for path, content in data.items()), judging.exceptions)),
     )  # fmt: skip
     facts = Facts(cache.python, cache.matches, {blobs[path]: content for path, content in data.items()})

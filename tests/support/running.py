@@ -16,14 +16,14 @@ from uuid import UUID
 import aiohttp
 from aiohttp import web
 
-from forgeguard_app.evaluation.evaluator import Judge
-from forgeguard_app.flows.context.web_context import Front, GitHubApp, Keys
-from forgeguard_app.flows.context.worker_context import Builder, Context
+from forgeguard_app.evaluation.evaluator import Evaluator
+from forgeguard_app.flows.context.web_context import GitHubApp, Keys, WebContext
+from forgeguard_app.flows.context.worker_context import Builder, WorkerContext
 from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.oauth import OAuth
-from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.github.tokens import TokenCache
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.notices import Notices
 from forgeguard_app.settings import networks_of
@@ -47,8 +47,8 @@ class Product:
 
     github: SimulatedGitHub
     pool: Pool
-    context: Context
-    front: Front
+    context: WorkerContext
+    front: WebContext
     address: str
     session: aiohttp.ClientSession
     secret: str
@@ -77,7 +77,7 @@ class Product:
             jobs = await connection.fetch(
                 "DELETE FROM procrastinate_jobs WHERE task_name = 'ask_about_repo' AND status = 'todo' RETURNING args"
             )
-        context = replace(self.context, tokens=Tokens(self.context.app))  # a token of it is nobody else's
+        context = replace(self.context, tokens=TokenCache(self.context.app))  # a token of it is nobody else's
         for job in jobs:
             await ask_about_repo(context, UUID(json.loads(job["args"])["repo_id"]))
 
@@ -196,7 +196,7 @@ async def running(
         client = Client(session, github.api_url)
         known_app = GitHubApp(client, github.address, address, oauth, (secret.encode(),), known.slug)
         known_app.access = AppAccess(client, APP_ID, (PRIVATE_KEY,))
-        front = Front(pool, keys, known_app, frozenset({OPERATOR}), api_per_minute, pages_per_minute)
+        front = WebContext(pool, keys, known_app, frozenset({OPERATOR}), api_per_minute, pages_per_minute)
         front = replace(
             front, trusted_proxies=networks_of(proxies), metrics_from=networks_of(metrics_from), figures_kept_s=0.0
         )
@@ -205,12 +205,12 @@ async def running(
         await web.TCPSite(runner, "127.0.0.1", port).start()
         client = Client(session, github.api_url)
         app = AppAccess(client, APP_ID, (PRIVATE_KEY,))
-        context = Context(
+        context = WorkerContext(
             pool,
             client,
             app,
-            Tokens(app),
-            Judge(),
+            TokenCache(app),
+            Evaluator(),
             folder / "home",
             github.address,
             address,

@@ -12,7 +12,7 @@ import pytest
 from forgeguard_app.flows.context.audit_links import sign_audit
 from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.upkeep.enforce_quotas import keep_quotas
-from forgeguard_app.store.audits import Run, find_run
+from forgeguard_app.store.audits import AuditRun, find_run
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.repos import Repo, get_repo
 from tests.support.browsing import Browser, plain
@@ -60,7 +60,7 @@ async def test_a_link_to_a_private_audit_carries_no_signature_and_opens_it_for_s
         assert "password_hint" in browser.text
 
 
-async def found_by(connection: Connection, link: str) -> tuple[Run, Repo]:
+async def found_by(connection: Connection, link: str) -> tuple[AuditRun, Repo]:
     run = await find_run(connection, UUID(link.rpartition("/")[2].partition("?")[0]))
     assert run is not None
     return run, await get_repo(connection, run.repo_id)

@@ -12,7 +12,7 @@ import pytest
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.vault import LINK_LIFE_S, sign_until
 from forgeguard_app.web.badges import ERROR, FAIL, PASS, RUNNING, STALE, UNKNOWN, WARN, Look, draw, look_of
-from forgeguard_app.web.states import Kind, State
+from forgeguard_app.web.states import ShownState, StateKind
 from tests.acceptance.test_push import START
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
@@ -103,19 +103,41 @@ async def test_the_image_proxy_asks_again_and_is_told_that_nothing_changed(produ
 @pytest.mark.parametrize(
     ("kinds", "age_s", "look"),
     [
-        ((Kind.PASSED, Kind.PARTLY), 9e9, PASS),
-        ((Kind.WARNED, Kind.LEAKED), 9e9, WARN),
-        ((Kind.FAILED,), 9e9, FAIL),
-        ((Kind.ERROR,), 9e9, ERROR),
-        ((Kind.RUNNING, Kind.STARTING, Kind.QUEUED, Kind.RETRYING, Kind.LIMITED, Kind.NO_WORKER), 1.0, RUNNING),
-        ((Kind.RUNNING, Kind.STARTING, Kind.QUEUED, Kind.RETRYING, Kind.LIMITED, Kind.NO_WORKER), 3_600.0, STALE),
-        ((Kind.SUSPENDED, Kind.UNINSTALLED, Kind.CANCELLED), 1.0, STALE),
-        ((Kind.NOTHING, Kind.DISABLED, Kind.EMPTY, Kind.NEVER), 1.0, UNKNOWN),
+        ((StateKind.PASSED, StateKind.PARTLY), 9e9, PASS),
+        ((StateKind.WARNED, StateKind.LEAKED), 9e9, WARN),
+        ((StateKind.FAILED,), 9e9, FAIL),
+        ((StateKind.ERROR,), 9e9, ERROR),
+        (
+            (
+                StateKind.RUNNING,
+                StateKind.STARTING,
+                StateKind.QUEUED,
+                StateKind.RETRYING,
+                StateKind.LIMITED,
+                StateKind.NO_WORKER,
+            ),
+            1.0,
+            RUNNING,
+        ),
+        (
+            (
+                StateKind.RUNNING,
+                StateKind.STARTING,
+                StateKind.QUEUED,
+                StateKind.RETRYING,
+                StateKind.LIMITED,
+                StateKind.NO_WORKER,
+            ),
+            3_600.0,
+            STALE,
+        ),
+        ((StateKind.SUSPENDED, StateKind.UNINSTALLED, StateKind.CANCELLED), 1.0, STALE),
+        ((StateKind.NOTHING, StateKind.DISABLED, StateKind.EMPTY, StateKind.NEVER), 1.0, UNKNOWN),
     ],
 )
-def test_a_badge_has_one_of_six_words_for_every_state(kinds: tuple[Kind, ...], age_s: float, look: Look) -> None:
+def test_a_badge_has_one_of_six_words_for_every_state(kinds: tuple[StateKind, ...], age_s: float, look: Look) -> None:
     for kind in kinds:
-        assert look_of(State(kind), age_s) == look
+        assert look_of(ShownState(kind), age_s) == look
         assert look.message in {"passing", "warning", "failing", "running", "unknown", "stale"}
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.flows.people.finish_setup import DEAD_S, Step, choose_step
+from forgeguard_app.flows.people.finish_setup import DEAD_S, SetupStep, choose_step
 from forgeguard_app.simulator.faults import REST, Faults
-from forgeguard_app.store.credentials import Outcome, SetupLink, Try
+from forgeguard_app.store.credentials import AttemptOutcome, SetupLink, Try
 from tests.support.browsing import Browser
 from tests.support.setting_up import Bare, answer_of, browsing, to_github, without_app
 
@@ -166,31 +166,31 @@ def _code(answer: str) -> str:
     return answer.partition("code=")[2].partition("&")[0]
 
 
-MADE = Try("s", "u", "p", "", Outcome.MADE, "c")
-TAKEN = Try("s", "u", "p", "", Outcome.TAKEN, "c", 100.0)
-REFUSED = Try("s", "u", "p", "", Outcome.REFUSED, "c")
+MADE = Try("s", "u", "p", "", AttemptOutcome.MADE, "c")
+TAKEN = Try("s", "u", "p", "", AttemptOutcome.TAKEN, "c", 100.0)
+REFUSED = Try("s", "u", "p", "", AttemptOutcome.REFUSED, "c")
 AWAITED = Try("s", "u", "p", "")
 
 
 @pytest.mark.parametrize(
     ("kept", "browser", "state", "code", "exists", "step"),
     [
-        (AWAITED, "b", "s", "c", False, Step.TRADE),
-        (AWAITED, "b", "s", "c", True, Step.NOT_USED),
-        (AWAITED, "other", "s", "c", False, Step.OTHER_BROWSER),
-        (AWAITED, "other", "s", "c", True, Step.SET_UP_ELSEWHERE),
-        (AWAITED, "b", "other", "c", False, Step.NOT_ASKED),
-        (TAKEN, "b", "s", "c", False, Step.WAIT),
-        (TAKEN, "b", "s", "second", False, Step.WAIT),
-        (REFUSED, "b", "s", "c", False, Step.REFUSED),
-        (REFUSED, "b", "s", "second", False, Step.TRADE),
-        (MADE, "b", "s", "c", True, Step.SHOW),
-        (MADE, "b", "s", "second", True, Step.NOT_USED),
-        (None, "b", "s", "c", False, Step.OTHER_BROWSER),
+        (AWAITED, "b", "s", "c", False, SetupStep.TRADE),
+        (AWAITED, "b", "s", "c", True, SetupStep.NOT_USED),
+        (AWAITED, "other", "s", "c", False, SetupStep.OTHER_BROWSER),
+        (AWAITED, "other", "s", "c", True, SetupStep.SET_UP_ELSEWHERE),
+        (AWAITED, "b", "other", "c", False, SetupStep.NOT_ASKED),
+        (TAKEN, "b", "s", "c", False, SetupStep.WAIT),
+        (TAKEN, "b", "s", "second", False, SetupStep.WAIT),
+        (REFUSED, "b", "s", "c", False, SetupStep.REFUSED),
+        (REFUSED, "b", "s", "second", False, SetupStep.TRADE),
+        (MADE, "b", "s", "c", True, SetupStep.SHOW),
+        (MADE, "b", "s", "second", True, SetupStep.NOT_USED),
+        (None, "b", "s", "c", False, SetupStep.OTHER_BROWSER),
     ],
 )
 def test_what_is_done_with_an_answer(
-    kept: Try | None, browser: str, state: str, code: str, exists: bool, step: Step
+    kept: Try | None, browser: str, state: str, code: str, exists: bool, step: SetupStep
 ) -> None:
     link = None if kept is None else SetupLink("t", "b", (kept,), 101.0)
     assert choose_step(link, browser, state, code, app_exists=exists)[0] is step
@@ -198,4 +198,4 @@ def test_what_is_done_with_an_answer(
 
 def test_a_code_whose_trader_died_is_traded_again() -> None:
     link = SetupLink("t", "b", (TAKEN,), 101.0 + DEAD_S)
-    assert choose_step(link, "b", "s", "c", app_exists=False)[0] is Step.TRADE
+    assert choose_step(link, "b", "s", "c", app_exists=False)[0] is SetupStep.TRADE

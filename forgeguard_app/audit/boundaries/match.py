@@ -146,7 +146,7 @@ class _Crossing(NamedTuple):
     violations: tuple[_Violation, ...]
 
 
-class Judge:
+class BoundaryMatcher:
     """Judges single files by one boundaries.json within one tree."""
 
     def __init__(self, layer_map: LayerMap, modules: ModuleIndex, level: Level) -> None:

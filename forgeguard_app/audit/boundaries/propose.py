@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from forgeguard_app.audit.boundaries.graph import Arrow
-from forgeguard_app.audit.boundaries.match import Judge, LayerMap
+from forgeguard_app.audit.boundaries.match import BoundaryMatcher, LayerMap
 from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.languages.python import PythonFacts
@@ -41,7 +41,7 @@ _BESIDE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ProposedLayer:
     """One part of a package."""
 
     name: str
@@ -92,7 +92,7 @@ def _without_cycles(weights: Mapping[Arrow, int]) -> list[Arrow]:
     return [arrow for arrow in weights if place[arrow[0]] < place[arrow[1]]]
 
 
-def rooms_of(tree: Tree) -> list[Room]:
+def rooms_of(tree: Tree) -> list[ProposedLayer]:
     """The parts of every package that has at least two, each a folder or a module directly below it."""
     inside: dict[str, set[str]] = {}
     for path in tree.python_paths:
@@ -100,7 +100,7 @@ def rooms_of(tree: Tree) -> list[Room]:
         inside.setdefault("", set()).add(parts[0])
         for depth in range(1, len(parts)):
             inside.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
-    found: list[Room] = []
+    found: list[ProposedLayer] = []
     roots = frozenset(tree.modules.roots)
     for root in tree.modules.roots:
         for top in sorted(inside.get(root, ())):
@@ -109,41 +109,43 @@ def rooms_of(tree: Tree) -> list[Room]:
                 continue
             found += _parts(folder, inside)
     names = Counter(room.name for room in found)
-    return [room if names[room.name] == 1 else Room(_full_name(room), room.glob) for room in dict.fromkeys(found)]
+    return [
+        room if names[room.name] == 1 else ProposedLayer(_full_name(room), room.glob) for room in dict.fromkeys(found)
+    ]
 
 
-def _parts(folder: str, inside: Mapping[str, set[str]]) -> list[Room]:
+def _parts(folder: str, inside: Mapping[str, set[str]]) -> list[ProposedLayer]:
     """A package with one part alone is looked into."""
     for _ in range(10):
         children = sorted(name for name in inside.get(folder, ()) if not name.startswith("__"))
         folders = [name for name in children if f"{folder}/{name}" in inside and name not in _BESIDE]
         modules = [name for name in children if name.endswith(".py") and name[:-3] not in _BESIDE]
         if len(folders) + len(modules) > 1 or not folders:
-            rooms = [Room(name, f"{folder}/{name}/**") for name in folders]
-            rooms += [Room(name[:-3], f"{folder}/{name}") for name in modules if name[:-3] not in folders]
+            rooms = [ProposedLayer(name, f"{folder}/{name}/**") for name in folders]
+            rooms += [ProposedLayer(name[:-3], f"{folder}/{name}") for name in modules if name[:-3] not in folders]
             return rooms if 2 <= len(rooms) <= MAX_LAYERS else []
         folder = f"{folder}/{folders[0]}"
     return []
 
 
-def _full_name(room: Room) -> str:
+def _full_name(room: ProposedLayer) -> str:
     return room.glob.removesuffix("/**").removesuffix(".py").replace("/", ".")
 
 
 def _imports(
-    tree: Tree, python: Mapping[str, PythonFacts], rooms: Iterable[Room], tick: Callable[[], object]
+    tree: Tree, python: Mapping[str, PythonFacts], rooms: Iterable[ProposedLayer], tick: Callable[[], object]
 ) -> Counter[Arrow]:
     """How many imports lead from one room to another."""
     boundaries, problems = read_boundaries(_text(rooms, ()), PATH)
     if problems:
         return Counter()
-    judge = Judge(LayerMap(boundaries), tree.modules, Level.FAILURE)
+    matcher = BoundaryMatcher(LayerMap(boundaries), tree.modules, Level.FAILURE)
     weights: Counter[Arrow] = Counter()
     for path in tree.python_paths:
         tick()
         facts = python.get(tree.blobs[path])
         if facts is not None:
-            for edge in judge.file(path, facts, {}).edges:
+            for edge in matcher.file(path, facts, {}).edges:
                 weights.update(product(edge.sources, edge.targets))
     return weights
 
@@ -164,7 +166,7 @@ def _order(names: list[str], arrows: list[Arrow]) -> list[list[str]]:
     return [sorted(name for name in names if placed[name] == level) for level in range(height, 0, -1)]
 
 
-def _text(rooms: Iterable[Room], order: Iterable[list[str]]) -> str:
+def _text(rooms: Iterable[ProposedLayer], order: Iterable[list[str]]) -> str:
     layers = ",\n".join(
         f"    {json.dumps({'name': room.name, 'glob': room.glob}, ensure_ascii=False)}" for room in rooms
     )

@@ -21,9 +21,9 @@ from itertools import islice, product
 from forgeguard_app.audit.boundaries.graph import thinnest_links
 from forgeguard_app.audit.boundaries.match import (
     MAX_FILE_FINDINGS,
+    BoundaryMatcher,
     Edge,
     FileVerdict,
-    Judge,
     LayerMap,
     shown_name,
 )
@@ -32,14 +32,14 @@ from forgeguard_app.audit.boundaries.pattern_search import MAX_FILE_MATCHES
 from forgeguard_app.audit.facts import MAX_MATCHES, Facts, Tree
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.languages.unread import languages_of, listed
-from forgeguard_app.audit.memo import Answers, Memo
+from forgeguard_app.audit.memo import AnswerCache, Memo
 from forgeguard_app.audit.model import Finding, Level, Problem
 from forgeguard_app.audit.scope import Scope
 from forgeguard_app.audit.secrets.masking import quoted
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BoundarySide:
     """Findings of one side of the comparison, and sentences for the summary."""
 
     findings: tuple[Finding, ...]
@@ -51,24 +51,24 @@ class Outcome:
     full: tuple[str, ...] = ()  # files of which not all violations are among the findings
 
 
-class _Context:
+class _BoundaryContext:
     """A judge with what it answered for one set of files and one boundaries.json."""
 
     def __init__(
         self, layer_map: LayerMap, tree: Tree, modules: ModuleIndex, level: Level, tick: Callable[[], object]
     ) -> None:
         boundaries = layer_map.boundaries
-        self.judge = judge = Judge(layer_map, modules, level)
+        self.matcher = matcher = BoundaryMatcher(layer_map, modules, level)
         self.layered: list[str] = []
         for path in tree.paths:
             tick()
-            if judge.map.layers_of(path):
+            if matcher.map.layers_of(path):
                 self.layered.append(path)
-        self.answers: Answers[FileVerdict] = Answers()
-        self.outcomes: Answers[Outcome] = Answers()
-        self.unplaced = _unplaced(judge, tick) if boundaries.exhaustive else ()
+        self.answers: AnswerCache[FileVerdict] = AnswerCache()
+        self.outcomes: AnswerCache[BoundarySide] = AnswerCache()
+        self.unplaced = _unplaced(matcher, tick) if boundaries.exhaustive else ()
         ruled = _under_import_rules(boundaries)
-        self.unread = languages_of(_under(ruled, self.layered, judge, tick)) if ruled else Counter()
+        self.unread = languages_of(_under(ruled, self.layered, matcher, tick)) if ruled else Counter()
 
 
 MAX_NAMED = 5
@@ -79,7 +79,7 @@ MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
 def check(
     tree: Tree, facts: Facts, rules: Iterable[Boundaries], ignore: tuple[str, ...], level: Level, memo: Memo
-) -> Outcome:
+) -> BoundarySide:
     """What the tree holds against the rules of every boundaries.json."""
     findings: list[Finding] = []
     remarks: list[Problem] = []
@@ -90,10 +90,10 @@ def check(
     for boundaries in rules:
         key = ("A4", boundaries, ignore, level, tree.paths)
         layer_map = memo.layers(boundaries, ignore)
-        context = memo.context(key, lambda m=layer_map: _Context(m, tree, modules, level, facts.tick))  # type: ignore[misc]
+        context = memo.context(key, lambda m=layer_map: _BoundaryContext(m, tree, modules, level, facts.tick))  # type: ignore[misc]
         if len(context.outcomes) >= MAX_OUTCOMES:
             context.outcomes.clear()
-        outcome = context.outcomes.get_or(tree.contents, lambda c=context: _judged(tree, facts, c))  # type: ignore[misc]
+        outcome = context.outcomes.get_or(tree.contents, lambda c=context: _evaluated(tree, facts, c))  # type: ignore[misc]
         findings.extend(outcome.findings)
         remarks.extend(_unused(boundaries, outcome.known))
         unread |= context.unread
@@ -101,10 +101,10 @@ def check(
         full.extend(outcome.full)
     said = listed(unread) if unread else ""
     notes = (f"The imports of {said} that import rules cover were not read.",) if said else ()
-    return Outcome(tuple(findings), notes, tuple(remarks), said, capped=tuple(capped), full=tuple(full))
+    return BoundarySide(tuple(findings), notes, tuple(remarks), said, capped=tuple(capped), full=tuple(full))
 
 
-def beyond(outcome: Outcome, scope: Scope) -> tuple[str, ...]:
+def beyond(outcome: BoundarySide, scope: Scope) -> tuple[str, ...]:
     """Return sentences on the matches and violations in the scope that were left out."""
     capped = [f"{quoted(pattern)} in `{path}`" for path, pattern in outcome.capped if path in scope]
     full = [f"`{path}`" for path in dict.fromkeys(outcome.full) if path in scope]
@@ -138,8 +138,8 @@ def _under_import_rules(boundaries: Boundaries) -> frozenset[str]:
     return frozenset(own | {name for group in boundaries.order for name in group})
 
 
-def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
-    judge, answers, blobs = context.judge, context.answers, tree.blobs
+def _evaluated(tree: Tree, facts: Facts, context: _BoundaryContext) -> BoundarySide:
+    matcher, answers, blobs = context.matcher, context.answers, tree.blobs
     verdicts: list[FileVerdict] = []
     number = 0
     for path in context.layered:
@@ -149,7 +149,7 @@ def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
         verdict = answers.get((path, blob))
         if verdict is None:
             facts.tick()  # what is known already costs less than looking at the clock
-            verdict = answers.get_or((path, blob), lambda p=path, b=blob: _file(judge, p, b, facts))  # type: ignore[misc]
+            verdict = answers.get_or((path, blob), lambda p=path, b=blob: _file(matcher, p, b, facts))  # type: ignore[misc]
         verdicts.append(verdict)
         number += len(verdict.findings)
     findings = [finding for verdict in verdicts if verdict.findings for finding in verdict.findings]
@@ -158,14 +158,14 @@ def _judged(tree: Tree, facts: Facts, context: _Context) -> Outcome:
     full.extend(context.layered[len(verdicts) :])
     if links := thinnest_links(_arrows(verdicts, facts.tick), facts.tick):
         edges = (edge for verdict in verdicts for edge in verdict.edges)
-        cycles = _cycles(edges, links, judge.level, facts.tick)
+        cycles = _cycles(edges, links, matcher.level, facts.tick)
         findings.extend(islice(cycles, MAX_TREE_FINDINGS))
         full.extend(finding.path for finding in islice(cycles, 1))
     known = frozenset(number for verdict in verdicts for number in verdict.known)
     capped = tuple(
         (path, pattern) for path, verdict in zip(context.layered, verdicts, strict=False) for pattern in verdict.capped
     )
-    return Outcome(tuple(findings), known=known, capped=capped, full=tuple(full))
+    return BoundarySide(tuple(findings), known=known, capped=capped, full=tuple(full))
 
 
 def _arrows(verdicts: Iterable[FileVerdict], tick: Callable[[], object]) -> dict[tuple[str, str], int]:
@@ -186,35 +186,37 @@ def _arrows(verdicts: Iterable[FileVerdict], tick: Callable[[], object]) -> dict
     return arrows
 
 
-def _file(judge: Judge, path: str, blob: str, facts: Facts) -> FileVerdict:
+def _file(matcher: BoundaryMatcher, path: str, blob: str, facts: Facts) -> FileVerdict:
     found = facts.matches[blob].found if blob in facts.matches else {}
-    patterns = judge.map.patterns_of(path) if found else frozenset()
+    patterns = matcher.map.patterns_of(path) if found else frozenset()
     matches = {pattern: result for pattern, result in found.items() if pattern in patterns}
-    python = facts.python.get(blob) if path in judge.modules.paths else None
-    return judge.file(path, python, matches, facts.tick)
+    python = facts.python.get(blob) if path in matcher.modules.paths else None
+    return matcher.file(path, python, matches, facts.tick)
 
 
-def _under(ruled: frozenset[str], layered: Iterable[str], judge: Judge, tick: Callable[[], object]) -> Iterator[str]:
+def _under(
+    ruled: frozenset[str], layered: Iterable[str], matcher: BoundaryMatcher, tick: Callable[[], object]
+) -> Iterator[str]:
     """Yield the files in one of the layers."""
     for path in layered:
         tick()
-        if any(layer.name in ruled for layer in judge.map.layers_of(path)):
+        if any(layer.name in ruled for layer in matcher.map.layers_of(path)):
             yield path
 
 
-def _unplaced(judge: Judge, tick: Callable[[], object]) -> tuple[tuple[str, str], ...]:
+def _unplaced(matcher: BoundaryMatcher, tick: Callable[[], object]) -> tuple[tuple[str, str], ...]:
     """The modules without a layer below a package that holds a layer's module directly, with that package."""
     layered: set[str] = set()
-    roots = {"", *judge.modules.roots}
-    for path in judge.modules.paths:
+    roots = {"", *matcher.modules.roots}
+    for path in matcher.modules.paths:
         tick()
         folder = path.rpartition("/")[0]
-        if folder not in roots and judge.map.layers_of(path):
+        if folder not in roots and matcher.map.layers_of(path):
             layered.add(folder)
     found: list[tuple[str, str]] = []
-    for path in sorted(judge.modules.paths):
+    for path in sorted(matcher.modules.paths):
         tick()
-        if judge.map.layers_of(path) or judge.map.is_ignored(path):
+        if matcher.map.layers_of(path) or matcher.map.is_ignored(path):
             continue
         folder = path.rpartition("/")[0]
         while folder and folder not in layered:
@@ -224,7 +226,7 @@ def _unplaced(judge: Judge, tick: Callable[[], object]) -> tuple[tuple[str, str]
     return tuple(found)
 
 
-def _without_layer(context: _Context, tree: Tree, facts: Facts) -> Iterable[Finding]:
+def _without_layer(context: _BoundaryContext, tree: Tree, facts: Facts) -> Iterable[Finding]:
     for path, package in context.unplaced:
         facts.tick()
         python = facts.python.get(tree.blobs.get(path, ""))
@@ -235,8 +237,8 @@ def _without_layer(context: _Context, tree: Tree, facts: Facts) -> Iterable[Find
             line=1,
             end_line=1,
             rule=f"exhaustive/{package}",
-            message=f"This module has no layer, though {package!r} is divided into layers: give it one in {context.judge.boundaries.path}",
-            level=context.judge.level,
+            message=f"This module has no layer, though {package!r} is divided into layers: give it one in {context.matcher.boundaries.path}",
+            level=context.matcher.level,
             subject=path,
         )
 

@@ -23,7 +23,7 @@ from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages.python import Guard, Import
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.languages.unread import languages_of, listed
-from forgeguard_app.audit.memo import Answers, Memo
+from forgeguard_app.audit.memo import AnswerCache, Memo
 from forgeguard_app.audit.model import Finding, Level, Problem
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import CheckPolicy
@@ -34,7 +34,7 @@ from forgeguard_app.audit.requirements.declared import (
     home_of,
     included_paths,
 )
-from forgeguard_app.audit.requirements.model import Manifest, Scope, normalised
+from forgeguard_app.audit.requirements.model import DependencyScope, Manifest, normalised
 from forgeguard_app.audit.requirements.modules import (
     is_standard,
     known_providers,
@@ -59,7 +59,7 @@ MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DependencySide:
     """One side of the comparison; `nothing` says in words why there was nothing to check.
 
     `governing` are the manifests with problems that count for evaluated files.
@@ -96,14 +96,14 @@ class Outcome:
 
 
 @dataclass
-class _Context:
+class _DependencyContext:
     """Manifests and modules of one set of files, with the answers given for it."""
 
     modules: ModuleIndex
     index: DeclarationIndex
     policy: CheckPolicy
-    answers: Answers[tuple[Finding, ...]] = field(default_factory=Answers)
-    outcomes: Answers[tuple[tuple[Finding, ...], tuple[str, ...]]] = field(default_factory=Answers)
+    answers: AnswerCache[tuple[Finding, ...]] = field(default_factory=AnswerCache)
+    outcomes: AnswerCache[tuple[tuple[Finding, ...], tuple[str, ...]]] = field(default_factory=AnswerCache)
     used: frozenset[str] = frozenset()
     unknown: dict[int, str] = field(default_factory=dict)  # by what is declared, which the index keeps
     namespaces: dict[tuple[str, int], bool] = field(default_factory=dict)
@@ -136,23 +136,23 @@ def manifest_paths(tree: Tree, policy: CheckPolicy) -> tuple[str, ...]:
     return tuple(path for path in tree.blobs if is_manifest(path) and not ignored(path))
 
 
-def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Outcome:
+def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> DependencySide:
     """What the tree's imports lack in its manifests."""
     if not tree.python_paths:
-        return Outcome(nothing="no file of a supported language (Python)")
+        return DependencySide(nothing="no file of a supported language (Python)")
     manifests = _manifests(tree, facts, policy, memo)
     problems = tuple(problem for manifest in manifests for problem in manifest.problems)
     found = references(manifests, tree, facts.texts)
     if not any(m.declared or m.is_project or m.unread or m.problems or m.path.endswith(".txt") for m in manifests):
-        return Outcome(problems=problems, nothing="no dependency manifest", references=found)
+        return DependencySide(problems=problems, nothing="no dependency manifest", references=found)
     named = tuple((path, tree.blobs[path]) for path in (m.path for m in manifests) if path in tree.blobs)
     key = ("A9", tree.paths, named, _frozen(policy))
-    context = memo.context(key, lambda: _Context(memo.modules(tree), _index(manifests, policy), policy))
+    context = memo.context(key, lambda: _DependencyContext(memo.modules(tree), _index(manifests, policy), policy))
     if len(context.outcomes) >= MAX_OUTCOMES:
         context.outcomes.clear()
     findings, left = context.outcomes.get_or(tree.contents, lambda: _findings(tree, facts, policy, context))
     governing = _governing(tree, policy, context.index, problems)
-    return Outcome(findings, problems, manifests, references=found, left=left, governing=governing)
+    return DependencySide(findings, problems, manifests, references=found, left=left, governing=governing)
 
 
 def _governing(
@@ -168,7 +168,7 @@ def _governing(
 
 
 def _findings(
-    tree: Tree, facts: Facts, policy: CheckPolicy, context: _Context
+    tree: Tree, facts: Facts, policy: CheckPolicy, context: _DependencyContext
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """Return the findings of all files, and the files that were left out because there are too many."""
     _note_used(context, tree, facts)
@@ -199,7 +199,7 @@ def _index(manifests: Iterable[Manifest], policy: CheckPolicy) -> DeclarationInd
     return DeclarationIndex(manifests, everywhere=policy.manifests is not None)
 
 
-def _note_used(context: _Context, tree: Tree, facts: Facts) -> None:
+def _note_used(context: _DependencyContext, tree: Tree, facts: Facts) -> None:
     """A declared distribution whose own name is imported somewhere is known by that: it keeps no module in doubt."""
     if context.used:
         return
@@ -213,11 +213,11 @@ def _note_used(context: _Context, tree: Tree, facts: Facts) -> None:
 
 def _manifests(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> tuple[Manifest, ...]:
     """Every manifest that counts, with what they include; a file included twice is read once for each scope."""
-    readings = memo.context("manifests", Answers[Manifest])
-    pending: list[tuple[str, Scope | None, str]] = [
+    readings = memo.context("manifests", AnswerCache[Manifest])
+    pending: list[tuple[str, DependencyScope | None, str]] = [
         (path, None, home_of(path)) for path in manifest_paths(tree, policy)
     ]
-    seen: set[tuple[str, Scope | None, str]] = set()
+    seen: set[tuple[str, DependencyScope | None, str]] = set()
     found: list[Manifest] = []
     while pending:
         path, scope, home = step = pending.pop()
@@ -234,7 +234,7 @@ def _manifests(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> tup
     return tuple(sorted(found, key=lambda manifest: manifest.path))
 
 
-def _file(context: _Context, path: str, imports: Iterable[Import]) -> Iterable[Finding]:
+def _file(context: _DependencyContext, path: str, imports: Iterable[Import]) -> Iterable[Finding]:
     declarations = context.index.for_folder(posixpath.dirname(path))
     if declarations is None:
         return
@@ -246,7 +246,7 @@ def _file(context: _Context, path: str, imports: Iterable[Import]) -> Iterable[F
             or (not item.module.isascii() and not item.module.replace(".", "").isidentifier())
         ):
             continue
-        finding = _judged(context, declarations, path, item)
+        finding = _evaluated(context, declarations, path, item)
         if finding is None:
             continue
         # What we are sure of stands at every line; what we are not, once a file.
@@ -260,7 +260,7 @@ def _file(context: _Context, path: str, imports: Iterable[Import]) -> Iterable[F
             yield finding
 
 
-def _judged(context: _Context, declarations: Declarations, path: str, item: Import) -> Finding | None:
+def _evaluated(context: _DependencyContext, declarations: Declarations, path: str, item: Import) -> Finding | None:
     module = item.module
     if is_standard(module) or _ignored_module(context.policy, module):
         return None
@@ -289,7 +289,7 @@ def _judged(context: _Context, declarations: Declarations, path: str, item: Impo
     return _finding(path, item, "undeclared", message, context.policy.level)
 
 
-def _sibling(context: _Context, path: str, item: Import) -> Finding | None:
+def _sibling(context: _DependencyContext, path: str, item: Import) -> Finding | None:
     """A module of another project in the same repository counts as declared only where the importing one declares it."""
     found = context.modules.find(path, item.module)
     there = None if found is None else context.index.project_of(found)
@@ -303,7 +303,7 @@ def _sibling(context: _Context, path: str, item: Import) -> Finding | None:
     return _finding(path, item, "undeclared", message, context.policy.level)
 
 
-def _scopes(context: _Context, declarations: Declarations, item: Import) -> frozenset[Scope] | None:
+def _scopes(context: _DependencyContext, declarations: Declarations, item: Import) -> frozenset[DependencyScope] | None:
     """For whom a distribution that could provide the import is declared; None where none is."""
     provides = context.provides(declarations)
     parts = item.module.split(".")
@@ -317,18 +317,22 @@ def _scopes(context: _Context, declarations: Declarations, item: Import) -> froz
     if found:
         return frozenset().union(*found)
     if context.in_namespace(item.module, declarations):
-        return frozenset({Scope.RUNTIME})
+        return frozenset({DependencyScope.RUNTIME})
     return None
 
 
 def _declared(
-    path: str, item: Import, scopes: frozenset[Scope], declarations: Declarations, level: Level
+    path: str, item: Import, scopes: frozenset[DependencyScope], declarations: Declarations, level: Level
 ) -> Finding | None:
-    if scopes & {Scope.RUNTIME, Scope.OPTIONAL} or item.guard is not Guard.NONE or is_development_code(path):
+    if (
+        scopes & {DependencyScope.RUNTIME, DependencyScope.OPTIONAL}
+        or item.guard is not Guard.NONE
+        or is_development_code(path)
+    ):
         return None
     if declarations.opaque:
         return None
-    kind = "for building" if scopes == {Scope.BUILD} else "for development"
+    kind = "for building" if scopes == {DependencyScope.BUILD} else "for development"
     message = f"{item.module!r} is imported by shipped code, but {declarations.manifest} declares it {kind} alone"
     return _finding(path, item, "development", message, level)
 
@@ -364,12 +368,12 @@ def _finding(path: str, item: Import, rule: str, message: str, level: Level) -> 
     )
 
 
-def changes(base: Outcome, head: Outcome) -> list[str]:
+def changes(base: DependencySide, head: DependencySide) -> list[str]:
     """Sentences on the dependencies that the change adds, removes or alters."""
     return differences(base.manifests, head.manifests)
 
 
-def newly_guarded(base: Outcome, head: Outcome) -> list[str]:
+def newly_guarded(base: DependencySide, head: DependencySide) -> list[str]:
     """A sentence on modules that head imports behind a guard alone and base does not."""
     guarded = sorted(set(head.guarded) - set(base.guarded))
     shown = ", ".join(f"`{name}`" for name in guarded[:20]) + (" and others" if len(guarded) > 20 else "")

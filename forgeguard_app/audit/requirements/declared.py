@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope
+from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest
 
 MAX_NAMED = 20
 MAX_SERVING_NAMED = 5
@@ -17,14 +17,14 @@ _DOES_NOT_PARSE = "does not parse"
 class Declarations:
     """What holds for the files of one folder: scopes by distribution, and what makes the list incomplete."""
 
-    scopes: Mapping[str, frozenset[Scope]]
+    scopes: Mapping[str, frozenset[DependencyScope]]
     own_names: frozenset[str] = frozenset()
     provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     opaque: str = ""
     manifest: str = ""
 
 
-def included_paths(manifest: Manifest) -> Iterable[tuple[str, Scope]]:
+def included_paths(manifest: Manifest) -> Iterable[tuple[str, DependencyScope]]:
     """The paths, from the root, of the files that the manifest refers to; those outside the tree are left out."""
     folder = posixpath.dirname(manifest.path)
     for name, scope in manifest.includes:
@@ -103,14 +103,14 @@ class DeclarationIndex:
     def _joined(self, manifests: list[Manifest]) -> Declarations | None:
         if not any(m.declared or m.is_project or m.includes or m.problems or _is_list(m) for m in manifests):
             return None
-        scopes: dict[str, set[Scope]] = {}
+        scopes: dict[str, set[DependencyScope]] = {}
         for item in (item for manifest in manifests for item in manifest.declared):
             scopes.setdefault(item.name, set()).add(item.scope)
         provides: dict[str, tuple[str, ...]] = {}
         for manifest in manifests:
             provides.update(manifest.provides)
         # A project that computes its list is complete after all where a file beside it says the list.
-        lists = any(_is_list(m) and any(d.scope is Scope.RUNTIME for d in m.declared) for m in manifests)
+        lists = any(_is_list(m) and any(d.scope is DependencyScope.RUNTIME for d in m.declared) for m in manifests)
         doubts = [
             (m, m.opaque or _DOES_NOT_PARSE)
             for m in manifests
@@ -148,8 +148,8 @@ def differences(base: Iterable[Manifest], head: Iterable[Manifest]) -> list[str]
             "alters": [new[key] for key in sorted(new.keys() & old.keys()) if new[key] != old[key]],
         }
         for word, items in changes.items():
-            ships = [item for item in items if item.scope in (Scope.RUNTIME, Scope.OPTIONAL)]
-            serves = [item for item in items if item.scope not in (Scope.RUNTIME, Scope.OPTIONAL)]
+            ships = [item for item in items if item.scope in (DependencyScope.RUNTIME, DependencyScope.OPTIONAL)]
+            serves = [item for item in items if item.scope not in (DependencyScope.RUNTIME, DependencyScope.OPTIONAL)]
             if ships:
                 shipped.append(f"`{path}` {word} {_listed(ships, MAX_NAMED)}.")
             if serves:
@@ -160,10 +160,12 @@ def differences(base: Iterable[Manifest], head: Iterable[Manifest]) -> list[str]
 def _listed(items: list[Declared], most: int) -> str:
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return (
-        ", ".join(f"`{item.name}`{' (optional)' if item.scope is Scope.OPTIONAL else ''}" for item in items[:most])
+        ", ".join(
+            f"`{item.name}`{' (optional)' if item.scope is DependencyScope.OPTIONAL else ''}" for item in items[:most]
+        )
         + more
     )
 
 
-def _entries(manifest: Manifest) -> dict[tuple[str, Scope], Declared]:
+def _entries(manifest: Manifest) -> dict[tuple[str, DependencyScope], Declared]:
     return {(item.name, item.scope): item for item in manifest.declared}

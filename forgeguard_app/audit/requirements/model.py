@@ -10,7 +10,7 @@ from enum import StrEnum
 from forgeguard_app.audit.model import Problem
 
 
-class Scope(StrEnum):
+class DependencyScope(StrEnum):
     """For whom a dependency is declared."""
 
     RUNTIME = "runtime"
@@ -24,7 +24,7 @@ class Declared:
     """One declared distribution, its name normalised by PEP 503; `specifier` is what else its entry says."""
 
     name: str
-    scope: Scope
+    scope: DependencyScope
     specifier: str = ""
 
 
@@ -42,7 +42,7 @@ class Manifest:
     project_name: str | None = None
     is_project: bool = False
     is_workspace_root: bool = False
-    includes: tuple[tuple[str, Scope], ...] = ()
+    includes: tuple[tuple[str, DependencyScope], ...] = ()
     provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     opaque: str = ""
     unread: str = ""

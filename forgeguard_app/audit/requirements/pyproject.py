@@ -10,7 +10,7 @@ from packaging.requirements import InvalidRequirement
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.requirements.bounds import MAX_PROBLEMS, requirement_of
-from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope, development_words, normalised
+from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest, development_words, normalised
 from forgeguard_app.audit.toml_document import TooMuch, load_toml
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
@@ -30,7 +30,7 @@ class _Reader:
         at = self.text.find(fragment) if fragment else 0
         self.problems.append(Problem(self.path, self.text.count("\n", 0, max(at, 0)) + 1, 1, message))
 
-    def requirements(self, values: Any, scope: Scope, where: str) -> None:
+    def requirements(self, values: Any, scope: DependencyScope, where: str) -> None:
         """A list of PEP 508 texts."""
         if values is None:
             return
@@ -50,7 +50,7 @@ class _Reader:
                 continue
             self.declared.append(Declared(normalised(requirement.name), scope, _after(value, requirement.name)))
 
-    def named(self, table: Any, scope: Scope, where: str) -> None:
+    def named(self, table: Any, scope: DependencyScope, where: str) -> None:
         """A table whose keys are distributions, as Poetry and Pipenv write it."""
         if table is None:
             return
@@ -58,10 +58,10 @@ class _Reader:
             self.problem(where.rpartition(".")[2], f"{where} must be a table")
             return
         for name, said in table.items():
-            if name.lower() == "python" and scope is Scope.RUNTIME:
+            if name.lower() == "python" and scope is DependencyScope.RUNTIME:
                 continue
             optional = isinstance(said, dict) and said.get("optional") is True
-            self.declared.append(Declared(normalised(name), Scope.OPTIONAL if optional else scope, str(said)))
+            self.declared.append(Declared(normalised(name), DependencyScope.OPTIONAL if optional else scope, str(said)))
 
 
 def _reason(error: InvalidRequirement) -> str:
@@ -103,18 +103,20 @@ def read_pyproject(path: str, text: str) -> Manifest:
     project, tool = _table(document, "project"), _table(document, "tool")
     if "project" in document and not isinstance(document["project"], dict):
         reader.problem("project", "project must be a table")
-    reader.requirements(project.get("dependencies"), Scope.RUNTIME, "project.dependencies")
+    reader.requirements(project.get("dependencies"), DependencyScope.RUNTIME, "project.dependencies")
     for extra, values in _table(project, "optional-dependencies").items():
-        scope = Scope.DEVELOPMENT if development_words(extra) else Scope.OPTIONAL
+        scope = DependencyScope.DEVELOPMENT if development_words(extra) else DependencyScope.OPTIONAL
         reader.requirements(values, scope, f"project.optional-dependencies.{extra}")
     for group, values in _table(document, "dependency-groups").items():
-        reader.requirements(values, Scope.DEVELOPMENT, f"dependency-groups.{group}")
-    reader.requirements(_table(document, "build-system").get("requires"), Scope.BUILD, "build-system.requires")
+        reader.requirements(values, DependencyScope.DEVELOPMENT, f"dependency-groups.{group}")
+    reader.requirements(
+        _table(document, "build-system").get("requires"), DependencyScope.BUILD, "build-system.requires"
+    )
     _read_tools(reader, tool)
     name = project.get("name") or _table(tool, "poetry").get("name")
     includes = tuple(_dynamic_files(tool))
     dynamic = _list(project.get("dynamic"))
-    computed = "dependencies" in dynamic and not any(scope is Scope.RUNTIME for _, scope in includes)
+    computed = "dependencies" in dynamic and not any(scope is DependencyScope.RUNTIME for _, scope in includes)
     return Manifest(
         path,
         tuple(reader.declared),
@@ -130,39 +132,39 @@ def read_pyproject(path: str, text: str) -> Manifest:
 
 def _read_tools(reader: _Reader, tool: dict[str, Any]) -> None:
     poetry = _table(tool, "poetry")
-    reader.named(poetry.get("dependencies"), Scope.RUNTIME, "tool.poetry.dependencies")
-    reader.named(poetry.get("dev-dependencies"), Scope.DEVELOPMENT, "tool.poetry.dev-dependencies")
+    reader.named(poetry.get("dependencies"), DependencyScope.RUNTIME, "tool.poetry.dependencies")
+    reader.named(poetry.get("dev-dependencies"), DependencyScope.DEVELOPMENT, "tool.poetry.dev-dependencies")
     for group, said in _table(poetry, "group").items():
         where = f"tool.poetry.group.{group}.dependencies"
-        reader.named(_table(said).get("dependencies"), Scope.DEVELOPMENT, where)
+        reader.named(_table(said).get("dependencies"), DependencyScope.DEVELOPMENT, where)
     for name in ("uv", "rye"):
         where = f"tool.{name}.dev-dependencies"
-        reader.requirements(_table(tool, name).get("dev-dependencies"), Scope.DEVELOPMENT, where)
+        reader.requirements(_table(tool, name).get("dev-dependencies"), DependencyScope.DEVELOPMENT, where)
     for group, values in _table(tool, "pdm", "dev-dependencies").items():
         plain = (
             [v for v in values if isinstance(v, str) and not v.startswith("-e ")]
             if isinstance(values, list)
             else values
         )
-        reader.requirements(plain, Scope.DEVELOPMENT, f"tool.pdm.dev-dependencies.{group}")
+        reader.requirements(plain, DependencyScope.DEVELOPMENT, f"tool.pdm.dev-dependencies.{group}")
     for name, said in _table(tool, "hatch", "envs").items():
         for key in ("dependencies", "extra-dependencies"):
             plain = [v for v in _list(_table(said).get(key)) if "{" not in v]
-            reader.requirements(plain, Scope.DEVELOPMENT, f"tool.hatch.envs.{name}.{key}")
+            reader.requirements(plain, DependencyScope.DEVELOPMENT, f"tool.hatch.envs.{name}.{key}")
 
 
 def _list(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _dynamic_files(tool: dict[str, Any]) -> Iterator[tuple[str, Scope]]:
+def _dynamic_files(tool: dict[str, Any]) -> Iterator[tuple[str, DependencyScope]]:
     dynamic = _table(tool, "setuptools", "dynamic")
-    yield from ((file, Scope.RUNTIME) for file in _files(_table(dynamic, "dependencies").get("file")))
+    yield from ((file, DependencyScope.RUNTIME) for file in _files(_table(dynamic, "dependencies").get("file")))
     for extra, said in _table(dynamic, "optional-dependencies").items():
-        scope = Scope.DEVELOPMENT if development_words(extra) else Scope.OPTIONAL
+        scope = DependencyScope.DEVELOPMENT if development_words(extra) else DependencyScope.OPTIONAL
         yield from ((file, scope) for file in _files(_table(said).get("file")))
     hook = _table(tool, "hatch", "metadata", "hooks", "requirements_txt")
-    yield from ((file, Scope.RUNTIME) for file in _files(hook.get("files")))
+    yield from ((file, DependencyScope.RUNTIME) for file in _files(hook.get("files")))
 
 
 def _files(value: Any) -> list[str]:
@@ -184,6 +186,6 @@ def read_pipfile(path: str, text: str) -> Manifest:
     if isinstance(document, Manifest):
         return document
     reader = _Reader(path, text)
-    reader.named(document.get("packages"), Scope.RUNTIME, "packages")
-    reader.named(document.get("dev-packages"), Scope.DEVELOPMENT, "dev-packages")
+    reader.named(document.get("packages"), DependencyScope.RUNTIME, "packages")
+    reader.named(document.get("dev-packages"), DependencyScope.DEVELOPMENT, "dev-packages")
     return Manifest(path, tuple(reader.declared), problems=tuple(reader.problems))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from forgeguard_app.audit.model import Problem
-from forgeguard_app.audit.requirements.model import Manifest, Scope, not_read
+from forgeguard_app.audit.requirements.model import DependencyScope, Manifest, not_read
 from forgeguard_app.audit.requirements.pyproject import read_pipfile, read_pyproject
 from forgeguard_app.audit.requirements.requirements_txt import is_requirements_file, read_requirements
 from forgeguard_app.audit.requirements.setuptools import read_setup_cfg, read_setup_py, read_tox
@@ -29,7 +29,7 @@ def is_manifest(path: str) -> bool:
     return path.rpartition("/")[2] in _READERS or is_requirements_file(path)
 
 
-def read_manifest(path: str, data: bytes, scope: Scope | None = None) -> Manifest:
+def read_manifest(path: str, data: bytes, scope: DependencyScope | None = None) -> Manifest:
     """What the manifest declares; all that is wrong with it stands in its problems.
 
     `scope` overrides what a requirements file's own name says, for one that another manifest refers to.

@@ -8,7 +8,7 @@ from packaging.requirements import InvalidRequirement
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.requirements.bounds import MAX_ENTRY_CHARS, MAX_PROBLEMS, requirement_of
-from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope, development_words, normalised
+from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest, development_words, normalised
 
 NOT_READ = (
     "this is not a requirement that pip reads; write a name and a version, such as requests>=2, or an option of pip"
@@ -34,19 +34,19 @@ def is_requirements_file(path: str) -> bool:
     return "requirements" in folder.split("/") and name.endswith((".txt", ".in"))
 
 
-def scope_of(path: str) -> Scope:
+def scope_of(path: str) -> DependencyScope:
     """What the file's name and folders say of its purpose."""
     folder, _, name = path.rpartition("/")
     if development_words(folder) or development_words(name.rpartition(".")[0]):
-        return Scope.DEVELOPMENT
-    return Scope.OPTIONAL if {"extras", "optional"} & set(folder.split("/")) else Scope.RUNTIME
+        return DependencyScope.DEVELOPMENT
+    return DependencyScope.OPTIONAL if {"extras", "optional"} & set(folder.split("/")) else DependencyScope.RUNTIME
 
 
-def read_requirements(path: str, text: str, scope: Scope | None = None) -> Manifest:
+def read_requirements(path: str, text: str, scope: DependencyScope | None = None) -> Manifest:
     """The distributions that the file names, and the files it includes."""
     scope = scope or scope_of(path)
     declared: list[Declared] = []
-    includes: list[tuple[str, Scope]] = []
+    includes: list[tuple[str, DependencyScope]] = []
     problems: list[Problem] = []
     opaque = unread = ""
     for number, line in _logical_lines(text):

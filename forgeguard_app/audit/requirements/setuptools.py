@@ -15,7 +15,14 @@ from forgeguard_app.audit.requirements.bounds import (
     MAX_SETTING_LINES,
     requirement_of,
 )
-from forgeguard_app.audit.requirements.model import Declared, Manifest, Scope, development_words, normalised, not_read
+from forgeguard_app.audit.requirements.model import (
+    Declared,
+    DependencyScope,
+    Manifest,
+    development_words,
+    normalised,
+    not_read,
+)
 from forgeguard_app.audit.toml_document import TooMuch, check_depth
 
 MAX_SETUP_CHARS = 200_000
@@ -33,10 +40,10 @@ def read_setup_cfg(path: str, text: str) -> Manifest:
         line = getattr(error, "lineno", None) or (errors[0][0] if errors else 1)
         return Manifest(path, problems=(Problem(path, int(line), 1, "not a configuration file of sections and keys"),))
     declared: list[Declared] = []
-    includes: list[tuple[str, Scope]] = []
+    includes: list[tuple[str, DependencyScope]] = []
     problems: list[Problem] = []
 
-    def take(value: str, scope: Scope) -> None:
+    def take(value: str, scope: DependencyScope) -> None:
         if value.strip().startswith("file:"):
             files = value.strip().removeprefix("file:").replace("\n", ",").split(",")
             includes.extend((file.strip(), scope) for file in files if file.strip())
@@ -51,12 +58,12 @@ def read_setup_cfg(path: str, text: str) -> Manifest:
             else:
                 declared.append(Declared(normalised(named), scope, entry))
 
-    take(parser.get("options", "install_requires", fallback=""), Scope.RUNTIME)
-    take(parser.get("options", "setup_requires", fallback=""), Scope.BUILD)
-    take(parser.get("options", "tests_require", fallback=""), Scope.DEVELOPMENT)
+    take(parser.get("options", "install_requires", fallback=""), DependencyScope.RUNTIME)
+    take(parser.get("options", "setup_requires", fallback=""), DependencyScope.BUILD)
+    take(parser.get("options", "tests_require", fallback=""), DependencyScope.DEVELOPMENT)
     if parser.has_section("options.extras_require"):
         for extra, value in parser.items("options.extras_require"):
-            take(value, Scope.DEVELOPMENT if development_words(extra) else Scope.OPTIONAL)
+            take(value, DependencyScope.DEVELOPMENT if development_words(extra) else DependencyScope.OPTIONAL)
     name = parser.get("metadata", "name", fallback=None)
     is_project = parser.has_section("options") or name is not None
     return Manifest(
@@ -79,14 +86,14 @@ def read_tox(path: str, text: str) -> Manifest:
     except configparser.Error:
         return Manifest(path, unread="not a configuration file of sections and keys")
     declared: list[Declared] = []
-    includes: list[tuple[str, Scope]] = []
+    includes: list[tuple[str, DependencyScope]] = []
     for section in parser.sections():
         for entry in _entries(parser.get(section, "deps", fallback="")):
             plain = entry.rpartition(": ")[2].strip()
             if plain.startswith("-r"):
-                includes.append((plain[2:].strip(), Scope.DEVELOPMENT))
+                includes.append((plain[2:].strip(), DependencyScope.DEVELOPMENT))
             elif (named := _named(plain)) is not None:
-                declared.append(Declared(normalised(named), Scope.DEVELOPMENT, plain))
+                declared.append(Declared(normalised(named), DependencyScope.DEVELOPMENT, plain))
     return Manifest(path, tuple(declared), includes=tuple(includes))
 
 
@@ -123,9 +130,9 @@ def read_setup_py(path: str, text: str) -> Manifest:
     said = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     if any(keyword.arg is None for keyword in call.keywords):
         reader.opaque = "setup.py passes computed arguments"
-    reader.take(said.get("install_requires"), Scope.RUNTIME)
-    reader.take(said.get("setup_requires"), Scope.BUILD)
-    reader.take(said.get("tests_require"), Scope.DEVELOPMENT)
+    reader.take(said.get("install_requires"), DependencyScope.RUNTIME)
+    reader.take(said.get("setup_requires"), DependencyScope.BUILD)
+    reader.take(said.get("tests_require"), DependencyScope.DEVELOPMENT)
     reader.take_extras(said.get("extras_require"))
     name = reader.value(said.get("name"))
     return Manifest(
@@ -167,7 +174,7 @@ class _SetupPy:
         except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError, SystemError):
             return None
 
-    def take(self, node: ast.expr | None, scope: Scope) -> None:
+    def take(self, node: ast.expr | None, scope: DependencyScope) -> None:
         if node is None:
             return
         value = self.value(node)
@@ -175,7 +182,7 @@ class _SetupPy:
             value = value.split("\n")
         if isinstance(value, list | tuple):
             self._entries((item for item in value if isinstance(item, str)), scope)
-        elif scope is Scope.RUNTIME:
+        elif scope is DependencyScope.RUNTIME:
             self.opaque = "setup.py computes install_requires"
 
     def take_extras(self, node: ast.expr | None) -> None:
@@ -183,11 +190,11 @@ class _SetupPy:
         if not isinstance(value, dict):
             return
         for extra, entries in value.items():
-            scope = Scope.DEVELOPMENT if development_words(str(extra)) else Scope.OPTIONAL
+            scope = DependencyScope.DEVELOPMENT if development_words(str(extra)) else DependencyScope.OPTIONAL
             listed = entries if isinstance(entries, list | tuple) else [entries]
             self._entries((item for item in listed if isinstance(item, str)), scope)
 
-    def _entries(self, entries: Iterable[str], scope: Scope) -> None:
+    def _entries(self, entries: Iterable[str], scope: DependencyScope) -> None:
         for entry in entries:
             named = _named(entry.strip())
             if named is not None:

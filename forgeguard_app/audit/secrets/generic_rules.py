@@ -5,7 +5,7 @@ Nothing of such a value is ever shown. Precision comes from what the scanner rul
 
 from __future__ import annotations
 
-from forgeguard_app.audit.secrets.rule import Rule
+from forgeguard_app.audit.secrets.rule import SecretRule
 
 _NAME = (
     r"[A-Za-z0-9_.\-]{0,40}(?i:api[_\-]?key|apikey|secret|token|passw(?:or)?d|passwd|passphrase|pwd|credentials?|private[_\-]?key"
@@ -14,7 +14,7 @@ _NAME = (
 _KEYWORDS = ("key", "secret", "token", "passw", "pwd", "passphrase", "credential")
 _VALUE = "k3J9xQ2mZ8vN5tR7pL4w"
 
-PRIVATE_KEY = Rule(
+PRIVATE_KEY = SecretRule(
     "private-key",
     "PEM",
     "RFC 7468, Textual Encodings of PKIX, PKCS, and CMS Structures; RFC 9580 for OpenPGP",
@@ -25,7 +25,7 @@ PRIVATE_KEY = Rule(
     ("-----BEGIN RSA PRIVATE", " KEY-----\nMIIEpAIBAAKCAQEA7k3J9xQ2mZ8vN5tR7pL4wY6cB1dF0gH2s"),
     ("-----BEGIN RSA PRIVATE", " KEY-----\n...\n-----END RSA PRIVATE KEY-----"),
 )
-QUOTED = Rule(
+QUOTED = SecretRule(
     "generic-assignment",
     "a name that says secret, and a value that looks random",
     "our own",
@@ -35,7 +35,7 @@ QUOTED = Rule(
     ("api_key", f' = "{_VALUE}"'),
     ("api_key = ", '"your-api-key-goes-here"'),
 )
-BARE = Rule(
+BARE = SecretRule(
     "generic-setting",
     "a setting whose name says secret, and a value that looks random",
     "our own",
@@ -45,7 +45,7 @@ BARE = Rule(
     ("API_TOKEN", f"={_VALUE}"),
     ("API_TOKEN=", "${API_TOKEN_FROM_ENV}"),
 )
-ADDRESS = Rule(
+ADDRESS = SecretRule(
     "password-in-address",
     "an address with a user's password",
     "RFC 3986, section 3.2.1",
@@ -55,7 +55,7 @@ ADDRESS = Rule(
     ("postgresql://app:", "Zx8-k3J9xQ2m@db.internal/app"),
     ("postgresql://user:", "password@db.internal/app"),
 )
-JWT = Rule(
+JWT = SecretRule(
     "json-web-token",
     "JSON Web Token",
     "RFC 7519",
@@ -66,7 +66,7 @@ JWT = Rule(
     ("eyJ", "hbGciOi.example.signature"),
 )
 
-GENERIC_RULES: tuple[Rule, ...] = (PRIVATE_KEY, JWT, ADDRESS, QUOTED, BARE)
+GENERIC_RULES: tuple[SecretRule, ...] = (PRIVATE_KEY, JWT, ADDRESS, QUOTED, BARE)
 
 # Where a bare setting is written without quotes.
 SETTING_FILES = (

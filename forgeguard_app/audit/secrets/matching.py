@@ -30,9 +30,9 @@ from forgeguard_app.audit.secrets.generic_rules import (
     SETTING_FILES,
 )
 from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
-from forgeguard_app.audit.secrets.rule import Rule
+from forgeguard_app.audit.secrets.rule import SecretRule
 
-RULES: tuple[Rule, ...] = (*PROVIDER_RULES, *GENERIC_RULES)
+RULES: tuple[SecretRule, ...] = (*PROVIDER_RULES, *GENERIC_RULES)
 CELL_BYTES = 4_096
 LONG_LINE_BYTES = 4_000  # a longer line is looked at in cells
 BEFORE_BYTES, AFTER_BYTES = 400, 2_400  # what belongs to a cell beside it
@@ -75,7 +75,7 @@ class _Matcher:
         self.automaton: Any = BytesAhoCorasick(list(keywords))
 
 
-def _value_group(rule: Rule, groups: int) -> int:
+def _value_group(rule: SecretRule, groups: int) -> int:
     return 2 if rule in (QUOTED, BARE, ADDRESS) else min(1, groups)
 
 
@@ -186,7 +186,7 @@ def _confirmed(pattern: Any, number: int, text: bytes, path: str, window: Window
         yield Span(number, start + match.start(group), start + match.end(group))
 
 
-def _looks_real(rule: Rule, value: bytes, match: Any, path: str) -> bool:
+def _looks_real(rule: SecretRule, value: bytes, match: Any, path: str) -> bool:
     lower = value.lower()
     if _entropy(value) < rule.entropy or b"example" in lower or _RUN.search(value):
         return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SecretRule:
     """One kind of credential.
 
     `pattern` is re2's; its first group, where it has one, is the value. `keywords` are lower-case fragments of

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from forgeguard_app.audit.secrets.rule import Rule
+from forgeguard_app.audit.secrets.rule import SecretRule
 from forgeguard_app.audit.secrets.shapes import A32, B64, HEX32, HEX40, E, W, near
 
-CLOUDS: tuple[Rule, ...] = (
-    Rule(
+CLOUDS: tuple[SecretRule, ...] = (
+    SecretRule(
         "aws-access-key",
         "AWS",
         "AWS IAM User Guide, unique identifiers",
@@ -17,7 +17,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("AKIA", "IOSFODNN7EXAMPLE"),
         "AKIA",
     ),
-    Rule(
+    SecretRule(
         "aws-secret-key",
         "AWS",
         "AWS IAM User Guide, access keys",
@@ -27,7 +27,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("aws_secret", '_access_key = "wJalr7tnFEMI', 'zK7MDbNGxRfiCYzR8pLmQvT3sXuB"'),
         ("aws_secret_access_key = ", '"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"'),
     ),
-    Rule(
+    SecretRule(
         "aws-bedrock-key",
         "AWS",
         "AWS Bedrock User Guide, API keys",
@@ -38,7 +38,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("ABSK", "short"),
         "ABSK",
     ),
-    Rule(
+    SecretRule(
         "gcp-api-key",
         "Google",
         "Google Cloud Docs, API keys",
@@ -49,7 +49,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("AIza", "your-key"),
         "AIza",
     ),
-    Rule(
+    SecretRule(
         "gcp-oauth-secret",
         "Google",
         "Google Cloud Docs, OAuth clients",
@@ -60,7 +60,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("GOCSPX-", "x"),
         "GOCSPX-",
     ),
-    Rule(
+    SecretRule(
         "gcp-access-token",
         "Google",
         "Google Identity, OAuth 2.0 tokens",
@@ -71,7 +71,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("ya29.", "abc"),
         "ya29.",
     ),
-    Rule(
+    SecretRule(
         "azure-storage-key",
         "Azure",
         "Azure Docs, storage account keys",
@@ -81,7 +81,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("Account", "Key=", A32, A32, "k3J9xQ2mZ8vN5tR7pL4wY6", "=="),
         ("AccountKey=", "<key>"),
     ),
-    Rule(
+    SecretRule(
         "azure-client-secret",
         "Azure",
         "Microsoft Entra, client secrets",
@@ -91,7 +91,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("Zx1", "8Q~k3J9xQ2mZ8vN5tR7pL4wY6cB1dF0gH2s"),
         ("abc8Q~", "short"),
     ),
-    Rule(
+    SecretRule(
         "azure-devops-token",
         "Azure",
         "Azure DevOps, personal access tokens",
@@ -101,7 +101,7 @@ CLOUDS: tuple[Rule, ...] = (
         (A32, A32, "k3J9xQ2mZ8vN", "AZDO", "a1B2"),
         ("x", "AZDO", "a1B2"),
     ),
-    Rule(
+    SecretRule(
         "digitalocean-token",
         "DigitalOcean",
         "DigitalOcean Docs, token prefixes",
@@ -112,7 +112,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("dop_v1_", "abc"),
         "dop_v1_",
     ),
-    Rule(
+    SecretRule(
         "cloudflare-token",
         "Cloudflare",
         "Cloudflare Docs, token formats",
@@ -123,7 +123,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("cfut_", "abc"),
         "cf",
     ),
-    Rule(
+    SecretRule(
         "cloudflare-origin-key",
         "Cloudflare",
         "Cloudflare Docs, Origin CA keys",
@@ -133,7 +133,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("v1", ".0-9f86d081884c7d659a2feaa0-", HEX32 * 4, "9f86d081884c7d659a"),
         ("v1.0-", "beta"),
     ),
-    Rule(
+    SecretRule(
         "alibaba-access-key",
         "Alibaba Cloud",
         "Alibaba Cloud Docs, AccessKey pair",
@@ -144,7 +144,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("LTAI", "abc"),
         "LTAI",
     ),
-    Rule(
+    SecretRule(
         "fly-token",
         "Fly.io",
         "Fly.io Docs, access tokens",
@@ -155,7 +155,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("FlyV1 ", "fm2_x"),
         "FlyV1",
     ),
-    Rule(
+    SecretRule(
         "heroku-key",
         "Heroku",
         "Heroku Dev Center, token prefix",
@@ -166,7 +166,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("HRKU-", "x"),
         "HRKU-",
     ),
-    Rule(
+    SecretRule(
         "databricks-token",
         "Databricks",
         "Databricks Docs, personal access tokens",
@@ -177,7 +177,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("dapi", "0" * 32),
         "dapi",
     ),
-    Rule(
+    SecretRule(
         "planetscale-token",
         "PlanetScale",
         "PlanetScale Docs, service tokens",
@@ -188,7 +188,7 @@ CLOUDS: tuple[Rule, ...] = (
         ("pscale_tkn_", "x"),
         "pscale_",
     ),
-    Rule(
+    SecretRule(
         "supabase-key",
         "Supabase",
         "Supabase Docs, API keys",

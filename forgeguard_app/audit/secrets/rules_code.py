@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from forgeguard_app.audit.secrets.rule import Rule
+from forgeguard_app.audit.secrets.rule import SecretRule
 from forgeguard_app.audit.secrets.shapes import A32, GITHUB, HEX32, HEX40, E, W
 
-GIT_AND_PACKAGES: tuple[Rule, ...] = (
-    Rule(
+GIT_AND_PACKAGES: tuple[SecretRule, ...] = (
+    SecretRule(
         "github-personal-token",
         "GitHub",
         GITHUB,
@@ -18,7 +18,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         "ghp_",
         "crc32",
     ),
-    Rule(
+    SecretRule(
         "github-oauth-token",
         "GitHub",
         GITHUB,
@@ -30,7 +30,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         "gho_",
         "crc32",
     ),
-    Rule(
+    SecretRule(
         "github-user-token",
         "GitHub",
         GITHUB,
@@ -42,7 +42,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         "ghu_",
         "crc32",
     ),
-    Rule(
+    SecretRule(
         "github-refresh-token",
         "GitHub",
         GITHUB,
@@ -53,7 +53,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("ghr_", "1234"),
         "ghr_",
     ),
-    Rule(
+    SecretRule(
         "github-app-token",
         "GitHub",
         GITHUB,
@@ -65,7 +65,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         "ghs_",
         "crc32",
     ),
-    Rule(
+    SecretRule(
         "github-fine-grained-token",
         "GitHub",
         GITHUB,
@@ -76,7 +76,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("github_pat_", "11ABC"),
         "github_pat_",
     ),
-    Rule(
+    SecretRule(
         "gitlab-personal-token",
         "GitLab",
         "GitLab Docs, Token overview: prefixes",
@@ -87,7 +87,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("glpat-", "your-token"),
         "glpat-",
     ),
-    Rule(
+    SecretRule(
         "gitlab-pipeline-trigger",
         "GitLab",
         "GitLab Docs, Token overview: prefixes",
@@ -98,7 +98,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("glptt-", "xyz"),
         "glptt-",
     ),
-    Rule(
+    SecretRule(
         "gitlab-runner-token",
         "GitLab",
         "GitLab Docs, Token overview: prefixes",
@@ -109,7 +109,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("glrt-", "none"),
         "glrt-",
     ),
-    Rule(
+    SecretRule(
         "gitlab-deploy-token",
         "GitLab",
         "GitLab Docs, Token overview: prefixes",
@@ -120,7 +120,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("gldt-", "none"),
         "gldt-",
     ),
-    Rule(
+    SecretRule(
         "npm-token",
         "npm",
         "npm Blog, new token format",
@@ -132,7 +132,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         "npm_",
         "crc32",
     ),
-    Rule(
+    SecretRule(
         "pypi-token",
         "PyPI",
         "PyPI help, API tokens",
@@ -143,7 +143,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("pypi-", "AgEIcHlwaS5vcmc"),
         "pypi-",
     ),
-    Rule(
+    SecretRule(
         "rubygems-token",
         "RubyGems",
         "RubyGems guides, API key",
@@ -154,7 +154,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("rubygems_", "version"),
         "rubygems_",
     ),
-    Rule(
+    SecretRule(
         "cargo-token",
         "crates.io",
         "crates.io, token prefix",
@@ -165,7 +165,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("cio", "a" * 32),
         "cio",
     ),
-    Rule(
+    SecretRule(
         "nuget-key",
         "NuGet",
         "NuGet Docs, API keys",
@@ -176,7 +176,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("oy2", "a" * 43),
         "oy2",
     ),
-    Rule(
+    SecretRule(
         "docker-hub-token",
         "Docker",
         "Docker Docs, access tokens",
@@ -187,7 +187,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("dckr_pat_", "xxx"),
         "dckr_",
     ),
-    Rule(
+    SecretRule(
         "atlassian-token",
         "Atlassian",
         "Atlassian Support, API tokens",
@@ -198,7 +198,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("ATATT3", "xFf"),
         "ATATT3",
     ),
-    Rule(
+    SecretRule(
         "linear-key",
         "Linear",
         "Linear Docs, API keys",
@@ -209,7 +209,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("lin_api_", "key"),
         "lin_api_",
     ),
-    Rule(
+    SecretRule(
         "notion-token",
         "Notion",
         "Notion Docs, integration tokens",
@@ -220,7 +220,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("secret_", "manager_client_configuration_of_the_team_x"),
         "ntn_",
     ),
-    Rule(
+    SecretRule(
         "postman-key",
         "Postman",
         "Postman Docs, API keys",
@@ -231,7 +231,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("PMAK-", "abc"),
         "PMAK-",
     ),
-    Rule(
+    SecretRule(
         "sonar-token",
         "SonarSource",
         "SonarQube Docs, tokens",
@@ -242,7 +242,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("squ_", "x"),
         "squ_",
     ),
-    Rule(
+    SecretRule(
         "terraform-cloud-token",
         "HashiCorp",
         "Terraform Docs, API tokens",
@@ -252,7 +252,7 @@ GIT_AND_PACKAGES: tuple[Rule, ...] = (
         ("k3J9xQ2mZ8vN5t", ".atlasv1.", A32, A32),
         ("x", ".atlasv1.", "y"),
     ),
-    Rule(
+    SecretRule(
         "vault-token",
         "HashiCorp",
         "Vault Docs, token prefixes",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from forgeguard_app.audit.secrets.rule import Rule
+from forgeguard_app.audit.secrets.rule import SecretRule
 from forgeguard_app.audit.secrets.shapes import A32, HEX32, HEX40, E, W, near
 
-SERVICES: tuple[Rule, ...] = (
-    Rule(
+SERVICES: tuple[SecretRule, ...] = (
+    SecretRule(
         "slack-token",
         "Slack",
         "Slack API, token types",
@@ -17,7 +17,7 @@ SERVICES: tuple[Rule, ...] = (
         ("xoxb-", "not-a-token"),
         "xox",
     ),
-    Rule(
+    SecretRule(
         "slack-app-token",
         "Slack",
         "Slack API, token types",
@@ -28,7 +28,7 @@ SERVICES: tuple[Rule, ...] = (
         ("xapp-", "1-x"),
         "xapp-",
     ),
-    Rule(
+    SecretRule(
         "slack-webhook",
         "Slack",
         "Slack API, incoming webhooks",
@@ -38,7 +38,7 @@ SERVICES: tuple[Rule, ...] = (
         ("https://hooks.", "slack.com/services/T0A1B2C3D/B0A1B2C3D/k3J9xQ2mZ8vN5tR7pL4wY6cB"),
         ("https://hooks.", "slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"),
     ),
-    Rule(
+    SecretRule(
         "discord-bot-token",
         "Discord",
         "Discord Docs, authentication",
@@ -48,7 +48,7 @@ SERVICES: tuple[Rule, ...] = (
         ("discord", '_token = "MTE4', "k3J9xQ2mZ8vN5tR7pL4wY6", ".Gk3J9x.", A32, '"'),
         ("discord_token = ", '"Module.thing.other"'),
     ),
-    Rule(
+    SecretRule(
         "discord-webhook",
         "Discord",
         "Discord Docs, webhooks",
@@ -58,7 +58,7 @@ SERVICES: tuple[Rule, ...] = (
         ("https://", "discord.com/api/webhooks/123456789012345678/", A32, A32, "k3J9"),
         ("https://", "discord.com/api/webhooks/id/token"),
     ),
-    Rule(
+    SecretRule(
         "telegram-bot-token",
         "Telegram",
         "Telegram Bot API, tokens",
@@ -68,7 +68,7 @@ SERVICES: tuple[Rule, ...] = (
         ("123456789", ":AA", A32, "k"),
         ("12:", "AAB"),
     ),
-    Rule(
+    SecretRule(
         "stripe-key",
         "Stripe",
         "Stripe Docs, API keys",
@@ -79,7 +79,7 @@ SERVICES: tuple[Rule, ...] = (
         ("sk_live_", "x"),
         "sk_live_",
     ),
-    Rule(
+    SecretRule(
         "stripe-test-key",
         "Stripe",
         "Stripe Docs, API keys",
@@ -90,7 +90,7 @@ SERVICES: tuple[Rule, ...] = (
         ("sk_test_", "x"),
         "sk_test_",
     ),
-    Rule(
+    SecretRule(
         "stripe-webhook-secret",
         "Stripe",
         "Stripe Docs, webhook signatures",
@@ -101,7 +101,7 @@ SERVICES: tuple[Rule, ...] = (
         ("whsec_", "test"),
         "whsec_",
     ),
-    Rule(
+    SecretRule(
         "square-token",
         "Square",
         "Square Docs, access tokens",
@@ -112,7 +112,7 @@ SERVICES: tuple[Rule, ...] = (
         ("sq0atp-", "x"),
         "sq0",
     ),
-    Rule(
+    SecretRule(
         "paypal-braintree-token",
         "Braintree",
         "Braintree Docs, access tokens",
@@ -123,7 +123,7 @@ SERVICES: tuple[Rule, ...] = (
         ("access_token$", "sandbox$"),
         "access_token$",
     ),
-    Rule(
+    SecretRule(
         "shopify-token",
         "Shopify",
         "Shopify Docs, access tokens",
@@ -134,7 +134,7 @@ SERVICES: tuple[Rule, ...] = (
         ("shpat_", "x"),
         "shp",
     ),
-    Rule(
+    SecretRule(
         "twilio-api-key",
         "Twilio",
         "Twilio Docs, API keys",
@@ -144,7 +144,7 @@ SERVICES: tuple[Rule, ...] = (
         ("twilio_auth", '_token = "', HEX32, '"'),
         ("twilio_auth_token = ", '"', "0" * 32, '"'),
     ),
-    Rule(
+    SecretRule(
         "sendgrid-key",
         "SendGrid",
         "SendGrid Docs, API keys",
@@ -155,7 +155,7 @@ SERVICES: tuple[Rule, ...] = (
         ("SG.", "x.y"),
         "SG.",
     ),
-    Rule(
+    SecretRule(
         "mailgun-key",
         "Mailgun",
         "Mailgun Docs, API keys",
@@ -165,7 +165,7 @@ SERVICES: tuple[Rule, ...] = (
         ("key", "-", HEX32),
         ("key-", "0" * 32),
     ),
-    Rule(
+    SecretRule(
         "mailchimp-key",
         "Mailchimp",
         "Mailchimp Docs, API keys",
@@ -175,7 +175,7 @@ SERVICES: tuple[Rule, ...] = (
         ("mailchimp", "_key = '", HEX32, "-us12'"),
         ("mailchimp_key = ", "'x-us12'"),
     ),
-    Rule(
+    SecretRule(
         "brevo-key",
         "Brevo",
         "Brevo Docs, API keys",
@@ -186,7 +186,7 @@ SERVICES: tuple[Rule, ...] = (
         ("xkeysib-", "x"),
         "xkeysib-",
     ),
-    Rule(
+    SecretRule(
         "openai-key",
         "OpenAI",
         "OpenAI Docs, API keys",
@@ -197,7 +197,7 @@ SERVICES: tuple[Rule, ...] = (
         ("sk-", "your-key"),
         "sk-",
     ),
-    Rule(
+    SecretRule(
         "anthropic-key",
         "Anthropic",
         "Anthropic Docs, API keys",
@@ -208,7 +208,7 @@ SERVICES: tuple[Rule, ...] = (
         ("sk-ant-", "xxx"),
         "sk-ant-",
     ),
-    Rule(
+    SecretRule(
         "huggingface-token",
         "Hugging Face",
         "Hugging Face Docs, access tokens",
@@ -219,7 +219,7 @@ SERVICES: tuple[Rule, ...] = (
         ("hf_", "a" * 34),
         "hf_",
     ),
-    Rule(
+    SecretRule(
         "groq-key",
         "Groq",
         "Groq Docs, API keys",
@@ -230,7 +230,7 @@ SERVICES: tuple[Rule, ...] = (
         ("gsk_", "x"),
         "gsk_",
     ),
-    Rule(
+    SecretRule(
         "replicate-token",
         "Replicate",
         "Replicate Docs, API tokens",
@@ -241,7 +241,7 @@ SERVICES: tuple[Rule, ...] = (
         ("r8_", "x"),
         "r8_",
     ),
-    Rule(
+    SecretRule(
         "perplexity-key",
         "Perplexity",
         "Perplexity Docs, API keys",
@@ -252,7 +252,7 @@ SERVICES: tuple[Rule, ...] = (
         ("pplx-", "x"),
         "pplx-",
     ),
-    Rule(
+    SecretRule(
         "datadog-key",
         "Datadog",
         "Datadog Docs, API and application keys",
@@ -262,7 +262,7 @@ SERVICES: tuple[Rule, ...] = (
         ("DD_API", "_KEY=", HEX32),
         ("DD_API_KEY=", "0" * 32),
     ),
-    Rule(
+    SecretRule(
         "newrelic-key",
         "New Relic",
         "New Relic Docs, API keys",
@@ -273,7 +273,7 @@ SERVICES: tuple[Rule, ...] = (
         ("NRAK-", "X"),
         "NR",
     ),
-    Rule(
+    SecretRule(
         "grafana-token",
         "Grafana",
         "Grafana Docs, service accounts",
@@ -284,7 +284,7 @@ SERVICES: tuple[Rule, ...] = (
         ("glsa_", "x"),
         "gl",
     ),
-    Rule(
+    SecretRule(
         "sentry-token",
         "Sentry",
         "Sentry Docs, auth tokens",
@@ -295,7 +295,7 @@ SERVICES: tuple[Rule, ...] = (
         ("sntrys_", "x"),
         "sntry",
     ),
-    Rule(
+    SecretRule(
         "pulumi-token",
         "Pulumi",
         "Pulumi Docs, access tokens",
@@ -306,7 +306,7 @@ SERVICES: tuple[Rule, ...] = (
         ("pul-", "x"),
         "pul-",
     ),
-    Rule(
+    SecretRule(
         "doppler-token",
         "Doppler",
         "Doppler Docs, token formats",
@@ -317,7 +317,7 @@ SERVICES: tuple[Rule, ...] = (
         ("dp.", "pt.x"),
         "dp.",
     ),
-    Rule(
+    SecretRule(
         "airtable-token",
         "Airtable",
         "Airtable Docs, personal access tokens",
@@ -327,7 +327,7 @@ SERVICES: tuple[Rule, ...] = (
         ("pat", "k3J9xQ2mZ8vN5t", ".", HEX32, HEX32),
         ("pattern", ".sub"),
     ),
-    Rule(
+    SecretRule(
         "figma-token",
         "Figma",
         "Figma Docs, access tokens",
@@ -338,7 +338,7 @@ SERVICES: tuple[Rule, ...] = (
         ("figd_", "x"),
         "fig",
     ),
-    Rule(
+    SecretRule(
         "age-secret-key",
         "age",
         "age specification, keys",
@@ -349,7 +349,7 @@ SERVICES: tuple[Rule, ...] = (
         ("AGE-SECRET-KEY-1", "XXX"),
         "AGE-SECRET-KEY-1",
     ),
-    Rule(
+    SecretRule(
         "1password-service-token",
         "1Password",
         "1Password Docs, service accounts",
@@ -360,7 +360,7 @@ SERVICES: tuple[Rule, ...] = (
         ("ops_eyJ", "x"),
         "ops_",
     ),
-    Rule(
+    SecretRule(
         "dynatrace-token",
         "Dynatrace",
         "Dynatrace Docs, token format",
@@ -371,7 +371,7 @@ SERVICES: tuple[Rule, ...] = (
         ("dt0c01.", "X"),
         "dt0",
     ),
-    Rule(
+    SecretRule(
         "plaid-token",
         "Plaid",
         "Plaid Docs, access tokens",

@@ -11,7 +11,7 @@ from forgeguard_app.audit.secrets.allowlists import INLINE, NEXT_LINE, Exception
 from forgeguard_app.audit.secrets.checksums import crc32_holds
 from forgeguard_app.audit.secrets.generic_rules import PRIVATE_KEY
 from forgeguard_app.audit.secrets.matching import RULES, Span, find_spans, kind_of
-from forgeguard_app.audit.secrets.rule import Rule
+from forgeguard_app.audit.secrets.rule import SecretRule
 
 __all__ = ["RULES", "AddedBlock", "Secret", "SecretScan", "SharedScan", "kind_of", "scan", "spans_of"]
 
@@ -45,7 +45,7 @@ class Secret:
     `end_column` is the one after the value, 0 where the value reaches over several lines.
     """
 
-    rule: Rule
+    rule: SecretRule
     path: str
     commit: str | None
     line: int
@@ -66,7 +66,7 @@ class _Candidate(NamedTuple):
     value: bytes
 
 
-class _Place:
+class _TextPosition:
     """A position in a text with its line and column, moved along the text."""
 
     def __init__(self, line: int, column: int = 0) -> None:
@@ -90,7 +90,7 @@ class _TextScan:
         self._buffer = b""
         self._origin = 0  # the position of the buffer's first byte
         self._done = 0  # the position up to which keywords were looked for
-        self._place = _Place(first_line)  # of the buffer's first byte
+        self._place = _TextPosition(first_line)  # of the buffer's first byte
         self._pending: dict[Span, _Candidate] = {}
 
     def feed(self, data: bytes) -> Iterator[_Candidate]:
@@ -124,7 +124,7 @@ class _TextScan:
 
     def _take(self, anchored: list[tuple[int, Span]]) -> None:
         text, origin = self._buffer, self._origin
-        place, at = _Place(self._place.line, self._place.column), 0
+        place, at = _TextPosition(self._place.line, self._place.column), 0
         for anchor, span in anchored:
             place.move(text[at:anchor])
             at = anchor

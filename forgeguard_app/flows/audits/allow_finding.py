@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from forgeguard_app.audit.counts import Part
+from forgeguard_app.audit.counts import FindingGroup
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.intake.rerun_audit import start_or_defer
 from forgeguard_app.flows.people.repo_access import Person
@@ -20,7 +20,7 @@ from forgeguard_app.store.allowances import (
     list_heads_with,
     reopen_allowance,
 )
-from forgeguard_app.store.audits import Run, find_run
+from forgeguard_app.store.audits import AuditRun, find_run
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.findings import find_finding
 from forgeguard_app.store.pool import Connection, Pool
@@ -41,7 +41,7 @@ class Wish:
     days: int | None
 
 
-async def allow_finding(pool: Pool, person: Person, run: Run, wish: Wish) -> Allowance:
+async def allow_finding(pool: Pool, person: Person, run: AuditRun, wish: Wish) -> Allowance:
     """The finding of this run counts no more, here and wherever it stands in the repository.
 
     Raises:
@@ -57,12 +57,12 @@ async def allow_finding(pool: Pool, person: Person, run: Run, wish: Wish) -> All
         finding = await find_finding(connection, run.id, wish.check_code, wish.fingerprint)
         if finding is None:
             raise UserError("This audit has no such finding. Load its page again.")
-        if finding.part == Part.PROBLEM:
+        if finding.part == FindingGroup.PROBLEM:
             raise UserError(
                 f"A mistake in a configuration file cannot be allowed: nothing is evaluated until {finding.path},"
                 f" line {finding.line}, is corrected."
             )
-        if finding.part == Part.NOTICE:
+        if finding.part == FindingGroup.NOTICE:
             raise UserError("A notice cannot be allowed, because it never counts towards the result.")
         new = NewAllowance(
             run.repo_id, wish.check_code, wish.fingerprint, finding.rule, finding.path, reason, person.user_id, person.login,

@@ -14,16 +14,16 @@ import structlog
 
 from forgeguard_app.audit.model import CheckCode, Report
 from forgeguard_app.audit.plain_text import without_links
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.evaluation.mirror_source import MirrorSource
-from forgeguard_app.evaluation.request import Contract, Request
+from forgeguard_app.evaluation.request import ProjectBoundaries, Request
 from forgeguard_app.flows.audits.audit_faults import verdict_after, with_files, within
 from forgeguard_app.flows.audits.choose_base import History, choose_base, earlier_passed, newest_head
 from forgeguard_app.flows.context.owner_policy import keep_owner_policy, owner_settings
 from forgeguard_app.flows.context.quotas import QUOTAS
-from forgeguard_app.flows.context.visibility_lag import with_lag
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.visibility_lag import retry_until_visible
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.wanted_runs import shown_author, shown_message
 from forgeguard_app.flows.publishing.notify_owner import intend_to_tell, may_tell
@@ -34,20 +34,20 @@ from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.git.range import read_commit_words
 from forgeguard_app.github.permissions import lacking
 from forgeguard_app.github.repo_access import RepoAccess
-from forgeguard_app.github.tokens import NoAccess
+from forgeguard_app.github.tokens import InstallationUnavailable
 from forgeguard_app.store.allowances import list_in_force
 from forgeguard_app.store.audits import (
-    Run,
+    AuditRun,
     Verdict,
     begin_run,
     find_run,
-    hand_back,
+    release_run,
     set_commit_words,
     store_verdict,
 )
 from forgeguard_app.store.findings import set_standing_secrets
 from forgeguard_app.store.installations import Installation, find_installation
-from forgeguard_app.store.pool import AWAY, Connection
+from forgeguard_app.store.pool import DATABASE_ERRORS, Connection
 from forgeguard_app.store.projects import (
     EvaluatedContract,
     JudgingContract,
@@ -77,22 +77,22 @@ PUBLISH_PRIORITY = 20  # what is judged is told before more is judged
 log = structlog.get_logger()
 
 
-class Parked(Exception):
+class InstallationSuspended(Exception):
     """The installation is suspended, or the repository was removed from it: the run waits, without a job, until then."""
 
 
-async def audit_commit(context: Context, run_id: UUID) -> None:
+async def audit_commit(context: WorkerContext, run_id: UUID) -> None:
     """Audits the run's commit; a run that is finished already, or under way elsewhere, stays as it is.
 
     Raises:
-        Temporary: a passing fault; the run is pending again and the work is to be tried later.
+        RetryLater: a passing fault; the run is pending again and the work is to be tried later.
     """
     async with context.locks.only_one(f"audit/{run_id}") as held:
         if held:
             await _audit(context, run_id)
 
 
-async def _audit(context: Context, run_id: UUID) -> None:
+async def _audit(context: WorkerContext, run_id: UUID) -> None:
     """Wait for the mirror before anything is begun: a run that waits is pending, and no time of its own passes."""
     async with context.pool.acquire() as connection, connection.transaction():
         known = await find_run(connection, run_id)
@@ -111,20 +111,20 @@ async def _audit(context: Context, run_id: UUID) -> None:
         await _begin(context, run_id, failed)
 
 
-def _mirror_of(context: Context, repo: Repo) -> Path:
+def _mirror_of(context: WorkerContext, repo: Repo) -> Path:
     return context.home / "mirrors" / f"{repo.github_repo_id}.git"
 
 
-async def _follows(connection: Connection, run: Run, repo: Repo) -> bool:
+async def _follows(connection: Connection, run: AuditRun, repo: Repo) -> bool:
     """Return whether an earlier run of the default branch has no verdict yet; its end takes this one up."""
     return _on_default(run, repo) and await find_earlier_unjudged(connection, run) is not None
 
 
-async def _begin(context: Context, run_id: UUID, failed: OSError | None) -> None:
+async def _begin(context: WorkerContext, run_id: UUID, failed: OSError | None) -> None:
     """Claim the run and evaluate it, unless it waits for an earlier one; `failed` is why the mirror has no lock."""
     async with context.pool.acquire() as connection, connection.transaction():
         if context.stopping.is_set():
-            raise Temporary("the worker is told to stop", delay_s=context.pace.retry_s)
+            raise RetryLater("the worker is told to stop", delay_s=context.pace.retry_s)
         known = await find_run(connection, run_id)
         if known is None:
             return
@@ -136,12 +136,12 @@ async def _begin(context: Context, run_id: UUID, failed: OSError | None) -> None
         repo = await get_repo(connection, run.repo_id)
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
         if await _follows(connection, run, repo):
-            await hand_back(connection, run)
+            await release_run(connection, run)
             return
     async with _alone(context, run) as alone:
         if not alone:
             await _hand_back(context, run)
-            raise Temporary("a run that died before is tried alone", delay_s=context.pace.retry_s * 2)
+            raise RetryLater("a run that died before is tried alone", delay_s=context.pace.retry_s * 2)
         work = _verdict(context, run, repo, installation) if failed is None else _fail(failed)
         await _judge(context, run, repo, installation, work)
 
@@ -151,7 +151,7 @@ async def _fail(error: OSError) -> Verdict:
 
 
 @contextlib.asynccontextmanager
-async def _alone(context: Context, run: Run) -> AsyncIterator[bool]:
+async def _alone(context: WorkerContext, run: AuditRun) -> AsyncIterator[bool]:
     """A run that was under way when its worker died is tried beside no other such run.
 
     Of several that died together only one can be what killed them; so it alone comes to three deaths.
@@ -164,21 +164,21 @@ async def _alone(context: Context, run: Run) -> AsyncIterator[bool]:
 
 
 async def _judge(
-    context: Context, run: Run, repo: Repo, installation: Installation | None, work: Awaitable[Verdict]
+    context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation | None, work: Awaitable[Verdict]
 ) -> None:
     try:
         verdict = await with_files(work)
     except EvaluationTimeout as error:
         log.warning("audit.timeout", reason=str(error))
         verdict = could_not_evaluate(str(error), mendable=False)
-    except Parked:
+    except InstallationSuspended:
         log.info("audit.parked")
         await _hand_back(context, run)
         return
     except asyncio.CancelledError:
         await asyncio.shield(_hand_back(context, run))
         raise
-    except (Temporary, *AWAY) as error:
+    except (RetryLater, *DATABASE_ERRORS) as error:
         if datetime.now(UTC) - run.started_at < GIVE_UP_AFTER:
             await _hand_back(context, run)
             raise
@@ -192,26 +192,26 @@ async def _judge(
     )
 
 
-def _on_default(run: Run, repo: Repo) -> bool:
+def _on_default(run: AuditRun, repo: Repo) -> bool:
     """Whether the run is judged against its branch's earlier heads, so that their order matters."""
     return run.branch == repo.default_branch and run.target_ref is None and run.trigger != "installation"
 
 
-async def _hand_back(context: Context, run: Run) -> None:
+async def _hand_back(context: WorkerContext, run: AuditRun) -> None:
     """Let the run wait again; where the database is away, it is waited for."""
     deadline = time.monotonic() + HAND_BACK_S
     while True:
         try:
             async with context.pool.acquire() as connection, connection.transaction():
-                await hand_back(connection, run)
+                await release_run(connection, run)
             return
-        except AWAY:
+        except DATABASE_ERRORS:
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(context.pace.retry_s)
 
 
-def _hopeless(run: Run) -> Verdict | None:
+def _hopeless(run: AuditRun) -> Verdict | None:
     """Return the verdict on a run that is not tried (again), None for one that is."""
     if run.deaths >= MAX_DEATHS:
         reason = f"The audit was begun {MAX_DEATHS} times, and its worker died each time, so it is not tried again."
@@ -222,32 +222,34 @@ def _hopeless(run: Run) -> Verdict | None:
     return None
 
 
-async def _verdict(context: Context, run: Run, repo: Repo, installation: Installation | None) -> Verdict:
+async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation | None) -> Verdict:
     if installation is None:
         return could_not_evaluate("The repository belongs to no installation of the App that we know.", mendable=True)
     if (hopeless := _hopeless(run)) is not None:
         return hopeless
     if installation.status == "suspended":
-        raise Parked
+        raise InstallationSuspended
     try:
         access = context.access(installation, repo)
-        work = with_lag(context, access, lambda remote: _report(context, run, repo, installation, access, remote))
+        work = retry_until_visible(
+            context, access, lambda remote: _report(context, run, repo, installation, access, remote)
+        )
         report = await within(context.pace.audit_s, _with_progress(context, run, repo, installation, work))
     except CommitGone as error:
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
-            raise Temporary("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
+            raise RetryLater("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
         what = "target branch" if isinstance(error, TargetGone) else "pushed commit"
         return could_not_evaluate(f"The {what} is not in the repository any more.", mendable=False)
-    except (RepositoryGone, NoAccess) as error:
+    except (RepositoryGone, InstallationUnavailable) as error:
         if "suspended" in str(error):
-            raise Parked from error
+            raise InstallationSuspended from error
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.lag_s):
-            raise Temporary("the repository may not be known everywhere yet", delay_s=1) from error
+            raise RetryLater("the repository may not be known everywhere yet", delay_s=1) from error
         if await _is_removed(context, repo):
-            raise Parked from error
+            raise InstallationSuspended from error
         wrong = lacking(installation.permissions) if installation.permissions else []
-        if isinstance(error, NoAccess) and not wrong:  # nothing can be published there either
-            raise Temporary("GitHub gives the App no access to the repository just now") from error
+        if isinstance(error, InstallationUnavailable) and not wrong:  # nothing can be published there either
+            raise RetryLater("GitHub gives the App no access to the repository just now") from error
         log.warning("audit.refused", reason=type(error).__name__)
         why = f" The installation lacks {', '.join(wrong)}." if wrong else ""
         return could_not_evaluate(f"ForgeGuard may not read this repository's contents any more.{why}", mendable=True)
@@ -259,13 +261,13 @@ async def _verdict(context: Context, run: Run, repo: Repo, installation: Install
     return verdict_of(report)
 
 
-async def _is_removed(context: Context, repo: Repo) -> bool:
+async def _is_removed(context: WorkerContext, repo: Repo) -> bool:
     async with context.pool.acquire() as connection:
         return await find_repo(connection, repo.id) is None
 
 
 async def _with_progress(
-    context: Context, run: Run, repo: Repo, installation: Installation, work: Awaitable[Report]
+    context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation, work: Awaitable[Report]
 ) -> Report:
     """A quick audit costs no extra write; one that takes longer is shown as in progress."""
     task = asyncio.ensure_future(work)
@@ -279,7 +281,7 @@ async def _with_progress(
 
 
 async def _report(
-    context: Context, run: Run, repo: Repo, installation: Installation, access: RepoAccess, remote: Remote
+    context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation, access: RepoAccess, remote: Remote
 ) -> Report:
     async with context.pool.acquire() as connection:
         history = History(
@@ -314,20 +316,20 @@ async def _report(
         contract=_contract(context, contract, before),
         allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
     )
-    report = await context.judge.judge(MirrorSource(mirror, request), request)
+    report = await context.evaluator.evaluate(MirrorSource(mirror, request), request)
     if owners and run.branch == repo.default_branch:
         await keep_owner_policy(context, mirror.repository, installation, run.commit_sha)
     return report
 
 
-async def _keep_words(context: Context, mirror: Mirror, run: Run) -> None:
+async def _keep_words(context: WorkerContext, mirror: Mirror, run: AuditRun) -> None:
     """Keep what the commit says of itself: only the payload of a push carries it."""
     words = await read_commit_words(mirror.repository, run.commit_sha)
     async with context.pool.acquire() as connection:
         await set_commit_words(connection, run.id, shown_message(words.message), shown_author(words.author))
 
 
-async def _is_newest_head(connection: Connection, run: Run) -> bool:
+async def _is_newest_head(connection: Connection, run: AuditRun) -> bool:
     """Return whether the run's head is the newest evaluated one of the default branch, whichever run ends last."""
     repo = await get_repo(connection, run.repo_id)  # its default branch may be another by now
     if run.branch != repo.default_branch:
@@ -337,7 +339,9 @@ async def _is_newest_head(connection: Connection, run: Run) -> bool:
     )
 
 
-def _contract(context: Context, found: JudgingContract | None, before: EvaluatedContract | None) -> Contract | None:
+def _contract(
+    context: WorkerContext, found: JudgingContract | None, before: EvaluatedContract | None
+) -> ProjectBoundaries | None:
     """Return the project's boundaries, for a repository that has none of its own."""
     if found is None:
         return None
@@ -345,9 +349,9 @@ def _contract(context: Context, found: JudgingContract | None, before: Evaluated
     editor = f"edited by {found.edited_by}" if found.edited_by else "written from the answers"
     remark = f"Judged by the boundaries of the project “{without_links(found.name)}”, version {found.version}, {editor}: {address}"
     if before is None:
-        return Contract(found.content, remark)
+        return ProjectBoundaries(found.content, remark)
     loosens = f"Version {found.version} loosens the rules against version {before.version}, evaluated before"
-    return Contract(found.content, remark, before=before.content, loosens=loosens)
+    return ProjectBoundaries(found.content, remark, before=before.content, loosens=loosens)
 
 
 def _without_contract(found: JudgingContract | None, before: EvaluatedContract | None) -> tuple[str, ...]:
@@ -359,7 +363,7 @@ def _without_contract(found: JudgingContract | None, before: EvaluatedContract |
     )
 
 
-async def _store(context: Context, run: Run, repo: Repo, verdict: Verdict, *, tell: bool) -> None:
+async def _store(context: WorkerContext, run: AuditRun, repo: Repo, verdict: Verdict, *, tell: bool) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
         await lock_repo(connection, repo.id)
         if not await store_verdict(connection, run.id, verdict):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 import structlog
 
 from forgeguard_app.audit.model import Report
-from forgeguard_app.errors import Temporary, as_passing
+from forgeguard_app.errors import RetryLater, as_passing
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate
 from forgeguard_app.git.command import TOO_LARGE, GitError, GitTimeout, GitTooLarge
@@ -21,7 +21,7 @@ async def with_files(work: Awaitable[Verdict]) -> Verdict:
     """Return the work's verdict, or one that says that a file of ours failed.
 
     Raises:
-        Temporary: the disk is full, or the like.
+        RetryLater: the disk is full, or the like.
     """
     try:
         return await work
@@ -59,15 +59,15 @@ def verdict_after(error: GitError) -> Verdict:
     """Return the verdict where git's answer is larger than is read.
 
     Raises:
-        Temporary: it took too long, or the disk is full.
+        RetryLater: it took too long, or the disk is full.
         GitError: it failed for another reason.
     """
     if isinstance(error, GitTimeout):
-        raise Temporary("git took too long") from error
+        raise RetryLater("git took too long") from error
     if isinstance(error, GitTooLarge):
         log.warning("audit.too_large", bound=error.stderr)
         return could_not_evaluate(TOO_LARGE, mendable=False)
     log.warning("audit.git_failed", status=error.status, stderr=error.stderr)
     if error.out_of_space:
-        raise Temporary("the disk under the mirrors is full") from error
+        raise RetryLater("the disk under the mirrors is full") from error
     raise error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from forgeguard_app.git.command import EMPTY_TREE
 from forgeguard_app.git.mirror import CommitGone, Mirror, TargetGone, branch_ref
 from forgeguard_app.git.range import first_parent, has_commit, merge_base, resolve
-from forgeguard_app.store.audits import Run
+from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pulls import Pull
 from forgeguard_app.store.run_order import FirstJudged, JudgedHead
 
@@ -25,7 +25,7 @@ class History:
     oldest: FirstJudged | None
     pulls: Sequence[Pull]
 
-    def target_of(self, run: Run) -> str | None:
+    def target_of(self, run: AuditRun) -> str | None:
         """The branch that the head aims at; None on the default branch itself without a pull request."""
         if run.target_ref is not None:
             return run.target_ref
@@ -43,7 +43,7 @@ class Base:
     remarks: tuple[str, ...] = ()
 
 
-def earlier_passed(run: Run, heads: Sequence[JudgedHead]) -> list[str]:
+def earlier_passed(run: AuditRun, heads: Sequence[JudgedHead]) -> list[str]:
     """The heads that passed and came before this one, the newest first; `heads` were heard of before it.
 
     Deliveries arrive in any order: a head whose push says that it replaced this one came later, unless this one's
@@ -101,7 +101,7 @@ def _chain(sha: str | None, before: Mapping[str, str | None]) -> set[str]:
     return seen
 
 
-async def choose_base(mirror: Mirror, run: Run, history: History) -> Base:
+async def choose_base(mirror: Mirror, run: AuditRun, history: History) -> Base:
     """Return the base of the run; every commit that it names is in the mirror.
 
     Raises:
@@ -135,7 +135,7 @@ def _others(pulls: Sequence[Pull]) -> tuple[str, ...]:
     return (f"Judged for pull request #{pulls[0].number}; also open with this head: {names}.",)
 
 
-async def _on_default(mirror: Mirror, run: Run, history: History) -> Base:
+async def _on_default(mirror: Mirror, run: AuditRun, history: History) -> Base:
     """The newest earlier head that passed, so that the next push cannot whiten an unrepaired one."""
     for sha in history.passed:
         if await _brought(mirror, sha):

@@ -16,24 +16,24 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.builders.confinement import NO_WAY, Kind, available
+from forgeguard_app.builders.confinement import NO_WAY, Confinement, available
 from forgeguard_app.builders.workspace import Workspace, open_workspace, place_for, remove_workspace
-from forgeguard_app.errors import Temporary, UserError, as_passing
-from forgeguard_app.flows.builds.attempt_phase import Asked, Passed, Work, work_phase
+from forgeguard_app.errors import RetryLater, UserError, as_passing
+from forgeguard_app.flows.builds.attempt_phase import ApprovalNeeded, PhasePassed, PhaseWork, work_phase
 from forgeguard_app.flows.builds.build_log import BuildLog
 from forgeguard_app.flows.builds.build_pull_request import list_deciding, pull_body
 from forgeguard_app.flows.builds.end_build import end_in
 from forgeguard_app.flows.builds.start_build import enqueue_build, not_granted
 from forgeguard_app.flows.context.owner_policy import owner_settings
-from forgeguard_app.flows.context.visibility_lag import with_lag
-from forgeguard_app.flows.context.worker_context import Builder, Context
+from forgeguard_app.flows.context.visibility_lag import retry_until_visible
+from forgeguard_app.flows.context.worker_context import Builder, WorkerContext
 from forgeguard_app.flows.proposals.open_pull_request import Wanted, request_pull
 from forgeguard_app.git.branches import BranchDeleted, BranchMoved
-from forgeguard_app.git.build_repository import open_ledger, push_phase
+from forgeguard_app.git.build_repository import open_build_repository, push_phase
 from forgeguard_app.git.mirror import CommitGone, Remote, RepositoryGone, read_default_head
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import good_ref
-from forgeguard_app.github.tokens import BUILD, NoAccess
+from forgeguard_app.github.tokens import BUILD, InstallationUnavailable
 from forgeguard_app.projects.build_plan import Phase, read_plan
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.store.build_changes import set_review
@@ -44,11 +44,11 @@ from forgeguard_app.store.builds import (
     begin_phase,
     find_build,
     find_status,
-    hand_back_phase,
     is_cancelled,
     is_withdrawn,
     list_accounts,
     list_phases,
+    release_phase,
     set_base,
     set_builder,
     set_passed,
@@ -56,7 +56,7 @@ from forgeguard_app.store.builds import (
 )
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.installations import Installation, find_installation
-from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.store.projects import Project, find_project
 from forgeguard_app.store.repos import Repo, find_repo
 
@@ -74,18 +74,18 @@ AT_ONCE = 2  # builds of one worker, so that audits find room beside them
 log = structlog.get_logger()
 
 
-async def advance_build(context: Context, build_id: UUID) -> None:
+async def advance_build(context: WorkerContext, build_id: UUID) -> None:
     """Work at the present phase, or end the build where there is none; one worker at a time. The next phase is another job.
 
     Raises:
-        Temporary: a passing fault; the phase is tried again.
+        RetryLater: a passing fault; the phase is tried again.
     """
     if len(context.building) >= AT_ONCE:
-        raise Temporary("this worker builds enough already", delay_s=2.0)
+        raise RetryLater("this worker builds enough already", delay_s=2.0)
     if context.building:
         async with context.pool.acquire() as connection:
             if await is_over_share(connection, build_id, list(context.building)):
-                raise Temporary("somebody else's build comes first", delay_s=2.0)
+                raise RetryLater("somebody else's build comes first", delay_s=2.0)
     context.building.add(build_id)
     try:
         async with context.locks.only_one(f"build/{build_id}") as held:
@@ -99,15 +99,15 @@ async def advance_build(context: Context, build_id: UUID) -> None:
         context.building.discard(build_id)
 
 
-async def _go_on_if_approved(context: Context, build_id: UUID) -> None:
+async def _go_on_if_approved(context: WorkerContext, build_id: UUID) -> None:
     """See that an approval that came before we let the build go is not lost: its own job found us still there."""
     async with context.pool.acquire() as connection:
         if await find_status(connection, build_id) == "running":
-            raise Temporary("the build was approved", delay_s=0.5)
+            raise RetryLater("the build was approved", delay_s=0.5)
 
 
 @dataclass(frozen=True)
-class _Place:
+class _BuildPlace:
     """What belongs to the build, all there."""
 
     build: Build
@@ -117,11 +117,11 @@ class _Place:
     builder: Builder
 
 
-async def _advance(context: Context, build_id: UUID) -> bool:
+async def _advance(context: WorkerContext, build_id: UUID) -> bool:
     """One phase, or the end; whether there is more to do."""
     async with context.pool.acquire() as connection, connection.transaction():
         if context.stopping.is_set():
-            raise Temporary("the worker is told to stop", delay_s=context.pace.retry_s)
+            raise RetryLater("the worker is told to stop", delay_s=context.pace.retry_s)
         build = await begin_phase(connection, build_id)
         if build is None:
             return False
@@ -137,7 +137,7 @@ async def _advance(context: Context, build_id: UUID) -> bool:
     except asyncio.CancelledError:
         await asyncio.shield(_hand_back(context, build_id))
         raise
-    except (Temporary, *AWAY):
+    except (RetryLater, *DATABASE_ERRORS):
         await _hand_back(context, build_id)
         raise
     except OSError as error:
@@ -147,7 +147,7 @@ async def _advance(context: Context, build_id: UUID) -> bool:
         log.error("build.file_failed", error=type(error).__name__, exc_info=True)
         await _fail(context, build, said, FILE_FAILED.format(error.strerror or type(error).__name__))
         return False
-    except (UserError, BranchMoved, RepositoryGone, CommitGone, Refused) as error:
+    except (UserError, BranchMoved, RepositoryGone, CommitGone, RequestRejected) as error:
         await _fail(context, build, said, _reason(error))
         return False
     except PhaseLost:
@@ -155,7 +155,7 @@ async def _advance(context: Context, build_id: UUID) -> bool:
         return False
 
 
-async def _fail(context: Context, build: Build, said: BuildLog, reason: str) -> None:
+async def _fail(context: WorkerContext, build: Build, said: BuildLog, reason: str) -> None:
     """End the build as failed, unless it is another worker's by now: the fault may be that one's work."""
     try:
         async with context.pool.acquire() as connection, connection.transaction():
@@ -166,9 +166,9 @@ async def _fail(context: Context, build: Build, said: BuildLog, reason: str) -> 
     await _end(context, build, said, "failed", reason)
 
 
-async def _hand_back(context: Context, build_id: UUID) -> None:
+async def _hand_back(context: WorkerContext, build_id: UUID) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
-        await hand_back_phase(connection, build_id)
+        await release_phase(connection, build_id)
 
 
 def _reason(error: Exception) -> str:
@@ -179,7 +179,7 @@ def _reason(error: Exception) -> str:
             return "The build's branch was deleted in the repository while it was built, so the build ends."
         case BranchMoved():
             return "Somebody else pushed to the build's branch, so it is left to them."
-        case NoAccess() | RepositoryGone():
+        case InstallationUnavailable() | RepositoryGone():
             return "ForgeGuard may not read or write this repository any more."
         case CommitGone():
             return "The commit on which the build goes on is not in the repository any more."
@@ -187,7 +187,7 @@ def _reason(error: Exception) -> str:
             return f"GitHub refused: {error}"
 
 
-async def _phase(context: Context, build: Build, builder: Builder, said: BuildLog) -> bool:
+async def _phase(context: WorkerContext, build: Build, builder: Builder, said: BuildLog) -> bool:
     place = await _place(context, build, builder)
     if await _wants_end(context, build.id):
         await _refuse_withdrawn(context, build.id)
@@ -209,11 +209,11 @@ async def _phase(context: Context, build: Build, builder: Builder, said: BuildLo
     if kind is None and builder.command:
         raise UserError(NO_WAY)
     home = await asyncio.to_thread(place_for, context.home)
-    ours = open_workspace(home, str(build.id), kind or Kind.UNCONFINED, builder.network)
+    ours = open_workspace(home, str(build.id), kind or Confinement.UNCONFINED, builder.network)
     return await _work(context, place, plan, ours, said)
 
 
-async def _place(context: Context, build: Build, builder: Builder) -> _Place:
+async def _place(context: WorkerContext, build: Build, builder: Builder) -> _BuildPlace:
     """All of it, as it is now: a repository that was unlinked or withdrawn in mid-build ends the build.
 
     Raises:
@@ -229,13 +229,13 @@ async def _place(context: Context, build: Build, builder: Builder) -> _Place:
         raise UserError("The project's repository was unlinked, or left ForgeGuard, while the build was under way.")
     if (reason := not_granted(installation)) or installation is None:
         raise UserError(reason or "The App is not active on the project's repository.")
-    return _Place(build, project, repo, installation, builder)
+    return _BuildPlace(build, project, repo, installation, builder)
 
 
-async def _reach(context: Context, place: _Place, work: Callable[[Remote], Awaitable[_T]]) -> _T:
+async def _reach(context: WorkerContext, place: _BuildPlace, work: Callable[[Remote], Awaitable[_T]]) -> _T:
     """Return the work's answer, given the repository's remote with a token that may write."""
     access = context.access(place.installation, place.repo, _permissions(place.installation))
-    return await with_lag(context, access, work)
+    return await retry_until_visible(context, access, work)
 
 
 def _permissions(installation: Installation) -> dict[str, str]:
@@ -243,7 +243,7 @@ def _permissions(installation: Installation) -> dict[str, str]:
     return BUILD | ({"workflows": "write"} if may_workflows else {})
 
 
-async def _work(context: Context, place: _Place, plan: list[Phase], ours: Workspace, said: BuildLog) -> bool:
+async def _work(context: WorkerContext, place: _BuildPlace, plan: list[Phase], ours: Workspace, said: BuildLog) -> bool:
     build = place.build
     phase = plan[build.phase_number]
     base = build.base_sha or await _begin(context, place, said)
@@ -252,18 +252,18 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
     await said.say(f"{phase.title} of {len(plan)}{again}.")
     commits = dict.fromkeys((base, start))
     ledger = await _reach(
-        context, place, lambda remote: open_ledger(ours.ledger, remote, commits, context.mirror_max_bytes)
+        context, place, lambda remote: open_build_repository(ours.ledger, remote, commits, context.mirror_max_bytes)
     )
-    work = Work(build, place.project, place.installation, phase, plan, ledger, ours, base, start, place.builder)
+    work = PhaseWork(build, place.project, place.installation, phase, plan, ledger, ours, base, start, place.builder)
     while True:
         done = await work_phase(context, work, said, lambda: _wants_end(context, build.id))
         if done is None:
             await _refuse_withdrawn(context, build.id)
             await _end(context, build, said, "cancelled", "Cancelled.")
             return False
-        if isinstance(done, Passed):
+        if isinstance(done, PhasePassed):
             break
-        if isinstance(done, Asked):
+        if isinstance(done, ApprovalNeeded):
             return await _ask(context, build.id, phase.number, done)
         if done.loops >= MAX_LOOPS:
             raise UserError(f"{phase.title} did not pass {MAX_LOOPS} times in a row. The last time: {done.reason}")
@@ -273,7 +273,7 @@ async def _work(context: Context, place: _Place, plan: list[Phase], ours: Worksp
     return True
 
 
-async def _ask(context: Context, build_id: UUID, number: int, asked: Asked) -> bool:
+async def _ask(context: WorkerContext, build_id: UUID, number: int, asked: ApprovalNeeded) -> bool:
     """Let the build wait for a person, in no slot; whether it goes on at once, since somebody cancels it."""
     async with context.pool.acquire() as connection, connection.transaction():
         await hold_phase(connection, build_id, number)
@@ -283,7 +283,7 @@ async def _ask(context: Context, build_id: UUID, number: int, asked: Asked) -> b
     return not waits
 
 
-async def _refuse_withdrawn(context: Context, build_id: UUID) -> None:
+async def _refuse_withdrawn(context: WorkerContext, build_id: UUID) -> None:
     """Tell an end that nobody asked for from a cancelled build.
 
     Raises:
@@ -294,7 +294,9 @@ async def _refuse_withdrawn(context: Context, build_id: UUID) -> None:
             raise UserError(WITHDRAWN)
 
 
-async def _passed(context: Context, place: _Place, work: Work, done: Passed, said: BuildLog) -> None:
+async def _passed(
+    context: WorkerContext, place: _BuildPlace, work: PhaseWork, done: PhasePassed, said: BuildLog
+) -> None:
     build, number, plan = place.build, work.phase.number, work.plan
     if done.commit is not None:
         commit = done.commit
@@ -316,7 +318,7 @@ async def _passed(context: Context, place: _Place, work: Work, done: Passed, sai
     log.info("build.phase_done", phase=number)
 
 
-async def _begin(context: Context, place: _Place, said: BuildLog) -> str:
+async def _begin(context: WorkerContext, place: _BuildPlace, said: BuildLog) -> str:
     head = await _reach(context, place, read_default_head)
     if head is None or not good_ref(head.branch):
         raise UserError("The repository has no commit on its default branch yet: make a first one, if only a README.")
@@ -327,7 +329,7 @@ async def _begin(context: Context, place: _Place, said: BuildLog) -> str:
     return head.sha
 
 
-async def _finish(context: Context, place: _Place, said: BuildLog) -> None:
+async def _finish(context: WorkerContext, place: _BuildPlace, said: BuildLog) -> None:
     build = place.build
     if build.head_sha is None:
         await _end(context, build, said, "completed", "Every phase passed, and nothing had to be changed.")
@@ -344,7 +346,7 @@ async def _finish(context: Context, place: _Place, said: BuildLog) -> None:
     await _end(context, build, said, "completed", None, url)
 
 
-async def _deciding(context: Context, place: _Place, head: str) -> list[str] | None:
+async def _deciding(context: WorkerContext, place: _BuildPlace, head: str) -> list[str] | None:
     """Return the files to review that the build changed; None where they cannot be listed.
 
     Whichever builder worked at its end: another one may have worked at earlier phases.
@@ -353,16 +355,16 @@ async def _deciding(context: Context, place: _Place, head: str) -> list[str] | N
     if base is None:
         return []
     home = await asyncio.to_thread(place_for, context.home)
-    ours = open_workspace(home, str(place.build.id), Kind.UNCONFINED)
+    ours = open_workspace(home, str(place.build.id), Confinement.UNCONFINED)
     try:
-        ledger = await _reach(context, place, lambda remote: open_ledger(ours.ledger, remote, (base, head)))
+        ledger = await _reach(context, place, lambda remote: open_build_repository(ours.ledger, remote, (base, head)))
     except CommitGone:
         return None
     return await list_deciding(ledger, base, head, owner_settings(place.installation))
 
 
 async def _end(
-    context: Context, build: Build, said: BuildLog, status: str, detail: str | None, pull_url: str | None = None
+    context: WorkerContext, build: Build, said: BuildLog, status: str, detail: str | None, pull_url: str | None = None
 ) -> None:
     level = {"completed": "info", "cancelled": "warn"}.get(status, "error")
     await said.say(detail or f"Every phase passed. Pull request: {pull_url}", level)
@@ -375,9 +377,9 @@ async def _end(
     log.info("build.ended", status=status, reason=detail or "")
 
 
-async def _wants_end(context: Context, build_id: UUID) -> bool:
+async def _wants_end(context: WorkerContext, build_id: UUID) -> bool:
     try:
         async with context.pool.acquire() as connection:
             return await is_cancelled(connection, build_id) or await is_withdrawn(connection, build_id)
-    except AWAY:
+    except DATABASE_ERRORS:
         return False  # the database is asked again in a moment

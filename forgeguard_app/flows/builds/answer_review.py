@@ -33,7 +33,7 @@ class Outdated(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReviewAnswer:
     """What a person says to the changes of `commit`; `reason` is for the builder, where they are handed back."""
 
     commit: str
@@ -41,7 +41,7 @@ class Answer:
     reason: str = ""
 
 
-async def answer_build(pool: Pool, build: Build, person: Person, answer: Answer) -> None:
+async def answer_build(pool: Pool, build: Build, person: Person, answer: ReviewAnswer) -> None:
     """Let the build go on, by a person who may write to its repository.
 
     Raises:
@@ -65,7 +65,7 @@ async def answer_build(pool: Pool, build: Build, person: Person, answer: Answer)
     log.info("build.answered", build_id=str(build.id), approves=answer.approves)
 
 
-def _sentence(login: str, answer: Answer, paths: list[str]) -> str:
+def _sentence(login: str, answer: ReviewAnswer, paths: list[str]) -> str:
     names = ", ".join(paths[:SHOWN_FILES]) + (
         f" and {len(paths) - SHOWN_FILES} more" if len(paths) > SHOWN_FILES else ""
     )
@@ -80,7 +80,7 @@ async def _say(connection: Connection, build_id: UUID, sentence: str) -> None:
     await insert_lines(connection, build_id, [line])
 
 
-def _findings(login: str, answer: Answer, paths: list[str]) -> list[dict[str, str]]:
+def _findings(login: str, answer: ReviewAnswer, paths: list[str]) -> list[dict[str, str]]:
     reason = shown(answer.reason, MAX_REASON_CHARS).strip()
     message = f"{login} did not approve the change.{f' {reason}' if reason else ''}"
     return [{"check": "approval", "path": path, "message": message} for path in paths]

@@ -11,20 +11,20 @@ from typing import Any
 
 from forgeguard_app.audit.report import clean
 from forgeguard_app.audit.secrets.masking import forms_of
-from forgeguard_app.builders.confinement import Room
+from forgeguard_app.builders.confinement import Sandbox
 from forgeguard_app.builders.given_values import find_given
-from forgeguard_app.builders.process import Ended, Outcome, Run, run_builder, sweep
+from forgeguard_app.builders.process import BuilderRun, Ended, RunOutcome, run_builder, sweep
 from forgeguard_app.builders.sized_place import is_full
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
-from forgeguard_app.errors import Temporary, UserError
-from forgeguard_app.evaluation.request import Contract, Request
+from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.evaluation.request import ProjectBoundaries, Request
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.flows.builds.build_log import BuildLog
 from forgeguard_app.flows.builds.build_review import Unreviewable, list_unapproved
 from forgeguard_app.flows.builds.build_verdict import findings_of, summary_of
 from forgeguard_app.flows.context.owner_policy import owner_settings
-from forgeguard_app.flows.context.worker_context import Builder, Context
+from forgeguard_app.flows.context.worker_context import Builder, WorkerContext
 from forgeguard_app.git.branches import (
     check_out,
     commit_files,
@@ -36,7 +36,7 @@ from forgeguard_app.git.branches import (
     list_links_out,
 )
 from forgeguard_app.git.build_repository import drop_unused, get_files_size, list_paths
-from forgeguard_app.git.command import GitError, Repository
+from forgeguard_app.git.command import GitError, GitRepository
 from forgeguard_app.git.range import has_commit
 from forgeguard_app.projects.answers import read_state
 from forgeguard_app.projects.build_plan import Phase
@@ -64,7 +64,7 @@ Findings = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Work:
+class PhaseWork:
     """What an attempt works with: `base` is where the build began, `start` the last phase's commit."""
 
     build: Build
@@ -72,13 +72,13 @@ class Work:
     installation: Installation
     phase: Phase
     plan: Sequence[Phase]
-    ledger: Repository
+    ledger: GitRepository
     ours: Workspace
     base: str
     start: str
     builder: Builder
 
-    def again(self, failure: Failure) -> Work:
+    def again(self, failure: PhaseFailed) -> PhaseWork:
         """The same with what is handed back."""
         tried = failure.tried or self.build.tried_sha
         return replace(
@@ -90,7 +90,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class PhasePassed:
     """The attempt passed; `commit` is None where nothing was changed."""
 
     commit: str | None
@@ -98,14 +98,14 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ApprovalNeeded:
     """The attempt passed its audit, and a person is to approve some of its changes first."""
 
     review: Review
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class PhaseFailed:
     """The attempt did not pass: what is handed back, and how many times in a row now."""
 
     reason: str
@@ -115,25 +115,25 @@ class Failure:
 
 
 async def work_phase(
-    context: Context, work: Work, said: BuildLog, wants_end: WantsEnd
-) -> Passed | Asked | Failure | None:
+    context: WorkerContext, work: PhaseWork, said: BuildLog, wants_end: WantsEnd
+) -> PhasePassed | ApprovalNeeded | PhaseFailed | None:
     """Make one attempt, or go on with what a person approved; None where somebody cancelled it.
 
     Raises:
-        Temporary: a passing fault.
+        RetryLater: a passing fault.
     """
     kept = {work.base, work.start, *filter(None, (work.build.tried_sha, work.build.review_sha))}
     await drop_unused(work.ledger, [one for one in kept if await has_commit(work.ledger, one)])
     if work.build.review_sha is not None:
         if await has_commit(work.ledger, work.build.review_sha):
-            return await _judged(context, work, said, work.build.review_sha)
+            return await _evaluated(context, work, said, work.build.review_sha)
         await said.say("The phase's work is on another machine, so it is built again; what was approved stays so.")
     try:
         commit, reason = await (_by_command if work.builder.command else _by_hand)(context, work, said, wants_end)
     except GitError as error:
         # A builder chooses the names that git repeats, so that its words alone prove nothing.
         if error.out_of_space and await asyncio.to_thread(is_full, work.ours.folder):
-            raise Temporary("this machine's disk is full") from error
+            raise RetryLater("this machine's disk is full") from error
         commit, reason = None, f"What was left in the checkout cannot be committed: {_first_error(error)}"
     if reason == _CANCELLED:
         return None
@@ -141,8 +141,8 @@ async def work_phase(
         return await _failed(context, work, said, reason, Loop([{"check": "builder", "message": reason}], None, commit))
     if commit is None:
         await said.say("Nothing was changed in this phase.")
-        return Passed(None, None)
-    return await _judged(context, work, said, commit)
+        return PhasePassed(None, None)
+    return await _evaluated(context, work, said, commit)
 
 
 def _first_error(error: GitError) -> str:
@@ -160,7 +160,9 @@ _REASONS = {
 }
 
 
-async def _by_hand(context: Context, work: Work, said: BuildLog, wants_end: WantsEnd) -> tuple[str | None, str]:
+async def _by_hand(
+    context: WorkerContext, work: PhaseWork, said: BuildLog, wants_end: WantsEnd
+) -> tuple[str | None, str]:
     """The built-in builder: what it lays down follows from the contracts alone."""
     if await wants_end():
         return None, _CANCELLED
@@ -179,12 +181,14 @@ async def _by_hand(context: Context, work: Work, said: BuildLog, wants_end: Want
     return commit, ""
 
 
-async def _same_tree(ledger: Repository, one: str, other: str) -> bool:
+async def _same_tree(ledger: GitRepository, one: str, other: str) -> bool:
     trees = [await ledger.run("rev-parse", f"{commit}^{{tree}}") for commit in (one, other)]
     return trees[0] == trees[1]
 
 
-async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: WantsEnd) -> tuple[str | None, str]:
+async def _by_command(
+    context: WorkerContext, work: PhaseWork, said: BuildLog, wants_end: WantsEnd
+) -> tuple[str | None, str]:
     """The operator's command, in a checkout of its own."""
     build, phase = work.build, work.phase
     async with work.ours.room(work.builder.bounds.checkout_bytes) as room:
@@ -201,7 +205,7 @@ async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: W
         await sweep(room, str(build.id))
         directive = build.contracts.get(ContractType.BUILDER_DIRECTIVE, "")
         prompt = write_prompt(work.project.name, directive, phase, len(work.plan), build.findings)
-        run = Run(
+        run = BuilderRun(
             list(work.builder.command),
             environment_of(room, work.builder.environment),
             prompt,
@@ -226,7 +230,7 @@ async def _by_command(context: Context, work: Work, said: BuildLog, wants_end: W
     return commit, reason
 
 
-async def _fill(work: Work, room: Room, commit: str) -> None:
+async def _fill(work: PhaseWork, room: Sandbox, commit: str) -> None:
     """Write the commit's files into the checkout.
 
     Raises:
@@ -241,7 +245,7 @@ async def _fill(work: Work, room: Room, commit: str) -> None:
     await check_out(work.ledger, commit, room.work)
 
 
-async def _unchanged(context: Context, work: Work, said: BuildLog) -> str:
+async def _unchanged(context: WorkerContext, work: PhaseWork, said: BuildLog) -> str:
     """Say that the builder did nothing, with the last that it printed, as it is kept."""
     await said.say("The builder ended with status 0 and changed nothing.", "warn")
     async with context.pool.acquire() as connection:
@@ -253,7 +257,7 @@ async def _unchanged(context: Context, work: Work, said: BuildLog) -> str:
     )
 
 
-async def _taken(context: Context, work: Work, room: Room, said: BuildLog) -> tuple[str | None, str]:
+async def _taken(context: WorkerContext, work: PhaseWork, room: Sandbox, said: BuildLog) -> tuple[str | None, str]:
     """Make a commit of what the builder left; the reason why not, where it holds what no commit of ours may hold."""
     folder = work.ours.taken
     try:
@@ -283,7 +287,7 @@ async def _taken(context: Context, work: Work, room: Room, said: BuildLog) -> tu
     return commit, ""
 
 
-async def _taken_out(room: Room, folder: Path, most_bytes: int) -> list[str]:
+async def _taken_out(room: Sandbox, folder: Path, most_bytes: int) -> list[str]:
     """Copy the builder's files; where the worker stops meanwhile, nothing copies any more when this ends."""
     stop = Event()
     task = asyncio.ensure_future(asyncio.to_thread(take_out, room, folder, most_bytes, stop))
@@ -295,7 +299,7 @@ async def _taken_out(room: Room, folder: Path, most_bytes: int) -> list[str]:
         raise
 
 
-async def _counted(work: Work, folder: Path, repositories: Sequence[str]) -> str | None:
+async def _counted(work: PhaseWork, folder: Path, repositories: Sequence[str]) -> str | None:
     """Return the first of these folders whose files a commit would hold."""
     if not repositories:
         return None
@@ -303,7 +307,7 @@ async def _counted(work: Work, folder: Path, repositories: Sequence[str]) -> str
     return next((one for one in repositories if any(path.startswith(f"{one}/") for path in kept)), None)
 
 
-def _not_well(outcome: Outcome) -> str:
+def _not_well(outcome: RunOutcome) -> str:
     if outcome.ended is not Ended.EXITED:
         return _REASONS[outcome.ended]
     if outcome.status:
@@ -312,17 +316,19 @@ def _not_well(outcome: Outcome) -> str:
     return ""
 
 
-def _message(work: Work) -> str:
+def _message(work: PhaseWork) -> str:
     return f"{work.phase.title}\n\n{work.phase.objective}\n\nBuilt by ForgeGuard, build {work.build.id}.\n"
 
 
-async def _judged(context: Context, work: Work, said: BuildLog, commit: str) -> Passed | Asked | Failure:
+async def _evaluated(
+    context: WorkerContext, work: PhaseWork, said: BuildLog, commit: str
+) -> PhasePassed | ApprovalNeeded | PhaseFailed:
     """By the project's contracts and the settings with which the build began: the branch has no say in it."""
     request = Request(
         commit, work.start, target=work.base, owner=owner_settings(work.installation),
-        contract=Contract(work.build.contracts[ContractType.BOUNDARIES], alone=True),
+        contract=ProjectBoundaries(work.build.contracts[ContractType.BOUNDARIES], alone=True),
     )  # fmt: skip
-    report = await context.judge.judge(LocalSource(work.ledger), request)
+    report = await context.evaluator.evaluate(LocalSource(work.ledger), request)
     audit, findings = summary_of(report), findings_of(report)
     results = ", ".join(f"{code} {one['result']}" for code, one in audit.items())
     await said.say(f"{commit[:10]}: {results}", "info" if not findings else "warn", "audit")
@@ -335,14 +341,14 @@ async def _judged(context: Context, work: Work, said: BuildLog, commit: str) -> 
 
 
 async def _approved(
-    context: Context, work: Work, said: BuildLog, commit: str, audit: Mapping[str, Any]
-) -> Passed | Asked | Failure:
+    context: WorkerContext, work: PhaseWork, said: BuildLog, commit: str, audit: Mapping[str, Any]
+) -> PhasePassed | ApprovalNeeded | PhaseFailed:
     """Ask a person about what a command's builder changed and nobody approved.
 
     What the built-in builder laid down is ours; work that a person was asked about is a command's, whoever goes on with it.
     """
     if not work.builder.command and commit != work.build.review_sha:
-        return Passed(commit, audit)
+        return PhasePassed(commit, audit)
     try:
         owner = owner_settings(work.installation)
         changes = await list_unapproved(context, work.build, work.ledger, work.start, commit, owner)
@@ -352,7 +358,7 @@ async def _approved(
             context, work, said, reason, Loop([{"check": "approval", "message": reason}], audit, commit)
         )
     if not changes:
-        return Passed(commit, audit)
+        return PhasePassed(commit, audit)
     names = ", ".join(one.path[:200] for one in changes[:SHOWN_FINDINGS])
     more = f" and {len(changes) - SHOWN_FINDINGS} more" if len(changes) > SHOWN_FINDINGS else ""
     await said.say(
@@ -360,14 +366,14 @@ async def _approved(
         "warn",
         "audit",
     )
-    return Asked(Review(commit, audit, changes))
+    return ApprovalNeeded(Review(commit, audit, changes))
 
 
-async def _failed(context: Context, work: Work, said: BuildLog, reason: str, loop: Loop) -> Failure:
+async def _failed(context: WorkerContext, work: PhaseWork, said: BuildLog, reason: str, loop: Loop) -> PhaseFailed:
     if loop.audit is None or loop.findings[0]["check"] == "approval":
         await said.say(reason, "error")
     async with context.pool.acquire() as connection, connection.transaction():
         await hold_phase(connection, work.build.id, work.phase.number)
         loops = await set_loop(connection, work.build.id, work.phase.number, loop)
         await notify_change(connection, work.build.id)
-    return Failure(reason, loop.findings, loops, loop.tried_sha)
+    return PhaseFailed(reason, loop.findings, loops, loop.tried_sha)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from forgeguard_app.audit.secrets.masking import Masker
 from forgeguard_app.builders.process import MAX_LINE_BYTES
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.projects.output import clean, cut, read_line
 from forgeguard_app.store.build_logs import NewLine, get_printed_bytes, insert_lines, line_bytes
 from forgeguard_app.store.changes import notify_change
@@ -65,7 +65,7 @@ class BuildLog:
     said once. Our own sentences are always kept.
     """
 
-    def __init__(self, context: Context, build_id: UUID, max_bytes: int = MAX_PRINTED_BYTES) -> None:
+    def __init__(self, context: WorkerContext, build_id: UUID, max_bytes: int = MAX_PRINTED_BYTES) -> None:
         self._context, self._build_id, self._max_bytes = context, build_id, max_bytes
         self._reader = LogReader(context.builder.environment.values())
         self._printed: int | None = None  # bytes that are kept of it, once they were asked for

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.audit.report import clean
 from forgeguard_app.flows.builds.build_review import deciding_at
 from forgeguard_app.git.branches import list_touched
-from forgeguard_app.git.command import Repository
+from forgeguard_app.git.command import GitRepository
 from forgeguard_app.store.builds import BuildPhase
 
 SHOWN_FILES = 100
@@ -20,7 +20,7 @@ UNKNOWN_FILES = (
 )
 
 
-async def list_deciding(ledger: Repository, base: str, head: str, owner: Settings) -> list[str]:
+async def list_deciding(ledger: GitRepository, base: str, head: str, owner: PolicySettings) -> list[str]:
     """Return the files between the commits that decide verdicts or run in CI, as they can be shown."""
     decides = await deciding_at(ledger, base, owner)
     return [clean(path)[:SHOWN_CHARS] for path in await list_touched(ledger, base, head) if decides(path)]

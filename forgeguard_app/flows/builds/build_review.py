@@ -8,17 +8,17 @@ from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.plain_text import as_utf8
-from forgeguard_app.audit.policy import Settings
+from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.audit.report import clean
 from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.evaluation.own_configuration import read_own_configuration
 from forgeguard_app.evaluation.source import LocalSource
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.branches import LINK_MODE, RawChange, hash_blob, list_raw_changes, read_difference
-from forgeguard_app.git.command import GitTooLarge, Repository
+from forgeguard_app.git.command import GitRepository, GitTooLarge
 from forgeguard_app.projects.contract_types import FILES, FOLDER, ContractType
 from forgeguard_app.projects.deciding_files import is_deciding
-from forgeguard_app.store.build_changes import Change, list_approved_keys
+from forgeguard_app.store.build_changes import BuildChange, list_approved_keys
 from forgeguard_app.store.builds import Build
 
 MAX_FILES = 50
@@ -33,7 +33,7 @@ class Unreviewable(Exception):
     """Nobody could review the changes as they are; the text says why and what to do."""
 
 
-async def deciding_at(ledger: Repository, commit: str, owner: Settings) -> Callable[[str], bool]:
+async def deciding_at(ledger: GitRepository, commit: str, owner: PolicySettings) -> Callable[[str], bool]:
     """Return which files decide: by their names, or since the settings at the commit name them as boundaries."""
     configured = await read_own_configuration(LocalSource(ledger), commit, owner)
     named, matches = (
@@ -44,8 +44,8 @@ async def deciding_at(ledger: Repository, commit: str, owner: Settings) -> Calla
 
 
 async def list_unapproved(
-    context: Context, build: Build, ledger: Repository, start: str, commit: str, owner: Settings
-) -> list[Change]:
+    context: WorkerContext, build: Build, ledger: GitRepository, start: str, commit: str, owner: PolicySettings
+) -> list[BuildChange]:
     """Return the changes between the commits that a person has yet to approve.
 
     A copy of the project's own contracts in their folder needs no approval: people wrote them.
@@ -74,13 +74,13 @@ async def list_unapproved(
     return changes
 
 
-async def _contracts(build: Build, ledger: Repository) -> Mapping[str, str]:
+async def _contracts(build: Build, ledger: GitRepository) -> Mapping[str, str]:
     """Return the ids that the project's contracts have as files, by path."""
     texts = {f"{FOLDER}/{FILES[ContractType(kind)]}": text for kind, text in build.contracts.items()}
     return {path: await hash_blob(ledger, text.encode()) for path, text in texts.items() if is_deciding(path)}
 
 
-async def _change(ledger: Repository, start: str, commit: str, one: RawChange) -> Change:
+async def _change(ledger: GitRepository, start: str, commit: str, one: RawChange) -> BuildChange:
     path = clean(one.path)[:MAX_PATH_CHARS]
     try:
         difference = await read_difference(ledger, start, commit, one.path, MAX_FILE_BYTES)
@@ -101,7 +101,7 @@ async def _change(ledger: Repository, start: str, commit: str, one: RawChange) -
             "Write it in another way."
         )
     # Escapes make it longer; a line that was cut off would be approved unseen.
-    return Change(one.key, path, one.kind, shown_lines(difference, limit_chars=MAX_FILE_BYTES * LONGEST_ESCAPE))
+    return BuildChange(one.key, path, one.kind, shown_lines(difference, limit_chars=MAX_FILE_BYTES * LONGEST_ESCAPE))
 
 
 def _hides_added_lines(difference: str) -> bool:

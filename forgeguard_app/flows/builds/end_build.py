@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forgeguard_app.flows.projects.manage_project import moved
-from forgeguard_app.projects.lifecycle import Move, Status, refusal
+from forgeguard_app.projects.lifecycle import Action, Status, refusal
 from forgeguard_app.store.builds import Build, end_build
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Connection
@@ -18,7 +18,7 @@ async def end_in(
     project = await find_project(connection, build.project_id, lock=True)
     if not await end_build(connection, build.id, status, detail=detail, pull_url=pull_url):
         return False
-    move = Move.FINISH_BUILD if status == "completed" else Move.STOP_BUILD
+    move = Action.FINISH_BUILD if status == "completed" else Action.STOP_BUILD
     if project is not None and refusal(Status(project.status), move) is None:
         await moved(connection, build.project_id, move)
     await notify_change(connection, build.id)

@@ -9,10 +9,10 @@ from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.flows.projects.manage_project import moved
 from forgeguard_app.projects.build_plan import read_plan
 from forgeguard_app.projects.contract_types import ContractType
-from forgeguard_app.projects.lifecycle import Move
+from forgeguard_app.projects.lifecycle import Action
 from forgeguard_app.projects.validation import problems_of
 from forgeguard_app.store.build_shares import count_builds
-from forgeguard_app.store.builds import AlreadyBuilding, NewBuild, insert_build, list_forsaken_builds
+from forgeguard_app.store.builds import AlreadyBuilding, NewBuild, insert_build, list_orphaned_builds
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.contracts import Contract, list_contracts
 from forgeguard_app.store.installations import Installation, find_installation
@@ -46,7 +46,7 @@ async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
         UserError: a build is under way, or there are no contracts.
     """
     async with pool.acquire() as connection, connection.transaction():
-        project = await moved(connection, project_id, Move.START_BUILD)
+        project = await moved(connection, project_id, Action.START_BUILD)
         contracts = await list_contracts(connection, project_id)
         reasons = await in_thread(_not_ready, contracts)
         repo = await find_repo(connection, project.repo_id) if project.repo_id else None
@@ -95,7 +95,7 @@ async def enqueue_build(connection: Connection, build_id: UUID) -> None:
 async def take_up_builds(pool: Pool) -> int:
     """Builds whose job was lost get another one; their number."""
     async with pool.acquire() as connection, connection.transaction():
-        found = await list_forsaken_builds(connection, AT_ONCE)
+        found = await list_orphaned_builds(connection, AT_ONCE)
         for build_id in found:
             await enqueue_build(connection, build_id)
     return len(found)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from forgeguard_app.store.audits import Run
+from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.repos import Repo
 from forgeguard_app.vault import LINK_LIFE_S, Signer, holds_now, sign_until
 
 
-def sign_audit(links: Signer, run: Run, repo: Repo) -> str:
+def sign_audit(links: Signer, run: AuditRun, repo: Repo) -> str:
     """Return the signature that opens the run's page for 30 days after the run was created."""
     return sign_until(links, _signed(run.id, repo), int(run.created_at.timestamp()) + LINK_LIFE_S)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import structlog
 
-from forgeguard_app.flows.context.repo_records import know_installation, state_of
+from forgeguard_app.flows.context.repo_records import state_of, upsert_installation_from_event
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.events import Installation
 from forgeguard_app.github.installations import find_installation_of
-from forgeguard_app.github.tokens import LIST, NoAccess, Tokens
+from forgeguard_app.github.tokens import LIST, InstallationUnavailable, TokenCache
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.counters import claim_turn, drop_turn
 from forgeguard_app.store.installations import set_installation_state
@@ -20,7 +20,7 @@ EARLY_SYNC_S = 600.0  # comparing all installations costs a request for each of 
 log = structlog.get_logger()
 
 
-async def find_home(pool: Pool, app: AppAccess, tokens: Tokens, repo: Repo, github_installation_id: int) -> bool:
+async def find_home(pool: Pool, app: AppAccess, tokens: TokenCache, repo: Repo, github_installation_id: int) -> bool:
     """Store the installation that holds the repository now; False where that is the given one, or none is found.
 
     GitHub is asked by name, and the name may be another repository's by now: the installation counts only where it
@@ -39,7 +39,7 @@ async def find_home(pool: Pool, app: AppAccess, tokens: Tokens, repo: Repo, gith
         return False
     async with pool.acquire() as connection, connection.transaction():
         await believe(connection, asked_at)
-        installation_id = await know_installation(connection, found)
+        installation_id = await upsert_installation_from_event(connection, found)
         state = state_of(found, "suspended" if found.suspended_at else "active")
         await set_installation_state(connection, found.id, state)
         await upsert_repo(connection, RepoFacts(repo.github_repo_id, full_name), installation_id)
@@ -49,7 +49,7 @@ async def find_home(pool: Pool, app: AppAccess, tokens: Tokens, repo: Repo, gith
     return True
 
 
-async def _name_in(tokens: Tokens, repo: Repo, installation: Installation) -> str | None:
+async def _name_in(tokens: TokenCache, repo: Repo, installation: Installation) -> str | None:
     """Return the repository's name, where the installation holds it.
 
     A token that was kept says nothing of the name: a new one is asked for.
@@ -59,7 +59,7 @@ async def _name_in(tokens: Tokens, repo: Repo, installation: Installation) -> st
         if tokens.names.recent(repo.github_repo_id) is None:
             tokens.drop(kept)
             await tokens.get(installation.id, repo.github_repo_id, LIST)
-    except NoAccess:
+    except InstallationUnavailable:
         return None
     return tokens.names.recent(repo.github_repo_id)
 

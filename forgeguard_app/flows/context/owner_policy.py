@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from forgeguard_app.audit.policy import POLICY_PATHS, Settings, read_settings
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.audit.policy import POLICY_PATHS, PolicySettings, read_settings
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.blobs import read_blobs, read_tree
-from forgeguard_app.git.command import Repository
+from forgeguard_app.git.command import GitRepository
 from forgeguard_app.store.installations import Installation, set_owner_policy
 
 
-def owner_settings(installation: Installation) -> Settings:
+def owner_settings(installation: Installation) -> PolicySettings:
     """The owner's file as last found valid."""
     if installation.owner_policy is None:
-        return Settings()
+        return PolicySettings()
     settings, problems = read_settings(installation.owner_policy, POLICY_PATHS[0], owner=True)
-    return Settings() if problems else settings
+    return PolicySettings() if problems else settings
 
 
-async def keep_owner_policy(context: Context, repository: Repository, installation: Installation, head: str) -> None:
+async def keep_owner_policy(
+    context: WorkerContext, repository: GitRepository, installation: Installation, head: str
+) -> None:
     """The owner's file counts for all of the owner's repositories once it is valid; a broken one changes nothing."""
     tree = await read_tree(repository, head)
     text: str | None = None

@@ -8,7 +8,7 @@ from uuid import UUID
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text, moment
 from forgeguard_app.store.deliveries import Account
-from forgeguard_app.store.installations import State, upsert_installation
+from forgeguard_app.store.installations import InstallationState, upsert_installation
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.pulls import Pull
 from forgeguard_app.store.queue import enqueue
@@ -21,7 +21,7 @@ MAX_PERMISSIONS, MAX_LEVEL_CHARS = 200, 20
 MAX_ASKED = 100  # of one delivery; the hourly comparison corrects the others
 
 
-async def know_repo(
+async def upsert_from_event(
     connection: Connection, repository: events.Repository, installation: events.InstallationRef | None
 ) -> UUID:
     """Return our key of the repository; what the delivery says of it is stored as far as it is not older.
@@ -36,12 +36,12 @@ async def know_repo(
     return known.id
 
 
-async def know_installation(connection: Connection, installation: events.Installation) -> UUID:
+async def upsert_installation_from_event(connection: Connection, installation: events.Installation) -> UUID:
     """Our key of the installation, under its account's present name."""
     return await _upsert(connection, installation.id, installation.account)
 
 
-async def know_repos(
+async def upsert_all_from_event(
     connection: Connection, repositories: Sequence[events.Repository], installation_id: UUID
 ) -> list[UUID]:
     """Return our keys of all repositories of an installation, in one order, so that two deliveries cannot deadlock."""
@@ -106,10 +106,10 @@ def stored_pull(pull: events.PullRequest) -> Pull:
     )
 
 
-def state_of(installation: events.Installation, status: str | None) -> State:
+def state_of(installation: events.Installation, status: str | None) -> InstallationState:
     """Return what GitHub says of the installation, fit to be stored."""
     granted = {
         clean_text(name, MAX_NAME_CHARS) or "": clean_text(level, MAX_LEVEL_CHARS) or ""
         for name, level in list(installation.permissions.items())[:MAX_PERMISSIONS]
     }
-    return State(status, granted, moment(installation.updated_at))
+    return InstallationState(status, granted, moment(installation.updated_at))

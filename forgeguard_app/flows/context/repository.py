@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.context.visibility_lag import with_lag
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.visibility_lag import retry_until_visible
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
-from forgeguard_app.github.tokens import NoAccess
+from forgeguard_app.github.tokens import InstallationUnavailable
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.repos import Repo
 
 
 @contextlib.asynccontextmanager
-async def fetched(
-    context: Context, installation: Installation, repo: Repo, sha: str, who: UUID
+async def mirror_at(
+    context: WorkerContext, installation: Installation, repo: Repo, sha: str, who: UUID
 ) -> AsyncIterator[Mirror]:
     """The mirror, held against others, with the commit brought; `who` is the key of the work that needs it.
 
@@ -28,14 +28,14 @@ async def fetched(
     folder = context.home / "mirrors" / f"{repo.github_repo_id}.git"
     try:
         async with Mirror(folder, Remote("")).locked(str(who)):
-            yield await with_lag(
+            yield await retry_until_visible(
                 context,
                 context.access(installation, repo),
                 lambda remote: _fetch(Mirror(folder, remote, context.mirror_max_bytes), sha),
             )
     except CommitGone as error:
         raise UserError("The commit is not in the repository any more.") from error
-    except (RepositoryGone, NoAccess) as error:
+    except (RepositoryGone, InstallationUnavailable) as error:
         raise UserError("ForgeGuard may not read this repository's contents any more.") from error
 
 

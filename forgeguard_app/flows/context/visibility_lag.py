@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.mirror import CommitGone, Remote, RepositoryGone
 from forgeguard_app.github.repo_access import RepoAccess
 
@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 MAX_MOVES = 3
 
 
-async def _remote_of(context: Context, access: RepoAccess) -> Remote:
+async def _remote_of(context: WorkerContext, access: RepoAccess) -> Remote:
     """Return where the repository is now, under its present name, with a token that opens it.
 
     Raises:
@@ -24,7 +24,9 @@ async def _remote_of(context: Context, access: RepoAccess) -> Remote:
     return Remote(f"{context.github_url}/{full_name}.git", token.value)
 
 
-async def with_lag(context: Context, access: RepoAccess, work: Callable[[Remote], Awaitable[_T]]) -> _T:
+async def retry_until_visible(
+    context: WorkerContext, access: RepoAccess, work: Callable[[Remote], Awaitable[_T]]
+) -> _T:
     """Return the work's answer, given the repository's remote.
 
     A fresh token that opens nothing is tried for five seconds with growing pauses, an older one is replaced once. Before

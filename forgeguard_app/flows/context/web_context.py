@@ -16,7 +16,7 @@ from forgeguard_app.flows.context.token_pauses import TokenPauses
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.oauth import OAuth
-from forgeguard_app.github.tokens import Tokens
+from forgeguard_app.github.tokens import TokenCache
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.vault import Sealer, Signer
 
@@ -100,7 +100,7 @@ class GitHubApp:
 
 
 @dataclass(frozen=True)
-class Front:
+class WebContext:
     """The outsides of the pages."""
 
     pool: Pool
@@ -117,7 +117,7 @@ class Front:
     reading_at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READINGS))
 
     @cached_property
-    def tokens(self) -> Tokens:
+    def tokens(self) -> TokenCache:
         """Installation tokens of this process, for what pages ask of GitHub as the App.
 
         Raises:
@@ -125,7 +125,7 @@ class Front:
         """
         if self.app.access is None:
             raise LookupError("there is no App yet")
-        tokens = Tokens(self.app.access)
+        tokens = TokenCache(self.app.access)
         tokens.shared = TokenPauses(self.pool)
         return tokens
 

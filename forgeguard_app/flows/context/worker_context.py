@@ -13,8 +13,8 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.builders.network import Network
-from forgeguard_app.builders.process import Bounds
-from forgeguard_app.evaluation.evaluator import Judge
+from forgeguard_app.builders.process import RunBounds
+from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.flows.context.audit_links import sign_audit
 from forgeguard_app.flows.context.find_home import find_home
 from forgeguard_app.flows.context.token_pauses import TokenPauses
@@ -24,9 +24,9 @@ from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.limits import Limits
 from forgeguard_app.github.repo_access import RepoAccess
-from forgeguard_app.github.tokens import AUDIT, Tokens
+from forgeguard_app.github.tokens import AUDIT, TokenCache
 from forgeguard_app.notices import Notices
-from forgeguard_app.store.audits import Run
+from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.locks import Locks
 from forgeguard_app.store.pool import Pool
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Timings:
     """Every wait of the work, in seconds; a rehearsal runs the same work faster."""
 
     audit_s: float = 1_800.0  # for a whole audit, with what is fetched for it
@@ -62,7 +62,7 @@ class Pace:
 _INTERPRETERS = ("env", "sh", "bash", "dash", "zsh", "python", "python3", "node", "npx", "uvx", "uv")
 
 
-class Counts:
+class EventCounters:
     """What this process counted since it last wrote its counts down."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Builder:
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     unconfined: bool = False
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: RunBounds = field(default_factory=RunBounds)
     owners: frozenset[int] | None = None
     network: Network = Network.OUTSIDE
 
@@ -112,23 +112,23 @@ class Builder:
 
 
 @dataclass(frozen=True)
-class Context:
+class WorkerContext:
     """The database, GitHub, the judge, and where things are."""
 
     pool: Pool
     client: Client
     app: AppAccess
-    tokens: Tokens
-    judge: Judge
+    tokens: TokenCache
+    evaluator: Evaluator
     home: Path
     github_url: str
     address: str
     links: Signer
     notice_keys: Signer
     notices: Notices = field(default_factory=Notices)
-    pace: Pace = field(default_factory=Pace)
+    pace: Timings = field(default_factory=Timings)
     limits: Limits = field(default_factory=Limits)
-    counts: Counts = field(default_factory=Counts)
+    counts: EventCounters = field(default_factory=EventCounters)
     builder: Builder = field(default_factory=Builder)
     building: set[UUID] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set once the worker was told to stop
@@ -145,7 +145,7 @@ class Context:
         """The names that this process holds against all others."""
         return Locks(self.pool)
 
-    def audit_link(self, run: Run, repo: Repo) -> str:
+    def audit_link(self, run: AuditRun, repo: Repo) -> str:
         """Return the address of a run's page; signed where people cannot sign in to see it."""
         signature = f"?signature={sign_audit(self.links, run, repo)}" if self.signs_links else ""
         return f"{self.address}/audits/{run.id}{signature}"

@@ -8,10 +8,10 @@ import msgspec
 import structlog
 
 from forgeguard_app.flows.context.repo_records import facts_of
-from forgeguard_app.flows.context.worker_context import Context
-from forgeguard_app.flows.intake.follow_account import catch_up_in, draw_starting_lines
+from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.flows.intake.follow_account import audit_baselines, catch_up_in
 from forgeguard_app.github import events
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.repo_access import nowhere
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.installations import find_installation
@@ -21,7 +21,7 @@ from forgeguard_app.store.users import forget_access
 log = structlog.get_logger()
 
 
-async def ask_about_repo(context: Context, repo_id: UUID) -> None:
+async def ask_about_repo(context: WorkerContext, repo_id: UUID) -> None:
     """Store what GitHub, asked now, says: the repository is public, is guarded, has this name and default branch.
 
     Raises:
@@ -40,7 +40,7 @@ async def ask_about_repo(context: Context, repo_id: UUID) -> None:
         context.tokens.forget(installation.github_installation_id, repo.github_repo_id)
     try:
         answer = await access.ask("GET", "")
-    except Refused as error:
+    except RequestRejected as error:
         log.info("repo.refused", repo_id=str(repo_id), status=error.status)
         return
     try:
@@ -56,7 +56,7 @@ async def ask_about_repo(context: Context, repo_id: UUID) -> None:
         if now is None:
             return
         if not guarded:
-            await draw_starting_lines(connection, [repo_id])
+            await audit_baselines(connection, [repo_id])
             await catch_up_in(connection, repo_id)
             await forget_access(connection, [repo.github_repo_id])
         if not guarded or now.private != repo.private:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import assert_never
 from uuid import UUID
 
-from forgeguard_app.flows.context.repo_records import ask_again, know_installation, know_repo, know_repos, state_of
+from forgeguard_app.flows.context.repo_records import (
+    ask_again,
+    state_of,
+    upsert_all_from_event,
+    upsert_from_event,
+    upsert_installation_from_event,
+)
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.store.changes import ACCESS, notify_change
@@ -13,7 +19,12 @@ from forgeguard_app.store.installations import set_account_name, set_installatio
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import set_private, set_removed, set_removed_with
-from forgeguard_app.store.run_order import list_parked, list_parked_in, list_refused, list_refused_in
+from forgeguard_app.store.run_order import (
+    list_deferred,
+    list_deferred_in,
+    reset_publish_errors,
+    reset_publish_errors_in,
+)
 from forgeguard_app.store.users import drop_access, forget_access, forget_access_with
 
 STARTING_LINE_PRIORITY = -5
@@ -50,9 +61,9 @@ async def _follow(connection: Connection, event: AccountEvent, github_delivery_i
         case events.InstallationEvent():
             await _installation(connection, event, github_delivery_id)
         case events.InstallationRepositoriesEvent():
-            installation_id = await know_installation(connection, event.installation)
-            added = await know_repos(connection, event.repositories_added, installation_id)
-            await draw_starting_lines(connection, added, github_delivery_id)
+            installation_id = await upsert_installation_from_event(connection, event.installation)
+            added = await upsert_all_from_event(connection, event.repositories_added, installation_id)
+            await audit_baselines(connection, added, github_delivery_id)
             removed = [repository.id for repository in event.repositories_removed]
             await set_removed(connection, removed)
             await forget_access(connection, removed)
@@ -71,7 +82,7 @@ async def _follow(connection: Connection, event: AccountEvent, github_delivery_i
 
 
 async def _repository(connection: Connection, event: events.RepositoryEvent) -> None:
-    repo_id = await know_repo(connection, event.repository, event.installation)
+    repo_id = await upsert_from_event(connection, event.repository, event.installation)
     if event.action == "privatized":
         await set_private(connection, repo_id)
     if event.action == "deleted":
@@ -79,35 +90,38 @@ async def _repository(connection: Connection, event: events.RepositoryEvent) -> 
     if event.action in _CHANGES_WHO_SEES:
         await forget_access(connection, [event.repository.id])
     if event.action == "unarchived":
-        await _publish(connection, await list_refused_in(connection, repo_id))
+        await _publish(connection, await reset_publish_errors_in(connection, repo_id))
 
 
 async def _installation(connection: Connection, event: events.InstallationEvent, github_delivery_id: str) -> None:
-    installation_id, number = await know_installation(connection, event.installation), event.installation.id
+    installation_id, number = (
+        await upsert_installation_from_event(connection, event.installation),
+        event.installation.id,
+    )
     await set_installation_state(connection, number, state_of(event.installation, _STATUSES.get(event.action)))
     await forget_access_with(connection, number)
     if event.action == "deleted":
         await set_removed_with(connection, number)
         return
-    added = await know_repos(connection, event.repositories or (), installation_id)
+    added = await upsert_all_from_event(connection, event.repositories or (), installation_id)
     if event.action == "created":
-        await draw_starting_lines(connection, added, github_delivery_id)
+        await audit_baselines(connection, added, github_delivery_id)
     if event.action in ("unsuspend", "new_permissions_accepted"):
         await catch_up(connection, number)
 
 
 async def catch_up(connection: Connection, github_installation_id: int) -> None:
     """What was parked or refused is taken up; a run that is judged already is left alone by its job."""
-    for run_id in await list_parked(connection, github_installation_id):
+    for run_id in await list_deferred(connection, github_installation_id):
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
-    await _publish(connection, await list_refused(connection, github_installation_id))
+    await _publish(connection, await reset_publish_errors(connection, github_installation_id))
 
 
 async def catch_up_in(connection: Connection, repo_id: UUID) -> None:
     """Take up what was parked or refused while the repository was away from its installation."""
-    for run_id in await list_parked_in(connection, repo_id):
+    for run_id in await list_deferred_in(connection, repo_id):
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
-    await _publish(connection, await list_refused_in(connection, repo_id))
+    await _publish(connection, await reset_publish_errors_in(connection, repo_id))
 
 
 async def _publish(connection: Connection, run_ids: list[UUID]) -> None:
@@ -115,7 +129,7 @@ async def _publish(connection: Connection, run_ids: list[UUID]) -> None:
         await enqueue(connection, "publish_verdict", {"run_id": str(run_id)})
 
 
-async def draw_starting_lines(connection: Connection, repo_ids: list[UUID], github_delivery_id: str = "") -> None:
+async def audit_baselines(connection: Connection, repo_ids: list[UUID], github_delivery_id: str = "") -> None:
     """The newest repositories first: theirs are the checks that somebody waits for."""
     for repo_id in reversed(repo_ids):
         arguments = {"repo_id": str(repo_id), "delivery_id": github_delivery_id}

@@ -9,7 +9,7 @@ import asyncio
 from uuid import UUID
 
 from forgeguard_app.flows.intake.rank_heads import RANKS
-from forgeguard_app.store.deliveries import Delivery, Push, take_pushes
+from forgeguard_app.store.deliveries import Delivery, DurablePush, take_pushes
 from forgeguard_app.store.pool import Pool
 
 AT_ONCE = 64
@@ -17,15 +17,15 @@ SIDE_BY_SIDE = 2
 Answer = tuple[str, UUID | None]
 
 
-class Pushes:
+class PushBatcher:
     """Takes pushes in for one server."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._waiting: list[tuple[Delivery, Push, asyncio.Future[Answer]]] = []
+        self._waiting: list[tuple[Delivery, DurablePush, asyncio.Future[Answer]]] = []
         self._takers: set[asyncio.Task[None]] = set()
 
-    async def take(self, delivery: Delivery, push: Push) -> Answer:
+    async def take(self, delivery: Delivery, push: DurablePush) -> Answer:
         """The delivery's outcome and audit run, once they are durable.
 
         Raises:
@@ -56,11 +56,11 @@ class Pushes:
                 if not future.done():
                     future.set_result(answer)
 
-    async def _taken(self, batch: list[tuple[Delivery, Push, asyncio.Future[Answer]]]) -> list[Answer]:
+    async def _taken(self, batch: list[tuple[Delivery, DurablePush, asyncio.Future[Answer]]]) -> list[Answer]:
         async with self._pool.acquire() as connection:
             return await take_pushes(connection, [(delivery, push) for delivery, push, _ in batch], RANKS)
 
-    async def _alone(self, delivery: Delivery, push: Push, future: asyncio.Future[Answer]) -> None:
+    async def _alone(self, delivery: Delivery, push: DurablePush, future: asyncio.Future[Answer]) -> None:
         try:
             (answer,) = await self._taken([(delivery, push, future)])
         except Exception as error:

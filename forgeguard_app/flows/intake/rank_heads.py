@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forgeguard_app.store.audits import NewRun, Run
+from forgeguard_app.store.audits import AuditRun, NewRun
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import find_rank
 
@@ -10,7 +10,7 @@ RANKS = (10, 8, 0)  # default branch, heads of open pull requests, everything el
 MERGE_GROUP_RANK = 15  # a merge queue waits
 
 
-async def rank_of(connection: Connection, run: NewRun | Run) -> int:
+async def rank_of(connection: Connection, run: NewRun | AuditRun) -> int:
     """Return the rank of the run's audit."""
     if run.trigger == "merge_group":
         return MERGE_GROUP_RANK

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import assert_never
 from uuid import UUID
 
-from forgeguard_app.flows.context.repo_records import account_of, facts_of, know_repo, stored_pull
+from forgeguard_app.flows.context.repo_records import account_of, facts_of, stored_pull, upsert_from_event
 from forgeguard_app.flows.intake.follow_account import follow_account
-from forgeguard_app.flows.intake.push_batcher import Pushes
+from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.record_github_deed import note_account_event, note_rerun
 from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S, start_or_defer
@@ -22,7 +22,7 @@ from forgeguard_app.flows.intake.wanted_runs import (
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, insert_run
-from forgeguard_app.store.deliveries import Delivery, Push, insert_delivery, set_outcome
+from forgeguard_app.store.deliveries import Delivery, DurablePush, insert_delivery, set_outcome
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.pulls import upsert_pull
 from forgeguard_app.store.queue import enqueue
@@ -61,7 +61,7 @@ class _Intake:
 
 
 async def receive_delivery(
-    pool: Pool, pushes: Pushes, delivery_id: str, name: str, event: events.Event | None
+    pool: Pool, pushes: PushBatcher, delivery_id: str, name: str, event: events.Event | None
 ) -> Received:
     """Takes one delivery in; one that was here before changes nothing."""
     if (push := _push_of(event)) is not None:
@@ -90,7 +90,7 @@ def _described(delivery_id: str, name: str, event: events.Event | None) -> Deliv
     )
 
 
-def _push_of(event: events.Event | None) -> Push | None:
+def _push_of(event: events.Event | None) -> DurablePush | None:
     """What a push, or the suite that GitHub opened at one, makes durable; None for every other event."""
     match event:
         case events.Push():
@@ -100,7 +100,7 @@ def _push_of(event: events.Event | None) -> Push | None:
         case _:
             return None
     suite = isinstance(event, events.CheckSuiteEvent)
-    return Push(account_of(event.repository.owner), facts_of(event.repository), run, suite)
+    return DurablePush(account_of(event.repository.owner), facts_of(event.repository), run, suite)
 
 
 async def _take(intake: _Intake, event: events.Event) -> Received:
@@ -128,7 +128,7 @@ async def _take(intake: _Intake, event: events.Event) -> Received:
 
 
 async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Received:
-    repo_id = await know_repo(intake.connection, event.repository, event.installation)
+    repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
     await upsert_pull(intake.connection, repo_id, stored_pull(event.pull_request))
     run = run_of_pull_request(event, repo_id, intake.delivery_id)
     if run is not None:
@@ -139,7 +139,7 @@ async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Rece
 
 
 async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Received:
-    repo_id = await know_repo(intake.connection, event.repository, event.installation)
+    repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
     if event.action == "destroyed":
         reason = "The merge queue dropped this group before it was judged."
         for run_id in await cancel_runs(intake.connection, repo_id, event.merge_group.head_sha, reason):
@@ -158,7 +158,7 @@ async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRu
     if event.action != "rerequested":
         return IGNORED
     sha = event.check_suite.head_sha if isinstance(event, events.CheckSuiteEvent) else event.check_run.head_sha
-    repo_id = await know_repo(intake.connection, event.repository, event.installation)
+    repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
     former = await find_newest_run(intake.connection, repo_id, sha)
     if former is None or await asked_again_lately(intake.connection, repo_id, sha, SAME_REQUEST_S):
         return APPLIED
@@ -173,7 +173,7 @@ async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRu
 async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:
     """A button was pressed on one of our check runs, whose external id is the audit run."""
     asked = event.requested_action.identifier if event.requested_action else ""
-    repo_id = await know_repo(intake.connection, event.repository, event.installation)
+    repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
     former = await find_newest_run(intake.connection, repo_id, event.check_run.head_sha)
     if asked != "record_known" or former is None:
         return IGNORED

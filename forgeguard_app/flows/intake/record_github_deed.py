@@ -6,7 +6,7 @@ from uuid import UUID
 
 from forgeguard_app.github import events
 from forgeguard_app.github.events import clean_text
-from forgeguard_app.store.audit_log import Entry, insert_entry
+from forgeguard_app.store.audit_log import AuditLogEntry, insert_entry
 from forgeguard_app.store.pool import Connection
 
 MAX_LOGIN_CHARS = 200
@@ -46,5 +46,5 @@ async def _note(
     connection: Connection, deed: str, sender: events.Account | None, subject: str, names: dict[str, UUID]
 ) -> None:
     login = clean_text(sender.login, MAX_LOGIN_CHARS) if sender else None
-    entry = Entry(deed, "done", sender.id if sender else None, login, "github", subject, names)
+    entry = AuditLogEntry(deed, "done", sender.id if sender else None, login, "github", subject, names)
     await insert_entry(connection, entry)

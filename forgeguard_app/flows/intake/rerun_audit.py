@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.rerun_budget import BUDGET, start_of
 from forgeguard_app.flows.intake.wanted_runs import run_again
-from forgeguard_app.store.audits import Run, asked_again_lately, find_newest_run, insert_run
+from forgeguard_app.store.audits import AuditRun, asked_again_lately, find_newest_run, insert_run
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import find_repo, lock_repo
 from forgeguard_app.store.reruns import (
-    Budget,
     NewRequest,
+    RerunBudget,
     Spent,
     drop_request,
     find_deferred,
@@ -47,7 +47,7 @@ class TooManyReruns(UserError):
         self.again_s = again_s
 
 
-async def rerun_audit(pool: Pool, former: Run, asked_by: int, budget: Budget = BUDGET) -> UUID:
+async def rerun_audit(pool: Pool, former: AuditRun, asked_by: int, budget: RerunBudget = BUDGET) -> UUID:
     """Return the run that answers a person's request: a new one, or the one that was just asked for.
 
     Raises:
@@ -68,7 +68,7 @@ async def rerun_audit(pool: Pool, former: Run, asked_by: int, budget: Budget = B
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RerunRequest:
     """What came of a request: its run, None where it is deferred; `is_new` is False where the same one waits already."""
 
     run_id: UUID | None
@@ -77,11 +77,11 @@ class Asked:
 
 async def start_or_defer(
     connection: Connection,
-    former: Run,
+    former: AuditRun,
     asked_by: int | None,
     delivery: tuple[UUID, str] | None = None,
-    budget: Budget = BUDGET,
-) -> Asked:
+    budget: RerunBudget = BUDGET,
+) -> RerunRequest:
     """Start a re-run, or defer it until there is room for it.
 
     Wants a transaction that holds the repository. `delivery` is what asked, by our key and by GitHub's.
@@ -90,13 +90,13 @@ async def start_or_defer(
     due_at = start_of(spent, budget)
     if due_at > spent.now:
         new = NewRequest(former.repo_id, former.commit_sha, asked_by, due_at, None)
-        return Asked(None, await _defer(connection, former, new, spent))
+        return RerunRequest(None, await _defer(connection, former, new, spent))
     run_id = await _start(connection, former, *(delivery or (None, None)))
     await insert_request(connection, NewRequest(former.repo_id, former.commit_sha, asked_by, spent.now, run_id))
-    return Asked(run_id, is_new=True)
+    return RerunRequest(run_id, is_new=True)
 
 
-async def _defer(connection: Connection, former: Run, new: NewRequest, spent: Spent) -> bool:
+async def _defer(connection: Connection, former: AuditRun, new: NewRequest, spent: Spent) -> bool:
     if await is_deferred(connection, new.repo_id, new.commit_sha, new.due_at):
         return False
     request_id = await insert_request(connection, new)
@@ -105,7 +105,7 @@ async def _defer(connection: Connection, former: Run, new: NewRequest, spent: Sp
     return True
 
 
-async def start_rerun(context: Context, request_id: UUID) -> None:
+async def start_rerun(context: WorkerContext, request_id: UUID) -> None:
     """Start a re-run that was deferred; of a repository that left meanwhile there is none."""
     async with context.pool.acquire() as connection, connection.transaction():
         deferred = await find_deferred(connection, request_id)
@@ -120,7 +120,7 @@ async def start_rerun(context: Context, request_id: UUID) -> None:
             await set_started(connection, request_id, await _start(connection, former, None, None))
 
 
-async def _start(connection: Connection, former: Run, delivery_key: UUID | None, delivery_id: str | None) -> UUID:
+async def _start(connection: Connection, former: AuditRun, delivery_key: UUID | None, delivery_id: str | None) -> UUID:
     run = run_again(former, delivery_key)
     run_id = await insert_run(connection, run)
     arguments = {"run_id": str(run_id)} | ({"delivery_id": delivery_id} if delivery_id else {})

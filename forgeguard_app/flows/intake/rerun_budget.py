@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from forgeguard_app.store.reruns import Budget, Spent
+from forgeguard_app.store.reruns import RerunBudget, Spent
 
-BUDGET = Budget(of_person=200, of_installation=600)
+BUDGET = RerunBudget(of_person=200, of_installation=600)
 WINDOW = timedelta(hours=1)
 
 
-def start_of(spent: Spent, budget: Budget) -> datetime:
+def start_of(spent: Spent, budget: RerunBudget) -> datetime:
     """Return when the next re-run may start, so that no hour holds more starts than a budget.
 
     Deferred re-runs leave gaps in the installation's budget: what one person may not start yet, others may.

@@ -10,7 +10,7 @@ from uuid import UUID
 from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_MESSAGE_CHARS, MAX_NAME_CHARS, ZERO, clean_text
-from forgeguard_app.store.audits import NewRun, Run
+from forgeguard_app.store.audits import AuditRun, NewRun
 
 MERGE_QUEUE_PREFIX = "gh-readonly-queue/"
 _NEW_HEAD = ("opened", "reopened", "synchronize")
@@ -158,7 +158,7 @@ def runs_of_heads(heads: Heads, known: set[tuple[str, str | None]], *, fresh: bo
     return wanted
 
 
-def run_again(former: Run, delivery_id: UUID | None = None) -> NewRun:
+def run_again(former: AuditRun, delivery_id: UUID | None = None) -> NewRun:
     """The same head once more, under today's rules."""
     return NewRun(
         repo_id=former.repo_id,

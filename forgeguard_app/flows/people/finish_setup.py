@@ -10,9 +10,9 @@ from typing import assert_never
 
 import structlog
 
-from forgeguard_app.errors import Temporary, UserError
-from forgeguard_app.flows.context.web_context import Front
-from forgeguard_app.flows.people.set_up_app import Credentials, api_of, opened, read_credentials, seal_app, take_up
+from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.flows.context.web_context import WebContext
+from forgeguard_app.flows.people.set_up_app import AppCredentials, api_of, opened, read_credentials, seal_app, take_up
 from forgeguard_app.flows.people.setup_stops import (
     already_set_up,
     code_refused,
@@ -23,8 +23,8 @@ from forgeguard_app.flows.people.setup_stops import (
     under_way,
 )
 from forgeguard_app.github.app_manifest import is_code, trade_manifest_code
-from forgeguard_app.github.client import REQUEST_TIMEOUT_S, Refused
-from forgeguard_app.store.credentials import Outcome, SetupLink, Try, find_app, find_link, insert_app, set_try
+from forgeguard_app.github.client import REQUEST_TIMEOUT_S, RequestRejected
+from forgeguard_app.store.credentials import AttemptOutcome, SetupLink, Try, find_app, find_link, insert_app, set_try
 from forgeguard_app.vault import digest, same
 
 WAIT_S = 10.0  # for another tab that trades the same code
@@ -33,7 +33,7 @@ DEAD_S = REQUEST_TIMEOUT_S + 10.0  # whoever trades longer than this has died
 log = structlog.get_logger()
 
 
-class Step(Enum):
+class SetupStep(Enum):
     """What is to be done with an answer."""
 
     TRADE = auto()
@@ -48,30 +48,30 @@ class Step(Enum):
 
 def choose_step(
     link: SetupLink | None, browser: str, state: str, code: str, *, app_exists: bool
-) -> tuple[Step, Try | None]:
+) -> tuple[SetupStep, Try | None]:
     """Decide what is to be done with an answer, given as digests, and which try it answers."""
     if link is None or link.browser_hash is None or not same(link.browser_hash, browser):
-        return (Step.SET_UP_ELSEWHERE if app_exists else Step.OTHER_BROWSER), None
+        return (SetupStep.SET_UP_ELSEWHERE if app_exists else SetupStep.OTHER_BROWSER), None
     found = next((one for one in link.tries if same(one.state_hash, state)), None)
     if found is None:
-        return Step.NOT_ASKED, None
+        return SetupStep.NOT_ASKED, None
     again = same(found.code_hash, code)
     match found.outcome:
-        case Outcome.MADE:
-            return (Step.SHOW if again and app_exists else Step.NOT_USED), found
+        case AttemptOutcome.MADE:
+            return (SetupStep.SHOW if again and app_exists else SetupStep.NOT_USED), found
         case _ if app_exists:
-            return Step.NOT_USED, found
-        case Outcome.TAKEN:
-            return (Step.WAIT if link.now - found.taken_at < DEAD_S else Step.TRADE), found
-        case Outcome.REFUSED:
-            return (Step.REFUSED if again else Step.TRADE), found
-        case Outcome.AWAITED:
-            return Step.TRADE, found
+            return SetupStep.NOT_USED, found
+        case AttemptOutcome.TAKEN:
+            return (SetupStep.WAIT if link.now - found.taken_at < DEAD_S else SetupStep.TRADE), found
+        case AttemptOutcome.REFUSED:
+            return (SetupStep.REFUSED if again else SetupStep.TRADE), found
+        case AttemptOutcome.AWAITED:
+            return SetupStep.TRADE, found
         case other:
             assert_never(other)
 
 
-async def finish_setup(front: Front, browser: str, state: str, code: str) -> Credentials:
+async def finish_setup(front: WebContext, browser: str, state: str, code: str) -> AppCredentials:
     """Return the App's credentials: stored before anything else happens, and taken up by the running server.
 
     Raises:
@@ -82,70 +82,70 @@ async def finish_setup(front: Front, browser: str, state: str, code: str) -> Cre
     deadline = time.monotonic() + WAIT_S
     while True:
         step, found = await _take(front, browser, state, code)
-        if step is Step.TRADE and found is not None:
+        if step is SetupStep.TRADE and found is not None:
             return await _trade(front, found, code)
-        if step is Step.SHOW and (credentials := await read_credentials(front.pool, front.keys)) is not None:
+        if step is SetupStep.SHOW and (credentials := await read_credentials(front.pool, front.keys)) is not None:
             return credentials
-        if step is not Step.WAIT or time.monotonic() > deadline:
+        if step is not SetupStep.WAIT or time.monotonic() > deadline:
             raise _stop(front, step, found)
         await asyncio.sleep(LOOK_S)
 
 
-async def _take(front: Front, browser: str, state: str, code: str) -> tuple[Step, Try | None]:
+async def _take(front: WebContext, browser: str, state: str, code: str) -> tuple[SetupStep, Try | None]:
     """Choose the step; where the code is to be traded, nobody else trades it from here on."""
     async with front.pool.acquire() as connection, connection.transaction():
         link = await find_link(connection, lock=True)
         exists = front.app.exists or await find_app(connection) is not None
         step, found = choose_step(link, digest(browser), digest(state), digest(code), app_exists=exists)
-        if step is Step.TRADE and found is not None and link is not None:
-            found = replace(found, outcome=Outcome.TAKEN, code_hash=digest(code), taken_at=link.now)
+        if step is SetupStep.TRADE and found is not None and link is not None:
+            found = replace(found, outcome=AttemptOutcome.TAKEN, code_hash=digest(code), taken_at=link.now)
             await set_try(connection, found)
     return step, found
 
 
-async def _trade(front: Front, asked: Try, code: str) -> Credentials:
+async def _trade(front: WebContext, asked: Try, code: str) -> AppCredentials:
     api_url = api_of(asked.github_url, front)
     try:
         made = await trade_manifest_code(front.client.elsewhere(api_url), code)
-    except Refused as error:
-        await _note(front, asked, Outcome.REFUSED)
+    except RequestRejected as error:
+        await _note(front, asked, AttemptOutcome.REFUSED)
         log.warning("setup.code_refused", status=error.status)
         raise code_refused(asked.github_url, asked.organization) from None
-    except Temporary as error:
-        await _note(front, asked, Outcome.AWAITED)
+    except RetryLater as error:
+        await _note(front, asked, AttemptOutcome.AWAITED)
         log.warning("setup.not_answered", reason=str(error))
         raise not_answered(asked.github_url, asked.organization) from None
     kept = seal_app(front.keys, made, asked.github_url, api_url, asked.public_url)
     async with front.pool.acquire() as connection, connection.transaction():
         if not await insert_app(connection, kept):
             raise not_used(asked.github_url, asked.organization, made.slug)
-        await set_try(connection, replace(asked, outcome=Outcome.MADE))
+        await set_try(connection, replace(asked, outcome=AttemptOutcome.MADE))
     log.info("setup.done", app_id=made.app_id, slug=made.slug)
     credentials = opened(front.keys, kept)
     take_up(front, credentials)
     return credentials
 
 
-async def _note(front: Front, asked: Try, outcome: Outcome) -> None:
+async def _note(front: WebContext, asked: Try, outcome: AttemptOutcome) -> None:
     async with front.pool.acquire() as connection, connection.transaction():
         await set_try(connection, replace(asked, outcome=outcome))
 
 
-def _stop(front: Front, step: Step, found: Try | None) -> UserError:
+def _stop(front: WebContext, step: SetupStep, found: Try | None) -> UserError:
     github_url = found.github_url if found is not None else front.github_url
     organization = found.organization if found is not None else ""
     match step:
-        case Step.OTHER_BROWSER:
+        case SetupStep.OTHER_BROWSER:
             return other_browser(github_url)
-        case Step.SET_UP_ELSEWHERE:
+        case SetupStep.SET_UP_ELSEWHERE:
             return already_set_up(github_url)
-        case Step.REFUSED:
+        case SetupStep.REFUSED:
             return code_refused(github_url, organization)
-        case Step.NOT_USED | Step.SHOW:
+        case SetupStep.NOT_USED | SetupStep.SHOW:
             return not_used(github_url, organization)
-        case Step.WAIT:
+        case SetupStep.WAIT:
             return under_way()
-        case Step.NOT_ASKED | Step.TRADE:
+        case SetupStep.NOT_ASKED | SetupStep.TRADE:
             return not_asked(github_url)
         case _:
             assert_never(step)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.context.web_context import WebContext
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.kept_forms import delete_kept_form, find_kept_form, insert_kept_form
 from forgeguard_app.vault import digest
@@ -32,14 +32,14 @@ class Kept:
     fields: Fields
 
 
-async def keep_form(front: Front, user_id: UUID, browser: str, path: str, fields: Fields) -> UUID | None:
+async def keep_form(front: WebContext, user_id: UUID, browser: str, path: str, fields: Fields) -> UUID | None:
     """Keep a form that we rendered for the person; return its id, None where the person is gone."""
     content = front.keys.forms_kept.seal(json.dumps(list(fields), ensure_ascii=False))
     async with front.pool.acquire() as connection, connection.transaction():
         return await insert_kept_form(connection, user_id, digest(browser), path, content)
 
 
-async def open_form(front: Front, person: Person, browser: str, form_id: UUID) -> Kept | None:
+async def open_form(front: WebContext, person: Person, browser: str, form_id: UUID) -> Kept | None:
     """Return the kept form of this person and this browser; None where it is kept no more.
 
     Raises:
@@ -55,7 +55,7 @@ async def open_form(front: Front, person: Person, browser: str, form_id: UUID) -
     return Kept(found.id, found.path, [(name, value) for name, value in json.loads(content)])
 
 
-async def drop_form(front: Front, person: Person, form_id: UUID) -> None:
+async def drop_form(front: WebContext, person: Person, form_id: UUID) -> None:
     """Delete a kept form that was sent again or is not wanted."""
     async with front.pool.acquire() as connection:
         await delete_kept_form(connection, form_id, person.user_id)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import structlog
 
 from forgeguard_app.github.events import clean_text
-from forgeguard_app.store.audit_log import Entry, insert_entry
-from forgeguard_app.store.pool import AWAY, Pool
+from forgeguard_app.store.audit_log import AuditLogEntry, insert_entry
+from forgeguard_app.store.pool import DATABASE_ERRORS, Pool
 
 MAX_SUBJECT_CHARS = 500
 log = structlog.get_logger()
 
 
-async def note_deed(pool: Pool, entry: Entry) -> None:
+async def note_deed(pool: Pool, entry: AuditLogEntry) -> None:
     """Append the deed; where the database is away, the log line is what is left of it."""
     try:
         async with pool.acquire() as connection:
             await insert_entry(connection, entry)
-    except AWAY as error:
+    except DATABASE_ERRORS as error:
         log.error(
             "audit_log.lost",
             deed=entry.deed,

@@ -10,12 +10,12 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.errors import RetryLater
+from forgeguard_app.flows.context.web_context import WebContext
 from forgeguard_app.flows.people.repo_visibility import is_public
 from forgeguard_app.flows.people.sign_in import sealed
 from forgeguard_app.github import oauth as github_oauth
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.people import KnownAnswer, KnownAnswers, list_access
 from forgeguard_app.store.access_answers import AccessAnswer, list_answers, set_answers
 from forgeguard_app.store.repos import Repo
@@ -44,7 +44,7 @@ class SignedOut(Exception):
     """GitHub takes the person's token no more: they are to sign in again."""
 
 
-class Level(IntEnum):
+class AccessLevel(IntEnum):
     """What somebody may do with a repository, each including those before it."""
 
     NONE = 0
@@ -54,7 +54,7 @@ class Level(IntEnum):
     ADMIN = 4
 
 
-_LEVELS = {"read": Level.READ, "write": Level.WRITE, "admin": Level.ADMIN}
+_LEVELS = {"read": AccessLevel.READ, "write": AccessLevel.WRITE, "admin": AccessLevel.ADMIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ class Person:
     scope: str | None
 
 
-async def level_of(front: Front, person: Person | None, repo: Repo | None) -> Level:
+async def level_of(front: WebContext, person: Person | None, repo: Repo | None) -> AccessLevel:
     """What somebody may do with the repository; None stands for one that does not exist.
 
     The same is asked for both, so that neither the answer nor its time tells whether there is one.
 
     Raises:
         SignedOut: as its name says.
-        Temporary: GitHub cannot be asked, and what it last said is too old.
+        RetryLater: GitHub cannot be asked, and what it last said is too old.
     """
     if person is not None:
         await refresh_access(front, person.user_id)
@@ -83,14 +83,14 @@ async def level_of(front: Front, person: Person | None, repo: Repo | None) -> Le
             found = await find_level(connection, person.user_id, NO_REPO if repo is None else repo.github_repo_id)
         if found:
             return _LEVELS[found]
-    return Level.PUBLIC if repo is not None and await is_public(front, repo) else Level.NONE
+    return AccessLevel.PUBLIC if repo is not None and await is_public(front, repo) else AccessLevel.NONE
 
 
-async def refresh_access(front: Front, user_id: UUID) -> None:
+async def refresh_access(front: WebContext, user_id: UUID) -> None:
     """Reads from GitHub what the person may see, unless it was read within half a minute; concurrent callers share a reading.
 
     Raises:
-        SignedOut, Temporary: as `level_of`.
+        SignedOut, RetryLater: as `level_of`.
     """
     for _ in range(TRIES):
         async with front.pool.acquire() as connection:
@@ -100,7 +100,7 @@ async def refresh_access(front: Front, user_id: UUID) -> None:
         await _share_reading(front, user)
 
 
-async def _share_reading(front: Front, user: User) -> None:
+async def _share_reading(front: WebContext, user: User) -> None:
     """Read once for all who ask now; a reading during which an event told of a change is repeated by the caller."""
     user_id = user.id
     reading = front.readings.get(user_id)
@@ -109,12 +109,12 @@ async def _share_reading(front: Front, user: User) -> None:
         reading.add_done_callback(lambda _: front.readings.pop(user_id, None))
     try:
         await asyncio.shield(reading)
-    except Temporary:
+    except RetryLater:
         if _age(user) > STALE_S:
             raise
 
 
-async def _read(front: Front, user_id: UUID) -> None:
+async def _read(front: WebContext, user_id: UUID) -> None:
     async with front.pool.acquire() as connection:
         begun = await begin_access(connection, user_id)
         stored = await list_answers(connection, user_id)
@@ -123,8 +123,8 @@ async def _read(front: Front, user_id: UUID) -> None:
         async with asyncio.timeout(LONGEST_S), front.reading_at_once:
             levels = await list_access(front.client, await _token(front, user_id), known)
     except TimeoutError as error:
-        raise Temporary("GitHub took too long") from error
-    except Refused as error:
+        raise RetryLater("GitHub took too long") from error
+    except RequestRejected as error:
         async with front.pool.acquire() as connection, connection.transaction():
             user = await get_user(connection, user_id)
             await drop_access(connection, user.github_id)
@@ -144,7 +144,7 @@ def _age(user: User) -> float:
     return math.inf if user.checked_s is None else user.checked_s
 
 
-async def _token(front: Front, user_id: UUID) -> str:
+async def _token(front: WebContext, user_id: UUID) -> str:
     """A token that holds, renewed where it is about to expire: a refresh token holds once, so the row is held meanwhile."""
     async with front.pool.acquire() as connection, connection.transaction():
         user = await get_user(connection, user_id, lock=True)
@@ -153,7 +153,7 @@ async def _token(front: Front, user_id: UUID) -> str:
             return token
         again = front.keys.tokens.open(user.refresh_token) if user.refresh_token else None
         if again is None or front.app.oauth is None:
-            raise Refused(_UNAUTHORIZED, "no token")
+            raise RequestRejected(_UNAUTHORIZED, "no token")
         fresh = await github_oauth.refresh(front.client, front.app.oauth, again)
         await set_tokens(connection, user.id, sealed(front, fresh))
         return fresh.access_token

@@ -6,10 +6,10 @@ import asyncio
 
 import structlog
 
-from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.context.web_context import Front
-from forgeguard_app.github.client import Refused
-from forgeguard_app.github.tokens import LIST, NoAccess
+from forgeguard_app.errors import RetryLater
+from forgeguard_app.flows.context.web_context import WebContext
+from forgeguard_app.github.client import RequestRejected
+from forgeguard_app.github.tokens import LIST, InstallationUnavailable
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import Repo, set_private
@@ -19,7 +19,7 @@ TIMEOUT_S = 5.0
 log = structlog.get_logger()
 
 
-async def is_public(front: Front, repo: Repo) -> bool:
+async def is_public(front: WebContext, repo: Repo) -> bool:
     """Return whether everybody may see the repository, as GitHub said within half a minute.
 
     Where GitHub cannot be asked, what it last said counts. One caller asks, others do not wait for the answer.
@@ -32,7 +32,7 @@ async def is_public(front: Front, repo: Repo) -> bool:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             private = await _is_private(front, repo)
-    except (Refused, Temporary, TimeoutError) as error:
+    except (RequestRejected, RetryLater, TimeoutError) as error:
         log.info("visibility.unanswered", repo_id=str(repo.id), reason=str(error) or type(error).__name__)
         turns.give_back(repo.id)
         return True
@@ -46,7 +46,7 @@ async def is_public(front: Front, repo: Repo) -> bool:
     return False
 
 
-async def _is_private(front: Front, repo: Repo) -> bool:
+async def _is_private(front: WebContext, repo: Repo) -> bool:
     """Return what GitHub says, asked by id. What it does not show to the App any more counts as private."""
     async with front.pool.acquire() as connection:
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
@@ -54,11 +54,11 @@ async def _is_private(front: Front, repo: Repo) -> bool:
         return False
     try:
         token = await front.tokens.get(installation.github_installation_id, repo.github_repo_id, LIST)
-    except NoAccess as error:
+    except InstallationUnavailable as error:
         return "suspended" not in str(error)
     try:
         found = await front.client.ask("GET", f"/repositories/{repo.github_repo_id}", token=token.value)
-    except Refused:
+    except RequestRejected:
         front.tokens.drop(token)
         raise
     return not isinstance(found, dict) or found.get("private") is not False

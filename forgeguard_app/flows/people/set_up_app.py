@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.context.web_context import Front, Keys
+from forgeguard_app.flows.context.web_context import Keys, WebContext
 from forgeguard_app.flows.people.setup_stops import already_set_up, not_this_browser
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.app_manifest import (
@@ -20,7 +20,7 @@ from forgeguard_app.github.app_manifest import (
 )
 from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.store.credentials import (
-    Outcome,
+    AttemptOutcome,
     SealedApp,
     Try,
     claim_link,
@@ -48,7 +48,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
+class ManifestForm:
     """The form that leads to GitHub."""
 
     address: str
@@ -56,7 +56,7 @@ class Departure:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class AppCredentials:
     """The App's credentials, opened; without the client's there is no signing in."""
 
     app_id: int
@@ -81,7 +81,7 @@ async def offer_setup(pool: Pool) -> str:
     return token
 
 
-async def open_setup(front: Front, token: str, browser: str) -> str:
+async def open_setup(front: WebContext, token: str, browser: str) -> str:
     """Return the secret by which this browser is known from here on.
 
     Raises:
@@ -101,12 +101,12 @@ async def open_setup(front: Front, token: str, browser: str) -> str:
     return fresh
 
 
-async def find_made(front: Front, browser: str) -> Credentials | None:
+async def find_made(front: WebContext, browser: str) -> AppCredentials | None:
     """Return the App where set-up made it in this browser; None for any other browser."""
     async with front.pool.acquire() as connection:
         link = await find_link(connection)
     ours = link is not None and link.browser_hash is not None and same(link.browser_hash, digest(browser))
-    if link is None or not ours or not any(one.outcome is Outcome.MADE for one in link.tries):
+    if link is None or not ours or not any(one.outcome is AttemptOutcome.MADE for one in link.tries):
         return None
     return await read_credentials(front.pool, front.keys)
 
@@ -146,7 +146,7 @@ def _is_address(text: str) -> bool:
     )
 
 
-async def begin_setup(front: Front, browser: str, choice: Choice) -> Departure:
+async def begin_setup(front: WebContext, browser: str, choice: Choice) -> ManifestForm:
     """Return the way to GitHub's page, with a state that comes back.
 
     Raises:
@@ -160,17 +160,17 @@ async def begin_setup(front: Front, browser: str, choice: Choice) -> Departure:
             raise not_this_browser()
         await set_tries(connection, [*link.tries, begun])
     address = registration_url(choice.github_url, choice.organization or None, state)
-    return Departure(address, make_manifest(choice.name.strip(), choice.public_url, choice.kind, front.address))
+    return ManifestForm(address, make_manifest(choice.name.strip(), choice.public_url, choice.kind, front.address))
 
 
-def api_of(github_url: str, front: Front) -> str:
+def api_of(github_url: str, front: WebContext) -> str:
     """Where the API of that GitHub is: its own host for github.com, a path elsewhere."""
     if github_url == front.github_url:
         return front.client.base_url
     return DOTCOM_API if github_url == DOTCOM else f"{github_url}/api/v3"
 
 
-def take_up(front: Front, credentials: Credentials) -> None:
+def take_up(front: WebContext, credentials: AppCredentials) -> None:
     """Make the running server the App from here on."""
     app = front.app
     app.client = app.client.elsewhere(credentials.github_api_url)
@@ -181,7 +181,7 @@ def take_up(front: Front, credentials: Credentials) -> None:
     app.webhook_secrets = credentials.webhook_secrets
 
 
-async def read_credentials(pool: Pool, keys: Keys) -> Credentials | None:
+async def read_credentials(pool: Pool, keys: Keys) -> AppCredentials | None:
     """The App that set-up made; None where it was not.
 
     Raises:
@@ -192,7 +192,7 @@ async def read_credentials(pool: Pool, keys: Keys) -> Credentials | None:
     return None if kept is None else opened(keys, kept)
 
 
-def opened(keys: Keys, kept: SealedApp) -> Credentials:
+def opened(keys: Keys, kept: SealedApp) -> AppCredentials:
     """The credentials, opened.
 
     Raises:
@@ -202,7 +202,7 @@ def opened(keys: Keys, kept: SealedApp) -> Credentials:
     private_key, webhook_secret, client_secret = secrets
     if private_key is None or webhook_secret is None or client_secret is None:
         raise UserError("the App's credentials were sealed under another key: set FORGEGUARD_SECRET_KEY to it")
-    return Credentials(
+    return AppCredentials(
         kept.app_id, kept.slug, (private_key,), (webhook_secret.encode(),), kept.client_id, client_secret, kept.github_url,
         kept.github_api_url, kept.public_url,
     )  # fmt: skip

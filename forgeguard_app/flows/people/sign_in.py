@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.context.web_context import WebContext
 from forgeguard_app.github import oauth as github_oauth
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.github.oauth import UserTokens
 from forgeguard_app.github.people import get_user
@@ -27,7 +27,7 @@ class SignInFailed(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
+class SignInRedirect:
     """Where the browser goes, and the sealed note that it keeps until it is back."""
 
     address: str
@@ -56,7 +56,7 @@ class Arrival:
     return_to: str
 
 
-def begin_sign_in(front: Front, return_to: str) -> Departure:
+def begin_sign_in(front: WebContext, return_to: str) -> SignInRedirect:
     """The way to GitHub; no state is kept here, the browser carries it, sealed.
 
     Raises:
@@ -66,13 +66,13 @@ def begin_sign_in(front: Front, return_to: str) -> Departure:
         raise SignInFailed("Signing in is not set up yet: the operator is to finish the set-up of the App first.")
     state, verifier = new_secret(), new_secret()
     note = front.keys.sign_in.seal(json.dumps([state, verifier, return_to]))
-    return Departure(
+    return SignInRedirect(
         github_oauth.authorize_url(front.app.oauth, front.callback, state, challenge_of(verifier)),
         note,
     )
 
 
-async def finish_sign_in(front: Front, note: str, state: str, code: str, browser: Browser) -> Arrival:
+async def finish_sign_in(front: WebContext, note: str, state: str, code: str, browser: Browser) -> Arrival:
     """The code is traded for tokens, which are kept sealed; the person has a session, and the browser's former one ends.
 
     Raises:
@@ -88,7 +88,7 @@ async def finish_sign_in(front: Front, note: str, state: str, code: str, browser
     try:
         tokens = await github_oauth.trade_code(front.client, front.app.oauth, code, verifier, front.callback)
         user = await get_user(front.client, tokens.access_token)
-    except Refused:
+    except RequestRejected:
         raise SignInFailed("GitHub does not accept the code: it is used or expired. Please sign in again.") from None
     secret = new_secret()
     login = clean_text(user.login, MAX_NAME_CHARS) or str(user.id)
@@ -101,7 +101,7 @@ async def finish_sign_in(front: Front, note: str, state: str, code: str, browser
     return Arrival(user_id, user.id, login, secret, return_to)
 
 
-def sealed(front: Front, tokens: UserTokens) -> SealedTokens:
+def sealed(front: WebContext, tokens: UserTokens) -> SealedTokens:
     """The tokens as they are kept."""
     seal = front.keys.tokens.seal
     refresh_token = None if tokens.refresh_token is None else seal(tokens.refresh_token)

@@ -10,7 +10,7 @@ from forgeguard_app.errors import UserError
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.github.events import clean_text
 from forgeguard_app.projects.contract_types import ContractType
-from forgeguard_app.projects.lifecycle import Move, Status, after
+from forgeguard_app.projects.lifecycle import Action, Status, next_status
 from forgeguard_app.store.contracts import find_contract
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.projects import (
@@ -75,7 +75,7 @@ async def create_project(pool: Pool, person: Person, wanted: Description, repo: 
 async def rename_project(pool: Pool, project_id: UUID, wanted: Description) -> None:
     """Its name and description are others."""
     async with pool.acquire() as connection, connection.transaction():
-        await moved(connection, project_id, Move.RENAME)
+        await moved(connection, project_id, Action.RENAME)
         await set_project(connection, project_id, wanted.name, wanted.description)
 
 
@@ -86,7 +86,7 @@ async def link_project(pool: Pool, project_id: UUID, repo: Repo | None, *, may_d
         UserError: its boundaries would decide verdicts of the repository, and the person is no admin of it.
     """
     async with pool.acquire() as connection, connection.transaction():
-        await moved(connection, project_id, Move.LINK)
+        await moved(connection, project_id, Action.LINK)
         if not may_decide and await find_contract(connection, project_id, ContractType.BOUNDARIES) is not None:
             raise UserError(ADMINS_ALONE, field="repository")
         await set_project_repo(connection, project_id, repo.id if repo else None)
@@ -95,7 +95,7 @@ async def link_project(pool: Pool, project_id: UUID, repo: Repo | None, *, may_d
 async def remove_project(pool: Pool, project_id: UUID) -> None:
     """Delete the project with its contracts and builds; its maker can restore it for some days, its repository stays."""
     async with pool.acquire() as connection, connection.transaction():
-        await moved(connection, project_id, Move.DELETE)
+        await moved(connection, project_id, Action.DELETE)
         await set_project_deleted(connection, project_id)
 
 
@@ -123,7 +123,7 @@ async def restore_project(pool: Pool, person: Person, project_id: UUID) -> None:
             raise ProjectGone("There is no such deleted project of yours, or it is not kept any more.")
 
 
-async def moved(connection: Connection, project_id: UUID, move: Move) -> Project:
+async def moved(connection: Connection, project_id: UUID, move: Action) -> Project:
     """Makes the move and gives the project as it was before, held until the transaction ends.
 
     Raises:
@@ -133,7 +133,7 @@ async def moved(connection: Connection, project_id: UUID, move: Move) -> Project
     project = await find_project(connection, project_id, lock=True)
     if project is None:
         raise ProjectGone("This project was deleted meanwhile.")
-    status = after(Status(project.status), move)
+    status = next_status(Status(project.status), move)
     if status != project.status:
         await set_project_status(connection, project_id, status)
     return project

@@ -14,7 +14,7 @@ from forgeguard_app.flows.projects.manage_project import ADMINS_ALONE, moved
 from forgeguard_app.projects.answers import missing, read_state
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.contracts.render import render
-from forgeguard_app.projects.lifecycle import Move
+from forgeguard_app.projects.lifecycle import Action
 from forgeguard_app.projects.questions import QUESTIONS
 from forgeguard_app.projects.validation import problems_of
 from forgeguard_app.store.contracts import Contract, find_contract, list_contracts, set_contract
@@ -76,7 +76,7 @@ async def write_contracts(
         UserError: a build works by them.
     """
     async with pool.acquire() as connection, connection.transaction():
-        project = await moved(connection, project_id, Move.WRITE_CONTRACTS)
+        project = await moved(connection, project_id, Action.WRITE_CONTRACTS)
         answers = read_state(project.questionnaire_state)
         if lacking := missing(answers):
             raise Incomplete("Not answered yet: " + ", ".join(f"“{QUESTIONS[key].title}”" for key in lacking) + ".")
@@ -109,7 +109,7 @@ async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit
     """
     content = edit.text
     async with pool.acquire() as connection, connection.transaction():
-        await moved(connection, project_id, Move.EDIT_CONTRACT)
+        await moved(connection, project_id, Action.EDIT_CONTRACT)
         now = await find_contract(connection, project_id, edit.kind)
         if now is None:
             raise UserError("This contract is not written yet: write the contracts from the answers first.")

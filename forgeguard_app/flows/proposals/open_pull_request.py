@@ -8,14 +8,14 @@ from typing import Any
 
 import structlog
 
-from forgeguard_app.flows.context.rate_budget import spending
-from forgeguard_app.flows.context.visibility_lag import with_lag
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.rate_budget import reserve
+from forgeguard_app.flows.context.visibility_lag import retry_until_visible
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.branches import BranchMoved, commit_files, push
 from forgeguard_app.git.mirror import Mirror
 from forgeguard_app.github.check_runs import cut
-from forgeguard_app.github.client import Refused
-from forgeguard_app.github.limits import Need
+from forgeguard_app.github.client import RequestRejected
+from forgeguard_app.github.limits import Cost
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import PROPOSE
 from forgeguard_app.store.installations import Installation
@@ -53,36 +53,40 @@ def may_open(installation: Installation) -> bool:
     return granted.get("contents") == "write" and granted.get("pull_requests") == "write"
 
 
-async def open_pull(context: Context, installation: Installation, repo: Repo, mirror: Mirror, wanted: Wanted) -> str:
+async def open_pull(
+    context: WorkerContext, installation: Installation, repo: Repo, mirror: Mirror, wanted: Wanted
+) -> str:
     """Commits the files in the mirror, pushes the branch and opens the pull request; gives its address.
 
     Raises:
         Temporary: a passing fault, or no room in the installation's limits.
-        Refused: GitHub does not let us.
+        RequestRejected: GitHub does not let us.
     """
     access = context.access(installation, repo, PROPOSE)
     data = {file.path: file.text.encode("utf-8", "replace") for file in wanted.files}
     commit = await commit_files(mirror.repository, wanted.sha, data, f"{wanted.title}\n")
     try:
-        await with_lag(context, access, lambda remote: push(mirror.repository, remote, commit, wanted.name, None))
+        await retry_until_visible(
+            context, access, lambda remote: push(mirror.repository, remote, commit, wanted.name, None)
+        )
     except BranchMoved:
         log.info("pull.branch_is_there", branch=wanted.name)  # an earlier attempt pushed it
     return await request_pull(context, access, wanted)
 
 
-async def request_pull(context: Context, access: RepoAccess, wanted: Wanted) -> str:
+async def request_pull(context: WorkerContext, access: RepoAccess, wanted: Wanted) -> str:
     """Opens the pull request of a branch that is pushed; where there is one already, gives the page that lists it.
 
     Raises:
-        Temporary, Refused: as `open_pull`.
+        Temporary, RequestRejected: as `open_pull`.
     """
     title, body = cut(wanted.title, MAX_TITLE_BYTES), cut(wanted.body, MAX_BODY_BYTES)
     said = {"title": title, "head": wanted.name, "base": wanted.base, "body": body}
     made: Any = None
-    async with spending(context, access, Need(1, 1, final=False)):
+    async with reserve(context, access, Cost(1, 1, final=False)):
         try:
             made = await access.ask("POST", "/pulls", said)
-        except Refused as error:
+        except RequestRejected as error:
             if error.status != _UNPROCESSABLE or not any(said in str(error).lower() for said in _NOTHING_TO_DO):
                 raise
             log.info("pull.is_there", reason=str(error))

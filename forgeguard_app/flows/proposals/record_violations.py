@@ -13,12 +13,12 @@ from forgeguard_app.evaluation.known_violations import Proposal, propose_known
 from forgeguard_app.evaluation.mirror_source import MirrorSource
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.flows.context.owner_policy import owner_settings
-from forgeguard_app.flows.context.repository import fetched
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.repository import mirror_at
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, open_pull
 from forgeguard_app.flows.publishing.check_run_writer import can_record
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.store.audits import Run, find_run, list_findings
+from forgeguard_app.store.audits import AuditRun, find_run, list_findings
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import get_repo
 
@@ -26,7 +26,7 @@ MAX_RECORDED = 1_000
 log = structlog.get_logger()
 
 
-async def record_violations(context: Context, run_id: UUID) -> None:
+async def record_violations(context: WorkerContext, run_id: UUID) -> None:
     """Opens the pull request onto the run's branch.
 
     Raises:
@@ -44,7 +44,7 @@ async def record_violations(context: Context, run_id: UUID) -> None:
         log.info("record.nothing")
         return
     findings = [(one.rule, one.path) for one in found]
-    async with fetched(context, installation, repo, run.commit_sha, run.id) as mirror:
+    async with mirror_at(context, installation, repo, run.commit_sha, run.id) as mirror:
         source = MirrorSource(mirror, Request(run.commit_sha, EMPTY_TREE))
         proposals = await propose_known(source, run.commit_sha, owner_settings(installation), findings)
         if proposals:
@@ -52,7 +52,7 @@ async def record_violations(context: Context, run_id: UUID) -> None:
             log.info("record.proposed", files=len(proposals))
 
 
-def _wanted(run: Run, branch: str, proposals: list[Proposal]) -> Wanted:
+def _wanted(run: AuditRun, branch: str, proposals: list[Proposal]) -> Wanted:
     files = [NewFile(one.path, one.text) for one in proposals]
     said = (
         f"Somebody asked for this on the check run of {run.commit_sha[:10]}. It records what A4 found there as known, so that "

@@ -10,20 +10,20 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.audit.gate import shown
-from forgeguard_app.errors import Temporary, UserError
+from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.evaluation.dry_run import dry_run
 from forgeguard_app.evaluation.first_rules import FirstRules, propose_first
 from forgeguard_app.evaluation.mirror_source import MirrorSource
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.flows.context.owner_policy import owner_settings
-from forgeguard_app.flows.context.repository import fetched
-from forgeguard_app.flows.context.visibility_lag import with_lag
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.repository import mirror_at
+from forgeguard_app.flows.context.visibility_lag import retry_until_visible
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.proposals.export_contracts import wanted_pull
 from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, may_open, open_pull
 from forgeguard_app.git.command import EMPTY_TREE
 from forgeguard_app.git.mirror import Mirror, RepositoryGone, read_default_head
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import good_ref
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.contracts import list_contracts
@@ -41,11 +41,11 @@ PATIENCE = timedelta(minutes=15)  # somebody looks at the page
 log = structlog.get_logger()
 
 
-async def try_configuration(context: Context, trial_id: UUID) -> None:
+async def try_configuration(context: WorkerContext, trial_id: UUID) -> None:
     """Does what the trial asks for, and keeps what came of it.
 
     Raises:
-        Temporary: a passing fault; it is tried again.
+        RetryLater: a passing fault; it is tried again.
     """
     async with context.pool.acquire() as connection:
         trial = await find_trial(connection, trial_id)
@@ -55,8 +55,8 @@ async def try_configuration(context: Context, trial_id: UUID) -> None:
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
     try:
         sha, result = await _tried(context, trial, repo, installation)
-    except (UserError, Refused, Temporary) as error:
-        if isinstance(error, Temporary) and datetime.now(UTC) - trial.created_at < PATIENCE:
+    except (UserError, RequestRejected, RetryLater) as error:
+        if isinstance(error, RetryLater) and datetime.now(UTC) - trial.created_at < PATIENCE:
             raise
         said = str(error) if isinstance(error, UserError) else f"It could not be done: {error}"
         async with context.pool.acquire() as connection, connection.transaction():
@@ -77,12 +77,12 @@ class _Head:
 
 
 async def _tried(
-    context: Context, trial: Trial, repo: Repo, installation: Installation | None
+    context: WorkerContext, trial: Trial, repo: Repo, installation: Installation | None
 ) -> tuple[str, dict[str, Any]]:
     if installation is None or installation.status != "active":
         raise UserError("The App is not active on this repository, so it cannot be read.")
     head = await _head(context, repo, installation)
-    async with fetched(context, installation, repo, head.sha, trial.id) as mirror:
+    async with mirror_at(context, installation, repo, head.sha, trial.id) as mirror:
         match trial.kind:
             case "configuration":
                 return head.sha, await _dry_run(context, trial, repo, installation, mirror, head)
@@ -98,18 +98,18 @@ def _request(repo: Repo, installation: Installation, head: _Head) -> Request:
 
 
 async def _dry_run(
-    context: Context, trial: Trial, repo: Repo, installation: Installation, mirror: Mirror, head: _Head
+    context: WorkerContext, trial: Trial, repo: Repo, installation: Installation, mirror: Mirror, head: _Head
 ) -> dict[str, Any]:
     request = _request(repo, installation, head)
     overlay = {trial.path or "": (trial.content or "").encode("utf-8", "replace")}
-    return await dry_run(context.judge, MirrorSource(mirror, request), request, overlay)
+    return await dry_run(context.evaluator, MirrorSource(mirror, request), request, overlay)
 
 
 async def _first_rules(
-    context: Context, repo: Repo, installation: Installation, mirror: Mirror, head: _Head
+    context: WorkerContext, repo: Repo, installation: Installation, mirror: Mirror, head: _Head
 ) -> dict[str, Any]:
     source = MirrorSource(mirror, _request(repo, installation, head))
-    first = await propose_first(context.judge, source, head.sha)
+    first = await propose_first(context.evaluator, source, head.sha)
     pull = None
     if first.files and may_open(installation):
         pull = await open_pull(context, installation, repo, mirror, _wanted(head, first))
@@ -120,7 +120,7 @@ async def _first_rules(
 
 
 async def _export(
-    context: Context, trial: Trial, repo: Repo, installation: Installation, mirror: Mirror, head: _Head
+    context: WorkerContext, trial: Trial, repo: Repo, installation: Installation, mirror: Mirror, head: _Head
 ) -> dict[str, Any]:
     if not may_open(installation):
         raise UserError(
@@ -136,9 +136,9 @@ async def _export(
     return {"files": {}, "there": [], "recorded": 0, "undeclared": [], "branch": head.branch, "pull": pull}
 
 
-async def _head(context: Context, repo: Repo, installation: Installation) -> _Head:
+async def _head(context: WorkerContext, repo: Repo, installation: Installation) -> _Head:
     try:
-        head = await with_lag(context, context.access(installation, repo), read_default_head)
+        head = await retry_until_visible(context, context.access(installation, repo), read_default_head)
     except RepositoryGone as error:
         raise UserError("ForgeGuard may not read this repository's contents any more.") from error
     if head is None or not good_ref(head.branch):

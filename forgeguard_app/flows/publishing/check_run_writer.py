@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 import structlog
 
 from forgeguard_app.audit.model import CHECK_NAMES, CheckCode
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.github import check_runs
-from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Action, Annotation, CheckRun, Held
-from forgeguard_app.github.client import Broken, Limited, Refused
+from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Annotation, CheckRun, CheckRunAction, RemoteCheckRun
+from forgeguard_app.github.client import GitHubUnavailable, RateLimited, RequestRejected
 from forgeguard_app.github.repo_access import RepoAccess
-from forgeguard_app.store.audits import Run, StoredCheck, StoredFinding, list_annotations
-from forgeguard_app.store.check_runs import Outbox, list_outbox, set_not_sent, set_sending, set_sent, set_settled
+from forgeguard_app.store.audits import AuditRun, StoredCheck, StoredFinding, list_annotations
+from forgeguard_app.store.check_runs import OutboxRow, list_outbox, set_not_sent, set_sending, set_sent, set_settled
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.repos import Repo
 
 UNPROCESSABLE = 422
 _ROOM_FOR_MORE = 60_000  # bytes of a summary that gets a sentence added
-RECORD_KNOWN = Action("Record as known", "Open a pull request that allows these", "record_known")
+RECORD_KNOWN = CheckRunAction("Record as known", "Open a pull request that allows these", "record_known")
 _Note = Callable[..., Awaitable[None]]
 log = structlog.get_logger()
 
@@ -30,22 +30,22 @@ def check_run_name(code: str) -> str:
     return f"ForgeGuard / {code} {CHECK_NAMES[CheckCode(code)]}"
 
 
-def was_sent(row: Outbox) -> bool:
+def was_sent(row: OutboxRow) -> bool:
     """Whether GitHub holds the check run, or may hold it."""
     return row.github_id is not None or row.sending_s is not None
 
 
 @dataclass(frozen=True)
-class Outlet:
+class CheckRunWriter:
     """Where one run's verdict goes."""
 
-    context: Context
+    context: WorkerContext
     access: RepoAccess
-    run: Run
+    run: AuditRun
     repo: Repo
     installation: Installation
 
-    async def send(self, code: str, wanted: CheckRun, held: Held | None) -> None:
+    async def send(self, code: str, wanted: CheckRun, held: RemoteCheckRun | None) -> None:
         """One write where there are at most fifty annotations, one more for each further fifty."""
         unfinished = held is None or not held.completed or held.annotations < len(wanted.annotations)
         if held is not None and not unfinished:
@@ -55,7 +55,9 @@ class Outlet:
             held = await self.write(code, held, body, enough=len(wanted.annotations))
             unfinished = held.annotations < len(wanted.annotations)
 
-    async def write(self, code: str, held: Held | None, body: dict[str, object], enough: int | None = None) -> Held:
+    async def write(
+        self, code: str, held: RemoteCheckRun | None, body: dict[str, object], enough: int | None = None
+    ) -> RemoteCheckRun:
         """One write, announced before it leaves; its answer is stored, or what is known of its fate."""
         await self._note(set_sending, code)
         try:
@@ -63,10 +65,10 @@ class Outlet:
                 held = await check_runs.create(self.access, body)
             else:
                 held = await check_runs.update(self.access, held.github_id, body)
-        except (Refused, Limited):
+        except (RequestRejected, RateLimited):
             await self._note(set_not_sent, code)
             raise
-        except Broken as error:
+        except GitHubUnavailable as error:
             if error.answered:
                 await self._note(set_settled, code)
             raise
@@ -74,15 +76,17 @@ class Outlet:
         await self._note(set_sent, code, held.github_id, held.annotations, final=final)
         return held
 
-    async def held(self, wanted: CheckRun, row: Outbox) -> Held | None:
+    async def held(self, wanted: CheckRun, row: OutboxRow) -> RemoteCheckRun | None:
         """What GitHub holds already; where a write's fate is unknown, GitHub is asked, and its answer noted.
 
         Else a refusal of the next write would make us forget the run that was just found, and make another.
         """
         if row.sending_s is None:
-            return None if row.github_id is None else Held(row.github_id, row.annotations_sent, completed=False)
+            return (
+                None if row.github_id is None else RemoteCheckRun(row.github_id, row.annotations_sent, completed=False)
+            )
         if row.github_id is not None:
-            found: Held | None = await check_runs.get(self.access, row.github_id)
+            found: RemoteCheckRun | None = await check_runs.get(self.access, row.github_id)
         else:
             found = await check_runs.find(self.access, wanted)
         if found is None:
@@ -96,16 +100,16 @@ class Outlet:
             await what(connection, self.run.id, code, *values, **flags)
 
 
-async def publish_check(outlet: Outlet, wanted: CheckRun, row: Outbox) -> None:
+async def publish_check(outlet: CheckRunWriter, wanted: CheckRun, row: OutboxRow) -> None:
     """Brings GitHub to hold the check run.
 
     Raises:
-        NoAccess, Refused, Limited, Broken: as RepoAccess.ask; what was sent is noted.
+        NoAccess, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.ask; what was sent is noted.
     """
     code = row.check_code
     try:
         await outlet.send(code, wanted, await outlet.held(wanted, row))
-    except Refused as error:
+    except RequestRejected as error:
         refused_places = error.status == UNPROCESSABLE and "no commit found" not in str(error).lower()
         if not refused_places or not wanted.annotations:
             raise
@@ -119,7 +123,7 @@ async def publish_check(outlet: Outlet, wanted: CheckRun, row: Outbox) -> None:
         await outlet.send(code, bare, await outlet.held(bare, now))
 
 
-def wanted_run(outlet: Outlet, code: str) -> CheckRun:
+def wanted_run(outlet: CheckRunWriter, code: str) -> CheckRun:
     """Return the check run without its verdict."""
     run = outlet.run
     return CheckRun(
@@ -133,7 +137,7 @@ def wanted_run(outlet: Outlet, code: str) -> CheckRun:
     )
 
 
-async def final_run(outlet: Outlet, check: StoredCheck) -> CheckRun:
+async def final_run(outlet: CheckRunWriter, check: StoredCheck) -> CheckRun:
     """The check run with its verdict and annotations."""
     context, run = outlet.context, outlet.run
     async with context.pool.acquire() as connection:
@@ -155,7 +159,7 @@ def _recordable(check: StoredCheck) -> bool:
     return check.check_code == "A4" and check.result == "FAIL"
 
 
-def can_record(installation: Installation, run: Run) -> bool:
+def can_record(installation: Installation, run: AuditRun) -> bool:
     """Whether we may open a pull request for the run's head."""
     granted = installation.permissions
     may_write = granted.get("contents") == "write" and granted.get("pull_requests") == "write"

@@ -13,12 +13,12 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.audit.gate import shown
-from forgeguard_app.audit.policy import Settings
-from forgeguard_app.errors import Temporary
+from forgeguard_app.audit.policy import PolicySettings
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.owner_policy import owner_settings
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.notices import NotTaken
-from forgeguard_app.store.audits import Run, Verdict, find_run
+from forgeguard_app.store.audits import AuditRun, Verdict, find_run
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.news import FreshSecret, find_former_result, list_fresh_secrets, set_notified
 from forgeguard_app.store.pool import Connection
@@ -35,7 +35,7 @@ _RED = ("FAIL", "ERROR")
 log = structlog.get_logger()
 
 
-def may_tell(owner: Settings, run: Run, repo: Repo, verdict: Verdict) -> bool:
+def may_tell(owner: PolicySettings, run: AuditRun, repo: Repo, verdict: Verdict) -> bool:
     """Whether somebody wants to hear, and the verdict may hold news; what it is is decided later."""
     if owner.notify is None or run.trigger == "installation":
         return False
@@ -48,11 +48,11 @@ async def intend_to_tell(connection: Connection, run_id: UUID) -> None:
     await enqueue(connection, TASK, {ARGUMENT: str(run_id)}, priority=PRIORITY)
 
 
-async def tell_owner(context: Context, run_id: UUID) -> None:
+async def tell_owner(context: WorkerContext, run_id: UUID) -> None:
     """Sends the message, where there is news.
 
     Raises:
-        Temporary: it did not arrive; for a day it is tried again.
+        RetryLater: it did not arrive; for a day it is tried again.
     """
     async with context.pool.acquire() as connection:
         run = await find_run(connection, run_id)
@@ -70,7 +70,7 @@ async def tell_owner(context: Context, run_id: UUID) -> None:
     await _send(context, installation, run, address, body)
 
 
-def news_of(run: Run, repo: Repo, former: str | None, secrets: Sequence[FreshSecret]) -> list[str]:
+def news_of(run: AuditRun, repo: Repo, former: str | None, secrets: Sequence[FreshSecret]) -> list[str]:
     """Sentences in Slack's markup; none where there is nothing to tell."""
     said: list[str] = []
     if secrets:
@@ -92,14 +92,14 @@ def news_of(run: Run, repo: Repo, former: str | None, secrets: Sequence[FreshSec
     return said
 
 
-def _message(context: Context, run: Run, repo: Repo, news: list[str]) -> str:
+def _message(context: WorkerContext, run: AuditRun, repo: Repo, news: list[str]) -> str:
     link = f"<{context.address}/audits/{run.id}|{_text(repo.full_name)} {run.commit_sha[:10]}>"
     where = f" on `{_code(run.branch)}`" if run.branch else ""
     text = "\n".join([f"ForgeGuard, {link}{where}:", *news])
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
 
 
-async def _send(context: Context, installation: Installation, run: Run, address: str, body: bytes) -> None:
+async def _send(context: WorkerContext, installation: Installation, run: AuditRun, address: str, body: bytes) -> None:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "ForgeGuard",
@@ -109,7 +109,7 @@ async def _send(context: Context, installation: Installation, run: Run, address:
     problem: Exception | None = None
     try:
         await context.notices.send(address, body, headers)
-    except (NotTaken, Temporary) as error:
+    except (NotTaken, RetryLater) as error:
         problem = error
     async with context.pool.acquire() as connection:
         await set_notified(connection, installation.id, None if problem is None else str(problem))
@@ -119,7 +119,7 @@ async def _send(context: Context, installation: Installation, run: Run, address:
     context.counts.add("errors", "NoticeNotTaken")
     old = run.completed_at is not None and datetime.now(UTC) - run.completed_at > GIVE_UP_AFTER
     log.warning("notice.failed", reason=str(problem), given_up=old or isinstance(problem, NotTaken))
-    if isinstance(problem, Temporary) and not old:
+    if isinstance(problem, RetryLater) and not old:
         raise problem
 
 

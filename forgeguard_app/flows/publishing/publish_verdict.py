@@ -16,12 +16,12 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.audit.model import CheckCode
-from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.context.rate_budget import NoRoom, spending
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.errors import RetryLater
+from forgeguard_app.flows.context.rate_budget import BudgetExhausted, reserve
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.publishing.check_run_writer import (
     UNPROCESSABLE,
-    Outlet,
+    CheckRunWriter,
     final_run,
     publish_check,
     wanted_run,
@@ -29,13 +29,13 @@ from forgeguard_app.flows.publishing.check_run_writer import (
 )
 from forgeguard_app.flows.publishing.verdicts import cancelled_check
 from forgeguard_app.github.check_runs import ANNOTATIONS_PER_REQUEST, CheckRun, progress
-from forgeguard_app.github.client import Archived, Refused
-from forgeguard_app.github.limits import Need
-from forgeguard_app.github.tokens import NoAccess
+from forgeguard_app.github.client import Archived, RequestRejected
+from forgeguard_app.github.limits import Cost
+from forgeguard_app.github.tokens import InstallationUnavailable
 from forgeguard_app.store.audits import (
     NO_INSTALLATION,
     SUSPENDED,
-    Run,
+    AuditRun,
     StoredCheck,
     find_newest_run,
     find_run,
@@ -43,7 +43,7 @@ from forgeguard_app.store.audits import (
     set_publish_error,
     set_published,
 )
-from forgeguard_app.store.check_runs import Outbox, list_outbox, want_check_runs
+from forgeguard_app.store.check_runs import OutboxRow, list_outbox, want_check_runs
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
@@ -57,21 +57,21 @@ MAX_FAULTS = 3  # of one pass over what waits
 log = structlog.get_logger()
 
 
-async def publish_verdict(context: Context, run_id: UUID) -> None:
+async def publish_verdict(context: WorkerContext, run_id: UUID) -> None:
     """Brings GitHub to hold the run's verdict; done twice it changes nothing.
 
     Raises:
-        Temporary: a passing fault; what was sent is known, the rest is to be tried later.
+        RetryLater: a passing fault; what was sent is known, the rest is to be tried later.
     """
     try:
         await _publish_run(context, run_id)
-    except NoRoom as error:
+    except BudgetExhausted as error:
         number = await _installation_of(context, run_id)
         if number is not None:
             await _drain_later(context, number, error.delay_s or 1.0)
 
 
-async def publish_waiting(context: Context, github_installation_id: int) -> None:
+async def publish_waiting(context: WorkerContext, github_installation_id: int) -> None:
     """Publishes what waits for room in an installation's limits, the most wanted first, until there is none left."""
     async with context.pool.acquire() as connection:
         await clear_drain(connection, github_installation_id)
@@ -80,18 +80,18 @@ async def publish_waiting(context: Context, github_installation_id: int) -> None
     for run_id in waiting:
         try:
             await _publish_run(context, run_id)
-        except Temporary as error:
+        except RetryLater as error:
             log.info("publish.later", run_id=str(run_id), reason=str(error))
             later_s = max(error.delay_s or context.pace.retry_s * 10, later_s or 0.0)
             faults += 1
             # One that GitHub stumbles over holds up nobody; where there is no room, or GitHub is away, all wait.
-            if isinstance(error, NoRoom) or faults == MAX_FAULTS:
+            if isinstance(error, BudgetExhausted) or faults == MAX_FAULTS:
                 break
     if later_s is not None:
         await _drain_later(context, github_installation_id, later_s)
 
 
-async def _installation_of(context: Context, run_id: UUID) -> int | None:
+async def _installation_of(context: WorkerContext, run_id: UUID) -> int | None:
     async with context.pool.acquire() as connection:
         run = await find_run(connection, run_id)
         repo = await get_repo(connection, run.repo_id) if run else None
@@ -101,7 +101,7 @@ async def _installation_of(context: Context, run_id: UUID) -> int | None:
     return installation.github_installation_id if installation else None
 
 
-async def _drain_later(context: Context, number: int, after_s: float) -> None:
+async def _drain_later(context: WorkerContext, number: int, after_s: float) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
         if await want_drain(connection, number, after_s, context.pace.stalled_s * 2):
             arguments = {"github_installation_id": str(number)}
@@ -109,10 +109,10 @@ async def _drain_later(context: Context, number: int, after_s: float) -> None:
             await enqueue(connection, "publish_waiting", arguments, priority=DRAIN_PRIORITY, delay=delay)
 
 
-async def _publish_run(context: Context, run_id: UUID) -> None:
+async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
     async with context.locks.only_one(f"publish/{run_id}") as held:
         if not held:
-            raise Temporary("another worker publishes this", delay_s=context.pace.retry_s)
+            raise RetryLater("another worker publishes this", delay_s=context.pace.retry_s)
         async with context.pool.acquire() as connection:
             run = await find_run(connection, run_id)
             if run is None or run.published_at is not None or run.status not in ("completed", "error", "cancelled"):
@@ -137,12 +137,12 @@ async def _publish_run(context: Context, run_id: UUID) -> None:
                 return
         unsettled = [row.sending_s for row in rows.values() if row.sending_s is not None]
         if unsettled and min(unsettled) < context.pace.settle_s:
-            raise Temporary("a write is not settled yet", delay_s=context.pace.settle_s - min(unsettled))
-        outlet = Outlet(context, context.access(installation, repo), run, repo, installation)
+            raise RetryLater("a write is not settled yet", delay_s=context.pace.settle_s - min(unsettled))
+        outlet = CheckRunWriter(context, context.access(installation, repo), run, repo, installation)
         await _publish_checks(outlet, checks, rows)
 
 
-async def _checks_to_publish(context: Context, run: Run) -> list[StoredCheck]:
+async def _checks_to_publish(context: WorkerContext, run: AuditRun) -> list[StoredCheck]:
     async with context.pool.acquire() as connection:
         if run.status != "cancelled":
             checks = await list_checks(connection, run.id)
@@ -153,7 +153,7 @@ async def _checks_to_publish(context: Context, run: Run) -> list[StoredCheck]:
     return [cancelled_check(row.check_code, run.error_detail or "Cancelled.") for row in begun if was_sent(row)]
 
 
-async def _publish_checks(outlet: Outlet, checks: list[StoredCheck], rows: dict[str, Outbox]) -> None:
+async def _publish_checks(outlet: CheckRunWriter, checks: list[StoredCheck], rows: dict[str, OutboxRow]) -> None:
     context, run = outlet.context, outlet.run
     todo = [(check, rows[check.check_code]) for check in checks if rows[check.check_code].published_at is None]
     wanted = [(await final_run(outlet, check), row) for check, row in todo]
@@ -162,12 +162,12 @@ async def _publish_checks(outlet: Outlet, checks: list[StoredCheck], rows: dict[
     try:
         if writes:
             await outlet.access.name()  # before a write is announced: nothing goes to a repository that took the name
-            async with spending(context, outlet.access, Need(writes + reads + 1, writes)):
+            async with reserve(context, outlet.access, Cost(writes + reads + 1, writes)):
                 results = await asyncio.gather(*(publish_check(outlet, *one) for one in wanted), return_exceptions=True)
                 for problem in results:
                     if isinstance(problem, BaseException):
                         raise problem
-    except Refused as error:
+    except RequestRejected as error:
         await _refused(outlet, error)
         return
     async with context.pool.acquire() as connection:
@@ -175,19 +175,19 @@ async def _publish_checks(outlet: Outlet, checks: list[StoredCheck], rows: dict[
     log.info("publish.done")
 
 
-def _writes(wanted: CheckRun, row: Outbox) -> int:
+def _writes(wanted: CheckRun, row: OutboxRow) -> int:
     return max(1, math.ceil((len(wanted.annotations) - row.annotations_sent) / ANNOTATIONS_PER_REQUEST))
 
 
-async def _refused(outlet: Outlet, error: Refused) -> None:
+async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
     """GitHub does not take the verdict: not yet, or not at all, which is said where operators look."""
     context, run = outlet.context, outlet.run
     no_commit = error.status == UNPROCESSABLE and "no commit found" in str(error).lower()
-    known = no_commit or error.status in _GONE or isinstance(error, NoAccess)
-    lag_s = context.pace.lag_s if isinstance(error, NoAccess) else context.pace.commit_lag_s
+    known = no_commit or error.status in _GONE or isinstance(error, InstallationUnavailable)
+    lag_s = context.pace.lag_s if isinstance(error, InstallationUnavailable) else context.pace.commit_lag_s
     young = datetime.now(UTC) - run.created_at < timedelta(seconds=lag_s)
     if young and (no_commit or error.status in (404, 422)):
-        raise Temporary("GitHub does not know the commit yet", delay_s=context.pace.retry_s) from error
+        raise RetryLater("GitHub does not know the commit yet", delay_s=context.pace.retry_s) from error
     log.log(logging.WARNING if known else logging.ERROR, "publish.refused", reason=str(error))
     said = f"GitHub does not take it ({error.status})."
     if no_commit:
@@ -200,13 +200,13 @@ async def _refused(outlet: Outlet, error: Refused) -> None:
         now = await find_installation(connection, outlet.installation.id, settled=True)
         if now is not None and dict(now.permissions) != dict(outlet.installation.permissions):
             await set_publish_error(connection, run.id, None)
-            raise Temporary("the installation's permissions have changed", delay_s=context.pace.retry_s) from error
+            raise RetryLater("the installation's permissions have changed", delay_s=context.pace.retry_s) from error
 
 
-async def announce_progress(context: Context, run: Run, repo: Repo, installation: Installation) -> None:
+async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation) -> None:
     """Shows the three check runs as in progress; a fault here costs nothing but that."""
     access = context.access(installation, repo)
-    outlet = Outlet(context, access, run, repo, installation)
+    outlet = CheckRunWriter(context, access, run, repo, installation)
     async with context.locks.only_one(f"publish/{run.id}") as held:
         if not held:
             return
@@ -220,8 +220,8 @@ async def announce_progress(context: Context, run: Run, repo: Repo, installation
         if not rows:
             return
         try:
-            async with spending(context, access, Need(len(rows), len(rows), final=False)):
+            async with reserve(context, access, Cost(len(rows), len(rows), final=False)):
                 for row in rows:
                     await outlet.write(row.check_code, None, progress(wanted_run(outlet, row.check_code)))
-        except (Temporary, Refused) as error:
+        except (RetryLater, RequestRejected) as error:
             log.info("publish.no_progress", reason=str(error))

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.flows.context.visibility_lag import with_lag
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.visibility_lag import retry_until_visible
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.mirror import RepositoryGone, read_default_head
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import good_ref
 from forgeguard_app.store.audits import NewRun, find_newest_run, insert_run
 from forgeguard_app.store.installations import find_installation
@@ -24,7 +24,7 @@ PRIORITY = -5  # whoever pushes goes first
 log = structlog.get_logger()
 
 
-async def draw_starting_line(context: Context, repo_id: UUID) -> None:
+async def audit_baseline(context: WorkerContext, repo_id: UUID) -> None:
     """Starts the audit of the default branch's head, unless that head was judged already or there is none.
 
     Raises:
@@ -36,8 +36,8 @@ async def draw_starting_line(context: Context, repo_id: UUID) -> None:
     if installation is None or installation.status != "active":
         return
     try:
-        head = await with_lag(context, context.access(installation, repo), read_default_head)
-    except (Refused, RepositoryGone) as error:
+        head = await retry_until_visible(context, context.access(installation, repo), read_default_head)
+    except (RequestRejected, RepositoryGone) as error:
         log.warning("starting_line.refused", reason=type(error).__name__)
         return
     async with context.pool.acquire() as connection:

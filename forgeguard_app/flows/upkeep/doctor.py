@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from forgeguard_app.audit.gate import shown
-from forgeguard_app.errors import Temporary
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.github.app_access import AppAccess
-from forgeguard_app.github.client import Client, Refused
+from forgeguard_app.github.client import Client, RequestRejected
 from forgeguard_app.github.deliveries import Attempt, list_attempts
 from forgeguard_app.github.events import clean_text
 from forgeguard_app.github.permissions import lacking, not_subscribed
@@ -19,7 +19,7 @@ from forgeguard_app.store.deliveries import list_known
 from forgeguard_app.store.health import probe_intake, read_health, read_version
 from forgeguard_app.store.installations import list_live_installations
 from forgeguard_app.store.migrate import schema_state
-from forgeguard_app.store.pool import AWAY, Pool
+from forgeguard_app.store.pool import DATABASE_ERRORS, Pool
 
 OLDEST_WELL_S = 300.0
 CUT_WITHIN_S = 86_400.0
@@ -31,7 +31,7 @@ SETTLED = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class Diagnosis:
     """One part: whether it is well, what is said of it, and the remedy where it is not."""
 
     part: str
@@ -45,52 +45,52 @@ class Sign:
             object.__setattr__(self, name, shown(getattr(self, name)))
 
 
-async def examine_database(pool: Pool) -> AsyncIterator[Sign]:
+async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
     """The database, its schema, the queue and what waits in it."""
     try:
         async with pool.acquire() as connection:
             version = await read_version(connection)
-            yield Sign(
+            yield Diagnosis(
                 "database", version >= MIN_VERSION, f"PostgreSQL {version // 10_000}", "use PostgreSQL 14 or later"
             )
             state = await schema_state(connection)
-            yield Sign("schema", not state, state or "current", "run `forgeguard migrate`")
+            yield Diagnosis("schema", not state, state or "current", "run `forgeguard migrate`")
             if state:
                 return
             await probe_intake(connection)
-            yield Sign("intake", True, "a delivery can be made durable")
+            yield Diagnosis("intake", True, "a delivery can be made durable")
             health = await read_health(connection)
             cut = await list_recent(connection, "cut_lists", CUT_WITHIN_S)
-    except AWAY as error:
+    except DATABASE_ERRORS as error:
         remedy = "start it, make room on its disk, or mend FORGEGUARD_DATABASE_URL"
-        yield Sign("database", False, f"cannot be used: {type(error).__name__}", remedy)
+        yield Diagnosis("database", False, f"cannot be used: {type(error).__name__}", remedy)
         return
     waiting = health.jobs.get("todo", 0)
-    yield Sign(
+    yield Diagnosis(
         "workers", health.workers > 0, f"{health.workers} at work, {waiting} jobs wait", "start `forgeguard worker`"
     )
     failed = health.jobs.get("failed", 0)
-    yield Sign(
+    yield Diagnosis(
         "queue", not failed, f"{failed} jobs were given up", "the log says why under `job.failed`; they go after a week"
     )
     oldest = health.oldest_unjudged_s
-    yield Sign(
+    yield Diagnosis(
         "heads",
         oldest < OLDEST_WELL_S,
         f"{health.unjudged} without a verdict, the oldest for {oldest:.0f} s",
         "start more workers; where verdicts wait for GitHub's limits, they come by themselves",
     )
-    yield Sign(
+    yield Diagnosis(
         "limits", not health.blocked, f"{health.blocked} installations told to wait, {health.waiting} verdicts wait for room",
         "nothing: they are published as soon as GitHub allows it",
     )  # fmt: skip
-    yield Sign(
+    yield Diagnosis(
         "verdicts",
         not health.refused,
         f"{health.refused} that GitHub does not take",
         "their audits say why; see permissions",
     )
-    yield Sign(
+    yield Diagnosis(
         "lists",
         not cut,
         f"cut at their bound today: {', '.join(cut)}" if cut else "GitHub's lists were read to their ends",
@@ -118,23 +118,25 @@ class Examined(Protocol):
         """How GitHub reaches us."""
 
 
-async def examine_github(context: Examined) -> AsyncIterator[Sign]:
+async def examine_github(context: Examined) -> AsyncIterator[Diagnosis]:
     """GitHub, the App's credentials and clock, permissions, the webhook and its deliveries."""
     try:
         app = await context.app.ask("GET", "/app")
         hook = await context.app.ask("GET", "/app/hook/config")
-    except (Temporary, Refused) as error:
+    except (RetryLater, RequestRejected) as error:
         remedy = "mend FORGEGUARD_GITHUB_API_URL, FORGEGUARD_APP_ID or FORGEGUARD_PRIVATE_KEY, or wait for GitHub"
-        yield Sign("GitHub", False, str(error), remedy)
+        yield Diagnosis("GitHub", False, str(error), remedy)
         return
-    yield Sign("GitHub", True, f"we are the App {clean_text(str(app.get('slug')), 100)}")
+    yield Diagnosis("GitHub", True, f"we are the App {clean_text(str(app.get('slug')), 100)}")
     skew = context.client.clock.skew_s
-    yield Sign("clock", abs(skew) < SKEW_WELL_S, f"{abs(skew):.0f} s off GitHub's", "let NTP set this machine's clock")
+    yield Diagnosis(
+        "clock", abs(skew) < SKEW_WELL_S, f"{abs(skew):.0f} s off GitHub's", "let NTP set this machine's clock"
+    )
     wrong = [
         *lacking(app.get("permissions") or {}),
         *(f"event {one}" for one in not_subscribed(app.get("events") or ())),
     ]
-    yield Sign(
+    yield Diagnosis(
         "permissions",
         not wrong,
         "as app.yml asks" if not wrong else "lacking " + ", ".join(wrong),
@@ -143,7 +145,7 @@ async def examine_github(context: Examined) -> AsyncIterator[Sign]:
     async for sign in _installations(context):
         yield sign
     wanted = f"{context.address}/webhooks/github"
-    yield Sign(
+    yield Diagnosis(
         "webhook",
         hook.get("url") == wanted,
         f"GitHub sends to {clean_text(str(hook.get('url')), 300)}",
@@ -152,21 +154,21 @@ async def examine_github(context: Examined) -> AsyncIterator[Sign]:
     yield await _deliveries(context)
 
 
-async def _installations(context: Examined) -> AsyncIterator[Sign]:
+async def _installations(context: Examined) -> AsyncIterator[Diagnosis]:
     async with context.pool.acquire() as connection:
         installations = await list_live_installations(connection)
     suspended = sum(one.status == "suspended" for one in installations)
-    yield Sign("installations", True, f"{len(installations)}, of them {suspended} suspended")
+    yield Diagnosis("installations", True, f"{len(installations)}, of them {suspended} suspended")
     for one in installations:
         wrong = lacking(one.permissions) if one.permissions else []
         if wrong and one.status == "active":
             remedy = "its owner accepts the new permissions in the installation's settings"
-            yield Sign(f"installation {one.account_login}", False, "lacks " + ", ".join(wrong), remedy)
+            yield Diagnosis(f"installation {one.account_login}", False, "lacks " + ", ".join(wrong), remedy)
 
 
-async def _deliveries(context: Examined) -> Sign:
+async def _deliveries(context: Examined) -> Diagnosis:
     seen, missed = await list_missed(context)
-    return Sign(
+    return Diagnosis(
         "deliveries", not missed, f"{len(missed)} of the last day's {seen} never arrived",
         "run `forgeguard redeliver`; a worker does so every few minutes",
     )  # fmt: skip
@@ -176,7 +178,7 @@ async def list_missed(context: Examined) -> tuple[int, list[Attempt]]:
     """How many deliveries GitHub sent within the last day, and those of them that we never got, the newest first.
 
     Raises:
-        Refused, Temporary: GitHub does not list them.
+        RequestRejected, RetryLater: GitHub does not list them.
     """
     now = datetime.fromtimestamp(context.client.clock.now(), UTC)
     newest: dict[str, Attempt] = {}

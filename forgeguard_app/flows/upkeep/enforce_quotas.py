@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from forgeguard_app.flows.context.quotas import QUOTAS, Quotas
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.mirror import MirrorOnDisk
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.purge import Holder
 from forgeguard_app.store.storage import (
     MOST_HOLDERS,
-    Use,
+    StorageUse,
     delete_excerpts_over,
     delete_logs_over,
     delete_old_uses_of_machines,
@@ -101,7 +101,7 @@ def chosen_mirrors(
 
 
 async def measure_mirrors(
-    context: Context, mirrors: Sequence[MirrorOnDisk], holders: Mapping[int, Holder], quotas: Quotas = QUOTAS
+    context: WorkerContext, mirrors: Sequence[MirrorOnDisk], holders: Mapping[int, Holder], quotas: Quotas = QUOTAS
 ) -> None:
     """Store what the mirrors of this machine take."""
     accounts: dict[str, int] = defaultdict(int)
@@ -109,10 +109,10 @@ async def measure_mirrors(
         accounts[holders[one.github_repo_id].account_login] += one.size_bytes
     largest = sorted(mirrors, key=lambda one: one.size_bytes, reverse=True)[:MOST_HOLDERS]
     uses = [
-        Use("mirrors", "all", "", sum(accounts.values()), context.mirrors_max_bytes),
-        *(Use("mirrors", "installation", name, size, quotas.mirrors_of_installation)
+        StorageUse("mirrors", "all", "", sum(accounts.values()), context.mirrors_max_bytes),
+        *(StorageUse("mirrors", "installation", name, size, quotas.mirrors_of_installation)
           for name, size in sorted(accounts.items(), key=lambda item: -item[1])[:MOST_HOLDERS]),
-        *(Use("mirrors", "repository", holders[one.github_repo_id].full_name, one.size_bytes, context.mirror_max_bytes)
+        *(StorageUse("mirrors", "repository", holders[one.github_repo_id].full_name, one.size_bytes, context.mirror_max_bytes)
           for one in largest),
     ]  # fmt: skip
     async with context.pool.acquire() as connection, connection.transaction():

@@ -13,7 +13,7 @@ from forgeguard_app.builders.confinement import end_orphans
 from forgeguard_app.builders.workspace import list_workspaces, place_for, remove_workspace
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.quotas import QUOTAS
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.upkeep.enforce_quotas import chosen_mirrors, keep_quotas, measure_mirrors
 from forgeguard_app.git.mirror import discard, list_mirrors
 from forgeguard_app.git.mirror_lock import MirrorBusy
@@ -41,7 +41,7 @@ UNUSED_S = 30 * 86_400.0
 log = structlog.get_logger()
 
 
-async def purge_old(context: Context) -> None:
+async def purge_old(context: WorkerContext) -> None:
     """Deletes from the database, in batches."""
     async with context.pool.acquire() as connection:
         repositories = await delete_left(connection)
@@ -70,7 +70,7 @@ async def purge_old(context: Context) -> None:
     log.info("purge.done", repositories=repositories, deliveries=deliveries)
 
 
-async def prune(context: Context) -> None:
+async def prune(context: WorkerContext) -> None:
     """Remove the mirrors that nobody needs or that take too much, and what builds left that ended elsewhere."""
     await _prune_builds(context)
     mirrors = await asyncio.to_thread(list_mirrors, context.home / "mirrors")
@@ -85,7 +85,7 @@ async def prune(context: Context) -> None:
     await measure_mirrors(context, stay, holders)
 
 
-async def _prune_builds(context: Context) -> None:
+async def _prune_builds(context: WorkerContext) -> None:
     if os.geteuid() == 0 and (users := await asyncio.to_thread(end_orphans)):
         log.warning("builders.orphans_ended", users=users)
     place = await asyncio.to_thread(place_for, context.home)

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.context.rate_budget import spending
-from forgeguard_app.flows.context.worker_context import Context
-from forgeguard_app.github.client import Refused
-from forgeguard_app.github.limits import Need
+from forgeguard_app.errors import RetryLater
+from forgeguard_app.flows.context.rate_budget import reserve
+from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.github.client import RequestRejected
+from forgeguard_app.github.limits import Cost
 from forgeguard_app.github.required import REQUESTS, list_required
 from forgeguard_app.github.tokens import LOOK
 from forgeguard_app.store.installations import find_installation
@@ -23,7 +23,7 @@ AGAIN_SHARE = 12  # what GitHub did not answer is asked so many times more often
 log = structlog.get_logger()
 
 
-async def look_at_required(context: Context) -> None:
+async def look_at_required(context: WorkerContext) -> None:
     """Ask for the repositories whose required checks were not read for long, one after the other."""
     while True:
         async with context.pool.acquire() as connection:
@@ -35,7 +35,7 @@ async def look_at_required(context: Context) -> None:
             return
 
 
-async def read_required(context: Context, repo_id: UUID) -> None:
+async def read_required(context: WorkerContext, repo_id: UUID) -> None:
     """Store which checks GitHub requires on the repository's default branch; where it does not answer, nothing changes."""
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)
@@ -44,9 +44,9 @@ async def read_required(context: Context, repo_id: UUID) -> None:
         return
     access = context.access(installation, repo, LOOK)
     try:
-        async with asyncio.timeout(ANSWER_S), spending(context, access, Need(1 + REQUESTS, 0, final=False)):
+        async with asyncio.timeout(ANSWER_S), reserve(context, access, Cost(1 + REQUESTS, 0, final=False)):
             names = await list_required(access, repo.default_branch)
-    except (Temporary, Refused, TimeoutError) as error:
+    except (RetryLater, RequestRejected, TimeoutError) as error:
         log.info("required.unanswered", repo_id=str(repo_id), reason=str(error) or type(error).__name__)
         return
     async with context.pool.acquire() as connection:

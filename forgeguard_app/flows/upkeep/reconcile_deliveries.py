@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from forgeguard_app.flows.context.worker_context import Context
-from forgeguard_app.flows.intake.push_batcher import Pushes
+from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.receive_delivery import receive_delivery
 from forgeguard_app.github.deliveries import Attempt, ask_again, get_payload, list_attempts
 from forgeguard_app.github.payloads import BadPayload, read_event
@@ -31,7 +31,7 @@ class Reconciled:
     taken: int = 0
 
 
-async def reconcile_deliveries(context: Context, since: timedelta) -> Reconciled:
+async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reconciled:
     """Brings the inbox to hold every delivery of the log's last `since`."""
     now = datetime.fromtimestamp(context.client.clock.now(), UTC)
     newest = await _newest_attempts(context, now - since)
@@ -61,7 +61,7 @@ async def reconcile_deliveries(context: Context, since: timedelta) -> Reconciled
     return Reconciled(len(newest), asked, taken)
 
 
-async def _newest_attempts(context: Context, after: datetime) -> dict[str, Attempt]:
+async def _newest_attempts(context: WorkerContext, after: datetime) -> dict[str, Attempt]:
     newest: dict[str, Attempt] = {}
     async for attempt in list_attempts(context.app):
         if attempt.delivered_at < after:
@@ -70,12 +70,12 @@ async def _newest_attempts(context: Context, after: datetime) -> dict[str, Attem
     return newest
 
 
-async def _take(context: Context, attempt: Attempt) -> bool:
+async def _take(context: WorkerContext, attempt: Attempt) -> bool:
     body = await get_payload(context.app, attempt.id)
     try:
         event = read_event(attempt.event, body)
     except BadPayload as error:
         log.warning("delivery.malformed", delivery_id=attempt.guid, reason=str(error))
         return False
-    await receive_delivery(context.pool, Pushes(context.pool), attempt.guid, attempt.event, event)
+    await receive_delivery(context.pool, PushBatcher(context.pool), attempt.guid, attempt.event, event)
     return True

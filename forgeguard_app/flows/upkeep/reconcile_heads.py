@@ -12,16 +12,16 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.flows.context.rate_budget import spending
+from forgeguard_app.flows.context.rate_budget import reserve
 from forgeguard_app.flows.context.repo_records import stored_pull
-from forgeguard_app.flows.context.visibility_lag import with_lag
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.visibility_lag import retry_until_visible
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.wanted_runs import MERGE_QUEUE_PREFIX, Heads, runs_of_heads
 from forgeguard_app.git.mirror import DefaultHead, RepositoryGone, read_default_head
-from forgeguard_app.github.client import Refused
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import PullRequest, good_ref
 from forgeguard_app.github.installations import MAX_PULLS, get_pull, list_pulls
-from forgeguard_app.github.limits import Need
+from forgeguard_app.github.limits import Cost
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import LOOK
 from forgeguard_app.store.audits import insert_run
@@ -38,14 +38,14 @@ MAX_ASKED = 20  # pull requests of one look that are asked for by their numbers
 log = structlog.get_logger()
 
 
-async def look_at_heads(context: Context) -> None:
+async def look_at_heads(context: WorkerContext) -> None:
     """Enqueues the repositories whose heads were not looked at for long."""
     async with context.pool.acquire() as connection, connection.transaction():
         for repo_id in await claim_unchecked(connection, context.pace.heads_s, AT_ONCE):
             await enqueue(connection, "reconcile_heads", {"repo_id": str(repo_id)}, priority=PRIORITY)
 
 
-async def reconcile_heads(context: Context, repo_id: UUID, most_pulls: int = MAX_PULLS) -> None:
+async def reconcile_heads(context: WorkerContext, repo_id: UUID, most_pulls: int = MAX_PULLS) -> None:
     """Start the audits that the repository's heads lack.
 
     An open pull request that GitHub's list leaves out is asked for by its number before it counts as closed; where the
@@ -62,8 +62,8 @@ async def reconcile_heads(context: Context, repo_id: UUID, most_pulls: int = MAX
     access = context.access(installation, repo, LOOK)
     try:
         groups = f"{MERGE_QUEUE_PREFIX}*"
-        default = await with_lag(context, access, lambda remote: read_default_head(remote, groups))
-    except (Refused, RepositoryGone) as error:
+        default = await retry_until_visible(context, access, lambda remote: read_default_head(remote, groups))
+    except (RequestRejected, RepositoryGone) as error:
         log.info("heads.refused", reason=str(error))
         return
     if default is None or not good_ref(default.branch):
@@ -71,11 +71,11 @@ async def reconcile_heads(context: Context, repo_id: UUID, most_pulls: int = MAX
     # What git tells waits for no answer about pull requests, which GitHub may owe for long.
     await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, [])))
     try:
-        async with spending(context, access, Need(2, 0, final=False)):
+        async with reserve(context, access, Cost(2, 0, final=False)):
             async with context.pool.acquire() as connection:
                 listed_at = await get_database_time(connection)
             listed = await list_pulls(access, most_pulls)
-    except Refused as error:
+    except RequestRejected as error:
         log.info("heads.no_pulls", reason=str(error))
         return
     if listed.is_cut:
@@ -89,7 +89,7 @@ async def reconcile_heads(context: Context, repo_id: UUID, most_pulls: int = MAX
 
 
 async def _ask_about_left_out(
-    context: Context, access: RepoAccess, repo_id: UUID, listed: list[int], listed_at: datetime
+    context: WorkerContext, access: RepoAccess, repo_id: UUID, listed: list[int], listed_at: datetime
 ) -> None:
     """Take in what GitHub says of each of them; of more than `MAX_ASKED`, others are asked about at the next look.
 
@@ -100,11 +100,11 @@ async def _ask_about_left_out(
         left_out = await list_left_out(connection, repo_id, listed, listed_at)
     for number in random.sample(left_out, min(len(left_out), MAX_ASKED)):
         try:
-            async with spending(context, access, Need(1, 0, final=False)):
+            async with reserve(context, access, Cost(1, 0, final=False)):
                 async with context.pool.acquire() as connection:
                     asked_at = await get_database_time(connection)
                 pull = await get_pull(access, number)
-        except Refused as error:
+        except RequestRejected as error:
             log.info("heads.no_pull", number=number, reason=str(error))
             return
         async with context.pool.acquire() as connection:
@@ -118,7 +118,7 @@ def _parts(default: DefaultHead, pulls: list[PullRequest]) -> tuple[tuple[str, s
     return (default.branch, default.sha), pulls, default.branches
 
 
-async def _start_missing(context: Context, heads: Heads) -> None:
+async def _start_missing(context: WorkerContext, heads: Heads) -> None:
     shas = [
         *(pull.head.sha for pull in heads.pulls),
         *heads.groups.values(),

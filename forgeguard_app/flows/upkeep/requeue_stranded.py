@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from forgeguard_app.flows.context.worker_context import Context
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.rerun_audit import TASK as START_RERUN
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.reruns import list_overdue
@@ -14,7 +14,7 @@ AT_ONCE = 500
 log = structlog.get_logger()
 
 
-async def take_up_stranded(context: Context, after_s: float | None = None) -> int:
+async def take_up_stranded(context: WorkerContext, after_s: float | None = None) -> int:
     """Enqueue the jobs that stranded runs and overdue re-runs need, and return their number."""
     after_s = context.pace.stranded_s if after_s is None else after_s
     async with context.pool.acquire() as connection, connection.transaction():

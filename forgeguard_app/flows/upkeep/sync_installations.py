@@ -14,11 +14,11 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.context.repo_records import know_installation, know_repos, state_of
-from forgeguard_app.flows.context.worker_context import Context
-from forgeguard_app.flows.intake.follow_account import catch_up, catch_up_in, draw_starting_lines
-from forgeguard_app.github.client import Refused
+from forgeguard_app.errors import RetryLater
+from forgeguard_app.flows.context.repo_records import state_of, upsert_all_from_event, upsert_installation_from_event
+from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.flows.intake.follow_account import audit_baselines, catch_up, catch_up_in
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import Installation, Repository
 from forgeguard_app.github.installations import (
     MAX_INSTALLATIONS,
@@ -32,7 +32,7 @@ from forgeguard_app.github.repo_access import nowhere
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.counters import bring_turn_forward
 from forgeguard_app.store.installations import (
-    State,
+    InstallationState,
     find_by_github_id,
     find_installation,
     is_any_newly_missing,
@@ -59,27 +59,27 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ListBounds:
     """How many are read of a list; one that is longer removes nothing."""
 
     installations: int = MAX_INSTALLATIONS
     repositories: int = MAX_REPOSITORIES
 
 
-async def sync_installations(context: Context, bounds: Bounds | None = None) -> None:
+async def sync_installations(context: WorkerContext, bounds: ListBounds | None = None) -> None:
     """Compare every installation; one that cannot be read is passed over until the next time.
 
     Raises:
-        Refused, Temporary: GitHub does not list the installations.
+        RequestRejected, RetryLater: GitHub does not list the installations.
     """
-    bounds = bounds or Bounds()
+    bounds = bounds or ListBounds()
     listed_at = await _time(context)
     listed = await list_installations(context.app, bounds.installations)
     for one in listed.items:
         asked_at = await _time(context)
         try:
             repositories = await _repositories(context, one, bounds)
-        except (Temporary, Refused) as error:
+        except (RetryLater, RequestRejected) as error:
             log.info("sync.passed_over", installation=one.id, reason=str(error))
             continue
         await _take_in(context, one, listed_at, repositories, asked_at)
@@ -93,11 +93,11 @@ async def sync_installations(context: Context, bounds: Bounds | None = None) -> 
             await bring_turn_forward(connection, "sync", context.pace.resync_s, SOON_S)
 
 
-async def sync_installation(context: Context, installation_id: UUID) -> None:
+async def sync_installation(context: WorkerContext, installation_id: UUID) -> None:
     """Compare one installation, of which a delivery claimed more than is stored.
 
     Raises:
-        Temporary: GitHub does not answer now.
+        RetryLater: GitHub does not answer now.
     """
     async with context.pool.acquire() as connection:
         known = await find_installation(connection, installation_id)
@@ -109,8 +109,8 @@ async def sync_installation(context: Context, installation_id: UUID) -> None:
         if one is None:
             return
         asked_at = await _time(context)
-        repositories = await _repositories(context, one, Bounds())
-    except Refused as error:
+        repositories = await _repositories(context, one, ListBounds())
+    except RequestRejected as error:
         log.info("sync.passed_over", installation=known.github_installation_id, reason=str(error))
         return
     await _take_in(context, one, listed_at, repositories, asked_at)
@@ -121,12 +121,12 @@ def _some(missing: list[_T]) -> list[_T]:
     return random.sample(missing, min(len(missing), MAX_ASKED))
 
 
-async def _time(context: Context) -> datetime:
+async def _time(context: WorkerContext) -> datetime:
     async with context.pool.acquire() as connection:
         return await get_database_time(connection)
 
 
-async def _repositories(context: Context, one: Installation, bounds: Bounds) -> Listed[Repository] | None:
+async def _repositories(context: WorkerContext, one: Installation, bounds: ListBounds) -> Listed[Repository] | None:
     """Return what the installation holds; None while it is suspended, when GitHub does not say."""
     if one.suspended_at:
         return None
@@ -138,12 +138,16 @@ async def _repositories(context: Context, one: Installation, bounds: Bounds) -> 
 
 
 async def _take_in(
-    context: Context, one: Installation, listed_at: datetime, listed: Listed[Repository] | None, asked_at: datetime
+    context: WorkerContext,
+    one: Installation,
+    listed_at: datetime,
+    listed: Listed[Repository] | None,
+    asked_at: datetime,
 ) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
         # Whose repositories GitHub lists lives at that time; a suspended one only at the time of the first list.
         await believe(connection, listed_at if listed is None else asked_at)
-        installation_id = await know_installation(connection, one)
+        installation_id = await upsert_installation_from_event(connection, one)
         before = await find_by_github_id(connection, one.id)
         state = state_of(one, "suspended" if one.suspended_at else "active")
         await set_installation_state(connection, one.id, state)
@@ -151,9 +155,9 @@ async def _take_in(
             return
         repositories = sorted(listed.items, key=lambda each: each.id)  # know_repos answers in this order
         guarded = await list_guarded(connection, [repository.id for repository in repositories])
-        ids = await know_repos(connection, repositories, installation_id)
+        ids = await upsert_all_from_event(connection, repositories, installation_id)
         fresh = [key for key, repository in zip(ids, repositories, strict=True) if repository.id not in guarded]
-        await draw_starting_lines(connection, fresh)
+        await audit_baselines(connection, fresh)
         for repo_id in fresh:
             await catch_up_in(connection, repo_id)
         if before is not None and (before.status == "suspended" or dict(before.permissions) != dict(state.permissions)):
@@ -172,7 +176,7 @@ async def _missing(
     return await set_missing_repos(connection, installation_id, asked_at, [one.id for one in listed.items])
 
 
-async def _remove_repo(context: Context, repo_id: UUID, asked_at: datetime) -> None:
+async def _remove_repo(context: WorkerContext, repo_id: UUID, asked_at: datetime) -> None:
     """Remove the repository where GitHub, asked for it by its id, does not have it in the installation."""
     async with context.pool.acquire() as connection:
         repo = await find_repo(connection, repo_id)
@@ -187,10 +191,10 @@ async def _remove_repo(context: Context, repo_id: UUID, asked_at: datetime) -> N
     try:
         await access.ask("GET", "")
         return
-    except Temporary as error:
+    except RetryLater as error:
         log.info("sync.unanswered", repo_id=str(repo_id), reason=str(error))
         return
-    except Refused as error:
+    except RequestRejected as error:
         if error.status not in _GONE:
             log.info("sync.unanswered", repo_id=str(repo_id), reason=str(error))
             return
@@ -201,18 +205,18 @@ async def _remove_repo(context: Context, repo_id: UUID, asked_at: datetime) -> N
             log.warning("repo.removed", repo_id=str(repo_id))
 
 
-async def _remove_installations(context: Context, listed_at: datetime, listed: list[int]) -> None:
+async def _remove_installations(context: WorkerContext, listed_at: datetime, listed: list[int]) -> None:
     async with context.pool.acquire() as connection:
         missing = await set_missing(connection, listed_at, listed)
     for number in _some(missing):
         try:
             if await get_installation(context.app, number) is not None:
                 continue
-        except (Temporary, Refused) as error:
+        except (RetryLater, RequestRejected) as error:
             log.info("sync.unanswered", installation=number, reason=str(error))
             continue
         async with context.pool.acquire() as connection, connection.transaction():
-            await set_installation_state(connection, number, State("deleted", {}, None))
+            await set_installation_state(connection, number, InstallationState("deleted", {}, None))
             await set_removed_with(connection, number)
             await forget_access_with(connection, number)
             await notify_change(connection, ACCESS)

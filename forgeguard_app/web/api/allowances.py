@@ -7,19 +7,19 @@ from dataclasses import asdict
 from aiohttp import web
 
 from forgeguard_app.flows.audits.allow_finding import Wish, allow_finding, disallow
-from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.allowances import find_allowance, list_allowances
 from forgeguard_app.web.access import id_of, open_audit, open_repo
 from forgeguard_app.web.api import models
-from forgeguard_app.web.api.operations import Ask
+from forgeguard_app.web.api.operations import ApiRequest
 from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
 
 
-async def show_allowances(ask: Ask) -> models.Allowances:
+async def show_allowances(ask: ApiRequest) -> models.Allowances:
     """A repository's allowances, for those whom GitHub lets into it."""
     query: models.AllowancesQuery = ask.query
-    seen = await open_repo(ask.request, query.repo_id, Level.READ)
+    seen = await open_repo(ask.request, query.repo_id, AccessLevel.READ)
     async with ask.request.app[FRONT].pool.acquire() as connection:
         found = await list_allowances(connection, seen.repo.id, read_cursor(query.cursor), query.limit + 1)
     items = [models.Allowance.model_validate(asdict(one)) for one in found[: query.limit]]
@@ -27,21 +27,21 @@ async def show_allowances(ask: Ask) -> models.Allowances:
     return models.Allowances(items=items, next=following)
 
 
-async def add_allowance(ask: Ask) -> models.Allowance:
+async def add_allowance(ask: ApiRequest) -> models.Allowance:
     """The finding counts no more; open heads in which it stands are judged again."""
     wanted: models.NewAllowance = ask.body
-    run, _ = await open_audit(ask.request, wanted.audit_id, Level.WRITE)
+    run, _ = await open_audit(ask.request, wanted.audit_id, AccessLevel.WRITE)
     wish = Wish(wanted.check_code, wanted.fingerprint, wanted.reason, wanted.days)
     made = await allow_finding(ask.request.app[FRONT].pool, ask.user, run, wish)
     return models.Allowance.model_validate(asdict(made))
 
 
-async def remove_allowance(ask: Ask) -> None:
+async def remove_allowance(ask: ApiRequest) -> None:
     """The finding counts again."""
     pool = ask.request.app[FRONT].pool
     async with pool.acquire() as connection:
         allowance = await find_allowance(connection, id_of(ask.request, "allowance_id"))
     if allowance is None:
         raise web.HTTPNotFound(reason="There is no such allowance, or you may not see it.")
-    await open_repo(ask.request, allowance.repo_id, Level.WRITE)
+    await open_repo(ask.request, allowance.repo_id, AccessLevel.WRITE)
     await disallow(pool, ask.user, allowance)

@@ -8,17 +8,17 @@ from uuid import UUID
 from aiohttp import web
 
 from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
-from forgeguard_app.flows.people.repo_access import Level, refresh_access
+from forgeguard_app.flows.people.repo_access import AccessLevel, refresh_access
 from forgeguard_app.store.audits import StoredCheck, list_checks
 from forgeguard_app.store.findings import list_page
 from forgeguard_app.store.overview import SeenRepo, find_head_run, find_seen, list_seen
 from forgeguard_app.store.timeline import list_entries
-from forgeguard_app.web.access import Seen, id_of, open_audit, open_repo
+from forgeguard_app.web.access import RepoView, id_of, open_audit, open_repo
 from forgeguard_app.web.api import models
-from forgeguard_app.web.api.operations import Ask
+from forgeguard_app.web.api.operations import ApiRequest
 from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
 from forgeguard_app.web.keys import FRONT
-from forgeguard_app.web.states import State, filter_of, head_states, states_of
+from forgeguard_app.web.states import ShownState, filter_of, head_states, states_of
 
 _ENTRY = (
     "id", "commit_sha", "commit_message", "commit_author", "branch", "trigger", "status", "overall_result", "files_checked",
@@ -26,7 +26,7 @@ _ENTRY = (
 )  # fmt: skip
 
 
-async def show_repos(ask: Ask) -> models.Repositories:
+async def show_repos(ask: ApiRequest) -> models.Repositories:
     """The guarded repositories that the one who asks sees, by name."""
     front, query = ask.request.app[FRONT], ask.query
     await refresh_access(front, ask.user.user_id)
@@ -37,7 +37,7 @@ async def show_repos(ask: Ask) -> models.Repositories:
     return models.Repositories(items=items, next=text_cursor(items[-1].full_name) if len(found) > query.limit else None)
 
 
-async def show_repo(ask: Ask) -> models.Repository:
+async def show_repo(ask: ApiRequest) -> models.Repository:
     """One repository; a public one for everybody."""
     seen = await open_repo(ask.request, id_of(ask.request, "repo_id"))
     async with ask.request.app[FRONT].pool.acquire() as connection:
@@ -48,7 +48,7 @@ async def show_repo(ask: Ask) -> models.Repository:
     return _public(seen, state) if found is None else _repository(found, state)
 
 
-async def show_audits(ask: Ask) -> models.Audits:
+async def show_audits(ask: ApiRequest) -> models.Audits:
     """A repository's audits, the newest first."""
     seen, query = await open_repo(ask.request, id_of(ask.request, "repo_id")), ask.query
     wanted = filter_of(query.state or "", query.branch or None, query.author or None, query.result)
@@ -61,7 +61,7 @@ async def show_audits(ask: Ask) -> models.Audits:
     return models.Audits(items=items, next=following)
 
 
-async def show_audit(ask: Ask) -> models.Audit:
+async def show_audit(ask: ApiRequest) -> models.Audit:
     """One audit with its verdict."""
     run, seen = await open_audit(ask.request, id_of(ask.request, "run_id"))
     async with ask.request.app[FRONT].pool.acquire() as connection:
@@ -75,7 +75,7 @@ async def show_audit(ask: Ask) -> models.Audit:
     return models.Audit.model_validate(entry | more | {"repository": seen.repo.full_name, "checks": checks})
 
 
-def _check(stored: StoredCheck, state: State) -> models.Check:
+def _check(stored: StoredCheck, state: ShownState) -> models.Check:
     counts = stored.counts
     return models.Check.model_validate(
         {
@@ -87,7 +87,7 @@ def _check(stored: StoredCheck, state: State) -> models.Check:
     )  # fmt: skip
 
 
-async def show_findings(ask: Ask) -> models.Findings:
+async def show_findings(ask: ApiRequest) -> models.Findings:
     """An audit's findings; where existing secrets stand is for those who may write to the repository."""
     run, seen = await open_audit(ask.request, id_of(ask.request, "run_id"))
     query, after = ask.query, _place(ask.query.cursor)
@@ -110,9 +110,9 @@ async def show_findings(ask: Ask) -> models.Findings:
     return models.Findings(items=items, next=text_cursor(f"{last.check_code} {last.ordinal}") if last else None)
 
 
-async def rerun(ask: Ask) -> models.Rerun:
+async def rerun(ask: ApiRequest) -> models.Rerun:
     """The same head is audited once more under today's rules."""
-    run, _ = await open_audit(ask.request, id_of(ask.request, "run_id"), Level.WRITE)
+    run, _ = await open_audit(ask.request, id_of(ask.request, "run_id"), AccessLevel.WRITE)
     try:
         found: UUID = await rerun_audit(ask.request.app[FRONT].pool, run, ask.user.github_id)
     except TooManyReruns as error:
@@ -130,11 +130,11 @@ def _place(cursor: str | None) -> tuple[str, int]:
     return code, int(ordinal)
 
 
-def _state(state: State) -> dict[str, str]:
+def _state(state: ShownState) -> dict[str, str]:
     return {"state": state.kind, "state_reason": state.reason}
 
 
-def _repository(one: SeenRepo, state: State) -> models.Repository:
+def _repository(one: SeenRepo, state: ShownState) -> models.Repository:
     newest = None
     if one.run_id is not None:
         newest = {
@@ -150,7 +150,7 @@ def _repository(one: SeenRepo, state: State) -> models.Repository:
     )  # fmt: skip
 
 
-def _public(seen: Seen, state: State) -> models.Repository:
+def _public(seen: RepoView, state: ShownState) -> models.Repository:
     repo = seen.repo
     return models.Repository(
         id=repo.id, github_repo_id=repo.github_repo_id, full_name=repo.full_name, default_branch=repo.default_branch,

@@ -9,16 +9,16 @@ from typing import Any
 from aiohttp import web
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.builds.answer_review import Answer, Outdated, answer_build
+from forgeguard_app.flows.builds.answer_review import Outdated, ReviewAnswer, answer_build
 from forgeguard_app.flows.builds.cancel_build import cancel_build
 from forgeguard_app.flows.builds.start_build import TooManyBuilds, start_build
-from forgeguard_app.flows.people.repo_access import Level
-from forgeguard_app.store.build_changes import Change, list_asked
+from forgeguard_app.flows.people.repo_access import AccessLevel
+from forgeguard_app.store.build_changes import BuildChange, list_asked
 from forgeguard_app.store.build_logs import list_lines
 from forgeguard_app.store.builds import Build, find_build, list_builds, list_phases
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project, refuse_who_may_not_push
 from forgeguard_app.web.api import project_models as shapes
-from forgeguard_app.web.api.operations import Ask, Conflict
+from forgeguard_app.web.api.operations import ApiRequest, EditConflict
 from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.live import LOG_STREAMS
@@ -28,7 +28,7 @@ from forgeguard_app.web.subjects import ask_again
 AGAIN_S = 60  # after how many seconds a refused build may be asked for again
 
 
-async def show_builds(ask: Ask) -> shapes.Builds:
+async def show_builds(ask: ApiRequest) -> shapes.Builds:
     """A project's builds."""
     seen, query = await open_project(ask.request, id_of(ask.request, "project_id")), ask.query
     async with ask.request.app[FRONT].pool.acquire() as connection:
@@ -39,9 +39,9 @@ async def show_builds(ask: Ask) -> shapes.Builds:
     )
 
 
-async def start(ask: Ask) -> shapes.Build:
+async def start(ask: ApiRequest) -> shapes.Build:
     """Starts one; refused with every reason where something is not ready."""
-    seen = await open_project(ask.request, id_of(ask.request, "project_id"), Level.WRITE)
+    seen = await open_project(ask.request, id_of(ask.request, "project_id"), AccessLevel.WRITE)
     name = seen.project.repo_name
     if name is not None and await find_writable(ask.request, name) is None:
         raise UserError("You may not write to the project's repository any more, so you start no build there.")
@@ -56,45 +56,45 @@ async def start(ask: Ask) -> shapes.Build:
     return await _whole(ask, build)
 
 
-async def show_build(ask: Ask) -> shapes.Build:
+async def show_build(ask: ApiRequest) -> shapes.Build:
     """One build with its phases."""
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
     return await _whole(ask, build)
 
 
-async def cancel(ask: Ask) -> shapes.Build:
+async def cancel(ask: ApiRequest) -> shapes.Build:
     """Cancels it; its processes are gone within seconds."""
-    build, _ = await open_build(ask.request, id_of(ask.request, "build_id"), Level.WRITE)
+    build, _ = await open_build(ask.request, id_of(ask.request, "build_id"), AccessLevel.WRITE)
     pool = ask.request.app[FRONT].pool
     await cancel_build(pool, build, ask.user.login)
     async with pool.acquire() as connection:
         return await _whole(ask, await find_build(connection, build.id) or build)
 
 
-async def approve(ask: Ask) -> shapes.Build:
+async def approve(ask: ApiRequest) -> shapes.Build:
     """Let the build go on with the changes of its `review`."""
-    return await _answer(ask, Answer(ask.body.commit_sha, approves=True))
+    return await _answer(ask, ReviewAnswer(ask.body.commit_sha, approves=True))
 
 
-async def hand_back(ask: Ask) -> shapes.Build:
+async def hand_back(ask: ApiRequest) -> shapes.Build:
     """Give the changes of its `review` back to the builder."""
-    return await _answer(ask, Answer(ask.body.commit_sha, approves=False, reason=ask.body.reason))
+    return await _answer(ask, ReviewAnswer(ask.body.commit_sha, approves=False, reason=ask.body.reason))
 
 
-async def _answer(ask: Ask, answer: Answer) -> shapes.Build:
-    build, _ = await open_build(ask.request, id_of(ask.request, "build_id"), Level.WRITE)
+async def _answer(ask: ApiRequest, answer: ReviewAnswer) -> shapes.Build:
+    build, _ = await open_build(ask.request, id_of(ask.request, "build_id"), AccessLevel.WRITE)
     await refuse_who_may_not_push(ask.request, build)
     pool = ask.request.app[FRONT].pool
     try:
         await answer_build(pool, build, ask.user, answer)
     except Outdated as error:
-        raise Conflict(str(error)) from error
+        raise EditConflict(str(error)) from error
     async with pool.acquire() as connection:
         build = await find_build(connection, build.id) or build
     return await _whole(ask, build)
 
 
-async def show_logs(ask: Ask) -> shapes.Logs:
+async def show_logs(ask: ApiRequest) -> shapes.Logs:
     """Its log in its order; a live stream for `Accept: text/event-stream`, resumed by `Last-Event-ID`."""
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
     cursor = read_text_cursor(ask.query.cursor) or "0"
@@ -108,7 +108,7 @@ async def show_logs(ask: Ask) -> shapes.Logs:
     return shapes.Logs(items=items, next=None if over else text_cursor(str(last)))
 
 
-async def stream(ask: Ask) -> web.StreamResponse:
+async def stream(ask: ApiRequest) -> web.StreamResponse:
     """The same as a live stream."""
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
 
@@ -119,7 +119,7 @@ async def stream(ask: Ask) -> web.StreamResponse:
         return await stream_log(ask.request, build.id, ask.user.user_id, open_again)
 
 
-async def _whole(ask: Ask, build: Build) -> shapes.Build:
+async def _whole(ask: ApiRequest, build: Build) -> shapes.Build:
     async with ask.request.app[FRONT].pool.acquire() as connection:
         phases = await list_phases(connection, build.id)
         changes = await list_asked(connection, build.id)
@@ -129,7 +129,7 @@ async def _whole(ask: Ask, build: Build) -> shapes.Build:
     )
 
 
-def _review(build: Build, changes: Sequence[Change]) -> dict[str, Any] | None:
+def _review(build: Build, changes: Sequence[BuildChange]) -> dict[str, Any] | None:
     if build.status != "awaiting_approval" or build.waiting_since is None:
         return None
     shown = [{"path": one.path, "kind": one.kind, "difference": one.difference} for one in changes]

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 
 from forgeguard_app.audit.gate import shown, shown_lines
-from forgeguard_app.web.api.operations import Answer, Strict
+from forgeguard_app.web.api.operations import ApiResponse, Strict
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=300)]
 # What a stranger named or wrote: secrets are masked, and characters that act are escaped.
@@ -53,7 +53,7 @@ class FindingsQuery(PageQuery):
     check_code: Annotated[Literal["A4", "A9", "W1"] | None, Field(description="Findings of this check.")] = None
 
 
-class Me(Answer):
+class Me(ApiResponse):
     """Who the token stands for."""
 
     id: UUID
@@ -62,7 +62,7 @@ class Me(Answer):
     scope: Literal["read", "write"]
 
 
-class Installation(Answer):
+class Installation(ApiResponse):
     """An account on which the App is installed."""
 
     id: UUID
@@ -76,21 +76,21 @@ class Installation(Answer):
     waiting: int
 
 
-class Installations(Answer):
+class Installations(ApiResponse):
     """A page of them; `next` is the cursor of the next page."""
 
     items: list[Installation]
     next: str | None
 
 
-class Health(Answer):
+class Health(ApiResponse):
     """How many of the last audits passed."""
 
     passed: int
     judged: int
 
 
-class RunBrief(Answer):
+class RunBrief(ApiResponse):
     """An audit in short."""
 
     id: UUID
@@ -102,7 +102,7 @@ class RunBrief(Answer):
     created_at: datetime
 
 
-class Repository(Answer):
+class Repository(ApiResponse):
     """A guarded repository, as the one who asks sees it; `state` is that of its default branch."""
 
     id: UUID
@@ -117,14 +117,14 @@ class Repository(Answer):
     newest: RunBrief | None
 
 
-class Repositories(Answer):
+class Repositories(ApiResponse):
     """A page of them."""
 
     items: list[Repository]
     next: str | None
 
 
-class AuditEntry(Answer):
+class AuditEntry(ApiResponse):
     """An audit in a list; `state` says more exactly than `overall_result` what it came to, or why it waits."""
 
     id: UUID
@@ -142,14 +142,14 @@ class AuditEntry(Answer):
     completed_at: datetime | None
 
 
-class Audits(Answer):
+class Audits(ApiResponse):
     """A page of audits, the newest first."""
 
     items: list[AuditEntry]
     next: str | None
 
 
-class Check(Answer):
+class Check(ApiResponse):
     """One check's verdict.
 
     `findings` counts all findings; each is counted in exactly one of `new`, `existing`, `allowed`, `notices` and
@@ -186,7 +186,7 @@ class Audit(AuditEntry):
     checks: list[Check]
 
 
-class Finding(Answer):
+class Finding(ApiResponse):
     """One finding; nothing secret stands in it."""
 
     check_code: Literal["A4", "A9", "W1"]
@@ -205,20 +205,20 @@ class Finding(Answer):
     fingerprint: str
 
 
-class Findings(Answer):
+class Findings(ApiResponse):
     """A page of findings, in their stable order."""
 
     items: list[Finding]
     next: str | None
 
 
-class Rerun(Answer):
+class Rerun(ApiResponse):
     """The audit that answers the request."""
 
     id: UUID
 
 
-class Token(Answer):
+class Token(ApiResponse):
     """A personal API token; `value` is given once, when it is made."""
 
     id: UUID
@@ -230,7 +230,7 @@ class Token(Answer):
     value: str | None = None
 
 
-class Tokens(Answer):
+class TokenList(ApiResponse):
     """All of them."""
 
     items: list[Token]
@@ -250,7 +250,7 @@ class AllowancesQuery(PageQuery):
     repo_id: Annotated[UUID, Field(description="Of this repository.")]
 
 
-class Allowance(Answer):
+class Allowance(ApiResponse):
     """A finding that somebody allowed; in force while `ended_at` is null."""
 
     id: UUID
@@ -266,7 +266,7 @@ class Allowance(Answer):
     ended_at: datetime | None
 
 
-class Allowances(Answer):
+class Allowances(ApiResponse):
     """A page of them, the newest first."""
 
     items: list[Allowance]
@@ -283,14 +283,14 @@ class NewAllowance(Strict):
     days: Annotated[int, Field(ge=1, le=3650)] | None = None
 
 
-class PlaceError(Answer):
+class PlaceError(ApiResponse):
     """What is wrong, and where."""
 
     place: str
     message: str
 
 
-class Problem(Answer):
+class Problem(ApiResponse):
     """RFC 9457."""
 
     type: str

@@ -30,17 +30,17 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", str_max_length=10_000)
 
 
-class Answer(BaseModel):
+class ApiResponse(BaseModel):
     """What goes out."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Conflict(UserError):
+class EditConflict(UserError):
     """Somebody else was faster; what was sent is to be brought together with what is there."""
 
 
-class Wrong(UserError):
+class InvalidRequest(UserError):
     """What was sent does not hold, at these places."""
 
     def __init__(self, message: str, places: list[tuple[str, str]]) -> None:
@@ -53,7 +53,7 @@ class NoQuery(Strict):
 
 
 @dataclass(frozen=True)
-class Ask:
+class ApiRequest:
     """One request that passed the door."""
 
     request: web.Request
@@ -73,7 +73,7 @@ class Ask:
         return self.person
 
 
-Handler = Callable[[Ask], Awaitable[BaseModel | None]]
+Handler = Callable[[ApiRequest], Awaitable[BaseModel | None]]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Operation:
     for_all: bool = False
     conflicts: bool = False  # whether it may be refused since somebody else was faster
     most_bytes: int = MAX_BODY_BYTES
-    stream: Callable[[Ask], Awaitable[web.StreamResponse]] | None = None
+    stream: Callable[[ApiRequest], Awaitable[web.StreamResponse]] | None = None
 
     @property
     def finds(self) -> bool:
@@ -131,14 +131,14 @@ def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamR
             )
         except ValidationError as error:
             return problem(400, "The request is not what this operation takes.", errors=_places(error))
-        ask = Ask(request, person, query, body)
+        ask = ApiRequest(request, person, query, body)
         if operation.stream is not None and "text/event-stream" in request.headers.get("Accept", ""):
             return await operation.stream(ask)
         try:
             answer = await operation.handler(ask)
-        except Conflict as error:
+        except EditConflict as error:
             return problem(409, str(error))
-        except Wrong as error:
+        except InvalidRequest as error:
             return problem(
                 400, str(error), errors=[{"place": place, "message": said} for place, said in error.places[:50]]
             )

@@ -13,12 +13,12 @@ from forgeguard_app.store.overview import list_seen_installations
 from forgeguard_app.store.sessions import delete_token, list_tokens
 from forgeguard_app.web.access import id_of
 from forgeguard_app.web.api import models
-from forgeguard_app.web.api.operations import Ask
+from forgeguard_app.web.api.operations import ApiRequest
 from forgeguard_app.web.cursors import read_text_cursor, text_cursor
 from forgeguard_app.web.keys import FRONT
 
 
-async def show_me(ask: Ask) -> models.Me:
+async def show_me(ask: ApiRequest) -> models.Me:
     """Who the token stands for."""
     user = ask.user
     fields = {
@@ -30,7 +30,7 @@ async def show_me(ask: Ask) -> models.Me:
     return models.Me.model_validate(fields)
 
 
-async def show_installations(ask: Ask) -> models.Installations:
+async def show_installations(ask: ApiRequest) -> models.Installations:
     """The accounts on which the App is installed, as far as the one who asks sees a repository there."""
     front, query = ask.request.app[FRONT], ask.query
     await refresh_access(front, ask.user.user_id)
@@ -42,14 +42,14 @@ async def show_installations(ask: Ask) -> models.Installations:
     return models.Installations(items=items, next=following)
 
 
-async def show_tokens(ask: Ask) -> models.Tokens:
+async def show_tokens(ask: ApiRequest) -> models.TokenList:
     """One's own tokens, without their values."""
     async with ask.request.app[FRONT].pool.acquire() as connection:
         found = await list_tokens(connection, ask.user.user_id)
-    return models.Tokens(items=[models.Token.model_validate(asdict(one)) for one in found])
+    return models.TokenList(items=[models.Token.model_validate(asdict(one)) for one in found])
 
 
-async def add_token(ask: Ask) -> models.Token:
+async def add_token(ask: ApiRequest) -> models.Token:
     """A new token: `value` is in this answer alone. A token makes none, since the new one would outlive it."""
     if ask.user.scope is not None:
         raise web.HTTPForbidden(reason="A token makes no other token: make it on your account page, signed in.")
@@ -58,7 +58,7 @@ async def add_token(ask: Ask) -> models.Token:
     return models.Token.model_validate(asdict(made.token) | {"value": made.value})
 
 
-async def remove_token(ask: Ask) -> None:
+async def remove_token(ask: ApiRequest) -> None:
     """The token holds no more."""
     token_id: UUID = id_of(ask.request, "token_id")
     async with ask.request.app[FRONT].pool.acquire() as connection:

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints
 
 from forgeguard_app.web.api.models import PlaceError, Shown, ShownLines, Text
-from forgeguard_app.web.api.operations import Answer, Strict
+from forgeguard_app.web.api.operations import ApiResponse, Strict
 
 MAX_CONTENT_CHARS = 200_000
 NoNul = StringConstraints(pattern=r"^[^\x00]*$", max_length=MAX_CONTENT_CHARS)
@@ -48,7 +48,7 @@ class ProjectChange(Strict):
     repo_id: UUID | None = None
 
 
-class Project(Answer):
+class Project(ApiResponse):
     """A project."""
 
     id: UUID
@@ -62,14 +62,14 @@ class Project(Answer):
     updated_at: datetime
 
 
-class Projects(Answer):
+class Projects(ApiResponse):
     """A page of them; `next` is the cursor of the next page."""
 
     items: list[Project]
     next: str | None
 
 
-class Column(Answer):
+class Column(ApiResponse):
     """A column of a table."""
 
     key: str
@@ -78,7 +78,7 @@ class Column(Answer):
     choices: list[str]
 
 
-class Question(Answer):
+class Question(ApiResponse):
     """A question with its answer, or what is proposed where there is none."""
 
     key: str
@@ -92,7 +92,7 @@ class Question(Answer):
     proposal: Any
 
 
-class Section(Answer):
+class Section(ApiResponse):
     """Questions of one subject."""
 
     key: str
@@ -101,7 +101,7 @@ class Section(Answer):
     questions: list[Question]
 
 
-class Questionnaire(Answer):
+class Questionnaire(ApiResponse):
     """All sections; `missing` are the required questions without an answer, `changes` the contracts that would say something else now."""
 
     sections: list[Section]
@@ -116,7 +116,7 @@ class NewAnswers(Strict):
     answers: Annotated[dict[Text, str | list[str] | list[dict[str, str]]], Field(max_length=100)]
 
 
-class ContractBrief(Answer):
+class ContractBrief(ApiResponse):
     """A contract without its text; `edited_by` null where it was written from the answers."""
 
     contract_type: Kind
@@ -131,7 +131,7 @@ class Contract(ContractBrief):
     content: str
 
 
-class Contracts(Answer):
+class Contracts(ApiResponse):
     """All that are written."""
 
     items: list[ContractBrief]
@@ -143,7 +143,7 @@ class WriteContracts(Strict):
     types: Annotated[list[Kind], Field(max_length=10)] | None = None
 
 
-class Written(Answer):
+class Written(ApiResponse):
     """Those that say something else now."""
 
     written: list[Kind]
@@ -158,14 +158,14 @@ class ContractEdit(Strict):
     version: Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
-class CheckAudit(Answer):
+class CheckAudit(ApiResponse):
     """What one check said of a phase."""
 
     result: Literal["PASS", "FAIL", "WARN", "ERROR"]
     findings: int
 
 
-class Phase(Answer):
+class Phase(ApiResponse):
     """A phase of a build."""
 
     number: int
@@ -178,7 +178,7 @@ class Phase(Answer):
     completed_at: datetime | None
 
 
-class BuildBrief(Answer):
+class BuildBrief(ApiResponse):
     """A build in a list."""
 
     id: UUID
@@ -195,7 +195,7 @@ class BuildBrief(Answer):
     pull_url: str | None
 
 
-class Change(Answer):
+class Change(ApiResponse):
     """A file that decides verdicts or runs in CI, and how the builder changed it; secrets are masked."""
 
     path: str
@@ -203,7 +203,7 @@ class Change(Answer):
     difference: str
 
 
-class Review(Answer):
+class Review(ApiResponse):
     """What a person is asked to approve before it is pushed."""
 
     commit_sha: str
@@ -234,7 +234,7 @@ class Build(BuildBrief):
     review: Review | None
 
 
-class Builds(Answer):
+class Builds(ApiResponse):
     """A page of them, the newest first."""
 
     items: list[BuildBrief]
@@ -248,7 +248,7 @@ class LogsQuery(Strict):
     limit: Annotated[int, Field(description="How many at the most.", ge=1, le=1_000)] = 200
 
 
-class LogLine(Answer):
+class LogLine(ApiResponse):
     """A line of a build's log; its secrets are masked."""
 
     number: int
@@ -258,7 +258,7 @@ class LogLine(Answer):
     message: str
 
 
-class Logs(Answer):
+class Logs(ApiResponse):
     """A page of a log in its order; `next` is given as long as there is or may be more."""
 
     items: list[LogLine]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.people.repo_access import Level, refresh_access
+from forgeguard_app.flows.people.repo_access import AccessLevel, refresh_access
 from forgeguard_app.flows.projects.answer_questionnaire import answer_questionnaire, seen_code
 from forgeguard_app.flows.projects.manage_project import (
     create_project,
@@ -30,13 +30,13 @@ from forgeguard_app.store.repos import Repo
 from forgeguard_app.web.access import Own, SeenProject, administers, id_of, open_project, open_repo
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api import project_models as shapes
-from forgeguard_app.web.api.operations import Ask, Conflict, Wrong
+from forgeguard_app.web.api.operations import ApiRequest, EditConflict, InvalidRequest
 from forgeguard_app.web.aside import checked
 from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
 
 
-async def show_projects(ask: Ask) -> shapes.Projects:
+async def show_projects(ask: ApiRequest) -> shapes.Projects:
     """Those that you made, and those of repositories into which GitHub lets you; the newest first."""
     front, query = ask.request.app[FRONT], ask.query
     await refresh_access(front, ask.user.user_id)
@@ -48,7 +48,7 @@ async def show_projects(ask: Ask) -> shapes.Projects:
     )
 
 
-async def add_project(ask: Ask) -> shapes.Project:
+async def add_project(ask: ApiRequest) -> shapes.Project:
     """A draft; its questionnaire comes next."""
     wanted: shapes.NewProject = ask.body
     repo = await _repo(ask, wanted.repo_id)
@@ -57,18 +57,18 @@ async def add_project(ask: Ask) -> shapes.Project:
     return await _shown(ask, project_id)
 
 
-async def show_project(ask: Ask) -> shapes.Project:
+async def show_project(ask: ApiRequest) -> shapes.Project:
     """One project."""
     return project_of((await _open(ask)).project)
 
 
-async def change_project(ask: Ask) -> shapes.Project:
+async def change_project(ask: ApiRequest) -> shapes.Project:
     """Renames it, describes it, links it to another repository, which its maker alone does; refused while a build works by it."""
     wanted, pool = ask.body, ask.request.app[FRONT].pool
     renames, links = bool({"name", "description"} & wanted.model_fields_set), "repo_id" in wanted.model_fields_set
-    project = (await _open(ask, Level.WRITE if renames else Level.READ)).project
+    project = (await _open(ask, AccessLevel.WRITE if renames else AccessLevel.READ)).project
     if links:  # before anything is written
-        await _open(ask, Level.ADMIN, own=Own.ENOUGH if wanted.repo_id is None else Own.ALONE)
+        await _open(ask, AccessLevel.ADMIN, own=Own.ENOUGH if wanted.repo_id is None else Own.ALONE)
     if wanted.name is not None or "description" in wanted.model_fields_set:
         said = wanted.description if "description" in wanted.model_fields_set else project.description
         await rename_project(pool, project.id, described(wanted.name or project.name, said or ""))
@@ -78,21 +78,21 @@ async def change_project(ask: Ask) -> shapes.Project:
     return await _shown(ask, project.id)
 
 
-async def delete_project(ask: Ask) -> None:
+async def delete_project(ask: ApiRequest) -> None:
     """The project goes with its contracts and builds; for its maker alone."""
-    seen = await _open(ask, Level.ADMIN, own=Own.ALONE)
+    seen = await _open(ask, AccessLevel.ADMIN, own=Own.ALONE)
     await remove_project(ask.request.app[FRONT].pool, seen.project.id)
 
 
-async def show_questionnaire(ask: Ask) -> shapes.Questionnaire:
+async def show_questionnaire(ask: ApiRequest) -> shapes.Questionnaire:
     """Every question with its answer, or a proposal."""
     seen = await _open(ask)
     return await _questionnaire(ask, seen, read_state(seen.project.questionnaire_state))
 
 
-async def answer(ask: Ask) -> shapes.Questionnaire:
+async def answer(ask: ApiRequest) -> shapes.Questionnaire:
     """Keeps the answers that are in their questions' form; `problems` name the others."""
-    seen = await _open(ask, Level.WRITE)
+    seen = await _open(ask, AccessLevel.WRITE)
     writer = Writer(ask.user.login)
     done = await answer_questionnaire(ask.request.app[FRONT].pool, seen.project.id, ask.body.answers, writer=writer)
     problems = [
@@ -103,7 +103,7 @@ async def answer(ask: Ask) -> shapes.Questionnaire:
     )
 
 
-async def show_contracts(ask: Ask) -> shapes.Contracts:
+async def show_contracts(ask: ApiRequest) -> shapes.Contracts:
     """The contracts that are written."""
     seen = await _open(ask)
     async with ask.request.app[FRONT].pool.acquire() as connection:
@@ -113,23 +113,23 @@ async def show_contracts(ask: Ask) -> shapes.Contracts:
     return shapes.Contracts(items=[shapes.ContractBrief.model_validate(_brief(one)) for one in found])
 
 
-async def write(ask: Ask) -> shapes.Written:
+async def write(ask: ApiRequest) -> shapes.Written:
     """Writes contracts from the answers."""
-    seen = await _open(ask, Level.WRITE)
+    seen = await _open(ask, AccessLevel.WRITE)
     wanted = None if ask.body.types is None else [ContractType(one) for one in ask.body.types]
     pool = ask.request.app[FRONT].pool
     written = await write_contracts(pool, seen.project.id, wanted, may_decide=seen.may_decide)
     return shapes.Written.model_validate({"written": [kind.value for kind in written]})
 
 
-async def show_contract(ask: Ask) -> shapes.Contract:
+async def show_contract(ask: ApiRequest) -> shapes.Contract:
     """One contract with its text."""
     return await _contract(ask, (await _open(ask)).project.id)
 
 
-async def edit_contract(ask: Ask) -> shapes.Contract:
+async def edit_contract(ask: ApiRequest) -> shapes.Contract:
     """Saves a new version, unless somebody saved another one meanwhile, or the text is not what its type says."""
-    seen, kind = await _open(ask, Level.WRITE), _kind(ask)
+    seen, kind = await _open(ask, AccessLevel.WRITE), _kind(ask)
     wanted: shapes.ContractEdit = ask.body
     try:
         await save_contract(
@@ -140,23 +140,23 @@ async def edit_contract(ask: Ask) -> shapes.Contract:
             may_decide=seen.may_decide,
         )
     except Stale as error:
-        raise Conflict(str(error)) from error
+        raise EditConflict(str(error)) from error
     except Invalid as error:
-        raise Wrong(
+        raise InvalidRequest(
             "It was not saved.", [(f"{one.line}:{one.column}", one.message) for one in error.problems]
         ) from error
     return await _contract(ask, seen.project.id)
 
 
-async def _open(ask: Ask, least: Level = Level.READ, *, own: Own = Own.NO) -> SeenProject:
+async def _open(ask: ApiRequest, least: AccessLevel = AccessLevel.READ, *, own: Own = Own.NO) -> SeenProject:
     return await open_project(ask.request, id_of(ask.request, "project_id"), least, own=own)
 
 
-async def _repo(ask: Ask, repo_id: UUID | None) -> Repo | None:
-    return None if repo_id is None else (await open_repo(ask.request, repo_id, Level.WRITE)).repo
+async def _repo(ask: ApiRequest, repo_id: UUID | None) -> Repo | None:
+    return None if repo_id is None else (await open_repo(ask.request, repo_id, AccessLevel.WRITE)).repo
 
 
-async def _shown(ask: Ask, project_id: UUID) -> shapes.Project:
+async def _shown(ask: ApiRequest, project_id: UUID) -> shapes.Project:
     async with ask.request.app[FRONT].pool.acquire() as connection:
         project = await find_project(connection, project_id)
     if project is None:
@@ -170,7 +170,7 @@ def project_of(project: Project) -> shapes.Project:
     return shapes.Project.model_validate(fields | {"repository": project.repo_name})
 
 
-async def _questionnaire(ask: Ask, seen: SeenProject, answers: Answers, **more: Any) -> shapes.Questionnaire:
+async def _questionnaire(ask: ApiRequest, seen: SeenProject, answers: Answers, **more: Any) -> shapes.Questionnaire:
     async with ask.request.app[FRONT].pool.acquire() as connection:
         code = await seen_code(connection, seen.project.repo_id if seen.sees_code else None)
     package = package_of(seen.project.name)
@@ -194,14 +194,14 @@ async def _questionnaire(ask: Ask, seen: SeenProject, answers: Answers, **more: 
     return shapes.Questionnaire.model_validate(values)
 
 
-def _kind(ask: Ask) -> ContractType:
+def _kind(ask: ApiRequest) -> ContractType:
     try:
         return ContractType(ask.request.match_info["contract_type"])
     except ValueError:
         raise web.HTTPNotFound(reason="There is no such contract.") from None
 
 
-async def _contract(ask: Ask, project_id: UUID) -> shapes.Contract:
+async def _contract(ask: ApiRequest, project_id: UUID) -> shapes.Contract:
     async with ask.request.app[FRONT].pool.acquire() as connection:
         contract = await find_contract(connection, project_id, _kind(ask))
     if contract is None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from aiohttp import web
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.context.web_context import Front
+from forgeguard_app.flows.context.web_context import WebContext
 from forgeguard_app.flows.people.api_tokens import make_token
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.sessions import delete_session, delete_token, list_sessions, list_tokens
@@ -31,7 +31,7 @@ async def show_account(request: web.Request) -> web.Response:
     return response
 
 
-def _opened(front: Front, person: Person, sealed: str) -> str | None:
+def _opened(front: WebContext, person: Person, sealed: str) -> str | None:
     """Return the value of the token that this person just made; None where there is none."""
     opened = front.keys.fresh_tokens.open(sealed, within_s=FRESH_S) if sealed else None
     owner, _, value = (opened or "").partition(" ")

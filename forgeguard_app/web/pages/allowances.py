@@ -12,11 +12,11 @@ from aiohttp import web
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.audits.allow_finding import Wish, allow_finding, disallow, restore_allowance
-from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.allowances import Allowance, find_allowance, list_allowances
-from forgeguard_app.web.access import Seen, id_of, open_audit, open_named
+from forgeguard_app.web.access import RepoView, id_of, open_audit, open_named
 from forgeguard_app.web.keys import FRONT
-from forgeguard_app.web.pages.audits import Refused, audit_page
+from forgeguard_app.web.pages.audits import RefusedForm, audit_page
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 
@@ -27,20 +27,20 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 async def allow(request: web.Request) -> web.StreamResponse:
     """The finding counts no more."""
     form, person = await read_form(request), await get_person(request)
-    run, seen = await open_audit(request, id_of(request, "run_id"), Level.WRITE)
+    run, seen = await open_audit(request, id_of(request, "run_id"), AccessLevel.WRITE)
     days = form.get("days", "")
     number = int(days) if days.isascii() and days.isdigit() and len(days) < 6 else None if not days else 0
     wish = Wish(form.get("check_code", ""), form.get("fingerprint", "")[:100], form.get("reason", ""), number)
     try:
         await allow_finding(request.app[FRONT].pool, person, run, wish)
     except UserError as error:
-        return await audit_page(request, Refused(error, form))
+        return await audit_page(request, RefusedForm(error, form))
     return see_other(f"/repos/{seen.repo.full_name}/allowances")
 
 
 async def show_allowances(request: web.Request) -> web.Response:
     """The list, for those whom GitHub lets into the repository."""
-    seen = await open_named(request, Level.READ)
+    seen = await open_named(request, AccessLevel.READ)
     async with request.app[FRONT].pool.acquire() as connection:
         found = await list_allowances(connection, seen.repo.id, most=500)
     now = datetime.now(UTC)
@@ -55,7 +55,7 @@ async def show_allowances(request: web.Request) -> web.Response:
 
 async def export_allowances(request: web.Request) -> web.Response:
     """The same as CSV or JSON, to keep."""
-    seen = await open_named(request, Level.READ)
+    seen = await open_named(request, AccessLevel.READ)
     async with request.app[FRONT].pool.acquire() as connection:
         found = await list_allowances(connection, seen.repo.id)
     form = request.match_info["form"]
@@ -81,8 +81,8 @@ async def restore(request: web.Request) -> web.StreamResponse:
     return see_other(f"/repos/{seen.repo.full_name}/allowances")
 
 
-async def _opened(request: web.Request) -> tuple[Seen, Allowance]:
-    seen = await open_named(request, Level.WRITE)
+async def _opened(request: web.Request) -> tuple[RepoView, Allowance]:
+    seen = await open_named(request, AccessLevel.WRITE)
     async with request.app[FRONT].pool.acquire() as connection:
         allowance = await find_allowance(connection, id_of(request, "allowance_id"))
     if allowance is None or allowance.repo_id != seen.repo.id:

@@ -8,12 +8,12 @@ from itertools import groupby
 
 from aiohttp import web
 
-from forgeguard_app.audit.counts import Part
+from forgeguard_app.audit.counts import FindingGroup
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.revocation import Revocation, revocation_of
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
-from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.audits import StoredCheck, find_newest_run, list_checks
 from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
 from forgeguard_app.store.reruns import find_due
@@ -22,15 +22,15 @@ from forgeguard_app.web.access import id_of, open_audit
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
-from forgeguard_app.web.states import State, states_of
-from forgeguard_app.web.subjects import Kind, Subject, find_version, is_signature
+from forgeguard_app.web.states import ShownState, states_of
+from forgeguard_app.web.subjects import Subject, SubjectKind, find_version, is_signature
 from forgeguard_app.web.texts import first_line
 
 MAX_SHOWN = 300  # findings of a check: more make the page slow, and nobody reads them
 MAX_LEAKED = 20  # verified secrets named in the banner
 TITLES = {
-    Part.PROBLEM: "Configuration problems", Part.NEW: "New", Part.EXISTING: "Existing", Part.ALLOWED: "Allowed",
-    Part.NOTICE: "Notices",
+    FindingGroup.PROBLEM: "Configuration problems", FindingGroup.NEW: "New", FindingGroup.EXISTING: "Existing", FindingGroup.ALLOWED: "Allowed",
+    FindingGroup.NOTICE: "Notices",
 }  # fmt: skip
 
 
@@ -72,7 +72,7 @@ class Group:
 class ShownPart:
     """A part of a check's findings: all that there are, and those of this window by rule."""
 
-    part: Part
+    part: FindingGroup
     title: str
     total: int
     groups: list[Group]
@@ -89,7 +89,7 @@ class ShownCheck:
 
     code: str
     name: str
-    state: State
+    state: ShownState
     said: str
     parts: list[ShownPart]
     total: int
@@ -110,7 +110,7 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedForm:
     """A form of the page that was refused: why, and what it held."""
 
     why: UserError
@@ -126,7 +126,7 @@ class Refused:
             self.is_about(check.code, finding.fingerprint)
             for check in checks
             for part in check.parts
-            if part.part in (Part.NEW, Part.EXISTING)
+            if part.part in (FindingGroup.NEW, FindingGroup.EXISTING)
             for group in part.groups
             for finding in group.findings
             if finding.is_counted
@@ -138,10 +138,10 @@ async def show_audit(request: web.Request) -> web.Response:
     return await audit_page(request)
 
 
-async def audit_page(request: web.Request, refused: Refused | None = None) -> web.Response:
+async def audit_page(request: web.Request, refused: RefusedForm | None = None) -> web.Response:
     """Return the audit's page; `refused` is a form of it that was not accepted, shown again as it was typed."""
     run_id, signature = id_of(request, "run_id"), request.query.get("signature", "")
-    subject = Subject(Kind.AUDIT, run_id, signature if is_signature(signature) else "")
+    subject = Subject(SubjectKind.AUDIT, run_id, signature if is_signature(signature) else "")
     async with request.app[FRONT].pool.acquire() as connection:
         version = await find_version(connection, subject)  # before the rows: what changes in between is not missed
     run, seen = await open_audit(request, run_id)
@@ -172,7 +172,7 @@ async def audit_page(request: web.Request, refused: Refused | None = None) -> we
         leaks_found=leaks_of(leaked),
         may_write=seen.may_write,
         # A signed link may be passed on: it opens the verdict, not the source of a private repository.
-        shows_source=not seen.repo.private or seen.level >= Level.READ,
+        shows_source=not seen.repo.private or seen.level >= AccessLevel.READ,
         newer=newest.id if newest is not None and newest.created_at > run.created_at else None,
         window=window,
         deferred_until=deferred_until,
@@ -192,7 +192,7 @@ def leaks_of(secrets: Iterable[LeakedSecret]) -> list[Leak]:
 async def rerun(request: web.Request) -> web.StreamResponse:
     """The head is audited once more."""
     await read_form(request)
-    run, _ = await open_audit(request, id_of(request, "run_id"), Level.WRITE)
+    run, _ = await open_audit(request, id_of(request, "run_id"), AccessLevel.WRITE)
     person = await get_person(request)
     try:
         again = await rerun_audit(request.app[FRONT].pool, run, person.github_id)
@@ -201,10 +201,12 @@ async def rerun(request: web.Request) -> web.StreamResponse:
     return see_other(f"/audits/{again}")
 
 
-def _shown(check: StoredCheck, state: State, window: Window, found: list[ShownFinding], may_write: bool) -> ShownCheck:
+def _shown(
+    check: StoredCheck, state: ShownState, window: Window, found: list[ShownFinding], may_write: bool
+) -> ShownCheck:
     cut, found = len(found) > MAX_SHOWN, found[:MAX_SHOWN]
     counts = check.counts
-    totals = {part: getattr(counts, part.value) for part in Part}
+    totals = {part: getattr(counts, part.value) for part in FindingGroup}
     parts = [
         ShownPart(part, title, totals[part], _groups([one for one in found if one.part == part], check, part))
         for part, title in TITLES.items()
@@ -217,7 +219,7 @@ def _shown(check: StoredCheck, state: State, window: Window, found: list[ShownFi
     )  # fmt: skip
 
 
-def _groups(findings: list[ShownFinding], check: StoredCheck, part: Part) -> list[Group]:
+def _groups(findings: list[ShownFinding], check: StoredCheck, part: FindingGroup) -> list[Group]:
     places = {rule: number for number, rule in enumerate(dict.fromkeys(finding.rule for finding in findings))}
     ordered = sorted(findings, key=lambda finding: places[finding.rule])  # the rule of the worst finding comes first
     totals = check.counts.rules.get(part, {})

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.vault import LINK_LIFE_S, sign_until
 from forgeguard_app.web.access import open_named
 from forgeguard_app.web.badges import LABEL, MAX_NAME_CHARS
@@ -21,7 +21,7 @@ async def show_badge(request: web.Request) -> web.Response:
     front, seen = request.app[FRONT], await open_named(request)
     repo, branch = seen.repo, request.query.get("branch", "")[:MAX_NAME_CHARS].replace("\0", "")
     query = {"branch": branch} if branch else {}
-    if repo.private and seen.level >= Level.READ:
+    if repo.private and seen.level >= AccessLevel.READ:
         query["signature"] = sign_until(front.keys.badges, str(repo.id), int(time.time()) + LINK_LIFE_S)
     asked = f"?{urlencode(query)}" if query else ""
     base, target = f"/badges/{quote(repo.full_name)}", f"{front.address}/repos/{quote(repo.full_name)}"

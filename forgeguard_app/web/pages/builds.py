@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from forgeguard_app.errors import Temporary, UserError
-from forgeguard_app.flows.builds.answer_review import MAX_WAIT_DAYS, Answer, Outdated, answer_build
+from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.flows.builds.answer_review import MAX_WAIT_DAYS, Outdated, ReviewAnswer, answer_build
 from forgeguard_app.flows.builds.cancel_build import cancel_build
 from forgeguard_app.flows.builds.start_build import start_build
-from forgeguard_app.flows.people.repo_access import Level, SignedOut
+from forgeguard_app.flows.people.repo_access import AccessLevel, SignedOut
 from forgeguard_app.store.build_changes import list_approved, list_asked
-from forgeguard_app.store.build_logs import KEPT_DAYS, Line, list_last_lines, list_piece
+from forgeguard_app.store.build_logs import KEPT_DAYS, LogLine, list_last_lines, list_piece
 from forgeguard_app.store.builds import Build, find_build, list_phases
-from forgeguard_app.store.pool import AWAY
+from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.store.states import has_worker
 from forgeguard_app.store.versions import find_build_version
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project, refuse_who_may_not_push
@@ -42,7 +42,10 @@ _CUT = "\nThe log goes on, and was cut here: it can no longer be read with this 
 async def start(request: web.Request) -> web.StreamResponse:
     """Begins one; whoever starts it may write to the repository today."""
     await read_form(request)
-    person, seen = await get_person(request), await open_project(request, id_of(request, "project_id"), Level.WRITE)
+    person, seen = (
+        await get_person(request),
+        await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE),
+    )
     try:
         if seen.project.repo_name is not None and await find_writable(request, seen.project.repo_name) is None:
             raise UserError("You may not write to the project's repository any more, so you start no build there.")
@@ -90,7 +93,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     """Ends it."""
     await read_form(request)
     person = await get_person(request)
-    build, _ = await open_build(request, id_of(request, "build_id"), Level.WRITE)
+    build, _ = await open_build(request, id_of(request, "build_id"), AccessLevel.WRITE)
     await cancel_build(request.app[FRONT].pool, build, person.login)
     return see_other(f"/builds/{build.id}")
 
@@ -107,10 +110,10 @@ async def hand_back(request: web.Request) -> web.StreamResponse:
 
 async def _answer(request: web.Request, *, approves: bool) -> web.StreamResponse:
     form, person = await read_form(request), await get_person(request)
-    build, _ = await open_build(request, id_of(request, "build_id"), Level.WRITE)
+    build, _ = await open_build(request, id_of(request, "build_id"), AccessLevel.WRITE)
     await refuse_who_may_not_push(request, build)
     try:
-        answer = Answer(form.get("commit", "")[:64], approves, form.get("reason", ""))
+        answer = ReviewAnswer(form.get("commit", "")[:64], approves, form.get("reason", ""))
         await answer_build(request.app[FRONT].pool, build, person, answer)
     except Outdated as error:
         return await _show(request, status=409, wrong=str(error))
@@ -137,7 +140,7 @@ async def _write_log(request: web.Request, build: Build) -> web.StreamResponse:
                 await response.write(_DELETED.encode())
             async for piece in _pieces(request, build):
                 await response.write(piece.encode())
-    except (TimeoutError, ConnectionError, SignedOut, Temporary, web.HTTPException, *AWAY):
+    except (TimeoutError, ConnectionError, SignedOut, RetryLater, web.HTTPException, *DATABASE_ERRORS):
         await response.write(_CUT.encode())
     return response
 
@@ -159,7 +162,7 @@ async def _pieces(request: web.Request, build: Build) -> AsyncIterator[str]:
         await open_build(await ask_again(request), build.id)
 
 
-def _as_text(line: Line) -> str:
+def _as_text(line: LogLine) -> str:
     return f"{line.timestamp:%Y-%m-%dT%H:%M:%SZ} {line.source:7} {line.level:5} {line.message}\n"
 
 

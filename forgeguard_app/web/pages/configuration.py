@@ -11,7 +11,7 @@ from aiohttp import web
 
 from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.flows.proposals.request_trial import begin_first_rules, begin_trial, list_paths
 from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.overview import find_head_run
@@ -19,7 +19,7 @@ from forgeguard_app.store.repos import Repo, find_configuration
 from forgeguard_app.store.states import has_worker
 from forgeguard_app.store.trials import Trial, find_trial
 from forgeguard_app.store.versions import find_trial_version
-from forgeguard_app.web.access import Seen, id_of, open_named
+from forgeguard_app.web.access import RepoView, id_of, open_named
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
@@ -32,11 +32,11 @@ MAX_LINK_CHARS = 7_000  # what GitHub and browsers take as an address
 
 async def show_configuration(request: web.Request) -> web.Response:
     """What judges the default branch, for those whom GitHub lets into the repository."""
-    return await _page(request, await open_named(request, Level.READ))
+    return await _page(request, await open_named(request, AccessLevel.READ))
 
 
 async def _page(
-    request: web.Request, seen: Seen, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
+    request: web.Request, seen: RepoView, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
 ) -> web.Response:
     """Return the page; `wrong` is why its trial was refused, `typed` what the form held."""
     front = request.app[FRONT]
@@ -76,7 +76,7 @@ async def _page(
 async def try_changed(request: web.Request) -> web.StreamResponse:
     """A changed file is tried."""
     form, person = await read_form(request, MAX_FORM_BYTES), await get_person(request)
-    seen = await open_named(request, Level.READ)
+    seen = await open_named(request, AccessLevel.READ)
     pool = request.app[FRONT].pool
     try:
         trial_id = await begin_trial(pool, person, seen.repo, form.get("path", ""), form.get("content", ""))
@@ -85,7 +85,7 @@ async def try_changed(request: web.Request) -> web.StreamResponse:
     return see_other(f"/repos/{seen.repo.full_name}/trials/{trial_id}")
 
 
-async def _refused(request: web.Request, seen: Seen, wrong: UserError, typed: Mapping[str, str]) -> web.Response:
+async def _refused(request: web.Request, seen: RepoView, wrong: UserError, typed: Mapping[str, str]) -> web.Response:
     """Show the form where it was sent from: on the page of a trial, or on the configuration's."""
     trial = await _find_trial(request, seen, typed.get("trial_id", ""))
     return await (_page(request, seen, wrong, typed) if trial is None else _trial(request, seen, trial, wrong, typed))
@@ -94,14 +94,14 @@ async def _refused(request: web.Request, seen: Seen, wrong: UserError, typed: Ma
 async def propose(request: web.Request) -> web.StreamResponse:
     """A first configuration is drawn from the code, and becomes a pull request where we may open one."""
     await read_form(request)
-    person, seen = await get_person(request), await open_named(request, Level.WRITE)
+    person, seen = await get_person(request), await open_named(request, AccessLevel.WRITE)
     trial_id = await begin_first_rules(request.app[FRONT].pool, person, seen.repo)
     return see_other(f"/repos/{seen.repo.full_name}/trials/{trial_id}")
 
 
 async def show_trial(request: web.Request) -> web.Response:
     """What came of it."""
-    seen = await open_named(request, Level.READ)
+    seen = await open_named(request, AccessLevel.READ)
     async with request.app[FRONT].pool.acquire() as connection:
         version = await find_trial_version(connection, id_of(request, "trial_id"))
     trial = await _find_trial(request, seen, request.match_info["trial_id"])
@@ -110,7 +110,7 @@ async def show_trial(request: web.Request) -> web.Response:
     return await _trial(request, seen, trial, version=version)
 
 
-async def _find_trial(request: web.Request, seen: Seen, given: str) -> Trial | None:
+async def _find_trial(request: web.Request, seen: RepoView, given: str) -> Trial | None:
     """Return the repository's trial with this key, None where it has none."""
     try:
         trial_id = UUID(given)
@@ -123,7 +123,7 @@ async def _find_trial(request: web.Request, seen: Seen, given: str) -> Trial | N
 
 async def _trial(
     request: web.Request,
-    seen: Seen,
+    seen: RepoView,
     trial: Trial,
     wrong: UserError | None = None,
     typed: Mapping[str, str] = NOTHING,

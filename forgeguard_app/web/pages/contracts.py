@@ -11,7 +11,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.flows.projects.save_contract import Edit, Invalid, Stale, save_contract, write_contracts
 from forgeguard_app.flows.proposals.export_contracts import begin_export
 from forgeguard_app.projects.contract_types import FILES, ContractType, path_of
@@ -43,7 +43,7 @@ def contract_type(request: web.Request) -> ContractType:
 async def write(request: web.Request) -> web.StreamResponse:
     """Writes them from the answers: those that are chosen, or all that nobody edited."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), Level.WRITE)
+    seen = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE)
     chosen = [kind for kind in ContractType if kind in form.getall("type", [])]
     try:
         wanted = chosen if "chosen" in form else None
@@ -63,7 +63,7 @@ async def show_contract(request: web.Request) -> web.Response:
 async def save(request: web.Request) -> web.StreamResponse:
     """A new version; or, with the other button, what it would look like."""
     form, person = await read_form(request, MAX_FORM_BYTES), await get_person(request)
-    seen, kind = await open_project(request, id_of(request, "project_id"), Level.WRITE), contract_type(request)
+    seen, kind = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE), contract_type(request)
     content, version = form.get("content", "").replace("\r\n", "\n"), form.get("version", "")
     number = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else 0
     contract = await _contract(request, seen)
@@ -139,7 +139,10 @@ async def download(request: web.Request) -> web.Response:
 async def export(request: web.Request) -> web.StreamResponse:
     """They become a pull request of the linked repository."""
     await read_form(request)
-    person, seen = await get_person(request), await open_project(request, id_of(request, "project_id"), Level.WRITE)
+    person, seen = (
+        await get_person(request),
+        await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE),
+    )
     try:
         trial_id = await begin_export(request.app[FRONT].pool, person, seen.project)
     except UserError as error:
@@ -176,7 +179,7 @@ async def _rendered(request: web.Request, kind: ContractType, content: str) -> M
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DifferenceLine:
     """A line of a comparison: `kind` is added, removed, same or place."""
 
     kind: str
@@ -186,20 +189,20 @@ class Line:
 _KINDS = {"+": "added", "-": "removed", "@": "place"}
 
 
-async def _difference(request: web.Request, old: str, new: str) -> list[Line]:
+async def _difference(request: web.Request, old: str, new: str) -> list[DifferenceLine]:
     before, after = old.splitlines(), new.splitlines()
     if len(before) + len(after) > MOST_COMPARED:
-        return [Line("place", f"Too long to be compared: {len(before)} and {len(after)} lines.")]
+        return [DifferenceLine("place", f"Too long to be compared: {len(before)} and {len(after)} lines.")]
     found = await difference(request, old, new)
     if found is None:
-        return [Line("place", "It takes too long to compare these versions.")]
+        return [DifferenceLine("place", "It takes too long to compare these versions.")]
     return list(map(_line, found))
 
 
-def lines_of(difference: str) -> list[Line]:
+def lines_of(difference: str) -> list[DifferenceLine]:
     """Return the lines of a difference with what each of them is."""
     return list(map(_line, difference.split("\n")))
 
 
-def _line(text: str) -> Line:
-    return Line(_KINDS.get(text[:1], "same"), text)
+def _line(text: str) -> DifferenceLine:
+    return DifferenceLine(_KINDS.get(text[:1], "same"), text)

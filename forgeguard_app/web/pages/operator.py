@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from forgeguard_app.errors import Temporary
-from forgeguard_app.flows.context.web_context import Front
-from forgeguard_app.flows.upkeep.doctor import Sign, examine_database, examine_github, list_missed
+from forgeguard_app.errors import RetryLater
+from forgeguard_app.flows.context.web_context import WebContext
+from forgeguard_app.flows.upkeep.doctor import Diagnosis, examine_database, examine_github, list_missed
 from forgeguard_app.github.app_access import AppAccess
-from forgeguard_app.github.client import Client, Refused
+from forgeguard_app.github.client import Client, RequestRejected
 from forgeguard_app.github.deliveries import Attempt, ask_again
 from forgeguard_app.store.audit_log import list_entries
 from forgeguard_app.store.health import list_budgets, list_oldest
@@ -49,8 +49,8 @@ async def show_operator(request: web.Request) -> web.Response:
             async with asyncio.timeout(GITHUB_TIMEOUT_S):
                 signs += [sign async for sign in examine_github(examined)]
                 _, missed = await list_missed(examined)
-        except (TimeoutError, Temporary, Refused):
-            signs.append(Sign("GitHub", False, "does not answer", "wait, or look at GitHub's status page"))
+        except (TimeoutError, RetryLater, RequestRejected):
+            signs.append(Diagnosis("GitHub", False, "does not answer", "wait, or look at GitHub's status page"))
     async with front.pool.acquire() as connection:
         waiting = await list_oldest(connection, MOST)
         budgets = await list_budgets(connection, MOST)
@@ -85,12 +85,12 @@ async def redeliver(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     try:
         await ask_again(front.app.access, int(request.match_info["attempt_id"]))
-    except Refused:
+    except RequestRejected:
         raise web.HTTPNotFound(reason="GitHub has no such delivery any more.") from None
     return see_other("/operator")
 
 
-async def _operators_front(request: web.Request) -> Front:
+async def _operators_front(request: web.Request) -> WebContext:
     """The front, for operators alone; for everybody else there is no such page."""
     front, person = request.app[FRONT], await get_person(request)
     if person.github_id not in front.operators:
@@ -98,6 +98,6 @@ async def _operators_front(request: web.Request) -> Front:
     return front
 
 
-def _examined(front: Front) -> _Examined | None:
+def _examined(front: WebContext) -> _Examined | None:
     access = front.app.access
     return None if access is None else _Examined(front.pool, front.client, access, front.address)

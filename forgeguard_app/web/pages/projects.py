@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.people.repo_access import Level, refresh_access
+from forgeguard_app.flows.people.repo_access import AccessLevel, refresh_access
 from forgeguard_app.flows.projects.manage_project import (
     ProjectGone,
     confirm_deletion,
@@ -22,7 +22,7 @@ from forgeguard_app.flows.projects.manage_project import (
 )
 from forgeguard_app.projects.answers import missing, progress, read_state
 from forgeguard_app.projects.contract_types import ContractType
-from forgeguard_app.projects.lifecycle import Move, Status, refusal
+from forgeguard_app.projects.lifecycle import Action, Status, refusal
 from forgeguard_app.projects.questions import QUESTIONS, SECTIONS
 from forgeguard_app.store.projects import DELETED_DAYS, list_deleted, list_projects
 from forgeguard_app.store.repos import Repo
@@ -103,15 +103,15 @@ async def project_page(
         builds=shown.builds,
         version=shown.version,
         updates_from=f"/projects/{project.id}" if wrong else "",
-        no_build=refusal(Status(project.status), Move.START_BUILD),
-        no_contracts=refusal(Status(project.status), Move.WRITE_CONTRACTS),
+        no_build=refusal(Status(project.status), Action.START_BUILD),
+        no_contracts=refusal(Status(project.status), Action.WRITE_CONTRACTS),
     )
 
 
 async def rename(request: web.Request) -> web.StreamResponse:
     """Its name and description."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), Level.WRITE)
+    seen = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE)
     try:
         wanted = described(form.get("name", ""), form.get("description", ""))
         await rename_project(request.app[FRONT].pool, seen.project.id, wanted)
@@ -124,7 +124,7 @@ async def link(request: web.Request) -> web.StreamResponse:
     """Link the repository in which it is built, or unlink it with the other button."""
     form = await read_form(request)
     own = Own.ENOUGH if "unlink" in form else Own.ALONE  # who administers the repository rids it of the project too
-    seen = await open_project(request, id_of(request, "project_id"), Level.ADMIN, own=own)
+    seen = await open_project(request, id_of(request, "project_id"), AccessLevel.ADMIN, own=own)
     try:
         repo = None if "unlink" in form else await _repo(request, form)
         if repo is None and "unlink" not in form:
@@ -139,7 +139,7 @@ async def link(request: web.Request) -> web.StreamResponse:
 async def remove(request: web.Request) -> web.StreamResponse:
     """Delete it; only its maker may do that, and types its name."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), Level.ADMIN, own=Own.ALONE)
+    seen = await open_project(request, id_of(request, "project_id"), AccessLevel.ADMIN, own=Own.ALONE)
     try:
         confirm_deletion(seen.project, form.get("confirmation", ""))
         await remove_project(request.app[FRONT].pool, seen.project.id)

@@ -12,13 +12,13 @@ from typing import Any
 from aiohttp import web
 from multidict import MultiDictProxy
 
-from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.flows.projects.answer_questionnaire import Answered, answer_questionnaire, seen_code
 from forgeguard_app.projects.answers import MAX_ROWS, Answers, Value, progress, read_state
 from forgeguard_app.projects.contracts.words import package_of
 from forgeguard_app.projects.marks import MAX_PAGE_CHARS, Writer, digest_of
 from forgeguard_app.projects.proposals import propose
-from forgeguard_app.projects.questions import SECTIONS, Kind, Question, Section, find_section
+from forgeguard_app.projects.questions import SECTIONS, Question, QuestionKind, Section, find_section
 from forgeguard_app.web.access import SeenProject, id_of, open_project
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page
@@ -29,7 +29,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class AnswerConflict:
     """What somebody else answered meanwhile."""
 
     login: str
@@ -37,19 +37,19 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownQuestion:
     """One question as the page shows it: `base` is the digest of the stored answer, which a save begins from."""
 
     value: Value
     is_proposed: bool
     base: str
     problems: tuple[str, ...]
-    conflict: Conflict | None
+    conflict: AnswerConflict | None
     is_already: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentAnswers:
     """Answers as they were sent, and what became of them."""
 
     given: Mapping[str, Any]
@@ -71,14 +71,14 @@ class Sent:
 
 async def show_section(request: web.Request) -> web.Response:
     """The questions with what was answered, and proposals where nothing was."""
-    seen, section = await _opened(request, Level.READ)
+    seen, section = await _opened(request, AccessLevel.READ)
     return await _page(request, seen, section, read_state(seen.project.questionnaire_state))
 
 
 async def answer_section(request: web.Request) -> web.Response:
     """Keeps what is right, and says what is not; what somebody else changed meanwhile is not overwritten."""
     form, person = await read_form(request), await get_person(request)
-    seen, section = await _opened(request, Level.WRITE)
+    seen, section = await _opened(request, AccessLevel.WRITE)
     # Saved on the way: only what was touched, since what is merely proposed is nobody's answer yet.
     touched = form.get("touched", "").split(",") if form.get("touched") else None
     given = {
@@ -89,7 +89,7 @@ async def answer_section(request: web.Request) -> web.Response:
     bases = {key: form[f"base.{key}"] for key in given if f"base.{key}" in form}
     writer = _writer(person.login, form)
     done = await answer_questionnaire(request.app[FRONT].pool, seen.project.id, given, bases, writer)
-    return await _page(request, seen, section, done.answers, Sent(given, done, writer))
+    return await _page(request, seen, section, done.answers, SentAnswers(given, done, writer))
 
 
 def _writer(login: str, form: MultiDictProxy[str]) -> Writer:
@@ -100,7 +100,7 @@ def _writer(login: str, form: MultiDictProxy[str]) -> Writer:
     return Writer(login, page_id, int(number))
 
 
-async def _opened(request: web.Request, least: Level) -> tuple[SeenProject, Section]:
+async def _opened(request: web.Request, least: AccessLevel) -> tuple[SeenProject, Section]:
     seen = await open_project(request, id_of(request, "project_id"), least)
     section = find_section(request.match_info["section"])
     if section is None:
@@ -113,19 +113,19 @@ async def _page(
     seen: SeenProject,
     section: Section,
     answers: Answers,
-    sent: Sent | None = None,
+    sent: SentAnswers | None = None,
 ) -> web.Response:
     async with request.app[FRONT].pool.acquire() as connection:
         code = await seen_code(connection, seen.project.repo_id if seen.sees_code else None)
     package = package_of(seen.project.name)
-    shown: dict[str, Shown] = {}
+    shown: dict[str, ShownQuestion] = {}
     done, kept, status = (sent.done, sent.kept, sent.status) if sent else (None, NOTHING, HTTPStatus.OK)
     for question in section.questions:
         key = f"{section.key}.{question.key}"
         stored = answers.values.get(key)
         value = kept.get(key, stored)
         proposal = propose(key, answers, code, package) if value is None and seen.may_write else ""
-        shown[question.key] = Shown(
+        shown[question.key] = ShownQuestion(
             value if value is not None else proposal, value is None and bool(proposal), digest_of(stored),
             tuple(done.problems.get(key, ())) if done else (), _conflict(key, answers, done),
             done is not None and key in done.already,
@@ -140,12 +140,12 @@ async def _page(
     )  # fmt: skip
 
 
-def _conflict(key: str, answers: Answers, done: Answered | None) -> Conflict | None:
+def _conflict(key: str, answers: Answers, done: Answered | None) -> AnswerConflict | None:
     """Return who saved another answer meanwhile, and which."""
     if done is None or key not in done.conflicts:
         return None
     mark = answers.marks.get(key)
-    return Conflict(mark.login if mark and mark.login else "Somebody", as_text(answers.values.get(key)))
+    return AnswerConflict(mark.login if mark and mark.login else "Somebody", as_text(answers.values.get(key)))
 
 
 def as_text(value: Value | None) -> str:
@@ -160,11 +160,11 @@ def as_text(value: Value | None) -> str:
 def _given(question: Question, form: MultiDictProxy[str]) -> Any:
     """What the form says of the question, in the form of an answer."""
     match question.kind:
-        case Kind.TEXT | Kind.CHOICE:
+        case QuestionKind.TEXT | QuestionKind.CHOICE:
             return form.get(question.key, "").replace("\r\n", "\n")
-        case Kind.LIST:
+        case QuestionKind.LIST:
             return form.get(question.key, "").splitlines()
-        case Kind.TABLE | Kind.LAYERS:
+        case QuestionKind.TABLE | QuestionKind.LAYERS:
             rows = [
                 {column.key: form.get(f"{question.key}.{number}.{column.key}", "") for column in question.columns}
                 for number in range(MAX_ROWS + EMPTY_ROWS)

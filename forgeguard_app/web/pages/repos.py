@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from forgeguard_app.flows.people.repo_access import Level
+from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.findings import list_leaked
 from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.timeline import Filter, Point, list_entries, list_trend
@@ -18,7 +18,7 @@ from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.pages.audits import MAX_LEAKED, leaks_of
 from forgeguard_app.web.render import page
-from forgeguard_app.web.states import SHOWN, Kind, filter_of, head_states, states_of
+from forgeguard_app.web.states import SHOWN, StateKind, filter_of, head_states, states_of
 
 PAGE = 40
 TREND = 60
@@ -27,9 +27,9 @@ TALLEST = 26
 MAX_CHARS = 300
 # The states that can be asked for, by the word in the address.
 CHOICES = {
-    "PASS": Kind.PASSED, "PARTLY": Kind.PARTLY, "WARN": Kind.WARNED, "LEAKED": Kind.LEAKED, "FAIL": Kind.FAILED,
-    "ERROR": Kind.ERROR, "NOTHING": Kind.NOTHING, "DISABLED": Kind.DISABLED, "WAITING": "waiting",
-    "CANCELLED": Kind.CANCELLED,
+    "PASS": StateKind.PASSED, "PARTLY": StateKind.PARTLY, "WARN": StateKind.WARNED, "LEAKED": StateKind.LEAKED, "FAIL": StateKind.FAILED,
+    "ERROR": StateKind.ERROR, "NOTHING": StateKind.NOTHING, "DISABLED": StateKind.DISABLED, "WAITING": "waiting",
+    "CANCELLED": StateKind.CANCELLED,
 }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ async def show_repo(request: web.Request) -> web.Response:
         request,
         "repo.html",
         repo=seen.repo,
-        is_member=seen.level >= Level.READ,
+        is_member=seen.level >= AccessLevel.READ,
         head=head,
         leaks_found=leaks_of(leaked),
         runs=runs[:PAGE],
@@ -90,7 +90,9 @@ async def show_repo(request: web.Request) -> web.Response:
         more=more,
         wanted=wanted,
         wanted_state=state,
-        choices=[(name, "Waiting" if kind == "waiting" else SHOWN[Kind(kind)].word) for name, kind in CHOICES.items()],
+        choices=[
+            (name, "Waiting" if kind == "waiting" else SHOWN[StateKind(kind)].word) for name, kind in CHOICES.items()
+        ],
         trend=trend,
         lanes=_lanes(trend),
         lane_height=LANE_HEIGHT,

@@ -9,7 +9,14 @@ from aiohttp import web
 
 from forgeguard_app.flows.people.finish_setup import finish_setup
 from forgeguard_app.flows.people.repo_access import refresh_access
-from forgeguard_app.flows.people.set_up_app import Choice, Credentials, begin_setup, find_made, open_setup, problems_of
+from forgeguard_app.flows.people.set_up_app import (
+    AppCredentials,
+    Choice,
+    begin_setup,
+    find_made,
+    open_setup,
+    problems_of,
+)
 from forgeguard_app.flows.people.setup_stops import SetupStopped
 from forgeguard_app.github.app_manifest import is_reachable
 from forgeguard_app.store.users import forget_own_access
@@ -84,7 +91,7 @@ async def setup_callback(request: web.Request) -> web.StreamResponse:
         return await _stopped(request, stop)
 
 
-async def _done(request: web.Request, credentials: Credentials) -> web.StreamResponse:
+async def _done(request: web.Request, credentials: AppCredentials) -> web.StreamResponse:
     return await page(request, "setup_done.html", credentials=credentials)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Result
 from forgeguard_app.audit.report import summary_markdown
-from tests.support.evaluated import check_of, judge, judge_all, places
+from tests.support.evaluated import check_of, evaluate, evaluate_all, places
 from tests.support.repositories import Files, WorkTree
 
 
@@ -25,7 +25,7 @@ PACKAGE = {f"app/{name}__init__.py": "" for name in ("", "api/", "services/", "r
 
 
 async def a4(tree: WorkTree, files: Files) -> CheckReport:
-    return check_of(await judge_all(tree, files), CheckCode.A4)
+    return check_of(await evaluate_all(tree, files), CheckCode.A4)
 
 
 async def test_forbidden_patterns_are_found_at_their_lines(tree: WorkTree) -> None:
@@ -210,7 +210,7 @@ async def test_new_is_what_head_has_more_of_than_base(tree: WorkTree) -> None:
             "there.py": "# moved\nimport asyncpg\n" + "x = 1\n" * 20,
         }
     )
-    check = check_of(await judge(tree, base), CheckCode.A4)
+    check = check_of(await evaluate(tree, base), CheckCode.A4)
     assert [(f.path, f.line) for f in check.findings if f.new] == [("old.py", 5), ("old.py", 6)]
     assert check.title == "2 new boundary violations (2 existing)"
     assert len({f.fingerprint for f in check.findings}) == 4
@@ -230,13 +230,13 @@ async def test_the_gate_decides_what_counts(tree: WorkTree, gate: str, counted: 
         }
     )
     tree.commit({"b.py": "bad\nbad\n"})
-    check = check_of(await judge(tree, base), CheckCode.A4)
+    check = check_of(await evaluate(tree, base), CheckCode.A4)
     assert [f.path for f in check.counted] == counted
 
 
 async def test_level_warn_never_fails(tree: WorkTree) -> None:
     layers = [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "r"}]}]
-    report = await judge_all(
+    report = await evaluate_all(
         tree,
         {"boundaries.json": boundaries(layers=layers), ".forgeguard.yml": "checks: {A4: {level: warn}}", "a.py": "bad"},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Result
-from tests.support.evaluated import check_of, judge, judge_all
+from tests.support.evaluated import check_of, evaluate, evaluate_all
 from tests.support.repositories import Files, WorkTree
 
 
@@ -15,7 +15,7 @@ def project(*dependencies: str, more: str = "") -> str:
 
 
 async def a9(tree: WorkTree, files: Files) -> CheckReport:
-    return check_of(await judge_all(tree, files), CheckCode.A9)
+    return check_of(await evaluate_all(tree, files), CheckCode.A9)
 
 
 def rows(check: CheckReport) -> list[tuple[str, int, str]]:
@@ -176,13 +176,13 @@ BROKEN = "from setuptools import setup\nprint 'x'\nsetup()\n"
 async def test_a_broken_manifest_that_the_change_did_not_touch_is_a_notice(tree: WorkTree) -> None:
     base = tree.commit({"setup.py": BROKEN, "x/a.py": "", "sub/pyproject.toml": project(), "sub/a.py": ""})
     tree.commit({"x/a.py": "import yaml, mystery\n", "sub/a.py": "import yaml\n"})
-    check = check_of(await judge(tree, base), CheckCode.A9)
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
     found = [(f.path, f.line, f.level) for f in check.findings if f.rule != "configuration-notice"]
     assert found == [("sub/a.py", 1, Level.FAILURE), ("x/a.py", 1, Level.NOTICE), ("x/a.py", 1, Level.NOTICE)]
     notices = [(f.path, f.line, f.message) for f in check.findings if f.rule == "configuration-notice"]
     assert notices == [("setup.py", 2, "this does not parse as Python")]
     tree.commit({"setup.py": BROKEN + "# touched\n"})
-    check = check_of(await judge(tree, base), CheckCode.A9)
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
     assert [(one.path, one.line) for one in check.problems] == [("setup.py", 2)]
 
 
@@ -203,7 +203,7 @@ async def test_without_manifest_or_python_there_is_nothing_to_check(tree: WorkTr
 async def test_the_summary_says_which_dependencies_the_change_alters(tree: WorkTree) -> None:
     base = tree.commit({"pyproject.toml": project("requests", "httpx>=1"), "a.py": "import requests"})
     tree.commit({"pyproject.toml": project("httpx>=2", "pyyaml")})
-    check = check_of(await judge(tree, base), CheckCode.A9)
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
     assert check.notes[:3] == (
         "`pyproject.toml` adds `pyyaml`.",
         "`pyproject.toml` removes `requests`.",

@@ -13,9 +13,9 @@ from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Result
 from forgeguard_app.audit.report import report_json, summary_markdown
 from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.checksums import base62
-from forgeguard_app.audit.secrets.rule import Rule
+from forgeguard_app.audit.secrets.rule import SecretRule
 from forgeguard_app.audit.secrets.scanner import RULES, AddedBlock, scan
-from tests.support.evaluated import check_of, judge, judge_all
+from tests.support.evaluated import check_of, evaluate, evaluate_all
 from tests.support.repositories import WorkTree
 
 
@@ -30,7 +30,7 @@ def found(text: str, path: str = "app/settings.py") -> list[str]:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_every_rule_finds_its_example_and_not_its_counterexample(rule: Rule) -> None:
+def test_every_rule_finds_its_example_and_not_its_counterexample(rule: SecretRule) -> None:
     path = "deploy/.env" if rule.id == "generic-setting" else "app/settings.py"
     assert found("".join(rule.example), path) == [rule.id]
     assert found("".join(rule.counterexample), path) == []
@@ -83,7 +83,7 @@ async def test_a_secret_added_and_removed_within_the_push_is_found_with_its_comm
     base = tree.commit({"a.py": "x = 1\n"})
     adding = tree.commit({"a.py": f"x = 1\n\nT = '{token()}'\n"})
     tree.commit({"a.py": "x = 1\n"})
-    check = check_of(await judge(tree, base), CheckCode.W1)
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
     assert [(f.path, f.line, f.column, f.commit, f.new) for f in check.findings] == [("a.py", 3, 6, adding, True)]
     assert adding[:10] in check.findings[0].message
     assert check.result is Result.WARN
@@ -94,7 +94,7 @@ async def test_what_stood_in_the_file_before_is_not_new(tree: WorkTree) -> None:
     tree.commit({"a.py": f"T = '{token()}'\nx = 1\n", "b/c.py": "y = 2"})
     tree.git("mv", "a.py", "moved.py")
     tree.commit({})
-    assert check_of(await judge(tree, base), CheckCode.W1).findings == ()
+    assert check_of(await evaluate(tree, base), CheckCode.W1).findings == ()
 
 
 async def test_of_a_merge_only_lines_of_no_parent_count(tree: WorkTree) -> None:
@@ -106,7 +106,7 @@ async def test_of_a_merge_only_lines_of_no_parent_count(tree: WorkTree) -> None:
     with pytest.raises(RuntimeError):
         tree.git("merge", "--quiet", "side")
     merge = tree.commit({"a.py": f"1\n2\nT = '{token('ghu_')}'\n"}, "merge")
-    check = check_of(await judge(tree, base), CheckCode.W1)
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
     assert sorted((f.rule, f.commit) for f in check.findings) == [
         ("github-oauth-token", side),
         ("github-user-token", merge),
@@ -117,7 +117,7 @@ async def test_nothing_of_a_value_leaves_the_engine(tree: WorkTree) -> None:
     generic = "q8Zr2LmX94vBn7Kd31Ws"
     base = tree.commit({"a.txt": ""})
     tree.commit({"a.py": f"T = '{token()}'\napi_key = '{generic}'\n"})
-    report = await judge(tree, base)
+    report = await evaluate(tree, base)
     check = check_of(report, CheckCode.W1)
     assert len(check.findings) == 2
     said = json.dumps(report_json(report)) + summary_markdown(check) + repr(check)
@@ -136,7 +136,7 @@ async def test_verified_checksums_can_fail(tree: WorkTree) -> None:
 
 
 async def _w1(tree: WorkTree, files: dict[str, str]) -> CheckReport:
-    return check_of(await judge_all(tree, files), CheckCode.W1)
+    return check_of(await evaluate_all(tree, files), CheckCode.W1)
 
 
 async def test_exceptions_are_honoured(tree: WorkTree) -> None:
@@ -166,7 +166,7 @@ async def test_binaries_are_not_read_and_huge_files_are(tree: WorkTree) -> None:
             "small.py": f"T = '{token()}'",
         }
     )
-    report = await judge(tree, base)
+    report = await evaluate(tree, base)
     secrets = check_of(report, CheckCode.W1)
     assert [(f.path, f.line) for f in secrets.findings] == [("big.py", 3), ("small.py", 1)]
     assert secrets.incomplete == ()
@@ -193,7 +193,7 @@ async def test_existing_secrets_count_where_the_gate_asks_for_them_and_are_not_n
         }
     )
     tree.commit({"a.py": f"T = '{token()}'\nx = 1\n"})
-    check = check_of(await judge(tree, base), CheckCode.W1)
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
     assert [(f.path, f.new, f.counted) for f in check.findings] == [(path, False, True) for path in shown]
     assert check.result is Result.WARN
 
@@ -223,5 +223,5 @@ async def test_words_in_a_fork_s_line_except_nothing(tree: WorkTree) -> None:
     base = tree.commit({"a.py": "x = 1\n"})
     head = tree.commit({"b.py": f"T = '{token()}'  # forgeguard:allow\n"})
     for fork, result in ((True, "WARN"), (False, "PASS")):
-        report = await judge(tree, base, head, fork=fork)
+        report = await evaluate(tree, base, head, fork=fork)
         assert str(check_of(report, CheckCode.W1).result) == result

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from forgeguard_app.flows.audits.choose_base import earlier_passed, newest_head
-from forgeguard_app.store.audits import Run
+from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.run_order import JudgedHead
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def run(sha: str, before: str | None) -> Run:
-    return Run(
+def run(sha: str, before: str | None) -> AuditRun:
+    return AuditRun(
         id=UUID(int=1), repo_id=UUID(int=2), commit_sha=sha, commit_message=None, commit_author=None, branch="main", status="running",
         overall_result=None, started_at=NOW, completed_at=None, files_checked=0, created_at=NOW, before_sha=before, base_sha=None,
         deaths=0, interruptions=0, error_detail=None, published_at=None, publish_error=None, trigger="push", fetch_ref=None, target_ref=None,

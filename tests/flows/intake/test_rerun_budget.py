@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forgeguard_app.flows.intake.rerun_budget import WINDOW, start_of
-from forgeguard_app.store.reruns import Budget, Spent
+from forgeguard_app.store.reruns import RerunBudget, Spent
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 Start = tuple[datetime, int, int]
 
 
-def spent_at(now: datetime, starts: list[Start], person: int, installation: int, budget: Budget, read: int) -> Spent:
+def spent_at(
+    now: datetime, starts: list[Start], person: int, installation: int, budget: RerunBudget, read: int
+) -> Spent:
     """What the database answers, where it reads so many starts."""
     persons = sorted((at for at, who, _ in starts if who == person), reverse=True)
     places = sorted((at for at, _, where in starts if where == installation), reverse=True)
@@ -26,7 +28,7 @@ def spent_at(now: datetime, starts: list[Start], person: int, installation: int,
 
 
 def test_a_re_run_starts_at_once_where_there_is_room_and_else_an_hour_after_the_one_a_budget_back() -> None:
-    now, budget = BEGIN + timedelta(minutes=90), Budget(of_person=1, of_installation=2)
+    now, budget = BEGIN + timedelta(minutes=90), RerunBudget(of_person=1, of_installation=2)
     late, later = BEGIN + timedelta(minutes=40), BEGIN + timedelta(minutes=50)
     for of_person, starts, expected in (
         (None, (), now),
@@ -42,7 +44,7 @@ def test_a_re_run_starts_at_once_where_there_is_room_and_else_an_hour_after_the_
 
 
 def test_what_one_person_has_deferred_keeps_no_colleague_waiting() -> None:
-    budget, starts = Budget(of_person=200, of_installation=600), list[Start]()
+    budget, starts = RerunBudget(of_person=200, of_installation=600), list[Start]()
     for _ in range(1_000):
         at = start_of(spent_at(BEGIN, starts, 1, 0, budget, 2_000), budget)
         starts.append((at, 1, 0))
@@ -57,7 +59,7 @@ def test_what_one_person_has_deferred_keeps_no_colleague_waiting() -> None:
 def test_no_hour_holds_more_starts_than_the_budgets(
     asked: list[tuple[int, int, int]], of_person: int, of_installation: int, read: int
 ) -> None:
-    now, starts, budget = BEGIN, list[Start](), Budget(of_person, of_installation)
+    now, starts, budget = BEGIN, list[Start](), RerunBudget(of_person, of_installation)
     for wait_s, person, installation in asked:
         now += timedelta(seconds=wait_s)
         at = start_of(spent_at(now, starts, person, installation, budget, read), budget)

@@ -42,7 +42,7 @@ def test_pushes(ref: str, before: str, after: str, deleted: bool, wanted: tuple[
         ("reopened", REPO, "release", "open", None, ("topic", "release", None, False)),
         ("synchronize", REPO, "release", "open", None, None),  # its push comes too
         ("edited", REPO, "main", "open", None, None),
-        ("edited", REPO, "main", "open", events.Changes(base={}), ("topic", "main", None, False)),
+        ("edited", REPO, "main", "open", events.PullRequestEdit(base={}), ("topic", "main", None, False)),
         ("opened", FORK, "main", "open", None, ("pull/3", "main", "refs/pull/3/head", True)),
         ("synchronize", FORK, "main", "open", None, ("pull/3", "main", "refs/pull/3/head", True)),
         ("synchronize", None, "main", "open", None, ("pull/3", "main", "refs/pull/3/head", True)),
@@ -56,7 +56,7 @@ def test_pull_requests(
     head: events.Repository | None,
     base: str,
     state: str,
-    changes: events.Changes | None,
+    changes: events.PullRequestEdit | None,
     wanted: tuple[str, str, str | None, bool] | None,
 ) -> None:
     pull = events.PullRequest(3, state, events.PullSide("topic", A, head), events.PullSide(base, B, REPO))
