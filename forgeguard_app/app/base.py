@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from forgeguard_app.app.database import database
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.web_context import Keys
-from forgeguard_app.flows.people.set_up_app import AppCredentials, read_credentials
+from forgeguard_app.flows.people.set_up_app import OpenedCredentials, read_credentials
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.migrate import migrate, schema_state
 from forgeguard_app.store.pool import Pool, connecting, open_pool
@@ -52,7 +52,7 @@ async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[ProgramR
                     await pool.close()
 
 
-async def credentials_of(base: ProgramResources) -> AppCredentials | None:
+async def credentials_of(base: ProgramResources) -> OpenedCredentials | None:
     """The App's credentials: the environment's, else those that set-up made; None in set-up mode.
 
     Raises:
@@ -61,7 +61,7 @@ async def credentials_of(base: ProgramResources) -> AppCredentials | None:
     given, settings = base.settings.app, base.settings
     if given is None:
         return await read_credentials(base.pool, base.keys)
-    return AppCredentials(
+    return OpenedCredentials(
         given.app_id, "", given.private_keys, given.webhook_secrets, given.client_id, given.client_secret,
         settings.github_url, settings.github_api_url, settings.address,
     )  # fmt: skip

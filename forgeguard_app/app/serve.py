@@ -13,7 +13,7 @@ from aiohttp import web
 from forgeguard_app.app.base import ProgramResources, credentials_of, opened
 from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.flows.context.web_context import GitHubApp, WebContext
-from forgeguard_app.flows.people.set_up_app import offer_setup, take_up
+from forgeguard_app.flows.people.set_up_app import offer_setup, store_app
 from forgeguard_app.github.client import Client, RequestRejected
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.pool import DATABASE_ERRORS
@@ -88,7 +88,7 @@ async def _know_app(base: ProgramResources, front: WebContext, app_exists: async
             await asyncio.sleep(LOOK_S)
             with contextlib.suppress(*DATABASE_ERRORS):
                 credentials = await credentials_of(base)
-    take_up(front, credentials)
+    store_app(front, credentials)
     app_exists.set()
     if not credentials.slug and front.app.access is not None:
         with contextlib.suppress(RetryLater, RequestRejected):

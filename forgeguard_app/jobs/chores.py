@@ -13,13 +13,13 @@ import structlog
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
 from forgeguard_app.flows.builds.answer_review import end_unanswered
-from forgeguard_app.flows.builds.start_build import take_up_builds
+from forgeguard_app.flows.builds.start_build import requeue_builds
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.upkeep.purge_old import prune, purge_old
-from forgeguard_app.flows.upkeep.read_required_checks import look_at_required
+from forgeguard_app.flows.upkeep.purge_old import prune_disk, purge_old
+from forgeguard_app.flows.upkeep.read_required_checks import read_all_required
 from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliveries
-from forgeguard_app.flows.upkeep.reconcile_heads import look_at_heads
-from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
+from forgeguard_app.flows.upkeep.reconcile_heads import enqueue_due_heads
+from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
 from forgeguard_app.flows.upkeep.sync_installations import sync_installations
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.store.counters import add_counts, claim_turn, drop_turn
@@ -45,13 +45,13 @@ async def reconcile(context: WorkerContext) -> None:
             async with context.locks.only_one("reconcile") as held:
                 if held:
                     steps: dict[str, Callable[[], Awaitable[object]]] = {
-                        "stranded": partial(take_up_stranded, context),
+                        "stranded": partial(requeue_stranded, context),
                         "deliveries": partial(reconcile_deliveries, context, window),
                         "seldom": partial(_seldom, context),
                         "allowances": partial(end_expired_allowances, context.pool),
-                        "builds": partial(take_up_builds, context.pool),
+                        "builds": partial(requeue_builds, context.pool),
                         "approvals": partial(end_unanswered, context.pool),
-                        "heads": partial(look_at_heads, context),
+                        "heads": partial(enqueue_due_heads, context),
                     }
                     well = [await _done(context, name, step) for name, step in steps.items()]
                     window = RECENT if well[1] else WHOLE_LOG
@@ -65,7 +65,7 @@ async def read_required(context: WorkerContext) -> None:
         with contextlib.suppress(*DATABASE_ERRORS):
             async with context.locks.only_one("required") as held:
                 if held:
-                    await look_at_required(context)
+                    await read_all_required(context)
         await asyncio.sleep(context.pace.reconcile_s)
 
 
@@ -103,7 +103,7 @@ async def prune_mirrors(context: WorkerContext) -> None:
     while True:
         await asyncio.sleep(PURGE_EVERY_S)
         with contextlib.suppress(*DATABASE_ERRORS):
-            await prune(context)
+            await prune_disk(context)
 
 
 async def write_counts(context: WorkerContext) -> None:

@@ -23,10 +23,10 @@ from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
 from forgeguard_app.flows.intake.rerun_audit import TASK as START_RERUN
 from forgeguard_app.flows.intake.rerun_audit import start_rerun
 from forgeguard_app.flows.proposals.record_violations import record_violations
-from forgeguard_app.flows.proposals.run_trial import try_configuration
+from forgeguard_app.flows.proposals.run_trial import run_trial
 from forgeguard_app.flows.publishing.notify_owner import ARGUMENT as ABOUT
 from forgeguard_app.flows.publishing.notify_owner import TASK as TELL
-from forgeguard_app.flows.publishing.notify_owner import tell_owner
+from forgeguard_app.flows.publishing.notify_owner import notify_owner
 from forgeguard_app.flows.publishing.publish_verdict import publish_verdict, publish_waiting
 from forgeguard_app.flows.upkeep.audit_baseline import audit_baseline
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
@@ -63,9 +63,9 @@ FLOWS: dict[str, JobKind] = {
     SYNC_INSTALLATION: JobKind(sync_installation, "installation_id"),
     "reconcile_heads": JobKind(reconcile_heads, "repo_id"),
     "record_violations": JobKind(record_violations),
-    "try_configuration": JobKind(try_configuration, "trial_id"),
+    "try_configuration": JobKind(run_trial, "trial_id"),
     "advance_build": JobKind(advance_build, "build_id", builds=True),
-    TELL: JobKind(tell_owner, ABOUT),
+    TELL: JobKind(notify_owner, ABOUT),
 }
 MAX_PASSING_FAULTS = 200
 MAX_OWN_FAULTS = 5

@@ -285,7 +285,7 @@ async def _set_audit(connection: Connection, build_id: UUID, number: int, audit:
     )
 
 
-async def end_build(
+async def set_build_ended(
     connection: Connection, build_id: UUID, status: str, *, detail: str | None = None, pull_url: str | None = None
 ) -> bool:
     """The build is at its end: completed, failed or cancelled; False where it was before. Wants a transaction."""

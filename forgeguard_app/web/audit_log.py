@@ -12,7 +12,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from forgeguard_app.flows.people.record_deed import note_deed, subject_of
+from forgeguard_app.flows.people.record_deed import record_deed, subject_of
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.audit_log import FIELDS, AuditLogEntry, KeptEntry
 from forgeguard_app.web.keys import FRONT
@@ -80,7 +80,7 @@ async def noted(request: web.Request, handler: Handler) -> web.StreamResponse:
     response = await handler(request)
     entry = _entry(request, response.status)
     if entry is not None:
-        await note_deed(request.app[FRONT].pool, entry)
+        await record_deed(request.app[FRONT].pool, entry)
     return response
 
 

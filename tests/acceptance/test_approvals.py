@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.builders.workspace import place_for
-from forgeguard_app.flows.builds.answer_review import Outdated, ReviewAnswer, answer_build, end_unanswered
+from forgeguard_app.flows.builds.answer_review import OutdatedAnswer, ReviewAnswer, answer_build, end_unanswered
 from forgeguard_app.flows.builds.cancel_build import cancel_build
 from forgeguard_app.projects.deciding_files import is_deciding
 from forgeguard_app.simulator.git_http import git
@@ -51,11 +51,11 @@ async def test_nothing_of_a_phase_is_pushed_before_a_person_approves(dsn: str, t
         async with product.pool.acquire() as connection:
             assert await connection.fetchval(JOBS.format(build.id)) == 0, "who waits for a person holds no slot"
         assert [one.status for one in await place.phases(build.id)] == ["awaiting_approval", "pending"]
-        with pytest.raises(Outdated):
+        with pytest.raises(OutdatedAnswer):
             await answer_build(product.pool, build, place.person, ReviewAnswer("0" * 40, approves=True))
         answers = [place.answer(build, approves=True) for _ in range(4)]
         failed = [one for one in await asyncio.gather(*answers, return_exceptions=True) if one is not None]
-        assert [type(one) for one in failed] == [Outdated] * 3, "one answer counts"
+        assert [type(one) for one in failed] == [OutdatedAnswer] * 3, "one answer counts"
         done = await place.ended(build.id)
         assert done.status == "completed", await place.text(build.id)
         assert await place.show(f"{done.branch}:{CI}") == "on: push\n"
@@ -116,7 +116,7 @@ async def test_who_waits_for_an_approval_is_cancelled_at_once_or_ends_in_time(
         await cancel_build(product.pool, build, "mona")
         assert (await place.build(build.id)).status == "cancelled"
         assert [one.status for one in await place.phases(build.id)] == ["cancelled", "pending"]
-        with pytest.raises(Outdated):
+        with pytest.raises(OutdatedAnswer):
             await place.answer(build, approves=True)
         build, _ = await place.asked(await place.start())
         assert await end_unanswered(product.pool) == 0

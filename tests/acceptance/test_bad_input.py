@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.flows.context.worker_context import Timings
-from forgeguard_app.flows.upkeep.purge_old import prune
+from forgeguard_app.flows.upkeep.purge_old import prune_disk
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import CheckRun, Repository
 from forgeguard_app.simulator.story import Story
@@ -302,7 +302,7 @@ async def test_of_all_mirrors_the_least_recently_used_make_room(product: Product
     old, new = [product.context.home / "mirrors" / f"{repository.id}.git" for repository in repositories]
     os.utime(old.with_suffix(".lock"), (1_800_000_000, os.stat(new.with_suffix(".lock")).st_mtime - 60))
     size = sum(path.lstat().st_blocks * 512 for path in new.rglob("*") if path.is_file())
-    await prune(replace(product.context, mirrors_max_bytes=2 * size + 100_000))
+    await prune_disk(replace(product.context, mirrors_max_bytes=2 * size + 100_000))
     assert old.exists()
-    await prune(replace(product.context, mirrors_max_bytes=size))
+    await prune_disk(replace(product.context, mirrors_max_bytes=size))
     assert (old.exists(), new.exists()) == (False, True)

@@ -23,10 +23,10 @@ from forgeguard_app.builders.workspace import list_workspaces, open_workspace, p
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.builds.advance_build import advance_build
 from forgeguard_app.flows.builds.cancel_build import cancel_build
-from forgeguard_app.flows.builds.start_build import NotReady, TooManyBuilds, enqueue_build, take_up_builds
+from forgeguard_app.flows.builds.start_build import NotReady, TooManyBuilds, enqueue_build, requeue_builds
 from forgeguard_app.flows.context.worker_context import Builder
 from forgeguard_app.flows.projects.manage_project import link_project, remove_project
-from forgeguard_app.flows.upkeep.purge_old import prune
+from forgeguard_app.flows.upkeep.purge_old import prune_disk
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.git_http import git
@@ -233,11 +233,11 @@ async def test_a_build_that_nobody_took_up_is_cancelled_at_once_and_one_is_made_
             await place.start()
         home = place_for(product.context.home)
         open_workspace(home, str(build_id), Confinement.UNCONFINED)
-        await prune(product.context)
+        await prune_disk(product.context)
         assert build_id in list_workspaces(home)
         await cancel_build(product.pool, await place.build(build_id), "mona")
         assert (await place.build(build_id)).status == "cancelled"
-        await prune(product.context)
+        await prune_disk(product.context)
         assert build_id not in list_workspaces(home)
         await place.start()
 
@@ -285,7 +285,7 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
                 "UPDATE builds SET status = 'running', deaths = 3, started_at = now(), created_at = now() - interval '1 hour'"
             )
             await connection.execute("DELETE FROM procrastinate_jobs")
-        assert await take_up_builds(product.pool) == 1
+        assert await requeue_builds(product.pool) == 1
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
         build = await place.ended(build_id)

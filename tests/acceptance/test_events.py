@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from forgeguard_app.flows.context.worker_context import Timings
-from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
+from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story
@@ -194,8 +194,8 @@ async def test_a_run_whose_job_was_lost_is_taken_up(product: Product, tree: Work
             lines = dict(line.rsplit(" ", 1) for line in (await answer.text()).splitlines() if not line.startswith("#"))
         assert 3_590 < float(lines["forgeguard_oldest_unjudged_head_seconds"]) < 3_700
         assert float(lines["forgeguard_unjudged_heads"]) == 1
-        assert await take_up_stranded(product.context, 0) == 1
-        assert await take_up_stranded(product.context, 0) == 0
+        assert await requeue_stranded(product.context, 0) == 1
+        assert await requeue_stranded(product.context, 0) == 0
     await product.idle()
     assert len(product.github.world.runs_of(repository.id, sha)) == 6
     async with product.session.get(f"{product.address}/metrics") as answer:

@@ -14,7 +14,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.flows.publishing.publish_verdict import announce_progress, publish_verdict, publish_waiting
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
-from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
+from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
 from forgeguard_app.flows.upkeep.sync_installations import sync_installations
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
 from forgeguard_app.github.limits import Limits
@@ -304,7 +304,7 @@ async def test_a_verdict_held_back_while_suspended_is_published_however_the_end_
             " created_at = now() - interval '1 hour'"
         )
         await connection.execute("DELETE FROM check_runs")
-    assert await take_up_stranded(product.context, 0) == 1
+    assert await requeue_stranded(product.context, 0) == 1
     await product.idle()
     assert len(product.github.world.runs_of(repository.id, sha)) == 6
 

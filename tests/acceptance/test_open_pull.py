@@ -7,7 +7,12 @@ from dataclasses import replace
 import pytest
 
 from forgeguard_app.flows.context.repository import mirror_at
-from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, open_pull, request_pull
+from forgeguard_app.flows.proposals.open_pull_request import (
+    NewFile,
+    WantedPullRequest,
+    ensure_pull_request,
+    open_pull_request,
+)
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.tokens import PROPOSE
 from forgeguard_app.store.installations import find_installation
@@ -32,14 +37,14 @@ async def test_a_pull_request_that_exists_is_told_apart_from_one_that_github_ref
         assert repo.installation_id is not None
         ours = await find_installation(connection, repo.installation_id)
     assert ours is not None
-    wanted = Wanted("forgeguard/x", sha, "main", "Title", "Body", [NewFile("b.txt", "b\n")])
+    wanted = WantedPullRequest("forgeguard/x", sha, "main", "Title", "Body", [NewFile("b.txt", "b\n")])
     there = f"{product.context.github_url}/{repository.full_name}/pulls"
     async with mirror_at(product.context, ours, repo, sha, repo.id) as mirror:
-        assert await open_pull(product.context, ours, repo, mirror, wanted) != there
-        assert await open_pull(product.context, ours, repo, mirror, wanted) == there, "it exists already"
+        assert await open_pull_request(product.context, ours, repo, mirror, wanted) != there
+        assert await open_pull_request(product.context, ours, repo, mirror, wanted) == there, "it exists already"
     access = product.context.access(ours, repo, PROPOSE)
-    assert await request_pull(product.context, access, replace(wanted, name="main")) == there, "nothing to pull"
+    assert await ensure_pull_request(product.context, access, replace(wanted, name="main")) == there, "nothing to pull"
     for refused in (replace(wanted, base="gone"), replace(wanted, name="gone")):
         with pytest.raises(RequestRejected, match="422"):
-            await request_pull(product.context, access, refused)
+            await ensure_pull_request(product.context, access, refused)
     assert len(product.github.world.pulls) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from forgeguard_app.flows.context.find_home import find_home
 from forgeguard_app.flows.context.repository import mirror_at
-from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, open_pull
+from forgeguard_app.flows.proposals.open_pull_request import NewFile, WantedPullRequest, open_pull_request
 from forgeguard_app.flows.publishing.publish_verdict import publish_verdict
 from forgeguard_app.flows.upkeep.audit_baseline import audit_baseline
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
@@ -152,9 +152,9 @@ async def test_a_pull_request_of_ours_goes_to_the_repository_and_not_to_its_old_
     former, copy = await lose_name(product, repository, taken=True)
     assert copy is not None
     asked_from = len(product.github.world.requests)
-    wanted = Wanted("forgeguard/x", sha, "main", "Title", "Body", [NewFile("b.txt", "b\n")])
+    wanted = WantedPullRequest("forgeguard/x", sha, "main", "Title", "Body", [NewFile("b.txt", "b\n")])
     async with mirror_at(product.context, ours, repo, sha, repo.id) as mirror:
-        await open_pull(product.context, ours, repo, mirror, wanted)
+        await open_pull_request(product.context, ours, repo, mirror, wanted)
     await untouched(product, former, copy, asked_from)
     assert [pull.repository_id for pull in product.github.world.pulls.values()] == [repository.id]
     assert "forgeguard/x" not in (await git(copy.folder, "for-each-ref", "--format=%(refname)")).decode()

@@ -8,7 +8,7 @@ import pytest
 
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.publishing.check_run_writer import check_run_name
-from forgeguard_app.flows.upkeep.read_required_checks import read_required
+from forgeguard_app.flows.upkeep.read_required_checks import read_required_checks
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
 from tests.acceptance.test_push import started
 from tests.support.browsing import Browser
@@ -33,7 +33,7 @@ async def test_the_installation_s_page_says_which_checks_are_not_required(produc
             ({"protection": [check_run_name(code) for code in ("A4", "A9", "W1")]}, ("all three",), "is not</span>"),
         ):
             repository.required = required
-            await read_required(product.context, repo_id)
+            await read_required_checks(product.context, repo_id)
             await browser.sign_in(user, path)
             browser.home()
             await browser.get(path)
@@ -65,8 +65,8 @@ async def test_required_checks_that_github_does_not_tell_stay_as_they_were(produ
     repository.required = {"ruleset": ["ci"]}
     async with product.pool.acquire() as connection:
         repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
-    await read_required(product.context, repo_id)
+    await read_required_checks(product.context, repo_id)
     product.github.world.silent.append("/rules/branches/")
-    await read_required(product.context, repo_id)
+    await read_required_checks(product.context, repo_id)
     async with product.pool.acquire() as connection:
         assert await connection.fetchval("SELECT required_checks FROM repos WHERE id = $1", repo_id) == ["ci"]

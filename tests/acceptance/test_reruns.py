@@ -8,7 +8,7 @@ from pathlib import Path
 
 from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
 from forgeguard_app.flows.intake.rerun_budget import BUDGET
-from forgeguard_app.flows.upkeep.requeue_stranded import take_up_stranded
+from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
 from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audits import AuditRun, find_newest_run
@@ -108,7 +108,7 @@ async def test_what_is_asked_at_github_beyond_the_budget_is_deferred_once_and_do
             await delete_old_requests(connection)  # while no worker ran
             await connection.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'start_rerun'")
         for _ in range(2):  # the job is lost, and enqueued once
-            await take_up_stranded(product.context, 0)
+            await requeue_stranded(product.context, 0)
         await product.until(f"{_RERUNS} AND published_at IS NOT NULL", before + 1)
         await product.idle()
         async with product.pool.acquire() as connection:

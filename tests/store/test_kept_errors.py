@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from forgeguard_app.store.audits import set_publish_error
-from forgeguard_app.store.builds import end_build
+from forgeguard_app.store.builds import set_build_ended
 from forgeguard_app.store.news import set_notified
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.trials import set_trial_failed
@@ -37,7 +37,7 @@ async def keep(connection: Connection, column: str, text: str) -> None:
         case "installations.notify_error":
             await set_notified(connection, KEY, text)
         case _:
-            await end_build(connection, KEY, "failed", detail=text)
+            await set_build_ended(connection, KEY, "failed", detail=text)
 
 
 @pytest.mark.parametrize("column", KEPT)

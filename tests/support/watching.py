@@ -15,7 +15,7 @@ from uuid import UUID
 import aiohttp
 from aiohttp import web
 
-from forgeguard_app.flows.builds.end_build import end_in
+from forgeguard_app.flows.builds.end_build import end_build
 from forgeguard_app.store.audits import NewRun, StoredCheck, Verdict, begin_run, insert_run, store_verdict
 from forgeguard_app.store.build_logs import NewLine, insert_lines
 from forgeguard_app.store.builds import Loop, begin_phase, find_build, set_loop
@@ -179,4 +179,4 @@ async def finish_build(pool: Pool, build_id: UUID, status: str) -> None:
     async with pool.acquire() as connection, connection.transaction():
         build = await find_build(connection, build_id)
         assert build is not None
-        assert await end_in(connection, build, status)
+        assert await end_build(connection, build, status)

@@ -11,7 +11,7 @@ import pytest
 
 from forgeguard_app.flows.context.audit_links import sign_audit
 from forgeguard_app.flows.context.quotas import QUOTAS
-from forgeguard_app.flows.upkeep.enforce_quotas import keep_quotas
+from forgeguard_app.flows.upkeep.enforce_quotas import enforce_quotas
 from forgeguard_app.store.audits import AuditRun, find_run
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.repos import Repo, get_repo
@@ -139,7 +139,7 @@ async def test_a_new_finding_shows_the_lines_around_it(product: Product, tree: W
     assert "    1  x = 1" in text
     async with product.pool.acquire() as connection:
         assert await connection.fetchval("SELECT max(excerpt_bytes) FROM audit_runs") > 30
-    await keep_quotas(product.pool, replace(QUOTAS, excerpts_of_repository=0))
+    await enforce_quotas(product.pool, replace(QUOTAS, excerpts_of_repository=0))
     async with product.session.get(str(runs["A9"].details_url)) as answer:
         text = await answer.text()
     assert "x = 1" not in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from forgeguard_app.flows.upkeep.purge_old import prune, purge_old
+from forgeguard_app.flows.upkeep.purge_old import prune_disk, purge_old
 from forgeguard_app.simulator.state import Account, stamp
 from tests.acceptance.test_push import START
 from tests.support.browsing import Browser, plain
@@ -35,7 +35,7 @@ async def test_an_operator_sees_what_never_came_and_asks_for_it(product: Product
             await browser.submit(action)
         await product.verdicts(repository, sha)
         await product.idle()
-        await prune(product.context)
+        await prune_disk(product.context)
         await purge_old(product.context)
         await browser.get("/operator")
         shown = plain(browser.text)

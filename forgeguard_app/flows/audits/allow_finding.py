@@ -32,7 +32,7 @@ EXPIRED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AllowanceRequest:
     """What is to be allowed; `days` None for no end."""
 
     check_code: str
@@ -41,7 +41,7 @@ class Wish:
     days: int | None
 
 
-async def allow_finding(pool: Pool, person: Person, run: AuditRun, wish: Wish) -> Allowance:
+async def allow_finding(pool: Pool, person: Person, run: AuditRun, wish: AllowanceRequest) -> Allowance:
     """The finding of this run counts no more, here and wherever it stands in the repository.
 
     Raises:
@@ -73,7 +73,7 @@ async def allow_finding(pool: Pool, person: Person, run: AuditRun, wish: Wish) -
     return allowance
 
 
-async def disallow(pool: Pool, person: Person, allowance: Allowance) -> None:
+async def revoke_allowance(pool: Pool, person: Person, allowance: Allowance) -> None:
     """The finding counts again."""
     async with pool.acquire() as connection, connection.transaction():
         await lock_repo(connection, allowance.repo_id)

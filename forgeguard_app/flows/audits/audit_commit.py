@@ -18,7 +18,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.evaluation.mirror_source import MirrorSource
 from forgeguard_app.evaluation.request import ProjectBoundaries, Request
-from forgeguard_app.flows.audits.audit_faults import verdict_after, with_files, within
+from forgeguard_app.flows.audits.audit_faults import verdict_after, with_deadline, with_file_faults
 from forgeguard_app.flows.audits.choose_base import History, choose_base, earlier_passed, newest_head
 from forgeguard_app.flows.context.owner_policy import keep_owner_policy, owner_settings
 from forgeguard_app.flows.context.quotas import QUOTAS
@@ -26,7 +26,7 @@ from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.wanted_runs import shown_author, shown_message
-from forgeguard_app.flows.publishing.notify_owner import intend_to_tell, may_tell
+from forgeguard_app.flows.publishing.notify_owner import may_notify, schedule_notice
 from forgeguard_app.flows.publishing.publish_verdict import announce_progress
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.git.command import GitError
@@ -167,7 +167,7 @@ async def _judge(
     context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation | None, work: Awaitable[Verdict]
 ) -> None:
     try:
-        verdict = await with_files(work)
+        verdict = await with_file_faults(work)
     except EvaluationTimeout as error:
         log.warning("audit.timeout", reason=str(error))
         verdict = could_not_evaluate(str(error), mendable=False)
@@ -188,7 +188,7 @@ async def _judge(
         run,
         repo,
         verdict,
-        tell=installation is not None and may_tell(owner_settings(installation), run, repo, verdict),
+        tell=installation is not None and may_notify(owner_settings(installation), run, repo, verdict),
     )
 
 
@@ -234,7 +234,7 @@ async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installati
         work = retry_until_visible(
             context, access, lambda remote: _report(context, run, repo, installation, access, remote)
         )
-        report = await within(context.pace.audit_s, _with_progress(context, run, repo, installation, work))
+        report = await with_deadline(context.pace.audit_s, _with_progress(context, run, repo, installation, work))
     except CommitGone as error:
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
             raise RetryLater("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
@@ -379,7 +379,7 @@ async def _store(context: WorkerContext, run: AuditRun, repo: Repo, verdict: Ver
         if verdict.configuration is not None and await _is_newest_head(connection, run):
             await set_configuration(connection, repo.id, run.commit_sha, verdict.configuration)
         if tell:
-            await intend_to_tell(connection, run.id)
+            await schedule_notice(connection, run.id)
         following = await find_next_pending(connection, run)
         if following is not None:
             rank = await rank_of(connection, run)  # of the same branch

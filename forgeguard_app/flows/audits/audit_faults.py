@@ -17,7 +17,7 @@ from forgeguard_app.store.audits import Verdict
 log = structlog.get_logger()
 
 
-async def with_files(work: Awaitable[Verdict]) -> Verdict:
+async def with_file_faults(work: Awaitable[Verdict]) -> Verdict:
     """Return the work's verdict, or one that says that a file of ours failed.
 
     Raises:
@@ -38,7 +38,7 @@ async def with_files(work: Awaitable[Verdict]) -> Verdict:
         )
 
 
-async def within(deadline_s: float, work: Awaitable[Report]) -> Report:
+async def with_deadline(deadline_s: float, work: Awaitable[Report]) -> Report:
     """Return the report of a whole audit, with what is fetched for it.
 
     Raises:

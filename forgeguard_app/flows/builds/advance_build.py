@@ -19,15 +19,15 @@ import structlog
 from forgeguard_app.builders.confinement import NO_WAY, Confinement, available
 from forgeguard_app.builders.workspace import Workspace, open_workspace, place_for, remove_workspace
 from forgeguard_app.errors import RetryLater, UserError, as_passing
-from forgeguard_app.flows.builds.attempt_phase import ApprovalNeeded, PhasePassed, PhaseWork, work_phase
+from forgeguard_app.flows.builds.attempt_phase import ApprovalNeeded, PhasePassed, PhaseWork, attempt_phase
 from forgeguard_app.flows.builds.build_log import BuildLog
-from forgeguard_app.flows.builds.build_pull_request import list_deciding, pull_body
-from forgeguard_app.flows.builds.end_build import end_in
+from forgeguard_app.flows.builds.build_pull_request import list_deciding, pull_request_body
+from forgeguard_app.flows.builds.end_build import end_build
 from forgeguard_app.flows.builds.start_build import enqueue_build, not_granted
 from forgeguard_app.flows.context.owner_policy import owner_settings
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import Builder, WorkerContext
-from forgeguard_app.flows.proposals.open_pull_request import Wanted, request_pull
+from forgeguard_app.flows.proposals.open_pull_request import WantedPullRequest, ensure_pull_request
 from forgeguard_app.git.branches import BranchDeleted, BranchMoved
 from forgeguard_app.git.build_repository import open_build_repository, push_phase
 from forgeguard_app.git.mirror import CommitGone, Remote, RepositoryGone, read_default_head
@@ -256,7 +256,7 @@ async def _work(context: WorkerContext, place: _BuildPlace, plan: list[Phase], o
     )
     work = PhaseWork(build, place.project, place.installation, phase, plan, ledger, ours, base, start, place.builder)
     while True:
-        done = await work_phase(context, work, said, lambda: _wants_end(context, build.id))
+        done = await attempt_phase(context, work, said, lambda: _wants_end(context, build.id))
         if done is None:
             await _refuse_withdrawn(context, build.id)
             await _end(context, build, said, "cancelled", "Cancelled.")
@@ -338,11 +338,13 @@ async def _finish(context: WorkerContext, place: _BuildPlace, said: BuildLog) ->
         phases = await list_phases(connection, build.id)
         fresh = await find_build(connection, build.id)
     introduction = f"Built by ForgeGuard from the contracts of the project {place.project.name}: {context.address}/builds/{build.id}"
-    body = pull_body(introduction, phases, await _deciding(context, place, build.head_sha))
+    body = pull_request_body(introduction, phases, await _deciding(context, place, build.head_sha))
     base_branch = fresh.base_branch if fresh and fresh.base_branch else place.repo.default_branch
-    wanted = Wanted(build.branch or "", build.head_sha, base_branch, f"Build {place.project.name}"[:200], body, ())
+    wanted = WantedPullRequest(
+        build.branch or "", build.head_sha, base_branch, f"Build {place.project.name}"[:200], body, ()
+    )
     access = context.access(place.installation, place.repo, _permissions(place.installation))
-    url = await request_pull(context, access, wanted)
+    url = await ensure_pull_request(context, access, wanted)
     await _end(context, build, said, "completed", None, url)
 
 
@@ -369,7 +371,7 @@ async def _end(
     level = {"completed": "info", "cancelled": "warn"}.get(status, "error")
     await said.say(detail or f"Every phase passed. Pull request: {pull_url}", level)
     async with context.pool.acquire() as connection, connection.transaction():
-        await end_in(connection, build, status, detail, pull_url)
+        await end_build(connection, build, status, detail, pull_url)
     try:
         await remove_workspace(await asyncio.to_thread(place_for, context.home), str(build.id))
     except (OSError, UserError) as error:  # the hourly tidying tries again

@@ -10,7 +10,7 @@ import structlog
 
 from forgeguard_app.audit.gate import shown
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.builds.end_build import end_in
+from forgeguard_app.flows.builds.end_build import end_build
 from forgeguard_app.flows.builds.start_build import enqueue_build
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.build_changes import answer_review, approve_changes, list_asked, list_unanswered
@@ -28,7 +28,7 @@ AT_ONCE = 100
 log = structlog.get_logger()
 
 
-class Outdated(UserError):
+class OutdatedAnswer(UserError):
     """The build does not wait for an approval of this commit; somebody else was faster, or it went on."""
 
 
@@ -45,13 +45,13 @@ async def answer_build(pool: Pool, build: Build, person: Person, answer: ReviewA
     """Let the build go on, by a person who may write to its repository.
 
     Raises:
-        Outdated: as its name says.
+        OutdatedAnswer: as its name says.
     """
     async with pool.acquire() as connection, connection.transaction():
         changes = await list_asked(connection, build.id)
         number = await answer_review(connection, build.id, answer.commit)
         if number is None:
-            raise Outdated("This build does not wait for an approval of these changes. Load the page again.")
+            raise OutdatedAnswer("This build does not wait for an approval of these changes. Load the page again.")
         goes_on = True
         await _say(connection, build.id, _sentence(person.login, answer, [one.path for one in changes]))
         if answer.approves:
@@ -93,7 +93,7 @@ async def _hand_back(connection: Connection, build: Build, number: int, findings
         return True
     message = findings[0]["message"] if findings else "The changes were not approved."
     detail = f"{build.phase} did not pass {MAX_LOOPS} times in a row. The last time: {message}"
-    await end_in(connection, build, "failed", detail)
+    await end_build(connection, build, "failed", detail)
     return False
 
 
@@ -107,5 +107,5 @@ async def end_unanswered(pool: Pool) -> int:
             if build is not None and build.status == "awaiting_approval":
                 detail = f"Nobody approved the changes of {build.phase} within {MAX_WAIT_DAYS} days."
                 await _say(connection, build_id, detail)
-                await end_in(connection, build, "failed", detail)
+                await end_build(connection, build, "failed", detail)
     return len(found)

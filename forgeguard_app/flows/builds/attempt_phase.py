@@ -22,7 +22,7 @@ from forgeguard_app.evaluation.request import ProjectBoundaries, Request
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.flows.builds.build_log import BuildLog
 from forgeguard_app.flows.builds.build_review import Unreviewable, list_unapproved
-from forgeguard_app.flows.builds.build_verdict import findings_of, summary_of
+from forgeguard_app.flows.builds.build_verdict import list_failures, summarize
 from forgeguard_app.flows.context.owner_policy import owner_settings
 from forgeguard_app.flows.context.worker_context import Builder, WorkerContext
 from forgeguard_app.git.branches import (
@@ -114,7 +114,7 @@ class PhaseFailed:
     tried: str | None = None
 
 
-async def work_phase(
+async def attempt_phase(
     context: WorkerContext, work: PhaseWork, said: BuildLog, wants_end: WantsEnd
 ) -> PhasePassed | ApprovalNeeded | PhaseFailed | None:
     """Make one attempt, or go on with what a person approved; None where somebody cancelled it.
@@ -329,7 +329,7 @@ async def _evaluated(
         contract=ProjectBoundaries(work.build.contracts[ContractType.BOUNDARIES], alone=True),
     )  # fmt: skip
     report = await context.evaluator.evaluate(LocalSource(work.ledger), request)
-    audit, findings = summary_of(report), findings_of(report)
+    audit, findings = summarize(report), list_failures(report)
     results = ", ".join(f"{code} {one['result']}" for code, one in audit.items())
     await said.say(f"{commit[:10]}: {results}", "info" if not findings else "warn", "audit")
     for one in findings[:SHOWN_FINDINGS]:

@@ -26,7 +26,7 @@ async def list_deciding(ledger: GitRepository, base: str, head: str, owner: Poli
     return [clean(path)[:SHOWN_CHARS] for path in await list_touched(ledger, base, head) if decides(path)]
 
 
-def pull_body(introduction: str, phases: Sequence[BuildPhase], deciding: Sequence[str] | None) -> str:
+def pull_request_body(introduction: str, phases: Sequence[BuildPhase], deciding: Sequence[str] | None) -> str:
     """Return the pull request's text; `deciding` is None where these files could not be listed."""
     rows = [f"| {one.name} | {one.loops} | {_audited(one.audit)} | {(one.commit_sha or '—')[:10]} |" for one in phases]
     table = ["| Phase | Failed attempts | Audit | Commit |", "|---|---|---|---|", *rows]

@@ -8,7 +8,7 @@ from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Report, Re
 from forgeguard_app.audit.report import finding_json, problem_findings
 
 
-def summary_of(report: Report) -> dict[str, Any]:
+def summarize(report: Report) -> dict[str, Any]:
     """Return each check's result and number of findings, as they are stored."""
     return {
         str(check.code): {"result": str(check.result), "findings": len(check.counted) + len(check.problems)}
@@ -16,7 +16,7 @@ def summary_of(report: Report) -> dict[str, Any]:
     }
 
 
-def findings_of(report: Report) -> list[dict[str, Any]]:
+def list_failures(report: Report) -> list[dict[str, Any]]:
     """Return what does not pass: everything that fails, and every new secret, whatever level the settings give it."""
     found: list[dict[str, Any]] = []
     for check in report.checks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.builds.end_build import end_in
+from forgeguard_app.flows.builds.end_build import end_build
 from forgeguard_app.store.builds import Build, request_cancel
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Pool
@@ -20,7 +20,7 @@ async def cancel_build(pool: Pool, build: Build, login: str) -> None:
         if status is None:
             raise UserError("This build is at its end already.")
         if status == "pending":
-            await end_in(connection, build, "cancelled", f"Cancelled by {login} before it began.")
+            await end_build(connection, build, "cancelled", f"Cancelled by {login} before it began.")
         if status == "awaiting_approval":
-            await end_in(connection, build, "cancelled", f"Cancelled by {login} instead of an approval.")
+            await end_build(connection, build, "cancelled", f"Cancelled by {login} instead of an approval.")
         await notify_change(connection, build.id)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.people.repo_access import Person
-from forgeguard_app.flows.projects.manage_project import moved
+from forgeguard_app.flows.projects.manage_project import apply_action
 from forgeguard_app.projects.build_plan import read_plan
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.lifecycle import Action
@@ -46,7 +46,7 @@ async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
         UserError: a build is under way, or there are no contracts.
     """
     async with pool.acquire() as connection, connection.transaction():
-        project = await moved(connection, project_id, Action.START_BUILD)
+        project = await apply_action(connection, project_id, Action.START_BUILD)
         contracts = await list_contracts(connection, project_id)
         reasons = await in_thread(_not_ready, contracts)
         repo = await find_repo(connection, project.repo_id) if project.repo_id else None
@@ -92,7 +92,7 @@ async def enqueue_build(connection: Connection, build_id: UUID) -> None:
     await enqueue(connection, "advance_build", {"build_id": str(build_id)}, priority=PRIORITY)
 
 
-async def take_up_builds(pool: Pool) -> int:
+async def requeue_builds(pool: Pool) -> int:
     """Builds whose job was lost get another one; their number."""
     async with pool.acquire() as connection, connection.transaction():
         found = await list_orphaned_builds(connection, AT_ONCE)

@@ -24,7 +24,7 @@ class BudgetExhausted(RetryLater):
     """The installation's limits leave no room for `delay_s`; nothing was asked."""
 
 
-class Asking(Protocol):
+class Requester(Protocol):
     """Who asks: for which installation, and who is told of the primary limit."""
 
     installation_id: int
@@ -35,7 +35,7 @@ class Asking(Protocol):
 
 
 @contextlib.asynccontextmanager
-async def reserve(context: WorkerContext, access: Asking, need: Cost) -> AsyncIterator[None]:
+async def reserve(context: WorkerContext, access: Requester, need: Cost) -> AsyncIterator[None]:
     """Inside, the needed requests may leave; they have the time that the budget reckons with, and no more.
 
     Raises:

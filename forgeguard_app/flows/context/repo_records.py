@@ -51,7 +51,7 @@ async def upsert_all_from_event(
     return [one.id for one in known]
 
 
-async def ask_again(connection: Connection, github_repo_ids: Sequence[int]) -> None:
+async def ask_github_again(connection: Connection, github_repo_ids: Sequence[int]) -> None:
     """Have GitHub asked about repositories that a delivery took away: it may be an old one."""
     for repo_id in await list_ids(connection, github_repo_ids[:MAX_ASKED]):
         await enqueue(connection, ASK_ABOUT_REPO, {"repo_id": str(repo_id)}, priority=ASK_PRIORITY)

@@ -9,7 +9,7 @@ import structlog
 
 from forgeguard_app.flows.context.repo_records import facts_of
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.follow_account import audit_baselines, catch_up_in
+from forgeguard_app.flows.intake.follow_account import audit_baselines, resume_deferred_in
 from forgeguard_app.github import events
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.repo_access import nowhere
@@ -57,7 +57,7 @@ async def ask_about_repo(context: WorkerContext, repo_id: UUID) -> None:
             return
         if not guarded:
             await audit_baselines(connection, [repo_id])
-            await catch_up_in(connection, repo_id)
+            await resume_deferred_in(connection, repo_id)
             await forget_access(connection, [repo.github_repo_id])
         if not guarded or now.private != repo.private:
             await notify_change(connection, ACCESS)

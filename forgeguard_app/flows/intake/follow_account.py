@@ -6,7 +6,7 @@ from typing import assert_never
 from uuid import UUID
 
 from forgeguard_app.flows.context.repo_records import (
-    ask_again,
+    ask_github_again,
     state_of,
     upsert_all_from_event,
     upsert_from_event,
@@ -67,7 +67,7 @@ async def _follow(connection: Connection, event: AccountEvent, github_delivery_i
             removed = [repository.id for repository in event.repositories_removed]
             await set_removed(connection, removed)
             await forget_access(connection, removed)
-            await ask_again(connection, removed)
+            await ask_github_again(connection, removed)
         case events.InstallationTargetEvent():
             login = clean_text(event.account.login, MAX_NAME_CHARS) if event.account else None
             if login:
@@ -107,17 +107,17 @@ async def _installation(connection: Connection, event: events.InstallationEvent,
     if event.action == "created":
         await audit_baselines(connection, added, github_delivery_id)
     if event.action in ("unsuspend", "new_permissions_accepted"):
-        await catch_up(connection, number)
+        await resume_deferred(connection, number)
 
 
-async def catch_up(connection: Connection, github_installation_id: int) -> None:
+async def resume_deferred(connection: Connection, github_installation_id: int) -> None:
     """What was parked or refused is taken up; a run that is judged already is left alone by its job."""
     for run_id in await list_deferred(connection, github_installation_id):
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
     await _publish(connection, await reset_publish_errors(connection, github_installation_id))
 
 
-async def catch_up_in(connection: Connection, repo_id: UUID) -> None:
+async def resume_deferred_in(connection: Connection, repo_id: UUID) -> None:
     """Take up what was parked or refused while the repository was away from its installation."""
     for run_id in await list_deferred_in(connection, repo_id):
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)})

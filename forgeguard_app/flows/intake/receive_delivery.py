@@ -10,7 +10,7 @@ from forgeguard_app.flows.context.repo_records import account_of, facts_of, stor
 from forgeguard_app.flows.intake.follow_account import follow_account
 from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.rank_heads import rank_of
-from forgeguard_app.flows.intake.record_github_deed import note_account_event, note_rerun
+from forgeguard_app.flows.intake.record_github_deed import record_account_event, record_rerun
 from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S, start_or_defer
 from forgeguard_app.flows.intake.wanted_runs import (
     run_again,
@@ -121,7 +121,7 @@ async def _take(intake: _Intake, event: events.Event) -> Received:
             | events.AuthorizationEvent()
         ):
             await follow_account(intake.connection, event, intake.github_delivery_id)
-            await note_account_event(intake.connection, event)
+            await record_account_event(intake.connection, event)
             return APPLIED
         case _:
             assert_never(event)
@@ -166,7 +166,7 @@ async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRu
     delivery = (intake.delivery_id, intake.github_delivery_id)
     asked = await start_or_defer(intake.connection, former, asked_by, delivery)
     if asked.is_new:
-        await note_rerun(intake.connection, event.sender, repo_id, sha)
+        await record_rerun(intake.connection, event.sender, repo_id, sha)
     return APPLIED if asked.run_id is None else Received("accepted", asked.run_id)
 
 

@@ -17,12 +17,12 @@ _INSTALLATION = {
 _REPOSITORIES = {"added": "repositories added", "removed": "repositories removed"}
 
 
-async def note_rerun(connection: Connection, sender: events.Account | None, repo_id: UUID, sha: str) -> None:
+async def record_rerun(connection: Connection, sender: events.Account | None, repo_id: UUID, sha: str) -> None:
     """Note a re-run that somebody asked for on GitHub's pages."""
     await _note(connection, "re-run", sender, f"GitHub, commit {sha}", {"repo_id": repo_id})
 
 
-async def note_account_event(connection: Connection, event: object) -> None:
+async def record_account_event(connection: Connection, event: object) -> None:
     """Note what became of an installation, its repositories, or a person's authorization; other events are none of it."""
     match event:
         case events.InstallationEvent() if event.action in _INSTALLATION:

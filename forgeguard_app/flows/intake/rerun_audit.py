@@ -12,7 +12,7 @@ from uuid import UUID
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.rank_heads import rank_of
-from forgeguard_app.flows.intake.rerun_budget import BUDGET, start_of
+from forgeguard_app.flows.intake.rerun_budget import BUDGET, window_start
 from forgeguard_app.flows.intake.wanted_runs import run_again
 from forgeguard_app.store.audits import AuditRun, asked_again_lately, find_newest_run, insert_run
 from forgeguard_app.store.changes import notify_change
@@ -59,7 +59,7 @@ async def rerun_audit(pool: Pool, former: AuditRun, asked_by: int, budget: Rerun
             newest = await find_newest_run(connection, former.repo_id, former.commit_sha)
             return newest.id if newest else former.id
         spent = await lock_spent(connection, former.repo_id, asked_by, budget)
-        wait_s = (start_of(spent, budget) - spent.now).total_seconds()
+        wait_s = (window_start(spent, budget) - spent.now).total_seconds()
         if wait_s > 0:
             raise TooManyReruns(math.ceil(wait_s))
         run_id = await _start(connection, former, None, None)
@@ -87,7 +87,7 @@ async def start_or_defer(
     Wants a transaction that holds the repository. `delivery` is what asked, by our key and by GitHub's.
     """
     spent = await lock_spent(connection, former.repo_id, asked_by, budget)
-    due_at = start_of(spent, budget)
+    due_at = window_start(spent, budget)
     if due_at > spent.now:
         new = NewRequest(former.repo_id, former.commit_sha, asked_by, due_at, None)
         return RerunRequest(None, await _defer(connection, former, new, spent))

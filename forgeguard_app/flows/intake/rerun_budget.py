@@ -10,7 +10,7 @@ BUDGET = RerunBudget(of_person=200, of_installation=600)
 WINDOW = timedelta(hours=1)
 
 
-def start_of(spent: Spent, budget: RerunBudget) -> datetime:
+def window_start(spent: Spent, budget: RerunBudget) -> datetime:
     """Return when the next re-run may start, so that no hour holds more starts than a budget.
 
     Deferred re-runs leave gaps in the installation's budget: what one person may not start yet, others may.

@@ -12,7 +12,14 @@ import structlog
 
 from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.flows.context.web_context import WebContext
-from forgeguard_app.flows.people.set_up_app import AppCredentials, api_of, opened, read_credentials, seal_app, take_up
+from forgeguard_app.flows.people.set_up_app import (
+    OpenedCredentials,
+    api_of,
+    opened,
+    read_credentials,
+    seal_app,
+    store_app,
+)
 from forgeguard_app.flows.people.setup_stops import (
     already_set_up,
     code_refused,
@@ -71,7 +78,7 @@ def choose_step(
             assert_never(other)
 
 
-async def finish_setup(front: WebContext, browser: str, state: str, code: str) -> AppCredentials:
+async def finish_setup(front: WebContext, browser: str, state: str, code: str) -> OpenedCredentials:
     """Return the App's credentials: stored before anything else happens, and taken up by the running server.
 
     Raises:
@@ -103,7 +110,7 @@ async def _take(front: WebContext, browser: str, state: str, code: str) -> tuple
     return step, found
 
 
-async def _trade(front: WebContext, asked: Try, code: str) -> AppCredentials:
+async def _trade(front: WebContext, asked: Try, code: str) -> OpenedCredentials:
     api_url = api_of(asked.github_url, front)
     try:
         made = await trade_manifest_code(front.client.elsewhere(api_url), code)
@@ -122,7 +129,7 @@ async def _trade(front: WebContext, asked: Try, code: str) -> AppCredentials:
         await set_try(connection, replace(asked, outcome=AttemptOutcome.MADE))
     log.info("setup.done", app_id=made.app_id, slug=made.slug)
     credentials = opened(front.keys, kept)
-    take_up(front, credentials)
+    store_app(front, credentials)
     return credentials
 
 

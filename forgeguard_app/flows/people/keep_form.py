@@ -15,7 +15,7 @@ from forgeguard_app.vault import digest
 Fields = Sequence[tuple[str, str]]
 
 
-class SomebodyElses(Exception):
+class FormOfAnotherPerson(Exception):
     """Somebody else wrote the form; `login` is who."""
 
     def __init__(self, login: str) -> None:
@@ -24,7 +24,7 @@ class SomebodyElses(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptForm:
     """A form as it was sent."""
 
     id: UUID
@@ -39,11 +39,11 @@ async def keep_form(front: WebContext, user_id: UUID, browser: str, path: str, f
         return await insert_kept_form(connection, user_id, digest(browser), path, content)
 
 
-async def open_form(front: WebContext, person: Person, browser: str, form_id: UUID) -> Kept | None:
+async def open_form(front: WebContext, person: Person, browser: str, form_id: UUID) -> KeptForm | None:
     """Return the kept form of this person and this browser; None where it is kept no more.
 
     Raises:
-        SomebodyElses: another person wrote it.
+        FormOfAnotherPerson: another person wrote it.
     """
     async with front.pool.acquire() as connection:
         found = await find_kept_form(connection, form_id, digest(browser)) if browser else None
@@ -51,8 +51,8 @@ async def open_form(front: WebContext, person: Person, browser: str, form_id: UU
     if found is None or content is None:
         return None
     if found.user_id != person.user_id:
-        raise SomebodyElses(found.github_login)
-    return Kept(found.id, found.path, [(name, value) for name, value in json.loads(content)])
+        raise FormOfAnotherPerson(found.github_login)
+    return KeptForm(found.id, found.path, [(name, value) for name, value in json.loads(content)])
 
 
 async def drop_form(front: WebContext, person: Person, form_id: UUID) -> None:

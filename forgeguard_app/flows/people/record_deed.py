@@ -12,7 +12,7 @@ MAX_SUBJECT_CHARS = 500
 log = structlog.get_logger()
 
 
-async def note_deed(pool: Pool, entry: AuditLogEntry) -> None:
+async def record_deed(pool: Pool, entry: AuditLogEntry) -> None:
     """Append the deed; where the database is away, the log line is what is left of it."""
     try:
         async with pool.acquire() as connection:

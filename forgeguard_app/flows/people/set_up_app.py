@@ -56,7 +56,7 @@ class ManifestForm:
 
 
 @dataclass(frozen=True, slots=True)
-class AppCredentials:
+class OpenedCredentials:
     """The App's credentials, opened; without the client's there is no signing in."""
 
     app_id: int
@@ -101,7 +101,7 @@ async def open_setup(front: WebContext, token: str, browser: str) -> str:
     return fresh
 
 
-async def find_made(front: WebContext, browser: str) -> AppCredentials | None:
+async def find_made(front: WebContext, browser: str) -> OpenedCredentials | None:
     """Return the App where set-up made it in this browser; None for any other browser."""
     async with front.pool.acquire() as connection:
         link = await find_link(connection)
@@ -170,7 +170,7 @@ def api_of(github_url: str, front: WebContext) -> str:
     return DOTCOM_API if github_url == DOTCOM else f"{github_url}/api/v3"
 
 
-def take_up(front: WebContext, credentials: AppCredentials) -> None:
+def store_app(front: WebContext, credentials: OpenedCredentials) -> None:
     """Make the running server the App from here on."""
     app = front.app
     app.client = app.client.elsewhere(credentials.github_api_url)
@@ -181,7 +181,7 @@ def take_up(front: WebContext, credentials: AppCredentials) -> None:
     app.webhook_secrets = credentials.webhook_secrets
 
 
-async def read_credentials(pool: Pool, keys: Keys) -> AppCredentials | None:
+async def read_credentials(pool: Pool, keys: Keys) -> OpenedCredentials | None:
     """The App that set-up made; None where it was not.
 
     Raises:
@@ -192,7 +192,7 @@ async def read_credentials(pool: Pool, keys: Keys) -> AppCredentials | None:
     return None if kept is None else opened(keys, kept)
 
 
-def opened(keys: Keys, kept: SealedApp) -> AppCredentials:
+def opened(keys: Keys, kept: SealedApp) -> OpenedCredentials:
     """The credentials, opened.
 
     Raises:
@@ -202,7 +202,7 @@ def opened(keys: Keys, kept: SealedApp) -> AppCredentials:
     private_key, webhook_secret, client_secret = secrets
     if private_key is None or webhook_secret is None or client_secret is None:
         raise UserError("the App's credentials were sealed under another key: set FORGEGUARD_SECRET_KEY to it")
-    return AppCredentials(
+    return OpenedCredentials(
         kept.app_id, kept.slug, (private_key,), (webhook_secret.encode(),), kept.client_id, client_secret, kept.github_url,
         kept.github_api_url, kept.public_url,
     )  # fmt: skip

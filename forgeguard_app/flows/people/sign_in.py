@@ -46,7 +46,7 @@ class Browser:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class SignedIn:
     """Who is signed in: the session's secret for the browser, and where the person wanted to go."""
 
     user_id: UUID
@@ -72,7 +72,7 @@ def begin_sign_in(front: WebContext, return_to: str) -> SignInRedirect:
     )
 
 
-async def finish_sign_in(front: WebContext, note: str, state: str, code: str, browser: Browser) -> Arrival:
+async def finish_sign_in(front: WebContext, note: str, state: str, code: str, browser: Browser) -> SignedIn:
     """The code is traded for tokens, which are kept sealed; the person has a session, and the browser's former one ends.
 
     Raises:
@@ -98,7 +98,7 @@ async def finish_sign_in(front: WebContext, note: str, state: str, code: str, br
         if browser.session:
             await delete_session_of(connection, digest(browser.session))
         await insert_session(connection, user_id, digest(secret), label)
-    return Arrival(user_id, user.id, login, secret, return_to)
+    return SignedIn(user_id, user.id, login, secret, return_to)
 
 
 def sealed(front: WebContext, tokens: UserTokens) -> SealedTokens:

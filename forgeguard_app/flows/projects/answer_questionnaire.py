@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from forgeguard_app.flows.projects.manage_project import moved
+from forgeguard_app.flows.projects.manage_project import apply_action
 from forgeguard_app.projects.answers import Answers, answered, read_answer, read_state, written_state
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.layer_names import layer_problems
@@ -59,7 +59,7 @@ async def answer_questionnaire(
     outcomes: dict[str, Saving] = {}
     problems: dict[str, list[str]] = {key: ["There is no such question."] for key in given if key not in QUESTIONS}
     async with pool.acquire() as connection, connection.transaction():
-        project = await moved(connection, project_id, Action.ANSWER)
+        project = await apply_action(connection, project_id, Action.ANSWER)
         before = answers = read_state(project.questionnaire_state)
         for key, question in QUESTIONS.items():
             if key in given:

@@ -75,7 +75,7 @@ async def create_project(pool: Pool, person: Person, wanted: Description, repo: 
 async def rename_project(pool: Pool, project_id: UUID, wanted: Description) -> None:
     """Its name and description are others."""
     async with pool.acquire() as connection, connection.transaction():
-        await moved(connection, project_id, Action.RENAME)
+        await apply_action(connection, project_id, Action.RENAME)
         await set_project(connection, project_id, wanted.name, wanted.description)
 
 
@@ -86,7 +86,7 @@ async def link_project(pool: Pool, project_id: UUID, repo: Repo | None, *, may_d
         UserError: its boundaries would decide verdicts of the repository, and the person is no admin of it.
     """
     async with pool.acquire() as connection, connection.transaction():
-        await moved(connection, project_id, Action.LINK)
+        await apply_action(connection, project_id, Action.LINK)
         if not may_decide and await find_contract(connection, project_id, ContractType.BOUNDARIES) is not None:
             raise UserError(ADMINS_ALONE, field="repository")
         await set_project_repo(connection, project_id, repo.id if repo else None)
@@ -95,7 +95,7 @@ async def link_project(pool: Pool, project_id: UUID, repo: Repo | None, *, may_d
 async def remove_project(pool: Pool, project_id: UUID) -> None:
     """Delete the project with its contracts and builds; its maker can restore it for some days, its repository stays."""
     async with pool.acquire() as connection, connection.transaction():
-        await moved(connection, project_id, Action.DELETE)
+        await apply_action(connection, project_id, Action.DELETE)
         await set_project_deleted(connection, project_id)
 
 
@@ -123,7 +123,7 @@ async def restore_project(pool: Pool, person: Person, project_id: UUID) -> None:
             raise ProjectGone("There is no such deleted project of yours, or it is not kept any more.")
 
 
-async def moved(connection: Connection, project_id: UUID, move: Action) -> Project:
+async def apply_action(connection: Connection, project_id: UUID, move: Action) -> Project:
     """Makes the move and gives the project as it was before, held until the transaction ends.
 
     Raises:

@@ -10,7 +10,7 @@ from forgeguard_app.audit.model import Problem
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.quotas import QUOTAS, Quotas
 from forgeguard_app.flows.people.repo_access import Person
-from forgeguard_app.flows.projects.manage_project import ADMINS_ALONE, moved
+from forgeguard_app.flows.projects.manage_project import ADMINS_ALONE, apply_action
 from forgeguard_app.projects.answers import missing, read_state
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.contracts.render import render
@@ -24,11 +24,11 @@ from forgeguard_app.store.storage import delete_versions_over, get_contract_byte
 from forgeguard_app.threads import in_thread
 
 
-class Incomplete(UserError):
+class IncompleteAnswers(UserError):
     """The answers do not make contracts yet."""
 
 
-class Stale(UserError):
+class StaleVersion(UserError):
     """Somebody else saved another version meanwhile."""
 
     def __init__(self, newest: Contract) -> None:
@@ -39,7 +39,7 @@ class Stale(UserError):
         self.newest = newest
 
 
-class Invalid(UserError):
+class InvalidContract(UserError):
     """The text is not what the contract's type says."""
 
     def __init__(self, problems: Collection[Problem]) -> None:
@@ -72,14 +72,16 @@ async def write_contracts(
     project's repository, of which the boundaries decide verdicts.
 
     Raises:
-        Incomplete: a required question is not answered, or an answer makes a contract that would not hold.
+        IncompleteAnswers: a required question is not answered, or an answer makes a contract that would not hold.
         UserError: a build works by them.
     """
     async with pool.acquire() as connection, connection.transaction():
-        project = await moved(connection, project_id, Action.WRITE_CONTRACTS)
+        project = await apply_action(connection, project_id, Action.WRITE_CONTRACTS)
         answers = read_state(project.questionnaire_state)
         if lacking := missing(answers):
-            raise Incomplete("Not answered yet: " + ", ".join(f"“{QUESTIONS[key].title}”" for key in lacking) + ".")
+            raise IncompleteAnswers(
+                "Not answered yet: " + ", ".join(f"“{QUESTIONS[key].title}”" for key in lacking) + "."
+            )
         texts = render(project.name, answers)
         there = {contract.contract_type: contract for contract in await list_contracts(connection, project_id)}
         written: list[ContractType] = []
@@ -91,7 +93,9 @@ async def write_contracts(
                 continue
             if problems := await in_thread(problems_of, kind, text):
                 said = "; ".join(one.message for one in problems[:3])
-                raise Incomplete(f"From these answers the contract {kind} would not hold: {said}. Change the answers.")
+                raise IncompleteAnswers(
+                    f"From these answers the contract {kind} would not hold: {said}. Change the answers."
+                )
             if kind is ContractType.BOUNDARIES and not may_decide:
                 raise UserError(ADMINS_ALONE)
             await set_contract(connection, project_id, kind, text, None)
@@ -104,23 +108,23 @@ async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit
     """Save a new version and return its number; the same text again is no new one.
 
     Raises:
-        Stale, Invalid: as their names say.
+        StaleVersion, InvalidContract: as their names say.
         UserError: there is no such contract yet, a build works by it, or it decides verdicts and not `may_decide`.
     """
     content = edit.text
     async with pool.acquire() as connection, connection.transaction():
-        await moved(connection, project_id, Action.EDIT_CONTRACT)
+        await apply_action(connection, project_id, Action.EDIT_CONTRACT)
         now = await find_contract(connection, project_id, edit.kind)
         if now is None:
             raise UserError("This contract is not written yet: write the contracts from the answers first.")
         if now.content == content:
             return now.version
         if now.version != edit.version:
-            raise Stale(now)
+            raise StaleVersion(now)
         if edit.kind is ContractType.BOUNDARIES and not may_decide:
             raise UserError(ADMINS_ALONE)
         if problems := problems_of(edit.kind, content) if edit.problems is None else edit.problems:
-            raise Invalid(problems)
+            raise InvalidContract(problems)
         taken = await _hold_quota(connection, project_id)
         number = await set_contract(connection, project_id, edit.kind, content, person.login)
         await _keep_quota(connection, project_id, taken)

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.people.repo_access import Person
-from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted
-from forgeguard_app.flows.proposals.request_trial import begin
+from forgeguard_app.flows.proposals.open_pull_request import NewFile, WantedPullRequest
+from forgeguard_app.flows.proposals.request_trial import enqueue_trial
 from forgeguard_app.projects.contract_types import ContractType, path_of
 from forgeguard_app.store.contracts import Contract, list_contracts
 from forgeguard_app.store.pool import Pool
@@ -16,7 +16,7 @@ from forgeguard_app.store.projects import Project
 from forgeguard_app.store.trials import NewTrial
 
 
-async def begin_export(pool: Pool, person: Person, project: Project) -> UUID:
+async def request_export(pool: Pool, person: Person, project: Project) -> UUID:
     """A worker opens the pull request; the trial's page shows what came of it.
 
     Raises:
@@ -27,13 +27,17 @@ async def begin_export(pool: Pool, person: Person, project: Project) -> UUID:
     async with pool.acquire() as connection, connection.transaction():
         if not await list_contracts(connection, project.id):
             raise UserError("There are no contracts yet: write them first.")
-        return await begin(connection, NewTrial(project.repo_id, person.user_id, "contracts", project_id=project.id))
+        return await enqueue_trial(
+            connection, NewTrial(project.repo_id, person.user_id, "contracts", project_id=project.id)
+        )
 
 
-def wanted_pull(project: Project, contracts: list[Contract], sha: str, branch: str) -> Wanted:
+def export_contracts(project: Project, contracts: list[Contract], sha: str, branch: str) -> WantedPullRequest:
     """The pull request; its branch is named after what the contracts say, so that the same is proposed once."""
     files = [NewFile(path_of(ContractType(one.contract_type)), one.content) for one in contracts]
     mark = sha256("\0".join(f"{file.path}\0{file.text}" for file in files).encode()).hexdigest()[:10]
     versions = "\n".join(f"- `{path_of(ContractType(one.contract_type))}`, version {one.version}" for one in contracts)
     said = f"The contracts of the project {project.name}, as they are kept in ForgeGuard:\n\n{versions}\n\nThere they are edited; here they are read."
-    return Wanted(f"forgeguard/contracts-{mark}", sha, branch, f"The contracts of {project.name}"[:200], said, files)
+    return WantedPullRequest(
+        f"forgeguard/contracts-{mark}", sha, branch, f"The contracts of {project.name}"[:200], said, files
+    )

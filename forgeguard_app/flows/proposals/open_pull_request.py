@@ -36,7 +36,7 @@ class NewFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedPullRequest:
     """The pull request: from a new branch `name`, which begins at commit `sha`, onto `base`."""
 
     name: str
@@ -47,14 +47,14 @@ class Wanted:
     files: Sequence[NewFile]
 
 
-def may_open(installation: Installation) -> bool:
+def may_open_pull_request(installation: Installation) -> bool:
     """Whether the App was granted what a pull request takes."""
     granted = installation.permissions
     return granted.get("contents") == "write" and granted.get("pull_requests") == "write"
 
 
-async def open_pull(
-    context: WorkerContext, installation: Installation, repo: Repo, mirror: Mirror, wanted: Wanted
+async def open_pull_request(
+    context: WorkerContext, installation: Installation, repo: Repo, mirror: Mirror, wanted: WantedPullRequest
 ) -> str:
     """Commits the files in the mirror, pushes the branch and opens the pull request; gives its address.
 
@@ -71,10 +71,10 @@ async def open_pull(
         )
     except BranchMoved:
         log.info("pull.branch_is_there", branch=wanted.name)  # an earlier attempt pushed it
-    return await request_pull(context, access, wanted)
+    return await ensure_pull_request(context, access, wanted)
 
 
-async def request_pull(context: WorkerContext, access: RepoAccess, wanted: Wanted) -> str:
+async def ensure_pull_request(context: WorkerContext, access: RepoAccess, wanted: WantedPullRequest) -> str:
     """Opens the pull request of a branch that is pushed; where there is one already, gives the page that lists it.
 
     Raises:

@@ -15,7 +15,7 @@ from forgeguard_app.evaluation.request import Request
 from forgeguard_app.flows.context.owner_policy import owner_settings
 from forgeguard_app.flows.context.repository import mirror_at
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, open_pull
+from forgeguard_app.flows.proposals.open_pull_request import NewFile, WantedPullRequest, open_pull_request
 from forgeguard_app.flows.publishing.check_run_writer import can_record
 from forgeguard_app.git.command import EMPTY_TREE
 from forgeguard_app.store.audits import AuditRun, find_run, list_findings
@@ -48,15 +48,15 @@ async def record_violations(context: WorkerContext, run_id: UUID) -> None:
         source = MirrorSource(mirror, Request(run.commit_sha, EMPTY_TREE))
         proposals = await propose_known(source, run.commit_sha, owner_settings(installation), findings)
         if proposals:
-            await open_pull(context, installation, repo, mirror, _wanted(run, run.branch, proposals))
+            await open_pull_request(context, installation, repo, mirror, _wanted(run, run.branch, proposals))
             log.info("record.proposed", files=len(proposals))
 
 
-def _wanted(run: AuditRun, branch: str, proposals: list[Proposal]) -> Wanted:
+def _wanted(run: AuditRun, branch: str, proposals: list[Proposal]) -> WantedPullRequest:
     files = [NewFile(one.path, one.text) for one in proposals]
     said = (
         f"Somebody asked for this on the check run of {run.commit_sha[:10]}. It records what A4 found there as known, so that "
         "it fails no push until it is mended. Each entry can be removed again once its place is clean."
     )
     name = f"forgeguard/known-violations-{run.commit_sha[:10]}"
-    return Wanted(name, run.commit_sha, branch, "Record known violations", said, files)
+    return WantedPullRequest(name, run.commit_sha, branch, "Record known violations", said, files)

@@ -18,7 +18,7 @@ MAX_AN_HOUR = 60
 PRIORITY = 10  # somebody looks at the page
 
 
-async def begin_trial(pool: Pool, person: Person, repo: Repo, path: str, content: str) -> UUID:
+async def request_trial(pool: Pool, person: Person, repo: Repo, path: str, content: str) -> UUID:
     """A changed configuration is to be tried.
 
     Raises:
@@ -31,19 +31,19 @@ async def begin_trial(pool: Pool, person: Person, repo: Repo, path: str, content
             )
         if len(content) > MAX_CONTENT_CHARS:
             raise UserError(f"The file has more than {MAX_CONTENT_CHARS:,} characters.", field="content")
-        return await begin(
+        return await enqueue_trial(
             connection, NewTrial(repo.id, person.user_id, "configuration", path, content.replace("\r\n", "\n"))
         )
 
 
-async def begin_first_rules(pool: Pool, person: Person, repo: Repo) -> UUID:
+async def request_first_rules(pool: Pool, person: Person, repo: Repo) -> UUID:
     """A first configuration is to be drawn from the code.
 
     Raises:
         UserError: the person asks too often.
     """
     async with pool.acquire() as connection, connection.transaction():
-        return await begin(connection, NewTrial(repo.id, person.user_id, "first_rules"))
+        return await enqueue_trial(connection, NewTrial(repo.id, person.user_id, "first_rules"))
 
 
 async def list_paths(pool: Pool, repo: Repo) -> list[str]:
@@ -58,7 +58,7 @@ async def _paths(connection: Connection, repo: Repo) -> list[str]:
     return list(dict.fromkeys(("boundaries.json", *POLICY_PATHS, *DEFAULT_PATHS, *named)))
 
 
-async def begin(connection: Connection, new: NewTrial) -> UUID:
+async def enqueue_trial(connection: Connection, new: NewTrial) -> UUID:
     """The trial and its job.
 
     Raises:

@@ -19,8 +19,13 @@ from forgeguard_app.flows.context.owner_policy import owner_settings
 from forgeguard_app.flows.context.repository import mirror_at
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.proposals.export_contracts import wanted_pull
-from forgeguard_app.flows.proposals.open_pull_request import NewFile, Wanted, may_open, open_pull
+from forgeguard_app.flows.proposals.export_contracts import export_contracts
+from forgeguard_app.flows.proposals.open_pull_request import (
+    NewFile,
+    WantedPullRequest,
+    may_open_pull_request,
+    open_pull_request,
+)
 from forgeguard_app.git.command import EMPTY_TREE
 from forgeguard_app.git.mirror import Mirror, RepositoryGone, read_default_head
 from forgeguard_app.github.client import RequestRejected
@@ -41,7 +46,7 @@ PATIENCE = timedelta(minutes=15)  # somebody looks at the page
 log = structlog.get_logger()
 
 
-async def try_configuration(context: WorkerContext, trial_id: UUID) -> None:
+async def run_trial(context: WorkerContext, trial_id: UUID) -> None:
     """Does what the trial asks for, and keeps what came of it.
 
     Raises:
@@ -111,8 +116,8 @@ async def _first_rules(
     source = MirrorSource(mirror, _request(repo, installation, head))
     first = await propose_first(context.evaluator, source, head.sha)
     pull = None
-    if first.files and may_open(installation):
-        pull = await open_pull(context, installation, repo, mirror, _wanted(head, first))
+    if first.files and may_open_pull_request(installation):
+        pull = await open_pull_request(context, installation, repo, mirror, _wanted(head, first))
     return {
         "files": first.files, "there": list(first.there), "recorded": first.recorded, "undeclared": [shown(module) for module in first.undeclared],
         "overall_result": str(first.report.overall_result), "branch": head.branch, "pull": pull,
@@ -122,7 +127,7 @@ async def _first_rules(
 async def _export(
     context: WorkerContext, trial: Trial, repo: Repo, installation: Installation, mirror: Mirror, head: _Head
 ) -> dict[str, Any]:
-    if not may_open(installation):
+    if not may_open_pull_request(installation):
         raise UserError(
             "ForgeGuard was not granted to write contents and pull requests here. Download the contracts as a zip and add them."
         )
@@ -131,8 +136,8 @@ async def _export(
         contracts = await list_contracts(connection, project.id) if project else []
     if project is None or not contracts:
         raise UserError("There are no contracts any more.")
-    wanted = wanted_pull(project, sorted(contracts, key=lambda one: one.contract_type), head.sha, head.branch)
-    pull = await open_pull(context, installation, repo, mirror, wanted)
+    wanted = export_contracts(project, sorted(contracts, key=lambda one: one.contract_type), head.sha, head.branch)
+    pull = await open_pull_request(context, installation, repo, mirror, wanted)
     return {"files": {}, "there": [], "recorded": 0, "undeclared": [], "branch": head.branch, "pull": pull}
 
 
@@ -146,12 +151,12 @@ async def _head(context: WorkerContext, repo: Repo, installation: Installation) 
     return _Head(head.branch, head.sha)
 
 
-def _wanted(head: _Head, first: FirstRules) -> Wanted:
+def _wanted(head: _Head, first: FirstRules) -> WantedPullRequest:
     said = (
         "Drawn by ForgeGuard from the imports as they are, so that it is true of this tree and fails no push by itself. "
         f"{first.recorded} place(s) that go against the order are recorded as known violations. Rename, merge and reorder until it says what you mean."
     )
     files = [NewFile(path, text) for path, text in first.files.items()]
-    return Wanted(
+    return WantedPullRequest(
         f"forgeguard/first-rules-{head.sha[:10]}", head.sha, head.branch, "Add ForgeGuard's first rules", said, files
     )

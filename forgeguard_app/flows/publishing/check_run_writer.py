@@ -30,7 +30,7 @@ def check_run_name(code: str) -> str:
     return f"ForgeGuard / {code} {CHECK_NAMES[CheckCode(code)]}"
 
 
-def was_sent(row: OutboxRow) -> bool:
+def may_be_on_github(row: OutboxRow) -> bool:
     """Whether GitHub holds the check run, or may hold it."""
     return row.github_id is not None or row.sending_s is not None
 

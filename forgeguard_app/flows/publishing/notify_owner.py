@@ -35,7 +35,7 @@ _RED = ("FAIL", "ERROR")
 log = structlog.get_logger()
 
 
-def may_tell(owner: PolicySettings, run: AuditRun, repo: Repo, verdict: Verdict) -> bool:
+def may_notify(owner: PolicySettings, run: AuditRun, repo: Repo, verdict: Verdict) -> bool:
     """Whether somebody wants to hear, and the verdict may hold news; what it is is decided later."""
     if owner.notify is None or run.trigger == "installation":
         return False
@@ -43,12 +43,12 @@ def may_tell(owner: PolicySettings, run: AuditRun, repo: Repo, verdict: Verdict)
     return not quiet or run.branch == repo.default_branch
 
 
-async def intend_to_tell(connection: Connection, run_id: UUID) -> None:
+async def schedule_notice(connection: Connection, run_id: UUID) -> None:
     """The job, durable with the verdict."""
     await enqueue(connection, TASK, {ARGUMENT: str(run_id)}, priority=PRIORITY)
 
 
-async def tell_owner(context: WorkerContext, run_id: UUID) -> None:
+async def notify_owner(context: WorkerContext, run_id: UUID) -> None:
     """Sends the message, where there is news.
 
     Raises:

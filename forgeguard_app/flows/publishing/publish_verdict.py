@@ -23,9 +23,9 @@ from forgeguard_app.flows.publishing.check_run_writer import (
     UNPROCESSABLE,
     CheckRunWriter,
     final_run,
+    may_be_on_github,
     publish_check,
     wanted_run,
-    was_sent,
 )
 from forgeguard_app.flows.publishing.verdicts import cancelled_check
 from forgeguard_app.github.check_runs import ANNOTATIONS_PER_REQUEST, CheckRun, progress
@@ -150,7 +150,7 @@ async def _checks_to_publish(context: WorkerContext, run: AuditRun) -> list[Stor
             return checks
         begun = await list_outbox(connection, run.id)
     # Of a run that was cancelled, only what GitHub shows as begun is brought to an end.
-    return [cancelled_check(row.check_code, run.error_detail or "Cancelled.") for row in begun if was_sent(row)]
+    return [cancelled_check(row.check_code, run.error_detail or "Cancelled.") for row in begun if may_be_on_github(row)]
 
 
 async def _publish_checks(outlet: CheckRunWriter, checks: list[StoredCheck], rows: dict[str, OutboxRow]) -> None:
@@ -216,7 +216,7 @@ async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, i
             if now is None or now.status != "running":
                 return
             rows = await want_check_runs(connection, run.id, list(CheckCode))
-        rows = [row for row in rows if not was_sent(row)]
+        rows = [row for row in rows if not may_be_on_github(row)]
         if not rows:
             return
         try:

@@ -98,7 +98,7 @@ async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
     )
 
 
-class Examined(Protocol):
+class Examination(Protocol):
     """What is looked at: a worker's outsides, or the pages'."""
 
     @property
@@ -118,7 +118,7 @@ class Examined(Protocol):
         """How GitHub reaches us."""
 
 
-async def examine_github(context: Examined) -> AsyncIterator[Diagnosis]:
+async def examine_github(context: Examination) -> AsyncIterator[Diagnosis]:
     """GitHub, the App's credentials and clock, permissions, the webhook and its deliveries."""
     try:
         app = await context.app.ask("GET", "/app")
@@ -154,7 +154,7 @@ async def examine_github(context: Examined) -> AsyncIterator[Diagnosis]:
     yield await _deliveries(context)
 
 
-async def _installations(context: Examined) -> AsyncIterator[Diagnosis]:
+async def _installations(context: Examination) -> AsyncIterator[Diagnosis]:
     async with context.pool.acquire() as connection:
         installations = await list_live_installations(connection)
     suspended = sum(one.status == "suspended" for one in installations)
@@ -166,7 +166,7 @@ async def _installations(context: Examined) -> AsyncIterator[Diagnosis]:
             yield Diagnosis(f"installation {one.account_login}", False, "lacks " + ", ".join(wrong), remedy)
 
 
-async def _deliveries(context: Examined) -> Diagnosis:
+async def _deliveries(context: Examination) -> Diagnosis:
     seen, missed = await list_missed(context)
     return Diagnosis(
         "deliveries", not missed, f"{len(missed)} of the last day's {seen} never arrived",
@@ -174,7 +174,7 @@ async def _deliveries(context: Examined) -> Diagnosis:
     )  # fmt: skip
 
 
-async def list_missed(context: Examined) -> tuple[int, list[Attempt]]:
+async def list_missed(context: Examination) -> tuple[int, list[Attempt]]:
     """How many deliveries GitHub sent within the last day, and those of them that we never got, the newest first.
 
     Raises:

@@ -27,7 +27,7 @@ MAX_BATCHES = 100
 log = structlog.get_logger()
 
 
-async def keep_quotas(pool: Pool, quotas: Quotas = QUOTAS) -> None:
+async def enforce_quotas(pool: Pool, quotas: Quotas = QUOTAS) -> None:
     """Delete logs and source lines beyond the quotas, in batches, and measure what is left."""
     async with pool.acquire() as connection:
         logs = await _delete_logs(connection, quotas)

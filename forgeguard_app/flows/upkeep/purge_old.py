@@ -14,7 +14,7 @@ from forgeguard_app.builders.workspace import list_workspaces, place_for, remove
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.upkeep.enforce_quotas import chosen_mirrors, keep_quotas, measure_mirrors
+from forgeguard_app.flows.upkeep.enforce_quotas import chosen_mirrors, enforce_quotas, measure_mirrors
 from forgeguard_app.git.mirror import discard, list_mirrors
 from forgeguard_app.git.mirror_lock import MirrorBusy
 from forgeguard_app.store.audit_log import delete_old_entries
@@ -66,11 +66,11 @@ async def purge_old(context: WorkerContext) -> None:
         await delete_old_projects(connection)
         await delete_expired_forms(connection)
         await delete_old_claims(connection)
-    await keep_quotas(context.pool)
+    await enforce_quotas(context.pool)
     log.info("purge.done", repositories=repositories, deliveries=deliveries)
 
 
-async def prune(context: WorkerContext) -> None:
+async def prune_disk(context: WorkerContext) -> None:
     """Remove the mirrors that nobody needs or that take too much, and what builds left that ended elsewhere."""
     await _prune_builds(context)
     mirrors = await asyncio.to_thread(list_mirrors, context.home / "mirrors")

@@ -23,19 +23,19 @@ AGAIN_SHARE = 12  # what GitHub did not answer is asked so many times more often
 log = structlog.get_logger()
 
 
-async def look_at_required(context: WorkerContext) -> None:
+async def read_all_required(context: WorkerContext) -> None:
     """Ask for the repositories whose required checks were not read for long, one after the other."""
     while True:
         async with context.pool.acquire() as connection:
             again_s = context.pace.heads_s / AGAIN_SHARE
             claimed = await claim_required(connection, context.pace.heads_s, again_s, AT_ONCE)
         for repo_id in claimed:
-            await read_required(context, repo_id)
+            await read_required_checks(context, repo_id)
         if len(claimed) < AT_ONCE:
             return
 
 
-async def read_required(context: WorkerContext, repo_id: UUID) -> None:
+async def read_required_checks(context: WorkerContext, repo_id: UUID) -> None:
     """Store which checks GitHub requires on the repository's default branch; where it does not answer, nothing changes."""
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)

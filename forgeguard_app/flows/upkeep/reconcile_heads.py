@@ -38,7 +38,7 @@ MAX_ASKED = 20  # pull requests of one look that are asked for by their numbers
 log = structlog.get_logger()
 
 
-async def look_at_heads(context: WorkerContext) -> None:
+async def enqueue_due_heads(context: WorkerContext) -> None:
     """Enqueues the repositories whose heads were not looked at for long."""
     async with context.pool.acquire() as connection, connection.transaction():
         for repo_id in await claim_unchecked(connection, context.pace.heads_s, AT_ONCE):

@@ -14,7 +14,7 @@ AT_ONCE = 500
 log = structlog.get_logger()
 
 
-async def take_up_stranded(context: WorkerContext, after_s: float | None = None) -> int:
+async def requeue_stranded(context: WorkerContext, after_s: float | None = None) -> int:
     """Enqueue the jobs that stranded runs and overdue re-runs need, and return their number."""
     after_s = context.pace.stranded_s if after_s is None else after_s
     async with context.pool.acquire() as connection, connection.transaction():

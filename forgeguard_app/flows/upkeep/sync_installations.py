@@ -17,7 +17,7 @@ import structlog
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.repo_records import state_of, upsert_all_from_event, upsert_installation_from_event
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.follow_account import audit_baselines, catch_up, catch_up_in
+from forgeguard_app.flows.intake.follow_account import audit_baselines, resume_deferred, resume_deferred_in
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import Installation, Repository
 from forgeguard_app.github.installations import (
@@ -159,9 +159,9 @@ async def _take_in(
         fresh = [key for key, repository in zip(ids, repositories, strict=True) if repository.id not in guarded]
         await audit_baselines(connection, fresh)
         for repo_id in fresh:
-            await catch_up_in(connection, repo_id)
+            await resume_deferred_in(connection, repo_id)
         if before is not None and (before.status == "suspended" or dict(before.permissions) != dict(state.permissions)):
-            await catch_up(connection, one.id)
+            await resume_deferred(connection, one.id)
         missing = await _missing(connection, installation_id, asked_at, listed)
     for repo_id in _some(missing):
         await _remove_repo(context, repo_id, asked_at)

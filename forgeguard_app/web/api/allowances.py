@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from forgeguard_app.flows.audits.allow_finding import Wish, allow_finding, disallow
+from forgeguard_app.flows.audits.allow_finding import AllowanceRequest, allow_finding, revoke_allowance
 from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.allowances import find_allowance, list_allowances
 from forgeguard_app.web.access import id_of, open_audit, open_repo
@@ -31,7 +31,7 @@ async def add_allowance(ask: ApiRequest) -> models.Allowance:
     """The finding counts no more; open heads in which it stands are judged again."""
     wanted: models.NewAllowance = ask.body
     run, _ = await open_audit(ask.request, wanted.audit_id, AccessLevel.WRITE)
-    wish = Wish(wanted.check_code, wanted.fingerprint, wanted.reason, wanted.days)
+    wish = AllowanceRequest(wanted.check_code, wanted.fingerprint, wanted.reason, wanted.days)
     made = await allow_finding(ask.request.app[FRONT].pool, ask.user, run, wish)
     return models.Allowance.model_validate(asdict(made))
 
@@ -44,4 +44,4 @@ async def remove_allowance(ask: ApiRequest) -> None:
     if allowance is None:
         raise web.HTTPNotFound(reason="There is no such allowance, or you may not see it.")
     await open_repo(ask.request, allowance.repo_id, AccessLevel.WRITE)
-    await disallow(pool, ask.user, allowance)
+    await revoke_allowance(pool, ask.user, allowance)

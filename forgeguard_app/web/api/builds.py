@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.builds.answer_review import Outdated, ReviewAnswer, answer_build
+from forgeguard_app.flows.builds.answer_review import OutdatedAnswer, ReviewAnswer, answer_build
 from forgeguard_app.flows.builds.cancel_build import cancel_build
 from forgeguard_app.flows.builds.start_build import TooManyBuilds, start_build
 from forgeguard_app.flows.people.repo_access import AccessLevel
@@ -87,7 +87,7 @@ async def _answer(ask: ApiRequest, answer: ReviewAnswer) -> shapes.Build:
     pool = ask.request.app[FRONT].pool
     try:
         await answer_build(pool, build, ask.user, answer)
-    except Outdated as error:
+    except OutdatedAnswer as error:
         raise EditConflict(str(error)) from error
     async with pool.acquire() as connection:
         build = await find_build(connection, build.id) or build

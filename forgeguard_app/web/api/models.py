@@ -230,7 +230,7 @@ class Token(ApiResponse):
     value: str | None = None
 
 
-class TokenList(ApiResponse):
+class Tokens(ApiResponse):
     """All of them."""
 
     items: list[Token]

@@ -42,11 +42,11 @@ async def show_installations(ask: ApiRequest) -> models.Installations:
     return models.Installations(items=items, next=following)
 
 
-async def show_tokens(ask: ApiRequest) -> models.TokenList:
+async def show_tokens(ask: ApiRequest) -> models.Tokens:
     """One's own tokens, without their values."""
     async with ask.request.app[FRONT].pool.acquire() as connection:
         found = await list_tokens(connection, ask.user.user_id)
-    return models.TokenList(items=[models.Token.model_validate(asdict(one)) for one in found])
+    return models.Tokens(items=[models.Token.model_validate(asdict(one)) for one in found])
 
 
 async def add_token(ask: ApiRequest) -> models.Token:

@@ -17,7 +17,13 @@ from forgeguard_app.flows.projects.manage_project import (
     remove_project,
     rename_project,
 )
-from forgeguard_app.flows.projects.save_contract import Edit, Invalid, Stale, save_contract, write_contracts
+from forgeguard_app.flows.projects.save_contract import (
+    Edit,
+    InvalidContract,
+    StaleVersion,
+    save_contract,
+    write_contracts,
+)
 from forgeguard_app.projects.answers import Answers, missing, progress, read_state
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.contracts.words import package_of
@@ -139,9 +145,9 @@ async def edit_contract(ask: ApiRequest) -> shapes.Contract:
             await checked(ask.request, Edit(kind, wanted.content, wanted.version)),
             may_decide=seen.may_decide,
         )
-    except Stale as error:
+    except StaleVersion as error:
         raise EditConflict(str(error)) from error
-    except Invalid as error:
+    except InvalidContract as error:
         raise InvalidRequest(
             "It was not saved.", [(f"{one.line}:{one.column}", one.message) for one in error.problems]
         ) from error

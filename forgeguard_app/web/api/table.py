@@ -27,7 +27,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("POST", "/allowances", "Allow a finding", allowances.add_allowance, models.Allowance, body=models.NewAllowance, status=201),
     Operation("DELETE", "/allowances/{allowance_id}", "End an allowance", allowances.remove_allowance, None, status=204),
-    Operation("GET", "/tokens", "Your personal API tokens", people.show_tokens, models.TokenList),
+    Operation("GET", "/tokens", "Your personal API tokens", people.show_tokens, models.Tokens),
     Operation("POST", "/tokens", "Make a token", people.add_token, models.Token, body=models.NewToken, status=201),
     Operation("DELETE", "/tokens/{token_id}", "Delete a token", people.remove_token, None, status=204),
     Operation("GET", "/projects", "Projects that you see", projects.show_projects, shapes.Projects, models.PageQuery),

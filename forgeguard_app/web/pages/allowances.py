@@ -11,7 +11,12 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from forgeguard_app.errors import UserError
-from forgeguard_app.flows.audits.allow_finding import Wish, allow_finding, disallow, restore_allowance
+from forgeguard_app.flows.audits.allow_finding import (
+    AllowanceRequest,
+    allow_finding,
+    restore_allowance,
+    revoke_allowance,
+)
 from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.allowances import Allowance, find_allowance, list_allowances
 from forgeguard_app.web.access import RepoView, id_of, open_audit, open_named
@@ -30,7 +35,9 @@ async def allow(request: web.Request) -> web.StreamResponse:
     run, seen = await open_audit(request, id_of(request, "run_id"), AccessLevel.WRITE)
     days = form.get("days", "")
     number = int(days) if days.isascii() and days.isdigit() and len(days) < 6 else None if not days else 0
-    wish = Wish(form.get("check_code", ""), form.get("fingerprint", "")[:100], form.get("reason", ""), number)
+    wish = AllowanceRequest(
+        form.get("check_code", ""), form.get("fingerprint", "")[:100], form.get("reason", ""), number
+    )
     try:
         await allow_finding(request.app[FRONT].pool, person, run, wish)
     except UserError as error:
@@ -69,7 +76,7 @@ async def end(request: web.Request) -> web.StreamResponse:
     """The finding counts again."""
     await read_form(request)
     seen, allowance = await _opened(request)
-    await disallow(request.app[FRONT].pool, await get_person(request), allowance)
+    await revoke_allowance(request.app[FRONT].pool, await get_person(request), allowance)
     return see_other(f"/repos/{seen.repo.full_name}/allowances")
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from forgeguard_app.errors import RetryLater, UserError
-from forgeguard_app.flows.builds.answer_review import MAX_WAIT_DAYS, Outdated, ReviewAnswer, answer_build
+from forgeguard_app.flows.builds.answer_review import MAX_WAIT_DAYS, OutdatedAnswer, ReviewAnswer, answer_build
 from forgeguard_app.flows.builds.cancel_build import cancel_build
 from forgeguard_app.flows.builds.start_build import start_build
 from forgeguard_app.flows.people.repo_access import AccessLevel, SignedOut
@@ -115,7 +115,7 @@ async def _answer(request: web.Request, *, approves: bool) -> web.StreamResponse
     try:
         answer = ReviewAnswer(form.get("commit", "")[:64], approves, form.get("reason", ""))
         await answer_build(request.app[FRONT].pool, build, person, answer)
-    except Outdated as error:
+    except OutdatedAnswer as error:
         return await _show(request, status=409, wrong=str(error))
     return see_other(f"/builds/{build.id}")
 

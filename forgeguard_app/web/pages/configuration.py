@@ -12,7 +12,7 @@ from aiohttp import web
 from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.people.repo_access import AccessLevel
-from forgeguard_app.flows.proposals.request_trial import begin_first_rules, begin_trial, list_paths
+from forgeguard_app.flows.proposals.request_trial import list_paths, request_first_rules, request_trial
 from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.repos import Repo, find_configuration
@@ -79,7 +79,7 @@ async def try_changed(request: web.Request) -> web.StreamResponse:
     seen = await open_named(request, AccessLevel.READ)
     pool = request.app[FRONT].pool
     try:
-        trial_id = await begin_trial(pool, person, seen.repo, form.get("path", ""), form.get("content", ""))
+        trial_id = await request_trial(pool, person, seen.repo, form.get("path", ""), form.get("content", ""))
     except UserError as error:
         return await _refused(request, seen, error, form)
     return see_other(f"/repos/{seen.repo.full_name}/trials/{trial_id}")
@@ -95,7 +95,7 @@ async def propose(request: web.Request) -> web.StreamResponse:
     """A first configuration is drawn from the code, and becomes a pull request where we may open one."""
     await read_form(request)
     person, seen = await get_person(request), await open_named(request, AccessLevel.WRITE)
-    trial_id = await begin_first_rules(request.app[FRONT].pool, person, seen.repo)
+    trial_id = await request_first_rules(request.app[FRONT].pool, person, seen.repo)
     return see_other(f"/repos/{seen.repo.full_name}/trials/{trial_id}")
 
 

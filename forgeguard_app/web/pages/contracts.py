@@ -12,8 +12,14 @@ from markupsafe import Markup
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.people.repo_access import AccessLevel
-from forgeguard_app.flows.projects.save_contract import Edit, Invalid, Stale, save_contract, write_contracts
-from forgeguard_app.flows.proposals.export_contracts import begin_export
+from forgeguard_app.flows.projects.save_contract import (
+    Edit,
+    InvalidContract,
+    StaleVersion,
+    save_contract,
+    write_contracts,
+)
+from forgeguard_app.flows.proposals.export_contracts import request_export
 from forgeguard_app.projects.contract_types import FILES, ContractType, path_of
 from forgeguard_app.projects.contracts.words import distribution_of
 from forgeguard_app.store.contracts import Contract, find_contract, find_version, list_contracts, list_versions
@@ -76,11 +82,11 @@ async def save(request: web.Request) -> web.StreamResponse:
         await save_contract(
             request.app[FRONT].pool, person, seen.project.id, await checked(request, edit), may_decide=seen.may_decide
         )
-    except Invalid as error:
+    except InvalidContract as error:
         return await _page(
             request, seen, contract, content, version=number, problems=error.problems, draft=True, status=400
         )
-    except Stale as error:
+    except StaleVersion as error:
         newest = error.newest
         changed = await _difference(request, content, newest.content)
         return await _page(
@@ -144,7 +150,7 @@ async def export(request: web.Request) -> web.StreamResponse:
         await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE),
     )
     try:
-        trial_id = await begin_export(request.app[FRONT].pool, person, seen.project)
+        trial_id = await request_export(request.app[FRONT].pool, person, seen.project)
     except UserError as error:
         return await project_page(request, seen, error)
     return see_other(f"/repos/{seen.project.repo_name}/trials/{trial_id}")

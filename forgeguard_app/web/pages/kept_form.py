@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from forgeguard_app.flows.people.keep_form import SomebodyElses, drop_form, open_form
+from forgeguard_app.flows.people.keep_form import FormOfAnotherPerson, drop_form, open_form
 from forgeguard_app.web.access import id_of
 from forgeguard_app.web.interrupted import Again, ask_again
 from forgeguard_app.web.keys import FRONT, REQUEST_ID
@@ -21,7 +21,7 @@ async def show_kept_form(request: web.Request) -> web.StreamResponse:
     browser = request.cookies.get(cookie_name(front, KEPT_FORMS), "")
     try:
         kept = await open_form(front, person, browser, id_of(request, "form_id"))
-    except SomebodyElses as error:
+    except FormOfAnotherPerson as error:
         said = f"{error.login} wrote this form, and you are signed in as {person.login}. Sign in as {error.login} to send it."
         return await page(
             request, "wrong.html", status=403, title="Somebody else's form", said=said, request_id=request[REQUEST_ID]

@@ -10,8 +10,8 @@ from aiohttp import web
 from forgeguard_app.flows.people.finish_setup import finish_setup
 from forgeguard_app.flows.people.repo_access import refresh_access
 from forgeguard_app.flows.people.set_up_app import (
-    AppCredentials,
     Choice,
+    OpenedCredentials,
     begin_setup,
     find_made,
     open_setup,
@@ -91,7 +91,7 @@ async def setup_callback(request: web.Request) -> web.StreamResponse:
         return await _stopped(request, stop)
 
 
-async def _done(request: web.Request, credentials: AppCredentials) -> web.StreamResponse:
+async def _done(request: web.Request, credentials: OpenedCredentials) -> web.StreamResponse:
     return await page(request, "setup_done.html", credentials=credentials)
 
 

@@ -15,11 +15,11 @@ from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.flows.projects.save_contract import Edit, save_contract
-from forgeguard_app.flows.upkeep.enforce_quotas import chosen_mirrors, keep_quotas
+from forgeguard_app.flows.upkeep.enforce_quotas import chosen_mirrors, enforce_quotas
 from forgeguard_app.git.mirror import MirrorOnDisk
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.store.build_logs import delete_old_logs
-from forgeguard_app.store.builds import end_build
+from forgeguard_app.store.builds import set_build_ended
 from forgeguard_app.store.contracts import set_contract
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.purge import Holder
@@ -58,16 +58,16 @@ async def test_the_logs_of_the_builds_that_ended_first_go_beyond_a_project_s_or_
                 build_id,
             )
             async with connection.transaction():
-                assert await end_build(connection, build_id, "failed")
+                assert await set_build_ended(connection, build_id, "failed")
             builds.append((build_id, projects[of], by))
         assert await connection.fetchval("SELECT array_agg(DISTINCT log_bytes) FROM builds") == [10_000]
         assert await connection.fetchval("SELECT count(*) FROM builds WHERE contracts <> '{}'::jsonb") == 0
         logged = "SELECT array_agg(DISTINCT build_id) FROM build_logs"
-        await keep_quotas(pool)
+        await enforce_quotas(pool)
         assert len(await connection.fetchval(logged)) == 4
-        await keep_quotas(pool, replace(QUOTAS, logs_of_project=20_000))
+        await enforce_quotas(pool, replace(QUOTAS, logs_of_project=20_000))
         assert set(await connection.fetchval(logged)) == {one[0] for one in builds[1:]}
-        await keep_quotas(pool, replace(QUOTAS, logs_of_person=10_000))
+        await enforce_quotas(pool, replace(QUOTAS, logs_of_person=10_000))
         assert set(await connection.fetchval(logged)) == {builds[2][0], builds[3][0]}
         gone = await connection.fetch("SELECT id, log_bytes FROM builds WHERE log_deleted_at IS NOT NULL")
         assert {(row["id"], row["log_bytes"]) for row in gone} == {(builds[0][0], 0), (builds[1][0], 0)}
@@ -115,11 +115,11 @@ async def test_the_lines_around_findings_of_the_oldest_audits_go(pool: Pool) -> 
             runs.append(run_id)
         kept = """SELECT array_agg(c.audit_run_id) FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
             WHERE f.excerpt IS NOT NULL"""
-        await keep_quotas(pool)
+        await enforce_quotas(pool)
         assert set(await connection.fetchval(kept)) == set(runs)
-        await keep_quotas(pool, replace(QUOTAS, excerpts_of_repository=1_500))
+        await enforce_quotas(pool, replace(QUOTAS, excerpts_of_repository=1_500))
         assert set(await connection.fetchval(kept)) == set(runs[1:])
-        await keep_quotas(pool, replace(QUOTAS, excerpts_of_installation=1_500))
+        await enforce_quotas(pool, replace(QUOTAS, excerpts_of_installation=1_500))
         assert await connection.fetchval(kept) == runs[2:]
         assert await connection.fetchval("SELECT count(*) FROM findings") == 3, "the findings stay"
         deleted = await connection.fetch("SELECT id FROM audit_runs WHERE excerpts_deleted_at IS NOT NULL")
@@ -221,7 +221,7 @@ async def test_logs_that_were_kept_for_their_time_count_no_more_and_no_quota_is_
         assert await connection.fetchval(left) == ["10000", None], "a line is left"
         assert await delete_old_logs(connection, 1) == 1
         assert await connection.fetchval(left) == ["0", None]
-        await keep_quotas(pool, replace(QUOTAS, logs_of_person=0))
+        await enforce_quotas(pool, replace(QUOTAS, logs_of_person=0))
         assert await connection.fetchval(left) == ["0", None]
 
 

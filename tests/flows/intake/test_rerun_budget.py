@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forgeguard_app.flows.intake.rerun_budget import WINDOW, start_of
+from forgeguard_app.flows.intake.rerun_budget import WINDOW, window_start
 from forgeguard_app.store.reruns import RerunBudget, Spent
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,18 +38,18 @@ def test_a_re_run_starts_at_once_where_there_is_room_and_else_an_hour_after_the_
         (None, (late, later), late + WINDOW),
         (later, (late, later), later + WINDOW),
     ):
-        assert start_of(Spent(now, of_person, None, starts, is_whole=True), budget) == expected
+        assert window_start(Spent(now, of_person, None, starts, is_whole=True), budget) == expected
     soon = now + timedelta(minutes=10)  # and another start ten minutes later, which was not read
-    assert start_of(Spent(now, None, soon, (soon,), is_whole=False), budget) == soon + WINDOW
+    assert window_start(Spent(now, None, soon, (soon,), is_whole=False), budget) == soon + WINDOW
 
 
 def test_what_one_person_has_deferred_keeps_no_colleague_waiting() -> None:
     budget, starts = RerunBudget(of_person=200, of_installation=600), list[Start]()
     for _ in range(1_000):
-        at = start_of(spent_at(BEGIN, starts, 1, 0, budget, 2_000), budget)
+        at = window_start(spent_at(BEGIN, starts, 1, 0, budget, 2_000), budget)
         starts.append((at, 1, 0))
     assert max(starts)[0] == BEGIN + 4 * WINDOW
-    assert start_of(spent_at(BEGIN, starts, 2, 0, budget, 2_000), budget) == BEGIN
+    assert window_start(spent_at(BEGIN, starts, 2, 0, budget, 2_000), budget) == BEGIN
 
 
 @given(
@@ -62,7 +62,7 @@ def test_no_hour_holds_more_starts_than_the_budgets(
     now, starts, budget = BEGIN, list[Start](), RerunBudget(of_person, of_installation)
     for wait_s, person, installation in asked:
         now += timedelta(seconds=wait_s)
-        at = start_of(spent_at(now, starts, person, installation, budget, read), budget)
+        at = window_start(spent_at(now, starts, person, installation, budget, read), budget)
         assert at >= now
         starts.append((at, person, installation))
     for begin, _, _ in starts:

@@ -18,7 +18,7 @@ from forgeguard_app.flows.projects.answer_questionnaire import answer_questionna
 from forgeguard_app.flows.projects.manage_project import create_project, described
 from forgeguard_app.flows.projects.save_contract import write_contracts
 from forgeguard_app.store.build_logs import NewLine, insert_lines
-from forgeguard_app.store.builds import NewBuild, end_build, insert_build
+from forgeguard_app.store.builds import NewBuild, insert_build, set_build_ended
 from forgeguard_app.store.repos import find_repo
 from tests.projects.test_projects import filled
 from tests.support.browsing import Browser
@@ -78,7 +78,7 @@ async def project_of(product: Product, github_id: int) -> dict[str, str]:
         assert repo is not None
         new = NewBuild(project_id, repo.id, user_id, "mona", "built-in", {"phases": ""}, ["Phase 0: x"])
         build_id = await insert_build(connection, new)
-        await end_build(connection, build_id, "failed", detail="for the test")
+        await set_build_ended(connection, build_id, "failed", detail="for the test")
         await insert_lines(connection, build_id, [NewLine(datetime.now(UTC), "system", "info", "said")] * 3)
     return {"project_id": str(project_id), "build_id": str(build_id), "contract_type": "ui"}
 
