@@ -31,7 +31,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Reach(IntEnum):
-    """How far inside an address may lie, each including those before it."""
+    """The class of an address, from public to internal, each including those before it."""
 
     PUBLIC = 0
     PRIVATE = 1

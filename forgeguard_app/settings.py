@@ -174,7 +174,7 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True)
 class AppCredentials:
-    """What makes us the App. During rotation there are two of a kind; the first is used, all are accepted."""
+    """The App's credentials. During rotation there are two of a kind; the first is used, all are accepted."""
 
     app_id: int
     private_keys: tuple[str, ...]

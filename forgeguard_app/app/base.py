@@ -1,4 +1,4 @@
-"""What every program begins with: a database, a pool, keys and the App's credentials."""
+"""Resources that every program opens first: a database, a pool, keys and the App's credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the flows of workers are given."""
+"""Builds the contexts of workers and of the web server from the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the database is."""
+"""Finds the database: the configured one, or an embedded one that starts by itself."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All that one commit configures. `problems` are by check; those of forgeguard.yml stand under every check."""
+    """The configuration of one commit. `problems` are by check; those of forgeguard.yml stand under every check."""
 
     policy: Policy
     boundaries: tuple[Boundaries, ...]

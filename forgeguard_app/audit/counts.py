@@ -18,7 +18,7 @@ class FindingGroup(StrEnum):
 
 
 class Evaluation(StrEnum):
-    """Whether a check evaluated anything, and if not, why."""
+    """The extent of a check's evaluation, and the reason where it evaluated nothing."""
 
     EVALUATED = "evaluated"
     NOTHING = "nothing"
@@ -27,7 +27,7 @@ class Evaluation(StrEnum):
 
 
 class OverallOutcome(StrEnum):
-    """What a whole audit came to, more exactly than its overall result."""
+    """The outcome of a whole audit, more exact than its overall result."""
 
     PASSED = "passed"
     PARTLY = "partly"  # passed, but a check was disabled or had nothing to check
@@ -43,7 +43,7 @@ MAX_RULES = 500  # of a check whose findings are counted by rule
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many findings of each part a check has, before the number that is kept is bounded.
+    """Numbers of findings in each group of a check, before the number of stored findings is bounded.
 
     `counted` are those of `new` and `existing` that the gate lets through to the result.
     `verified` are the verified secrets that nobody allowed; they too are among `new` and `existing`.
@@ -72,7 +72,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Countable:
-    """What of a finding decides where it is counted."""
+    """The properties of a finding that decide where it is counted."""
 
     rule: str
     part: FindingGroup

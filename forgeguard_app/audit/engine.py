@@ -37,7 +37,7 @@ MAX_PLACES = 10
 
 @dataclass(frozen=True)
 class Change:
-    """What is judged: two trees, the change between them, and how to look at it.
+    """A change to evaluate: two trees, the difference between them, and how to look at it.
 
     `base` is the tree new is counted against; with `whole_tree` there is none and every finding counts as new.
     `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added.

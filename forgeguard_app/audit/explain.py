@@ -1,4 +1,4 @@
-"""What a rule means, in the words of its module."""
+"""Explains rules, in the words of their modules."""
 
 from __future__ import annotations
 

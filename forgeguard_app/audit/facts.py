@@ -1,4 +1,4 @@
-"""What the checks know of a repository at one commit: its files, and facts of their contents by blob.
+"""Facts of a repository at one commit: its files, and facts of their contents by blob.
 
 Facts depend on a blob, its language and the extractor's version alone, so that they are kept from push to push;
 verdicts are computed anew from them each time.
@@ -30,7 +30,7 @@ class Match(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """All matches of one pattern in one blob; `capped` where there were more than MAX_MATCHES."""
+    """Matches of one pattern in one blob; `capped` where there were more than MAX_MATCHES."""
 
     found: tuple[Match, ...]
     capped: bool = False

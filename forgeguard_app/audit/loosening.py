@@ -1,4 +1,4 @@
-"""What a change of configuration loosens against the base, in words for the first lines of the summary."""
+"""Lists what a change of configuration loosens against the base, in words for the first lines of the summary."""
 
 from __future__ import annotations
 

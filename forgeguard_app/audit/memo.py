@@ -1,4 +1,4 @@
-"""What was computed once for one tree and one configuration, so that a push costs what it changed.
+"""Caches answers for one tree and one configuration, so that the cost of a push follows its change.
 
 A memo holds answers of pure functions by everything they depend on; without it every answer is the same, only later.
 """

@@ -30,7 +30,7 @@ NOTICE_RULE = "configuration-notice"  # of what a configuration names in vain
 
 
 class Level(StrEnum):
-    """How grave a finding is; the names are those of GitHub's annotations."""
+    """The severity of a finding; the names are those of GitHub's annotations."""
 
     FAILURE = "failure"
     WARNING = "warning"
@@ -41,7 +41,7 @@ SEVERITY: dict[Level, int] = {Level.FAILURE: 0, Level.WARNING: 1, Level.NOTICE: 
 
 
 class Result(StrEnum):
-    """What a check, or a whole audit, came to."""
+    """The result of a check, or of a whole audit."""
 
     PASS = "PASS"  # noqa: S105  (a verdict, not a password)
     FAIL = "FAIL"

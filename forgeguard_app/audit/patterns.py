@@ -74,7 +74,7 @@ def compile_pattern(pattern: str) -> Any:
 
 
 class PatternBudget:
-    """What the patterns of one file may cost together: a few characters such as `.{999}` make a large program."""
+    """A bound on the compiled size of one file's patterns: a few characters such as `.{999}` make a large program."""
 
     def __init__(self) -> None:
         self._left = MAX_PROGRAM

@@ -1,4 +1,4 @@
-"""What a repository says in `.github/forgeguard.yml`: read strictly, laid over the owner's defaults, resolved."""
+"""Reads `.github/forgeguard.yml` strictly, lays it over the owner's defaults, and resolves it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OWNER_KEYS = (*_KEYS, "notify", "enforce")
 
 @dataclass(frozen=True, slots=True)
 class CheckSettings:
-    """What a file says of one check; None where it says nothing."""
+    """One file's settings of one check; None where the file does not set them."""
 
     enabled: bool | None = None
     gate: Gate | None = None
@@ -43,7 +43,7 @@ class CheckSettings:
 
 @dataclass(frozen=True, slots=True)
 class Enforcement:
-    """What the owner's file imposes on all of the owner's repositories."""
+    """Settings that the owner's file imposes on all of the owner's repositories."""
 
     policy: str | None = None
     checks: Mapping[CheckCode, CheckSettings] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class PolicySettings:
 
 @dataclass(frozen=True, slots=True)
 class CheckPolicy:
-    """What holds for one check after owner, repository and defaults were joined."""
+    """The settings of one check after owner, repository and defaults were joined."""
 
     enabled: bool
     gate: Gate

@@ -1,4 +1,4 @@
-"""What a configuration names and the tree does not have: layers, globs and exceptions that match nothing."""
+"""Lists parts of a configuration that match nothing in the tree: layers, globs and exceptions."""
 
 from __future__ import annotations
 

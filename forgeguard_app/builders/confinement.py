@@ -1,4 +1,4 @@
-"""How a builder is kept apart from us: a user of its own, bubblewrap, or, where the operator says so, not at all."""
+"""Confines a builder: as a user of its own, in bubblewrap, or, where the operator says so, not at all."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def available(*, unconfined: bool) -> Confinement | None:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """Where one builder runs: its checkout, its home, and what it is given to read.
+    """The folders and limits in which one builder runs: its checkout, its home, and what it is given to read.
 
     `uid` is set where it is a user of its own, `in_namespaces` where that user runs inside bubblewrap as well. `place` is
     the file system of its own in which all that it writes lies, where there is one.

@@ -31,7 +31,7 @@ SHARED = "The builder shares this machine's network: keeping it apart needs bubb
 
 
 class Network(StrEnum):
-    """What a builder may reach; `outside` is neither loopback nor link-local addresses nor those of this machine."""
+    """The reach of a builder's network; `outside` is neither loopback nor link-local addresses nor those of this machine."""
 
     OUTSIDE = "outside"
     NONE = "none"

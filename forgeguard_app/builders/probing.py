@@ -1,4 +1,4 @@
-"""What is tried once on this machine, and again where it failed: a machine that was busy just now may well be able."""
+"""Probes this machine's abilities once, and again where a probe failed: a busy machine may be able later."""
 
 from __future__ import annotations
 

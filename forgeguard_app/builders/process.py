@@ -37,7 +37,7 @@ _NO_NEW_PRIVILEGES, _PARENT_DEATH_SIGNAL = 38, 1  # prctl(2)
 
 
 class Ended(StrEnum):
-    """How a builder came to its end."""
+    """The way in which a builder ended."""
 
     EXITED = "exited"
     TOO_LONG = "time"
@@ -48,7 +48,7 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunBounds:
-    """What one run of a builder may take."""
+    """Limits of one run of a builder."""
 
     time_s: float = 3_600.0
     output_bytes: int = 20 << 20
@@ -58,7 +58,7 @@ class RunBounds:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """How it ended; `status` is the exit status, negative for a signal, and 127 where there is no such program."""
+    """The outcome of a run; `status` is the exit status, negative for a signal, and 127 where there is no such program."""
 
     ended: Ended
     status: int
@@ -66,7 +66,7 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class BuilderRun:
-    """What is run: the command, its environment, and what it reads on its standard input."""
+    """A run of a builder: the command, its environment, and what it reads on its standard input."""
 
     command: list[str]
     environment: Mapping[str, str]

@@ -37,7 +37,7 @@ class Unsound(Exception):
 
 @dataclass(slots=True)
 class _Copy:
-    """Where the files go, and how much of the bounds is left.
+    """A copy under way: where the files go, and how much of the bounds is left.
 
     The stream is not trusted: names may have been exchanged while it was written, so that one comes twice, as a link
     and as a folder. Only folders that were made here are entered, and no name is written twice.

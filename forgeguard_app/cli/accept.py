@@ -1,4 +1,4 @@
-"""How a person accepts a finding: the line to write, and where."""
+"""Shows how a person accepts a finding: the line to write, and where."""
 
 from __future__ import annotations
 

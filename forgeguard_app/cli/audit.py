@@ -161,7 +161,7 @@ async def _audit(arguments: argparse.Namespace) -> CommandOutcome:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the person asked for."""
+    """The range and the paths that the command line names."""
 
     arguments: argparse.Namespace
     scope: Scope

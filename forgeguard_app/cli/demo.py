@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Stage:
-    """What the demo plays on."""
+    """The servers and the repository of a demo."""
 
     github: SimulatedGitHub
     repository: Repository

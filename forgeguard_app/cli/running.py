@@ -1,4 +1,4 @@
-"""What the long-running verbs share: signals, children that die with us."""
+"""Signals and child processes of the long-running commands; children die with their parent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line was asked to audit: which repository or folder, and which files of it."""
+"""Resolves the command line's arguments: which repository or folder to audit, and which files of it."""
 
 from __future__ import annotations
 

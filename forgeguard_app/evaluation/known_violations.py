@@ -1,4 +1,4 @@
-"""What a boundaries.json would be if it recorded findings as known."""
+"""Writes a boundaries.json that records findings as known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was kept from being read of a head, by the reason, and the sentences that say so."""
+"""Counts what was not read of a head, by the reason, and writes the sentences that say so."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from forgeguard_app.git.range import first_parent, has_commit_of, is_sha, merge_
 
 @dataclass(frozen=True, slots=True)
 class LocalRange:
-    """What to audit: `heading` says in words how the base was found, `notes` are said in every format.
+    """A range to audit: `heading` says in words how the base was found, `notes` are shown in every format.
 
     `merged` are the other parents of a staged merge.
     """

@@ -1,4 +1,4 @@
-"""What a repository's own files configure."""
+"""Reads what a repository's own files configure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that the engine needs of one range: trees, then configuration, then facts, then lines."""
+"""Loads one range for the engine: trees, then configuration, then facts, then lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be judged."""
+"""Requests of an evaluation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ProjectBoundaries:
 
 @dataclass(frozen=True)
 class Request:
-    """What to judge. `base` is a commit or EMPTY_TREE.
+    """A request of an evaluation. `base` is a commit or EMPTY_TREE.
 
     With `staged`, head is a commit that nobody made: what git would commit now, so that the report names no commit.
     `merged` are its other parents: what stands in one of them is not new. `scope` are the files that the report is

@@ -1,4 +1,4 @@
-"""What a repository's page and its project's questionnaire show of a head: configuration as understood, its files, and what the code is made of."""
+"""Describes a head for a repository's page and its project's questionnaire: configuration as understood, its files, and its languages."""
 
 from __future__ import annotations
 

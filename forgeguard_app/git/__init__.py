@@ -1,1 +1,1 @@
-"""All that is done with git, through the git program: nothing here knows of GitHub or of the database."""
+"""Runs git; nothing here knows of GitHub or of the database."""

@@ -16,7 +16,7 @@ MAX_TREE_BYTES = 128 << 20  # of a commit's list of files: a push of some hundre
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """What was read, by blob id; `too_large` were larger than the bound, `missing` were not there."""
+    """Contents by blob id; `too_large` were larger than the bound, `missing` were not there."""
 
     data: dict[str, bytes]
     too_large: frozenset[str]

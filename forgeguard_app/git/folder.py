@@ -21,7 +21,7 @@ _HEADER = b"commit %b\ncommitter ForgeGuard <forgeguard@users.noreply.github.com
 
 @dataclass
 class SkippedFiles:
-    """What was not taken from a folder, and why."""
+    """Files that were not read from a folder, with the reason."""
 
     large: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)

@@ -68,7 +68,7 @@ class RepositoryTooLarge(UserError):
 
 @dataclass(frozen=True)
 class Remote:
-    """Where to fetch from, and the token that opens it ('' for none)."""
+    """The address to fetch from, and the token that opens it ('' for none)."""
 
     url: str
     token: str = ""

@@ -26,7 +26,7 @@ class MirrorBusy(RetryLater):
 
 @dataclass(slots=True)
 class _Queue:
-    """Who of this process waits for one mirror: in the order in which they first came, with when they last did."""
+    """The jobs of this process that wait for one mirror, in the order in which they first came, with when they last did."""
 
     last_came: dict[str, float] = field(default_factory=dict)
     here: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""What lies between two commits: their merge base, the commits, the changed paths, the added lines."""
+"""Reads the range between two commits: their merge base, the commits, the changed paths, the added lines."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def has_commit(repository: GitRepository, sha: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CommitWords:
-    """What a commit says of itself."""
+    """The subject, author and message of a commit."""
 
     author: str
     message: str

@@ -1,1 +1,1 @@
-"""All that is said to and heard from GitHub."""
+"""Talks to GitHub; no other room does."""

@@ -1,4 +1,4 @@
-"""What is asked of GitHub as the App itself, with a JWT that says who we are."""
+"""Requests to GitHub as the App itself, signed with a JWT."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _annotation(one: Annotation) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class RemoteCheckRun:
-    """What GitHub holds of a run."""
+    """A check run as GitHub holds it."""
 
     github_id: int
     annotations: int

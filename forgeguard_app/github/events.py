@@ -46,7 +46,7 @@ class Repository(msgspec.Struct):
 
 
 class Author(msgspec.Struct):
-    """Who wrote a commit."""
+    """The author of a commit."""
 
     name: str | None = None
     username: str | None = None
@@ -119,7 +119,7 @@ class PullRequest(msgspec.Struct):
 
 
 class PullRequestEdit(msgspec.Struct):
-    """What an edit changed; `base` is there where the pull request was retargeted."""
+    """The edited fields of a pull request; `base` is there where it was retargeted."""
 
     base: dict[str, msgspec.Raw] | None = None
 

@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Listed(Generic[_T]):
-    """What GitHub lists. What is not in a list that was cut at its bound may well be there."""
+    """A list that GitHub gave. Items beyond the bound of a cut list may still exist."""
 
     items: list[_T]
     is_cut: bool

@@ -15,7 +15,7 @@ AT_ONCE_WAIT_S = 1.0  # requests end soon
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an installation may use. `lasts_s` is how long a batch of requests may take."""
+    """GitHub's limits for an installation. `lasts_s` is how long a batch of requests may take."""
 
     writes_per_minute: int = 80
     writes_per_hour: int = 500
@@ -39,7 +39,7 @@ class LimitUse:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What is about to be asked; `final` for verdicts, which may use all of a limit."""
+    """The cost of a batch of requests; `final` for verdicts, which may use all of a limit."""
 
     requests: int
     writes: int

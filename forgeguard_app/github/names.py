@@ -22,7 +22,7 @@ class _Name:
 
 
 class Names:
-    """What GitHub said recently of the names of repositories, by numeric id, for all jobs of a process."""
+    """Recent names of repositories by numeric id, as GitHub gave them, for all jobs of a process."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[int, _Name] = OrderedDict()

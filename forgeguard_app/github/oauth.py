@@ -22,7 +22,7 @@ _TOO_MANY = 429
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
-    """Who we are when a person signs in, and where GitHub's pages are."""
+    """The OAuth client: our credentials, and where GitHub's pages are."""
 
     github_url: str
     client_id: str
@@ -34,7 +34,7 @@ class OAuth:
 
 @dataclass(frozen=True, slots=True)
 class UserTokens:
-    """What GitHub gave for a person; `expires_in_s` is None for a token that does not expire."""
+    """GitHub's tokens for a person; `expires_in_s` is None for a token that does not expire."""
 
     access_token: str
     refresh_token: str | None

@@ -1,4 +1,4 @@
-"""What GitHub says of a person: who it is, and which repositories of our installations they may see and write."""
+"""Asks GitHub about a person: identity, and the repositories of our installations that they may see and write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GONE = (403, 404)  # suspended or removed while we looked
 
 @dataclass(frozen=True, slots=True)
 class GitHubUser:
-    """Who signed in."""
+    """A GitHub user who signed in."""
 
     id: int
     login: str
@@ -44,7 +44,7 @@ async def get_user(client: Client, token: str) -> GitHubUser:
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswer:
-    """What is kept of one page of a list: its ETag, who may do what, and the next page."""
+    """A cached page of a list: its ETag, who may do what, and the next page."""
 
     etag: str
     content: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What the App asks of GitHub; `app.yml` says why, and a test keeps the two the same."""
+"""Permissions that the App asks GitHub for; `app.yml` gives the reasons, and a test keeps the two the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of GitHub about one repository, with a token that holds, under the name that the repository has now."""
+"""Requests to GitHub about one repository, with a valid token, under the repository's present name."""
 
 from __future__ import annotations
 

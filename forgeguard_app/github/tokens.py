@@ -94,7 +94,7 @@ _Key = tuple[int, int | None, tuple[tuple[str, str], ...]]
 
 
 class SharedPauses(Protocol):
-    """What all processes know of pauses, by installation."""
+    """Pauses of all processes, by installation."""
 
     async def left_s(self, installation_id: int) -> float:
         """Return the seconds until a token may be asked for; 0 or less where it may be now."""

@@ -1,4 +1,4 @@
-"""What a worker does beside its jobs, every so often; where one of all workers is enough, only one does it."""
+"""Periodic work of a worker beside its jobs; where one of all workers is enough, only one does it."""
 
 from __future__ import annotations
 

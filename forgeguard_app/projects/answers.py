@@ -21,7 +21,7 @@ Value = str | list[str] | list[Row]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What was answered, by `section.question`, and who saved it last."""
+    """Answers by `section.question`, and who saved each last."""
 
     values: Mapping[str, Value] = field(default_factory=dict)
     marks: Mapping[str, Mark] = field(default_factory=dict)

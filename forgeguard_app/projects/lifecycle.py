@@ -8,7 +8,7 @@ from forgeguard_app.errors import UserError
 
 
 class Status(StrEnum):
-    """Where a project stands; the names are those of the database."""
+    """The status of a project; the names are those of the database."""
 
     DRAFT = "draft"
     QUESTIONNAIRE = "questionnaire"
@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 
 class Action(StrEnum):
-    """What somebody, or a build, does with a project."""
+    """An action of a person, or of a build, on a project."""
 
     RENAME = "rename"
     LINK = "link"

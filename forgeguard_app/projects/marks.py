@@ -16,7 +16,7 @@ MAX_LOGIN_CHARS = 500
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who saves: `page` is the random id of an open page, `number` grows with each of its saves.
+    """The sender of a save: `page` is the random id of an open page, `number` grows with each of its saves.
 
     Without a script there is no page, and both are empty.
     """
@@ -28,7 +28,7 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Who saved an answer last, and the newest save that is known of each recent page, the last one first."""
+    """The last save of an answer, and the newest known save of each recent page, the last one first."""
 
     login: str
     seen: tuple[tuple[str, int], ...]
@@ -44,7 +44,7 @@ class Mark:
 
 
 class Saving(Enum):
-    """What becomes of an answer."""
+    """The outcome of saving an answer."""
 
     SAVE = auto()
     ALREADY = auto()  # a later save of the same page was here before

@@ -1,4 +1,4 @@
-"""What a builder is told: the phase, the contracts' places, and what the last audit found."""
+"""Writes a builder's prompt: the phase, the contracts' places, and what the last audit found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the questionnaire proposes: from earlier answers, and from what a linked repository's code shows."""
+"""Proposes answers: from earlier answers, and from a linked repository's code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from forgeguard_app.projects.answers import Answers, Row, Value
 
 @dataclass(frozen=True, slots=True)
 class SeenCode:
-    """What a repository's newest audited head shows: files by language, manifests, and parts with their files."""
+    """The code of a repository's newest audited head: files by language, manifests, and parts with their files."""
 
     languages: tuple[tuple[str, int], ...] = ()
     manifests: tuple[str, ...] = ()

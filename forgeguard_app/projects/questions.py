@@ -9,7 +9,7 @@ from forgeguard_app.projects.contract_types import ContractType as T
 
 
 class QuestionKind(StrEnum):
-    """How a question is answered."""
+    """The form of a question's answer."""
 
     TEXT = "text"
     CHOICE = "choice"

@@ -1,4 +1,4 @@
-"""What the built-in builder lays down: the contracts, our configuration, and the skeleton of the chosen stack."""
+"""Lays down the built-in builder's files: the contracts, our configuration, and the skeleton of the chosen stack."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _IGNORED = "__pycache__/\n*.egg-info/\n.venv/\n.pytest_cache/\n"
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the answers say of the stack, and what stands in the repository already."""
+    """The chosen stack, and the files that stand in the repository already."""
 
     stack: str
     dependencies: Sequence[str]

@@ -1,4 +1,4 @@
-"""Whether a contract is what its type says: all problems at once, each with its place."""
+"""Validates contracts by their types: all problems at once, each with its place."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _ARTICLE = {str: "a string", int: "an integer", bool: "a boolean", dict: "an obj
 
 @dataclass(frozen=True)
 class Shape:
-    """What a value must be. `most` bounds the items of a list or the characters of a text."""
+    """The required form of a value. `most` bounds the items of a list or the characters of a text."""
 
     kind: type = str
     fields: Mapping[str, Shape] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Who a request says it is: the Authorization header, read as strictly as GitHub reads it."""
+"""Authenticates requests by the Authorization header, which is read as strictly as GitHub reads it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOOKS_LIKE_JWT = re.compile(r"ey[\w-]*\.[\w-]*\.[\w-]*\Z", re.ASCII)
 
 @dataclass(frozen=True)
 class Nobody:
-    """There is no Authorization header."""
+    """A request without an Authorization header."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What GitHub refuses in an App Manifest."""
+"""Refuses App Manifests as GitHub does."""
 
 from __future__ import annotations
 

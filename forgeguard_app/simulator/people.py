@@ -17,7 +17,7 @@ REFRESH_LIFE_S = 15_811_200
 
 @dataclass(frozen=True)
 class Grant:
-    """What a code stands for; it can be used once."""
+    """The grant behind a code; it can be used once."""
 
     user: Account
     redirect_uri: str

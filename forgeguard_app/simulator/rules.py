@@ -1,4 +1,4 @@
-"""What GitHub refuses: one table of rules, each with GitHub's answer and the place where it is documented or was seen.
+"""Refusals of GitHub in one table: each with GitHub's answer and the place where it is documented or was seen.
 
 The faces of the simulator refuse by these rules alone, and `tests/simulator/test_rules.py` breaks every one of them.
 """

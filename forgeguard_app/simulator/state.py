@@ -1,4 +1,4 @@
-"""What the simulated GitHub holds: plain values that the HTTP faces read and change."""
+"""The state of the simulated GitHub: plain values that the HTTP faces read and change."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ class Delivery:
 
 
 class World:
-    """All of it, with the ids given out."""
+    """The whole state, with the ids given out."""
 
     def __init__(self, folder: Path, limits: SecondaryLimits) -> None:
         self.folder = folder

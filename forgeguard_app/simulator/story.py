@@ -1,4 +1,4 @@
-"""What people and GitHub do, as one call each: the state changes, and the App is told of it."""
+"""Deeds of people and of GitHub, one call each: the state changes, and the App is told."""
 
 from __future__ import annotations
 

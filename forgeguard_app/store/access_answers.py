@@ -1,4 +1,4 @@
-"""What GitHub answered about a person's access, kept with its ETag."""
+"""GitHub's answers about a person's access, kept with their ETags."""
 
 from __future__ import annotations
 

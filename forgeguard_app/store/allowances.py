@@ -40,7 +40,7 @@ _COLUMNS = "id, repo_id, check_code, fingerprint, rule, path, reason, github_log
 
 @dataclass(frozen=True, slots=True)
 class NewAllowance:
-    """What is allowed, by whom, why and for how long; `days` None for no end."""
+    """An allowance to insert: finding, person, reason and duration; `days` None for no end."""
 
     repo_id: UUID
     check_code: str

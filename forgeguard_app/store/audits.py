@@ -226,7 +226,7 @@ async def set_commit_words(connection: Connection, run_id: UUID, message: str | 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a run came to. `status` is completed, or error where it could not be evaluated."""
+    """The verdict of a run. `status` is completed, or error where it could not be evaluated."""
 
     status: str
     overall_result: str

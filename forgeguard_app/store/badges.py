@@ -1,4 +1,4 @@
-"""What a badge says, in one indexed query."""
+"""Reads a badge's state in one indexed query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a build said, line by line, in its order."""
+"""Lines of builds, in their order."""
 
 from __future__ import annotations
 

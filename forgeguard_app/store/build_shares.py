@@ -1,4 +1,4 @@
-"""How many builds a person and an account have, and whose build comes first."""
+"""Counts builds of a person and of an account, and decides whose build comes first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from forgeguard_app.store.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class BuildCounts:
-    """How many builds are under way, and how many a person began within the last hour."""
+    """The number of builds under way, and of those that a person began within the last hour."""
 
     of_person: int
     of_account: int

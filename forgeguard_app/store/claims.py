@@ -1,4 +1,4 @@
-"""Who works on an audit run or a build just now; what becomes of a claim tells a death of its worker from an interruption.
+"""Claims of workers on audit runs and builds; the end of a claim tells a worker's death from an interruption.
 
 A work that kills its worker must end, and one that was interrupted must not. So deaths are counted, not beginnings: who
 takes a work over proves that the former worker died by itself. Every proof that is missing counts as an interruption.
@@ -15,7 +15,7 @@ KEPT_DAYS = 7
 
 
 class Former(Enum):
-    """What became of the claim that was there before."""
+    """The end of the former claim."""
 
     NONE = "none"
     DIED = "died"

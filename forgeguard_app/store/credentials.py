@@ -71,7 +71,7 @@ async def set_app_secrets(connection: Connection, app: SealedApp) -> None:
 
 
 class AttemptOutcome(Enum):
-    """What became of one try at GitHub."""
+    """The outcome of one attempt at GitHub."""
 
     AWAITED = "awaited"  # nothing came back yet, or GitHub could not be asked
     TAKEN = "taken"  # a code is being traded

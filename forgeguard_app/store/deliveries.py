@@ -13,7 +13,7 @@ from forgeguard_app.store.repos import RepoFacts
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What is kept of a delivery: enough to know it again, nothing of its payload."""
+    """A stored delivery: enough to recognize it, nothing of its payload."""
 
     github_delivery_id: str
     event: str

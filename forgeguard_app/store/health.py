@@ -146,7 +146,7 @@ async def list_oldest(connection: Connection, most: int) -> list[WaitingHead]:
 
 @dataclass(frozen=True, slots=True)
 class UsedBudget:
-    """What an installation used of GitHub's limits within the hour, and what GitHub said of them."""
+    """An installation's use of GitHub's limits within the hour, and what GitHub said of them."""
 
     account_login: str
     writes: int

@@ -52,7 +52,7 @@ async def upsert_installation(
 
 @dataclass(frozen=True, slots=True)
 class InstallationState:
-    """What GitHub says of an installation, and when it changed; None where it does not say."""
+    """An installation's state as GitHub gives it, and when it changed; None where GitHub does not say."""
 
     status: str | None
     permissions: Mapping[str, str]

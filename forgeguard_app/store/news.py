@@ -1,4 +1,4 @@
-"""What is new about an audit run, seen from the repository's earlier ones, and whether its owner heard of it."""
+"""Compares an audit run with the repository's earlier ones, and records whether its owner was notified."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def set_notified(connection: Connection, installation_id: UUID, error: str
 
 @dataclass(frozen=True, slots=True)
 class Notified:
-    """How an installation's notices fare: the owner's file, when one last arrived, why the newest did not."""
+    """The state of an installation's notices: the owner's file, when one last arrived, why the newest did not."""
 
     owner_policy: str | None
     notified_at: datetime | None

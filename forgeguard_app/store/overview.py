@@ -1,4 +1,4 @@
-"""What people see first: their repositories with their health, and their installations."""
+"""Overviews of a person's repositories with their health, and of their installations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept no longer."""
+"""Deletes rows that are no longer kept."""
 
 from __future__ import annotations
 

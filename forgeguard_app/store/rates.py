@@ -23,7 +23,7 @@ class RateUse:
 
 @dataclass(frozen=True, slots=True)
 class RateBudget:
-    """What stands against asking: GitHub's own word, in seconds from now, and what was used within the window."""
+    """An installation's remaining budget: GitHub's own pause, in seconds from now, and the use within the window."""
 
     blocked_s: float
     remaining: int | None

@@ -28,7 +28,7 @@ class Repo:
 
 @dataclass(frozen=True, slots=True)
 class RepoFacts:
-    """What GitHub says of a repository; None where it does not say. `as_of` is GitHub's own time of the facts."""
+    """Facts of a repository as GitHub gives them; None where it does not say. `as_of` is GitHub's own time of the facts."""
 
     github_repo_id: int
     full_name: str

@@ -14,7 +14,7 @@ READ_STARTS = 2_000  # more than three hours of an installation's budget
 
 @dataclass(frozen=True, slots=True)
 class RerunBudget:
-    """How many re-runs a person and an installation may have within an hour."""
+    """The number of re-runs that a person and an installation may have within an hour."""
 
     of_person: int
     of_installation: int
@@ -22,7 +22,7 @@ class RerunBudget:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Where the budgets stand at `now`: the start of the re-run that lies a whole budget back, None where there is none."""
+    """The use of the budgets at `now`: the start of the re-run that lies a whole budget back, None where there is none."""
 
     now: datetime
     of_person: datetime | None

@@ -226,7 +226,7 @@ async def reset_publish_errors_in(connection: Connection, repo_id: UUID) -> list
 
 @dataclass(frozen=True, slots=True)
 class BranchStart:
-    """How a branch's judging began: whether a starting line was drawn, and the first push that we heard of."""
+    """The first runs of a branch: whether it has a baseline, and the first push that was received."""
 
     drawn: bool
     first_push_id: UUID | None

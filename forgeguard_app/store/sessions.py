@@ -17,7 +17,7 @@ MAX_TOKENS = 50
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Who a session or a token stands for; `scope` is None for a browser."""
+    """The person of a session or a token; `scope` is None for a browser."""
 
     user_id: UUID
     github_id: int

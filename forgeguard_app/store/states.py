@@ -1,4 +1,4 @@
-"""What decides the state that is shown of an audit or a repository: its rows, its installation, and the queue."""
+"""Reads what decides the shown state of an audit or a repository: its rows, its installation, and the queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people, projects, repositories and installations take of the database, and what goes beyond a quota."""
+"""Measures the storage of people, projects, repositories and installations, and deletes what goes beyond a quota."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_RUNS, MOST_BUILDS = 200, 50  # of which too much is deleted at once
 
 @dataclass(frozen=True, slots=True)
 class StorageUse:
-    """What a holder takes of one kind; `quota_bytes` is None where there is no bound."""
+    """A holder's use of one kind of storage; `quota_bytes` is None where there is no bound."""
 
     kind: str
     holder_kind: str

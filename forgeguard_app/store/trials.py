@@ -1,4 +1,4 @@
-"""What somebody tries without committing it: a changed configuration, or a first one."""
+"""Trials of a configuration without a commit: a changed configuration, or a first one."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class AccessReading:
 
 @dataclass(frozen=True, slots=True)
 class SealedTokens:
-    """What GitHub gave, as ciphertext; `expires_in_s` None for a token that does not expire."""
+    """GitHub's tokens as ciphertext; `expires_in_s` None for a token that does not expire."""
 
     access_token: str
     refresh_token: str | None

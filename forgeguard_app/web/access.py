@@ -143,7 +143,7 @@ class SeenProject:
 
 
 class Own(Enum):
-    """What it counts to be a project's maker."""
+    """The rule for a project's creator."""
 
     NO = auto()  # the repository decides
     ENOUGH = auto()  # its maker may, and those whom the repository lets

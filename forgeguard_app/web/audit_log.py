@@ -1,4 +1,4 @@
-"""What goes into the audit log: one name for each route that changes something, and every denial."""
+"""Records deeds in the audit log: one name for each route that changes something, and every denial."""
 
 from __future__ import annotations
 

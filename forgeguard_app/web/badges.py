@@ -31,7 +31,7 @@ _WIDE, _NARROW = set("mwMWGOQ@%"), set("iljtfrI.,:;|!'()[] ")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a badge says, in shields.io's words for colours and in ours."""
+    """The text and the colour of a badge, in shields.io's words and in ours."""
 
     message: str
     color: str

@@ -1,4 +1,4 @@
-"""Where a page of a list ends, as text that leads to the next one."""
+"""Encodes the end of a page of a list as text that leads to the next page."""
 
 from __future__ import annotations
 

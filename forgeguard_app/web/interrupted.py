@@ -90,7 +90,7 @@ async def _sign_in_to_continue(request: web.Request, sent: SentForm) -> web.Stre
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """What the page around a form says that was not accepted as it came.
+    """The message around a form that was not accepted as it came.
 
     `path` is where the form goes, None for where it came.
     `token` is the form's own token, where no other can be made now.

@@ -1,4 +1,4 @@
-"""What handlers find on the application, typed."""
+"""Typed keys of what handlers find on the application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request passes: an id for the log, security headers, and one place for what went wrong."""
+"""Middleware of every request: an id for the log, security headers, and one place for errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often pages are asked for: by each person, by each address where nobody is signed in, and by each address at all."""
+"""Limits requests of pages: by person, by address where nobody is signed in, and by address at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asks: a browser's session or a personal API token, and what keeps strangers from asking in their name."""
+"""Authenticates a browser's session or a personal API token, and refuses forms of other sites."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class StateKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StateLook:
-    """How a kind of state is written and drawn; `look` names the colour, the icon is the kind's own."""
+    """The word and the colour of a kind of state; `look` names the colour, the icon is the kind's own."""
 
     word: str
     look: str

@@ -35,7 +35,7 @@ _SIGNATURE = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 
 class SubjectKind(StrEnum):
-    """What a live part can show."""
+    """A kind of live subject."""
 
     AUDIT = "audit"
     BUILD = "build"
@@ -79,7 +79,7 @@ def read_subject(text: str) -> Subject | None:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """How a subject is followed: the keys under which its changes are told, and what reads its version.
+    """The way a subject is followed: the keys under which its changes are announced, and what reads its version.
 
     A version that depends on who asks is not shared with others; `is_shared` says whether it is.
     """

@@ -1,4 +1,4 @@
-"""What one file does to the rules of its layers: the heart of A4, one file at a time."""
+"""Evaluates one file by the rules of its layers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Edge(NamedTuple):
 
 
 class FileVerdict(NamedTuple):
-    """All of one file: findings, imports between layers, the patterns of which matches were cut off, which of the known
+    """The result for one file: findings, imports between layers, the patterns of which matches were cut off, which of the known
     violations stand in it, by their number in the list, and whether there were more findings than are kept of a file.
     """
 
@@ -128,7 +128,7 @@ class LayerMap:
 
 
 class _Violation(NamedTuple):
-    """What is wrong with every import from a layer into others: the rule, and the words around the module's name."""
+    """A violation by every import from a layer into others: the rule, and the words around the module's name."""
 
     layer: Layer
     rule: str

@@ -1,4 +1,4 @@
-"""What a repository's own rules are, by the names that findings carry."""
+"""Explains a repository's own rules, by the names that findings carry."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ EXTRACTOR_VERSION = 1
 
 
 class Guard(StrEnum):
-    """What surrounds an import so that its failure is foreseen."""
+    """The code around an import that expects its failure."""
 
     NONE = ""
     TRY = "try"  # try/except ImportError, either branch
@@ -42,7 +42,7 @@ class Import(NamedTuple):
 
 
 class PythonFacts(NamedTuple):
-    """What the checks need to know of a Python file; `has_code` is false for docstring and comments alone.
+    """Facts of a Python file for the checks; `has_code` is false for docstring and comments alone.
 
     `cut` tells that a bound kept some of its imports from being read.
     """

@@ -1,4 +1,4 @@
-"""What is measured before a parser of Python's library sees it: some take the square of their input."""
+"""Measures manifests before a parser of Python's library reads them: some parsers take the square of their input."""
 
 from __future__ import annotations
 

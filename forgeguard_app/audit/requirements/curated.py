@@ -1,4 +1,4 @@
-"""What we know of popular distributions beyond the generated table: their names against those of their modules."""
+"""Names of popular distributions and their modules, beyond the generated table."""
 
 # Modules whose distribution has another name: module, then the distributions that provide it, the usual one first.
 RENAMED = """

@@ -15,7 +15,7 @@ _DOES_NOT_PARSE = "does not parse"
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
-    """What holds for the files of one folder: scopes by distribution, and what makes the list incomplete."""
+    """Declared dependencies for the files of one folder: scopes by distribution, and what makes the list incomplete."""
 
     scopes: Mapping[str, frozenset[DependencyScope]]
     own_names: frozenset[str] = frozenset()
@@ -42,7 +42,7 @@ def home_of(path: str) -> str:
 
 
 class DeclarationIndex:
-    """All manifests of one tree."""
+    """An index of all manifests of one tree."""
 
     def __init__(self, manifests: Iterable[Manifest], *, everywhere: bool = False) -> None:
         self.manifests = tuple(manifests)

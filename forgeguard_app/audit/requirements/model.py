@@ -1,4 +1,4 @@
-"""What one manifest declares."""
+"""Declarations of one manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a repository excepts from the secrets scan: words in the line, `.gitleaks.toml`, `.gitleaksignore`."""
+"""Exceptions of a repository from the secrets scan: words in the line, `.gitleaks.toml`, `.gitleaksignore`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class NamedRule:
 
 @dataclass(frozen=True, slots=True)
 class _OfRule:
-    """What of the repository's exceptions counts for one rule."""
+    """The repository's exceptions that apply to one rule."""
 
     disabled: bool
     allowlists: tuple[Allowlist, ...]
@@ -91,7 +91,7 @@ class _OfRule:
 
 @dataclass(frozen=True)
 class Exceptions:
-    """All that a repository excepts; `disabled` are rules by gitleaks' names, `inline` whether words in the line count.
+    """Exceptions of one repository; `disabled` are rules by gitleaks' names, `inline` whether words in the line count.
 
     `remarks` say, each at its place, what of the two files is not honoured; `places` are the lines of ignored entries.
     """

@@ -1,4 +1,4 @@
-"""Where the rules match in a text that arrives in pieces: keyword hits first, then each rule in a window around them.
+"""Finds matches of the rules in a text that arrives in pieces: keyword hits first, then each rule in a window around them.
 
 Every window depends on absolute positions alone: a line, or in long lines a cell of CELL_BYTES with its surroundings.
 So cutting a text into pieces changes nothing, each window is looked at once for each rule, and the cost is linear in
@@ -47,7 +47,7 @@ _TEST_PATH = re.compile(
 
 
 class Span(NamedTuple):
-    """What a rule matched: the number of the rule in RULES, and where the value stands."""
+    """A match of a rule: the number of the rule in RULES, and where the value stands."""
 
     rule: int
     start: int

@@ -1,4 +1,4 @@
-"""What the rules of a repository's `.gitleaks.toml` are to us, for whoever asks about one."""
+"""Explains the rules of a repository's `.gitleaks.toml`."""
 
 from __future__ import annotations
 

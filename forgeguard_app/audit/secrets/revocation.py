@@ -1,4 +1,4 @@
-"""Where a leaked credential is revoked, by provider: the provider's own page where we know it, else in words."""
+"""Places where leaked credentials are revoked, by provider: the provider's own page where it is known, else in words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """How a credential is revoked: its provider, the place in words, and the page; None where we know none."""
+    """The way to revoke a credential: its provider, the place in words, and the page; None where none is known."""
 
     provider: str
     words: str

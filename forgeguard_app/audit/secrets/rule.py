@@ -1,4 +1,4 @@
-"""What one secret rule is."""
+"""The record of one secret rule."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ EXPIRED_AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class AllowanceRequest:
-    """What is to be allowed; `days` None for no end."""
+    """A finding to be allowed; `days` None for no end."""
 
     check_code: str
     fingerprint: str

@@ -1,4 +1,4 @@
-"""What an audit comes to where git, a file or the time fails it: a verdict, or a fault that passes."""
+"""Turns faults of git, files and time during an audit into a verdict, or into a fault that is retried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a head is judged against, by the specification's section 6."""
+"""Chooses the base that a head is evaluated against, by the specification's section 6."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STARTING_LINE = "The starting line: what stands here when ForgeGuard came counts
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the database knows about the head's branch: whether it is the default one, and its earlier verdicts."""
+    """The stored history of the head's branch: whether it is the default one, and its earlier verdicts."""
 
     default_branch: str
     passed: Sequence[str]

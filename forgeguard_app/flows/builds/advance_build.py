@@ -108,7 +108,7 @@ async def _go_on_if_approved(context: WorkerContext, build_id: UUID) -> None:
 
 @dataclass(frozen=True)
 class _BuildPlace:
-    """What belongs to the build, all there."""
+    """A build with its project, repository, installation and builder."""
 
     build: Build
     project: Project

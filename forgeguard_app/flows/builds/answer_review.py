@@ -34,7 +34,7 @@ class OutdatedAnswer(UserError):
 
 @dataclass(frozen=True, slots=True)
 class ReviewAnswer:
-    """What a person says to the changes of `commit`; `reason` is for the builder, where they are handed back."""
+    """A person's answer to the changes of `commit`; `reason` is for the builder, where they are returned to it."""
 
     commit: str
     approves: bool

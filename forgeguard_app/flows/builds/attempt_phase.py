@@ -65,7 +65,7 @@ Findings = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class PhaseWork:
-    """What an attempt works with: `base` is where the build began, `start` the last phase's commit."""
+    """The input of an attempt: `base` is where the build began, `start` the last phase's commit."""
 
     build: Build
     project: Project

@@ -1,4 +1,4 @@
-"""What a build says, as it says it: cleaned, masked, and kept at once for those who watch."""
+"""Stores the lines of a build as they come: cleaned, masked, and shown at once to those who watch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audit of a build's work means for the build: its results, and the findings that go back to the builder."""
+"""Turns the audit of a build's work into stored results and into findings for the builder."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What flows share: contexts of worker and web server, rate budgets, and how a repository is reached."""
+"""Shared by all flows: contexts of worker and web server, rate budgets, and access to a repository."""

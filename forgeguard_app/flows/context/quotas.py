@@ -1,4 +1,4 @@
-"""How many bytes a person, project, repository and installation may take; what is beyond goes, the oldest first."""
+"""Quotas in bytes of a person, project, repository and installation; the oldest data beyond a quota is deleted first."""
 
 from __future__ import annotations
 

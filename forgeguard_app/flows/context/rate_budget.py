@@ -25,7 +25,7 @@ class BudgetExhausted(RetryLater):
 
 
 class Requester(Protocol):
-    """Who asks: for which installation, and who is told of the primary limit."""
+    """The sender of a request: its installation, and who is told of the primary limit."""
 
     installation_id: int
     heard: Heard | None

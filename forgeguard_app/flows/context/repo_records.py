@@ -1,4 +1,4 @@
-"""What deliveries make known of installations and repositories; they arrive in any order."""
+"""Records of installations and repositories, made from deliveries that arrive in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the flows behind pages are given: the database, GitHub as people see it, and our keys."""
+"""The context of flows behind pages: the database, GitHub as people see it, and our keys."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def notice_key(keys: Signer, github_installation_id: int) -> str:
 
 @dataclass
 class GitHubApp:
-    """Who we are to GitHub, where it is, and how it reaches us; in set-up mode there is no App yet.
+    """The App's identity at GitHub, GitHub's address, and how GitHub reaches us; in set-up mode there is no App yet.
 
     The one thing of the front that changes while it runs: set-up fills it in.
     """

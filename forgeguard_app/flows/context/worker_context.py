@@ -1,4 +1,4 @@
-"""What the flows are given: the outsides, already opened, and the pace of the work."""
+"""The context of a worker's flows: opened connections, and the timings of the work."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _INTERPRETERS = ("env", "sh", "bash", "dash", "zsh", "python", "python3", "node"
 
 
 class EventCounters:
-    """What this process counted since it last wrote its counts down."""
+    """Counts of this process since it last wrote them down."""
 
     def __init__(self) -> None:
         self._new: Counter[tuple[str, str]] = Counter()
@@ -80,7 +80,7 @@ class EventCounters:
 
 @dataclass(frozen=True)
 class Builder:
-    """Who builds: the operator's command with what of our environment it may have, or, without one, the built-in builder.
+    """The builder: the operator's command with the environment that it may have, or, without one, the built-in builder.
 
     `owners` are the accounts, by GitHub's ids, that may build with the command; None for everybody.
     """

@@ -1,1 +1,1 @@
-"""What GitHub's deliveries start: audit runs, and records of installations, repositories and pull requests."""
+"""Turns GitHub's deliveries into audit runs, and into records of installations, repositories and pull requests."""

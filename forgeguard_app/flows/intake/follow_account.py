@@ -1,4 +1,4 @@
-"""What happens to accounts, installations and repositories is followed, by numeric id, in whatever order it is told."""
+"""Follows accounts, installations and repositories by numeric id, in whatever order deliveries arrive."""
 
 from __future__ import annotations
 

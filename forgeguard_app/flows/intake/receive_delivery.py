@@ -33,7 +33,7 @@ _LEARNT = UUID(int=0)  # our keys of repository and delivery, which the database
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came of it: `outcome` as in the deliveries table, or 'known' for one that was here before."""
+    """The outcome of a delivery: `outcome` as in the deliveries table, or 'known' for a duplicate."""
 
     outcome: str
     run_id: UUID | None = None

@@ -1,4 +1,4 @@
-"""What a person did at GitHub is written into the audit log, in the transaction of the delivery that tells of it."""
+"""Writes what a person did at GitHub into the audit log, in the transaction of its delivery."""
 
 from __future__ import annotations
 

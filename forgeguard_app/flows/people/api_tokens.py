@@ -1,4 +1,4 @@
-"""What a person does with their own sessions and personal API tokens."""
+"""Makes personal API tokens for a signed-in person."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class SetupStep(Enum):
-    """What is to be done with an answer."""
+    """The next step after an answer of GitHub's."""
 
     TRADE = auto()
     WAIT = auto()

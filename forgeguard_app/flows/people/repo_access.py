@@ -45,7 +45,7 @@ class SignedOut(Exception):
 
 
 class AccessLevel(IntEnum):
-    """What somebody may do with a repository, each including those before it."""
+    """A person's access to a repository, each level including those before it."""
 
     NONE = 0
     PUBLIC = 1  # audits of public repositories, without the places of existing secrets
@@ -59,7 +59,7 @@ _LEVELS = {"read": AccessLevel.READ, "write": AccessLevel.WRITE, "admin": Access
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks. `scope` is None in a browser, `read` or `write` for a personal API token."""
+    """A signed-in person. `scope` is None in a browser, `read` or `write` for a personal API token."""
 
     user_id: UUID
     github_id: int

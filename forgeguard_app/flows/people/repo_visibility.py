@@ -1,4 +1,4 @@
-"""Whether a repository is still everybody's: the event that makes it private may be lost, and strangers are not asked for."""
+"""Asks GitHub whether a repository is still public: the event that makes it private may be lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is stored under a secret key is sealed again under the first one, so that the others can be dropped."""
+"""Seals everything that is stored under a secret key again under the first one, so that the others can be dropped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """How many values were sealed again, and how many no configured key opens."""
+    """The number of values that were sealed again, and of those that no configured key opens."""
 
     sealed: int = 0
     unopened: int = 0

@@ -38,7 +38,7 @@ MAX_ADDRESS_CHARS = 300
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the person wants made. `organization` is empty for their own account."""
+    """A person's choice for the new App. `organization` is empty for their own account."""
 
     name: str
     kind: str

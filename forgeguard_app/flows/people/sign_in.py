@@ -28,7 +28,7 @@ class SignInFailed(UserError):
 
 @dataclass(frozen=True, slots=True)
 class SignInRedirect:
-    """Where the browser goes, and the sealed note that it keeps until it is back."""
+    """The address that the browser goes to, and the sealed note that it keeps until it is back."""
 
     address: str
     note: str
@@ -36,7 +36,7 @@ class SignInRedirect:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """What came back from GitHub: how it calls itself, and the secret of the session that it has already, or nothing."""
+    """A browser that came back from GitHub: its name, and the secret of the session that it has already, or nothing."""
 
     label: str
     session: str = ""
@@ -47,7 +47,7 @@ class Browser:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Who is signed in: the session's secret for the browser, and where the person wanted to go."""
+    """A completed sign-in: the session's secret for the browser, and where the person wanted to go."""
 
     user_id: UUID
     github_id: int

@@ -27,7 +27,7 @@ NOBODY = Writer()
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What became of the given answers.
+    """The outcome of saved answers.
 
     `problems` are what is wrong, by question.
     `conflicts` are the questions that somebody else answered meanwhile.

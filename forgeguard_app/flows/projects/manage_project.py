@@ -38,7 +38,7 @@ class ProjectGone(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a project is called, and what somebody says of it."""
+    """A project's name and description."""
 
     name: str
     description: str | None

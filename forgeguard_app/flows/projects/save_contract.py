@@ -50,7 +50,7 @@ class InvalidContract(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What somebody saves, and which version they had before them."""
+    """An edited contract, and the version that the edit began from."""
 
     kind: ContractType
     content: str

@@ -1,4 +1,4 @@
-"""Where one run's verdict goes: what GitHub is to hold of each check, and each write with its fate noted."""
+"""Writes one run's verdict to GitHub: the wanted state of each check run, and each write with its fate recorded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def may_be_on_github(row: OutboxRow) -> bool:
 
 @dataclass(frozen=True)
 class CheckRunWriter:
-    """Where one run's verdict goes."""
+    """A writer of one run's check runs."""
 
     context: WorkerContext
     access: RepoAccess

@@ -1,4 +1,4 @@
-"""What the doctor says: each part, whether it is well, and how to mend it where it is not."""
+"""Diagnoses each part: whether it works, and what to do where it does not."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
 
 
 class Examination(Protocol):
-    """What is looked at: a worker's outsides, or the pages'."""
+    """The parts to diagnose: a worker's, or those of the pages."""
 
     @property
     def pool(self) -> Pool:

@@ -1,4 +1,4 @@
-"""What takes more than a quota goes, the oldest first, and what is taken is measured for the operator's page."""
+"""Deletes the oldest data beyond a quota, and measures usage for the operator's page."""
 
 from __future__ import annotations
 

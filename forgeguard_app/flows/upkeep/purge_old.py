@@ -1,4 +1,4 @@
-"""What is kept no longer goes: what left a month ago from the database, mirrors that nobody needs from the disk."""
+"""Deletes what is no longer kept: rows a month after they left, and mirrors that nobody needs."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """How many deliveries the log held, how many were asked for again, how many were taken from the log."""
+    """The number of deliveries in the log, of those requested again, and of those taken from the log."""
 
     seen: int = 0
     asked: int = 0

@@ -60,7 +60,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ListBounds:
-    """How many are read of a list; one that is longer removes nothing."""
+    """Bounds of the lists that are read; a list that is longer removes nothing."""
 
     installations: int = MAX_INSTALLATIONS
     repositories: int = MAX_REPOSITORIES

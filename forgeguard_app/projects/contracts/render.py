@@ -1,4 +1,4 @@
-"""All contracts of a project from its answers, in one table."""
+"""Renders all contracts of a project from its answers, by one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API takes and gives."""
+"""Requests and answers of the API."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FindingsQuery(PageQuery):
 
 
 class Me(ApiResponse):
-    """Who the token stands for."""
+    """The person of the token."""
 
     id: UUID
     github_id: int
@@ -84,7 +84,7 @@ class Installations(ApiResponse):
 
 
 class Health(ApiResponse):
-    """How many of the last audits passed."""
+    """The number of recent audits that passed."""
 
     passed: int
     judged: int
@@ -231,7 +231,7 @@ class Token(ApiResponse):
 
 
 class Tokens(ApiResponse):
-    """All of them."""
+    """A list of tokens."""
 
     items: list[Token]
 
@@ -284,7 +284,7 @@ class NewAllowance(Strict):
 
 
 class PlaceError(ApiResponse):
-    """What is wrong, and where."""
+    """An error and its place."""
 
     place: str
     message: str

@@ -1,4 +1,4 @@
-"""What an operation of the API is, and how a request passes through one: who asks, how often, what, and the answer's form."""
+"""Operations of the API: each checks who asks, how often and what, and serves the answer."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class Strict(BaseModel):
-    """What comes in: unknown names are refused."""
+    """A request body in which unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", str_max_length=10_000)
 
 
 class ApiResponse(BaseModel):
-    """What goes out."""
+    """A response of the API."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,7 +41,7 @@ class EditConflict(UserError):
 
 
 class InvalidRequest(UserError):
-    """What was sent does not hold, at these places."""
+    """An invalid request, with the places of its problems."""
 
     def __init__(self, message: str, places: list[tuple[str, str]]) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What the API takes and gives about projects, contracts and builds."""
+"""Requests and answers of the API about projects, contracts and builds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class NewProject(Strict):
 
 
 class ProjectChange(Strict):
-    """What is to be otherwise; what is left out stays, `repo_id` null for no repository."""
+    """Changed fields of a project; fields that are left out stay, `repo_id` null for no repository."""
 
     name: Name | None = None
     description: Said | None = None
@@ -102,7 +102,7 @@ class Section(ApiResponse):
 
 
 class Questionnaire(ApiResponse):
-    """All sections; `missing` are the required questions without an answer, `changes` the contracts that would say something else now."""
+    """The sections; `missing` are the required questions without an answer, `changes` the contracts that would read differently now."""
 
     sections: list[Section]
     missing: list[str]
@@ -132,7 +132,7 @@ class Contract(ContractBrief):
 
 
 class Contracts(ApiResponse):
-    """All that are written."""
+    """A list of written contracts."""
 
     items: list[ContractBrief]
 
@@ -159,7 +159,7 @@ class ContractEdit(Strict):
 
 
 class CheckAudit(ApiResponse):
-    """What one check said of a phase."""
+    """The result of one check for a phase."""
 
     result: Literal["PASS", "FAIL", "WARN", "ERROR"]
     findings: int
@@ -204,7 +204,7 @@ class Change(ApiResponse):
 
 
 class Review(ApiResponse):
-    """What a person is asked to approve before it is pushed."""
+    """Changes that a person is asked to approve before they are pushed."""
 
     commit_sha: str
     waiting_since: datetime

@@ -1,4 +1,4 @@
-"""How often one token may ask: so many requests a minute, counted in this process."""
+"""Limits the requests of one token to so many a minute, counted in this process."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What of a large audit is looked at: the first findings of every check, or a later page of one."""
+    """The shown part of a large audit: the first findings of every check, or a later page of one."""
 
     check_code: str | None
     number: int

@@ -30,7 +30,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class AnswerConflict:
-    """What somebody else answered meanwhile."""
+    """An answer that somebody else saved meanwhile."""
 
     login: str
     theirs: str

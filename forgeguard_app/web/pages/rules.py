@@ -1,4 +1,4 @@
-"""What each rule means."""
+"""The page that explains each rule."""
 
 from __future__ import annotations
 
