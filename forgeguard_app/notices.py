@@ -39,7 +39,7 @@ class Reach(IntEnum):
 
 
 def reach_beside(github_url: str) -> Reach:
-    """Where GitHub itself is inside, so are those who name addresses: a GitHub Enterprise Server, or the simulator."""
+    """Return how far inside addresses may lie beside a GitHub: an internal one has internal owners."""
     host = urlsplit(github_url).hostname or ""
     if host == "github.com":
         return Reach.PUBLIC
@@ -50,7 +50,7 @@ def reach_beside(github_url: str) -> Reach:
 
 
 def within_reach(text: str, reach: Reach) -> bool:
-    """Whether the IP address may be asked; link-local ones, where clouds keep credentials, never."""
+    """Return whether the IP address may be asked; link-local ones, where clouds keep credentials, never."""
     try:
         address: _Address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -115,7 +115,7 @@ def _judge(status: int, retry_after: str) -> None:
 
 
 def is_name(host: str) -> bool:
-    """Whether the host is a name, which the resolver is asked about: its last label has a letter, and is no number in hex.
+    """Return whether the host is a name, which the resolver is asked about: its last label has a letter, and is no number in hex.
 
     Libraries disagree on whether `2130706433`, `127.1` or `0x7f000001` are addresses; nobody needs them.
     """
@@ -124,7 +124,7 @@ def is_name(host: str) -> bool:
 
 
 def is_canonical(host: str) -> bool:
-    """Whether the host is an IP address in the one form in which everybody reads it alike."""
+    """Return whether the host is an IP address in the one form in which everybody reads it alike."""
     try:
         return str(ipaddress.ip_address(host)) == host
     except ValueError:

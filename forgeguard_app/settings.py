@@ -156,7 +156,7 @@ class Settings(BaseSettings):
 
     @property
     def address(self) -> str:
-        """How browsers and GitHub reach the server."""
+        """Return the address at which browsers and GitHub reach the server."""
         return self.public_url or f"http://{self.host}:{self.port}"
 
     @property

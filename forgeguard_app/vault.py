@@ -53,7 +53,7 @@ class Signer:
         return hmac.new(self._keys[0], text.encode(), sha256).hexdigest()[:40]
 
     def holds(self, text: str, signature: str) -> bool:
-        """Whether any of the keys signed the text."""
+        """Return whether any of the keys signed the text."""
         given = signature.encode("utf-8", "replace")
         return any(
             hmac.compare_digest(hmac.new(key, text.encode(), sha256).hexdigest()[:40].encode(), given)
@@ -98,7 +98,7 @@ def new_secret() -> str:
 
 
 def digest(secret: str) -> str:
-    """What is kept of a random value, to know it again; a value with so much chance in it needs no salt."""
+    """Return what is kept of a random value, to recognize it; a value with so much randomness needs no salt."""
     return sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
@@ -108,12 +108,12 @@ def challenge_of(verifier: str) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two values are the same, compared in constant time."""
+    """Return whether two values are the same, compared in constant time."""
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 
 def signature_of(key: str, body: bytes) -> str:
-    """What X-ForgeGuard-Signature-256 says of a body: its HMAC-SHA-256 under the key, as GitHub writes its own."""
+    """Return X-ForgeGuard-Signature-256 of a body: its HMAC-SHA-256 under the key, as GitHub writes its own."""
     return "sha256=" + hmac.new(key.encode(), body, sha256).hexdigest()
 
 
@@ -122,7 +122,7 @@ def _derived(key: bytes, purpose: str) -> bytes:
 
 
 def signature_holds(secrets_: Iterable[bytes], body: bytes, header: str | None) -> bool:
-    """Whether X-Hub-Signature-256 is the body's HMAC-SHA-256 under one of the secrets; compared in constant time."""
+    """Return whether X-Hub-Signature-256 is the body's HMAC-SHA-256 under one of the secrets; compared in constant time."""
     if header is None or not header.startswith("sha256="):
         return False
     given = header.encode("utf-8", "surrogateescape")

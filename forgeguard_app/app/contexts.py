@@ -31,7 +31,7 @@ NO_APP = (
 
 @contextlib.asynccontextmanager
 async def contexts(settings: Settings) -> AsyncIterator[tuple[ProgramResources, WorkerContext]]:
-    """All that flows are given, opened.
+    """Open everything that flows are given, and yield the contexts.
 
     Raises:
         UserError: there are no App credentials, without which nothing can be asked of GitHub.
@@ -65,7 +65,7 @@ async def contexts(settings: Settings) -> AsyncIterator[tuple[ProgramResources, 
 
 
 def _builder(settings: Settings) -> Builder:
-    """Who builds.
+    """Return the builder that the settings name.
 
     Raises:
         UserError: a command is configured that could not be kept apart from us.

@@ -14,7 +14,7 @@ from forgeguard_app.store.pool import DATABASE_ERRORS, open_pool
 
 
 async def examine(settings: Settings) -> AsyncIterator[Diagnosis]:
-    """What the doctor finds, part by part."""
+    """Yield the doctor's diagnoses, part by part."""
     try:
         async with database(settings) as dsn:
             if settings.database_url is None:

@@ -59,7 +59,7 @@ class Configuration:
     incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
 
     def broken(self, code: CheckCode) -> bool:
-        """Whether anything that the check needs is wrong."""
+        """Return whether anything that the check needs is wrong."""
         return bool(self.problems.get(code))
 
 
@@ -118,7 +118,7 @@ def _named_boundaries(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Prob
 
 
 def read_configuration(read: ReadText, tree: Tree, owner: PolicySettings, *, owner_file: bool = False) -> Configuration:
-    """Everything that the commit with this tree configures; `read` gives a path's bytes, None where it is too large."""
+    """Return the configuration of the commit with this tree; `read` gives a path's bytes, None where it is too large."""
     policy, policy_problems = read_policy(read, tree, owner, owner_file=owner_file)
     named, missing = _named_boundaries(policy, tree)
     paths, more = named[:MAX_BOUNDARY_FILES], len(named) - MAX_BOUNDARY_FILES

@@ -61,7 +61,7 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """All findings of the check."""
+        """Return the number of all findings of the check."""
         return self.problem + self.new + self.existing + self.allowed + self.notice
 
     @property

@@ -21,7 +21,7 @@ MAX_CHARS = 300
 
 
 def describe(judging: EffectiveConfig) -> dict[str, Any]:
-    """Everything that judges, cut to what a page can show."""
+    """Describe the effective configuration, cut to what a page can show."""
     return {
         "checks": {str(code): _check(code, judging) for code in CheckCode},
         "boundaries": [_boundaries(file) for file in judging.boundaries[:MOST_FILES]],

@@ -270,7 +270,7 @@ def _of_kept(counts: Counts, kept: tuple[Finding, ...]) -> tuple[str, ...]:
 
 
 def _without_allowed(findings: tuple[Finding, ...], allowed: Collection[str]) -> tuple[Finding, ...]:
-    """What somebody allowed is kept, and does not count."""
+    """Mark findings that somebody allowed: they are kept, and do not count."""
     if not allowed:
         return findings
     return tuple(

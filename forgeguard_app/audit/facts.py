@@ -43,7 +43,7 @@ class BlobMatches(NamedTuple):
     found: Mapping[str, Matches] = MappingProxyType({})
 
     def covers(self, patterns: frozenset[str]) -> bool:
-        """Whether all the patterns were searched for; for the same set nothing is compared."""
+        """Return whether all the patterns were searched for; for the same set nothing is compared."""
         return self.searched is patterns or patterns <= self.searched
 
 

@@ -16,7 +16,7 @@ def _count(number: int, word: str) -> str:
 
 
 def policy_loosened(code: CheckCode, base: CheckPolicy, head: CheckPolicy) -> list[str]:
-    """What the check's settings at head allow that those at base did not."""
+    """List what the check's settings at head allow that those at base did not."""
     said: list[str] = []
     if base.enabled and not head.enabled:
         said.append(f"{code} disabled")
@@ -39,7 +39,7 @@ def policy_loosened(code: CheckCode, base: CheckPolicy, head: CheckPolicy) -> li
 
 
 def boundaries_loosened(base: Iterable[Boundaries], head: Iterable[Boundaries]) -> list[str]:
-    """What the boundaries at head allow that those at base did not."""
+    """List what the boundaries at head allow that those at base did not."""
     before, after = tuple(base), tuple(head)
     said: list[str] = []
     if removed := len(_rules(before) - _rules(after)):

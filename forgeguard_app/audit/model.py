@@ -142,7 +142,7 @@ class CheckReport:
 
     @property
     def evaluation(self) -> Evaluation:
-        """Whether the check evaluated anything."""
+        """Return whether the check evaluated anything."""
         if self.result is Result.ERROR:
             return Evaluation.ERROR
         if self.skipped is not None:

@@ -83,7 +83,7 @@ Policy = Mapping[CheckCode, CheckPolicy]
 
 
 def read_settings(text: str, path: str, *, owner: bool = False) -> tuple[PolicySettings, tuple[Problem, ...]]:
-    """What the file says, and all that is wrong with it; `owner` admits `notify` and `enforce`."""
+    """Parse the file; return its settings and all its errors. `owner` admits `notify` and `enforce`."""
     reading = Reading(path)
     try:
         node = read_yaml(text)
@@ -218,7 +218,7 @@ def _over(lower: CheckSettings, upper: CheckSettings) -> CheckSettings:
 
 
 def resolve(settings: PolicySettings, path: str | None = None) -> Policy:
-    """What holds for each check; `path` is the file that a disabled check names as the one that disabled it."""
+    """Return the settings of each check; `path` is the file that a disabled check names as the one that disabled it."""
     return {code: _resolved(settings, code, path or POLICY_PATHS[0]) for code in CheckCode}
 
 

@@ -28,7 +28,7 @@ class Reading:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many problems are noted as are listed; a message for another one need not be made."""
+        """Return whether as many problems are noted as are listed; a message for another one need not be made."""
         return len(self.problems) >= MAX_PROBLEMS
 
     def mapping(self, node: Node, what: str, known: Iterable[str] | None = None) -> dict[str, Node]:

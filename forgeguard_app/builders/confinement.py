@@ -89,7 +89,7 @@ class Sandbox:
 
     @property
     def private_tmp(self) -> bool:
-        """Whether the builder has a /tmp of its own."""
+        """Return whether the builder has a /tmp of its own."""
         return self.kind is Confinement.BUBBLEWRAP or self.in_namespaces
 
     def command(self, command: list[str]) -> list[str]:

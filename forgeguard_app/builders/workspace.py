@@ -61,7 +61,7 @@ class Workspace:
 
     @property
     def taken(self) -> Path:
-        """Where the builder's files are copied to, out of its reach."""
+        """Return the folder that the builder's files are copied to, out of its reach."""
         return self.folder / "taken"
 
     @contextlib.asynccontextmanager
@@ -191,7 +191,7 @@ def hand_over(
 
 
 def environment_of(room: Sandbox, passed: Mapping[str, str]) -> dict[str, str]:
-    """What a builder's environment holds: where things are, and of ours only what the operator named."""
+    """Return a builder's environment: where things are, and of ours only what the operator named."""
     return {
         "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
         "LANG": "C.UTF-8",

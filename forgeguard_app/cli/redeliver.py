@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def duration(text: str) -> timedelta:
-    """What 90m, 12h or 3d means."""
+    """Parse a duration such as 90m, 12h or 3d."""
     match = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
     if match is None:
         raise UserError(f"{text!r} is not a duration such as 90m, 12h or 3d")

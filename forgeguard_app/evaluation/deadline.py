@@ -28,7 +28,7 @@ class Deadline:
 
     @property
     def left_s(self) -> float:
-        """How many seconds are left."""
+        """Return the number of seconds left."""
         return max(self._end - time.monotonic(), 0.0)
 
     def check(self) -> None:

@@ -68,7 +68,7 @@ class FactsCache:
         return self._matches.entries
 
     def lacks(self, blob: str, patterns: frozenset[str], *, python: bool) -> bool:
-        """Whether the blob must be read to know these facts."""
+        """Return whether the blob must be read to know these facts."""
         if python and blob not in self._python.entries:
             return True
         return bool(patterns) and not self._matches.entries.get(blob, BlobMatches()).covers(patterns)

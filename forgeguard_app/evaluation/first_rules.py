@@ -36,7 +36,7 @@ class FirstRules:
 
 
 async def propose_first(evaluator: Evaluator, source: Source, head: str) -> FirstRules:
-    """What `forgeguard init` writes for the commit."""
+    """Return the files that `forgeguard init` would write for the commit."""
     tree = Tree(await read_tree(source.repository, head))
     configured = configuration_paths(tree)
     bounded = await _has_boundaries(source, tree)

@@ -120,7 +120,7 @@ async def _since_parent(repository: GitRepository, tip: str, remote: str) -> Loc
 
 
 async def _since_default(repository: GitRepository, default: str | None, tip: str) -> LocalRange | None:
-    """What a named head adds to the default branch; None where it lies on that branch, or there is none."""
+    """Return the range that a named head adds to the default branch; None where it lies on that branch, or there is none."""
     target = await resolve(repository, default) if default is not None else None
     common = await merge_base(repository, target, tip) if target is not None else None
     return None if common in (None, tip) else LocalRange(str(common), tip, f"what changed since {default}")
@@ -146,7 +146,7 @@ async def _explicit(repository: GitRepository, base: str, tip: str, heading: str
 
 
 async def _refuse_cut_history(checkout: Checkout, chosen: LocalRange) -> None:
-    """Where a shallow clone ends inside the range, the commit there would look as if it added every file."""
+    """Refuse a range in which a shallow clone ends: the commit there would look as if it added every file."""
     shallow = checkout.view.folder / "shallow"
     if chosen.base == EMPTY_TREE or not shallow.exists():
         return

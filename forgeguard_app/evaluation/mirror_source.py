@@ -20,7 +20,7 @@ class MirrorSource:
 
     @property
     def repository(self) -> GitRepository:
-        """Where to read."""
+        """Return the repository to read from."""
         return self.mirror.repository
 
     async def ensure(self, needed: set[str]) -> None:

@@ -53,7 +53,7 @@ class RangeLoader:
     left_out: LeftOut = field(default_factory=LeftOut)
 
     async def gather(self) -> tuple[Change, Facts, EffectiveConfig]:
-        """Everything, brought and read."""
+        """Fetch and read everything that the range needs."""
         request, repository = self.request, self.source.repository
         head_files, changes = await asyncio.gather(read_tree(repository, request.head), self._changes(request.base))
         before = _before(head_files, changes, request.whole_tree)

@@ -13,7 +13,7 @@ class Source(Protocol):
 
     @property
     def repository(self) -> GitRepository:
-        """Where to read."""
+        """Return the repository to read from."""
 
     async def ensure(self, needed: set[str]) -> None:
         """Brings the needed blobs."""

@@ -347,7 +347,7 @@ async def push(repository: GitRepository, remote: Remote, commit: str, branch: s
 
 
 def _said(stderr: str) -> str:
-    """What the other side said, without git's own words around it."""
+    """Return the other side's message, without git's own words around it."""
     lines = [line.removeprefix("remote:").strip() for line in stderr.splitlines() if line.startswith("remote:")]
     rejected = [line.strip() for line in stderr.splitlines() if "[remote rejected]" in line]
     return _one_line(" ".join([*filter(None, lines), *rejected]))[:500]

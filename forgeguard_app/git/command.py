@@ -66,7 +66,7 @@ class GitError(Exception):
 
     @property
     def out_of_space(self) -> bool:
-        """Whether the disk, and not the repository, is what failed."""
+        """Return whether the disk, and not the repository, is what failed."""
         return self.status == -_SIGXFSZ or any(words in self.stderr for words in _NO_SPACE)
 
 

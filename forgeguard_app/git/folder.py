@@ -112,7 +112,7 @@ def _read(folder: Path, name: str, left_out: SkippedFiles) -> bytes | None:
 
 
 def _is_gits(name: str) -> bool:
-    """Whether git refuses the name in a tree: its own folder, also as other file systems spell it."""
+    """Return whether git refuses the name in a tree: its own folder, also as other file systems spell it."""
     return name.casefold().rstrip(" .") in (".git", "git~1")
 
 

@@ -90,7 +90,7 @@ def _real(path: Path | str) -> Path:
 
 
 def _is_nested(found: Location | None, here: Location) -> bool:
-    """Whether the path lies in a repository of its own below the one that the variables name."""
+    """Return whether the path lies in a repository of its own below the one that the variables name."""
     if found is None or found.git_folder == here.git_folder or found.work_tree is None or here.work_tree is None:
         return False
     return found.work_tree != here.work_tree and found.work_tree.is_relative_to(here.work_tree)

@@ -40,7 +40,7 @@ _NO_COMMIT = (
 
 
 def branch_ref(branch: str) -> str:
-    """Where the mirror keeps a branch: under a name of ours, so that `a` gone and `a/b` come do not collide."""
+    """Return the mirror's ref of a branch: under a name of ours, so that `a` gone and `a/b` come do not collide."""
     return f"refs/forgeguard/branches/{hashlib.sha256(branch.encode()).hexdigest()[:40]}"
 
 
@@ -256,7 +256,7 @@ class DefaultHead:
 
 
 async def read_default_head(remote: Remote, pattern: str | None = None) -> DefaultHead | None:
-    """What the remote's HEAD means, and its branches below `pattern`; None for an empty repository.
+    """Return the branch and commit of the remote's HEAD, and its branches below `pattern`; None for an empty repository.
 
     Raises:
         RepositoryGone: as its name says.
@@ -295,7 +295,7 @@ def _split_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def meaning_of(error: GitError) -> Exception:
-    """What a failed fetch or push means: CommitGone, RepositoryGone, or Temporary for all that may pass."""
+    """Return the typed error of a failed fetch or push: CommitGone, RepositoryGone, or RetryLater for all that may pass."""
     said = error.stderr.lower()
     if any(words in said for words in _NO_COMMIT):
         return CommitGone(error.stderr)

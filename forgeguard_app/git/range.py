@@ -40,12 +40,12 @@ class PathChange:
 
 
 def is_sha(text: str) -> bool:
-    """Whether the text is a full object id and no option, path or other revision."""
+    """Return whether the text is a full object id and no option, path or other revision."""
     return _SHA.match(text) is not None
 
 
 async def has_commit(repository: GitRepository, sha: str) -> bool:
-    """Whether the commit is there; never fetches it."""
+    """Return whether the commit is there; never fetches it."""
     try:
         await repository.run("cat-file", "-e", f"{sha}^{{commit}}")
     except GitError:
@@ -94,7 +94,7 @@ async def first_parent(repository: GitRepository, commit: str) -> str | None:
 
 
 async def has_path(repository: GitRepository, commit: str, path: str) -> bool:
-    """Whether the commit has a file or folder of this path."""
+    """Return whether the commit has a file or folder of this path."""
     try:
         out = await repository.run("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path)
     except GitError:
@@ -110,7 +110,7 @@ async def _tree_of(repository: GitRepository, base: str) -> str:
 
 
 async def has_commit_of(repository: GitRepository, commits: Collection[str], base: str, head: str) -> bool:
-    """Whether one of the commits lies between base and head."""
+    """Return whether one of the commits lies between base and head."""
     async with repository.stream("rev-list", head, *_without(base), timeout_s=LIST_TIMEOUT_S) as chunks:
         async for line in lines_of(chunks):
             if line.decode("ascii", "replace") in commits:

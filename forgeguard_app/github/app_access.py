@@ -85,7 +85,7 @@ class AppAccess:
 
 
 def _is_unknown(error: RequestRejected) -> bool:
-    """Whether GitHub knows no App of our id: a 404 that says nothing of what was asked for."""
+    """Return whether GitHub knows no App of our id: a 404 that says nothing of what was asked for."""
     # https://github.com/actions/create-github-app-token/issues/76
     return error.status == _NOT_FOUND and "integration not found" in str(error).lower()
 

@@ -62,7 +62,7 @@ def manifest_text(kind: str) -> str:
 
 
 def registration_url(github_url: str, organization: str | None, state: str) -> str:
-    """Where the browser posts the manifest: to the person's own settings, or to an organisation's."""
+    """Return the address that the browser posts the manifest to: the person's own settings, or an organisation's."""
     owner = f"/organizations/{quote(organization)}" if organization else ""
     return f"{github_url}{owner}/settings/apps/new?{urlencode({'state': state})}"
 
@@ -74,17 +74,17 @@ def apps_url(github_url: str, organization: str = "", slug: str = "") -> str:
 
 
 def is_code(text: str) -> bool:
-    """Whether GitHub could have sent the text as a code."""
+    """Return whether GitHub could have sent the text as a code."""
     return _CODE.match(text) is not None
 
 
 def is_login(text: str) -> bool:
-    """Whether an account can be named so."""
+    """Return whether an account can be named so."""
     return _LOGIN.match(text) is not None
 
 
 def is_reachable(address: str, github_url: str) -> bool:
-    """Whether GitHub can reach the address: loopback and plain names only where GitHub itself is there too."""
+    """Return whether GitHub can reach the address: loopback and plain names only where GitHub itself is there too."""
     return _is_private(github_url) or not _is_private(address)
 
 

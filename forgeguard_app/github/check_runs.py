@@ -134,7 +134,7 @@ async def update(access: RepoAccess, github_id: int, body: dict[str, Any]) -> Re
 
 
 async def get(access: RepoAccess, github_id: int) -> RemoteCheckRun:
-    """What GitHub holds of a run whose id we know."""
+    """Return the check run of a known id as GitHub holds it."""
     return _held(await access.ask("GET", f"/check-runs/{github_id}"))
 
 

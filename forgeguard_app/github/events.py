@@ -231,7 +231,7 @@ Event = (
 
 
 def good_ref(name: str) -> bool:
-    """Whether git would take the name for a reference (git-check-ref-format)."""
+    """Return whether git would take the name for a reference (git-check-ref-format)."""
     return 0 < len(name) <= MAX_REF_CHARS and not name.startswith("-") and _BAD_REF.search(name) is None
 
 

@@ -45,7 +45,7 @@ class UserTokens:
 
 
 def authorize_url(oauth: OAuth, redirect_uri: str, state: str, challenge: str) -> str:
-    """Where the person's browser is sent."""
+    """Return the address that the person's browser is sent to."""
     query = {
         "client_id": oauth.client_id, "redirect_uri": redirect_uri, "state": state, "code_challenge": challenge,
         "code_challenge_method": "S256",

@@ -62,7 +62,7 @@ class KnownAnswers(MutableMapping[str, tuple[str | None, str | None, Any, str | 
 
     @property
     def is_same(self) -> bool:
-        """Whether GitHub said of every page that nothing changed."""
+        """Return whether GitHub said of every page that nothing changed."""
         return not self._lost and not self.changed and self.used == self.stored.keys()
 
     def lose(self) -> None:

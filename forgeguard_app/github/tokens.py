@@ -51,7 +51,7 @@ class Token:
 
     @property
     def fresh(self) -> bool:
-        """Whether a refusal may be GitHub's own lag."""
+        """Return whether a refusal may be GitHub's own lag."""
         return time.monotonic() - self.minted < FRESH_S
 
     def refused(self) -> None:

@@ -168,6 +168,6 @@ def missing(answers: Answers, section: Section | None = None) -> list[str]:
 
 
 def progress(answers: Answers, section: Section) -> tuple[int, int]:
-    """How many of the section's questions are answered, of how many."""
+    """Count the answered questions of the section, and all of them."""
     keys = [f"{section.key}.{question.key}" for question in section.questions]
     return sum(key in answers.values for key in keys), len(keys)

@@ -27,7 +27,7 @@ class Phase:
 
     @property
     def title(self) -> str:
-        """As pages and branches of talk call it."""
+        """Return the phase's title, as pages show it."""
         return f"Phase {self.number}: {self.name}" if self.name else f"Phase {self.number}"
 
 

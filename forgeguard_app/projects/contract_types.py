@@ -30,5 +30,5 @@ FOLDER = "Forge/Contracts"
 
 
 def path_of(kind: ContractType) -> str:
-    """Where the contract lies in a repository."""
+    """Return the contract's path in a repository."""
     return f"{FOLDER}/{FILES[kind]}"

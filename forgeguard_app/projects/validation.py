@@ -20,7 +20,7 @@ _PARAMETER = re.compile(r"\{([^{}]*)\}")
 
 
 def problems_of(kind: ContractType, text: str) -> tuple[Problem, ...]:
-    """What is wrong with the text; nothing where it may be saved."""
+    """Return the problems of the text; empty where it may be saved."""
     path = FILES[kind]
     if not text.strip():
         return (Problem(path, 1, 1, "it is empty"),)

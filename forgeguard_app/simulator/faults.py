@@ -43,7 +43,7 @@ class Faults:
         return kind
 
     def delay_s(self, identity: str, most_s: float) -> float:
-        """How long a delayed delivery takes."""
+        """Return how long a delayed delivery takes, in seconds."""
         return self._draw("delay", identity, 0)[0] * most_s
 
     def observe(self, moment: str, identity: str) -> None:

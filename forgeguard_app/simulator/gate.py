@@ -187,7 +187,7 @@ def next_link(request: web.Request, api: str, number: int) -> dict[str, str]:
 
 
 def rate_headers(installation: Installation) -> dict[str, str]:
-    """What GitHub says of the primary limit with every answer."""
+    """Return GitHub's headers about the primary limit, which every answer has."""
     remaining = max(PRIMARY_LIMIT - installation.used, 0)
     return {
         "x-ratelimit-limit": str(PRIMARY_LIMIT), "x-ratelimit-remaining": str(remaining), "x-ratelimit-used": str(installation.used),

@@ -97,7 +97,7 @@ def _is_reachable(url: str, here: str) -> bool:
 
 
 def is_private_host(host: str) -> bool:
-    """Whether nobody outside reaches the host: loopback, a private network, a name without a dot."""
+    """Return whether nobody outside reaches the host: loopback, a private network, a name without a dot."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -131,7 +131,7 @@ class RestFace:
         return response
 
     async def _identity(self, request: web.Request) -> str:
-        """What is asked, in words that are the same in every replay: no id, no commit."""
+        """Return a request's description that is the same in every replay: no id, no commit."""
         resource = request.match_info.route.resource
         route = resource.canonical if resource else request.path
         name = ""

@@ -34,7 +34,7 @@ class SimulatedGitHub:
 
     @property
     def api_url(self) -> str:
-        """Where the REST API is."""
+        """Return the address of the REST API."""
         return f"{self.address}/api/v3"
 
     async def __aenter__(self) -> SimulatedGitHub:
@@ -91,12 +91,12 @@ class SimulatedGitHub:
         return self.shapes.installation_event(action, installation)
 
     def clone_url(self, repository: Repository, *, token: bool = True) -> str:
-        """Where the developer pushes, with the developer's token in the address."""
+        """Return the address that the developer pushes to, with the developer's token in it."""
         host = self.address.removeprefix("http://")
         return f"http://{f'dev:{self.world.user_token}@' if token else ''}{host}/{repository.full_name}.git"
 
     async def head_of(self, repository: Repository, branch: str) -> str:
-        """What a branch points to."""
+        """Return the commit that a branch points to."""
         return (await git(repository.folder, "rev-parse", f"refs/heads/{branch}")).decode().strip()
 
     async def pushed(self, repository: Repository, payload: dict[str, Any]) -> None:

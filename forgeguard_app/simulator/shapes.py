@@ -47,7 +47,7 @@ class Shapes:
         }  # fmt: skip
 
     def rules(self, one: Repository, names: list[str]) -> list[dict[str, Any]]:
-        """What a ruleset with required checks makes of a branch."""
+        """Return the rules of a branch under a ruleset with required checks."""
         checks = [{"context": name} for name in names]
         return [
             {

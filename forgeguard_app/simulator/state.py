@@ -107,7 +107,7 @@ class App:
 
     @property
     def client_secrets(self) -> tuple[str, ...]:
-        """What the App may say to trade a code."""
+        """Return the secrets with which the App may trade a code."""
         return (self.client_secret,)
 
 
@@ -328,16 +328,16 @@ class World:
         return [key for key, suite in self.suites.items() if suite.opened and key not in done]
 
     def is_readable(self, repository: Repository, sha: str) -> bool:
-        """Whether a pushed commit is known everywhere already."""
+        """Return whether a pushed commit is known everywhere already."""
         return self.now() - repository.pushed.get(sha, 0.0) >= self.commit_lag_s
 
     def granted(self, installation: Installation) -> dict[str, str]:
-        """What the installation's account granted."""
+        """Return the permissions that the installation's account granted."""
         asked = self.app.permissions if self.app else {}
         return asked if installation.permissions is None else installation.permissions
 
     def runs_of(self, repository_id: int, sha: str) -> list[CheckRun]:
-        """All check runs on a commit, the newest first."""
+        """Return all check runs on a commit, the newest first."""
         found = [run for run in self.check_runs.values() if run.repository_id == repository_id and run.head_sha == sha]
         return sorted(found, key=lambda run: -run.id)
 

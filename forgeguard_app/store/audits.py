@@ -160,7 +160,7 @@ async def find_newest_run(connection: Connection, repo_id: UUID, commit_sha: str
 
 
 async def asked_again_lately(connection: Connection, repo_id: UUID, commit_sha: str, within_s: int) -> bool:
-    """Whether a re-run of the head was asked for within the last seconds."""
+    """Return whether a re-run of the head was asked for within the last seconds."""
     found: bool = await connection.fetchval(
         """
         SELECT EXISTS (SELECT 1 FROM audit_runs WHERE repo_id = $1 AND commit_sha = $2 AND trigger = 'rerun'
@@ -238,12 +238,12 @@ class Verdict:
 
     @property
     def excerpt_bytes(self) -> int:
-        """What the lines around the findings take."""
+        """Return the size of the lines around the findings."""
         return sum(len((one.excerpt or "").encode()) for _, findings in self.checks for one in findings)
 
     @property
     def outcome(self) -> OverallOutcome:
-        """What the checks come to together."""
+        """Return the common result of the checks."""
         return outcome_of((check.result, check.evaluation) for check, _ in self.checks)
 
 

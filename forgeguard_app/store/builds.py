@@ -129,7 +129,7 @@ async def find_build(connection: Connection, build_id: UUID) -> Build | None:
 
 
 async def find_status(connection: Connection, build_id: UUID) -> str | None:
-    """Where the build stands; None where there is none."""
+    """Return the build's status; None where there is no such build."""
     found: str | None = await connection.fetchval("SELECT status FROM builds WHERE id = $1", build_id)
     return found
 
@@ -197,7 +197,7 @@ async def begin_phase(connection: Connection, build_id: UUID) -> Build | None:
 
 
 async def set_builder(connection: Connection, build_id: UUID, name: str) -> None:
-    """Who builds it, which its worker knows."""
+    """Store the name of the builder, which its worker knows."""
     await connection.execute("UPDATE builds SET builder = $2 WHERE id = $1", build_id, name)
 
 
@@ -207,7 +207,7 @@ async def release_phase(connection: Connection, build_id: UUID) -> None:
 
 
 async def set_base(connection: Connection, build_id: UUID, branch: str, sha: str) -> None:
-    """Where the build begins."""
+    """Store where the build begins."""
     await connection.execute("UPDATE builds SET base_branch = $2, base_sha = $3 WHERE id = $1", build_id, branch, sha)
 
 
@@ -327,7 +327,7 @@ async def request_cancel(connection: Connection, build_id: UUID) -> str | None:
 
 
 async def is_cancelled(connection: Connection, build_id: UUID) -> bool:
-    """Whether somebody wants the build to end, or it is gone."""
+    """Return whether somebody wants the build to end, or it is gone."""
     found = await connection.fetchrow("SELECT cancel_requested_at FROM builds WHERE id = $1", build_id)
     return found is None or found["cancel_requested_at"] is not None
 

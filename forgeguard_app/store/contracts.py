@@ -39,7 +39,7 @@ _COLUMNS = "id, project_id, contract_type, content, version, created_at, updated
 
 
 async def list_contracts(connection: Connection, project_id: UUID) -> list[Contract]:
-    """All of a project's."""
+    """Return all contracts of a project."""
     rows = await connection.fetch(f"SELECT {_COLUMNS} FROM project_contracts WHERE project_id = $1", project_id)  # noqa: S608
     return [Contract(**row) for row in rows]
 
@@ -106,7 +106,7 @@ async def list_versions(connection: Connection, contract_id: UUID) -> list[Versi
 
 
 async def find_version(connection: Connection, contract_id: UUID, version: int) -> str | None:
-    """What a version said."""
+    """Return the text of a version."""
     found: str | None = await connection.fetchval(
         "SELECT content FROM contract_versions WHERE contract_id = $1 AND version = $2", contract_id, version
     )

@@ -38,7 +38,7 @@ async def list_recent(connection: Connection, name: str, within_s: float) -> lis
 
 
 async def claim_turn(connection: Connection, name: str, every_s: float) -> bool:
-    """Whether what is done every so often, by whichever process, is due; then it is the caller's turn."""
+    """Return whether what is done every so often, by whichever process, is due; then it is the caller's turn."""
     found = await connection.fetchval(
         """
         INSERT INTO counters AS c (name, label, value) VALUES ('turns', $1, 1)
@@ -66,7 +66,7 @@ async def bring_turn_forward(connection: Connection, name: str, every_s: float, 
 
 
 async def drop_turn(connection: Connection, name: str) -> None:
-    """What was claimed failed: it is due again at once."""
+    """Make a claimed turn due again at once, since its work failed."""
     await connection.execute(
         "UPDATE counters SET updated_at = to_timestamp(0) WHERE name = 'turns' AND label = $1", name
     )

@@ -43,7 +43,7 @@ async def insert_delivery(connection: Connection, delivery: Delivery) -> UUID | 
 
 
 async def set_outcome(connection: Connection, delivery_id: UUID, outcome: str) -> None:
-    """What came of the delivery after all."""
+    """Store the outcome of a delivery that was decided later."""
     await connection.execute("UPDATE deliveries SET outcome = $2 WHERE id = $1", delivery_id, outcome)
 
 

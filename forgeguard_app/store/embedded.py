@@ -217,7 +217,7 @@ def _environment() -> dict[str, str]:
 
 
 def die_with_parent(signal_number: int) -> Callable[[], None] | None:
-    """What a child runs before it becomes the program, so that it gets the signal when its parent dies (Linux)."""
+    """Ask Linux, in a child, for a signal when its parent dies; it runs before the child becomes the program."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None, use_errno=True)
@@ -262,7 +262,7 @@ async def _start(place: _DataPlace, settings: Sequence[str]) -> subprocess.Popen
 
 
 def _socket_folder(place: _DataPlace, pid: int | None = None) -> str | None:
-    """Where the running server listens, from its own pid file; None while it is not ready."""
+    """Return where the running server listens, from its own pid file; None while it is not ready."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(place.data / "postmaster.pid", flags), "rb") as file:

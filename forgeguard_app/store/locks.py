@@ -23,7 +23,7 @@ class Locks:
 
     @contextlib.asynccontextmanager
     async def only_one(self, name: str) -> AsyncIterator[bool]:
-        """Whether we are the one that holds the name just now, in this process too.
+        """Return whether we are the one that holds the name just now, in this process too.
 
         Raises:
             DATABASE_ERRORS: the database is.

@@ -38,7 +38,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """What the ledger remembers of its text."""
+        """Return the checksum of the migration's text, as the ledger keeps it."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 

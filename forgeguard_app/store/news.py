@@ -23,7 +23,7 @@ class FreshSecret:
 
 
 async def find_former_result(connection: Connection, run: AuditRun) -> str | None:
-    """What the newest earlier verdict on the run's branch was; None where there is none."""
+    """Return the newest earlier verdict on the run's branch; None where there is none."""
     found: str | None = await connection.fetchval(
         """
         SELECT overall_result FROM audit_runs
@@ -59,7 +59,7 @@ async def list_fresh_secrets(connection: Connection, run: AuditRun, most: int) -
 
 
 async def set_notified(connection: Connection, installation_id: UUID, error: str | None) -> None:
-    """Whether the newest notice arrived, and why not."""
+    """Return whether the newest notice arrived, and why not."""
     await connection.execute(
         """
         UPDATE installations SET notify_error = $2, notified_at = CASE WHEN $2::text IS NULL THEN now() ELSE notified_at END

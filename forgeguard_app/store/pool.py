@@ -72,7 +72,7 @@ async def connect(*arguments: Any, **options: Any) -> asyncpg.Connection[asyncpg
 
 
 async def _leave(connection: Connection) -> None:
-    """What a connection is given back with: nothing, since nobody here changes a session."""
+    """Reset nothing of a connection that is given back, since no session is changed here."""
     if connection.is_in_transaction():
         await connection.execute("ROLLBACK")
 

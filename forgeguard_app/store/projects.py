@@ -58,7 +58,7 @@ async def insert_project(
 
 
 async def count_projects(connection: Connection, user_id: UUID) -> int:
-    """How many the person has made."""
+    """Count the person's projects."""
     number: int = await connection.fetchval(
         "SELECT count(*) FROM projects WHERE user_id = $1 AND deleted_at IS NULL", user_id
     )
@@ -102,17 +102,17 @@ async def set_project(connection: Connection, project_id: UUID, name: str, descr
 
 
 async def set_project_repo(connection: Connection, project_id: UUID, repo_id: UUID | None) -> None:
-    """Where it is built."""
+    """Link the project to a repository."""
     await connection.execute("UPDATE projects SET repo_id = $2, updated_at = now() WHERE id = $1", project_id, repo_id)
 
 
 async def set_project_status(connection: Connection, project_id: UUID, status: str) -> None:
-    """Where it stands."""
+    """Store the project's status."""
     await connection.execute("UPDATE projects SET status = $2, updated_at = now() WHERE id = $1", project_id, status)
 
 
 async def set_questionnaire(connection: Connection, project_id: UUID, state: Mapping[str, Any]) -> None:
-    """What was answered."""
+    """Store the answers."""
     await connection.execute(
         "UPDATE projects SET questionnaire_state = $2::jsonb, updated_at = now() WHERE id = $1",
         project_id,

@@ -24,7 +24,7 @@ class Pull:
 
 
 async def upsert_pull(connection: Connection, repo_id: UUID, pull: Pull) -> None:
-    """What an event says of the pull request, unless a newer one is known."""
+    """Store the pull request as an event gives it, unless a newer state is known."""
     await connection.execute(
         """
         INSERT INTO pulls AS p (repo_id, number, state, head_sha, head_ref, head_repo_github_id, base_ref, github_updated_at)

@@ -108,7 +108,7 @@ async def uncount_attempt(connection: Connection, job: int) -> None:
 
 
 async def count_waiting(connection: Connection) -> int:
-    """How many jobs wait or run."""
+    """Count the jobs that wait or run."""
     number: int = await connection.fetchval("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')")
     return number
 

@@ -120,7 +120,7 @@ async def set_token_pause(connection: Connection, github_installation_id: int, s
 
 
 async def set_remaining(connection: Connection, github_installation_id: int, remaining: int, resets_s: float) -> None:
-    """What GitHub said of the primary limit."""
+    """Store the primary limit that GitHub reported."""
     await connection.execute(
         """
         INSERT INTO rate_limits AS r (github_installation_id, remaining, resets_at)

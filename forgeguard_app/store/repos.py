@@ -97,7 +97,7 @@ async def set_removed(
 
 
 async def set_removed_with(connection: Connection, github_installation_id: int) -> None:
-    """All repositories of an installation left with it."""
+    """Mark all repositories of an installation as removed with it."""
     await connection.execute(
         """
         UPDATE repos SET removed_at = coalesce(removed_at, clock_timestamp()), webhook_active = false, updated_at = now(),
@@ -183,7 +183,7 @@ async def set_empty(connection: Connection, repo_id: UUID, *, empty: bool) -> No
 async def set_configuration(
     connection: Connection, repo_id: UUID, commit_sha: str, configuration: Mapping[str, Any]
 ) -> None:
-    """How the default branch's newest audited head is configured."""
+    """Store the configuration of the default branch's newest audited head."""
     await connection.execute(
         "UPDATE repos SET configuration = $2::jsonb, configuration_sha = $3 WHERE id = $1",
         repo_id,

@@ -234,7 +234,7 @@ class BranchStart:
 
 
 async def find_branch_start(connection: Connection, repo_id: UUID, branch: str) -> BranchStart:
-    """What is known of the branch's first runs."""
+    """Return the first runs of a branch, as far as they are known."""
     drawn: bool = await connection.fetchval(
         "SELECT EXISTS (SELECT 1 FROM audit_runs WHERE repo_id = $1 AND branch = $2 AND trigger = 'installation')",
         repo_id,

@@ -48,7 +48,7 @@ async def insert_session(connection: Connection, user_id: UUID, token_hash: str,
 
 
 async def find_session(connection: Connection, token_hash: str) -> Signed | None:
-    """Who is signed in with this browser."""
+    """Return the person who is signed in with this browser."""
     row = await connection.fetchrow(
         """
         SELECT u.id AS user_id, u.github_id, u.github_login, s.id AS key, NULL::text AS scope,

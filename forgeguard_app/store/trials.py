@@ -61,7 +61,7 @@ async def insert_trial(connection: Connection, new: NewTrial) -> UUID:
 
 
 async def count_lately(connection: Connection, user_id: UUID) -> int:
-    """How many trials the person asked for within an hour."""
+    """Count the trials that the person asked for within an hour."""
     number: int = await connection.fetchval(
         "SELECT count(*) FROM trials WHERE user_id = $1 AND created_at > now() - interval '1 hour'", user_id
     )
@@ -79,7 +79,7 @@ async def find_trial(connection: Connection, trial_id: UUID) -> Trial | None:
 async def set_trial_done(
     connection: Connection, trial_id: UUID, commit_sha: str | None, result: Mapping[str, Any]
 ) -> None:
-    """What came of it."""
+    """Store the outcome of a trial."""
     await connection.execute(
         """
         UPDATE trials SET status = 'completed', commit_sha = $2, result = $3::jsonb, completed_at = now()

@@ -97,7 +97,7 @@ async def get_user(connection: Connection, user_id: UUID, *, lock: bool = False)
 
 
 async def set_access(connection: Connection, user_id: UUID, levels: dict[int, str]) -> None:
-    """What the person may do with which repository, as GitHub just said. Wants a transaction."""
+    """Store the person's access to repositories, as GitHub just gave it. Wants a transaction."""
     await connection.execute("DELETE FROM repo_access WHERE user_id = $1", user_id)
     await connection.execute(
         "INSERT INTO repo_access (user_id, github_repo_id, level) SELECT $1, * FROM unnest($2::bigint[], $3::text[])",
@@ -128,7 +128,7 @@ async def end_access(connection: Connection, user_id: UUID, reading: AccessReadi
 
 
 async def find_level(connection: Connection, user_id: UUID, github_repo_id: int) -> str | None:
-    """What the person may do with the repository; None for nothing."""
+    """Return the person's access to the repository; None for no access."""
     found: str | None = await connection.fetchval(
         "SELECT level FROM repo_access WHERE user_id = $1 AND github_repo_id = $2", user_id, github_repo_id
     )
@@ -159,12 +159,12 @@ async def forget_access_with(connection: Connection, github_installation_id: int
 
 
 async def forget_own_access(connection: Connection, user_id: UUID) -> None:
-    """What this person may see is to be asked of GitHub again."""
+    """Forget this person's access, so that GitHub is asked again."""
     await connection.execute("UPDATE users SET access_checked_at = NULL WHERE id = $1", user_id)
 
 
 async def drop_access(connection: Connection, github_id: int) -> None:
-    """What a person let us do in their name is taken back: their sessions end, their API tokens and access are gone."""
+    """Delete the sessions, API tokens and access of a person who took the authorization back."""
     user_id = await connection.fetchval(
         """
         UPDATE users SET access_token = NULL, refresh_token = NULL, token_expires_at = NULL, access_checked_at = NULL,

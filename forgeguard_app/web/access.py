@@ -34,7 +34,7 @@ class RepoView:
 
     @property
     def may_write(self) -> bool:
-        """Whether who asks may write to the repository."""
+        """Return whether who asks may write to the repository."""
         return self.level >= AccessLevel.WRITE
 
 
@@ -138,7 +138,7 @@ class SeenProject:
 
     @property
     def may_write(self) -> bool:
-        """Whether who asks may change it."""
+        """Return whether who asks may change it."""
         return self.level >= AccessLevel.WRITE
 
 

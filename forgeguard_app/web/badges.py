@@ -79,13 +79,13 @@ def look_of(state: ShownState | None, age_s: float = 0.0) -> Look:
 
 
 async def branch_badge(request: web.Request) -> web.Response:
-    """Of a branch, the default one unless the address says which."""
+    """Serve the badge of a branch, the default one unless the address names another."""
     branch = request.query.get("branch", "")[:MAX_NAME_CHARS].replace("\0", "")
     return await _badge(request, branch or None, None)
 
 
 async def pull_badge(request: web.Request) -> web.Response:
-    """Of a pull request's head."""
+    """Serve the badge of a pull request's head."""
     return await _badge(request, None, int(request.match_info["number"]))
 
 

@@ -50,7 +50,7 @@ class Streams:
 
     @property
     def total(self) -> int:
-        """How many are open."""
+        """Return the number of open streams."""
         return self._open.total()
 
     @contextlib.contextmanager

@@ -42,7 +42,7 @@ class Chunk:
 
     @property
     def size(self) -> int:
-        """How much memory its lines take, about."""
+        """Return about how much memory the chunk's lines take, in bytes."""
         return sum(len(line.encode()) for _, line in self.lines)
 
 
@@ -56,7 +56,7 @@ class Tails:
 
     @property
     def kept_bytes(self) -> int:
-        """How much is kept."""
+        """Return how many bytes are kept."""
         return sum(self._sizes.values())
 
     async def after(self, build_id: UUID, number: int) -> Chunk:

@@ -85,7 +85,7 @@ def keep_session(front: WebContext, response: web.StreamResponse, secret: str) -
 
 
 async def find_person(request: web.Request) -> Person | None:
-    """Who asks, by token or by cookie; None for nobody.
+    """Return who asks, by token or by cookie; None for nobody.
 
     Raises:
         HTTPUnauthorized: a token that does not hold.
@@ -113,7 +113,7 @@ async def _look(request: web.Request) -> Person | None:
 
 
 async def get_person(request: web.Request) -> Person:
-    """Who asks; a browser in which nobody is signed in is sent to sign in and back.
+    """Return who asks; a browser in which nobody is signed in is sent to sign in and back.
 
     Raises:
         HTTPSeeOther: to the sign-in.
@@ -159,7 +159,7 @@ def own_path(text: str) -> str:
 
 
 def csrf_token(front: WebContext, person: Person | None) -> str:
-    """What every form of this session carries; another one each time, since a compressed page gives away what stays the same.
+    """Return a new token for a form of this session; it differs each time, since a compressed page reveals what stays the same.
 
     Its first signature holds for the session, its second one proves for whom the form was rendered after the session ended.
     """

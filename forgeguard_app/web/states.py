@@ -107,7 +107,7 @@ class ShownState:
 
     @property
     def waits(self) -> bool:
-        """Whether a verdict is still to come."""
+        """Return whether a verdict is still to come."""
         return self.kind in WAITING or self.kind is StateKind.RUNNING
 
 

@@ -113,7 +113,7 @@ class LayerMap:
         return patterns
 
     def is_ignored(self, path: str) -> bool:
-        """Whether the configuration takes the path out of this check."""
+        """Return whether the configuration takes the path out of this check."""
         return self._ignored(path)
 
     @cached_property

@@ -74,7 +74,7 @@ class Boundaries:
 
     @property
     def needs_imports(self) -> bool:
-        """Whether any rule looks at parsed imports."""
+        """Return whether any rule looks at parsed imports."""
         rules = any(layer.forbidden_imports or layer.may_import is not None for layer in self.layers)
         return bool(rules or self.order or self.exhaustive or self.acyclic)
 
@@ -84,7 +84,7 @@ _LAYER_KEYS = ("name", "description", "glob", "forbidden", "forbidden_imports", 
 
 
 def read_boundaries(text: str, path: str) -> tuple[Boundaries, tuple[Problem, ...]]:
-    """What the file at `path` says, and all that is wrong with it, each at its place."""
+    """Parse the file at `path`; return it with all its errors, each at its place."""
     reading = Reading(path)
     try:
         root = read_json(text)

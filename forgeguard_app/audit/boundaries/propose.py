@@ -135,7 +135,7 @@ def _full_name(room: ProposedLayer) -> str:
 def _imports(
     tree: Tree, python: Mapping[str, PythonFacts], rooms: Iterable[ProposedLayer], tick: Callable[[], object]
 ) -> Counter[Arrow]:
-    """How many imports lead from one room to another."""
+    """Count the imports from one proposed layer into another."""
     boundaries, problems = read_boundaries(_text(rooms, ()), PATH)
     if problems:
         return Counter()

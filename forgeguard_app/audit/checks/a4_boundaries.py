@@ -80,7 +80,7 @@ MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 def check(
     tree: Tree, facts: Facts, rules: Iterable[Boundaries], ignore: tuple[str, ...], level: Level, memo: Memo
 ) -> BoundarySide:
-    """What the tree holds against the rules of every boundaries.json."""
+    """Evaluate the tree by the rules of every boundaries.json."""
     findings: list[Finding] = []
     remarks: list[Problem] = []
     unread: Counter[str] = Counter()

@@ -75,7 +75,7 @@ class DependencySide:
 
     @property
     def incomplete(self) -> tuple[str, ...]:
-        """What a bound kept from being read of the manifests, and from being evaluated."""
+        """Say what a bound kept from being read of the manifests, and from being evaluated."""
         unread = [f"`{manifest.path}`: {manifest.unread}." for manifest in self.manifests if manifest.unread]
         if self.left:
             found = f"more than {MAX_TREE_FINDINGS:,} findings"
@@ -117,7 +117,7 @@ class _DependencyContext:
         return self.unknown[id(declarations)]
 
     def in_namespace(self, module: str, declarations: Declarations) -> bool:
-        """Whether a declared distribution lies in the import's namespace; asked once for all imports of a namespace."""
+        """Return whether a declared distribution lies in the import's namespace; asked once for all imports of a namespace."""
         key = (".".join(module.split(".", 2)[:2]), id(declarations))
         if key not in self.namespaces:
             self.namespaces[key] = shares_namespace(module, declarations.scopes)
@@ -137,7 +137,7 @@ def manifest_paths(tree: Tree, policy: CheckPolicy) -> tuple[str, ...]:
 
 
 def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> DependencySide:
-    """What the tree's imports lack in its manifests."""
+    """List the tree's imports that its manifests do not declare."""
     if not tree.python_paths:
         return DependencySide(nothing="no file of a supported language (Python)")
     manifests = _manifests(tree, facts, policy, memo)
@@ -338,7 +338,7 @@ def _declared(
 
 
 def is_development_code(path: str) -> bool:
-    """Whether the file is for those who work on the code, by its folders and name."""
+    """Return whether the file is for those who work on the code, by its folders and name."""
     folder, _, name = path.rpartition("/")
     if (
         name in _DEVELOPMENT_FILES

@@ -178,7 +178,7 @@ class _Source:
             self.cut = True
 
     def _logical_start(self, offset: int) -> int:
-        """Where the line begins that holds the offset, lines continued by a backslash joined."""
+        """Return where the line begins that holds the offset, lines continued by a backslash joined."""
         index = self.line_index(offset)
         first = max(index - _MAX_HOPS, 0)
         while index > first and self.lines[index - 1].endswith("\\"):

@@ -86,7 +86,7 @@ class ModuleIndex:
         return best
 
     def _is_namespace(self, folder: str, root: str) -> bool:
-        """Whether the folders between a root and a package can be namespace packages under a source folder."""
+        """Return whether the folders between a root and a package can be namespace packages under a source folder."""
         below = folder[len(root) :].strip("/")
         return root != "" and all(part.isidentifier() for part in below.split("/"))
 
@@ -203,7 +203,7 @@ class ModuleIndex:
         return None
 
     def is_own(self, path: str, module: str) -> bool:
-        """Whether the repository itself holds what an absolute import names, namespace folders included."""
+        """Return whether the repository itself holds what an absolute import names, namespace folders included."""
         if any(self._holds(folder, module) for folder in self._above(path)):
             return True
         if module not in self._held_at_roots:

@@ -54,7 +54,7 @@ class DeclarationIndex:
         self._joined_before: dict[tuple[int, ...], Declarations | None] = {}  # folders of one project share it
 
     def for_folder(self, folder: str) -> Declarations | None:
-        """What counts for the folder's files; None where no manifest does.
+        """Return the declarations that count for the folder's files; None where no manifest does.
 
         The nearest manifests above count. Lists of requirements add to what lies above them, up to and with the
         first project's own manifest; a workspace's root counts beside its members.
@@ -83,7 +83,7 @@ class DeclarationIndex:
             folder = posixpath.dirname(folder)
 
     def member_declares(self, member: Manifest, name: str) -> bool:
-        """Whether the member itself declares the distribution; its workspace's root does not speak for it."""
+        """Return whether the member itself declares the distribution; its workspace's root does not speak for it."""
         return any(item.name == name for manifest in self._by_home.get(member.home, []) for item in manifest.declared)
 
     def _counting(self, folder: str) -> list[Manifest]:

@@ -67,5 +67,5 @@ _DEVELOPMENT_WORDS = frozenset(
 
 
 def development_words(name: str) -> bool:
-    """Whether a group, an extra or a file is for those who work on the code, by the words of its name."""
+    """Return whether a group, an extra or a file is for those who work on the code, by the words of its name."""
     return bool(_DEVELOPMENT_WORDS & set(re.split(r"[^a-z0-9]+", name.lower())))

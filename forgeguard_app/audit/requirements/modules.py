@@ -49,7 +49,7 @@ _TOOLS = tuple(TOOL_PREFIXES.split())
 
 
 def is_standard(module: str) -> bool:
-    """Whether the module belongs to the standard library of a Python from 3.8 on."""
+    """Return whether the module belongs to the standard library of a Python from 3.8 on."""
     return module.partition(".")[0] in STANDARD_LIBRARY
 
 
@@ -98,7 +98,7 @@ def possible_providers(module: str, names: tuple[str, ...] = ()) -> frozenset[st
 
 
 def shares_namespace(module: str, declared: Iterable[str]) -> bool:
-    """Whether a declared distribution lies in the import's namespace at or below it (`google.cloud` and google-cloud-x)."""
+    """Return whether a declared distribution lies in the import's namespace at or below it (`google.cloud` and google-cloud-x)."""
     parts = [normalised(part) for part in module.split(".")]
     if parts[0] not in {normalised(name) for name in _NAMESPACES}:
         return False
@@ -107,7 +107,7 @@ def shares_namespace(module: str, declared: Iterable[str]) -> bool:
 
 
 def modules_known(name: str) -> bool:
-    """Whether we know which modules the distribution has."""
+    """Return whether we know which modules the distribution has."""
     if name in _known_distributions() or name.startswith(_TOOLS) or name.endswith("-stubs"):
         return True
     return name.partition("-")[0] in _NAMESPACES  # what it provides lies below the namespace, by its own name

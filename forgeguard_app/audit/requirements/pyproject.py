@@ -95,7 +95,7 @@ def _table(value: Any, *keys: str) -> dict[str, Any]:
 
 
 def read_pyproject(path: str, text: str) -> Manifest:
-    """What the project declares, its name, and what it leaves to other files."""
+    """Return what the project declares, its name, and what it leaves to other files."""
     document = _load(path, text)
     if isinstance(document, Manifest):
         return document

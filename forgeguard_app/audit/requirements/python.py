@@ -25,12 +25,12 @@ _READERS: dict[str, Reader] = {
 
 @lru_cache(maxsize=131_072)
 def is_manifest(path: str) -> bool:
-    """Whether the path is one of the manifests we read."""
+    """Return whether the path is one of the manifests we read."""
     return path.rpartition("/")[2] in _READERS or is_requirements_file(path)
 
 
 def read_manifest(path: str, data: bytes, scope: DependencyScope | None = None) -> Manifest:
-    """What the manifest declares; all that is wrong with it stands in its problems.
+    """Return what the manifest declares; its errors stand in its problems.
 
     `scope` overrides what a requirements file's own name says, for one that another manifest refers to.
     """

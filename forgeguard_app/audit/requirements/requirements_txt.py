@@ -27,7 +27,7 @@ _HOSTED = re.compile(
 
 
 def is_requirements_file(path: str) -> bool:
-    """Whether pip's users would take it for a requirements file, by its name or its folder's."""
+    """Return whether pip's users would take it for a requirements file, by its name or its folder's."""
     folder, _, name = path.rpartition("/")
     if _NAMES.match(name):
         return True
@@ -35,7 +35,7 @@ def is_requirements_file(path: str) -> bool:
 
 
 def scope_of(path: str) -> DependencyScope:
-    """What the file's name and folders say of its purpose."""
+    """Return the scope that the file's name and folders suggest."""
     folder, _, name = path.rpartition("/")
     if development_words(folder) or development_words(name.rpartition(".")[0]):
         return DependencyScope.DEVELOPMENT

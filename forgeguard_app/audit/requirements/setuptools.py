@@ -77,7 +77,7 @@ def read_setup_cfg(path: str, text: str) -> Manifest:
 
 
 def read_tox(path: str, text: str) -> Manifest:
-    """What tox's environments install: for those who work on the code."""
+    """Return what tox's environments install, for developers."""
     if text.count("\n") > MAX_SETTING_LINES:
         return not_read(path, f"longer than {MAX_SETTING_LINES:,} lines")
     parser = configparser.RawConfigParser(strict=False, delimiters=("=",), interpolation=None)

@@ -42,7 +42,7 @@ class Allowlist:
     rules: tuple[str, ...] = ()
 
     def covers(self, path: str, line: str, value: str, commit: str | None) -> bool:
-        """Whether it excepts the value found there."""
+        """Return whether it excepts the value found there."""
         tests: list[bool] = []
         if self.paths:
             tests.append(_any_pattern(self.paths).any(_bytes(path)))
@@ -106,7 +106,7 @@ class Exceptions:
     named_rules: tuple[NamedRule, ...] = ()
 
     def cover(self, path: str, number: int, line: str, value: str, commit: str | None, rule: str) -> bool:
-        """Whether the value that the rule found there is excepted."""
+        """Return whether the value that the rule found there is excepted."""
         counts = self._of_rule(rule)
         if counts.disabled:
             return True

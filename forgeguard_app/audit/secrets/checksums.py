@@ -23,7 +23,7 @@ def base62(number: int, width: int) -> str:
 
 
 def crc32_holds(value: str) -> bool | None:
-    """Whether the value's own checksum is right; None where a value of this form has none."""
+    """Return whether the value's own checksum is right; None where a value of this form has none."""
     body = value.partition("_")[2]
     if len(body) != _TOTAL or not body.isalnum():
         return None

@@ -35,7 +35,7 @@ def encoding_of(head: bytes) -> str | None:
 
 
 def _has_layout(head: bytes, name: str) -> bool:
-    """Whether the NUL bytes stand where the encoding puts them, and hardly anywhere else."""
+    """Return whether the NUL bytes stand where the encoding puts them, and hardly anywhere else."""
     zeros = [head[at::4].count(0) / max(len(head[at::4]), 1) for at in range(4)]
     places = _LAYOUTS[name]
     return all(zeros[at] >= 0.3 for at in places) and all(zeros[at] <= 0.05 for at in range(4) if at not in places)
@@ -47,7 +47,7 @@ def _reads_as_text(head: bytes, name: str) -> bool:
 
 
 def _is_text(data: bytes) -> bool:
-    """Whether the bytes, NUL bytes taken out, hold hardly any control character, and are UTF-8 or mostly ASCII."""
+    """Return whether the bytes, NUL bytes taken out, hold hardly any control character, and are UTF-8 or mostly ASCII."""
     if len(data) - len(data.translate(None, _CONTROL)) > len(data) * _MAX_CONTROL:
         return False
     high = len(data) - len(data.translate(None, bytes(range(128, 256))))

@@ -198,7 +198,7 @@ def _looks_real(rule: SecretRule, value: bytes, match: Any, path: str) -> bool:
 
 
 def _looks_random(value: bytes, lower: bytes, name: str, path: str) -> bool:
-    """Whether a generic value is random text rather than a word, a name, an address or a placeholder."""
+    """Return whether a generic value is random text rather than a word, a name, an address or a placeholder."""
     words = re.split(r"[_.\-]|(?<=[a-z])(?=[A-Z])", name)
     if words[-1].lower() in HARMLESS_NAME_ENDINGS or any(word.encode() in lower for word in PLACEHOLDER_WORDS):
         return False

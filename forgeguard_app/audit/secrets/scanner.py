@@ -304,7 +304,7 @@ def _secret(candidate: _Candidate, block: AddedBlock) -> Secret:
 
 
 def _marked(candidate: _Candidate) -> bool:
-    """Whether a word on the line excepts the value, or on the line before one that has no room for a comment."""
+    """Return whether a word on the line excepts the value, or on the line before one that has no room for a comment."""
     before = candidate.line_before
     if NEXT_LINE in before or any(word in candidate.text_of_line for word in INLINE):
         return True

@@ -193,7 +193,7 @@ async def _judge(
 
 
 def _on_default(run: AuditRun, repo: Repo) -> bool:
-    """Whether the run is judged against its branch's earlier heads, so that their order matters."""
+    """Return whether the run is judged against its branch's earlier heads, so that their order matters."""
     return run.branch == repo.default_branch and run.target_ref is None and run.trigger != "installation"
 
 

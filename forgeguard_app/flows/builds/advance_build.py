@@ -214,7 +214,7 @@ async def _phase(context: WorkerContext, build: Build, builder: Builder, said: B
 
 
 async def _place(context: WorkerContext, build: Build, builder: Builder) -> _BuildPlace:
-    """All of it, as it is now: a repository that was unlinked or withdrawn in mid-build ends the build.
+    """Return the build's surroundings as they are now: a repository that was unlinked or withdrawn meanwhile ends the build.
 
     Raises:
         UserError: something is not there any more.

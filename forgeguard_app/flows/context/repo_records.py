@@ -83,7 +83,7 @@ def account_of(account: events.Account | None) -> Account:
 
 
 def facts_of(repository: events.Repository) -> RepoFacts:
-    """What a delivery says of the repository, fit to be stored."""
+    """Return the facts of a repository that a delivery gives, fit to be stored."""
     return RepoFacts(
         repository.id,
         clean_text(repository.full_name, MAX_NAME_CHARS) or "",

@@ -95,7 +95,7 @@ class GitHubApp:
 
     @property
     def exists(self) -> bool:
-        """Whether there is an App."""
+        """Return whether there is an App."""
         return bool(self.webhook_secrets)
 
 
@@ -136,15 +136,15 @@ class WebContext:
 
     @property
     def github_url(self) -> str:
-        """Where GitHub's pages are."""
+        """Return the address of GitHub's pages."""
         return self.app.github_url
 
     @property
     def address(self) -> str:
-        """How browsers reach us."""
+        """Return the address at which browsers reach us."""
         return self.app.address
 
     @property
     def callback(self) -> str:
-        """Where GitHub sends a browser back to."""
+        """Return the address that GitHub sends a browser back to."""
         return f"{self.address}/login/callback"

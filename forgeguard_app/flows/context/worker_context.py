@@ -73,7 +73,7 @@ class EventCounters:
         self._new[name, label] += number
 
     def take(self) -> dict[tuple[str, str], int]:
-        """What was counted, which is forgotten here."""
+        """Return the counts, and forget them."""
         taken, self._new = dict(self._new), Counter()
         return taken
 
@@ -98,7 +98,7 @@ class Builder:
 
     @property
     def name(self) -> str:
-        """As pages call it."""
+        """Return the builder's name, as pages show it."""
         names = [Path(part).name for part in self.command]
         # A script is called after itself, not after what reads it.
         return (

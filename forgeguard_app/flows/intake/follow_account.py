@@ -111,7 +111,7 @@ async def _installation(connection: Connection, event: events.InstallationEvent,
 
 
 async def resume_deferred(connection: Connection, github_installation_id: int) -> None:
-    """What was parked or refused is taken up; a run that is judged already is left alone by its job."""
+    """Requeue deferred runs and refused verdicts; a run that is evaluated already is left alone by its job."""
     for run_id in await list_deferred(connection, github_installation_id):
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
     await _publish(connection, await reset_publish_errors(connection, github_installation_id))

@@ -80,7 +80,7 @@ def run_of_suite(event: events.CheckSuiteEvent, repo_id: UUID, delivery_id: UUID
 
 
 def from_fork(event: events.PullRequestEvent) -> bool:
-    """Whether the head lies in another repository; that of a deleted fork is gone."""
+    """Return whether the head lies in another repository; that of a deleted fork is gone."""
     head = event.pull_request.head.repo
     return head is None or head.id != event.repository.id
 

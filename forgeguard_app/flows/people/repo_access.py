@@ -69,7 +69,7 @@ class Person:
 
 
 async def level_of(front: WebContext, person: Person | None, repo: Repo | None) -> AccessLevel:
-    """What somebody may do with the repository; None stands for one that does not exist.
+    """Return the person's access to the repository; None stands for one that does not exist.
 
     The same is asked for both, so that neither the answer nor its time tells whether there is one.
 

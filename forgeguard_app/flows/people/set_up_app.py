@@ -112,7 +112,7 @@ async def find_made(front: WebContext, browser: str) -> OpenedCredentials | None
 
 
 def problems_of(choice: Choice) -> dict[str, str]:
-    """What is wrong with the choice, by field; nothing where it can be sent."""
+    """Return the problems of the choice, by field; empty where it can be sent."""
     problems: dict[str, str] = {}
     if not choice.name.strip() or len(choice.name) > MAX_NAME_CHARS or not choice.name.isprintable():
         problems["name"] = f"A name of 1 to {MAX_NAME_CHARS} characters, which nobody else on GitHub uses."
@@ -164,7 +164,7 @@ async def begin_setup(front: WebContext, browser: str, choice: Choice) -> Manife
 
 
 def api_of(github_url: str, front: WebContext) -> str:
-    """Where the API of that GitHub is: its own host for github.com, a path elsewhere."""
+    """Return the API's address of that GitHub: its own host for github.com, a path elsewhere."""
     if github_url == front.github_url:
         return front.client.base_url
     return DOTCOM_API if github_url == DOTCOM else f"{github_url}/api/v3"

@@ -91,7 +91,7 @@ async def answer_questionnaire(
 
 
 async def seen_code(connection: Connection, repo_id: UUID | None) -> SeenCode:
-    """What the linked repository's newest audited head shows."""
+    """Return the code that the linked repository's newest audited head shows."""
     known = await find_configuration(connection, repo_id) if repo_id else None
     if known is None:
         return SeenCode()

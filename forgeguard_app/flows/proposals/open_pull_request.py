@@ -48,7 +48,7 @@ class WantedPullRequest:
 
 
 def may_open_pull_request(installation: Installation) -> bool:
-    """Whether the App was granted what a pull request takes."""
+    """Return whether the App was granted what a pull request takes."""
     granted = installation.permissions
     return granted.get("contents") == "write" and granted.get("pull_requests") == "write"
 

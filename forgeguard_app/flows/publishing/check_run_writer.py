@@ -31,7 +31,7 @@ def check_run_name(code: str) -> str:
 
 
 def may_be_on_github(row: OutboxRow) -> bool:
-    """Whether GitHub holds the check run, or may hold it."""
+    """Return whether GitHub holds the check run, or may hold it."""
     return row.github_id is not None or row.sending_s is not None
 
 
@@ -77,7 +77,7 @@ class CheckRunWriter:
         return held
 
     async def held(self, wanted: CheckRun, row: OutboxRow) -> RemoteCheckRun | None:
-        """What GitHub holds already; where a write's fate is unknown, GitHub is asked, and its answer noted.
+        """Return the check run as GitHub holds it; where a write's fate is unknown, GitHub is asked, and its answer recorded.
 
         Else a refusal of the next write would make us forget the run that was just found, and make another.
         """
@@ -160,7 +160,7 @@ def _recordable(check: StoredCheck) -> bool:
 
 
 def can_record(installation: Installation, run: AuditRun) -> bool:
-    """Whether we may open a pull request for the run's head."""
+    """Return whether we may open a pull request for the run's head."""
     granted = installation.permissions
     may_write = granted.get("contents") == "write" and granted.get("pull_requests") == "write"
     return may_write and not run.fork and run.trigger != "merge_group"

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 
 def may_notify(owner: PolicySettings, run: AuditRun, repo: Repo, verdict: Verdict) -> bool:
-    """Whether somebody wants to hear, and the verdict may hold news; what it is is decided later."""
+    """Return whether somebody wants to hear, and the verdict may hold news; what it is is decided later."""
     if owner.notify is None or run.trigger == "installation":
         return False
     quiet = verdict.overall_result == "PASS" and all(check.result == "PASS" for check, _ in verdict.checks)

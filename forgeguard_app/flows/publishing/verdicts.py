@@ -14,7 +14,7 @@ _CONCLUSIONS = {Result.PASS: "success", Result.FAIL: "failure", Result.WARN: "ne
 
 
 def verdict_of(report: Report) -> Verdict:
-    """What the report comes to in the database."""
+    """Return the report as it is stored."""
     return Verdict(
         status="completed",
         overall_result=str(report.overall_result),
@@ -52,7 +52,7 @@ def cancelled_check(code: str, reason: str) -> StoredCheck:
 
 
 def conclusion_of(check: CheckReport) -> str:
-    """What GitHub is told: WARN is neutral, which counts as passing; ERROR never does."""
+    """Return the conclusion for GitHub: WARN is neutral, which counts as passing; ERROR never does."""
     if check.skipped is not None:
         return "skipped"
     if check.result is Result.ERROR:

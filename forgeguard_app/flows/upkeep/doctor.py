@@ -115,7 +115,7 @@ class Examination(Protocol):
 
     @property
     def address(self) -> str:
-        """How GitHub reaches us."""
+        """Return the address at which GitHub reaches us."""
 
 
 async def examine_github(context: Examination) -> AsyncIterator[Diagnosis]:
@@ -175,7 +175,7 @@ async def _deliveries(context: Examination) -> Diagnosis:
 
 
 async def list_missed(context: Examination) -> tuple[int, list[Attempt]]:
-    """How many deliveries GitHub sent within the last day, and those of them that we never got, the newest first.
+    """Count the deliveries that GitHub sent within the last day, and list those that never arrived, the newest first.
 
     Raises:
         RequestRejected, RetryLater: GitHub does not list them.

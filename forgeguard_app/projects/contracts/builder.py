@@ -7,7 +7,7 @@ from forgeguard_app.projects.contracts.words import bullets, document, package_o
 
 
 def builder_contract(name: str, answers: Answers) -> str:
-    """What a builder is held to."""
+    """Render the rules that a builder is held to."""
     layers = answers.rows("boundaries.layers")
     top_down = " › ".join(f"`{row['name']}`" for row in layers)
     settings = answers.items("deployment.environment")
@@ -28,7 +28,7 @@ def builder_contract(name: str, answers: Answers) -> str:
 
 
 def builder_directive(name: str, answers: Answers) -> str:
-    """What a builder is asked to do."""
+    """Render the task that a builder is given."""
     package = package_of(name)
     return document(
         f"{name}: builder directive",

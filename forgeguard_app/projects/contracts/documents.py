@@ -15,7 +15,7 @@ _HANDS = {
 
 
 def blueprint(name: str, answers: Answers) -> str:
-    """What is to be built, for whom, and how one will know."""
+    """Render what is to be built, for whom, and how success is recognized."""
     layers = answers.rows("boundaries.layers")
     parts = "\n".join(f"- **{row['name']}** lives in `{row['glob']}`{_reaches(row)}" for row in layers)
     return document(
@@ -41,7 +41,7 @@ def _reaches(row: dict[str, str]) -> str:
 
 
 def manifesto(name: str, answers: Answers) -> str:
-    """What is never traded away."""
+    """Render the principles that are never traded away."""
     principles = answers.items("intent.principles") or [
         "What a user sees is right before it is fast, and fast before it is rich",
         "A boundary that is in the way is discussed and changed in the contract, never crossed in the code",
@@ -60,7 +60,7 @@ def manifesto(name: str, answers: Answers) -> str:
 
 
 def stack(name: str, answers: Answers) -> str:
-    """What it is written in and stands on."""
+    """Render the language and the libraries."""
     database = answers.text("stack.database")
     kept = {"postgresql": "PostgreSQL keeps what lasts.", "sqlite": "SQLite keeps what lasts, in one file."}.get(
         database, "Nothing is kept in a database."
@@ -88,7 +88,7 @@ def stack(name: str, answers: Answers) -> str:
 
 
 def ui(name: str, answers: Answers) -> str:
-    """What people see."""
+    """Render the user interface."""
     kind = answers.text("ui.kind")
     if kind in ("", "none"):
         return document(

@@ -39,7 +39,7 @@ def _names(text: str) -> list[str]:
 
 
 def phases(name: str, answers: Answers) -> str:
-    """What is built in which order, in the form that `build_plan` reads."""
+    """Render the phases in their order, in the form that `build_plan` reads."""
     parts = [_phase(number, row) for number, row in enumerate(answers.rows("phases.phases"))]
     return document(
         f"{name}: phases",

@@ -65,7 +65,7 @@ def document() -> dict[str, Any]:
 
 
 def kind_of(schema: dict[str, Any]) -> str:
-    """What a value is, in words."""
+    """Return the kind of a value, in words."""
     if "enum" in schema:
         return " or ".join(str(one) for one in schema["enum"])
     if "anyOf" in schema:

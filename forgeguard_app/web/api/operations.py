@@ -63,7 +63,7 @@ class ApiRequest:
 
     @property
     def user(self) -> Person:
-        """Who asks.
+        """Return the person who asks.
 
         Raises:
             HTTPUnauthorized: nobody in particular.
@@ -95,13 +95,13 @@ class Operation:
 
     @property
     def finds(self) -> bool:
-        """Whether the query or the body names something that may not be there."""
+        """Return whether the query or the body names something that may not be there."""
         named = {*self.query.model_fields, *(self.body.model_fields if self.body else ())}
         return any(name.endswith("_id") for name in named)
 
     @property
     def writes(self) -> bool:
-        """Whether it changes something, which a token of scope `read` may not."""
+        """Return whether it changes something, which a token of scope `read` may not."""
         return self.method in _WRITES
 
 

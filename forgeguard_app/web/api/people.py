@@ -19,7 +19,7 @@ from forgeguard_app.web.keys import FRONT
 
 
 async def show_me(ask: ApiRequest) -> models.Me:
-    """Who the token stands for."""
+    """Return the person of the token."""
     user = ask.user
     fields = {
         "id": user.user_id,

@@ -171,7 +171,7 @@ async def _shown(ask: ApiRequest, project_id: UUID) -> shapes.Project:
 
 
 def project_of(project: Project) -> shapes.Project:
-    """As the API gives it."""
+    """Return the project as the API gives it."""
     fields = {name: getattr(project, name) for name in shapes.Project.model_fields if name != "repository"}
     return shapes.Project.model_validate(fields | {"repository": project.repo_name})
 

@@ -48,7 +48,7 @@ class Window:
 
     @property
     def offset(self) -> int:
-        """How many findings come before."""
+        """Return how many findings come before the window."""
         return (self.number - 1) * MAX_SHOWN
 
 
@@ -117,11 +117,11 @@ class RefusedForm:
     typed: Mapping[str, str]
 
     def is_about(self, code: str, fingerprint: str) -> bool:
-        """Whether the form is that of a finding."""
+        """Return whether the form is that of a finding."""
         return (code, fingerprint) == (self.typed.get("check_code"), self.typed.get("fingerprint"))
 
     def stands_beside(self, checks: Iterable[ShownCheck]) -> bool:
-        """Whether the form's finding is among those that can be allowed on the page."""
+        """Return whether the form's finding is among those that can be allowed on the page."""
         return any(
             self.is_about(check.code, finding.fingerprint)
             for check in checks

@@ -31,7 +31,7 @@ MAX_LINK_CHARS = 7_000  # what GitHub and browsers take as an address
 
 
 async def show_configuration(request: web.Request) -> web.Response:
-    """What judges the default branch, for those whom GitHub lets into the repository."""
+    """Show the default branch's configuration, to those whom GitHub lets into the repository."""
     return await _page(request, await open_named(request, AccessLevel.READ))
 
 
@@ -100,7 +100,7 @@ async def propose(request: web.Request) -> web.StreamResponse:
 
 
 async def show_trial(request: web.Request) -> web.Response:
-    """What came of it."""
+    """Show the outcome of a trial."""
     seen = await open_named(request, AccessLevel.READ)
     async with request.app[FRONT].pool.acquire() as connection:
         version = await find_trial_version(connection, id_of(request, "trial_id"))

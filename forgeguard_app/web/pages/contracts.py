@@ -127,7 +127,7 @@ async def show_difference(request: web.Request) -> web.Response:
 
 
 async def download(request: web.Request) -> web.Response:
-    """All of them as a zip."""
+    """Serve all contracts as a zip."""
     seen = await open_project(request, id_of(request, "project_id"))
     async with request.app[FRONT].pool.acquire() as connection:
         contracts = await list_contracts(connection, seen.project.id)
@@ -178,7 +178,7 @@ async def _page(
 
 
 async def _rendered(request: web.Request, kind: ContractType, content: str) -> Markup | None:
-    """What reads as a document; None for what machines read, and what takes too long to be shown so."""
+    """Return the text as a rendered document; None for machine-readable text, and for what takes too long to render."""
     if not FILES[kind].endswith(".md"):
         return None
     return await rendered(request, content)

@@ -73,7 +73,7 @@ async def add_project(request: web.Request) -> web.StreamResponse:
 
 
 async def show_project(request: web.Request) -> web.Response:
-    """How far it is, and what comes next."""
+    """Show the project's progress and its next step."""
     return await project_page(request, await open_project(request, id_of(request, "project_id")))
 
 

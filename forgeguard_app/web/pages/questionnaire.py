@@ -158,7 +158,7 @@ def as_text(value: Value | None) -> str:
 
 
 def _given(question: Question, form: MultiDictProxy[str]) -> Any:
-    """What the form says of the question, in the form of an answer."""
+    """Return the form's answer to the question, in the form of an answer."""
     match question.kind:
         case QuestionKind.TEXT | QuestionKind.CHOICE:
             return form.get(question.key, "").replace("\r\n", "\n")

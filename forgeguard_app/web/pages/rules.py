@@ -11,7 +11,7 @@ from forgeguard_app.web.render import page
 
 
 async def show_rules(request: web.Request) -> web.Response:
-    """All of them."""
+    """Show all rules."""
     checks = [
         {"code": str(code), "name": name, "first": (explain(str(code)) or "").split("\n\n")[0]}
         for code, name in CHECK_NAMES.items()

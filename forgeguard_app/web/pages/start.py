@@ -23,7 +23,7 @@ from forgeguard_app.web.session import find_person, get_person
 
 
 async def show_start(request: web.Request) -> web.Response:
-    """What ForgeGuard is; for a person their repositories."""
+    """Show what ForgeGuard is; to a signed-in person, their repositories."""
     front, person = request.app[FRONT], await find_person(request)
     after = request.query.get("after", "")[:300]
     if person is None:
@@ -86,7 +86,7 @@ async def export_audit_log(request: web.Request) -> web.Response:
 
 
 def _notify_host(notified: Notified | None) -> str | None:
-    """Where notices go: the host alone, since the path of such an address lets anybody write there."""
+    """Return the host that notices go to: the host alone, since the path of such an address lets anybody write there."""
     if notified is None or notified.owner_policy is None:
         return None
     settings, problems = read_settings(notified.owner_policy, POLICY_PATHS[0], owner=True)
