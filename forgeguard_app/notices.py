@@ -20,7 +20,7 @@ from forgeguard_app.errors import RetryLater, UserError
 
 TIMEOUT_S = 10.0
 # The same for all that may be wrong: who names an address learns nothing of what listens inside.
-UNREACHED = "The address was not reached, or is none that we ask."
+UNREACHED = "The address was not reached, or ForgeGuard does not send notices to it."
 _LABELS = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE
 )

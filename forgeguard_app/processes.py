@@ -66,7 +66,7 @@ class Pipe:
             self.writer = -1
 
     def close(self) -> None:
-        """Close both ends. A reader gets the end of the stream, whoever still holds the writing end."""
+        """Close both ends. A reader gets the end of the stream, even if a process still holds the writing end."""
         self.close_writer()
         self._transport.close()
 

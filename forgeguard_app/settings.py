@@ -29,7 +29,7 @@ def networks_of(text: str) -> tuple[Network, ...]:
     """Return the networks that are named, an address being one of its own.
 
     Raises:
-        ValueError: one is none.
+        ValueError: one is invalid.
     """
     return tuple(ipaddress.ip_network(name) for name in _names(text))
 
@@ -144,7 +144,7 @@ class Settings(BaseSettings):
 
     @property
     def operator_ids(self) -> frozenset[int]:
-        """Whoever may see the operator's page, by GitHub's user id."""
+        """Return the GitHub user ids of the operators."""
         return _numbers(self.operators)
 
     @property

@@ -37,7 +37,7 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         try:
             result = context.run(function, *args, **kwargs)
         except StopIteration as error:
-            # No future takes it: whoever waits would wait for ever.
+            # No future takes it: a caller would wait for ever.
             failed = RuntimeError("a function in a thread raised StopIteration")
             failed.__cause__ = error
         except BaseException as error:

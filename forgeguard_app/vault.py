@@ -34,7 +34,7 @@ def load_keys(configured: str | None, home: Path) -> tuple[bytes, ...]:
         with os.fdopen(handle, "wb") as file:
             file.write(secrets.token_urlsafe(48).encode())
         try:
-            os.link(fresh, path)  # whoever comes first wins, and everybody reads the same
+            os.link(fresh, path)  # the first process wins, and all read the same
         except FileExistsError:
             pass
         finally:

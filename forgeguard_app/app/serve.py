@@ -59,7 +59,7 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
     """Begin to take requests.
 
     Raises:
-        UserError: the address is taken, or is none of this machine.
+        UserError: the address is taken, or is not this machine's.
     """
     try:
         await web.TCPSite(runner, settings.host, settings.port, reuse_port=False).start()

@@ -1,7 +1,7 @@
 """Facts of a repository at one commit: its files, and facts of their contents by blob.
 
 Facts depend on a blob, its language and the extractor's version alone, so that they are kept from push to push;
-verdicts are computed anew from them each time.
+verdicts are computed from them each time.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Gate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong in a file that configures us: where it is (1-based) and how to mend it."""
+    """Something wrong in a file that configures us: where it is (1-based) and how to fix it."""
 
     path: str
     line: int
@@ -119,7 +119,7 @@ class CheckReport:
 
     `notes` are sentences for the summary, most important first. `incomplete` lists what the check supports but did not
     read because of a bound, and why; such a check is at best WARN. `skipped` is the reason in words where the check is
-    disabled, `nothing` the reason where there was nothing to check. `mendable` tells an ERROR that a person can mend
+    disabled, `nothing` the reason where there was nothing to check. `user_fixable` tells an ERROR that a person can fix
     from one of ours. `counts` are over all findings, of which `findings` may hold the first ones only.
     """
 
@@ -132,7 +132,7 @@ class CheckReport:
     problems: tuple[Problem, ...] = ()
     skipped: str | None = None
     nothing: str = ""
-    mendable: bool = True
+    user_fixable: bool = True
     counts: Counts = field(default_factory=Counts)
 
     @property

@@ -47,7 +47,7 @@ NO_WAY = (
 
 
 def choose(*, root: bool, bubblewrap: bool, unconfined: bool) -> Confinement | None:
-    """The way, given what there is; None where there is none, and nobody said that none is needed."""
+    """Choose how builders are confined; None where nothing can confine them and the operator did not allow that."""
     if root:
         return Confinement.OWN_USER
     if bubblewrap:
@@ -224,7 +224,7 @@ def processes() -> list[int]:
 
 
 def user_of(pid: int) -> int:
-    """Return the user of a process that lives, -1 where there is none.
+    """Return the user of a process that lives, -1 if there is no such process.
 
     The owner of /proc/<pid> is no answer: a process may make it root by `PR_SET_DUMPABLE` (proc(5)). A process whose
     first thread ended is shown as a zombie while its other threads run: it lives until the last one ends.

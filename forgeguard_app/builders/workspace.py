@@ -48,7 +48,7 @@ def _passable(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Workspace:
-    """One build's folders. `ledger` is ours alone; the others are made anew for every phase."""
+    """One build's folders. `ledger` is ours alone; the others are made again for every phase."""
 
     folder: Path
     kind: Confinement

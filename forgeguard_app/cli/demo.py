@@ -161,7 +161,7 @@ async def serving(
         "FORGEGUARD_CLIENT_SECRET": app.client_secret,
     }  # fmt: skip
     if builder is not None:
-        # Where neither root nor bubblewrap is there, the demo's own builder may run as whoever runs the demo.
+        # Where neither root nor bubblewrap is there, the demo's own builder may run as the user of the demo.
         env |= {"FORGEGUARD_BUILDER_COMMAND": builder, "FORGEGUARD_BUILDER_UNCONFINED": "1"}
         env |= {"FORGEGUARD_BUILDER_OWNERS": "*"}
     log = folder / "server.log"

@@ -1,4 +1,4 @@
-"""`forgeguard demo --build`: a project from its questionnaire to a pull request, with a builder that errs once and mends it."""
+"""`forgeguard demo --build`: a project from its questionnaire to a pull request, with a builder that errs once and fixes it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ elif [ ! -e shop/core/orders.py ]; then
   printf 'from shop.cli import main\n\n\ndef total(prices: list[int]) -> int:\n    return sum(prices) + main.DISCOUNT\n' > shop/core/orders.py
   printf 'DISCOUNT = -5\n' > shop/cli/main.py
 else
-  echo 'The audit is right: the core knows no command line. Mending.'
+  echo 'The audit is right: the core knows no command line. Fixing it.'
   printf 'def total(prices: list[int], discount: int = 0) -> int:\n    return sum(prices) - discount\n' > shop/core/orders.py
   printf 'from shop.core.orders import total\n\nprint(total([20, 5], discount=5))\n' > shop/cli/main.py
   echo '{"message": "The orders hold what later phases ask for.", "nothing_needed": true}'
@@ -158,7 +158,7 @@ async def play_build(github: SimulatedGitHub, repository: Repository, server: st
 def _table(build: Mapping[str, Any]) -> Table:
     table = Table(
         "Phase",
-        "Handed back",
+        "Returned",
         "Audit",
         "Commit",
         title=f"Build {build['status']}: {build['pull_url'] or build['error_detail']}",

@@ -1,4 +1,4 @@
-"""`forgeguard doctor`: what is configured, what is reachable, and how to mend what is not."""
+"""`forgeguard doctor`: checks the configuration and each connection, and says how to fix what fails."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ async def _tell(signs: AsyncIterator[Diagnosis]) -> int:
         if not sign.well:
             ill += 1
             console.print(Text(f"     → {sign.remedy}"))
-    console.print("All is well." if not ill else f"{ill} to mend.")
+    console.print("All is well." if not ill else f"{ill} to fix.")
     return 1 if ill else 0

@@ -35,7 +35,7 @@ class Deadline:
         """Go on while there is time.
 
         Raises:
-            EvaluationTimeout: there is none left.
+            EvaluationTimeout: no time is left.
         """
         if time.monotonic() > self._end:
             raise self.reached()

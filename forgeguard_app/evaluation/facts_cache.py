@@ -87,8 +87,8 @@ class FactsCache:
             self._python.put(blob, _interned(python_facts(data)))
         known = self._matches.entries.get(blob, BlobMatches())
         if not known.covers(patterns):
-            lacking = patterns - known.searched if known.searched else patterns
-            found = find_all_matches(data, lacking, tick)
+            unsearched = patterns - known.searched if known.searched else patterns
+            found = find_all_matches(data, unsearched, tick)
             searched = known.searched | patterns if known.searched else patterns
             self._matches.put(blob, BlobMatches(searched, {**known.found, **found}))
 

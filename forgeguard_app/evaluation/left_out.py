@@ -40,14 +40,14 @@ class LeftOut:
         def files(blobs: set[str]) -> list[str]:
             return [path for path, blob in head.blobs.items() if blob in blobs and path in scope] if blobs else []
 
-        large, lacking, lost = files(self.too_large), files(self.missing), files(self.lost)
+        large, absent, lost = files(self.too_large), files(self.missing), files(self.lost)
         python = [path for path in head.python_paths if path in scope]
         cut = [path for path in python if (facts := cache.python.get(head.blobs[path])) is not None and facts.cut]
         deep = [path for path in python if path.count("/") > MAX_DEPTH]
         for code in _READING_IMPORTS:
             if paths := readers.contents(code, large):
                 yield code, f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}."
-            if paths := readers.contents(code, lacking):
+            if paths := readers.contents(code, absent):
                 yield code, f"not in this clone: {named(paths)}; {HOW_TO_COMPLETE}."
             if lost:
                 yield code, f"more files and forbidden patterns than are kept at once: {named(lost)}."

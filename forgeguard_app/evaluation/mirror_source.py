@@ -26,10 +26,10 @@ class MirrorSource:
     async def ensure(self, needed: set[str]) -> None:
         """Brings the needed blobs that the mirror lacks."""
         of_trees, of_range = await self._known_missing()
-        lacking = needed & (of_trees | of_range)
-        await self.mirror.fetch_blobs(lacking)
-        of_trees -= lacking
-        of_range -= lacking
+        absent = needed & (of_trees | of_range)
+        await self.mirror.fetch_blobs(absent)
+        of_trees -= absent
+        of_range -= absent
 
     async def ensure_range(self) -> None:
         """Brings the blobs of all commits of the range."""

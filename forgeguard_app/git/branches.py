@@ -305,10 +305,14 @@ async def commit_tree(repository: GitRepository, tree: str, parents: Iterable[st
 
 
 async def push(repository: GitRepository, remote: Remote, commit: str, branch: str, expected: str | None) -> None:
-    """Pushes the commit to the branch, which is at `expected` or, with None, does not exist; done twice it changes nothing.
+    """Push the commit to the branch, which is at `expected` or, with None, does not exist; done twice it changes nothing.
 
     Raises:
-        BranchMoved, BranchDeleted, RepositoryGone, PushRefused, HistoryRewritten: as their names say.
+        BranchMoved: somebody else pushed to the branch.
+        BranchDeleted: the branch was there and is not any more.
+        RepositoryGone: the repository is not there, or the token does not open it.
+        PushRefused: the other side refused the push, with its reason.
+        HistoryRewritten: the other side does not know the commit below the pushed ones.
         RetryLater: the network or the other side failed.
     """
     environment = authorization(remote.url, remote.token) if remote.token else {}

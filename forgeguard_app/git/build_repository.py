@@ -21,10 +21,11 @@ FILE_BYTES = 4_096  # that a file takes at the least in most file systems
 async def open_build_repository(
     folder: Path, remote: Remote, commits: Iterable[str], max_bytes: int = MAX_BYTES
 ) -> GitRepository:
-    """The repository with these commits and all their files, made or completed as needed.
+    """Return the repository with these commits and all their files, made or completed as needed.
 
     Raises:
-        CommitGone, RepositoryGone: as their names say.
+        CommitGone: a commit is not in the repository.
+        RepositoryGone: the repository is not there, or the token does not open it.
         RepositoryTooLarge: it takes more than `max_bytes`; it was removed.
         RetryLater: the network or the other side failed.
     """

@@ -99,7 +99,7 @@ class Mirror:
             yield
 
     async def prepare(self) -> bool:
-        """Makes the mirror where there is none; whether it is new. A broken one is made anew."""
+        """Create the mirror if it is missing or broken; return whether it is new."""
         if (self.folder / "HEAD").exists():
             try:
                 await self.repository.run("rev-parse", "--git-dir")
@@ -118,10 +118,11 @@ class Mirror:
         return True
 
     async def fetch(self, commits: Sequence[str], branches: Sequence[str], *, partial: bool) -> None:
-        """Brings the commits that are not there yet, and the branches; the first time without file contents.
+        """Fetch the commits that are missing, and the branches; the first time without file contents.
 
         Raises:
-            CommitGone, RepositoryGone: as their names say.
+            CommitGone: a commit is not in the repository.
+            RepositoryGone: the repository is not there, or the token does not open it.
             RepositoryTooLarge: the mirror passed `max_bytes`; it was removed.
             RetryLater: the network or the other side failed.
         """
@@ -259,7 +260,7 @@ async def read_default_head(remote: Remote, pattern: str | None = None) -> Defau
     """Return the branch and commit of the remote's HEAD, and its branches below `pattern`; None for an empty repository.
 
     Raises:
-        RepositoryGone: as its name says.
+        RepositoryGone: the repository is not there, or the token does not open it.
         RetryLater: the network or the other side failed.
     """
     environment = authorization(remote.url, remote.token) if remote.token else {}

@@ -236,7 +236,7 @@ def good_ref(name: str) -> bool:
 
 
 def moment(value: str | int | None) -> datetime | None:
-    """A time as GitHub writes it, in text or in seconds; None where it is none."""
+    """Parse a time as GitHub writes it, in text or in seconds; None where it is invalid."""
     try:
         if isinstance(value, int):
             return datetime.fromtimestamp(value, UTC)

@@ -69,12 +69,12 @@ def _check(event: Event) -> None:
         if not _FULL_NAME.match(repository.full_name):
             raise BadPayload("full_name is not owner/name")
         if repository.default_branch and not good_ref(repository.default_branch):
-            raise BadPayload("default_branch is none of git's names")
+            raise BadPayload("default_branch is not a valid branch name")
     commits, refs = _names(event)
     if not all(_SHA.match(commit) for commit in commits):
-        raise BadPayload("a commit id is none: " + _WHERE.get(type(event), ""))
+        raise BadPayload("a commit id is invalid: " + _WHERE.get(type(event), ""))
     if not all(good_ref(ref) for ref in refs) or (isinstance(event, Push) and not event.ref.startswith("refs/")):
-        raise BadPayload("a name is none of git's: " + _WHERE.get(type(event), ""))
+        raise BadPayload("a branch name is invalid: " + _WHERE.get(type(event), ""))
 
 
 _WHERE: dict[type[Any], str] = {

@@ -15,7 +15,7 @@ EVENTS = ("merge_group", "pull_request", "push", "repository")
 _LEVELS = ("read", "write", "admin")
 
 
-def lacking(granted: Mapping[str, str]) -> list[str]:
+def missing_permissions(granted: Mapping[str, str]) -> list[str]:
     """The permissions that are needed and not granted, as `name: level`."""
     return [f"{name}: {level}" for name, level in PERMISSIONS.items() if not _covers(granted.get(name), level)]
 

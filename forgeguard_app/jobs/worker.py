@@ -1,4 +1,4 @@
-"""Runs jobs until told to stop, and takes up those whose worker died; a database that goes away is waited for."""
+"""Runs jobs until told to stop, and requeues those whose worker died; waits for a database that goes away."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 async def run_worker(dsn: str, context: WorkerContext, stop: asyncio.Event, shutdown_s: float = SHUTDOWN_S) -> None:
-    """Works until `stop` is set; what is not finished `shutdown_s` later is handed back to the queue."""
+    """Run jobs until `stop` is set; jobs that are not finished `shutdown_s` later are requeued."""
     for name, level in (("procrastinate", logging.CRITICAL), ("psycopg.pool", logging.CRITICAL)):
         logging.getLogger(name).setLevel(level)
     chores = [
@@ -129,15 +129,15 @@ async def _sweep(app: App, context: WorkerContext, under_way: UnderWay) -> None:
 
     So do jobs of ours that ended while the database was away, so that the queue never heard of it.
     """
-    forsaken: set[int] = set()
+    orphaned: set[int] = set()
     while True:
         await asyncio.sleep(context.pace.sweep_s)
         try:
             stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=context.pace.stalled_s)
             async with context.pool.acquire() as connection:
-                thought = await list_orphaned_jobs(connection, under_way.workers)
-            seen, forsaken = forsaken, set(thought) - under_way.jobs
-            for number in {job.id for job in stalled if job.id is not None} | (seen & forsaken):
+                listed = await list_orphaned_jobs(connection, under_way.workers)
+            seen, orphaned = orphaned, set(listed) - under_way.jobs
+            for number in {job.id for job in stalled if job.id is not None} | (seen & orphaned):
                 with contextlib.suppress(ProcrastinateException):  # another sweeper was faster
                     await app.job_manager.retry_job_by_id_async(number, due_now())
                     log.warning("job.taken_up", job_id=number)

@@ -80,7 +80,7 @@ def digest_of(value: Any) -> str:
 
 
 def read_marks(state: Any) -> dict[str, Mark]:
-    """Return the marks in a stored state; what is none is left out."""
+    """Return the marks in a stored state; invalid ones are left out."""
     found: dict[str, Mark] = {}
     for key, one in state.items() if isinstance(state, Mapping) else ():
         if isinstance(one, Mapping) and isinstance(one.get("login"), str) and isinstance(one.get("seen"), list):

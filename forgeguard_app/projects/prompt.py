@@ -30,7 +30,7 @@ def write_prompt(project: str, directive: str, phase: Phase, phases: int, findin
             else ""
         )
         parts.append(
-            f"# What has to be mended first\n\nYour last attempt at this phase was audited and not taken over:\n\n{shown}{more}"
+            f"# What has to be fixed first\n\nYour last attempt at this phase was audited and not accepted:\n\n{shown}{more}"
         )
     return "\n\n".join(parts) + "\n"
 

@@ -47,7 +47,7 @@ def _boundaries(text: str) -> tuple[Problem, ...]:
 
 
 def _schema(text: str, path: str) -> tuple[Problem, ...]:
-    """Fences that are opened are closed: whoever runs the SQL gets all of it."""
+    """Fences that are opened are closed: all of the SQL is run."""
     fences = [number for number, line in enumerate(text.splitlines(), 1) if line.startswith("```")]
     if len(fences) % 2:
         return (Problem(path, fences[-1], 1, "this block of SQL is never closed with ```"),)

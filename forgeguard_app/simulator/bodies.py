@@ -109,7 +109,7 @@ async def read_body(request: web.Request) -> dict[str, Any]:
     """
     try:
         data = await request.read()
-    except ConnectionError:  # whoever asked may be gone
+    except ConnectionError:  # the client may be gone
         raise Denied(RefusalRule.NOT_JSON) from None
     if data and request.content_type != "application/json":
         raise Denied(RefusalRule.WRONG_CONTENT_TYPE)

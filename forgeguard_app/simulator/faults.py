@@ -47,7 +47,7 @@ class Faults:
         return self._draw("delay", identity, 0)[0] * most_s
 
     def observe(self, moment: str, identity: str) -> None:
-        """Tells whoever watches that a request came (`before`) or was answered (`after`)."""
+        """Tell the watchers that a request came (`before`) or was answered (`after`)."""
         if self.observer is not None:
             self.observer(moment, identity)
 

@@ -167,7 +167,7 @@ class RefusalRule(Enum):
 
     # Signing in. These answers are 200 with `error`, or a redirect with `error`.
     UNKNOWN_CLIENT = ("no App has the client id", 404, "There is no such client", _AUTHORIZE)
-    FOREIGN_REDIRECT = ("redirect_uri is none of the App's", 302, "redirect_uri_mismatch", _AUTHORIZE)
+    FOREIGN_REDIRECT = ("redirect_uri is not one of the App's", 302, "redirect_uri_mismatch", _AUTHORIZE)
     PLAIN_CHALLENGE = ("the code challenge is not S256", 302, "invalid_request", _USER_TOKEN)
     BAD_CLIENT = ("the client id or secret is wrong", 200, "incorrect_client_credentials", _OAUTH)
     BAD_OAUTH_CODE = ("the code was never given out", 200, "bad_verification_code", _OAUTH)

@@ -68,7 +68,7 @@ class Webhooks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _spoilt(self, delivery: Delivery) -> bool:
-        """Return whether the delivery is lost; a delayed one waits here, a doubled one is sent once more."""
+        """Return whether the delivery is lost; a delayed one waits here, a duplicate is sent once more."""
         faults = self.world.faults
         if faults is None:
             return False

@@ -182,7 +182,7 @@ async def find_run(connection: Connection, run_id: UUID) -> AuditRun | None:
 async def begin_run(connection: Connection, run_id: UUID) -> AuditRun | None:
     """Claim the run and return it; None where it was finished before, or its repository is gone. Wants a transaction.
 
-    A worker that died in it is counted, or an interruption where the run was not handed back for another reason.
+    A worker that died in it is counted, or an interruption where the run was not released for another reason.
     """
     former = await claim(connection, run_id)
     row = await connection.fetchrow(
@@ -381,7 +381,7 @@ async def set_published(connection: Connection, run_id: UUID) -> None:
     await connection.execute("UPDATE audit_runs SET published_at = now(), publish_error = NULL WHERE id = $1", run_id)
 
 
-# Reasons that pass by themselves: once the installation is active again, such a verdict is taken up like a stranded one.
+# Reasons that pass by themselves: once the installation is active again, such a verdict is requeued like a stranded one.
 SUSPENDED = "The installation is suspended."
 NO_INSTALLATION = "The repository belongs to no installation that we know."
 

@@ -18,7 +18,7 @@ from forgeguard_app.store.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One build; `contracts` are the texts by type as they were at its start, `findings` what is handed back."""
+    """One build; `contracts` are the texts by type as they were at its start, `findings` what is returned to the builder."""
 
     id: UUID
     project_id: UUID
@@ -93,10 +93,10 @@ def _build(row: Any) -> Build:
 
 
 async def insert_build(connection: Connection, new: NewBuild) -> UUID:
-    """A pending build with its phases. Wants a transaction.
+    """Insert a pending build with its phases. Wants a transaction.
 
     Raises:
-        AlreadyBuilding: as its name says.
+        AlreadyBuilding: the project has a build under way.
     """
     try:
         build_id: UUID = await connection.fetchval(
@@ -213,7 +213,7 @@ async def set_base(connection: Connection, build_id: UUID, branch: str, sha: str
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """An attempt at a phase that did not pass: what is handed back, its audit, and its commit, where it came so far."""
+    """An attempt at a phase that did not pass: findings for the builder, its audit, and its commit, where there is one."""
 
     findings: Sequence[Mapping[str, Any]]
     audit: Mapping[str, Any] | None
@@ -239,7 +239,7 @@ async def set_loop(connection: Connection, build_id: UUID, number: int, loop: Lo
 
 
 async def set_passed(connection: Connection, build_id: UUID, commit: str) -> None:
-    """Note the commit that passed before it is pushed: whoever goes on pushes it, and builds nothing again."""
+    """Note the commit that passed before it is pushed: the next worker pushes it, and builds nothing again."""
     await connection.execute(
         "UPDATE builds SET review_sha = $2, tried_sha = $2 WHERE id = $1 AND status = 'running'", build_id, commit
     )

@@ -1,4 +1,4 @@
-"""The rate budgets that all processes share: what was used of late, and what GitHub said."""
+"""The rate budgets that all processes share: recent use, and what GitHub said."""
 
 from __future__ import annotations
 

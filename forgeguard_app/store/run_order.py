@@ -144,9 +144,9 @@ class Stranded:
 
 
 async def list_stranded(connection: Connection, after_s: float, most: int) -> list[Stranded]:
-    """Runs of a week that are not published, older than `after_s`, for which no job waits; parked ones left out.
+    """Runs of a week that are not published, older than `after_s`, for which no job waits; deferred ones left out.
 
-    A verdict that was held back from a suspended installation counts once that is active again, whoever noticed it.
+    A verdict that was held back from a suspended installation counts once that is active again.
     """
     rows = await connection.fetch(
         """

@@ -91,7 +91,7 @@ async def delete_session(connection: Connection, user_id: UUID, session_id: UUID
 
 
 async def delete_session_of(connection: Connection, token_hash: str) -> None:
-    """The session with this secret ends, whoever it stood for."""
+    """End the session with this secret."""
     user_id = await connection.fetchval("DELETE FROM sessions WHERE token_hash = $1 RETURNING user_id", token_hash)
     if user_id is not None:
         await notify_change(connection, access_of(user_id))

@@ -53,7 +53,7 @@ class SealedTokens:
 async def upsert_user(
     connection: Connection, github_id: int, login: str, avatar_url: str | None, tokens: SealedTokens
 ) -> UUID:
-    """Somebody signed in: their present name and tokens; what they may see is read anew."""
+    """Somebody signed in: their present name and tokens; what they may see is read again."""
     found: UUID = await connection.fetchval(
         """
         INSERT INTO users AS u (github_id, github_login, avatar_url, access_token, refresh_token, token_expires_at)
@@ -136,7 +136,7 @@ async def find_level(connection: Connection, user_id: UUID, github_repo_id: int)
 
 
 async def forget_access(connection: Connection, github_repo_ids: list[int] | None = None) -> None:
-    """Whoever may see these repositories is to be asked of GitHub again; None: all of them."""
+    """Forget who may see these repositories, so that GitHub is asked again; None for all."""
     await connection.execute(
         """
         UPDATE users SET access_checked_at = NULL WHERE access_checked_at IS NOT NULL AND (
@@ -147,7 +147,7 @@ async def forget_access(connection: Connection, github_repo_ids: list[int] | Non
 
 
 async def forget_access_with(connection: Connection, github_installation_id: int) -> None:
-    """Whoever may see a repository of the installation is to be asked of GitHub again."""
+    """Forget who may see the installation's repositories, so that GitHub is asked again."""
     await connection.execute(
         """
         UPDATE users SET access_checked_at = NULL WHERE access_checked_at IS NOT NULL AND id IN (

@@ -42,7 +42,7 @@ async def open_named(request: web.Request, least: AccessLevel = AccessLevel.PUBL
     """The repository that the address names by owner and name.
 
     Raises:
-        HTTPNotFound: there is none, or who asks may not see it; the two are answered alike.
+        HTTPNotFound: it does not exist, or who asks may not see it; both are answered alike.
         HTTPForbidden: they may see it, and not do this.
     """
     full_name = f"{request.match_info['owner']}/{request.match_info['name']}"
@@ -89,10 +89,10 @@ async def open_audit(
 
 
 def id_of(request: web.Request, name: str) -> UUID:
-    """The key in the address.
+    """Return the key in the address.
 
     Raises:
-        HTTPNotFound: it is none.
+        HTTPNotFound: the address holds no valid key.
     """
     try:
         return UUID(request.match_info[name])
@@ -159,7 +159,7 @@ async def open_project(
     lets them write; `own` says where being its maker is enough, or needed.
 
     Raises:
-        HTTPNotFound: there is none, or who asks may not see it; the two are answered alike.
+        HTTPNotFound: it does not exist, or who asks may not see it; both are answered alike.
         HTTPForbidden: they may see it, and not do this.
     """
     front, person = request.app[FRONT], await find_person(request)
@@ -185,12 +185,12 @@ async def open_project(
 
 
 async def administers(request: web.Request, repo: Repo | None) -> bool:
-    """Return whether who asks is an admin of the repository; True where there is none."""
+    """Return whether who asks is an admin of the repository; True without a repository."""
     return repo is None or await level_of(request.app[FRONT], await find_person(request), repo) >= AccessLevel.ADMIN
 
 
 async def find_writable(request: web.Request, full_name: str) -> Repo | None:
-    """The guarded repository of that name, where who asks may write to it; None where they may not, or there is none."""
+    """Return the guarded repository of that name, if who asks may write to it; None otherwise."""
     front, person = request.app[FRONT], await find_person(request)
     async with front.pool.acquire() as connection:
         repo = await find_repo_named(connection, full_name.strip())
@@ -223,7 +223,7 @@ async def refuse_who_may_not_push(request: web.Request, build: Build) -> None:
     """Refuse who may not write to the build's repository today, whatever they may do with its project.
 
     Raises:
-        HTTPForbidden: as its name says.
+        HTTPForbidden: they may not write to it.
     """
     front, person = request.app[FRONT], await find_person(request)
     async with front.pool.acquire() as connection:

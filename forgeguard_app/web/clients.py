@@ -32,7 +32,7 @@ def is_within(text: str, networks: Iterable[Network]) -> bool:
 def origin_of(peer: str, forwarded: str, proxies: Iterable[Network]) -> str:
     """Return the address of the client: the last one in X-Forwarded-For that no trusted proxy has, else the peer's own.
 
-    Whoever is no trusted proxy can write anything into that header, so that it is read only as far as trusted ones wrote it.
+    Clients can write anything into that header, so that only the part that trusted proxies wrote is read.
     """
     known, at = tuple(proxies), peer
     for hop in reversed(forwarded.split(",")[-MAX_HOPS:]):

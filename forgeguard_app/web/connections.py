@@ -36,7 +36,7 @@ class Connection(RequestHandler):
     def handle_error(
         self, request: Any, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """Answer a request that is none."""
+        """Answer an invalid request."""
         response = super().handle_error(request, status, exc, message)
         response.headers["Server"] = SERVER
         return response
@@ -105,7 +105,7 @@ class Runner(web.AppRunner):
 
 @contextlib.contextmanager
 def body_deadline(request: web.Request, body_s: float) -> Iterator[None]:
-    """End a body that arrives too slowly: whoever reads it gets `BodyTooSlow`."""
+    """End a body that arrives too slowly: its reader gets `BodyTooSlow`."""
     if not request.can_read_body:
         yield
         return

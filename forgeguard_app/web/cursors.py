@@ -60,4 +60,4 @@ def read_text_cursor(text: str | None) -> str:
 
 
 def _bad() -> web.HTTPBadRequest:
-    return web.HTTPBadRequest(reason="This cursor is none of ours: begin again without it.")
+    return web.HTTPBadRequest(reason="This cursor is invalid: begin again without it.")

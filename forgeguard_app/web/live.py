@@ -117,7 +117,7 @@ def _read_wanted(request: web.Request) -> dict[Subject, str]:
     """Return the named subjects with the versions shown.
 
     Raises:
-        HTTPBadRequest: a subject is none, or there are more than `MOST_PARTS`.
+        HTTPBadRequest: a subject is invalid, or there are more than `MOST_PARTS`.
     """
     asked = request.query.getall("of", [])
     if len(asked) > MOST_PARTS:

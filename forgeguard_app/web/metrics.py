@@ -81,7 +81,7 @@ async def _read(pool: Pool) -> tuple[Health, Mapping[tuple[str, str], int]]:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """The figures in Prometheus' text format, for whoever asks from METRICS_FROM; for others there is no such page."""
+    """Serve the figures in Prometheus' text format to addresses in METRICS_FROM; others get 404."""
     if not is_neighbour(request):
         raise web.HTTPNotFound
     pool = request.app[POOL]

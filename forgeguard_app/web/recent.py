@@ -1,4 +1,4 @@
-"""One value that is read at most once in a while, whoever asks and how often."""
+"""Caches one value, which is read at most once in so many seconds."""
 
 from __future__ import annotations
 

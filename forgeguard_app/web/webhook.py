@@ -66,10 +66,10 @@ class TooMany(Exception):
 
 
 async def _read(request: web.Request, grow: Callable[[int], bool]) -> bytes | None:
-    """The body; None past the bound, whatever Content-Length said.
+    """Return the body; None past the bound, whatever Content-Length said.
 
     Raises:
-        TooMany: as its name says.
+        TooMany: unsigned bodies take more memory together than they may.
     """
     if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
         return None

@@ -95,7 +95,7 @@ async def test_findings_are_handed_back_and_mended_and_each_phase_is_a_commit(
         assert any(line.source == "audit" and "aiohttp" in line.message and line.level == "warn" for line in lines)
         assert any((line.source, line.level, line.message) == ("builder", "debug", "half way") for line in lines)
         assert [line.number for line in lines] == sorted(line.number for line in lines)
-        assert "Handed back" in await place.text(build.id)
+        assert "Returned to the builder" in await place.text(build.id)
 
 
 async def test_three_failures_in_a_row_end_the_build_and_the_project_can_go_on(
@@ -407,7 +407,7 @@ async def test_a_main_that_is_rewritten_in_mid_build_loses_no_work(
         build_id = await place.start()
         await product.until(f"SELECT base_sha IS NOT NULL FROM builds WHERE id = '{build_id}'", True)
         tree.git("checkout", "--quiet", "--orphan", "rewritten")
-        tree.commit({"README.md": "# All of it anew\n"})
+        tree.commit({"README.md": "# All of it again\n"})
         await git(place.repository.folder, "fetch", "--quiet", str(tree.folder), "+HEAD:refs/heads/main")
         build = await place.ended(build_id)
         assert build.status == "completed", await place.text(build.id)

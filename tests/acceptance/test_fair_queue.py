@@ -16,7 +16,7 @@ MANY = 12
 
 
 async def order(product: Product) -> list[int]:
-    """GitHub's ids of the repositories whose heads were evaluated, in the order of their ends; starting lines left out."""
+    """GitHub's ids of the repositories whose heads were evaluated, in the order of their ends; baselines left out."""
     async with product.pool.acquire() as connection:
         rows = await connection.fetch(
             "SELECT r.github_repo_id FROM audit_runs a JOIN repos r ON r.id = a.repo_id"

@@ -208,7 +208,7 @@ async def test_a_repository_that_is_gone_and_whose_name_another_took_is_not_read
 
 @pytest.mark.parametrize("taken", [pytest.param(False, marks=pytest.mark.nightly), True])
 @pytest.mark.parametrize("moment", ["before its head is read", "before its head is fetched"])
-async def test_the_starting_line_is_drawn_though_the_repository_lost_its_name(
+async def test_the_baseline_is_audited_though_the_repository_lost_its_name(
     dsn: str, tmp_path: Path, tree: WorkTree, taken: bool, moment: str
 ) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:

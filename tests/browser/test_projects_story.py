@@ -1,4 +1,4 @@
-"""A project in a real browser: questionnaire, contracts, a build that is handed back once, and its pull request."""
+"""A project in a real browser: questionnaire, contracts, a build whose work is returned once, and its pull request."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def build(page: Page) -> None:
     await page.get_by_role("button", name="Start a build").click()
     # Nobody loads the page again: phases and log come by themselves.
     await expect(
-        page.get_by_role("list", name="The build's log").get_by_text("Handed back to the builder")
+        page.get_by_role("list", name="The build's log").get_by_text("Returned to the builder")
     ).to_be_visible()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Completed")
     await expect(page.get_by_role("list", name="The build's log").get_by_text("Every phase passed")).to_be_visible()
@@ -130,4 +130,4 @@ async def again(browser_pages: tuple[Site, str], browser: object, state: object)
     async with window(browser, scripts=False) as page:  # type: ignore[arg-type]
         await page.context.add_cookies(state["cookies"])  # type: ignore[index]
         await page.goto(address)
-        await expect(page.get_by_text("Handed back to the builder").first).to_be_visible()
+        await expect(page.get_by_text("Returned to the builder").first).to_be_visible()

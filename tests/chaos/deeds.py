@@ -58,7 +58,7 @@ class Deeds:
 
     async def _main(self, step: Step) -> None:
         sha = self._commit(step.variant, self.branches.get("main", self.start))
-        # Where the App comes in the storm, this head may be its starting line and a push.
+        # Where the App comes in the storm, this head may be its baseline and a push.
         self.expect(sha, step.variant, {1, 2} if self.schedule.install_in_storm else {1})
         self.branches["main"] = sha
         await self.story.move(self.repository, "main", sha)

@@ -158,7 +158,7 @@ class Keeper:
         self._dooms.clear()
 
     def heal(self) -> None:
-        """The disk has room again: for a process that is started anew."""
+        """The disk has room again: for a process that is started again."""
         self.config = replace(self.config, full_disk=False)
         self.kill()
 

@@ -159,14 +159,14 @@ class _Rehearsal:
         self.github.webhooks.send("installation", self.github.installation_payload("created", installation))
 
     async def _installed(self, installation: Installation) -> None:
-        """The starting line is drawn before anything else happens."""
+        """Wait for the baseline before anything else happens."""
         self._install(installation)
         self.deeds.expect(self.shared.start, "clean")
         repository_id = next(iter(installation.repository_ids))
         deadline = time.monotonic() + CONVERGE_S
         while len(self.world.latest_runs(repository_id, self.shared.start)) < 3:
             if time.monotonic() > deadline:
-                raise Failed(self._story_so_far(["the starting line was never drawn"]))
+                raise Failed(self._story_so_far(["the baseline was never audited"]))
             await asyncio.sleep(0.02)
 
     def _doom(self, faults: Faults, worker: Keeper) -> None:

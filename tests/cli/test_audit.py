@@ -191,7 +191,7 @@ def test_sarif_and_workflow_commands(tree: WorkTree) -> None:
 def test_explain(tree: WorkTree, rule: str) -> None:
     done = audit(tree.folder, "--explain", rule)
     assert done.returncode == 0
-    assert "How to mend it" in done.stdout
+    assert "How to fix it" in done.stdout
 
 
 def test_hooks_and_settings_of_the_repository_run_nothing(tree: WorkTree, tmp_path: Path) -> None:

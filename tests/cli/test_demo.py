@@ -92,8 +92,8 @@ def test_a_build_is_shown_from_its_contracts_to_its_pull_request() -> None:
     for words in (
         "Ten contracts",
         "A4 FAIL",
-        "Handed back to the builder",
-        "Mending",
+        "Returned to the builder",
+        "Fixing it",
         "/octo-org/shop/pull/1",
         "Build completed",
     ):

@@ -61,8 +61,8 @@ async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) 
     assert (unreached[0], "GitHub was not reached" in unreached[1], "Traceback" in unreached[1]) == (2, True, False)
     assert status == 1
     for words in (
-        "ILL  workers: 0 at work", "→ start `forgeguard worker`", "ILL  clock: ", "lacking merge_queues: read, event merge_group",
-        f"→ set it to {address}", "ILL  deliveries: 1 of the last day's 1 never arrived", "→ run `forgeguard redeliver`", "5 to mend",
+        "ILL  workers: 0 at work", "→ start `forgeguard worker`", "ILL  clock: ", "without merge_queues: read, event merge_group",
+        f"→ set it to {address}", "ILL  deliveries: 1 of the last day's 1 never arrived", "→ run `forgeguard redeliver`", "5 to fix",
     ):  # fmt: skip
         assert words in said, (words, said)
     assert PASSWORD not in said and "\x1b[31m" not in said.partition("GitHub sends to")[2]

@@ -100,7 +100,7 @@ async def test_deaths_are_counted_and_interruptions_apart_from_them(dsn: str, po
             run = await find_run(connection, WORK)
             assert run is not None
             await release_run(connection, run)
-    assert await begun(second) == (1, 1), "what was handed back counts as nothing"
+    assert await begun(second) == (1, 1), "what was released counts as nothing"
     second.terminate()
 
 

@@ -168,7 +168,7 @@ async def run_build(pool: Pool, build_id: UUID) -> None:
 
 
 async def loop_build(pool: Pool, build_id: UUID) -> None:
-    """The build's phase is handed back: its page shows another number."""
+    """Store a failed attempt: the build's page shows another number."""
     async with pool.acquire() as connection, connection.transaction():
         await set_loop(connection, build_id, 0, Loop([], None, None))
         await notify_change(connection, build_id)

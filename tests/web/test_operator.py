@@ -76,5 +76,5 @@ async def test_github_away_is_said_and_the_rest_shown(product: Product) -> None:
         assert app is not None
         app.public_keys = []
         assert await browser.get("/operator") == 200
-        assert "mend FORGEGUARD_GITHUB_API_URL" in browser.text
+        assert "fix FORGEGUARD_GITHUB_API_URL" in browser.text
         assert "None waits" in browser.text

@@ -79,7 +79,7 @@ async def test_a_questionnaire_becomes_ten_contracts_that_read_well(product: Pro
     async with Browser(product) as browser:
         project = await make(browser, user)
         await browser.get(project)
-        assert "Needed before contracts can be written" in browser.text
+        assert "Required before contracts can be written" in browser.text
         await browser.submit(f"{project}/contracts")
         assert "Answer the questionnaire first" in browser.text
         await written(browser, project)
@@ -132,7 +132,7 @@ async def test_answers_changed_later_say_which_contracts_they_change(product: Pr
         assert ">Manifesto<" in told
         assert ">Builder contract<" in told
         assert ">Schema<" not in told
-        # Edited by hand: writing anew leaves it alone unless it is chosen.
+        # Edited by hand: writing again leaves it alone unless it is chosen.
         manifesto = f"{project}/contracts/manifesto"
         await content_of(browser, manifesto)
         await edit(browser, manifesto, "# Ours\n\nBy hand.\n")

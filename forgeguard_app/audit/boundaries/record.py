@@ -32,10 +32,10 @@ def with_known(text: str, entries: Sequence[dict[str, str]]) -> str | None:
     there = [] if listed is None else listed.plain()
     if not isinstance(there, list):
         return None
-    lacking = [entry for entry in entries if entry not in there]
-    if not lacking:
+    unrecorded = [entry for entry in entries if entry not in there]
+    if not unrecorded:
         return None
-    lines = ",\n".join(f"    {json.dumps(entry, ensure_ascii=False)}" for entry in lacking)
+    lines = ",\n".join(f"    {json.dumps(entry, ensure_ascii=False)}" for entry in unrecorded)
     if listed is None:
         at = _offset(text, root) + 1
         comma = "," if root.value else ""

@@ -7,7 +7,7 @@ Why it hurts: a layer that reaches past its neighbour ties the two together; eac
 
 Example: `from app.db import engine` in `app/api/users.py`, where the layer of `app/api` may import services only.
 
-How to mend it: call the layer in between, move the code where it belongs, or, for now, record the place under
+How to fix it: call the layer in between, move the code where it belongs, or, for now, record the place under
 `known_violations`.
 """
 

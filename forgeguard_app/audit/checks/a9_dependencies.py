@@ -10,7 +10,7 @@ the next one.
 
 Example: `import yaml` where pyproject.toml does not name PyYAML.
 
-How to mend it: declare the distribution, or tell us under `provides` which declared one has the module.
+How to fix it: declare the distribution, or tell us under `provides` which declared one has the module.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
 What it finds: values in the formats of providers (with the provider's own checksum verified where there is one),
 private keys, and values that look random under a name that says secret.
 
-Why it hurts: whoever can read the repository, its forks or its history can use the credential, also after a later
+Why it hurts: everybody who can read the repository, its forks or its history can use the credential, also after a later
 commit removed the line.
 
 Example: a personal access token in a test's configuration.
 
-How to mend it: revoke the credential at its provider first, then take it out of the history. A value that is none
+How to fix it: revoke the credential at its provider first, then take it out of the history. A value that is no secret
 may be excepted with `forgeguard:allow` in its line.
 """
 

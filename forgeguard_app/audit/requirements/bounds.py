@@ -14,7 +14,7 @@ def requirement_of(entry: str) -> Requirement:
     """Return the PEP 508 requirement.
 
     Raises:
-        InvalidRequirement: it is none, or longer or deeper than is read.
+        InvalidRequirement: it is invalid, or longer or deeper than is read.
     """
     if len(entry) > MAX_ENTRY_CHARS or entry.count("(") > MAX_ENTRY_DEPTH:
         raise InvalidRequirement("longer or deeper than is read")

@@ -32,7 +32,7 @@ from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict
 from forgeguard_app.git.command import GitError
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone, RepositoryTooLarge, TargetGone
 from forgeguard_app.git.range import read_commit_words
-from forgeguard_app.github.permissions import lacking
+from forgeguard_app.github.permissions import missing_permissions
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import InstallationUnavailable
 from forgeguard_app.store.allowances import list_in_force
@@ -170,9 +170,9 @@ async def _judge(
         verdict = await with_file_faults(work)
     except EvaluationTimeout as error:
         log.warning("audit.timeout", reason=str(error))
-        verdict = could_not_evaluate(str(error), mendable=False)
+        verdict = could_not_evaluate(str(error), user_fixable=False)
     except InstallationSuspended:
-        log.info("audit.parked")
+        log.info("audit.deferred")
         await _hand_back(context, run)
         return
     except asyncio.CancelledError:
@@ -182,7 +182,7 @@ async def _judge(
         if datetime.now(UTC) - run.started_at < GIVE_UP_AFTER:
             await _hand_back(context, run)
             raise
-        verdict = could_not_evaluate(f"This could not be evaluated for six hours: {error}", mendable=False)
+        verdict = could_not_evaluate(f"This could not be evaluated for six hours: {error}", user_fixable=False)
     await _store(
         context,
         run,
@@ -215,16 +215,18 @@ def _hopeless(run: AuditRun) -> Verdict | None:
     """Return the verdict on a run that is not tried (again), None for one that is."""
     if run.deaths >= MAX_DEATHS:
         reason = f"The audit was begun {MAX_DEATHS} times, and its worker died each time, so it is not tried again."
-        return could_not_evaluate(reason, mendable=False)
+        return could_not_evaluate(reason, user_fixable=False)
     if run.interruptions >= MAX_INTERRUPTIONS:
         reason = f"The audit was interrupted {MAX_INTERRUPTIONS} times, so it is not tried again."
-        return could_not_evaluate(reason, mendable=False)
+        return could_not_evaluate(reason, user_fixable=False)
     return None
 
 
 async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation | None) -> Verdict:
     if installation is None:
-        return could_not_evaluate("The repository belongs to no installation of the App that we know.", mendable=True)
+        return could_not_evaluate(
+            "The repository belongs to no installation of the App that we know.", user_fixable=True
+        )
     if (hopeless := _hopeless(run)) is not None:
         return hopeless
     if installation.status == "suspended":
@@ -239,7 +241,7 @@ async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installati
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
             raise RetryLater("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
         what = "target branch" if isinstance(error, TargetGone) else "pushed commit"
-        return could_not_evaluate(f"The {what} is not in the repository any more.", mendable=False)
+        return could_not_evaluate(f"The {what} is not in the repository any more.", user_fixable=False)
     except (RepositoryGone, InstallationUnavailable) as error:
         if "suspended" in str(error):
             raise InstallationSuspended from error
@@ -247,15 +249,17 @@ async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installati
             raise RetryLater("the repository may not be known everywhere yet", delay_s=1) from error
         if await _is_removed(context, repo):
             raise InstallationSuspended from error
-        wrong = lacking(installation.permissions) if installation.permissions else []
+        wrong = missing_permissions(installation.permissions) if installation.permissions else []
         if isinstance(error, InstallationUnavailable) and not wrong:  # nothing can be published there either
             raise RetryLater("GitHub gives the App no access to the repository just now") from error
         log.warning("audit.refused", reason=type(error).__name__)
         why = f" The installation lacks {', '.join(wrong)}." if wrong else ""
-        return could_not_evaluate(f"ForgeGuard may not read this repository's contents any more.{why}", mendable=True)
+        return could_not_evaluate(
+            f"ForgeGuard may not read this repository's contents any more.{why}", user_fixable=True
+        )
     except RepositoryTooLarge as error:
         log.warning("audit.too_large", max_bytes=context.mirror_max_bytes)
-        return could_not_evaluate(str(error), mendable=False)
+        return could_not_evaluate(str(error), user_fixable=False)
     except GitError as error:
         return verdict_after(error)
     return verdict_of(report)

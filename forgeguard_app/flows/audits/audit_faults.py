@@ -34,7 +34,7 @@ async def with_file_faults(work: Awaitable[Verdict]) -> Verdict:
         why = error.strerror or type(error).__name__
         return could_not_evaluate(
             f"A file or folder failed on the worker's machine: {why}. The operator finds it in the worker's log.",
-            mendable=False,
+            user_fixable=False,
         )
 
 
@@ -66,7 +66,7 @@ def verdict_after(error: GitError) -> Verdict:
         raise RetryLater("git took too long") from error
     if isinstance(error, GitTooLarge):
         log.warning("audit.too_large", bound=error.stderr)
-        return could_not_evaluate(TOO_LARGE, mendable=False)
+        return could_not_evaluate(TOO_LARGE, user_fixable=False)
     log.warning("audit.git_failed", status=error.status, stderr=error.stderr)
     if error.out_of_space:
         raise RetryLater("the disk under the mirrors is full") from error

@@ -13,7 +13,7 @@ from forgeguard_app.store.pulls import Pull
 from forgeguard_app.store.run_order import FirstJudged, JudgedHead
 
 MAX_PASSED = 10
-STARTING_LINE = "The starting line: what stands here when ForgeGuard came counts as existing."
+BASELINE = "The baseline: findings that were here when ForgeGuard was installed count as existing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ async def choose_base(mirror: Mirror, run: AuditRun, history: History) -> Base:
         TargetGone: the target branch of a fork's head is not there.
     """
     if run.trigger == "installation":
-        return Base(run.commit_sha, None, (STARTING_LINE,))
+        return Base(run.commit_sha, None, (BASELINE,))
     remarks = _others(history.pulls) if run.target_ref is None else ()
     if run.target_sha is not None and await _brought(mirror, run.target_sha):
         return Base(run.target_sha, run.target_sha)
@@ -136,7 +136,7 @@ def _others(pulls: Sequence[Pull]) -> tuple[str, ...]:
 
 
 async def _on_default(mirror: Mirror, run: AuditRun, history: History) -> Base:
-    """The newest earlier head that passed, so that the next push cannot whiten an unrepaired one."""
+    """The newest earlier head that passed, so that the next push does not accept what failed before."""
     for sha in history.passed:
         if await _brought(mirror, sha):
             return Base(sha, sha)

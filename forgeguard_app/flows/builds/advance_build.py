@@ -267,7 +267,7 @@ async def _work(context: WorkerContext, place: _BuildPlace, plan: list[Phase], o
             return await _ask(context, build.id, phase.number, done)
         if done.loops >= MAX_LOOPS:
             raise UserError(f"{phase.title} did not pass {MAX_LOOPS} times in a row. The last time: {done.reason}")
-        await said.say(f"Handed back to the builder: {done.reason}", "warn")
+        await said.say(f"Returned to the builder: {done.reason}", "warn")
         work = work.again(done)
     await _passed(context, place, work, done, said)
     return True

@@ -45,7 +45,7 @@ async def answer_build(pool: Pool, build: Build, person: Person, answer: ReviewA
     """Let the build go on, by a person who may write to its repository.
 
     Raises:
-        OutdatedAnswer: as its name says.
+        OutdatedAnswer: the build does not wait with that commit any more.
     """
     async with pool.acquire() as connection, connection.transaction():
         changes = await list_asked(connection, build.id)

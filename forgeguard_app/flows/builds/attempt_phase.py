@@ -79,7 +79,7 @@ class PhaseWork:
     builder: Builder
 
     def again(self, failure: PhaseFailed) -> PhaseWork:
-        """The same with what is handed back."""
+        """Return the work of the next attempt, with the failure's findings."""
         tried = failure.tried or self.build.tried_sha
         return replace(
             self,
@@ -106,7 +106,7 @@ class ApprovalNeeded:
 
 @dataclass(frozen=True, slots=True)
 class PhaseFailed:
-    """The attempt did not pass: what is handed back, and how many times in a row now."""
+    """An attempt that did not pass: the findings for the builder, and how many attempts failed in a row."""
 
     reason: str
     findings: Findings
@@ -194,7 +194,7 @@ async def _by_command(
     async with work.ours.room(work.builder.bounds.checkout_bytes) as room:
         if room.wall.remark:
             await said.say(room.wall.remark, "warn")
-        # What it tried before is there again, to be mended; on another machine it begins anew, with the findings.
+        # The last attempt's files are there again; on another machine it begins from the last phase, with the findings.
         tried = work.build.tried_sha
         known = tried is not None and await has_commit(work.ledger, tried)
         await _fill(work, room, tried if known and tried else work.start)
@@ -345,7 +345,7 @@ async def _approved(
 ) -> PhasePassed | ApprovalNeeded | PhaseFailed:
     """Ask a person about what a command's builder changed and nobody approved.
 
-    What the built-in builder laid down is ours; work that a person was asked about is a command's, whoever goes on with it.
+    What the built-in builder laid down is ours; work that a person was asked about is a command's, whichever builder continues it.
     """
     if not work.builder.command and commit != work.build.review_sha:
         return PhasePassed(commit, audit)

@@ -38,10 +38,10 @@ class TooManyBuilds(NotReady):
 
 
 async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
-    """A pending build of the project, by a person who may write to its repository.
+    """Insert a pending build of the project, by a person who may write to its repository.
 
     Raises:
-        TooManyBuilds: as its name says.
+        TooManyBuilds: the person or the account has as many builds as they may have.
         NotReady: contracts are missing or do not hold, or the App may not push there.
         UserError: a build is under way, or there are no contracts.
     """
@@ -122,9 +122,7 @@ def not_granted(installation: Installation | None) -> str | None:
     """Why no branch can be pushed there; None where it can."""
     if installation is None or installation.status != "active":
         return "The App is not active on the project's repository."
-    lacking = [f"{name}: {level}" for name, level in BUILDERS.items() if installation.permissions.get(name) != level]
+    denied = [f"{name}: {level}" for name, level in BUILDERS.items() if installation.permissions.get(name) != level]
     return (
-        f"The App was not granted {', '.join(lacking)} there; manifests/builder.json asks for them."
-        if lacking
-        else None
+        f"The App was not granted {', '.join(denied)} there; manifests/builder.json asks for them." if denied else None
     )

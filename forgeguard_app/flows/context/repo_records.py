@@ -16,7 +16,7 @@ from forgeguard_app.store.repos import KnownRepo, RepoFacts, list_ids, upsert_re
 
 ASK_ABOUT_REPO, SYNC_INSTALLATION = "ask_about_repo", "sync_installation"
 MANY = 5  # a list of a hundred repositories costs as much as asking about one
-ASK_PRIORITY = -4  # before the starting line of a repository that is new
+ASK_PRIORITY = -4  # before the baseline of a new repository
 MAX_PERMISSIONS, MAX_LEVEL_CHARS = 200, 20
 MAX_ASKED = 100  # of one delivery; the hourly comparison corrects the others
 

@@ -118,7 +118,7 @@ async def resume_deferred(connection: Connection, github_installation_id: int) -
 
 
 async def resume_deferred_in(connection: Connection, repo_id: UUID) -> None:
-    """Take up what was parked or refused while the repository was away from its installation."""
+    """Resume what was deferred or refused while the repository was away from its installation."""
     for run_id in await list_deferred_in(connection, repo_id):
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
     await _publish(connection, await reset_publish_errors_in(connection, repo_id))

@@ -106,7 +106,7 @@ async def _defer(connection: Connection, former: AuditRun, new: NewRequest, spen
 
 
 async def start_rerun(context: WorkerContext, request_id: UUID) -> None:
-    """Start a re-run that was deferred; of a repository that left meanwhile there is none."""
+    """Start a re-run that was deferred, unless its repository was removed meanwhile."""
     async with context.pool.acquire() as connection, connection.transaction():
         deferred = await find_deferred(connection, request_id)
         if deferred is None:

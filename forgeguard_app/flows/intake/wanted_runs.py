@@ -125,7 +125,7 @@ def run_of_merge_group(event: events.MergeGroupEvent, repo_id: UUID, delivery_id
 def runs_of_heads(heads: Heads, known: set[tuple[str, str | None]], *, fresh: bool = False) -> list[NewRun]:
     """The runs that a repository's present heads lack: `known` are the heads with a run, each with its targets.
 
-    On a default branch that is `fresh`, never judged before, what stands there is the starting line.
+    On a default branch that is `fresh`, never evaluated before, its head is the baseline.
     """
     judged = {sha for sha, _ in known}
     wanted: list[NewRun] = []

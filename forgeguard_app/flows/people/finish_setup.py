@@ -36,7 +36,7 @@ from forgeguard_app.vault import digest, same
 
 WAIT_S = 10.0  # for another tab that trades the same code
 LOOK_S = 0.1
-DEAD_S = REQUEST_TIMEOUT_S + 10.0  # whoever trades longer than this has died
+DEAD_S = REQUEST_TIMEOUT_S + 10.0  # a process that trades longer than this has died
 log = structlog.get_logger()
 
 
@@ -79,7 +79,7 @@ def choose_step(
 
 
 async def finish_setup(front: WebContext, browser: str, state: str, code: str) -> OpenedCredentials:
-    """Return the App's credentials: stored before anything else happens, and taken up by the running server.
+    """Return the App's credentials: stored before anything else happens, and used by the running server.
 
     Raises:
         SetupStopped: there is no App of this answer; its text says why, and what to do.

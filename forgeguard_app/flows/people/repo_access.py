@@ -74,7 +74,7 @@ async def level_of(front: WebContext, person: Person | None, repo: Repo | None) 
     The same is asked for both, so that neither the answer nor its time tells whether there is one.
 
     Raises:
-        SignedOut: as its name says.
+        SignedOut: GitHub does not take the person's token any more.
         RetryLater: GitHub cannot be asked, and what it last said is too old.
     """
     if person is not None:

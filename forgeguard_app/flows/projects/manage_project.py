@@ -123,17 +123,17 @@ async def restore_project(pool: Pool, person: Person, project_id: UUID) -> None:
             raise ProjectGone("There is no such deleted project of yours, or it is not kept any more.")
 
 
-async def apply_action(connection: Connection, project_id: UUID, move: Action) -> Project:
-    """Makes the move and gives the project as it was before, held until the transaction ends.
+async def apply_action(connection: Connection, project_id: UUID, action: Action) -> Project:
+    """Apply the action and return the project as it was before, locked until the transaction ends.
 
     Raises:
         UserError: the move is refused, with the reason.
-        ProjectGone: as its name says.
+        ProjectGone: the project was deleted.
     """
     project = await find_project(connection, project_id, lock=True)
     if project is None:
         raise ProjectGone("This project was deleted meanwhile.")
-    status = next_status(Status(project.status), move)
+    status = next_status(Status(project.status), action)
     if status != project.status:
         await set_project_status(connection, project_id, status)
     return project

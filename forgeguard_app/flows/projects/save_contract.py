@@ -78,9 +78,9 @@ async def write_contracts(
     async with pool.acquire() as connection, connection.transaction():
         project = await apply_action(connection, project_id, Action.WRITE_CONTRACTS)
         answers = read_state(project.questionnaire_state)
-        if lacking := missing(answers):
+        if unanswered := missing(answers):
             raise IncompleteAnswers(
-                "Not answered yet: " + ", ".join(f"“{QUESTIONS[key].title}”" for key in lacking) + "."
+                "Not answered yet: " + ", ".join(f"“{QUESTIONS[key].title}”" for key in unanswered) + "."
             )
         texts = render(project.name, answers)
         there = {contract.contract_type: contract for contract in await list_contracts(connection, project_id)}
@@ -108,7 +108,8 @@ async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit
     """Save a new version and return its number; the same text again is no new one.
 
     Raises:
-        StaleVersion, InvalidContract: as their names say.
+        StaleVersion: somebody saved another version meanwhile.
+        InvalidContract: the text does not hold, at the named places.
         UserError: there is no such contract yet, a build works by it, or it decides verdicts and not `may_decide`.
     """
     content = edit.text

@@ -22,7 +22,7 @@ async def request_trial(pool: Pool, person: Person, repo: Repo, path: str, conte
     """A changed configuration is to be tried.
 
     Raises:
-        UserError: the file is none that configures us, is too large, or the person tries too often.
+        UserError: the file does not configure ForgeGuard, is too large, or the person tries too often.
     """
     async with pool.acquire() as connection, connection.transaction():
         if path not in await _paths(connection, repo):

@@ -25,10 +25,10 @@ def verdict_of(report: Report) -> Verdict:
     )
 
 
-def could_not_evaluate(reason: str, *, mendable: bool) -> Verdict:
-    """An ERROR of all three checks: never passing, and `action_required` where a person can mend it."""
+def could_not_evaluate(reason: str, *, user_fixable: bool) -> Verdict:
+    """An ERROR of all three checks: never passing, and `action_required` where a person can fix it."""
     reason = shown(masked(reason))  # no digest of ours is in it
-    conclusion = "action_required" if mendable else "failure"
+    conclusion = "action_required" if user_fixable else "failure"
     checks = [
         StoredCheck(
             str(code),
@@ -56,7 +56,7 @@ def conclusion_of(check: CheckReport) -> str:
     if check.skipped is not None:
         return "skipped"
     if check.result is Result.ERROR:
-        return "action_required" if check.mendable else "failure"
+        return "action_required" if check.user_fixable else "failure"
     return _CONCLUSIONS[check.result]
 
 

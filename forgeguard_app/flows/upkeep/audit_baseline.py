@@ -20,12 +20,12 @@ from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import get_repo, lock_repo, set_default_branch, set_empty
 from forgeguard_app.store.run_order import find_branch_start, set_before
 
-PRIORITY = -5  # whoever pushes goes first
+PRIORITY = -5  # pushes go first
 log = structlog.get_logger()
 
 
 async def audit_baseline(context: WorkerContext, repo_id: UUID) -> None:
-    """Starts the audit of the default branch's head, unless that head was judged already or there is none.
+    """Starts the audit of the default branch's head, unless that head was evaluated already or the branch is empty.
 
     Raises:
         Temporary: a passing fault.
@@ -38,7 +38,7 @@ async def audit_baseline(context: WorkerContext, repo_id: UUID) -> None:
     try:
         head = await retry_until_visible(context, context.access(installation, repo), read_default_head)
     except (RequestRejected, RepositoryGone) as error:
-        log.warning("starting_line.refused", reason=type(error).__name__)
+        log.warning("baseline.refused", reason=type(error).__name__)
         return
     async with context.pool.acquire() as connection:
         await set_empty(connection, repo_id, empty=head is None)
@@ -48,7 +48,7 @@ async def audit_baseline(context: WorkerContext, repo_id: UUID) -> None:
         await lock_repo(connection, repo_id)
         await set_default_branch(connection, repo_id, head.branch)
         start = await find_branch_start(connection, repo_id, head.branch)
-        # Whoever pushed since then is judged against what stood there before.
+        # Pushes since then are evaluated against what stood there before.
         sha = start.before_sha if start.first_push_id is not None else head.sha
         if start.drawn or sha is None or await find_newest_run(connection, repo_id, sha) is not None:
             return

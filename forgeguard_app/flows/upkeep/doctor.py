@@ -13,7 +13,7 @@ from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client, RequestRejected
 from forgeguard_app.github.deliveries import Attempt, list_attempts
 from forgeguard_app.github.events import clean_text
-from forgeguard_app.github.permissions import lacking, not_subscribed
+from forgeguard_app.github.permissions import missing_permissions, not_subscribed
 from forgeguard_app.store.counters import list_recent
 from forgeguard_app.store.deliveries import list_known
 from forgeguard_app.store.health import probe_intake, read_health, read_version
@@ -62,7 +62,7 @@ async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
             health = await read_health(connection)
             cut = await list_recent(connection, "cut_lists", CUT_WITHIN_S)
     except DATABASE_ERRORS as error:
-        remedy = "start it, make room on its disk, or mend FORGEGUARD_DATABASE_URL"
+        remedy = "start it, make room on its disk, or fix FORGEGUARD_DATABASE_URL"
         yield Diagnosis("database", False, f"cannot be used: {type(error).__name__}", remedy)
         return
     waiting = health.jobs.get("todo", 0)
@@ -124,7 +124,7 @@ async def examine_github(context: Examination) -> AsyncIterator[Diagnosis]:
         app = await context.app.ask("GET", "/app")
         hook = await context.app.ask("GET", "/app/hook/config")
     except (RetryLater, RequestRejected) as error:
-        remedy = "mend FORGEGUARD_GITHUB_API_URL, FORGEGUARD_APP_ID or FORGEGUARD_PRIVATE_KEY, or wait for GitHub"
+        remedy = "fix FORGEGUARD_GITHUB_API_URL, FORGEGUARD_APP_ID or FORGEGUARD_PRIVATE_KEY, or wait for GitHub"
         yield Diagnosis("GitHub", False, str(error), remedy)
         return
     yield Diagnosis("GitHub", True, f"we are the App {clean_text(str(app.get('slug')), 100)}")
@@ -133,13 +133,13 @@ async def examine_github(context: Examination) -> AsyncIterator[Diagnosis]:
         "clock", abs(skew) < SKEW_WELL_S, f"{abs(skew):.0f} s off GitHub's", "let NTP set this machine's clock"
     )
     wrong = [
-        *lacking(app.get("permissions") or {}),
+        *missing_permissions(app.get("permissions") or {}),
         *(f"event {one}" for one in not_subscribed(app.get("events") or ())),
     ]
     yield Diagnosis(
         "permissions",
         not wrong,
-        "as app.yml asks" if not wrong else "lacking " + ", ".join(wrong),
+        "as app.yml asks" if not wrong else "without " + ", ".join(wrong),
         "add them in the App's settings",
     )
     async for sign in _installations(context):
@@ -160,7 +160,7 @@ async def _installations(context: Examination) -> AsyncIterator[Diagnosis]:
     suspended = sum(one.status == "suspended" for one in installations)
     yield Diagnosis("installations", True, f"{len(installations)}, of them {suspended} suspended")
     for one in installations:
-        wrong = lacking(one.permissions) if one.permissions else []
+        wrong = missing_permissions(one.permissions) if one.permissions else []
         if wrong and one.status == "active":
             remedy = "its owner accepts the new permissions in the installation's settings"
             yield Diagnosis(f"installation {one.account_login}", False, "lacks " + ", ".join(wrong), remedy)

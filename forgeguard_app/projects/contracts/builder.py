@@ -1,4 +1,4 @@
-"""The contracts of whoever builds: what holds for every step, and what is to be done."""
+"""Renders the builder's contracts: the rules for every step, and the task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def builder_contract(name: str, answers: Answers) -> str:
     settings = answers.items("deployment.environment")
     return document(
         f"{name}: builder contract",
-        "This holds for every phase, whoever builds. What breaks it is handed back, three times in a row at the most.\n",
+        "This holds for every phase and every builder. Work that breaks it is returned with its findings, three times in a row at most.\n",
         section("Before anything is written", bullets([
             "The contracts in `Forge/Contracts` are read, `schema.md` before anything that stores, `physics.yaml` before anything that answers",
             "The contracts are not changed by a builder: what they lack is said in the output, and somebody decides",
@@ -37,7 +37,7 @@ def builder_directive(name: str, answers: Answers) -> str:
             "You are given one phase at a time: its objective, its deliverables, its exit criteria",
             "You do that phase and nothing of a later one, in the layers that the blueprint names" + (f", under `{package}/`" if answers.text("stack.kind").startswith("python") else ""),
             "You run the tests before you say that you are done",
-            "When findings are handed back, you mend their cause, not their wording",
+            "When findings come back, you fix their cause, not their wording",
         ])),
         section("What you leave out", bullets(answers.items("intent.non_goals"))),
         section("When you are in doubt", "The manifesto says which of two good things wins. Where no contract answers, you choose what is easiest to change later, and say so in your output."),

@@ -143,7 +143,7 @@ def _operation(row: Row, path: str) -> dict[str, Any]:
         "400": {"description": "What was sent is not what this operation takes."},
     }
     if names:
-        operation["responses"]["404"] = {"description": "There is none, or the caller may not see it."}
+        operation["responses"]["404"] = {"description": "It does not exist, or the caller may not see it."}
     return operation
 
 

@@ -9,7 +9,7 @@ _HANDS = {
     "container": "It is shipped as one container image, started with the settings below and nothing else.",
     "virtual machine": "It runs as a service of the operating system on a virtual machine, restarted when it ends.",
     "serverless": "It runs as functions that keep nothing between calls; whatever lasts is in the database.",
-    "package index": "It is published as a package, and whoever installs it gets everything that it needs.",
+    "package index": "It is published as a package, and its users get everything that it needs with it.",
     "not decided": "Where it runs is not decided yet, so nothing in it may depend on one place.",
 }
 
@@ -54,7 +54,7 @@ def manifesto(name: str, answers: Answers) -> str:
         section("Principles", numbered),
         section(
             "What follows",
-            "Whoever changes the code, a person or a program, is held to this order. A change that breaks a principle is a change of this document first.",
+            "This order holds for everybody who changes the code, people and programs. A change that breaks a principle is a change of this document first.",
         ),
     )
 

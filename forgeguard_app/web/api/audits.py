@@ -126,7 +126,7 @@ def _place(cursor: str | None) -> tuple[str, int]:
         return "", -1
     code, _, ordinal = text.partition(" ")
     if not ordinal.isascii() or not ordinal.isdigit() or len(ordinal) > 9:
-        raise web.HTTPBadRequest(reason="This cursor is none of ours: begin again without it.")
+        raise web.HTTPBadRequest(reason="This cursor is invalid: begin again without it.")
     return code, int(ordinal)
 
 

@@ -99,7 +99,7 @@ async def show_logs(ask: ApiRequest) -> shapes.Logs:
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
     cursor = read_text_cursor(ask.query.cursor) or "0"
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise web.HTTPBadRequest(reason="This cursor is none of ours: begin again without it.")
+        raise web.HTTPBadRequest(reason="This cursor is invalid: begin again without it.")
     async with ask.request.app[FRONT].pool.acquire() as connection:
         found = await list_lines(connection, build.id, int(cursor), ask.query.limit)
     items = [shapes.LogLine.model_validate(asdict(one)) for one in found]

@@ -131,7 +131,7 @@ def _bare(field: dict[str, Any]) -> dict[str, Any]:
 def _responses(one: Operation) -> dict[str, Any]:
     statuses = dict(_WRONG)
     if "{" in one.path or one.finds:
-        statuses[404] = "There is none, or you may not see it."
+        statuses[404] = "It does not exist, or you may not see it."
     if one.writes or one.finds:
         statuses[403] = "You or the token may not do this."
     if one.conflicts:

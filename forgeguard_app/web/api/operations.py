@@ -66,7 +66,7 @@ class ApiRequest:
         """Return the person who asks.
 
         Raises:
-            HTTPUnauthorized: nobody in particular.
+            HTTPUnauthorized: the request carries no valid token.
         """
         if self.person is None:
             raise web.HTTPUnauthorized(reason="Send a personal API token: `Authorization: Bearer fgp_…`.")
@@ -78,7 +78,7 @@ Handler = Callable[[ApiRequest], Awaitable[BaseModel | None]]
 
 @dataclass(frozen=True)
 class Operation:
-    """One method on one path. `for_all` may be asked by nobody in particular, as far as the repository is public."""
+    """One method on one path. `for_all` may be asked without a token, as far as the repository is public."""
 
     method: str
     path: str
@@ -157,9 +157,9 @@ def _limited(request: web.Request, person: Person | None) -> int | None:
 
 
 def _query_of(request: web.Request) -> dict[str, str]:
-    doubled = [name for name in request.query if len(request.query.getall(name)) > 1]
-    if doubled:
-        raise UserError(f"`{doubled[0]}` is given twice.")
+    repeated = [name for name in request.query if len(request.query.getall(name)) > 1]
+    if repeated:
+        raise UserError(f"`{repeated[0]}` is given twice.")
     return dict(request.query)
 
 

@@ -134,7 +134,7 @@ class RefusedForm:
 
 
 async def show_audit(request: web.Request) -> web.Response:
-    """The page; whoever may not see the audit learns nothing of it."""
+    """Show the audit; people who may not see it learn nothing of it."""
     return await audit_page(request)
 
 

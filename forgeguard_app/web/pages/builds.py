@@ -40,7 +40,7 @@ _CUT = "\nThe log goes on, and was cut here: it can no longer be read with this 
 
 
 async def start(request: web.Request) -> web.StreamResponse:
-    """Begins one; whoever starts it may write to the repository today."""
+    """Start a build, for a person who may write to the repository today."""
     await read_form(request)
     person, seen = (
         await get_person(request),

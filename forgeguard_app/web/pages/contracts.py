@@ -35,10 +35,10 @@ MOST_COMPARED = 6_000  # lines; comparing takes the square of it at its worst
 
 
 def contract_type(request: web.Request) -> ContractType:
-    """The type that the address names.
+    """Return the type that the address names.
 
     Raises:
-        HTTPNotFound: it is none.
+        HTTPNotFound: the address names no type of contract.
     """
     try:
         return ContractType(request.match_info["contract_type"])

@@ -97,7 +97,7 @@ async def project_page(
         may_decide=seen.may_decide,
         is_maker=seen.project.user_id == person.user_id,
         sections=[(section, *progress(answers, section)) for section in SECTIONS],
-        lacking=[QUESTIONS[key].title for key in missing(answers)],
+        unanswered=[QUESTIONS[key].title for key in missing(answers)],
         types=list(ContractType),
         contracts=shown.contracts,
         builds=shown.builds,

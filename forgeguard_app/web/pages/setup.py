@@ -103,7 +103,7 @@ async def _stopped(request: web.Request, stop: SetupStopped) -> web.StreamRespon
 
 
 async def installed(request: web.Request) -> web.StreamResponse:
-    """After an installation: whoever comes signs in first, and GitHub says whether the installation is theirs."""
+    """After an installation: people sign in first, and GitHub says whether the installation is theirs."""
     front, person = request.app[FRONT], await get_person(request)
     number = request.query.get("installation_id", "")
     if not number.isascii() or not number.isdigit() or len(number) > 18:
