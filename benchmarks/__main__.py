@@ -20,10 +20,19 @@ from benchmarks import (
 )
 
 ALL = {
-    "first_verdict": first_verdict.main, "push_latency": push_latency.main, "engine": engine.main, "intake": intake.main,
-    "downtime": downtime.main, "burst": burst.main, "sharing": sharing.main, "fair_share": fair_share.main, "pages": pages.main, "builds": builds.main,
-    "hostile": hostile.main, "start": start.main,
-}  # fmt: skip
+    "first_verdict": first_verdict.main,
+    "push_latency": push_latency.main,
+    "engine": engine.main,
+    "intake": intake.main,
+    "downtime": downtime.main,
+    "burst": burst.main,
+    "sharing": sharing.main,
+    "fair_share": fair_share.main,
+    "pages": pages.main,
+    "builds": builds.main,
+    "hostile": hostile.main,
+    "start": start.main,
+}
 
 
 def main() -> None:

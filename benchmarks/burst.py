@@ -39,14 +39,17 @@ def _deliveries(
     for number, sha in enumerate(template.commits):
         for repository, installation in made:
             shape: dict[str, object] = {
-                "repository": github.shapes.repository(repository), "installation": {"id": installation.id},
-            }  # fmt: skip
+                "repository": github.shapes.repository(repository),
+                "installation": {"id": installation.id},
+            }
             kind, branch = _kind(number), f"topic{number}"
             if kind == "merge group":
                 group = {
-                    "head_sha": sha, "head_ref": f"refs/heads/gh-readonly-queue/main/pr-{number}-{template.start}",
-                    "base_sha": template.start, "base_ref": "refs/heads/main",
-                }  # fmt: skip
+                    "head_sha": sha,
+                    "head_ref": f"refs/heads/gh-readonly-queue/main/pr-{number}-{template.start}",
+                    "base_sha": template.start,
+                    "base_ref": "refs/heads/main",
+                }
                 burst.append(sign(secret, "merge_group", {"action": "checks_requested", "merge_group": group, **shape}))
                 continue
             if kind == "pull request":

@@ -54,14 +54,24 @@ def pushes(secret: str, number: int, repositories: int = 50) -> list[Signed]:
         which = count % repositories
         owner = {"id": 10 + which, "login": f"o{which}", "type": "Organization"}
         repository = {
-            "id": 1_000 + which, "full_name": f"o{which}/r", "private": False, "default_branch": "main", "owner": owner,
+            "id": 1_000 + which,
+            "full_name": f"o{which}/r",
+            "private": False,
+            "default_branch": "main",
+            "owner": owner,
             "padding": PADDING,
-        }  # fmt: skip
+        }
         payload: dict[str, object] = {
-            "ref": f"refs/heads/b{count}", "before": "0" * 40, "after": hashlib.sha1(uuid.uuid4().bytes).hexdigest(), "created": True,
-            "deleted": False, "forced": False, "repository": repository, "installation": {"id": 5_000 + which},
+            "ref": f"refs/heads/b{count}",
+            "before": "0" * 40,
+            "after": hashlib.sha1(uuid.uuid4().bytes).hexdigest(),
+            "created": True,
+            "deleted": False,
+            "forced": False,
+            "repository": repository,
+            "installation": {"id": 5_000 + which},
             "head_commit": {"message": "A change", "author": {"name": "A", "username": "a"}},
-        }  # fmt: skip
+        }
         made.append(sign(secret, "push", payload))
     return made
 
@@ -69,9 +79,11 @@ def pushes(secret: str, number: int, repositories: int = 50) -> list[Signed]:
 async def send(session: aiohttp.ClientSession, url: str, one: Signed, answers: Answers) -> None:
     """Sends one and notes its answer."""
     headers = {
-        "X-GitHub-Delivery": one.guid, "X-GitHub-Event": one.event, "X-Hub-Signature-256": one.signature,
+        "X-GitHub-Delivery": one.guid,
+        "X-GitHub-Event": one.event,
+        "X-Hub-Signature-256": one.signature,
         "Content-Type": "application/json",
-    }  # fmt: skip
+    }
     began = time.perf_counter()
     async with session.post(url, data=one.body, headers=headers) as answer:
         await answer.read()
@@ -106,9 +118,14 @@ async def closed_loop(url: str, todo: list[Signed], clients: int) -> tuple[Answe
 
 def _request(path: str, one: Signed) -> bytes:
     lines = [
-        f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json", f"Content-Length: {len(one.body)}",
-        f"X-GitHub-Delivery: {one.guid}", f"X-GitHub-Event: {one.event}", f"X-Hub-Signature-256: {one.signature}",
-    ]  # fmt: skip
+        f"POST {path} HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        f"Content-Length: {len(one.body)}",
+        f"X-GitHub-Delivery: {one.guid}",
+        f"X-GitHub-Event: {one.event}",
+        f"X-Hub-Signature-256: {one.signature}",
+    ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + one.body
 
 

@@ -96,12 +96,21 @@ async def _others(running: Fleet, github: SimulatedGitHub, template: Template, m
 
 async def _push(running: Fleet, github: SimulatedGitHub, pushed: list[tuple[Made, str, str]]) -> None:
     todo = [
-        sign(running.secret, "push", {
-            "ref": f"refs/heads/{branch}", "before": "0" * 40, "after": sha, "deleted": False, "head_commit": None,
-            "repository": github.shapes.repository(repository), "installation": {"id": installation.id},
-        })
+        sign(
+            running.secret,
+            "push",
+            {
+                "ref": f"refs/heads/{branch}",
+                "before": "0" * 40,
+                "after": sha,
+                "deleted": False,
+                "head_commit": None,
+                "repository": github.shapes.repository(repository),
+                "installation": {"id": installation.id},
+            },
+        )
         for (repository, installation), sha, branch in pushed
-    ]  # fmt: skip
+    ]
     await closed_loop(f"{running.addresses[0]}/webhooks/github", todo, 4)
 
 

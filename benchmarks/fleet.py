@@ -147,10 +147,15 @@ async def fleet(github: SimulatedGitHub, folder: Path) -> AsyncIterator[Fleet]:
     async with embedded_postgres(folder / "database") as dsn:
         await migrate(dsn)
         env = {name: "" for name in os.environ if name.startswith("FORGEGUARD_")} | {
-            "FORGEGUARD_DATABASE_URL": dsn, "FORGEGUARD_SECRET_KEY": "k" * 32, "FORGEGUARD_HOME": str(folder / "home"), "FORGEGUARD_APP_ID": "1",
-            "FORGEGUARD_PRIVATE_KEY": str(key), "FORGEGUARD_WEBHOOK_SECRET": secret, "FORGEGUARD_GITHUB_URL": github.address,
+            "FORGEGUARD_DATABASE_URL": dsn,
+            "FORGEGUARD_SECRET_KEY": "k" * 32,
+            "FORGEGUARD_HOME": str(folder / "home"),
+            "FORGEGUARD_APP_ID": "1",
+            "FORGEGUARD_PRIVATE_KEY": str(key),
+            "FORGEGUARD_WEBHOOK_SECRET": secret,
+            "FORGEGUARD_GITHUB_URL": github.address,
             "FORGEGUARD_GITHUB_API_URL": github.api_url,
-        }  # fmt: skip
+        }
         running = Fleet(secret, env)
         try:
             yield running

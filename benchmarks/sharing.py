@@ -31,12 +31,22 @@ async def _measure(folder: Path, workers: int, number: int) -> None:
         made = settle(github, template, INSTALLATIONS)
         await running.serve(2, folder / "log")
         todo = [
-            sign(running.secret, "push", {
-                "ref": f"refs/heads/topic{count}", "before": "0" * 40, "after": sha, "deleted": False, "head_commit": None,
-                "repository": github.shapes.repository(repository), "installation": {"id": installation.id},
-            })
-            for count, sha in enumerate(template.commits) for repository, installation in made
-        ]  # fmt: skip
+            sign(
+                running.secret,
+                "push",
+                {
+                    "ref": f"refs/heads/topic{count}",
+                    "before": "0" * 40,
+                    "after": sha,
+                    "deleted": False,
+                    "head_commit": None,
+                    "repository": github.shapes.repository(repository),
+                    "installation": {"id": installation.id},
+                },
+            )
+            for count, sha in enumerate(template.commits)
+            for repository, installation in made
+        ]
         half = len(todo) // 2
         first, second = (f"{address}/webhooks/github" for address in running.addresses)
         await asyncio.gather(closed_loop(first, todo[:half], 8), closed_loop(second, todo[half:], 8))

@@ -48,5 +48,9 @@ def test_numbers_and_sentences_stay_as_they_are() -> None:
         structlog.get_logger().info("audit.judged", result="PASS", files=3, wait_s=0.5, given_up=False, sha=sha)
     event = json.loads(lines.getvalue())
     assert {name: event[name] for name in ("result", "files", "wait_s", "given_up", "sha")} == {
-        "result": "PASS", "files": 3, "wait_s": 0.5, "given_up": False, "sha": sha,
-    }  # fmt: skip
+        "result": "PASS",
+        "files": 3,
+        "wait_s": 0.5,
+        "given_up": False,
+        "sha": sha,
+    }

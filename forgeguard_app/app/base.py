@@ -62,6 +62,13 @@ async def credentials_of(base: ProgramResources) -> OpenedCredentials | None:
     if given is None:
         return await read_credentials(base.pool, base.keys)
     return OpenedCredentials(
-        given.app_id, "", given.private_keys, given.webhook_secrets, given.client_id, given.client_secret,
-        settings.github_url, settings.github_api_url, settings.address,
-    )  # fmt: skip
+        given.app_id,
+        "",
+        given.private_keys,
+        given.webhook_secrets,
+        given.client_id,
+        given.client_secret,
+        settings.github_url,
+        settings.github_api_url,
+        settings.address,
+    )

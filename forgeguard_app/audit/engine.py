@@ -231,10 +231,18 @@ def _notices(code: CheckCode, change: Change, remarks: tuple[Problem, ...]) -> t
         name = digest(code, NOTICE_RULE, one.path, one.message, str(one.line))
         notices.append(
             Finding(
-                one.path, one.line, NOTICE_RULE, one.message, Level.NOTICE, end_line=one.line, column=one.column,
-                new=own, counted=own, fingerprint=name,
+                one.path,
+                one.line,
+                NOTICE_RULE,
+                one.message,
+                Level.NOTICE,
+                end_line=one.line,
+                column=one.column,
+                new=own,
+                counted=own,
+                fingerprint=name,
             )
-        )  # fmt: skip
+        )
     return tuple(sorted(notices, key=lambda finding: finding.order))
 
 

@@ -28,8 +28,27 @@ MEMORY = "/dev/shm"  # noqa: S108
 SHARED = ("/tmp", "/var/tmp", MEMORY)  # noqa: S108  (hidden from builders)
 _RUN = ("/run", "/var/run", tempfile.gettempdir())
 TEMPORARY = "/tmp"  # noqa: S108  (inside the sandbox, of the builder alone)
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/etc/alternatives", "/etc/ssl", "/etc/ca-certificates", "/etc/resolv.conf",
-           "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/localtime", "/etc/pki", "/etc/crypto-policies", "/nix/store")  # fmt: skip
+_SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/opt",
+    "/etc/alternatives",
+    "/etc/ssl",
+    "/etc/ca-certificates",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/localtime",
+    "/etc/pki",
+    "/etc/crypto-policies",
+    "/nix/store",
+)
 
 
 class Confinement(StrEnum):
@@ -118,10 +137,41 @@ def wrapped(room: Sandbox) -> list[str]:
     """bubblewrap's arguments: the system read-only, the checkout and the home alone to write to, no other process in sight."""
     seen = [part for path in _SYSTEM if os.path.exists(path) for part in ("--ro-bind", path, path)]
     return [
-        "bwrap", "--die-with-parent", "--new-session", "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-        *seen, "--proc", "/proc", "--dev", "/dev", *_NO_ROOM, "/dev", "--size", str(MEMORY_BYTES), "--tmpfs", MEMORY, "--size", str(TEMPORARY_BYTES), "--tmpfs", TEMPORARY, "--bind", str(room.work), str(room.work), "--bind", str(room.home),
-        str(room.home), "--ro-bind", str(room.given), str(room.given), "--chdir", str(room.work),
-    ]  # fmt: skip
+        "bwrap",
+        "--die-with-parent",
+        "--new-session",
+        "--unshare-user-try",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        *seen,
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        *_NO_ROOM,
+        "/dev",
+        "--size",
+        str(MEMORY_BYTES),
+        "--tmpfs",
+        MEMORY,
+        "--size",
+        str(TEMPORARY_BYTES),
+        "--tmpfs",
+        TEMPORARY,
+        "--bind",
+        str(room.work),
+        str(room.work),
+        "--bind",
+        str(room.home),
+        str(room.home),
+        "--ro-bind",
+        str(room.given),
+        str(room.given),
+        "--chdir",
+        str(room.work),
+    ]
 
 
 _UNSHARED = (
@@ -149,10 +199,32 @@ def namespaces(room: Sandbox, command: list[str]) -> list[str]:
     ]
     seen = [part for path in named for part in ("--ro-bind", path, path)]
     return [
-        *_UNSHARED, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *own, "--size", str(EMPTY_BYTES), "--tmpfs", builds,
-        "--bind", str(room.work), str(room.work), "--bind", str(room.home), str(room.home), "--ro-bind", str(room.given), str(room.given), *seen,
-        "--chdir", str(room.work),
-    ]  # fmt: skip
+        *_UNSHARED,
+        "--ro-bind",
+        "/",
+        "/",
+        "--dev",
+        "/dev",
+        "--proc",
+        "/proc",
+        *own,
+        "--size",
+        str(EMPTY_BYTES),
+        "--tmpfs",
+        builds,
+        "--bind",
+        str(room.work),
+        str(room.work),
+        "--bind",
+        str(room.home),
+        str(room.home),
+        "--ro-bind",
+        str(room.given),
+        str(room.given),
+        *seen,
+        "--chdir",
+        str(room.work),
+    ]
 
 
 def _temporary(room: Sandbox, folder: str) -> tuple[str, ...]:
@@ -168,8 +240,16 @@ def users_have_namespaces() -> bool:
     command = [*_UNSHARED, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
     try:
         done = subprocess.run(
-            command, user=PROBE_UID, group=PROBE_UID, extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_S, check=False
-        )  # fmt: skip
+            command,
+            user=PROBE_UID,
+            group=PROBE_UID,
+            extra_groups=[],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PROBE_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

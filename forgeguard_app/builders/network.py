@@ -114,9 +114,16 @@ def _works(command: Sequence[str], uid: int | None) -> bool:
     groups: list[int] | None = None if uid is None else []
     try:
         process = subprocess.Popen(
-            command, user=uid, group=uid, extra_groups=groups, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            command,
+            user=uid,
+            group=uid,
+            extra_groups=groups,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
     except OSError:
         return False
     try:

@@ -107,10 +107,18 @@ async def _run(
         return RunOutcome(Ended.EXITED, NO_PROGRAM)
     try:
         process = await asyncio.create_subprocess_exec(
-            *room.command(run.command), cwd=room.work, env=environment, stdin=asyncio.subprocess.PIPE, stdout=out.writer,
-            stderr=out.writer, start_new_session=True, preexec_fn=partial(_limited, no_new_privileges=not room.wall.prefix),
-            user=room.uid, group=room.uid, extra_groups=None if room.uid is None else [],
-        )  # fmt: skip
+            *room.command(run.command),
+            cwd=room.work,
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=out.writer,
+            stderr=out.writer,
+            start_new_session=True,
+            preexec_fn=partial(_limited, no_new_privileges=not room.wall.prefix),
+            user=room.uid,
+            group=room.uid,
+            extra_groups=None if room.uid is None else [],
+        )
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         await hear([f"{run.command[0]}: {type(error).__name__}".encode()])
         return RunOutcome(Ended.EXITED, NO_PROGRAM)

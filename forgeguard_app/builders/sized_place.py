@@ -107,8 +107,13 @@ def _image(folder: Path) -> Path:
 def _run(*command: str) -> bool:
     try:
         done = subprocess.run(
-            command, env={"PATH": _PATH, "LANG": "C"}, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False
-        )  # fmt: skip
+            command,
+            env={"PATH": _PATH, "LANG": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

@@ -162,10 +162,17 @@ def copy_stream(archive: IO[bytes], target: Path, max_bytes: int) -> list[str]:
 def _reading(room: Sandbox, stop: Event) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """Run tar as the builder, in its confinement; at the end of the block nothing of it is left."""
     with subprocess.Popen(
-        room.command(list(_TAR)), cwd=room.work, env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        user=room.uid, group=room.uid, extra_groups=None if room.uid is None else [],
-    ) as process:  # fmt: skip
+        room.command(list(_TAR)),
+        cwd=room.work,
+        env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        user=room.uid,
+        group=room.uid,
+        extra_groups=None if room.uid is None else [],
+    ) as process:
         watcher = Thread(target=_kill_at, args=(process, stop))
         watcher.start()
         try:

@@ -114,9 +114,17 @@ def empty_shared(uid: int) -> None:
     command = ["find", *SHARED, "-xdev", "-mindepth", "1", "-user", str(uid), "-delete"]
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
-            command, user=uid, group=uid, extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, timeout=REMOVE_TIMEOUT_S, check=False,
-        )  # fmt: skip
+            command,
+            user=uid,
+            group=uid,
+            extra_groups=[],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=REMOVE_TIMEOUT_S,
+            check=False,
+        )
 
 
 def network_remark(network: Network, kind: Confinement) -> str:

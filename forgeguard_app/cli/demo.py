@@ -155,11 +155,16 @@ async def serving(
     key.chmod(0o600)
     clean = {name: "" for name in os.environ if name.startswith("FORGEGUARD_")}
     env = clean | {
-        "FORGEGUARD_HOME": str(folder / "home"), "FORGEGUARD_PORT": str(port), "FORGEGUARD_APP_ID": "1",
-        "FORGEGUARD_PRIVATE_KEY": str(key), "FORGEGUARD_WEBHOOK_SECRET": secret, "FORGEGUARD_GITHUB_URL": github.address,
-        "FORGEGUARD_GITHUB_API_URL": github.api_url, "FORGEGUARD_CLIENT_ID": app.client_id,
+        "FORGEGUARD_HOME": str(folder / "home"),
+        "FORGEGUARD_PORT": str(port),
+        "FORGEGUARD_APP_ID": "1",
+        "FORGEGUARD_PRIVATE_KEY": str(key),
+        "FORGEGUARD_WEBHOOK_SECRET": secret,
+        "FORGEGUARD_GITHUB_URL": github.address,
+        "FORGEGUARD_GITHUB_API_URL": github.api_url,
+        "FORGEGUARD_CLIENT_ID": app.client_id,
         "FORGEGUARD_CLIENT_SECRET": app.client_secret,
-    }  # fmt: skip
+    }
     if builder is not None:
         # Where neither root nor bubblewrap is there, the demo's own builder may run as the user of the demo.
         env |= {"FORGEGUARD_BUILDER_COMMAND": builder, "FORGEGUARD_BUILDER_UNCONFINED": "1"}

@@ -54,14 +54,30 @@ _LAYERS = [
     },
 ]
 _PHASES = [
-    {"name": "Genesis", "objective": "A skeleton that can be imported", "deliverables": "The contracts, the manifest and both packages", "exit_criteria": "A4, A9 and W1 pass"},
-    {"name": "Orders", "objective": "The total of an order can be computed and printed", "deliverables": "shop/core/orders.py\nshop/cli/main.py", "exit_criteria": "The core imports nothing of the command line"},
-]  # fmt: skip
+    {
+        "name": "Genesis",
+        "objective": "A skeleton that can be imported",
+        "deliverables": "The contracts, the manifest and both packages",
+        "exit_criteria": "A4, A9 and W1 pass",
+    },
+    {
+        "name": "Orders",
+        "objective": "The total of an order can be computed and printed",
+        "deliverables": "shop/core/orders.py\nshop/cli/main.py",
+        "exit_criteria": "The core imports nothing of the command line",
+    },
+]
 ANSWERS: dict[str, Any] = {
-    "intent.summary": "It adds up the orders of a small shop.", "intent.users": ["Shop keepers"], "intent.outcomes": ["Know what an order costs"],
-    "stack.kind": "python-library", "stack.language": "Python 3.11 or later", "stack.database": "none", "boundaries.layers": _LAYERS,
-    "boundaries.exhaustive": "yes", "phases.phases": _PHASES,
-}  # fmt: skip
+    "intent.summary": "It adds up the orders of a small shop.",
+    "intent.users": ["Shop keepers"],
+    "intent.outcomes": ["Know what an order costs"],
+    "stack.kind": "python-library",
+    "stack.language": "Python 3.11 or later",
+    "stack.database": "none",
+    "boundaries.layers": _LAYERS,
+    "boundaries.exhaustive": "yes",
+    "phases.phases": _PHASES,
+}
 
 
 def write_agent(folder: Path) -> str:

@@ -11,9 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 _MARKS = {
-    "success": ("✓", "green"), "failure": ("✗", "red"), "neutral": ("■", "yellow"), "skipped": ("⊘", "dim"),
-    "action_required": ("!", "bold red"), None: ("●", "yellow"),
-}  # fmt: skip
+    "success": ("✓", "green"),
+    "failure": ("✗", "red"),
+    "neutral": ("■", "yellow"),
+    "skipped": ("⊘", "dim"),
+    "action_required": ("!", "bold red"),
+    None: ("●", "yellow"),
+}
 _LEVELS = {"failure": "red", "warning": "yellow", "notice": "blue"}
 MAX_ANNOTATIONS = 20
 

@@ -17,9 +17,21 @@ from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.evaluation.range_loader import RangeLoader
 
 LANGUAGES = {
-    "py": "Python", "ts": "TypeScript", "tsx": "TypeScript", "js": "JavaScript", "go": "Go", "rs": "Rust", "java": "Java", "kt": "Kotlin",
-    "rb": "Ruby", "php": "PHP", "cs": "C#", "c": "C", "cpp": "C++", "swift": "Swift",
-}  # fmt: skip
+    "py": "Python",
+    "ts": "TypeScript",
+    "tsx": "TypeScript",
+    "js": "JavaScript",
+    "go": "Go",
+    "rs": "Rust",
+    "java": "Java",
+    "kt": "Kotlin",
+    "rb": "Ruby",
+    "php": "PHP",
+    "cs": "C#",
+    "c": "C",
+    "cpp": "C++",
+    "swift": "Swift",
+}
 MANIFESTS = (
     "pyproject.toml",
     "setup.py",

@@ -76,10 +76,23 @@ async def push_phase(
 async def _fetch(repository: GitRepository, remote: Remote, commits: Iterable[str], depth: int, max_bytes: int) -> None:
     environment = authorization(remote.url, remote.token) if remote.token else {}
     try:
-        await fetch_within(repository.folder, max_bytes, repository.run(
-            "fetch", "--quiet", f"--depth={depth}", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", remote.url,
-            *(f"+{commit}:refs/forgeguard/{commit}" for commit in commits), timeout_s=FETCH_TIMEOUT_S, environment=environment,
-        ))  # fmt: skip
+        await fetch_within(
+            repository.folder,
+            max_bytes,
+            repository.run(
+                "fetch",
+                "--quiet",
+                f"--depth={depth}",
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--no-auto-maintenance",
+                "--no-recurse-submodules",
+                remote.url,
+                *(f"+{commit}:refs/forgeguard/{commit}" for commit in commits),
+                timeout_s=FETCH_TIMEOUT_S,
+                environment=environment,
+            ),
+        )
     except GitTimeout as error:
         raise RetryLater(str(error)) from error
     except GitError as error:

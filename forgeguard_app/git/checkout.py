@@ -65,8 +65,13 @@ class Checkout:
         excludes = await _global_excludes(self.repository)
         out = await self.run_in_work_tree(
             *(("-c", f"core.excludesFile={excludes}") if excludes else ()),
-            "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal", "--ignore-submodules=dirty",
-        )  # fmt: skip
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames",
+            "--untracked-files=normal",
+            "--ignore-submodules=dirty",
+        )
         return [path_text(entry[3:]) for entry in out.split(b"\0") if entry]
 
     async def remote_uri(self) -> str | None:

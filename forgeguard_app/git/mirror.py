@@ -174,11 +174,24 @@ class Mirror:
         }
         options, wanted = _split_options(arguments)
         try:
-            await fetch_within(self.folder, self.max_bytes, self.repository.run(
-                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules",
-                *options, "origin", *wanted,
-                stdin=stdin, timeout_s=FETCH_TIMEOUT_S, environment=environment,
-            ))  # fmt: skip
+            await fetch_within(
+                self.folder,
+                self.max_bytes,
+                self.repository.run(
+                    "fetch",
+                    "--quiet",
+                    "--no-tags",
+                    "--no-write-fetch-head",
+                    "--no-auto-maintenance",
+                    "--no-recurse-submodules",
+                    *options,
+                    "origin",
+                    *wanted,
+                    stdin=stdin,
+                    timeout_s=FETCH_TIMEOUT_S,
+                    environment=environment,
+                ),
+            )
         except GitTimeout as error:
             raise RetryLater(str(error)) from error
         except GitError as error:

@@ -108,9 +108,14 @@ async def trade_manifest_code(client: Client, code: str) -> MadeApp:
     answer = await client.ask("POST", f"/app-manifests/{code}/conversions")
     try:
         made = MadeApp(
-            int(answer["id"]), str(answer["slug"]), str(answer["html_url"]), str(answer["client_id"]),
-            str(answer["client_secret"]), str(answer["pem"]), str(answer["webhook_secret"] or ""),
-        )  # fmt: skip
+            int(answer["id"]),
+            str(answer["slug"]),
+            str(answer["html_url"]),
+            str(answer["client_id"]),
+            str(answer["client_secret"]),
+            str(answer["pem"]),
+            str(answer["webhook_secret"] or ""),
+        )
     except (KeyError, TypeError, ValueError):
         raise GitHubUnavailable("GitHub's answer is not an App", answered=True) from None
     if not made.webhook_secret or not made.private_key or not made.client_secret:

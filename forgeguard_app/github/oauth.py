@@ -47,9 +47,12 @@ class UserTokens:
 def authorize_url(oauth: OAuth, redirect_uri: str, state: str, challenge: str) -> str:
     """Return the address that the person's browser is sent to."""
     query = {
-        "client_id": oauth.client_id, "redirect_uri": redirect_uri, "state": state, "code_challenge": challenge,
+        "client_id": oauth.client_id,
+        "redirect_uri": redirect_uri,
+        "state": state,
+        "code_challenge": challenge,
         "code_challenge_method": "S256",
-    }  # fmt: skip
+    }
     return f"{oauth.github_url}/login/oauth/authorize?{urlencode(query)}"
 
 

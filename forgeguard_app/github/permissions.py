@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 PERMISSIONS: Mapping[str, str] = {
-    "checks": "write", "contents": "read", "pull_requests": "read", "merge_queues": "read", "metadata": "read",
-}  # fmt: skip
+    "checks": "write",
+    "contents": "read",
+    "pull_requests": "read",
+    "merge_queues": "read",
+    "metadata": "read",
+}
 # For those who want pull requests and builds from ForgeGuard.
 BUILDER_PERMISSIONS: Mapping[str, str] = {
-    **PERMISSIONS, "contents": "write", "pull_requests": "write", "workflows": "write",
-}  # fmt: skip
+    **PERMISSIONS,
+    "contents": "write",
+    "pull_requests": "write",
+    "workflows": "write",
+}
 EVENTS = ("merge_group", "pull_request", "push", "repository")
 _LEVELS = ("read", "write", "admin")
 

@@ -21,11 +21,17 @@ class ContractType(StrEnum):
 
 
 FILES: dict[ContractType, str] = {
-    ContractType.BLUEPRINT: "blueprint.md", ContractType.MANIFESTO: "manifesto.md", ContractType.STACK: "stack.md",
-    ContractType.SCHEMA: "schema.md", ContractType.PHYSICS: "physics.yaml", ContractType.BOUNDARIES: "boundaries.json",
-    ContractType.PHASES: "phases.md", ContractType.UI: "ui.md", ContractType.BUILDER_CONTRACT: "builder_contract.md",
+    ContractType.BLUEPRINT: "blueprint.md",
+    ContractType.MANIFESTO: "manifesto.md",
+    ContractType.STACK: "stack.md",
+    ContractType.SCHEMA: "schema.md",
+    ContractType.PHYSICS: "physics.yaml",
+    ContractType.BOUNDARIES: "boundaries.json",
+    ContractType.PHASES: "phases.md",
+    ContractType.UI: "ui.md",
+    ContractType.BUILDER_CONTRACT: "builder_contract.md",
     ContractType.BUILDER_DIRECTIVE: "builder_directive.md",
-}  # fmt: skip
+}
 FOLDER = "Forge/Contracts"
 
 

@@ -147,12 +147,20 @@ class AppPages:
         if not 0 < len(name) <= MAX_NAME_CHARS or self._is_taken(name):
             return _page("Invalid name", "<p>Name is too long, empty or already taken</p>", status=422)
         app = App(
-            id=self.world.next_id(), slug=name.lower().replace(" ", "-"), public_keys=[public],
-            webhook_secret=secrets.token_hex(20), webhook_url=manifest["hook_attributes"]["url"], owner=owner or self.people.users()[0],
-            client_id=f"Iv23{secrets.token_hex(8)}", permissions=manifest.get("default_permissions", {}),
-            events=manifest.get("default_events", []), name=name, client_secret=secrets.token_hex(20),
-            callback_urls=manifest.get("callback_urls", []), setup_url=manifest.get("setup_url"),
-        )  # fmt: skip
+            id=self.world.next_id(),
+            slug=name.lower().replace(" ", "-"),
+            public_keys=[public],
+            webhook_secret=secrets.token_hex(20),
+            webhook_url=manifest["hook_attributes"]["url"],
+            owner=owner or self.people.users()[0],
+            client_id=f"Iv23{secrets.token_hex(8)}",
+            permissions=manifest.get("default_permissions", {}),
+            events=manifest.get("default_events", []),
+            name=name,
+            client_secret=secrets.token_hex(20),
+            callback_urls=manifest.get("callback_urls", []),
+            setup_url=manifest.get("setup_url"),
+        )
         code = secrets.token_hex(20)
         self.codes[code], self.codes_made_at[code] = (app, private), self.world.now()
         raise web.HTTPFound(_with(manifest["redirect_url"], code=code, state=form.get("state", "")))

@@ -11,8 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 REST = (
-    "500", "500-after", "502-html", "reset", "reset-after", "slow", "403-secondary", "429", "403-primary", "401", "expire",
-)  # fmt: skip
+    "500",
+    "500-after",
+    "502-html",
+    "reset",
+    "reset-after",
+    "slow",
+    "403-secondary",
+    "429",
+    "403-primary",
+    "401",
+    "expire",
+)
 GIT = ("500", "502-html", "reset", "slow", "401", "404")
 DELIVERY = ("drop", "lost", "double", "delay")
 Observer = Callable[[str, str], None]

@@ -190,6 +190,9 @@ def rate_headers(installation: Installation) -> dict[str, str]:
     """Return GitHub's headers about the primary limit, which every answer has."""
     remaining = max(PRIMARY_LIMIT - installation.used, 0)
     return {
-        "x-ratelimit-limit": str(PRIMARY_LIMIT), "x-ratelimit-remaining": str(remaining), "x-ratelimit-used": str(installation.used),
-        "x-ratelimit-reset": str(int(installation.window_start + 3_600)), "x-ratelimit-resource": "core",
-    }  # fmt: skip
+        "x-ratelimit-limit": str(PRIMARY_LIMIT),
+        "x-ratelimit-remaining": str(remaining),
+        "x-ratelimit-used": str(installation.used),
+        "x-ratelimit-reset": str(int(installation.window_start + 3_600)),
+        "x-ratelimit-resource": "core",
+    }

@@ -28,9 +28,12 @@ ZERO = "0" * 40
 SLOW_S = 0.2
 OnPush = Callable[[Repository, dict[str, Any]], Awaitable[None]]
 _ENV = {
-    "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C",
+    "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "LC_ALL": "C",
     "HOME": "/nonexistent",
-}  # fmt: skip
+}
 
 
 async def git(folder: object, *arguments: str, stdin: bytes | None = None, env: dict[str, str] | None = None) -> bytes:
@@ -59,9 +62,11 @@ async def make_folder(repository: Repository) -> None:
         str(repository.folder),
     )
     lines = [
-        "[http]\n\treceivepack = true\n", "[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n",
-        "[receive]\n\tdenyDeleteCurrent = ignore\n\tfsckObjects = false\n", "[gc]\n\tauto = 0\n",
-    ]  # fmt: skip
+        "[http]\n\treceivepack = true\n",
+        "[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n",
+        "[receive]\n\tdenyDeleteCurrent = ignore\n\tfsckObjects = false\n",
+        "[gc]\n\tauto = 0\n",
+    ]
     with (repository.folder / "config").open("a") as file:
         file.write("".join(lines))
 
@@ -180,11 +185,17 @@ class GitFace:
         if request.headers.get("Content-Encoding") == "gzip" and body[:2] == b"\x1f\x8b":
             body = gzip.decompress(body)
         env = _ENV | {
-            "GIT_PROJECT_ROOT": str(repository.folder), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": f"/{request.match_info['tail']}",
-            "REQUEST_METHOD": request.method, "QUERY_STRING": request.query_string, "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)), "REMOTE_USER": "git", "REMOTE_ADDR": "127.0.0.1",
+            "GIT_PROJECT_ROOT": str(repository.folder),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": f"/{request.match_info['tail']}",
+            "REQUEST_METHOD": request.method,
+            "QUERY_STRING": request.query_string,
+            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "REMOTE_USER": "git",
+            "REMOTE_ADDR": "127.0.0.1",
             "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
-        }  # fmt: skip
+        }
         command = ["git", "http-backend"]
         try:
             done = await run_program(
@@ -240,24 +251,43 @@ async def push_payload(shapes: Shapes, repository: Repository, ref: str, before:
     pusher = shapes.world.pusher
     full = shapes.repository(repository)
     body: dict[str, Any] = {
-        "ref": ref, "before": before, "after": after,
+        "ref": ref,
+        "before": before,
+        "after": after,
         "repository": {
-            **full, "created_at": int(repository.created_at), "pushed_at": int(time.time()), "stargazers": 0,
+            **full,
+            "created_at": int(repository.created_at),
+            "pushed_at": int(time.time()),
+            "stargazers": 0,
             "master_branch": repository.default_branch,
             "owner": {**full["owner"], "name": repository.owner.login, "email": None},
         },
         "pusher": {"name": pusher.login, "email": f"{pusher.login}@users.noreply.invalid"},
-        "sender": shapes.account(pusher), "created": before == ZERO, "deleted": after == ZERO, "forced": forced, "base_ref": None,
-        "compare": f"{html}/compare/{before[:12]}...{after[:12]}", "commits": commits, "head_commit": commits[-1] if commits else None,
-    }  # fmt: skip
+        "sender": shapes.account(pusher),
+        "created": before == ZERO,
+        "deleted": after == ZERO,
+        "forced": forced,
+        "base_ref": None,
+        "compare": f"{html}/compare/{before[:12]}...{after[:12]}",
+        "commits": commits,
+        "head_commit": commits[-1] if commits else None,
+    }
     if repository.owner.type == "Organization":
         url = f"{shapes.api}/orgs/{repository.owner.login}"
         body["organization"] = {
-            "login": repository.owner.login, "id": repository.owner.id, "node_id": "O", "url": url, "repos_url": f"{url}/repos",
-            "events_url": f"{url}/events", "hooks_url": f"{url}/hooks", "issues_url": f"{url}/issues",
-            "members_url": f"{url}/members{{/member}}", "public_members_url": f"{url}/public_members{{/member}}",
-            "avatar_url": f"{shapes.address}/avatars/{repository.owner.id}", "description": None,
-        }  # fmt: skip
+            "login": repository.owner.login,
+            "id": repository.owner.id,
+            "node_id": "O",
+            "url": url,
+            "repos_url": f"{url}/repos",
+            "events_url": f"{url}/events",
+            "hooks_url": f"{url}/hooks",
+            "issues_url": f"{url}/issues",
+            "members_url": f"{url}/members{{/member}}",
+            "public_members_url": f"{url}/public_members{{/member}}",
+            "avatar_url": f"{shapes.address}/avatars/{repository.owner.id}",
+            "description": None,
+        }
     return body
 
 
@@ -284,10 +314,17 @@ async def _commits(repository: Repository, before: str, after: str, html: str) -
             changed.setdefault(status[:1], []).append(path)
         commits.append(
             {
-                "id": sha, "tree_id": tree, "distinct": True, "message": message.rstrip("\n"), "timestamp": date,
-                "url": f"{html}/commit/{sha}", "author": {"name": author, "email": author_mail or None},
+                "id": sha,
+                "tree_id": tree,
+                "distinct": True,
+                "message": message.rstrip("\n"),
+                "timestamp": date,
+                "url": f"{html}/commit/{sha}",
+                "author": {"name": author, "email": author_mail or None},
                 "committer": {"name": committer, "email": committer_mail or None},
-                "added": changed["A"], "removed": changed["D"], "modified": changed["M"],
+                "added": changed["A"],
+                "removed": changed["D"],
+                "modified": changed["M"],
             }
-        )  # fmt: skip
+        )
     return commits

@@ -179,8 +179,10 @@ class RestFace:
 
 def _refusal(status: int, message: str, headers: dict[str, str], errors: list[Any] | None) -> web.Response:
     body: dict[str, Any] = {
-        "message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status),
-    }  # fmt: skip
+        "message": message,
+        "documentation_url": "https://docs.github.com/rest",
+        "status": str(status),
+    }
     if errors is not None:
         body["errors"] = errors
     return web.json_response(body, status=status, headers=headers)

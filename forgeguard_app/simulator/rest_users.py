@@ -42,9 +42,12 @@ class UserRoutes:
         for one in self.people.repositories_of(user, installation):
             level = self.people.levels[user.id, one.id]
             permissions = {
-                "admin": level == "admin", "maintain": level == "admin", "push": level in ("write", "admin"),
-                "triage": level in ("write", "admin"), "pull": True,
-            }  # fmt: skip
+                "admin": level == "admin",
+                "maintain": level == "admin",
+                "push": level in ("write", "admin"),
+                "triage": level in ("write", "admin"),
+                "pull": True,
+            }
             found.append({**self.shapes.repository(one), "permissions": permissions})
         body = {"total_count": len(found), "repositories": page_of(request, found)}
         return web.json_response(body, headers=next_link(request, self.shapes.api, len(found)))
@@ -55,8 +58,10 @@ class UserRoutes:
         app, private = self.pages.convert(request.match_info["code"])
         self.world.app = app
         body = self.shapes.app(app) | {
-            "client_secret": app.client_secret, "webhook_secret": app.webhook_secret, "pem": private,
-        }  # fmt: skip
+            "client_secret": app.client_secret,
+            "webhook_secret": app.webhook_secret,
+            "pem": private,
+        }
         return web.json_response(body, status=201)
 
     async def trade_code(self, request: web.Request) -> web.Response:
@@ -90,9 +95,13 @@ class UserRoutes:
             case _:
                 raise Denied(RefusalRule.UNKNOWN_GRANT)
         return {
-            "access_token": value, "expires_in": int(token.expires_at - self.world.now()), "refresh_token": token.refresh_token,
-            "refresh_token_expires_in": REFRESH_LIFE_S, "scope": "", "token_type": "bearer",
-        }  # fmt: skip
+            "access_token": value,
+            "expires_in": int(token.expires_at - self.world.now()),
+            "refresh_token": token.refresh_token,
+            "refresh_token_expires_in": REFRESH_LIFE_S,
+            "scope": "",
+            "token_type": "bearer",
+        }
 
 
 async def _asked(request: web.Request) -> dict[str, str]:

@@ -95,9 +95,13 @@ class App:
     client_id: str = "Iv23sim"
     permissions: dict[str, str] = field(
         default_factory=lambda: {
-            "checks": "write", "contents": "read", "merge_queues": "read", "metadata": "read", "pull_requests": "read",
+            "checks": "write",
+            "contents": "read",
+            "merge_queues": "read",
+            "metadata": "read",
+            "pull_requests": "read",
         }
-    )  # fmt: skip
+    )
     events: list[str] = field(default_factory=lambda: ["merge_group", "pull_request", "push", "repository"])
     created_at: float = field(default_factory=time.time)
     name: str = "ForgeGuard"

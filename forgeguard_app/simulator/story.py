@@ -141,10 +141,17 @@ class Story:
         self, repository: Repository, action: str, branch: str, sha: str, base_sha: str, base: str, **more: Any
     ) -> None:
         group = {
-            "head_sha": sha, "head_ref": f"refs/heads/{branch}", "base_sha": base_sha, "base_ref": f"refs/heads/{base}",
+            "head_sha": sha,
+            "head_ref": f"refs/heads/{branch}",
+            "base_sha": base_sha,
+            "base_ref": f"refs/heads/{base}",
             "head_commit": {
-                "id": sha, "tree_id": sha, "message": "", "timestamp": "2026-01-01T00:00:00Z",
-                "author": {"name": "A", "email": "a@example.invalid"}, "committer": {"name": "A", "email": "a@example.invalid"},
+                "id": sha,
+                "tree_id": sha,
+                "message": "",
+                "timestamp": "2026-01-01T00:00:00Z",
+                "author": {"name": "A", "email": "a@example.invalid"},
+                "committer": {"name": "A", "email": "a@example.invalid"},
             },
-        }  # fmt: skip
+        }
         self.github.tell(repository, "merge_group", {"action": action, "merge_group": group, **more})

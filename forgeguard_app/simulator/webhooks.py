@@ -94,11 +94,17 @@ class Webhooks:
         signature = hmac.new(app.webhook_secret.encode(), delivery.body, hashlib.sha256).hexdigest()
         sha1 = hmac.new(app.webhook_secret.encode(), delivery.body, hashlib.sha1).hexdigest()
         delivery.headers = {
-            "Accept": "*/*", "Content-Type": "application/json", "User-Agent": "GitHub-Hookshot/simulated", "X-GitHub-Delivery": delivery.guid,
-            "X-GitHub-Event": delivery.event, "X-GitHub-Hook-ID": "1", "X-GitHub-Hook-Installation-Target-ID": str(app.id),
-            "X-GitHub-Hook-Installation-Target-Type": "integration", "X-Hub-Signature": f"sha1={sha1}",
+            "Accept": "*/*",
+            "Content-Type": "application/json",
+            "User-Agent": "GitHub-Hookshot/simulated",
+            "X-GitHub-Delivery": delivery.guid,
+            "X-GitHub-Event": delivery.event,
+            "X-GitHub-Hook-ID": "1",
+            "X-GitHub-Hook-Installation-Target-ID": str(app.id),
+            "X-GitHub-Hook-Installation-Target-Type": "integration",
+            "X-Hub-Signature": f"sha1={sha1}",
             "X-Hub-Signature-256": f"sha256={signature}",
-        }  # fmt: skip
+        }
         began = time.time()
         delivery.delivered_at = stamp(self.world.now())
         if await self._spoilt(delivery):

@@ -182,9 +182,16 @@ def _fill(place: _DataPlace, around: Path) -> None:
     with tempfile.TemporaryFile() as said:
         try:
             status = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=INIT_TIMEOUT_S, check=False, cwd="/",
-                env=_environment(), **_as(maker),
-            ).returncode  # fmt: skip
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                timeout=INIT_TIMEOUT_S,
+                check=False,
+                cwd="/",
+                env=_environment(),
+                **_as(maker),
+            ).returncode
         except subprocess.TimeoutExpired:
             raise UserError(
                 f"PostgreSQL's initdb did not end within {INIT_TIMEOUT_S:.0f} s under {place.data.parent}"
@@ -245,9 +252,16 @@ async def _start(place: _DataPlace, settings: Sequence[str]) -> subprocess.Popen
     while True:
         with own_file(log, 0o600) as out:
             process: subprocess.Popen[bytes] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=_environment(),
-                start_new_session=True, preexec_fn=die_with_parent(signal.SIGINT), **_as(place.account),
-            )  # fmt: skip
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd="/",
+                env=_environment(),
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGINT),
+                **_as(place.account),
+            )
         while asyncio.get_running_loop().time() < deadline and process.poll() is None:
             if _socket_folder(place, process.pid) is not None and await _answers(place):
                 return process

@@ -180,9 +180,15 @@ async def measure(connection: Connection, kind: str, holder_kind: str, quota_byt
         MOST_HOLDERS,
     )
     return [
-        StorageUse(kind, "all" if row["name"] is None else holder_kind, row["name"] or "", row["bytes"], None if row["name"] is None else quota_bytes)
+        StorageUse(
+            kind,
+            "all" if row["name"] is None else holder_kind,
+            row["name"] or "",
+            row["bytes"],
+            None if row["name"] is None else quota_bytes,
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 async def set_uses(connection: Connection, kind: str, machine: str, uses: Sequence[StorageUse]) -> None:

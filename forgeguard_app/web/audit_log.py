@@ -103,9 +103,15 @@ def _entry(request: web.Request, status: int) -> AuditLogEntry | None:
     names = {key: UUID(value) for key, value in request.match_info.items() if _is_key(value)}
     owner, name = request.match_info.get("owner"), request.match_info.get("name")
     return AuditLogEntry(
-        deed or "page", "denied" if denied else "done", person.github_id if person else None,
-        person.login if person else None, via, subject_of(request.path), names, f"{owner}/{name}" if owner else None,
-    )  # fmt: skip
+        deed or "page",
+        "denied" if denied else "done",
+        person.github_id if person else None,
+        person.login if person else None,
+        via,
+        subject_of(request.path),
+        names,
+        f"{owner}/{name}" if owner else None,
+    )
 
 
 def _is_key(text: str) -> bool:

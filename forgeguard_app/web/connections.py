@@ -90,17 +90,25 @@ class Runner(web.AppRunner):
     ) -> None:
         # A compressed body is small for the sender and large for us; GitHub and browsers send none.
         super().__init__(
-            app, access_log=None, shutdown_timeout=shutdown_s, auto_decompress=False, keepalive_timeout=IDLE_S,
+            app,
+            access_log=None,
+            shutdown_timeout=shutdown_s,
+            auto_decompress=False,
+            keepalive_timeout=IDLE_S,
             lingering_time=LINGER_S,
-        )  # fmt: skip
+        )
         self._proxies, self._header_s = tuple(proxies), header_s
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return Server(
-            made.request_handler, request_factory=made.request_factory, loop=asyncio.get_running_loop(),
-            proxies=self._proxies, header_s=self._header_s, **made._kwargs,
-        )  # fmt: skip
+            made.request_handler,
+            request_factory=made.request_factory,
+            loop=asyncio.get_running_loop(),
+            proxies=self._proxies,
+            header_s=self._header_s,
+            **made._kwargs,
+        )
 
 
 @contextlib.contextmanager

@@ -35,9 +35,13 @@ from forgeguard_app.web.session import (
 MAX_SHOWN_CHARS = 2_000
 # What people type into our forms; every other field is a choice or hidden.
 LABELS = {
-    "name": "Name", "description": "In one sentence", "repository": "Repository", "reason": "Why", "content": "Text",
+    "name": "Name",
+    "description": "In one sentence",
+    "repository": "Repository",
+    "reason": "Why",
+    "content": "Text",
     "confirmation": "Name of what is deleted",
-}  # fmt: skip
+}
 _OWN_FIELDS = ("touched", "version", "check_code", "fingerprint", "chosen", "unlink", "preview", "mine")
 _OLD = "This page was open for a long time, or you signed in again meanwhile. Nothing was changed yet."
 _FOREIGN = (
@@ -59,8 +63,13 @@ async def answer_interrupted(request: web.Request, sent: SentForm) -> web.Stream
         return await ask_again(request, sent.fields, again)
     said = _FORGED if sent.user_id is None else _FOREIGN.format(login=person.login)
     return await page(
-        request, "wrong.html", status=403, title="Forbidden", said=said, request_id=request[REQUEST_ID],
-    )  # fmt: skip
+        request,
+        "wrong.html",
+        status=403,
+        title="Forbidden",
+        said=said,
+        request_id=request[REQUEST_ID],
+    )
 
 
 def _to_script(request: web.Request, person: Person | None, sent: SentForm) -> web.StreamResponse:
@@ -79,8 +88,13 @@ async def _sign_in_to_continue(request: web.Request, sent: SentForm) -> web.Stre
     kept_id = await keep_form(front, sent.user_id, browser, request.path, sent.fields) if sent.user_id else None
     sign_in = sign_in_link(request) if kept_id is None else sign_in_and_back(f"/continue/{kept_id}")
     response = await page(
-        request, "sign_in_to_continue.html", status=401, kept=kept_id is not None, kept_minutes=KEPT_S // 60, sign_in=sign_in,
-    )  # fmt: skip
+        request,
+        "sign_in_to_continue.html",
+        status=401,
+        kept=kept_id is not None,
+        kept_minutes=KEPT_S // 60,
+        sign_in=sign_in,
+    )
     if kept_id is not None:
         set_cookie(front, response, KEPT_FORMS, browser, KEPT_S)
     if request.get(PERSON) is None:
@@ -127,9 +141,14 @@ async def ask_again(request: web.Request, fields: Fields, again: Again) -> web.R
     """Show a form as it was sent, with a button that sends it again."""
     shown = [Field(name, value, _label(name, again.wrong)) for name, value in fields]
     return await page(
-        request, "send_again.html", status=again.status, again=again, path=again.path or request.path, fields=shown,
+        request,
+        "send_again.html",
+        status=again.status,
+        again=again,
+        path=again.path or request.path,
+        fields=shown,
         back=page_before(request),
-    )  # fmt: skip
+    )
 
 
 def _label(name: str, wrong: str) -> str:

@@ -162,8 +162,14 @@ async def _wrong(request: web.Request, status: int, said: str, request_id: str) 
     else:
         title = HTTPStatus(status).phrase
         response = await page(
-            request, "wrong.html", status=status, title=title, said=said, request_id=request_id, retry_s=_retry_of(request, retry)
-        )  # fmt: skip
+            request,
+            "wrong.html",
+            status=status,
+            title=title,
+            said=said,
+            request_id=request_id,
+            retry_s=_retry_of(request, retry),
+        )
     if retry is not None:
         response.headers["Retry-After"] = str(retry)
     return response

@@ -25,8 +25,12 @@ def problem(
     `more` are members of our own, for our pages' scripts.
     """
     body: dict[str, object] = {
-        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **(more or {}),
-    }  # fmt: skip
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **(more or {}),
+    }
     if errors:
         body["errors"] = [dict(error) for error in errors]
     sent = dict(headers or {}) | ({} if retry_after_s is None else {"Retry-After": str(retry_after_s)})

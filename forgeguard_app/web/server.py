@@ -40,7 +40,7 @@ from forgeguard_app.web.pages import (
     setup,
     sign_in,
     start,
-)  # fmt: skip
+)
 from forgeguard_app.web.recent import Recent
 from forgeguard_app.web.render import make_templates
 from forgeguard_app.web.schemas import show_schema

@@ -29,12 +29,19 @@ def start_worker(product: Product, folder: Path, script: Path) -> subprocess.Pop
     key = folder / "app.pem"
     key.write_text(PRIVATE_KEY)
     env = {name: "" for name in os.environ if name.startswith("FORGEGUARD_")} | {
-        "FORGEGUARD_DATABASE_URL": product.dsn, "FORGEGUARD_SECRET_KEY": "k" * 40, "FORGEGUARD_HOME": str(folder / "home"),
-        "FORGEGUARD_APP_ID": str(APP_ID), "FORGEGUARD_PRIVATE_KEY": str(key), "FORGEGUARD_WEBHOOK_SECRET": product.secret,
-        "FORGEGUARD_GITHUB_URL": product.github.address, "FORGEGUARD_GITHUB_API_URL": product.github.api_url,
-        "FORGEGUARD_PUBLIC_URL": product.address, "FORGEGUARD_BUILDER_COMMAND": f"bash {script}", "FORGEGUARD_BUILDER_UNCONFINED": "1",
+        "FORGEGUARD_DATABASE_URL": product.dsn,
+        "FORGEGUARD_SECRET_KEY": "k" * 40,
+        "FORGEGUARD_HOME": str(folder / "home"),
+        "FORGEGUARD_APP_ID": str(APP_ID),
+        "FORGEGUARD_PRIVATE_KEY": str(key),
+        "FORGEGUARD_WEBHOOK_SECRET": product.secret,
+        "FORGEGUARD_GITHUB_URL": product.github.address,
+        "FORGEGUARD_GITHUB_API_URL": product.github.api_url,
+        "FORGEGUARD_PUBLIC_URL": product.address,
+        "FORGEGUARD_BUILDER_COMMAND": f"bash {script}",
+        "FORGEGUARD_BUILDER_UNCONFINED": "1",
         "FORGEGUARD_BUILDER_OWNERS": "4711",
-    }  # fmt: skip
+    }
     with (folder / "worker.log").open("ab") as out:
         return start_child(["worker"], env, out.fileno())
 

@@ -300,7 +300,11 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
     [
         (RunBounds(time_s=0.5, grace_s=0.2), "sleep 600", "longer than a phase"),
         (RunBounds(output_bytes=50_000, grace_s=0.2), "yes", "printed more"),
-        (RunBounds(checkout_bytes=3_000_000, grace_s=0.2), "while true; do head -c 1000000 /dev/zero >> big; sleep 0.01; done", "more room"),
+        (
+            RunBounds(checkout_bytes=3_000_000, grace_s=0.2),
+            "while true; do head -c 1000000 /dev/zero >> big; sleep 0.01; done",
+            "more room",
+        ),
         (RunBounds(), "exit 4", "status 4"),
         (RunBounds(), "echo 401 Unauthorized", "changed nothing. The last that it printed: 401 Unauthorized"),
         (RunBounds(), "kill -9 $$", "signal 9"),
@@ -310,7 +314,7 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
         (RunBounds(), "mkdir -m 0 closed", "closed: Cannot open"),
         (RunBounds(), LINKED, "is a link to a file that is not in the checkout"),
     ],
-)  # fmt: skip
+)
 async def test_what_a_builder_may_not_take_or_leave_is_said(
     dsn: str, tmp_path: Path, tree: WorkTree, bounds: RunBounds, script: str, said: str
 ) -> None:
@@ -338,9 +342,11 @@ async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
         assert installation is not None
         installation.repository_ids.discard(place.repository.id)
         removed = {
-            "repositories_removed": [product.github.shapes.short_repository(place.repository)], "repositories_added": [],
-            "repository_selection": "selected", "requester": None,
-        }  # fmt: skip
+            "repositories_removed": [product.github.shapes.short_repository(place.repository)],
+            "repositories_added": [],
+            "repository_selection": "selected",
+            "requester": None,
+        }
         body = product.github.installation_payload("removed", installation)
         del body["repositories"]
         product.github.webhooks.send("installation_repositories", body | removed)

@@ -216,8 +216,10 @@ async def test_what_stands_when_the_app_comes_is_existing_and_never_annotated(pr
     }
     assert [run.annotations for run in runs.values()] == [[], [], []]
     assert {code: run.output["title"] for code, run in runs.items()} == {
-        "A4": "No new boundary violations (1 existing)", "A9": "No new dependency problems (1 existing)", "W1": "No new possible secrets (1 existing)",
-    }  # fmt: skip
+        "A4": "No new boundary violations (1 existing)",
+        "A9": "No new dependency problems (1 existing)",
+        "W1": "No new possible secrets (1 existing)",
+    }
     async with product.session.get(str(runs["W1"].details_url)) as page:
         assert "old.py:3" not in await page.text(), "where an existing secret stands is for those who may write"
     tree.commit({"new.py": "bad"})

@@ -390,8 +390,10 @@ async def test_an_account_s_new_name_is_known(product: Product) -> None:
     _, installation = await product.repository()
     assert installation is not None
     body = {
-        "action": "renamed", "installation": {"id": installation.id}, "account": {"id": installation.account.id, "login": "newer"},
-    }  # fmt: skip
+        "action": "renamed",
+        "installation": {"id": installation.id},
+        "account": {"id": installation.account.id, "login": "newer"},
+    }
     product.github.webhooks.send("installation_target", body)
     await product.until("SELECT account_login FROM installations", "newer")
 

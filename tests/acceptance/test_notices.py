@@ -177,11 +177,22 @@ async def test_the_peer_is_looked_at_after_connecting_whatever_was_resolved(tmp_
 @pytest.mark.parametrize(
     ("host", "fine"),
     [
-        ("hooks.example.com", True), ("a-b.example", True), ("xn--bcher-kva.example", True), ("localhost", True),
-        ("127.1", False), ("2130706433", False), ("0x7f.0x1", False), ("0x7f000001", False), ("example.com.1", False),
-        ("127.0.0.1.", False), ("ex ample.com", False), ("", False), ("b\u00fccher.example", False), ("-a.example", False),
+        ("hooks.example.com", True),
+        ("a-b.example", True),
+        ("xn--bcher-kva.example", True),
+        ("localhost", True),
+        ("127.1", False),
+        ("2130706433", False),
+        ("0x7f.0x1", False),
+        ("0x7f000001", False),
+        ("example.com.1", False),
+        ("127.0.0.1.", False),
+        ("ex ample.com", False),
+        ("", False),
+        ("b\u00fccher.example", False),
+        ("-a.example", False),
     ],
-)  # fmt: skip
+)
 def test_a_name_is_what_every_library_takes_for_one(host: str, fine: bool) -> None:
     assert is_name(host) == fine
 

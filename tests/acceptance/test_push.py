@@ -44,9 +44,14 @@ async def test_a_push_becomes_three_check_runs_with_annotations(product: Product
     runs = await product.verdicts(repository, sha)
     assert {code: run.conclusion for code, run in runs.items()} == {"A4": "failure", "A9": "failure", "W1": "neutral"}
     assert runs["A4"].name == "ForgeGuard / A4 Boundary compliance"
-    assert {code: [(a["path"], a["start_line"], a["annotation_level"]) for a in run.annotations] for code, run in runs.items()} == {
-        "A4": [("b.py", 2, "failure")], "A9": [("b.py", 1, "failure")], "W1": [("b.py", 4, "warning")],
-    }  # fmt: skip
+    assert {
+        code: [(a["path"], a["start_line"], a["annotation_level"]) for a in run.annotations]
+        for code, run in runs.items()
+    } == {
+        "A4": [("b.py", 2, "failure")],
+        "A9": [("b.py", 1, "failure")],
+        "W1": [("b.py", 4, "warning")],
+    }
     assert runs["A4"].output["title"] == "1 new boundary violation"
     assert all(run.writes == 1 for run in runs.values())
     assert secret[6:20] not in json.dumps([run.output for run in runs.values()]) + json.dumps(

@@ -136,7 +136,7 @@ def test_a_module_name_without_end_is_cut() -> None:
         ("setup.py", "x = 1\n" * 100_000, "longer than 200,000 characters"),
         ("requirements.txt", "a\n" * 600_000, "larger than 1,000,000 bytes"),
     ],
-)  # fmt: skip
+)
 def test_what_a_bound_keeps_from_being_read_of_a_manifest_is_said(name: str, text: str, said: str) -> None:
     manifest = read_manifest(name, text.encode())
     assert (manifest.unread, manifest.opaque) == (said, said)

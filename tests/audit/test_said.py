@@ -106,8 +106,11 @@ checks:
       - "fixtures/**"
 """
     files = {
-        ".github/forgeguard.yml": text, "requirements.txt": "numpy\n", "app/a.py": "import yaml, numpy.linalg\n", "app/b.py": "",
-    }  # fmt: skip
+        ".github/forgeguard.yml": text,
+        "requirements.txt": "numpy\n",
+        "app/a.py": "import yaml, numpy.linalg\n",
+        "app/b.py": "",
+    }
     report, _ = judge_in_memory(files)
     lines = {check.code: [line for _, line, _ in notices(check)] for check in report.checks}
     assert lines == {CheckCode.A4: [1], CheckCode.A9: [4, 5, 7], CheckCode.W1: [12]}
@@ -161,8 +164,10 @@ def test_a_summary_says_how_much_of_it_is_left_out() -> None:
     check = check_in({"boundaries.json": json.dumps(rules), "x.py": "a"}, CheckCode.A4)
     summary = summary_markdown(replace(check, notes=tuple(f"note {n}" for n in range(65))))
     assert [line for line in summary.splitlines() if "more" in line] == [
-        "- … and 5 more.", "| … and 10 more rules | | |", "… and 10 more",
-    ]  # fmt: skip
+        "- … and 5 more.",
+        "| … and 10 more rules | | |",
+        "… and 10 more",
+    ]
     problems = check_in({"boundaries.json": json.dumps({str(n): 1 for n in range(25)})}, CheckCode.A4)
     assert "- … and 6 more." in summary_markdown(problems).splitlines()
 
@@ -243,8 +248,10 @@ def test_entries_of_gitleaksignore_name_path_rule_and_line() -> None:
     )
     check = check_in({**files, ".gitleaksignore": ignore}, CheckCode.W1)
     assert found(check) == [
-        ("x y.py", 1, "aws-access-key"), ("x y.py", 2, "generic-assignment"), ("z.py", 1, "aws-access-key"),
-    ]  # fmt: skip
+        ("x y.py", 1, "aws-access-key"),
+        ("x y.py", 2, "generic-assignment"),
+        ("z.py", 1, "aws-access-key"),
+    ]
     assert [(line, message.partition(":")[0]) for _, line, message in notices(check)] == [
         (5, "invalid entry, which ignores nothing"),
         (8, "this entry ignores nothing"),
@@ -269,9 +276,13 @@ def test_markers_on_the_line_before() -> None:
     )
     key = f'k = "{KEY}"\n'
     files = {
-        "a.py": next_line + key, "b.pem": usual + pem, "c.pem": next_line + pem,
-        "d.py": usual + key, "e.py": next_line + "\n" + key, "f.pem": usual + "\n" + pem,
-    }  # fmt: skip
+        "a.py": next_line + key,
+        "b.pem": usual + pem,
+        "c.pem": next_line + pem,
+        "d.py": usual + key,
+        "e.py": next_line + "\n" + key,
+        "f.pem": usual + "\n" + pem,
+    }
     check = check_in(files, CheckCode.W1)
     assert [(path, line) for path, line, _ in found(check)] == [("d.py", 2), ("e.py", 3), ("f.pem", 3)]
 

@@ -125,7 +125,15 @@ async def test_an_audit_with_4201_findings_has_4201_in_title_group_list_trend_ap
         await expect(first).to_contain_text("A4: Disabled by .github/forgeguard.yml")
         await page.get_by_label("State").select_option("PARTLY")
         await expect(page.locator("#timeline li")).to_have_count(1)
-        await look_everywhere(browser, page, "figures", {"repo": f"{product.address}/repos/{repository.full_name}", "audit": f"{link.partition('?')[0]}?check=A4&page=15"})  # fmt: skip
+        await look_everywhere(
+            browser,
+            page,
+            "figures",
+            {
+                "repo": f"{product.address}/repos/{repository.full_name}",
+                "audit": f"{link.partition('?')[0]}?check=A4&page=15",
+            },
+        )
 
 
 async def test_a_leaked_secret_is_red_everywhere_until_it_is_allowed(
@@ -170,10 +178,18 @@ async def test_a_leaked_secret_is_red_everywhere_until_it_is_allowed(
         await expect(page.get_by_role("row").filter(has_text=repository.full_name)).to_contain_text(
             "1 new possible secret"
         )
-        await look_everywhere(browser, page, "leaked", {
-            "repo": here, "audit": last, "start": product.address, "installations": f"{product.address}/installations",
-            "installation": f"{product.address}/installations/{installation.id}",
-        })  # fmt: skip
+        await look_everywhere(
+            browser,
+            page,
+            "leaked",
+            {
+                "repo": here,
+                "audit": last,
+                "start": product.address,
+                "installations": f"{product.address}/installations",
+                "installation": f"{product.address}/installations/{installation.id}",
+            },
+        )
         for address in (link, last):
             await page.goto(address)
             await page.get_by_text("Allow", exact=True).first.click()

@@ -9,7 +9,8 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from forgeguard_app.audit.counts import Counts, FindingGroup
-from forgeguard_app.store.audits import StoredCheck, StoredFinding, Verdict
+from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
+from forgeguard_app.store.audits import Verdict
 from tests.browser.conftest import Scene
 from tests.support.watching import (
     PASSED,

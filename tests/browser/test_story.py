@@ -80,8 +80,14 @@ async def test_from_nothing_to_a_green_check(own_dsn: str, tmp_path: Path, tree:
             await try_a_rule(page, place)
             await page.goto(f"{place.address}/badges/acme/shop.svg?branch=topic")
             assert "passing" in await page.content()
-            for name, path in (("start", "/"), ("account", "/account"), ("installations", "/installations"), ("rules", "/rules"),
-                               ("rule", "/rules/A4"), ("api", "/api")):  # fmt: skip
+            for name, path in (
+                ("start", "/"),
+                ("account", "/account"),
+                ("installations", "/installations"),
+                ("rules", "/rules"),
+                ("rule", "/rules/A4"),
+                ("api", "/api"),
+            ):
                 await page.goto(place.address + path)
                 await look(page, f"7-{name}")
             state = await page.context.storage_state()

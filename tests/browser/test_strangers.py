@@ -6,7 +6,8 @@ import pytest
 from playwright.async_api import Page
 
 from forgeguard_app.store.allowances import NewAllowance, insert_allowance
-from forgeguard_app.store.audits import StoredCheck, StoredFinding, Verdict
+from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
+from forgeguard_app.store.audits import Verdict
 from tests.browser.conftest import Scene
 from tests.support.watching import finish_build, finish_run, name_project, run_build, speak, wait_for_run
 
@@ -71,10 +72,15 @@ async def test_no_text_of_a_stranger_acts_on_the_page_around_it(scene: Scene) ->
     async with scene.window() as (context, proxy):
         page = await context.new_page()
         for path, least in (
-            (f"/audits/{run_id}", 5), (f"/repos/{scene.repo.full_name}", 3), (f"/repos/{scene.repo.full_name}/allowances", 3),
-            (f"/builds/{build_id}", 2), (f"/projects/{scene.project_id}", 1), ("/projects", 1),
-            (f"/projects/{scene.project_id}/questionnaire/intent", 1), (f"/projects/{scene.project_id}/contracts/ui", 1),
-        ):  # fmt: skip
+            (f"/audits/{run_id}", 5),
+            (f"/repos/{scene.repo.full_name}", 3),
+            (f"/repos/{scene.repo.full_name}/allowances", 3),
+            (f"/builds/{build_id}", 2),
+            (f"/projects/{scene.project_id}", 1),
+            ("/projects", 1),
+            (f"/projects/{scene.project_id}/questionnaire/intent", 1),
+            (f"/projects/{scene.project_id}/contracts/ui", 1),
+        ):
             await page.goto(proxy.address + path)
             found = await page.evaluate(ACTING, MARK)
             assert not found["wrong"], (path, found)

@@ -54,9 +54,13 @@ async def site(dsn: str, folder: Path, more: Mapping[str, str] | None = None) ->
         port = free_port()
         address = f"http://127.0.0.1:{port}"
         env = {name: "" for name in os.environ if name.startswith("FORGEGUARD_")} | {
-            "FORGEGUARD_DATABASE_URL": dsn, "FORGEGUARD_SECRET_KEY": "k" * 40, "FORGEGUARD_HOME": str(folder / "home"),
-            "FORGEGUARD_PORT": str(port), "FORGEGUARD_GITHUB_URL": github.address, "FORGEGUARD_GITHUB_API_URL": github.api_url,
-        }  # fmt: skip
+            "FORGEGUARD_DATABASE_URL": dsn,
+            "FORGEGUARD_SECRET_KEY": "k" * 40,
+            "FORGEGUARD_HOME": str(folder / "home"),
+            "FORGEGUARD_PORT": str(port),
+            "FORGEGUARD_GITHUB_URL": github.address,
+            "FORGEGUARD_GITHUB_API_URL": github.api_url,
+        }
         env |= more or {}
         log = folder / "server.log"
         with log.open("wb") as out:

@@ -47,7 +47,8 @@ from forgeguard_app.builders.workspace import (
     remove_workspace,
 )
 from forgeguard_app.errors import RetryLater
-from forgeguard_app.git.branches import check_out, commit_work_tree, list_links_out
+from forgeguard_app.git.branches import check_out, commit_work_tree
+from forgeguard_app.git.changes import list_links_out
 from forgeguard_app.git.command import GitRepository
 from tests.support.disks import small_disk
 from tests.support.repositories import WorkTree
@@ -337,8 +338,17 @@ async def test_what_a_builder_left_is_copied_as_the_builder_itself_may_read_it(t
         target = tmp_path / "taken"
         assert take_out(one, target, 1 << 20) == ["vendored"]
         assert entries(target) == {
-            "plain", "again", "deep", "deep/er", "deep/er/run", "deep/link", "empty", "vendored", "vendored/file", os.fsdecode(b"new\nline \xe9"),
-        }  # fmt: skip
+            "plain",
+            "again",
+            "deep",
+            "deep/er",
+            "deep/er/run",
+            "deep/link",
+            "empty",
+            "vendored",
+            "vendored/file",
+            os.fsdecode(b"new\nline \xe9"),
+        }
         assert (target / "again").read_text() == "x\n"
         assert os.access(target / "deep/er/run", os.X_OK)
         assert os.readlink(target / "deep/link") == "../plain"

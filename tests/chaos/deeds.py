@@ -49,11 +49,24 @@ class Deeds:
     async def do(self, step: Step) -> None:
         """One step of the schedule."""
         deeds: dict[str, Any] = {
-            "main": self._main, "branch": self._branch, "force": self._force, "delete": self._delete, "pull": self._pull,
-            "fork": self._fork, "group": self._group, "drop": self._drop, "rerun": self._rerun, "suspend": self._suspend,
-            "rename": self._rename, "vanish": self._vanish, "usurp": self._usurp, "transfer": self._transfer,
-            "privatize": self._privatize, "publicize": self._publicize, "remove": self._remove,
-        }  # fmt: skip
+            "main": self._main,
+            "branch": self._branch,
+            "force": self._force,
+            "delete": self._delete,
+            "pull": self._pull,
+            "fork": self._fork,
+            "group": self._group,
+            "drop": self._drop,
+            "rerun": self._rerun,
+            "suspend": self._suspend,
+            "rename": self._rename,
+            "vanish": self._vanish,
+            "usurp": self._usurp,
+            "transfer": self._transfer,
+            "privatize": self._privatize,
+            "publicize": self._publicize,
+            "remove": self._remove,
+        }
         await deeds[step.deed](step)
 
     async def _main(self, step: Step) -> None:
@@ -160,9 +173,12 @@ class Deeds:
         """An event that says what the repository is now."""
         shapes, world = self.story.shapes, self.story.world
         return {
-            "action": "edited", "changes": {}, "repository": shapes.repository(self.repository),
-            "sender": shapes.account(world.pusher), "installation": shapes.simple_installation(self.installation),
-        }  # fmt: skip
+            "action": "edited",
+            "changes": {},
+            "repository": shapes.repository(self.repository),
+            "sender": shapes.account(world.pusher),
+            "installation": shapes.simple_installation(self.installation),
+        }
 
     def _send_late(self, payload: dict[str, Any]) -> None:
         self.number += 1
@@ -175,10 +191,13 @@ class Deeds:
 
     async def _rerun(self, _: Step) -> None:
         judged = [
-            head for head in self.heads.values()
+            head
+            for head in self.heads.values()
             if len([r for r in self.story.world.runs_of(self.repository.id, head.sha) if r.status == "completed"]) == 3
-            and (self.repository.id, head.sha) in self.story.world.suites and not head.gone and head.runs == {1}
-        ]  # fmt: skip
+            and (self.repository.id, head.sha) in self.story.world.suites
+            and not head.gone
+            and head.runs == {1}
+        ]
         if judged:
             judged[-1].runs = {2}
             self.story.rerun(self.repository, judged[-1].sha)

@@ -33,9 +33,22 @@ from forgeguard_app.web.server import make_web
 
 # settle_s: what a killed process sent is dealt with by then, also on a machine that does other work as well.
 PACE = Timings(
-    quick_s=0.15, settle_s=1.0, lag_s=2.0, commit_lag_s=6.0, retry_s=0.05, longest_retry_s=0.5, poll_s=0.25, heartbeat_s=0.3,
-    stalled_s=1.0, sweep_s=0.3, reconcile_s=0.7, stranded_s=1.5, patience_s=1.2, heads_s=2.5, resync_s=2.5,
-)  # fmt: skip
+    quick_s=0.15,
+    settle_s=1.0,
+    lag_s=2.0,
+    commit_lag_s=6.0,
+    retry_s=0.05,
+    longest_retry_s=0.5,
+    poll_s=0.25,
+    heartbeat_s=0.3,
+    stalled_s=1.0,
+    sweep_s=0.3,
+    reconcile_s=0.7,
+    stranded_s=1.5,
+    patience_s=1.2,
+    heads_s=2.5,
+    resync_s=2.5,
+)
 FULL_DISK_BYTES = 2_048
 KEY = [b"k" * 32]
 
@@ -117,9 +130,19 @@ async def _work(config: Config) -> None:
         client = Client(session, config.api_url)
         app = AppAccess(client, config.app_id, (config.private_key,))
         context = WorkerContext(
-            pool, client, app, TokenCache(app), Evaluator(), config.home, config.github_url, f"http://127.0.0.1:{config.port}",
-            Signer(KEY, "links"), Signer(KEY, "notices"), pace=PACE, limits=config.limits,
-        )  # fmt: skip
+            pool,
+            client,
+            app,
+            TokenCache(app),
+            Evaluator(),
+            config.home,
+            config.github_url,
+            f"http://127.0.0.1:{config.port}",
+            Signer(KEY, "links"),
+            Signer(KEY, "notices"),
+            pace=PACE,
+            limits=config.limits,
+        )
         await run_worker(config.dsn, context, asyncio.Event())
 
 

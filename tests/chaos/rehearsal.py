@@ -121,9 +121,20 @@ class _Rehearsal:
             repository, installation = self._repository()
             self.deeds = Deeds(self.story, repository, installation, schedule, self.shared.start, self.shared.trees)
             config = Config(
-                self.dsn, self.folder / "home", port, github.address, github.api_url, APP_ID, self.shared.private_key, secret,
-                Limits(lasts_s=2.5, **limits), self.folder / "log", app.client_id, app.client_secret, full_disk=schedule.disk_full_s > 0,  # type: ignore[arg-type]
-            )  # fmt: skip
+                self.dsn,
+                self.folder / "home",
+                port,
+                github.address,
+                github.api_url,
+                APP_ID,
+                self.shared.private_key,
+                secret,
+                Limits(lasts_s=2.5, **limits),  # type: ignore[arg-type]
+                self.folder / "log",
+                app.client_id,
+                app.client_secret,
+                full_disk=schedule.disk_full_s > 0,
+            )
             server = Keeper("server", config, schedule.dooms["server"])
             worker = Keeper("worker", config, schedule.dooms["worker"])
             self.stranger = Stranger(self.world, repository, f"http://127.0.0.1:{port}")

@@ -15,8 +15,12 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
     "many": {"A4": "failure", "A9": "success", "W1": "success"},
 }
 ANNOTATIONS: Mapping[str, Mapping[str, int]] = {
-    "clean": {}, "a4": {"A4": 1}, "a9": {"A9": 1}, "w1": {"W1": 1}, "many": {"A4": 60},
-}  # fmt: skip
+    "clean": {},
+    "a4": {"A4": 1},
+    "a9": {"A9": 1},
+    "w1": {"W1": 1},
+    "many": {"A4": 60},
+}
 DEEDS = ("main", "branch", "branch", "force", "delete", "pull", "fork", "group", "drop", "rerun", "suspend", "rename")
 
 LOST_NAMES, SILENCE, TRANSFERS, VISIBILITY = 0.15, 0.1, 0.06, 0.3

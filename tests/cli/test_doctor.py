@@ -20,14 +20,28 @@ PASSWORD = "hunter2-is-mine"
 
 async def doctor(product: Product, *verb: str, **changes: str) -> tuple[int, str]:
     env = {
-        **os.environ, "FORGEGUARD_DATABASE_URL": product.dsn, "FORGEGUARD_SECRET_KEY": "k" * 32, "FORGEGUARD_HOME": str(product.context.home),
-        "FORGEGUARD_APP_ID": str(APP_ID), "FORGEGUARD_PRIVATE_KEY": PRIVATE_KEY, "FORGEGUARD_WEBHOOK_SECRET": "s",
-        "FORGEGUARD_GITHUB_URL": product.github.address, "FORGEGUARD_GITHUB_API_URL": product.github.api_url,
-        "FORGEGUARD_PUBLIC_URL": product.address, "PYTHONPATH": str(ROOT), **changes,
-    }  # fmt: skip
+        **os.environ,
+        "FORGEGUARD_DATABASE_URL": product.dsn,
+        "FORGEGUARD_SECRET_KEY": "k" * 32,
+        "FORGEGUARD_HOME": str(product.context.home),
+        "FORGEGUARD_APP_ID": str(APP_ID),
+        "FORGEGUARD_PRIVATE_KEY": PRIVATE_KEY,
+        "FORGEGUARD_WEBHOOK_SECRET": "s",
+        "FORGEGUARD_GITHUB_URL": product.github.address,
+        "FORGEGUARD_GITHUB_API_URL": product.github.api_url,
+        "FORGEGUARD_PUBLIC_URL": product.address,
+        "PYTHONPATH": str(ROOT),
+        **changes,
+    }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "forgeguard_app.cli.main", *(verb or ("doctor",)), env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "forgeguard_app.cli.main",
+        *(verb or ("doctor",)),
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
     out, err = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode or 0, (out + err).decode()
 
@@ -61,9 +75,15 @@ async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) 
     assert (unreached[0], "GitHub was not reached" in unreached[1], "Traceback" in unreached[1]) == (2, True, False)
     assert status == 1
     for words in (
-        "ILL  workers: 0 at work", "→ start `forgeguard worker`", "ILL  clock: ", "without merge_queues: read, event merge_group",
-        f"→ set it to {address}", "ILL  deliveries: 1 of the last day's 1 never arrived", "→ run `forgeguard redeliver`", "5 to fix",
-    ):  # fmt: skip
+        "ILL  workers: 0 at work",
+        "→ start `forgeguard worker`",
+        "ILL  clock: ",
+        "without merge_queues: read, event merge_group",
+        f"→ set it to {address}",
+        "ILL  deliveries: 1 of the last day's 1 never arrived",
+        "→ run `forgeguard redeliver`",
+        "5 to fix",
+    ):
         assert words in said, (words, said)
     assert PASSWORD not in said and "\x1b[31m" not in said.partition("GitHub sends to")[2]
 

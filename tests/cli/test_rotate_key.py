@@ -20,9 +20,15 @@ OLD, NEW, LOST = "o" * 32, "n" * 32, "l" * 32
 async def rotate(dsn: str, home: Path, keys: str) -> tuple[int, str]:
     env = {**os.environ, "FORGEGUARD_DATABASE_URL": dsn, "FORGEGUARD_SECRET_KEY": keys, "FORGEGUARD_HOME": str(home)}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "forgeguard_app.cli.main", "rotate-key", env=env, cwd=home,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "forgeguard_app.cli.main",
+        "rotate-key",
+        env=env,
+        cwd=home,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
     out, _ = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode or 0, out.decode()
 
@@ -80,5 +86,9 @@ async def test_every_column_that_is_sealed_is_rotated(pool: Pool) -> None:
             """
         )
     assert {row["name"] for row in names} == {
-        "app_credentials.client_secret", "app_credentials.private_key", "app_credentials.webhook_secret", "users.access_token", "users.refresh_token",
-    }  # fmt: skip
+        "app_credentials.client_secret",
+        "app_credentials.private_key",
+        "app_credentials.webhook_secret",
+        "users.access_token",
+        "users.refresh_token",
+    }

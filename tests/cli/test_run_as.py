@@ -69,8 +69,12 @@ def test_both_servers_ask_for_the_user_first(verb: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "forgeguard_app.cli.main", verb],
         env=os.environ | {"FORGEGUARD_RUN_AS": "no-such-user", "FORGEGUARD_HOME": str(tmp_path / "home")},
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 2
     assert "no user 'no-such-user'" in done.stderr
     assert not (tmp_path / "home").exists()

@@ -8,9 +8,21 @@ import sys
 import pytest
 
 SERVER_LIBRARIES = {
-    "aiohttp", "asyncpg", "cryptography", "gidgethub", "jinja2", "jwt", "markdown_it", "msgspec", "procrastinate",
-    "prometheus_client", "psycopg", "pydantic", "rich", "structlog",
-}  # fmt: skip
+    "aiohttp",
+    "asyncpg",
+    "cryptography",
+    "gidgethub",
+    "jinja2",
+    "jwt",
+    "markdown_it",
+    "msgspec",
+    "procrastinate",
+    "prometheus_client",
+    "psycopg",
+    "pydantic",
+    "rich",
+    "structlog",
+}
 
 
 def loaded(code: str) -> set[str]:

@@ -201,10 +201,25 @@ def whole(items: Iterator[Added | Unshown] | list[Added | Unshown]) -> list[Adde
 
 
 PATCH_LINES = [
-    b"\0" + b"a" * 40, b":100644 100644 " + b"1" * 40 + b" " + b"2" * 40 + b" M\tx.bin", b"diff --git a/x b/x",
-    b"index " + b"1" * 40 + b".." + b"2" * 40, b"--- a/x", b"+++ b/x", b"@@ -1,2 +3,4 @@", b"@@@ -1 -1 +1,2 @@@", b"+one", b"++two", b"-gone",
-    b" +half", b"\\ No newline at end of file", b"Binary files a/x and b/x differ", b"+" + b"long " * 30_000, b"-" + b"long " * 30_000, b"", b"+",
-]  # fmt: skip
+    b"\0" + b"a" * 40,
+    b":100644 100644 " + b"1" * 40 + b" " + b"2" * 40 + b" M\tx.bin",
+    b"diff --git a/x b/x",
+    b"index " + b"1" * 40 + b".." + b"2" * 40,
+    b"--- a/x",
+    b"+++ b/x",
+    b"@@ -1,2 +3,4 @@",
+    b"@@@ -1 -1 +1,2 @@@",
+    b"+one",
+    b"++two",
+    b"-gone",
+    b" +half",
+    b"\\ No newline at end of file",
+    b"Binary files a/x and b/x differ",
+    b"+" + b"long " * 30_000,
+    b"-" + b"long " * 30_000,
+    b"",
+    b"+",
+]
 
 
 @settings(max_examples=60, deadline=None)

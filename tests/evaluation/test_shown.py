@@ -27,8 +27,10 @@ async def test_what_the_code_is_made_of(tree: WorkTree) -> None:
         tree, {"app/web/a.py": "", "app/db/b.py": "", "ui/x.ts": "", "ui/y.tsx": "", "ui/package.json": "{}"}
     )
     assert shown["seen"] == {
-        "languages": [("Python", 2), ("TypeScript", 2)], "manifests": ["ui/package.json"], "parts": [("db", "app/db/**"), ("web", "app/web/**")],
-    }  # fmt: skip
+        "languages": [("Python", 2), ("TypeScript", 2)],
+        "manifests": ["ui/package.json"],
+        "parts": [("db", "app/db/**"), ("web", "app/web/**")],
+    }
 
 
 async def test_a_configuration_beyond_all_measure_is_counted_instead_of_shown(tree: WorkTree) -> None:

@@ -27,9 +27,26 @@ _NESTS = (
     b"**/",
 )
 _ODD = (
-    b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"\r", b"\x85", b"\x1b[0m", b"\xe2\x80\xae", b"1e999999999", b"-" * 50, b"%(x)s",
-    b"${x}", b"\\u0000", b"9" * 5_000, b"a==1" + b".1" * 300, b"#", b";", b"\t",
-)  # fmt: skip
+    b"\0",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\xed\xa0\x80",
+    b"\xf0\x9f\x98\x80",
+    b"\r",
+    b"\x85",
+    b"\x1b[0m",
+    b"\xe2\x80\xae",
+    b"1e999999999",
+    b"-" * 50,
+    b"%(x)s",
+    b"${x}",
+    b"\\u0000",
+    b"9" * 5_000,
+    b"a==1" + b".1" * 300,
+    b"#",
+    b";",
+    b"\t",
+)
 _Step = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 
 

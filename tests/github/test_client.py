@@ -18,8 +18,14 @@ from forgeguard_app.github.tokens import TokenCache
 from tests.support.running import PRIVATE_KEY
 
 MADE = {
-    "id": 1, "slug": "s", "html_url": "h", "client_id": "c", "client_secret": "x", "pem": "p", "webhook_secret": "w",
-}  # fmt: skip
+    "id": 1,
+    "slug": "s",
+    "html_url": "h",
+    "client_id": "c",
+    "client_secret": "x",
+    "pem": "p",
+    "webhook_secret": "w",
+}
 
 
 @dataclass
@@ -79,9 +85,16 @@ async def test_an_empty_or_malformed_credential_is_never_sent(
 
 @pytest.mark.parametrize(
     "answer",
-    [{}, [], {"token": ""}, {"token": "", "expires_at": "2030-01-01T00:00:00Z"}, {"token": "ghs_x", "expires_at": 7},
-     {"token": None, "expires_at": "2030-01-01T00:00:00Z"}, {"token": "ghs_x", "expires_at": "soon"}],
-)  # fmt: skip
+    [
+        {},
+        [],
+        {"token": ""},
+        {"token": "", "expires_at": "2030-01-01T00:00:00Z"},
+        {"token": "ghs_x", "expires_at": 7},
+        {"token": None, "expires_at": "2030-01-01T00:00:00Z"},
+        {"token": "ghs_x", "expires_at": "soon"},
+    ],
+)
 async def test_an_answer_without_a_token_is_a_fault_of_github_and_no_token(
     recorded: tuple[Client, Recorder], answer: object
 ) -> None:

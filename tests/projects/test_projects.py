@@ -25,15 +25,19 @@ from forgeguard_app.projects.questions import QUESTIONS, SECTIONS, STACKS, Quest
 from forgeguard_app.projects.validation import problems_of
 
 GIVEN: dict[str, Any] = {
-    "intent.summary": "It keeps a shop's orders", "intent.users": ["Shop keepers"], "intent.outcomes": ["See what to ship"],
-    "stack.database": "postgresql", "ui.kind": "server-rendered pages", "deployment.target": "container",
+    "intent.summary": "It keeps a shop's orders",
+    "intent.users": ["Shop keepers"],
+    "intent.outcomes": ["See what to ship"],
+    "stack.database": "postgresql",
+    "ui.kind": "server-rendered pages",
+    "deployment.target": "container",
     "data.tables": [
         {"table": "lines", "column": "order_id", "type": "uuid", "rule": "required", "references": "order"},
         {"table": "order", "column": "id", "type": "uuid", "rule": "primary key", "references": ""},
         {"table": "order", "column": "user", "type": "text", "rule": "primary key", "references": "nowhere"},
         {"table": "order", "column": "id", "type": "text", "rule": "", "references": ""},
     ],
-}  # fmt: skip
+}
 
 
 def filled(stack: str, package: str = "shop", seen: SeenCode | None = None) -> Answers:
@@ -176,7 +180,11 @@ def test_a_wrong_answer_says_what_is_wrong(key: str, value: Any, said: str) -> N
     [
         ("boundaries", '{"layers": []}', [(1, 1)]),
         ("boundaries", '{"layers": [{"name": "a"}], "x": 1}', [(1, 13), (1, 29)]),
-        ("physics", "openapi: 3.1.0\npaths:\n  users: {}\n  /a/{id}:\n    get: {}\n    fetch: {}\n", [(1, 1), (3, 3), (5, 5), (5, 5), (6, 5)]),
+        (
+            "physics",
+            "openapi: 3.1.0\npaths:\n  users: {}\n  /a/{id}:\n    get: {}\n    fetch: {}\n",
+            [(1, 1), (3, 3), (5, 5), (5, 5), (6, 5)],
+        ),
         ("physics", "a: [", [(2, 1)]),
         ("phases", "# Phases\n", [(1, 1)]),
         ("phases", "## Phase 1: x\n**Objective.** o\n### Deliverables\n- d\n### Exit criteria\n- e\n", [(1, 1)]),
@@ -185,7 +193,7 @@ def test_a_wrong_answer_says_what_is_wrong(key: str, value: Any, said: str) -> N
         ("schema", "```sql\nCREATE TABLE a ()\n```\n", [(3, 1)]),
         ("ui", " \n", [(1, 1)]),
     ],
-)  # fmt: skip
+)
 def test_a_contract_that_is_not_what_its_type_says_is_refused_at_its_places(
     kind: str, text: str, places: list[tuple[int, int]]
 ) -> None:

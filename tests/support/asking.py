@@ -25,8 +25,12 @@ PRIVATE, PUBLIC = new_key()
 OTHER_PRIVATE, _ = new_key()
 CALLBACK = "http://127.0.0.1:9/login/callback"
 FULL = {
-    "checks": "write", "contents": "write", "metadata": "read", "pull_requests": "write", "merge_queues": "read",
-}  # fmt: skip
+    "checks": "write",
+    "contents": "write",
+    "metadata": "read",
+    "pull_requests": "write",
+    "merge_queues": "read",
+}
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
 ANNOTATION = {"path": "a.py", "start_line": 1, "end_line": 1, "annotation_level": "notice", "message": "m"}
@@ -113,8 +117,11 @@ class Place:
 
     async def form(self, path: str, form: Mapping[str, str], **headers: str) -> Answer:
         sent = {
-            "User-Agent": "test", "Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded", **headers,
-        }  # fmt: skip
+            "User-Agent": "test",
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+            **headers,
+        }
         return await self.ask(f"{self.github.address}{path}", None, "POST", None, sent, urlencode(form).encode())
 
     async def git(

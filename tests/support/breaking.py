@@ -269,10 +269,14 @@ async def break_old_delivery(p: Place) -> Answer:
 # The App Manifest's code.
 def manifest(**changes: object) -> dict[str, Any]:
     return {
-        "name": "Guard", "url": "http://127.0.0.1:9", "hook_attributes": {"url": "http://127.0.0.1:9/hooks"},
-        "redirect_url": "http://127.0.0.1:9/setup/callback", "default_permissions": {"contents": "read"},
-        "default_events": ["push"], **changes,
-    }  # fmt: skip
+        "name": "Guard",
+        "url": "http://127.0.0.1:9",
+        "hook_attributes": {"url": "http://127.0.0.1:9/hooks"},
+        "redirect_url": "http://127.0.0.1:9/setup/callback",
+        "default_permissions": {"contents": "read"},
+        "default_events": ["push"],
+        **changes,
+    }
 
 
 def converted(p: Place, code: str) -> Awaitable[Answer]:

@@ -29,9 +29,15 @@ def judge_in_memory(
     for path, content in data.items():
         cache.learn(blobs[path], content, patterns, python=path.endswith(".py"))
     change = Change(
-        head_sha="a" * 40, base_sha=None, head=tree, base=tree if changed is not None else Tree({}), changed=changed or (),
-        renames={}, touched={}, whole_tree=changed is None,
+        head_sha="a" * 40,
+        base_sha=None,
+        head=tree,
+        base=tree if changed is not None else Tree({}),
+        changed=changed or (),
+        renames={},
+        touched={},
+        whole_tree=changed is None,
         added=tuple(scan((AddedBlock(path, None, 1, content) for path, content in data.items()), judging.exceptions)),
-    )  # fmt: skip
+    )
     facts = Facts(cache.python, cache.matches, {blobs[path]: content for path, content in data.items()})
     return audit(change, facts, judging, Memo()), judging

@@ -50,10 +50,14 @@ async def without_app(dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
         port = free_port()
         settings = Settings.model_validate(
             {
-                "database_url": dsn, "port": port, "home": tmp_path / "home", "github_url": github.address,
-                "github_api_url": github.api_url, "secret_key": KEY,
+                "database_url": dsn,
+                "port": port,
+                "home": tmp_path / "home",
+                "github_url": github.address,
+                "github_api_url": github.api_url,
+                "secret_key": KEY,
             }
-        )  # fmt: skip
+        )
         stop, ready, exists = asyncio.Event(), asyncio.Event(), asyncio.Event()
         server = asyncio.create_task(serve(settings, stop, ready, exists))
         await ready.wait()

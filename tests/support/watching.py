@@ -16,7 +16,8 @@ import aiohttp
 from aiohttp import web
 
 from forgeguard_app.flows.builds.end_build import end_build
-from forgeguard_app.store.audits import NewRun, StoredCheck, Verdict, begin_run, insert_run, store_verdict
+from forgeguard_app.store.audit_findings import StoredCheck
+from forgeguard_app.store.audits import NewRun, Verdict, begin_run, insert_run, store_verdict
 from forgeguard_app.store.build_logs import NewLine, insert_lines
 from forgeguard_app.store.builds import Loop, begin_phase, find_build, set_loop
 from forgeguard_app.store.changes import notify_change
@@ -87,9 +88,13 @@ class Proxy:
     def _ask(self, request: web.Request) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in {"host", "connection"}}
         return self.session.request(
-            request.method, self.upstream + request.raw_path, headers=headers, allow_redirects=False,
-            data=request.content if request.can_read_body else None, timeout=aiohttp.ClientTimeout(total=None),
-        )  # fmt: skip
+            request.method,
+            self.upstream + request.raw_path,
+            headers=headers,
+            allow_redirects=False,
+            data=request.content if request.can_read_body else None,
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
 
     async def until_streams(self, number: int) -> None:
         """Wait until so many streams are open."""

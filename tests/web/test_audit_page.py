@@ -83,9 +83,11 @@ async def test_where_nobody_can_sign_in_a_signed_link_opens_a_private_audit_with
             assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
             assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
         for wrong in (
-            link[:-1], link.partition("?")[0], link.replace("signature=", "signature=%C3%A4"),
+            link[:-1],
+            link.partition("?")[0],
+            link.replace("signature=", "signature=%C3%A4"),
             link.replace("signature=1", "signature=2"),
-        ):  # fmt: skip
+        ):
             assert await status_of(product, wrong) == 404
         async with product.pool.acquire() as connection:
             await connection.execute("UPDATE audit_runs SET created_at = created_at - interval '31 days'")

@@ -100,9 +100,11 @@ async def test_unsigned_bodies_are_bounded_together_and_let_go(hasty: Product) -
         assert again(UNSIGNED_OF_ADDRESS)
     body = b'{"zen": "x", "hook_id": 1}'
     headers = {
-        "X-Hub-Signature-256": signature_of(hasty.secret, body), "X-GitHub-Event": "ping",
-        "X-GitHub-Delivery": "11111111-1111-1111-1111-111111111111", "Content-Type": "application/json",
-    }  # fmt: skip
+        "X-Hub-Signature-256": signature_of(hasty.secret, body),
+        "X-GitHub-Event": "ping",
+        "X-GitHub-Delivery": "11111111-1111-1111-1111-111111111111",
+        "Content-Type": "application/json",
+    }
     async with hasty.session.post(f"{hasty.address}/webhooks/github", data=body, headers=headers) as answer:
         assert answer.status == 200, await answer.text()
 
@@ -178,7 +180,7 @@ async def test_a_proxy_that_is_not_trusted_is_said_once(hasty: Product, capsys: 
         ("10.0.0.1", "198.51.100.1, unknown", "10.0.0.1"),
         ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
     ],
-)  # fmt: skip
+)
 def test_a_client_address_is_taken_from_trusted_proxies_alone(peer: str, forwarded: str, client: str) -> None:
     assert origin_of(peer, forwarded, networks_of("10.0.0.0/8")) == client
 

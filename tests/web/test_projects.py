@@ -45,9 +45,14 @@ async def answer(browser: Browser, project: str, **more: str) -> None:
     given = {
         "intent": {"summary": f"It keeps orders. {EVIL}", "users": "Shop keepers", "outcomes": "See what to ship"},
         "stack": {"kind": "python-aiohttp", "database": "postgresql"},
-        "data": {"tables.0.table": "orders", "tables.0.column": "total", "tables.0.type": "numeric", "tables.0.rule": "required"},
+        "data": {
+            "tables.0.table": "orders",
+            "tables.0.column": "total",
+            "tables.0.type": "numeric",
+            "tables.0.rule": "required",
+        },
         "ui": {"kind": "server-rendered pages"},
-    }  # fmt: skip
+    }
     for section in SECTIONS:
         path = f"{project}/questionnaire/{section.key}"
         browser.home()
@@ -111,9 +116,12 @@ async def test_a_layer_that_no_row_names_is_refused_at_its_field_and_not_dropped
         path = f"{project}/questionnaire/boundaries"
         await browser.get(path)
         rows = {
-            "layers.0.name": "web", "layers.0.glob": "shop/web/**", "layers.0.may_import": "core, stroe",
-            "layers.1.name": "core", "layers.1.glob": "shop/core/**",
-        }  # fmt: skip
+            "layers.0.name": "web",
+            "layers.0.glob": "shop/web/**",
+            "layers.0.may_import": "core, stroe",
+            "layers.1.name": "core",
+            "layers.1.glob": "shop/core/**",
+        }
         assert await browser.submit(path, **rows) == 400
         assert "Row 1, May import: no layer is called “stroe”. The layers are web, core." in browser.text
         assert 'value="core, stroe"' in browser.text, "what was typed is not lost"

@@ -157,10 +157,16 @@ def test_the_manifests_follow_from_app_yml_and_github_takes_them(kind: str) -> N
 def test_the_simulated_github_refuses_what_github_refuses() -> None:
     good = make_manifest("Guard", "https://guard.example.com", "guard")
     for change in (
-        {"name": "x" * 35}, {"default_events": ["check_run"]}, {"default_events": ["installation"]}, {"unknown": 1},
-        {"default_permissions": {"check": "write"}}, {"hook_attributes": {"url": "http://127.0.0.1/webhooks/github"}},
-        {"default_permissions": {"metadata": "read"}}, {"request_oauth_on_install": True}, {"url": ""},
-    ):  # fmt: skip
+        {"name": "x" * 35},
+        {"default_events": ["check_run"]},
+        {"default_events": ["installation"]},
+        {"unknown": 1},
+        {"default_permissions": {"check": "write"}},
+        {"hook_attributes": {"url": "http://127.0.0.1/webhooks/github"}},
+        {"default_permissions": {"metadata": "read"}},
+        {"request_oauth_on_install": True},
+        {"url": ""},
+    ):
         assert refused_by_github(good | change, here="https://github.com"), change
 
 

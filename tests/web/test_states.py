@@ -31,22 +31,42 @@ ALL = tuple(Evaluation)
         (PENDING, replace(HERE, installation="suspended", workers=0), StateKind.SUSPENDED, "suspended"),
         (PENDING, replace(HERE, installation="deleted"), StateKind.UNINSTALLED, "not installed"),
         (PENDING, replace(HERE, limited_s=540.0), StateKind.LIMITED, "in 9 minutes"),
-        (replace(PENDING, queue=QueueFacts(ahead=0)), replace(HERE, limited_s=540.0), StateKind.STARTING, "in a moment"),
+        (
+            replace(PENDING, queue=QueueFacts(ahead=0)),
+            replace(HERE, limited_s=540.0),
+            StateKind.STARTING,
+            "in a moment",
+        ),
         (replace(PENDING, queue=QueueFacts(earlier=2)), HERE, StateKind.QUEUED, "2 earlier pushes"),
         (replace(PENDING, queue=QueueFacts(ahead=1_300)), HERE, StateKind.QUEUED, "1,300 other jobs"),
         (replace(PENDING, queue=QueueFacts(retry_s=30.0)), HERE, StateKind.RETRYING, "in 30 seconds"),
         (RunFacts("running"), HERE, StateKind.RUNNING, "being audited"),
         (RunFacts("running"), replace(HERE, workers=0), StateKind.NO_WORKER, "has ended"),
         (RunFacts("cancelled", error_detail="The merge group was dissolved."), HERE, StateKind.CANCELLED, "dissolved"),
-        (RunFacts("error", OverallOutcome.ERROR, error_detail="The repository is gone."), HERE, StateKind.ERROR, "is gone"),
+        (
+            RunFacts("error", OverallOutcome.ERROR, error_detail="The repository is gone."),
+            HERE,
+            StateKind.ERROR,
+            "is gone",
+        ),
         (replace(DONE, outcome=OverallOutcome.PASSED), HERE, StateKind.PASSED, ""),
         (replace(DONE, outcome=OverallOutcome.WARNED, verified=1), HERE, StateKind.LEAKED, ""),
         (replace(DONE, outcome=OverallOutcome.PASSED, verified=1), HERE, StateKind.LEAKED, ""),
         (replace(DONE, outcome=OverallOutcome.FAILED, verified=1), HERE, StateKind.FAILED, ""),
-        (replace(DONE, outcome=OverallOutcome.PASSED, published=False), replace(HERE, writes_wait_s=60.0), StateKind.PASSED, "Not on GitHub yet: its rate limit"),
-        (replace(DONE, outcome=OverallOutcome.PASSED, published=False, publish_error="It is archived."), HERE, StateKind.PASSED, "Not on GitHub: It is archived."),
+        (
+            replace(DONE, outcome=OverallOutcome.PASSED, published=False),
+            replace(HERE, writes_wait_s=60.0),
+            StateKind.PASSED,
+            "Not on GitHub yet: its rate limit",
+        ),
+        (
+            replace(DONE, outcome=OverallOutcome.PASSED, published=False, publish_error="It is archived."),
+            HERE,
+            StateKind.PASSED,
+            "Not on GitHub: It is archived.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_state_says_what_it_is_and_why(run: RunFacts | None, place: PlaceFacts, kind: StateKind, reason: str) -> None:
     state = shown_state(run, place)
     assert state.kind is kind

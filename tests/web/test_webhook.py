@@ -22,10 +22,20 @@ from forgeguard_app.store.queue import enqueue
 from tests.support.running import Product, running
 
 PUSH = {
-    "ref": "refs/heads/main", "before": "0" * 40, "after": "a" * 40, "deleted": False,
-    "repository": {"id": 5, "full_name": "o/r", "default_branch": "main", "private": True, "owner": {"id": 1, "login": "o"}},
-    "installation": {"id": 9}, "head_commit": {"message": "Hello \u0000 there", "author": {"name": "N"}},
-}  # fmt: skip
+    "ref": "refs/heads/main",
+    "before": "0" * 40,
+    "after": "a" * 40,
+    "deleted": False,
+    "repository": {
+        "id": 5,
+        "full_name": "o/r",
+        "default_branch": "main",
+        "private": True,
+        "owner": {"id": 1, "login": "o"},
+    },
+    "installation": {"id": 9},
+    "head_commit": {"message": "Hello \u0000 there", "author": {"name": "N"}},
+}
 
 
 @pytest.fixture
@@ -38,10 +48,12 @@ async def deliver(
     product: Product, body: bytes, event: str = "push", **changes: str | None
 ) -> tuple[int, dict[str, object]]:
     headers: dict[str, str | None] = {
-        "Content-Type": "application/json", "X-GitHub-Event": event, "X-GitHub-Delivery": str(uuid.uuid4()),
+        "Content-Type": "application/json",
+        "X-GitHub-Event": event,
+        "X-GitHub-Delivery": str(uuid.uuid4()),
         "X-Hub-Signature-256": "sha256=" + hmac.new(product.secret.encode(), body, hashlib.sha256).hexdigest(),
         **{name.replace("_", "-"): value for name, value in changes.items()},
-    }  # fmt: skip
+    }
     sent = {name: value for name, value in headers.items() if value is not None}
     async with product.session.post(f"{product.address}/webhooks/github", data=body, headers=sent) as answer:
         return answer.status, await answer.json(content_type=None)
@@ -199,10 +211,15 @@ async def test_an_installation_s_life(intake: Product) -> None:
 async def test_the_database_away_is_said_with_when_to_come_back(intake: Product) -> None:
     intake.pool.terminate()
     async with intake.session.post(
-        f"{intake.address}/webhooks/github", data=b"{}",
-        headers={"X-GitHub-Event": "ping", "X-GitHub-Delivery": str(uuid.uuid4()), "Content-Type": "application/json",
-                 "X-Hub-Signature-256": "sha256=" + hmac.new(intake.secret.encode(), b"{}", hashlib.sha256).hexdigest()},
-    ) as answer:  # fmt: skip
+        f"{intake.address}/webhooks/github",
+        data=b"{}",
+        headers={
+            "X-GitHub-Event": "ping",
+            "X-GitHub-Delivery": str(uuid.uuid4()),
+            "Content-Type": "application/json",
+            "X-Hub-Signature-256": "sha256=" + hmac.new(intake.secret.encode(), b"{}", hashlib.sha256).hexdigest(),
+        },
+    ) as answer:
         assert answer.status == 503
         assert int(answer.headers["Retry-After"]) > 0
     async with intake.session.get(f"{intake.address}/readyz") as answer:
@@ -261,9 +278,13 @@ async def test_metrics_say_what_operators_watch(intake: Product) -> None:
     async with intake.session.get(f"{intake.address}/metrics") as answer:
         text = await answer.text()
     for line in (
-        "forgeguard_unjudged_heads 1.0", 'forgeguard_errors_total{kind="Broken"} 3.0', "forgeguard_rate_writes_left 500.0",
-        'forgeguard_jobs{status="todo"} 1.0', 'forgeguard_deliveries_last_hour{outcome="accepted"} 1.0', "forgeguard_workers 0.0",
-    ):  # fmt: skip
+        "forgeguard_unjudged_heads 1.0",
+        'forgeguard_errors_total{kind="Broken"} 3.0',
+        "forgeguard_rate_writes_left 500.0",
+        'forgeguard_jobs{status="todo"} 1.0',
+        'forgeguard_deliveries_last_hour{outcome="accepted"} 1.0',
+        "forgeguard_workers 0.0",
+    ):
         assert line in text, text
     assert "forgeguard_oldest_unjudged_head_seconds" in text
     assert re.search(r'^forgeguard_oldest_running_job_seconds\{kind="reconcile_heads"\} 36\d\d', text, re.M), text

@@ -27,8 +27,16 @@ _ALLOWLIST = frozenset(
 )
 _ABOUT_RULE = frozenset(("id", "description", "allowlist", "allowlists", "tags"))
 _RULE = _ABOUT_RULE | {
-    "regex", "path", "secretGroup", "entropy", "keywords", "required", "skipReport", "validate", "filter"
-}  # fmt: skip
+    "regex",
+    "path",
+    "secretGroup",
+    "entropy",
+    "keywords",
+    "required",
+    "skipReport",
+    "validate",
+    "filter",
+}
 _LISTS = ("paths", "regexes", "stopwords", "commits", "targetRules")
 _TARGETS = ("secret", "match", "line")
 _ENTRY = re.compile(r"(?:([0-9a-f]{7,64}):)?(.+):([^:\s]+):([0-9]{1,9})\Z")

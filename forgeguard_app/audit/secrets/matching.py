@@ -113,9 +113,11 @@ def find_spans(text: bytes, low: int, high: int, path: str, origin: int) -> set[
             looked_to[number] = window[2]
             windows.setdefault(number, []).append(window)
     found = {
-        span for number, some in windows.items() for window in _likely(matcher.patterns[number], view, some)
+        span
+        for number, some in windows.items()
+        for window in _likely(matcher.patterns[number], view, some)
         for span in _confirmed(matcher.patterns[number], number, view, path, window)
-    }  # fmt: skip
+    }
     return {Span(number, origin + start, origin + end) for number, start, end in found}
 
 

@@ -25,8 +25,14 @@ _PLACES: dict[str, tuple[str, str | None]] = {
     "Slack": ("Your apps, OAuth & Permissions, Revoke tokens", "https://api.slack.com/apps"),
     "Google": ("APIs & Services, Credentials", "https://console.cloud.google.com/apis/credentials"),
     "Azure": ("the resource's page, Access keys, Rotate key", "https://portal.azure.com/"),
-    "AWS": ("IAM, Security credentials, Access keys, Deactivate", "https://console.aws.amazon.com/iam/home#/security_credentials"),
-    "HashiCorp": ("the token's lease: revoke it with the Vault or Terraform command line", "https://developer.hashicorp.com/vault/docs/commands/token/revoke"),
+    "AWS": (
+        "IAM, Security credentials, Access keys, Deactivate",
+        "https://console.aws.amazon.com/iam/home#/security_credentials",
+    ),
+    "HashiCorp": (
+        "the token's lease: revoke it with the Vault or Terraform command line",
+        "https://developer.hashicorp.com/vault/docs/commands/token/revoke",
+    ),
     "Discord": ("Developer portal, the application, Reset token", "https://discord.com/developers/applications"),
     "Cloudflare": ("My profile, API tokens, Roll or Delete", "https://dash.cloudflare.com/profile/api-tokens"),
     "Twilio": ("Console, Account, API keys & tokens", "https://console.twilio.com/"),
@@ -54,14 +60,17 @@ _PLACES: dict[str, tuple[str, str | None]] = {
     "Hugging Face": ("Settings, Access tokens", "https://huggingface.co/settings/tokens"),
     "Heroku": ("Account, API key, Regenerate", "https://dashboard.heroku.com/account"),
     "Groq": ("API keys, Delete", "https://console.groq.com/keys"),
-    "Grafana": ("Administration, Service accounts, Tokens", "https://grafana.com/docs/grafana/latest/administration/service-accounts/"),
+    "Grafana": (
+        "Administration, Service accounts, Tokens",
+        "https://grafana.com/docs/grafana/latest/administration/service-accounts/",
+    ),
     "Fly.io": ("Tokens, Revoke", "https://fly.io/user/personal_access_tokens"),
     "Figma": ("Settings, Security, Personal access tokens", "https://www.figma.com/settings"),
     "DigitalOcean": ("API, Tokens, Delete", "https://cloud.digitalocean.com/account/api/tokens"),
     "Datadog": ("Organization settings, API keys, Revoke", "https://app.datadoghq.com/organization-settings/api-keys"),
     "Atlassian": ("Security, API tokens, Revoke", "https://id.atlassian.com/manage-profile/security/api-tokens"),
     "Airtable": ("Builder hub, Personal access tokens", "https://airtable.com/create/tokens"),
-}  # fmt: skip
+}
 _PROVIDERS = {rule.id: rule.provider for rule in (*PROVIDER_RULES, *GENERIC_RULES)}
 
 

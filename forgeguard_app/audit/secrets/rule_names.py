@@ -44,7 +44,7 @@ _THEIRS: dict[str, str] = {
     "fly-token": "flyio-access-token",
     "brevo-key": "sendinblue-api-token",
     "newrelic-key": "new-relic-user-api-key new-relic-browser-api-token new-relic-insert-key new-relic-user-api-id",
-}  # fmt: skip
+}
 _BY_NAME = {ours: frozenset(theirs.split()) | {ours} for ours, theirs in _THEIRS.items()}
 _ALL_THEIRS = frozenset(name for names in _BY_NAME.values() for name in names)
 _GENERIC = frozenset(("generic-assignment", "generic-setting", "password-in-address"))

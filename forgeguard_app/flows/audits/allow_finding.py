@@ -65,9 +65,16 @@ async def allow_finding(pool: Pool, person: Person, run: AuditRun, wish: Allowan
         if finding.part == FindingGroup.NOTICE:
             raise UserError("A notice cannot be allowed, because it never counts towards the result.")
         new = NewAllowance(
-            run.repo_id, wish.check_code, wish.fingerprint, finding.rule, finding.path, reason, person.user_id, person.login,
+            run.repo_id,
+            wish.check_code,
+            wish.fingerprint,
+            finding.rule,
+            finding.path,
+            reason,
+            person.user_id,
+            person.login,
             wish.days,
-        )  # fmt: skip
+        )
         allowance = await insert_allowance(connection, new)
         await _judge_again(connection, allowance, person.github_id)
     return allowance

@@ -30,12 +30,11 @@ from forgeguard_app.git.branches import (
     commit_files,
     commit_work_tree,
     hidden_sources,
-    list_changed,
     list_ignored,
     list_kept,
-    list_links_out,
 )
 from forgeguard_app.git.build_repository import drop_unused, get_files_size, list_paths
+from forgeguard_app.git.changes import list_changed, list_links_out
 from forgeguard_app.git.command import GitError, GitRepository
 from forgeguard_app.git.range import has_commit
 from forgeguard_app.projects.answers import read_state
@@ -199,7 +198,14 @@ async def _by_command(
         known = tried is not None and await has_commit(work.ledger, tried)
         await _fill(work, room, tried if known and tried else work.start)
         texts = {FILES[ContractType(kind)]: text for kind, text in build.contracts.items()}
-        described = {"number": phase.number, "name": phase.name, "objective": phase.objective, "deliverables": phase.deliverables, "exit_criteria": phase.exit_criteria, "attempt": build.loop_count + 1}  # fmt: skip
+        described = {
+            "number": phase.number,
+            "name": phase.name,
+            "objective": phase.objective,
+            "deliverables": phase.deliverables,
+            "exit_criteria": phase.exit_criteria,
+            "attempt": build.loop_count + 1,
+        }
         await asyncio.to_thread(hand_over, room, texts, build.findings, described)
         await asyncio.to_thread(room.take_over)
         await sweep(room, str(build.id))
@@ -325,9 +331,12 @@ async def _evaluated(
 ) -> PhasePassed | ApprovalNeeded | PhaseFailed:
     """By the project's contracts and the settings with which the build began: the branch has no say in it."""
     request = Request(
-        commit, work.start, target=work.base, owner=owner_settings(work.installation),
+        commit,
+        work.start,
+        target=work.base,
+        owner=owner_settings(work.installation),
         contract=ProjectBoundaries(work.build.contracts[ContractType.BOUNDARIES], alone=True),
-    )  # fmt: skip
+    )
     report = await context.evaluator.evaluate(LocalSource(work.ledger), request)
     audit, findings = summarize(report), list_failures(report)
     results = ", ".join(f"{code} {one['result']}" for code, one in audit.items())

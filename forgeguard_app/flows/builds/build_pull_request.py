@@ -8,7 +8,7 @@ from typing import Any
 from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.audit.report import clean
 from forgeguard_app.flows.builds.build_review import deciding_at
-from forgeguard_app.git.branches import list_touched
+from forgeguard_app.git.changes import list_touched
 from forgeguard_app.git.command import GitRepository
 from forgeguard_app.store.builds import BuildPhase
 

@@ -14,7 +14,7 @@ from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.evaluation.own_configuration import read_own_configuration
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.git.branches import LINK_MODE, RawChange, hash_blob, list_raw_changes, read_difference
+from forgeguard_app.git.changes import LINK_MODE, RawChange, hash_blob, list_raw_changes, read_difference
 from forgeguard_app.git.command import GitRepository, GitTooLarge
 from forgeguard_app.projects.contract_types import FILES, FOLDER, ContractType
 from forgeguard_app.projects.deciding_files import is_deciding

@@ -11,9 +11,12 @@ from forgeguard_app.store.pool import Connection
 
 MAX_LOGIN_CHARS = 200
 _INSTALLATION = {
-    "created": "App installed", "deleted": "App uninstalled", "suspend": "App suspended", "unsuspend": "App unsuspended",
+    "created": "App installed",
+    "deleted": "App uninstalled",
+    "suspend": "App suspended",
+    "unsuspend": "App unsuspended",
     "new_permissions_accepted": "permissions accepted",
-}  # fmt: skip
+}
 _REPOSITORIES = {"added": "repositories added", "removed": "repositories removed"}
 
 

@@ -203,14 +203,29 @@ def opened(keys: Keys, kept: SealedApp) -> OpenedCredentials:
     if private_key is None or webhook_secret is None or client_secret is None:
         raise UserError("the App's credentials were sealed under another key: set FORGEGUARD_SECRET_KEY to it")
     return OpenedCredentials(
-        kept.app_id, kept.slug, (private_key,), (webhook_secret.encode(),), kept.client_id, client_secret, kept.github_url,
-        kept.github_api_url, kept.public_url,
-    )  # fmt: skip
+        kept.app_id,
+        kept.slug,
+        (private_key,),
+        (webhook_secret.encode(),),
+        kept.client_id,
+        client_secret,
+        kept.github_url,
+        kept.github_api_url,
+        kept.public_url,
+    )
 
 
 def seal_app(keys: Keys, made: MadeApp, github_url: str, api_url: str, public_url: str) -> SealedApp:
     seal = keys.credentials.seal
     return SealedApp(
-        made.app_id, made.slug, made.html_url, made.client_id, seal(made.client_secret), seal(made.private_key),
-        seal(made.webhook_secret), github_url, api_url, public_url,
-    )  # fmt: skip
+        made.app_id,
+        made.slug,
+        made.html_url,
+        made.client_id,
+        seal(made.client_secret),
+        seal(made.private_key),
+        seal(made.webhook_secret),
+        github_url,
+        api_url,
+        public_url,
+    )

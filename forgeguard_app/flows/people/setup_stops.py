@@ -73,9 +73,13 @@ def not_asked(github_url: str) -> SetupStopped:
         "GitHub's answer has no code, or belongs to an earlier set-up. It was not used.",
         (
             Remedy("Create the App again.", "Set up again", SETUP),
-            Remedy("If GitHub made an App already, delete it first; its name is taken until then.", "Apps at GitHub", apps_url(github_url)),
+            Remedy(
+                "If GitHub made an App already, delete it first; its name is taken until then.",
+                "Apps at GitHub",
+                apps_url(github_url),
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def code_refused(github_url: str, organization: str) -> SetupStopped:
@@ -85,10 +89,14 @@ def code_refused(github_url: str, organization: str) -> SetupStopped:
         "GitHub does not accept the code: it is used or an hour old. The App exists at GitHub, but its private key cannot be fetched again. "
         "If you did not open this page twice, somebody else may have used the code and hold that key.",
         (
-            Remedy("Delete the App at GitHub. That makes its key useless and its name free.", "Apps at GitHub", apps_url(github_url, organization)),
+            Remedy(
+                "Delete the App at GitHub. That makes its key useless and its name free.",
+                "Apps at GitHub",
+                apps_url(github_url, organization),
+            ),
             Remedy("Create the App again.", "Set up again", SETUP),
         ),
-    )  # fmt: skip
+    )
 
 
 def not_answered(github_url: str, organization: str) -> SetupStopped:
@@ -100,11 +108,12 @@ def not_answered(github_url: str, organization: str) -> SetupStopped:
             Remedy("Reload this page to try again."),
             Remedy(
                 "If GitHub then does not accept the code, its answer was lost: delete the App and create it again.",
-                "Apps at GitHub", apps_url(github_url, organization),
+                "Apps at GitHub",
+                apps_url(github_url, organization),
             ),
         ),
         passing=True,
-    )  # fmt: skip
+    )
 
 
 def under_way() -> SetupStopped:
@@ -123,7 +132,11 @@ def not_used(github_url: str, organization: str, slug: str = "") -> SetupStopped
         "Another App was made meanwhile",
         "This server has its GitHub App already. The App that GitHub has just made is not used.",
         (
-            Remedy("Delete the one that is not used.", "Its page at GitHub" if slug else "Apps at GitHub", apps_url(github_url, organization, slug)),
+            Remedy(
+                "Delete the one that is not used.",
+                "Its page at GitHub" if slug else "Apps at GitHub",
+                apps_url(github_url, organization, slug),
+            ),
             Remedy("Sign in, or install the App that is used.", "To the start", "/"),
         ),
-    )  # fmt: skip
+    )

@@ -18,7 +18,8 @@ from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.proposals.open_pull_request import NewFile, WantedPullRequest, open_pull_request
 from forgeguard_app.flows.publishing.check_run_writer import can_record
 from forgeguard_app.git.command import EMPTY_TREE
-from forgeguard_app.store.audits import AuditRun, find_run, list_findings
+from forgeguard_app.store.audit_findings import list_findings
+from forgeguard_app.store.audits import AuditRun, find_run
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import get_repo
 

@@ -119,9 +119,14 @@ async def _first_rules(
     if first.files and may_open_pull_request(installation):
         pull = await open_pull_request(context, installation, repo, mirror, _wanted(head, first))
     return {
-        "files": first.files, "there": list(first.there), "recorded": first.recorded, "undeclared": [shown(module) for module in first.undeclared],
-        "overall_result": str(first.report.overall_result), "branch": head.branch, "pull": pull,
-    }  # fmt: skip
+        "files": first.files,
+        "there": list(first.there),
+        "recorded": first.recorded,
+        "undeclared": [shown(module) for module in first.undeclared],
+        "overall_result": str(first.report.overall_result),
+        "branch": head.branch,
+        "pull": pull,
+    }
 
 
 async def _export(

@@ -13,7 +13,8 @@ from forgeguard_app.github import check_runs
 from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Annotation, CheckRun, CheckRunAction, RemoteCheckRun
 from forgeguard_app.github.client import GitHubUnavailable, RateLimited, RequestRejected
 from forgeguard_app.github.repo_access import RepoAccess
-from forgeguard_app.store.audits import AuditRun, StoredCheck, StoredFinding, list_annotations
+from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding, list_annotations
+from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.check_runs import OutboxRow, list_outbox, set_not_sent, set_sending, set_sent, set_settled
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.repos import Repo

@@ -32,14 +32,13 @@ from forgeguard_app.github.check_runs import ANNOTATIONS_PER_REQUEST, CheckRun, 
 from forgeguard_app.github.client import Archived, RequestRejected
 from forgeguard_app.github.limits import Cost
 from forgeguard_app.github.tokens import InstallationUnavailable
+from forgeguard_app.store.audit_findings import StoredCheck, list_checks
 from forgeguard_app.store.audits import (
     NO_INSTALLATION,
     SUSPENDED,
     AuditRun,
-    StoredCheck,
     find_newest_run,
     find_run,
-    list_checks,
     set_publish_error,
     set_published,
 )

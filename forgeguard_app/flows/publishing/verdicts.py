@@ -8,7 +8,8 @@ from forgeguard_app.audit.model import CHECK_NAMES, CheckCode, CheckReport, Find
 from forgeguard_app.audit.plain_text import as_utf8, escaped, escaped_lines
 from forgeguard_app.audit.report import detail, problem_findings, summary_markdown
 from forgeguard_app.audit.secrets.masking import masked
-from forgeguard_app.store.audits import StoredCheck, StoredFinding, Verdict
+from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
+from forgeguard_app.store.audits import Verdict
 
 _CONCLUSIONS = {Result.PASS: "success", Result.FAIL: "failure", Result.WARN: "neutral"}
 

@@ -81,9 +81,11 @@ async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
         "start more workers; where verdicts wait for GitHub's limits, they come by themselves",
     )
     yield Diagnosis(
-        "limits", not health.blocked, f"{health.blocked} installations told to wait, {health.waiting} verdicts wait for room",
+        "limits",
+        not health.blocked,
+        f"{health.blocked} installations told to wait, {health.waiting} verdicts wait for room",
         "nothing: they are published as soon as GitHub allows it",
-    )  # fmt: skip
+    )
     yield Diagnosis(
         "verdicts",
         not health.refused,
@@ -169,9 +171,11 @@ async def _installations(context: Examination) -> AsyncIterator[Diagnosis]:
 async def _deliveries(context: Examination) -> Diagnosis:
     seen, missed = await list_missed(context)
     return Diagnosis(
-        "deliveries", not missed, f"{len(missed)} of the last day's {seen} never arrived",
+        "deliveries",
+        not missed,
+        f"{len(missed)} of the last day's {seen} never arrived",
         "run `forgeguard redeliver`; a worker does so every few minutes",
-    )  # fmt: skip
+    )
 
 
 async def list_missed(context: Examination) -> tuple[int, list[Attempt]]:

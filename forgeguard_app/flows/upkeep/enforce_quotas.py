@@ -110,10 +110,16 @@ async def measure_mirrors(
     largest = sorted(mirrors, key=lambda one: one.size_bytes, reverse=True)[:MOST_HOLDERS]
     uses = [
         StorageUse("mirrors", "all", "", sum(accounts.values()), context.mirrors_max_bytes),
-        *(StorageUse("mirrors", "installation", name, size, quotas.mirrors_of_installation)
-          for name, size in sorted(accounts.items(), key=lambda item: -item[1])[:MOST_HOLDERS]),
-        *(StorageUse("mirrors", "repository", holders[one.github_repo_id].full_name, one.size_bytes, context.mirror_max_bytes)
-          for one in largest),
-    ]  # fmt: skip
+        *(
+            StorageUse("mirrors", "installation", name, size, quotas.mirrors_of_installation)
+            for name, size in sorted(accounts.items(), key=lambda item: -item[1])[:MOST_HOLDERS]
+        ),
+        *(
+            StorageUse(
+                "mirrors", "repository", holders[one.github_repo_id].full_name, one.size_bytes, context.mirror_max_bytes
+            )
+            for one in largest
+        ),
+    ]
     async with context.pool.acquire() as connection, connection.transaction():
         await set_uses(connection, "mirrors", f"{socket.gethostname()} {context.home}"[:300], uses)

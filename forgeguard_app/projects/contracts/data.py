@@ -13,10 +13,16 @@ from forgeguard_app.projects.contracts.words import document, section, sentence
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _JSON_TYPES: dict[str, dict[str, str]] = {
-    "uuid": {"type": "string", "format": "uuid"}, "bigint": {"type": "integer"}, "integer": {"type": "integer"},
-    "numeric": {"type": "number"}, "text": {"type": "string"}, "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"}, "timestamptz": {"type": "string", "format": "date-time"}, "jsonb": {"type": "object"},
-}  # fmt: skip
+    "uuid": {"type": "string", "format": "uuid"},
+    "bigint": {"type": "integer"},
+    "integer": {"type": "integer"},
+    "numeric": {"type": "number"},
+    "text": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "timestamptz": {"type": "string", "format": "date-time"},
+    "jsonb": {"type": "object"},
+}
 _SQL_BLOCK = re.compile(r"^```sql\n(.*?)^```", re.M | re.S)
 # Words that PostgreSQL reserves (its documentation, appendix C).
 _RESERVED = frozenset(
@@ -62,9 +68,13 @@ def _tables(answers: Answers) -> dict[str, list[Row]]:
     left = dict(found)
     while left:
         ready = [
-            table for table, rows in left.items()
-            if all(_identifier(row["references"]) in (*ordered, table, "") or _identifier(row["references"]) not in found for row in rows)
-        ] or list(left)[:1]  # fmt: skip
+            table
+            for table, rows in left.items()
+            if all(
+                _identifier(row["references"]) in (*ordered, table, "") or _identifier(row["references"]) not in found
+                for row in rows
+            )
+        ] or list(left)[:1]
         for table in ready:
             ordered[table] = left.pop(table)
     return ordered

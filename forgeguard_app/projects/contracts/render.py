@@ -12,10 +12,17 @@ from forgeguard_app.projects.contracts.documents import blueprint, manifesto, st
 from forgeguard_app.projects.contracts.rules import boundaries, phases
 
 TEMPLATES: dict[ContractType, Callable[[str, Answers], str]] = {
-    ContractType.BLUEPRINT: blueprint, ContractType.MANIFESTO: manifesto, ContractType.STACK: stack, ContractType.SCHEMA: schema,
-    ContractType.PHYSICS: physics, ContractType.BOUNDARIES: boundaries, ContractType.PHASES: phases, ContractType.UI: ui,
-    ContractType.BUILDER_CONTRACT: builder_contract, ContractType.BUILDER_DIRECTIVE: builder_directive,
-}  # fmt: skip
+    ContractType.BLUEPRINT: blueprint,
+    ContractType.MANIFESTO: manifesto,
+    ContractType.STACK: stack,
+    ContractType.SCHEMA: schema,
+    ContractType.PHYSICS: physics,
+    ContractType.BOUNDARIES: boundaries,
+    ContractType.PHASES: phases,
+    ContractType.UI: ui,
+    ContractType.BUILDER_CONTRACT: builder_contract,
+    ContractType.BUILDER_DIRECTIVE: builder_directive,
+}
 
 
 def render(name: str, answers: Answers) -> dict[ContractType, str]:

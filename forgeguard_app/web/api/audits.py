@@ -9,7 +9,7 @@ from aiohttp import web
 
 from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
 from forgeguard_app.flows.people.repo_access import AccessLevel, refresh_access
-from forgeguard_app.store.audits import StoredCheck, list_checks
+from forgeguard_app.store.audit_findings import StoredCheck, list_checks
 from forgeguard_app.store.findings import list_page
 from forgeguard_app.store.overview import SeenRepo, find_head_run, find_seen, list_seen
 from forgeguard_app.store.timeline import list_entries
@@ -21,9 +21,18 @@ from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.states import ShownState, filter_of, head_states, states_of
 
 _ENTRY = (
-    "id", "commit_sha", "commit_message", "commit_author", "branch", "trigger", "status", "overall_result", "files_checked",
-    "created_at", "completed_at",
-)  # fmt: skip
+    "id",
+    "commit_sha",
+    "commit_message",
+    "commit_author",
+    "branch",
+    "trigger",
+    "status",
+    "overall_result",
+    "files_checked",
+    "created_at",
+    "completed_at",
+)
 
 
 async def show_repos(ask: ApiRequest) -> models.Repositories:
@@ -79,12 +88,23 @@ def _check(stored: StoredCheck, state: ShownState) -> models.Check:
     counts = stored.counts
     return models.Check.model_validate(
         {
-            "check_code": stored.check_code, "check_name": stored.check_name, "result": stored.result,
-            "conclusion": stored.conclusion, "title": stored.title, "detail": stored.detail, "state": state.kind,
-            "findings": counts.total, "new": counts.new, "existing": counts.existing, "allowed": counts.allowed,
-            "notices": counts.notice, "problems": counts.problem, "verified": counts.verified, "kept": stored.kept_count,
+            "check_code": stored.check_code,
+            "check_name": stored.check_name,
+            "result": stored.result,
+            "conclusion": stored.conclusion,
+            "title": stored.title,
+            "detail": stored.detail,
+            "state": state.kind,
+            "findings": counts.total,
+            "new": counts.new,
+            "existing": counts.existing,
+            "allowed": counts.allowed,
+            "notices": counts.notice,
+            "problems": counts.problem,
+            "verified": counts.verified,
+            "kept": stored.kept_count,
         }
-    )  # fmt: skip
+    )
 
 
 async def show_findings(ask: ApiRequest) -> models.Findings:
@@ -98,14 +118,24 @@ async def show_findings(ask: ApiRequest) -> models.Findings:
     items = [
         models.Finding.model_validate(
             {
-                "check_code": one.check_code, "path": one.path, "line": one.line, "end_line": one.end_line,
-                "column": one.column_number, "rule": one.rule, "message": one.message, "level": one.level, "new": one.is_new,
-                "part": one.part, "verified": one.is_verified,
-                "counted": one.is_counted, "commit": one.commit_sha, "fingerprint": one.fingerprint,
+                "check_code": one.check_code,
+                "path": one.path,
+                "line": one.line,
+                "end_line": one.end_line,
+                "column": one.column_number,
+                "rule": one.rule,
+                "message": one.message,
+                "level": one.level,
+                "new": one.is_new,
+                "part": one.part,
+                "verified": one.is_verified,
+                "counted": one.is_counted,
+                "commit": one.commit_sha,
+                "fingerprint": one.fingerprint,
             }
         )
         for one in found[: query.limit]
-    ]  # fmt: skip
+    ]
     last = found[query.limit - 1] if len(found) > query.limit else None
     return models.Findings(items=items, next=text_cursor(f"{last.check_code} {last.ordinal}") if last else None)
 
@@ -138,21 +168,39 @@ def _repository(one: SeenRepo, state: ShownState) -> models.Repository:
     newest = None
     if one.run_id is not None:
         newest = {
-            "id": one.run_id, "commit_sha": one.run_sha, "status": one.run_status, "overall_result": one.run_result,
-            "created_at": one.run_at, **_state(state),
-        }  # fmt: skip
+            "id": one.run_id,
+            "commit_sha": one.run_sha,
+            "status": one.run_status,
+            "overall_result": one.run_result,
+            "created_at": one.run_at,
+            **_state(state),
+        }
     return models.Repository.model_validate(
         {
-            "id": one.id, "github_repo_id": one.github_repo_id, "full_name": one.full_name, "default_branch": one.default_branch,
-            "private": one.private, "level": one.level, "newest": newest,
-            "health": {"passed": one.passed, "judged": one.judged}, **_state(state),
+            "id": one.id,
+            "github_repo_id": one.github_repo_id,
+            "full_name": one.full_name,
+            "default_branch": one.default_branch,
+            "private": one.private,
+            "level": one.level,
+            "newest": newest,
+            "health": {"passed": one.passed, "judged": one.judged},
+            **_state(state),
         }
-    )  # fmt: skip
+    )
 
 
 def _public(seen: RepoView, state: ShownState) -> models.Repository:
     repo = seen.repo
     return models.Repository(
-        id=repo.id, github_repo_id=repo.github_repo_id, full_name=repo.full_name, default_branch=repo.default_branch,
-        private=repo.private, level="public", health=None, newest=None, state=state.kind.value, state_reason=state.reason,
-    )  # fmt: skip
+        id=repo.id,
+        github_repo_id=repo.github_repo_id,
+        full_name=repo.full_name,
+        default_branch=repo.default_branch,
+        private=repo.private,
+        level="public",
+        health=None,
+        newest=None,
+        state=state.kind.value,
+        state_reason=state.reason,
+    )

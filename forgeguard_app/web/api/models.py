@@ -17,9 +17,26 @@ Shown = Annotated[str, AfterValidator(shown)]
 ShownLines = Annotated[str, AfterValidator(shown_lines)]
 Result = Literal["PASS", "FAIL", "ERROR"]
 State = Literal[
-    "passed", "partly", "warned", "leaked", "failed", "error", "nothing", "disabled", "running", "starting", "queued",
-    "retrying", "limited", "suspended", "no_worker", "uninstalled", "cancelled", "empty", "never",
-]  # fmt: skip
+    "passed",
+    "partly",
+    "warned",
+    "leaked",
+    "failed",
+    "error",
+    "nothing",
+    "disabled",
+    "running",
+    "starting",
+    "queued",
+    "retrying",
+    "limited",
+    "suspended",
+    "no_worker",
+    "uninstalled",
+    "cancelled",
+    "empty",
+    "never",
+]
 Level = Literal["public", "read", "write", "admin"]
 
 

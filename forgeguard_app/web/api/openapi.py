@@ -52,16 +52,19 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "ForgeGuard", "version": __version__,
+            "title": "ForgeGuard",
+            "version": __version__,
             "description": "Lists are paged: `next` of one page is the `cursor` of the following one. Errors are problem details (RFC 9457).",
         },
         "paths": paths,
         "components": {
             "schemas": schemas["$defs"],
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "A personal API token, `fgp_…`."}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "A personal API token, `fgp_…`."}
+            },
         },
         "security": [{"token": []}],
-    }  # fmt: skip
+    }
 
 
 def kind_of(schema: dict[str, Any]) -> str:

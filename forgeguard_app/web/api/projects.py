@@ -184,18 +184,29 @@ async def _questionnaire(ask: ApiRequest, seen: SeenProject, answers: Answers, *
     def shown(key: str, question: Question) -> dict[str, Any]:
         given = answers.values.get(key)
         return {
-            "key": key, "title": question.title, "kind": question.kind.value, "help": question.help, "required": question.required,
-            "choices": list(question.choices), "answer": given, "proposal": None if given else propose(key, answers, code, package) or None,
-            "columns": [{"key": one.key, "title": one.title, "required": one.required, "choices": list(one.choices)} for one in question.columns],
-        }  # fmt: skip
+            "key": key,
+            "title": question.title,
+            "kind": question.kind.value,
+            "help": question.help,
+            "required": question.required,
+            "choices": list(question.choices),
+            "answer": given,
+            "proposal": None if given else propose(key, answers, code, package) or None,
+            "columns": [
+                {"key": one.key, "title": one.title, "required": one.required, "choices": list(one.choices)}
+                for one in question.columns
+            ],
+        }
 
     sections = [
         {
-            "key": one.key, "title": one.title, "answered": progress(answers, one)[0],
+            "key": one.key,
+            "title": one.title,
+            "answered": progress(answers, one)[0],
             "questions": [shown(f"{one.key}.{question.key}", question) for question in one.questions],
         }
         for one in SECTIONS
-    ]  # fmt: skip
+    ]
     values = {"problems": [], "changes": [], **more, "sections": sections, "missing": missing(answers)}
     return shapes.Questionnaire.model_validate(values)
 

@@ -83,6 +83,12 @@ async def _account(
         tokens = await list_tokens(connection, person.user_id)
         sessions = await list_sessions(connection, person.user_id)
     return await page(
-        request, "account.html", status=400 if wrong else 200, tokens=tokens, sessions=sessions, fresh=fresh,
-        wrong=wrong, typed=typed,
-    )  # fmt: skip
+        request,
+        "account.html",
+        status=400 if wrong else 200,
+        tokens=tokens,
+        sessions=sessions,
+        fresh=fresh,
+        wrong=wrong,
+        typed=typed,
+    )

@@ -14,7 +14,8 @@ from forgeguard_app.audit.secrets.revocation import Revocation, revocation_of
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
 from forgeguard_app.flows.people.repo_access import AccessLevel
-from forgeguard_app.store.audits import StoredCheck, find_newest_run, list_checks
+from forgeguard_app.store.audit_findings import StoredCheck, list_checks
+from forgeguard_app.store.audits import find_newest_run
 from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
 from forgeguard_app.store.reruns import find_due
 from forgeguard_app.store.storage import find_excerpts_deleted
@@ -29,9 +30,12 @@ from forgeguard_app.web.texts import first_line
 MAX_SHOWN = 300  # findings of a check: more make the page slow, and nobody reads them
 MAX_LEAKED = 20  # verified secrets named in the banner
 TITLES = {
-    FindingGroup.PROBLEM: "Configuration problems", FindingGroup.NEW: "New", FindingGroup.EXISTING: "Existing", FindingGroup.ALLOWED: "Allowed",
+    FindingGroup.PROBLEM: "Configuration problems",
+    FindingGroup.NEW: "New",
+    FindingGroup.EXISTING: "Existing",
+    FindingGroup.ALLOWED: "Allowed",
     FindingGroup.NOTICE: "Notices",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +156,23 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
         deferred_until = await find_due(connection, run.repo_id, run.commit_sha)
         state = (await states_of(connection, [run.id]))[run.id]
         checks = [
-            _shown(check, state.checks[check.check_code], window, await list_parts(
-                connection, run.id, check.check_code, secrets=seen.may_write, most=MAX_SHOWN + 1, offset=window.offset
-            ), seen.may_write)
-            for check in await list_checks(connection, run.id) if window.check_code in (None, check.check_code)
-        ]  # fmt: skip
+            _shown(
+                check,
+                state.checks[check.check_code],
+                window,
+                await list_parts(
+                    connection,
+                    run.id,
+                    check.check_code,
+                    secrets=seen.may_write,
+                    most=MAX_SHOWN + 1,
+                    offset=window.offset,
+                ),
+                seen.may_write,
+            )
+            for check in await list_checks(connection, run.id)
+            if window.check_code in (None, check.check_code)
+        ]
         leaked = await list_leaked(connection, run.repo_id, run.id, secrets=seen.may_write, most=MAX_LEAKED)
     return await page(
         request,
@@ -213,10 +229,19 @@ def _shown(
         if totals[part]
     ]
     return ShownCheck(
-        check.check_code, check.check_name, state, check.detail or check.title, parts, counts.total, check.kept_count,
-        window.offset + 1, window.offset + len(found), window.number - 1 or None, window.number + 1 if cut else None,
+        check.check_code,
+        check.check_name,
+        state,
+        check.detail or check.title,
+        parts,
+        counts.total,
+        check.kept_count,
+        window.offset + 1,
+        window.offset + len(found),
+        window.number - 1 or None,
+        window.number + 1 if cut else None,
         check.check_code == CheckCode.W1 and counts.existing > 0 and not may_write,
-    )  # fmt: skip
+    )
 
 
 def _groups(findings: list[ShownFinding], check: StoredCheck, part: FindingGroup) -> list[Group]:

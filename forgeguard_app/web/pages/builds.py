@@ -75,11 +75,28 @@ async def _show(request: web.Request, *, status: int = 200, wrong: str = "") -> 
     more, lines = len(lines) > SHOWN, lines[-SHOWN:]
     ended = build.status in ENDED
     return await page(
-        request, "build.html", status=status, wrong=wrong, changes=[(one, lines_of(one.difference)) for one in asked_for],
-        approved=approved, max_wait_days=MAX_WAIT_DAYS, build=build, project=seen.project, may_write=seen.may_write, phases=phases, lines=lines, more=more,
-        before=before, ended=ended, took=duration(build.started_at, build.completed_at), duration=duration, kept_days=KEPT_DAYS,
-        version=version, said=state_in_words(build), held=held,
-    )  # fmt: skip
+        request,
+        "build.html",
+        status=status,
+        wrong=wrong,
+        changes=[(one, lines_of(one.difference)) for one in asked_for],
+        approved=approved,
+        max_wait_days=MAX_WAIT_DAYS,
+        build=build,
+        project=seen.project,
+        may_write=seen.may_write,
+        phases=phases,
+        lines=lines,
+        more=more,
+        before=before,
+        ended=ended,
+        took=duration(build.started_at, build.completed_at),
+        duration=duration,
+        kept_days=KEPT_DAYS,
+        version=version,
+        said=state_in_words(build),
+        held=held,
+    )
 
 
 def state_in_words(build: Build) -> str:
@@ -129,9 +146,10 @@ async def download_log(request: web.Request) -> web.StreamResponse:
 
 async def _write_log(request: web.Request, build: Build) -> web.StreamResponse:
     headers = {
-        "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "private, no-store",
+        "Content-Type": "text/plain; charset=utf-8",
+        "Cache-Control": "private, no-store",
         "Content-Disposition": f'attachment; filename="build-{str(build.id)[:8]}.txt"',
-    }  # fmt: skip
+    }
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     try:

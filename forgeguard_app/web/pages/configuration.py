@@ -141,9 +141,19 @@ async def _trial(
             for path, text in trial.result["files"].items()
         }
     return await page(
-        request, "trial.html", repo=seen.repo, trial=trial, result=trial.result, links=links, version=version, held=held,
-        status=400 if wrong else 200, wrong=wrong, typed=typed, paths=await list_paths(front.pool, seen.repo),
-    )  # fmt: skip
+        request,
+        "trial.html",
+        repo=seen.repo,
+        trial=trial,
+        result=trial.result,
+        links=links,
+        version=version,
+        held=held,
+        status=400 if wrong else 200,
+        wrong=wrong,
+        typed=typed,
+        paths=await list_paths(front.pool, seen.repo),
+    )
 
 
 def new_file_link(github_url: str, repo: Repo, branch: str, path: str, text: str) -> str:

@@ -171,10 +171,22 @@ async def _page(
         versions = await list_versions(connection, contract.id)
     kind = ContractType(contract.contract_type)
     return await page(
-        request, "contract.html", status=status, project=seen.project, may_write=seen.may_write, contract=contract, kind=kind,
-        file=FILES[kind], content=content, rendered=await _rendered(request, kind, content), versions=versions,
-        **({"problems": (), "draft": False, "stale": "", "refused": "", "changed": (), "version": contract.version} | more),
-    )  # fmt: skip
+        request,
+        "contract.html",
+        status=status,
+        project=seen.project,
+        may_write=seen.may_write,
+        contract=contract,
+        kind=kind,
+        file=FILES[kind],
+        content=content,
+        rendered=await _rendered(request, kind, content),
+        versions=versions,
+        **(
+            {"problems": (), "draft": False, "stale": "", "refused": "", "changed": (), "version": contract.version}
+            | more
+        ),
+    )
 
 
 async def _rendered(request: web.Request, kind: ContractType, content: str) -> Markup | None:

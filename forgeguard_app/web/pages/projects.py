@@ -56,9 +56,15 @@ async def _list(
         deleted = await list_deleted(connection, person.user_id, MOST_DELETED)
     more = cursor_of(found[PAGE - 1].created_at, found[PAGE - 1].id) if len(found) > PAGE else None
     return await page(
-        request, "projects.html", status=400 if wrong else 200, projects=found[:PAGE], more=more, deleted=deleted,
-        wrong=wrong, typed=typed,
-    )  # fmt: skip
+        request,
+        "projects.html",
+        status=400 if wrong else 200,
+        projects=found[:PAGE],
+        more=more,
+        deleted=deleted,
+        wrong=wrong,
+        typed=typed,
+    )
 
 
 async def add_project(request: web.Request) -> web.StreamResponse:

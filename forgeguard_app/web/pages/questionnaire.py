@@ -126,18 +126,30 @@ async def _page(
         value = kept.get(key, stored)
         proposal = propose(key, answers, code, package) if value is None and seen.may_write else ""
         shown[question.key] = ShownQuestion(
-            value if value is not None else proposal, value is None and bool(proposal), digest_of(stored),
-            tuple(done.problems.get(key, ())) if done else (), _conflict(key, answers, done),
+            value if value is not None else proposal,
+            value is None and bool(proposal),
+            digest_of(stored),
+            tuple(done.problems.get(key, ())) if done else (),
+            _conflict(key, answers, done),
             done is not None and key in done.already,
-        )  # fmt: skip
+        )
     place = SECTIONS.index(section)
     return await page(
-        request, "questionnaire.html", status=status, project=seen.project, section=section, shown=shown, empty_rows=EMPTY_ROWS,
-        sections=[(one, *progress(answers, one)) for one in SECTIONS], may_write=seen.may_write,
-        following=SECTIONS[place + 1] if place + 1 < len(SECTIONS) else None, changes=done.changes if done else (),
-        saved_at=datetime.now(UTC) if done and status == HTTPStatus.OK else None, refused=done is not None and status != HTTPStatus.OK,
+        request,
+        "questionnaire.html",
+        status=status,
+        project=seen.project,
+        section=section,
+        shown=shown,
+        empty_rows=EMPTY_ROWS,
+        sections=[(one, *progress(answers, one)) for one in SECTIONS],
+        may_write=seen.may_write,
+        following=SECTIONS[place + 1] if place + 1 < len(SECTIONS) else None,
+        changes=done.changes if done else (),
+        saved_at=datetime.now(UTC) if done and status == HTTPStatus.OK else None,
+        refused=done is not None and status != HTTPStatus.OK,
         accepted=f"{sent.writer.page}:{sent.writer.number}" if sent and sent.writer.page else "",
-    )  # fmt: skip
+    )
 
 
 def _conflict(key: str, answers: Answers, done: Answered | None) -> AnswerConflict | None:

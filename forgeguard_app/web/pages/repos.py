@@ -27,10 +27,17 @@ TALLEST = 26
 MAX_CHARS = 300
 # The states that can be asked for, by the word in the address.
 CHOICES = {
-    "PASS": StateKind.PASSED, "PARTLY": StateKind.PARTLY, "WARN": StateKind.WARNED, "LEAKED": StateKind.LEAKED, "FAIL": StateKind.FAILED,
-    "ERROR": StateKind.ERROR, "NOTHING": StateKind.NOTHING, "DISABLED": StateKind.DISABLED, "WAITING": "waiting",
+    "PASS": StateKind.PASSED,
+    "PARTLY": StateKind.PARTLY,
+    "WARN": StateKind.WARNED,
+    "LEAKED": StateKind.LEAKED,
+    "FAIL": StateKind.FAILED,
+    "ERROR": StateKind.ERROR,
+    "NOTHING": StateKind.NOTHING,
+    "DISABLED": StateKind.DISABLED,
+    "WAITING": "waiting",
     "CANCELLED": StateKind.CANCELLED,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,12 @@ async def choose(request: web.Request) -> web.StreamResponse:
         if isinstance(value, str)
     }
     choice = Choice(
-        form.get("name", ""), form.get("kind", ""), form.get("organization", ""), form.get("github_url", "").rstrip("/"),
+        form.get("name", ""),
+        form.get("kind", ""),
+        form.get("organization", ""),
+        form.get("github_url", "").rstrip("/"),
         form.get("public_url", "").rstrip("/"),
-    )  # fmt: skip
+    )
     problems = problems_of(choice)
     if problems:
         return await page(

@@ -32,9 +32,14 @@ async def show_start(request: web.Request) -> web.Response:
     async with front.pool.acquire() as connection:
         shown = await read_repositories(connection, person.user_id, after)
     return await page(
-        request, "start.html", repos=shown.repos, states=shown.states, more=len(shown.found) > REPOS, after=after,
+        request,
+        "start.html",
+        repos=shown.repos,
+        states=shown.states,
+        more=len(shown.found) > REPOS,
+        after=after,
         version=shown.version,
-    )  # fmt: skip
+    )
 
 
 async def show_installations(request: web.Request) -> web.Response:

@@ -14,11 +14,32 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def run(sha: str, before: str | None) -> AuditRun:
     return AuditRun(
-        id=UUID(int=1), repo_id=UUID(int=2), commit_sha=sha, commit_message=None, commit_author=None, branch="main", status="running",
-        overall_result=None, started_at=NOW, completed_at=None, files_checked=0, created_at=NOW, before_sha=before, base_sha=None,
-        deaths=0, interruptions=0, error_detail=None, published_at=None, publish_error=None, trigger="push", fetch_ref=None, target_ref=None,
-        target_sha=None, fork=False, github_delivery_id=None,
-    )  # fmt: skip
+        id=UUID(int=1),
+        repo_id=UUID(int=2),
+        commit_sha=sha,
+        commit_message=None,
+        commit_author=None,
+        branch="main",
+        status="running",
+        overall_result=None,
+        started_at=NOW,
+        completed_at=None,
+        files_checked=0,
+        created_at=NOW,
+        before_sha=before,
+        base_sha=None,
+        deaths=0,
+        interruptions=0,
+        error_detail=None,
+        published_at=None,
+        publish_error=None,
+        trigger="push",
+        fetch_ref=None,
+        target_ref=None,
+        target_sha=None,
+        fork=False,
+        github_delivery_id=None,
+    )
 
 
 def head(sha: str, before: str | None, *, passed: bool = True) -> JudgedHead:

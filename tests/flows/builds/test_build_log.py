@@ -63,8 +63,16 @@ def test_a_value_that_ends_in_the_next_batch_is_not_kept_whole() -> None:
 
 
 def test_ordinary_output_stays_as_it_is() -> None:
-    lines = [b"Collecting requests==2.34.2", b"  Downloading requests-2.34.2-py3-none-any.whl (64 kB)", b"", b"ok: 12 passed in 3.4s",
-             b"[main 1a2b3c4] Build the API", b" 3 files changed, 120 insertions(+)", b"password:", b"Compiling serde v1.0.219"]  # fmt: skip
+    lines = [
+        b"Collecting requests==2.34.2",
+        b"  Downloading requests-2.34.2-py3-none-any.whl (64 kB)",
+        b"",
+        b"ok: 12 passed in 3.4s",
+        b"[main 1a2b3c4] Build the API",
+        b" 3 files changed, 120 insertions(+)",
+        b"password:",
+        b"Compiling serde v1.0.219",
+    ]
     assert kept(lines).encode().split(b"\n") == lines
 
 

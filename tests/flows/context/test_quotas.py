@@ -227,8 +227,10 @@ async def test_logs_that_were_kept_for_their_time_count_no_more_and_no_quota_is_
 
 @given(
     st.lists(st.tuples(st.integers(0, 6), st.integers(0, 50), st.integers(0, 100)), max_size=12),
-    st.integers(0, 120), st.integers(0, 80), st.integers(0, 60),
-)  # fmt: skip
+    st.integers(0, 120),
+    st.integers(0, 80),
+    st.integers(0, 60),
+)
 def test_mirrors_never_take_more_than_an_account_or_all_may(
     found: list[tuple[int, int, int]], most_bytes: int, of_account: int, oldest: int
 ) -> None:

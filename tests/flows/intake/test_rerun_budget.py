@@ -54,8 +54,10 @@ def test_what_one_person_has_deferred_keeps_no_colleague_waiting() -> None:
 
 @given(
     st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 3), st.integers(0, 1)), max_size=60),
-    st.integers(1, 4), st.integers(1, 6), st.integers(1, 60),
-)  # fmt: skip
+    st.integers(1, 4),
+    st.integers(1, 6),
+    st.integers(1, 60),
+)
 def test_no_hour_holds_more_starts_than_the_budgets(
     asked: list[tuple[int, int, int]], of_person: int, of_installation: int, read: int
 ) -> None:

@@ -85,9 +85,10 @@ async def test_a_token_made_by_the_api_holds_until_it_is_deleted(known: Known) -
         await browser.sign_in(next(one for one in known.product.github.people.users() if one.login == "mona"))
         jar = browser.cookies[known.product.address.removeprefix("http://")]
     session = {
-        "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items()), "Sec-Fetch-Site": "same-origin",
+        "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items()),
+        "Sec-Fetch-Site": "same-origin",
         "Authorization": "",
-    }  # fmt: skip
+    }
     wanted = {"name": "ci", "scope": "read"}
     made = await ask(known, "/tokens", method="POST", status=201, json=wanted, headers=session)
     other = Known(known.product, made["value"], known.ids)

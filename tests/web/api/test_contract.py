@@ -108,10 +108,29 @@ async def test_schemathesis_finds_nothing(known: Known, tmp_path: Path, with_ids
     ids = "".join(f'"path.{name}" = "{value}"\n' for name, value in known.ids.items())
     config.write_text(f"[parameters]\n{ids}" if with_ids else "")
     command = [
-        sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", f"{known.product.address}/api/v1/openapi.json",
-        "--header", f"Authorization: Bearer {known.token}", "--checks", CHECKS, "--phases", "examples,coverage,fuzzing",
-        "--max-examples", str(examples), "--workers", "1", "--request-timeout", "20", "--seed", "1", "--no-color",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        str(config),
+        "run",
+        f"{known.product.address}/api/v1/openapi.json",
+        "--header",
+        f"Authorization: Bearer {known.token}",
+        "--checks",
+        CHECKS,
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--max-examples",
+        str(examples),
+        "--workers",
+        "1",
+        "--request-timeout",
+        "20",
+        "--seed",
+        "1",
+        "--no-color",
+    ]
     if with_ids:
         command += ["--mode", "positive"]
     done = await asyncio.to_thread(

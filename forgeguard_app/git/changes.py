@@ -1,0 +1,124 @@
+"""Reads what a commit of a build changed: paths, modes, differences and links."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from forgeguard_app.git.blobs import read_blobs
+from forgeguard_app.git.command import GitRepository
+
+LINK_MODE = "120000"
+MAX_TARGET_BYTES = 4_096
+
+
+async def list_touched(repository: GitRepository, parent: str, commit: str) -> list[str]:
+    """Return the paths that the commit adds, changes or deletes; of a rename both."""
+    out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--name-only", parent, commit)
+    return out.decode("utf-8", "replace").split("\0")[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class RawChange:
+    """One file's change between two commits: `mode` and `blob` are the new ones, zeros where it was deleted."""
+
+    path: str  # as git has it, what is no UTF-8 in surrogates
+    kind: str  # added, changed or deleted
+    mode: str
+    blob: str
+
+    @property
+    def key(self) -> str:
+        """Return a name of this content at this path."""
+        return hashlib.sha256(f"{self.mode} {self.blob} ".encode() + os.fsencode(self.path)).hexdigest()
+
+
+async def list_raw_changes(repository: GitRepository, parent: str, commit: str) -> list[RawChange]:
+    """Return the files that the commit adds, changes or deletes; of a rename both."""
+    out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--no-abbrev", parent, commit)
+    fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    kinds = {"A": "added", "D": "deleted"}
+    found = []
+    for described, path in zip(fields[::2], fields[1::2], strict=True):
+        _, mode, _, blob, status = described.split()
+        found.append(RawChange(path, kinds.get(status, "changed"), mode, blob))
+    return found
+
+
+async def hash_blob(repository: GitRepository, data: bytes) -> str:
+    """Return the id that a file of this content has in the repository, without storing it."""
+    return (await repository.run("hash-object", "--stdin", stdin=data)).decode().strip()
+
+
+async def read_difference(repository: GitRepository, parent: str, commit: str, path: str, max_bytes: int) -> str | None:
+    """Return how one file's mode and text changed, as git shows it; None where it is no text.
+
+    Raises:
+        GitTooLarge: it is longer than `max_bytes`.
+    """
+    out = await repository.run(
+        "diff-tree",
+        "-p",
+        "--no-color",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-renames",
+        parent,
+        commit,
+        "--",
+        f":(top,literal){path}",
+        max_bytes=max_bytes,
+    )
+    return _shown_difference(out.decode("utf-8", "replace").split("\n"))
+
+
+def _shown_difference(lines: Sequence[str]) -> str | None:
+    """Return modes and hunks without git's other lines; a change of a file's type is a deletion and an addition."""
+    kept: list[str] = []
+    in_header = True
+    for line in lines:
+        if line.startswith("diff --git "):
+            in_header = True
+        elif line.startswith("@@"):
+            in_header = False
+        if not in_header:
+            kept.append(line)
+        elif line.startswith("Binary files "):
+            return None
+        elif line.startswith(("old mode ", "new mode ", "new file mode ", "deleted file mode ")):
+            kept.append(line)
+    return "\n".join(kept).rstrip("\n")
+
+
+async def list_changed(repository: GitRepository, parent: str, commit: str) -> list[str]:
+    """Return the paths that the commit adds or changes."""
+    out = await repository.run(
+        "diff-tree", "-r", "-z", "--no-renames", "--name-only", "--diff-filter=AMT", parent, commit
+    )
+    return out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+
+
+async def list_links_out(repository: GitRepository, parent: str, commit: str) -> list[str]:
+    """Return the symbolic links that the commit adds or changes and that lead out of the repository."""
+    out = await repository.run(
+        "diff-tree", "-r", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT", parent, commit
+    )
+    fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    links: dict[str, str] = {}
+    for described, path in zip(fields[::2], fields[1::2], strict=True):
+        _, mode, _, blob, _ = described.split()
+        if mode == LINK_MODE:
+            links[path] = blob
+    targets = await read_blobs(repository, links.values(), MAX_TARGET_BYTES)
+    return [path for path, blob in links.items() if _leads_out(path, targets.data.get(blob))]
+
+
+def _leads_out(path: str, target: bytes | None) -> bool:
+    """Return whether a link leads out of the repository; one whose target is too long to be a path counts too."""
+    if target is None:
+        return True
+    leads_to = os.fsdecode(target)
+    where = os.path.normpath(os.path.join(os.path.dirname(path), leads_to))
+    return os.path.isabs(leads_to) or where == ".." or where.startswith("../")
