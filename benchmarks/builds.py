@@ -1,4 +1,6 @@
-"""Builds: how fast log lines are taken in and seen by 50 readers, from the start to the first line, and the audit of a phase."""
+"""Builds: how fast log lines are taken in and seen by 50 readers, from the start to the first line, and the audit of a
+phase.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ BATCH = 400  # lines of one read of the builder's output
 STARTS = 4  # more would wait for room in GitHub's limits
 FILES = 1_000
 CANCELS = 5
-RULES = '{"layers": [{"name": "a", "glob": "p/a/**", "may_import": []}, {"name": "b", "glob": "p/b/**"}], "order": ["b", "a"]}'
+RULES = (
+    '{"layers": [{"name": "a", "glob": "p/a/**", "may_import": []}, {"name": "b", "glob": "p/b/**"}], "order": '
+    '["b", "a"]}'
+)
 
 
 def main() -> None:
@@ -73,7 +78,8 @@ async def _starts(place: Building) -> None:
         first = (await place.lines(build.id))[0]
         took.append((first.timestamp - at).total_seconds())
     print(
-        f"from the start of a build to its first log line: median {statistics.median(took):.2f} s, worst {max(took):.2f} s of {STARTS}"
+        f"from the start of a build to its first log line: median {statistics.median(took):.2f} s, worst "
+        f"{max(took):.2f} s of {STARTS}"
     )
 
 
@@ -94,7 +100,8 @@ async def _cancels(dsn: str, folder: Path) -> None:
             took.append(time.monotonic() - began)
             await product.idle()
     print(
-        f"cancelling a builder that ignores SIGTERM: median {statistics.median(took):.1f} s, worst {max(took):.1f} s of {CANCELS}"
+        f"cancelling a builder that ignores SIGTERM: median {statistics.median(took):.1f} s, worst "
+        f"{max(took):.1f} s of {CANCELS}"
     )
 
 
@@ -117,7 +124,8 @@ async def _intake(place: Building) -> None:
     delays: list[float] = await reading
     print(f"log intake at a steady {STEADY:,}/s with {READERS} readers: {rate:,.0f} lines/s")
     print(
-        f"a line on its way to a reader: p50 {delays[len(delays) // 2]:.2f} s, p99 {delays[len(delays) * 99 // 100]:.2f} s, worst {delays[-1]:.2f} s"
+        f"a line on its way to a reader: p50 {delays[len(delays) // 2]:.2f} s, p99 "
+        f"{delays[len(delays) * 99 // 100]:.2f} s, worst {delays[-1]:.2f} s"
     )
     lines = [b"a line of the builder's output, as long as lines usually are" for _ in range(BATCH)]
     began = time.monotonic()
@@ -219,5 +227,6 @@ async def _audit(folder: Path) -> None:
         took.append(time.monotonic() - began)
         base = head
     print(
-        f"audit between phases, {FILES:,} files: first {took[0] * 1000:.0f} ms, then median {statistics.median(took[1:]) * 1000:.0f} ms, worst {max(took[1:]) * 1000:.0f} ms"
+        f"audit between phases, {FILES:,} files: first {took[0] * 1000:.0f} ms, then median "
+        f"{statistics.median(took[1:]) * 1000:.0f} ms, worst {max(took[1:]) * 1000:.0f} ms"
     )

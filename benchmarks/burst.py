@@ -1,4 +1,6 @@
-"""5,000 pushes over 50 installations in 10 s, GitHub's limits in force: no push refused, all judged, the most wanted first."""
+"""5,000 pushes over 50 installations in 10 s, GitHub's limits in force: no push refused, all judged, the most wanted
+first.
+"""
 
 from __future__ import annotations
 
@@ -83,13 +85,16 @@ async def _measure(folder: Path) -> None:
         answers = await open_loop(url, burst, len(burst) / BURST_S)
         began = time.time()
         print(
-            f"{len(burst)} deliveries in {BURST_S} s: statuses {dict(answers.statuses)}, {answers.without_retry_after} refused without"
-            f" Retry-After, ack p50 {answers.quantile(0.5):.0f} ms, p99 {answers.quantile(0.99):.0f} ms (bound: 0, p99 1,000 ms)",
+            f"{len(burst)} deliveries in {BURST_S} s: statuses {dict(answers.statuses)}, "
+            f"{answers.without_retry_after} refused without"
+            f" Retry-After, ack p50 {answers.quantile(0.5):.0f} ms, p99 {answers.quantile(0.99):.0f} ms "
+            f"(bound: 0, p99 1,000 ms)",
             flush=True,
         )
         await until_judged(github, INSTALLATIONS * (EACH + 1), 2_400)
         print(
-            f"all judged {time.time() - began:.0f} s after the burst by {WORKERS} workers, {len(github.world.crossed)} limits crossed,"
+            f"all judged {time.time() - began:.0f} s after the burst by {WORKERS} workers, "
+            f"{len(github.world.crossed)} limits crossed,"
             f" {doubled(github)} doubled"
         )
         kinds = {sha: _kind(number) for number, sha in enumerate(template.commits)}

@@ -49,7 +49,8 @@ async def _measure(folder: Path) -> None:
         running.work(1, folder / "log")
         took = await until_judged(github, INSTALLATIONS * (EACH + 1), 900)
         print(
-            f"{INSTALLATIONS * EACH} missed pushes over {INSTALLATIONS} installations: all judged {took:.0f} s after the start,"
+            f"{INSTALLATIONS * EACH} missed pushes over {INSTALLATIONS} installations: all judged {took:.0f} "
+            f"s after the start,"
             f" {len(github.world.crossed)} limits crossed, {doubled(github)} doubled (bound: 600 s, 0, 0)"
         )
 

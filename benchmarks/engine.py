@@ -21,7 +21,8 @@ FILES = 6_000
 ROUNDS = 20
 _GIT = ["git", "-c", "user.name=b", "-c", "user.email=b@b.invalid"]
 BOUNDARIES = """{"layers": [
- {"name": "api", "glob": "app/api*/**", "forbidden": [{"pattern": "\\\\bSELECT\\\\b", "reason": "r"}], "may_import": ["svc"]},
+ {"name": "api", "glob": "app/api*/**", "may_import": ["svc"],
+   "forbidden": [{"pattern": "\\\\bSELECT\\\\b", "reason": "r"}]},
  {"name": "svc", "glob": "app/svc*/**", "forbidden_imports": [{"module": "asyncpg", "reason": "r"}]},
  {"name": "db", "glob": "app/db*/**"}], "order": ["api", "svc", "db"], "acyclic": true, "exhaustive": true}"""
 
@@ -81,10 +82,12 @@ async def _measure(folder: Path) -> None:
         alone.append(time.perf_counter() - gathered)
         whole.append(time.perf_counter() - began)
     print(
-        f"engine, one-file push, {FILES} files: median {statistics.median(alone) * 1e3:.1f} ms, worst {max(alone) * 1e3:.1f} ms (bound: 30 ms)"
+        f"engine, one-file push, {FILES} files: median {statistics.median(alone) * 1e3:.1f} ms, worst "
+        f"{max(alone) * 1e3:.1f} ms (bound: 30 ms)"
     )
     print(
-        f"with git (list, diff, log, one blob): median {statistics.median(whole) * 1e3:.1f} ms, worst {max(whole) * 1e3:.1f} ms"
+        f"with git (list, diff, log, one blob): median {statistics.median(whole) * 1e3:.1f} ms, worst "
+        f"{max(whole) * 1e3:.1f} ms"
     )
 
 

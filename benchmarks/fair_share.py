@@ -1,4 +1,6 @@
-"""One installation floods a worker with pushes: how long the pushes of others take, and what a choice among queues costs."""
+"""One installation floods a worker with pushes: how long the pushes of others take, and what a choice among queues
+costs.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ MOST_S = 120.0
 JOBS, QUEUES, CHOICES = 5_000, 50, 500
 Made = tuple[Repository, Installation]
 _SLOTS = """
-SELECT count(*) FILTER (WHERE status = 'doing' AND queue_name = $1) AS flood, count(*) FILTER (WHERE status = 'doing') AS doing,
+SELECT count(*) FILTER (WHERE status = 'doing' AND queue_name = $1) AS flood,
+    count(*) FILTER (WHERE status = 'doing') AS doing,
     bool_or(status = 'todo' AND queue_name = $1) AND bool_or(status = 'todo' AND queue_name <> $1) AS both_wait
 FROM procrastinate_jobs WHERE task_name = 'audit_commit' AND status IN ('todo', 'doing')
 """
@@ -69,15 +72,18 @@ async def _measure(folder: Path, flood: int, flood_of_another: int) -> None:
             await _choices(running)
     took.sort()
     print(
-        f"{len(took)} pushes of {OTHERS} installations beside {flood} and {flood_of_another} pushes of two others: to the last "
-        f"check run p50 {statistics.median(took):.2f} s, p95 {took[int(len(took) * 0.95)]:.2f} s, worst {took[-1]:.2f} s",
+        f"{len(took)} pushes of {OTHERS} installations beside {flood} and {flood_of_another} pushes of two "
+        f"others: to the last "
+        f"check run p50 {statistics.median(took):.2f} s, p95 {took[int(len(took) * 0.95)]:.2f} s, worst "
+        f"{took[-1]:.2f} s",
         flush=True,
     )
     if flood_of_another:
         slots = [held for held, _ in seen.looks]
         share = sum(slots) / max(sum(doing for _, doing in seen.looks), 1)
         print(
-            f"while both floods waited, the larger one held {share:.0%} of the slots that were taken, at most {max(slots)} of 4, "
+            f"while both floods waited, the larger one held {share:.0%} of the slots that were taken, at most "
+            f"{max(slots)} of 4, "
             f"at {len(slots)} looks",
             flush=True,
         )

@@ -32,7 +32,8 @@ async def _measure(folder: Path) -> None:
         await closed_loop(url, pushes(secret, 500), 8)
         answers = await open_loop(url, pushes(secret, OPEN_S * RATE), RATE)
         print(
-            f"steady {RATE}/s: p50 {answers.quantile(0.5):.1f} ms, p99 {answers.quantile(0.99):.1f} ms of {len(answers.seconds)} (bound: p99 50 ms)"
+            f"steady {RATE}/s: p50 {answers.quantile(0.5):.1f} ms, p99 {answers.quantile(0.99):.1f} ms of "
+            f"{len(answers.seconds)} (bound: p99 50 ms)"
         )
         answers, took = await closed_loop(url, pushes(secret, CLOSED), 24)
         print(f"durable acknowledgements: {CLOSED / took:.0f}/s, statuses {dict(answers.statuses)} (bound: 1,000/s)")

@@ -1,4 +1,6 @@
-"""Badges and pages of the real server on loopback: time of a badge, size and first paint of pages, the huge audit too."""
+"""Badges and pages of the real server on loopback: time of a badge, size and first paint of pages, the huge audit
+too.
+"""
 
 from __future__ import annotations
 
@@ -96,13 +98,16 @@ async def _page(page: Page, name: str, address: str) -> None:
         " ...performance.getEntriesByType('resource')].reduce((sum, one) => sum + one[name], 0))"
     )
     print(
-        f"{name}: first paint median {statistics.median(paints):.0f} ms, worst {max(paints):.0f} ms of {LOADS} (bound: 300),"
+        f"{name}: first paint median {statistics.median(paints):.0f} ms, worst {max(paints):.0f} ms of "
+        f"{LOADS} (bound: 300),"
         f" {sizes[0] / 1_000:.0f} KB sent with styles and scripts (bound: 100), {sizes[1] / 1_000:.0f} KB unpacked"
     )
 
 
 async def _painted(page: Page) -> float:
-    """When something was first seen, in milliseconds; asked again and again, since the page allows no script of ours."""
+    """When something was first seen, in milliseconds; asked again and again, since the page allows no script of
+    ours.
+    """
     for _ in range(200):
         found = await page.evaluate("performance.getEntriesByName('first-contentful-paint').map(one => one.startTime)")
         if found:

@@ -25,7 +25,10 @@ PUSHES = 120
 REPOSITORIES = 8  # with an installation each, so that no limit of GitHub's is what is measured
 FILES = 400
 CHANGED = 10
-BOUNDARIES = '{"layers": [{"name": "a", "glob": "pkg/a*/**"}, {"name": "b", "glob": "pkg/b*/**", "forbidden": [{"pattern": "SELECT", "reason": "r"}]}], "order": ["a", "b"]}'
+BOUNDARIES = (
+    '{"layers": [{"name": "a", "glob": "pkg/a*/**"}, {"name": "b", "glob": "pkg/b*/**", "forbidden": '
+    '[{"pattern": "SELECT", "reason": "r"}]}], "order": ["a", "b"]}'
+)
 
 
 def main() -> None:
@@ -56,7 +59,8 @@ async def _measure(folder: Path) -> None:
             await pushing
         quantiles = statistics.quantiles(took, n=100)
         print(
-            f"push to last check run: p50 {quantiles[49] * 1e3:.0f} ms, p95 {quantiles[94] * 1e3:.0f} ms, worst {max(took) * 1e3:.0f} ms of {PUSHES} (bounds: 300, 800)"
+            f"push to last check run: p50 {quantiles[49] * 1e3:.0f} ms, p95 {quantiles[94] * 1e3:.0f} ms, "
+            f"worst {max(took) * 1e3:.0f} ms of {PUSHES} (bounds: 300, 800)"
         )
         print(f"REST requests per push: at most {requests} (bound: 4, with a fresh token)")
         _print_memory()
@@ -67,7 +71,8 @@ def _write(work: Path, numbers: range, version: int) -> None:
         path = work / "pkg" / f"{'ab'[number % 2]}{number % 20}" / f"m{number % FILES}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(
-            f'"""Module {number}, version {version}."""\nimport json\nimport requests\nfrom pkg.b1 import m1\n\n\ndef work() -> str:\n    return json.dumps({version})\n'
+            f'"""Module {number}, version {version}."""\nimport json\nimport requests\nfrom pkg.b1 import '
+            f"m1\n\n\ndef work() -> str:\n    return json.dumps({version})\n"
         )
 
 

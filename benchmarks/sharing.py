@@ -1,4 +1,6 @@
-"""Two servers and one, two, three workers share pushes of 50 installations: each judged once, the sooner the more workers."""
+"""Two servers and one, two, three workers share pushes of 50 installations: each judged once, the sooner the more
+workers.
+"""
 
 from __future__ import annotations
 

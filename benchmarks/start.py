@@ -1,4 +1,7 @@
-"""CPU time of the command line in a small repository: what a person waits for at every commit. With git's own processes."""
+"""CPU time of the command line in a small repository: what a person waits for at every commit.
+
+With git's own processes.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ BOUND_S = 0.5
 _COMMANDS = (["--help"], ["audit", "--help"], ["audit", "--staged", "--check", "W1"], ["audit", "--staged"])
 _FILES = {
     "pyproject.toml": '[project]\nname = "app"\nversion = "1"\ndependencies = ["requests"]\n',
-    "boundaries.json": '{"layers": [{"name": "app", "glob": "app/**", "forbidden_imports": [{"module": "x", "reason": "r"}]}]}\n',
+    "boundaries.json": '{"layers": [{"name": "app", "glob": "app/**", "forbidden_imports": [{"module": "x", '
+    '"reason": "r"}]}]}\n',
     **{f"app/m{number}.py": "import requests\n" for number in range(20)},
 }
 
@@ -42,7 +46,9 @@ def _print(title: str, command: list[str], folder: Path, cache: Path) -> None:
 
 
 def _cpu_s(command: list[str], folder: Path, cache: Path) -> float:
-    """Run the command and return the CPU time of it and its children, with compiled modules as after an installation."""
+    """Run the command and return the CPU time of it and its children, with compiled modules as after an
+    installation.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(

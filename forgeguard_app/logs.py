@@ -60,7 +60,9 @@ def _json(event: Any, **_: Any) -> str:
 
 
 def set_up_logs(level: int = logging.INFO, mask: Callable[[str], str] = masked) -> None:
-    """Write JSON lines on standard error, ours and the libraries' alike; `mask` takes strangers' secrets out of every text."""
+    """Write JSON lines on standard error, ours and the libraries' alike; `mask` takes strangers' secrets out of every
+    text.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -115,7 +115,8 @@ def _judge(status: int, retry_after: str) -> None:
 
 
 def is_name(host: str) -> bool:
-    """Return whether the host is a name, which the resolver is asked about: its last label has a letter, and is no number in hex.
+    """Return whether the host is a name, which the resolver is asked about: its last label has a letter, and is no
+    number in hex.
 
     Libraries disagree on whether `2130706433`, `127.1` or `0x7f000001` are addresses; nobody needs them.
     """

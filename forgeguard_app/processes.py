@@ -1,4 +1,5 @@
-"""Runs other programs so that every wait ends: bounds on time and output, pipes that we can close, one end for a whole process group.
+"""Runs other programs so that every wait ends: bounds on time and output, pipes that we can close, one end for a whole
+process group.
 
 asyncio's own pipes are closed only when nobody holds their other end: a grandchild that inherited one keeps `wait()`
 waiting for ever, and a program whose output is no longer read never exits. Here the pipes are ours, and closing them
@@ -72,7 +73,10 @@ class Pipe:
 
 
 class _Input:
-    """A pipe whose writing end is ours: `reader` is the descriptor for a child. What is given is written as fast as it is read."""
+    """A pipe whose writing end is ours:
+
+    `reader` is the descriptor for a child. What is given is written as fast as it is read.
+    """
 
     def __init__(self, transport: asyncio.WriteTransport, reader: int) -> None:
         self._transport, self.reader = transport, reader

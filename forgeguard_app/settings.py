@@ -149,7 +149,9 @@ class Settings(BaseSettings):
 
     @property
     def builder_owner_ids(self) -> frozenset[int] | None:
-        """Return the GitHub ids of accounts that may build with the command: the operators' where none is named; None for everybody."""
+        """Return the GitHub ids of accounts that may build with the command: the operators' where none is named; None
+        for everybody.
+        """
         if self.builder_owners.strip() == EVERYBODY:
             return None
         return _numbers(self.builder_owners) or self.operator_ids
@@ -246,7 +248,8 @@ def _problems(settings: Settings) -> list[str]:
             problems.append(f"{PREFIX}SECRET_KEY: every key needs {MIN_KEY_CHARS} characters or more")
     elif settings.database_url is not None:
         problems.append(
-            f"{PREFIX}SECRET_KEY: missing; it is required where {PREFIX}DATABASE_URL is set, since several machines share it"
+            f"{PREFIX}SECRET_KEY: missing; it is required where {PREFIX}DATABASE_URL is set, since several "
+            f"machines share it"
         )
     return problems
 

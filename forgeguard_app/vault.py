@@ -122,7 +122,9 @@ def _derived(key: bytes, purpose: str) -> bytes:
 
 
 def signature_holds(secrets_: Iterable[bytes], body: bytes, header: str | None) -> bool:
-    """Return whether X-Hub-Signature-256 is the body's HMAC-SHA-256 under one of the secrets; compared in constant time."""
+    """Return whether X-Hub-Signature-256 is the body's HMAC-SHA-256 under one of the secrets; compared in constant
+    time.
+    """
     if header is None or not header.startswith("sha256="):
         return False
     given = header.encode("utf-8", "surrogateescape")

@@ -24,7 +24,8 @@ from forgeguard_app.settings import Settings
 WORKER_CONNECTIONS = 10
 log = structlog.get_logger()
 NO_APP = (
-    "there is no App yet: open the one-time link that `forgeguard serve` prints, or set FORGEGUARD_APP_ID, FORGEGUARD_PRIVATE_KEY and "
+    "there is no App yet: open the one-time link that `forgeguard serve` prints, or set FORGEGUARD_APP_ID, "
+    "FORGEGUARD_PRIVATE_KEY and "
     "FORGEGUARD_WEBHOOK_SECRET"
 )
 

@@ -10,7 +10,10 @@ import structlog
 
 from forgeguard_app.errors import UserError
 
-ADVICE = "set FORGEGUARD_RUN_AS to a user of its own, or start ForgeGuard as one: as root, one fault of it is the whole machine's"
+ADVICE = (
+    "set FORGEGUARD_RUN_AS to a user of its own, or start ForgeGuard as one: as root, one fault of it is the "
+    "whole machine's"
+)
 log = structlog.get_logger()
 
 
@@ -18,7 +21,8 @@ def leave_root(run_as: str, home: Path) -> None:
     """Become the user `run_as`, with its groups and nothing of root's; `home` is made for it where there is none.
 
     Raises:
-        UserError: there is no such user, it is root, we are somebody else, or it may not read our program or write `home`.
+        UserError: there is no such user, it is root, we are somebody else, or it may not read our program or write
+            `home`.
     """
     if os.geteuid() != 0:
         _refuse_other(run_as)

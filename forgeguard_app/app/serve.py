@@ -64,15 +64,18 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
     try:
         await web.TCPSite(runner, settings.host, settings.port, reuse_port=False).start()
     except OSError as error:
-        # The text of asyncio's error repeats the address; that of a name that does not resolve has no errno of the system.
+        # The text of asyncio's error repeats the address; that of a name that does not resolve has no errno of the
+        # system.
         why = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
         raise UserError(
-            f"cannot listen on {settings.host}, port {settings.port} ({why}): choose others with FORGEGUARD_HOST and FORGEGUARD_PORT"
+            f"cannot listen on {settings.host}, port {settings.port} ({why}): choose others with "
+            f"FORGEGUARD_HOST and FORGEGUARD_PORT"
         ) from error
 
 
 async def _know_app(base: ProgramResources, front: WebContext, app_exists: asyncio.Event) -> None:
-    """Takes the App's credentials up; in set-up mode offers the link, and waits for the App, whichever process makes it.
+    """Takes the App's credentials up; in set-up mode offers the link, and waits for the App, whichever process makes
+    it.
 
     Raises:
         UserError: see `credentials_of`.

@@ -97,7 +97,9 @@ def _decoded(path: str, data: bytes) -> tuple[str, tuple[Problem, ...]]:
 
 
 def boundary_paths(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem, ...]]:
-    """The boundaries files that count, at most MAX_BOUNDARY_FILES, and a problem for each named one that does not exist."""
+    """The boundaries files that count, at most MAX_BOUNDARY_FILES, and a problem for each named one that does not
+    exist.
+    """
     found, problems = _named_boundaries(policy, tree)
     return found[:MAX_BOUNDARY_FILES], problems
 
@@ -118,7 +120,9 @@ def _named_boundaries(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Prob
 
 
 def read_configuration(read: ReadText, tree: Tree, owner: PolicySettings, *, owner_file: bool = False) -> Configuration:
-    """Return the configuration of the commit with this tree; `read` gives a path's bytes, None where it is too large."""
+    """Return the configuration of the commit with this tree; `read` gives a path's bytes, None where it is too
+    large.
+    """
     policy, policy_problems = read_policy(read, tree, owner, owner_file=owner_file)
     named, missing = _named_boundaries(policy, tree)
     paths, more = named[:MAX_BOUNDARY_FILES], len(named) - MAX_BOUNDARY_FILES
@@ -152,7 +156,9 @@ def read_configuration(read: ReadText, tree: Tree, owner: PolicySettings, *, own
 
 
 def _named(read: ReadText, tree: Tree) -> dict[CheckCode, tuple[Named, ...]]:
-    """Return what the repository's own file names, by check; what the owner's defaults name may be for other repositories."""
+    """Return what the repository's own file names, by check; what the owner's defaults name may be for other
+    repositories.
+    """
     path = next((path for path in POLICY_PATHS if path in tree.blobs), None)
     data = read(path) if path is not None else None
     if path is None or data is None:
@@ -243,7 +249,9 @@ def _valid_boundaries(target: Configuration) -> tuple[Boundaries, ...]:
 
 
 def _by_target(head: Configuration, target: Configuration) -> EffectiveConfig:
-    """Return what judges an own branch where the owner enforces the target's rules; a broken file there counts for nothing."""
+    """Return what judges an own branch where the owner enforces the target's rules; a broken file there counts for
+    nothing.
+    """
     policy: dict[CheckCode, CheckPolicy] = {}
     notes: dict[CheckCode, tuple[str, ...]] = {}
     for code in CheckCode:

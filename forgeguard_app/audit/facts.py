@@ -84,7 +84,10 @@ def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Tree:
-    """The regular files of one commit: path → blob id. Submodules are left out, of symbolic links only the paths are known."""
+    """The regular files of one commit: path → blob id.
+
+    Submodules are left out, of symbolic links only the paths are known.
+    """
 
     blobs: Mapping[str, str]
     links: frozenset[str] = frozenset()

@@ -18,7 +18,9 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escaped(text: str) -> str:
-    """Return the text as one line of characters that only show themselves; others become `\\n`, `\\x1b` or `\\u202e`."""
+    """Return the text as one line of characters that only show themselves; others become `\\n`, `\\x1b` or
+    `\\u202e`.
+    """
     return text if text.isascii() and text.isprintable() else _ANY.sub(_escape, text)
 
 

@@ -60,7 +60,8 @@ class Confinement(StrEnum):
 
 
 NO_WAY = (
-    "BUILDER_COMMAND runs as a user of its own where ForgeGuard runs as root, else inside bubblewrap, and neither can be had here: install "
+    "BUILDER_COMMAND runs as a user of its own where ForgeGuard runs as root, else inside bubblewrap, and "
+    "neither can be had here: install "
     "bubblewrap, or say FORGEGUARD_BUILDER_UNCONFINED=1 where the machine holds nothing that a builder may not read"
 )
 
@@ -83,7 +84,8 @@ def available(*, unconfined: bool) -> Confinement | None:
 class Sandbox:
     """The folders and limits in which one builder runs: its checkout, its home, and what it is given to read.
 
-    `uid` is set where it is a user of its own, `in_namespaces` where that user runs inside bubblewrap as well. `place` is
+    `uid` is set where it is a user of its own, `in_namespaces` where that user runs inside bubblewrap as well. `place`
+    is
     the file system of its own in which all that it writes lies, where there is one.
     """
 
@@ -134,7 +136,9 @@ class Sandbox:
 
 
 def wrapped(room: Sandbox) -> list[str]:
-    """bubblewrap's arguments: the system read-only, the checkout and the home alone to write to, no other process in sight."""
+    """bubblewrap's arguments: the system read-only, the checkout and the home alone to write to, no other process in
+    sight.
+    """
     seen = [part for path in _SYSTEM if os.path.exists(path) for part in ("--ro-bind", path, path)]
     return [
         "bwrap",
@@ -256,7 +260,9 @@ def users_have_namespaces() -> bool:
 
 
 def _locks() -> Path:
-    """One folder for the whole machine: several ForgeGuards on it share the numbers, and must not end one another's builders."""
+    """One folder for the whole machine: several ForgeGuards on it share the numbers, and must not end one another's
+    builders.
+    """
     top = next(folder for folder in _RUN if os.access(folder, os.W_OK))
     locks = Path(top) / "forgeguard-builders"
     locks.mkdir(exist_ok=True, mode=0o700)
@@ -266,7 +272,10 @@ def _locks() -> Path:
 
 
 def end_processes_of(uid: int) -> bool:
-    """End every process of that user; whether none is left. A worker that was killed may have left a builder's child."""
+    """End every process of that user; whether none is left.
+
+    A worker that was killed may have left a builder's child.
+    """
     for _ in range(END_ROUNDS):
         found = [pid for pid in processes() if user_of(pid) == uid]
         if not found:
@@ -280,7 +289,10 @@ def end_processes_of(uid: int) -> bool:
 
 
 def end_orphans() -> list[int]:
-    """End what builders left whose worker was killed: the processes of every number that nobody holds. Return the numbers."""
+    """End what builders left whose worker was killed: the processes of every number that nobody holds.
+
+    Return the numbers.
+    """
     locks, found = _locks(), []
     for uid in sorted({uid for pid in processes() if FIRST_UID <= (uid := user_of(pid)) < FIRST_UID + UIDS}):
         handle = os.open(locks / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

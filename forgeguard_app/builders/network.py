@@ -24,14 +24,18 @@ _CREDENTIALS = ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.1
 # No port of ours leads into the namespace, none of it to our loopback, and the gateway is not this machine.
 _PASTA = ("pasta", "--config-net", "-q", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw", "--")
 CLOSED = (
-    "The builder has no network: that needs passt's pasta and iproute2's ip, which are not there or do not work for it. "
-    "Install them, let every user open /dev/net/tun, or set BUILDER_NETWORK=host, with which it reaches loopback and this machine's own services too."
+    "The builder has no network: that needs passt's pasta and iproute2's ip, which are not there or do not "
+    "work for it. "
+    "Install them, let every user open /dev/net/tun, or set BUILDER_NETWORK=host, with which it reaches "
+    "loopback and this machine's own services too."
 )
 SHARED = "The builder shares this machine's network: keeping it apart needs bubblewrap and namespaces for users."
 
 
 class Network(StrEnum):
-    """The reach of a builder's network; `outside` is neither loopback nor link-local addresses nor those of this machine."""
+    """The reach of a builder's network; `outside` is neither loopback nor link-local addresses nor those of this
+    machine.
+    """
 
     OUTSIDE = "outside"
     NONE = "none"

@@ -1,4 +1,6 @@
-"""Runs a builder's command: prompt in, lines out, within bounds of time, output and room; at its end nothing of it is left."""
+"""Runs a builder's command: prompt in, lines out, within bounds of time, output and room; at its end nothing of it is
+left.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class RunBounds:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """The outcome of a run; `status` is the exit status, negative for a signal, and 127 where there is no such program."""
+    """The outcome of a run; `status` is the exit status, negative for a signal, and 127 where there is no such
+    program.
+    """
 
     ended: Ended
     status: int
@@ -81,7 +85,8 @@ Hear = Callable[[list[bytes]], Awaitable[None]]
 async def run_builder(
     room: Sandbox, run: BuilderRun, hear: Hear, wants_end: Callable[[], Awaitable[bool]]
 ) -> RunOutcome:
-    """Runs it to its end; `hear` is given its lines as they come, `wants_end` is asked now and then whether somebody cancelled.
+    """Runs it to its end; `hear` is given its lines as they come, `wants_end` is asked now and then whether somebody
+    cancelled.
 
     Raises:
         whatever `hear` raises, once every process of the builder is gone.
@@ -322,7 +327,9 @@ async def sweep(room: Sandbox, mark: str) -> None:
 
 
 def _kill_all(room: Sandbox, mark: str, leader: int | None) -> None:
-    """Every process of the builder, also those that left its session: by its user, else by the mark in its environment."""
+    """Every process of the builder, also those that left its session: by its user, else by the mark in its
+    environment.
+    """
     if leader is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(leader, signal.SIGKILL)

@@ -1,4 +1,6 @@
-"""A build's place on this machine: our own repository of it, the builder's checkout, its home, and what it is given to read."""
+"""A build's place on this machine: our own repository of it, the builder's checkout, its home, and what it is given to
+read.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ CONTRACTS, FINDINGS, PHASE = "contracts", "findings.json", "phase.json"
 
 
 def place_for(home: Path) -> Path:
-    """A folder for builds that their users can pass through: under HOME where they can, else beside other temporary files."""
+    """A folder for builds that their users can pass through: under HOME where they can, else beside other temporary
+    files.
+    """
     place = home / "builds"
     place.mkdir(parents=True, exist_ok=True, mode=0o711)
     if os.geteuid() != 0 or all(_passable(folder) for folder in (place, *place.parents)):
@@ -66,7 +70,8 @@ class Workspace:
 
     @contextlib.asynccontextmanager
     async def room(self, most_bytes: int) -> AsyncIterator[Sandbox]:
-        """Give the builder's folders, empty, which are gone afterwards; together they take about `most_bytes` where root can see to it.
+        """Give the builder's folders, empty, which are gone afterwards; together they take about `most_bytes` where
+        root can see to it.
 
         Raises:
             Temporary: every user for builders is taken, or the machine's disk is full.

@@ -17,7 +17,10 @@ def how_to_accept(code: CheckCode, finding: Finding) -> str | None:
         return None
     if code is CheckCode.A4:
         (entry,) = known_entries([(finding.rule, finding.path)])
-        return f'To accept it for now, add to "known_violations" in boundaries.json: {json.dumps(entry, ensure_ascii=False)}'
+        return (
+            f'To accept it for now, add to "known_violations" in boundaries.json: '
+            f"{json.dumps(entry, ensure_ascii=False)}"
+        )
     if code is CheckCode.A9:
         return _dependency(finding)
     return "To accept a value that is no credential, write `forgeguard:allow` in a comment on its line."

@@ -1,4 +1,6 @@
-"""`forgeguard demo --build`: a project from its questionnaire to a pull request, with a builder that errs once and fixes it."""
+"""`forgeguard demo --build`: a project from its questionnaire to a pull request, with a builder that errs once and
+fixes it.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,13 @@ if grep -q '"number": 0' "$FORGEGUARD_PHASE"; then
   echo '{"message": "The skeleton stands.", "level": "info"}'
 elif [ ! -e shop/core/orders.py ]; then
   echo 'Writing orders, in a hurry.'
-  printf 'from shop.cli import main\n\n\ndef total(prices: list[int]) -> int:\n    return sum(prices) + main.DISCOUNT\n' > shop/core/orders.py
+  printf 'from shop.cli import main\n\n\ndef total(prices: list[int]) -> int:\n' > shop/core/orders.py
+  printf '    return sum(prices) + main.DISCOUNT\n' >> shop/core/orders.py
   printf 'DISCOUNT = -5\n' > shop/cli/main.py
 else
   echo 'The audit is right: the core knows no command line. Fixing it.'
-  printf 'def total(prices: list[int], discount: int = 0) -> int:\n    return sum(prices) - discount\n' > shop/core/orders.py
+  printf 'def total(prices: list[int], discount: int = 0) -> int:\n    return sum(prices) - discount\n' \
+    > shop/core/orders.py
   printf 'from shop.core.orders import total\n\nprint(total([20, 5], discount=5))\n' > shop/cli/main.py
   echo '{"message": "The orders hold what later phases ask for.", "nothing_needed": true}'
 fi

@@ -25,12 +25,14 @@ VERBS = {
 }
 # Exit statuses, where the verb's module does not list them.
 STATUSES = {
-    "demo": "exit status: 0 the check runs arrived, 1 they did not, 2 incorrect usage, 130 stopped before they could arrive",
+    "demo": "exit status: 0 the check runs arrived, 1 they did not, 2 incorrect usage, 130 stopped before they "
+    "could arrive",
     "serve": "exit status: 0 when it was told to stop, 2 wrong settings or no database",
     "worker": "exit status: 0 when it was told to stop, 2 wrong settings, no database or no App",
     "migrate": "exit status: 0 the schema is current, 2 wrong settings or no database",
     "doctor": "exit status: 0 all is well, 1 something is not, 2 wrong settings",
-    "rotate-key": "exit status: 0 everything is sealed under the first key, 1 no key opens some of it, 2 wrong settings or no database",
+    "rotate-key": "exit status: 0 everything is sealed under the first key, 1 no key opens some of it, 2 wrong "
+    "settings or no database",
     "redeliver": "exit status: 0 GitHub was asked, 2 it could not be asked, or incorrect usage",
     "init": "exit status: 0 the files are written or were there already, 2 they could not be written",
 }

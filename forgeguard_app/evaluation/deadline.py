@@ -43,7 +43,8 @@ class Deadline:
     def reached(self) -> EvaluationTimeout:
         """Return the exception that says what the limit was."""
         return EvaluationTimeout(
-            f"The evaluation took longer than {self.timeout_s:g} s and was ended; FORGEGUARD_EVALUATION_TIMEOUT_S sets the limit."
+            f"The evaluation took longer than {self.timeout_s:g} s and was ended; "
+            f"FORGEGUARD_EVALUATION_TIMEOUT_S sets the limit."
         )
 
     @contextlib.contextmanager

@@ -1,4 +1,6 @@
-"""Evaluates a changed configuration without committing it: the whole tree with it and without it, and the difference."""
+"""Evaluates a changed configuration without committing it: the whole tree with it and without it, and the
+difference.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,9 @@ MOST = 200  # findings of a check that get an excerpt; what a page shows first
 async def with_excerpts(
     source: Source, change: Change, report: Report, tick: Callable[[], object] = lambda: None
 ) -> Report:
-    """The report, its new findings in changed files with their lines; those files were read already, so nothing is fetched."""
+    """The report, its new findings in changed files with their lines; those files were read already, so nothing is
+    fetched.
+    """
     wanted = {path for check in report.checks for path in _paths(check, change)}
     blobs = await read_blobs(source.repository, {change.head.blobs[path] for path in wanted})
     texts = {path: blobs.data[change.head.blobs[path]] for path in wanted if change.head.blobs[path] in blobs.data}

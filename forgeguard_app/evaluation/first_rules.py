@@ -1,4 +1,6 @@
-"""The first configuration of a repository, true of its tree as it is: what is against it today is recorded, not failed."""
+"""The first configuration of a repository, true of its tree as it is: what is against it today is recorded, not
+failed.
+"""
 
 from __future__ import annotations
 

@@ -103,7 +103,8 @@ def _nothing_to_compare(remote: str, branch: str) -> str:
     fetch = f"git fetch --unshallow {remote} '+refs/heads/*:refs/remotes/{remote}/*'"
     return (
         f"this clone is shallow and {branch} is what {remote} holds already, so there is nothing to compare with:"
-        f" run `{fetch}`, then pass `--base {remote}/main` (the branch that this one is to be merged into) or `--base HEAD~1`"
+        f" run `{fetch}`, then pass `--base {remote}/main` (the branch that this one is to be merged into) or "
+        f"`--base HEAD~1`"
         " (what the last commit changed); `--all` audits the whole tree without a base"
     )
 
@@ -120,7 +121,9 @@ async def _since_parent(repository: GitRepository, tip: str, remote: str) -> Loc
 
 
 async def _since_default(repository: GitRepository, default: str | None, tip: str) -> LocalRange | None:
-    """Return the range that a named head adds to the default branch; None where it lies on that branch, or there is none."""
+    """Return the range that a named head adds to the default branch; None where it lies on that branch, or there is
+    none.
+    """
     target = await resolve(repository, default) if default is not None else None
     common = await merge_base(repository, target, tip) if target is not None else None
     return None if common in (None, tip) else LocalRange(str(common), tip, f"what changed since {default}")

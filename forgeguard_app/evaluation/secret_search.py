@@ -27,7 +27,9 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass
 class Search:
-    """The result of a search: secrets, the lines that the commits added by path, and what a bound kept from being read."""
+    """The result of a search: secrets, the lines that the commits added by path, and what a bound kept from being
+    read.
+    """
 
     secrets: list[Secret] = field(default_factory=list)
     touched: dict[str, LineRanges] = field(default_factory=dict)

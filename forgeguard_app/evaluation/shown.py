@@ -1,4 +1,6 @@
-"""Describes a head for a repository's page and its project's questionnaire: configuration as understood, its files, and its languages."""
+"""Describes a head for a repository's page and its project's questionnaire: configuration as understood, its files, and
+its languages.
+"""
 
 from __future__ import annotations
 

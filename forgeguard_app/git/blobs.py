@@ -29,7 +29,9 @@ def path_text(raw: bytes) -> str:
 
 
 class Files(dict[str, str]):
-    """The regular files of a tree: path → blob id; `links` are the paths of its symbolic links, which are not followed."""
+    """The regular files of a tree: path → blob id; `links` are the paths of its symbolic links, which are not
+    followed.
+    """
 
     def __init__(self) -> None:
         super().__init__()

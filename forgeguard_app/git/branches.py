@@ -222,7 +222,8 @@ async def commit_tree(repository: GitRepository, tree: str, parents: Iterable[st
 
 
 async def push(repository: GitRepository, remote: Remote, commit: str, branch: str, expected: str | None) -> None:
-    """Push the commit to the branch, which is at `expected` or, with None, does not exist; done twice it changes nothing.
+    """Push the commit to the branch, which is at `expected` or, with None, does not exist; done twice it changes
+    nothing.
 
     Raises:
         BranchMoved: somebody else pushed to the branch.

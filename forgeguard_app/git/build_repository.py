@@ -13,7 +13,8 @@ from forgeguard_app.git.mirror import FETCH_TIMEOUT_S, MAX_BYTES, Remote, fetch_
 from forgeguard_app.git.range import has_commit
 
 ATTRIBUTES = "* -text -eol -crlf -working-tree-encoding -filter -ident\n"
-# Commits of a rewritten history, among which one is looked for that is still on a branch; a server takes whole histories too.
+# Commits of a rewritten history, among which one is looked for that is still on a branch; a server takes whole
+# histories too.
 REWRITTEN_DEPTHS = (100, 100_000)
 FILE_BYTES = 4_096  # that a file takes at the least in most file systems
 
@@ -60,7 +61,8 @@ async def push_phase(
 ) -> None:
     """Push the commit as `push` does, also where `base` was amended away from its branch since the build began.
 
-    A server takes no push from a shallow repository whose last commit is on none of its branches; its ancestors often are.
+    A server takes no push from a shallow repository whose last commit is on none of its branches; its ancestors often
+    are.
 
     Raises:
         whatever `push` raises, and CommitGone where the server no longer has `base`.

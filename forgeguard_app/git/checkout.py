@@ -61,7 +61,9 @@ class Checkout:
         return await self.repository.run(*work, *arguments, environment=environment)
 
     async def list_uncommitted(self) -> list[str]:
-        """Return the paths that differ between HEAD, the index and the work tree, files that git does not ignore included."""
+        """Return the paths that differ between HEAD, the index and the work tree, files that git does not ignore
+        included.
+        """
         excludes = await _global_excludes(self.repository)
         out = await self.run_in_work_tree(
             *(("-c", f"core.excludesFile={excludes}") if excludes else ()),

@@ -15,7 +15,9 @@ _FOLDERS = ("GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
 
 @dataclass(frozen=True)
 class Location:
-    """The location of a repository: its git folder, work tree (None where it has none), index and git's variables on it."""
+    """The location of a repository: its git folder, work tree (None where it has none), index and git's variables on
+    it.
+    """
 
     git_folder: Path
     work_tree: Path | None

@@ -270,7 +270,8 @@ class DefaultHead:
 
 
 async def read_default_head(remote: Remote, pattern: str | None = None) -> DefaultHead | None:
-    """Return the branch and commit of the remote's HEAD, and its branches below `pattern`; None for an empty repository.
+    """Return the branch and commit of the remote's HEAD, and its branches below `pattern`; None for an empty
+    repository.
 
     Raises:
         RepositoryGone: the repository is not there, or the token does not open it.
@@ -309,7 +310,10 @@ def _split_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def meaning_of(error: GitError) -> Exception:
-    """Return the typed error of a failed fetch or push: CommitGone, RepositoryGone, or RetryLater for all that may pass."""
+    """Return the typed error of a failed fetch or push:
+
+    CommitGone, RepositoryGone, or RetryLater for all that may pass.
+    """
     said = error.stderr.lower()
     if any(words in said for words in _NO_COMMIT):
         return CommitGone(error.stderr)

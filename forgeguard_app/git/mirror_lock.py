@@ -1,4 +1,6 @@
-"""The lock of a mirror: waited for in a moment, and then by coming again, so that who waits holds no slot of a worker."""
+"""The lock of a mirror: waited for in a moment, and then by coming again, so that who waits holds no slot of a
+worker.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class MirrorBusy(RetryLater):
 
 @dataclass(slots=True)
 class _Queue:
-    """The jobs of this process that wait for one mirror, in the order in which they first came, with when they last did."""
+    """The jobs of this process that wait for one mirror, in the order in which they first came, with when they last
+    did.
+    """
 
     last_came: dict[str, float] = field(default_factory=dict)
     here: set[str] = field(default_factory=set)

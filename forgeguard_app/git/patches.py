@@ -1,4 +1,7 @@
-"""Reads git's patches as they arrive: which lines were added where. The text comes from strangers and is never trusted to be whole."""
+"""Reads git's patches as they arrive: which lines were added where.
+
+The text comes from strangers and is never trusted to be whole.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,8 @@ _QUOTED = re.compile(rb"\\([0-7]{3}|.)")
 
 
 class Added(NamedTuple):
-    """Lines that one commit added and that stand together, each with its line break; `commit` is '' in a patch of no commit.
+    """Lines that one commit added and that stand together, each with its line break; `commit` is '' in a patch of no
+    commit.
 
     With `continues` the text goes on where that of the Added before it ended, maybe within a line.
     """

@@ -79,7 +79,8 @@ def _wrong(phase: Phase, place: int) -> list[str]:
     said: list[str] = []
     if phase.number != place:
         said.append(
-            f"this is the phase number {place}, but it calls itself {phase.number}: phases are numbered from 0 without a gap"
+            f"this is the phase number {place}, but it calls itself {phase.number}: phases are numbered from "
+            f"0 without a gap"
         )
     if not phase.objective:
         said.append(f"phase {phase.number} has no '**Objective.** …'")

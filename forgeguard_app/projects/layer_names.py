@@ -1,4 +1,6 @@
-"""The names in the questionnaire's table of layers: each layer has its own, and "May import" names layers of the table."""
+"""The names in the questionnaire's table of layers: each layer has its own, and "May import" names layers of the
+table.
+"""
 
 from __future__ import annotations
 

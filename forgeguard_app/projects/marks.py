@@ -1,4 +1,6 @@
-"""Decides whether an answer is saved: two people, two windows or two saves of one page never overwrite each other silently."""
+"""Decides whether an answer is saved: two people, two windows or two saves of one page never overwrite each other
+silently.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A builder's output as lines that can be kept and shown: no escape sequence, no control character, progress understood."""
+"""A builder's output as lines that can be kept and shown: no escape sequence, no control character, progress
+understood.
+"""
 
 from __future__ import annotations
 

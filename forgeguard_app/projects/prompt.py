@@ -18,8 +18,10 @@ def write_prompt(project: str, directive: str, phase: Phase, phases: int, findin
         f"# {phase.title} (of {phases})\n\nProject: {project}\n\nObjective: {phase.objective}",
         "Deliverables:\n" + "\n".join(f"- {one}" for one in phase.deliverables),
         "Exit criteria:\n" + "\n".join(f"- {one}" for one in phase.exit_criteria),
-        "The working folder is a checkout of the repository. The contracts are files in the folder that FORGEGUARD_CONTRACTS names; "
-        f"in the repository they belong under {FOLDER}, where changing them changes nothing about how you are judged. Leave your work as files: "
+        "The working folder is a checkout of the repository. The contracts are files in the folder that "
+        "FORGEGUARD_CONTRACTS names; "
+        f"in the repository they belong under {FOLDER}, where changing them changes nothing about how you are "
+        f"judged. Leave your work as files: "
         "committing and pushing is done for you.",
     ]
     if findings:
@@ -30,7 +32,8 @@ def write_prompt(project: str, directive: str, phase: Phase, phases: int, findin
             else ""
         )
         parts.append(
-            f"# What has to be fixed first\n\nYour last attempt at this phase was audited and not accepted:\n\n{shown}{more}"
+            f"# What has to be fixed first\n\nYour last attempt at this phase was audited and not "
+            f"accepted:\n\n{shown}{more}"
         )
     return "\n\n".join(parts) + "\n"
 

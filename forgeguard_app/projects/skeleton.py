@@ -82,13 +82,15 @@ def _python(name: str, boundaries: Boundaries, dependencies: Sequence[str]) -> d
         MANIFEST: (
             '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
             f'[project]\nname = "{distribution_of(name)}"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
-            f'dependencies = {json.dumps(list(dependencies))}\n\n[project.optional-dependencies]\ndev = ["pytest>=8"]\n\n'
+            f"dependencies = {json.dumps(list(dependencies))}\n\n[project.optional-dependencies]\ndev = "
+            f'["pytest>=8"]\n\n'
             f"[tool.setuptools.packages.find]\ninclude = [{packages}]\n"
         ),
         "tests/test_layers.py": _test(modules),
         ".github/workflows/tests.yml": _CI,
         ".gitignore": _IGNORED,
-        "README.md": f"# {name}\n\n```console\npython -m pip install -e '.[dev]'\npython -m pytest\n```\n\nWhat it is and how it is built stands in `Forge/Contracts`.\n",
+        "README.md": f"# {name}\n\n```console\npython -m pip install -e '.[dev]'\npython -m pytest\n```\n\nWhat it "
+        f"is and how it is built stands in `Forge/Contracts`.\n",
     }
     return files
 

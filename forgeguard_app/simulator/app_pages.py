@@ -65,10 +65,14 @@ class AppPages:
     async def show_login(self, request: web.Request) -> web.Response:
         back = escape(request.query.get("return_to", "/"), quote=True)
         buttons = "".join(
-            f'<p><button name="login" value="{escape(one.login, quote=True)}">Sign in as {escape(one.login)}</button></p>'
+            f'<p><button name="login" value="{escape(one.login, quote=True)}">Sign in as '
+            f"{escape(one.login)}</button></p>"
             for one in self.people.users()
         )
-        form = f'<form method="post" action="/session"><input type="hidden" name="return_to" value="{back}">{buttons}</form>'
+        form = (
+            f'<form method="post" action="/session"><input type="hidden" name="return_to" '
+            f'value="{back}">{buttons}</form>'
+        )
         return _page("Sign in to the simulated GitHub", form)
 
     async def sign_in(self, request: web.Request) -> web.Response:
@@ -131,7 +135,10 @@ class AppPages:
             )
         hidden = _hidden(manifest=form["manifest"], state=request.query.get("state", ""), org=org or "")
         name = escape(str(manifest.get("name") or ""), quote=True)
-        body = f'<form method="post" action="/settings/apps">{hidden}<label>Name <input name="name" value="{name}"></label>'
+        body = (
+            f'<form method="post" action="/settings/apps">{hidden}<label>Name <input name="name" '
+            f'value="{name}"></label>'
+        )
         return _page("Create GitHub App", f"{body}<button>Create GitHub App</button></form>")
 
     def _is_taken(self, name: str) -> bool:
@@ -169,11 +176,15 @@ class AppPages:
         user, app = self._user(request), self._app()
         hidden = _hidden(state=request.query.get("state", ""))
         boxes = "".join(
-            f'<p><label><input type="checkbox" name="repository" value="{one.id}" checked> {escape(one.full_name)}</label></p>'
+            f'<p><label><input type="checkbox" name="repository" value="{one.id}" checked> '
+            f"{escape(one.full_name)}</label></p>"
             for one in self.world.repositories.values()
             if self.people.levels.get((user.id, one.id)) == "admin"
         )
-        form = f'<form method="post" action="/apps/{app.slug}/installations">{hidden}{boxes}<button>Install</button></form>'
+        form = (
+            f'<form method="post" '
+            f'action="/apps/{app.slug}/installations">{hidden}{boxes}<button>Install</button></form>'
+        )
         return _page(f"Install {app.name}", form)
 
     async def install(self, request: web.Request) -> web.Response:

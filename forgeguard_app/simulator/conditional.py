@@ -1,4 +1,5 @@
-"""Conditional requests as GitHub answers them: an ETag depends on the credential and the body, a 304 costs no primary limit.
+"""Conditional requests as GitHub answers them: an ETag depends on the credential and the body, a 304 costs no primary
+limit.
 
 https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests
 """
@@ -16,7 +17,9 @@ UNCHANGED = "304"
 
 
 def conditional(request: web.Request, response: web.Response, world: World) -> web.Response:
-    """Give a successful answer to a GET its ETag; answer 304 where the client has it already, and note that among the requests."""
+    """Give a successful answer to a GET its ETag; answer 304 where the client has it already, and note that among the
+    requests.
+    """
     if request.method != "GET" or response.status != 200:
         return response
     said = (

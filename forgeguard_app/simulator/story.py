@@ -104,7 +104,9 @@ class Story:
         self._tell_of_repositories(installation, "added", [repository])
 
     async def take_name(self, repository: Repository, name: str, *, guarded: bool = False) -> Repository:
-        """The repository has another name, which nobody tells; its old one belongs to a public copy, `guarded` like it."""
+        """The repository has another name, which nobody tells; its old one belongs to a public copy, `guarded` like
+        it.
+        """
         former, folder = repository.name, repository.folder
         self.world.rename(repository, name, redirect=False)
         copy = self.world.add_repository(repository.owner, former)

@@ -40,7 +40,8 @@ async def set_answers(
         """
         INSERT INTO access_answers (user_id, url, etag, content, next_url)
         SELECT $1, * FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::text[])
-        ON CONFLICT (user_id, url) DO UPDATE SET etag = excluded.etag, content = excluded.content, next_url = excluded.next_url
+        ON CONFLICT (user_id, url) DO UPDATE SET etag = excluded.etag, content = excluded.content,
+            next_url = excluded.next_url
         """,
         user_id,
         [url for url, _ in kept],
@@ -49,7 +50,8 @@ async def set_answers(
         [answer.next_url for _, answer in kept],
     )
     await connection.execute(
-        "DELETE FROM access_answers WHERE id IN (SELECT id FROM access_answers WHERE user_id = $1 ORDER BY url OFFSET $2)",
+        "DELETE FROM access_answers WHERE id IN (SELECT id FROM access_answers WHERE user_id = $1 ORDER BY "
+        "url OFFSET $2)",
         user_id,
         MAX_ANSWERS,
     )

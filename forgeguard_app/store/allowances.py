@@ -124,7 +124,9 @@ async def end_allowance(connection: Connection, allowance_id: UUID) -> bool:
 
 
 async def reopen_allowance(connection: Connection, allowance_id: UUID) -> bool:
-    """Put an allowance that was ended lately into force again; False where it is too late or another one is in force."""
+    """Put an allowance that was ended lately into force again; False where it is too late or another one is in
+    force.
+    """
     found = await connection.fetchval(
         """
         UPDATE allowances a SET ended_at = NULL

@@ -67,7 +67,8 @@ class AuditRun:
 
 _RUN = (
     "id, repo_id, commit_sha, commit_message, commit_author, branch, status, overall_result, started_at, completed_at,"
-    " files_checked, created_at, before_sha, base_sha, deaths, interruptions, error_detail, published_at, publish_error,"
+    " files_checked, created_at, before_sha, base_sha, deaths, interruptions, error_detail, published_at, "
+    "publish_error,"
     " trigger, fetch_ref, target_ref, target_sha, fork,"
     " (SELECT d.github_delivery_id FROM deliveries d WHERE d.id = audit_runs.delivery_id) AS github_delivery_id"
 )
@@ -230,7 +231,8 @@ async def set_published(connection: Connection, run_id: UUID) -> None:
     await connection.execute("UPDATE audit_runs SET published_at = now(), publish_error = NULL WHERE id = $1", run_id)
 
 
-# Reasons that pass by themselves: once the installation is active again, such a verdict is requeued like a stranded one.
+# Reasons that pass by themselves: once the installation is active again, such a verdict is requeued like a stranded
+# one.
 SUSPENDED = "The installation is suspended."
 NO_INSTALLATION = "The repository belongs to no installation that we know."
 

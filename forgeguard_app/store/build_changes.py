@@ -158,7 +158,8 @@ async def list_unanswered(connection: Connection, days: float, most: int) -> lis
     """Return the builds that have waited for longer than so many days."""
     rows = await connection.fetch(
         """
-        SELECT id FROM builds WHERE status = 'awaiting_approval' AND waiting_since < now() - make_interval(secs => $1 * 86400)
+        SELECT id FROM builds
+            WHERE status = 'awaiting_approval' AND waiting_since < now() - make_interval(secs => $1 * 86400)
         ORDER BY waiting_since LIMIT $2
         """,
         days,

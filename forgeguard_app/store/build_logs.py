@@ -45,7 +45,8 @@ async def insert_lines(connection: Connection, build_id: UUID, lines: Sequence[N
         """
         INSERT INTO build_logs (build_id, timestamp, source, level, message)
         SELECT $1, t.at, t.source, t.level, t.message
-        FROM unnest($2::timestamptz[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS t(at, source, level, message, place)
+        FROM unnest($2::timestamptz[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS t(at, source, level,
+            message, place)
         ORDER BY t.place
         """,
         build_id,

@@ -19,12 +19,17 @@ class BuildCounts:
 
 
 async def count_builds(connection: Connection, user_id: UUID, installation_id: UUID | None) -> BuildCounts:
-    """Count builds of the person, and those in the account's repositories. Until the transaction ends, nobody else counts."""
+    """Count builds of the person, and those in the account's repositories.
+
+    Until the transaction ends, nobody else counts.
+    """
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('count_builds', 0))")
     row = await connection.fetchrow(
         """
-        SELECT count(*) FILTER (WHERE b.user_id = $1 AND b.status IN ('pending', 'running', 'awaiting_approval')) AS of_person,
-            count(*) FILTER (WHERE r.installation_id = $2 AND b.status IN ('pending', 'running', 'awaiting_approval')) AS of_account,
+        SELECT count(*) FILTER (WHERE b.user_id = $1 AND b.status IN ('pending', 'running',
+            'awaiting_approval')) AS of_person,
+            count(*) FILTER (WHERE r.installation_id = $2 AND b.status IN ('pending', 'running',
+                'awaiting_approval')) AS of_account,
             count(*) FILTER (WHERE b.user_id = $1 AND b.created_at > now() - interval '1 hour') AS within_hour
         FROM builds b LEFT JOIN repos r ON r.id = b.repo_id
         WHERE b.status IN ('pending', 'running', 'awaiting_approval') OR b.created_at > now() - interval '1 hour'

@@ -18,7 +18,9 @@ from forgeguard_app.store.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One build; `contracts` are the texts by type as they were at its start, `findings` what is returned to the builder."""
+    """One build; `contracts` are the texts by type as they were at its start, `findings` what is returned to the
+    builder.
+    """
 
     id: UUID
     project_id: UUID
@@ -52,7 +54,8 @@ class Build:
 
 _COLUMNS = (
     "id, project_id, repo_id, github_login, builder, phase, phase_number, status, started_at, completed_at, loop_count,"
-    " error_detail, created_at, contracts, branch, base_branch, base_sha, head_sha, tried_sha, findings, deaths, interruptions,"
+    " error_detail, created_at, contracts, branch, base_branch, base_sha, head_sha, tried_sha, findings, "
+    "deaths, interruptions,"
     " cancel_requested_at, pull_url, review_sha, log_deleted_at, waiting_since, waited"
 )
 
@@ -140,7 +143,8 @@ async def list_builds(
     """A project's, the newest first."""
     rows = await connection.fetch(
         f"""
-        SELECT {_COLUMNS} FROM builds WHERE project_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+        SELECT {_COLUMNS} FROM builds WHERE project_id = $1 AND ($2::timestamptz IS NULL
+            OR (created_at, id) < ($2, $3::uuid))
         ORDER BY created_at DESC, id DESC LIMIT $4
         """,  # noqa: S608
         project_id,
@@ -213,7 +217,9 @@ async def set_base(connection: Connection, build_id: UUID, branch: str, sha: str
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """An attempt at a phase that did not pass: findings for the builder, its audit, and its commit, where there is one."""
+    """An attempt at a phase that did not pass: findings for the builder, its audit, and its commit, where there is
+    one.
+    """
 
     findings: Sequence[Mapping[str, Any]]
     audit: Mapping[str, Any] | None
@@ -224,7 +230,8 @@ async def set_loop(connection: Connection, build_id: UUID, number: int, loop: Lo
     """The present phase's work was found wanting; how many times in a row now."""
     loops: int = await connection.fetchval(
         """
-        UPDATE builds SET loop_count = loop_count + 1, findings = $2::jsonb, tried_sha = coalesce($3, tried_sha), review_sha = NULL
+        UPDATE builds SET loop_count = loop_count + 1, findings = $2::jsonb, tried_sha = coalesce($3, tried_sha),
+            review_sha = NULL
         WHERE id = $1 RETURNING loop_count
         """,
         build_id,
@@ -258,7 +265,8 @@ async def set_phase_done(
     await _set_audit(connection, build_id, number, audit)
     await connection.execute(
         """
-        UPDATE build_phases SET status = 'completed', commit_sha = $3, completed_at = now() WHERE build_id = $1 AND number = $2
+        UPDATE build_phases SET status = 'completed', commit_sha = $3, completed_at = now() WHERE build_id = $1
+            AND number = $2
         """,
         build_id,
         number,
@@ -362,7 +370,8 @@ async def list_orphaned_builds(connection: Connection, most: int) -> list[UUID]:
     """Builds that are not at their end and for which no job waits or runs."""
     rows = await connection.fetch(
         """
-        SELECT b.id FROM builds b WHERE b.status IN ('pending', 'running') AND b.created_at < now() - interval '10 s' AND NOT EXISTS (
+        SELECT b.id FROM builds b WHERE b.status IN ('pending', 'running')
+            AND b.created_at < now() - interval '10 s' AND NOT EXISTS (
             SELECT 1 FROM procrastinate_jobs j WHERE j.status IN ('todo', 'doing') AND j.args->>'build_id' = b.id::text)
         ORDER BY b.created_at LIMIT $1
         """,

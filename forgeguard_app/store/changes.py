@@ -101,7 +101,9 @@ class ChangeFeed:
             self._forget(watch)
 
     async def value(self, key: UUID, name: str, read: Callable[[], Awaitable[str | None]]) -> str | None:
-        """Return what `read` gives; all who watch the key share a reading until the key changes, for `FRESH_S` at most."""
+        """Return what `read` gives; all who watch the key share a reading until the key changes, for `FRESH_S` at
+        most.
+        """
         topic = self._topics.get(key)
         if topic is None:
             return await read()

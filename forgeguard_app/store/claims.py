@@ -26,7 +26,8 @@ async def claim(connection: Connection, work_id: UUID) -> Former:
     """Claim the work for this process, and say what became of the former claim. Wants a transaction.
 
     The former worker died by itself where all of this holds: its claim is still there, it was not told to stop,
-    PostgreSQL was not restarted since (the table is unlogged, so that a crash of PostgreSQL empties it), and none of its
+    PostgreSQL was not restarted since (the table is unlogged, so that a crash of PostgreSQL empties it), and none of
+    its
     connections is left. A process that lost its connections alone opens others within moments.
     """
     died = await connection.fetchval(

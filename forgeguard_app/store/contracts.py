@@ -61,7 +61,8 @@ async def set_contract(
     row = await connection.fetchrow(
         """
         INSERT INTO project_contracts (project_id, contract_type, content, edited_by) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (project_id, contract_type) DO UPDATE SET content = excluded.content, edited_by = excluded.edited_by,
+        ON CONFLICT (project_id, contract_type) DO UPDATE SET content = excluded.content,
+            edited_by = excluded.edited_by,
             version = project_contracts.version + 1, updated_at = now()
         RETURNING id, version
         """,

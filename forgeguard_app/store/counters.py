@@ -56,7 +56,8 @@ async def bring_turn_forward(connection: Connection, name: str, every_s: float, 
     """Make what is done every `every_s` due again in `in_s` seconds, where it would be later."""
     await connection.execute(
         """
-        UPDATE counters SET updated_at = least(updated_at, clock_timestamp() - make_interval(secs => $2::float8 - $3::float8))
+        UPDATE counters SET updated_at = least(updated_at,
+            clock_timestamp() - make_interval(secs => $2::float8 - $3::float8))
         WHERE name = 'turns' AND label = $1
         """,
         name,

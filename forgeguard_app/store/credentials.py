@@ -31,7 +31,10 @@ class SealedApp:
         return f"SealedApp({self.app_id}, {self.slug}, …)"
 
 
-_COLUMNS = "app_id, slug, html_url, client_id, client_secret, private_key, webhook_secret, github_url, github_api_url, public_url"
+_COLUMNS = (
+    "app_id, slug, html_url, client_id, client_secret, private_key, webhook_secret, github_url, "
+    "github_api_url, public_url"
+)
 
 
 async def find_app(connection: Connection, *, lock: bool = False) -> SealedApp | None:

@@ -25,7 +25,9 @@ class DatabaseAccount:
 
 
 def account_for(folder: Path) -> DatabaseAccount:
-    """Return the account for the database in the folder: a number of its own, else that of the user who invoked sudo."""
+    """Return the account for the database in the folder: a number of its own, else that of the user who invoked
+    sudo.
+    """
     digest = hashlib.sha256(str(folder.resolve()).encode()).digest()
     first = int.from_bytes(digest[:4], "big") % NUMBERS
     for step in range(NUMBERS):

@@ -95,12 +95,16 @@ async def take_pushes(
 
 _TAKE_PUSHES = """
 SELECT taken.outcome, taken.run_id
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[],
-    $10::text[], $11::boolean[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::boolean[], $18::timestamptz[]
-) WITH ORDINALITY AS p(delivery, event, action, installation, account, login, kind, repo, name, head_branch, private, sha, branch,
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],
+    $9::text[],
+    $10::text[], $11::boolean[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::boolean[],
+        $18::timestamptz[]
+) WITH ORDINALITY AS p(delivery, event, action, installation, account, login, kind, repo, name, head_branch, private,
+    sha, branch,
     before, message, author, unless_known, as_of, number)
 CROSS JOIN LATERAL take_push(p.delivery, p.event, p.action, p.installation, p.account, p.login, p.kind, p.repo, p.name,
-    p.head_branch, p.private, p.sha, p.branch, p.before, p.message, p.author, $19::integer[], p.unless_known, p.as_of) AS taken
+    p.head_branch, p.private, p.sha, p.branch, p.before, p.message, p.author, $19::integer[], p.unless_known,
+        p.as_of) AS taken
 ORDER BY p.number
 """
 

@@ -9,8 +9,8 @@ from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pool import Connection
 
 # The part that a stored finding is counted in, as audit.counts.part_of decides it.
-_PART = """CASE WHEN c.result = 'ERROR' THEN 'problem' WHEN f.level = 'notice' THEN 'notice' WHEN f.is_allowed THEN 'allowed'
-    WHEN f.is_new THEN 'new' ELSE 'existing' END"""
+_PART = """CASE WHEN c.result = 'ERROR' THEN 'problem' WHEN f.level = 'notice' THEN 'notice'
+    WHEN f.is_allowed THEN 'allowed' WHEN f.is_new THEN 'new' ELSE 'existing' END"""
 # Parts in the order in which a page shows them.
 _ORDER = "array_position(ARRAY['problem', 'new', 'existing', 'allowed', 'notice'], part)"
 
@@ -42,7 +42,8 @@ async def list_page(
     """Findings beyond `after`, by check and order; without `secrets` the existing ones of W1 are left out."""
     rows = await connection.fetch(
         f"""
-        SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level, f.is_new,
+        SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level,
+            f.is_new,
             f.is_counted, f.commit_sha, f.fingerprint, f.is_verified, {_PART} AS part
         FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
         WHERE c.audit_run_id = $1 AND ($2::text IS NULL OR c.check_code = $2) AND (c.check_code, f.ordinal) > ($3, $4)
@@ -77,7 +78,8 @@ async def set_standing_secrets(connection: Connection, run: AuditRun) -> None:
             JOIN audit_checks c ON c.audit_run_id = audited.id AND c.check_code = 'W1'
             JOIN findings f ON f.audit_check_id = c.id
             WHERE c.result <> 'ERROR' AND f.level <> 'notice' AND NOT EXISTS (
-                SELECT 1 FROM allowances w WHERE w.repo_id = $2 AND w.check_code = 'W1' AND w.fingerprint = f.fingerprint
+                SELECT 1 FROM allowances w WHERE w.repo_id = $2
+                    AND w.check_code = 'W1' AND w.fingerprint = f.fingerprint
                     AND w.ended_at IS NULL AND (w.expires_at IS NULL OR w.expires_at > now()))))
         WHERE audit_run_id = $1 AND check_code = 'W1' AND evaluation = 'evaluated'
         """,
@@ -92,7 +94,8 @@ async def find_finding(connection: Connection, run_id: UUID, check_code: str, fi
     """The finding of the run by its fingerprint."""
     row = await connection.fetchrow(
         f"""
-        SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level, f.is_new,
+        SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level,
+            f.is_new,
             f.is_counted, f.commit_sha, f.fingerprint, f.is_verified, {_PART} AS part
         FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
         WHERE c.audit_run_id = $1 AND c.check_code = $2 AND f.fingerprint = $3 ORDER BY f.ordinal LIMIT 1
@@ -120,7 +123,8 @@ async def list_parts(
         f"""
         SELECT * FROM (
             SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level,
-                f.is_new, f.is_counted, f.commit_sha, f.fingerprint, f.is_verified, {_PART} AS part, f.excerpt, f.excerpt_line
+                f.is_new, f.is_counted, f.commit_sha, f.fingerprint, f.is_verified, {_PART} AS part, f.excerpt,
+                    f.excerpt_line
             FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
             WHERE c.audit_run_id = $1 AND c.check_code = $2 AND ($3 OR f.is_new OR c.check_code <> 'W1')
         ) found
@@ -161,7 +165,8 @@ async def list_leaked(
             coalesce(f.commit_sha, a.commit_sha) AS commit_sha
         FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id JOIN audit_runs a ON a.id = c.audit_run_id
         JOIN repos r ON r.id = a.repo_id
-        WHERE f.is_verified AND f.level <> 'notice' AND a.repo_id = $1 AND ($2::uuid IS NULL OR a.id = $2) AND ($3 OR f.is_new)
+        WHERE f.is_verified AND f.level <> 'notice' AND a.repo_id = $1 AND ($2::uuid IS NULL OR a.id = $2) AND ($3
+            OR f.is_new)
             AND NOT ($2::uuid IS NOT NULL AND f.is_allowed)
             AND ($2::uuid IS NOT NULL OR (
                 NOT EXISTS (SELECT 1 FROM audit_runs n WHERE n.repo_id = $1 AND n.branch IS NOT DISTINCT FROM a.branch

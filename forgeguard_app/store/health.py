@@ -37,7 +37,8 @@ async def read_health(connection: Connection) -> Health:
     heads = await connection.fetchrow(
         """
         SELECT count(*) FILTER (WHERE publish_error IS NULL) AS unjudged,
-            coalesce(extract(epoch FROM now() - min(a.created_at) FILTER (WHERE publish_error IS NULL)), 0)::float8 AS age,
+            coalesce(extract(epoch FROM now() - min(a.created_at) FILTER (WHERE publish_error IS NULL)),
+                0)::float8 AS age,
             count(*) FILTER (WHERE publish_error IS NOT NULL) AS refused,
             count(*) FILTER (WHERE a.status = 'completed' AND l.waiting_until IS NOT NULL) AS waiting
         FROM audit_runs a JOIN repos r ON r.id = a.repo_id LEFT JOIN installations i ON i.id = r.installation_id
@@ -58,16 +59,19 @@ async def read_health(connection: Connection) -> Health:
         SELECT count(*) FILTER (WHERE blocked_until > now()) AS blocked,
             min(remaining) FILTER (WHERE resets_at > now()) AS lowest,
             coalesce((SELECT max(used) FROM (SELECT sum(writes) AS used FROM rate_uses
-                WHERE used_at > now() - interval '1 hour' GROUP BY github_installation_id) AS hour), 0)::integer AS used,
+                WHERE used_at > now() - interval '1 hour' GROUP BY github_installation_id) AS hour),
+                    0)::integer AS used,
             (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '15 seconds') AS workers
         FROM rate_limits
         """
     )
     jobs = await connection.fetch(
-        "SELECT status::text AS name, count(*) AS number FROM procrastinate_jobs WHERE status IN ('todo', 'doing', 'failed') GROUP BY 1"
+        "SELECT status::text AS name, count(*) AS number FROM procrastinate_jobs WHERE status IN ('todo', "
+        "'doing', 'failed') GROUP BY 1"
     )
     deliveries = await connection.fetch(
-        "SELECT outcome AS name, count(*) AS number FROM deliveries WHERE received_at > now() - interval '1 hour' GROUP BY 1"
+        "SELECT outcome AS name, count(*) AS number FROM deliveries WHERE received_at > now() - interval '1 "
+        "hour' GROUP BY 1"
     )
     running = await connection.fetch(
         """
@@ -105,7 +109,8 @@ async def probe_intake(connection: Connection) -> None:
     try:
         async with connection.transaction():
             await connection.execute(
-                "INSERT INTO deliveries (github_delivery_id, event, outcome) VALUES (gen_random_uuid()::text, 'probe', 'ignored')"
+                "INSERT INTO deliveries (github_delivery_id, event, outcome) VALUES "
+                "(gen_random_uuid()::text, 'probe', 'ignored')"
             )
             raise _Undone
     except _Undone:

@@ -30,7 +30,8 @@ async def insert_kept_form(
     found: UUID | None = await connection.fetchval(
         """
         INSERT INTO kept_forms (user_id, browser_hash, path, content, created_at, expires_at)
-        SELECT id, $2, $3, $4, clock_timestamp(), now() + make_interval(secs => $5) FROM users WHERE id = $1 RETURNING id
+        SELECT id, $2, $3, $4, clock_timestamp(), now() + make_interval(secs => $5) FROM users WHERE id = $1
+            RETURNING id
         """,
         user_id,
         browser_hash,

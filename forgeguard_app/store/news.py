@@ -62,7 +62,8 @@ async def set_notified(connection: Connection, installation_id: UUID, error: str
     """Return whether the newest notice arrived, and why not."""
     await connection.execute(
         """
-        UPDATE installations SET notify_error = $2, notified_at = CASE WHEN $2::text IS NULL THEN now() ELSE notified_at END
+        UPDATE installations SET notify_error = $2, notified_at = CASE WHEN $2::text IS NULL THEN now()
+            ELSE notified_at END
         WHERE id = $1
         """,
         installation_id,
@@ -84,7 +85,8 @@ async def find_notified(connection: Connection, installation_id: UUID, user_id: 
     row = await connection.fetchrow(
         """
         SELECT i.owner_policy, i.notified_at, i.notify_error FROM installations i
-        JOIN repos r ON r.installation_id = i.id AND r.removed_at IS NULL AND lower(r.full_name) = lower(i.account_login || '/.github')
+        JOIN repos r ON r.installation_id = i.id AND r.removed_at IS NULL
+            AND lower(r.full_name) = lower(i.account_login || '/.github')
         JOIN repo_access a ON a.github_repo_id = r.github_repo_id AND a.user_id = $2 AND a.level IN ('write', 'admin')
         WHERE i.id = $1
         """,

@@ -53,7 +53,8 @@ _SEEN = f"""
             count(*) AS judged
         FROM (
             SELECT overall_result, outcome, verified_count FROM audit_runs
-            WHERE repo_id = r.id AND status IN ('completed', 'error') AND coalesce(outcome, '') NOT IN ('disabled', 'nothing')
+            WHERE repo_id = r.id AND status IN ('completed', 'error') AND coalesce(outcome, '')
+                NOT IN ('disabled', 'nothing')
             ORDER BY created_at DESC LIMIT {LATELY}) lately
     ) health ON true
     WHERE a.user_id = $1 AND r.removed_at IS NULL
@@ -103,7 +104,8 @@ async def find_head_run(connection: Connection, repo_id: UUID) -> UUID | None:
 class SeenInstallation:
     """An installation as a person sees it, with the newest audits of its repositories' default branches.
 
-    `failing` are FAIL and ERROR, `warning` passed with warnings or hold a verified secret, `waiting` have no verdict yet.
+    `failing` are FAIL and ERROR, `warning` passed with warnings or hold a verified secret, `waiting` have no verdict
+    yet.
     """
 
     id: UUID
@@ -125,7 +127,8 @@ async def list_seen_installations(
         f"""
         SELECT i.id, i.github_installation_id, i.account_login, i.account_type, i.status, count(*) AS repositories,
             count(*) FILTER (WHERE newest.overall_result <> 'PASS') AS failing,
-            count(*) FILTER (WHERE newest.overall_result = 'PASS' AND (newest.outcome = 'warned' OR newest.verified_count > 0)) AS warning,
+            count(*) FILTER (WHERE newest.overall_result = 'PASS'
+                AND (newest.outcome = 'warned' OR newest.verified_count > 0)) AS warning,
             count(*) FILTER (WHERE newest.status IN ('pending', 'running')) AS waiting
         FROM repo_access a JOIN repos r ON r.github_repo_id = a.github_repo_id AND r.removed_at IS NULL
         JOIN installations i ON i.id = r.installation_id AND i.status <> 'deleted'
@@ -167,7 +170,8 @@ async def list_seen_of(connection: Connection, user_id: UUID, installation_id: U
         FROM repo_access a JOIN repos r ON r.github_repo_id = a.github_repo_id AND r.removed_at IS NULL
         {_NEWEST}
         WHERE a.user_id = $1 AND r.installation_id = $2
-        ORDER BY newest.overall_result = 'PASS' NULLS LAST, newest.outcome = 'passed' NULLS LAST, lower(r.full_name) LIMIT $3
+        ORDER BY newest.overall_result = 'PASS' NULLS LAST, newest.outcome = 'passed' NULLS LAST,
+            lower(r.full_name) LIMIT $3
         """,  # noqa: S608
         user_id,
         installation_id,

@@ -55,7 +55,8 @@ def connecting() -> Iterator[None]:
         yield
     except (*DATABASE_ERRORS, *TURNED_AWAY) as error:
         raise UserError(
-            f"the database cannot be reached ({type(error.__cause__ or error).__name__}): start it, or correct FORGEGUARD_DATABASE_URL"
+            f"the database cannot be reached ({type(error.__cause__ or error).__name__}): start it, or "
+            f"correct FORGEGUARD_DATABASE_URL"
         ) from error
 
 

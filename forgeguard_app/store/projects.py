@@ -33,7 +33,8 @@ class Project:
 
 
 _SELECT = """
-    SELECT p.id, p.user_id, p.name, p.description, p.status, p.repo_id, p.questionnaire_state, p.created_at, p.updated_at,
+    SELECT p.id, p.user_id, p.name, p.description, p.status, p.repo_id, p.questionnaire_state, p.created_at,
+        p.updated_at,
         r.full_name AS repo_name, u.github_login
     FROM projects p JOIN users u ON u.id = p.user_id LEFT JOIN repos r ON r.id = p.repo_id AND r.removed_at IS NULL
 """
@@ -170,7 +171,9 @@ async def delete_old_projects(connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class JudgingContract:
-    """The boundaries that a project gives its repository; `edited_by` is None where they were written from the answers."""
+    """The boundaries that a project gives its repository; `edited_by` is None where they were written from the
+    answers.
+    """
 
     project_id: UUID
     name: str

@@ -27,7 +27,8 @@ async def upsert_pull(connection: Connection, repo_id: UUID, pull: Pull) -> None
     """Store the pull request as an event gives it, unless a newer state is known."""
     await connection.execute(
         """
-        INSERT INTO pulls AS p (repo_id, number, state, head_sha, head_ref, head_repo_github_id, base_ref, github_updated_at)
+        INSERT INTO pulls AS p (repo_id, number, state, head_sha, head_ref, head_repo_github_id, base_ref,
+            github_updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (repo_id, number) DO UPDATE SET
             state = excluded.state, head_sha = excluded.head_sha, head_ref = excluded.head_ref,
@@ -73,7 +74,8 @@ async def list_left_out(
     """Return the open pull requests that GitHub's list does not hold and that were heard of before it was begun."""
     rows = await connection.fetch(
         """
-        SELECT number FROM pulls WHERE repo_id = $1 AND state = 'open' AND NOT number = ANY($2::integer[]) AND updated_at < $3
+        SELECT number FROM pulls WHERE repo_id = $1 AND state = 'open' AND NOT number = ANY($2::integer[])
+            AND updated_at < $3
         ORDER BY number
         """,
         repo_id,

@@ -31,7 +31,8 @@ async def delete_old_deliveries(connection: Connection) -> int:
     rows = await connection.fetch(
         """
         DELETE FROM deliveries WHERE id IN (
-            SELECT id FROM deliveries WHERE received_at < now() - make_interval(days => $1) ORDER BY received_at LIMIT $2)
+            SELECT id FROM deliveries WHERE received_at < now() - make_interval(days => $1) ORDER BY received_at
+                LIMIT $2)
         RETURNING id
         """,
         DELIVERY_DAYS,

@@ -33,7 +33,8 @@ async def enqueue(
     await connection.execute(
         """
         SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
-            queue_of($3::jsonb), $1::text, $2::integer, NULL, NULL, $3::jsonb, coalesce($4::timestamptz, now() + $5::interval)
+            queue_of($3::jsonb), $1::text, $2::integer, NULL,
+                NULL, $3::jsonb, coalesce($4::timestamptz, now() + $5::interval)
         )::procrastinate_job_to_defer_v1])
         """,
         task,
@@ -53,7 +54,8 @@ WITH RECURSIVE queues AS (
         ORDER BY j.queue_name LIMIT 1)
     FROM queues q WHERE q.queue_name IS NOT NULL
 ), held AS (
-    SELECT queue_name, count(*) AS slots FROM procrastinate_jobs WHERE worker_id = $1 AND status = 'doing' GROUP BY queue_name
+    SELECT queue_name, count(*) AS slots FROM procrastinate_jobs WHERE worker_id = $1
+        AND status = 'doing' GROUP BY queue_name
 ), chosen AS (
     SELECT q.queue_name FROM queues q
     CROSS JOIN LATERAL (
@@ -63,7 +65,8 @@ WITH RECURSIVE queues AS (
     ) AS first
     LEFT JOIN held h ON h.queue_name = q.queue_name LEFT JOIN queue_turns t ON t.queue_name = q.queue_name
     CROSS JOIN (SELECT last_value % $3 = 0 AS is_fair FROM queue_turns_turn_seq) AS turns
-    ORDER BY coalesce(h.slots, 0) >= $2, CASE WHEN is_fair THEN 0 ELSE first.priority END DESC, t.turn NULLS FIRST, first.id
+    ORDER BY coalesce(h.slots, 0) >= $2, CASE WHEN is_fair THEN 0
+        ELSE first.priority END DESC, t.turn NULLS FIRST, first.id
     LIMIT 1
 )
 INSERT INTO queue_turns AS t (queue_name) SELECT queue_name FROM chosen

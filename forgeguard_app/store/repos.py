@@ -28,7 +28,10 @@ class Repo:
 
 @dataclass(frozen=True, slots=True)
 class RepoFacts:
-    """Facts of a repository as GitHub gives them; None where it does not say. `as_of` is GitHub's own time of the facts."""
+    """Facts of a repository as GitHub gives them; None where it does not say.
+
+    `as_of` is GitHub's own time of the facts.
+    """
 
     github_repo_id: int
     full_name: str
@@ -85,7 +88,8 @@ async def set_removed(
     """
     rows = await connection.fetch(
         """
-        UPDATE repos SET removed_at = coalesce(removed_at, clock_timestamp()), webhook_active = false, updated_at = now(),
+        UPDATE repos SET removed_at = coalesce(removed_at, clock_timestamp()), webhook_active = false,
+            updated_at = now(),
             missing_since = NULL
         WHERE github_repo_id = ANY($1::bigint[]) AND ($2::timestamptz IS NULL OR held_since < $2)
         RETURNING id
@@ -100,7 +104,8 @@ async def set_removed_with(connection: Connection, github_installation_id: int) 
     """Mark all repositories of an installation as removed with it."""
     await connection.execute(
         """
-        UPDATE repos SET removed_at = coalesce(removed_at, clock_timestamp()), webhook_active = false, updated_at = now(),
+        UPDATE repos SET removed_at = coalesce(removed_at, clock_timestamp()), webhook_active = false,
+            updated_at = now(),
             missing_since = NULL
         WHERE installation_id = (SELECT id FROM installations WHERE github_installation_id = $1)
         """,
@@ -206,7 +211,9 @@ async def set_required_checks(connection: Connection, repo_id: UUID, branch: str
 
 
 async def claim_required(connection: Connection, after_s: float, again_s: float, most: int) -> list[UUID]:
-    """Return guarded repositories whose required checks were not read for so long; each falls due again in `again_s`."""
+    """Return guarded repositories whose required checks were not read for so long; each falls due again in
+    `again_s`.
+    """
     rows = await connection.fetch(
         """
         UPDATE repos SET required_checked_at = clock_timestamp() - make_interval(secs => $1 - $2) WHERE id IN (

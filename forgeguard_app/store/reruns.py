@@ -22,7 +22,9 @@ class RerunBudget:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """The use of the budgets at `now`: the start of the re-run that lies a whole budget back, None where there is none."""
+    """The use of the budgets at `now`: the start of the re-run that lies a whole budget back, None where there is
+    none.
+    """
 
     now: datetime
     of_person: datetime | None

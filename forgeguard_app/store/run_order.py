@@ -77,7 +77,8 @@ async def list_judged_heads(connection: Connection, run: AuditRun, most: int) ->
     """The other heads of the run's branch that were heard of before it, the newest first."""
     rows = await connection.fetch(
         """
-        SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed, trigger = 'installation' AS at_installation
+        SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed,
+            trigger = 'installation' AS at_installation
         FROM audit_runs
         WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4
         ORDER BY created_at DESC LIMIT $5
@@ -95,9 +96,11 @@ async def list_evaluated_heads(connection: Connection, repo_id: UUID, branch: st
     """Return the evaluated heads of a branch, the newest first; running an old head again makes it no newer."""
     rows = await connection.fetch(
         """
-        SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed, trigger = 'installation' AS at_installation
+        SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed,
+            trigger = 'installation' AS at_installation
         FROM audit_runs
-        WHERE repo_id = $1 AND branch = $2 AND status = 'completed' AND trigger <> 'rerun' AND target_ref IS NULL AND NOT fork
+        WHERE repo_id = $1 AND branch = $2 AND status = 'completed' AND trigger <> 'rerun' AND target_ref IS NULL
+            AND NOT fork
         ORDER BY created_at DESC LIMIT $3
         """,
         repo_id,
@@ -150,12 +153,15 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
     """
     rows = await connection.fetch(
         """
-        SELECT a.id AS run_id, CASE WHEN a.status IN ('pending', 'running') THEN 'audit_commit' ELSE 'publish_verdict' END AS task
+        SELECT a.id AS run_id, CASE WHEN a.status IN ('pending',
+            'running') THEN 'audit_commit' ELSE 'publish_verdict' END AS task
         FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
         LEFT JOIN rate_limits l ON l.github_installation_id = i.github_installation_id
         WHERE a.published_at IS NULL AND a.created_at > now() - interval '7 days'
-            AND (a.publish_error IS NULL OR a.publish_error = ANY($3::text[])) AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
-            AND (a.status IN ('pending', 'running') OR l.waiting_until IS NULL OR l.waiting_until < now() - interval '1 minute')
+            AND (a.publish_error IS NULL OR a.publish_error = ANY($3::text[]))
+                AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
+            AND (a.status IN ('pending', 'running') OR l.waiting_until IS NULL
+                OR l.waiting_until < now() - interval '1 minute')
             AND NOT EXISTS (
                 SELECT 1 FROM procrastinate_jobs j
                 WHERE j.status IN ('todo', 'doing') AND j.args->>'run_id' = a.id::text

@@ -78,7 +78,8 @@ class Session:
 async def list_sessions(connection: Connection, user_id: UUID) -> list[Session]:
     """A person's browsers, the last seen first."""
     rows = await connection.fetch(
-        "SELECT id, browser, created_at, seen_at FROM sessions WHERE user_id = $1 AND expires_at > now() ORDER BY seen_at DESC",
+        "SELECT id, browser, created_at, seen_at FROM sessions WHERE user_id = $1 AND expires_at > now() "
+        "ORDER BY seen_at DESC",
         user_id,
     )
     return [Session(**row) for row in rows]
@@ -98,7 +99,10 @@ async def delete_session_of(connection: Connection, token_hash: str) -> None:
 
 
 async def delete_sessions(connection: Connection, user_id: UUID, *, tokens_too: bool = False) -> None:
-    """Every browser of the person is signed out; with `tokens_too` no API token of theirs holds any more. Wants a transaction."""
+    """Every browser of the person is signed out; with `tokens_too` no API token of theirs holds any more.
+
+    Wants a transaction.
+    """
     await connection.execute("DELETE FROM sessions WHERE user_id = $1", user_id)
     if tokens_too:
         await connection.execute("DELETE FROM api_tokens WHERE user_id = $1", user_id)

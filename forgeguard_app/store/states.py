@@ -150,7 +150,8 @@ async def _list_queue(connection: Connection, run_ids: Collection[UUID]) -> dict
     rows = await connection.fetch(
         """
         WITH waiting AS (
-            SELECT id, args, priority, scheduled_at, scheduled_at > clock_timestamp() IS TRUE AS is_later, row_number() OVER (
+            SELECT id, args, priority, scheduled_at, scheduled_at > clock_timestamp() IS TRUE AS is_later,
+                row_number() OVER (
                 PARTITION BY queue_name ORDER BY scheduled_at > clock_timestamp() IS TRUE, priority DESC, id) AS turn
             FROM procrastinate_jobs WHERE status = 'todo'
         ), jobs AS (

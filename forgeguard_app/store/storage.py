@@ -69,7 +69,8 @@ async def delete_versions_over(connection: Connection, project_id: UUID, quota_b
             SELECT id FROM (
                 SELECT v.id, v.version < c.version AS former,
                     sum(octet_length(v.content)) OVER (ORDER BY v.version < c.version, v.created_at DESC, v.id) AS total
-                FROM contract_versions v JOIN project_contracts c ON c.id = v.contract_id JOIN projects p ON p.id = c.project_id
+                FROM contract_versions v JOIN project_contracts c ON c.id = v.contract_id JOIN projects p
+                    ON p.id = c.project_id
                 WHERE p.user_id = (SELECT user_id FROM projects WHERE id = $1)
             ) AS sized WHERE former AND total > $2)
         """,
@@ -80,12 +81,16 @@ async def delete_versions_over(connection: Connection, project_id: UUID, quota_b
 
 
 async def delete_logs_over(connection: Connection, *, of_project: int, of_person: int) -> list[UUID]:
-    """Delete the logs of the builds that ended first, beyond the quotas. Return some of these builds, at most a batch."""
+    """Delete the logs of the builds that ended first, beyond the quotas.
+
+    Return some of these builds, at most a batch.
+    """
     rows = await connection.fetch(
         """
         SELECT id FROM (
             SELECT id, sum(log_bytes) OVER (PARTITION BY project_id ORDER BY completed_at DESC, id) AS of_project,
-                CASE WHEN user_id IS NOT NULL THEN sum(log_bytes) OVER (PARTITION BY user_id ORDER BY completed_at DESC, id) END
+                CASE WHEN user_id IS NOT NULL THEN sum(log_bytes) OVER (PARTITION BY user_id
+                    ORDER BY completed_at DESC, id) END
                     AS of_person
             FROM builds WHERE completed_at IS NOT NULL AND log_bytes > 0
         ) AS sized WHERE of_project > $1 OR of_person > $2 LIMIT $3
@@ -110,9 +115,11 @@ async def delete_excerpts_over(
     rows = await connection.fetch(
         """
         SELECT id FROM (
-            SELECT a.id, sum(a.excerpt_bytes) OVER (PARTITION BY a.repo_id ORDER BY a.created_at DESC, a.id) AS of_repository,
+            SELECT a.id, sum(a.excerpt_bytes) OVER (PARTITION BY a.repo_id
+                ORDER BY a.created_at DESC, a.id) AS of_repository,
                 CASE WHEN r.installation_id IS NOT NULL AND $4::uuid IS NULL THEN
-                    sum(a.excerpt_bytes) OVER (PARTITION BY r.installation_id ORDER BY a.created_at DESC, a.id) END AS of_installation
+                    sum(a.excerpt_bytes) OVER (PARTITION BY r.installation_id
+                        ORDER BY a.created_at DESC, a.id) END AS of_installation
             FROM audit_runs a JOIN repos r ON r.id = a.repo_id
             WHERE a.excerpt_bytes > 0 AND ($4::uuid IS NULL OR a.repo_id = $4)
         ) AS sized WHERE of_repository > $1 OR of_installation > $2 LIMIT $3
@@ -213,7 +220,8 @@ async def list_uses(connection: Connection, most: int) -> list[MeasuredUse]:
     rows = await connection.fetch(
         """
         SELECT kind, holder_kind, holder_name, bytes, quota_bytes, machine, measured_at FROM storage_uses
-        ORDER BY holder_kind = 'all' DESC, CASE WHEN holder_kind = 'all' THEN kind END, bytes::float8 / nullif(quota_bytes, 0) DESC NULLS LAST,
+        ORDER BY holder_kind = 'all' DESC, CASE WHEN holder_kind = 'all' THEN kind END,
+            bytes::float8 / nullif(quota_bytes, 0) DESC NULLS LAST,
             bytes DESC, holder_name LIMIT $1
         """,
         most,

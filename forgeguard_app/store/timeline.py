@@ -38,7 +38,8 @@ class Filter:
     """The audits that are asked for; None for all.
 
     `result` is an overall result, PASS, FAIL or ERROR, or WAITING. `outcomes` are what audits came to; `leaked` True
-    means those with a verified secret that nobody allowed, False those without. `statuses` are stored states of the work.
+    means those with a verified secret that nobody allowed, False those without. `statuses` are stored states of the
+    work.
     """
 
     branch: str | None = None
@@ -104,7 +105,8 @@ async def list_trend(connection: Connection, repo_id: UUID, branch: str, most: i
             SELECT id, commit_sha, created_at FROM audit_runs n
             WHERE repo_id = $1 AND branch = $2 AND status IN ('completed', 'error') AND target_ref IS NULL
                 AND NOT EXISTS (SELECT 1 FROM audit_runs l WHERE l.repo_id = n.repo_id AND l.branch = n.branch
-                    AND l.commit_sha = n.commit_sha AND l.created_at > n.created_at AND l.status IN ('completed', 'error'))
+                    AND l.commit_sha = n.commit_sha AND l.created_at > n.created_at
+                        AND l.status IN ('completed', 'error'))
             ORDER BY created_at DESC LIMIT $3
         ) a
         LEFT JOIN audit_checks c ON c.audit_run_id = a.id

@@ -49,7 +49,8 @@ class NewTrial:
 async def insert_trial(connection: Connection, new: NewTrial) -> UUID:
     """A pending trial."""
     found: UUID = await connection.fetchval(
-        "INSERT INTO trials (repo_id, user_id, kind, path, content, project_id) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+        "INSERT INTO trials (repo_id, user_id, kind, path, content, project_id) VALUES ($1, $2, $3, $4, $5, "
+        "$6) RETURNING id",
         new.repo_id,
         new.user_id,
         new.kind,
@@ -94,7 +95,8 @@ async def set_trial_done(
 async def set_trial_failed(connection: Connection, trial_id: UUID, reason: str) -> None:
     """Why nothing came of it."""
     await connection.execute(
-        "UPDATE trials SET status = 'error', error_detail = $2, completed_at = now() WHERE id = $1 AND status = 'pending'",
+        "UPDATE trials SET status = 'error', error_detail = $2, completed_at = now() WHERE id = $1 AND "
+        "status = 'pending'",
         trial_id,
         shown(reason),
     )

@@ -1,4 +1,6 @@
-"""The one gate in front of everything that belongs to a repository: who may not see it learns not even that it is there."""
+"""The one gate in front of everything that belongs to a repository: who may not see it learns not even that it is
+there.
+"""
 
 from __future__ import annotations
 
@@ -200,7 +202,8 @@ async def find_writable(request: web.Request, full_name: str) -> Repo | None:
 async def open_build(
     request: web.Request, build_id: UUID, least: AccessLevel = AccessLevel.READ
 ) -> tuple[Build, SeenProject]:
-    """The build and its project; its log may tell of the repository in which it built, whatever the project is linked to now.
+    """The build and its project; its log may tell of the repository in which it built, whatever the project is linked
+    to now.
 
     Raises:
         HTTPNotFound, HTTPForbidden: as `open_project`.

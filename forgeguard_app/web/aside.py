@@ -1,4 +1,6 @@
-"""Work on strangers' texts beside the event loop: in a process that is ended at a deadline, its results kept by content."""
+"""Work on strangers' texts beside the event loop: in a process that is ended at a deadline, its results kept by
+content.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ class _Kept:
 
 
 class Aside:
-    """Does work by name. Callers who want the same share it, and what took too long is not tried again while that is known."""
+    """Does work by name.
+
+    Callers who want the same share it, and what took too long is not tried again while that is known.
+    """
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
         self._timeout_s = timeout_s

@@ -1,4 +1,7 @@
-"""Status badges: our own SVG in the usual look, and shields.io's endpoint format. Nobody learns from one what is private."""
+"""Status badges: our own SVG in the usual look, and shields.io's endpoint format.
+
+Nobody learns from one what is private.
+"""
 
 from __future__ import annotations
 
@@ -140,9 +143,11 @@ def draw(label: str, look: Look, reason: str = "") -> str:
     left, right = _width(label) + 10, _width(look.message) + 10
     total, said = left + right, escape(f"{label}: {look.message}{f' ({reason})' if reason else ''}")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" aria-label="{said}"><title>{said}</title>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" '
+        f'aria-label="{said}"><title>{said}</title>'
         f'<clipPath id="r"><rect width="{total}" height="20" rx="3" fill="#fff"/></clipPath><g clip-path="url(#r)">'
-        f'<rect width="{left}" height="20" fill="#444c56"/><rect x="{left}" width="{right}" height="20" fill="{look.hex}"/></g>'
+        f'<rect width="{left}" height="20" fill="#444c56"/><rect x="{left}" width="{right}" height="20" '
+        f'fill="{look.hex}"/></g>'
         f'<g fill="#fff" text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11">'
         f'<text x="{left / 2}" y="14" textLength="{left - 10}">{escape(label)}</text>'
         f'<text x="{left + right / 2}" y="14" textLength="{right - 10}">{escape(look.message)}</text></g></svg>'

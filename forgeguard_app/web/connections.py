@@ -1,4 +1,6 @@
-"""Connections of the web server: how many an address has, how long a silent one stays, and how much it may send unasked."""
+"""Connections of the web server: how many an address has, how long a silent one stays, and how much it may send
+unasked.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Return whether a delivery can be made durable, for everybody; with METRICS_FROM each part and what is wrong with it."""
+    """Return whether a delivery can be made durable, for everybody; with METRICS_FROM each part and what is wrong with
+    it.
+    """
     front = request.app[FRONT]
     checks = await request.app[READY].get(lambda: _check(front))
     ready = all(state == "ok" for state in checks.values())

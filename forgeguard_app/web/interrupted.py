@@ -1,4 +1,6 @@
-"""Answers to forms that cannot be accepted as they are: nothing that was written is lost, and nothing is sent without a click."""
+"""Answers to forms that cannot be accepted as they are: nothing that was written is lost, and nothing is sent without a
+click.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Live pages: one stream of events for a whole browser, which tells what changed of all that its tabs show.
 
-`GET /events?of=<subject>~<version>&of=…` names each part that some tab shows and the version shown. An event is sent only
+`GET /events?of=<subject>~<version>&of=…` names each part that some tab shows and the version shown. An event is sent
+only
 where the version is another one, so that a page which is up to date asks for nothing.
 """
 
@@ -93,7 +94,9 @@ class LivePart:
 
 
 async def show_events(request: web.Request) -> web.StreamResponse:
-    """Stream what changes of the named parts; with `once`, answer what changed already, for proxies that hold streams back."""
+    """Stream what changes of the named parts; with `once`, answer what changed already, for proxies that hold streams
+    back.
+    """
     wanted = _read_wanted(request)
     person = await find_person(request)
     own = {ACCESS} if person is None else {ACCESS, access_of(person.user_id)}

@@ -1,4 +1,6 @@
-"""A build's log as it grows: server-sent events, resumed from any line without gap or duplicate, read once for all who watch."""
+"""A build's log as it grows: server-sent events, resumed from any line without gap or duplicate, read once for all who
+watch.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +129,8 @@ async def stream_log(
 ) -> web.StreamResponse:
     """Stream the lines as they come, until the build is at its end and everything was sent.
 
-    `ask` raises where the caller may not see the build any more; it is asked at every beat, and when somebody lost access.
+    `ask` raises where the caller may not see the build any more; it is asked at every beat, and when somebody lost
+    access.
     """
     at, own = resume_from(request), frozenset({ACCESS, access_of(user_id)})
     try:
@@ -189,7 +192,10 @@ def _event(number: int, line: str) -> bytes:
 
 
 async def find_ended(request: web.Request, build_id: UUID) -> bool:
-    """Return whether the build is at its end. Ask before its lines are read: nothing comes after the end's last line."""
+    """Return whether the build is at its end.
+
+    Ask before its lines are read: nothing comes after the end's last line.
+    """
     async with request.app[TAILS].pool.acquire() as connection:
         status = await find_status(connection, build_id)
     return status is None or status in ENDED

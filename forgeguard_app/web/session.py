@@ -159,9 +159,11 @@ def own_path(text: str) -> str:
 
 
 def csrf_token(front: WebContext, person: Person | None) -> str:
-    """Return a new token for a form of this session; it differs each time, since a compressed page reveals what stays the same.
+    """Return a new token for a form of this session; it differs each time, since a compressed page reveals what stays
+    the same.
 
-    Its first signature holds for the session, its second one proves for whom the form was rendered after the session ended.
+    Its first signature holds for the session, its second one proves for whom the form was rendered after the session
+    ended.
     """
     if person is None:
         return ""

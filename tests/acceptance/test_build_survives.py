@@ -1,4 +1,6 @@
-"""A worker is killed in mid-phase, as the kernel kills it: its builder goes with it, and another worker ends the build."""
+"""A worker is killed in mid-phase, as the kernel kills it: its builder goes with it, and another worker ends the
+build.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ async def test_kill_9_of_a_worker_in_mid_phase_costs_that_attempt_alone(
     go, script = seen_folder / f"go-{tmp_path.name}", seen_folder / f"agent-{tmp_path.name}.sh"
     waits = f"echo waits; for i in $(seq 600); do [ -e {go} ] && break; sleep 0.1; done"
     script.write_text(
-        f"{PROJECT}echo line >> shop/domain/n.txt\ngrep -q '\"number\": 1' $FORGEGUARD_PHASE && {{ {waits}; }}\nexit 0\n"
+        f"{PROJECT}echo line >> shop/domain/n.txt\ngrep -q '\"number\": 1' $FORGEGUARD_PHASE && {{ {waits}; "
+        f"}}\nexit 0\n"
     )
     script.chmod(0o755)
     async with running(dsn, tmp_path / "p", worker=False) as product:
@@ -102,7 +105,8 @@ async def test_a_worker_that_was_taken_over_changes_nothing_of_the_build(
         try:
             async with other.acquire() as connection:  # the first worker loses the connection that held the build
                 await connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> "
+                    "pg_backend_pid()"
                 )
             locks = Locks(other)
             deadline = time.monotonic() + 10

@@ -37,7 +37,10 @@ from tests.support.disks import enlarge, small_disk
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
-PROJECT = 'printf \'[project]\\nname = "shop"\\nversion = "1"\\ndependencies = ["aiohttp", "asyncpg"]\\n\' > pyproject.toml; mkdir -p shop/domain shop/services; '
+PROJECT = (
+    'printf \'[project]\\nname = "shop"\\nversion = "1"\\ndependencies = ["aiohttp", "asyncpg"]\\n\' > '
+    "pyproject.toml; mkdir -p shop/domain shop/services; "
+)
 BAD, GOOD = "echo 'import aiohttp' > shop/domain/orders.py", "echo 'x = 1' > shop/domain/orders.py"
 # Whichever of a folder and a link tar meets first, some link follows its file in a `.git`, whose name is no UTF-8.
 LINKED = "for i in $(seq 20); do mkdir -p a$i/.git; echo x > b$i; ln b$i a$i/.git/$'\\xff'; ln b$i c$i; done"
@@ -119,7 +122,8 @@ async def test_a_builder_cannot_write_itself_free(dsn: str, tmp_path: Path, tree
         PROJECT
         + BAD
         + '; echo \'{"layers": [{"name": "all", "glob": "**"}]}\' > boundaries.json; mkdir -p .github Forge/Contracts; '
-        "cp boundaries.json Forge/Contracts/; printf 'enabled: false\\nchecks: {A4: {enabled: false}}\\n' > .github/forgeguard.yml"
+        "cp boundaries.json Forge/Contracts/; printf 'enabled: false\\nchecks: {A4: {enabled: false}}\\n' > "
+        ".github/forgeguard.yml"
     )
     async with running(dsn, tmp_path / "p", builder=agent(free)) as product:
         place = await ready(product, tree)
@@ -132,7 +136,11 @@ async def test_a_secret_in_a_file_does_not_pass_and_none_is_kept_in_the_log(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
     token = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
-    script = f"echo \"T = '{token}'  # forgeguard:allow\" > a.py; echo {token}; echo \"$API_KEY\"; printf -- '-----BEGIN RSA PRIVATE KEY-----\\nQUJD\\n'; sleep 0.2; printf 'REVG\\n-----END RSA PRIVATE KEY-----\\nafter\\n'"
+    script = (
+        f'echo "T = \'{token}\'  # forgeguard:allow" > a.py; echo {token}; echo "$API_KEY"; printf -- '
+        f"'-----BEGIN RSA PRIVATE KEY-----\\nQUJD\\n'; sleep 0.2; printf 'REVG\\n-----END RSA PRIVATE "
+        f"KEY-----\\nafter\\n'"
+    )
     async with running(dsn, tmp_path / "p", builder=agent(script, API_KEY="k3y-of-the-agent")) as product:
         place = await ready(product, tree)
         build = await place.ended(await place.start())
@@ -179,7 +187,10 @@ async def test_a_value_of_the_builder_s_environment_is_never_pushed(dsn: str, tm
 
 
 async def test_escape_sequences_and_bytes_of_any_kind_become_text(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
-    script = "printf '\\033[31mred\\033[0m \\033]0;title\\007done\\n\\377\\000x\\n10%%\\r20%%\\n'; head -c 3000 /dev/urandom; echo; echo '<b>bold</b>'"
+    script = (
+        "printf '\\033[31mred\\033[0m \\033]0;title\\007done\\n\\377\\000x\\n10%%\\r20%%\\n'; head -c 3000 "
+        "/dev/urandom; echo; echo '<b>bold</b>'"
+    )
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
         place = await ready(product, tree)
         build = await place.ended(await place.start())
@@ -245,7 +256,10 @@ async def test_a_build_that_nobody_took_up_is_cancelled_at_once_and_one_is_made_
 async def test_a_worker_that_stops_in_mid_phase_hands_back_and_another_goes_on_from_the_last_commit(
     dsn: str, tmp_path: Path, tree: WorkTree, seen_folder: Path
 ) -> None:
-    once = f"{PROJECT}echo {{}} >> shop/domain/n.py; if grep -q '\"number\": 1' $FORGEGUARD_PHASE && [ ! -e {seen_folder}/{tmp_path.name} ]; then echo waits; sleep 600; fi; echo done"
+    once = (
+        f"{PROJECT}echo {{}} >> shop/domain/n.py; if grep -q '\"number\": 1' $FORGEGUARD_PHASE && [ ! -e "
+        f"{seen_folder}/{tmp_path.name} ]; then echo waits; sleep 600; fi; echo done"
+    )
     async with running(dsn, tmp_path / "p", worker=False, builder=agent(once)) as product:
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop, shutdown_s=0.2))
@@ -282,7 +296,8 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
         build_id = await place.start()
         async with product.pool.acquire() as connection:
             await connection.execute(
-                "UPDATE builds SET status = 'running', deaths = 3, started_at = now(), created_at = now() - interval '1 hour'"
+                "UPDATE builds SET status = 'running', deaths = 3, started_at = now(), created_at = now() - "
+                "interval '1 hour'"
             )
             await connection.execute("DELETE FROM procrastinate_jobs")
         assert await requeue_builds(product.pool) == 1
@@ -523,7 +538,8 @@ async def other_builds(product: Product, like: UUID, number: int, user_id: UUID,
         await connection.execute("DELETE FROM builds WHERE id <> $1", like)
         rows = await connection.fetch(
             """
-            WITH made AS (INSERT INTO projects (user_id, name) SELECT $1, 'p' || n FROM generate_series(1, $2) n RETURNING id)
+            WITH made AS (INSERT INTO projects (user_id, name) SELECT $1, 'p' || n
+                FROM generate_series(1, $2) n RETURNING id)
             INSERT INTO builds (project_id, user_id, repo_id, status)
             SELECT m.id, $1, b.repo_id, $3 FROM made m, builds b WHERE b.id = $4 RETURNING id
             """,
@@ -611,7 +627,8 @@ async def test_the_bytes_of_a_file_are_committed_whatever_attributes_say(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
     script = (
-        "printf '*.dat working-tree-encoding=IBM037\\n*.txt eol=crlf\\n' > .gitattributes; echo .gitattributes > .gitignore; "
+        "printf '*.dat working-tree-encoding=IBM037\\n*.txt eol=crlf\\n' > .gitattributes; echo "
+        ".gitattributes > .gitignore; "
         'printf "key $API_KEY\\n" | iconv -t IBM037 > k.dat; printf "a\\n" > a.txt; date +%N > t'
     )
     async with running(dsn, tmp_path / "p", builder=agent(script, API_KEY="plain-words-of-the-operator")) as product:
@@ -665,7 +682,10 @@ async def test_a_name_with_git_s_words_for_a_full_disk_counts_as_an_attempt(
 async def test_failed_attempts_leave_nothing_in_the_build_s_repository(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
-    script = "echo x >> n; [ $(wc -l < n) -lt 3 ] || { echo the third; sleep 600; }; head -c 3000000 /dev/urandom > big; exit 1"
+    script = (
+        "echo x >> n; [ $(wc -l < n) -lt 3 ] || { echo the third; sleep 600; }; head -c 3000000 /dev/urandom "
+        "> big; exit 1"
+    )
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
         place = await ready(product, tree)
         build_id = await place.start()

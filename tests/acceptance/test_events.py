@@ -186,7 +186,8 @@ async def test_a_run_whose_job_was_lost_is_taken_up(product: Product, tree: Work
     async with product.without_chores():  # it looks for such runs itself
         async with product.pool.acquire() as connection:
             await connection.execute(
-                "UPDATE audit_runs SET status = 'running', overall_result = NULL, published_at = NULL, created_at = now() - interval '1 hour'"
+                "UPDATE audit_runs SET status = 'running', overall_result = NULL, published_at = NULL, "
+                "created_at = now() - interval '1 hour'"
                 " WHERE id = (SELECT id FROM audit_runs WHERE trigger = 'push' ORDER BY created_at DESC LIMIT 1)"
             )
             await connection.execute("DELETE FROM check_runs")

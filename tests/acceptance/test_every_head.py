@@ -360,7 +360,8 @@ async def test_a_run_that_was_found_is_not_made_again_where_the_next_write_is_re
         await connection.execute("UPDATE audit_runs SET published_at = NULL")
         # As where the worker died while it said that the run is in progress: GitHub holds it, we know of no id.
         await connection.execute(
-            "UPDATE check_runs SET published_at = NULL, github_id = NULL, sending_at = clock_timestamp() - interval '1 minute'"
+            "UPDATE check_runs SET published_at = NULL, github_id = NULL, sending_at = clock_timestamp() - "
+            "interval '1 minute'"
         )
     for run in world.check_runs.values():
         run.status, run.conclusion = "in_progress", None
@@ -407,7 +408,8 @@ async def test_a_push_of_more_commits_than_a_delivery_carries_is_judged_whole(pr
         text = f"T = '{token}'\n" if number == 0 else f"x = {number}\n"
         message = f"c{number}"
         lines.append(
-            f"commit refs/heads/long\ncommitter A <a@example.invalid> {1_700_000_000 + number} +0000\ndata {len(message)}\n{message}\n"
+            f"commit refs/heads/long\ncommitter A <a@example.invalid> {1_700_000_000 + number} +0000\ndata "
+            f"{len(message)}\n{message}\n"
             + ("from refs/heads/main^0\n" if number == 0 else "")
             + f"M 100644 inline long.py\ndata {len(text)}\n{text}\n"
         )

@@ -287,7 +287,8 @@ async def test_a_check_run_whose_answer_was_lost_is_adopted(product: Product, tr
         run_id = await connection.fetchval("SELECT id FROM audit_runs WHERE commit_sha = $1", sha)
         await connection.execute("UPDATE audit_runs SET published_at = NULL")
         await connection.execute(
-            "UPDATE check_runs SET published_at = NULL, github_id = NULL, annotations_sent = 0, sending_at = now() - interval '1 minute'"
+            "UPDATE check_runs SET published_at = NULL, github_id = NULL, annotations_sent = 0, sending_at = "
+            "now() - interval '1 minute'"
         )
     await publish_verdict(product.context, run_id)
     assert len(product.github.world.runs_of(repository.id, sha)) == 3
@@ -360,7 +361,8 @@ async def test_a_worker_told_to_stop_hands_back_what_it_has_not_finished(
                 stop.set()
                 await worker
                 row = await connection.fetchrow(
-                    "SELECT r.status, r.deaths + r.interruptions, j.status AS job FROM audit_runs r, procrastinate_jobs j"
+                    "SELECT r.status, r.deaths + r.interruptions, j.status AS job FROM audit_runs r, "
+                    "procrastinate_jobs j"
                 )
                 assert row is not None
                 assert tuple(row) == ("pending", 0, "todo")
@@ -388,7 +390,8 @@ async def test_who_waits_for_a_mirror_holds_no_slot_and_loses_no_attempt(
         async with mirror.locked("another process"):
             worker = asyncio.create_task(run_worker(dsn, product.context, stop))
             await product.until(
-                "SELECT count(*) > 0 FROM procrastinate_jobs WHERE task_name = 'audit_commit' AND scheduled_at IS NOT NULL",
+                "SELECT count(*) > 0 FROM procrastinate_jobs WHERE task_name = 'audit_commit' AND "
+                "scheduled_at IS NOT NULL",
                 True,
             )
             tree.commit({"n.txt": "other\n"})
@@ -398,7 +401,10 @@ async def test_who_waits_for_a_mirror_holds_no_slot_and_loses_no_attempt(
                     "SELECT max(attempts) FROM procrastinate_jobs WHERE task_name = 'audit_commit' AND status = 'todo'"
                 )
                 assert await connection.fetchval(attempts) == 0
-                states = "SELECT DISTINCT r.status FROM audit_runs r JOIN repos o ON o.id = r.repo_id WHERE o.full_name LIKE '%/busy'"
+                states = (
+                    "SELECT DISTINCT r.status FROM audit_runs r JOIN repos o ON o.id = r.repo_id WHERE "
+                    "o.full_name LIKE '%/busy'"
+                )
                 assert await connection.fetchval(states) == "pending"
         for head in heads:
             await product.verdicts(busy, head)

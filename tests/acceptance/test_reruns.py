@@ -42,7 +42,8 @@ async def spend(product: Product, person: int | None) -> None:
         await connection.execute(
             """
             INSERT INTO rerun_requests (repo_id, installation_id, commit_sha, asked_by, run_id, due_at)
-            SELECT r.id, r.installation_id, 'x', $1, (SELECT min(id::text)::uuid FROM audit_runs), now() FROM repos r, generate_series(1, $2)
+            SELECT r.id, r.installation_id, 'x', $1, (SELECT min(id::text)::uuid FROM audit_runs), now()
+                FROM repos r, generate_series(1, $2)
             """,
             person,
             BUDGET.of_person if person is not None else BUDGET.of_installation,
@@ -55,7 +56,8 @@ async def defer(product: Product, person: int, *minutes: int) -> None:
         await connection.execute(
             """
             INSERT INTO rerun_requests (repo_id, installation_id, commit_sha, asked_by, due_at)
-            SELECT r.id, r.installation_id, 'y' || m, $1, now() + make_interval(mins => m) FROM repos r, unnest($2::integer[]) m
+            SELECT r.id, r.installation_id, 'y' || m, $1, now() + make_interval(mins => m)
+                FROM repos r, unnest($2::integer[]) m
             """,
             person,
             minutes,

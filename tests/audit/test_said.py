@@ -128,7 +128,8 @@ def test_a_push_that_does_not_touch_the_file_counts_them_in_the_summary_alone() 
 
 def test_files_that_a_manifest_names_and_that_are_not_read_are_notices_on_their_line() -> None:
     files = {
-        "requirements.txt": "-r missing.txt\n-c limits.txt\n-r ../out.txt\n-r https://h/x.txt\n--requirement=b.txt\n-r real.txt\n",
+        "requirements.txt": "-r missing.txt\n-c limits.txt\n-r ../out.txt\n-r "
+        "https://h/x.txt\n--requirement=b.txt\n-r real.txt\n",
         "b.txt": "-r requirements.txt\n",
         "real.txt": "requests\n",
         "setup.cfg": "[metadata]\nname = x\n[options]\ninstall_requires = file: nowhere.txt\n",
@@ -243,7 +244,8 @@ def test_an_allowlist_is_for_the_rules_that_it_names(text: str, left: list[str])
 def test_entries_of_gitleaksignore_name_path_rule_and_line() -> None:
     files = {"C#/a:b.py": SOURCE, "x y.py": SOURCE, "z.py": SOURCE}
     ignore = (
-        "# note\nC#/a:b.py:aws-access-token:1\nC#/a:b.py:generic-api-key:2   # not one\nx y.py:private-key:1\r\nx y.py:2\n"
+        "# note\nC#/a:b.py:aws-access-token:1\nC#/a:b.py:generic-api-key:2   # not one\nx "
+        "y.py:private-key:1\r\nx y.py:2\n"
         "z.py:generic-api-key:2\nz.py:a-rule-of-theirs:2\ngone.py:jwt:3\nnonsense\n"
     )
     check = check_in({**files, ".gitleaksignore": ignore}, CheckCode.W1)

@@ -194,7 +194,8 @@ async def last_in_view(page: Page) -> str:
     return str(
         await page.evaluate("""(() => {
         const end = document.querySelector('.log').getBoundingClientRect().bottom;
-        const shown = [...document.querySelectorAll('.log li')].filter((one) => one.getBoundingClientRect().bottom <= end);
+        const lines = [...document.querySelectorAll('.log li')];
+        const shown = lines.filter((one) => one.getBoundingClientRect().bottom <= end);
         return shown.at(-1).querySelector('bdi').textContent;
     })()""")
     )
@@ -212,7 +213,8 @@ async def test_focus_selection_open_details_and_typed_text_stay_when_a_page_chan
         await page.get_by_label("For").select_option("90")
         await page.get_by_label("Why").focus()
         await page.evaluate(
-            "before = document.activeElement; getSelection().selectAllChildren(document.querySelector('.findings li a'))"
+            "before = document.activeElement; "
+            "getSelection().selectAllChildren(document.querySelector('.findings li a'))"
         )
         await page.get_by_label("Why").focus()
         await page.evaluate("getSelection().selectAllChildren(document.querySelector('.findings li a'))")

@@ -11,7 +11,10 @@ from playwright.async_api import Page, expect
 from tests.browser.walking import Site, chromium, look, site, window
 from tests.support.repositories import WorkTree
 
-RULES = '{"layers": [{"name": "api", "glob": "app/api/**", "forbidden_imports": [{"module": "asyncpg", "reason": "database access belongs in repos"}]}]}'
+RULES = (
+    '{"layers": [{"name": "api", "glob": "app/api/**", "forbidden_imports": [{"module": "asyncpg", "reason": '
+    '"database access belongs in repos"}]}]}'
+)
 GOOD = {
     "boundaries.json": RULES,
     "pyproject.toml": '[project]\nname = "shop"\nversion = "1"\ndependencies = ["asyncpg"]\n',

@@ -26,7 +26,8 @@ ACTING = """(mark) => {
         if (!text.data.includes(mark) || text.parentElement.closest('textarea, option, script')) continue;
         seen += 1;
         let one = text.parentElement;
-        while (one && getComputedStyle(one).display === 'inline' && getComputedStyle(one).unicodeBidi === 'normal') one = one.parentElement;
+        const plain = (style) => style.display === 'inline' && style.unicodeBidi === 'normal';
+        while (one && plain(getComputedStyle(one))) one = one.parentElement;
         if (!one || !['isolate', 'plaintext'].includes(getComputedStyle(one).unicodeBidi)
             || (getComputedStyle(one).display !== 'inline' && one.nodeName !== 'PRE')) wrong.push(text.data.trim());
     }

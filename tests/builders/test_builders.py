@@ -170,7 +170,10 @@ async def test_neither_our_files_nor_our_processes_are_within_its_reach(tmp_path
 
 async def test_a_builder_that_forks_away_and_ignores_sigterm_is_gone_at_its_end(tmp_path: Path) -> None:
     async with room(tmp_path) as one:
-        script = "trap '' TERM; for i in 1 2 3; do (setsid bash -c \"trap '' TERM HUP; sleep 500; sleep 500\" &) ; done; echo up; sleep 500"
+        script = (
+            "trap '' TERM; for i in 1 2 3; do (setsid bash -c \"trap '' TERM HUP; sleep 500; sleep 500\" &) ; "
+            "done; echo up; sleep 500"
+        )
         end = asyncio.Event()
         asyncio.get_running_loop().call_later(0.5, end.set)
         outcome, heard = await run(one, script, end=end)
@@ -256,8 +259,10 @@ async def test_its_own_commits_hooks_and_history_count_for_nothing(tmp_path: Pat
         await check_out(ledger, base, one.work)
         one.take_over()
         script = (
-            "git init -q . && git config user.email a@b.c && git config user.name n && git add -A && git commit -qm theirs && "
-            "git commit -q --amend -m rewritten && printf '#!/bin/sh\\ntouch /tmp/pwned-$$\\n' > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit && "
+            "git init -q . && git config user.email a@b.c && git config user.name n && git add -A && git "
+            "commit -qm theirs && "
+            "git commit -q --amend -m rewritten && printf '#!/bin/sh\\ntouch /tmp/pwned-$$\\n' > "
+            ".git/hooks/pre-commit && chmod +x .git/hooks/pre-commit && "
             "git config core.fsmonitor 'touch pwned' && echo 'y = 2' > b.py && ln -s /etc/passwd link && mkfifo pipe"
         )
         outcome, heard = await run(one, script)
@@ -330,7 +335,8 @@ def entries(folder: Path) -> set[str]:
 async def test_what_a_builder_left_is_copied_as_the_builder_itself_may_read_it(tmp_path: Path) -> None:
     async with room(tmp_path) as one:
         script = (
-            "echo x > plain; ln plain again; mkdir -p deep/er empty .git/hooks vendored/.git; echo y > deep/er/run; chmod 755 deep/er/run; "
+            "echo x > plain; ln plain again; mkdir -p deep/er empty .git/hooks vendored/.git; echo y > "
+            "deep/er/run; chmod 755 deep/er/run; "
             "ln -s ../plain deep/link; mkfifo pipe; printf z > $'new\\nline \\xe9'; echo v > vendored/file"
         )
         outcome, heard = await run(one, script)
@@ -383,7 +389,10 @@ async def test_what_cannot_be_copied_whole_is_named(tmp_path: Path, script: str,
 
 async def test_a_builder_s_folders_go_whatever_their_rights_and_depth(tmp_path: Path) -> None:
     async with room(tmp_path) as one:
-        script = 'mkdir -p a/b c; echo x > a/b/f; chmod 0 a/b; chmod 500 c; python3 -c \'import os\nfor _ in range(1500): os.mkdir("d"); os.chdir("d")\''
+        script = (
+            "mkdir -p a/b c; echo x > a/b/f; chmod 0 a/b; chmod 500 c; python3 -c 'import os\nfor _ in "
+            'range(1500): os.mkdir("d"); os.chdir("d")\''
+        )
         outcome, heard = await run(one, script)
         assert outcome.status == 0, heard
     assert not one.work.exists()
@@ -435,7 +444,8 @@ async def test_a_builder_reaches_this_machine_only_where_the_operator_says_so(tm
 import socket
 import subprocess
 import sys
-places = [(socket.AF_INET, (one, {server.getsockname()[1]})) for one in ("127.0.0.1", *{own_addresses()!r}) if ":" not in one]
+port, addresses = {server.getsockname()[1]}, ("127.0.0.1", *{own_addresses()!r})
+places = [(socket.AF_INET, (one, port)) for one in addresses if ":" not in one]
 for family, place in (*places, (socket.AF_UNIX, "\\0{name}")):
     with socket.socket(family) as one:
         one.settimeout(3)
@@ -456,7 +466,8 @@ print(open("/proc/net/route").read().count("\\n") > 1, flush=True)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users for builders")
 async def test_a_number_is_given_out_only_once_nothing_of_its_user_is_left(tmp_path: Path) -> None:
     with own_user() as uid:
-        hide = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0); print(1, flush=True); time.sleep(500)"  # PR_SET_DUMPABLE
+        # PR_SET_DUMPABLE
+        hide = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0); print(1, flush=True); time.sleep(500)"
         left_over = await asyncio.create_subprocess_exec(
             "python3", "-c", hide, user=uid, group=uid, extra_groups=[], stdout=asyncio.subprocess.PIPE
         )
@@ -491,7 +502,10 @@ def test_bubblewrap_shows_the_system_and_the_builders_folders_alone(tmp_path: Pa
 @pytest.mark.skipif(not can_mount(), reason="this machine mounts nothing")
 async def test_what_a_builder_writes_lies_in_a_place_of_a_size(tmp_path: Path) -> None:
     async with room(tmp_path, Confinement.OWN_USER, most_bytes=32 << 20) as one:
-        fill = "for folder in . ~ /tmp /var/tmp; do head -c 20000000 /dev/zero > $folder/$RANDOM; done; df --output=target . | tail -1"
+        fill = (
+            "for folder in . ~ /tmp /var/tmp; do head -c 20000000 /dev/zero > $folder/$RANDOM; done; df "
+            "--output=target . | tail -1"
+        )
         outcome, heard = await run(one, fill, bounds=RunBounds(checkout_bytes=32 << 20, grace_s=0.3))
         assert outcome.ended is Ended.TOO_LARGE
         assert any("No space left on device" in line for line in heard), heard
@@ -636,7 +650,8 @@ async def test_a_builder_writes_to_no_memory_without_a_bound(tmp_path: Path) -> 
         builds = shlex.quote(str(one.given.parent.parent))
         _, heard = await run(
             one,
-            f"echo x > /dev/fill; head -c 3000000 /dev/zero > {builds}/fill; stat -c %s {builds}/fill; echo y > /dev/null && echo null",
+            f"echo x > /dev/fill; head -c 3000000 /dev/zero > {builds}/fill; stat -c %s {builds}/fill; echo y "
+            f"> /dev/null && echo null",
         )
         assert any("/dev/fill: Read-only file system" in line for line in heard), heard
         assert int(heard[-2]) <= 1 << 20

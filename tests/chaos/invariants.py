@@ -11,7 +11,9 @@ from tests.chaos.schedule import ANNOTATIONS, VARIANTS
 
 @dataclass
 class Head:
-    """A head that GitHub holds: what it holds, and how many times it was to be judged; `gone` ones may lack a verdict."""
+    """A head that GitHub holds: what it holds, and how many times it was to be judged; `gone` ones may lack a
+    verdict.
+    """
 
     sha: str
     variant: str
@@ -63,7 +65,8 @@ def _of_run(run: CheckRun, head: Head, expected: object) -> list[str]:
     cancelled = head.gone and run.conclusion == "cancelled"
     if run.conclusion != wanted and not cancelled:
         found.append(
-            f"wrong: {run.name} on {head.sha} ({head.variant}) says {run.conclusion} instead of {wanted}: {run.output.get('title')}"
+            f"wrong: {run.name} on {head.sha} ({head.variant}) says {run.conclusion} instead of {wanted}: "
+            f"{run.output.get('title')}"
         )
     places = Counter((one["path"], one["start_line"], one["message"]) for one in run.annotations)
     if run.conclusion == wanted and len(run.annotations) != ANNOTATIONS[head.variant].get(code, 0):

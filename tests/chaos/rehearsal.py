@@ -250,7 +250,8 @@ class _Rehearsal:
         try:
             rows = await connection.fetch(
                 """
-                SELECT 'unpublished run ' || commit_sha || ' ' || status || coalesce(' ' || publish_error, '') FROM audit_runs
+                SELECT 'unpublished run ' || commit_sha || ' ' || status || coalesce(' ' || publish_error, '')
+                    FROM audit_runs
                 WHERE published_at IS NULL
                 UNION ALL SELECT 'run stored twice ' || commit_sha FROM audit_runs WHERE trigger = 'push'
                 GROUP BY commit_sha, branch, repo_id HAVING count(*) > 1
@@ -258,7 +259,8 @@ class _Rehearsal:
                 WHERE github_id IS NOT NULL GROUP BY github_id HAVING count(*) > 1
                 UNION ALL SELECT 'job ' || status || ' ' || task_name || ' ' || args FROM procrastinate_jobs
                 WHERE (status = 'failed' OR task_name IN ('audit_commit', 'publish_verdict', 'publish_waiting'))
-                UNION ALL SELECT 'told to wait until ' || blocked_until || ', it is ' || clock_timestamp() FROM rate_limits
+                UNION ALL SELECT 'told to wait until ' || blocked_until || ', it is ' || clock_timestamp()
+                    FROM rate_limits
                 WHERE blocked_until > clock_timestamp() + interval '5 s'
                 UNION ALL SELECT 'no room until ' || resets_at || ', it is ' || clock_timestamp() FROM rate_limits
                 WHERE remaining < 9 AND resets_at > clock_timestamp() + interval '5 s'

@@ -332,7 +332,8 @@ def test_a_rule_of_gitleaks_toml_is_explained_with_what_it_counts_for_here(
     os.chdir(tree.folder)
     token = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
     tree.write({
-        ".gitleaks.toml": f"[[rules]]\nid = 'our-badge'\ndescription = 'Badges{' of' * 161} {token}'\nregex = 'badge-[0-9]+'\n"
+        ".gitleaks.toml": f"[[rules]]\nid = 'our-badge'\ndescription = 'Badges{' of' * 161} {token}'\nregex = "
+                          f"'badge-[0-9]+'\n"
         "[[rules]]\nid = 'github-pat'\n[[rules.allowlists]]\npaths = ['docs/']\n",
     })  # fmt: skip
     for rule in ("our-badge", "W1/our-badge"):
@@ -470,7 +471,8 @@ def test_sarif_carries_what_code_scanning_shows(faulty: WorkTree, capsys: pytest
 
 def test_sarif_regions_end_behind_what_was_found(faulty: WorkTree, capsys: pytest.CaptureFixture[str]) -> None:
     faulty.commit({
-        "app/api/a.py": "é = 1; import asyncpg  # why\nfrom asyncpg import (\n    a,  # é\n    b,\n)\nS = 'ü' + 'SELECT'\n",
+        "app/api/a.py": "é = 1; import asyncpg  # why\nfrom asyncpg import (\n    a,  # é\n    b,\n)\nS = 'ü' + "
+                        "'SELECT'\n",
         "app/repos/b.py": f"import os, yaml\nÜ = 'ü'; {SECRET}",
         "app/repos/key": "-----BEGIN RSA PRIVATE" + " KEY-----\nMIIEpAIBAAKCAQEA7k3J9xQ2mZ8vN5tR7pL4wY6cB1dF0gH2s\n",
     })  # fmt: skip

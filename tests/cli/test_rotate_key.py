@@ -82,7 +82,8 @@ async def test_every_column_that_is_sealed_is_rotated(pool: Pool) -> None:
         names = await connection.fetch(
             """
             SELECT table_name || '.' || column_name AS name FROM information_schema.columns
-            WHERE table_schema = 'public' AND column_name ~ '(token|secret|private_key|sealed)' AND column_name !~ '(hash|expires|pause)'
+            WHERE table_schema = 'public' AND column_name ~ '(token|secret|private_key|sealed)'
+                AND column_name !~ '(hash|expires|pause)'
             """
         )
     assert {row["name"] for row in names} == {

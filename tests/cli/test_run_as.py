@@ -52,7 +52,10 @@ os.setuid(0)
 def test_a_home_that_is_not_the_user_s_is_refused_with_what_to_do(seen_folder: Path) -> None:
     folder = seen_folder / "ours"
     folder.mkdir(mode=0o700)
-    script = "import sys; from pathlib import Path; from forgeguard_app.app.run_as import leave_root; leave_root('nobody', Path(sys.argv[1]))"
+    script = (
+        "import sys; from pathlib import Path; from forgeguard_app.app.run_as import leave_root; "
+        "leave_root('nobody', Path(sys.argv[1]))"
+    )
     assert f"chown -R nobody {folder}" in run(script, str(folder)).stderr
     shutil.rmtree(folder)
 

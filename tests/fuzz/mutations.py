@@ -1,4 +1,6 @@
-"""Bytes made from samples, by a seed: repeated, nested, cut, spliced and spoilt, as attackers and accidents make them."""
+"""Bytes made from samples, by a seed: repeated, nested, cut, spliced and spoilt, as attackers and accidents make
+them.
+"""
 
 from __future__ import annotations
 

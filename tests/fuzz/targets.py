@@ -36,7 +36,10 @@ requests==2.31.0 \\
 -e git+https://example.com/a.git#egg=b
 flask[async]>=2,<3 ; python_version > "3.8" and sys_platform == 'linux'
 """
-_CFG = b"[metadata]\nname = x\n[options]\ninstall_requires =\n    requests\n    flask>=2\n[options.extras_require]\ndev = pytest\n"
+_CFG = (
+    b"[metadata]\nname = x\n[options]\ninstall_requires =\n    requests\n    "
+    b"flask>=2\n[options.extras_require]\ndev = pytest\n"
+)
 _PATCH = b"""commit 1111111111111111111111111111111111111111 2222222222222222222222222222222222222222
 :100644 100644 1111111111111111111111111111111111111111 2222222222222222222222222222222222222222 M\ta.py
 diff --git a/a.py b/a.py
@@ -51,8 +54,10 @@ index 1111111..2222222 100644
 \\ No newline at end of file
 """
 _BOUNDARIES = b"""{"version": 1, "layers": [
-  {"name": "web", "glob": "src/web/**/*.py", "may_import": ["core"], "forbidden": [{"pattern": "SELECT .* FROM", "reason": "no SQL"}]},
-  {"name": "core", "glob": ["src/core/**", "!src/core/old/**"], "forbidden_imports": [{"module": "django", "reason": "pure"}]}],
+  {"name": "web", "glob": "src/web/**/*.py", "may_import": ["core"], "forbidden": [{"pattern": "SELECT .* FROM",
+      "reason": "no SQL"}]},
+  {"name": "core", "glob": ["src/core/**", "!src/core/old/**"], "forbidden_imports": [{"module": "django",
+      "reason": "pure"}]}],
  "order": ["web", "core"], "acyclic": true, "exceptions": [{"from": "a", "to": "b", "reason": "old"}]}
 """
 _SETTINGS = b"""version: 1
@@ -79,12 +84,16 @@ stopwords = ["fake"]
 """
 _PUSH = (
     b'{"ref": "refs/heads/main", "before": "' + b"1" * 40 + b'", "after": "' + b"2" * 40 + b'", "deleted": false,'
-    b' "repository": {"id": 7, "full_name": "octo/shop", "private": false, "default_branch": "main", "owner": {"id": 1, "login": "octo"},'
-    b' "updated_at": "2026-01-01T00:00:00Z"}, "installation": {"id": 3}, "head_commit": {"message": "m", "author": {"name": "n"}}}'
+    b' "repository": {"id": 7, "full_name": "octo/shop", "private": false, "default_branch": "main", "owner": '
+    b'{"id": 1, "login": "octo"},'
+    b' "updated_at": "2026-01-01T00:00:00Z"}, "installation": {"id": 3}, "head_commit": {"message": "m", '
+    b'"author": {"name": "n"}}}'
 )
 _INSTALLATION = (
-    b'{"action": "created", "installation": {"id": 3, "account": {"id": 1, "login": "octo", "type": "User"}, "permissions": {"checks": "write"},'
-    b' "updated_at": "2026-01-01T00:00:00Z"}, "repositories": [{"id": 7, "full_name": "octo/shop", "private": true}], "sender": {"id": 1, "login": "o"}}'
+    b'{"action": "created", "installation": {"id": 3, "account": {"id": 1, "login": "octo", "type": "User"}, '
+    b'"permissions": {"checks": "write"},'
+    b' "updated_at": "2026-01-01T00:00:00Z"}, "repositories": [{"id": 7, "full_name": "octo/shop", "private": '
+    b'true}], "sender": {"id": 1, "login": "o"}}'
 )
 
 

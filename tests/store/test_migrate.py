@@ -15,7 +15,8 @@ from forgeguard_app.store.migrate import migrate, own_migrations, schema_state
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = """
-SELECT 'column', table_name, column_name, data_type || coalesce(character_maximum_length::text, ''), is_nullable, column_default
+SELECT 'column', table_name, column_name, data_type || coalesce(character_maximum_length::text, ''), is_nullable,
+    column_default
 FROM information_schema.columns WHERE table_schema = 'public'
 UNION ALL
 SELECT 'index', tablename, indexname, indexdef, '', '' FROM pg_indexes WHERE schemaname = 'public'
@@ -70,8 +71,10 @@ async def test_every_migration_runs_over_a_database_that_holds_rows(empty_dsn: s
     await connection.execute("""
         INSERT INTO users (github_id, github_login, access_token) VALUES (1, 'octocat', 'x');
         INSERT INTO repos (user_id, github_repo_id, full_name) SELECT id, 2, 'octocat/a' FROM users;
-        INSERT INTO audit_runs (repo_id, commit_sha, status, overall_result) SELECT id, repeat('a', 40), 'completed', 'PASS' FROM repos;
-        INSERT INTO audit_checks (audit_run_id, check_code, check_name, result) SELECT id, 'A4', 'Boundary compliance', 'PASS' FROM audit_runs;
+        INSERT INTO audit_runs (repo_id, commit_sha, status, overall_result) SELECT id, repeat('a', 40), 'completed',
+            'PASS' FROM repos;
+        INSERT INTO audit_checks (audit_run_id, check_code, check_name, result) SELECT id, 'A4', 'Boundary compliance',
+            'PASS' FROM audit_runs;
         INSERT INTO projects (user_id, name, repo_id) SELECT user_id, 'p', id FROM repos;
         INSERT INTO builds (project_id) SELECT id FROM projects;
     """)

@@ -19,13 +19,15 @@ async def test_logs_go_a_month_after_the_build_s_end_and_trials_after_a_week(poo
         )
         for days in (None, KEPT_DAYS - 1, KEPT_DAYS + 1):
             build_id = await connection.fetchval(
-                "INSERT INTO builds (project_id, status, completed_at) SELECT id, 'failed', now() - make_interval(days => $1) FROM projects RETURNING id",
+                "INSERT INTO builds (project_id, status, completed_at) SELECT id, 'failed', now() - "
+                "make_interval(days => $1) FROM projects RETURNING id",
                 days,
             )
             await connection.execute("INSERT INTO build_logs (build_id, message) VALUES ($1, 'a'), ($1, 'b')", build_id)
         for days in (TRIAL_DAYS - 1, TRIAL_DAYS + 1):
             await connection.execute(
-                "INSERT INTO trials (repo_id, user_id, kind, created_at) SELECT r.id, u.id, 'first_rules', now() - make_interval(days => $1) FROM repos r, users u",
+                "INSERT INTO trials (repo_id, user_id, kind, created_at) SELECT r.id, u.id, 'first_rules', "
+                "now() - make_interval(days => $1) FROM repos r, users u",
                 days,
             )
         assert await delete_old_logs(connection, 1) == 1

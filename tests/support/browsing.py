@@ -25,7 +25,9 @@ def plain(page: str) -> str:
 
 
 class Visitor:
-    """`async with Visitor(address) as visitor:`; follows redirects, keeps cookies by host and port apart as paths do."""
+    """`async with Visitor(address) as visitor:`; follows redirects, keeps cookies by host and port apart as paths
+    do.
+    """
 
     def __init__(self, site: str) -> None:
         self.site = site

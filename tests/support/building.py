@@ -26,7 +26,8 @@ from tests.support.repositories import WorkTree
 from tests.support.running import Product
 
 PHASES = "".join(
-    f"## Phase {number}: {name}\n\n**Objective.** Do it.\n\n### Deliverables\n\n- It.\n\n### Exit criteria\n\n- It works.\n\n"
+    f"## Phase {number}: {name}\n\n**Objective.** Do it.\n\n### Deliverables\n\n- It.\n\n### Exit "
+    f"criteria\n\n- It works.\n\n"
     for number, name in enumerate(("First", "Second"))
 )
 BUILDER = {"contents": "write", "pull_requests": "write", "workflows": "write"}
@@ -61,7 +62,8 @@ class Building:
     async def asked(self, build_id: UUID) -> tuple[Build, list[BuildChange]]:
         """Waiting for an approval, with the changes to approve."""
         await self.product.until(
-            f"SELECT status IN ('awaiting_approval', 'completed', 'failed', 'cancelled') FROM builds WHERE id = '{build_id}'",
+            f"SELECT status IN ('awaiting_approval', 'completed', 'failed', 'cancelled') FROM builds WHERE id "
+            f"= '{build_id}'",
             True,
         )
         await self.product.idle()

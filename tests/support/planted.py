@@ -60,13 +60,19 @@ PLACES: list[tuple[str, str]] = [
     (".github/forgeguard.yml", "&{v} a: *{v}\n"),
     (".github/forgeguard.yml", "!{v} a\n"),
     ("boundaries.json", '{{"layers": [], "{v}": 1}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "{v}/*", "may_import": ["{v}x"]}}], "order": ["{v}y"]}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "{v}/*", "may_import": ["{v}x"]}}], "order": '
+                        '["{v}y"]}}'),
     ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "app/**", "{v}": 1, "description": "{v}"}}]}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden": [{{"pattern": "{v}(", "reason": "{v}"}}]}}]}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden": [{{"pattern": "{v}", "reason": "{v}"}}]}}]}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "app/**", "forbidden": [{{"pattern": "import"}}]}}], "exhaustive": true}}'),
-    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden_imports": [{{"module": "{v}!"}}]}}]}}'),
-    ("boundaries.json", '{{"layers": [], "known_violations": [{{"layer": "{v}", "file": "{v}", "pattern": "{v}", "{v}": 1}}]}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden": [{{"pattern": "{v}(", '
+                        '"reason": "{v}"}}]}}]}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden": [{{"pattern": "{v}", "reason": '
+                        '"{v}"}}]}}]}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "{v}", "glob": "app/**", "forbidden": [{{"pattern": '
+                        '"import"}}]}}], "exhaustive": true}}'),
+    ("boundaries.json", '{{"layers": [{{"name": "a", "glob": "app/**", "forbidden_imports": [{{"module": '
+                        '"{v}!"}}]}}]}}'),
+    ("boundaries.json", '{{"layers": [], "known_violations": [{{"layer": "{v}", "file": "{v}", "pattern": "{v}", '
+                        '"{v}": 1}}]}}'),
     ("boundaries.json", '{{"{v}" 1}}'),
     ("boundaries.json", '{{"layers": [{v}'),
     ("requirements.txt", "pip install --extra-index-url https://ci:{v}@pypi.corp/simple foo\n"),
@@ -77,16 +83,19 @@ PLACES: list[tuple[str, str]] = [
     ("pyproject.toml", '[project.optional-dependencies]\n"{v}" = ["!! {v}", 3]\n[dependency-groups]\n"{v}" = 3\n'),
     ("pyproject.toml", "[project]\nname = '{v}'\n{v} = {v}\n"),
     ("pyproject.toml", "[{v}]\n[{v}]\n"),
-    ("pyproject.toml", "[tool.poetry]\nname='x'\n[tool.poetry.dependencies]\nfoo = {{git = 'https://x:{v}@h/a.git', bad = 3}}\n'{v}' = 1\n"),
+    ("pyproject.toml", "[tool.poetry]\nname='x'\n[tool.poetry.dependencies]\nfoo = {{git = "
+                       "'https://x:{v}@h/a.git', bad = 3}}\n'{v}' = 1\n"),
     ("setup.cfg", "[options]\ninstall_requires =\n    foo @ https://x:{v}@h/a b\n    {v} {v}\n"),
     ("setup.cfg", "{v}\n"),
-    ("setup.py", "from setuptools import setup\nsetup(name='{v}', install_requires=['foo @ https://x:{v}@h/a b', '{v}'])\n"),
+    ("setup.py", "from setuptools import setup\nsetup(name='{v}', install_requires=['foo @ https://x:{v}@h/a b', "
+                 "'{v}'])\n"),
     ("Pipfile", "[[source]]\nurl='https://x:{v}@h'\n[packages]\nfoo = 'git+https://x:{v}@h'\n{v} = '*'\n"),
     ("tox.ini", "[testenv]\ndeps = {v} {v}\n    -r{v}\n"),
     (".gitleaks.toml", "[allowlist]\nregexes=['''{v}(?!x)''']\n{v} = 1\n"),
     (".gitleaks.toml", "[allowlist]\nregexes=['{v}'\n x= {v}\n"),
     (".gitleaks.toml", "{v} = 3\n[allowlist]\npaths = '{v}'\nregexTarget = '{v}'\n[[rules]]\nid = '{v}'\n"),
-    (".gitleaks.toml", "[extend]\npath = '{v}'\ndisabledRules = ['{v}']\n[[allowlists]]\ntargetRules = ['{v}']\nstopwords=['{v}']\n"),
+    (".gitleaks.toml", "[extend]\npath = '{v}'\ndisabledRules = ['{v}']\n[[allowlists]]\ntargetRules = "
+                       "['{v}']\nstopwords=['{v}']\n"),
     (".gitleaksignore", "{v}:{v}\n{v}\n{v}:{v}:{v}:1\n"),
     ("app/x.py", 'password = "{v}"\nimport {w}\n'),
     ("app/x.py", 'url = "postgresql://app:{v}@db.internal/app"\nimport unknown_{w}\n'),

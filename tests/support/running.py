@@ -102,7 +102,8 @@ class Product:
                 return {run.name.split(" ")[2]: run for run in runs}
             await asyncio.sleep(0.02)
         raise AssertionError(
-            f"no {number} verdicts on {sha}: {[(r.name, r.status) for r in self.github.world.runs_of(repository.id, sha)]}"
+            f"no {number} verdicts on {sha}: "
+            f"{[(r.name, r.status) for r in self.github.world.runs_of(repository.id, sha)]}"
         )
 
     async def _published(self, sha: str) -> bool:
@@ -124,7 +125,9 @@ class Product:
 
     @contextlib.asynccontextmanager
     async def without_chores(self) -> AsyncIterator[None]:
-        """Hold off what a worker compares with GitHub beside its jobs, once it is done with what it does at its start."""
+        """Hold off what a worker compares with GitHub beside its jobs, once it is done with what it does at its
+        start.
+        """
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             async with self.context.locks.only_one("reconcile") as held:

@@ -1,4 +1,6 @@
-"""Access that GitHub takes away: pages and open streams show it within a minute, and at once where an event tells of it."""
+"""Access that GitHub takes away: pages and open streams show it within a minute, and at once where an event tells of
+it.
+"""
 
 from __future__ import annotations
 
@@ -187,7 +189,8 @@ async def test_an_event_that_comes_while_access_is_read_is_not_overlooked(dsn: s
                 await connection.execute("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
                 reading = asyncio.create_task(refresh_access(product.front, user_id))
                 await product.until(
-                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+                    "current_database()",
                     1,
                 )
                 await connection.execute("UPDATE users SET access_checked_at = NULL WHERE id = $1", user_id)
@@ -285,7 +288,8 @@ async def test_a_log_that_is_downloaded_slowly_ends_where_its_reader_signs_out(d
                 "INSERT INTO builds (project_id, status) SELECT id, 'running' FROM p RETURNING id"
             )
             await connection.execute(
-                "INSERT INTO build_logs (build_id, message) SELECT $1, n || repeat('x', 8000) FROM generate_series(1, 3000) n",
+                "INSERT INTO build_logs (build_id, message) SELECT $1, n || repeat('x', 8000) FROM "
+                "generate_series(1, 3000) n",
                 build_id,
             )
         jar = browser.cookies[one.product.address.removeprefix("http://")]

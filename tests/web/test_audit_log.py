@@ -83,7 +83,8 @@ async def test_what_people_do_at_github_is_noted_with_who_did_it(product: Produc
     operator = world.accounts[OPERATOR] = Account(OPERATOR, "op", "User")
     async with Browser(product) as browser, product.pool.acquire() as connection:
         rows = await connection.fetch(
-            "SELECT deed, via, github_id, github_login, repo_name FROM audit_log WHERE via = 'github' AND deed <> 'App installed' ORDER BY at"
+            "SELECT deed, via, github_id, github_login, repo_name FROM audit_log WHERE via = 'github' AND "
+            "deed <> 'App installed' ORDER BY at"
         )
         assert [row["deed"] for row in rows] == ["re-run", "App suspended", "App unsuspended", "App uninstalled"]
         assert {row["github_id"] for row in rows} == {world.pusher.id}
@@ -95,7 +96,10 @@ async def test_what_people_do_at_github_is_noted_with_who_did_it(product: Produc
 
 
 async def test_an_entry_cannot_be_changed_and_goes_after_a_year(product: Product) -> None:
-    insert = "INSERT INTO audit_log (deed, outcome, via, subject, at) VALUES ($1, 'done', 'link', '/', now() - make_interval(days => $2))"
+    insert = (
+        "INSERT INTO audit_log (deed, outcome, via, subject, at) VALUES ($1, 'done', 'link', '/', now() - "
+        "make_interval(days => $2))"
+    )
     async with product.pool.acquire() as connection:
         await connection.execute(insert, "young", 360)
         await connection.execute(insert, "old", 367)

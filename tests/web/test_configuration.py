@@ -13,7 +13,10 @@ from tests.support.browsing import Browser, plain
 from tests.support.repositories import Files, WorkTree
 from tests.support.running import Product
 
-RULES = '{"layers": [{"name": "api", "glob": "app/api/**", "forbidden_imports": [{"module": "asyncpg", "reason": "<b>no</b>"}]}, {"name": "db", "glob": "app/db/**"}]}'
+RULES = (
+    '{"layers": [{"name": "api", "glob": "app/api/**", "forbidden_imports": [{"module": "asyncpg", "reason": '
+    '"<b>no</b>"}]}, {"name": "db", "glob": "app/db/**"}]}'
+)
 FILES: Files = {
     ".github/forgeguard.yml": "gate: all\nignore: ['vendor/**']\nchecks: {A9: {provides: {PIL: pillow}}}\n",
     "boundaries.json": RULES,
@@ -103,7 +106,8 @@ async def test_a_changed_file_is_tried_against_the_whole_tree_and_written_nowher
         assert "x" * 150_001 in browser.text
         async with product.pool.acquire() as connection:
             await connection.execute(
-                "INSERT INTO trials (repo_id, user_id, kind) SELECT r.id, u.id, 'configuration' FROM repos r, users u, generate_series(1, $1)",
+                "INSERT INTO trials (repo_id, user_id, kind) SELECT r.id, u.id, 'configuration' FROM repos "
+                "r, users u, generate_series(1, $1)",
                 MAX_AN_HOUR,
             )
         browser.address = former

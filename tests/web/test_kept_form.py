@@ -1,4 +1,6 @@
-"""Forms that were sent after their session ended, from an old page, or while the database was away: nothing written is lost."""
+"""Forms that were sent after their session ended, from an old page, or while the database was away: nothing written is
+lost.
+"""
 
 from __future__ import annotations
 

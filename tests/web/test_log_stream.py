@@ -16,7 +16,8 @@ async def test_a_large_log_that_is_read_from_everywhere_takes_a_bounded_memory(p
             "INSERT INTO builds (project_id, status) SELECT id, 'running' FROM p RETURNING id"
         )
         await connection.execute(
-            "INSERT INTO build_logs (build_id, message) SELECT $1, repeat(E'\\x01', 8000) FROM generate_series(1, 1200)",
+            "INSERT INTO build_logs (build_id, message) SELECT $1, repeat(E'\\x01', 8000) FROM "
+            "generate_series(1, 1200)",
             build_id,
         )
         await connection.execute(

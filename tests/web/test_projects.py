@@ -1,4 +1,6 @@
-"""Projects on their pages: from a name over the questionnaire to contracts that several people edit, and a pull request."""
+"""Projects on their pages: from a name over the questionnaire to contracts that several people edit, and a pull
+request.
+"""
 
 from __future__ import annotations
 

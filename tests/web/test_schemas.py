@@ -57,7 +57,8 @@ def test_boundaries(file: dict[str, Any]) -> None:
     [
         "",
         "enabled: true\ngate: new\nignore: ['a/**']\n",
-        "checks:\n  A4: {boundaries: b.json, level: warn}\n  A9: {provides: {PIL: pillow}, manifests: [a, b]}\n  W1: {fail_on: verified}\n",
+        "checks:\n  A4: {boundaries: b.json, level: warn}\n  A9: {provides: {PIL: pillow}, manifests: [a, "
+        "b]}\n  W1: {fail_on: verified}\n",
         "checks:\n  A4:\n",
         "gate: some\n",
         "unknown: 1\n",

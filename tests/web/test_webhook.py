@@ -257,7 +257,8 @@ async def test_where_nothing_can_be_written_the_server_is_not_ready_and_github_i
     async with running(own_dsn, tmp_path / "p", worker=False) as product:
         async with product.pool.acquire() as connection:
             await connection.execute(
-                f"ALTER DATABASE {own_dsn.split('/')[3].split('?', maxsplit=1)[0]} SET default_transaction_read_only = on"
+                f"ALTER DATABASE {own_dsn.split('/')[3].split('?', maxsplit=1)[0]} SET "
+                f"default_transaction_read_only = on"
             )
         await product.pool.expire_connections()
         async with product.session.get(f"{product.address}/readyz") as answer:

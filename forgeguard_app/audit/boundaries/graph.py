@@ -10,7 +10,8 @@ Arrow = tuple[str, str]
 def thinnest_links(
     weights: Mapping[Arrow, int], tick: Callable[[], object] = lambda: None
 ) -> dict[Arrow, tuple[str, ...]]:
-    """The arrows, given with their number of imports, whose removal leaves no cycle, thinnest first, each with the cycle it closes.
+    """The arrows, given with their number of imports, whose removal leaves no cycle, thinnest first, each with the
+    cycle it closes.
 
     An arrow is as thick as it has imports: in a cycle the few imports that go against the many are the mistake.
     Arrows equally thin are all named. `tick` is called at every step.

@@ -18,7 +18,8 @@ from forgeguard_app.audit.model import Level
 MAX_LAYERS = 60  # of one package; where there are more, nobody reads the order
 PATH = "boundaries.json"
 DESCRIPTION = (
-    "Drawn by ForgeGuard from the imports as they are: upper layers may import lower ones, layers in one inner list not one another. "
+    "Drawn by ForgeGuard from the imports as they are: upper layers may import lower ones, layers in one "
+    "inner list not one another. "
     "Rename, merge and reorder until it says what you mean."
 )
 # Code that stands beside the product and may import all of it.

@@ -112,7 +112,8 @@ def beyond(outcome: BoundarySide, scope: Scope) -> tuple[str, ...]:
     said = [f"matches after the first {most}: {_named(capped)}."] if capped else []
     if full:
         said.append(
-            f"violations after the first {MAX_FILE_FINDINGS:,} of a file or {MAX_TREE_FINDINGS:,} of all: {_named(full)}."
+            f"violations after the first {MAX_FILE_FINDINGS:,} of a file or {MAX_TREE_FINDINGS:,} of all: "
+            f"{_named(full)}."
         )
     return tuple(said)
 
@@ -123,7 +124,9 @@ def _named(words: list[str]) -> str:
 
 
 def _unused(boundaries: Boundaries, used: frozenset[int]) -> Iterable[Problem]:
-    """Yield a remark for each known violation that no file has any more; one for a missing layer is remarked on already."""
+    """Yield a remark for each known violation that no file has any more; one for a missing layer is remarked on
+    already.
+    """
     names = {layer.name for layer in boundaries.layers}
     for number, known in enumerate(boundaries.known_violations):
         if number not in used and known.layer in names:
@@ -237,7 +240,8 @@ def _without_layer(context: _BoundaryContext, tree: Tree, facts: Facts) -> Itera
             line=1,
             end_line=1,
             rule=f"exhaustive/{package}",
-            message=f"This module has no layer, though {package!r} is divided into layers: give it one in {context.matcher.boundaries.path}",
+            message=f"This module has no layer, though {package!r} is divided into layers: give it one in "
+            f"{context.matcher.boundaries.path}",
             level=context.matcher.level,
             subject=path,
         )

@@ -117,7 +117,9 @@ class _DependencyContext:
         return self.unknown[id(declarations)]
 
     def in_namespace(self, module: str, declarations: Declarations) -> bool:
-        """Return whether a declared distribution lies in the import's namespace; asked once for all imports of a namespace."""
+        """Return whether a declared distribution lies in the import's namespace; asked once for all imports of a
+        namespace.
+        """
         key = (".".join(module.split(".", 2)[:2]), id(declarations))
         if key not in self.namespaces:
             self.namespaces[key] = shares_namespace(module, declarations.scopes)
@@ -283,14 +285,19 @@ def _evaluated(context: _DependencyContext, declarations: Declarations, path: st
     if not doubt and not known and (unknown := context.unknown_distribution(declarations)):
         doubt = f"the modules of {unknown!r} are not known to us"
     if doubt:
-        message = f"{module!r} may or may not be declared ({doubt}); tell us with checks.A9.provides: {{{top}: its-distribution}}"
+        message = (
+            f"{module!r} may or may not be declared ({doubt}); tell us with checks.A9.provides: {{{top}: "
+            f"its-distribution}}"
+        )
         return _finding(path, item, "unknown", message, Level.NOTICE)
     message = f"{module!r} is imported, but no manifest declares it: add {suggestion!r} to {declarations.manifest}"
     return _finding(path, item, "undeclared", message, context.policy.level)
 
 
 def _sibling(context: _DependencyContext, path: str, item: Import) -> Finding | None:
-    """A module of another project in the same repository counts as declared only where the importing one declares it."""
+    """A module of another project in the same repository counts as declared only where the importing one declares
+    it.
+    """
     found = context.modules.find(path, item.module)
     there = None if found is None else context.index.project_of(found)
     here = context.index.project_of(path)

@@ -24,7 +24,9 @@ from forgeguard_app.audit.secrets.scanner import Secret
 
 
 def check(new: Iterable[Secret], standing: Iterable[Secret], policy: CheckPolicy) -> tuple[Finding, ...]:
-    """Return new findings for what was added; existing ones for what stands in the files, where the gate asks for those."""
+    """Return new findings for what was added; existing ones for what stands in the files, where the gate asks for
+    those.
+    """
     added = tuple(new)
     seen = {(secret.rule.id, secret.path, secret.digest_key) for secret in added}
     old = [secret for secret in standing if (secret.rule.id, secret.path, secret.digest_key) not in seen]

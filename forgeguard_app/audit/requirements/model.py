@@ -30,10 +30,14 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One manifest. `home` is the folder whose files it counts for. `includes` are files it refers to, relative to its folder, with the scope they get.
+    """One manifest.
+
+    `home` is the folder whose files it counts for. `includes` are files it refers to, relative to its folder, with the
+    scope they get.
 
     `opaque` says in words why its list is not complete to a reader (computed, or an address without a name); ''
-    where it is. `unread` says what a bound kept from being read, '' where nothing. `is_project` tells a project's own manifest from a mere list of requirements.
+    where it is. `unread` says what a bound kept from being read, '' where nothing. `is_project` tells a project's own
+    manifest from a mere list of requirements.
     """
 
     path: str

@@ -17,9 +17,10 @@ from forgeguard_app.audit.requirements.module_table import TABLE
 
 # What some Python from 3.8 on had in its standard library and another has not, beside what only type checkers know.
 _ONCE_STANDARD = """
-asynchat asyncore aifc audioop binhex cgi cgitb chunk crypt distutils formatter imghdr imp lib2to3 macpath mailcap msilib
-nis nntplib ossaudiodev parser pipes smtpd sndhdr spwd sunau symbol telnetlib uu xdrlib _bootlocale dummy_threading
-compression annotationlib string.templatelib concurrent.interpreters _typeshed __main__ __future__ _testcapi test
+asynchat asyncore aifc audioop binhex cgi cgitb chunk crypt distutils formatter imghdr imp lib2to3 macpath mailcap
+msilib nis nntplib ossaudiodev parser pipes smtpd sndhdr spwd sunau symbol telnetlib uu xdrlib _bootlocale
+dummy_threading compression annotationlib string.templatelib concurrent.interpreters _typeshed __main__ __future__
+_testcapi test
 """
 STANDARD_LIBRARY = frozenset(sys.stdlib_module_names) | frozenset(_ONCE_STANDARD.split())
 
@@ -98,7 +99,9 @@ def possible_providers(module: str, names: tuple[str, ...] = ()) -> frozenset[st
 
 
 def shares_namespace(module: str, declared: Iterable[str]) -> bool:
-    """Return whether a declared distribution lies in the import's namespace at or below it (`google.cloud` and google-cloud-x)."""
+    """Return whether a declared distribution lies in the import's namespace at or below it (`google.cloud` and
+    google-cloud-x).
+    """
     parts = [normalised(part) for part in module.split(".")]
     if parts[0] not in {normalised(name) for name in _NAMESPACES}:
         return False

@@ -1,4 +1,6 @@
-"""Files that manifests refer to and that are not read: missing, outside the repository, behind an address, in a circle."""
+"""Files that manifests refer to and that are not read: missing, outside the repository, behind an address, in a
+circle.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Which files are text, and how their bytes become UTF-8: UTF-16 and UTF-32 with or without a mark, text with stray NUL bytes.
+"""Which files are text, and how their bytes become UTF-8:
+
+UTF-16 and UTF-32 with or without a mark, text with stray NUL bytes.
 
 git takes a file with a NUL byte among its first 8,000 for binary; a script that an editor saved as UTF-16 is one.
 """
@@ -47,7 +49,9 @@ def _reads_as_text(head: bytes, name: str) -> bool:
 
 
 def _is_text(data: bytes) -> bool:
-    """Return whether the bytes, NUL bytes taken out, hold hardly any control character, and are UTF-8 or mostly ASCII."""
+    """Return whether the bytes, NUL bytes taken out, hold hardly any control character, and are UTF-8 or mostly
+    ASCII.
+    """
     if len(data) - len(data.translate(None, _CONTROL)) > len(data) * _MAX_CONTROL:
         return False
     high = len(data) - len(data.translate(None, bytes(range(128, 256))))

@@ -252,7 +252,9 @@ class _Config:
         return self._found[key]
 
     def _line_of(self, entry: str, after: int) -> int:
-        """Return the line of the next entry of the list that begins on a line; that line itself where it is not near."""
+        """Return the line of the next entry of the list that begins on a line; that line itself where it is not
+        near.
+        """
         line, last = self._last
         at = last if line == after else self._starts[min(after - 1, len(self._starts) - 1)]
         found = self._text.find(next(iter(entry.splitlines()), ""), at, at + NEAR_CHARS)

@@ -1,4 +1,6 @@
-"""Takes credentials out of text that is about to be kept or shown: all that the scan would find, and what it is told of."""
+"""Takes credentials out of text that is about to be kept or shown: all that the scan would find, and what it is told
+of.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ class Masker:
 
 
 def forms_of(known: Iterable[str]) -> list[bytes]:
-    """Return the values as programs write them, the longest form first; values of fewer than 8 characters are left out."""
+    """Return the values as programs write them, the longest form first; values of fewer than 8 characters are left
+    out.
+    """
     forms = {form for value in known if len(value) >= 8 for form in _forms(value)}
     return sorted(forms, key=len, reverse=True)
 

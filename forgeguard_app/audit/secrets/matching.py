@@ -1,4 +1,5 @@
-"""Finds matches of the rules in a text that arrives in pieces: keyword hits first, then each rule in a window around them.
+"""Finds matches of the rules in a text that arrives in pieces: keyword hits first, then each rule in a window around
+them.
 
 Every window depends on absolute positions alone: a line, or in long lines a cell of CELL_BYTES with its surroundings.
 So cutting a text into pieces changes nothing, each window is looked at once for each rule, and the cost is linear in

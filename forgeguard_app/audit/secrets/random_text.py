@@ -1,7 +1,9 @@
 """Tells random text from words where no name stands beside it: is a free-standing piece of text a word, or a value?
 
-The scan for secrets knows a generic value by the name in front of it. A message that quotes a stranger's text has no such
-name, so the text itself decides: the bits that it costs letter by letter, as identifiers are written, against the bits of
+The scan for secrets knows a generic value by the name in front of it. A message that quotes a stranger's text has no
+such
+name, so the text itself decides: the bits that it costs letter by letter, as identifiers are written, against the bits
+of
 as many characters drawn at random from the same alphabet. Words cost less than random text, random text costs more.
 """
 
@@ -12,7 +14,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-# The cost of each letter after the one before it ("^" begins a word), in half bits from "a" = 0. One row a letter before, one
+# The cost of each letter after the one before it ("^" begins a word), in half bits from "a" = 0. One row a letter
+# before, one
 # column a letter after, counted over the words in the identifiers of 9,000 Python modules.
 _COSTS = {
     "^": "ijhijjjlionjjjlipihjkmlnqp",
@@ -65,7 +68,9 @@ _NEIGHBOURS = "/.+=-_~"
 
 
 def random_spans(text: str, *, keep_hashes: bool = False) -> list[tuple[int, int]]:
-    """Return where random text stands, in order; with `keep_hashes`, hexadecimal text (commits, digests) is left alone."""
+    """Return where random text stands, in order; with `keep_hashes`, hexadecimal text (commits, digests) is left
+    alone.
+    """
     if len(text) < MIN_CHARS:
         return []
     spans = [span for match in _JOINED.finditer(text) for span in _random_in(match, keep_hashes)]
@@ -128,7 +133,9 @@ def _is_short_hash(piece: str) -> bool:
 
 
 def _grown(text: str, span: tuple[int, int]) -> tuple[int, int]:
-    """Return the span with the short pieces beside it that belong to the same value, as in Base64 with its `/` and `+`."""
+    """Return the span with the short pieces beside it that belong to the same value, as in Base64 with its `/` and
+    `+`.
+    """
     start, end = span
     while (before := re.search(r"[A-Za-z0-9]+[/+=_~-]+\Z", text[max(start - 40, 0) : start])) and _odd(before.group()):
         start -= len(before.group())

@@ -1,4 +1,6 @@
-"""Places where leaked credentials are revoked, by provider: the provider's own page where it is known, else in words."""
+"""Places where leaked credentials are revoked, by provider: the provider's own page where it is known, else in
+words.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ _THEIRS: dict[str, str] = {
     "azure-devops-token": "azure-devops-pat",
     "cloudflare-token": "cloudflare-api-key cloudflare-global-api-key",
     "cloudflare-origin-key": "cloudflare-origin-ca-key",
-    "slack-token": "slack-bot-token slack-user-token slack-legacy-token slack-legacy-bot-token slack-legacy-workspace-token"
+    "slack-token": "slack-bot-token slack-user-token slack-legacy-token slack-legacy-bot-token "
+    "slack-legacy-workspace-token"
     " slack-config-access-token slack-config-refresh-token",
     "slack-app-token": "slack-app-token",
     "slack-webhook": "slack-webhook-url",

@@ -236,7 +236,8 @@ class SecretScan:
 class SharedScan:
     """Collects the credentials of one text that stands in several places, whose paths are of one kind: it is read once.
 
-    `found` is by the number of the place; a value met again in one counts once. `tick` is called for each piece and each place, and may raise.
+    `found` is by the number of the place; a value met again in one counts once. `tick` is called for each piece and
+    each place, and may raise.
     """
 
     def __init__(

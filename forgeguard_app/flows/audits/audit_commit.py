@@ -78,7 +78,9 @@ log = structlog.get_logger()
 
 
 class InstallationSuspended(Exception):
-    """The installation is suspended, or the repository was removed from it: the run waits, without a job, until then."""
+    """The installation is suspended, or the repository was removed from it: the run waits, without a job, until
+    then.
+    """
 
 
 async def audit_commit(context: WorkerContext, run_id: UUID) -> None:
@@ -351,7 +353,10 @@ def _contract(
         return None
     address = f"{context.address}/projects/{found.project_id}/contracts/boundaries"
     editor = f"edited by {found.edited_by}" if found.edited_by else "written from the answers"
-    remark = f"Judged by the boundaries of the project “{without_links(found.name)}”, version {found.version}, {editor}: {address}"
+    remark = (
+        f"Judged by the boundaries of the project “{without_links(found.name)}”, version {found.version}, "
+        f"{editor}: {address}"
+    )
     if before is None:
         return ProjectBoundaries(found.content, remark)
     loosens = f"Version {found.version} loosens the rules against version {before.version}, evaluated before"
@@ -363,7 +368,8 @@ def _without_contract(found: JudgingContract | None, before: EvaluatedContract |
     if found is not None or before is None:
         return ()
     return (
-        f"No project's boundaries apply any more: version {before.version} did, until its project was unlinked or deleted.",
+        f"No project's boundaries apply any more: version {before.version} did, until its project was "
+        f"unlinked or deleted.",
     )
 
 

@@ -149,7 +149,10 @@ async def _on_default(mirror: Mirror, run: AuditRun, history: History) -> Base:
     if await _brought(mirror, run.before_sha):
         return Base(run.before_sha, run.before_sha)
     parent = await first_parent(mirror.repository, run.commit_sha)
-    said = f"The commit before the push ({run.before_sha[:10]}) is gone; judged against {'the first parent' if parent else 'nothing'}."
+    said = (
+        f"The commit before the push ({run.before_sha[:10]}) is gone; judged against "
+        f"{'the first parent' if parent else 'nothing'}."
+    )
     return Base(parent or EMPTY_TREE, parent, (said,))
 
 

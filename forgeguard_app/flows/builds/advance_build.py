@@ -1,4 +1,5 @@
-"""A build goes on, phase by phase: the builder works in a checkout of its own, the audit judges it, and what passes is pushed.
+"""A build goes on, phase by phase: the builder works in a checkout of its own, the audit judges it, and what passes is
+pushed.
 
 What the builder left is committed by us, judged by the project's contracts, and handed
 back with its findings where it does not pass; three times in a row end the build. A worker that dies leaves the last
@@ -75,7 +76,9 @@ log = structlog.get_logger()
 
 
 async def advance_build(context: WorkerContext, build_id: UUID) -> None:
-    """Work at the present phase, or end the build where there is none; one worker at a time. The next phase is another job.
+    """Work at the present phase, or end the build where there is none; one worker at a time.
+
+    The next phase is another job.
 
     Raises:
         RetryLater: a passing fault; the phase is tried again.
@@ -214,7 +217,8 @@ async def _phase(context: WorkerContext, build: Build, builder: Builder, said: B
 
 
 async def _place(context: WorkerContext, build: Build, builder: Builder) -> _BuildPlace:
-    """Return the build's surroundings as they are now: a repository that was unlinked or withdrawn meanwhile ends the build.
+    """Return the build's surroundings as they are now: a repository that was unlinked or withdrawn meanwhile ends the
+    build.
 
     Raises:
         UserError: something is not there any more.
@@ -337,7 +341,10 @@ async def _finish(context: WorkerContext, place: _BuildPlace, said: BuildLog) ->
     async with context.pool.acquire() as connection:
         phases = await list_phases(connection, build.id)
         fresh = await find_build(connection, build.id)
-    introduction = f"Built by ForgeGuard from the contracts of the project {place.project.name}: {context.address}/builds/{build.id}"
+    introduction = (
+        f"Built by ForgeGuard from the contracts of the project {place.project.name}: "
+        f"{context.address}/builds/{build.id}"
+    )
     body = pull_request_body(introduction, phases, await _deciding(context, place, build.head_sha))
     base_branch = fresh.base_branch if fresh and fresh.base_branch else place.repo.default_branch
     wanted = WantedPullRequest(

@@ -258,7 +258,8 @@ async def _unchanged(context: WorkerContext, work: PhaseWork, said: BuildLog) ->
         lines = await list_last_lines(connection, work.build.id, None, LAST_LINES + 1)
     printed = " / ".join(line.message for line in lines if line.source == "builder")[:SHOWN_PRINTED]
     return (
-        f"The builder ended with status 0 and changed nothing.{f' The last that it printed: {printed}.' if printed else ''} "
+        f"The builder ended with status 0 and changed "
+        f"nothing.{f' The last that it printed: {printed}.' if printed else ''} "
         'Where a phase needs no change, print why: {"message": "…", "nothing_needed": true}.'
     )
 
@@ -279,7 +280,8 @@ async def _taken(context: WorkerContext, work: PhaseWork, room: Sandbox, said: B
         return None, f".gitignore hides {len(hidden)} source file(s) from the audit, such as {clean(hidden[0])[:200]}."
     if inner := await _counted(work, folder, repositories):
         return None, (
-            f"{clean(inner)[:200]} is a repository of its own, whose history would be lost. Remove {clean(inner)[:200]}/.git."
+            f"{clean(inner)[:200]} is a repository of its own, whose history would be lost. Remove "
+            f"{clean(inner)[:200]}/.git."
         )
     commit = await commit_work_tree(work.ledger, work.start, folder, _message(work))
     if commit is None:
@@ -354,7 +356,8 @@ async def _approved(
 ) -> PhasePassed | ApprovalNeeded | PhaseFailed:
     """Ask a person about what a command's builder changed and nobody approved.
 
-    What the built-in builder laid down is ours; work that a person was asked about is a command's, whichever builder continues it.
+    What the built-in builder laid down is ours; work that a person was asked about is a command's, whichever builder
+    continues it.
     """
     if not work.builder.command and commit != work.build.review_sha:
         return PhasePassed(commit, audit)

@@ -15,7 +15,8 @@ from forgeguard_app.store.builds import BuildPhase
 SHOWN_FILES = 100
 SHOWN_CHARS = 200
 UNKNOWN_FILES = (
-    "**Review before merging**: the commit at which the build began is not in the repository any more, so ForgeGuard could"
+    "**Review before merging**: the commit at which the build began is not in the repository any more, so "
+    "ForgeGuard could"
     " not list the changed files that decide verdicts or run in CI."
 )
 

@@ -62,13 +62,15 @@ async def list_unapproved(
     found = [one for one in found if one.key not in approved]
     if len(found) > MAX_FILES:
         raise Unreviewable(
-            f"{len(found)} files that decide verdicts or run in CI were changed; a person can approve at most {MAX_FILES} at "
+            f"{len(found)} files that decide verdicts or run in CI were changed; a person can approve at most "
+            f"{MAX_FILES} at "
             "once. Change fewer of them."
         )
     changes = [await _change(ledger, start, commit, one) for one in found]
     if sum(len(one.difference.encode()) for one in changes) > MAX_BYTES:
         raise Unreviewable(
-            "The changes of files that decide verdicts or run in CI are too long for a person to approve at once: at most "
+            "The changes of files that decide verdicts or run in CI are too long for a person to approve at "
+            "once: at most "
             f"{MAX_BYTES >> 10} KB. Change less of them."
         )
     return changes
@@ -86,7 +88,8 @@ async def _change(ledger: GitRepository, start: str, commit: str, one: RawChange
         difference = await read_difference(ledger, start, commit, one.path, MAX_FILE_BYTES)
     except GitTooLarge:
         raise Unreviewable(
-            f"{path} decides verdicts or runs in CI, and its change is longer than the {MAX_FILE_BYTES >> 10} KB that a person "
+            f"{path} decides verdicts or runs in CI, and its change is longer than the {MAX_FILE_BYTES >> 10} "
+            f"KB that a person "
             "can approve. Make it smaller."
         ) from None
     if one.mode == LINK_MODE:
@@ -97,7 +100,8 @@ async def _change(ledger: GitRepository, start: str, commit: str, one: RawChange
         raise Unreviewable(f"{path} decides verdicts or runs in CI and is no text, so nobody can review it. Remove it.")
     if _hides_added_lines(difference):
         raise Unreviewable(
-            f"{path} decides verdicts or runs in CI, and holds what looks like a secret: it would be masked, and approved unseen. "
+            f"{path} decides verdicts or runs in CI, and holds what looks like a secret: it would be masked, "
+            f"and approved unseen. "
             "Write it in another way."
         )
     # Escapes make it longer; a line that was cut off would be approved unseen.

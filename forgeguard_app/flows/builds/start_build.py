@@ -74,7 +74,8 @@ async def _refuse_too_many(connection: Connection, person: Person, installation_
     counts = await count_builds(connection, person.user_id, installation_id)
     if counts.of_person >= MAX_OF_PERSON:
         raise TooManyBuilds(
-            f"You have {counts.of_person} builds under way, of at most {MAX_OF_PERSON}. Wait for one to end, or cancel one."
+            f"You have {counts.of_person} builds under way, of at most {MAX_OF_PERSON}. Wait for one to end, "
+            f"or cancel one."
         )
     if counts.of_account >= MAX_OF_ACCOUNT:
         raise TooManyBuilds(

@@ -1,4 +1,6 @@
-"""Signed links to audits, for servers on which nobody can sign in: they end by time, and when the repository becomes private."""
+"""Signed links to audits, for servers on which nobody can sign in: they end by time, and when the repository becomes
+private.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A repository that its installation does not hold any more is looked for: its transfer may have been told to nobody."""
+"""A repository that its installation does not hold any more is looked for: its transfer may have been told to
+nobody.
+"""
 
 from __future__ import annotations
 

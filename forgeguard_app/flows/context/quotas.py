@@ -1,4 +1,6 @@
-"""Quotas in bytes of a person, project, repository and installation; the oldest data beyond a quota is deleted first."""
+"""Quotas in bytes of a person, project, repository and installation; the oldest data beyond a quota is deleted
+first.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,9 @@ READINGS = 4  # people's access read at once: each holds a database connection w
 
 
 class Turns:
-    """When this process last asked GitHub about a repository: once in `every_s`, and not too often for one installation."""
+    """When this process last asked GitHub about a repository: once in `every_s`, and not too often for one
+    installation.
+    """
 
     def __init__(self, every_s: float = 30.0, most_a_minute: int = 10) -> None:
         self.every_s, self._most = every_s, most_a_minute

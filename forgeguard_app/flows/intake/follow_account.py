@@ -40,7 +40,9 @@ AccountEvent = (
 
 
 async def follow_account(connection: Connection, event: AccountEvent, github_delivery_id: str) -> None:
-    """Takes the event in, inside the caller's transaction; open streams ask at once who may still see what they show."""
+    """Takes the event in, inside the caller's transaction; open streams ask at once who may still see what they
+    show.
+    """
     await _follow(connection, event, github_delivery_id)
     if _may_take_access(event):
         await notify_change(connection, ACCESS)

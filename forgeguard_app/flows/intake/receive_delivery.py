@@ -91,7 +91,9 @@ def _described(delivery_id: str, name: str, event: events.Event | None) -> Deliv
 
 
 def _push_of(event: events.Event | None) -> DurablePush | None:
-    """Return the durable push of a push event, or of the suite that GitHub opened at one; None for every other event."""
+    """Return the durable push of a push event, or of the suite that GitHub opened at one; None for every other
+    event.
+    """
     match event:
         case events.Push():
             run = run_of_push(event, _LEARNT, _LEARNT)

@@ -26,7 +26,9 @@ async def record_rerun(connection: Connection, sender: events.Account | None, re
 
 
 async def record_account_event(connection: Connection, event: object) -> None:
-    """Note what became of an installation, its repositories, or a person's authorization; other events are none of it."""
+    """Note what became of an installation, its repositories, or a person's authorization; other events are none of
+    it.
+    """
     match event:
         case events.InstallationEvent() if event.action in _INSTALLATION:
             await _note(connection, _INSTALLATION[event.action], event.sender, _subject(event.installation), {})

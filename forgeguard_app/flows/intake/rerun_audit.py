@@ -69,7 +69,9 @@ async def rerun_audit(pool: Pool, former: AuditRun, asked_by: int, budget: Rerun
 
 @dataclass(frozen=True, slots=True)
 class RerunRequest:
-    """The outcome of a request: its run, None where it is deferred; `is_new` is False where the same one waits already."""
+    """The outcome of a request: its run, None where it is deferred; `is_new` is False where the same one waits
+    already.
+    """
 
     run_id: UUID | None
     is_new: bool

@@ -19,7 +19,9 @@ _GROUP = re.compile(r"gh-readonly-queue/(?P<base>.+)/pr-[0-9]+-(?P<base_sha>[0-9
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The present heads of a repository: its default branch with its head, open pull requests, and merge groups by branch."""
+    """The present heads of a repository: its default branch with its head, open pull requests, and merge groups by
+    branch.
+    """
 
     repo_id: UUID
     github_repo_id: int

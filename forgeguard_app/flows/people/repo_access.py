@@ -1,4 +1,7 @@
-"""Which repositories a person may see and write: exactly what GitHub says, kept for half a minute. The one home of access."""
+"""Which repositories a person may see and write: exactly what GitHub says, kept for half a minute.
+
+The one home of access.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,8 @@ async def level_of(front: WebContext, person: Person | None, repo: Repo | None) 
 
 
 async def refresh_access(front: WebContext, user_id: UUID) -> None:
-    """Reads from GitHub what the person may see, unless it was read within half a minute; concurrent callers share a reading.
+    """Reads from GitHub what the person may see, unless it was read within half a minute; concurrent callers share a
+    reading.
 
     Raises:
         SignedOut, RetryLater: as `level_of`.
@@ -145,7 +149,9 @@ def _age(user: User) -> float:
 
 
 async def _token(front: WebContext, user_id: UUID) -> str:
-    """A token that holds, renewed where it is about to expire: a refresh token holds once, so the row is held meanwhile."""
+    """A token that holds, renewed where it is about to expire: a refresh token holds once, so the row is held
+    meanwhile.
+    """
     async with front.pool.acquire() as connection, connection.transaction():
         user = await get_user(connection, user_id, lock=True)
         token = front.keys.tokens.open(user.access_token) if user.access_token else None

@@ -125,7 +125,8 @@ def problems_of(choice: Choice) -> dict[str, str]:
             problems[field] = "An address that begins with https:// or http://, without a path."
     if not problems and not is_reachable(choice.public_url, choice.github_url):
         problems["public_url"] = (
-            "GitHub cannot reach this address from outside: give one that leads here and that it can, a tunnel's for example."
+            "GitHub cannot reach this address from outside: give one that leads here and that it can, a "
+            "tunnel's for example."
         )
     return problems
 

@@ -86,7 +86,8 @@ def code_refused(github_url: str, organization: str) -> SetupStopped:
     """Return the stop for a code that GitHub does not accept."""
     return SetupStopped(
         "GitHub does not accept the answer",
-        "GitHub does not accept the code: it is used or an hour old. The App exists at GitHub, but its private key cannot be fetched again. "
+        "GitHub does not accept the code: it is used or an hour old. The App exists at GitHub, but its "
+        "private key cannot be fetched again. "
         "If you did not open this page twice, somebody else may have used the code and hold that key.",
         (
             Remedy(
@@ -103,7 +104,8 @@ def not_answered(github_url: str, organization: str) -> SetupStopped:
     """Return the stop for a conversion whose answer did not arrive."""
     return SetupStopped(
         "GitHub did not answer",
-        "GitHub could not be asked for the App's credentials, or its answer did not arrive. Nothing is lost yet: the code works for an hour, once.",
+        "GitHub could not be asked for the App's credentials, or its answer did not arrive. Nothing is lost "
+        "yet: the code works for an hour, once.",
         (
             Remedy("Reload this page to try again."),
             Remedy(

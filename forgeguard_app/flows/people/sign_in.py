@@ -1,4 +1,6 @@
-"""A person signs in with GitHub: out with a state and a PKCE challenge, back with a code, and a session stands for them."""
+"""A person signs in with GitHub: out with a state and a PKCE challenge, back with a code, and a session stands for
+them.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,8 @@ def begin_sign_in(front: WebContext, return_to: str) -> SignInRedirect:
 
 
 async def finish_sign_in(front: WebContext, note: str, state: str, code: str, browser: Browser) -> SignedIn:
-    """The code is traded for tokens, which are kept sealed; the person has a session, and the browser's former one ends.
+    """The code is traded for tokens, which are kept sealed; the person has a session, and the browser's former one
+    ends.
 
     Raises:
         SignInFailed: the state is not this browser's, or GitHub refuses the code.

@@ -29,7 +29,10 @@ from forgeguard_app.store.repos import Repo
 MAX_NAME_CHARS = 100
 MAX_DESCRIPTION_CHARS = 2_000
 MAX_PROJECTS = 200
-ADMINS_ALONE = "The boundaries of a project decide verdicts of its repository: only admins of the repository may change or link them."
+ADMINS_ALONE = (
+    "The boundaries of a project decide verdicts of its repository: only admins of the repository may "
+    "change or link them."
+)
 
 
 class ProjectGone(UserError):
@@ -93,7 +96,9 @@ async def link_project(pool: Pool, project_id: UUID, repo: Repo | None, *, may_d
 
 
 async def remove_project(pool: Pool, project_id: UUID) -> None:
-    """Delete the project with its contracts and builds; its maker can restore it for some days, its repository stays."""
+    """Delete the project with its contracts and builds; its maker can restore it for some days, its repository
+    stays.
+    """
     async with pool.acquire() as connection, connection.transaction():
         await apply_action(connection, project_id, Action.DELETE)
         await set_project_deleted(connection, project_id)

@@ -1,4 +1,6 @@
-"""Contracts are written from the answers, or edited by somebody; nobody's edit is lost, and none is saved that is not what its type says."""
+"""Contracts are written from the answers, or edited by somebody; nobody's edit is lost, and none is saved that is not
+what its type says.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ class StaleVersion(UserError):
     def __init__(self, newest: Contract) -> None:
         who = newest.edited_by or "ForgeGuard"
         super().__init__(
-            f"{who} saved version {newest.version} meanwhile. Nothing was overwritten: bring your change into it and save again."
+            f"{who} saved version {newest.version} meanwhile. Nothing was overwritten: bring your change into "
+            f"it and save again."
         )
         self.newest = newest
 

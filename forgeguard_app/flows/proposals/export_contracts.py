@@ -37,7 +37,10 @@ def export_contracts(project: Project, contracts: list[Contract], sha: str, bran
     files = [NewFile(path_of(ContractType(one.contract_type)), one.content) for one in contracts]
     mark = sha256("\0".join(f"{file.path}\0{file.text}" for file in files).encode()).hexdigest()[:10]
     versions = "\n".join(f"- `{path_of(ContractType(one.contract_type))}`, version {one.version}" for one in contracts)
-    said = f"The contracts of the project {project.name}, as they are kept in ForgeGuard:\n\n{versions}\n\nThere they are edited; here they are read."
+    said = (
+        f"The contracts of the project {project.name}, as they are kept in ForgeGuard:\n\n{versions}\n\nThere "
+        f"they are edited; here they are read."
+    )
     return WantedPullRequest(
         f"forgeguard/contracts-{mark}", sha, branch, f"The contracts of {project.name}"[:200], said, files
     )

@@ -56,7 +56,8 @@ async def record_violations(context: WorkerContext, run_id: UUID) -> None:
 def _wanted(run: AuditRun, branch: str, proposals: list[Proposal]) -> WantedPullRequest:
     files = [NewFile(one.path, one.text) for one in proposals]
     said = (
-        f"Somebody asked for this on the check run of {run.commit_sha[:10]}. It records what A4 found there as known, so that "
+        f"Somebody asked for this on the check run of {run.commit_sha[:10]}. It records what A4 found there "
+        f"as known, so that "
         "it fails no push until it is fixed. Each entry can be removed again once its place is clean."
     )
     name = f"forgeguard/known-violations-{run.commit_sha[:10]}"

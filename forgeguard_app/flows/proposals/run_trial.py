@@ -1,4 +1,6 @@
-"""A trial is done: a changed configuration against the default branch's head, first rules, or contracts proposed to the repository."""
+"""A trial is done: a changed configuration against the default branch's head, first rules, or contracts proposed to the
+repository.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,8 @@ async def _export(
 ) -> dict[str, Any]:
     if not may_open_pull_request(installation):
         raise UserError(
-            "ForgeGuard was not granted to write contents and pull requests here. Download the contracts as a zip and add them."
+            "ForgeGuard was not granted to write contents and pull requests here. Download the contracts as "
+            "a zip and add them."
         )
     async with context.pool.acquire() as connection:
         project = await find_project(connection, trial.project_id) if trial.project_id else None
@@ -158,8 +161,10 @@ async def _head(context: WorkerContext, repo: Repo, installation: Installation) 
 
 def _wanted(head: _Head, first: FirstRules) -> WantedPullRequest:
     said = (
-        "Drawn by ForgeGuard from the imports as they are, so that it is true of this tree and fails no push by itself. "
-        f"{first.recorded} place(s) that go against the order are recorded as known violations. Rename, merge and reorder until it says what you mean."
+        "Drawn by ForgeGuard from the imports as they are, so that it is true of this tree and fails no push "
+        "by itself. "
+        f"{first.recorded} place(s) that go against the order are recorded as known violations. Rename, merge "
+        f"and reorder until it says what you mean."
     )
     files = [NewFile(path, text) for path, text in first.files.items()]
     return WantedPullRequest(

@@ -78,7 +78,8 @@ class CheckRunWriter:
         return held
 
     async def held(self, wanted: CheckRun, row: OutboxRow) -> RemoteCheckRun | None:
-        """Return the check run as GitHub holds it; where a write's fate is unknown, GitHub is asked, and its answer recorded.
+        """Return the check run as GitHub holds it; where a write's fate is unknown, GitHub is asked, and its answer
+        recorded.
 
         Else a refusal of the next write would make us forget the run that was just found, and make another.
         """

@@ -1,4 +1,5 @@
-"""The owner is told what cannot wait for somebody to look: a new secret, a default branch that turns red or recovers, an ERROR.
+"""The owner is told what cannot wait for somebody to look: a new secret, a default branch that turns red or recovers,
+an ERROR.
 
 What is told is decided from what was stored, so that a message that is sent twice says the same; never a value.
 """

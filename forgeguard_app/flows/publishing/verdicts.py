@@ -77,7 +77,9 @@ def _stored_check(check: CheckReport) -> StoredCheck:
 
 
 def _standing(check: CheckReport) -> int | None:
-    """Return the findings in the tree, for the trend; W1 reads the range, so what stands is known to the store alone."""
+    """Return the findings in the tree, for the trend; W1 reads the range, so what stands is known to the store
+    alone.
+    """
     evaluated = check.evaluation is Evaluation.EVALUATED and check.code is not CheckCode.W1
     return check.counts.standing if evaluated else None
 

@@ -96,7 +96,8 @@ async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
         "lists",
         not cut,
         f"cut at their bound today: {', '.join(cut)}" if cut else "GitHub's lists were read to their ends",
-        "nothing is removed because of a list that was cut; what lost events would have told of beyond its end is not noticed",
+        "nothing is removed because of a list that was cut; what lost events would have told of beyond its "
+        "end is not noticed",
     )
 
 

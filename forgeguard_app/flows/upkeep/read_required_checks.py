@@ -1,4 +1,6 @@
-"""Which checks GitHub requires is asked apart from everything else: no verdict and no look at heads waits for its answer."""
+"""Which checks GitHub requires is asked apart from everything else: no verdict and no look at heads waits for its
+answer.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ async def read_all_required(context: WorkerContext) -> None:
 
 
 async def read_required_checks(context: WorkerContext, repo_id: UUID) -> None:
-    """Store which checks GitHub requires on the repository's default branch; where it does not answer, nothing changes."""
+    """Store which checks GitHub requires on the repository's default branch; where it does not answer, nothing
+    changes.
+    """
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None

@@ -13,23 +13,28 @@ def builder_contract(name: str, answers: Answers) -> str:
     settings = answers.items("deployment.environment")
     return document(
         f"{name}: builder contract",
-        "This holds for every phase and every builder. Work that breaks it is returned with its findings, three times in a row at most.\n",
+        "This holds for every phase and every builder. Work that breaks it is returned with its findings, "
+        "three times in a row at most.\n",
         section(
             "Before anything is written",
             bullets(
                 [
-                    "The contracts in `Forge/Contracts` are read, `schema.md` before anything that stores, `physics.yaml` before anything that answers",
-                    "The contracts are not changed by a builder: what they lack is said in the output, and somebody decides",
+                    "The contracts in `Forge/Contracts` are read, `schema.md` before anything that stores, "
+                    "`physics.yaml` before anything that answers",
+                    "The contracts are not changed by a builder: what they lack is said in the output, and "
+                    "somebody decides",
                 ]
             ),
         ),
         section(
             "Boundaries",
-            f"From the top: {top_down}. Imports go downward alone. `boundaries.json` is what judges, and it is judged from the project, not from the branch: editing it changes nothing.",
+            f"From the top: {top_down}. Imports go downward alone. `boundaries.json` is what judges, and it "
+            f"is judged from the project, not from the branch: editing it changes nothing.",
         ),
         section(
             "Dependencies",
-            "Whatever is imported is declared in the manifest in the same step, and nothing is declared that is not used.",
+            "Whatever is imported is declared in the manifest in the same step, and nothing is declared that "
+            "is not used.",
         ),
         section(
             "Secrets",
@@ -42,11 +47,13 @@ def builder_contract(name: str, answers: Answers) -> str:
         ),
         section(
             "Tests",
-            "A step that does something brings the test that would fail without it. No test is skipped, weakened or deleted to pass.",
+            "A step that does something brings the test that would fail without it. No test is skipped, "
+            "weakened or deleted to pass.",
         ),
         section(
             "Commits",
-            "A builder leaves files. Committing, pushing and opening the pull request is ForgeGuard's; commits of a builder's own are not taken over, their files are.",
+            "A builder leaves files. Committing, pushing and opening the pull request is ForgeGuard's; "
+            "commits of a builder's own are not taken over, their files are.",
         ),
         section("What is never traded away", bullets(answers.items("intent.principles"))),
     )
@@ -73,6 +80,7 @@ def builder_directive(name: str, answers: Answers) -> str:
         section("What you leave out", bullets(answers.items("intent.non_goals"))),
         section(
             "When you are in doubt",
-            "The manifesto says which of two good things wins. Where no contract answers, you choose what is easiest to change later, and say so in your output.",
+            "The manifesto says which of two good things wins. Where no contract answers, you choose what is "
+            "easiest to change later, and say so in your output.",
         ),
     )

@@ -26,11 +26,16 @@ _JSON_TYPES: dict[str, dict[str, str]] = {
 _SQL_BLOCK = re.compile(r"^```sql\n(.*?)^```", re.M | re.S)
 # Words that PostgreSQL reserves (its documentation, appendix C).
 _RESERVED = frozenset(
-    "all analyse analyze and any array as asc asymmetric authorization between binary both case cast check collate column concurrently "
-    "constraint create cross current_date current_role current_time current_timestamp current_user default deferrable desc distinct do "
-    "else end except false fetch for foreign freeze from full grant group having ilike in initially inner intersect into is isnull join "
-    "lateral leading left like limit localtime localtimestamp natural not notnull null offset on only or order outer overlaps placing "
-    "primary references returning right select session_user similar some symmetric table tablesample then to trailing true union unique "
+    "all analyse analyze and any array as asc asymmetric authorization between binary both case cast check "
+    "collate column concurrently "
+    "constraint create cross current_date current_role current_time current_timestamp current_user default "
+    "deferrable desc distinct do "
+    "else end except false fetch for foreign freeze from full grant group having ilike in initially inner "
+    "intersect into is isnull join "
+    "lateral leading left like limit localtime localtimestamp natural not notnull null offset on only or "
+    "order outer overlaps placing "
+    "primary references returning right select session_user similar some symmetric table tablesample then to "
+    "trailing true union unique "
     "user using variadic verbose when where window with".split()
 )
 _NAME = re.compile(r"[^a-z0-9_]+")
@@ -44,7 +49,8 @@ def schema(name: str, answers: Answers) -> str:
     parts = [section(f"`{table}`", f"```sql\n{_create(table, rows, tables)}\n```") for table, rows in tables.items()]
     return document(
         f"{name}: schema",
-        "This document comes first: a table or a column is written here, then into a migration, then used. What stands here can be run as it is.\n",
+        "This document comes first: a table or a column is written here, then into a migration, then used. "
+        "What stands here can be run as it is.\n",
         *parts,
         section("How long it is kept", sentence(answers.text("data.retention"))),
     )

@@ -27,7 +27,8 @@ def blueprint(name: str, answers: Answers) -> str:
         section("Its parts, from the top", parts),
         section(
             "When it is done",
-            "Every outcome above is shown by a test that a user would recognise, every phase of `phases.md` met its exit criteria, and the "
+            "Every outcome above is shown by a test that a user would recognise, every phase of `phases.md` "
+            "met its exit criteria, and the "
             "audit of the last commit passes.",
         ),
     )
@@ -54,7 +55,8 @@ def manifesto(name: str, answers: Answers) -> str:
         section("Principles", numbered),
         section(
             "What follows",
-            "This order holds for everybody who changes the code, people and programs. A change that breaks a principle is a change of this document first.",
+            "This order holds for everybody who changes the code, people and programs. A change that breaks "
+            "a principle is a change of this document first.",
         ),
     )
 

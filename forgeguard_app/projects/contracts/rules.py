@@ -1,4 +1,6 @@
-"""The contracts that machines judge by: boundaries, which A4 takes as it is, and phases, which a build works through."""
+"""The contracts that machines judge by: boundaries, which A4 takes as it is, and phases, which a build works
+through.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ def phases(name: str, answers: Answers) -> str:
     parts = [_phase(number, row) for number, row in enumerate(answers.rows("phases.phases"))]
     return document(
         f"{name}: phases",
-        "A build works through these one by one. Each is audited by the boundaries before the next begins, and each has to meet its exit criteria.\n",
+        "A build works through these one by one. Each is audited by the boundaries before the next begins, "
+        "and each has to meet its exit criteria.\n",
         *parts,
     )
 
@@ -51,5 +54,6 @@ def phases(name: str, answers: Answers) -> str:
 def _phase(number: int, row: Row) -> str:
     return (
         f"## Phase {number}: {row['name']}\n\n**Objective.** {sentence(row['objective'])}\n\n"
-        f"### Deliverables\n\n{bullets(row['deliverables'].splitlines())}\n\n### Exit criteria\n\n{bullets(row['exit_criteria'].splitlines())}\n"
+        f"### Deliverables\n\n{bullets(row['deliverables'].splitlines())}\n\n### Exit "
+        f"criteria\n\n{bullets(row['exit_criteria'].splitlines())}\n"
     )

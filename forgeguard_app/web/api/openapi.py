@@ -54,7 +54,8 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "ForgeGuard",
             "version": __version__,
-            "description": "Lists are paged: `next` of one page is the `cursor` of the following one. Errors are problem details (RFC 9457).",
+            "description": "Lists are paged: `next` of one page is the `cursor` of the following one. Errors are "
+            "problem details (RFC 9457).",
         },
         "paths": paths,
         "components": {

@@ -102,7 +102,9 @@ class Section(ApiResponse):
 
 
 class Questionnaire(ApiResponse):
-    """The sections; `missing` are the required questions without an answer, `changes` the contracts that would read differently now."""
+    """The sections; `missing` are the required questions without an answer, `changes` the contracts that would read
+    differently now.
+    """
 
     sections: list[Section]
     missing: list[str]

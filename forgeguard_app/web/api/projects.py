@@ -69,7 +69,9 @@ async def show_project(ask: ApiRequest) -> shapes.Project:
 
 
 async def change_project(ask: ApiRequest) -> shapes.Project:
-    """Renames it, describes it, links it to another repository, which its maker alone does; refused while a build works by it."""
+    """Renames it, describes it, links it to another repository, which its maker alone does; refused while a build works
+    by it.
+    """
     wanted, pool = ask.body, ask.request.app[FRONT].pool
     renames, links = bool({"name", "description"} & wanted.model_fields_set), "repo_id" in wanted.model_fields_set
     project = (await _open(ask, AccessLevel.WRITE if renames else AccessLevel.READ)).project

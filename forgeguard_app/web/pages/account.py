@@ -49,7 +49,8 @@ async def add_token(request: web.Request) -> web.StreamResponse:
     except UserError as error:
         return await _account(request, wrong=error, typed=form)
     response = see_other("/account")
-    # The value is stored nowhere on our side, and never part of an address: the browser carries it, sealed, to the page.
+    # The value is stored nowhere on our side, and never part of an address: the browser carries it, sealed, to the
+    # page.
     set_cookie(front, response, FRESH_TOKEN, front.keys.fresh_tokens.seal(f"{person.user_id} {made.value}"), FRESH_S)
     return response
 

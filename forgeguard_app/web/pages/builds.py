@@ -36,7 +36,10 @@ _DELETED = (
 SHOWN = 500
 SHOWN_APPROVED = 100
 WAITS = "awaiting_approval"
-_CUT = "\nThe log goes on, and was cut here: it can no longer be read with this sign-in, or took too long. Download it again.\n"
+_CUT = (
+    "\nThe log goes on, and was cut here: it can no longer be read with this sign-in, or took too long. "
+    "Download it again.\n"
+)
 
 
 async def start(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,6 @@
-"""A repository's configuration as ForgeGuard understands it, a changed one tried before it is committed, and a first one."""
+"""A repository's configuration as ForgeGuard understands it, a changed one tried before it is committed, and a first
+one.
+"""
 
 from __future__ import annotations
 

@@ -118,7 +118,8 @@ async def installed(request: web.Request) -> web.StreamResponse:
 
 
 def _browser(request: web.Request) -> str:
-    # The cookie has one name over HTTP and another over HTTPS, and the App's address may differ from where set-up began.
+    # The cookie has one name over HTTP and another over HTTPS, and the App's address may differ from where set-up
+    # began.
     for name in (cookie_name(request.app[FRONT], SETUP), SETUP, f"__Host-{SETUP}"):
         if name in request.cookies:
             return request.cookies[name][:MAX_GIVEN_CHARS]

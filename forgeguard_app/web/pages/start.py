@@ -91,7 +91,9 @@ async def export_audit_log(request: web.Request) -> web.Response:
 
 
 def _notify_host(notified: Notified | None) -> str | None:
-    """Return the host that notices go to: the host alone, since the path of such an address lets anybody write there."""
+    """Return the host that notices go to: the host alone, since the path of such an address lets anybody write
+    there.
+    """
     if notified is None or notified.owner_policy is None:
         return None
     settings, problems = read_settings(notified.owner_policy, POLICY_PATHS[0], owner=True)

@@ -68,7 +68,8 @@ async def test_imports_are_parsed_not_matched(tree: WorkTree) -> None:
         **PACKAGE,
         "boundaries.json": boundaries(layers=rules),
         "app/db.py": "",
-        "app/api/bad.py": "import os\n# import asyncpg\ns = 'import asyncpg'\ndef f():\n    import asyncpg.pool\nfrom app import db\nfrom .. import db\nfrom ..db import x\n",
+        "app/api/bad.py": "import os\n# import asyncpg\ns = 'import asyncpg'\ndef f():\n    import "
+        "asyncpg.pool\nfrom app import db\nfrom .. import db\nfrom ..db import x\n",
         "app/api/good.py": "import asyncpg_stubs\nfrom app import dbx\nimport app\n",
     }
     check = await a4(tree, files)
@@ -82,7 +83,8 @@ async def test_may_import_names_the_layers_that_may_be_reached(tree: WorkTree) -
         "boundaries.json": boundaries(layers=layers),
         "app/services/s.py": "from app.repos import r\n",
         "app/repos/r.py": "",
-        "app/api/a.py": "import json\nfrom app.services import s\nfrom app.api import b\nfrom app.repos import r\nfrom ..repos.r import x, y\n",
+        "app/api/a.py": "import json\nfrom app.services import s\nfrom app.api import b\nfrom app.repos import "
+        "r\nfrom ..repos.r import x, y\n",
         "app/api/b.py": "",
     }
     check = await a4(tree, files)
@@ -184,7 +186,8 @@ async def test_known_violations_are_passed_over(tree: WorkTree) -> None:
 async def test_globs_count_from_the_file_s_own_folder_but_from_the_root_in_forge_contracts(tree: WorkTree) -> None:
     rule = boundaries(layers=[{"name": "a", "glob": "a.py", "forbidden": [{"pattern": "x", "reason": "r"}]}])
     files = {
-        ".github/forgeguard.yml": "checks: {A4: {boundaries: ['svc/*/boundaries.json', Forge/Contracts/boundaries.json]}}",
+        ".github/forgeguard.yml": "checks: {A4: {boundaries: ['svc/*/boundaries.json', "
+        "Forge/Contracts/boundaries.json]}}",
         "svc/one/boundaries.json": rule,
         "Forge/Contracts/boundaries.json": rule,
     }

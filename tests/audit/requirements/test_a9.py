@@ -23,7 +23,10 @@ def rows(check: CheckReport) -> list[tuple[str, int, str]]:
 
 
 async def test_what_is_declared_standard_or_own_passes(tree: WorkTree) -> None:
-    source = "import os, requests\nimport yaml\nfrom PIL import Image\nimport app.other\nfrom . import other\nfrom google.cloud import storage\nimport tomllib, distutils, __future__\nimport demo_app\n"
+    source = (
+        "import os, requests\nimport yaml\nfrom PIL import Image\nimport app.other\nfrom . import other\nfrom "
+        "google.cloud import storage\nimport tomllib, distutils, __future__\nimport demo_app\n"
+    )
     files = {
         "pyproject.toml": project("Requests>=2", "PyYAML", "pillow", "google-cloud-storage"),
         "app/__init__.py": "",
@@ -100,7 +103,9 @@ async def test_guarded_imports_are_counted_and_never_fail(tree: WorkTree) -> Non
 
 async def test_requirements_files_with_includes_hashes_and_addresses(tree: WorkTree) -> None:
     files = {
-        "requirements.txt": "-r deps/base.txt\nPyYAML==6 \\\n  --hash=sha256:abc\n# comment\ngit+https://host.invalid/o/celery.git@main\n-e .\n--index-url x\nhttpx[http2]>=1 ; python_version < '4'  # why\n",
+        "requirements.txt": "-r deps/base.txt\nPyYAML==6 \\\n  --hash=sha256:abc\n# "
+        "comment\ngit+https://host.invalid/o/celery.git@main\n-e .\n--index-url x\nhttpx[http2]>=1 ; "
+        "python_version < '4'  # why\n",
         "deps/base.txt": "requests\n-r ../requirements.txt\n",
         "requirements-dev.txt": "pytest\n",
         "a.py": "import requests, yaml, celery, httpx\nimport pytest\n",
@@ -113,13 +118,15 @@ async def test_requirements_files_with_includes_hashes_and_addresses(tree: WorkT
 
 async def test_setup_files_are_read_and_never_run(tree: WorkTree) -> None:
     files = {
-        "setup.py": "import setuptools\nopen('/tmp/forgeguard-was-here', 'w')\nREQ = ['requests']\nsetuptools.setup(name='x', install_requires=REQ, extras_require={'dev': ['pytest']})\n",
+        "setup.py": "import setuptools\nopen('/tmp/forgeguard-was-here', 'w')\nREQ = "
+        "['requests']\nsetuptools.setup(name='x', install_requires=REQ, extras_require={'dev': ['pytest']})\n",
         "x/__init__.py": "import requests\nimport yaml\n",
     }
     assert rows(await a9(tree, files)) == [("x/__init__.py", 2, "undeclared")]
     cfg = {
         "setup.py": "from setuptools import setup\nsetup()\n",
-        "setup.cfg": "[metadata]\nname = x\n[options]\ninstall_requires =\n    requests\n    PyYAML ; python_version > '3'\n",
+        "setup.cfg": "[metadata]\nname = x\n[options]\ninstall_requires =\n    requests\n    PyYAML ; "
+        "python_version > '3'\n",
     }
     assert rows(await a9(tree, cfg)) == []
 

@@ -49,7 +49,8 @@ async def test_the_logs_of_the_builds_that_ended_first_go_beyond_a_project_s_or_
         builds: list[tuple[UUID, UUID, UUID]] = []
         for of, by in ((0, mona), (0, mona), (0, other), (1, mona)):
             build_id = await connection.fetchval(
-                "INSERT INTO builds (project_id, user_id, status, contracts) VALUES ($1, $2, 'running', '{\"ui\": \"x\"}') RETURNING id",
+                "INSERT INTO builds (project_id, user_id, status, contracts) VALUES ($1, $2, 'running', "
+                '\'{"ui": "x"}\') RETURNING id',
                 projects[of],
                 by,
             )
@@ -101,12 +102,14 @@ async def test_the_lines_around_findings_of_the_oldest_audits_go(pool: Pool) -> 
                 number,
             )
             check_id = await connection.fetchval(
-                "INSERT INTO audit_checks (audit_run_id, check_code, check_name, result) VALUES ($1, 'A4', 'A4', 'FAIL') RETURNING id",
+                "INSERT INTO audit_checks (audit_run_id, check_code, check_name, result) VALUES ($1, 'A4', "
+                "'A4', 'FAIL') RETURNING id",
                 run_id,
             )
             await connection.execute(
                 """
-                INSERT INTO findings (audit_check_id, ordinal, path, line, end_line, column_number, rule, message, level, is_new, is_counted,
+                INSERT INTO findings (audit_check_id, ordinal, path, line, end_line, column_number, rule, message,
+                    level, is_new, is_counted,
                     fingerprint, excerpt, excerpt_line)
                 VALUES ($1, 0, 'a.py', 1, 1, 1, 'r', 'm', 'failure', true, true, 'f', repeat('x', 1000), 1)
                 """,
@@ -150,7 +153,8 @@ async def test_former_versions_go_beyond_a_person_s_quota_however_many_are_saved
         assert await connection.fetchval(_SIZES) == 9_000 + 10_000, "those of others stay"
         assert await get_contract_bytes(connection, projects[0]) == 4_000
         present = await connection.fetchval(
-            "SELECT count(*) FROM project_contracts c JOIN contract_versions v ON v.contract_id = c.id AND v.version = c.version"
+            "SELECT count(*) FROM project_contracts c JOIN contract_versions v ON v.contract_id = c.id AND "
+            "v.version = c.version"
         )
         assert present == 5
         async with connection.transaction():

@@ -1,4 +1,6 @@
-"""Projects, contracts and builds by the API, as a script would: from a name to a build, with everything that can be refused."""
+"""Projects, contracts and builds by the API, as a script would: from a name to a build, with everything that can be
+refused.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ async def test_from_a_name_to_a_build_and_its_log(known: Known) -> None:
     assert "contents: write" in refused["detail"]
     async with known.product.pool.acquire() as connection:
         await connection.execute(
-            'UPDATE installations SET permissions = permissions || \'{"contents": "write", "pull_requests": "write"}\'::jsonb'
+            'UPDATE installations SET permissions = permissions || \'{"contents": "write", "pull_requests": '
+            '"write"}\'::jsonb'
         )
     app.permissions |= BUILDER
     installation = next(iter(known.product.github.world.installations.values()))
