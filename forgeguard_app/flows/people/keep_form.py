@@ -24,7 +24,7 @@ class FormOfAnotherPerson(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class KeptForm:
+class OpenedForm:
     """A form as it was sent."""
 
     id: UUID
@@ -39,7 +39,7 @@ async def keep_form(front: WebContext, user_id: UUID, browser: str, path: str, f
         return await insert_kept_form(connection, user_id, digest(browser), path, content)
 
 
-async def open_form(front: WebContext, person: Person, browser: str, form_id: UUID) -> KeptForm | None:
+async def open_form(front: WebContext, person: Person, browser: str, form_id: UUID) -> OpenedForm | None:
     """Return the kept form of this person and this browser; None where it is kept no more.
 
     Raises:
@@ -52,7 +52,7 @@ async def open_form(front: WebContext, person: Person, browser: str, form_id: UU
         return None
     if found.user_id != person.user_id:
         raise FormOfAnotherPerson(found.github_login)
-    return KeptForm(found.id, found.path, [(name, value) for name, value in json.loads(content)])
+    return OpenedForm(found.id, found.path, [(name, value) for name, value in json.loads(content)])
 
 
 async def drop_form(front: WebContext, person: Person, form_id: UUID) -> None:
