@@ -1,7 +1,7 @@
 """Push to last check run, with real processes: warm mirror, ten changed files a push, a simulator without delay.
 
-GitHub's limits are in force, and eight installations share the pushes. The clock starts
-when GitHub sends the webhook, which is when the push is in, and stops when the third check run is completed.
+GitHub's limits are in force, and eight installations share the pushes. The clock starts when GitHub sends the webhook,
+which is when the push is in, and stops when the third check run is completed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Documents with the place of every value: what the readers of JSON and YAML give.
 
-Configuration comes from strangers and its errors are shown on the line they stand on; the usual parsers
-keep no places. Both readers are iterative or bounded in depth, so that no nesting exhausts the stack.
+Configuration comes from strangers and its errors are shown on the line they stand on; the usual parsers keep no places.
+Both readers are iterative or bounded in depth, so that no nesting exhausts the stack.
 """
 
 from __future__ import annotations

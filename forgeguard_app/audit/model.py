@@ -79,10 +79,9 @@ class Excerpt:
 class Finding:
     """One violation at one place.
 
-    `subject` is the matched text or the imported module; with check, rule and path it makes the
-    fingerprint that tells new from existing. It is never published: for a secret it is empty.
-    Lines and columns are 1-based and columns count characters; `end_column` is the one after the last character,
-    0 where it is not known.
+    `subject` is the matched text or the imported module; with check, rule and path it makes the fingerprint that tells
+    new from existing. It is never published: for a secret it is empty. Lines and columns are 1-based and columns count
+    characters; `end_column` is the one after the last character, 0 where it is not known.
     """
 
     path: str

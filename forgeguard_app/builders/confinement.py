@@ -85,8 +85,7 @@ class Sandbox:
     """The folders and limits in which one builder runs: its checkout, its home, and what it is given to read.
 
     `uid` is set where it is a user of its own, `in_namespaces` where that user runs inside bubblewrap as well. `place`
-    is
-    the file system of its own in which all that it writes lies, where there is one.
+    is the file system of its own in which all that it writes lies, where there is one.
     """
 
     kind: Confinement

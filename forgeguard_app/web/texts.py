@@ -1,10 +1,8 @@
 """Texts of strangers and times as pages show them: the filters of all templates.
 
 A commit message, a branch, a path or a name comes from somebody whom we do not know: `foreign` isolates its direction,
-and
-shows characters that act (U+202E) instead of letting them act. `prose` does so for sentences of ours that quote such
-texts,
-and renders their `code`. A time is always UTC, and says so.
+and shows characters that act (U+202E) instead of letting them act. `prose` does so for sentences of ours that quote
+such texts, and renders their `code`. A time is always UTC, and says so.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ class Edge(NamedTuple):
 
 class FileVerdict(NamedTuple):
     """The result for one file: findings, imports between layers, the patterns of which matches were cut off, which of
-    the known
-    violations stand in it, by their number in the list, and whether there were more findings than are kept of a file.
+    the known violations stand in it, by their number in the list, and whether there were more findings than are kept of
+    a file.
     """
 
     findings: tuple[Finding, ...] = ()

@@ -27,8 +27,8 @@ class Guard(StrEnum):
 class Import(NamedTuple):
     """One import statement's one module.
 
-    `import a.b` has module "a.b" and no names; `from ..a import b, c` has level 2, module "a" and names
-    ("b", "c"); a star is the name "*". Lines and columns are 1-based; `end_column` is the one after the last character.
+    `import a.b` has module "a.b" and no names; `from ..a import b, c` has level 2, module "a" and names ("b", "c"); a
+    star is the name "*". Lines and columns are 1-based; `end_column` is the one after the last character.
     """
 
     module: str

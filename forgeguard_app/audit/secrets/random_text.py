@@ -1,10 +1,9 @@
 """Tells random text from words where no name stands beside it: is a free-standing piece of text a word, or a value?
 
 The scan for secrets knows a generic value by the name in front of it. A message that quotes a stranger's text has no
-such
-name, so the text itself decides: the bits that it costs letter by letter, as identifiers are written, against the bits
-of
-as many characters drawn at random from the same alphabet. Words cost less than random text, random text costs more.
+such name, so the text itself decides: the bits that it costs letter by letter, as identifiers are written, against the
+bits of as many characters drawn at random from the same alphabet. Words cost less than random text, random text costs
+more.
 """
 
 from __future__ import annotations

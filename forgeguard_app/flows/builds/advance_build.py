@@ -1,9 +1,9 @@
 """A build goes on, phase by phase: the builder works in a checkout of its own, the audit judges it, and what passes is
 pushed.
 
-What the builder left is committed by us, judged by the project's contracts, and handed
-back with its findings where it does not pass; three times in a row end the build. A worker that dies leaves the last
-pushed phase, from which any other goes on.
+What the builder left is committed by us, judged by the project's contracts, and handed back with its findings where it
+does not pass; three times in a row end the build. A worker that dies leaves the last pushed phase, from which any other
+goes on.
 """
 
 from __future__ import annotations

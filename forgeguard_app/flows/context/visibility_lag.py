@@ -30,8 +30,8 @@ async def retry_until_visible(
     """Return the work's answer, given the repository's remote.
 
     A fresh token that opens nothing is tried for five seconds with growing pauses, an older one is replaced once.
-    Before
-    a repository or a commit counts as gone, the repository is looked up by its id, and followed where its name changed.
+    Before a repository or a commit counts as gone, the repository is looked up by its id, and followed where its name
+    changed.
 
     Raises:
         RepositoryGone: no token opens it.
