@@ -20,8 +20,7 @@ from forgeguard_app.simulator.git_http import git
 from forgeguard_app.store.builds import begin_phase
 from forgeguard_app.store.locks import Locks
 from forgeguard_app.store.pool import Pool, open_pool
-from tests.acceptance.test_builds import PROJECT, _running
-from tests.support.building import agent, ready
+from tests.support.building import PROJECT, agent, ready, running_with_mark
 from tests.support.repositories import WorkTree
 from tests.support.running import APP_ID, PRIVATE_KEY, Product, running
 
@@ -74,9 +73,9 @@ async def test_kill_9_of_a_worker_in_mid_phase_costs_that_attempt_alone(
             os.kill(first.pid, signal.SIGKILL)
             first.wait(10)
             deadline = time.monotonic() + 10
-            while _running(str(build_id)) and time.monotonic() < deadline:
+            while running_with_mark(str(build_id)) and time.monotonic() < deadline:
                 await asyncio.sleep(0.05)
-            assert _running(str(build_id)) == [], "the builder went with its worker"
+            assert running_with_mark(str(build_id)) == [], "the builder went with its worker"
             go.touch()
             second = start_worker(product, tmp_path, script)
             try:

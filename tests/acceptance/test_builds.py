@@ -32,15 +32,11 @@ from forgeguard_app.simulator.faults import Faults
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.store.build_shares import is_over_share
 from forgeguard_app.store.users import SealedTokens, upsert_user
-from tests.support.building import PHASES, agent, ready
+from tests.support.building import PHASES, PROJECT, agent, ready, running_with_mark
 from tests.support.disks import enlarge, small_disk
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
-PROJECT = (
-    'printf \'[project]\\nname = "shop"\\nversion = "1"\\ndependencies = ["aiohttp", "asyncpg"]\\n\' > '
-    "pyproject.toml; mkdir -p shop/domain shop/services; "
-)
 BAD, GOOD = "echo 'import aiohttp' > shop/domain/orders.py", "echo 'x = 1' > shop/domain/orders.py"
 # Whichever of a folder and a link tar meets first, some link follows its file in a `.git`, whose name is no UTF-8.
 LINKED = "for i in $(seq 20); do mkdir -p a$i/.git; echo x > b$i; ln b$i a$i/.git/$'\\xff'; ln b$i c$i; done"
@@ -215,20 +211,9 @@ async def test_cancelled_within_seconds_with_all_its_processes(dsn: str, tmp_pat
         build = await place.ended(build_id)
         assert build.status == "cancelled"
         assert await place.status() == "contracts_ready"
-        assert _running(str(build_id)) == []
+        assert running_with_mark(str(build_id)) == []
         with pytest.raises(UserError, match="at its end"):
             await cancel_build(product.pool, build, "mona")
-
-
-def _running(mark: str) -> list[str]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"FORGEGUARD_BUILD={mark}".encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_text())
-        except OSError:
-            continue
-    return found
 
 
 async def test_a_build_that_nobody_took_up_is_cancelled_at_once_and_one_is_made_at_a_time(
@@ -273,7 +258,7 @@ async def test_a_worker_that_stops_in_mid_phase_hands_back_and_another_goes_on_f
         build = await place.build(build_id)
         assert (build.status, build.phase_number, build.deaths, build.interruptions) == ("running", 1, 0, 0)
         assert build.head_sha is not None
-        assert _running(str(build_id)) == []
+        assert running_with_mark(str(build_id)) == []
         (seen_folder / tmp_path.name).touch()
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
@@ -370,7 +355,7 @@ async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
         assert not go.exists(), "the builder was ended, and not waited for"
         assert build.status == "failed"
         assert "not active" in str(build.error_detail)
-        assert _running(str(build_id)) == []
+        assert running_with_mark(str(build_id)) == []
         assert place.pulls() == []
 
 

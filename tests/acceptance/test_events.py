@@ -13,9 +13,9 @@ from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story
-from tests.acceptance.test_push import START, started
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.starting import START, started
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 

@@ -28,9 +28,9 @@ from forgeguard_app.store.audits import begin_run
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.rates import set_blocked
 from forgeguard_app.store.repos import get_repo
-from tests.acceptance.test_push import START, started
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.starting import START, started
 
 
 async def upload(product: Product, tree: WorkTree, repository: Repository, sha: str) -> None:

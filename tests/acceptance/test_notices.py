@@ -15,11 +15,11 @@ import pytest
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.notices import UNREACHED, Notices, NotTaken, Reach, _Guarding, is_name, reach_beside, within_reach
 from forgeguard_app.simulator.state import Account, Repository
-from tests.acceptance.test_push import START
 from tests.support.browsing import Browser
 from tests.support.inbox import Inbox, inbox
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, free_port, running
+from tests.support.starting import START
 
 SECRET = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 

@@ -14,26 +14,11 @@ from forgeguard_app.cli.outcome import CommandOutcome
 from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.git.mirror import Mirror, Remote
 from forgeguard_app.jobs.worker import CONCURRENCY, run_worker
-from forgeguard_app.simulator.state import Repository
 from tests.support.browsing import plain
 from tests.support.evaluated import evaluate
-from tests.support.repositories import Files, WorkTree, stuck
+from tests.support.repositories import WorkTree, stuck
 from tests.support.running import Product, running
-
-BOUNDARIES = json.dumps(
-    {"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}
-)
-PROJECT = '[project]\nname = "x"\nversion = "1"\ndependencies = ["requests"]\n'
-START: Files = {"boundaries.json": BOUNDARIES, "pyproject.toml": PROJECT, "a.py": "import requests\n"}
-
-
-async def started(product: Product, tree: WorkTree, files: Files = START) -> Repository:
-    """A repository whose main branch passed."""
-    repository, _ = await product.repository()
-    tree.commit(files)
-    sha = await product.push(tree, repository)
-    await product.verdicts(repository, sha)
-    return repository
+from tests.support.starting import START, started
 
 
 async def test_a_push_becomes_three_check_runs_with_annotations(product: Product, tree: WorkTree) -> None:

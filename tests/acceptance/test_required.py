@@ -10,10 +10,10 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.publishing.check_run_writer import check_run_name
 from forgeguard_app.flows.upkeep.read_required_checks import read_required_checks
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
-from tests.acceptance.test_push import started
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
+from tests.support.starting import started
 
 
 async def test_the_installation_s_page_says_which_checks_are_not_required(product: Product, tree: WorkTree) -> None:

@@ -13,10 +13,10 @@ from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audits import AuditRun, find_newest_run
 from forgeguard_app.store.reruns import RerunBudget, delete_old_requests
-from tests.acceptance.test_push import started
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.starting import started
 
 _DEFERRED = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'start_rerun' AND status = 'todo'"
 _RERUNS = "SELECT count(*) FROM audit_runs WHERE trigger = 'rerun'"

@@ -22,7 +22,7 @@ from forgeguard_app.flows.projects.save_contract import write_contracts
 from forgeguard_app.simulator.state import Account
 from forgeguard_app.store.repos import Repo, find_repo_named
 from tests.browser.walking import DESKTOP, chromium
-from tests.projects.test_projects import filled
+from tests.support.answers import filled
 from tests.support.browsing import Browser
 from tests.support.building import BUILDER, agent
 from tests.support.running import Product, running

@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from forgeguard_app.cli.demo_build import write_agent
-from tests.browser.test_story import install, set_up
+from tests.browser.steps import install, set_up
 from tests.browser.walking import Site, chromium, look, site, window
 from tests.support.repositories import WorkTree
 

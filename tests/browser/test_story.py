@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
+from tests.browser.steps import install, set_up
 from tests.browser.walking import Site, chromium, look, site, window
 from tests.support.repositories import WorkTree
 
@@ -21,32 +22,6 @@ GOOD = {
     "app/api/users.py": "x = 1\n",
 }
 BAD = {"app/api/users.py": "import asyncpg\nimport requests\n"}
-
-
-async def set_up(page: Page, place: Site, kind: str | None = None) -> None:
-    await page.goto(await place.link())
-    await expect(page.get_by_role("heading", name="Set up ForgeGuard")).to_be_visible()
-    await look(page, "1-setup")
-    await page.get_by_label("Name").fill("Guard")
-    if kind is not None:
-        await page.get_by_label(kind).check()
-    await page.get_by_role("button", name="Go on").click()
-    await page.get_by_role("button", name="Create the App on GitHub").click()
-    await page.get_by_role("button", name="Create GitHub App").click()
-    await expect(page.get_by_role("heading", name="guard exists")).to_be_visible()
-    await page.reload()
-    await expect(page.get_by_role("heading", name="guard exists")).to_be_visible()
-    await look(page, "2-app-exists")
-
-
-async def install(page: Page) -> None:
-    await page.get_by_role("link", name="Install it on repositories").click()
-    await page.get_by_role("button", name="Sign in as mona").click()
-    await page.get_by_role("button", name="Install").click()
-    await page.get_by_role("button", name="Authorize").click()
-    await expect(page.get_by_role("heading", name="acme")).to_be_visible()
-    await expect(page.get_by_role("link", name="acme/shop")).to_be_visible()
-    await look(page, "3-installed")
 
 
 async def test_from_nothing_to_a_green_check(own_dsn: str, tmp_path: Path, tree: WorkTree) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 from forgeguard_app.builders.process import RunBounds
@@ -21,10 +22,14 @@ from forgeguard_app.store.build_logs import LogLine, list_lines
 from forgeguard_app.store.builds import Build, BuildPhase, find_build, list_phases
 from forgeguard_app.store.repos import find_repo_named
 from forgeguard_app.store.users import SealedTokens, upsert_user
-from tests.projects.test_projects import filled
+from tests.support.answers import filled
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 
+PROJECT = (
+    'printf \'[project]\\nname = "shop"\\nversion = "1"\\ndependencies = ["aiohttp", "asyncpg"]\\n\' > '
+    "pyproject.toml; mkdir -p shop/domain shop/services; "
+)
 PHASES = "".join(
     f"## Phase {number}: {name}\n\n**Objective.** Do it.\n\n### Deliverables\n\n- It.\n\n### Exit "
     f"criteria\n\n- It works.\n\n"
@@ -124,3 +129,15 @@ async def ready(product: Product, tree: WorkTree, phases: str | None = PHASES) -
     if phases is not None:
         await save_contract(product.pool, person, project_id, Edit(ContractType.PHASES, phases, 1))
     return Building(product, person, project_id, repository)
+
+
+def running_with_mark(mark: str) -> list[str]:
+    """Return the command lines of the processes that a build of that mark left."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"FORGEGUARD_BUILD={mark}".encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_text())
+        except OSError:
+            continue
+    return found

@@ -11,14 +11,11 @@ from typing import Any
 
 from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
 from forgeguard_app.simulator.state import Repository
-from tests.acceptance.test_push import started
+from tests.support.api import Known, ask
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
-from tests.web.api.test_api import ask
-from tests.web.api.test_contract import Known, known
-
-__all__ = ["known"]
+from tests.support.starting import started
 
 
 async def red(product: Product, tree: WorkTree) -> tuple[Repository, str, str]:

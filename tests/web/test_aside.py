@@ -11,8 +11,8 @@ from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.web.aside import Aside
 from forgeguard_app.web.markdown import as_html
 from tests.support.browsing import Browser
+from tests.support.project_pages import make, written
 from tests.support.running import running
-from tests.web.test_projects import make, written
 
 NESTED = "[[]" * 66_000
 

@@ -12,10 +12,10 @@ from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audit_log import delete_old_entries
 from forgeguard_app.web.audit_log import DEEDS, UNNOTED
 from forgeguard_app.web.server import make_web
-from tests.acceptance.test_push import started
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import OPERATOR, Product
+from tests.support.starting import started
 
 
 async def test_every_route_that_changes_something_has_a_name_in_the_log(product: Product) -> None:

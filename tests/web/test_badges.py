@@ -13,10 +13,10 @@ from forgeguard_app.simulator.story import Story
 from forgeguard_app.vault import LINK_LIFE_S, sign_until
 from forgeguard_app.web.badges import ERROR, FAIL, PASS, RUNNING, STALE, UNKNOWN, WARN, Look, draw, look_of
 from forgeguard_app.web.states import ShownState, StateKind
-from tests.acceptance.test_push import START
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.starting import START
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 

@@ -15,12 +15,12 @@ import pytest
 from forgeguard_app.simulator.state import Account
 from forgeguard_app.store.build_logs import NewLine, insert_lines
 from forgeguard_app.store.changes import notify_change
-from tests.acceptance.test_push import started
 from tests.support.browsing import Browser
 from tests.support.building import BUILDER, agent
+from tests.support.project_pages import make, written
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
-from tests.web.test_projects import make, written
+from tests.support.starting import started
 
 EVIL = "<script>alert(1)</script>"
 

@@ -7,10 +7,10 @@ import time
 
 from forgeguard_app.flows.upkeep.purge_old import prune_disk, purge_old
 from forgeguard_app.simulator.state import Account, stamp
-from tests.acceptance.test_push import START
 from tests.support.browsing import Browser, plain
 from tests.support.repositories import WorkTree
 from tests.support.running import OPERATOR, Product
+from tests.support.starting import START
 
 
 async def test_an_operator_sees_what_never_came_and_asks_for_it(product: Product, tree: WorkTree) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from forgeguard_app.simulator.state import Account, Repository
 from forgeguard_app.simulator.story import Story
-from tests.acceptance.test_push import START, started
 from tests.support.browsing import Browser, plain
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.starting import START, started
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 

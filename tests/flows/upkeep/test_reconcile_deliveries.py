@@ -11,9 +11,9 @@ from forgeguard_app.cli.redeliver import duration
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.upkeep.reconcile_deliveries import Reconciled, reconcile_deliveries
 from forgeguard_app.simulator.state import stamp
-from tests.acceptance.test_push import START
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
+from tests.support.starting import START
 
 WINDOW = timedelta(days=3)
 

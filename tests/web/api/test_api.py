@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.cursors import text_cursor
+from tests.support.api import Known, ask
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
-from tests.web.api.test_contract import Known, known
-
-__all__ = ["known"]
-
-
-async def ask(known: Known, path: str, *, method: str = "GET", status: int = 200, **more: Any) -> Any:
-    headers = {"Authorization": f"Bearer {known.token}", **more.pop("headers", {})}
-    address = f"{known.product.address}/api/v1{path}"
-    async with known.product.session.request(method, address, headers=headers, **more) as answer:
-        assert answer.status == status, await answer.text()
-        return None if status in (204, 304) else await answer.json(content_type=None)
 
 
 async def test_an_audit_with_its_findings_page_by_page(known: Known) -> None:

@@ -10,12 +10,9 @@ from typing import Any
 import pytest
 
 from forgeguard_app.projects.contract_types import ContractType
-from tests.projects.test_projects import filled
+from tests.support.answers import filled
+from tests.support.api import Known, ask
 from tests.support.building import BUILDER
-from tests.web.api.test_api import ask
-from tests.web.api.test_contract import Known, known
-
-__all__ = ["known"]
 
 
 async def test_from_a_name_to_a_build_and_its_log(known: Known) -> None:
