@@ -66,3 +66,9 @@ def test_every_test_that_the_threat_model_names_exists() -> None:
     assert len(named) > 30
     missing = [f"{path}::{name}" for path, name in named if f"def {name}(" not in (ROOT / path).read_text("utf-8")]
     assert not missing
+
+
+def test_no_test_module_imports_from_another_one() -> None:
+    imports = re.compile(r"^from tests\.[\w.]*\btest_\w+ import", re.MULTILINE)
+    found = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py") if imports.search(path.read_text())]
+    assert found == []
