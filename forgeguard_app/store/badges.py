@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.states import newest_run_of
+from forgeguard_app.store.shown_state import newest_run_of
 
 
 @dataclass(frozen=True, slots=True)

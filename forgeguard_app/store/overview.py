@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.states import newest_run_of
+from forgeguard_app.store.shown_state import newest_run_of
 
 MOST = 1_000
 LATELY = 20  # audits that a repository's health is made of

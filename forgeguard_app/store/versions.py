@@ -10,7 +10,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.states import APP, SILENT_S
+from forgeguard_app.store.shown_state import APP, SILENT_S
 
 NEWEST = 100  # runs of a repository on which its version depends: more than a page shows
 # Why an audit waits is in rows that change without a notice, and in the time: it shows at the next beat of a stream.

@@ -19,7 +19,7 @@ from forgeguard_app.flows.context.web_context import WebContext
 from forgeguard_app.flows.people.repo_visibility import is_public
 from forgeguard_app.store.badges import BadgeRow, find_badge
 from forgeguard_app.store.repos import Repo, find_repo
-from forgeguard_app.store.states import list_states
+from forgeguard_app.store.shown_state import list_states
 from forgeguard_app.vault import holds_now
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.states import ShownState, StateKind, shown_state

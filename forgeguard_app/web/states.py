@@ -10,7 +10,7 @@ from uuid import UUID
 
 from forgeguard_app.audit.counts import Evaluation, OverallOutcome
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.states import CheckFacts, PlaceFacts, RunFacts, list_places, list_states
+from forgeguard_app.store.shown_state import CheckFacts, PlaceFacts, RunFacts, list_places, list_states
 from forgeguard_app.store.timeline import Filter
 
 LONG_TITLE = 200

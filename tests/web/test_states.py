@@ -8,7 +8,7 @@ from html import escape
 import pytest
 
 from forgeguard_app.audit.counts import Evaluation, OverallOutcome, outcome_of
-from forgeguard_app.store.states import CheckFacts, PlaceFacts, QueueFacts, RunFacts
+from forgeguard_app.store.shown_state import CheckFacts, PlaceFacts, QueueFacts, RunFacts
 from forgeguard_app.web.states import SHOWN, StateKind, check_state, filter_of, head_state, shown_state
 
 HERE = PlaceFacts()

@@ -17,7 +17,7 @@ from forgeguard_app.store.build_changes import list_approved, list_asked
 from forgeguard_app.store.build_logs import KEPT_DAYS, LogLine, list_last_lines, list_piece
 from forgeguard_app.store.builds import Build, find_build, list_phases
 from forgeguard_app.store.pool import DATABASE_ERRORS
-from forgeguard_app.store.states import has_worker
+from forgeguard_app.store.shown_state import has_worker
 from forgeguard_app.store.versions import find_build_version
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project, refuse_who_may_not_push
 from forgeguard_app.web.keys import FRONT

@@ -18,7 +18,7 @@ from forgeguard_app.flows.proposals.request_trial import list_paths, request_fir
 from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.repos import Repo, find_configuration
-from forgeguard_app.store.states import has_worker
+from forgeguard_app.store.shown_state import has_worker
 from forgeguard_app.store.trials import Trial, find_trial
 from forgeguard_app.store.versions import find_trial_version
 from forgeguard_app.web.access import RepoView, id_of, open_named
