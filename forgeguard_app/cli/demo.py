@@ -26,6 +26,7 @@ from forgeguard_app.errors import UserError
 from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import CheckRun, Repository, new_key
+from forgeguard_app.store.states import RunStatus
 
 READY_TIMEOUT_S = 60.0
 VERDICT_TIMEOUT_S = 300.0
@@ -231,7 +232,7 @@ async def _verdicts(stage: Stage, sha: str, say: object) -> list[CheckRun] | Non
     world = stage.github.world
     while time.monotonic() < deadline:
         runs = world.latest_runs(stage.repository.id, sha)
-        done = [run for run in runs if run.status == "completed"]
+        done = [run for run in runs if run.status == RunStatus.COMPLETED]
         if callable(say):
             say(f"{len(done)} of {CHECKS} check runs completed, {len(runs) - len(done)} in progress …")
         if len(done) == CHECKS:

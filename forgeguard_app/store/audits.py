@@ -14,6 +14,7 @@ from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding, _ins
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.claims import Former, claim, release
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import RunStatus, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class NewRun:
     commit_message: str | None = None
     commit_author: str | None = None
     delivery_id: UUID | None = None
-    trigger: str = "push"
+    trigger: Trigger = Trigger.PUSH
     fetch_ref: str | None = None
     target_ref: str | None = None
     target_sha: str | None = None
@@ -44,7 +45,7 @@ class AuditRun:
     commit_message: str | None
     commit_author: str | None
     branch: str | None
-    status: str
+    status: RunStatus
     overall_result: str | None
     started_at: datetime
     completed_at: datetime | None
@@ -57,7 +58,7 @@ class AuditRun:
     error_detail: str | None
     published_at: datetime | None
     publish_error: str | None
-    trigger: str
+    trigger: Trigger
     fetch_ref: str | None
     target_ref: str | None
     target_sha: str | None
@@ -72,6 +73,10 @@ _RUN = (
     " trigger, fetch_ref, target_ref, target_sha, fork,"
     " (SELECT d.github_delivery_id FROM deliveries d WHERE d.id = audit_runs.delivery_id) AS github_delivery_id"
 )
+
+
+def _run(row: Any) -> AuditRun:
+    return AuditRun(**{**row, "status": RunStatus(row["status"]), "trigger": Trigger(row["trigger"])})
 
 
 async def insert_run(connection: Connection, run: NewRun) -> UUID:
@@ -106,7 +111,7 @@ async def find_newest_run(connection: Connection, repo_id: UUID, commit_sha: str
         repo_id,
         commit_sha,
     )
-    return None if row is None else AuditRun(**row)
+    return None if row is None else _run(row)
 
 
 async def asked_again_lately(connection: Connection, repo_id: UUID, commit_sha: str, within_s: int) -> bool:
@@ -126,7 +131,7 @@ async def asked_again_lately(connection: Connection, repo_id: UUID, commit_sha: 
 async def find_run(connection: Connection, run_id: UUID) -> AuditRun | None:
     """The run by our key."""
     row = await connection.fetchrow(f"SELECT {_RUN} FROM audit_runs WHERE id = $1", run_id)  # noqa: S608
-    return None if row is None else AuditRun(**row)
+    return None if row is None else _run(row)
 
 
 async def begin_run(connection: Connection, run_id: UUID) -> AuditRun | None:
@@ -150,7 +155,7 @@ async def begin_run(connection: Connection, run_id: UUID) -> AuditRun | None:
         await release(connection, run_id)
         return None
     await notify_change(connection, row["repo_id"])
-    return AuditRun(**row)
+    return _run(row)
 
 
 async def release_run(connection: Connection, run: AuditRun) -> None:
@@ -178,7 +183,7 @@ async def set_commit_words(connection: Connection, run_id: UUID, message: str | 
 class Verdict:
     """The verdict of a run. `status` is completed, or error where it could not be evaluated."""
 
-    status: str
+    status: RunStatus
     overall_result: str
     base_sha: str | None
     files_checked: int

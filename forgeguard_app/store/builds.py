@@ -14,6 +14,7 @@ import asyncpg
 from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.store.claims import Former, claim, release
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import BuildStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Build:
     builder: str
     phase: str
     phase_number: int
-    status: str
+    status: BuildStatus
     started_at: datetime | None
     completed_at: datetime | None
     loop_count: int
@@ -61,20 +62,6 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class BuildPhase:
-    """One phase of a build; `audit` is its last audit's results by check."""
-
-    number: int
-    name: str
-    status: str
-    loops: int
-    commit_sha: str | None
-    audit: Mapping[str, Any] | None
-    started_at: datetime | None
-    completed_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class NewBuild:
     """A build to be made."""
 
@@ -92,7 +79,14 @@ class AlreadyBuilding(Exception):
 
 
 def _build(row: Any) -> Build:
-    return Build(**{**row, "contracts": json.loads(row["contracts"]), "findings": json.loads(row["findings"])})
+    return Build(
+        **{
+            **row,
+            "status": BuildStatus(row["status"]),
+            "contracts": json.loads(row["contracts"]),
+            "findings": json.loads(row["findings"]),
+        }
+    )
 
 
 async def insert_build(connection: Connection, new: NewBuild) -> UUID:
@@ -153,18 +147,6 @@ async def list_builds(
         most,
     )
     return [_build(row) for row in rows]
-
-
-async def list_phases(connection: Connection, build_id: UUID) -> list[BuildPhase]:
-    """A build's phases in their order."""
-    rows = await connection.fetch(
-        """
-        SELECT number, name, status, loops, commit_sha, audit, started_at, completed_at FROM build_phases
-        WHERE build_id = $1 ORDER BY number
-        """,
-        build_id,
-    )
-    return [BuildPhase(**{**row, "audit": json.loads(row["audit"]) if row["audit"] else None}) for row in rows]
 
 
 async def begin_phase(connection: Connection, build_id: UUID) -> Build | None:

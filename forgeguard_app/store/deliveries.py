@@ -9,6 +9,7 @@ from uuid import UUID
 from forgeguard_app.store.audits import NewRun
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.repos import RepoFacts
+from forgeguard_app.store.states import DeliveryOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Delivery:
     action: str | None
     github_installation_id: int | None
     github_repo_id: int | None
-    outcome: str
+    outcome: DeliveryOutcome
 
 
 async def insert_delivery(connection: Connection, delivery: Delivery) -> UUID | None:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import InstallationStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Installation:
     id: UUID
     github_installation_id: int
     account_login: str
-    status: str
+    status: InstallationStatus
     owner_policy: str | None
     permissions: Mapping[str, str]
 
@@ -54,7 +55,7 @@ async def upsert_installation(
 class InstallationState:
     """An installation's state as GitHub gives it, and when it changed; None where GitHub does not say."""
 
-    status: str | None
+    status: InstallationStatus | None
     permissions: Mapping[str, str]
     at: datetime | None
 
@@ -140,7 +141,9 @@ async def find_installation(
 
 
 def _installation(row: Mapping[str, Any]) -> Installation:
-    return Installation(**{**row, "permissions": json.loads(row["permissions"])})
+    return Installation(
+        **{**row, "status": InstallationStatus(row["status"]), "permissions": json.loads(row["permissions"])}
+    )
 
 
 async def set_owner_policy(connection: Connection, installation_id: UUID, text: str | None) -> None:

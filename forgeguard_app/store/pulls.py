@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import PullState
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Pull:
     """One pull request."""
 
     number: int
-    state: str
+    state: PullState
     head_sha: str
     head_ref: str
     head_repo_github_id: int | None
@@ -65,7 +66,7 @@ async def list_open_pulls(connection: Connection, repo_id: UUID, head_sha: str, 
         head_sha,
         head_ref,
     )
-    return [Pull(**row) for row in rows]
+    return [Pull(**{**row, "state": PullState(row["state"])}) for row in rows]
 
 
 async def list_left_out(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from forgeguard_app.store.changes import access_of, notify_change
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import TokenScope
 
 LIFE_DAYS = 30
 SEEN_EVERY_S = 300
@@ -23,7 +24,7 @@ class Signed:
     github_id: int
     github_login: str
     key: UUID
-    scope: str | None
+    scope: TokenScope | None
 
 
 async def insert_session(connection: Connection, user_id: UUID, token_hash: str, browser: str) -> UUID:
@@ -115,7 +116,7 @@ class ApiToken:
 
     id: UUID
     name: str
-    scope: str
+    scope: TokenScope
     created_at: datetime
     used_at: datetime | None
     expires_at: datetime
@@ -141,7 +142,7 @@ async def insert_token(
         days,
         MAX_TOKENS,
     )
-    return None if row is None else ApiToken(**row)
+    return None if row is None else ApiToken(**{**row, "scope": TokenScope(row["scope"])})
 
 
 async def find_token(connection: Connection, token_hash: str) -> Signed | None:
@@ -159,7 +160,7 @@ async def find_token(connection: Connection, token_hash: str) -> Signed | None:
         return None
     if row["is_old"]:
         await connection.execute("UPDATE api_tokens SET used_at = now() WHERE id = $1", row["key"])
-    return Signed(row["user_id"], row["github_id"], row["github_login"], row["key"], row["scope"])
+    return Signed(row["user_id"], row["github_id"], row["github_login"], row["key"], TokenScope(row["scope"]))
 
 
 async def list_tokens(connection: Connection, user_id: UUID) -> list[ApiToken]:
@@ -168,7 +169,7 @@ async def list_tokens(connection: Connection, user_id: UUID) -> list[ApiToken]:
         f"SELECT {_LISTED} FROM api_tokens WHERE user_id = $1 AND expires_at > now() ORDER BY created_at DESC",  # noqa: S608
         user_id,
     )
-    return [ApiToken(**row) for row in rows]
+    return [ApiToken(**{**row, "scope": TokenScope(row["scope"])}) for row in rows]
 
 
 async def delete_token(connection: Connection, user_id: UUID, token_id: UUID) -> bool:

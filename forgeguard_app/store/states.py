@@ -64,7 +64,7 @@ class TrialStatus(StrEnum):
 
     PENDING = "pending"
     COMPLETED = "completed"
-    FAILED = "failed"
+    ERROR = "error"
 
 
 class TokenScope(StrEnum):

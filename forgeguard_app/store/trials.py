@@ -11,6 +11,7 @@ from uuid import UUID
 
 from forgeguard_app.audit.gate import shown
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import TrialStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Trial:
     kind: str
     path: str | None
     content: str | None
-    status: str
+    status: TrialStatus
     commit_sha: str | None
     result: Mapping[str, Any] | None
     error_detail: str | None
@@ -74,7 +75,9 @@ async def find_trial(connection: Connection, trial_id: UUID) -> Trial | None:
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM trials WHERE id = $1", trial_id)  # noqa: S608
     if row is None:
         return None
-    return Trial(**{**row, "result": json.loads(row["result"]) if row["result"] else None})
+    return Trial(
+        **{**row, "status": TrialStatus(row["status"]), "result": json.loads(row["result"]) if row["result"] else None}
+    )
 
 
 async def set_trial_done(

@@ -17,6 +17,7 @@ from forgeguard_app.store.builds import Build, find_build
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.projects import Project, find_project
 from forgeguard_app.store.repos import Repo, find_repo, find_repo_named, get_repo
+from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.session import find_person
 
@@ -126,7 +127,7 @@ async def _is_suspended(request: web.Request, repo: Repo) -> bool:
         return False
     async with request.app[FRONT].pool.acquire() as connection:
         installation = await find_installation(connection, repo.installation_id)
-    return installation is not None and installation.status == "suspended"
+    return installation is not None and installation.status == InstallationStatus.SUSPENDED
 
 
 @dataclass(frozen=True, slots=True)

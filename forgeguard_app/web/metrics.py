@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from forgeguard_app.store.counters import list_counts
 from forgeguard_app.store.health import Health, read_health
 from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.states import DeliveryOutcome
 from forgeguard_app.web.clients import is_neighbour
 from forgeguard_app.web.keys import POOL
 from forgeguard_app.web.live import STREAMS
@@ -37,7 +38,7 @@ class _Figures(Collector):
         yield _gauges("jobs", "Jobs in the queue.", "status", jobs)
         said = "How long the oldest running job has run, by kind."
         yield _gauges("oldest_running_job_seconds", said, "kind", health.running_s)
-        received = {outcome: health.deliveries.get(outcome, 0) for outcome in ("accepted", "applied", "ignored")}
+        received = {str(outcome): health.deliveries.get(outcome, 0) for outcome in DeliveryOutcome}
         yield _gauges("deliveries_last_hour", "Deliveries received, last hour.", "outcome", received)
         yield self._counters("errors", "errors", "Work that failed and is tried again or given up.", "kind")
         yield self._counters("deliveries_missed", "missed", "Deliveries that GitHub logged and we never got.", "found")

@@ -9,6 +9,7 @@ from typing import assert_never
 from uuid import UUID
 
 from forgeguard_app.audit.counts import Evaluation, OverallOutcome
+from forgeguard_app.audit.model import Result
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.shown_state import CheckFacts, PlaceFacts, RunFacts, list_places, list_states
 from forgeguard_app.store.timeline import Filter
@@ -138,7 +139,7 @@ def check_state(check: CheckFacts) -> ShownState:
         case Evaluation.DISABLED:
             kind = StateKind.DISABLED
         case Evaluation.NOTHING:
-            kind = StateKind.WARNED if check.result == "WARN" else StateKind.NOTHING
+            kind = StateKind.WARNED if check.result == Result.WARN else StateKind.NOTHING
         case Evaluation.EVALUATED:
             kind = {"PASS": StateKind.PASSED, "WARN": StateKind.WARNED}.get(check.result, StateKind.FAILED)
             if check.verified and kind is not StateKind.FAILED:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from forgeguard_app.flows.intake.receive_delivery import receive_delivery
 from forgeguard_app.github.payloads import BadPayload, read_event
+from forgeguard_app.store.states import DeliveryOutcome
 from forgeguard_app.vault import signature_holds
 from forgeguard_app.web.clients import client_of
 from forgeguard_app.web.connections import Unsigned
@@ -57,7 +58,7 @@ async def webhook(request: web.Request) -> web.Response:
         outcome=received.outcome,
         audit_run_id=str(received.run_id) if received.run_id else None,
     )
-    status = 202 if received.outcome in ("accepted", "applied") else 200
+    status = 202 if received.outcome in (DeliveryOutcome.ACCEPTED, DeliveryOutcome.APPLIED) else 200
     return web.json_response({"outcome": received.outcome}, status=status)
 
 

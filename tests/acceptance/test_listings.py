@@ -17,6 +17,7 @@ from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.counters import add_counts
 from forgeguard_app.store.installations import InstallationState, set_installation_state
 from forgeguard_app.store.repos import believe, get_database_time
+from forgeguard_app.store.states import InstallationStatus
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 
@@ -96,11 +97,15 @@ async def test_a_list_begun_before_the_deletion_makes_nothing_live_again(product
     _, installation = await installed(product)
     async with product.pool.acquire() as connection:
         listed_at = await get_database_time(connection)
-        await set_installation_state(connection, installation.id, InstallationState("deleted", {}, None))
+        await set_installation_state(
+            connection, installation.id, InstallationState(InstallationStatus.DELETED, {}, None)
+        )
         for asked_at, status in ((listed_at, "deleted"), (await get_database_time(connection), "active")):
             async with connection.transaction():
                 await believe(connection, asked_at)
-                await set_installation_state(connection, installation.id, InstallationState("active", {}, None))
+                await set_installation_state(
+                    connection, installation.id, InstallationState(InstallationStatus.ACTIVE, {}, None)
+                )
             assert await states(product) == {installation.id: status}
 
 

@@ -11,6 +11,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from forgeguard_app.audit.counts import Counts, FindingGroup
 from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
 from forgeguard_app.store.audits import Verdict
+from forgeguard_app.store.states import RunStatus
 from tests.browser.conftest import Scene
 from tests.support.watching import (
     PASSED,
@@ -40,7 +41,7 @@ CHECK = StoredCheck(
     counts=COUNTS,
     kept_count=1,
 )
-FAILED = Verdict("completed", "FAIL", None, 3, [(CHECK, [FINDING])])
+FAILED = Verdict(RunStatus.COMPLETED, "FAIL", None, 3, [(CHECK, [FINDING])])
 
 
 async def opened(context: BrowserContext, address: str) -> Page:

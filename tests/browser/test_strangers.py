@@ -8,6 +8,7 @@ from playwright.async_api import Page
 from forgeguard_app.store.allowances import NewAllowance, insert_allowance
 from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
 from forgeguard_app.store.audits import Verdict
+from forgeguard_app.store.states import RunStatus
 from tests.browser.conftest import Scene
 from tests.support.watching import finish_build, finish_run, name_project, run_build, speak, wait_for_run
 
@@ -53,7 +54,7 @@ async def test_no_text_of_a_stranger_acts_on_the_page_around_it(scene: Scene) ->
         1,
     )
     verdict = Verdict(
-        "completed",
+        RunStatus.COMPLETED,
         "FAIL",
         None,
         1,
@@ -97,7 +98,7 @@ async def test_no_text_of_a_stranger_acts_on_the_page_around_it(scene: Scene) ->
 async def test_code_in_our_sentences_is_shown_as_code(scene: Scene) -> None:
     pool, run_id = scene.product.pool, await wait_for_run(scene.product.pool, scene.repo.id, "Quote")
     check = StoredCheck("A4", "Boundary compliance", "FAIL", "failure", "1", "", "Layer `api` matches no file.")
-    await finish_run(pool, run_id, Verdict("completed", "FAIL", None, 1, [(check, [])]))
+    await finish_run(pool, run_id, Verdict(RunStatus.COMPLETED, "FAIL", None, 1, [(check, [])]))
     async with scene.window() as (context, proxy):
         page: Page = await context.new_page()
         await page.goto(f"{proxy.address}/audits/{run_id}")

@@ -19,7 +19,8 @@ from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Pull, Repository
 from forgeguard_app.store.build_changes import BuildChange, list_asked
 from forgeguard_app.store.build_logs import LogLine, list_lines
-from forgeguard_app.store.builds import Build, BuildPhase, find_build, list_phases
+from forgeguard_app.store.build_phases import BuildPhase, list_phases
+from forgeguard_app.store.builds import Build, find_build
 from forgeguard_app.store.repos import find_repo_named
 from forgeguard_app.store.users import SealedTokens, upsert_user
 from tests.support.answers import filled

@@ -22,10 +22,15 @@ from forgeguard_app.store.build_logs import NewLine, insert_lines
 from forgeguard_app.store.builds import Loop, begin_phase, find_build, set_loop
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.states import RunStatus
 from tests.support.running import TIMEOUT_S
 
 PASSED = Verdict(
-    "completed", "PASS", None, 3, [(StoredCheck("A9", "Dependency gate", "PASS", "success", "Fine", "", "Fine."), [])]
+    RunStatus.COMPLETED,
+    "PASS",
+    None,
+    3,
+    [(StoredCheck("A9", "Dependency gate", "PASS", "success", "Fine", "", "Fine."), [])],
 )
 _HOP = {"host", "connection", "transfer-encoding", "content-length", "date", "server"}
 

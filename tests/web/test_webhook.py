@@ -19,6 +19,7 @@ from forgeguard_app.store.counters import add_counts
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.pulls import Pull, upsert_pull
 from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.states import PullState
 from tests.support.running import Product, running
 
 PUSH = {
@@ -84,7 +85,7 @@ async def test_a_re_run_ranks_as_a_push_of_its_branch_in_the_queue_of_its_instal
     for branch, sha in pushes.items():
         await deliver(intake, json.dumps(PUSH | {"ref": f"refs/heads/{branch}", "after": sha}).encode())
     async with intake.pool.acquire() as connection:
-        pull = Pull(1, "open", pushes["topic"], "topic", 5, "main")
+        pull = Pull(1, PullState.OPEN, pushes["topic"], "topic", 5, "main")
         await upsert_pull(connection, await connection.fetchval("SELECT id FROM repos"), pull)
         await connection.execute("DELETE FROM procrastinate_jobs")
     asked = {key: PUSH[key] for key in ("repository", "installation")} | {"action": "rerequested"}

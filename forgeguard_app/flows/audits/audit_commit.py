@@ -65,6 +65,7 @@ from forgeguard_app.store.run_order import (
     list_judged_heads,
     oldest_judged,
 )
+from forgeguard_app.store.states import InstallationStatus, RunStatus, Trigger
 from forgeguard_app.store.storage import delete_excerpts_over
 
 LARGE_EXCERPTS_BYTES = 1 << 20
@@ -98,11 +99,11 @@ async def _audit(context: WorkerContext, run_id: UUID) -> None:
     """Wait for the mirror before anything is begun: a run that waits is pending, and no time of its own passes."""
     async with context.pool.acquire() as connection, connection.transaction():
         known = await find_run(connection, run_id)
-        if known is None or known.status not in ("pending", "running"):
+        if known is None or known.status not in (RunStatus.PENDING, RunStatus.RUNNING):
             return
         await lock_repo(connection, known.repo_id)
         repo = await get_repo(connection, known.repo_id)
-        if known.status == "pending" and await _follows(connection, known, repo):
+        if known.status == RunStatus.PENDING and await _follows(connection, known, repo):
             return
     async with contextlib.AsyncExitStack() as stack:
         failed: OSError | None = None
@@ -196,7 +197,7 @@ async def _judge(
 
 def _on_default(run: AuditRun, repo: Repo) -> bool:
     """Return whether the run is judged against its branch's earlier heads, so that their order matters."""
-    return run.branch == repo.default_branch and run.target_ref is None and run.trigger != "installation"
+    return run.branch == repo.default_branch and run.target_ref is None and run.trigger != Trigger.INSTALLATION
 
 
 async def _hand_back(context: WorkerContext, run: AuditRun) -> None:
@@ -231,7 +232,7 @@ async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installati
         )
     if (hopeless := _hopeless(run)) is not None:
         return hopeless
-    if installation.status == "suspended":
+    if installation.status == InstallationStatus.SUSPENDED:
         raise InstallationSuspended
     try:
         access = context.access(installation, repo)
@@ -313,7 +314,7 @@ async def _report(
         base=base.sha,
         target=base.target if target else None,
         fork=run.fork,
-        whole_secrets=run.trigger == "installation",
+        whole_secrets=run.trigger == Trigger.INSTALLATION,
         owner=owner_settings(installation),
         owner_file=owners,
         remarks=(*base.remarks, *_without_contract(contract, before)),

@@ -11,6 +11,7 @@ from forgeguard_app.git.range import first_parent, has_commit, merge_base, resol
 from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pulls import Pull
 from forgeguard_app.store.run_order import FirstJudged, JudgedHead
+from forgeguard_app.store.states import Trigger
 
 MAX_PASSED = 10
 BASELINE = "The baseline: findings that were here when ForgeGuard was installed count as existing."
@@ -107,7 +108,7 @@ async def choose_base(mirror: Mirror, run: AuditRun, history: History) -> Base:
     Raises:
         TargetGone: the target branch of a fork's head is not there.
     """
-    if run.trigger == "installation":
+    if run.trigger == Trigger.INSTALLATION:
         return Base(run.commit_sha, None, (BASELINE,))
     remarks = _others(history.pulls) if run.target_ref is None else ()
     if run.target_sha is not None and await _brought(mirror, run.target_sha):

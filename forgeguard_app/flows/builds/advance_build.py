@@ -39,6 +39,7 @@ from forgeguard_app.projects.build_plan import Phase, read_plan
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.store.build_changes import set_review
 from forgeguard_app.store.build_holds import PhaseLost, hold_phase
+from forgeguard_app.store.build_phases import list_phases
 from forgeguard_app.store.build_shares import is_over_share
 from forgeguard_app.store.builds import (
     Build,
@@ -48,7 +49,6 @@ from forgeguard_app.store.builds import (
     is_cancelled,
     is_withdrawn,
     list_accounts,
-    list_phases,
     release_phase,
     set_base,
     set_builder,

@@ -18,6 +18,7 @@ from forgeguard_app.store.build_logs import NewLine, insert_lines
 from forgeguard_app.store.builds import Build, Loop, find_build, set_loop
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.states import BuildStatus
 
 MAX_WAIT_DAYS = 7
 MAX_LOOPS = 3
@@ -104,7 +105,7 @@ async def end_unanswered(pool: Pool) -> int:
     for build_id in found:
         async with pool.acquire() as connection, connection.transaction():
             build = await find_build(connection, build_id)
-            if build is not None and build.status == "awaiting_approval":
+            if build is not None and build.status == BuildStatus.AWAITING_APPROVAL:
                 detail = f"Nobody approved the changes of {build.phase} within {MAX_WAIT_DAYS} days."
                 await _say(connection, build_id, detail)
                 await end_build(connection, build, "failed", detail)

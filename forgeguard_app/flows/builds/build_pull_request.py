@@ -10,7 +10,7 @@ from forgeguard_app.audit.report import clean
 from forgeguard_app.flows.builds.build_review import deciding_at
 from forgeguard_app.git.changes import list_touched
 from forgeguard_app.git.command import GitRepository
-from forgeguard_app.store.builds import BuildPhase
+from forgeguard_app.store.build_phases import BuildPhase
 
 SHOWN_FILES = 100
 SHOWN_CHARS = 200

@@ -7,6 +7,7 @@ from forgeguard_app.flows.builds.end_build import end_build
 from forgeguard_app.store.builds import Build, request_cancel
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.states import BuildStatus
 
 
 async def cancel_build(pool: Pool, build: Build, login: str) -> None:
@@ -19,8 +20,8 @@ async def cancel_build(pool: Pool, build: Build, login: str) -> None:
         status = await request_cancel(connection, build.id)
         if status is None:
             raise UserError("This build is at its end already.")
-        if status == "pending":
+        if status == BuildStatus.PENDING:
             await end_build(connection, build, "cancelled", f"Cancelled by {login} before it began.")
-        if status == "awaiting_approval":
+        if status == BuildStatus.AWAITING_APPROVAL:
             await end_build(connection, build, "cancelled", f"Cancelled by {login} instead of an approval.")
         await notify_change(connection, build.id)

@@ -8,6 +8,7 @@ from forgeguard_app.store.builds import Build, set_build_ended
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.projects import find_project
+from forgeguard_app.store.states import BuildStatus
 
 
 async def end_build(
@@ -18,7 +19,7 @@ async def end_build(
     project = await find_project(connection, build.project_id, lock=True)
     if not await set_build_ended(connection, build.id, status, detail=detail, pull_url=pull_url):
         return False
-    move = Action.FINISH_BUILD if status == "completed" else Action.STOP_BUILD
+    move = Action.FINISH_BUILD if status == BuildStatus.COMPLETED else Action.STOP_BUILD
     if project is not None and refusal(Status(project.status), move) is None:
         await apply_action(connection, build.project_id, move)
     await notify_change(connection, build.id)

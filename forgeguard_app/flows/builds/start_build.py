@@ -19,6 +19,7 @@ from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import find_repo
+from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.threads import in_thread
 
 PRIORITY = 5
@@ -121,7 +122,7 @@ async def _no_push(connection: Connection, installation_id: UUID | None) -> str 
 
 def not_granted(installation: Installation | None) -> str | None:
     """Why no branch can be pushed there; None where it can."""
-    if installation is None or installation.status != "active":
+    if installation is None or installation.status != InstallationStatus.ACTIVE:
         return "The App is not active on the project's repository."
     denied = [f"{name}: {level}" for name, level in BUILDERS.items() if installation.permissions.get(name) != level]
     return (

@@ -16,6 +16,7 @@ from forgeguard_app.store.counters import claim_turn, drop_turn
 from forgeguard_app.store.installations import set_installation_state
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.repos import Repo, RepoFacts, believe, get_database_time, upsert_repo
+from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import forget_access
 
 EARLY_SYNC_S = 600.0  # comparing all installations costs a request for each of them
@@ -42,7 +43,7 @@ async def find_home(pool: Pool, app: AppAccess, tokens: TokenCache, repo: Repo, 
     async with pool.acquire() as connection, connection.transaction():
         await believe(connection, asked_at)
         installation_id = await upsert_installation_from_event(connection, found)
-        state = state_of(found, "suspended" if found.suspended_at else "active")
+        state = state_of(found, InstallationStatus.SUSPENDED if found.suspended_at else InstallationStatus.ACTIVE)
         await set_installation_state(connection, found.id, state)
         await upsert_repo(connection, RepoFacts(repo.github_repo_id, full_name), installation_id)
         await forget_access(connection, [repo.github_repo_id])

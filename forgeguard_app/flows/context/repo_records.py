@@ -13,6 +13,7 @@ from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.pulls import Pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import KnownRepo, RepoFacts, list_ids, upsert_repo
+from forgeguard_app.store.states import InstallationStatus, PullState
 
 ASK_ABOUT_REPO, SYNC_INSTALLATION = "ask_about_repo", "sync_installation"
 MANY = 5  # a list of a hundred repositories costs as much as asking about one
@@ -97,7 +98,7 @@ def stored_pull(pull: events.PullRequest) -> Pull:
     """The pull request as it is kept."""
     return Pull(
         number=pull.number,
-        state="open" if pull.state == "open" else "closed",
+        state=PullState.OPEN if pull.state == "open" else PullState.CLOSED,
         head_sha=pull.head.sha,
         head_ref=pull.head.ref,
         head_repo_github_id=pull.head.repo.id if pull.head.repo else None,
@@ -106,7 +107,7 @@ def stored_pull(pull: events.PullRequest) -> Pull:
     )
 
 
-def state_of(installation: events.Installation, status: str | None) -> InstallationState:
+def state_of(installation: events.Installation, status: InstallationStatus | None) -> InstallationState:
     """Return what GitHub says of the installation, fit to be stored."""
     granted = {
         clean_text(name, MAX_NAME_CHARS) or "": clean_text(level, MAX_LEVEL_CHARS) or ""

@@ -16,6 +16,7 @@ from forgeguard_app.github.repo_access import nowhere
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import believe, find_repo, get_database_time, get_repo, upsert_repo
+from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import forget_access
 
 log = structlog.get_logger()
@@ -32,7 +33,7 @@ async def ask_about_repo(context: WorkerContext, repo_id: UUID) -> None:
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
         guarded = await find_repo(connection, repo_id) is not None
         asked_at = await get_database_time(connection)
-    if installation is None or installation.status != "active":
+    if installation is None or installation.status != InstallationStatus.ACTIVE:
         return
     access = context.access(installation, repo)
     if not guarded:

@@ -25,11 +25,17 @@ from forgeguard_app.store.run_order import (
     reset_publish_errors,
     reset_publish_errors_in,
 )
+from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import drop_access, forget_access, forget_access_with
 
 STARTING_LINE_PRIORITY = -5
 _CHANGES_WHO_SEES = ("privatized", "publicized", "transferred", "deleted", "renamed")
-_STATUSES = {"created": "active", "unsuspend": "active", "suspend": "suspended", "deleted": "deleted"}
+_STATUSES = {
+    "created": InstallationStatus.ACTIVE,
+    "unsuspend": InstallationStatus.ACTIVE,
+    "suspend": InstallationStatus.SUSPENDED,
+    "deleted": InstallationStatus.DELETED,
+}
 AccountEvent = (
     events.InstallationEvent
     | events.InstallationRepositoriesEvent

@@ -27,6 +27,7 @@ from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.pulls import upsert_pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.run_order import cancel_runs, list_targets_of
+from forgeguard_app.store.states import DeliveryOutcome, Trigger
 
 _LEARNT = UUID(int=0)  # our keys of repository and delivery, which the database knows
 
@@ -86,7 +87,7 @@ def _described(delivery_id: str, name: str, event: events.Event | None) -> Deliv
         action=clean_text(getattr(event, "action", None), MAX_NAME_CHARS),
         github_installation_id=installation.id if installation else None,
         github_repo_id=repository.id if repository else None,
-        outcome="ignored" if event is None else "applied",
+        outcome=DeliveryOutcome.IGNORED if event is None else DeliveryOutcome.APPLIED,
     )
 
 
@@ -135,7 +136,7 @@ async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Rece
     run = run_of_pull_request(event, repo_id, intake.delivery_id)
     if run is not None:
         newest = await find_newest_run(intake.connection, repo_id, run.commit_sha)
-        if newest is not None and newest.trigger == "pull_request" and newest.target_ref == run.target_ref:
+        if newest is not None and newest.trigger == Trigger.PULL_REQUEST and newest.target_ref == run.target_ref:
             return APPLIED  # judged for that already: the reconciler was faster
     return await intake.start(run, APPLIED)
 

@@ -11,6 +11,7 @@ from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_MESSAGE_CHARS, MAX_NAME_CHARS, ZERO, clean_text
 from forgeguard_app.store.audits import AuditRun, NewRun
+from forgeguard_app.store.states import Trigger
 
 MERGE_QUEUE_PREFIX = "gh-readonly-queue/"
 _NEW_HEAD = ("opened", "reopened", "synchronize")
@@ -101,7 +102,7 @@ def run_of_pull_request(event: events.PullRequestEvent, repo_id: UUID, delivery_
         # A fork's branch may bear the name of one of ours.
         branch=f"pull/{pull.number}" if fork else pull.head.ref,
         delivery_id=delivery_id,
-        trigger="pull_request",
+        trigger=Trigger.PULL_REQUEST,
         fetch_ref=f"refs/pull/{pull.number}/head" if fork else None,
         target_ref=pull.base.ref,
         fork=fork,
@@ -118,7 +119,7 @@ def run_of_merge_group(event: events.MergeGroupEvent, repo_id: UUID, delivery_id
         commit_sha=group.head_sha,
         branch=group.head_ref.removeprefix("refs/heads/"),
         delivery_id=delivery_id,
-        trigger="merge_group",
+        trigger=Trigger.MERGE_GROUP,
         target_ref=group.base_ref.removeprefix("refs/heads/"),
         target_sha=group.base_sha,
     )
@@ -132,7 +133,7 @@ def runs_of_heads(heads: Heads, known: set[tuple[str, str | None]], *, fresh: bo
     judged = {sha for sha, _ in known}
     wanted: list[NewRun] = []
     if heads.default is not None and heads.default[1] not in judged:
-        trigger = "installation" if fresh else "push"
+        trigger = Trigger.INSTALLATION if fresh else Trigger.PUSH
         wanted.append(NewRun(heads.repo_id, heads.default[1], heads.default[0], trigger=trigger))
     for pull in heads.pulls:
         fork = pull.head.repo is None or pull.head.repo.id != heads.github_repo_id
@@ -144,7 +145,7 @@ def runs_of_heads(heads: Heads, known: set[tuple[str, str | None]], *, fresh: bo
                 heads.repo_id,
                 pull.head.sha,
                 f"pull/{pull.number}" if fork else pull.head.ref,
-                trigger="pull_request" if fork or elsewhere else "push",
+                trigger=Trigger.PULL_REQUEST if fork or elsewhere else Trigger.PUSH,
                 fetch_ref=f"refs/pull/{pull.number}/head" if fork else None,
                 target_ref=pull.base.ref if fork or elsewhere else None,
                 fork=fork,
@@ -155,7 +156,7 @@ def runs_of_heads(heads: Heads, known: set[tuple[str, str | None]], *, fresh: bo
         if group is not None and sha not in judged:
             base, base_sha = group["base"], group["base_sha"]
             wanted.append(
-                NewRun(heads.repo_id, sha, branch, trigger="merge_group", target_ref=base, target_sha=base_sha)
+                NewRun(heads.repo_id, sha, branch, trigger=Trigger.MERGE_GROUP, target_ref=base, target_sha=base_sha)
             )
     return wanted
 
@@ -170,7 +171,7 @@ def run_again(former: AuditRun, delivery_id: UUID | None = None) -> NewRun:
         commit_message=former.commit_message,
         commit_author=former.commit_author,
         delivery_id=delivery_id,
-        trigger="rerun",
+        trigger=Trigger.RERUN,
         fetch_ref=former.fetch_ref,
         target_ref=former.target_ref,
         target_sha=former.target_sha,

@@ -22,6 +22,7 @@ from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.people import KnownAnswer, KnownAnswers, list_access
 from forgeguard_app.store.access_answers import AccessAnswer, list_answers, set_answers
 from forgeguard_app.store.repos import Repo
+from forgeguard_app.store.states import TokenScope
 from forgeguard_app.store.users import (
     User,
     begin_access,
@@ -68,7 +69,7 @@ class Person:
     github_id: int
     login: str
     key: UUID
-    scope: str | None
+    scope: TokenScope | None
 
 
 async def level_of(front: WebContext, person: Person | None, repo: Repo | None) -> AccessLevel:

@@ -13,6 +13,7 @@ from forgeguard_app.github.tokens import LIST, InstallationUnavailable
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import Repo, set_private
+from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import forget_access
 
 TIMEOUT_S = 5.0
@@ -50,7 +51,7 @@ async def _is_private(front: WebContext, repo: Repo) -> bool:
     """Return what GitHub says, asked by id. What it does not show to the App any more counts as private."""
     async with front.pool.acquire() as connection:
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
-    if installation is None or installation.status != "active":
+    if installation is None or installation.status != InstallationStatus.ACTIVE:
         return False
     try:
         token = await front.tokens.get(installation.github_installation_id, repo.github_repo_id, LIST)

@@ -37,6 +37,7 @@ from forgeguard_app.store.contracts import list_contracts
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.projects import find_project
 from forgeguard_app.store.repos import Repo, get_repo
+from forgeguard_app.store.states import InstallationStatus, TrialStatus
 from forgeguard_app.store.trials import (
     Trial,
     find_trial,
@@ -56,7 +57,7 @@ async def run_trial(context: WorkerContext, trial_id: UUID) -> None:
     """
     async with context.pool.acquire() as connection:
         trial = await find_trial(connection, trial_id)
-        if trial is None or trial.status != "pending":
+        if trial is None or trial.status != TrialStatus.PENDING:
             return
         repo = await get_repo(connection, trial.repo_id)
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
@@ -86,7 +87,7 @@ class _Head:
 async def _tried(
     context: WorkerContext, trial: Trial, repo: Repo, installation: Installation | None
 ) -> tuple[str, dict[str, Any]]:
-    if installation is None or installation.status != "active":
+    if installation is None or installation.status != InstallationStatus.ACTIVE:
         raise UserError("The App is not active on this repository, so it cannot be read.")
     head = await _head(context, repo, installation)
     async with mirror_at(context, installation, repo, head.sha, trial.id) as mirror:

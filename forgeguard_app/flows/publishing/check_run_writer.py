@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from forgeguard_app.audit.model import CHECK_NAMES, CheckCode
+from forgeguard_app.audit.model import CHECK_NAMES, CheckCode, Result
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.github import check_runs
 from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Annotation, CheckRun, CheckRunAction, RemoteCheckRun
@@ -18,6 +18,7 @@ from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.check_runs import OutboxRow, list_outbox, set_not_sent, set_sending, set_sent, set_settled
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.repos import Repo
+from forgeguard_app.store.states import Trigger
 
 UNPROCESSABLE = 422
 _ROOM_FOR_MORE = 60_000  # bytes of a summary that gets a sentence added
@@ -158,14 +159,14 @@ async def final_run(outlet: CheckRunWriter, check: StoredCheck) -> CheckRun:
 
 
 def _recordable(check: StoredCheck) -> bool:
-    return check.check_code == "A4" and check.result == "FAIL"
+    return check.check_code == "A4" and check.result == Result.FAIL
 
 
 def can_record(installation: Installation, run: AuditRun) -> bool:
     """Return whether we may open a pull request for the run's head."""
     granted = installation.permissions
     may_write = granted.get("contents") == "write" and granted.get("pull_requests") == "write"
-    return may_write and not run.fork and run.trigger != "merge_group"
+    return may_write and not run.fork and run.trigger != Trigger.MERGE_GROUP
 
 
 def _annotation(code: str, finding: StoredFinding) -> Annotation:

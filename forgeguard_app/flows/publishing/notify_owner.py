@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.model import Result
 from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.owner_policy import owner_settings
@@ -25,6 +26,7 @@ from forgeguard_app.store.news import FreshSecret, find_former_result, list_fres
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import Repo, get_repo
+from forgeguard_app.store.states import Trigger
 from forgeguard_app.vault import signature_of
 
 TASK, ARGUMENT = "tell_owner", "about_run_id"
@@ -38,9 +40,9 @@ log = structlog.get_logger()
 
 def may_notify(owner: PolicySettings, run: AuditRun, repo: Repo, verdict: Verdict) -> bool:
     """Return whether somebody wants to hear, and the verdict may hold news; what it is is decided later."""
-    if owner.notify is None or run.trigger == "installation":
+    if owner.notify is None or run.trigger == Trigger.INSTALLATION:
         return False
-    quiet = verdict.overall_result == "PASS" and all(check.result == "PASS" for check, _ in verdict.checks)
+    quiet = verdict.overall_result == Result.PASS and all(check.result == Result.PASS for check, _ in verdict.checks)
     return not quiet or run.branch == repo.default_branch
 
 
@@ -81,7 +83,7 @@ def news_of(run: AuditRun, repo: Repo, former: str | None, secrets: Sequence[Fre
         )
         said += [f"• `{_code(one.path)}:{one.line}` {_text(one.rule)}" for one in secrets[:MOST_SECRETS]]
     red, was_red = run.overall_result in _RED, former in _RED
-    if run.overall_result == "ERROR" and former != "ERROR":
+    if run.overall_result == Result.ERROR and former != Result.ERROR:
         said.append(
             f"The audit could not come to a verdict. {_text(run.error_detail or 'Its page says which file is broken.')}"
         )

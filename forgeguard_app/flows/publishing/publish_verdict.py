@@ -47,6 +47,7 @@ from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
 from forgeguard_app.store.repos import Repo, get_repo
+from forgeguard_app.store.states import InstallationStatus, RunStatus
 
 _GONE = (403, 404, 410)
 ARCHIVED = "The repository is archived, so that it takes no check runs; they follow once it is unarchived."
@@ -121,7 +122,7 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
             if installation is None:
                 await set_publish_error(connection, run_id, NO_INSTALLATION)
                 return
-            if installation.status == "suspended":
+            if installation.status == InstallationStatus.SUSPENDED:
                 await set_publish_error(connection, run_id, SUSPENDED)
                 return
             if run.publish_error is not None:
@@ -143,7 +144,7 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
 
 async def _checks_to_publish(context: WorkerContext, run: AuditRun) -> list[StoredCheck]:
     async with context.pool.acquire() as connection:
-        if run.status != "cancelled":
+        if run.status != RunStatus.CANCELLED:
             checks = await list_checks(connection, run.id)
             await want_check_runs(connection, run.id, [check.check_code for check in checks])
             return checks
@@ -212,7 +213,7 @@ async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, i
         async with context.pool.acquire() as connection:
             now = await find_run(connection, run.id)
             # Cancelled meanwhile, and its end published: what is begun now would never be ended.
-            if now is None or now.status != "running":
+            if now is None or now.status != RunStatus.RUNNING:
                 return
             rows = await want_check_runs(connection, run.id, list(CheckCode))
         rows = [row for row in rows if not may_be_on_github(row)]

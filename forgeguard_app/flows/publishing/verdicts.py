@@ -10,6 +10,7 @@ from forgeguard_app.audit.report import detail, problem_findings, summary_markdo
 from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
 from forgeguard_app.store.audits import Verdict
+from forgeguard_app.store.states import RunStatus
 
 _CONCLUSIONS = {Result.PASS: "success", Result.FAIL: "failure", Result.WARN: "neutral"}
 
@@ -17,7 +18,7 @@ _CONCLUSIONS = {Result.PASS: "success", Result.FAIL: "failure", Result.WARN: "ne
 def verdict_of(report: Report) -> Verdict:
     """Return the report as it is stored."""
     return Verdict(
-        status="completed",
+        status=RunStatus.COMPLETED,
         overall_result=str(report.overall_result),
         base_sha=report.base,
         files_checked=report.files_checked,
@@ -43,7 +44,7 @@ def could_not_evaluate(reason: str, *, user_fixable: bool) -> Verdict:
         )
         for code in CheckCode
     ]
-    return Verdict("error", "ERROR", None, 0, [(check, ()) for check in checks], error_detail=reason)
+    return Verdict(RunStatus.ERROR, "ERROR", None, 0, [(check, ()) for check in checks], error_detail=reason)
 
 
 def cancelled_check(code: str, reason: str) -> StoredCheck:

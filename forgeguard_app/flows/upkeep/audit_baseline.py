@@ -19,6 +19,7 @@ from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import get_repo, lock_repo, set_default_branch, set_empty
 from forgeguard_app.store.run_order import find_branch_start, set_before
+from forgeguard_app.store.states import InstallationStatus, Trigger
 
 PRIORITY = -5  # pushes go first
 log = structlog.get_logger()
@@ -33,7 +34,7 @@ async def audit_baseline(context: WorkerContext, repo_id: UUID) -> None:
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
-    if installation is None or installation.status != "active":
+    if installation is None or installation.status != InstallationStatus.ACTIVE:
         return
     try:
         head = await retry_until_visible(context, context.access(installation, repo), read_default_head)
@@ -52,7 +53,7 @@ async def audit_baseline(context: WorkerContext, repo_id: UUID) -> None:
         sha = start.before_sha if start.first_push_id is not None else head.sha
         if start.drawn or sha is None or await find_newest_run(connection, repo_id, sha) is not None:
             return
-        run_id = await insert_run(connection, NewRun(repo_id, sha, head.branch, trigger="installation"))
+        run_id = await insert_run(connection, NewRun(repo_id, sha, head.branch, trigger=Trigger.INSTALLATION))
         if start.first_push_id is not None:
             await set_before(connection, run_id, start.first_push_id)
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=PRIORITY)

@@ -20,6 +20,7 @@ from forgeguard_app.store.health import probe_intake, read_health, read_version
 from forgeguard_app.store.installations import list_live_installations
 from forgeguard_app.store.migrate import schema_state
 from forgeguard_app.store.pool import DATABASE_ERRORS, Pool
+from forgeguard_app.store.states import InstallationStatus
 
 OLDEST_WELL_S = 300.0
 CUT_WITHIN_S = 86_400.0
@@ -160,11 +161,11 @@ async def examine_github(context: Examination) -> AsyncIterator[Diagnosis]:
 async def _installations(context: Examination) -> AsyncIterator[Diagnosis]:
     async with context.pool.acquire() as connection:
         installations = await list_live_installations(connection)
-    suspended = sum(one.status == "suspended" for one in installations)
+    suspended = sum(one.status == InstallationStatus.SUSPENDED for one in installations)
     yield Diagnosis("installations", True, f"{len(installations)}, of them {suspended} suspended")
     for one in installations:
         wrong = missing_permissions(one.permissions) if one.permissions else []
-        if wrong and one.status == "active":
+        if wrong and one.status == InstallationStatus.ACTIVE:
             remedy = "its owner accepts the new permissions in the installation's settings"
             yield Diagnosis(f"installation {one.account_login}", False, "lacks " + ", ".join(wrong), remedy)
 

@@ -18,6 +18,7 @@ from forgeguard_app.github.required import REQUESTS, list_required
 from forgeguard_app.github.tokens import LOOK
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import claim_required, get_repo, set_required_checks
+from forgeguard_app.store.states import InstallationStatus
 
 ANSWER_S = 10.0  # a question beside the point is not worth more
 AT_ONCE = 50
@@ -44,7 +45,7 @@ async def read_required_checks(context: WorkerContext, repo_id: UUID) -> None:
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
-    if installation is None or installation.status != "active":
+    if installation is None or installation.status != InstallationStatus.ACTIVE:
         return
     access = context.access(installation, repo, LOOK)
     try:

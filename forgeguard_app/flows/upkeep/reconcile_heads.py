@@ -30,6 +30,7 @@ from forgeguard_app.store.pulls import close_pull, list_left_out, upsert_pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import claim_unchecked, get_database_time, get_repo, lock_repo, set_default_branch
 from forgeguard_app.store.run_order import find_branch_start, list_targets_of
+from forgeguard_app.store.states import InstallationStatus
 
 PRIORITY = -10  # of looking; what is found is audited as if it had been told
 FOUND_PRIORITY = 5
@@ -57,7 +58,7 @@ async def reconcile_heads(context: WorkerContext, repo_id: UUID, most_pulls: int
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
-    if installation is None or installation.status != "active":
+    if installation is None or installation.status != InstallationStatus.ACTIVE:
         return
     access = context.access(installation, repo, LOOK)
     try:

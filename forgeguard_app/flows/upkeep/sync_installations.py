@@ -49,6 +49,7 @@ from forgeguard_app.store.repos import (
     set_removed,
     set_removed_with,
 )
+from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import forget_access, forget_access_with
 
 SOON_S = 300.0  # until what a list left out is looked for in a second one
@@ -149,7 +150,7 @@ async def _take_in(
         await believe(connection, listed_at if listed is None else asked_at)
         installation_id = await upsert_installation_from_event(connection, one)
         before = await find_by_github_id(connection, one.id)
-        state = state_of(one, "suspended" if one.suspended_at else "active")
+        state = state_of(one, InstallationStatus.SUSPENDED if one.suspended_at else InstallationStatus.ACTIVE)
         await set_installation_state(connection, one.id, state)
         if listed is None:
             return
@@ -160,7 +161,9 @@ async def _take_in(
         await audit_baselines(connection, fresh)
         for repo_id in fresh:
             await resume_deferred_in(connection, repo_id)
-        if before is not None and (before.status == "suspended" or dict(before.permissions) != dict(state.permissions)):
+        if before is not None and (
+            before.status == InstallationStatus.SUSPENDED or dict(before.permissions) != dict(state.permissions)
+        ):
             await resume_deferred(connection, one.id)
         missing = await _missing(connection, installation_id, asked_at, listed)
     for repo_id in _some(missing):
@@ -216,7 +219,7 @@ async def _remove_installations(context: WorkerContext, listed_at: datetime, lis
             log.info("sync.unanswered", installation=number, reason=str(error))
             continue
         async with context.pool.acquire() as connection, connection.transaction():
-            await set_installation_state(connection, number, InstallationState("deleted", {}, None))
+            await set_installation_state(connection, number, InstallationState(InstallationStatus.DELETED, {}, None))
             await set_removed_with(connection, number)
             await forget_access_with(connection, number)
             await notify_change(connection, ACCESS)

@@ -15,7 +15,9 @@ from forgeguard_app.flows.builds.start_build import TooManyBuilds, start_build
 from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.build_changes import BuildChange, list_asked
 from forgeguard_app.store.build_logs import list_lines
-from forgeguard_app.store.builds import Build, find_build, list_builds, list_phases
+from forgeguard_app.store.build_phases import list_phases
+from forgeguard_app.store.builds import Build, find_build, list_builds
+from forgeguard_app.store.states import BuildStatus
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project, refuse_who_may_not_push
 from forgeguard_app.web.api import project_models as shapes
 from forgeguard_app.web.api.operations import ApiRequest, EditConflict
@@ -130,7 +132,7 @@ async def _whole(ask: ApiRequest, build: Build) -> shapes.Build:
 
 
 def _review(build: Build, changes: Sequence[BuildChange]) -> dict[str, Any] | None:
-    if build.status != "awaiting_approval" or build.waiting_since is None:
+    if build.status != BuildStatus.AWAITING_APPROVAL or build.waiting_since is None:
         return None
     shown = [{"path": one.path, "kind": one.kind, "difference": one.difference} for one in changes]
     return {"commit_sha": build.review_sha, "waiting_since": build.waiting_since, "changes": shown}

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.store.states import TokenScope
 from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.clients import client_of
 from forgeguard_app.web.problems import problem
@@ -118,7 +119,7 @@ def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamR
                 401, "Send a personal API token: `Authorization: Bearer fgp_…`.", headers={"WWW-Authenticate": "Bearer"}
             )
         if operation.writes and person is not None:
-            if person.scope == "read":
+            if person.scope == TokenScope.READ:
                 return problem(403, "This token may only read; make one of scope `write`.")
             if person.scope is None:
                 refuse_foreign(request)

@@ -15,9 +15,11 @@ from forgeguard_app.flows.builds.start_build import start_build
 from forgeguard_app.flows.people.repo_access import AccessLevel, SignedOut
 from forgeguard_app.store.build_changes import list_approved, list_asked
 from forgeguard_app.store.build_logs import KEPT_DAYS, LogLine, list_last_lines, list_piece
-from forgeguard_app.store.builds import Build, find_build, list_phases
+from forgeguard_app.store.build_phases import list_phases
+from forgeguard_app.store.builds import Build, find_build
 from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.store.shown_state import has_worker
+from forgeguard_app.store.states import BuildStatus
 from forgeguard_app.store.versions import find_build_version
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project, refuse_who_may_not_push
 from forgeguard_app.web.keys import FRONT
@@ -104,7 +106,7 @@ async def _show(request: web.Request, *, status: int = 200, wrong: str = "") -> 
 
 def state_in_words(build: Build) -> str:
     """Return where the build stands, as it is announced."""
-    if build.status == "running":
+    if build.status == BuildStatus.RUNNING:
         return "Build is being cancelled" if build.cancel_requested_at else f"Build running: {build.phase}"
     return "Build needs an approval" if build.status == WAITS else f"Build {build.status}"
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from forgeguard_app.flows.audits.choose_base import earlier_passed, newest_head
 from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.run_order import JudgedHead
+from forgeguard_app.store.states import RunStatus, Trigger
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -20,7 +21,7 @@ def run(sha: str, before: str | None) -> AuditRun:
         commit_message=None,
         commit_author=None,
         branch="main",
-        status="running",
+        status=RunStatus.RUNNING,
         overall_result=None,
         started_at=NOW,
         completed_at=None,
@@ -33,7 +34,7 @@ def run(sha: str, before: str | None) -> AuditRun:
         error_detail=None,
         published_at=None,
         publish_error=None,
-        trigger="push",
+        trigger=Trigger.PUSH,
         fetch_ref=None,
         target_ref=None,
         target_sha=None,
