@@ -40,7 +40,7 @@ from forgeguard_app.store.check_runs import Outbox, list_outbox, want_check_runs
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
-from forgeguard_app.store.repos import Repo, get_repo
+from forgeguard_app.store.repos import Repo, get_installation_id, get_repo
 
 _GONE = (403, 404, 410)
 ARCHIVED = "The repository is archived, so that it takes no check runs; they follow once it is unarchived."
@@ -194,6 +194,13 @@ async def _refused(outlet: Outlet, error: Refused) -> None:
         if now is not None and dict(now.permissions) != dict(outlet.installation.permissions):
             await set_publish_error(connection, run.id, None)
             raise Temporary("the installation's permissions have changed", delay_s=context.pace.retry_s) from error
+    # So was what had been refused when the repository came to its new installation.
+    async with context.pool.acquire() as connection, connection.transaction():
+        moved = await get_installation_id(connection, run.repo_id) != outlet.installation.id
+        if moved:
+            await set_publish_error(connection, run.id, None)
+    if moved:
+        raise Temporary("the repository belongs to another installation now", delay_s=context.pace.retry_s) from error
 
 
 async def announce_progress(context: Context, run: Run, repo: Repo, installation: Installation) -> None:

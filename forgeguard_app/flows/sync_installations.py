@@ -154,8 +154,9 @@ async def _take_in(
         ids = await know_repos(connection, repositories, installation_id)
         fresh = [key for key, repository in zip(ids, repositories, strict=True) if repository.id not in guarded]
         await draw_starting_lines(connection, fresh)
-        for repo_id in fresh:
-            await catch_up_in(connection, repo_id)
+        for key, repository in zip(ids, repositories, strict=True):
+            if guarded.get(repository.id) != installation_id:  # new here: it came from another one, or from none
+                await catch_up_in(connection, key)
         if before is not None and (before.status == "suspended" or dict(before.permissions) != dict(state.permissions)):
             await catch_up(connection, one.id)
         missing = await _missing(connection, installation_id, asked_at, listed)
