@@ -22,17 +22,21 @@ async def list_touched(repository: GitRepository, parent: str, commit: str) -> l
 
 @dataclass(frozen=True, slots=True)
 class RawChange:
-    """One file's change between two commits: `mode` and `blob` are the new ones, zeros where it was deleted."""
+    """One file's change between two commits: `mode` and `blob` are the new ones, zeros where it was deleted.
+
+    `before` is the old mode and blob, zeros where it was added.
+    """
 
     path: str  # as git has it, what is no UTF-8 in surrogates
     kind: str  # added, changed or deleted
     mode: str
     blob: str
+    before: str
 
     @property
     def key(self) -> str:
-        """Return a name of this content at this path."""
-        return hashlib.sha256(f"{self.mode} {self.blob} ".encode() + os.fsencode(self.path)).hexdigest()
+        """Return a name of this change of this path, from its old content to its new one."""
+        return hashlib.sha256(f"{self.before} {self.mode} {self.blob} ".encode() + os.fsencode(self.path)).hexdigest()
 
 
 async def list_raw_changes(repository: GitRepository, parent: str, commit: str) -> list[RawChange]:
@@ -42,8 +46,9 @@ async def list_raw_changes(repository: GitRepository, parent: str, commit: str) 
     kinds = {"A": "added", "D": "deleted"}
     found = []
     for described, path in zip(fields[::2], fields[1::2], strict=True):
-        _, mode, _, blob, status = described.split()
-        found.append(RawChange(path, kinds.get(status, "changed"), mode, blob))
+        old_mode, mode, old_blob, blob, status = described.split()
+        before = f"{old_mode.removeprefix(':')} {old_blob}"
+        found.append(RawChange(path, kinds.get(status, "changed"), mode, blob, before))
     return found
 
 

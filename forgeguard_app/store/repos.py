@@ -268,13 +268,35 @@ async def set_missing_repos(
     return sorted(row["id"] for row in rows if row["again"])
 
 
-async def list_guarded(connection: Connection, github_repo_ids: Iterable[int]) -> set[int]:
-    """Which of these repositories we guard already."""
+async def list_guarded(connection: Connection, github_repo_ids: Iterable[int]) -> dict[int, UUID | None]:
+    """Return those of these repositories that are guarded already, each with its installation."""
     rows = await connection.fetch(
-        "SELECT github_repo_id FROM repos WHERE github_repo_id = ANY($1::bigint[]) AND removed_at IS NULL",
+        """
+        SELECT github_repo_id, installation_id FROM repos
+        WHERE github_repo_id = ANY($1::bigint[]) AND removed_at IS NULL
+        """,
         list(github_repo_ids),
     )
-    return {row["github_repo_id"] for row in rows}
+    return {row["github_repo_id"]: row["installation_id"] for row in rows}
+
+
+async def get_installation_id(connection: Connection, repo_id: UUID) -> UUID | None:
+    """Return the repository's installation, once a change of it that is under way has ended. Wants a transaction."""
+    found: UUID | None = await connection.fetchval("SELECT installation_id FROM repos WHERE id = $1 FOR SHARE", repo_id)
+    return found
+
+
+async def belongs_elsewhere(connection: Connection, repo_id: UUID, github_installation_id: int) -> bool:
+    """Return whether the repository is stored as another installation's by now."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM repos r JOIN installations i ON i.id = r.installation_id
+            WHERE r.id = $1 AND r.removed_at IS NULL AND i.github_installation_id <> $2)
+        """,
+        repo_id,
+        github_installation_id,
+    )
+    return found
 
 
 async def claim_unchecked(connection: Connection, after_s: float, most: int) -> list[UUID]:

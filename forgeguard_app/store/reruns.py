@@ -50,7 +50,10 @@ async def lock_spent(connection: Connection, repo_id: UUID, asked_by: int | None
     Until it ends, nobody else's request is counted against them.
     """
     installation_id = await connection.fetchval("SELECT installation_id FROM repos WHERE id = $1", repo_id)
-    for name in (f"reruns/{installation_id}", f"reruns/person/{asked_by}"):
+    # Of nobody, nothing is counted: two deliveries without a sender need not wait for one another.
+    for name in (installation_id and f"reruns/{installation_id}", asked_by and f"reruns/person/{asked_by}"):
+        if name is None:
+            continue
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
     row = await connection.fetchrow(
         """

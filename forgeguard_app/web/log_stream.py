@@ -55,6 +55,7 @@ class Tails:
         self.pool = pool
         self._chunks: OrderedDict[tuple[UUID, int], asyncio.Task[Chunk]] = OrderedDict()
         self._sizes: dict[tuple[UUID, int], int] = {}
+        self._timers: dict[tuple[UUID, int], asyncio.TimerHandle] = {}
 
     @property
     def kept_bytes(self) -> int:
@@ -75,15 +76,18 @@ class Tails:
         if task.cancelled() or task.exception() or not task.result().lines:
             return self._drop(key, task)
         self._sizes[key] = task.result().size
+        self._timers[key] = asyncio.get_running_loop().call_later(KEPT_S, self._drop, key, task)
         while self.kept_bytes > KEPT_BYTES:
             oldest = next(iter(self._sizes))
             self._drop(oldest, self._chunks[oldest])
-        asyncio.get_running_loop().call_later(KEPT_S, self._drop, key, task)
 
     def _drop(self, key: tuple[UUID, int], task: asyncio.Task[Chunk]) -> None:
         if self._chunks.get(key) is task:
             del self._chunks[key]
             self._sizes.pop(key, None)
+            timer = self._timers.pop(key, None)
+            if timer is not None:
+                timer.cancel()  # it would hold the chunk until it is due
 
     async def _read(self, build_id: UUID, number: int) -> Chunk:
         async with self.pool.acquire() as connection:

@@ -14,7 +14,7 @@ from forgeguard_app.flows.builds.cancel_build import cancel_build
 from forgeguard_app.projects.deciding_files import is_deciding
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.store.build_changes import list_approved
-from tests.support.building import agent, ready
+from tests.support.building import PHASES, agent, ready
 from tests.support.repositories import WorkTree
 from tests.support.running import running
 
@@ -80,6 +80,34 @@ async def test_another_content_is_another_question(dsn: str, tmp_path: Path, tre
         assert [one.kind for one in changes] == ["changed"]
         assert "+run: evil" in changes[0].difference
         assert await place.show(f"{second.branch}:{CI}") == "on: push\n"
+
+
+async def test_an_approved_content_that_comes_back_later_is_another_question(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    phases = "".join(PHASES.replace("Phase 0", f"Phase {n}").replace("Phase 1", f"Phase {n + 1}") for n in (0, 2))
+    script = f"{WRITES_CI}; [ $(wc -l < work.txt) != 2 ] || echo 'on: pull_request' > {CI}"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree, phases)
+        build, asked = await place.asked(await place.start())
+        for number in range(3):
+            assert build.phase_number == number
+            assert [one.path for one in asked] == [CI]
+            await place.answer(build, approves=True)
+            if number < 2:
+                build, asked = await place.asked(build.id)
+        assert (await place.ended(build.id)).status == "completed", "the fourth phase wrote the same file: no question"
+
+
+async def test_a_file_that_a_change_of_settings_makes_decide_is_a_question_too(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    settings = "checks: {A4: {boundaries: [arch.json]}}"
+    script = f"mkdir -p .github; echo '{settings}' > .github/forgeguard.yml; echo '{{\"layers\": []}}' > arch.json"
+    async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
+        place = await ready(product, tree)
+        _, changes = await place.asked(await place.start())
+        assert [one.path for one in changes] == [".github/forgeguard.yml", "arch.json"]
 
 
 async def test_what_is_handed_back_reaches_the_builder_with_the_reason(

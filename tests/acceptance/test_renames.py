@@ -18,6 +18,7 @@ from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Installation, Repository
 from forgeguard_app.simulator.story import Story
+from forgeguard_app.store.audits import find_newest_run
 from forgeguard_app.store.counters import claim_turn
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import Repo, find_repo_named, get_repo
@@ -371,3 +372,49 @@ async def test_where_the_new_owner_is_not_found_by_name_all_installations_are_co
     assert not await find_home(product.pool, context.app, context.tokens, repo, installation.id)
     await sync_installations(context)
     assert (await known(product, "new-owner/shop")).id == repo.id
+
+
+async def test_a_verdict_refused_for_the_former_owner_is_published_once_a_comparison_finds_the_new_one(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, installation = await product.repository()
+    assert installation is not None
+    tree.commit({"a.py": "x = 1\n"})
+    sha = await product.push(tree, repository)
+    await product.verdicts(repository, sha)
+    await product.idle()
+    repo = await known(product, repository.full_name)
+    other = product.github.world.add_account("new-owner")
+    product.github.install(other, [await product.github.create_repository(other, "first")])
+    await product.github.webhooks.settle()
+    await product.idle()
+    product.github.world.transfer(repository, other)
+    async with product.pool.acquire() as connection:
+        run = await find_newest_run(connection, repo.id, sha)
+        assert run is not None
+        # The refusal was stored in the moment in which nobody knew the new owner.
+        await connection.execute(
+            "UPDATE audit_runs SET published_at = NULL, publish_error = 'refused' WHERE id = $1", run.id
+        )
+    await sync_installations(product.context)
+    await product.idle()
+    async with product.pool.acquire() as connection:
+        run = await find_newest_run(connection, repo.id, sha)
+    assert run is not None
+    assert (run.publish_error, run.published_at is not None) == (None, True)
+
+
+async def test_who_read_the_former_owner_is_told_of_the_stored_new_one(product: Product) -> None:
+    repository, installation = await product.repository()
+    assert installation is not None
+    repo = await known(product, repository.full_name)
+    other = product.github.world.add_account("new-owner")
+    product.github.install(other, [await product.github.create_repository(other, "first")])
+    await product.github.webhooks.settle()
+    await product.idle()
+    product.github.world.transfer(repository, other)
+    copy = product.github.world.add_repository(installation.account, "shop")  # another one has the name
+    installation.repository_ids.add(copy.id)
+    await sync_installations(product.context)
+    context = product.context
+    assert await find_home(product.pool, context.app, context.tokens, repo, installation.id)

@@ -20,13 +20,14 @@ from forgeguard_app.flows.projects.answer_questionnaire import answer_questionna
 from forgeguard_app.flows.projects.manage_project import create_project, described
 from forgeguard_app.flows.projects.save_contract import write_contracts
 from forgeguard_app.simulator.state import Account
+from forgeguard_app.store.builds import list_builds
 from forgeguard_app.store.repos import Repo, find_repo_named
 from tests.browser.walking import DESKTOP, chromium
 from tests.support.answers import filled
 from tests.support.browsing import Browser
 from tests.support.building import BUILDER, agent
 from tests.support.running import Product, running
-from tests.support.watching import Proxy, proxied
+from tests.support.watching import Proxy, finish_build, proxied
 
 
 @dataclass
@@ -42,7 +43,15 @@ class Scene:
     cookies: dict[str, str]
 
     async def start_build(self) -> UUID:
-        """A build that waits; the one before it is to be over."""
+        """Start a build that waits; one that a failed test left is ended, so that its failure stays its own."""
+        async with self.product.pool.acquire() as connection:
+            left = [
+                build.id
+                for build in await list_builds(connection, self.project_id, None, 100)
+                if build.completed_at is None
+            ]
+        for build_id in left:
+            await finish_build(self.product.pool, build_id, "cancelled")
         return await start_build(self.product.pool, self.person, self.project_id)
 
     @contextlib.asynccontextmanager

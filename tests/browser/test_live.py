@@ -138,8 +138,8 @@ async def test_twenty_clicks_on_cancel_of_twenty_reach_a_build_that_changes_all_
         assert await page.evaluate("clicks") == 20
         # The page comes while the button is pressed, and waits for its release.
         proxy.gate.clear()
-        await loop_build(pool, build_id)
         fetched = proxy.asked[f"/builds/{build_id}"]
+        await loop_build(pool, build_id)
         await until(lambda: proxy.asked[f"/builds/{build_id}"] > fetched, lambda: "the page was not fetched")
         await page.mouse.down()
         proxy.gate.set()

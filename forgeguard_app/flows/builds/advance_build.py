@@ -1,9 +1,8 @@
-"""A build goes on, phase by phase: the builder works in a checkout of its own, the audit judges it, and what passes is
-pushed.
+"""Works through a build: a builder changes the files, the audit evaluates them, and what passes is pushed.
 
-What the builder left is committed by us, judged by the project's contracts, and handed back with its findings where it
-does not pass; three times in a row end the build. A worker that dies leaves the last pushed phase, from which any other
-goes on.
+The builder's files are committed by us and evaluated by the project's contracts. Work that does not pass is returned
+with its findings; three failures in a row end the build. A worker that dies leaves the last pushed phase, from which any
+other continues.
 """
 
 from __future__ import annotations

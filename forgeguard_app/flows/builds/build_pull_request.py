@@ -7,7 +7,7 @@ from typing import Any
 
 from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.audit.report import clean
-from forgeguard_app.flows.builds.build_review import deciding_at
+from forgeguard_app.flows.builds.build_review import deciding_between
 from forgeguard_app.git.changes import list_touched
 from forgeguard_app.git.command import GitRepository
 from forgeguard_app.store.build_phases import BuildPhase
@@ -23,7 +23,7 @@ UNKNOWN_FILES = (
 
 async def list_deciding(ledger: GitRepository, base: str, head: str, owner: PolicySettings) -> list[str]:
     """Return the files between the commits that decide verdicts or run in CI, as they can be shown."""
-    decides = await deciding_at(ledger, base, owner)
+    decides = await deciding_between(ledger, base, head, owner)
     return [clean(path)[:SHOWN_CHARS] for path in await list_touched(ledger, base, head) if decides(path)]
 
 

@@ -33,8 +33,17 @@ class Unreviewable(Exception):
     """Nobody could review the changes as they are; the text says why and what to do."""
 
 
-async def deciding_at(ledger: GitRepository, commit: str, owner: PolicySettings) -> Callable[[str], bool]:
-    """Return which files decide: by their names, or since the settings at the commit name them as boundaries."""
+async def deciding_between(
+    ledger: GitRepository, start: str, commit: str, owner: PolicySettings
+) -> Callable[[str], bool]:
+    """Return which files decide before or after a change: it may name a file as boundaries that it also writes."""
+    before = await _deciding_at(ledger, start, owner)
+    after = await _deciding_at(ledger, commit, owner)
+    return lambda path: before(path) or after(path)
+
+
+async def _deciding_at(ledger: GitRepository, commit: str, owner: PolicySettings) -> Callable[[str], bool]:
+    """Return which files decide: by their names, or because the settings at the commit name them as boundaries."""
     configured = await read_own_configuration(LocalSource(ledger), commit, owner)
     named, matches = (
         {one.path for one in configured.boundaries},
@@ -53,7 +62,7 @@ async def list_unapproved(
     Raises:
         Unreviewable: they are too many, too large, or no text.
     """
-    decides = await deciding_at(ledger, start, owner)
+    decides = await deciding_between(ledger, start, commit, owner)
     found = [one for one in await list_raw_changes(ledger, start, commit) if decides(one.path)]
     ours = await _contracts(build, ledger) if found else {}
     found = [one for one in found if (one.mode, ours.get(one.path)) != (_PLAIN, one.blob)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import structlog
 
 from forgeguard_app.flows.context.repo_records import state_of, upsert_installation_from_event
+from forgeguard_app.flows.context.resume_deferred import resume_deferred_in
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.events import Installation
 from forgeguard_app.github.installations import find_installation_of
@@ -15,7 +16,7 @@ from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.counters import claim_turn, drop_turn
 from forgeguard_app.store.installations import set_installation_state
 from forgeguard_app.store.pool import Pool
-from forgeguard_app.store.repos import Repo, RepoFacts, believe, get_database_time, upsert_repo
+from forgeguard_app.store.repos import Repo, RepoFacts, believe, belongs_elsewhere, get_database_time, upsert_repo
 from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import forget_access
 
@@ -26,6 +27,8 @@ log = structlog.get_logger()
 async def find_home(pool: Pool, app: AppAccess, tokens: TokenCache, repo: Repo, github_installation_id: int) -> bool:
     """Store the installation that holds the repository now; False where that is the given one, or none is found.
 
+    Another process may have stored it already, since the caller read where the repository belongs.
+
     GitHub is asked by name, and the name may be another repository's by now: the installation counts only where it
     gives a token for the repository's numeric id. Otherwise all installations are compared within minutes.
 
@@ -33,6 +36,8 @@ async def find_home(pool: Pool, app: AppAccess, tokens: TokenCache, repo: Repo, 
         Refused, Limited, Broken: as Client.ask.
     """
     async with pool.acquire() as connection:
+        if await belongs_elsewhere(connection, repo.id, github_installation_id):
+            return True
         asked_at = await get_database_time(connection)
     found = await find_installation_of(app, repo.full_name)
     elsewhere = found is not None and found.id != github_installation_id
@@ -46,6 +51,7 @@ async def find_home(pool: Pool, app: AppAccess, tokens: TokenCache, repo: Repo, 
         state = state_of(found, InstallationStatus.SUSPENDED if found.suspended_at else InstallationStatus.ACTIVE)
         await set_installation_state(connection, found.id, state)
         await upsert_repo(connection, RepoFacts(repo.github_repo_id, full_name), installation_id)
+        await resume_deferred_in(connection, repo.id)
         await forget_access(connection, [repo.github_repo_id])
         await notify_change(connection, ACCESS)
     log.warning("repo.transferred", repo_id=str(repo.id), full_name=full_name, installation=found.id)

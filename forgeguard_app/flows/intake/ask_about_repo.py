@@ -8,8 +8,9 @@ import msgspec
 import structlog
 
 from forgeguard_app.flows.context.repo_records import facts_of
+from forgeguard_app.flows.context.resume_deferred import resume_deferred_in
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.follow_account import audit_baselines, resume_deferred_in
+from forgeguard_app.flows.intake.follow_account import audit_baselines
 from forgeguard_app.github import events
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.repo_access import nowhere

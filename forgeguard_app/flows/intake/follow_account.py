@@ -12,6 +12,7 @@ from forgeguard_app.flows.context.repo_records import (
     upsert_from_event,
     upsert_installation_from_event,
 )
+from forgeguard_app.flows.context.resume_deferred import publish_again, resume_deferred
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.store.changes import ACCESS, notify_change
@@ -20,9 +21,6 @@ from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import set_private, set_removed, set_removed_with
 from forgeguard_app.store.run_order import (
-    list_deferred,
-    list_deferred_in,
-    reset_publish_errors,
     reset_publish_errors_in,
 )
 from forgeguard_app.store.states import InstallationStatus
@@ -98,7 +96,7 @@ async def _repository(connection: Connection, event: events.RepositoryEvent) -> 
     if event.action in _CHANGES_WHO_SEES:
         await forget_access(connection, [event.repository.id])
     if event.action == "unarchived":
-        await _publish(connection, await reset_publish_errors_in(connection, repo_id))
+        await publish_again(connection, await reset_publish_errors_in(connection, repo_id))
 
 
 async def _installation(connection: Connection, event: events.InstallationEvent, github_delivery_id: str) -> None:
@@ -116,25 +114,6 @@ async def _installation(connection: Connection, event: events.InstallationEvent,
         await audit_baselines(connection, added, github_delivery_id)
     if event.action in ("unsuspend", "new_permissions_accepted"):
         await resume_deferred(connection, number)
-
-
-async def resume_deferred(connection: Connection, github_installation_id: int) -> None:
-    """Requeue deferred runs and refused verdicts; a run that is evaluated already is left alone by its job."""
-    for run_id in await list_deferred(connection, github_installation_id):
-        await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
-    await _publish(connection, await reset_publish_errors(connection, github_installation_id))
-
-
-async def resume_deferred_in(connection: Connection, repo_id: UUID) -> None:
-    """Resume what was deferred or refused while the repository was away from its installation."""
-    for run_id in await list_deferred_in(connection, repo_id):
-        await enqueue(connection, "audit_commit", {"run_id": str(run_id)})
-    await _publish(connection, await reset_publish_errors_in(connection, repo_id))
-
-
-async def _publish(connection: Connection, run_ids: list[UUID]) -> None:
-    for run_id in run_ids:
-        await enqueue(connection, "publish_verdict", {"run_id": str(run_id)})
 
 
 async def audit_baselines(connection: Connection, repo_ids: list[UUID], github_delivery_id: str = "") -> None:

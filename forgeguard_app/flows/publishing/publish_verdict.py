@@ -46,7 +46,7 @@ from forgeguard_app.store.check_runs import OutboxRow, list_outbox, want_check_r
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
-from forgeguard_app.store.repos import Repo, get_repo
+from forgeguard_app.store.repos import Repo, get_installation_id, get_repo
 from forgeguard_app.store.states import InstallationStatus, RunStatus
 
 _GONE = (403, 404, 410)
@@ -201,6 +201,13 @@ async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
         if now is not None and dict(now.permissions) != dict(outlet.installation.permissions):
             await set_publish_error(connection, run.id, None)
             raise RetryLater("the installation's permissions have changed", delay_s=context.pace.retry_s) from error
+    # So was what had been refused when the repository came to its new installation.
+    async with context.pool.acquire() as connection, connection.transaction():
+        moved = await get_installation_id(connection, run.repo_id) != outlet.installation.id
+        if moved:
+            await set_publish_error(connection, run.id, None)
+    if moved:
+        raise RetryLater("the repository belongs to another installation now", delay_s=context.pace.retry_s) from error
 
 
 async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation) -> None:

@@ -16,8 +16,9 @@ import structlog
 
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.repo_records import state_of, upsert_all_from_event, upsert_installation_from_event
+from forgeguard_app.flows.context.resume_deferred import resume_deferred, resume_deferred_in
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.follow_account import audit_baselines, resume_deferred, resume_deferred_in
+from forgeguard_app.flows.intake.follow_account import audit_baselines
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import Installation, Repository
 from forgeguard_app.github.installations import (
@@ -159,8 +160,9 @@ async def _take_in(
         ids = await upsert_all_from_event(connection, repositories, installation_id)
         fresh = [key for key, repository in zip(ids, repositories, strict=True) if repository.id not in guarded]
         await audit_baselines(connection, fresh)
-        for repo_id in fresh:
-            await resume_deferred_in(connection, repo_id)
+        for key, repository in zip(ids, repositories, strict=True):
+            if guarded.get(repository.id) != installation_id:  # new here: it came from another one, or from none
+                await resume_deferred_in(connection, key)
         if before is not None and (
             before.status == InstallationStatus.SUSPENDED or dict(before.permissions) != dict(state.permissions)
         ):
