@@ -1,8 +1,8 @@
 """Works through a build: a builder changes the files, the audit evaluates them, and what passes is pushed.
 
 The builder's files are committed by us and evaluated by the project's contracts. Work that does not pass is returned
-with its findings; three failures in a row end the build. A worker that dies leaves the last pushed phase, from which any
-other continues.
+with its findings; three failures in a row end the build. A worker that dies leaves the last pushed phase, from which
+any other continues.
 """
 
 from __future__ import annotations
