@@ -45,15 +45,23 @@ _COLUMNS = ", ".join(f"l.{name}" for name in FIELDS)
 
 
 async def insert_entry(connection: Connection, entry: AuditLogEntry) -> None:
-    """Append a deed."""
+    """Append a deed.
+
+    Of one denial of one person in one repository, one entry an hour is kept: more would bury deeds.
+    """
     await connection.execute(
         """
         INSERT INTO audit_log (deed, outcome, github_id, github_login, via, subject, repo_id, repo_name)
-        SELECT $1, $2, $3, $4, $5, $6, r.id, r.full_name FROM (VALUES (coalesce($7::uuid,
+        SELECT $1::text, $2::text, $3::bigint, $4::text, $5::text, $6::text, r.id, r.full_name
+        FROM (VALUES (coalesce($7::uuid,
             (SELECT repo_id FROM audit_runs WHERE id = $8::uuid), (SELECT repo_id FROM projects WHERE id = $9::uuid),
             (SELECT repo_id FROM builds WHERE id = $10::uuid), (SELECT repo_id FROM allowances WHERE id = $11::uuid),
             (SELECT id FROM repos WHERE full_name = $12 ORDER BY removed_at NULLS FIRST LIMIT 1)))) AS about(id)
         LEFT JOIN repos r ON r.id = about.id
+        WHERE $2::text <> 'denied' OR NOT EXISTS (
+            SELECT 1 FROM audit_log l WHERE l.repo_id IS NOT DISTINCT FROM r.id AND l.outcome = 'denied'
+                AND l.deed = $1::text
+                AND l.github_id IS NOT DISTINCT FROM $3::bigint AND l.at > clock_timestamp() - interval '1 hour')
         """,
         entry.deed,
         entry.outcome,

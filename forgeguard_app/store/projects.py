@@ -16,8 +16,8 @@ COMPARED_DAYS = 30  # how long a summary says what a contract loosens against th
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
-    """One project; `repo_name` is the linked repository's, None without one or where it left."""
+class ListedProject:
+    """A project as lists have it; `repo_name` is the linked repository's, None without one or where it left."""
 
     id: UUID
     user_id: UUID
@@ -25,19 +25,25 @@ class Project:
     description: str | None
     status: str
     repo_id: UUID | None
-    questionnaire_state: Mapping[str, Any]
     created_at: datetime
     updated_at: datetime
     repo_name: str | None
     github_login: str
 
 
-_SELECT = """
-    SELECT p.id, p.user_id, p.name, p.description, p.status, p.repo_id, p.questionnaire_state, p.created_at,
-        p.updated_at,
-        r.full_name AS repo_name, u.github_login
-    FROM projects p JOIN users u ON u.id = p.user_id LEFT JOIN repos r ON r.id = p.repo_id AND r.removed_at IS NULL
-"""
+@dataclass(frozen=True, slots=True)
+class Project(ListedProject):
+    """One project with its answers, which may be long: no list reads them."""
+
+    questionnaire_state: Mapping[str, Any]
+
+
+_COLUMNS = """p.id, p.user_id, p.name, p.description, p.status, p.repo_id, p.created_at, p.updated_at,
+    r.full_name AS repo_name, u.github_login"""
+_FROM = (
+    "FROM projects p JOIN users u ON u.id = p.user_id LEFT JOIN repos r ON r.id = p.repo_id AND r.removed_at IS NULL"
+)
+_SELECT = f"SELECT {_COLUMNS}, p.questionnaire_state {_FROM}"
 
 
 def _project(row: Any) -> Project:
@@ -58,12 +64,20 @@ async def insert_project(
     return found
 
 
-async def count_projects(connection: Connection, user_id: UUID) -> int:
-    """Count the person's projects."""
-    number: int = await connection.fetchval(
-        "SELECT count(*) FROM projects WHERE user_id = $1 AND deleted_at IS NULL", user_id
+async def count_projects(connection: Connection, user_id: UUID) -> tuple[int, int]:
+    """Return how many the person has made, and how many of all that are kept, deleted ones too.
+
+    Until the transaction ends, nobody counts the same person's.
+    """
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('projects of ' || $1::text, 0))", str(user_id)
     )
-    return number
+    row = await connection.fetchrow(
+        "SELECT count(*) FILTER (WHERE deleted_at IS NULL) AS made, count(*) AS kept FROM projects WHERE user_id = $1",
+        user_id,
+    )
+    assert row is not None  # a count has a row
+    return row["made"], row["kept"]
 
 
 async def find_project(connection: Connection, project_id: UUID, *, lock: bool = False) -> Project | None:
@@ -75,11 +89,11 @@ async def find_project(connection: Connection, project_id: UUID, *, lock: bool =
 
 async def list_projects(
     connection: Connection, user_id: UUID, before: tuple[datetime, UUID] | None, most: int
-) -> list[Project]:
+) -> list[ListedProject]:
     """Those that the person made, and those of repositories into which GitHub lets them; the newest first."""
     rows = await connection.fetch(
         f"""
-        {_SELECT} WHERE p.deleted_at IS NULL AND (p.user_id = $1 OR EXISTS (
+        SELECT {_COLUMNS} {_FROM} WHERE p.deleted_at IS NULL AND (p.user_id = $1 OR EXISTS (
                 SELECT 1 FROM repo_access a WHERE a.user_id = $1 AND a.github_repo_id = r.github_repo_id))
             AND ($2::timestamptz IS NULL OR (p.created_at, p.id) < ($2, $3::uuid))
         ORDER BY p.created_at DESC, p.id DESC LIMIT $4
@@ -89,7 +103,7 @@ async def list_projects(
         before[1] if before else None,
         most,
     )
-    return [_project(row) for row in rows]
+    return [ListedProject(**row) for row in rows]
 
 
 async def set_project(connection: Connection, project_id: UUID, name: str, description: str | None) -> None:

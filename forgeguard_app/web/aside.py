@@ -22,10 +22,14 @@ from forgeguard_app.flows.projects.save_contract import Edit
 from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program
 from forgeguard_app.projects.contract_types import FILES, ContractType
 from forgeguard_app.web.aside_worker import WORK
+from forgeguard_app.web.clients import client_of
+from forgeguard_app.web.fair_turns import FairTurns, TooManyWaiting
+from forgeguard_app.web.session import PERSON
 
 TIMEOUT_S = 3.0
 WAIT_S = 10.0  # for one's turn
 AT_ONCE = 2
+WAITING_EACH = 4  # works of one asker
 KEPT_BYTES = 16 << 20
 MAX_RESULT_BYTES = 4 << 20
 # What is so small is done at once: even work that grows with the square of its text takes milliseconds then.
@@ -48,17 +52,17 @@ class Aside:
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._turns = FairTurns(AT_ONCE, WAITING_EACH)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._running: dict[str, asyncio.Task[_Kept]] = {}
         self.size = 0
         self.begun = 0  # processes
 
-    async def work(self, name: str, *texts: str) -> Any:
-        """Return the result; None where the work takes too long.
+    async def work(self, asker: str, name: str, *texts: str) -> Any:
+        """Return the result; None where the work takes too long. Askers get their turns in turn.
 
         Raises:
-            HTTPServiceUnavailable: too much of such work is waiting.
+            HTTPServiceUnavailable: too much of such work is waiting, of this asker or of all.
         """
         given = json.dumps([name, *texts]).encode()
         key = sha256(given).hexdigest()
@@ -67,15 +71,15 @@ class Aside:
             return self._kept[key].value
         task = self._running.get(key)
         if task is None:
-            task = self._running[key] = asyncio.create_task(self._run(given))
+            task = self._running[key] = asyncio.create_task(self._run(asker, given))
             task.add_done_callback(lambda done: self._settle(key, done))
         return (await asyncio.shield(task)).value
 
-    async def _run(self, given: bytes) -> _Kept:
+    async def _run(self, asker: str, given: bytes) -> _Kept:
         try:
             async with asyncio.timeout(WAIT_S):
-                await self._turn.acquire()
-        except TimeoutError:
+                await self._turns.take(asker)
+        except (TimeoutError, TooManyWaiting):
             raise web.HTTPServiceUnavailable(reason="Many documents are being read just now; try again soon.") from None
         self.begun += 1
         try:
@@ -86,7 +90,7 @@ class Aside:
             log.warning("aside.ended", reason=str(error))
             return _Kept(None, 0)
         finally:
-            self._turn.release()
+            self._turns.give_back(asker)
         if done.status:
             log.warning("aside.failed", status=done.status)
             return _Kept(None, 0)
@@ -106,10 +110,16 @@ class Aside:
 ASIDE: web.AppKey[Aside] = web.AppKey("ASIDE")
 
 
+async def _work(request: web.Request, name: str, *texts: str) -> Any:
+    person = request.get(PERSON)
+    asker = client_of(request) if person is None else f"user {person.user_id}"
+    return await request.app[ASIDE].work(asker, name, *texts)
+
+
 async def rendered(request: web.Request, text: str) -> Markup | None:
     """Return Markdown as HTML; None where that takes too long."""
     is_small = len(text) <= SMALL_CHARS
-    found = WORK["markdown"](text) if is_small else await request.app[ASIDE].work("markdown", text)
+    found = WORK["markdown"](text) if is_small else await _work(request, "markdown", text)
     return None if found is None else Markup(found)  # noqa: S704  (the renderer's own output)
 
 
@@ -117,7 +127,7 @@ async def difference(request: web.Request, old: str, new: str) -> list[str] | No
     """Return the lines of the difference; None where that takes too long."""
     is_small = old.count("\n") + new.count("\n") <= SMALL_LINES and len(old) + len(new) <= SMALL_CHARS * 4
     found: list[str] | None
-    found = WORK["difference"](old, new) if is_small else await request.app[ASIDE].work("difference", old, new)
+    found = WORK["difference"](old, new) if is_small else await _work(request, "difference", old, new)
     return found
 
 
@@ -126,11 +136,7 @@ def checker(request: web.Request) -> Callable[[ContractType, str], Awaitable[tup
 
     async def check(kind: ContractType, text: str) -> tuple[Problem, ...]:
         is_small = len(text) <= SMALL_CHARS
-        found = (
-            WORK["problems"](kind.value, text)
-            if is_small
-            else await request.app[ASIDE].work("problems", kind.value, text)
-        )
+        found = WORK["problems"](kind.value, text) if is_small else await _work(request, "problems", kind.value, text)
         if found is None:
             return (Problem(FILES[kind], 1, 1, "it takes too long to be checked: make it shorter or simpler"),)
         return tuple(Problem(*one) for one in found)

@@ -6,9 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from forgeguard_app.projects.contract_types import ContractType
-from forgeguard_app.web.aside import Aside
+from forgeguard_app.web.aside import WAITING_EACH, Aside
+from forgeguard_app.web.fair_turns import FairTurns
 from forgeguard_app.web.markdown import as_html
 from tests.support.browsing import Browser
 from tests.support.project_pages import make, written
@@ -19,25 +21,62 @@ NESTED = "[[]" * 66_000
 
 async def test_what_takes_too_long_is_ended_once_and_the_loop_goes_on() -> None:
     aside = Aside(timeout_s=0.5)
-    assert await asyncio.gather(*(aside.work("markdown", NESTED) for _ in range(4))) == [None] * 4
+    assert await asyncio.gather(*(aside.work("mona", "markdown", NESTED) for _ in range(4))) == [None] * 4
     begun = aside.begun
-    assert await aside.work("markdown", NESTED) is None
+    assert await aside.work("mona", "markdown", NESTED) is None
     assert aside.begun == begun == 1, "shared, and not tried again"
 
 
 async def test_the_work_is_the_same_beside_the_loop() -> None:
     aside = Aside(timeout_s=30)
     text = "# A\n\n| a | b |\n|---|---|\n| 1 | <b> |\n"
-    assert await aside.work("markdown", text) == str(as_html(text))
-    assert await aside.work("difference", "a\nb\n", "a\nc\n") == ["@@ -1,2 +1,2 @@", " a", "-b", "+c"]
-    found = await aside.work("problems", ContractType.BOUNDARIES.value, '{"layers": [')
+    assert await aside.work("mona", "markdown", text) == str(as_html(text))
+    assert await aside.work("mona", "difference", "a\nb\n", "a\nc\n") == ["@@ -1,2 +1,2 @@", " a", "-b", "+c"]
+    found = await aside.work("mona", "problems", ContractType.BOUNDARIES.value, '{"layers": [')
     assert found[0][:2] == ["Forge/Contracts/boundaries.json", 1]
-    assert await aside.work("problems", ContractType.UI.value, "# UI") == []
+    assert await aside.work("mona", "problems", ContractType.UI.value, "# UI") == []
     assert aside.size > 0
 
 
+async def test_one_asker_s_slow_documents_keep_nobody_else_waiting() -> None:
+    aside = Aside(timeout_s=0.5)
+    slow = [asyncio.create_task(aside.work("stranger", "markdown", f"{NESTED}{n}")) for n in range(24)]
+    await asyncio.sleep(0)
+    found = await aside.work("mona", "markdown", "# A\n" * 2_000)
+    assert found is not None
+    assert sum(task.done() for task in slow) <= 24 - WAITING_EACH, "most were refused, hers was before the others"
+    answers = await asyncio.gather(*slow, return_exceptions=True)
+    assert sum(isinstance(one, web.HTTPServiceUnavailable) for one in answers) >= 24 - WAITING_EACH - 1
+
+
+async def test_askers_get_their_slots_in_turn_and_one_at_a_time() -> None:
+    turns, served = FairTurns(2, 4), []
+
+    async def ask(asker: str) -> None:
+        await turns.take(asker)
+        served.append(asker)
+
+    tasks = [asyncio.create_task(ask(asker)) for asker in ("a", "a", "a", "b", "c")]
+    await asyncio.sleep(0)
+    assert served == ["a", "b"], "one each"
+    turns.give_back("b")
+    await asyncio.sleep(0)
+    assert served == ["a", "b", "c"]
+    tasks[1].cancel()
+    turns.give_back("a")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert served == ["a", "b", "c", "a"], "the third of a's, since the second gave up"
+    turns.give_back("a")
+    turns.give_back("c")
+    await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.timeout(5):  # no slot is lost
+        await turns.take("d")
+        await turns.take("e")
+
+
 async def test_work_that_fails_is_none() -> None:
-    assert await Aside(timeout_s=30).work("nothing", "x") is None
+    assert await Aside(timeout_s=30).work("mona", "nothing", "x") is None
 
 
 @pytest.mark.nightly

@@ -47,7 +47,8 @@ async def test_deeds_and_denials_are_noted_and_shown_to_operators_and_owners(pro
         await two.sign_in(member, f"/audits/{run_id}")
         await two.get("/account")
         csrf = re.findall(r'name="csrf" value="([^"]+)"', two.text)[0]
-        assert await two.post(f"/audits/{run_id}/rerun", {"csrf": csrf}) == 403
+        for _ in range(3):
+            assert await two.post(f"/audits/{run_id}/rerun", {"csrf": csrf}) == 403
         await one.get(page)
         assert "Who did what" in one.text
         assert await one.get(f"{page}/audit-log.csv") == 200
@@ -63,7 +64,7 @@ async def test_deeds_and_denials_are_noted_and_shown_to_operators_and_owners(pro
         await three.get("/operator/audit-log.csv")
         for deed in ("sign-in,done", "token made,done", "re-run,done"):
             assert f"{deed},{owner.id}" in three.text
-        assert f"re-run,denied,{member.id}" in three.text
+        assert three.text.count(f"re-run,denied,{member.id}") == 1, "again within the hour buries nothing"
 
 
 async def test_what_people_do_at_github_is_noted_with_who_did_it(product: Product, tree: WorkTree) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from forgeguard_app.errors import UserError
 from forgeguard_app.flows.projects.manage_project import apply_action
 from forgeguard_app.projects.answers import Answers, answered, read_answer, read_state, written_state
 from forgeguard_app.projects.contract_types import ContractType
@@ -23,6 +25,7 @@ from forgeguard_app.store.repos import find_configuration
 
 NO_BASES: Mapping[str, str] = MappingProxyType({})
 NOBODY = Writer()
+MAX_BYTES = 1 << 20  # of all answers of a project: each request about it reads them
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ async def answer_questionnaire(
     `bases` are the digests of the answers that the writer began from.
 
     Raises:
-        UserError: a build works by what was answered.
+        UserError: a build works by what was answered, or all answers together are too long.
     """
     outcomes: dict[str, Saving] = {}
     problems: dict[str, list[str]] = {key: ["There is no such question."] for key in given if key not in QUESTIONS}
@@ -73,7 +76,10 @@ async def answer_questionnaire(
                 if outcomes[key] is Saving.SAVE:
                     answers = answered(answers, key, value, marked(mark, writer))
         if answers != before:
-            await set_questionnaire(connection, project_id, written_state(answers))
+            state = written_state(answers)
+            if size_of(state) > max(MAX_BYTES, size_of(project.questionnaire_state)):
+                raise UserError(f"The answers of a project take at most {MAX_BYTES >> 20} MB: shorten some of them.")
+            await set_questionnaire(connection, project_id, state)
         written = {contract.contract_type for contract in await list_contracts(connection, project_id)}
     changed = {
         kind
@@ -88,6 +94,11 @@ async def answer_questionnaire(
         tuple(key for key, outcome in outcomes.items() if outcome is Saving.CONFLICT),
         tuple(key for key, outcome in outcomes.items() if outcome is Saving.ALREADY),
     )
+
+
+def size_of(state: Mapping[str, Any]) -> int:
+    """Return how many bytes a state takes, about."""
+    return len(json.dumps(state, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 async def seen_code(connection: Connection, repo_id: UUID | None) -> SeenCode:

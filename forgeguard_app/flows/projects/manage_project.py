@@ -14,6 +14,7 @@ from forgeguard_app.projects.lifecycle import Action, Status, next_status
 from forgeguard_app.store.contracts import find_contract
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.projects import (
+    DELETED_DAYS,
     Project,
     count_projects,
     find_project,
@@ -29,6 +30,7 @@ from forgeguard_app.store.repos import Repo
 MAX_NAME_CHARS = 100
 MAX_DESCRIPTION_CHARS = 2_000
 MAX_PROJECTS = 200
+MAX_KEPT = 2 * MAX_PROJECTS  # with those that can be restored
 ADMINS_ALONE = (
     "The boundaries of a project decide verdicts of its repository: only admins of the repository may "
     "change or link them."
@@ -68,8 +70,13 @@ async def create_project(pool: Pool, person: Person, wanted: Description, repo: 
         UserError: the person has too many.
     """
     async with pool.acquire() as connection, connection.transaction():
-        if await count_projects(connection, person.user_id) >= MAX_PROJECTS:
+        made, kept = await count_projects(connection, person.user_id)
+        if made >= MAX_PROJECTS:
             raise UserError(f"You have {MAX_PROJECTS} projects, which is the most; delete one first.")
+        if kept >= MAX_KEPT:
+            raise UserError(
+                f"You deleted many projects lately, which are kept for {DELETED_DAYS} days: wait, or restore one."
+            )
         return await insert_project(
             connection, person.user_id, wanted.name, wanted.description, repo.id if repo else None
         )
@@ -122,7 +129,7 @@ async def restore_project(pool: Pool, person: Person, project_id: UUID) -> None:
         UserError: the person has too many.
     """
     async with pool.acquire() as connection, connection.transaction():
-        if await count_projects(connection, person.user_id) >= MAX_PROJECTS:
+        if (await count_projects(connection, person.user_id))[0] >= MAX_PROJECTS:
             raise UserError(f"You have {MAX_PROJECTS} projects, which is the most; delete one first.")
         if not await restore_deleted(connection, person.user_id, project_id):
             raise ProjectGone("There is no such deleted project of yours, or it is not kept any more.")

@@ -31,7 +31,7 @@ from forgeguard_app.projects.marks import Writer
 from forgeguard_app.projects.proposals import propose
 from forgeguard_app.projects.questions import SECTIONS, Question
 from forgeguard_app.store.contracts import Contract, find_contract, list_contracts
-from forgeguard_app.store.projects import Project, find_project, list_projects
+from forgeguard_app.store.projects import ListedProject, find_project, list_projects
 from forgeguard_app.store.repos import Repo
 from forgeguard_app.web.access import Own, SeenProject, administers, id_of, open_project, open_repo
 from forgeguard_app.web.api import models
@@ -172,7 +172,7 @@ async def _shown(ask: ApiRequest, project_id: UUID) -> shapes.Project:
     return project_of(project)
 
 
-def project_of(project: Project) -> shapes.Project:
+def project_of(project: ListedProject) -> shapes.Project:
     """Return the project as the API gives it."""
     fields = {name: getattr(project, name) for name in shapes.Project.model_fields if name != "repository"}
     return shapes.Project.model_validate(fields | {"repository": project.repo_name})

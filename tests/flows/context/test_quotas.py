@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.flows.projects import manage_project
+from forgeguard_app.flows.projects.answer_questionnaire import MAX_BYTES, answer_questionnaire
+from forgeguard_app.flows.projects.manage_project import create_project, described, remove_project, restore_project
 from forgeguard_app.flows.projects.save_contract import Edit, save_contract
 from forgeguard_app.flows.upkeep.enforce_quotas import chosen_mirrors, enforce_quotas
 from forgeguard_app.git.mirror import MirrorOnDisk
@@ -22,6 +25,7 @@ from forgeguard_app.store.build_logs import delete_old_logs
 from forgeguard_app.store.builds import set_build_ended
 from forgeguard_app.store.contracts import set_contract
 from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.projects import ListedProject, list_projects
 from forgeguard_app.store.purge import Holder
 from forgeguard_app.store.storage import delete_versions_over, get_contract_bytes, hold_contracts, list_uses
 
@@ -249,3 +253,39 @@ def test_mirrors_never_take_more_than_an_account_or_all_may(
     enough = sum(one.size_bytes for one in mirrors)
     if enough <= min(most_bytes, of_account):
         assert all(one.github_repo_id not in holders or one.used_at < oldest for one in go)
+
+
+async def test_answers_are_bounded_together_and_no_list_reads_them(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        mona = await person(connection, 1)
+        project_id = await project(connection, mona, "one")
+    rows = [{"screen": f"{n} " + "x" * 1_000, "purpose": "y" * 1_000} for n in range(300)]
+    await answer_questionnaire(pool, project_id, {"ui.screens": rows})
+    calls = [{"method": "GET", "path": f"/{n}" + "x" * 1_000, "purpose": "y" * 1_000} for n in range(300)]
+    with pytest.raises(UserError, match=f"at most {MAX_BYTES >> 20} MB"):
+        await answer_questionnaire(pool, project_id, {"api.endpoints": calls})
+    await answer_questionnaire(pool, project_id, {"ui.screens": rows[:100], "api.endpoints": calls[:100]})
+    async with pool.acquire() as connection:
+        (found,) = await list_projects(connection, mona, None, 10)
+    assert type(found) is ListedProject
+    assert not hasattr(found, "questionnaire_state")
+
+
+async def test_deleted_projects_count_while_they_are_kept(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manage_project, "MAX_PROJECTS", 2)
+    monkeypatch.setattr(manage_project, "MAX_KEPT", 4)
+    async with pool.acquire() as connection:
+        user_id = await person(connection, 1)
+    mona = Person(user_id, 1, "mona", user_id, None)
+    made = []
+    for _ in range(4):
+        made.append(await create_project(pool, mona, described("Shop", ""), None))
+        await remove_project(pool, made[-1])
+    with pytest.raises(UserError, match="deleted many"):
+        await create_project(pool, mona, described("Shop", ""), None)
+    await restore_project(pool, mona, made[0])
+    async with pool.acquire() as connection:
+        await connection.execute("DELETE FROM projects WHERE deleted_at IS NOT NULL")
+    at_once = [create_project(pool, mona, described("Shop", ""), None) for _ in range(6)]
+    done = await asyncio.gather(*at_once, return_exceptions=True)
+    assert len([one for one in done if isinstance(one, UUID)]) == 1, "those made at once are counted, too"
