@@ -36,7 +36,7 @@ async def test_from_nothing_to_a_green_check(own_dsn: str, tmp_path: Path, tree:
             await set_up(page, place)
             await install(page)
             await page.goto(f"{place.address}/repos/acme/shop")
-            await expect(page.get_by_text("is the baseline")).to_be_visible()
+            await expect(page.get_by_text("· baseline")).to_be_visible()
             tree.git("switch", "--quiet", "-c", "topic")
             tree.commit(BAD, "Ask the database <b>directly</b>")
             await asyncio.to_thread(tree.git, "push", "--quiet", github.clone_url(repository), "HEAD:refs/heads/topic")
