@@ -23,7 +23,7 @@ from forgeguard_app.store.changes import ACCESS, ChangeFeed, TooManyWatches, Wat
 from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.web.clients import client_of
 from forgeguard_app.web.keys import CHANGES, FRONT
-from forgeguard_app.web.log_stream import GATHER_S, TAILS, find_ended, line_number
+from forgeguard_app.web.log_stream import GATHER_S, TAILS, Beats, find_ended, line_number
 from forgeguard_app.web.session import find_person
 from forgeguard_app.web.subjects import Followed, Subject, SubjectKind, ask_again, open_subject, read_subject
 
@@ -157,7 +157,7 @@ class Stream:
     parts: list[LivePart]
     own: set[UUID]  # the keys under which it is told that this stream's access may be gone
     _due: set[LivePart] = field(default_factory=set)
-    _beat_at: float = 0.0
+    _beats: Beats = field(init=False)
 
     async def begin(self, gone: list[Subject]) -> None:
         """Say that the stream is open; everything is compared once, since it may have changed before."""
@@ -165,7 +165,7 @@ class Stream:
         for subject in gone:
             await self._send("gone", {"subject": str(subject)})
         self._due.update(self.parts)
-        self._beat_at = time.monotonic() + self.request.app[STREAMS].beat_s
+        self._beats = Beats(self.own, self.request.app[STREAMS].beat_s)
 
     async def tell_once(self) -> None:
         """Tell what is other than shown, and end."""
@@ -179,8 +179,8 @@ class Stream:
                 changed = self.watch.take()
                 self._due.update(part for part in self.parts if not changed.isdisjoint(part.followed.keys))
                 now = time.monotonic()
-                if now >= self._beat_at or not self.own.isdisjoint(changed):
-                    await self._beat(now)
+                if self._beats.take(changed):
+                    await self._beat()
                 for part in [part for part in self._due if part.free_at <= now]:
                     self._due.discard(part)
                     await self._tell(part)
@@ -190,9 +190,8 @@ class Stream:
         soonest = min((part.free_at for part in self._due), default=float("inf")) - time.monotonic()
         await self.watch.wait(min(max(soonest, 0.0), TICK_S))
 
-    async def _beat(self, now: float) -> None:
+    async def _beat(self) -> None:
         """Ask access again, and compare everything: not every change is told."""
-        self._beat_at = now + self.request.app[STREAMS].beat_s
         fresh = await ask_again(self.request)
         kept, gone = await _open_parts(fresh, {part.subject: part.version for part in self.parts})
         left = {part.subject for part in kept}

@@ -9,7 +9,8 @@ import contextlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -28,6 +29,7 @@ CHUNK_BYTES = 128 << 10  # of messages read at once
 KEPT_BYTES = 8 << 20  # of chunks, which those who watch the same build share
 KEPT_S = 10.0
 GATHER_S = 0.1  # lines that come so close together are sent together
+LEAST_S = 5.0  # between two times at which a stream asks access again since somebody lost theirs
 BEAT_S = 20.0  # access is asked again, and no proxy thinks that the stream is dead
 LONGEST_S = 1_800.0
 TICK_S = 1.0  # a closed connection is noticed within it
@@ -154,6 +156,37 @@ async def stream_log(
         raise web.HTTPServiceUnavailable(reason="Too many streams are open; ask again later.") from None
 
 
+class Beats:
+    """When a stream asks again who may see what it shows: at beats, and when it is told that access may be gone.
+
+    That somebody lost access somewhere is told to all streams, at anybody's wish: they ask at once, but not again
+    within
+    `LEAST_S`. What is told of the stream's own person is always followed at once.
+    """
+
+    def __init__(self, own: Iterable[UUID], beat_s: float) -> None:
+        self._own, self._beat_s = frozenset(own) - {ACCESS}, beat_s
+        self._next_at = time.monotonic() + beat_s
+        self._is_told, self._free_at = False, 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time, whatever changed just now."""
+        now = time.monotonic()
+        return now >= self._next_at or (self._is_told and now >= self._free_at)
+
+    def take(self, changed: AbstractSet[UUID]) -> bool:
+        """Return whether the stream is to ask now; then the next beat is counted from here."""
+        self._is_told = self._is_told or ACCESS in changed
+        if self._own.isdisjoint(changed) and not self.is_due:
+            return False
+        now = time.monotonic()
+        if self._is_told:
+            self._is_told, self._free_at = False, now + LEAST_S
+        self._next_at = now + self._beat_s
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """One open stream of a build's log."""
@@ -168,11 +201,10 @@ class Reader:
 async def _tell(response: web.StreamResponse, reader: Reader, at: int) -> None:
     request, build_id, watch = reader.request, reader.build_id, reader.watch
     tails, silent_s, beat_s = request.app[TAILS], 0.0, request.app[LOG_BEAT_S]
-    beat_at = time.monotonic() + beat_s
+    beats = Beats(reader.own, beat_s)
     while not watch.closing and request.transport is not None:
-        if not reader.own.isdisjoint(watch.take()) or time.monotonic() >= beat_at:
+        if beats.take(watch.take()):
             await reader.ask()
-            beat_at = time.monotonic() + beat_s
         ended = await find_ended(request, build_id)
         chunk = await tails.after(build_id, at)
         if chunk.lines:
@@ -182,7 +214,7 @@ async def _tell(response: web.StreamResponse, reader: Reader, at: int) -> None:
         if ended:
             await response.write(b"event: end\ndata: \n\n")
             return
-        while not watch.event.is_set() and request.transport is not None and silent_s < beat_s:
+        while not watch.event.is_set() and request.transport is not None and silent_s < beat_s and not beats.is_due:
             await watch.wait(TICK_S)
             silent_s += TICK_S
         if silent_s >= beat_s:

@@ -242,3 +242,27 @@ async def test_a_server_that_stops_ends_its_streams(dsn: str, tmp_path: Path) ->
     async with asyncio.timeout(20):
         await answer.content.read()
     await context.__aexit__(None, None, None)
+
+
+async def test_streams_do_not_ask_access_each_time_that_anybody_loses_theirs(still: Product) -> None:
+    _, repo_id = await guarded(still)
+    run_id = await wait_for_run(still.pool, repo_id, "Wait")
+    async with following(still, {}, f"audit/{run_id}~") as answer:
+        assert (await next_event(answer))[0] == "hello"
+        assert (await next_event(answer))[0] == "version"
+
+        async def stir_access() -> None:
+            for _ in range(30):
+                async with still.pool.acquire() as connection:
+                    await notify_change(connection, ACCESS)
+                await asyncio.sleep(0.05)
+
+        stirring, beats = asyncio.create_task(stir_access()), 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                while True:
+                    beats += b"event: beat" in await answer.content.readuntil(b"\n\n")
+        await stirring
+        assert beats == 1
+        async with asyncio.timeout(10):
+            assert b"event: beat" in await answer.content.readuntil(b"\n\n"), "what was told meanwhile is not forgotten"

@@ -23,7 +23,8 @@ from forgeguard_app.vault import Sealer, Signer
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_TURNS = 10_000
 _MINUTE_S, _AGAIN_S = 60.0, 5.0
-READINGS = 4  # people's access read at once: each holds a database connection while a token is renewed
+RENEWALS = 4  # tokens of people renewed at once: each holds a database connection
+READINGS = 64  # people's access read at once, which takes up to a minute for who sees thousands of repositories
 
 
 class Turns:
@@ -116,6 +117,7 @@ class WebContext:
     figures_kept_s: float = 1.0
     readings: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
     visibility: Turns = field(default_factory=Turns)
+    renewing_at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RENEWALS))
     reading_at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READINGS))
 
     @cached_property

@@ -48,6 +48,10 @@ class SignedOut(Exception):
     """GitHub takes the person's token no more: they are to sign in again."""
 
 
+class TooLong(RetryLater):
+    """GitHub did not say within `LONGEST_S` what a person may see."""
+
+
 class AccessLevel(IntEnum):
     """A person's access to a repository, each level including those before it."""
 
@@ -111,12 +115,22 @@ async def _share_reading(front: WebContext, user: User) -> None:
     reading = front.readings.get(user_id)
     if reading is None:
         reading = front.readings[user_id] = asyncio.create_task(_read(front, user_id))
-        reading.add_done_callback(lambda _: front.readings.pop(user_id, None))
+        reading.add_done_callback(lambda done: _forget_reading(front, user_id, done))
     try:
         await asyncio.shield(reading)
     except RetryLater:
         if _age(user) > STALE_S:
             raise
+
+
+def _forget_reading(front: WebContext, user_id: UUID, reading: asyncio.Task[None]) -> None:
+    """Let the next caller read again; a reading that took too long fails for a while, so that others get their
+    turns.
+    """
+    if not reading.cancelled() and isinstance(reading.exception(), TooLong):
+        asyncio.get_running_loop().call_later(KEPT_S, front.readings.pop, user_id, None)
+    else:
+        front.readings.pop(user_id, None)
 
 
 async def _read(front: WebContext, user_id: UUID) -> None:
@@ -126,9 +140,11 @@ async def _read(front: WebContext, user_id: UUID) -> None:
     known = KnownAnswers({url: KnownAnswer(one.etag, one.content, one.next_url) for url, one in stored.items()})
     try:
         async with asyncio.timeout(LONGEST_S), front.reading_at_once:
-            levels = await list_access(front.client, await _token(front, user_id), known)
+            async with front.renewing_at_once:
+                token = await _token(front, user_id)
+            levels = await list_access(front.client, token, known)
     except TimeoutError as error:
-        raise RetryLater("GitHub took too long") from error
+        raise TooLong("GitHub took too long") from error
     except RequestRejected as error:
         async with front.pool.acquire() as connection, connection.transaction():
             user = await get_user(connection, user_id)
