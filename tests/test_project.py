@@ -72,3 +72,16 @@ def test_no_test_module_imports_from_another_one() -> None:
     imports = re.compile(r"^from tests\.[\w.]*\btest_\w+ import", re.MULTILINE)
     found = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py") if imports.search(path.read_text())]
     assert found == []
+
+
+def test_every_module_that_a_document_names_exists() -> None:
+    rooms = "|".join(path.name for path in (ROOT / "forgeguard_app").iterdir() if path.is_dir() and path.name.isalpha())
+    named = re.compile(rf"(?<![\w./-])((?:{rooms})/(?:[a-z_]+/)*[a-z_]+)(?:\.py)?\b(?![/.-])")
+    documents = [ROOT / "CONTRIBUTING.md", ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    found = {
+        (str(path.relative_to(ROOT)), name) for path in documents for name in named.findall(path.read_text("utf-8"))
+    }
+    package = ROOT / "forgeguard_app"
+    missing = [(document, name) for document, name in found if not any(package.glob(f"{name}*"))]
+    assert len(found) > 20
+    assert missing == []

@@ -171,7 +171,7 @@ class Beats:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time, whatever changed just now."""
+        """Return whether it is time, whatever changed just now."""
         now = time.monotonic()
         return now >= self._next_at or (self._is_told and now >= self._free_at)
 
