@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -121,26 +122,59 @@ def body_deadline(request: web.Request, body_s: float) -> Iterator[None]:
         timer.cancel()
 
 
+@dataclass(eq=False, slots=True)
+class _Reading:
+    """One body that is read: how much there is of it, and what ends it."""
+
+    address: str
+    end: Callable[[], None]
+    size: int = 0
+
+
 class Unsigned:
-    """The bytes of deliveries whose signature is not checked yet, by address: they are whatever anybody sends."""
+    """The bytes of deliveries whose signature is not checked yet, by address: they are whatever anybody sends.
+
+    Where there are too many, the largest body ends of the address that sends the most, and not one that comes new: else
+    strangers who send much kept GitHub's deliveries out.
+    """
 
     def __init__(self) -> None:
         self._of: Counter[str] = Counter()
+        self._readings: set[_Reading] = set()
 
     @contextlib.contextmanager
-    def reading(self, address: str) -> Iterator[Callable[[int], bool]]:
-        """Give what counts the bytes of one body until the context ends; it says False where there are too many."""
-        counted = 0
+    def reading(self, address: str, end: Callable[[], None]) -> Iterator[Callable[[int], bool]]:
+        """Give what counts the bytes of one body until the context ends; it says False where there are too many.
+
+        `end` is called where the body is to end for others' sake.
+        """
+        one = _Reading(address, end)
+        self._readings.add(one)
 
         def grow(size: int) -> bool:
-            nonlocal counted
-            counted += size
+            if one not in self._readings:
+                return False
+            one.size += size
             self._of[address] += size
-            return self._of[address] <= UNSIGNED_OF_ADDRESS and self._of.total() <= UNSIGNED
+            while self._of.total() > UNSIGNED and one in self._readings:
+                self._end_largest()
+            return one in self._readings and self._of[address] <= UNSIGNED_OF_ADDRESS
 
         try:
             yield grow
         finally:
-            self._of[address] -= counted
-            if not self._of[address]:
-                del self._of[address]
+            self._forget(one)
+
+    def _end_largest(self) -> None:
+        most = self._of.most_common(1)[0][0]
+        largest = max((one for one in self._readings if one.address == most), key=lambda one: one.size)
+        self._forget(largest)
+        largest.end()
+
+    def _forget(self, one: _Reading) -> None:
+        if one not in self._readings:
+            return
+        self._readings.remove(one)
+        self._of[one.address] -= one.size
+        if not self._of[one.address]:
+            del self._of[one.address]
