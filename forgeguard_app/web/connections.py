@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from forgeguard_app.flows.front import Network
-from forgeguard_app.web.clients import group_of, is_within
+from forgeguard_app.web.clients import group_of, is_within, network_of
 
 SERVER = "ForgeGuard"  # without versions: who attacks is not told what to try
 MOST_OF_ADDRESS = 256
@@ -51,6 +51,7 @@ class Server(web.Server):
         self._proxies, self._header_s = tuple(proxies), header_s
         self._of: Counter[str] = Counter()
         self._named: dict[RequestHandler, tuple[str, asyncio.TimerHandle]] = {}
+        self._wide: dict[str, dict[RequestHandler, asyncio.Transport]] = {}  # by network, the oldest first
 
     def __call__(self) -> RequestHandler:
         """Return the protocol of a new connection."""
@@ -65,8 +66,13 @@ class Server(web.Server):
         timer = self._loop.call_later(self._header_s, self._end_silent, handler, transport)
         self._named[handler] = (name, timer)
         self._of[name] += 1
-        if self._of.total() > MOST or (name and self._of[name] > MOST_OF_ADDRESS):
+        if name:
+            self._wide.setdefault(network_of(name), {})[handler] = transport
+        is_full = len(self._named) > MOST
+        if (name and self._of[name] > MOST_OF_ADDRESS) or (is_full and not name):
             transport.abort()
+        elif is_full:
+            self._end_of_largest()
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """Count it no more."""
@@ -77,6 +83,23 @@ class Server(web.Server):
             self._of[name] -= 1
             if not self._of[name]:
                 del self._of[name]
+        if name:
+            self._leave(network_of(name), handler)
+
+    def _leave(self, network: str, handler: RequestHandler) -> None:
+        those = self._wide.get(network, {})
+        those.pop(handler, None)
+        if not those:
+            self._wide.pop(network, None)
+
+    def _end_of_largest(self) -> None:
+        """End a connection of the network that has the most, so that who comes new is not kept out: an idle one if there is one."""
+        network = max(self._wide, key=lambda one: len(self._wide[one]))
+        those = self._wide[network]
+        handler = next((one for one in those if one._current_request is None), next(iter(those)))
+        transport = those[handler]
+        self._leave(network, handler)
+        transport.abort()
 
     def _end_silent(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         if handler._request_count == 0:

@@ -15,7 +15,7 @@ from aiohttp import web
 from forgeguard_app.settings import networks_of
 from forgeguard_app.vault import signature_of
 from forgeguard_app.web import connections
-from forgeguard_app.web.clients import group_of, origin_of
+from forgeguard_app.web.clients import group_of, network_of, origin_of
 from forgeguard_app.web.connections import MOST_OF_ADDRESS, UNSIGNED_OF_ADDRESS, Runner, Unsigned
 from tests.support.browsing import Browser
 from tests.support.running import Product, free_port, running
@@ -223,3 +223,22 @@ async def test_bodies_of_strangers_that_do_not_end_keep_no_delivery_out(
                 [asyncio.create_task(one.readline()) for one in answers], return_when=asyncio.FIRST_COMPLETED
             )
         assert {one.result().split()[1] for one in ended} == {b"503"}
+
+
+async def test_many_idle_connections_keep_nobody_out(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST", 40)
+    async with running(dsn, tmp_path / "p", worker=False) as product, contextlib.AsyncExitStack() as stack:
+        port, held = int(product.address.rpartition(":")[2]), []
+        for number in range(2, 6):
+            for _ in range(12):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.0.0.{number}", 0))
+                stack.callback(writer.close)
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                held.append(reader)
+        for _ in range(3):
+            assert await said(product, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+
+def test_neighbours_in_one_ipv6_network_are_counted_together_where_all_is_full() -> None:
+    assert network_of(group_of("2001:db8:1:2::3")) == network_of(group_of("2001:db8:1:ffff::1")) == "2001:db8:1::/48"
+    assert network_of("192.0.2.1") == "192.0.2.1"
