@@ -59,19 +59,22 @@ async def get_contract_bytes(connection: Connection, project_id: UUID) -> int:
 
 
 async def delete_versions_over(connection: Connection, project_id: UUID, quota_bytes: int) -> int:
-    """Delete the oldest former versions of the projects of the project's creator beyond the quota. Return their number.
+    """Delete former versions of the projects of the project's creator beyond the quota. Return their number.
 
-    Wants a transaction that holds the contracts.
+    The oldest go of the projects that take the most: who may write to one project pushes out none of another that is
+    small. Wants a transaction that holds the contracts.
     """
     gone = await connection.execute(
         """
         DELETE FROM contract_versions WHERE id IN (
             SELECT id FROM (
-                SELECT v.id, v.version < c.version AS former,
-                    sum(octet_length(v.content)) OVER (ORDER BY v.version < c.version, v.created_at DESC, v.id) AS total
-                FROM contract_versions v JOIN project_contracts c ON c.id = v.contract_id JOIN projects p
-                    ON p.id = c.project_id
-                WHERE p.user_id = (SELECT user_id FROM projects WHERE id = $1)
+                SELECT id, former, sum(size) OVER (ORDER BY former, of_project, created_at DESC, id) AS total FROM (
+                    SELECT v.id, v.created_at, v.version < c.version AS former, octet_length(v.content) AS size,
+                        sum(octet_length(v.content)) OVER (
+                            PARTITION BY p.id, v.version < c.version ORDER BY v.created_at DESC, v.id) AS of_project
+                    FROM contract_versions v JOIN project_contracts c ON c.id = v.contract_id
+                    JOIN projects p ON p.id = c.project_id
+                    WHERE p.user_id = (SELECT user_id FROM projects WHERE id = $1)) AS counted
             ) AS sized WHERE former AND total > $2)
         """,
         project_id,

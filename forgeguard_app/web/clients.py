@@ -12,6 +12,7 @@ from forgeguard_app.web.keys import FRONT
 
 MAX_HOPS = 20
 _IPV6_PREFIX = 64  # what one subscriber has at least
+_IPV6_SITE = 48  # what one customer has at most, as a rule
 _FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
 
@@ -48,6 +49,14 @@ def group_of(text: str) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
     return text if address is None else str(address)
+
+
+def network_of(group: str) -> str:
+    """Return the network of an address as it is counted: its /48 for IPv6, which is one customer's."""
+    if ":" not in group:
+        return group
+    network = ipaddress.ip_network(group, strict=False)
+    return str(network.supernet(new_prefix=_IPV6_SITE) if network.prefixlen > _IPV6_SITE else network)
 
 
 def client_of(request: web.Request) -> str:

@@ -8,13 +8,14 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from forgeguard_app.flows.context.web_context import Network
-from forgeguard_app.web.clients import group_of, is_within
+from forgeguard_app.web.clients import group_of, is_within, network_of
 
 SERVER = "ForgeGuard"  # without versions: who attacks is not told what to try
 MOST_OF_ADDRESS = 256
@@ -52,6 +53,7 @@ class Server(web.Server):
         self._proxies, self._header_s = tuple(proxies), header_s
         self._of: Counter[str] = Counter()
         self._named: dict[RequestHandler, tuple[str, asyncio.TimerHandle]] = {}
+        self._wide: dict[str, dict[RequestHandler, asyncio.Transport]] = {}  # by network, the oldest first
 
     def __call__(self) -> RequestHandler:
         """Return the protocol of a new connection."""
@@ -66,8 +68,13 @@ class Server(web.Server):
         timer = self._loop.call_later(self._header_s, self._end_silent, handler, transport)
         self._named[handler] = (name, timer)
         self._of[name] += 1
-        if self._of.total() > MOST or (name and self._of[name] > MOST_OF_ADDRESS):
+        if name:
+            self._wide.setdefault(network_of(name), {})[handler] = transport
+        is_full = len(self._named) > MOST
+        if (name and self._of[name] > MOST_OF_ADDRESS) or (is_full and not name):
             transport.abort()
+        elif is_full:
+            self._end_of_largest()
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """Count it no more."""
@@ -78,6 +85,25 @@ class Server(web.Server):
             self._of[name] -= 1
             if not self._of[name]:
                 del self._of[name]
+        if name:
+            self._leave(network_of(name), handler)
+
+    def _leave(self, network: str, handler: RequestHandler) -> None:
+        those = self._wide.get(network, {})
+        those.pop(handler, None)
+        if not those:
+            self._wide.pop(network, None)
+
+    def _end_of_largest(self) -> None:
+        """End a connection of the network that has the most, so that who comes new is not kept out: an idle one if
+        there is one.
+        """
+        network = max(self._wide, key=lambda one: len(self._wide[one]))
+        those = self._wide[network]
+        handler = next((one for one in those if one._current_request is None), next(iter(those)))
+        transport = those[handler]
+        self._leave(network, handler)
+        transport.abort()
 
     def _end_silent(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         if handler._request_count == 0:
@@ -131,26 +157,59 @@ def body_deadline(request: web.Request, body_s: float) -> Iterator[None]:
         timer.cancel()
 
 
+@dataclass(eq=False, slots=True)
+class _Reading:
+    """One body that is read: how much there is of it, and what ends it."""
+
+    address: str
+    end: Callable[[], None]
+    size: int = 0
+
+
 class Unsigned:
-    """The bytes of deliveries whose signature is not checked yet, by address: they are whatever anybody sends."""
+    """The bytes of deliveries whose signature is not checked yet, by address: they are whatever anybody sends.
+
+    Where there are too many, the largest body ends of the address that sends the most, and not one that comes new: else
+    strangers who send much kept GitHub's deliveries out.
+    """
 
     def __init__(self) -> None:
         self._of: Counter[str] = Counter()
+        self._readings: set[_Reading] = set()
 
     @contextlib.contextmanager
-    def reading(self, address: str) -> Iterator[Callable[[int], bool]]:
-        """Give what counts the bytes of one body until the context ends; it says False where there are too many."""
-        counted = 0
+    def reading(self, address: str, end: Callable[[], None]) -> Iterator[Callable[[int], bool]]:
+        """Give what counts the bytes of one body until the context ends; it says False where there are too many.
+
+        `end` is called where the body is to end for others' sake.
+        """
+        one = _Reading(address, end)
+        self._readings.add(one)
 
         def grow(size: int) -> bool:
-            nonlocal counted
-            counted += size
+            if one not in self._readings:
+                return False
+            one.size += size
             self._of[address] += size
-            return self._of[address] <= UNSIGNED_OF_ADDRESS and self._of.total() <= UNSIGNED
+            while self._of.total() > UNSIGNED and one in self._readings:
+                self._end_largest()
+            return one in self._readings and self._of[address] <= UNSIGNED_OF_ADDRESS
 
         try:
             yield grow
         finally:
-            self._of[address] -= counted
-            if not self._of[address]:
-                del self._of[address]
+            self._forget(one)
+
+    def _end_largest(self) -> None:
+        most = self._of.most_common(1)[0][0]
+        largest = max((one for one in self._readings if one.address == most), key=lambda one: one.size)
+        self._forget(largest)
+        largest.end()
+
+    def _forget(self, one: _Reading) -> None:
+        if one not in self._readings:
+            return
+        self._readings.remove(one)
+        self._of[one.address] -= one.size
+        if not self._of[one.address]:
+            del self._of[one.address]

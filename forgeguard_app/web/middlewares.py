@@ -38,6 +38,7 @@ RETRY_AFTER_S = 5
 HSTS_S = 31_536_000
 BODY_LIMIT_S: web.AppKey[float] = web.AppKey("BODY_LIMIT_S")
 _HEADERS = {
+    "Cache-Control": "no-store",  # of what says nothing of it: a problem, a figure
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",

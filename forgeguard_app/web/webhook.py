@@ -30,7 +30,9 @@ async def webhook(request: web.Request) -> web.Response:
     if not secrets:
         return problem(503, "No App is set up here yet.", retry_after_s=60)
     try:
-        with request.app[UNSIGNED].reading(client_of(request)) as grow:
+        with request.app[UNSIGNED].reading(
+            client_of(request), lambda: request.content.set_exception(TooMany())
+        ) as grow:
             body = await _read(request, grow)
     except TooMany:
         return problem(503, "Too many deliveries are arriving at once.", retry_after_s=30)

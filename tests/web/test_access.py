@@ -276,6 +276,7 @@ async def test_a_read_token_writes_nothing(product: Product, tree: WorkTree) -> 
         f"{product.address}/api/v1/me", headers={"Authorization": "Bearer fgp_wrong"}
     ) as answer:
         assert answer.status == 401
+        assert answer.headers["Cache-Control"] == "no-store", "no cache keeps it for others"
 
 
 async def test_a_nul_in_an_address_or_form_is_no_fault_of_ours(product: Product, tree: WorkTree) -> None:

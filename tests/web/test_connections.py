@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from aiohttp import web
 from forgeguard_app.settings import networks_of
 from forgeguard_app.vault import signature_of
 from forgeguard_app.web import connections
-from forgeguard_app.web.clients import group_of, origin_of
+from forgeguard_app.web.clients import group_of, network_of, origin_of
 from forgeguard_app.web.connections import MOST_OF_ADDRESS, UNSIGNED_OF_ADDRESS, Runner, Unsigned
 from tests.support.browsing import Browser
 from tests.support.running import Product, free_port, running
@@ -90,14 +91,19 @@ async def test_an_address_has_so_many_connections_and_others_have_theirs(hasty: 
 
 
 async def test_unsigned_bodies_are_bounded_together_and_let_go(hasty: Product) -> None:
-    unsigned = Unsigned()
-    with unsigned.reading("a") as first, unsigned.reading("a") as second, unsigned.reading("b") as other:
+    unsigned, ended = Unsigned(), asyncio.Event()
+    with (
+        unsigned.reading("a", ended.set) as first,
+        unsigned.reading("a", ended.set) as second,
+        unsigned.reading("b", ended.set) as other,
+    ):
         assert first(UNSIGNED_OF_ADDRESS // 2)
         assert second(UNSIGNED_OF_ADDRESS // 2)
         assert not second(1)
         assert other(UNSIGNED_OF_ADDRESS)
-    with unsigned.reading("a") as again:
+    with unsigned.reading("a", ended.set) as again:
         assert again(UNSIGNED_OF_ADDRESS)
+    assert not ended.is_set()
     body = b'{"zen": "x", "hook_id": 1}'
     headers = {
         "X-Hub-Signature-256": signature_of(hasty.secret, body),
@@ -188,3 +194,56 @@ def test_a_client_address_is_taken_from_trusted_proxies_alone(peer: str, forward
 def test_addresses_of_one_subscriber_count_together() -> None:
     assert group_of("2001:db8::1") == group_of("2001:db8::ffff:1") != group_of("2001:db8:0:1::1")
     assert group_of("::ffff:192.0.2.1") == "192.0.2.1"
+
+
+async def test_bodies_of_strangers_that_do_not_end_keep_no_delivery_out(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "UNSIGNED", 600_000)
+    async with running(dsn, tmp_path / "p", worker=False) as product, contextlib.AsyncExitStack() as stack:
+        host, _, port = product.address.removeprefix("http://").partition(":")
+        head = (
+            b"POST /webhooks/github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+            b"9000000\r\n\r\n"
+        )
+        answers = []
+        for number in range(2, 8):
+            reader, writer = await asyncio.open_connection(host, int(port), local_addr=(f"127.0.0.{number}", 0))
+            stack.callback(writer.close)
+            writer.write(head + b"x" * 100_000)
+            answers.append(reader)
+        body = json.dumps({"zen": "z" * 50_000, "hook_id": 1}).encode()
+        headers = {
+            "X-Hub-Signature-256": signature_of(product.secret, body),
+            "X-GitHub-Event": "ping",
+            "X-GitHub-Delivery": "0123456789",
+            "Content-Type": "application/json",
+        }
+        for _ in range(3):
+            await asyncio.sleep(0.2)
+            async with product.session.post(f"{product.address}/webhooks/github", data=body, headers=headers) as answer:
+                assert answer.status == 200, await answer.text()
+        async with asyncio.timeout(5):
+            ended, _ = await asyncio.wait(
+                [asyncio.create_task(one.readline()) for one in answers], return_when=asyncio.FIRST_COMPLETED
+            )
+        assert {one.result().split()[1] for one in ended} == {b"503"}
+
+
+async def test_many_idle_connections_keep_nobody_out(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST", 40)
+    async with running(dsn, tmp_path / "p", worker=False) as product, contextlib.AsyncExitStack() as stack:
+        port, held = int(product.address.rpartition(":")[2]), []
+        for number in range(2, 6):
+            for _ in range(12):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.0.0.{number}", 0))
+                stack.callback(writer.close)
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                held.append(reader)
+        for _ in range(3):
+            assert await said(product, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+
+def test_neighbours_in_one_ipv6_network_are_counted_together_where_all_is_full() -> None:
+    assert network_of(group_of("2001:db8:1:2::3")) == network_of(group_of("2001:db8:1:ffff::1")) == "2001:db8:1::/48"
+    assert network_of("192.0.2.1") == "192.0.2.1"

@@ -289,3 +289,27 @@ async def test_deleted_projects_count_while_they_are_kept(pool: Pool, monkeypatc
     at_once = [create_project(pool, mona, described("Shop", ""), None) for _ in range(6)]
     done = await asyncio.gather(*at_once, return_exceptions=True)
     assert len([one for one in done if isinstance(one, UUID)]) == 1, "those made at once are counted, too"
+
+
+async def test_who_may_write_to_one_project_pushes_out_no_versions_of_another(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        mona = await person(connection, 1)
+        private, *shared = [await project(connection, mona, name) for name in ("private", "one", "two")]
+        for project_id, number, by in ((private, 4, "mona"), (shared[0], 40, "bob"), (shared[1], 40, "bob")):
+            for n in range(number):
+                async with connection.transaction():
+                    await hold_contracts(connection, project_id)
+                    await set_contract(connection, project_id, "stack", str(n % 10) * 1_000, by)
+                    await delete_versions_over(connection, project_id, 20_000)
+        kept = await connection.fetch(
+            """
+            SELECT p.name, count(*) AS number, max(v.version) AS newest FROM contract_versions v
+            JOIN project_contracts c ON c.id = v.contract_id JOIN projects p ON p.id = c.project_id GROUP BY 1
+                ORDER BY 1
+            """
+        )
+    numbers = {row["name"]: row["number"] for row in kept}
+    assert numbers["private"] == 4
+    assert sum(numbers.values()) == 20
+    assert abs(numbers["one"] - numbers["two"]) <= 1
+    assert {row["name"]: row["newest"] for row in kept} == {"private": 4, "one": 40, "two": 40}
