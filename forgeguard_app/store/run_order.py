@@ -74,13 +74,16 @@ class JudgedHead:
 
 
 async def list_judged_heads(connection: Connection, run: AuditRun, most: int) -> list[JudgedHead]:
-    """The other heads of the run's branch that were heard of before it, the newest first."""
+    """The other heads of the run's branch that were heard of before it, the newest first.
+
+    What a pull request's target made of a head says nothing of the head's own branch.
+    """
     rows = await connection.fetch(
         """
         SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed,
             trigger = 'installation' AS at_installation
         FROM audit_runs
-        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4
+        WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4 AND target_ref IS NULL AND NOT fork
         ORDER BY created_at DESC LIMIT $5
         """,
         run.repo_id,
@@ -126,6 +129,7 @@ async def oldest_judged(connection: Connection, run: AuditRun) -> FirstJudged | 
         """
         SELECT base_sha FROM audit_runs a
         WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4 AND status = 'completed'
+            AND target_ref IS NULL AND NOT fork
             AND NOT (trigger = 'installation' AND EXISTS (SELECT 1 FROM audit_runs p WHERE p.repo_id = a.repo_id
                 AND p.branch = a.branch AND p.commit_sha = a.commit_sha AND p.trigger = 'push'))
         ORDER BY created_at LIMIT 1
@@ -136,6 +140,22 @@ async def oldest_judged(connection: Connection, run: AuditRun) -> FirstJudged | 
         run.commit_sha,
     )
     return None if row is None else FirstJudged(row["base_sha"])
+
+
+async def is_baseline_run(connection: Connection, run: AuditRun) -> bool:
+    """Return whether the run is the audit at installation, or that one once more, of a head that no push brought."""
+    if run.trigger != "rerun" or run.target_ref is not None:
+        return run.trigger == "installation"
+    found: bool = await connection.fetchval(
+        """
+        SELECT coalesce(bool_or(trigger = 'installation') AND NOT bool_or(trigger = 'push'), false) FROM audit_runs
+        WHERE repo_id = $1 AND branch = $2 AND commit_sha = $3
+        """,
+        run.repo_id,
+        run.branch,
+        run.commit_sha,
+    )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +170,7 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
     """Runs of a week that are not published, older than `after_s`, for which no job waits; deferred ones left out.
 
     A verdict that was held back from a suspended installation counts once that is active again.
+    The oldest of each installation come first, so that what one piles up hides nobody else's.
     """
     rows = await connection.fetch(
         """
@@ -166,7 +187,7 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
                 SELECT 1 FROM procrastinate_jobs j
                 WHERE j.status IN ('todo', 'doing') AND j.args->>'run_id' = a.id::text
             )
-        ORDER BY a.created_at LIMIT $2
+        ORDER BY row_number() OVER (PARTITION BY r.installation_id ORDER BY a.created_at), a.created_at LIMIT $2
         """,
         after_s,
         most,

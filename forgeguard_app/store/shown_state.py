@@ -98,12 +98,16 @@ _PLACE = f"""
 def newest_run_of(repo_id: str, branch: str) -> str:
     """Return the SQL of the id of a branch's state: the newest audit of its newest head.
 
-    An old head that was audited again is not the newest head.
+    An old head that was audited again is not the newest head. The verdict for a pull request of the default branch says
+    nothing of the default branch.
     """
+    default = f"(SELECT d.default_branch FROM repos d WHERE d.id = {repo_id})"  # noqa: S608  (columns of ours)
+    own = f"target_ref IS NULL OR {branch} <> {default}"
     return f"""(
-        SELECT n.id FROM audit_runs n WHERE n.repo_id = {repo_id} AND n.branch = {branch} AND n.commit_sha = (
+        SELECT n.id FROM audit_runs n
+        WHERE n.repo_id = {repo_id} AND n.branch = {branch} AND (n.{own}) AND n.commit_sha = (
             SELECT h.commit_sha FROM audit_runs h WHERE h.repo_id = {repo_id} AND h.branch = {branch}
-                AND h.trigger <> 'rerun' ORDER BY h.created_at DESC LIMIT 1)
+                AND (h.{own}) AND h.trigger <> 'rerun' ORDER BY h.created_at DESC LIMIT 1)
         ORDER BY n.created_at DESC LIMIT 1)"""  # noqa: S608  (columns of ours)
 
 

@@ -6,27 +6,15 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
 from forgeguard_app.jobs.worker import run_worker
-from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story
+from tests.support.events import TOKEN, send
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START, started
-
-TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
-
-
-def send(product: Product, repository: Repository, event: str, **payload: Any) -> None:
-    installation = product.github.world.installation_of(repository.id)
-    assert installation is not None
-    shapes = product.github.shapes
-    product.github.webhooks.send(
-        event, {"repository": shapes.repository(repository), "installation": {"id": installation.id}, **payload}
-    )
 
 
 async def test_a_fork_is_judged_by_its_target_and_excepts_nothing(product: Product, tree: WorkTree) -> None:

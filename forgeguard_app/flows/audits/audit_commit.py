@@ -61,6 +61,7 @@ from forgeguard_app.store.repos import Repo, find_repo, get_repo, lock_repo, set
 from forgeguard_app.store.run_order import (
     find_earlier_unjudged,
     find_next_pending,
+    is_baseline_run,
     list_evaluated_heads,
     list_judged_heads,
     oldest_judged,
@@ -296,6 +297,7 @@ async def _report(
             passed=earlier_passed(run, await list_judged_heads(connection, run, MAX_HEADS)),
             oldest=await oldest_judged(connection, run),
             pulls=await list_open_pulls(connection, repo.id, run.commit_sha, run.branch),
+            is_baseline=await is_baseline_run(connection, run),
         )
         allowed = await list_in_force(connection, repo.id)
         contract = await find_boundaries_of(connection, repo.id)
@@ -314,7 +316,7 @@ async def _report(
         base=base.sha,
         target=base.target if target else None,
         fork=run.fork,
-        whole_secrets=run.trigger == Trigger.INSTALLATION,
+        whole_secrets=history.is_baseline,
         owner=owner_settings(installation),
         owner_file=owners,
         remarks=(*base.remarks, *_without_contract(contract, before)),

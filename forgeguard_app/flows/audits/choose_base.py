@@ -11,7 +11,6 @@ from forgeguard_app.git.range import first_parent, has_commit, merge_base, resol
 from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pulls import Pull
 from forgeguard_app.store.run_order import FirstJudged, JudgedHead
-from forgeguard_app.store.states import Trigger
 
 MAX_PASSED = 10
 BASELINE = "The baseline: findings that were here when ForgeGuard was installed count as existing."
@@ -25,6 +24,7 @@ class History:
     passed: Sequence[str]
     oldest: FirstJudged | None
     pulls: Sequence[Pull]
+    is_baseline: bool = False  # the head stood there when the App came, and no push brought it
 
     def target_of(self, run: AuditRun) -> str | None:
         """The branch that the head aims at; None on the default branch itself without a pull request."""
@@ -108,7 +108,7 @@ async def choose_base(mirror: Mirror, run: AuditRun, history: History) -> Base:
     Raises:
         TargetGone: the target branch of a fork's head is not there.
     """
-    if run.trigger == Trigger.INSTALLATION:
+    if history.is_baseline:
         return Base(run.commit_sha, None, (BASELINE,))
     remarks = _others(history.pulls) if run.target_ref is None else ()
     if run.target_sha is not None and await _brought(mirror, run.target_sha):

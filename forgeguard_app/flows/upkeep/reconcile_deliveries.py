@@ -10,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.receive_delivery import receive_delivery
 from forgeguard_app.github.deliveries import Attempt, ask_again, get_payload, list_attempts
 from forgeguard_app.github.payloads import BadPayload, read_event
 from forgeguard_app.store.deliveries import list_known
+from forgeguard_app.store.pool import DATABASE_ERRORS
 
 WINDOW_CLOSES = timedelta(days=2, hours=12)  # GitHub keeps them for three days
 MAX_ASKED = 1_000  # a pass; the next one goes on
@@ -32,7 +34,12 @@ class Reconciled:
 
 
 async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reconciled:
-    """Brings the inbox to hold every delivery of the log's last `since`."""
+    """Brings the inbox to hold every delivery of the log's last `since`; one that fails holds up no other.
+
+    Raises:
+        RetryLater: GitHub is away.
+        Exception: as the last delivery that failed by itself raised it, after all the others.
+    """
     now = datetime.fromtimestamp(context.client.clock.now(), UTC)
     newest = await _newest_attempts(context, now - since)
     async with context.pool.acquire() as connection:
@@ -43,12 +50,19 @@ async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reco
         if guid not in known and now - attempt.delivered_at > timedelta(seconds=context.pace.patience_s)
     ]
     asked = taken = 0
+    failed: Exception | None = None
     for attempt in reversed(missing[-MAX_ASKED:]):  # the oldest first: pushes are judged in their order
-        if attempt.redelivery and not attempt.arrived:
-            taken += await _take(context, attempt)  # asked for before, and our address was not reached again
-        else:
-            await ask_again(context.app, attempt.id)
-            asked += 1
+        try:
+            if attempt.redelivery and not attempt.arrived:
+                taken += await _take(context, attempt)  # asked for before, and our address was not reached again
+            else:
+                await ask_again(context.app, attempt.id)
+                asked += 1
+        except (RetryLater, *DATABASE_ERRORS):
+            raise  # GitHub or the database is away, for all of them
+        except Exception as error:
+            failed = error  # of this one alone
+            log.warning("delivery.not_had", delivery_id=attempt.guid, error=type(error).__name__, reason=str(error))
     context.counts.add("missed", "asked", asked)
     context.counts.add("missed", "taken", taken)
     closing = [attempt for attempt in missing if now - attempt.delivered_at > WINDOW_CLOSES]
@@ -58,6 +72,8 @@ async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reco
         )
     if missing:
         log.info("deliveries.reconciled", seen=len(newest), asked=asked, taken=taken)
+    if failed is not None:
+        raise failed
     return Reconciled(len(newest), asked, taken)
 
 

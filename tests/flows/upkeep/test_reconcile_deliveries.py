@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -10,18 +9,10 @@ import pytest
 from forgeguard_app.cli.redeliver import duration
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.upkeep.reconcile_deliveries import Reconciled, reconcile_deliveries
-from forgeguard_app.simulator.state import stamp
+from tests.support.delivery_log import WINDOW, age
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import START
-
-WINDOW = timedelta(days=3)
-
-
-def age(product: Product, seconds: float) -> None:
-    """Makes every delivery of the log that much older."""
-    for delivery in product.github.world.deliveries:
-        delivery.delivered_at = stamp(1_000_000_000 if seconds > 86_400 * 3 else time.time() - seconds)
 
 
 async def test_lost_deliveries_are_asked_for_again_and_judged_in_their_order(product: Product, tree: WorkTree) -> None:
