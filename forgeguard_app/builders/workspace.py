@@ -74,7 +74,7 @@ class Workspace:
         root can see to it.
 
         Raises:
-            Temporary: every user for builders is taken, or the machine's disk is full.
+            RetryLater: every user for builders is taken, or the machine's disk is full.
         """
         async with contextlib.AsyncExitStack() as stack:
             uid = stack.enter_context(own_user()) if self.kind is Confinement.OWN_USER else None

@@ -37,7 +37,7 @@ class AppAccess:
         """GitHub's answer.
 
         Raises:
-            RequestRejected, Limited, GitHubUnavailable: as Client.ask; NotTheApp where no key is taken.
+            RequestRejected, RateLimited, GitHubUnavailable: as Client.ask; NotTheApp where no key is taken.
         """
         refused: RequestRejected | None = None
         for key in self._keys:
@@ -61,7 +61,7 @@ class AppAccess:
         """The items of a list, page after page, at most `most`.
 
         Raises:
-            RequestRejected, Limited, GitHubUnavailable: as Client.ask.
+            RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
         """
         key = self._taken
         if key is None:

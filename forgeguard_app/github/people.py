@@ -29,7 +29,7 @@ async def get_user(client: Client, token: str) -> GitHubUser:
     """Whose token it is.
 
     Raises:
-        RequestRejected, Limited, GitHubUnavailable: as Client.ask.
+        RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
     """
     answer = await client.ask("GET", "/user", token=token)
     if (
@@ -105,7 +105,7 @@ async def list_access(client: Client, token: str, known: KnownAnswers) -> dict[i
     """`read`, `write` or `admin` by the id of each repository that the App and the person both have.
 
     Raises:
-        RequestRejected, Limited, GitHubUnavailable: as Client.ask.
+        RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
     """
     found: dict[int, str] = {}
     numbers = [

@@ -53,7 +53,7 @@ class RepoAccess:
         """A token that holds.
 
         Raises:
-            InstallationUnavailable, RequestRejected, Limited: as TokenCache.get.
+            InstallationUnavailable, RequestRejected, RateLimited: as TokenCache.get.
             RetryLater: the repository belongs to another installation now, which is stored.
         """
         try:
@@ -74,7 +74,7 @@ class RepoAccess:
         GitHub said whose name it is: with the token, or asked by id. Concurrent callers share a single request.
 
         Raises:
-            InstallationUnavailable, RequestRejected, Limited, GitHubUnavailable: as TokenCache.get.
+            InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as TokenCache.get.
         """
         await self.token()
         names = self._tokens.names
@@ -93,7 +93,7 @@ class RepoAccess:
         """Return whether GitHub, asked by id, gives another name than the one that was used.
 
         Raises:
-            InstallationUnavailable, RequestRejected, Limited, GitHubUnavailable: as TokenCache.get.
+            InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as TokenCache.get.
         """
         used = self.full_name
         self._tokens.names.doubt(self._repository_id)
@@ -126,7 +126,7 @@ class RepoAccess:
         one that is refused is replaced once. A repository that is not found is looked up by its id, and followed.
 
         Raises:
-            InstallationUnavailable, RequestRejected, Limited, GitHubUnavailable: as Client.ask and TokenCache.get.
+            InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as Client.ask and TokenCache.get.
         """
         replaced = looked_up = False
         while True:

@@ -17,7 +17,7 @@ async def list_required(access: RepoAccess, branch: str) -> list[str] | None:
     """The names of the required checks; None where GitHub does not say.
 
     Raises:
-        NoAccess, Limited, Broken: as RepoAccess.ask.
+        InstallationUnavailable, RateLimited, GitHubUnavailable: as RepoAccess.ask.
     """
     try:
         rules = await access.ask("GET", f"/rules/branches/{quote(branch, safe='')}?per_page=100")

@@ -33,7 +33,7 @@ async def find_home(pool: Pool, app: AppAccess, tokens: TokenCache, repo: Repo, 
     gives a token for the repository's numeric id. Otherwise all installations are compared within minutes.
 
     Raises:
-        Refused, Limited, Broken: as Client.ask.
+        RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
     """
     async with pool.acquire() as connection:
         if await belongs_elsewhere(connection, repo.id, github_installation_id):

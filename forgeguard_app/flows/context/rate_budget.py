@@ -40,7 +40,7 @@ async def reserve(context: WorkerContext, access: Requester, need: Cost) -> Asyn
 
     Raises:
         BudgetExhausted: there is no room now.
-        NoAccess, Refused, RateLimited, Broken: as Tokens.get.
+        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as TokenCache.get.
         RetryLater: the requests took too long.
     """
     number, limits = access.installation_id, context.limits

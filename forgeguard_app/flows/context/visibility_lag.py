@@ -17,7 +17,7 @@ async def _remote_of(context: WorkerContext, access: RepoAccess) -> Remote:
     """Return where the repository is now, under its present name, with a token that opens it.
 
     Raises:
-        NoAccess, Refused, Limited, Broken: as RepoAccess.name.
+        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.name.
     """
     full_name = await access.name()
     token = await access.token()
@@ -35,7 +35,8 @@ async def retry_until_visible(
 
     Raises:
         RepositoryGone: no token opens it.
-        NoAccess, Refused, Limited, Broken: as RepoAccess.name; and whatever the work raises.
+        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.name; and
+            whatever the work raises.
     """
     replaced, moves = False, 0
     while True:

@@ -27,7 +27,7 @@ async def ask_about_repo(context: WorkerContext, repo_id: UUID) -> None:
     """Store what GitHub, asked now, says: the repository is public, is guarded, has this name and default branch.
 
     Raises:
-        Temporary: GitHub does not answer now, or the repository belongs to another installation now.
+        RetryLater: GitHub does not answer now, or the repository belongs to another installation now.
     """
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)

@@ -80,7 +80,7 @@ async def finish_sign_in(front: WebContext, note: str, state: str, code: str, br
 
     Raises:
         SignInFailed: the state is not this browser's, or GitHub refuses the code.
-        Temporary: GitHub cannot be asked just now.
+        RetryLater: GitHub cannot be asked just now.
     """
     opened = front.keys.sign_in.open(note, within_s=SIGN_IN_S) if note else None
     if opened is None or front.app.oauth is None:

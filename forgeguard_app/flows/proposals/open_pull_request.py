@@ -59,7 +59,7 @@ async def open_pull_request(
     """Commits the files in the mirror, pushes the branch and opens the pull request; gives its address.
 
     Raises:
-        Temporary: a passing fault, or no room in the installation's limits.
+        RetryLater: a passing fault, or no room in the installation's limits.
         RequestRejected: GitHub does not let us.
     """
     access = context.access(installation, repo, PROPOSE)
@@ -78,7 +78,7 @@ async def ensure_pull_request(context: WorkerContext, access: RepoAccess, wanted
     """Opens the pull request of a branch that is pushed; where there is one already, gives the page that lists it.
 
     Raises:
-        Temporary, RequestRejected: as `open_pull`.
+        RetryLater, RequestRejected: as `open_pull_request`.
     """
     title, body = cut(wanted.title, MAX_TITLE_BYTES), cut(wanted.body, MAX_BODY_BYTES)
     said = {"title": title, "head": wanted.name, "base": wanted.base, "body": body}

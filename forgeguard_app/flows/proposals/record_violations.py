@@ -31,8 +31,8 @@ async def record_violations(context: WorkerContext, run_id: UUID) -> None:
     """Opens the pull request onto the run's branch.
 
     Raises:
-        Temporary: a passing fault, or no room in the installation's limits.
-        Refused: GitHub does not let us.
+        RetryLater: a passing fault, or no room in the installation's limits.
+        RequestRejected: GitHub does not let us.
     """
     async with context.pool.acquire() as connection:
         run = await find_run(connection, run_id)

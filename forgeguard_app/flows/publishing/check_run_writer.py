@@ -107,7 +107,8 @@ async def publish_check(outlet: CheckRunWriter, wanted: CheckRun, row: OutboxRow
     """Brings GitHub to hold the check run.
 
     Raises:
-        NoAccess, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.ask; what was sent is noted.
+        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.ask; what was
+            sent is noted.
     """
     code = row.check_code
     try:
