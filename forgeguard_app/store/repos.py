@@ -300,14 +300,22 @@ async def belongs_elsewhere(connection: Connection, repo_id: UUID, github_instal
 
 
 async def claim_unchecked(connection: Connection, after_s: float, most: int) -> list[UUID]:
-    """Guarded repositories whose heads were not looked at for so long; they count as looked at from now on."""
+    """Return guarded repositories whose heads were not looked at for so long; they count as looked at from now on.
+
+    The longest waiting of each installation come first, so that many repositories of one account delay no other's.
+    """
     rows = await connection.fetch(
         """
-        UPDATE repos SET heads_checked_at = clock_timestamp() WHERE id IN (
-            SELECT r.id FROM repos r JOIN installations i ON i.id = r.installation_id
+        WITH due AS (
+            SELECT r.id, row_number() OVER (PARTITION BY r.installation_id
+                ORDER BY r.heads_checked_at NULLS FIRST, r.id) AS turn
+            FROM repos r JOIN installations i ON i.id = r.installation_id
             WHERE r.removed_at IS NULL AND i.status = 'active' AND (
                 r.heads_checked_at IS NULL OR r.heads_checked_at < clock_timestamp() - make_interval(secs => $1))
-            ORDER BY r.heads_checked_at NULLS FIRST LIMIT $2 FOR UPDATE OF r SKIP LOCKED
+        )
+        UPDATE repos SET heads_checked_at = clock_timestamp() WHERE id IN (
+            SELECT r.id FROM repos r JOIN due ON due.id = r.id
+            ORDER BY due.turn, r.heads_checked_at NULLS FIRST LIMIT $2 FOR UPDATE OF r SKIP LOCKED
         )
         RETURNING id
         """,
