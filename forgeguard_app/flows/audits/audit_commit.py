@@ -20,6 +20,7 @@ from forgeguard_app.evaluation.mirror_source import MirrorSource
 from forgeguard_app.evaluation.request import ProjectBoundaries, Request
 from forgeguard_app.flows.audits.audit_faults import verdict_after, with_deadline, with_file_faults
 from forgeguard_app.flows.audits.choose_base import History, choose_base, earlier_passed, newest_head
+from forgeguard_app.flows.audits.show_progress import show_progress
 from forgeguard_app.flows.context.owner_policy import keep_owner_policy, owner_settings
 from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
@@ -27,7 +28,6 @@ from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.wanted_runs import shown_author, shown_message
 from forgeguard_app.flows.publishing.notify_owner import may_notify, schedule_notice
-from forgeguard_app.flows.publishing.publish_verdict import announce_progress
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.git.command import GitError
 from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone, RepositoryTooLarge, TargetGone
@@ -240,7 +240,7 @@ async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installati
         work = retry_until_visible(
             context, access, lambda remote: _report(context, run, repo, installation, access, remote)
         )
-        report = await with_deadline(context.pace.audit_s, _with_progress(context, run, repo, installation, work))
+        report = await with_deadline(context.pace.audit_s, show_progress(context, run, repo, installation, work))
     except CommitGone as error:
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
             raise RetryLater("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
@@ -272,20 +272,6 @@ async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installati
 async def _is_removed(context: WorkerContext, repo: Repo) -> bool:
     async with context.pool.acquire() as connection:
         return await find_repo(connection, repo.id) is None
-
-
-async def _with_progress(
-    context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation, work: Awaitable[Report]
-) -> Report:
-    """A quick audit costs no extra write; one that takes longer is shown as in progress."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait({task}, timeout=context.pace.quick_s)
-        if not task.done():
-            await announce_progress(context, run, repo, installation)
-        return await task
-    finally:
-        task.cancel()
 
 
 async def _report(
