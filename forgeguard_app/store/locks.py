@@ -50,6 +50,25 @@ class Locks:
                 await self._pool.release(connection)  # type: ignore[arg-type]
 
     async def _take(self, name: str) -> Connection | None:
+        """Return the connection that took the name, None where another process holds it.
+
+        All names share the connection, so that a job that is cancelled meanwhile gives its own name back and leaves
+        the connection as it is.
+        """
+        taking = asyncio.ensure_future(self._try(name))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._give_back(taking, name))
+            raise
+
+    async def _give_back(self, taking: asyncio.Future[Connection | None], name: str) -> None:
+        with contextlib.suppress(*DATABASE_ERRORS):
+            holder = await taking
+            if holder is not None:
+                await self._let_go(holder, name)
+
+    async def _try(self, name: str) -> Connection | None:
         async with self._turn:
             try:
                 if self._connection is None or self._connection.is_closed():
