@@ -106,6 +106,26 @@ async def is_deferred(connection: Connection, repo_id: UUID, commit_sha: str, be
     return found
 
 
+async def is_recording(connection: Connection, run_id: UUID, task: str, within_s: int) -> bool:
+    """Return whether a job of the task waits or runs for the run, or was asked for within the last seconds.
+
+    A request for a re-run comes before its run ends, and a request to record what a run found after it.
+    """
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM procrastinate_jobs
+            WHERE status IN ('todo', 'doing') AND task_name = $2 AND args->>'run_id' = $1::uuid::text)
+        OR EXISTS (SELECT 1 FROM rerun_requests q JOIN audit_runs a ON a.id = q.run_id
+            WHERE a.id = $1::uuid AND q.created_at > a.completed_at
+                AND q.created_at > now() - make_interval(secs => $3))
+        """,
+        run_id,
+        task,
+        within_s,
+    )
+    return found
+
+
 async def find_due(connection: Connection, repo_id: UUID, commit_sha: str) -> datetime | None:
     """Return when the head's deferred re-run starts; None where none is deferred."""
     found: datetime | None = await connection.fetchval(

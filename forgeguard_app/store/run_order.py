@@ -186,6 +186,7 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
             AND NOT EXISTS (
                 SELECT 1 FROM procrastinate_jobs j
                 WHERE j.status IN ('todo', 'doing') AND j.args->>'run_id' = a.id::text
+                    AND j.task_name <> 'record_violations'
             )
         ORDER BY row_number() OVER (PARTITION BY r.installation_id ORDER BY a.created_at), a.created_at LIMIT $2
         """,

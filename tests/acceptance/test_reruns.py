@@ -19,6 +19,9 @@ from tests.support.running import Product, running
 from tests.support.starting import started
 
 _DEFERRED = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'start_rerun' AND status = 'todo'"
+_REQUESTS = "SELECT count(*) FROM rerun_requests"
+_RECORDINGS = "SELECT id FROM procrastinate_jobs WHERE task_name = 'record_violations'"
+_WAITING = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'record_violations' AND status = 'todo'"
 _RERUNS = "SELECT count(*) FROM audit_runs WHERE trigger = 'rerun'"
 
 
@@ -41,8 +44,9 @@ async def spend(product: Product, person: int | None) -> None:
     async with product.pool.acquire() as connection:
         await connection.execute(
             """
-            INSERT INTO rerun_requests (repo_id, installation_id, commit_sha, asked_by, run_id, due_at)
-            SELECT r.id, r.installation_id, 'x', $1, (SELECT min(id::text)::uuid FROM audit_runs), now()
+            INSERT INTO rerun_requests (repo_id, installation_id, commit_sha, asked_by, run_id, due_at, created_at)
+            SELECT r.id, r.installation_id, 'x', $1, (SELECT min(id::text)::uuid FROM audit_runs), now(),
+                now() - interval '1 minute'
                 FROM repos r, generate_series(1, $2)
             """,
             person,
@@ -145,3 +149,42 @@ async def test_beyond_the_budget_the_page_and_the_api_say_when_to_ask_again(
             assert (answer.status, answer.content_type) == (429, "application/problem+json")
             assert "Ask again in 60 minutes" in (await answer.json())["detail"]
             assert 0 < int(answer.headers["Retry-After"]) <= 3_600
+
+
+async def test_presses_of_the_button_are_one_while_its_job_waits_and_have_the_budget_of_re_runs(
+    product: Product, tree: WorkTree
+) -> None:
+    app = product.github.world.app
+    assert app is not None
+    app.permissions |= {"contents": "write", "pull_requests": "write"}
+    repository = await started(product, tree)
+    sha = tree.commit({"b.py": "bad"})
+    await product.push(tree, repository, "topic")
+    button, story = (await product.verdicts(repository, sha))["A4"].id, Story(product.github)
+    await product.idle()
+
+    async def press(times: int) -> None:
+        for _ in range(times):
+            story.press(repository, button, "record_known")
+            await product.github.webhooks.settle()
+
+    async with product.without_chores(), product.pool.acquire() as connection:
+        await press(1)
+        await product.idle()
+        await press(2)
+        assert await connection.fetchval(_REQUESTS) == 1, "three presses within five seconds"
+        await connection.execute("DELETE FROM rerun_requests")
+        await spend(product, product.github.world.pusher.id)
+        product.github.world.pulls.clear()
+        before = await connection.fetchval(_REQUESTS)
+        await press(3)
+        assert await connection.fetchval(_REQUESTS) == before + 1
+        await connection.execute("UPDATE rerun_requests SET created_at = created_at - interval '9 seconds'")
+        await press(1)  # its job waits
+        assert await connection.fetchval(f"{_WAITING} AND scheduled_at > now() + interval '50 minutes'") == 1
+        assert product.github.world.pulls == {}
+        await connection.execute("UPDATE audit_runs SET published_at = NULL WHERE commit_sha = $1", sha)
+        assert await requeue_stranded(product.context, 0) == 1, "the press is no job of its verdict"
+        await connection.execute(f"UPDATE procrastinate_jobs SET scheduled_at = now() WHERE id IN ({_RECORDINGS})")
+        await product.idle()
+        assert len(product.github.world.pulls) == 1

@@ -11,9 +11,9 @@ from forgeguard_app.flows.intake.follow_account import follow_account
 from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.record_github_deed import record_account_event, record_rerun
+from forgeguard_app.flows.intake.request_recording import request_recording
 from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S, start_or_defer
 from forgeguard_app.flows.intake.wanted_runs import (
-    run_again,
     run_of_merge_group,
     run_of_pull_request,
     run_of_push,
@@ -180,7 +180,6 @@ async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Rec
     former = await find_newest_run(intake.connection, repo_id, event.check_run.head_sha)
     if asked != "record_known" or former is None:
         return IGNORED
-    arguments = {"run_id": str(former.id), "delivery_id": intake.github_delivery_id}
-    rank = await rank_of(intake.connection, run_again(former))
-    await enqueue(intake.connection, "record_violations", arguments, priority=rank)
+    asked_by = event.sender.id if event.sender else None
+    await request_recording(intake.connection, former, asked_by, intake.github_delivery_id)
     return APPLIED

@@ -1,0 +1,32 @@
+"""A press of "Record as known" gets its job, within the budget of re-runs, because it costs as much as one.
+
+Presses on one run while its job waits, or within five seconds, are one.
+"""
+
+from __future__ import annotations
+
+from forgeguard_app.flows.intake.rank_heads import rank_of
+from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S
+from forgeguard_app.flows.intake.rerun_budget import BUDGET, window_start
+from forgeguard_app.flows.intake.wanted_runs import run_again
+from forgeguard_app.store.audits import AuditRun
+from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.reruns import NewRequest, insert_request, is_recording, lock_spent
+
+TASK = "record_violations"
+
+
+async def request_recording(connection: Connection, run: AuditRun, asked_by: int | None, delivery_id: str) -> None:
+    """Enqueue the pull request that records the run's findings, at once or when the budget has room for it.
+
+    Wants a transaction that holds the repository. `asked_by` is a GitHub id.
+    """
+    if await is_recording(connection, run.id, TASK, SAME_REQUEST_S):
+        return
+    spent = await lock_spent(connection, run.repo_id, asked_by, BUDGET)
+    due_at = window_start(spent, BUDGET)
+    await insert_request(connection, NewRequest(run.repo_id, run.commit_sha, asked_by, due_at, run.id))
+    arguments = {"run_id": str(run.id), "delivery_id": delivery_id}
+    rank = await rank_of(connection, run_again(run))
+    await enqueue(connection, TASK, arguments, priority=rank, delay=due_at - spent.now)
