@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
@@ -30,6 +30,7 @@ class AuditLogEntry:
 class KeptEntry:
     """One deed as kept."""
 
+    id: UUID
     at: datetime
     deed: str
     outcome: str
@@ -41,7 +42,8 @@ class KeptEntry:
 
 
 FIELDS = ("at", "deed", "outcome", "github_id", "github_login", "via", "subject", "repo_name")
-_COLUMNS = ", ".join(f"l.{name}" for name in FIELDS)
+_COLUMNS = ", ".join(f"l.{name}" for name in ("id", *FIELDS))
+_NEWEST = (datetime.max.replace(tzinfo=UTC), UUID(int=0))
 
 
 async def insert_entry(connection: Connection, entry: AuditLogEntry) -> None:
@@ -78,26 +80,43 @@ async def insert_entry(connection: Connection, entry: AuditLogEntry) -> None:
     )
 
 
-async def list_entries(connection: Connection, most: int) -> list[KeptEntry]:
-    """Return the newest deeds of everybody."""
-    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM audit_log l ORDER BY l.at DESC, l.id LIMIT $1", most)  # noqa: S608
+async def list_entries(
+    connection: Connection, most: int, before: tuple[datetime, UUID] | None = None
+) -> list[KeptEntry]:
+    """Return the newest deeds of everybody, from beyond `before`."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM audit_log l WHERE l.at <= $2 AND (l.at < $2 OR l.id > $3)
+        ORDER BY l.at DESC, l.id LIMIT $1
+        """,  # noqa: S608
+        most,
+        *(before or _NEWEST),
+    )
     return [KeptEntry(**row) for row in rows]
 
 
 async def list_entries_of(
-    connection: Connection, user_id: UUID, github_installation_id: int, most: int
+    connection: Connection,
+    user_id: UUID,
+    github_installation_id: int,
+    most: int,
+    before: tuple[datetime, UUID] | None = None,
 ) -> list[KeptEntry]:
-    """Return the newest deeds on those repositories of an installation that the person administers."""
+    """Return the newest deeds on those repositories of an installation that the person administers, from beyond
+    `before`.
+    """
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM audit_log l JOIN repos r ON r.id = l.repo_id
         JOIN installations i ON i.id = r.installation_id
         JOIN repo_access a ON a.github_repo_id = r.github_repo_id AND a.user_id = $1 AND a.level = 'admin'
-        WHERE i.github_installation_id = $2 ORDER BY l.at DESC, l.id LIMIT $3
+        WHERE i.github_installation_id = $2 AND l.at <= $4 AND (l.at < $4 OR l.id > $5)
+        ORDER BY l.at DESC, l.id LIMIT $3
         """,  # noqa: S608
         user_id,
         github_installation_id,
         most,
+        *(before or _NEWEST),
     )
     return [KeptEntry(**row) for row in rows]
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from forgeguard_app.flows.people.record_deed import record_deed, subject_of
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.audit_log import FIELDS, AuditLogEntry, KeptEntry
+from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.session import PERSON
 
@@ -122,13 +123,29 @@ def _is_key(text: str) -> bool:
     return True
 
 
-def export(entries: Sequence[KeptEntry], form: str) -> web.Response:
-    """Return the entries as a file."""
-    rows = [{name: _text(getattr(one, name)) for name in FIELDS} for one in entries]
-    text, kind = (
-        (_csv(rows), "text/csv") if form == "csv" else (json.dumps(rows, ensure_ascii=False), "application/json")
-    )
+def read_before(request: web.Request) -> tuple[datetime, UUID] | None:
+    """Return the entry behind which the asked part begins; None for the newest part.
+
+    Raises:
+        HTTPBadRequest: it is no place of ours.
+    """
+    return read_cursor(request.query.get("before"))
+
+
+def find_older(found: Sequence[KeptEntry], most: int) -> str | None:
+    """Return the place of the part that follows the first `most` entries; None where all were found."""
+    return cursor_of(found[most - 1].at, found[most - 1].id) if len(found) > most else None
+
+
+def export(request: web.Request, found: Sequence[KeptEntry]) -> web.Response:
+    """Return the first `EXPORTED` entries as a file; where more were found, it ends with the address of the rest."""
+    form, place = request.match_info["form"], find_older(found, EXPORTED)
+    older = f"{request.app[FRONT].address}{request.path}?before={place}" if place else None
+    rows = [{name: _text(getattr(one, name)) for name in FIELDS} for one in found[:EXPORTED]]
     headers = {"Content-Disposition": f'attachment; filename="audit-log.{form}"', "Cache-Control": "private, no-store"}
+    if older:
+        headers["Link"] = f'<{older}>; rel="next"'
+    text, kind = (_csv(rows, older), "text/csv") if form == "csv" else (_json(rows, older), "application/json")
     return web.Response(text=text, content_type=kind, charset="utf-8", headers=headers)
 
 
@@ -138,7 +155,11 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _csv(rows: Sequence[dict[str, str]]) -> str:
+def _json(rows: Sequence[dict[str, str]], older: str | None) -> str:
+    return json.dumps([*rows, {"next": older}] if older else rows, ensure_ascii=False)
+
+
+def _csv(rows: Sequence[dict[str, str]], older: str | None) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, FIELDS)
     writer.writeheader()
@@ -146,4 +167,6 @@ def _csv(rows: Sequence[dict[str, str]]) -> str:
     writer.writerows(
         {key: f"'{text}" if text.startswith(_FORMULA) else text for key, text in row.items()} for row in rows
     )
+    if older:
+        csv.writer(out).writerow([f"Older entries: {older}"])
     return out.getvalue()

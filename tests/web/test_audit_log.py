@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import asyncpg
@@ -10,7 +11,7 @@ import pytest
 from forgeguard_app.simulator.state import Account
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audit_log import delete_old_entries
-from forgeguard_app.web.audit_log import DEEDS, UNNOTED
+from forgeguard_app.web.audit_log import DEEDS, EXPORTED, SHOWN, UNNOTED
 from forgeguard_app.web.server import make_web
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
@@ -94,6 +95,60 @@ async def test_what_people_do_at_github_is_noted_with_who_did_it(product: Produc
         await browser.sign_in(operator, "/operator")
         assert "at GitHub" in browser.text
         assert "App uninstalled" in browser.text
+
+
+async def test_entries_beyond_the_bound_of_a_page_and_of_a_file_are_in_their_next_parts(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    operator = product.github.world.accounts[OPERATOR] = Account(OPERATOR, "op", "User")
+    owner = product.github.people.add("owner")
+    product.github.people.allow(owner, repository, "admin")
+    async with product.pool.acquire() as connection:
+        number = await connection.fetchval("SELECT github_installation_id FROM installations")
+        await connection.execute(
+            """
+            INSERT INTO audit_log (deed, outcome, via, subject, repo_id, at)
+            SELECT 'deed ' || n, 'done', 'browser', '/', r.id, now() - interval '1 day' - n / 2 * interval '1 second'
+            FROM repos r, generate_series(1, $1) n
+            """,
+            EXPORTED + SHOWN,
+        )
+    async with Browser(product) as one, Browser(product) as two:
+        await one.sign_in(owner, "/account")
+        await two.sign_in(operator, "/account")
+        for browser, page in ((one, f"/installations/{number}"), (two, "/operator")):
+            assert await browser.get(f"{page}?before=nothing") == 400
+            assert await browser.get(page) == 200
+            assert "Newest entries" not in browser.text
+            shown = set(re.findall(r"deed \d+", browser.text))
+            await browser.get(re.findall(r'href="([^"]+)#deeds">Older entries', browser.text)[0])
+            later = set(re.findall(r"deed \d+", browser.text))
+            assert (len(later), shown & later) == (SHOWN, set())
+            assert f'href="{page}#deeds">Newest entries' in browser.text
+            assert await read_parts(browser, product.address, f"{page}/audit-log.json") == EXPORTED + SHOWN
+            await browser.get(f"{page}/audit-log.csv")
+            lines = browser.text.splitlines()
+            address = lines[-1].removeprefix("Older entries: ")
+            assert len(lines) == EXPORTED + 2
+            assert browser.headers["Link"] == f'<{address}>; rel="next"'
+            await browser.get(address.removeprefix(product.address))
+            assert 0 < len(browser.text.splitlines()) <= SHOWN + 12
+            assert "Older entries" not in browser.text
+
+
+async def read_parts(browser: Browser, site: str, path: str) -> int:
+    """Read the file with all its parts; return how many deeds of the test it holds, each once."""
+    deeds: list[str] = []
+    address: str | None = path
+    while address is not None:
+        assert await browser.get(address) == 200
+        rows = json.loads(browser.text)
+        address = rows.pop()["next"].removeprefix(site) if "next" in rows[-1] else None
+        assert len(rows) <= EXPORTED
+        deeds += [row["deed"] for row in rows if row["deed"].startswith("deed ")]
+    assert len(set(deeds)) == len(deeds)
+    return len(deeds)
 
 
 async def test_an_entry_cannot_be_changed_and_goes_after_a_year(product: Product) -> None:

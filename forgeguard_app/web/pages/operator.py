@@ -17,7 +17,7 @@ from forgeguard_app.store.audit_log import list_entries
 from forgeguard_app.store.health import list_budgets, list_oldest
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.storage import list_uses
-from forgeguard_app.web.audit_log import EXPORTED, SHOWN, export
+from forgeguard_app.web.audit_log import EXPORTED, SHOWN, export, find_older, read_before
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
@@ -40,7 +40,7 @@ class _Examined:
 
 async def show_operator(request: web.Request) -> web.Response:
     """The page."""
-    front = await _operators_front(request)
+    front, before = await _operators_front(request), read_before(request)
     signs = [sign async for sign in examine_database(front.pool)]
     missed: list[Attempt] = []
     examined = _examined(front)
@@ -55,7 +55,7 @@ async def show_operator(request: web.Request) -> web.Response:
         waiting = await list_oldest(connection, MOST)
         budgets = await list_budgets(connection, MOST)
         states = await states_of(connection, [head.run_id for head in waiting])
-        deeds = await list_entries(connection, SHOWN)
+        deeds = await list_entries(connection, SHOWN + 1, before)
         uses = await list_uses(connection, MOST_USES)
     return await page(
         request,
@@ -65,16 +65,18 @@ async def show_operator(request: web.Request) -> web.Response:
         states=states,
         budgets=budgets,
         missed=missed[:MOST],
-        deeds=deeds,
+        deeds=deeds[:SHOWN],
+        older=find_older(deeds, SHOWN),
+        is_newest=before is None,
         uses=uses,
     )
 
 
 async def export_audit_log(request: web.Request) -> web.Response:
     """Return who did what, as a file."""
-    front = await _operators_front(request)
+    front, before = await _operators_front(request), read_before(request)
     async with front.pool.acquire() as connection:
-        return export(await list_entries(connection, EXPORTED), request.match_info["form"])
+        return export(request, await list_entries(connection, EXPORTED + 1, before))
 
 
 async def redeliver(request: web.Request) -> web.StreamResponse:

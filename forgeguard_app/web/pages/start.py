@@ -15,7 +15,7 @@ from forgeguard_app.store.audit_log import list_entries_of
 from forgeguard_app.store.news import Notified
 from forgeguard_app.store.overview import find_seen_installation
 from forgeguard_app.threads import in_thread
-from forgeguard_app.web.audit_log import EXPORTED, SHOWN, export
+from forgeguard_app.web.audit_log import EXPORTED, SHOWN, export, find_older, read_before
 from forgeguard_app.web.keys import FRONT
 from forgeguard_app.web.overviews import MOST_REPOS, REPOS, read_installation, read_installations, read_repositories
 from forgeguard_app.web.render import page
@@ -54,14 +54,14 @@ async def show_installations(request: web.Request) -> web.Response:
 async def show_installation(request: web.Request) -> web.Response:
     """One installation: what is guarded, what its audits say, and what is left to do."""
     front, person = request.app[FRONT], await get_person(request)
-    number = int(request.match_info["number"])
+    number, before = int(request.match_info["number"]), read_before(request)
     await refresh_access(front, person.user_id)
     async with front.pool.acquire() as connection:
         installation = await find_seen_installation(connection, person.user_id, number)
         if installation is None:
             raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
         shown = await read_installation(connection, person.user_id, installation)
-        deeds = await list_entries_of(connection, person.user_id, number, SHOWN)
+        deeds = await list_entries_of(connection, person.user_id, number, SHOWN + 1, before)
     return await page(
         request,
         "installation.html",
@@ -70,7 +70,9 @@ async def show_installation(request: web.Request) -> web.Response:
         states=shown.states,
         more=len(shown.found) > MOST_REPOS,
         notified=shown.notified,
-        deeds=deeds,
+        deeds=deeds[:SHOWN],
+        older=find_older(deeds, SHOWN),
+        is_newest=before is None,
         number=number,
         version=shown.version,
         names=[check_run_name(code) for code in CheckCode],
@@ -82,12 +84,12 @@ async def show_installation(request: web.Request) -> web.Response:
 async def export_audit_log(request: web.Request) -> web.Response:
     """Return who did what with the installation's repositories that the person administers, as a file."""
     front, person = request.app[FRONT], await get_person(request)
-    number = int(request.match_info["number"])
+    number, before = int(request.match_info["number"]), read_before(request)
     await refresh_access(front, person.user_id)
     async with front.pool.acquire() as connection:
         if await find_seen_installation(connection, person.user_id, number) is None:
             raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
-        return export(await list_entries_of(connection, person.user_id, number, EXPORTED), request.match_info["form"])
+        return export(request, await list_entries_of(connection, person.user_id, number, EXPORTED + 1, before))
 
 
 def _notify_host(notified: Notified | None) -> str | None:
