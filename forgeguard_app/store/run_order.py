@@ -64,13 +64,15 @@ async def find_next_pending(connection: Connection, run: AuditRun) -> UUID | Non
 class JudgedHead:
     """A head of a branch: what it replaced, as far as its push said, and whether it passed.
 
-    `at_installation` says that it was found there when the App came, so that it passes whatever it holds.
+    `at_installation` says that it was found there when the App came, so that it passes whatever it holds, and
+    `is_rerun` that a person asked for it and no push brought it.
     """
 
     commit_sha: str
     before_sha: str | None
     passed: bool
     at_installation: bool = False
+    is_rerun: bool = False
 
 
 async def list_judged_heads(connection: Connection, run: AuditRun, most: int) -> list[JudgedHead]:
@@ -81,7 +83,7 @@ async def list_judged_heads(connection: Connection, run: AuditRun, most: int) ->
     rows = await connection.fetch(
         """
         SELECT commit_sha, before_sha, coalesce(overall_result = 'PASS', false) AS passed,
-            trigger = 'installation' AS at_installation
+            trigger = 'installation' AS at_installation, trigger = 'rerun' AS is_rerun
         FROM audit_runs
         WHERE repo_id = $1 AND branch = $2 AND created_at < $3 AND commit_sha <> $4 AND target_ref IS NULL AND NOT fork
         ORDER BY created_at DESC LIMIT $5

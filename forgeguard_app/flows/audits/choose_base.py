@@ -67,7 +67,7 @@ def _came_by_push(sha: str, heads: Sequence[JudgedHead]) -> bool:
     GitHub tells of no push from before the installation. A push that brings a head back, to which the branch was
     reset, replaced a head that had replaced it.
     """
-    pushes = _replaced([head for head in heads if not head.at_installation])
+    pushes = _replaced([head for head in heads if not (head.at_installation or head.is_rerun)])
     return sha in pushes and sha not in _chain(pushes[sha], pushes)
 
 

@@ -79,6 +79,15 @@ def test_a_head_that_was_pushed_is_no_baseline_though_the_installation_found_it_
     assert earlier_passed(run("b", "a"), back) == ["a"], "the branch was reset to what stood there, and back"
 
 
+def test_a_baseline_whose_re_run_came_to_no_verdict_is_still_the_baseline() -> None:
+    """Where every later head that passed is gone from GitHub, the baseline is the base, not the push's own before."""
+    found = JudgedHead("a", None, passed=True, at_installation=True)
+    rerun = JudgedHead("a", None, passed=False, is_rerun=True)
+    assert earlier_passed(run("c", "b"), [head("b", "a"), rerun, found]) == ["b", "a"]
+    pushed = head("a", "z", passed=False)
+    assert earlier_passed(run("c", "a"), [rerun, pushed, found]) == []
+
+
 def test_the_newest_head_is_the_one_that_replaced_the_others_whatever_was_heard_of_last() -> None:
     assert newest_head([]) is None
     assert newest_head([head("c", "b"), head("b", "a"), head("a", None)]) == "c"
