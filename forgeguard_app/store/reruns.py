@@ -14,10 +14,19 @@ READ_STARTS = 2_000  # more than three hours of an installation's budget
 
 @dataclass(frozen=True, slots=True)
 class RerunBudget:
-    """The number of re-runs that a person and an installation may have within an hour."""
+    """The number of re-runs that a person and an installation may have within an hour.
+
+    The last `reserved` of an installation are for people who asked for fewer than `few` within the hour.
+    """
 
     of_person: int
     of_installation: int
+    reserved: int = 0
+    few: int = 0
+
+    def room_for(self, asked: int | None) -> int:
+        """Return how many an hour of the installation may hold for a person who asked for so many within the hour."""
+        return self.of_installation - (self.reserved if asked is None or asked >= self.few else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,7 @@ class Spent:
     of_installation: datetime | None
     starts: tuple[datetime, ...]  # of the installation, deferred ones too, in order, from an hour before the next one
     is_whole: bool  # False: later starts were left out
+    room: int  # how many starts an hour of the installation may hold for this person
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,7 @@ async def lock_spent(connection: Connection, repo_id: UUID, asked_by: int | None
         if name is None:
             continue
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
+    room = budget.room_for(None if asked_by is None else await _count_lately(connection, asked_by))
     row = await connection.fetchrow(
         """
         WITH back AS MATERIALIZED (SELECT clock_timestamp() AS now,
@@ -68,12 +79,21 @@ async def lock_spent(connection: Connection, repo_id: UUID, asked_by: int | None
         asked_by,
         installation_id,
         budget.of_person - 1,
-        budget.of_installation - 1,
+        room - 1,
         READ_STARTS,
     )
     assert row is not None  # a list of values has a row
     starts = tuple(row["starts"])
-    return Spent(row["now"], row["of_person"], row["of_installation"], starts, len(starts) < READ_STARTS)
+    return Spent(row["now"], row["of_person"], row["of_installation"], starts, len(starts) < READ_STARTS, room)
+
+
+async def _count_lately(connection: Connection, asked_by: int) -> int:
+    """Count the re-runs that the person asked for and that start within the last hour or later."""
+    found: int = await connection.fetchval(
+        "SELECT count(*) FROM rerun_requests WHERE asked_by = $1 AND due_at > clock_timestamp() - interval '1 hour'",
+        asked_by,
+    )
+    return found
 
 
 async def insert_request(connection: Connection, new: NewRequest) -> UUID:

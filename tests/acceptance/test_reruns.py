@@ -92,6 +92,26 @@ async def test_a_person_and_an_account_have_so_many_re_runs_an_hour_however_fast
             assert await connection.fetchval(_RERUNS) == 3
 
 
+async def test_a_person_who_asked_for_little_has_a_re_run_though_others_spent_the_account_s_share(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p") as product:
+        _, runs = await heads(product, tree, 6)
+        budget = RerunBudget(of_person=2, of_installation=4, reserved=2, few=1)
+        asked = zip(runs, (1, 1, 2, 2, 3, 4), strict=True)
+        outcomes = [await started_at_once(product, run, person, budget) for run, person in asked]
+        assert outcomes == [True, True, True, False, True, False]
+
+
+async def started_at_once(product: Product, run: AuditRun, person: int, budget: RerunBudget) -> bool:
+    """Return whether the person's re-run starts; False where the budget is spent."""
+    try:
+        await rerun_audit(product.pool, run, person, budget)
+    except TooManyReruns:
+        return False
+    return True
+
+
 async def test_what_is_asked_at_github_beyond_the_budget_is_deferred_once_and_done_in_time(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:

@@ -25,7 +25,7 @@ async def request_recording(connection: Connection, run: AuditRun, asked_by: int
     if await is_recording(connection, run.id, TASK, SAME_REQUEST_S):
         return
     spent = await lock_spent(connection, run.repo_id, asked_by, BUDGET)
-    due_at = window_start(spent, BUDGET)
+    due_at = window_start(spent)
     await insert_request(connection, NewRequest(run.repo_id, run.commit_sha, asked_by, due_at, run.id))
     arguments = {"run_id": str(run.id), "delivery_id": delivery_id}
     rank = await rank_of(connection, run_again(run))

@@ -42,7 +42,8 @@ class TooManyReruns(UserError):
         minutes = math.ceil(again_s / 60)
         super().__init__(
             f"You or this account asked for as many re-runs as an hour allows ({BUDGET.of_person} a person, "
-            f"{BUDGET.of_installation} an account). Ask again in {minutes} minute{'s' if minutes != 1 else ''}."
+            f"{BUDGET.of_installation} an account, of which the last {BUDGET.reserved} are for people who asked for "
+            f"fewer than {BUDGET.few}). Ask again in {minutes} minute{'s' if minutes != 1 else ''}."
         )
         self.again_s = again_s
 
@@ -59,7 +60,7 @@ async def rerun_audit(pool: Pool, former: AuditRun, asked_by: int, budget: Rerun
             newest = await find_newest_run(connection, former.repo_id, former.commit_sha)
             return newest.id if newest else former.id
         spent = await lock_spent(connection, former.repo_id, asked_by, budget)
-        wait_s = (window_start(spent, budget) - spent.now).total_seconds()
+        wait_s = (window_start(spent) - spent.now).total_seconds()
         if wait_s > 0:
             raise TooManyReruns(math.ceil(wait_s))
         run_id = await _start(connection, former, None, None)
@@ -89,7 +90,7 @@ async def start_or_defer(
     Wants a transaction that holds the repository. `delivery` is what asked, by our key and by GitHub's.
     """
     spent = await lock_spent(connection, former.repo_id, asked_by, budget)
-    due_at = window_start(spent, budget)
+    due_at = window_start(spent)
     if due_at > spent.now:
         new = NewRequest(former.repo_id, former.commit_sha, asked_by, due_at, None)
         return RerunRequest(None, await _defer(connection, former, new, spent))

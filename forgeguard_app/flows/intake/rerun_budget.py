@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 
 from forgeguard_app.store.reruns import RerunBudget, Spent
 
-BUDGET = RerunBudget(of_person=200, of_installation=600)
+BUDGET = RerunBudget(of_person=200, of_installation=600, reserved=150, few=20)
 WINDOW = timedelta(hours=1)
 
 
-def window_start(spent: Spent, budget: RerunBudget) -> datetime:
+def window_start(spent: Spent) -> datetime:
     """Return when the next re-run may start, so that no hour holds more starts than a budget.
 
     Deferred re-runs leave gaps in the installation's budget: what one person may not start yet, others may.
     """
     earliest = spent.now if spent.of_person is None else max(spent.now, spent.of_person + WINDOW)
-    found = _first_gap(earliest, spent.starts, budget.of_installation)
+    found = _first_gap(earliest, spent.starts, spent.room)
     if spent.is_whole or found + WINDOW <= spent.starts[-1]:
         return found
     return earliest if spent.of_installation is None else max(earliest, spent.of_installation + WINDOW)
