@@ -45,17 +45,27 @@ async def hold_contracts(connection: Connection, project_id: UUID) -> None:
     )
 
 
-async def get_contract_bytes(connection: Connection, project_id: UUID) -> int:
+@dataclass(frozen=True, slots=True)
+class ContractBytes:
+    """How many bytes the present contracts of a person's projects take, and those that others edited last."""
+
+    all: int
+    of_others: int
+
+
+async def get_contract_bytes(connection: Connection, project_id: UUID) -> ContractBytes:
     """Return how many bytes the present contracts take of all projects of the project's creator."""
-    found: int = await connection.fetchval(
+    row = await connection.fetchrow(
         """
-        SELECT coalesce(sum(octet_length(c.content)), 0)::bigint
-        FROM project_contracts c JOIN projects p ON p.id = c.project_id
+        SELECT coalesce(sum(octet_length(c.content)), 0)::bigint AS all,
+            coalesce(sum(octet_length(c.content)) FILTER (WHERE c.edited_by <> u.github_login), 0)::bigint AS of_others
+        FROM project_contracts c JOIN projects p ON p.id = c.project_id JOIN users u ON u.id = p.user_id
         WHERE p.user_id = (SELECT user_id FROM projects WHERE id = $1)
         """,
         project_id,
     )
-    return found
+    assert row is not None  # an aggregate has a row
+    return ContractBytes(**row)
 
 
 async def delete_versions_over(connection: Connection, project_id: UUID, quota_bytes: int) -> int:

@@ -13,10 +13,12 @@ MEGABYTE, GIGABYTE = 1 << 20, 1 << 30
 class Quotas:
     """The bounds, in bytes.
 
-    `contracts_of_person` bounds the present texts, which nothing deletes: more are refused.
+    `contracts_of_person` bounds the present texts, which nothing deletes: more are refused. Of these, others than the
+    projects' creator may have written `contracts_of_others`, so that they leave room to the creator.
     """
 
     contracts_of_person: int = 64 * MEGABYTE
+    contracts_of_others: int = 32 * MEGABYTE
     versions_of_person: int = 256 * MEGABYTE
     logs_of_project: int = 200 * MEGABYTE
     logs_of_person: int = GIGABYTE

@@ -22,7 +22,7 @@ from forgeguard_app.projects.validation import problems_of
 from forgeguard_app.store.contracts import Contract, find_contract, list_contracts, set_contract
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.projects import DELETED_DAYS
-from forgeguard_app.store.storage import delete_versions_over, get_contract_bytes, hold_contracts
+from forgeguard_app.store.storage import ContractBytes, delete_versions_over, get_contract_bytes, hold_contracts
 from forgeguard_app.threads import in_thread
 
 
@@ -135,24 +135,32 @@ async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit
         return number
 
 
-async def _hold_quota(connection: Connection, project_id: UUID) -> int:
+async def _hold_quota(connection: Connection, project_id: UUID) -> ContractBytes:
     """Hold the contracts of the creator's projects until the transaction ends, and return what they take."""
     await hold_contracts(connection, project_id)
     return await get_contract_bytes(connection, project_id)
 
 
-async def _keep_quota(connection: Connection, project_id: UUID, taken_bytes: int, quotas: Quotas = QUOTAS) -> None:
+async def _keep_quota(connection: Connection, project_id: UUID, before: ContractBytes, quotas: Quotas = QUOTAS) -> None:
     """Let the oldest former versions of the creator's projects go beyond the quota.
 
-    `taken_bytes` is what the present contracts took before: what shortens them is saved, also beyond the quota.
+    `before` is what the present contracts took: what shortens them is saved, also beyond the quota.
 
     Raises:
-        UserError: the present contracts take more than a person may keep, and more than before.
+        UserError: the present contracts, or those of others than the creator, take more than they may, and more than
+            before.
     """
-    if await get_contract_bytes(connection, project_id) > max(quotas.contracts_of_person, taken_bytes):
+    taken = await get_contract_bytes(connection, project_id)
+    if taken.all > max(quotas.contracts_of_person, before.all):
         raise UserError(
             "The contracts of all projects of this project's creator take more than "
             f"{quotas.contracts_of_person >> 20} MB, the most that a person may keep. "
             f"Shorten them, or delete a project, which counts for {DELETED_DAYS} more days."
+        )
+    if taken.of_others > max(quotas.contracts_of_others, before.of_others):
+        raise UserError(
+            "The contracts that others than this project's creator edited last take more than "
+            f"{quotas.contracts_of_others >> 20} MB in all of the creator's projects. "
+            "Shorten them, or ask the creator to save this one."
         )
     await delete_versions_over(connection, project_id, quotas.versions_of_person)

@@ -155,7 +155,7 @@ async def test_former_versions_go_beyond_a_person_s_quota_however_many_are_saved
     await asyncio.gather(*map(save, projects))
     async with pool.acquire() as connection:
         assert await connection.fetchval(_SIZES) == 9_000 + 10_000, "those of others stay"
-        assert await get_contract_bytes(connection, projects[0]) == 4_000
+        assert (await get_contract_bytes(connection, projects[0])).all == 4_000
         present = await connection.fetchval(
             "SELECT count(*) FROM project_contracts c JOIN contract_versions v ON v.contract_id = c.id AND "
             "v.version = c.version"
@@ -182,6 +182,24 @@ async def test_contracts_beyond_what_a_person_may_keep_are_refused_with_what_to_
         assert await connection.fetchval(text, there) == "# UI\n", "nothing is lost"
 
 
+async def test_others_leave_room_for_the_contracts_of_the_projects_creator(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        mona, other = await person(connection, 1), await person(connection, 2)
+        for _ in range(2):
+            full = await project(connection, mona, "full")
+            await set_contract(connection, full, "ui", "x" * (QUOTAS.contracts_of_others // 2 - 1_000), "u2")
+        there = await project(connection, mona, "there")
+        await set_contract(connection, there, "ui", "# UI\n", "u1")
+    creator, writer = Person(mona, 1, "u1", mona, None), Person(other, 2, "u2", other, None)
+    long = "# UI\n" + "y" * 5_000
+    with pytest.raises(UserError, match="ask the creator"):
+        await save_contract(pool, writer, there, Edit(ContractType.UI, long, 1))
+    assert await save_contract(pool, writer, there, Edit(ContractType.UI, "# UI of u2\n", 1)) == 2
+    assert await save_contract(pool, creator, there, Edit(ContractType.UI, long, 2)) == 3
+    with pytest.raises(UserError, match="ask the creator"):
+        await save_contract(pool, writer, there, Edit(ContractType.UI, long + "z", 3))
+
+
 async def test_what_shortens_contracts_is_saved_beyond_the_quota_too(pool: Pool) -> None:
     async with pool.acquire() as connection:
         mona = await person(connection, 1)
@@ -198,18 +216,18 @@ async def test_contracts_saved_at_once_in_several_projects_pass_no_bound_togethe
     async with pool.acquire() as connection:
         mona = await person(connection, 1)
         full = await project(connection, mona, "full")
-        await set_contract(connection, full, "ui", "x" * (QUOTAS.contracts_of_person - 25_000), "mona")
+        await set_contract(connection, full, "ui", "x" * (QUOTAS.contracts_of_person - 25_000), "u1")
         projects = [await project(connection, mona, str(number)) for number in range(6)]
         for one in projects:
-            await set_contract(connection, one, "ui", "# UI\n", "mona")
-    who, text = Person(mona, 1, "mona", mona, None), "# UI\n" + "y" * 10_000
+            await set_contract(connection, one, "ui", "# UI\n", "u1")
+    who, text = Person(mona, 1, "u1", mona, None), "# UI\n" + "y" * 10_000
     saving = (save_contract(pool, who, one, Edit(ContractType.UI, text, 1)) for one in projects)
     outcomes = await asyncio.gather(*saving, return_exceptions=True)
     refused = [one for one in outcomes if one != 2]
     assert len(refused) == 4
     assert all(isinstance(one, UserError) for one in refused), outcomes
     async with pool.acquire() as connection:
-        assert await get_contract_bytes(connection, full) <= QUOTAS.contracts_of_person
+        assert (await get_contract_bytes(connection, full)).all <= QUOTAS.contracts_of_person
 
 
 async def test_logs_that_were_kept_for_their_time_count_no_more_and_no_quota_is_blamed(pool: Pool) -> None:
