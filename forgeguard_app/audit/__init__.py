@@ -1,1 +1,1 @@
-"""The three checks, as plain functions from values to values: no file, no clock, no network."""
+"""The checks, as plain functions from values to values: no file, no clock, no network."""

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from forgeguard_app.audit.boundaries.parse import CONTRACT_PATH, DEFAULT_PATHS, Boundaries, read_boundaries
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, ConfiguringFile, configured_by
 from forgeguard_app.audit.facts import Tree
-from forgeguard_app.audit.loosening import boundaries_loosened, policy_loosened
+from forgeguard_app.audit.loosening import boundaries_loosened, exceptions_loosened, policy_loosened
 from forgeguard_app.audit.model import CheckCode, Problem
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import (
@@ -24,12 +25,15 @@ from forgeguard_app.audit.policy import (
     laid_over,
     read_settings,
     resolve,
+    settings_with,
 )
 from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Exceptions
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
 from forgeguard_app.audit.secrets.masking import quoted
 
 MAX_BOUNDARY_FILES = 100
+_BOUNDED, _EXCEPTED = configured_by(ConfiguringFile.BOUNDARIES), configured_by(ConfiguringFile.EXCEPTIONS)
+_IGNORING = next(kind.code for kind in CHECK_KINDS.values() if kind.shares_ignore)
 ReadText = Callable[[str], bytes | None]
 
 
@@ -105,7 +109,7 @@ def boundary_paths(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem
 
 
 def _named_boundaries(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem, ...]]:
-    settings = policy[CheckCode.A4]
+    settings = settings_with(policy, "boundaries")
     if settings.boundaries is None:
         return [path for path in DEFAULT_PATHS if path in tree.blobs][:1], ()
     found: list[str] = []
@@ -139,19 +143,16 @@ def read_configuration(read: ReadText, tree: Tree, owner: PolicySettings, *, own
         boundaries.append(file)
         problems.extend((*wrong, *mistakes))
     exceptions, secret_problems = read_exceptions(_there(read, tree, CONFIG_PATH), _there(read, tree, IGNORE_PATH))
+    own = {_BOUNDED: tuple(problems), _EXCEPTED: secret_problems}
     return Configuration(
         policy,
         tuple(boundaries),
         exceptions,
-        {
-            CheckCode.A4: (*policy_problems, *problems),
-            CheckCode.A9: policy_problems,
-            CheckCode.W1: (*policy_problems, *secret_problems),
-        },
+        {code: (*policy_problems, *own.get(code, ())) for code in CheckCode},
         bool(policy_problems),
-        remarks={CheckCode.W1: exceptions.remarks},
+        remarks={_EXCEPTED: exceptions.remarks},
         named=_named(read, tree),
-        incomplete={CheckCode.A4: incomplete},
+        incomplete={_BOUNDED: incomplete},
     )
 
 
@@ -179,7 +180,7 @@ def _named(read: ReadText, tree: Tree) -> dict[CheckCode, tuple[Named, ...]]:
             for key, listed in modules.items()
             for text in listed
         ]
-        if code is CheckCode.A4:  # said once, and not for each check
+        if code is _IGNORING:  # said once, and not for each check
             found += [_one("ignore", "ignore", text, settings.places, is_glob=True) for text in settings.ignore or ()]
         named[code] = tuple(found)
     return named
@@ -244,7 +245,7 @@ def _judged_by_target(code: CheckCode, target: Configuration) -> tuple[str, ...]
 
 
 def _valid_boundaries(target: Configuration) -> tuple[Boundaries, ...]:
-    broken = {problem.path for problem in target.problems.get(CheckCode.A4, ())}
+    broken = {problem.path for problem in target.problems.get(_BOUNDED, ())}
     return tuple(file for file in target.boundaries if file.path not in broken)
 
 
@@ -262,7 +263,7 @@ def _by_target(head: Configuration, target: Configuration) -> EffectiveConfig:
             if broken
             else ("Judged by the configuration of the target branch.",)
         )
-    chosen = head if target.broken(CheckCode.A4) else target
+    chosen = head if target.broken(_BOUNDED) else target
     exceptions = replace(target.exceptions, inline=True)
     return EffectiveConfig(
         policy, chosen.boundaries, exceptions, head.problems, notes, head.remarks, head.named, chosen.incomplete
@@ -283,9 +284,11 @@ def _compared(code: CheckCode, base: Configuration, head: Configuration) -> tupl
 def by_contract(
     judging: EffectiveConfig, text: str, remark: str, before: str | None = None, loosens: str = ""
 ) -> EffectiveConfig:
-    """Let the boundaries of the project evaluate A4 where the repository names none; say what they loosen."""
+    """Let the boundaries of the project judge where the repository names none; say what they loosen."""
     own = (
-        judging.boundaries or judging.policy[CheckCode.A4].boundaries is not None or judging.problems.get(CheckCode.A4)
+        judging.boundaries
+        or settings_with(judging.policy, "boundaries").boundaries is not None
+        or judging.problems.get(_BOUNDED)
     )
     boundaries, problems = read_boundaries(text, CONTRACT_PATH)
     if own or problems:
@@ -293,7 +296,7 @@ def by_contract(
     former = () if before is None else (read_boundaries(before, CONTRACT_PATH)[0],)
     said = boundaries_loosened(former, (boundaries,)) if former else []
     remarks = (f"{loosens}: {', '.join(said)}.", remark) if said else (remark,)
-    notes = {**judging.notes, CheckCode.A4: (*remarks, *judging.notes.get(CheckCode.A4, ()))}
+    notes = {**judging.notes, _BOUNDED: (*remarks, *judging.notes.get(_BOUNDED, ()))}
     return replace(judging, boundaries=(boundaries,), notes=notes)
 
 
@@ -303,7 +306,7 @@ def by_contract_alone(
     """The project's boundaries and the target's settings judge; head's files are validated, and decide nothing."""
     defaults = resolve(laid_over(owner, PolicySettings()))
     trusted = target.policy if target is not None and not target.policy_broken else defaults
-    policy = {**trusted, CheckCode.A4: replace(trusted[CheckCode.A4], boundaries=None)}
+    policy = {**trusted, _BOUNDED: replace(trusted[_BOUNDED], boundaries=None)}
     boundaries, _ = read_boundaries(text, CONTRACT_PATH)
     exceptions = replace(target.exceptions if target is not None else Exceptions(), inline=False)
     return EffectiveConfig(policy, (boundaries,), exceptions, head.problems, {})
@@ -313,12 +316,8 @@ def _loosened(code: CheckCode, base: Configuration, head: Configuration) -> list
     if base.broken(code) or head.broken(code):
         return []
     said = policy_loosened(code, base.policy[code], head.policy[code])
-    if code is CheckCode.A4:
+    if code is _BOUNDED:
         said.extend(boundaries_loosened(base.boundaries, head.boundaries))
-    if code is CheckCode.W1 and (more := len(set(head.exceptions.allowlists) - set(base.exceptions.allowlists))):
-        said.append(f"{more} allowlist{'s' if more > 1 else ''} added")
-    if code is CheckCode.W1 and (more := len(head.exceptions.ignored - base.exceptions.ignored)):
-        said.append(f"{more} ignored secret{'s' if more > 1 else ''} added")
-    if code is CheckCode.W1 and (more := len(set(head.exceptions.disabled) - set(base.exceptions.disabled))):
-        said.append(f"{more} secret rule{'s' if more > 1 else ''} disabled")
+    if code is _EXCEPTED:
+        said.extend(exceptions_loosened(base.exceptions, head.exceptions))
     return [f"This change loosens the rules: {', '.join(said)}."] if said else []

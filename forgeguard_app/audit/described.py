@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from forgeguard_app.audit.boundaries.parse import Boundaries, Layer
+from forgeguard_app.audit.check_kinds import CHECK_KINDS
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.gate import masked_path
 from forgeguard_app.audit.model import CheckCode, Level, Problem
@@ -49,7 +50,7 @@ def _check(code: CheckCode, judging: EffectiveConfig) -> dict[str, Any]:
         "fail_on": policy.fail_on,
         "problems": describe_problems(judging.problems.get(code, ())),
     }
-    if code is CheckCode.A9:
+    if "manifests" in CHECK_KINDS[code].settings:
         said["manifests"] = None if policy.manifests is None else _values(policy.manifests)
         said["provides"] = {_cut(name): _values(some) for name, some in list(policy.provides.items())[:MOST_VALUES]}
         said["ignore_modules"] = _values(policy.ignore_modules)

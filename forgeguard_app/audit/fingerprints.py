@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import replace
 
+from forgeguard_app.audit.check import Change
 from forgeguard_app.audit.model import CheckCode, Finding, Gate
 
 Key = tuple[str, str, str]
@@ -60,3 +61,16 @@ def apply_gate(findings: Iterable[Finding], gate: Gate, changed: Collection[str]
     if gate is Gate.CHANGED:
         return tuple(replace(finding, counted=finding.new or finding.path in changed) for finding in findings)
     return tuple(replace(finding, counted=True) if finding.new else finding for finding in findings)
+
+
+def mark_in_scope(
+    code: CheckCode,
+    change: Change,
+    head: Collection[Finding],
+    base: Collection[Finding],
+    others: Iterable[Collection[Finding]],
+) -> tuple[Finding, ...]:
+    """Mark what is new, then keep what lies in the change's scope."""
+    beside = [(findings, renames) for findings, (_, renames) in zip(others, change.others, strict=True)]
+    findings = mark_new(code, head, base, change.renames, change.touched, beside)
+    return tuple(finding for finding in findings if finding.path in change.scope)

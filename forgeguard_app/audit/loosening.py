@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.model import CheckCode, Gate, Level
 from forgeguard_app.audit.policy import CheckPolicy
+from forgeguard_app.audit.secrets.allowlists import Exceptions
 
 _STRICTNESS = {Gate.NEW: 0, Gate.CHANGED: 1, Gate.ALL: 2}
 
@@ -50,6 +51,18 @@ def boundaries_loosened(base: Iterable[Boundaries], head: Iterable[Boundaries]) 
         said.append(f"{_count(more, 'allowed import')} added")
     if narrowed := len(_globs(before) - _globs(after)):
         said.append(f"{_count(narrowed, 'layer glob')} removed")
+    return said
+
+
+def exceptions_loosened(base: Exceptions, head: Exceptions) -> list[str]:
+    """List what the exceptions for secrets at head allow that those at base did not."""
+    said: list[str] = []
+    if more := len(set(head.allowlists) - set(base.allowlists)):
+        said.append(f"{_count(more, 'allowlist')} added")
+    if more := len(head.ignored - base.ignored):
+        said.append(f"{_count(more, 'ignored secret')} added")
+    if more := len(set(head.disabled) - set(base.disabled)):
+        said.append(f"{_count(more, 'secret rule')} disabled")
     return said
 
 

@@ -11,18 +11,11 @@ from forgeguard_app.audit.counts import Counts, Evaluation, FindingGroup, part_o
 
 
 class CheckCode(StrEnum):
-    """The three checks, by the code that configurations and the database use."""
+    """The checks, by the code that configurations and the database use."""
 
     A4 = "A4"
     A9 = "A9"
     W1 = "W1"
-
-
-CHECK_NAMES: dict[CheckCode, str] = {
-    CheckCode.A4: "Boundary compliance",
-    CheckCode.A9: "Dependency gate",
-    CheckCode.W1: "Secrets scan",
-}
 
 
 CONFIGURATION_RULE = "configuration"  # the rule of a problem in a file that configures us
@@ -135,11 +128,6 @@ class CheckReport:
     counts: Counts = field(default_factory=Counts)
 
     @property
-    def name(self) -> str:
-        """The check's name as people see it."""
-        return CHECK_NAMES[self.code]
-
-    @property
     def evaluation(self) -> Evaluation:
         """Return whether the check evaluated anything."""
         if self.result is Result.ERROR:
@@ -156,7 +144,7 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The verdict of one audit: always all three checks, in the order A4, A9, W1."""
+    """The verdict of one audit: all checks that ran, in the order of their codes."""
 
     base: str | None
     head: str | None

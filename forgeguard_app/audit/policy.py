@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from urllib.parse import urlsplit
 
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, kind_with
 from forgeguard_app.audit.documents import DocumentError, Node
 from forgeguard_app.audit.globs import GlobError, check_glob
 from forgeguard_app.audit.model import CheckCode, Gate, Level, Problem
@@ -16,11 +17,6 @@ POLICY_PATHS = (".github/forgeguard.yml", ".forgeguard.yml")
 MAX_GLOBS = 500
 _LEVELS = {"fail": Level.FAILURE, "warn": Level.WARNING}
 _COMMON = ("enabled", "gate", "ignore", "level")
-_OWN_KEYS: dict[CheckCode, tuple[str, ...]] = {
-    CheckCode.A4: (*_COMMON, "boundaries"),
-    CheckCode.A9: (*_COMMON, "manifests", "provides", "ignore_modules"),
-    CheckCode.W1: (*_COMMON, "fail_on"),
-}
 _KEYS = ("enabled", "gate", "ignore", "checks")
 _OWNER_KEYS = (*_KEYS, "notify", "enforce")
 
@@ -82,6 +78,11 @@ class CheckPolicy:
 Policy = Mapping[CheckCode, CheckPolicy]
 
 
+def settings_with(policy: Policy, setting: str) -> CheckPolicy:
+    """Return the settings of the check that has this one."""
+    return policy[kind_with(setting).code]
+
+
 def read_settings(text: str, path: str, *, owner: bool = False) -> tuple[PolicySettings, tuple[Problem, ...]]:
     """Parse the file; return its settings and all its errors. `owner` admits `notify` and `enforce`."""
     reading = Reading(path)
@@ -135,7 +136,7 @@ def _checks(reading: Reading, node: Node | None) -> dict[CheckCode, CheckSetting
 def _check(reading: Reading, code: CheckCode, node: Node) -> CheckSettings:
     if node.value is None:
         return CheckSettings()
-    keys = reading.mapping(node, f"checks.{code}", _OWN_KEYS[code])
+    keys = reading.mapping(node, f"checks.{code}", (*_COMMON, *CHECK_KINDS[code].settings))
     level = reading.choice(keys["level"], "level", _LEVELS) if "level" in keys else None
     return CheckSettings(
         enabled=reading.flag(keys["enabled"], "enabled") if "enabled" in keys else None,
@@ -228,12 +229,13 @@ def _resolved(settings: PolicySettings, code: CheckCode, path: str) -> CheckPoli
     enforced = settings.enforce.checks.get(code, CheckSettings()).enabled
     enabled = enforced if enforced is not None else everywhere and own.enabled is not False
     disabled_by = "" if enabled else f"{path} ({'enabled' if not everywhere else f'checks.{code}.enabled'}: false)"
-    ignore = () if code is CheckCode.W1 else (settings.ignore or ())
+    kind = CHECK_KINDS[code]
+    ignore = (settings.ignore or ()) if kind.shares_ignore else ()
     return CheckPolicy(
         enabled=enabled,
         gate=own.gate or settings.gate or Gate.NEW,
         ignore=(*ignore, *(own.ignore or ())),
-        level=own.level or (Level.WARNING if code is CheckCode.W1 else Level.FAILURE),
+        level=own.level or kind.default_level,
         boundaries=own.boundaries,
         manifests=own.manifests,
         provides=own.provides or {},

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from forgeguard_app.audit.boundaries.record import known_entries
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, Acceptance
 from forgeguard_app.audit.counts import Counts, FindingGroup
 from forgeguard_app.audit.fingerprints import digest
 from forgeguard_app.audit.model import CONFIGURATION_RULE, CheckReport, Finding, Level, Report, Result
@@ -42,7 +43,7 @@ def report_json(report: Report, *, strict: bool = False) -> dict[str, Any]:
         "checks": [
             {
                 "check_code": str(check.code),
-                "check_name": check.name,
+                "check_name": CHECK_KINDS[check.code].name,
                 "result": str(check.result),
                 "detail": detail(check),
                 "notes": [escaped(note) for note in check.notes],
@@ -108,7 +109,7 @@ def summary_markdown(check: CheckReport) -> str:
     uncounted = ((counts.standing - counts.counted, "existing"), (counts.allowed, "allowed"))
     if said := " and ".join(f"{number:,} {word}" for number, word in uncounted if number):
         lines += ["", f"{said} finding(s) do not count towards the result and are not annotated."]
-    if check.result is Result.FAIL and check.code == "A4":
+    if check.result is Result.FAIL and CHECK_KINDS[check.code].acceptance is Acceptance.KNOWN_VIOLATION:
         lines += [
             "",
             "To accept a place for now, add it to `known_violations`:",

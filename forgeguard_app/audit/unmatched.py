@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from forgeguard_app.audit.boundaries.parse import Boundaries
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, ConfiguringFile
 from forgeguard_app.audit.configuration import EffectiveConfig, Named
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.memo import Memo
@@ -19,14 +20,13 @@ def unmatched(
 ) -> Mapping[CheckCode, tuple[Problem, ...]]:
     """Return, by check, a remark at the place of each named thing that is for nothing in the tree."""
     found: dict[CheckCode, tuple[Problem, ...]] = {}
-    for code in CheckCode:
+    for code, kind in CHECK_KINDS.items():
         named = judging.named.get(code, ())
         remarks = [*judging.remarks.get(code, ()), *_globs(named, head, facts, memo)]
-        if code is CheckCode.A4:
+        if kind.configured_by is ConfiguringFile.BOUNDARIES:
             remarks += [remark for file in judging.boundaries for remark in _layers(file, head, facts, memo)]
-        if code is CheckCode.A9:
-            remarks += _modules(named, head, facts)
-        if code is CheckCode.W1:
+        remarks += _modules(named, head, facts)
+        if kind.configured_by is ConfiguringFile.EXCEPTIONS:
             remarks += _exceptions(judging.exceptions, head, facts, memo)
         found[code] = tuple(remarks)
     return found

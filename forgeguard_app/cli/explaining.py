@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from forgeguard_app.audit.boundaries.own_rules import own_rules
+from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.explain import explain, similar
 from forgeguard_app.audit.plain_text import escaped_lines
 from forgeguard_app.audit.secrets.masking import masked, quoted
-from forgeguard_app.audit.secrets.own_rules import own_secret_rules
 from forgeguard_app.cli.targets import find_target
 from forgeguard_app.errors import UserError
 from forgeguard_app.evaluation.own_configuration import read_own_configuration
@@ -31,7 +30,9 @@ def explanation(rule: str, paths: Sequence[str]) -> str:
     """
     known = explain(rule)
     own = _own_rules(paths) if known is None or "/" in rule else {}
-    name, where = rule.removeprefix("A4/").removeprefix("W1/"), rule.partition("/")[0]
+    name, where = rule, rule.partition("/")[0]
+    for code in own:
+        name = name.removeprefix(f"{code}/")
     parts = name.split("/")
     for code, rules in own.items():
         reason = next((rules[key] for key in (name, "/".join(parts[:2]), parts[0]) if key in rules), None)
@@ -65,4 +66,4 @@ async def _read(location: Location) -> dict[str, dict[str, str]]:
         else:
             return {}
         own = await read_own_configuration(LocalSource(checkout.view), head)
-        return {"A4": own_rules(own.boundaries), "W1": own_secret_rules(own.exceptions)}
+        return {str(code): check.own_rules(own) for code, check in CHECKS.items() if check.own_rules is not None}

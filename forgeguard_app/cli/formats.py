@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from forgeguard_app.audit.check_kinds import CHECK_KINDS
 from forgeguard_app.audit.model import CheckReport, Finding, Level, Result
 from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.audit.report import detail, problem_findings, report_json
@@ -35,11 +36,15 @@ def text(outcome: CommandOutcome) -> str:
         lines += [f"Note: {escaped(note)}" for note in shared]
     for check in report.checks:
         if not outcome.quiet:
-            lines.append(f"{_MARKS[check.result]} {check.code} {check.name}: {check.result} — {escaped(check.title)}")
+            lines.append(f"{_MARKS[check.result]} {_heading(check)} — {escaped(check.title)}")
             lines += [f"    Not read: {escaped(reason)}" for reason in check.incomplete]
             lines += [f"    {escaped(note)}" for note in check.notes if note not in shared]
         lines += _findings(check, quiet=outcome.quiet)
     return "\n".join([*lines, outcome.last_line()])
+
+
+def _heading(check: CheckReport) -> str:
+    return f"{check.code} {CHECK_KINDS[check.code].name}: {check.result}"
 
 
 def _shared_notes(outcome: CommandOutcome) -> list[str]:
@@ -88,7 +93,7 @@ def github(outcome: CommandOutcome) -> str:
             title = _property(f"{check.code} {finding.rule}")
             lines.append(f"::{_COMMANDS[finding.level]} {place},title={title}::{_data(finding.message)}")
         if not outcome.quiet:
-            lines.append(_line(f"{check.code} {check.name}: {check.result} — {detail(check)}"))
+            lines.append(_line(f"{_heading(check)} — {detail(check)}"))
             lines += [_line(f"{check.code} not read: {reason}") for reason in check.incomplete]
             lines += [_line(f"{check.code} note: {note}") for note in check.notes]
     return "\n".join([*lines, _line(outcome.last_line())])

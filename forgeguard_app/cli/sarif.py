@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from forgeguard_app import __version__
-from forgeguard_app.audit.explain import explain, help_address
-from forgeguard_app.audit.model import SEVERITY, CheckCode, CheckReport, Finding, Level
+from forgeguard_app.audit.checks import CHECKS
+from forgeguard_app.audit.explain import explain
+from forgeguard_app.audit.model import SEVERITY, CheckReport, Finding, Level
 from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.audit.report import problem_findings
 from forgeguard_app.cli.accept import how_to_accept
@@ -62,16 +63,16 @@ def _rule(name: str, check: CheckReport, findings: list[Finding]) -> dict[str, A
         "problem.severity": _PROBLEM[worst.level],
         "tags": [str(check.code)],
     }
-    if check.code is CheckCode.W1 and worst.rule != "configuration":
+    if CHECKS[check.code].kind.finds_secrets and worst.rule != "configuration":
         severity = _VERIFIED_SECRET if any(finding.verified for finding in findings) else _SECRET
         properties |= {"security-severity": severity, "tags": [str(check.code), "security"]}
     return {
         "id": name,
-        "name": escaped(worst.rule.partition("/")[0] if check.code is CheckCode.W1 else worst.rule),
-        "shortDescription": {"text": f"{check.name}: {escaped(worst.rule)}"},
+        "name": escaped(worst.rule),
+        "shortDescription": {"text": f"{CHECKS[check.code].kind.name}: {escaped(worst.rule)}"},
         "fullDescription": {"text": about.partition("\n\n")[0].replace("\n", " ")},
         "help": {"text": said, "markdown": said},
-        "helpUri": help_address(check.code, worst.rule),
+        "helpUri": CHECKS[check.code].help_address(worst.rule),
         "defaultConfiguration": {"level": _LEVELS[worst.level]},
         "properties": properties,
     }
@@ -80,7 +81,7 @@ def _rule(name: str, check: CheckReport, findings: list[Finding]) -> dict[str, A
 def _about(check: CheckReport, finding: Finding) -> str:
     if finding.rule == "configuration":
         return "A file that configures ForgeGuard cannot be used as it is.\n\nNothing is checked until it is corrected."
-    return explain(f"{check.code}/{finding.rule}") or explain(check.code) or check.name
+    return explain(f"{check.code}/{finding.rule}") or explain(check.code) or CHECKS[check.code].kind.name
 
 
 def _result(check: CheckReport, finding: Finding, rule: int) -> dict[str, Any]:

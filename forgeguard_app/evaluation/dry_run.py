@@ -9,14 +9,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, Reads
 from forgeguard_app.audit.described import describe_problems
-from forgeguard_app.audit.model import CheckReport, Finding, Report
+from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Report
 from forgeguard_app.audit.report import detail, finding_json
 from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import Source
 
-TRIED = ("A4", "A9")  # secrets do not depend on a tree's rules: their settings are shown, their search is not repeated
+# Secrets do not depend on a tree's rules: their settings are shown, their search is not repeated.
+TRIED = tuple(code for code, kind in CHECK_KINDS.items() if kind.reads is Reads.TREE)
 MOST_LISTED = 100
 
 
@@ -26,13 +28,13 @@ async def dry_run(evaluator: Evaluator, source: Source, request: Request, overla
     today = await evaluator.evaluate(source, whole)
     then = await evaluator.evaluate(source, replace(whole, overlay=overlay))
     return {
-        "checks": {code: _compared(_check(today, code), _check(then, code)) for code in TRIED},
+        "checks": {str(code): _compared(_check(today, code), _check(then, code)) for code in TRIED},
         "configuration": then.configuration,
     }
 
 
-def _check(report: Report, code: str) -> CheckReport:
-    return next(check for check in report.checks if check.code == code)
+def _check(report: Report, code: CheckCode) -> CheckReport:
+    return next(check for check in report.checks if check.code is code)
 
 
 def _compared(today: CheckReport, then: CheckReport) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from forgeguard_app.audit.engine import Change
+from forgeguard_app.audit.check import Change
+from forgeguard_app.audit.check_kinds import CHECK_KINDS
 from forgeguard_app.audit.excerpts import SourceLines
-from forgeguard_app.audit.model import CheckCode, CheckReport, Report
+from forgeguard_app.audit.model import CheckReport, Report
 from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import read_blobs
 from forgeguard_app.threads import in_thread
@@ -29,14 +30,14 @@ async def with_excerpts(
 
 
 def _paths(check: CheckReport, change: Change) -> set[str]:
-    if check.code is CheckCode.W1:
+    if CHECK_KINDS[check.code].finds_secrets:
         return set()
     new = [finding.path for finding in check.findings if finding.new][:MOST]
     return {path for path in new if path in change.changed and path in change.head.blobs}
 
 
 def _with_lines(check: CheckReport, texts: Mapping[str, bytes], tick: Callable[[], object]) -> CheckReport:
-    if check.code is CheckCode.W1:
+    if CHECK_KINDS[check.code].finds_secrets:
         return check
     left, found = MOST, []
     lines: dict[str, SourceLines] = {}

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
 from forgeguard_app.audit.boundaries.propose import propose_boundaries
 from forgeguard_app.audit.boundaries.record import known_entries, with_known
+from forgeguard_app.audit.check_kinds import kind_with
 from forgeguard_app.audit.configuration import boundary_paths, configuration_paths, read_policy
 from forgeguard_app.audit.facts import Tree
-from forgeguard_app.audit.model import CheckCode, Level, Report
+from forgeguard_app.audit.model import CheckCode, Finding, Level, Report
 from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.evaluator import Evaluator
@@ -48,7 +49,7 @@ async def propose_first(evaluator: Evaluator, source: Source, head: str) -> Firs
         text = await _boundaries(evaluator, source, tree)
         if text is not None:
             files[BOUNDARIES] = text
-            entries = known_entries(_findings(await _evaluated(evaluator, source, head, files), CheckCode.A4))
+            entries = known_entries(_recordable(await _evaluated(evaluator, source, head, files)))
             recorded = len(entries)
             files[BOUNDARIES] = with_known(text, entries) or text
     report = await _evaluated(evaluator, source, head, files)
@@ -96,15 +97,19 @@ async def _evaluated(evaluator: Evaluator, source: Source, head: str, files: dic
     return await evaluator.evaluate(source, Request(head, EMPTY_TREE, whole_tree=True, overlay=overlay))
 
 
-def _findings(report: Report, code: CheckCode) -> list[tuple[str, str]]:
-    check = next(check for check in report.checks if check.code is code)
-    return [(finding.rule, finding.path) for finding in check.findings if finding.level is Level.FAILURE]
+def _recordable(report: Report) -> list[tuple[str, str]]:
+    """Return rule and path of the violations that a boundaries.json can record."""
+    return [(finding.rule, finding.path) for finding in _failures(report, kind_with("boundaries").code)]
 
 
 def _undeclared(report: Report) -> list[str]:
-    """The modules whose imports fail A9 today."""
-    check = next(check for check in report.checks if check.code is CheckCode.A9)
-    return sorted({finding.subject for finding in check.findings if finding.level is Level.FAILURE})
+    """Return the modules whose imports fail today because no manifest declares them."""
+    return sorted({finding.subject for finding in _failures(report, kind_with("ignore_modules").code)})
+
+
+def _failures(report: Report, code: CheckCode) -> list[Finding]:
+    check = next(check for check in report.checks if check.code is code)
+    return [finding for finding in check.findings if finding.level is Level.FAILURE]
 
 
 def _configuration(undeclared: list[str]) -> str:
@@ -112,7 +117,7 @@ def _configuration(undeclared: list[str]) -> str:
     if undeclared:
         lines += [
             "checks:",
-            "  A9:",
+            f"  {kind_with('ignore_modules').code}:",
             "    # Imported today although no manifest declares it. Declare them, then strike them out.",
             f"    ignore_modules: {json.dumps(undeclared)}",
         ]

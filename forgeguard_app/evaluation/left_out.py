@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from forgeguard_app.audit.boundaries.match import LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries
-from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
+from forgeguard_app.audit.check_kinds import Reads, kind_with
+from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.languages.python_modules import MAX_DEPTH, MAX_FOLDERS
 from forgeguard_app.audit.model import CheckCode
-from forgeguard_app.audit.pattern_sets import any_glob
+from forgeguard_app.audit.policy import settings_with
 from forgeguard_app.audit.scope import Scope
 from forgeguard_app.evaluation.facts_cache import FactsCache
 from forgeguard_app.git.command import BIG_FILE_BYTES, HOW_TO_COMPLETE
 
 MAX_INCLUDE_ROUNDS = 20
 MOST_NAMED = 5
-_READING_IMPORTS = (CheckCode.A4, CheckCode.A9)
 
 
 @dataclass
@@ -35,7 +35,6 @@ class LeftOut:
         self, head: Tree, judging: EffectiveConfig, cache: FactsCache, scope: Scope
     ) -> Iterator[tuple[CheckCode, str]]:
         """Yield what each check would have read of the files in the scope, with the reason why it did not."""
-        readers = _Readers(head, judging, cache)
 
         def files(blobs: set[str]) -> list[str]:
             return [path for path, blob in head.blobs.items() if blob in blobs and path in scope] if blobs else []
@@ -44,62 +43,30 @@ class LeftOut:
         python = [path for path in head.python_paths if path in scope]
         cut = [path for path in python if (facts := cache.python.get(head.blobs[path])) is not None and facts.cut]
         deep = [path for path in python if path.count("/") > MAX_DEPTH]
-        for code in _READING_IMPORTS:
-            if paths := readers.contents(code, large):
+        for code, check in CHECKS.items():
+            if check.kind.reads is not Reads.TREE:
+                continue
+            if paths := check.contents(large, head, judging, cache.memo):
                 yield code, f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}."
-            if paths := readers.contents(code, absent):
+            if paths := check.contents(absent, head, judging, cache.memo):
                 yield code, f"not in this clone: {named(paths)}; {HOW_TO_COMPLETE}."
             if lost:
                 yield code, f"more files and forbidden patterns than are kept at once: {named(lost)}."
-            if paths := readers.imports(code, cut):
+            if paths := check.imports(cut, head, judging, cache.memo):
                 yield code, f"imports beyond the number or length that is read in one file: {named(paths)}."
-            if paths := readers.imports(code, deep):
+            if paths := check.imports(deep, head, judging, cache.memo):
                 yield code, f"modules in more than {MAX_DEPTH} folders one in another: {named(paths)}."
-            if cache.memo.modules(head).cut and readers.imports(code, python):
+            if cache.memo.modules(head).cut and check.imports(python, head, judging, cache.memo):
                 yield code, f"modules in more than {MAX_FOLDERS:,} folders, whose imports are not resolved."
         if self.too_deep:
             deep = self.too_deep
             said = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(deep)}."
-            yield CheckCode.A9, said
-
-
-class _Readers:
-    """Tells which files a check reads; nothing is looked up where there is no file to tell of."""
-
-    def __init__(self, head: Tree, judging: EffectiveConfig, cache: FactsCache) -> None:
-        self._head, self._judging, self._cache = head, judging, cache
-
-    def contents(self, code: CheckCode, paths: list[str]) -> list[str]:
-        """Return the files whose contents the check reads."""
-        if not paths:
-            return []
-        if code is CheckCode.A4:
-            return self._layered(paths, self._judging.boundaries)
-        manifests = set(manifest_paths(self._head, self._judging.policy[CheckCode.A9]))
-        python = set(self._head.python_paths)
-        ignored = self._ignored()
-        return [path for path in paths if (path in python and not ignored(path)) or path in manifests]
-
-    def imports(self, code: CheckCode, paths: list[str]) -> list[str]:
-        """Return the files whose imports the check reads."""
-        if not paths:
-            return []
-        if code is CheckCode.A4:
-            return self._layered(paths, (file for file in self._judging.boundaries if file.needs_imports))
-        ignored = self._ignored()
-        return [path for path in paths if not ignored(path)]
-
-    def _layered(self, paths: list[str], boundaries: Iterable[Boundaries]) -> list[str]:
-        maps = [layer_map(self._cache, file, self._judging) for file in boundaries]
-        return [path for path in paths if any(layers.layers_of(path) for layers in maps)]
-
-    def _ignored(self) -> Callable[[str], bool]:
-        return any_glob(self._judging.policy[CheckCode.A9].ignore)
+            yield kind_with("manifests").code, said
 
 
 def layer_map(cache: FactsCache, boundaries: Boundaries, judging: EffectiveConfig) -> LayerMap:
     """Return the layers of a boundaries.json as the configuration that judges sees them."""
-    return cache.memo.layers(boundaries, judging.policy[CheckCode.A4].ignore)
+    return cache.memo.layers(boundaries, settings_with(judging.policy, "boundaries").ignore)
 
 
 def named(paths: Iterable[str]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from forgeguard_app.audit.checks.a9_dependencies import manifest_paths
+from forgeguard_app.audit.check import Change
+from forgeguard_app.audit.check_kinds import secrets_kind
 from forgeguard_app.audit.configuration import (
     Configuration,
     EffectiveConfig,
@@ -19,10 +20,11 @@ from forgeguard_app.audit.configuration import (
     read_configuration,
     read_policy,
 )
-from forgeguard_app.audit.engine import Change
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.model import CheckCode, Gate
+from forgeguard_app.audit.policy import settings_with
 from forgeguard_app.audit.requirements.declared import included_paths
+from forgeguard_app.audit.requirements.manifests import manifest_paths
 from forgeguard_app.audit.requirements.python import read_manifest
 from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.facts_cache import FactsCache
@@ -173,7 +175,7 @@ class RangeLoader:
         wanted = {
             blob: what for blob, what in (await self._wanted(trees, judging)).items() if not blob.startswith(_OVERLAY)
         }
-        manifests = {path for tree in trees for path in manifest_paths(tree, policy[CheckCode.A9])}
+        manifests = {path for tree in trees for path in manifest_paths(tree, settings_with(policy, "manifests"))}
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
         texts = {tree.blobs[path] for tree in trees for path in manifests if path in tree.blobs}
         await self._bring({*wanted, *changed, *texts} - self.texts.keys())
@@ -212,9 +214,9 @@ class RangeLoader:
         self.left_out.lost = {blob for blob in fitting if lacks(blob, wanted[blob][1], python=wanted[blob][0])}
 
     def _search(self, judging: EffectiveConfig) -> SecretSearch:
-        request, policy = self.request, judging.policy[CheckCode.W1]
-        wanted = policy.enabled and not judging.problems.get(CheckCode.W1)
-        wanted = wanted and CheckCode.W1 in request.checks
+        request, code = self.request, secrets_kind().code
+        policy = judging.policy[code]
+        wanted = policy.enabled and not judging.problems.get(code) and code in request.checks
         ignore = policy.ignore
         return SecretSearch(
             self.source,
@@ -256,8 +258,8 @@ class RangeLoader:
         return found
 
     async def _standing(self, head: Tree, changes: list[PathChange], judging: EffectiveConfig) -> Search:
-        """Search what stands in the files that the gate of W1 asks for."""
-        policy, search = judging.policy[CheckCode.W1], self._search(judging)
+        """Search what stands in the files that the gate for secrets asks for."""
+        policy, search = judging.policy[secrets_kind().code], self._search(judging)
         whole = self.request.whole_tree or self.request.whole_secrets
         if not search.wanted or not self.request.secrets or (policy.gate is Gate.NEW and not whole):
             return Search()
@@ -287,7 +289,7 @@ class RangeLoader:
             said[code].extend(judging.incomplete.get(code, ()))
         for code, sentence in self.left_out.sentences(head, judging, self.cache, self.request.scope):
             said[code].append(sentence)
-        said[CheckCode.W1].extend(secrets)
+        said[secrets_kind().code].extend(secrets)
         return {code: tuple(dict.fromkeys(sentences)) for code, sentences in said.items()}
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 
+from forgeguard_app.audit.check import Change
 from forgeguard_app.audit.configuration import EffectiveConfig, choose, read_configuration
-from forgeguard_app.audit.engine import Change, audit
+from forgeguard_app.audit.engine import audit
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import Report

@@ -10,7 +10,7 @@ from forgeguard_app.audit.json_document import read_json
 
 
 def known_entries(findings: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    """The entries that cover findings of A4, given as (rule, path), each once."""
+    """The entries that cover boundary violations, given as (rule, path), each once."""
     entries: list[dict[str, str]] = []
     for rule, path in findings:
         layer, _, rest = rule.partition("/")

@@ -13,9 +13,11 @@ How to fix it: call the layer in between, move the code where it belongs, or, fo
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import cleandoc
 from itertools import islice, product
 
 from forgeguard_app.audit.boundaries.graph import thinnest_links
@@ -27,9 +29,15 @@ from forgeguard_app.audit.boundaries.match import (
     LayerMap,
     shown_name,
 )
+from forgeguard_app.audit.boundaries.own_rules import own_rules
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.boundaries.pattern_search import MAX_FILE_MATCHES
+from forgeguard_app.audit.boundaries.record import known_entries
+from forgeguard_app.audit.check import Change, CheckOutcome, CheckRecord
+from forgeguard_app.audit.check_kinds import kind_with
+from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import MAX_MATCHES, Facts, Tree
+from forgeguard_app.audit.fingerprints import mark_in_scope
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.languages.unread import languages_of, listed
 from forgeguard_app.audit.memo import AnswerCache, Memo
@@ -71,10 +79,29 @@ class _BoundaryContext:
         self.unread = languages_of(_under(ruled, self.layered, matcher, tick)) if ruled else Counter()
 
 
+KIND = kind_with("boundaries")
 MAX_NAMED = 5
 MAX_TREE_FINDINGS = 100_000  # compared with those of the base
 MAX_WAY = 12  # layers of a cycle that are named
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
+
+
+def evaluate(change: Change, facts: Facts, judging: EffectiveConfig, memo: Memo) -> CheckOutcome:
+    """Return the violations at head, marked against those of the base."""
+    rules = [file for file in judging.boundaries if file.layers]
+    if not rules:
+        return CheckOutcome(nothing="no boundaries.json" if not judging.boundaries else "boundaries.json has no layers")
+    policy = judging.policy[KIND.code]
+
+    def side(tree: Tree) -> BoundarySide:
+        return check(tree, facts, rules, policy.ignore, policy.level, memo)
+
+    head = side(change.head)
+    base = () if change.whole_tree else side(change.base).findings
+    others = [side(tree).findings for tree, _ in change.others]
+    findings = mark_in_scope(KIND.code, change, head.findings, base, others)
+    incomplete = beyond(head, change.scope)
+    return CheckOutcome(findings, notes=head.notes, incomplete=incomplete, remarks=head.remarks, unread=head.unread)
 
 
 def check(
@@ -88,7 +115,7 @@ def check(
     full: list[str] = []
     modules = memo.modules(tree)
     for boundaries in rules:
-        key = ("A4", boundaries, ignore, level, tree.paths)
+        key = ("boundaries", boundaries, ignore, level, tree.paths)
         layer_map = memo.layers(boundaries, ignore)
         context = memo.context(key, lambda m=layer_map: _BoundaryContext(m, tree, modules, level, facts.tick))  # type: ignore[misc]
         if len(context.outcomes) >= MAX_OUTCOMES:
@@ -281,3 +308,42 @@ def _way(source: str, back: tuple[str, ...]) -> str:
         return " → ".join(map(shown_name, names))
     first = [shown_name(name) for name in names[: MAX_WAY - 2]]
     return " → ".join([*first, f"… {len(names) - MAX_WAY + 1} more …", shown_name(names[-1])])
+
+
+def _how_to_accept(finding: Finding) -> str:
+    (entry,) = known_entries([(finding.rule, finding.path)])
+    return (
+        f'To accept it for now, add to "known_violations" in boundaries.json: {json.dumps(entry, ensure_ascii=False)}'
+    )
+
+
+def _explain_rule(parts: Sequence[str]) -> str | None:
+    """Return the explanation of a rule of ours; the first part of its name may be a layer."""
+    return CHECK.about if any(part in KIND.rule_kinds for part in parts[:2]) else None
+
+
+def _contents(paths: Sequence[str], head: Tree, judging: EffectiveConfig, memo: Memo) -> list[str]:
+    return _layered(paths, judging.boundaries, judging, memo)
+
+
+def _imports(paths: Sequence[str], head: Tree, judging: EffectiveConfig, memo: Memo) -> list[str]:
+    return _layered(paths, (file for file in judging.boundaries if file.needs_imports), judging, memo)
+
+
+def _layered(paths: Sequence[str], rules: Iterable[Boundaries], judging: EffectiveConfig, memo: Memo) -> list[str]:
+    maps = [memo.layers(file, judging.policy[KIND.code].ignore) for file in rules]
+    return [path for path in paths if any(layers.layers_of(path) for layers in maps)]
+
+
+CHECK = CheckRecord(
+    KIND,
+    cleandoc(__doc__ or ""),
+    evaluate,
+    _how_to_accept,
+    _explain_rule,
+    KIND.rule_kinds,
+    help_address=lambda rule: KIND.help_url,
+    own_rules=lambda configuration: own_rules(configuration.boundaries),
+    contents=_contents,
+    imports=_imports,
+)

@@ -15,12 +15,33 @@ may be excepted with `forgeguard:allow` in its line.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from inspect import cleandoc
 
+from forgeguard_app.audit.check import Change, CheckOutcome, CheckRecord
+from forgeguard_app.audit.check_kinds import secrets_kind
+from forgeguard_app.audit.configuration import EffectiveConfig
+from forgeguard_app.audit.facts import Facts
 from forgeguard_app.audit.fingerprints import digest
-from forgeguard_app.audit.model import CheckCode, Finding, Level
+from forgeguard_app.audit.memo import Memo
+from forgeguard_app.audit.model import Finding, Level
 from forgeguard_app.audit.policy import CheckPolicy
-from forgeguard_app.audit.secrets.scanner import Secret
+from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH
+from forgeguard_app.audit.secrets.masking import quoted
+from forgeguard_app.audit.secrets.own_rules import own_secret_rules
+from forgeguard_app.audit.secrets.rule import SecretRule
+from forgeguard_app.audit.secrets.scanner import RULES, Secret
+
+KIND = secrets_kind()
+MAX_PLACES = 10
+
+
+def evaluate(change: Change, facts: Facts, judging: EffectiveConfig, memo: Memo) -> CheckOutcome:
+    """Return the secrets that the search found, and which rules the repository turns off."""
+    findings = check(change.added, change.standing, judging.policy[KIND.code])
+    disabled = ", ".join(quoted(name) for name in judging.exceptions.disabled[:MAX_PLACES])
+    notes = (f"Rules that disabledRules in {CONFIG_PATH} turns off: {disabled}.",) if disabled else ()
+    return CheckOutcome(findings, notes=notes)
 
 
 def check(new: Iterable[Secret], standing: Iterable[Secret], policy: CheckPolicy) -> tuple[Finding, ...]:
@@ -54,7 +75,7 @@ def _findings(secrets: Iterable[Secret], policy: CheckPolicy, *, new: bool) -> I
             level=level,
             new=new,
             commit=secret.commit,
-            fingerprint=digest(CheckCode.W1, *key, str(ordinal)),
+            fingerprint=digest(KIND.code, *key, str(ordinal)),
             verified=secret.verified,
         )
 
@@ -70,3 +91,37 @@ def _message(secret: Secret) -> str:
     certain = ", its checksum is right" if secret.verified else ""
     where = f" in commit {secret.commit[:10]}" if secret.commit else ""
     return f"Possible credential{where}: {kind}{shown}{certain}. Revoke it first, then remove it from the history."
+
+
+def _how_to_accept(finding: Finding) -> str:
+    return "To accept a value that is no credential, write `forgeguard:allow` in a comment on its line."
+
+
+def _find_rule(name: str) -> SecretRule | None:
+    return next((rule for rule in RULES if rule.id == name), None)
+
+
+def _explain_rule(parts: Sequence[str]) -> str | None:
+    found = _find_rule(parts[0])
+    if found is None:
+        return None
+    checksum = "Its checksum is verified.\n" if found.checksum else ""
+    return f"{found.id} ({found.provider})\nSource: {found.source}\n{checksum}\n{CHECK.about}"
+
+
+def _help_address(rule: str) -> str:
+    """Return where to read on: what the provider says, else what the check is about."""
+    found = _find_rule(rule)
+    return found.source if found is not None and found.source.startswith("https://") else KIND.help_url
+
+
+CHECK = CheckRecord(
+    KIND,
+    cleandoc(__doc__ or ""),
+    evaluate,
+    _how_to_accept,
+    _explain_rule,
+    tuple(rule.id for rule in RULES),
+    _help_address,
+    own_rules=lambda configuration: own_secret_rules(configuration.exceptions),
+)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from forgeguard_app.audit.gate import shown_lines
-from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.plain_text import as_utf8
-from forgeguard_app.audit.policy import PolicySettings
+from forgeguard_app.audit.policy import PolicySettings, settings_with
 from forgeguard_app.audit.report import clean
 from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.evaluation.own_configuration import read_own_configuration
@@ -47,7 +46,7 @@ async def _deciding_at(ledger: GitRepository, commit: str, owner: PolicySettings
     configured = await read_own_configuration(LocalSource(ledger), commit, owner)
     named, matches = (
         {one.path for one in configured.boundaries},
-        any_glob(configured.policy[CheckCode.A4].boundaries or ()),
+        any_glob(settings_with(configured.policy, "boundaries").boundaries or ()),
     )
     return lambda path: is_deciding(path) or path in named or matches(as_utf8(path))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Report, Result
+from forgeguard_app.audit.check_kinds import CHECK_KINDS
+from forgeguard_app.audit.model import CheckReport, Level, Report, Result
 from forgeguard_app.audit.report import finding_json, problem_findings
 
 
@@ -22,7 +23,7 @@ def list_failures(report: Report) -> list[dict[str, Any]]:
     for check in report.checks:
         wrong = [
             *problem_findings(check),
-            *(one for one in check.counted if one.level is Level.FAILURE or check.code is CheckCode.W1),
+            *(one for one in check.counted if one.level is Level.FAILURE or CHECK_KINDS[check.code].finds_secrets),
         ]
         found += [{"check": str(check.code), **finding_json(one)} for one in wrong]
         if check.result is Result.ERROR and not wrong:

@@ -1,4 +1,4 @@
-"""Somebody pressed the button on a failed A4: a pull request that records its findings as known violations.
+"""Somebody pressed the button on a failed boundary check: a pull request that records its findings as known violations.
 
 Done twice it changes nothing: the branch is named after the head, and what is there already is left alone.
 """
@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from forgeguard_app.audit.check_kinds import kind_with
 from forgeguard_app.evaluation.known_violations import Proposal, propose_known
 from forgeguard_app.evaluation.mirror_source import MirrorSource
 from forgeguard_app.evaluation.request import Request
@@ -24,6 +25,7 @@ from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import get_repo
 
 MAX_RECORDED = 1_000
+_RECORDED = kind_with("boundaries").code
 log = structlog.get_logger()
 
 
@@ -40,7 +42,7 @@ async def record_violations(context: WorkerContext, run_id: UUID) -> None:
             return
         repo = await get_repo(connection, run.repo_id)
         installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
-        found = await list_findings(connection, run.id, "A4", counted=True, limit=MAX_RECORDED)
+        found = await list_findings(connection, run.id, _RECORDED, counted=True, limit=MAX_RECORDED)
     if installation is None or run.branch is None or not can_record(installation, run) or not found:
         log.info("record.nothing")
         return
@@ -56,7 +58,7 @@ async def record_violations(context: WorkerContext, run_id: UUID) -> None:
 def _wanted(run: AuditRun, branch: str, proposals: list[Proposal]) -> WantedPullRequest:
     files = [NewFile(one.path, one.text) for one in proposals]
     said = (
-        f"Somebody asked for this on the check run of {run.commit_sha[:10]}. It records what A4 found there "
+        f"Somebody asked for this on the check run of {run.commit_sha[:10]}. It records what {_RECORDED} found there "
         f"as known, so that "
         "it fails no push until it is fixed. Each entry can be removed again once its place is clean."
     )

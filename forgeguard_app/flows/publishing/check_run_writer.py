@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from forgeguard_app.audit.model import CHECK_NAMES, CheckCode, Result
+from forgeguard_app.audit.check_kinds import Acceptance, kind_of
+from forgeguard_app.audit.model import Result
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.github import check_runs
 from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Annotation, CheckRun, CheckRunAction, RemoteCheckRun
@@ -29,7 +30,7 @@ log = structlog.get_logger()
 
 def check_run_name(code: str) -> str:
     """The name under which the check is required and re-run."""
-    return f"ForgeGuard / {code} {CHECK_NAMES[CheckCode(code)]}"
+    return f"ForgeGuard / {code} {kind_of(code).name}"
 
 
 def may_be_on_github(row: OutboxRow) -> bool:
@@ -160,7 +161,7 @@ async def final_run(outlet: CheckRunWriter, check: StoredCheck) -> CheckRun:
 
 
 def _recordable(check: StoredCheck) -> bool:
-    return check.check_code == "A4" and check.result == Result.FAIL
+    return kind_of(check.check_code).acceptance is Acceptance.KNOWN_VIOLATION and check.result == Result.FAIL
 
 
 def can_record(installation: Installation, run: AuditRun) -> bool:

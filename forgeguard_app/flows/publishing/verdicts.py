@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, Reads, kind_of
 from forgeguard_app.audit.counts import Evaluation
 from forgeguard_app.audit.gate import shown
-from forgeguard_app.audit.model import CHECK_NAMES, CheckCode, CheckReport, Finding, Report, Result
+from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Report, Result
 from forgeguard_app.audit.plain_text import as_utf8, escaped, escaped_lines
 from forgeguard_app.audit.report import detail, problem_findings, summary_markdown
 from forgeguard_app.audit.secrets.masking import masked
@@ -28,13 +29,13 @@ def verdict_of(report: Report) -> Verdict:
 
 
 def could_not_evaluate(reason: str, *, user_fixable: bool) -> Verdict:
-    """An ERROR of all three checks: never passing, and `action_required` where a person can fix it."""
+    """An ERROR of all checks: never passing, and `action_required` where a person can fix it."""
     reason = shown(masked(reason))  # no digest of ours is in it
     conclusion = "action_required" if user_fixable else "failure"
     checks = [
         StoredCheck(
             str(code),
-            CHECK_NAMES[code],
+            CHECK_KINDS[code].name,
             "ERROR",
             conclusion,
             "Could not be evaluated",
@@ -49,7 +50,7 @@ def could_not_evaluate(reason: str, *, user_fixable: bool) -> Verdict:
 
 def cancelled_check(code: str, reason: str) -> StoredCheck:
     """The end of a check that was begun and is not wanted any more."""
-    name = CHECK_NAMES[CheckCode(code)]
+    name = kind_of(code).name
     return StoredCheck(code, name, "ERROR", "cancelled", "Cancelled", reason, reason, Evaluation.ERROR)
 
 
@@ -65,7 +66,7 @@ def conclusion_of(check: CheckReport) -> str:
 def _stored_check(check: CheckReport) -> StoredCheck:
     return StoredCheck(
         check_code=str(check.code),
-        check_name=check.name,
+        check_name=CHECK_KINDS[check.code].name,
         result=str(check.result),
         conclusion=conclusion_of(check),
         title=escaped(check.title),
@@ -78,11 +79,9 @@ def _stored_check(check: CheckReport) -> StoredCheck:
 
 
 def _standing(check: CheckReport) -> int | None:
-    """Return the findings in the tree, for the trend; W1 reads the range, so what stands is known to the store
-    alone.
-    """
-    evaluated = check.evaluation is Evaluation.EVALUATED and check.code is not CheckCode.W1
-    return check.counts.standing if evaluated else None
+    """Return the findings in the tree, for the trend; of a check that reads the range, the store alone knows them."""
+    reads_tree = CHECK_KINDS[check.code].reads is Reads.TREE
+    return check.counts.standing if check.evaluation is Evaluation.EVALUATED and reads_tree else None
 
 
 def _stored_findings(check: CheckReport) -> list[StoredFinding]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.explain import explain
-from forgeguard_app.audit.model import CHECK_NAMES
 from forgeguard_app.audit.secrets.scanner import RULES
 from forgeguard_app.web.render import page
 
@@ -13,8 +13,8 @@ from forgeguard_app.web.render import page
 async def show_rules(request: web.Request) -> web.Response:
     """Show all rules."""
     checks = [
-        {"code": str(code), "name": name, "first": (explain(str(code)) or "").split("\n\n")[0]}
-        for code, name in CHECK_NAMES.items()
+        {"code": str(code), "name": check.kind.name, "first": check.about.split("\n\n")[0]}
+        for code, check in CHECKS.items()
     ]
     return await page(request, "rules.html", title="Rules", text=None, checks=checks, rules=RULES)
 

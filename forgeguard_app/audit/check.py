@@ -1,0 +1,89 @@
+"""The shape of a check: the change that it evaluates, its outcome, and the record that the table of checks holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from forgeguard_app.audit.check_kinds import CheckKind
+from forgeguard_app.audit.configuration import Configuration, EffectiveConfig
+from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.memo import Memo
+from forgeguard_app.audit.model import CheckCode, Finding, Problem
+from forgeguard_app.audit.scope import EVERYWHERE, Scope
+from forgeguard_app.audit.secrets.scanner import Secret
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change to evaluate: two trees, the difference between them, and how to look at it.
+
+    `base` is the tree new is counted against; with `whole_tree` there is none and every finding counts as new.
+    `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added. `others`
+    are the other parents of a merge that is about to be committed, each with its renames. `added` are the secrets in
+    lines that the commits of the range added, `standing` those in files that the gate for secrets asks for. `remarks`
+    are notes by check, `incomplete` sentences about what a bound kept from being read, `allowed` the fingerprints that
+    somebody allowed. `scope` are the files that the report is about, `checks` the checks that run.
+    """
+
+    head_sha: str | None
+    base_sha: str | None
+    head: Tree
+    base: Tree
+    changed: Collection[str]
+    renames: Mapping[str, str]
+    touched: Mapping[str, Container[int]]
+    added: tuple[Secret, ...] = ()
+    standing: tuple[Secret, ...] = ()
+    whole_tree: bool = False
+    remarks: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
+    incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
+    allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
+    others: tuple[tuple[Tree, Mapping[str, str]], ...] = ()
+    scope: Scope = EVERYWHERE
+    checks: Collection[CheckCode] = tuple(CheckCode)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """The findings of one check, before the gate, and what its report says beside them.
+
+    `problems` are errors in files that the check reads, and make it an ERROR. `nothing` is the reason where there was
+    nothing to check. `remarks` become notices, `unread` names the files whose imports were not read.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    nothing: str = ""
+    incomplete: tuple[str, ...] = ()
+    remarks: tuple[Problem, ...] = ()
+    unread: str = ""
+
+
+Selection = Callable[[Sequence[str], Tree, EffectiveConfig, Memo], list[str]]
+
+
+def _none_read(paths: Sequence[str], head: Tree, judging: EffectiveConfig, memo: Memo) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecord:
+    """One check: what it is, and what it does.
+
+    `about` explains it to people. `contents` and `imports` select, of some files, those whose contents or imports the
+    check reads, so that a report can say what it missed. `own_rules` explains the rules that a repository's own files
+    give, by the names that findings carry; None where a repository gives none.
+    """
+
+    kind: CheckKind
+    about: str
+    evaluate: Callable[[Change, Facts, EffectiveConfig, Memo], CheckOutcome]
+    how_to_accept: Callable[[Finding], str]
+    explain_rule: Callable[[Sequence[str]], str | None]  # by the parts of its name; None for a rule of another check
+    rule_names: tuple[str, ...]
+    help_address: Callable[[str], str]
+    own_rules: Callable[[Configuration], dict[str, str]] | None = None
+    contents: Selection = _none_read
+    imports: Selection = _none_read

@@ -1,0 +1,133 @@
+"""The table of the checks: one record each, with everything that the rest of the code asks about a check.
+
+What a check does stands in `audit/checks`, which reads configurations; a configuration asks this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from forgeguard_app.audit.model import CheckCode, Level
+
+
+class Reads(StrEnum):
+    """The code that a check reads."""
+
+    TREE = "tree"  # the files at head, compared with those of the base
+    RANGE = "range"  # the lines that any commit of the range added
+
+
+class ConfiguringFile(Enum):
+    """The files, beside forgeguard.yml, that configure a check."""
+
+    BOUNDARIES = "boundaries"
+    EXCEPTIONS = "exceptions"
+
+
+class Acceptance(Enum):
+    """The way to accept a finding in the repository itself."""
+
+    KNOWN_VIOLATION = "known violation"  # an entry in boundaries.json, which we can write too
+    DECLARATION = "declaration"
+    COMMENT = "comment"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckKind:
+    """One check, by its code and as values. The first words of its explanation stand on the page of all rules."""
+
+    code: CheckCode
+    name: str
+    subject: str  # what it is about, in one word: the heading of its column
+    question: str
+    nouns: tuple[str, str]  # one finding and many of them
+    settings: tuple[str, ...]  # its keys in forgeguard.yml beside those that every check has
+    rule_kinds: tuple[str, ...]  # the parts of a rule's name that tell it as one of this check
+    reads: Reads
+    acceptance: Acceptance
+    accepted_by: str  # what to commit so that a finding is accepted
+    help_url: str
+    configured_by: ConfiguringFile | None = None
+    default_level: Level = Level.FAILURE
+    shares_ignore: bool = True  # `ignore` at the top of forgeguard.yml counts for it
+    finds_secrets: bool = False  # no line of its findings is shown, and new ones are told to the owner
+    existing_for_writers: bool = False  # existing findings are shown to those who may write to the repository
+
+
+_KINDS = (
+    CheckKind(
+        CheckCode.A4,
+        name="Boundary compliance",
+        subject="Boundaries",
+        question="does code in one layer reach for what its layer forbids?",
+        nouns=("boundary violation", "boundary violations"),
+        settings=("boundaries",),
+        rule_kinds=("forbidden", "forbidden_imports", "may_import", "order", "exhaustive", "acyclic"),
+        reads=Reads.TREE,
+        acceptance=Acceptance.KNOWN_VIOLATION,
+        accepted_by="under `known_violations` in `boundaries.json`",
+        help_url="https://en.wikipedia.org/wiki/Multitier_architecture",
+        configured_by=ConfiguringFile.BOUNDARIES,
+    ),
+    CheckKind(
+        CheckCode.A9,
+        name="Dependency gate",
+        subject="Dependencies",
+        question="does it import what no manifest declares?",
+        nouns=("dependency problem", "dependency problems"),
+        settings=("manifests", "provides", "ignore_modules"),
+        rule_kinds=("undeclared", "development", "unknown", "guarded"),
+        reads=Reads.TREE,
+        acceptance=Acceptance.DECLARATION,
+        accepted_by="declare the dependency, or name the module under `checks: A9: ignore_modules` in "
+        "`.github/forgeguard.yml`",
+        help_url="https://packaging.python.org/en/latest/guides/writing-pyproject-toml/",
+    ),
+    CheckKind(
+        CheckCode.W1,
+        name="Secrets scan",
+        subject="Secrets",
+        question="did any commit add a credential?",
+        nouns=("possible secret", "possible secrets"),
+        settings=("fail_on",),
+        rule_kinds=(),
+        reads=Reads.RANGE,
+        acceptance=Acceptance.COMMENT,
+        accepted_by="`forgeguard:allow` in the line",
+        help_url="https://docs.github.com/en/code-security/secret-scanning/introduction/about-secret-scanning",
+        configured_by=ConfiguringFile.EXCEPTIONS,
+        default_level=Level.WARNING,
+        shares_ignore=False,
+        finds_secrets=True,
+        existing_for_writers=True,
+    ),
+)
+CHECK_KINDS: dict[CheckCode, CheckKind] = {kind.code: kind for kind in _KINDS}
+
+
+def kind_of(code: str) -> CheckKind:
+    """Return the check of a stored code."""
+    return CHECK_KINDS[CheckCode(code)]
+
+
+def kind_with(setting: str) -> CheckKind:
+    """Return the check that has the setting in forgeguard.yml."""
+    return next(kind for kind in _KINDS if setting in kind.settings)
+
+
+def secrets_kind() -> CheckKind:
+    """Return the check that finds secrets."""
+    return next(kind for kind in _KINDS if kind.finds_secrets)
+
+
+def configured_by(file: ConfiguringFile) -> CheckCode:
+    """Return the code of the check that the file configures."""
+    return next(kind.code for kind in _KINDS if kind.configured_by is file)
+
+
+def list_codes(kinds: Iterable[CheckKind] = _KINDS) -> str:
+    """Return the codes for a sentence: the last two joined by "and"."""
+    *some, last = [str(kind.code) for kind in kinds]
+    return f"{', '.join(some)} and {last}" if some else last

@@ -1,0 +1,45 @@
+"""The manifests of a tree that count, each read with what it includes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.memo import AnswerCache, Memo
+from forgeguard_app.audit.pattern_sets import any_glob
+from forgeguard_app.audit.policy import CheckPolicy
+from forgeguard_app.audit.requirements.declared import home_of, included_paths
+from forgeguard_app.audit.requirements.model import DependencyScope, Manifest
+from forgeguard_app.audit.requirements.python import is_manifest, read_manifest
+
+
+def manifest_paths(tree: Tree, policy: CheckPolicy) -> tuple[str, ...]:
+    """The manifests that count: those the configuration names, else all that we know by name."""
+    if policy.manifests is not None:
+        named = any_glob(policy.manifests)
+        return tuple(path for path in tree.blobs if named(path))
+    ignored = any_glob(policy.ignore)
+    return tuple(path for path in tree.blobs if is_manifest(path) and not ignored(path))
+
+
+def read_manifests(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> tuple[Manifest, ...]:
+    """Every manifest that counts, with what they include; a file included twice is read once for each scope."""
+    readings = memo.context("manifests", AnswerCache[Manifest])
+    pending: list[tuple[str, DependencyScope | None, str]] = [
+        (path, None, home_of(path)) for path in manifest_paths(tree, policy)
+    ]
+    seen: set[tuple[str, DependencyScope | None, str]] = set()
+    found: list[Manifest] = []
+    while pending:
+        path, scope, home = step = pending.pop()
+        data = facts.texts.get(tree.blobs.get(path, ""))
+        if step in seen or data is None:
+            continue
+        seen.add(step)
+        facts.tick()
+        key = (path, tree.blobs[path], scope)
+        manifest = readings.get_or(key, lambda p=path, t=data, s=scope: read_manifest(p, t, s))  # type: ignore[misc]
+        found.append(replace(manifest, home=home))
+        # What a manifest refers to counts where the manifest does.
+        pending.extend((included, its_scope, home) for included, its_scope in included_paths(manifest))
+    return tuple(sorted(found, key=lambda manifest: manifest.path))

@@ -1,0 +1,217 @@
+"""Decides of each import of a file whether the manifests that count for it declare it."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from forgeguard_app.audit.check_kinds import kind_with
+from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.languages.python import Guard, Import
+from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from forgeguard_app.audit.memo import AnswerCache
+from forgeguard_app.audit.model import Finding, Level
+from forgeguard_app.audit.policy import CheckPolicy
+from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations
+from forgeguard_app.audit.requirements.model import DependencyScope, normalised
+from forgeguard_app.audit.requirements.modules import (
+    is_standard,
+    known_providers,
+    modules_known,
+    possible_providers,
+    shares_namespace,
+)
+
+_DEVELOPMENT_FOLDERS = frozenset(
+    "test tests testing docs doc examples example samples benchmarks benchmark bench scripts script tools tool ci e2e"
+    " fixtures dev notebooks demo demos t integration_tests unit_tests functional_tests .github .ci testsuite".split()
+)
+_DEVELOPMENT_FILES = frozenset("conftest.py noxfile.py tasks.py fabfile.py dodo.py setup.py manage_dev.py".split())
+_PROVIDES = f"checks.{kind_with('provides').code}.provides"
+MAX_NAMES = 100  # imported in one statement that could be distributions of a namespace
+
+
+@dataclass
+class DependencyContext:
+    """Manifests and modules of one set of files, with the answers given for it."""
+
+    modules: ModuleIndex
+    index: DeclarationIndex
+    policy: CheckPolicy
+    answers: AnswerCache[tuple[Finding, ...]] = field(default_factory=AnswerCache)
+    outcomes: AnswerCache[tuple[tuple[Finding, ...], tuple[str, ...]]] = field(default_factory=AnswerCache)
+    used: frozenset[str] = frozenset()
+    unknown: dict[int, str] = field(default_factory=dict)  # by what is declared, which the index keeps
+    namespaces: dict[tuple[str, int], bool] = field(default_factory=dict)
+
+    def unknown_distribution(self, declarations: Declarations) -> str:
+        """A declared distribution whose modules we do not know, '' where there is none."""
+        if id(declarations) not in self.unknown:
+            told = {normalised(name) for names in self.provides(declarations).values() for name in names}
+            doubtful = (name for name in sorted(declarations.scopes) if not modules_known(name) and name not in told)
+            self.unknown[id(declarations)] = next((name for name in doubtful if name not in self.used), "")
+        return self.unknown[id(declarations)]
+
+    def in_namespace(self, module: str, declarations: Declarations) -> bool:
+        """Return whether a declared distribution lies in the import's namespace; asked once for all imports of a
+        namespace.
+        """
+        key = (".".join(module.split(".", 2)[:2]), id(declarations))
+        if key not in self.namespaces:
+            self.namespaces[key] = shares_namespace(module, declarations.scopes)
+        return self.namespaces[key]
+
+    def provides(self, declarations: Declarations) -> Mapping[str, tuple[str, ...]]:
+        return {**declarations.provides, **self.policy.provides}
+
+
+def note_used(context: DependencyContext, tree: Tree, facts: Facts) -> None:
+    """A declared distribution whose own name is imported somewhere is known by that: it keeps no module in doubt."""
+    if context.used:
+        return
+    tops: set[str] = {""}
+    for path in tree.python_paths:
+        python = facts.python.get(tree.blobs[path])
+        if python is not None:
+            tops.update(item.module.partition(".")[0] for item in python.imports if not item.level)
+    context.used = frozenset(normalised(top) for top in tops)
+
+
+def list_undeclared(context: DependencyContext, path: str, imports: Iterable[Import]) -> Iterable[Finding]:
+    """Yield a finding for each import that no manifest declares for the file's code."""
+    declarations = context.index.for_folder(posixpath.dirname(path))
+    if declarations is None:
+        return
+    told: set[tuple[str, str, int]] = set()
+    for item in imports:
+        if (
+            item.level
+            or not item.module
+            or (not item.module.isascii() and not item.module.replace(".", "").isidentifier())
+        ):
+            continue
+        finding = _evaluated(context, declarations, path, item)
+        if finding is None:
+            continue
+        # What we are sure of stands at every line; what we are not, once a file.
+        key = (
+            (finding.rule, item.module, finding.line)
+            if finding.rule != "unknown"
+            else (finding.rule, item.module.partition(".")[0], 0)
+        )
+        if key not in told:
+            told.add(key)
+            yield finding
+
+
+def _evaluated(context: DependencyContext, declarations: Declarations, path: str, item: Import) -> Finding | None:
+    module = item.module
+    if is_standard(module) or _ignored_module(context.policy, module):
+        return None
+    if context.modules.is_own(path, module):
+        return _sibling(context, path, item)
+    scopes = _scopes(context, declarations, item)
+    if scopes is not None:
+        return _declared(path, item, scopes, declarations, context.policy.level)
+    top = module.partition(".")[0]
+    if possible_providers(module) & declarations.own_names or (
+        path.endswith("setup.py") and top in ("setuptools", "pkg_resources")
+    ):
+        return None
+    known = known_providers(module)
+    suggestion = known[0] if known else normalised(top)
+    if item.guard is not Guard.NONE:
+        message = f"{module!r} is imported behind a guard and no manifest declares it ({suggestion!r} would)"
+        return _finding(path, item, "guarded", message, Level.NOTICE)
+    doubt = declarations.opaque
+    if not doubt and not known and (unknown := context.unknown_distribution(declarations)):
+        doubt = f"the modules of {unknown!r} are not known to us"
+    if doubt:
+        message = (
+            f"{module!r} may or may not be declared ({doubt}); tell us with {_PROVIDES}: {{{top}: its-distribution}}"
+        )
+        return _finding(path, item, "unknown", message, Level.NOTICE)
+    message = f"{module!r} is imported, but no manifest declares it: add {suggestion!r} to {declarations.manifest}"
+    return _finding(path, item, "undeclared", message, context.policy.level)
+
+
+def _sibling(context: DependencyContext, path: str, item: Import) -> Finding | None:
+    """A module of another project in the same repository counts as declared only where the importing one declares
+    it.
+    """
+    found = context.modules.find(path, item.module)
+    there = None if found is None else context.index.project_of(found)
+    here = context.index.project_of(path)
+    if there is None or here is None or there.project_name == here.project_name or item.guard is not Guard.NONE:
+        return None
+    name = there.project_name or ""
+    if context.policy.manifests is not None or context.index.member_declares(here, name):
+        return None
+    message = f"{item.module!r} belongs to {there.path}, but {here.path} does not declare it: add {name!r}"
+    return _finding(path, item, "undeclared", message, context.policy.level)
+
+
+def _scopes(context: DependencyContext, declarations: Declarations, item: Import) -> frozenset[DependencyScope] | None:
+    """For whom a distribution that could provide the import is declared; None where none is."""
+    provides = context.provides(declarations)
+    parts = item.module.split(".")
+    for size in range(len(parts), 0, -1):
+        told = provides.get(".".join(parts[:size]))
+        if told is not None:
+            found = [declarations.scopes[normalised(name)] for name in told if normalised(name) in declarations.scopes]
+            return frozenset().union(*found) if found else None
+    possible = possible_providers(item.module, item.names[:MAX_NAMES])
+    found = [declarations.scopes[name] for name in possible if name in declarations.scopes]
+    if found:
+        return frozenset().union(*found)
+    if context.in_namespace(item.module, declarations):
+        return frozenset({DependencyScope.RUNTIME})
+    return None
+
+
+def _declared(
+    path: str, item: Import, scopes: frozenset[DependencyScope], declarations: Declarations, level: Level
+) -> Finding | None:
+    if (
+        scopes & {DependencyScope.RUNTIME, DependencyScope.OPTIONAL}
+        or item.guard is not Guard.NONE
+        or is_development_code(path)
+    ):
+        return None
+    if declarations.opaque:
+        return None
+    kind = "for building" if scopes == {DependencyScope.BUILD} else "for development"
+    message = f"{item.module!r} is imported by shipped code, but {declarations.manifest} declares it {kind} alone"
+    return _finding(path, item, "development", message, level)
+
+
+def is_development_code(path: str) -> bool:
+    """Return whether the file is for those who work on the code, by its folders and name."""
+    folder, _, name = path.rpartition("/")
+    if (
+        name in _DEVELOPMENT_FILES
+        or name.startswith("test_")
+        or name.endswith(("_test.py", "_tests.py"))
+        or name == "tests.py"
+    ):
+        return True
+    return bool(_DEVELOPMENT_FOLDERS & set(folder.lower().split("/")))
+
+
+def _ignored_module(policy: CheckPolicy, module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in policy.ignore_modules)
+
+
+def _finding(path: str, item: Import, rule: str, message: str, level: Level) -> Finding:
+    return Finding(
+        path=path,
+        line=item.line,
+        end_line=item.end_line,
+        column=item.column,
+        end_column=item.end_column,
+        rule=rule,
+        message=message,
+        level=level,
+        subject=item.module,
+    )
