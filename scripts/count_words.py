@@ -36,6 +36,7 @@ WORDS = {
 }
 _WORD = re.compile(rf"\b({'|'.join(WORDS)})\b", re.IGNORECASE)
 QUESTIONS = re.compile(r"(What|Whether|Who|As|There)\b")
+CODES = ("A4", "A9", "W1")
 MOST_MODULES_OF_A_CHECK = 5
 # Views of the same idea: GitHub's side in the simulator, payloads, rows, and the API's models, whose names are public.
 SAME_IDEA = {
@@ -115,15 +116,15 @@ def shared_class_names() -> list[str]:
 
 
 def modules_of_checks() -> dict[str, list[str]]:
-    """Return the modules and templates that name a check, by its code."""
-    paths = [*sources(), *sorted((PACKAGE / "web" / "templates").rglob("*.html"))]
+    """Return the modules, templates and schemas that name a check, by its code."""
+    paths = [*sources(), *sorted((PACKAGE / "web").rglob("*.html")), *sorted((PACKAGE / "web").rglob("*.json"))]
     return {
         code: [
             str(path.relative_to(PACKAGE))
             for path in paths
-            if re.search(rf"\bCheckCode\.{code}\b|[\"']{code}[\"']|\b{code.lower()}_\w+", path.read_text("utf-8"))
+            if re.search(rf"\b{code}\b|\b{code.lower()}_\w+", path.read_text("utf-8"))
         ]
-        for code in ("A4", "A9", "W1")
+        for code in CODES
     }
 
 

@@ -32,3 +32,9 @@ def test_public_docstrings_begin_with_a_verb_or_a_noun(counts: ModuleType) -> No
 
 def test_a_class_name_stands_for_one_idea(counts: ModuleType) -> None:
     assert counts.shared_class_names() == []
+
+
+def test_five_files_at_most_know_a_check_by_name(counts: ModuleType) -> None:
+    found = counts.modules_of_checks()
+    assert all(found.values()), "the codes are those of the checks"
+    assert {code: files for code, files in found.items() if len(files) > counts.MOST_MODULES_OF_A_CHECK} == {}

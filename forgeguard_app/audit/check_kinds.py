@@ -5,7 +5,6 @@ What a check does stands in `audit/checks`, which reads configurations; a config
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
@@ -26,17 +25,9 @@ class ConfiguringFile(Enum):
     EXCEPTIONS = "exceptions"
 
 
-class Acceptance(Enum):
-    """The way to accept a finding in the repository itself."""
-
-    KNOWN_VIOLATION = "known violation"  # an entry in boundaries.json, which we can write too
-    DECLARATION = "declaration"
-    COMMENT = "comment"
-
-
 @dataclass(frozen=True, slots=True)
 class CheckKind:
-    """One check, by its code and as values. The first words of its explanation stand on the page of all rules."""
+    """One check as configuration, reports and pages know it."""
 
     code: CheckCode
     name: str
@@ -46,9 +37,9 @@ class CheckKind:
     settings: tuple[str, ...]  # its keys in forgeguard.yml beside those that every check has
     rule_kinds: tuple[str, ...]  # the parts of a rule's name that tell it as one of this check
     reads: Reads
-    acceptance: Acceptance
     accepted_by: str  # what to commit so that a finding is accepted
     help_url: str
+    can_be_recorded: bool = False  # we can write its findings into boundaries.json as known violations
     configured_by: ConfiguringFile | None = None
     default_level: Level = Level.FAILURE
     shares_ignore: bool = True  # `ignore` at the top of forgeguard.yml counts for it
@@ -66,7 +57,7 @@ _KINDS = (
         settings=("boundaries",),
         rule_kinds=("forbidden", "forbidden_imports", "may_import", "order", "exhaustive", "acyclic"),
         reads=Reads.TREE,
-        acceptance=Acceptance.KNOWN_VIOLATION,
+        can_be_recorded=True,
         accepted_by="under `known_violations` in `boundaries.json`",
         help_url="https://en.wikipedia.org/wiki/Multitier_architecture",
         configured_by=ConfiguringFile.BOUNDARIES,
@@ -80,7 +71,6 @@ _KINDS = (
         settings=("manifests", "provides", "ignore_modules"),
         rule_kinds=("undeclared", "development", "unknown", "guarded"),
         reads=Reads.TREE,
-        acceptance=Acceptance.DECLARATION,
         accepted_by="declare the dependency, or name the module under `checks: A9: ignore_modules` in "
         "`.github/forgeguard.yml`",
         help_url="https://packaging.python.org/en/latest/guides/writing-pyproject-toml/",
@@ -94,7 +84,6 @@ _KINDS = (
         settings=("fail_on",),
         rule_kinds=(),
         reads=Reads.RANGE,
-        acceptance=Acceptance.COMMENT,
         accepted_by="`forgeguard:allow` in the line",
         help_url="https://docs.github.com/en/code-security/secret-scanning/introduction/about-secret-scanning",
         configured_by=ConfiguringFile.EXCEPTIONS,
@@ -117,6 +106,16 @@ def kind_with(setting: str) -> CheckKind:
     return next(kind for kind in _KINDS if setting in kind.settings)
 
 
+def list_codes_for_writers() -> list[str]:
+    """Return the codes of the checks whose existing findings are hidden from those who may only read."""
+    return [str(kind.code) for kind in _KINDS if kind.existing_for_writers]
+
+
+def list_codes_of_range() -> list[str]:
+    """Return the codes of the checks that read the range, not the tree."""
+    return [str(kind.code) for kind in _KINDS if kind.reads is Reads.RANGE]
+
+
 def secrets_kind() -> CheckKind:
     """Return the check that finds secrets."""
     return next(kind for kind in _KINDS if kind.finds_secrets)
@@ -127,7 +126,7 @@ def configured_by(file: ConfiguringFile) -> CheckCode:
     return next(kind.code for kind in _KINDS if kind.configured_by is file)
 
 
-def list_codes(kinds: Iterable[CheckKind] = _KINDS) -> str:
-    """Return the codes for a sentence: the last two joined by "and"."""
-    *some, last = [str(kind.code) for kind in kinds]
-    return f"{', '.join(some)} and {last}" if some else last
+def name_codes() -> str:
+    """Return the codes of all checks for a sentence."""
+    *some, last = [str(kind.code) for kind in _KINDS]
+    return f"{', '.join(some)} and {last}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from forgeguard_app.audit.boundaries.record import known_entries
-from forgeguard_app.audit.check_kinds import CHECK_KINDS, Acceptance
+from forgeguard_app.audit.check_kinds import CHECK_KINDS
 from forgeguard_app.audit.counts import Counts, FindingGroup
 from forgeguard_app.audit.fingerprints import digest
 from forgeguard_app.audit.model import CONFIGURATION_RULE, CheckReport, Finding, Level, Report, Result
@@ -109,7 +109,7 @@ def summary_markdown(check: CheckReport) -> str:
     uncounted = ((counts.standing - counts.counted, "existing"), (counts.allowed, "allowed"))
     if said := " and ".join(f"{number:,} {word}" for number, word in uncounted if number):
         lines += ["", f"{said} finding(s) do not count towards the result and are not annotated."]
-    if check.result is Result.FAIL and CHECK_KINDS[check.code].acceptance is Acceptance.KNOWN_VIOLATION:
+    if check.result is Result.FAIL and CHECK_KINDS[check.code].can_be_recorded:
         lines += [
             "",
             "To accept a place for now, add it to `known_violations`:",

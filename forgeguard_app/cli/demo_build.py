@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from yarl import URL
 
+from forgeguard_app.audit.check_kinds import name_codes
 from forgeguard_app.errors import UserError
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import Repository
@@ -62,7 +63,7 @@ _PHASES = [
         "name": "Genesis",
         "objective": "A skeleton that can be imported",
         "deliverables": "The contracts, the manifest and both packages",
-        "exit_criteria": "A4, A9 and W1 pass",
+        "exit_criteria": f"{name_codes()} pass",
     },
     {
         "name": "Orders",

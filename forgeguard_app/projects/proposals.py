@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from forgeguard_app.audit.check_kinds import name_codes
 from forgeguard_app.projects.answers import Answers, Row, Value
 
 
@@ -131,7 +132,7 @@ def _phases(answers: Answers, _: SeenCode, __: str) -> Value:
             "Genesis",
             "A skeleton that installs, imports and passes its first test.",
             ["The contracts, the manifest and the layers' packages", "A first test, and CI that runs it"],
-            ["The tests pass on a fresh machine", "A4, A9 and W1 pass"],
+            ["The tests pass on a fresh machine", f"{name_codes()} pass"],
         ),
     ]
     for name in reversed(names):

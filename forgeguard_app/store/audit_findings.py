@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from forgeguard_app.audit.check_kinds import list_codes_for_writers
 from forgeguard_app.audit.counts import Counts, Evaluation, FindingGroup
 from forgeguard_app.store.pool import Connection
 
@@ -169,11 +170,13 @@ async def list_annotations(connection: Connection, run_id: UUID, check_code: str
         f"""
         SELECT {", ".join(f"f.{name.strip()}" for name in _FINDING.split(","))}
         FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
-        WHERE c.audit_run_id = $1 AND c.check_code = $2 AND f.is_counted AND (f.is_new OR c.check_code <> 'W1')
+        WHERE c.audit_run_id = $1 AND c.check_code = $2 AND f.is_counted
+            AND (f.is_new OR c.check_code <> ALL($4::text[]))
         ORDER BY f.ordinal LIMIT $3
         """,  # noqa: S608
         run_id,
         check_code,
         limit,
+        list_codes_for_writers(),
     )
     return [StoredFinding(**row) for row in rows]

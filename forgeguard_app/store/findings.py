@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from forgeguard_app.audit.check_kinds import list_codes_for_writers, list_codes_of_range
 from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pool import Connection
 
@@ -39,7 +40,7 @@ class ListedFinding:
 async def list_page(
     connection: Connection, run_id: UUID, check_code: str | None, after: tuple[str, int], *, secrets: bool, most: int
 ) -> list[ListedFinding]:
-    """Findings beyond `after`, by check and order; without `secrets` the existing ones of W1 are left out."""
+    """Findings beyond `after`, by check and order; without `secrets` no existing secrets."""
     rows = await connection.fetch(
         f"""
         SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level,
@@ -47,7 +48,7 @@ async def list_page(
             f.is_counted, f.commit_sha, f.fingerprint, f.is_verified, {_PART} AS part
         FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
         WHERE c.audit_run_id = $1 AND ($2::text IS NULL OR c.check_code = $2) AND (c.check_code, f.ordinal) > ($3, $4)
-            AND ($5 OR f.is_new OR c.check_code <> 'W1')
+            AND ($5 OR f.is_new OR c.check_code <> ALL($7::text[]))
         ORDER BY c.check_code, f.ordinal LIMIT $6
         """,  # noqa: S608
         run_id,
@@ -56,6 +57,7 @@ async def list_page(
         after[1],
         secrets,
         most,
+        list_codes_for_writers(),
     )
     return [ListedFinding(**row) for row in rows]
 
@@ -63,8 +65,8 @@ async def list_page(
 async def set_standing_secrets(connection: Connection, run: AuditRun) -> None:
     """Store how many different secrets the audits of the branch have reported up to this run, without the allowed ones.
 
-    W1 reads the range, so that a secret of an earlier push is in no finding of this run although it still stands in
-    the history. Of a commit that was audited again only the newest audit counts.
+    Their check reads the range, so that a secret of an earlier push is in no finding of this run although it still
+    stands in the history. Of a commit that was audited again only the newest audit counts.
     """
     await connection.execute(
         """
@@ -73,20 +75,21 @@ async def set_standing_secrets(connection: Connection, run: AuditRun) -> None:
             WHERE a.repo_id = $2 AND a.branch = $3 AND a.created_at <= $4 AND a.status = 'completed'
             ORDER BY a.commit_sha, a.created_at DESC
         )
-        UPDATE audit_checks SET standing_count = greatest(new_count + existing_count, (
+        UPDATE audit_checks k SET standing_count = greatest(new_count + existing_count, (
             SELECT count(DISTINCT f.fingerprint) FROM audited
-            JOIN audit_checks c ON c.audit_run_id = audited.id AND c.check_code = 'W1'
+            JOIN audit_checks c ON c.audit_run_id = audited.id AND c.check_code = k.check_code
             JOIN findings f ON f.audit_check_id = c.id
             WHERE c.result <> 'ERROR' AND f.level <> 'notice' AND NOT EXISTS (
                 SELECT 1 FROM allowances w WHERE w.repo_id = $2
-                    AND w.check_code = 'W1' AND w.fingerprint = f.fingerprint
+                    AND w.check_code = k.check_code AND w.fingerprint = f.fingerprint
                     AND w.ended_at IS NULL AND (w.expires_at IS NULL OR w.expires_at > now()))))
-        WHERE audit_run_id = $1 AND check_code = 'W1' AND evaluation = 'evaluated'
+        WHERE audit_run_id = $1 AND check_code = ANY($5::text[]) AND evaluation = 'evaluated'
         """,
         run.id,
         run.repo_id,
         run.branch,
         run.created_at,
+        list_codes_of_range(),
     )
 
 
@@ -118,7 +121,7 @@ class ShownFinding(ListedFinding):
 async def list_parts(
     connection: Connection, run_id: UUID, check_code: str, *, secrets: bool, most: int, offset: int
 ) -> list[ShownFinding]:
-    """Return findings of one check by part, each part in its order; without `secrets` no existing ones of W1."""
+    """Return findings of one check by part, each part in its order; without `secrets` no existing secrets."""
     rows = await connection.fetch(
         f"""
         SELECT * FROM (
@@ -126,7 +129,7 @@ async def list_parts(
                 f.is_new, f.is_counted, f.commit_sha, f.fingerprint, f.is_verified, {_PART} AS part, f.excerpt,
                     f.excerpt_line
             FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
-            WHERE c.audit_run_id = $1 AND c.check_code = $2 AND ($3 OR f.is_new OR c.check_code <> 'W1')
+            WHERE c.audit_run_id = $1 AND c.check_code = $2 AND ($3 OR f.is_new OR c.check_code <> ALL($6::text[]))
         ) found
         ORDER BY {_ORDER}, ordinal LIMIT $4 OFFSET $5
         """,  # noqa: S608
@@ -135,6 +138,7 @@ async def list_parts(
         secrets,
         most,
         offset,
+        list_codes_for_writers(),
     )
     return [ShownFinding(**row) for row in rows]
 
@@ -156,8 +160,8 @@ async def list_leaked(
 ) -> list[LeakedSecret]:
     """Return verified secrets of an audit, or those that stand in the branches; without `secrets` only new ones.
 
-    W1 reads the range, so that what the default branch holds is what any of its audits has reported; of another branch
-    the newest audit reads the whole branch. Of a commit that was audited again only the newest audit counts.
+    Their check reads the range, so that what the default branch holds is what any of its audits has reported; of
+    another branch the newest audit reads the whole branch. Of a commit that was audited again only the newest counts.
     """
     rows = await connection.fetch(
         """
@@ -172,7 +176,7 @@ async def list_leaked(
                 NOT EXISTS (SELECT 1 FROM audit_runs n WHERE n.repo_id = $1 AND n.branch IS NOT DISTINCT FROM a.branch
                     AND n.created_at > a.created_at AND n.status = 'completed'
                     AND (n.commit_sha = a.commit_sha OR a.branch <> r.default_branch))
-                AND NOT EXISTS (SELECT 1 FROM allowances w WHERE w.repo_id = $1 AND w.check_code = 'W1'
+                AND NOT EXISTS (SELECT 1 FROM allowances w WHERE w.repo_id = $1 AND w.check_code = c.check_code
                     AND w.fingerprint = f.fingerprint AND w.ended_at IS NULL
                     AND (w.expires_at IS NULL OR w.expires_at > now()))))
         ORDER BY f.fingerprint, a.created_at DESC LIMIT $4

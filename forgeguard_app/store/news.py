@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from forgeguard_app.audit.check_kinds import secrets_kind
 from forgeguard_app.audit.gate import shown
 from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pool import Connection
@@ -42,7 +43,7 @@ async def list_fresh_secrets(connection: Connection, run: AuditRun, most: int) -
     rows = await connection.fetch(
         """
         SELECT f.rule, f.path, f.line FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
-        WHERE c.audit_run_id = $1 AND c.check_code = 'W1' AND f.is_new AND f.is_counted AND NOT f.is_allowed
+        WHERE c.audit_run_id = $1 AND c.check_code = $6 AND f.is_new AND f.is_counted AND NOT f.is_allowed
             AND f.rule <> $4 AND NOT EXISTS (
                 SELECT 1 FROM findings e JOIN audit_checks d ON d.id = e.audit_check_id
                 JOIN audit_runs r ON r.id = d.audit_run_id
@@ -54,6 +55,7 @@ async def list_fresh_secrets(connection: Connection, run: AuditRun, most: int) -
         run.created_at,
         CONFIGURATION_RULE,
         most,
+        secrets_kind().code,
     )
     return [FreshSecret(**row) for row in rows]
 

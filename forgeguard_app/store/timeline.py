@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -82,15 +84,13 @@ async def list_entries(
 class Point:
     """One evaluated head of the default branch: how many findings stood then, by check.
 
-    None where the check evaluated nothing then, because it was disabled, had nothing to check, or ended with ERROR.
+    None, or missing, where the check evaluated nothing: it was disabled, had nothing to check, or ended with ERROR.
     """
 
     run_id: UUID
     commit_sha: str
     created_at: datetime
-    a4: int | None
-    a9: int | None
-    w1: int | None
+    standing: Mapping[str, int | None]
 
 
 async def list_trend(connection: Connection, repo_id: UUID, branch: str, most: int) -> list[Point]:
@@ -98,9 +98,7 @@ async def list_trend(connection: Connection, repo_id: UUID, branch: str, most: i
     rows = await connection.fetch(
         """
         SELECT a.id AS run_id, a.commit_sha, a.created_at,
-            max(c.standing_count) FILTER (WHERE c.check_code = 'A4') AS a4,
-            max(c.standing_count) FILTER (WHERE c.check_code = 'A9') AS a9,
-            max(c.standing_count) FILTER (WHERE c.check_code = 'W1') AS w1
+            coalesce(jsonb_object_agg(c.check_code, c.standing_count) FILTER (WHERE c.id IS NOT NULL), '{}') AS standing
         FROM (
             SELECT id, commit_sha, created_at FROM audit_runs n
             WHERE repo_id = $1 AND branch = $2 AND status IN ('completed', 'error') AND target_ref IS NULL
@@ -116,4 +114,4 @@ async def list_trend(connection: Connection, repo_id: UUID, branch: str, most: i
         branch,
         most,
     )
-    return [Point(**row) for row in rows]
+    return [Point(**{**row, "standing": json.loads(row["standing"])}) for row in rows]

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, kind_with
 from forgeguard_app.web.keys import FRONT, TEMPLATES
 from forgeguard_app.web.session import PERSON, UNKNOWN, csrf_token, find_person, sign_in_link
 from forgeguard_app.web.static_files import StaticFiles
@@ -24,6 +25,7 @@ def make_templates(folder: Path, files: StaticFiles) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.globals["static"] = files.address
+    env.globals.update(check_kinds=CHECK_KINDS, kind_with=kind_with)
     add_filters(env)
     return env
 

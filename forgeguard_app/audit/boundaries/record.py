@@ -9,12 +9,17 @@ from forgeguard_app.audit.documents import DocumentError, Node
 from forgeguard_app.audit.json_document import read_json
 
 
+def known_entry(rule: str, path: str) -> dict[str, str]:
+    """Return the entry that covers the violations of the rule in a file."""
+    layer, _, rest = rule.partition("/")
+    return {"layer": layer, "file": path, "pattern": rest.partition("/")[2] or path}
+
+
 def known_entries(findings: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     """The entries that cover boundary violations, given as (rule, path), each once."""
     entries: list[dict[str, str]] = []
     for rule, path in findings:
-        layer, _, rest = rule.partition("/")
-        entry = {"layer": layer, "file": path, "pattern": rest.partition("/")[2] or path}
+        entry = known_entry(rule, path)
         if entry not in entries:
             entries.append(entry)
     return entries

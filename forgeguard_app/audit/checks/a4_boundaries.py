@@ -32,7 +32,7 @@ from forgeguard_app.audit.boundaries.match import (
 from forgeguard_app.audit.boundaries.own_rules import own_rules
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.boundaries.pattern_search import MAX_FILE_MATCHES
-from forgeguard_app.audit.boundaries.record import known_entries
+from forgeguard_app.audit.boundaries.record import known_entry
 from forgeguard_app.audit.check import Change, CheckOutcome, CheckRecord
 from forgeguard_app.audit.check_kinds import kind_with
 from forgeguard_app.audit.configuration import EffectiveConfig
@@ -311,7 +311,7 @@ def _way(source: str, back: tuple[str, ...]) -> str:
 
 
 def _how_to_accept(finding: Finding) -> str:
-    (entry,) = known_entries([(finding.rule, finding.path)])
+    entry = known_entry(finding.rule, finding.path)
     return (
         f'To accept it for now, add to "known_violations" in boundaries.json: {json.dumps(entry, ensure_ascii=False)}'
     )

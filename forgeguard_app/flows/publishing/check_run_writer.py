@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from forgeguard_app.audit.check_kinds import Acceptance, kind_of
+from forgeguard_app.audit.check_kinds import kind_of
 from forgeguard_app.audit.model import Result
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.github import check_runs
@@ -161,7 +161,7 @@ async def final_run(outlet: CheckRunWriter, check: StoredCheck) -> CheckRun:
 
 
 def _recordable(check: StoredCheck) -> bool:
-    return kind_of(check.check_code).acceptance is Acceptance.KNOWN_VIOLATION and check.result == Result.FAIL
+    return kind_of(check.check_code).can_be_recorded and check.result == Result.FAIL
 
 
 def can_record(installation: Installation, run: AuditRun) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from forgeguard_app.audit.check_kinds import kind_with
 from forgeguard_app.projects.answers import Answers
 from forgeguard_app.projects.contracts.words import bullets, document, section, sentence, table
 
@@ -68,7 +69,8 @@ def stack(name: str, answers: Answers) -> str:
         database, "Nothing is kept in a database."
     )
     libraries = answers.items("stack.dependencies")
-    said = "Nothing is imported that the manifest does not declare; A9 judges every push by that."
+    judge = kind_with("manifests").code
+    said = f"Nothing is imported that the manifest does not declare; {judge} judges every push by that."
     target = answers.text("deployment.target")
     return document(
         f"{name}: stack",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from forgeguard_app.audit.gate import shown, shown_lines
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.web.api.operations import ApiResponse, Strict
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=300)]
 # What a stranger named or wrote: secrets are masked, and characters that act are escaped.
 Shown = Annotated[str, AfterValidator(shown)]
 ShownLines = Annotated[str, AfterValidator(shown_lines)]
+if TYPE_CHECKING:
+    Code = str
+else:  # written out by the table of codes, so that the document lists them where they stand
+    Code = Literal[tuple(str(code) for code in CheckCode)]
 Result = Literal["PASS", "FAIL", "ERROR"]
 State = Literal[
     "passed",
@@ -67,7 +72,7 @@ class AuditsQuery(PageQuery):
 class FindingsQuery(PageQuery):
     """A page of an audit's findings."""
 
-    check_code: Annotated[Literal["A4", "A9", "W1"] | None, Field(description="Findings of this check.")] = None
+    check_code: Annotated[Code | None, Field(description="Findings of this check.")] = None
 
 
 class Me(ApiResponse):
@@ -174,7 +179,7 @@ class Check(ApiResponse):
     among the new and existing ones.
     """
 
-    check_code: Literal["A4", "A9", "W1"]
+    check_code: Code
     check_name: str
     result: Literal["PASS", "FAIL", "WARN", "ERROR"]
     conclusion: str
@@ -206,7 +211,7 @@ class Audit(AuditEntry):
 class Finding(ApiResponse):
     """One finding; nothing secret stands in it."""
 
-    check_code: Literal["A4", "A9", "W1"]
+    check_code: Code
     path: Shown
     line: int
     end_line: int
@@ -272,7 +277,7 @@ class Allowance(ApiResponse):
 
     id: UUID
     repo_id: UUID
-    check_code: Literal["A4", "A9", "W1"]
+    check_code: Code
     fingerprint: str
     rule: str
     path: Shown
@@ -294,7 +299,7 @@ class NewAllowance(Strict):
     """A finding to be allowed; without `days` there is no end."""
 
     audit_id: UUID
-    check_code: Literal["A4", "A9", "W1"]
+    check_code: Code
     fingerprint: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
     days: Annotated[int, Field(ge=1, le=3650)] | None = None

@@ -8,6 +8,8 @@ from itertools import groupby
 
 from aiohttp import web
 
+from forgeguard_app.audit.boundaries.record import known_entry
+from forgeguard_app.audit.check_kinds import CheckKind, kind_of
 from forgeguard_app.audit.counts import FindingGroup
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.revocation import Revocation, revocation_of
@@ -91,6 +93,7 @@ class ShownPart:
 class ShownCheck:
     """A check as the page shows it; `hidden` says that existing secrets are counted and not listed."""
 
+    kind: CheckKind
     code: str
     name: str
     state: ShownState
@@ -191,6 +194,7 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
         shows_source=not seen.repo.private or seen.level >= AccessLevel.READ,
         newer=newest.id if newest is not None and newest.created_at > run.created_at else None,
         window=window,
+        known_entry=known_entry,
         deferred_until=deferred_until,
         excerpts_deleted_at=excerpts_deleted_at,
         signature=f"?signature={subject.signature}" if subject.signature else "",
@@ -228,7 +232,9 @@ def _shown(
         for part, title in TITLES.items()
         if totals[part]
     ]
+    kind = kind_of(check.check_code)
     return ShownCheck(
+        kind,
         check.check_code,
         check.check_name,
         state,
@@ -240,7 +246,7 @@ def _shown(
         window.offset + len(found),
         window.number - 1 or None,
         window.number + 1 if cut else None,
-        check.check_code == CheckCode.W1 and counts.existing > 0 and not may_write,
+        kind.existing_for_writers and counts.existing > 0 and not may_write,
     )
 
 

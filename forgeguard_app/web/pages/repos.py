@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, CheckKind
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.findings import list_leaked
 from forgeguard_app.store.overview import find_head_run
@@ -44,8 +46,13 @@ CHOICES = {
 class Lane:
     """One check's bars in the chart; None where the check evaluated nothing."""
 
-    code: str
+    kind: CheckKind
     numbers: Sequence[int | None]
+
+    @property
+    def code(self) -> CheckCode:
+        """The check's code."""
+        return self.kind.code
 
     @property
     def scale(self) -> float:
@@ -109,8 +116,4 @@ async def show_repo(request: web.Request) -> web.Response:
 
 
 def _lanes(trend: list[Point]) -> list[Lane]:
-    return [
-        Lane("A4", [point.a4 for point in trend]),
-        Lane("A9", [point.a9 for point in trend]),
-        Lane("W1", [point.w1 for point in trend]),
-    ]
+    return [Lane(kind, [point.standing.get(kind.code) for point in trend]) for kind in CHECK_KINDS.values()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from forgeguard_app.audit.check_kinds import secrets_kind
 from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.explain import explain
 from forgeguard_app.audit.secrets.scanner import RULES
@@ -16,7 +17,9 @@ async def show_rules(request: web.Request) -> web.Response:
         {"code": str(code), "name": check.kind.name, "first": check.about.split("\n\n")[0]}
         for code, check in CHECKS.items()
     ]
-    return await page(request, "rules.html", title="Rules", text=None, checks=checks, rules=RULES)
+    return await page(
+        request, "rules.html", title="Rules", text=None, checks=checks, rules=RULES, rules_of=secrets_kind().code
+    )
 
 
 async def show_rule(request: web.Request) -> web.Response:
