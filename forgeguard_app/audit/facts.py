@@ -13,8 +13,10 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
-from forgeguard_app.audit.languages.python import SUFFIXES, PythonFacts
+from forgeguard_app.audit.languages import SUFFIXES, language_of
+from forgeguard_app.audit.languages.imports import SourceFacts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from forgeguard_app.audit.requirements import PROJECT_FILES
 
 MAX_MATCHES = 1_000
 
@@ -103,20 +105,20 @@ class Tree:
         return tuple(self.blobs.values())
 
     @cached_property
-    def python_paths(self) -> tuple[str, ...]:
-        """Every Python file, in order."""
+    def source_paths(self) -> tuple[str, ...]:
+        """Every file of a language whose imports are read, in order."""
         return tuple(path for path in self.blobs if path.endswith(SUFFIXES))
 
     @cached_property
     def modules(self) -> ModuleIndex:
-        """Which module each Python file is."""
-        return ModuleIndex(self.python_paths, self.manifest_folders)
+        """Which module each source file is."""
+        return ModuleIndex(self.source_paths, self.manifest_folders)
 
     @cached_property
     def manifest_folders(self) -> tuple[str, ...]:
         """The folders that hold a project's manifest."""
-        names = ("pyproject.toml", "setup.py", "setup.cfg")
-        return tuple(sorted({path.rpartition("/")[0] for path in self.blobs if path.rpartition("/")[2] in names}))
+        folders = {path.rpartition("/")[0] for path in self.blobs if path.rpartition("/")[2] in PROJECT_FILES}
+        return tuple(sorted(folders))
 
 
 def _never() -> None:
@@ -127,9 +129,14 @@ def _never() -> None:
 class Facts:
     """Facts by blob id, for all blobs that the policy makes relevant; `unread` tells blobs passed over and why."""
 
-    python: Mapping[str, PythonFacts]
+    sources: Mapping[tuple[str, str], SourceFacts]  # by the language's name and the blob
     matches: Mapping[str, BlobMatches]
     texts: Mapping[str, bytes] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
     # Called in every loop over files; raises where the time of the evaluation is over.
     tick: Callable[[], object] = _never
+
+    def source(self, path: str, blob: str) -> SourceFacts | None:
+        """Return the facts of a source file; None where it is none, or was not read."""
+        language = language_of(path)
+        return None if language is None else self.sources.get((language.name, blob))

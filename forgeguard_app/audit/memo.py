@@ -43,8 +43,8 @@ class Memo:
         return self.context(("layers", boundaries, ignore), lambda: LayerMap(boundaries, ignore))
 
     def modules(self, tree: Tree) -> ModuleIndex:
-        """The tree's modules; two trees of the same Python files share one index."""
-        return self.context(("modules", tree.python_paths, tree.manifest_folders), lambda: tree.modules)
+        """The tree's modules; two trees of the same source files share one index."""
+        return self.context(("modules", tree.source_paths, tree.manifest_folders), lambda: tree.modules)
 
 
 class AnswerCache(dict[Hashable, T]):

@@ -113,9 +113,9 @@ def _modules(named: Iterable[Named], head: Tree, facts: Facts) -> list[Problem]:
     if not modules:
         return []
     imported: set[str] = set()
-    for path in head.python_paths:
-        python = facts.python.get(head.blobs[path])
-        for item in python.imports if python is not None else ():
+    for path in head.source_paths:
+        source = facts.source(path, head.blobs[path])
+        for item in source.imports if source is not None else ():
             imported.update((item.module, *(f"{item.module}.{name}" for name in item.names)))
     parts = {".".join(module.split(".")[:size]) for module in imported for size in range(1, module.count(".") + 2)}
     return [

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from threading import Lock
 from typing import Generic, TypeVar
 
 from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
 from forgeguard_app.audit.facts import BlobMatches
-from forgeguard_app.audit.languages.python import Import, PythonFacts, python_facts
+from forgeguard_app.audit.languages.imports import Import, SourceFacts
+from forgeguard_app.audit.languages.language import Language
 from forgeguard_app.audit.memo import Memo
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 MAX_BLOBS = 60_000
 MAX_MATCHED = 200_000  # blobs in which patterns were searched for
-MAX_PYTHON_BYTES = 600_000_000
+MAX_SOURCES_BYTES = 600_000_000
 MAX_MATCHES_BYTES = 250_000_000
 # What CPython 3.11 takes: a name is shared by many imports, so that each adds little but its length.
 _BLOB_BYTES, _ITEM_BYTES, _NAME_BYTES = 500, 250, 8
@@ -45,31 +46,31 @@ class _Bounded(Generic[K, V]):
 
 
 class FactsCache:
-    """Python facts and pattern matches by blob, and the memo of what was judged from them."""
+    """Facts of source files and pattern matches by blob, and the memo of what was judged from them."""
 
     def __init__(
         self,
         max_blobs: int = MAX_BLOBS,
-        max_python_bytes: int = MAX_PYTHON_BYTES,
+        max_sources_bytes: int = MAX_SOURCES_BYTES,
         max_matches_bytes: int = MAX_MATCHES_BYTES,
     ) -> None:
-        self._python: _Bounded[str, PythonFacts] = _Bounded(max_blobs, max_python_bytes, _bytes_of_python)
+        self._sources: _Bounded[tuple[str, str], SourceFacts] = _Bounded(max_blobs, max_sources_bytes, _bytes_of_source)
         self._matches: _Bounded[str, BlobMatches] = _Bounded(MAX_MATCHED, max_matches_bytes, _bytes_of_matches)
         self.memo = Memo()
 
     @property
-    def python(self) -> Mapping[str, PythonFacts]:
-        """Facts of Python blobs."""
-        return self._python.entries
+    def sources(self) -> Mapping[tuple[str, str], SourceFacts]:
+        """Facts of source files, by the language's name and the blob."""
+        return self._sources.entries
 
     @property
     def matches(self) -> Mapping[str, BlobMatches]:
         """Matches by blob."""
         return self._matches.entries
 
-    def lacks(self, blob: str, patterns: frozenset[str], *, python: bool) -> bool:
+    def lacks(self, blob: str, patterns: frozenset[str], languages: Collection[Language]) -> bool:
         """Return whether the blob must be read to know these facts."""
-        if python and blob not in self._python.entries:
+        if any((language.name, blob) not in self._sources.entries for language in languages):
             return True
         return bool(patterns) and not self._matches.entries.get(blob, BlobMatches()).covers(patterns)
 
@@ -78,13 +79,13 @@ class FactsCache:
         blob: str,
         data: bytes,
         patterns: frozenset[str],
-        *,
-        python: bool,
+        languages: Collection[Language],
         tick: Callable[[], object] = lambda: None,
     ) -> None:
         """Take the facts from the blob's contents; `tick` is called between its patterns."""
-        if python and blob not in self._python.entries:
-            self._python.put(blob, _interned(python_facts(data)))
+        for language in languages:
+            if (language.name, blob) not in self._sources.entries:
+                self._sources.put((language.name, blob), _interned(language.read(data)))
         known = self._matches.entries.get(blob, BlobMatches())
         if not known.covers(patterns):
             unsearched = patterns - known.searched if known.searched else patterns
@@ -93,7 +94,7 @@ class FactsCache:
             self._matches.put(blob, BlobMatches(searched, {**known.found, **found}))
 
 
-def _bytes_of_python(facts: PythonFacts) -> int:
+def _bytes_of_source(facts: SourceFacts) -> int:
     """Return about how many bytes of memory the facts take."""
     names = sum(len(one.module) + sum(len(name) + _NAME_BYTES for name in one.names) for one in facts.imports)
     return _BLOB_BYTES + _ITEM_BYTES * len(facts.imports) + names
@@ -105,7 +106,7 @@ def _bytes_of_matches(matches: BlobMatches) -> int:
     return _BLOB_BYTES + _ITEM_BYTES * (len(matches.found) + len(found)) + sum(len(match.text) for match in found)
 
 
-def _interned(facts: PythonFacts) -> PythonFacts:
+def _interned(facts: SourceFacts) -> SourceFacts:
     """The facts with one object for each name: modules repeat from file to file."""
     imports = tuple(
         Import(sys.intern(item.module), tuple(map(sys.intern, item.names)), *item[2:]) for item in facts.imports

@@ -5,6 +5,7 @@ failed.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
@@ -12,7 +13,9 @@ from forgeguard_app.audit.boundaries.propose import propose_boundaries
 from forgeguard_app.audit.boundaries.record import known_entries, with_known
 from forgeguard_app.audit.check_kinds import kind_with
 from forgeguard_app.audit.configuration import boundary_paths, configuration_paths, read_policy
-from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.languages import languages_reading
+from forgeguard_app.audit.languages.language import Language
 from forgeguard_app.audit.model import CheckCode, Finding, Level, Report
 from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.evaluation.deadline import Deadline
@@ -72,24 +75,27 @@ async def _has_boundaries(source: Source, tree: Tree) -> tuple[str, ...]:
 
 
 async def _boundaries(evaluator: Evaluator, source: Source, tree: Tree) -> str | None:
-    wanted = [
-        tree.blobs[path]
-        for path in tree.python_paths
-        if evaluator.cache.lacks(tree.blobs[path], frozenset(), python=True)
-    ]
+    wanted: dict[str, set[Language]] = {}
+    for path in tree.source_paths:
+        blob, languages = tree.blobs[path], languages_reading(path)
+        if evaluator.cache.lacks(blob, frozenset(), languages):
+            wanted.setdefault(blob, set()).update(languages)
     await source.ensure(set(wanted))
     deadline = Deadline(evaluator.timeout_s)
     async with deadline.limit():
         return await _drawn(evaluator, source, tree, wanted, deadline)
 
 
-async def _drawn(evaluator: Evaluator, source: Source, tree: Tree, wanted: list[str], deadline: Deadline) -> str | None:
-    for start in range(0, len(wanted), READ_AT_ONCE):
-        blobs = await read_blobs(source.repository, wanted[start : start + READ_AT_ONCE])
+async def _drawn(
+    evaluator: Evaluator, source: Source, tree: Tree, wanted: Mapping[str, set[Language]], deadline: Deadline
+) -> str | None:
+    unread = list(wanted)
+    for start in range(0, len(unread), READ_AT_ONCE):
+        blobs = await read_blobs(source.repository, unread[start : start + READ_AT_ONCE])
         for blob, data in blobs.data.items():
             deadline.check()
-            await in_thread(evaluator.cache.learn, blob, data, frozenset(), python=True)
-    return await in_thread(propose_boundaries, tree, evaluator.cache.python, deadline.check)
+            await in_thread(evaluator.cache.learn, blob, data, frozenset(), wanted[blob])
+    return await in_thread(propose_boundaries, tree, Facts(evaluator.cache.sources, {}, tick=deadline.check))
 
 
 async def _evaluated(evaluator: Evaluator, source: Source, head: str, files: dict[str, str]) -> Report:

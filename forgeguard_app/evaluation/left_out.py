@@ -10,7 +10,7 @@ from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.check_kinds import Reads, kind_with
 from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.configuration import EffectiveConfig
-from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages.python_modules import MAX_DEPTH, MAX_FOLDERS
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.policy import settings_with
@@ -40,9 +40,10 @@ class LeftOut:
             return [path for path, blob in head.blobs.items() if blob in blobs and path in scope] if blobs else []
 
         large, absent, lost = files(self.too_large), files(self.missing), files(self.lost)
-        python = [path for path in head.python_paths if path in scope]
-        cut = [path for path in python if (facts := cache.python.get(head.blobs[path])) is not None and facts.cut]
-        deep = [path for path in python if path.count("/") > MAX_DEPTH]
+        sources = [path for path in head.source_paths if path in scope]
+        facts = Facts(cache.sources, cache.matches)
+        cut = [path for path in sources if (found := facts.source(path, head.blobs[path])) is not None and found.cut]
+        deep = [path for path in sources if path.count("/") > MAX_DEPTH]
         for code, check in CHECKS.items():
             if check.kind.reads is not Reads.TREE:
                 continue
@@ -56,7 +57,7 @@ class LeftOut:
                 yield code, f"imports beyond the number or length that is read in one file: {named(paths)}."
             if paths := check.imports(deep, head, judging, cache.memo):
                 yield code, f"modules in more than {MAX_DEPTH} folders one in another: {named(paths)}."
-            if cache.memo.modules(head).cut and check.imports(python, head, judging, cache.memo):
+            if cache.memo.modules(head).cut and check.imports(sources, head, judging, cache.memo):
                 yield code, f"modules in more than {MAX_FOLDERS:,} folders, whose imports are not resolved."
         if self.too_deep:
             deep = self.too_deep

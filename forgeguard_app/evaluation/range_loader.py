@@ -21,11 +21,13 @@ from forgeguard_app.audit.configuration import (
     read_policy,
 )
 from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.languages import languages_reading
+from forgeguard_app.audit.languages.language import Language
 from forgeguard_app.audit.model import CheckCode, Gate
 from forgeguard_app.audit.policy import settings_with
 from forgeguard_app.audit.requirements.declared import included_paths
 from forgeguard_app.audit.requirements.manifests import manifest_paths
-from forgeguard_app.audit.requirements.python import read_manifest
+from forgeguard_app.audit.requirements.readers import read_manifest
 from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.facts_cache import FactsCache
 from forgeguard_app.evaluation.left_out import MAX_INCLUDE_ROUNDS, LeftOut, layer_map, named
@@ -38,6 +40,7 @@ from forgeguard_app.git.range import PathChange, list_changes
 from forgeguard_app.threads import in_thread
 
 _OVERLAY = "overlay:"
+_Wanted = tuple[frozenset[Language], frozenset[str]]  # as which languages a blob is read, and for which patterns
 # Unions by the identity of their sets, which stay alive beside them.
 _Unions = dict[tuple[int, ...], tuple[frozenset[str], list[frozenset[str]]]]
 
@@ -84,7 +87,7 @@ class RangeLoader:
             scope=request.scope,
             checks=request.checks,
         )
-        return change, Facts(self.cache.python, self.cache.matches, self.texts, tick=self.deadline.check), judging
+        return change, Facts(self.cache.sources, self.cache.matches, self.texts, tick=self.deadline.check), judging
 
     def text_at(self, head: Tree, path: str) -> bytes | None:
         """A configuration file of head, as far as it was read."""
@@ -185,12 +188,10 @@ class RangeLoader:
         await self._learn(wanted)
         return ranged
 
-    async def _wanted(
-        self, trees: tuple[Tree, ...], judging: EffectiveConfig
-    ) -> dict[str, tuple[bool, frozenset[str]]]:
+    async def _wanted(self, trees: tuple[Tree, ...], judging: EffectiveConfig) -> dict[str, _Wanted]:
         return await in_thread(_wanted, self.cache, trees, judging, self.deadline.check)
 
-    async def _learn(self, wanted: Mapping[str, tuple[bool, frozenset[str]]]) -> None:
+    async def _learn(self, wanted: Mapping[str, _Wanted]) -> None:
         """Read the blobs one after the other, and keep the facts of each."""
         repository = self.source.repository
         parts: list[bytes] = []
@@ -199,8 +200,8 @@ class RangeLoader:
             for piece in pieces:
                 parts.append(piece.data)
                 if piece.last:
-                    python, patterns = wanted[piece.blob]
-                    self.cache.learn(piece.blob, b"".join(parts), patterns, python=python, tick=self.deadline.check)
+                    languages, patterns = wanted[piece.blob]
+                    self.cache.learn(piece.blob, b"".join(parts), patterns, languages, self.deadline.check)
                     parts.clear()
                     self.deadline.check()
 
@@ -211,7 +212,7 @@ class RangeLoader:
         async with self.deadline.of_git():
             await stream_blobs(repository, fitting, take, self.deadline.left_s + 1)
         lacks = self.cache.lacks
-        self.left_out.lost = {blob for blob in fitting if lacks(blob, wanted[blob][1], python=wanted[blob][0])}
+        self.left_out.lost = {blob for blob in fitting if lacks(blob, wanted[blob][1], wanted[blob][0])}
 
     def _search(self, judging: EffectiveConfig) -> SecretSearch:
         request, code = self.request, secrets_kind().code
@@ -313,22 +314,21 @@ def _renames(changes: Iterable[PathChange]) -> dict[str, str]:
 
 def _wanted(
     cache: FactsCache, trees: Iterable[Tree], judging: EffectiveConfig, tick: Callable[[], object]
-) -> dict[str, tuple[bool, frozenset[str]]]:
-    """Return the blobs to read: whether for their imports, and for which patterns."""
-    wanted: dict[str, tuple[bool, frozenset[str]]] = {}
+) -> dict[str, _Wanted]:
+    """Return the blobs to read: as which languages, and for which patterns."""
+    wanted: dict[str, _Wanted] = {}
     maps = [
         layer_map(cache, file, judging) for file in judging.boundaries if any(layer.forbidden for layer in file.layers)
     ]
     unions: _Unions = {}  # files of the same layers share one set of patterns
     for tree in trees:
-        python = set(tree.python_paths)
         for path, blob in tree.blobs.items():
             tick()
             patterns = _union([layers.patterns_of(path) for layers in maps], unions)
-            is_python = path in python
-            if (is_python or patterns) and cache.lacks(blob, patterns, python=is_python):
-                before = wanted.get(blob, (False, frozenset()))
-                wanted[blob] = (before[0] or is_python, _union([before[1], patterns], unions))
+            languages = languages_reading(path)
+            if (languages or patterns) and cache.lacks(blob, patterns, languages):
+                before = wanted.get(blob, (languages, frozenset()))
+                wanted[blob] = (before[0] | languages, _union([before[1], patterns], unions))
     return wanted
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.policy import laid_over, read_settings, resolve
-from forgeguard_app.audit.requirements.python import read_manifest
+from forgeguard_app.audit.requirements.readers import read_manifest
 from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
 from forgeguard_app.audit.secrets.scanner import AddedBlock, scan

@@ -18,7 +18,8 @@ from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import mark_new
-from forgeguard_app.audit.languages.python import Guard, _Blocks, python_facts
+from forgeguard_app.audit.languages.imports import Guard
+from forgeguard_app.audit.languages.python import PYTHON, _Blocks, python_facts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode, Finding, Level
@@ -26,7 +27,7 @@ from forgeguard_app.audit.patterns import CompiledPatterns
 from forgeguard_app.audit.policy import PolicySettings, read_settings, resolve
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences
 from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest
-from forgeguard_app.audit.requirements.python import read_manifest
+from forgeguard_app.audit.requirements.readers import read_manifest
 from forgeguard_app.audit.scope import EVERYWHERE
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
 from tests.support.in_memory import judge_in_memory
@@ -234,11 +235,11 @@ def test_the_matches_of_one_file_are_bounded() -> None:
 
 
 def facts_of(files: Mapping[str, str]) -> tuple[Tree, Facts]:
-    """A tree of the files, with what is known of its Python files."""
+    """A tree of the files, with what is known of its source files."""
     tree = Tree({path: path for path in files})
     read = lru_cache(python_facts)
-    python = {path: read(text.encode()) for path, text in files.items() if path.endswith(".py")}
-    return tree, Facts(python, {}, {path: text.encode() for path, text in files.items()})
+    sources = {(PYTHON.name, path): read(text.encode()) for path, text in files.items() if path.endswith(".py")}
+    return tree, Facts(sources, {}, {path: text.encode() for path, text in files.items()})
 
 
 def test_layers_of_which_hundreds_hold_one_file() -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.boundaries.propose import propose_boundaries
-from forgeguard_app.audit.facts import Tree
-from forgeguard_app.audit.languages.python import python_facts
+from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.languages.python import PYTHON
 from forgeguard_app.cli.main import main
 from tests.support.repositories import WorkTree
 
@@ -110,7 +110,9 @@ def test_any_packages_get_rules_that_we_take(imports: dict[str, list[str]]) -> N
         f"p/{name}/m.py": "".join(f"from p.{other} import m\n" for other in others) for name, others in imports.items()
     }
     tree = Tree({path: path for path in texts})
-    text = propose_boundaries(tree, {path: python_facts(text.encode()) for path, text in texts.items()})
+    text = propose_boundaries(
+        tree, Facts({(PYTHON.name, path): PYTHON.read(text.encode()) for path, text in texts.items()}, {})
+    )
     assert text is not None
     boundaries, problems = read_boundaries(text, "boundaries.json")
     assert not problems

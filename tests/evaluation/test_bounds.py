@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from forgeguard_app.audit.languages.python import PYTHON
 from forgeguard_app.audit.model import CheckCode, Report, Result
 from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.facts_cache import FactsCache
@@ -29,16 +30,18 @@ async def test_a_text_over_the_bound_is_said_to_be_unread(tree: WorkTree) -> Non
 
 
 def test_long_names_count_for_what_they_take_of_the_memory() -> None:
-    cache = FactsCache(max_python_bytes=100_000)
+    cache = FactsCache(max_sources_bytes=100_000)
     for number in range(8):
-        cache.learn(f"short{number}", b"import a\n", frozenset(), python=True)
-    assert len(cache.python) == 8
+        cache.learn(f"short{number}", b"import a\n", frozenset(), (PYTHON,))
+    assert len(cache.sources) == 8
     for number in range(8):
-        cache.learn(f"long{number}", f"from a import {'x' * 4_000}{number}\n".encode() * 10, frozenset(), python=True)
-    assert list(cache.python) == ["long6", "long7"]
+        cache.learn(f"long{number}", f"from a import {'x' * 4_000}{number}\n".encode() * 10, frozenset(), (PYTHON,))
+    assert list(cache.sources) == [("Python", "long6"), ("Python", "long7")]
 
 
-@pytest.mark.parametrize("cache", [FactsCache(max_blobs=2), FactsCache(max_python_bytes=1_600)], ids=["blobs", "bytes"])
+@pytest.mark.parametrize(
+    "cache", [FactsCache(max_blobs=2), FactsCache(max_sources_bytes=1_600)], ids=["blobs", "bytes"]
+)
 async def test_files_whose_facts_find_no_room_are_said_to_be_unread(tree: WorkTree, cache: FactsCache) -> None:
     tree.commit({f"m{number}.py": f"import a{number}\n" for number in range(3)} | {"requirements.txt": ""})
     request = Request(tree.git("rev-parse", "HEAD"), EMPTY_TREE, whole_tree=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.policy import read_settings
-from forgeguard_app.audit.requirements.python import read_manifest
+from forgeguard_app.audit.requirements.readers import read_manifest
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
 from forgeguard_app.git.patches import read_patch
 from forgeguard_app.github.payloads import BadPayload, read_event

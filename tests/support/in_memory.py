@@ -9,6 +9,7 @@ from forgeguard_app.audit.check import Change
 from forgeguard_app.audit.configuration import EffectiveConfig, choose, read_configuration
 from forgeguard_app.audit.engine import audit
 from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.languages import languages_reading
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import Report
 from forgeguard_app.audit.policy import PolicySettings
@@ -28,7 +29,7 @@ def judge_in_memory(
     cache = FactsCache()
     patterns = frozenset(r.pattern for file in judging.boundaries for layer in file.layers for r in layer.forbidden)
     for path, content in data.items():
-        cache.learn(blobs[path], content, patterns, python=path.endswith(".py"))
+        cache.learn(blobs[path], content, patterns, languages_reading(path))
     change = Change(
         head_sha="a" * 40,
         base_sha=None,
@@ -40,5 +41,5 @@ def judge_in_memory(
         whole_tree=changed is None,
         added=tuple(scan((AddedBlock(path, None, 1, content) for path, content in data.items()), judging.exceptions)),
     )
-    facts = Facts(cache.python, cache.matches, {blobs[path]: content for path, content in data.items()})
+    facts = Facts(cache.sources, cache.matches, {blobs[path]: content for path, content in data.items()})
     return audit(change, facts, judging, Memo()), judging

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from forgeguard_app.audit.boundaries.parse import Boundaries, ForbiddenImport, ForbiddenPattern, KnownViolation, Layer
 from forgeguard_app.audit.boundaries.pattern_search import MAX_SUBJECT_CHARS
 from forgeguard_app.audit.facts import Match, Matches
-from forgeguard_app.audit.languages.python import Import, PythonFacts
+from forgeguard_app.audit.languages.imports import Import, SourceFacts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.model import Finding, Level
 from forgeguard_app.audit.pattern_sets import GlobSet, any_glob
@@ -159,7 +159,7 @@ class BoundaryMatcher:
     def file(
         self,
         path: str,
-        facts: PythonFacts | None,
+        facts: SourceFacts | None,
         matches: Mapping[str, Matches],
         tick: Callable[[], object] = lambda: None,
     ) -> FileVerdict:
@@ -185,7 +185,7 @@ class BoundaryMatcher:
         self,
         path: str,
         layers: tuple[Layer, ...],
-        facts: PythonFacts | None,
+        facts: SourceFacts | None,
         matches: Mapping[str, Matches],
         edges: list[Edge],
         tick: Callable[[], object],

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
 from forgeguard_app.audit.boundaries.graph import Arrow
 from forgeguard_app.audit.boundaries.match import BoundaryMatcher, LayerMap
 from forgeguard_app.audit.boundaries.parse import read_boundaries
-from forgeguard_app.audit.facts import Tree
-from forgeguard_app.audit.languages.python import PythonFacts
+from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.model import Level
 
 MAX_LAYERS = 60  # of one package; where there are more, nobody reads the order
@@ -49,18 +48,15 @@ class ProposedLayer:
     glob: str
 
 
-def propose_boundaries(
-    tree: Tree, python: Mapping[str, PythonFacts], tick: Callable[[], object] = lambda: None
-) -> str | None:
+def propose_boundaries(tree: Tree, facts: Facts) -> str | None:
     """The text of a boundaries.json that is nearly true of the tree; None where no package has two parts.
 
     What goes against the order it finds (the few imports against the many) is left to be recorded as known.
-    `tick` is called at every file.
     """
     rooms = rooms_of(tree)
     if len(rooms) < 2:
         return None
-    weights = _imports(tree, python, rooms, tick)
+    weights = _imports(tree, facts, rooms)
     order = _order([room.name for room in rooms], _without_cycles(weights))
     return _text(rooms, order)
 
@@ -96,7 +92,7 @@ def _without_cycles(weights: Mapping[Arrow, int]) -> list[Arrow]:
 def rooms_of(tree: Tree) -> list[ProposedLayer]:
     """The parts of every package that has at least two, each a folder or a module directly below it."""
     inside: dict[str, set[str]] = {}
-    for path in tree.python_paths:
+    for path in tree.source_paths:
         parts = path.split("/")
         inside.setdefault("", set()).add(parts[0])
         for depth in range(1, len(parts)):
@@ -133,20 +129,18 @@ def _full_name(room: ProposedLayer) -> str:
     return room.glob.removesuffix("/**").removesuffix(".py").replace("/", ".")
 
 
-def _imports(
-    tree: Tree, python: Mapping[str, PythonFacts], rooms: Iterable[ProposedLayer], tick: Callable[[], object]
-) -> Counter[Arrow]:
+def _imports(tree: Tree, facts: Facts, rooms: Iterable[ProposedLayer]) -> Counter[Arrow]:
     """Count the imports from one proposed layer into another."""
     boundaries, problems = read_boundaries(_text(rooms, ()), PATH)
     if problems:
         return Counter()
     matcher = BoundaryMatcher(LayerMap(boundaries), tree.modules, Level.FAILURE)
     weights: Counter[Arrow] = Counter()
-    for path in tree.python_paths:
-        tick()
-        facts = python.get(tree.blobs[path])
-        if facts is not None:
-            for edge in matcher.file(path, facts, {}).edges:
+    for path in tree.source_paths:
+        facts.tick()
+        source = facts.source(path, tree.blobs[path])
+        if source is not None:
+            for edge in matcher.file(path, source, {}).edges:
                 weights.update(product(edge.sources, edge.targets))
     return weights
 

@@ -220,8 +220,8 @@ def _file(matcher: BoundaryMatcher, path: str, blob: str, facts: Facts) -> FileV
     found = facts.matches[blob].found if blob in facts.matches else {}
     patterns = matcher.map.patterns_of(path) if found else frozenset()
     matches = {pattern: result for pattern, result in found.items() if pattern in patterns}
-    python = facts.python.get(blob) if path in matcher.modules.paths else None
-    return matcher.file(path, python, matches, facts.tick)
+    source = facts.source(path, blob) if path in matcher.modules.paths else None
+    return matcher.file(path, source, matches, facts.tick)
 
 
 def _under(
@@ -259,8 +259,8 @@ def _unplaced(matcher: BoundaryMatcher, tick: Callable[[], object]) -> tuple[tup
 def _without_layer(context: _BoundaryContext, tree: Tree, facts: Facts) -> Iterable[Finding]:
     for path, package in context.unplaced:
         facts.tick()
-        python = facts.python.get(tree.blobs.get(path, ""))
-        if path.rpartition("/")[2].startswith("__init__.") and python is not None and not python.has_code:
+        source = facts.source(path, tree.blobs.get(path, ""))
+        if path.rpartition("/")[2].startswith("__init__.") and source is not None and not source.has_code:
             continue
         yield Finding(
             path=path,

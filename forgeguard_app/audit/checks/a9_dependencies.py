@@ -25,6 +25,7 @@ from forgeguard_app.audit.check_kinds import kind_with
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import mark_in_scope
+from forgeguard_app.audit.languages import UNREAD_SUFFIXES, name_languages
 from forgeguard_app.audit.languages.unread import languages_of, listed
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import Finding, Problem
@@ -38,7 +39,6 @@ from forgeguard_app.audit.requirements.references import References, references
 from forgeguard_app.audit.secrets.masking import masked
 
 KIND = kind_with("manifests")
-UNREAD = (".ipynb", ".pyx", ".pxd")
 MAX_TREE_FINDINGS = 100_000  # compared with those of the base
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
@@ -111,8 +111,8 @@ def _told_apart(head: DependencySide, change: Change) -> tuple[tuple[Problem, ..
 
 def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> DependencySide:
     """List the tree's imports that its manifests do not declare."""
-    if not tree.python_paths:
-        return DependencySide(nothing="no file of a supported language (Python)")
+    if not tree.source_paths:
+        return DependencySide(nothing=f"no file of a supported language ({name_languages()})")
     manifests = read_manifests(tree, facts, policy, memo)
     problems = tuple(problem for manifest in manifests for problem in manifest.problems)
     found = references(manifests, tree, facts.texts)
@@ -136,7 +136,7 @@ def _governing(
     if not broken:
         return frozenset()
     ignored = any_glob(policy.ignore)
-    evaluated = (path for path in tree.python_paths if path not in broken and not ignored(path))
+    evaluated = (path for path in tree.source_paths if path not in broken and not ignored(path))
     return index.governing(posixpath.dirname(path) for path in evaluated) & broken
 
 
@@ -148,15 +148,15 @@ def _findings(
     ignored = any_glob(policy.ignore)
     findings: list[Finding] = []
     answers, blobs = context.answers, tree.blobs
-    for at, path in enumerate(tree.python_paths):
+    for at, path in enumerate(tree.source_paths):
         if len(findings) >= MAX_TREE_FINDINGS:
-            return tuple(findings), tree.python_paths[at:]
+            return tuple(findings), tree.source_paths[at:]
         blob = blobs[path]
         known = answers.get((path, blob))
         if known is None:
             facts.tick()
-            python = facts.python.get(blob)
-            known = () if python is None or ignored(path) else tuple(list_undeclared(context, path, python.imports))
+            source = facts.source(path, blob)
+            known = () if source is None or ignored(path) else tuple(list_undeclared(context, path, source.imports))
             answers[path, blob] = known
         if known:
             findings.extend(known)
@@ -185,9 +185,9 @@ def newly_guarded(base: DependencySide, head: DependencySide) -> list[str]:
 
 
 def unread(paths: Iterable[str], policy: CheckPolicy) -> list[str]:
-    """Return a sentence on the files that import as Python does and whose imports are not read."""
+    """Return a sentence on the files that import as a supported language does and whose imports are not read."""
     ignored = any_glob(policy.ignore)
-    found = languages_of(path for path in paths if path.endswith(UNREAD) and not ignored(path))
+    found = languages_of(path for path in paths if path.endswith(UNREAD_SUFFIXES) and not ignored(path))
     return [f"The imports of {listed(found)} were not read."] if found else []
 
 
@@ -205,9 +205,9 @@ def _explain_rule(parts: Sequence[str]) -> str | None:
 
 def _contents(paths: Sequence[str], head: Tree, judging: EffectiveConfig, memo: Memo) -> list[str]:
     policy = judging.policy[KIND.code]
-    manifests, python = set(manifest_paths(head, policy)), set(head.python_paths)
+    manifests, sources = set(manifest_paths(head, policy)), set(head.source_paths)
     ignored = any_glob(policy.ignore)
-    return [path for path in paths if (path in python and not ignored(path)) or path in manifests]
+    return [path for path in paths if (path in sources and not ignored(path)) or path in manifests]
 
 
 def _imports(paths: Sequence[str], head: Tree, judging: EffectiveConfig, memo: Memo) -> list[str]:

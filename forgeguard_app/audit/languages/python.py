@@ -8,49 +8,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from enum import StrEnum
 from itertools import accumulate
-from typing import NamedTuple
 
-SUFFIXES = (".py", ".pyi", ".pyw")
-EXTRACTOR_VERSION = 1
-
-
-class Guard(StrEnum):
-    """The code around an import that expects its failure."""
-
-    NONE = ""
-    TRY = "try"  # try/except ImportError, either branch
-    TYPING = "typing"  # if TYPE_CHECKING
-
-
-class Import(NamedTuple):
-    """One import statement's one module.
-
-    `import a.b` has module "a.b" and no names; `from ..a import b, c` has level 2, module "a" and names ("b", "c"); a
-    star is the name "*". Lines and columns are 1-based; `end_column` is the one after the last character.
-    """
-
-    module: str
-    names: tuple[str, ...]
-    level: int
-    line: int
-    end_line: int
-    column: int
-    guard: Guard = Guard.NONE
-    end_column: int = 0
-
-
-class PythonFacts(NamedTuple):
-    """Facts of a Python file for the checks; `has_code` is false for docstring and comments alone.
-
-    `cut` tells that a bound kept some of its imports from being read.
-    """
-
-    imports: tuple[Import, ...]
-    has_code: bool
-    cut: bool = False
-
+from forgeguard_app.audit.languages.imports import Guard, Import, SourceFacts
+from forgeguard_app.audit.languages.language import Language
 
 # A triple-quoted literal that never closes runs to the end, a single-quoted one to the end of its line.
 _LITERALS = re.compile(
@@ -91,13 +52,13 @@ _MAX_NAMES_CHARS = 200_000  # of one statement's names
 _MAX_PREFIX = 1_000  # characters before a statement on its line
 
 
-def python_facts(data: bytes) -> PythonFacts:
+def python_facts(data: bytes) -> SourceFacts:
     """The imports and whether there is any code; every input gives an answer."""
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     if text.endswith("\\"):
         text += "\n"  # or a literal that never closes would be tried in every way
     if "import" not in text:
-        return PythonFacts((), _has_code(_blanked(text)) if len(text) < _MAX_IMPORTS else True)
+        return SourceFacts((), _has_code(_blanked(text)) if len(text) < _MAX_IMPORTS else True)
     source = _Source(_blanked(text))
     found: list[Import] = []
     at = source.text.find("import")
@@ -108,7 +69,7 @@ def python_facts(data: bytes) -> PythonFacts:
         if _WORD.match(source.text, max(at - 1, 0)):
             found.extend(source.statement(at, at + len("import")))
         at = source.text.find("import", at + len("import"))
-    return PythonFacts(tuple(found), _has_code(source.text), source.cut)
+    return SourceFacts(tuple(found), _has_code(source.text), source.cut)
 
 
 def _blanked(text: str) -> str:
@@ -296,3 +257,8 @@ def _indent(line: str) -> int:
 def _compact(dotted: str | None) -> str:
     name = re.sub(r"[\s\\]+", "", dotted) if dotted else ""
     return ".".join(name.split(".", _MAX_PARTS)[:_MAX_PARTS]) if name.count(".") >= _MAX_PARTS else name
+
+
+PYTHON = Language(
+    "Python", suffixes=(".py", ".pyi", ".pyw"), read=python_facts, unread_suffixes=(".ipynb", ".pyx", ".pxd")
+)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from forgeguard_app.audit.languages.python import Import
+from forgeguard_app.audit.languages.imports import Import
 
 MAX_DEPTH = 100  # folders in one another that are searched; each costs the length of its path
 MAX_FOLDERS = 400_000  # a few git trees can name each other to any number of folders

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from forgeguard_app.audit.languages import SUFFIXES
+
 NOTEBOOK = "Jupyter notebook"
 _ENDINGS: dict[str, str] = {
     "JavaScript": "js jsx mjs cjs", "TypeScript": "ts tsx mts cts", "Go": "go", "Rust": "rs", "Java": "java", "Kotlin": "kt kts",
@@ -13,7 +15,9 @@ _ENDINGS: dict[str, str] = {
     "Julia": "jl", "Groovy": "groovy", "Objective-C": "m mm", "Vue": "vue", "Svelte": "svelte", "Cython": "pyx pxd", "OCaml": "ml mli",
     NOTEBOOK: "ipynb", "Zig": "zig", "Nim": "nim", "Solidity": "sol",
 }  # fmt: skip
-_LANGUAGE_OF = {ending: name for name, endings in _ENDINGS.items() for ending in endings.split()}
+_LANGUAGE_OF = {
+    ending: name for name, endings in _ENDINGS.items() for ending in endings.split() if f".{ending}" not in SUFFIXES
+}
 
 
 def languages_of(paths: Iterable[str]) -> Counter[str]:

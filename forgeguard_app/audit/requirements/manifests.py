@@ -10,7 +10,7 @@ from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.requirements.declared import home_of, included_paths
 from forgeguard_app.audit.requirements.model import DependencyScope, Manifest
-from forgeguard_app.audit.requirements.python import is_manifest, read_manifest
+from forgeguard_app.audit.requirements.readers import is_manifest, read_manifest
 
 
 def manifest_paths(tree: Tree, policy: CheckPolicy) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from forgeguard_app.audit.check_kinds import kind_with
 from forgeguard_app.audit.facts import Facts, Tree
-from forgeguard_app.audit.languages.python import Guard, Import
+from forgeguard_app.audit.languages.imports import Guard, Import
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.memo import AnswerCache
 from forgeguard_app.audit.model import Finding, Level
@@ -71,10 +71,10 @@ def note_used(context: DependencyContext, tree: Tree, facts: Facts) -> None:
     if context.used:
         return
     tops: set[str] = {""}
-    for path in tree.python_paths:
-        python = facts.python.get(tree.blobs[path])
-        if python is not None:
-            tops.update(item.module.partition(".")[0] for item in python.imports if not item.level)
+    for path in tree.source_paths:
+        source = facts.source(path, tree.blobs[path])
+        if source is not None:
+            tops.update(item.module.partition(".")[0] for item in source.imports if not item.level)
     context.used = frozenset(normalised(top) for top in tops)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -51,6 +51,26 @@ class Manifest:
     opaque: str = ""
     unread: str = ""
     problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestReader:
+    """The reader of one kind of manifest: its files, by their names or by a rule, and how one is read.
+
+    `read` takes path, text and the scope that another manifest gives the file, None where none refers to it; it never
+    runs what it reads, and errors stand in the manifest's problems. `marks_project` tells a file beside which a
+    project's modules lie.
+    """
+
+    read: Callable[[str, str, DependencyScope | None], Manifest]
+    names: tuple[str, ...] = ()
+    matches: Callable[[str], bool] | None = None
+    marks_project: bool = False
+
+
+def by_itself(read: Callable[[str, str], Manifest]) -> Callable[[str, str, DependencyScope | None], Manifest]:
+    """Return the reader of a manifest whose scopes depend on nothing but its text."""
+    return lambda path, text, scope: read(path, text)
 
 
 def not_read(path: str, why: str, *, is_project: bool = False) -> Manifest:

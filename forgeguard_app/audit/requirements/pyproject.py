@@ -10,7 +10,15 @@ from packaging.requirements import InvalidRequirement
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.requirements.bounds import MAX_PROBLEMS, requirement_of
-from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest, development_words, normalised
+from forgeguard_app.audit.requirements.model import (
+    Declared,
+    DependencyScope,
+    Manifest,
+    ManifestReader,
+    by_itself,
+    development_words,
+    normalised,
+)
 from forgeguard_app.audit.toml_document import TooMuch, load_toml
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
@@ -189,3 +197,7 @@ def read_pipfile(path: str, text: str) -> Manifest:
     reader.named(document.get("packages"), DependencyScope.RUNTIME, "packages")
     reader.named(document.get("dev-packages"), DependencyScope.DEVELOPMENT, "dev-packages")
     return Manifest(path, tuple(reader.declared), problems=tuple(reader.problems))
+
+
+PYPROJECT = ManifestReader(by_itself(read_pyproject), names=("pyproject.toml",), marks_project=True)
+PIPFILE = ManifestReader(by_itself(read_pipfile), names=("Pipfile",))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.requirements.model import Manifest
-from forgeguard_app.audit.requirements.python import is_manifest
+from forgeguard_app.audit.requirements.readers import is_manifest
 from forgeguard_app.audit.requirements.requirements_txt import is_requirements_file
 from forgeguard_app.audit.secrets.masking import quoted
 

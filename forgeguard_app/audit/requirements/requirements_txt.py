@@ -8,7 +8,14 @@ from packaging.requirements import InvalidRequirement
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.requirements.bounds import MAX_ENTRY_CHARS, MAX_PROBLEMS, requirement_of
-from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest, development_words, normalised
+from forgeguard_app.audit.requirements.model import (
+    Declared,
+    DependencyScope,
+    Manifest,
+    ManifestReader,
+    development_words,
+    normalised,
+)
 
 NOT_READ = (
     "this is not a requirement that pip reads; write a name and a version, such as requests>=2, or an option of pip"
@@ -119,3 +126,6 @@ def _wheel(line: str) -> str | None:
         return None
     name = re.search(r"[A-Za-z0-9][\w.]*+\Z", parts[0][-100:])
     return name.group() if name else None
+
+
+REQUIREMENTS = ManifestReader(read_requirements, matches=is_requirements_file)

@@ -19,6 +19,8 @@ from forgeguard_app.audit.requirements.model import (
     Declared,
     DependencyScope,
     Manifest,
+    ManifestReader,
+    by_itself,
     development_words,
     normalised,
     not_read,
@@ -199,3 +201,8 @@ class _SetupPy:
             named = _named(entry.strip())
             if named is not None:
                 self.declared.append(Declared(normalised(named), scope, entry.strip()))
+
+
+SETUP_CFG = ManifestReader(by_itself(read_setup_cfg), names=("setup.cfg",), marks_project=True)
+SETUP_PY = ManifestReader(by_itself(read_setup_py), names=("setup.py",), marks_project=True)
+TOX = ManifestReader(by_itself(read_tox), names=("tox.ini",))

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forgeguard_app.audit.languages.python import Guard, python_facts
+from forgeguard_app.audit.languages.imports import Guard
+from forgeguard_app.audit.languages.python import python_facts
 
 Row = tuple[str, tuple[str, ...], int, int, int, int]
 

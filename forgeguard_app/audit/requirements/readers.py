@@ -1,32 +1,29 @@
-"""Which file is a Python manifest, and the reader for each kind. Nothing of a repository is ever run."""
+"""Finds the reader of a manifest, and reads it. Nothing of a repository is ever run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 
 from forgeguard_app.audit.model import Problem
-from forgeguard_app.audit.requirements.model import DependencyScope, Manifest, not_read
-from forgeguard_app.audit.requirements.pyproject import read_pipfile, read_pyproject
-from forgeguard_app.audit.requirements.requirements_txt import is_requirements_file, read_requirements
-from forgeguard_app.audit.requirements.setuptools import read_setup_cfg, read_setup_py, read_tox
+from forgeguard_app.audit.requirements import READERS
+from forgeguard_app.audit.requirements.model import DependencyScope, Manifest, ManifestReader, not_read
 
 MAX_MANIFEST_BYTES = 1_000_000
-Reader = Callable[[str, str], Manifest]
-
-_READERS: dict[str, Reader] = {
-    "pyproject.toml": read_pyproject,
-    "setup.cfg": read_setup_cfg,
-    "setup.py": read_setup_py,
-    "Pipfile": read_pipfile,
-    "tox.ini": read_tox,
-}
+_BY_NAME = {name: reader for reader in READERS for name in reader.names}
 
 
 @lru_cache(maxsize=131_072)
+def reader_of(path: str) -> ManifestReader | None:
+    """Return the reader of the manifest at the path; None where it is none that we read."""
+    found = _BY_NAME.get(path.rpartition("/")[2])
+    if found is not None:
+        return found
+    return next((reader for reader in READERS if reader.matches is not None and reader.matches(path)), None)
+
+
 def is_manifest(path: str) -> bool:
     """Return whether the path is one of the manifests we read."""
-    return path.rpartition("/")[2] in _READERS or is_requirements_file(path)
+    return reader_of(path) is not None
 
 
 def read_manifest(path: str, data: bytes, scope: DependencyScope | None = None) -> Manifest:
@@ -41,8 +38,8 @@ def read_manifest(path: str, data: bytes, scope: DependencyScope | None = None) 
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return Manifest(path, problems=(Problem(path, line, 1, "the file is not UTF-8 text"),))
-    reader = _READERS.get(path.rpartition("/")[2])
+    reader = reader_of(path) or READERS[-1]
     try:
-        return reader(path, text) if reader is not None else read_requirements(path, text, scope)
+        return reader.read(path, text, scope)
     except RecursionError:
         return Manifest(path, problems=(Problem(path, 1, 1, "the file is nested too deeply to be read"),))
