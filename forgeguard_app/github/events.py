@@ -116,6 +116,7 @@ class PullRequest(msgspec.Struct):
     head: PullSide
     base: PullSide
     updated_at: str | int | None = None
+    merged: bool | None = None
 
 
 class PullRequestEdit(msgspec.Struct):

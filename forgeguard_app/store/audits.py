@@ -114,6 +114,27 @@ async def find_newest_run(connection: Connection, repo_id: UUID, commit_sha: str
     return None if row is None else _run(row)
 
 
+async def find_newer_run(connection: Connection, run: AuditRun) -> UUID | None:
+    """Return the newest run of the same head that has the same cause as this one, where there is a newer one.
+
+    An audit of the head for another pull request's base replaces nothing.
+    """
+    found: UUID | None = await connection.fetchval(
+        """
+        SELECT id FROM audit_runs WHERE repo_id = $1 AND commit_sha = $2 AND created_at > $3 AND fork = $4
+            AND branch IS NOT DISTINCT FROM $5 AND target_ref IS NOT DISTINCT FROM $6
+        ORDER BY created_at DESC LIMIT 1
+        """,
+        run.repo_id,
+        run.commit_sha,
+        run.created_at,
+        run.fork,
+        run.branch,
+        run.target_ref,
+    )
+    return found
+
+
 async def asked_again_lately(connection: Connection, repo_id: UUID, commit_sha: str, within_s: int) -> bool:
     """Return whether a re-run of the head was asked for within the last seconds."""
     found: bool = await connection.fetchval(

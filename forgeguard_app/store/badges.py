@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.shown_state import newest_run_of
+from forgeguard_app.store.shown_state import newest_run_of, newest_run_of_pull
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,7 @@ async def find_badge(connection: Connection, full_name: str, branch: str | None,
         f"""
         SELECT r.id AS repo_id, r.private, CASE WHEN $3::integer IS NULL
                 THEN {newest_run_of("r.id", "coalesce($2, r.default_branch)")}
-                ELSE (SELECT a.id FROM audit_runs a WHERE a.repo_id = r.id AND a.commit_sha = p.head_sha
-                    ORDER BY a.created_at DESC LIMIT 1) END AS run_id
+                ELSE {newest_run_of_pull("r", "p")} END AS run_id
         FROM repos r LEFT JOIN pulls p ON p.repo_id = r.id AND p.number = $3
         WHERE lower(r.full_name) = lower($1) AND r.removed_at IS NULL ORDER BY r.updated_at DESC LIMIT 1
         """,  # noqa: S608

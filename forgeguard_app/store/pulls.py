@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
@@ -49,6 +50,38 @@ async def upsert_pull(connection: Connection, repo_id: UUID, pull: Pull) -> None
     )
 
 
+_PULL = "number, state, head_sha, head_ref, head_repo_github_id, base_ref, github_updated_at"
+
+
+async def find_pull(connection: Connection, repo_id: UUID, number: int) -> Pull | None:
+    """Return the pull request as it is known."""
+    row = await connection.fetchrow(f"SELECT {_PULL} FROM pulls WHERE repo_id = $1 AND number = $2", repo_id, number)  # noqa: S608
+    return None if row is None else _pull(row)
+
+
+async def find_open_pull(
+    connection: Connection, repo_id: UUID, head_sha: str, base_ref: str, *, fork: bool
+) -> Pull | None:
+    """Return the oldest open pull request with that head and base, of a fork or of our own."""
+    row = await connection.fetchrow(
+        f"""
+        SELECT {_PULL} FROM pulls
+        WHERE repo_id = $1 AND state = 'open' AND head_sha = $2 AND base_ref = $3 AND $4 =
+            (head_repo_github_id IS DISTINCT FROM (SELECT github_repo_id FROM repos WHERE id = $1))
+        ORDER BY number LIMIT 1
+        """,  # noqa: S608
+        repo_id,
+        head_sha,
+        base_ref,
+        fork,
+    )
+    return None if row is None else _pull(row)
+
+
+def _pull(row: Any) -> Pull:
+    return Pull(**{**row, "state": PullState(row["state"])})
+
+
 async def list_open_pulls(connection: Connection, repo_id: UUID, head_sha: str, head_ref: str | None) -> list[Pull]:
     """The repository's own open pull requests with that head, the oldest first.
 
@@ -56,17 +89,17 @@ async def list_open_pulls(connection: Connection, repo_id: UUID, head_sha: str, 
     branch bears any name and any commit of ours.
     """
     rows = await connection.fetch(
-        """
-        SELECT number, state, head_sha, head_ref, head_repo_github_id, base_ref FROM pulls
+        f"""
+        SELECT {_PULL} FROM pulls
         WHERE repo_id = $1 AND state = 'open' AND (head_sha = $2 OR head_ref = $3)
             AND head_repo_github_id = (SELECT github_repo_id FROM repos WHERE id = $1)
         ORDER BY number
-        """,
+        """,  # noqa: S608
         repo_id,
         head_sha,
         head_ref,
     )
-    return [Pull(**{**row, "state": PullState(row["state"])}) for row in rows]
+    return [_pull(row) for row in rows]
 
 
 async def list_left_out(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -199,18 +198,6 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
     return [Stranded(**row) for row in rows]
 
 
-async def list_targets_of(
-    connection: Connection, repo_id: UUID, commit_shas: Collection[str]
-) -> set[tuple[str, str | None]]:
-    """Which of these heads have a run, each with the targets that it was judged for (None: its usual one)."""
-    rows = await connection.fetch(
-        "SELECT DISTINCT commit_sha, target_ref FROM audit_runs WHERE repo_id = $1 AND commit_sha = ANY($2::text[])",
-        repo_id,
-        list(commit_shas),
-    )
-    return {(row["commit_sha"], row["target_ref"]) for row in rows}
-
-
 async def cancel_runs(connection: Connection, repo_id: UUID, commit_sha: str, reason: str) -> list[UUID]:
     """Ends the merge group's runs that have no verdict yet, and gives them."""
     rows = await connection.fetch(
@@ -261,6 +248,20 @@ class BranchStart:
     drawn: bool
     first_push_id: UUID | None
     before_sha: str | None
+
+
+async def has_run_of_branch(connection: Connection, repo_id: UUID, branch: str, commit_sha: str) -> bool:
+    """Return whether the commit was evaluated as a head of the branch itself, whatever pull requests it has."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM audit_runs WHERE repo_id = $1 AND branch = $2 AND commit_sha = $3
+            AND target_ref IS NULL AND NOT fork)
+        """,
+        repo_id,
+        branch,
+        commit_sha,
+    )
+    return found
 
 
 async def find_branch_start(connection: Connection, repo_id: UUID, branch: str) -> BranchStart:

@@ -111,6 +111,18 @@ def newest_run_of(repo_id: str, branch: str) -> str:
         ORDER BY n.created_at DESC LIMIT 1)"""  # noqa: S608  (columns of ours)
 
 
+def newest_run_of_pull(repo: str, pull: str) -> str:
+    """Return the SQL of the id of a pull request's state: the newest audit of its head for its base, else of its head.
+
+    `repo` and `pull` are the names of their rows.
+    """
+    fork = f"{pull}.head_repo_github_id IS DISTINCT FROM {repo}.github_repo_id"
+    return f"""(
+        SELECT a.id FROM audit_runs a WHERE a.repo_id = {repo}.id AND a.commit_sha = {pull}.head_sha
+        ORDER BY a.fork = ({fork}) AND coalesce(a.target_ref, a.evaluated_target, {repo}.default_branch)
+            = {pull}.base_ref DESC, a.created_at DESC LIMIT 1)"""  # noqa: S608  (columns of ours)
+
+
 async def list_states(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Stored]:
     """Return what decides the state of these audits; the queue is asked for those that wait."""
     rows = await connection.fetch(

@@ -26,6 +26,7 @@ from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.rank_heads import rank_of
+from forgeguard_app.flows.intake.take_pull import enqueue_publication, start_missing_targets
 from forgeguard_app.flows.intake.wanted_runs import shown_author, shown_message
 from forgeguard_app.flows.publishing.notify_owner import may_notify, schedule_notice
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of
@@ -45,6 +46,7 @@ from forgeguard_app.store.audits import (
     set_commit_words,
     store_verdict,
 )
+from forgeguard_app.store.commit_targets import set_evaluated_target
 from forgeguard_app.store.findings import set_standing_secrets
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import DATABASE_ERRORS, Connection
@@ -75,21 +77,18 @@ MAX_INTERRUPTIONS = 25  # where PostgreSQL dies with the worker each time, nobod
 MAX_HEADS = 200  # of a branch, looked through for one that passed
 GIVE_UP_AFTER = timedelta(hours=6)
 HAND_BACK_S = 60.0
-PUBLISH_PRIORITY = 20  # what is judged is told before more is judged
 log = structlog.get_logger()
 
 
 class InstallationSuspended(Exception):
-    """The installation is suspended, or the repository was removed from it: the run waits, without a job, until
-    then.
-    """
+    """The installation is suspended, or the repository was removed from it: the run waits without a job."""
 
 
 async def audit_commit(context: WorkerContext, run_id: UUID) -> None:
     """Audits the run's commit; a run that is finished already, or under way elsewhere, stays as it is.
 
     Raises:
-        RetryLater: a passing fault; the run is pending again and the work is to be tried later.
+        RetryLater: a passing fault; the run is pending again.
     """
     async with context.locks.only_one(f"audit/{run_id}") as held:
         if held:
@@ -285,6 +284,8 @@ async def _report(
             pulls=await list_open_pulls(connection, repo.id, run.commit_sha, run.branch),
             is_baseline=await is_baseline_run(connection, run),
         )
+        target = history.target_of(run)
+        await set_evaluated_target(connection, run.id, target)
         allowed = await list_in_force(connection, repo.id)
         contract = await find_boundaries_of(connection, repo.id)
         before = await find_evaluated_before(connection, repo.id, contract)
@@ -292,7 +293,6 @@ async def _report(
     owners = access.full_name.endswith("/.github")
     mirror = Mirror(_mirror_of(context, repo), remote, context.mirror_max_bytes)
     fresh = await mirror.prepare()
-    target = history.target_of(run)
     await mirror.fetch([run.commit_sha], [target] if target else [], partial=fresh)
     if run.commit_message is None:
         await _keep_words(context, mirror, run)
@@ -373,8 +373,8 @@ async def _store(context: WorkerContext, run: AuditRun, repo: Repo, verdict: Ver
             )
         if run.branch == repo.default_branch:
             await set_standing_secrets(connection, run)
-        arguments = {"run_id": str(run.id), "delivery_id": run.github_delivery_id or ""}
-        await enqueue(connection, "publish_verdict", arguments, priority=PUBLISH_PRIORITY)
+        await start_missing_targets(connection, repo.id, run.commit_sha)
+        await enqueue_publication(connection, repo.id, run.commit_sha)
         if verdict.configuration is not None and await _is_newest_head(connection, run):
             await set_configuration(connection, repo.id, run.commit_sha, verdict.configuration)
         if tell:

@@ -6,28 +6,28 @@ from dataclasses import dataclass
 from typing import assert_never
 from uuid import UUID
 
-from forgeguard_app.flows.context.repo_records import account_of, facts_of, stored_pull, upsert_from_event
+from forgeguard_app.flows.context.repo_records import account_of, facts_of, upsert_from_event
 from forgeguard_app.flows.intake.follow_account import follow_account
 from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.record_github_deed import record_account_event, record_rerun
 from forgeguard_app.flows.intake.request_recording import request_recording
 from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S, start_or_defer
+from forgeguard_app.flows.intake.take_pull import enqueue_publication, start_run, take_pull_event
 from forgeguard_app.flows.intake.wanted_runs import (
     run_of_merge_group,
-    run_of_pull_request,
     run_of_push,
     run_of_suite,
 )
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
-from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, insert_run
+from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run
+from forgeguard_app.store.commit_targets import AuditTarget, find_commit_targets
 from forgeguard_app.store.deliveries import Delivery, DurablePush, insert_delivery, set_outcome
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.pulls import upsert_pull
 from forgeguard_app.store.queue import enqueue
-from forgeguard_app.store.run_order import cancel_runs, list_targets_of
-from forgeguard_app.store.states import DeliveryOutcome, Trigger
+from forgeguard_app.store.run_order import cancel_runs
+from forgeguard_app.store.states import DeliveryOutcome
 
 _LEARNT = UUID(int=0)  # our keys of repository and delivery, which the database knows
 
@@ -55,10 +55,7 @@ class _Intake:
         """Makes the wanted run and its job durable."""
         if run is None:
             return otherwise
-        run_id = await insert_run(self.connection, run)
-        arguments = {"run_id": str(run_id), "delivery_id": self.github_delivery_id}
-        await enqueue(self.connection, "audit_commit", arguments, priority=await rank_of(self.connection, run))
-        return Received("accepted", run_id)
+        return Received("accepted", await start_run(self.connection, run, self.github_delivery_id))
 
 
 async def receive_delivery(
@@ -132,25 +129,21 @@ async def _take(intake: _Intake, event: events.Event) -> Received:
 
 async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Received:
     repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
-    await upsert_pull(intake.connection, repo_id, stored_pull(event.pull_request))
-    run = run_of_pull_request(event, repo_id, intake.delivery_id)
-    if run is not None:
-        newest = await find_newest_run(intake.connection, repo_id, run.commit_sha)
-        if newest is not None and newest.trigger == Trigger.PULL_REQUEST and newest.target_ref == run.target_ref:
-            return APPLIED  # judged for that already: the reconciler was faster
-    return await intake.start(run, APPLIED)
+    return await intake.start(await take_pull_event(intake.connection, repo_id, event, intake.delivery_id), APPLIED)
 
 
 async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Received:
     repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
     if event.action == "destroyed":
         reason = "The merge queue dropped this group before it was judged."
-        for run_id in await cancel_runs(intake.connection, repo_id, event.merge_group.head_sha, reason):
-            await enqueue(intake.connection, "publish_verdict", {"run_id": str(run_id)})
+        await cancel_runs(intake.connection, repo_id, event.merge_group.head_sha, reason)
+        await enqueue_publication(intake.connection, repo_id, event.merge_group.head_sha)
         return APPLIED
     run = run_of_merge_group(event, repo_id, intake.delivery_id)
-    if run is not None and await list_targets_of(intake.connection, repo_id, [run.commit_sha]):
-        return APPLIED  # found by the reconciler before its event came
+    if run is not None:
+        targets = await find_commit_targets(intake.connection, repo_id, run.commit_sha)
+        if targets.find(AuditTarget(run.branch)) is not None:
+            return APPLIED  # found by the reconciler before its event came
     return await intake.start(run, APPLIED)
 
 

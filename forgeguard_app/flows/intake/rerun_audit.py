@@ -1,4 +1,6 @@
-"""A head is audited once more under today's rules, within the budgets of who asks and of the installation.
+"""A head is audited once more for each of its targets, under today's rules.
+
+The budgets of who asks and of the installation bound it.
 
 Requests within five seconds are one, and so are those that wait for the same budget.
 """
@@ -11,11 +13,12 @@ from uuid import UUID
 
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.rerun_budget import BUDGET, window_start
+from forgeguard_app.flows.intake.take_pull import start_run
 from forgeguard_app.flows.intake.wanted_runs import run_again
-from forgeguard_app.store.audits import AuditRun, asked_again_lately, find_newest_run, insert_run
+from forgeguard_app.store.audits import AuditRun, asked_again_lately, find_newest_run, find_run
 from forgeguard_app.store.changes import notify_change
+from forgeguard_app.store.commit_targets import find_commit_targets
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import find_repo, lock_repo
@@ -124,9 +127,12 @@ async def start_rerun(context: WorkerContext, request_id: UUID) -> None:
 
 
 async def _start(connection: Connection, former: AuditRun, delivery_key: UUID | None, delivery_id: str | None) -> UUID:
-    run = run_again(former, delivery_key)
-    run_id = await insert_run(connection, run)
-    arguments = {"run_id": str(run_id)} | ({"delivery_id": delivery_id} if delivery_id else {})
-    await enqueue(connection, "audit_commit", arguments, priority=await rank_of(connection, run))
+    """Start a run for each target of the commit; return the one for the target of `former`, else the first."""
+    present = (await find_commit_targets(connection, former.repo_id, former.commit_sha)).list_present()
+    runs = [former if run.id == former.id else await find_run(connection, run.id) for run in present]
+    started: dict[UUID, UUID] = {}
+    for run in [run for run in runs if run is not None] or [former]:
+        key = None if started else delivery_key  # a delivery is the cause of one run at most
+        started[run.id] = await start_run(connection, run_again(run, key), delivery_id)
     await notify_change(connection, former.repo_id)
-    return run_id
+    return started.get(former.id, next(iter(started.values())))

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.audit.secrets.masking import masked
+from forgeguard_app.flows.context.repo_records import stored_pull
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_MESSAGE_CHARS, MAX_NAME_CHARS, ZERO, clean_text
 from forgeguard_app.store.audits import AuditRun, NewRun
+from forgeguard_app.store.commit_targets import MERGE_QUEUE_PREFIX, AuditTarget, CommitTargets
+from forgeguard_app.store.pulls import Pull
 from forgeguard_app.store.states import Trigger
 
-MERGE_QUEUE_PREFIX = "gh-readonly-queue/"
-_NEW_HEAD = ("opened", "reopened", "synchronize")
+_OPENED = ("opened", "reopened")
+_NEW_HEAD = (*_OPENED, "synchronize")
 _GROUP = re.compile(r"gh-readonly-queue/(?P<base>.+)/pr-[0-9]+-(?P<base_sha>[0-9a-f]{40,64})\Z")
 
 
@@ -82,30 +85,39 @@ def run_of_suite(event: events.CheckSuiteEvent, repo_id: UUID, delivery_id: UUID
     return NewRun(repo_id, suite.head_sha, branch, before_sha=before, delivery_id=delivery_id)
 
 
-def from_fork(event: events.PullRequestEvent) -> bool:
-    """Return whether the head lies in another repository; that of a deleted fork is gone."""
+def target_of(event: events.PullRequestEvent) -> AuditTarget:
+    """Return what the event's head aims at; a head of a fork that was deleted is still a fork's."""
     head = event.pull_request.head.repo
-    return head is None or head.id != event.repository.id
+    return AuditTarget(event.pull_request.base.ref, fork=head is None or head.id != event.repository.id)
 
 
-def run_of_pull_request(event: events.PullRequestEvent, repo_id: UUID, delivery_id: UUID) -> NewRun | None:
-    """Forks' heads, whose pushes nobody tells us, and heads that aim elsewhere than their push was judged for."""
-    pull = event.pull_request
-    retargeted = event.action == "edited" and event.changes is not None and event.changes.base is not None
-    fork = from_fork(event)
-    elsewhere = event.action in ("opened", "reopened") and pull.base.ref != event.repository.default_branch
-    if pull.state != "open" or not (retargeted or elsewhere or (fork and event.action in _NEW_HEAD)):
-        return None
+def wants_run(event: events.PullRequestEvent, targets: CommitTargets) -> bool:
+    """Return whether the event's head lacks a run for the event's target; `targets` are those of the head."""
+    pull, target = event.pull_request, target_of(event)
+    if pull.state != "open" or targets.find(target) is not None:
+        return False
+    if target not in targets.aimed:  # an event that comes late: the head was replaced since
+        return target.fork and event.action in _NEW_HEAD
+    if not targets.runs and not target.fork:
+        # The head's push is on its way, and covers what is open then.
+        retargeted = event.action == "edited" and event.changes is not None and event.changes.base is not None
+        return retargeted or (event.action in _OPENED and pull.base.ref != event.repository.default_branch)
+    # A push that is not begun yet may choose this target; its end starts what is missing then.
+    return target in targets.list_startable() and (target.fork or not targets.has_open)
+
+
+def run_of_pull(repo_id: UUID, pull: Pull, target: AuditTarget, delivery_id: UUID | None) -> NewRun:
+    """Return the run that evaluates a pull request's head for its target."""
     return NewRun(
         repo_id=repo_id,
-        commit_sha=pull.head.sha,
+        commit_sha=pull.head_sha,
         # A fork's branch may bear the name of one of ours.
-        branch=f"pull/{pull.number}" if fork else pull.head.ref,
+        branch=f"pull/{pull.number}" if target.fork else pull.head_ref,
         delivery_id=delivery_id,
         trigger=Trigger.PULL_REQUEST,
-        fetch_ref=f"refs/pull/{pull.number}/head" if fork else None,
-        target_ref=pull.base.ref,
-        fork=fork,
+        fetch_ref=f"refs/pull/{pull.number}/head" if target.fork else None,
+        target_ref=target.branch,
+        fork=target.fork,
     )
 
 
@@ -125,35 +137,29 @@ def run_of_merge_group(event: events.MergeGroupEvent, repo_id: UUID, delivery_id
     )
 
 
-def runs_of_heads(heads: Heads, known: set[tuple[str, str | None]], *, fresh: bool = False) -> list[NewRun]:
-    """The runs that a repository's present heads lack: `known` are the heads with a run, each with its targets.
+def runs_of_heads(heads: Heads, known: Mapping[str, frozenset[AuditTarget]], *, fresh: bool = False) -> list[NewRun]:
+    """Return the runs that a repository's present heads lack; `known` are the commits with a run, and its targets.
 
     On a default branch that is `fresh`, never evaluated before, its head is the baseline.
+    A head gets one; the others that open pull requests want begin with its end, or with `start_missing_targets`.
     """
-    judged = {sha for sha, _ in known}
     wanted: list[NewRun] = []
-    if heads.default is not None and heads.default[1] not in judged:
+    if heads.default is not None and AuditTarget(None) not in known.get(heads.default[1], ()):
         trigger = Trigger.INSTALLATION if fresh else Trigger.PUSH
         wanted.append(NewRun(heads.repo_id, heads.default[1], heads.default[0], trigger=trigger))
+    begun = {run.commit_sha for run in wanted} | known.keys()
     for pull in heads.pulls:
-        fork = pull.head.repo is None or pull.head.repo.id != heads.github_repo_id
-        elsewhere = heads.default is not None and pull.base.ref != heads.default[0]
-        if (pull.head.sha, pull.base.ref) in known or (pull.head.sha in judged and not fork and not elsewhere):
+        if pull.head.sha in begun:
             continue
-        wanted.append(
-            NewRun(
-                heads.repo_id,
-                pull.head.sha,
-                f"pull/{pull.number}" if fork else pull.head.ref,
-                trigger=Trigger.PULL_REQUEST if fork or elsewhere else Trigger.PUSH,
-                fetch_ref=f"refs/pull/{pull.number}/head" if fork else None,
-                target_ref=pull.base.ref if fork or elsewhere else None,
-                fork=fork,
-            )
-        )
+        begun.add(pull.head.sha)
+        fork = pull.head.repo is None or pull.head.repo.id != heads.github_repo_id
+        if fork:
+            wanted.append(run_of_pull(heads.repo_id, stored_pull(pull), AuditTarget(pull.base.ref, fork=True), None))
+        else:
+            wanted.append(NewRun(heads.repo_id, pull.head.sha, pull.head.ref))
     for branch, sha in heads.groups.items():
         group = _GROUP.match(branch)
-        if group is not None and sha not in judged:
+        if group is not None and AuditTarget(branch) not in known.get(sha, ()):
             base, base_sha = group["base"], group["base_sha"]
             wanted.append(
                 NewRun(heads.repo_id, sha, branch, trigger=Trigger.MERGE_GROUP, target_ref=base, target_sha=base_sha)

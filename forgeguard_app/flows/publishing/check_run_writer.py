@@ -142,9 +142,9 @@ def wanted_run(outlet: CheckRunWriter, code: str) -> CheckRun:
     )
 
 
-async def final_run(outlet: CheckRunWriter, check: StoredCheck) -> CheckRun:
-    """The check run with its verdict and annotations."""
-    context, run = outlet.context, outlet.run
+async def final_run(outlet: CheckRunWriter, run: AuditRun, check: StoredCheck) -> CheckRun:
+    """Return the check run with its verdict and annotations: those of `run`, one of the commit's."""
+    context = outlet.context
     async with context.pool.acquire() as connection:
         shown = await list_annotations(connection, run.id, check.check_code, limit=MAX_ANNOTATIONS + 1)
     summary = check.summary
@@ -152,6 +152,7 @@ async def final_run(outlet: CheckRunWriter, check: StoredCheck) -> CheckRun:
         summary += f"\n\nThe worst {MAX_ANNOTATIONS} findings are annotated; all of them stand behind the link."
     return replace(
         wanted_run(outlet, check.check_code),
+        details_url=context.audit_link(run, outlet.repo),
         conclusion=check.conclusion,
         title=check.title,
         summary=summary or check.title,

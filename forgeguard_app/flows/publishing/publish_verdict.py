@@ -27,23 +27,24 @@ from forgeguard_app.flows.publishing.check_run_writer import (
     publish_check,
     wanted_run,
 )
+from forgeguard_app.flows.publishing.commit_verdict import TargetCheck, read_commit_verdict
 from forgeguard_app.flows.publishing.verdicts import cancelled_check
 from forgeguard_app.github.check_runs import ANNOTATIONS_PER_REQUEST, CheckRun, progress
 from forgeguard_app.github.client import Archived, RequestRejected
 from forgeguard_app.github.limits import Cost
 from forgeguard_app.github.tokens import InstallationUnavailable
-from forgeguard_app.store.audit_findings import StoredCheck, list_checks
 from forgeguard_app.store.audits import (
     NO_INSTALLATION,
     SUSPENDED,
     AuditRun,
-    find_newest_run,
     find_run,
     set_publish_error,
     set_published,
 )
 from forgeguard_app.store.check_runs import OutboxRow, list_outbox, want_check_runs
+from forgeguard_app.store.commit_targets import AuditTarget
 from forgeguard_app.store.installations import Installation, find_installation
+from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
 from forgeguard_app.store.repos import Repo, get_installation_id, get_repo
@@ -55,6 +56,11 @@ AT_ONCE = 200  # verdicts that one job publishes of what waits
 DRAIN_PRIORITY = 25
 MAX_FAULTS = 3  # of one pass over what waits
 log = structlog.get_logger()
+
+
+def lock_of(run: AuditRun) -> str:
+    """Return the name that is held while something is written on the run's commit."""
+    return f"publish/{run.repo_id}/{run.commit_sha}"
 
 
 async def publish_verdict(context: WorkerContext, run_id: UUID) -> None:
@@ -110,7 +116,12 @@ async def _drain_later(context: WorkerContext, number: int, after_s: float) -> N
 
 
 async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
-    async with context.locks.only_one(f"publish/{run_id}") as held:
+    async with context.pool.acquire() as connection:
+        known = await find_run(connection, run_id)
+    if known is None:
+        return
+    # One writer a commit: what one takes for the verdict on it, no other changes before it is written.
+    async with context.locks.only_one(lock_of(known)) as held:
         if not held:
             raise RetryLater("another worker publishes this", delay_s=context.pace.retry_s)
         async with context.pool.acquire() as connection:
@@ -127,14 +138,15 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
                 return
             if run.publish_error is not None:
                 await set_publish_error(connection, run_id, None)
-            checks = await _checks_to_publish(context, run)
             rows = {row.check_code: row for row in await list_outbox(connection, run_id)}
-            newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
-            sent = any(row.github_id is not None or row.sending_s is not None for row in rows.values())
-            if (newest is not None and newest.id != run.id and not sent) or not checks:
-                # GitHub lets the newest check run hold: an older verdict must not come after a newer one.
+            checks = await _checks_to_publish(connection, context, run, repo, list(rows.values()))
+            if checks is None:
+                return
+            if not checks:
                 await set_published(connection, run_id)
                 return
+            codes = [one.check.check_code for one in checks]
+            rows = {row.check_code: row for row in await want_check_runs(connection, run_id, codes)}
         unsettled = [row.sending_s for row in rows.values() if row.sending_s is not None]
         if unsettled and min(unsettled) < context.pace.settle_s:
             raise RetryLater("a write is not settled yet", delay_s=context.pace.settle_s - min(unsettled))
@@ -142,21 +154,27 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
         await _publish_checks(outlet, checks, rows)
 
 
-async def _checks_to_publish(context: WorkerContext, run: AuditRun) -> list[StoredCheck]:
-    async with context.pool.acquire() as connection:
-        if run.status != RunStatus.CANCELLED:
-            checks = await list_checks(connection, run.id)
-            await want_check_runs(connection, run.id, [check.check_code for check in checks])
-            return checks
-        begun = await list_outbox(connection, run.id)
-    # Of a run that was cancelled, only what GitHub shows as begun is brought to an end.
-    return [cancelled_check(row.check_code, run.error_detail or "Cancelled.") for row in begun if may_be_on_github(row)]
+async def _checks_to_publish(
+    connection: Connection, context: WorkerContext, run: AuditRun, repo: Repo, rows: list[OutboxRow]
+) -> list[TargetCheck] | None:
+    """Return what is to be written for the run: none where another run says it, None where it waits for others' end."""
+    begun = [row for row in rows if may_be_on_github(row)]
+    if run.status == RunStatus.CANCELLED:
+        # Of a run that was cancelled, only what GitHub shows as begun is brought to an end.
+        reason = run.error_detail or "Cancelled."
+        target = AuditTarget(run.branch)
+        return [TargetCheck(target, run, cancelled_check(row.check_code, reason)) for row in begun]
+    verdict = await read_commit_verdict(connection, context, run, repo)
+    if not begun and not verdict.is_newest:
+        # GitHub lets the newest check run hold: an older verdict must not come after a newer one.
+        return []
+    return None if verdict.is_waiting else list(verdict.checks)
 
 
-async def _publish_checks(outlet: CheckRunWriter, checks: list[StoredCheck], rows: dict[str, OutboxRow]) -> None:
+async def _publish_checks(outlet: CheckRunWriter, checks: list[TargetCheck], rows: dict[str, OutboxRow]) -> None:
     context, run = outlet.context, outlet.run
-    todo = [(check, rows[check.check_code]) for check in checks if rows[check.check_code].published_at is None]
-    wanted = [(await final_run(outlet, check), row) for check, row in todo]
+    todo = [(one, rows[one.check.check_code]) for one in checks if rows[one.check.check_code].published_at is None]
+    wanted = [(await final_run(outlet, one.run, one.check), row) for one, row in todo]
     writes = sum(_writes(one, row) for one, row in wanted)
     reads = sum(row.sending_s is not None for _, row in wanted)
     try:
@@ -214,7 +232,7 @@ async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, i
     """Shows the three check runs as in progress; a fault here costs nothing but that."""
     access = context.access(installation, repo)
     outlet = CheckRunWriter(context, access, run, repo, installation)
-    async with context.locks.only_one(f"publish/{run.id}") as held:
+    async with context.locks.only_one(lock_of(run)) as held:
         if not held:
             return
         async with context.pool.acquire() as connection:

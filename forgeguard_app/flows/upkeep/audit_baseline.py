@@ -14,11 +14,11 @@ from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.mirror import RepositoryGone, read_default_head
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import good_ref
-from forgeguard_app.store.audits import NewRun, find_newest_run, insert_run
+from forgeguard_app.store.audits import NewRun, insert_run
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import get_repo, lock_repo, set_default_branch, set_empty
-from forgeguard_app.store.run_order import find_branch_start, set_before
+from forgeguard_app.store.run_order import find_branch_start, has_run_of_branch, set_before
 from forgeguard_app.store.states import InstallationStatus, Trigger
 
 PRIORITY = -5  # pushes go first
@@ -51,7 +51,7 @@ async def audit_baseline(context: WorkerContext, repo_id: UUID) -> None:
         start = await find_branch_start(connection, repo_id, head.branch)
         # Pushes since then are evaluated against what stood there before.
         sha = start.before_sha if start.first_push_id is not None else head.sha
-        if start.drawn or sha is None or await find_newest_run(connection, repo_id, sha) is not None:
+        if start.drawn or sha is None or await has_run_of_branch(connection, repo_id, head.branch, sha):
             return
         run_id = await insert_run(connection, NewRun(repo_id, sha, head.branch, trigger=Trigger.INSTALLATION))
         if start.first_push_id is not None:

@@ -7,6 +7,7 @@ past the window of its log.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from forgeguard_app.flows.context.rate_budget import reserve
 from forgeguard_app.flows.context.repo_records import stored_pull
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.wanted_runs import MERGE_QUEUE_PREFIX, Heads, runs_of_heads
+from forgeguard_app.flows.intake.take_pull import close_lost_pull, start_missing_targets, take_listed_pull
+from forgeguard_app.flows.intake.wanted_runs import Heads, runs_of_heads
 from forgeguard_app.git.mirror import DefaultHead, RepositoryGone, read_default_head
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import PullRequest, good_ref
@@ -25,11 +27,12 @@ from forgeguard_app.github.limits import Cost
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import LOOK
 from forgeguard_app.store.audits import insert_run
+from forgeguard_app.store.commit_targets import MERGE_QUEUE_PREFIX, AuditTarget, list_evaluated_targets
 from forgeguard_app.store.installations import find_installation
-from forgeguard_app.store.pulls import close_pull, list_left_out, upsert_pull
+from forgeguard_app.store.pulls import list_left_out
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import claim_unchecked, get_database_time, get_repo, lock_repo, set_default_branch
-from forgeguard_app.store.run_order import find_branch_start, list_targets_of
+from forgeguard_app.store.run_order import find_branch_start
 from forgeguard_app.store.states import InstallationStatus
 
 PRIORITY = -10  # of looking; what is found is audited as if it had been told
@@ -108,15 +111,23 @@ async def _ask_about_left_out(
         except RequestRejected as error:
             log.info("heads.no_pull", number=number, reason=str(error))
             return
-        async with context.pool.acquire() as connection:
+        async with context.pool.acquire() as connection, connection.transaction():
+            await lock_repo(connection, repo_id)
             if pull is None:
-                await close_pull(connection, repo_id, number, asked_at)
+                await close_lost_pull(connection, repo_id, number, asked_at)
             else:
-                await upsert_pull(connection, repo_id, stored_pull(pull))
+                await take_listed_pull(connection, repo_id, stored_pull(pull))
 
 
 def _parts(default: DefaultHead, pulls: list[PullRequest]) -> tuple[tuple[str, str], list[PullRequest], dict[str, str]]:
     return (default.branch, default.sha), pulls, default.branches
+
+
+def _aims_known(pull: PullRequest, heads: Heads, known: Mapping[str, frozenset[AuditTarget]]) -> bool:
+    """Return whether the pull request's head has a run for its base; one without any run gets its first here."""
+    fork = pull.head.repo is None or pull.head.repo.id != heads.github_repo_id
+    targets = known.get(pull.head.sha)
+    return targets is None or AuditTarget(pull.base.ref, fork) in targets
 
 
 async def _start_missing(context: WorkerContext, heads: Heads) -> None:
@@ -130,12 +141,15 @@ async def _start_missing(context: WorkerContext, heads: Heads) -> None:
         if heads.default is not None:
             await set_default_branch(connection, heads.repo_id, heads.default[0])
         for pull in heads.pulls:
-            await upsert_pull(connection, heads.repo_id, stored_pull(pull))
+            await take_listed_pull(connection, heads.repo_id, stored_pull(pull))
         start = await find_branch_start(connection, heads.repo_id, heads.default[0]) if heads.default else None
         fresh = start is not None and not start.drawn and start.first_push_id is None
-        wanted = runs_of_heads(heads, await list_targets_of(connection, heads.repo_id, shas), fresh=fresh)
+        known = await list_evaluated_targets(connection, heads.repo_id, shas)
+        wanted = runs_of_heads(heads, known, fresh=fresh)
         for run in wanted:
             run_id = await insert_run(connection, run)
             await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=FOUND_PRIORITY)
+        for sha in {pull.head.sha for pull in heads.pulls if not _aims_known(pull, heads, known)}:
+            await start_missing_targets(connection, heads.repo_id, sha)
     if wanted:
         log.warning("heads.found", number=len(wanted))

@@ -17,7 +17,7 @@ from forgeguard_app.errors import UserError
 from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
 from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.audit_findings import StoredCheck, list_checks
-from forgeguard_app.store.audits import find_newest_run
+from forgeguard_app.store.audits import find_newer_run
 from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
 from forgeguard_app.store.reruns import find_due
 from forgeguard_app.store.storage import find_excerpts_deleted
@@ -154,7 +154,7 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
     run, seen = await open_audit(request, run_id)
     window = _window(request)
     async with request.app[FRONT].pool.acquire() as connection:
-        newest = await find_newest_run(connection, run.repo_id, run.commit_sha)
+        newer = await find_newer_run(connection, run)
         excerpts_deleted_at = await find_excerpts_deleted(connection, run.id)
         deferred_until = await find_due(connection, run.repo_id, run.commit_sha)
         state = (await states_of(connection, [run.id]))[run.id]
@@ -192,7 +192,7 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
         may_write=seen.may_write,
         # A signed link may be passed on: it opens the verdict, not the source of a private repository.
         shows_source=not seen.repo.private or seen.level >= AccessLevel.READ,
-        newer=newest.id if newest is not None and newest.created_at > run.created_at else None,
+        newer=newer,
         window=window,
         known_entry=known_entry,
         deferred_until=deferred_until,

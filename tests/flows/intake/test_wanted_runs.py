@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
-from forgeguard_app.flows.intake.wanted_runs import run_of_merge_group, run_of_pull_request, run_of_push
+from forgeguard_app.flows.context.repo_records import stored_pull
+from forgeguard_app.flows.intake.wanted_runs import (
+    run_of_merge_group,
+    run_of_pull,
+    run_of_push,
+    target_of,
+    wants_run,
+)
 from forgeguard_app.github import events
+from forgeguard_app.store.commit_targets import AuditTarget, CommitTargets, TargetRun
+from forgeguard_app.store.states import RunStatus
 
 REPO = events.Repository(5, "o/r", False, "main")
 FORK = events.Repository(6, "stranger/r", False, "main")
 KEY, DELIVERY = UUID(int=1), UUID(int=2)
 ZERO, A, B = "0" * 40, "a" * 40, "b" * 40
+HEAD_REF = "refs/pull/3/head"
+RETARGETED = events.PullRequestEdit(base={})
 
 
 @pytest.mark.parametrize(
@@ -34,34 +46,65 @@ def test_pushes(ref: str, before: str, after: str, deleted: bool, wanted: tuple[
     assert (None if run is None else (run.branch, run.before_sha)) == wanted
 
 
+def run_for(target: AuditTarget, *, is_open: bool = False, result: str | None = "PASS") -> TargetRun:
+    status = RunStatus.PENDING if is_open else RunStatus.COMPLETED
+    return TargetRun(target, KEY, status, result, datetime(2026, 1, 1, tzinfo=UTC), is_published=True, is_open=is_open)
+
+
+MAIN, RELEASE, STRANGER = AuditTarget("main"), AuditTarget("release"), AuditTarget("main", fork=True)
+PUSHED = (run_for(MAIN),)
+
+
 @pytest.mark.parametrize(
-    ("action", "head", "base", "state", "changes", "wanted"),
+    ("action", "head", "base", "state", "changes", "runs", "wanted"),
     [
-        ("opened", REPO, "main", "open", None, None),  # its push was judged for that
-        ("opened", REPO, "release", "open", None, ("topic", "release", None, False)),
-        ("reopened", REPO, "release", "open", None, ("topic", "release", None, False)),
-        ("synchronize", REPO, "release", "open", None, None),  # its push comes too
-        ("edited", REPO, "main", "open", None, None),
-        ("edited", REPO, "main", "open", events.PullRequestEdit(base={}), ("topic", "main", None, False)),
-        ("opened", FORK, "main", "open", None, ("pull/3", "main", "refs/pull/3/head", True)),
-        ("synchronize", FORK, "main", "open", None, ("pull/3", "main", "refs/pull/3/head", True)),
-        ("synchronize", None, "main", "open", None, ("pull/3", "main", "refs/pull/3/head", True)),
-        ("edited", FORK, "main", "open", None, None),
-        ("closed", FORK, "main", "closed", None, None),
-        ("labeled", FORK, "main", "open", None, None),
+        ("opened", REPO, "main", "open", None, PUSHED, None),  # its push was evaluated for that
+        ("opened", REPO, "main", "open", None, (), None),  # its push comes too
+        ("opened", REPO, "release", "open", None, PUSHED, ("topic", "release", None, False)),
+        ("opened", REPO, "release", "open", None, (), ("topic", "release", None, False)),
+        ("reopened", REPO, "release", "open", None, PUSHED, ("topic", "release", None, False)),
+        ("opened", REPO, "main", "open", None, (run_for(RELEASE),), ("topic", "main", None, False)),
+        ("opened", REPO, "release", "open", None, (run_for(MAIN, is_open=True),), None),  # it may choose release
+        ("opened", FORK, "main", "open", None, (run_for(MAIN, is_open=True),), ("pull/3", "main", HEAD_REF, True)),
+        ("synchronize", REPO, "release", "open", None, (), None),  # its push comes too
+        ("synchronize", REPO, "release", "open", None, PUSHED, ("topic", "release", None, False)),
+        ("edited", REPO, "main", "open", None, PUSHED, None),
+        ("edited", REPO, "main", "open", RETARGETED, (), ("topic", "main", None, False)),
+        ("opened", FORK, "main", "open", None, PUSHED, ("pull/3", "main", HEAD_REF, True)),
+        ("synchronize", FORK, "main", "open", None, (), ("pull/3", "main", HEAD_REF, True)),
+        ("synchronize", None, "main", "open", None, (), ("pull/3", "main", HEAD_REF, True)),
+        ("edited", FORK, "main", "open", None, (run_for(STRANGER),), None),
+        ("closed", FORK, "main", "closed", None, (), None),
+        ("labeled", FORK, "main", "open", None, (run_for(STRANGER),), None),
+        ("labeled", FORK, "main", "open", None, (), ("pull/3", "main", HEAD_REF, True)),  # its opening was lost
     ],
 )
-def test_pull_requests(
+def test_pull_requests(  # noqa: PLR0917  (the columns of the table)
     action: str,
     head: events.Repository | None,
     base: str,
     state: str,
     changes: events.PullRequestEdit | None,
+    runs: tuple[TargetRun, ...],
     wanted: tuple[str, str, str | None, bool] | None,
 ) -> None:
     pull = events.PullRequest(3, state, events.PullSide("topic", A, head), events.PullSide(base, B, REPO))
-    run = run_of_pull_request(events.PullRequestEvent(action, pull, REPO, None, changes), KEY, DELIVERY)
+    event = events.PullRequestEvent(action, pull, REPO, None, changes)
+    target = target_of(event)
+    aimed = frozenset({target} if state == "open" else ())
+    run = None
+    if wants_run(event, CommitTargets("main", runs, aimed)):
+        run = run_of_pull(KEY, stored_pull(pull), target, DELIVERY)
     assert (None if run is None else (run.branch, run.target_ref, run.fetch_ref, run.fork)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("head", "action", "wanted"), [(FORK, "opened", True), (FORK, "labeled", False), (REPO, "opened", False)]
+)
+def test_an_event_that_comes_after_its_head_was_replaced(head: events.Repository, action: str, wanted: bool) -> None:
+    """A fork's head has no push of its own, so that each one of them is evaluated when it is heard of."""
+    pull = events.PullRequest(3, "open", events.PullSide("topic", A, head), events.PullSide("release", B, REPO))
+    assert wants_run(events.PullRequestEvent(action, pull, REPO, None, None), CommitTargets("main", PUSHED)) is wanted
 
 
 @pytest.mark.parametrize(("action", "wanted"), [("checks_requested", True), ("destroyed", False)])

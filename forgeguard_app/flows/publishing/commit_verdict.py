@@ -1,0 +1,121 @@
+"""The verdict on a commit: of each check the worst result over all targets that the commit is evaluated for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from forgeguard_app.audit.gate import shown
+from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.github.check_runs import cut
+from forgeguard_app.store.audit_findings import StoredCheck, list_checks
+from forgeguard_app.store.audits import AuditRun, find_run
+from forgeguard_app.store.commit_targets import MAX_TARGETS, AuditTarget, CommitTargets, find_commit_targets
+from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.repos import Repo
+
+ROOM_FOR_MORE = 56_000  # bytes of a summary that gets sentences added
+MAX_NAME_CHARS = 80  # of a branch in a sentence
+_WORST_FIRST = ("failure", "action_required", "cancelled", "neutral", "success", "skipped")
+_PASSING = ("neutral", "success", "skipped")
+_WORDS = {
+    "failure": "failed",
+    "action_required": "could not be evaluated",
+    "cancelled": "was cancelled",
+    "neutral": "passed with warnings",
+    "success": "passed",
+    "skipped": "is disabled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TargetCheck:
+    """One check of a commit for one target, with the audit run that it is from."""
+
+    target: AuditTarget
+    run: AuditRun
+    check: StoredCheck
+
+
+@dataclass(frozen=True, slots=True)
+class CommitVerdict:
+    """The verdict that GitHub is to show on a commit.
+
+    `checks` holds the worst of each check. `is_waiting` says that a verdict which counts is still to come, `is_counted`
+    that the run which asks is among those that count, `is_newest` that no other one among them waits to be published.
+    """
+
+    checks: Sequence[TargetCheck]
+    is_waiting: bool = False
+    is_counted: bool = True
+    is_newest: bool = True
+
+
+def worst_of(checks: Sequence[TargetCheck]) -> TargetCheck:
+    """Return the check with the worst conclusion, the newest of equals."""
+    return min(checks, key=lambda one: (_WORST_FIRST.index(one.check.conclusion), -one.run.created_at.timestamp()))
+
+
+async def read_commit_verdict(
+    connection: Connection, context: WorkerContext, run: AuditRun, repo: Repo
+) -> CommitVerdict:
+    """Return the verdict on the run's commit; the run's own where none of the commit's targets is present any more."""
+    targets = await find_commit_targets(connection, run.repo_id, run.commit_sha)
+    present = targets.list_present()
+    if not present:
+        own = [
+            TargetCheck(AuditTarget(run.target_ref, run.fork), run, one)
+            for one in await list_checks(connection, run.id)
+        ]
+        return CommitVerdict(own)
+    is_counted = run.id in {one.id for one in present}
+    newer = [one for one in present if (one.created_at, one.id) > (run.created_at, run.id)]
+    is_newest = is_counted and all(one.is_published for one in newer)
+    if targets.is_waiting:
+        return CommitVerdict([], is_waiting=True, is_counted=is_counted, is_newest=is_newest)
+    by_code: dict[str, list[TargetCheck]] = {}
+    for one in present:
+        found = run if one.id == run.id else await find_run(connection, one.id)
+        for check in await list_checks(connection, one.id) if found else ():
+            by_code.setdefault(check.check_code, []).append(TargetCheck(one.target, found or run, check))
+    worst = [_completed(context, repo, targets, checks) for _, checks in sorted(by_code.items())]
+    return CommitVerdict(worst, is_counted=is_counted, is_newest=is_newest)
+
+
+def _completed(
+    context: WorkerContext, repo: Repo, targets: CommitTargets, checks: Sequence[TargetCheck]
+) -> TargetCheck:
+    """Return the worst of the checks with a sentence on the others; it passes only where nothing was left out."""
+    worst = worst_of(checks)
+    check, missing = worst.check, targets.list_missing()
+    sentences = [_others(context, repo, checks)] if len(checks) > 1 else []
+    if missing:
+        names = ", ".join(_name(repo, target) for target in missing[:5])
+        sentences.append(
+            f"This commit is the head of pull requests onto more than {MAX_TARGETS} branches, of which at most "
+            f"{MAX_TARGETS} are evaluated. Not evaluated: {len(missing)}, among them {names}. Close some of them."
+        )
+        if check.conclusion in _PASSING:
+            check = replace(check, conclusion="action_required", title="Not evaluated for every target")
+    if not sentences:
+        return worst
+    summary = "\n\n".join([cut(check.summary or check.title, ROOM_FOR_MORE), *sentences])
+    return replace(worst, check=replace(check, summary=summary))
+
+
+def _others(context: WorkerContext, repo: Repo, checks: Sequence[TargetCheck]) -> str:
+    lines = [
+        f"- {_name(repo, one.target)} [{_WORDS[one.check.conclusion]}]({context.audit_link(one.run, repo)})"
+        for one in checks
+    ]
+    return "\n".join([f"This commit is evaluated for {len(checks)} targets, and the worst result counts:", "", *lines])
+
+
+def _name(repo: Repo, target: AuditTarget) -> str:
+    """Return the target in Markdown; a branch's name comes from strangers."""
+    name = shown((target.branch or repo.default_branch).replace("`", "ˋ"), MAX_NAME_CHARS)
+    if target.branch is None:
+        return f"`{name}` itself"
+    if target.is_merge_group:
+        return f"the merge group `{name}`"
+    return f"a pull request onto `{name}` from a fork" if target.fork else f"`{name}`"
