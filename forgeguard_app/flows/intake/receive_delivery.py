@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import assert_never
 from uuid import UUID
 
+from forgeguard_app.audit.model import Result
 from forgeguard_app.flows.context.repo_records import account_of, facts_of, upsert_from_event
 from forgeguard_app.flows.intake.follow_account import follow_account
 from forgeguard_app.flows.intake.push_batcher import PushBatcher
-from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.record_github_deed import record_account_event, record_rerun
 from forgeguard_app.flows.intake.request_recording import request_recording
 from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S, start_or_defer
@@ -21,11 +21,10 @@ from forgeguard_app.flows.intake.wanted_runs import (
 )
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
-from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run
+from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, find_run
 from forgeguard_app.store.commit_targets import AuditTarget, find_commit_targets
 from forgeguard_app.store.deliveries import Delivery, DurablePush, insert_delivery, set_outcome
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.run_order import cancel_runs
 from forgeguard_app.store.states import DeliveryOutcome
 
@@ -170,7 +169,12 @@ async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Rec
     """A button was pressed on one of our check runs, whose external id is the audit run."""
     asked = event.requested_action.identifier if event.requested_action else ""
     repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
-    former = await find_newest_run(intake.connection, repo_id, event.check_run.head_sha)
+    sha = event.check_run.head_sha
+    # The check run shows the worst verdict over all targets, whichever run made it.
+    present = (await find_commit_targets(intake.connection, repo_id, sha)).list_present()
+    failed = next((run for run in present if run.overall_result == Result.FAIL and not run.target.fork), None)
+    newest = find_run(intake.connection, failed.id) if failed else find_newest_run(intake.connection, repo_id, sha)
+    former = await newest
     if asked != "record_known" or former is None:
         return IGNORED
     asked_by = event.sender.id if event.sender else None
