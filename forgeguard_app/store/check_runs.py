@@ -43,11 +43,37 @@ async def list_outbox(connection: Connection, run_id: UUID) -> list[OutboxRow]:
     return [OutboxRow(**row) for row in rows]
 
 
-async def set_sending(connection: Connection, run_id: UUID, code: str) -> None:
-    """A write is about to leave; until its answer is stored, its fate is unknown."""
-    await connection.execute(
-        "UPDATE check_runs SET sending_at = now() WHERE audit_run_id = $1 AND check_code = $2", run_id, code
+async def set_sending(connection: Connection, run_id: UUID, code: str, github_id: int | None) -> bool:
+    """Announce a write that is about to leave; until its answer is stored, its fate is unknown.
+
+    `github_id` is the check run as the writer knows it. False where another writer came in between.
+    """
+    announced: bool | None = await connection.fetchval(
+        """
+        UPDATE check_runs SET sending_at = now()
+        WHERE audit_run_id = $1 AND check_code = $2 AND published_at IS NULL AND sending_at IS NULL
+            AND github_id IS NOT DISTINCT FROM $3
+        RETURNING true
+        """,
+        run_id,
+        code,
+        github_id,
     )
+    return announced is not None
+
+
+async def find_unsettled_write(connection: Connection, repo_id: UUID, commit_sha: str) -> float | None:
+    """Return how many seconds ago the newest write of unknown fate on a commit left; None where there is none."""
+    found: float | None = await connection.fetchval(
+        """
+        SELECT min(extract(epoch FROM clock_timestamp() - c.sending_at))::float8
+        FROM check_runs c JOIN audit_runs a ON a.id = c.audit_run_id
+        WHERE a.repo_id = $1 AND a.commit_sha = $2
+        """,
+        repo_id,
+        commit_sha,
+    )
+    return found
 
 
 async def set_not_sent(connection: Connection, run_id: UUID, code: str) -> None:

@@ -45,6 +45,19 @@ async def enqueue(
     )
 
 
+async def has_job(connection: Connection, task: str, run_id: UUID) -> bool:
+    """Return whether a job of that task waits for the audit run."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM procrastinate_jobs
+            WHERE task_name = $1 AND status = 'todo' AND args->>'run_id' = $2)
+        """,
+        task,
+        str(run_id),
+    )
+    return found
+
+
 # An index of ours holds the jobs that wait in this order, so that each queue costs two look-ups, however long it is.
 _TAKE_TURN = """
 WITH RECURSIVE queues AS (

@@ -169,14 +169,15 @@ async def list_waiting(connection: Connection, github_installation_id: int, most
     """Judged runs of the installation that GitHub does not hold yet, the most wanted first.
 
     Merge groups, then heads of open pull requests and default branches, then the rest; a re-run ranks as its branch;
-    heads that a newer push has superseded come last.
+    heads that a newer push has superseded come last. Those at which GitHub stumbled before come behind all others.
     """
     rows = await connection.fetch(
         """
         SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
         WHERE i.github_installation_id = $1 AND a.published_at IS NULL AND a.publish_error IS NULL
             AND a.status IN ('completed', 'error', 'cancelled') AND r.removed_at IS NULL
-        ORDER BY EXISTS (
+        ORDER BY EXISTS (SELECT 1 FROM check_runs c WHERE c.audit_run_id = a.id AND c.sending_at IS NOT NULL),
+            EXISTS (
                 SELECT 1 FROM audit_runs newer WHERE newer.repo_id = a.repo_id AND newer.branch = a.branch
                     AND newer.created_at > a.created_at AND newer.commit_sha <> a.commit_sha
             ),

@@ -8,6 +8,10 @@ from uuid import UUID
 from forgeguard_app.store.audits import NO_INSTALLATION, SUSPENDED, AuditRun
 from forgeguard_app.store.pool import Connection
 
+# A verdict of a week, or the newest one of its branch, however long it was held back.
+_IS_WANTED = """(a.created_at > now() - interval '7 days' OR NOT EXISTS (SELECT 1 FROM audit_runs n
+    WHERE n.repo_id = a.repo_id AND n.branch IS NOT DISTINCT FROM a.branch AND n.created_at > a.created_at))"""
+
 
 async def list_deferred(connection: Connection, github_installation_id: int) -> list[UUID]:
     """The runs of an installation that wait to be judged, the oldest first."""
@@ -168,18 +172,18 @@ class Stranded:
 
 
 async def list_stranded(connection: Connection, after_s: float, most: int) -> list[Stranded]:
-    """Runs of a week that are not published, older than `after_s`, for which no job waits; deferred ones left out.
+    """Return the runs that are not published, older than `after_s`, for which no job waits; deferred ones left out.
 
     A verdict that was held back from a suspended installation counts once that is active again.
     The oldest of each installation come first, so that what one piles up hides nobody else's.
     """
     rows = await connection.fetch(
-        """
+        f"""
         SELECT a.id AS run_id, CASE WHEN a.status IN ('pending',
             'running') THEN 'audit_commit' ELSE 'publish_verdict' END AS task
         FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
         LEFT JOIN rate_limits l ON l.github_installation_id = i.github_installation_id
-        WHERE a.published_at IS NULL AND a.created_at > now() - interval '7 days'
+        WHERE a.published_at IS NULL AND {_IS_WANTED}
             AND (a.publish_error IS NULL OR a.publish_error = ANY($3::text[]))
                 AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
             AND (a.status IN ('pending', 'running') OR l.waiting_until IS NULL
@@ -190,7 +194,7 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
                     AND j.task_name <> 'record_violations'
             )
         ORDER BY row_number() OVER (PARTITION BY r.installation_id ORDER BY a.created_at), a.created_at LIMIT $2
-        """,
+        """,  # noqa: S608  (an expression of ours)
         after_s,
         most,
         [SUSPENDED, NO_INSTALLATION],
@@ -214,28 +218,27 @@ async def cancel_runs(connection: Connection, repo_id: UUID, commit_sha: str, re
 
 
 async def reset_publish_errors(connection: Connection, github_installation_id: int) -> list[UUID]:
-    """Verdicts of a week that GitHub did not take, to be tried again."""
+    """Return the verdicts that GitHub did not take, to be tried again."""
     rows = await connection.fetch(
-        """
+        f"""
         UPDATE audit_runs a SET publish_error = NULL FROM repos r, installations i
         WHERE r.id = a.repo_id AND i.id = r.installation_id AND i.github_installation_id = $1
-            AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND a.created_at > now() - interval '7 days'
+            AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND {_IS_WANTED}
         RETURNING a.id
-        """,
+        """,  # noqa: S608  (an expression of ours)
         github_installation_id,
     )
     return [row["id"] for row in rows]
 
 
 async def reset_publish_errors_in(connection: Connection, repo_id: UUID) -> list[UUID]:
-    """Return the verdicts of a week that GitHub did not take in one repository, to be tried again."""
+    """Return the verdicts that GitHub did not take in one repository, to be tried again."""
     rows = await connection.fetch(
-        """
-        UPDATE audit_runs SET publish_error = NULL
-        WHERE repo_id = $1 AND publish_error IS NOT NULL AND published_at IS NULL
-            AND created_at > now() - interval '7 days'
+        f"""
+        UPDATE audit_runs a SET publish_error = NULL
+        WHERE a.repo_id = $1 AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND {_IS_WANTED}
         RETURNING id
-        """,
+        """,  # noqa: S608  (an expression of ours)
         repo_id,
     )
     return [row["id"] for row in rows]

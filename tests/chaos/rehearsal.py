@@ -259,6 +259,7 @@ class _Rehearsal:
                 WHERE github_id IS NOT NULL GROUP BY github_id HAVING count(*) > 1
                 UNION ALL SELECT 'job ' || status || ' ' || task_name || ' ' || args FROM procrastinate_jobs
                 WHERE (status = 'failed' OR task_name IN ('audit_commit', 'publish_verdict', 'publish_waiting'))
+                    AND (scheduled_at IS NULL OR scheduled_at < now() + interval '30 s')
                 UNION ALL SELECT 'told to wait until ' || blocked_until || ', it is ' || clock_timestamp()
                     FROM rate_limits
                 WHERE blocked_until > clock_timestamp() + interval '5 s'

@@ -157,13 +157,14 @@ class Product:
             pass
 
     async def idle(self) -> None:
-        """Waits until nothing is delivered, queued or running."""
+        """Wait until nothing is delivered, running, or due within half a minute."""
         await self.github.webhooks.settle()
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             async with self.pool.acquire() as connection:
                 if not await connection.fetchval(
                     "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+                    " AND (scheduled_at IS NULL OR scheduled_at < now() + interval '30 seconds')"
                 ):
                     return
             await asyncio.sleep(0.02)

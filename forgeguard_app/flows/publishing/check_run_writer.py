@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 
 from forgeguard_app.audit.check_kinds import kind_of
 from forgeguard_app.audit.model import Result
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.github import check_runs
 from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Annotation, CheckRun, CheckRunAction, RemoteCheckRun
@@ -62,12 +63,17 @@ class CheckRunWriter:
         self, code: str, held: RemoteCheckRun | None, body: dict[str, object], enough: int | None = None
     ) -> RemoteCheckRun:
         """One write, announced before it leaves; its answer is stored, or what is known of its fate."""
-        await self._note(set_sending, code)
+        async with self.context.pool.acquire() as connection:
+            if not await set_sending(connection, self.run.id, code, held.github_id if held else None):
+                raise RetryLater("another worker writes this", delay_s=self.context.pace.retry_s)
+        sent = (held.annotations if held else 0) + len(_annotations_of(body))
         try:
             if held is None:
                 held = await check_runs.create(self.access, body)
             else:
                 held = await check_runs.update(self.access, held.github_id, body)
+            # GitHub took the request, and the whole of it, whatever it has counted yet.
+            held = replace(held, annotations=max(held.annotations, sent))
         except (RequestRejected, RateLimited):
             await self._note(set_not_sent, code)
             raise
@@ -102,6 +108,12 @@ class CheckRunWriter:
     async def _note(self, what: _Note, code: str, *values: int, **flags: bool) -> None:
         async with self.context.pool.acquire() as connection:
             await what(connection, self.run.id, code, *values, **flags)
+
+
+def _annotations_of(body: dict[str, object]) -> Sequence[object]:
+    output = body.get("output")
+    found = output.get("annotations", ()) if isinstance(output, dict) else ()
+    return found if isinstance(found, list) else ()
 
 
 async def publish_check(outlet: CheckRunWriter, wanted: CheckRun, row: OutboxRow) -> None:

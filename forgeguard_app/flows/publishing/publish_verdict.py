@@ -41,11 +41,11 @@ from forgeguard_app.store.audits import (
     set_publish_error,
     set_published,
 )
-from forgeguard_app.store.check_runs import OutboxRow, list_outbox, want_check_runs
+from forgeguard_app.store.check_runs import OutboxRow, find_unsettled_write, list_outbox, want_check_runs
 from forgeguard_app.store.commit_targets import AuditTarget
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.queue import enqueue
+from forgeguard_app.store.queue import enqueue, has_job
 from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
 from forgeguard_app.store.repos import Repo, get_installation_id, get_repo
 from forgeguard_app.store.states import InstallationStatus, RunStatus
@@ -54,6 +54,8 @@ _GONE = (403, 404, 410)
 ARCHIVED = "The repository is archived, so that it takes no check runs; they follow once it is unarchived."
 AT_ONCE = 200  # verdicts that one job publishes of what waits
 DRAIN_PRIORITY = 25
+FIRST_TRY, LAST_TRY = timedelta(minutes=1), timedelta(days=1)  # pauses of a refused verdict, which double with its age
+REFUSED_FOR = timedelta(days=30)
 MAX_FAULTS = 3  # of one pass over what waits
 log = structlog.get_logger()
 
@@ -147,9 +149,10 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
                 return
             codes = [one.check.check_code for one in checks]
             rows = {row.check_code: row for row in await want_check_runs(connection, run_id, codes)}
-        unsettled = [row.sending_s for row in rows.values() if row.sending_s is not None]
-        if unsettled and min(unsettled) < context.pace.settle_s:
-            raise RetryLater("a write is not settled yet", delay_s=context.pace.settle_s - min(unsettled))
+            # One that another run began may arrive after ours, and would hold then.
+            unsettled_s = await find_unsettled_write(connection, run.repo_id, run.commit_sha)
+        if unsettled_s is not None and unsettled_s < context.pace.settle_s:
+            raise RetryLater("a write is not settled yet", delay_s=context.pace.settle_s - unsettled_s)
         outlet = CheckRunWriter(context, context.access(installation, repo), run, repo, installation)
         await _publish_checks(outlet, checks, rows)
 
@@ -165,10 +168,13 @@ async def _checks_to_publish(
         target = AuditTarget(run.branch)
         return [TargetCheck(target, run, cancelled_check(row.check_code, reason)) for row in begun]
     verdict = await read_commit_verdict(connection, context, run, repo)
-    if not begun and not verdict.is_newest:
-        # GitHub lets the newest check run hold: an older verdict must not come after a newer one.
-        return []
-    return None if verdict.is_waiting else list(verdict.checks)
+    if verdict.is_newest:
+        return None if verdict.is_waiting else list(verdict.checks)
+    if begun and verdict.is_waiting:
+        return None
+    # GitHub lets the newest check run hold: an older run brings to an end what it has begun, and creates nothing.
+    codes = {row.check_code for row in begun}
+    return [one for one in verdict.checks if one.check.check_code in codes]
 
 
 async def _publish_checks(outlet: CheckRunWriter, checks: list[TargetCheck], rows: dict[str, OutboxRow]) -> None:
@@ -214,6 +220,7 @@ async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
         said = ARCHIVED
     async with context.pool.acquire() as connection:
         await set_publish_error(connection, run.id, said)
+        await _try_again_later(connection, run)
         # Permissions that were granted meanwhile were looked through before the refusal stood there.
         now = await find_installation(connection, outlet.installation.id, settled=True)
         if now is not None and dict(now.permissions) != dict(outlet.installation.permissions):
@@ -226,6 +233,13 @@ async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
             await set_publish_error(connection, run.id, None)
     if moved:
         raise RetryLater("the repository belongs to another installation now", delay_s=context.pace.retry_s) from error
+
+
+async def _try_again_later(connection: Connection, run: AuditRun) -> None:
+    """Enqueue the next try of a refused verdict: a refusal may pass without an event that tells of it."""
+    age = datetime.now(UTC) - run.created_at
+    if age < REFUSED_FOR and not await has_job(connection, "publish_verdict", run.id):
+        await enqueue(connection, "publish_verdict", {"run_id": str(run.id)}, delay=min(max(age, FIRST_TRY), LAST_TRY))
 
 
 async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation) -> None:
