@@ -17,15 +17,12 @@ from procrastinate.jobs import Job
 from forgeguard_app.errors import RetryLater, as_passing
 from forgeguard_app.flows.audits.audit_commit import audit_commit
 from forgeguard_app.flows.builds.advance_build import advance_build
-from forgeguard_app.flows.context.repo_records import ASK_ABOUT_REPO, SYNC_INSTALLATION
+from forgeguard_app.flows.context.jobs import SUBJECTS, Task
 from forgeguard_app.flows.context.worker_context import Timings, WorkerContext
 from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
-from forgeguard_app.flows.intake.rerun_audit import TASK as START_RERUN
 from forgeguard_app.flows.intake.rerun_audit import start_rerun
 from forgeguard_app.flows.proposals.record_violations import record_violations
 from forgeguard_app.flows.proposals.run_trial import run_trial
-from forgeguard_app.flows.publishing.notify_owner import ARGUMENT as ABOUT
-from forgeguard_app.flows.publishing.notify_owner import TASK as TELL
 from forgeguard_app.flows.publishing.notify_owner import notify_owner
 from forgeguard_app.flows.publishing.publish_verdict import publish_verdict, publish_waiting
 from forgeguard_app.flows.upkeep.audit_baseline import audit_baseline
@@ -40,10 +37,9 @@ from forgeguard_app.store.queue import NAME, uncount_attempt
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """A job kind: its flow, which of the job's arguments the flow is given, and after how many seconds it is ended."""
+    """A job kind: its flow, how the argument that names its subject is read, and after how many seconds it is ended."""
 
     flow: Callable[[WorkerContext, Any], Coroutine[Any, Any, None]]
-    argument: str = "run_id"
     read: Callable[[str], Any] = UUID
     deadline_s: float = 3_600.0
     builds: bool = False  # the builder's own bound comes on top
@@ -53,19 +49,19 @@ class JobKind:
         return self.deadline_s + (context.builder.bounds.time_s if self.builds else 0.0)
 
 
-FLOWS: dict[str, JobKind] = {
-    "audit_commit": JobKind(audit_commit),
-    START_RERUN: JobKind(start_rerun, "request_id"),
-    "publish_verdict": JobKind(publish_verdict),
-    "publish_waiting": JobKind(publish_waiting, "github_installation_id", int),
-    "draw_starting_line": JobKind(audit_baseline, "repo_id"),
-    ASK_ABOUT_REPO: JobKind(ask_about_repo, "repo_id"),
-    SYNC_INSTALLATION: JobKind(sync_installation, "installation_id"),
-    "reconcile_heads": JobKind(reconcile_heads, "repo_id"),
-    "record_violations": JobKind(record_violations),
-    "try_configuration": JobKind(run_trial, "trial_id"),
-    "advance_build": JobKind(advance_build, "build_id", builds=True),
-    TELL: JobKind(notify_owner, ABOUT),
+FLOWS: dict[Task, JobKind] = {
+    Task.AUDIT_COMMIT: JobKind(audit_commit),
+    Task.START_RERUN: JobKind(start_rerun),
+    Task.PUBLISH_VERDICT: JobKind(publish_verdict),
+    Task.PUBLISH_WAITING: JobKind(publish_waiting, int),
+    Task.AUDIT_BASELINE: JobKind(audit_baseline),
+    Task.ASK_ABOUT_REPO: JobKind(ask_about_repo),
+    Task.SYNC_INSTALLATION: JobKind(sync_installation),
+    Task.RECONCILE_HEADS: JobKind(reconcile_heads),
+    Task.RECORD_VIOLATIONS: JobKind(record_violations),
+    Task.RUN_TRIAL: JobKind(run_trial),
+    Task.ADVANCE_BUILD: JobKind(advance_build, builds=True),
+    Task.NOTIFY_OWNER: JobKind(notify_owner),
 }
 MAX_PASSING_FAULTS = 200
 MAX_OWN_FAULTS = 5
@@ -106,8 +102,8 @@ def make_app(dsn: str, context: WorkerContext, under_way: UnderWay, most_slots: 
     )
     app = App(connector=connector)
     app.job_manager = FairJobs(connector, context.pool, most_slots)
-    for name, work in FLOWS.items():
-        app.task(name=name, queue=NAME, retry=Retry(context.pace), pass_context=True)(_task(name, work, under_way))
+    for name in FLOWS:
+        app.task(name=name, queue=NAME, retry=Retry(context.pace), pass_context=True)(_task(name, under_way))
     return app
 
 
@@ -119,7 +115,7 @@ class UnderWay:
         self.workers: set[int] = set()
 
 
-def _task(name: str, work: JobKind, under_way: UnderWay) -> Callable[..., Awaitable[None]]:
+def _task(name: Task, under_way: UnderWay) -> Callable[..., Awaitable[None]]:
     async def run(job: JobContext, **arguments: str) -> None:
         context: Any = job.additional_context["context"]
         if job.job.worker_id is not None:
@@ -129,7 +125,7 @@ def _task(name: str, work: JobKind, under_way: UnderWay) -> Callable[..., Awaita
         names = {key: value for key, value in arguments.items() if key in _LOGGED}
         try:
             with structlog.contextvars.bound_contextvars(job=name, **names):
-                await _logged(work, context, arguments, job.job.attempts)
+                await _logged(name, context, arguments, job.job.attempts)
         except MirrorBusy:
             with contextlib.suppress(*DATABASE_ERRORS):
                 async with context.pool.acquire() as connection:
@@ -141,7 +137,7 @@ def _task(name: str, work: JobKind, under_way: UnderWay) -> Callable[..., Awaita
     return run
 
 
-_LOGGED = ("run_id", "build_id", "trial_id", ABOUT, "repo_id", "delivery_id", "github_installation_id")
+_LOGGED = {*SUBJECTS.values(), "repo_id", "delivery_id"}
 
 
 async def _passing(work: Awaitable[None]) -> None:
@@ -156,9 +152,10 @@ async def _passing(work: Awaitable[None]) -> None:
         raise
 
 
-async def _logged(work: JobKind, context: WorkerContext, arguments: dict[str, str], attempt: int) -> None:
+async def _logged(name: Task, context: WorkerContext, arguments: dict[str, str], attempt: int) -> None:
+    work = FLOWS[name]
     try:
-        await _passing(end_by(work.flow(context, work.read(arguments[work.argument])), work.ends_after_s(context)))
+        await _passing(end_by(work.flow(context, work.read(arguments[SUBJECTS[name]])), work.ends_after_s(context)))
     except MirrorBusy:
         log.debug("job.waits_for_mirror")
         raise

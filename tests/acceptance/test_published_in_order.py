@@ -124,7 +124,8 @@ async def test_one_refusal_that_passes_loses_no_verdict(
         await product.github.webhooks.settle()
         async with product.pool.acquire() as connection:
             await connection.execute("UPDATE audit_runs SET created_at = now() - interval '10 minutes'")
-        real, refused = check_runs.create, []
+        real = check_runs.create
+        refused: list[dict[str, object]] = []
 
         async def create(access: Any, body: dict[str, object]) -> RemoteCheckRun:
             if len(refused) < 3:
@@ -286,7 +287,8 @@ async def test_two_workers_that_both_believe_to_hold_the_lock_make_one_set_of_ch
             run_id = await connection.fetchval("SELECT id FROM audit_runs")
         a = replace(product.context, tokens=TokenCache(product.context.app))
         b = replace(product.context, tokens=TokenCache(product.context.app))
-        real, waits, go, first = RepoAccess.name, asyncio.Event(), asyncio.Event(), []
+        real, waits, go = RepoAccess.name, asyncio.Event(), asyncio.Event()
+        first: list[int] = []
 
         async def name(self: RepoAccess) -> str:
             if not first:

@@ -10,7 +10,8 @@ import pytest
 from procrastinate import PsycopgConnector
 from procrastinate.jobs import Job, Status
 
-from forgeguard_app.flows.intake.rank_heads import MERGE_GROUP_RANK, RANKS
+from forgeguard_app.flows.context.jobs import Priority
+from forgeguard_app.flows.intake.rank_heads import RANKS
 from forgeguard_app.jobs.fair_jobs import FairJobs
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.queue import FAIR_EVERY, delete_old_turns, enqueue
@@ -73,7 +74,7 @@ async def test_one_installation_alone_uses_every_slot(queue: Queue) -> None:
 
 
 async def test_an_installation_holds_half_of_the_slots_while_another_waits(queue: Queue) -> None:
-    await queue.add(1, MERGE_GROUP_RANK, 50)
+    await queue.add(1, Priority.MERGE_GROUP, 50)
     await queue.add(2, RANKS[-1], 50)
     held = await queue.take(SLOTS)
     for _ in range(40):
@@ -83,7 +84,7 @@ async def test_an_installation_holds_half_of_the_slots_while_another_waits(queue
 
 
 async def test_a_push_waits_for_one_job_of_a_flood_that_came_before_it(queue: Queue) -> None:
-    await queue.add(1, MERGE_GROUP_RANK, 100)
+    await queue.add(1, Priority.MERGE_GROUP, 100)
     held = await queue.take(SLOTS)
     await queue.add(2, RANKS[0])
     await queue.end(held[0])
@@ -102,7 +103,7 @@ async def test_equal_ranks_of_installations_take_turns(queue: Queue) -> None:
 async def test_no_number_of_greater_ranks_keeps_a_push_waiting(queue: Queue) -> None:
     flooding = range(1, 8)
     for installation in flooding:
-        await queue.add(installation, MERGE_GROUP_RANK, 30)
+        await queue.add(installation, Priority.MERGE_GROUP, 30)
     await queue.turns(20)
     await queue.add(99, RANKS[-1])
     seen = [name for name, _ in await queue.turns(FAIR_EVERY * (len(flooding) + 1))]

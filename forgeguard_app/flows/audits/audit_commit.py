@@ -21,6 +21,7 @@ from forgeguard_app.evaluation.request import ProjectBoundaries, Request
 from forgeguard_app.flows.audits.audit_faults import verdict_after, with_deadline, with_file_faults
 from forgeguard_app.flows.audits.choose_base import History, choose_base, earlier_passed, newest_head
 from forgeguard_app.flows.audits.show_progress import show_progress
+from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.owner_policy import keep_owner_policy, owner_settings
 from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
@@ -58,7 +59,6 @@ from forgeguard_app.store.projects import (
     set_evaluated_by,
 )
 from forgeguard_app.store.pulls import list_open_pulls
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import Repo, find_repo, get_repo, lock_repo, set_configuration
 from forgeguard_app.store.run_order import (
     find_earlier_unjudged,
@@ -382,5 +382,5 @@ async def _store(context: WorkerContext, run: AuditRun, repo: Repo, verdict: Ver
         following = await find_next_pending(connection, run)
         if following is not None:
             rank = await rank_of(connection, run)  # of the same branch
-            await enqueue(connection, "audit_commit", {"run_id": str(following)}, priority=rank)
+            await enqueue_job(connection, Job(Task.AUDIT_COMMIT, following, rank))
     log.info("audit.judged", result=verdict.overall_result, files=verdict.files_checked)

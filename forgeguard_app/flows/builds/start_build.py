@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from forgeguard_app.errors import UserError
+from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.flows.projects.manage_project import apply_action
 from forgeguard_app.projects.build_plan import read_plan
@@ -17,12 +18,10 @@ from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.contracts import Contract, list_contracts
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import find_repo
 from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.threads import in_thread
 
-PRIORITY = 5
 AT_ONCE = 100
 MAX_OF_PERSON = 3
 MAX_OF_ACCOUNT = 6
@@ -91,7 +90,7 @@ async def _refuse_too_many(connection: Connection, person: Person, installation_
 
 async def enqueue_build(connection: Connection, build_id: UUID) -> None:
     """The job that works at the build's present phase."""
-    await enqueue(connection, "advance_build", {"build_id": str(build_id)}, priority=PRIORITY)
+    await enqueue_job(connection, Job(Task.ADVANCE_BUILD, build_id, Priority.BUILD))
 
 
 async def requeue_builds(pool: Pool) -> int:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text, moment
 from forgeguard_app.store.deliveries import Account
 from forgeguard_app.store.installations import InstallationState, upsert_installation
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.pulls import Pull
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import KnownRepo, RepoFacts, list_ids, upsert_repo
 from forgeguard_app.store.states import InstallationStatus, PullState
 
-ASK_ABOUT_REPO, SYNC_INSTALLATION = "ask_about_repo", "sync_installation"
 MANY = 5  # a list of a hundred repositories costs as much as asking about one
-ASK_PRIORITY = -4  # before the baseline of a new repository
 MAX_PERMISSIONS, MAX_LEVEL_CHARS = 200, 20
 MAX_ASKED = 100  # of one delivery; the hourly comparison corrects the others
 
@@ -55,18 +53,17 @@ async def upsert_all_from_event(
 async def ask_github_again(connection: Connection, github_repo_ids: Sequence[int]) -> None:
     """Have GitHub asked about repositories that a delivery took away: it may be an old one."""
     for repo_id in await list_ids(connection, github_repo_ids[:MAX_ASKED]):
-        await enqueue(connection, ASK_ABOUT_REPO, {"repo_id": str(repo_id)}, priority=ASK_PRIORITY)
+        await enqueue_job(connection, Job(Task.ASK_ABOUT_REPO, repo_id, Priority.QUESTION))
 
 
 async def _ask_about(connection: Connection, known: Sequence[KnownRepo], installation_id: UUID | None = None) -> None:
     """Ask about each that is doubtful, or, where there are many, once for all of the installation's."""
     doubtful = [one for one in known if one.doubtful]
     if installation_id is not None and len(doubtful) > MANY:
-        arguments = {"installation_id": str(installation_id)}
-        await enqueue(connection, SYNC_INSTALLATION, arguments, priority=ASK_PRIORITY)
+        await enqueue_job(connection, Job(Task.SYNC_INSTALLATION, installation_id, Priority.QUESTION))
         return
     for one in doubtful:
-        await enqueue(connection, ASK_ABOUT_REPO, {"repo_id": str(one.id)}, priority=ASK_PRIORITY)
+        await enqueue_job(connection, Job(Task.ASK_ABOUT_REPO, one.id, Priority.QUESTION))
 
 
 async def _upsert(connection: Connection, number: int, account: events.Account | None) -> UUID:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 from uuid import UUID
 
+from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.repo_records import (
     ask_github_again,
     state_of,
@@ -18,7 +19,6 @@ from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.installations import set_account_name, set_installation_state
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import set_private, set_removed, set_removed_with
 from forgeguard_app.store.run_order import (
     reset_publish_errors_in,
@@ -26,7 +26,6 @@ from forgeguard_app.store.run_order import (
 from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import drop_access, forget_access, forget_access_with
 
-STARTING_LINE_PRIORITY = -5
 _CHANGES_WHO_SEES = ("privatized", "publicized", "transferred", "deleted", "renamed")
 _STATUSES = {
     "created": InstallationStatus.ACTIVE,
@@ -119,5 +118,4 @@ async def _installation(connection: Connection, event: events.InstallationEvent,
 async def audit_baselines(connection: Connection, repo_ids: list[UUID], github_delivery_id: str = "") -> None:
     """The newest repositories first: theirs are the checks that somebody waits for."""
     for repo_id in reversed(repo_ids):
-        arguments = {"repo_id": str(repo_id), "delivery_id": github_delivery_id}
-        await enqueue(connection, "draw_starting_line", arguments, priority=STARTING_LINE_PRIORITY)
+        await enqueue_job(connection, Job(Task.AUDIT_BASELINE, repo_id, Priority.BASELINE, github_delivery_id))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from forgeguard_app.flows.context.jobs import Priority
 from forgeguard_app.store.audits import AuditRun, NewRun
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import find_rank
 from forgeguard_app.store.states import Trigger
 
-RANKS = (10, 8, 0)  # default branch, heads of open pull requests, everything else
-MERGE_GROUP_RANK = 15  # a merge queue waits
+RANKS = (Priority.DEFAULT_BRANCH, Priority.PULL_REQUEST, Priority.OTHER)
 
 
 async def rank_of(connection: Connection, run: NewRun | AuditRun) -> int:
     """Return the rank of the run's audit."""
     if run.trigger == Trigger.MERGE_GROUP:
-        return MERGE_GROUP_RANK
+        return Priority.MERGE_GROUP
     return await find_rank(connection, run.repo_id, run.branch, RANKS)

@@ -5,16 +5,14 @@ Presses on one run while its job waits, or within five seconds, are one.
 
 from __future__ import annotations
 
+from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S
 from forgeguard_app.flows.intake.rerun_budget import BUDGET, window_start
 from forgeguard_app.flows.intake.wanted_runs import run_again
 from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.reruns import NewRequest, insert_request, is_recording, lock_spent
-
-TASK = "record_violations"
 
 
 async def request_recording(connection: Connection, run: AuditRun, asked_by: int | None, delivery_id: str) -> None:
@@ -22,11 +20,10 @@ async def request_recording(connection: Connection, run: AuditRun, asked_by: int
 
     Wants a transaction that holds the repository. `asked_by` is a GitHub id.
     """
-    if await is_recording(connection, run.id, TASK, SAME_REQUEST_S):
+    if await is_recording(connection, run.id, Task.RECORD_VIOLATIONS, SAME_REQUEST_S):
         return
     spent = await lock_spent(connection, run.repo_id, asked_by, BUDGET)
     due_at = window_start(spent)
     await insert_request(connection, NewRequest(run.repo_id, run.commit_sha, asked_by, due_at, run.id))
-    arguments = {"run_id": str(run.id), "delivery_id": delivery_id}
-    rank = await rank_of(connection, run_again(run))
-    await enqueue(connection, TASK, arguments, priority=rank, delay=due_at - spent.now)
+    job = Job(Task.RECORD_VIOLATIONS, run.id, await rank_of(connection, run_again(run)), delivery_id)
+    await enqueue_job(connection, job, delay=due_at - spent.now)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.errors import UserError
+from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.rerun_budget import BUDGET, window_start
 from forgeguard_app.flows.intake.take_pull import start_run
@@ -20,7 +21,6 @@ from forgeguard_app.store.audits import AuditRun, asked_again_lately, find_newes
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.commit_targets import find_commit_targets
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import find_repo, lock_repo
 from forgeguard_app.store.reruns import (
     NewRequest,
@@ -35,7 +35,6 @@ from forgeguard_app.store.reruns import (
 )
 
 SAME_REQUEST_S = 5
-TASK = "start_rerun"
 
 
 class TooManyReruns(UserError):
@@ -106,8 +105,8 @@ async def _defer(connection: Connection, former: AuditRun, new: NewRequest, spen
     if await is_deferred(connection, new.repo_id, new.commit_sha, new.due_at):
         return False
     request_id = await insert_request(connection, new)
-    arguments = {"request_id": str(request_id), "former_run_id": str(former.id)}
-    await enqueue(connection, TASK, arguments, delay=new.due_at - spent.now)
+    job = Job(Task.START_RERUN, request_id, also=(("former_run_id", str(former.id)),))
+    await enqueue_job(connection, job, delay=new.due_at - spent.now)
     return True
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.repo_records import stored_pull
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.wanted_runs import run_again, run_of_pull, target_of, wants_run
@@ -23,10 +24,7 @@ from forgeguard_app.store.commit_targets import (
 )
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.pulls import Pull, close_pull, find_open_pull, find_pull, upsert_pull
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.states import PullState
-
-PUBLISH_PRIORITY = 20  # what is judged is told before more is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +107,14 @@ async def start_missing_targets(connection: Connection, repo_id: UUID, commit_sh
 async def start_run(connection: Connection, run: NewRun, delivery_id: str | None = None) -> UUID:
     """Make the run and its job durable; `delivery_id` is GitHub's name of what asked for it."""
     run_id = await insert_run(connection, run)
-    arguments = {"run_id": str(run_id)} | ({"delivery_id": delivery_id} if delivery_id else {})
-    await enqueue(connection, "audit_commit", arguments, priority=await rank_of(connection, run))
+    await enqueue_job(connection, Job(Task.AUDIT_COMMIT, run_id, await rank_of(connection, run), delivery_id))
     return run_id
 
 
 async def enqueue_publication(connection: Connection, repo_id: UUID, commit_sha: str) -> None:
     """Enqueue what is to be published of a commit: its verdicts wait for one another."""
     for run_id, delivery_id in await list_unpublished(connection, repo_id, commit_sha):
-        arguments = {"run_id": str(run_id), "delivery_id": delivery_id or ""}
-        await enqueue(connection, "publish_verdict", arguments, priority=PUBLISH_PRIORITY)
+        await enqueue_job(connection, Job(Task.PUBLISH_VERDICT, run_id, Priority.VERDICT, delivery_id))
 
 
 def _aim(pull: Pull) -> tuple[PullState, str, str, str, int | None]:

@@ -7,15 +7,14 @@ from uuid import UUID
 from forgeguard_app.audit.boundaries.parse import DEFAULT_PATHS
 from forgeguard_app.audit.policy import POLICY_PATHS
 from forgeguard_app.errors import UserError
+from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import Repo, find_configuration
 from forgeguard_app.store.trials import NewTrial, count_lately, insert_trial
 
 MAX_CONTENT_CHARS = 150_000
 MAX_AN_HOUR = 60
-PRIORITY = 10  # somebody looks at the page
 
 
 async def request_trial(pool: Pool, person: Person, repo: Repo, path: str, content: str) -> UUID:
@@ -67,5 +66,5 @@ async def enqueue_trial(connection: Connection, new: NewTrial) -> UUID:
     if await count_lately(connection, new.user_id) >= MAX_AN_HOUR:
         raise UserError(f"You tried {MAX_AN_HOUR} times within an hour; wait a little.")
     trial_id = await insert_trial(connection, new)
-    await enqueue(connection, "try_configuration", {"trial_id": str(trial_id)}, priority=PRIORITY)
+    await enqueue_job(connection, Job(Task.RUN_TRIAL, trial_id, Priority.TRIAL))
     return trial_id

@@ -17,6 +17,7 @@ from forgeguard_app.audit.gate import shown
 from forgeguard_app.audit.model import Result
 from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.errors import RetryLater
+from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.owner_policy import owner_settings
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.notices import NotTaken
@@ -24,13 +25,10 @@ from forgeguard_app.store.audits import AuditRun, Verdict, find_run
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.news import FreshSecret, find_former_result, list_fresh_secrets, set_notified
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import Repo, get_repo
 from forgeguard_app.store.states import Trigger
 from forgeguard_app.vault import signature_of
 
-TASK, ARGUMENT = "tell_owner", "about_run_id"
-PRIORITY = -2  # a verdict first
 MOST_SECRETS = 20
 MAX_CHARS = 3_000
 GIVE_UP_AFTER = timedelta(days=1)
@@ -48,7 +46,7 @@ def may_notify(owner: PolicySettings, run: AuditRun, repo: Repo, verdict: Verdic
 
 async def schedule_notice(connection: Connection, run_id: UUID) -> None:
     """The job, durable with the verdict."""
-    await enqueue(connection, TASK, {ARGUMENT: str(run_id)}, priority=PRIORITY)
+    await enqueue_job(connection, Job(Task.NOTIFY_OWNER, run_id, Priority.NOTICE))
 
 
 async def notify_owner(context: WorkerContext, run_id: UUID) -> None:

@@ -17,6 +17,7 @@ import structlog
 
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.errors import RetryLater
+from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.rate_budget import BudgetExhausted, reserve
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.publishing.check_run_writer import (
@@ -45,7 +46,7 @@ from forgeguard_app.store.check_runs import OutboxRow, find_unsettled_write, lis
 from forgeguard_app.store.commit_targets import AuditTarget
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.queue import enqueue, has_job
+from forgeguard_app.store.queue import has_job
 from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
 from forgeguard_app.store.repos import Repo, get_installation_id, get_repo
 from forgeguard_app.store.states import InstallationStatus, RunStatus
@@ -53,7 +54,6 @@ from forgeguard_app.store.states import InstallationStatus, RunStatus
 _GONE = (403, 404, 410)
 ARCHIVED = "The repository is archived, so that it takes no check runs; they follow once it is unarchived."
 AT_ONCE = 200  # verdicts that one job publishes of what waits
-DRAIN_PRIORITY = 25
 FIRST_TRY, LAST_TRY = timedelta(minutes=1), timedelta(days=1)  # pauses of a refused verdict, which double with its age
 REFUSED_FOR = timedelta(days=30)
 MAX_FAULTS = 3  # of one pass over what waits
@@ -112,9 +112,8 @@ async def _installation_of(context: WorkerContext, run_id: UUID) -> int | None:
 async def _drain_later(context: WorkerContext, number: int, after_s: float) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
         if await want_drain(connection, number, after_s, context.pace.stalled_s * 2):
-            arguments = {"github_installation_id": str(number)}
-            delay = timedelta(seconds=after_s)
-            await enqueue(connection, "publish_waiting", arguments, priority=DRAIN_PRIORITY, delay=delay)
+            job = Job(Task.PUBLISH_WAITING, number, Priority.WAITING_VERDICTS)
+            await enqueue_job(connection, job, delay=timedelta(seconds=after_s))
 
 
 async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
@@ -238,8 +237,8 @@ async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
 async def _try_again_later(connection: Connection, run: AuditRun) -> None:
     """Enqueue the next try of a refused verdict: a refusal may pass without an event that tells of it."""
     age = datetime.now(UTC) - run.created_at
-    if age < REFUSED_FOR and not await has_job(connection, "publish_verdict", run.id):
-        await enqueue(connection, "publish_verdict", {"run_id": str(run.id)}, delay=min(max(age, FIRST_TRY), LAST_TRY))
+    if age < REFUSED_FOR and not await has_job(connection, Task.PUBLISH_VERDICT, run.id):
+        await enqueue_job(connection, Job(Task.PUBLISH_VERDICT, run.id), delay=min(max(age, FIRST_TRY), LAST_TRY))
 
 
 async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.mirror import RepositoryGone, read_default_head
@@ -16,12 +17,10 @@ from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import good_ref
 from forgeguard_app.store.audits import NewRun, insert_run
 from forgeguard_app.store.installations import find_installation
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import get_repo, lock_repo, set_default_branch, set_empty
 from forgeguard_app.store.run_order import find_branch_start, has_run_of_branch, set_before
 from forgeguard_app.store.states import InstallationStatus, Trigger
 
-PRIORITY = -5  # pushes go first
 log = structlog.get_logger()
 
 
@@ -56,4 +55,4 @@ async def audit_baseline(context: WorkerContext, repo_id: UUID) -> None:
         run_id = await insert_run(connection, NewRun(repo_id, sha, head.branch, trigger=Trigger.INSTALLATION))
         if start.first_push_id is not None:
             await set_before(connection, run_id, start.first_push_id)
-        await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=PRIORITY)
+        await enqueue_job(connection, Job(Task.AUDIT_COMMIT, run_id, Priority.BASELINE))

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.rate_budget import reserve
 from forgeguard_app.flows.context.repo_records import stored_pull
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
@@ -30,13 +31,10 @@ from forgeguard_app.store.audits import insert_run
 from forgeguard_app.store.commit_targets import MERGE_QUEUE_PREFIX, AuditTarget, list_evaluated_targets
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.pulls import list_left_out
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import claim_unchecked, get_database_time, get_repo, lock_repo, set_default_branch
 from forgeguard_app.store.run_order import find_branch_start
 from forgeguard_app.store.states import InstallationStatus
 
-PRIORITY = -10  # of looking; what is found is audited as if it had been told
-FOUND_PRIORITY = 5
 AT_ONCE = 500
 MAX_ASKED = 20  # pull requests of one look that are asked for by their numbers
 log = structlog.get_logger()
@@ -46,7 +44,7 @@ async def enqueue_due_heads(context: WorkerContext) -> None:
     """Enqueues the repositories whose heads were not looked at for long."""
     async with context.pool.acquire() as connection, connection.transaction():
         for repo_id in await claim_unchecked(connection, context.pace.heads_s, AT_ONCE):
-            await enqueue(connection, "reconcile_heads", {"repo_id": str(repo_id)}, priority=PRIORITY)
+            await enqueue_job(connection, Job(Task.RECONCILE_HEADS, repo_id, Priority.LOOK))
 
 
 async def reconcile_heads(context: WorkerContext, repo_id: UUID, most_pulls: int = MAX_PULLS) -> None:
@@ -148,7 +146,7 @@ async def _start_missing(context: WorkerContext, heads: Heads) -> None:
         wanted = runs_of_heads(heads, known, fresh=fresh)
         for run in wanted:
             run_id = await insert_run(connection, run)
-            await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, priority=FOUND_PRIORITY)
+            await enqueue_job(connection, Job(Task.AUDIT_COMMIT, run_id, Priority.FOUND_HEAD))
         for sha in {pull.head.sha for pull in heads.pulls if not _aims_known(pull, heads, known)}:
             await start_missing_targets(connection, heads.repo_id, sha)
     if wanted:

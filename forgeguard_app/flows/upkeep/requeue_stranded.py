@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import structlog
 
+from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.rerun_audit import TASK as START_RERUN
-from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.reruns import list_overdue
 from forgeguard_app.store.run_order import list_stranded
 
@@ -20,11 +19,11 @@ async def requeue_stranded(context: WorkerContext, after_s: float | None = None)
     async with context.pool.acquire() as connection, connection.transaction():
         stranded = await list_stranded(connection, after_s, AT_ONCE)
         for one in stranded:
-            await enqueue(connection, one.task, {"run_id": str(one.run_id)})
+            await enqueue_job(connection, Job(Task(one.task), one.run_id))
         overdue = await list_overdue(connection, after_s, AT_ONCE)
         for request in overdue:
-            arguments = {"request_id": str(request.id), "repo_id": str(request.repo_id)}
-            await enqueue(connection, START_RERUN, arguments)
+            repo = ("repo_id", str(request.repo_id))
+            await enqueue_job(connection, Job(Task.START_RERUN, request.id, also=(repo,)))
     number = len(stranded) + len(overdue)
     if number:
         log.warning("runs.taken_up", number=number)
