@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
-import structlog
-
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
 from forgeguard_app.flows.builds.answer_review import end_unanswered
 from forgeguard_app.flows.builds.start_build import requeue_builds
+from forgeguard_app.flows.context.take_step import take_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.upkeep.purge_old import prune_disk, purge_old
 from forgeguard_app.flows.upkeep.read_required_checks import read_all_required
@@ -30,7 +29,6 @@ RECENT = timedelta(minutes=30)
 COUNTS_EVERY_S = 5.0
 AGAIN_S = 15.0
 PURGE_EVERY_S = 3_600.0
-log = structlog.get_logger()
 
 
 async def reconcile(context: WorkerContext) -> None:
@@ -47,13 +45,14 @@ async def reconcile(context: WorkerContext) -> None:
                     steps: dict[str, Callable[[], Awaitable[object]]] = {
                         "stranded": partial(requeue_stranded, context),
                         "deliveries": partial(reconcile_deliveries, context, window),
-                        "seldom": partial(_seldom, context),
+                        "sync": partial(_sync, context),
+                        "purge": partial(_purge, context),
                         "allowances": partial(end_expired_allowances, context.pool),
                         "builds": partial(requeue_builds, context.pool),
                         "approvals": partial(end_unanswered, context.pool),
                         "heads": partial(enqueue_due_heads, context),
                     }
-                    well = [await _done(context, name, step) for name, step in steps.items()]
+                    well = [await take_step(context, name, step) for name, step in steps.items()]
                     window = RECENT if well[1] else WHOLE_LOG
                     wait_s = wait_s if all(well) else min(wait_s, AGAIN_S)
         await asyncio.sleep(wait_s)
@@ -69,33 +68,26 @@ async def read_required(context: WorkerContext) -> None:
         await asyncio.sleep(context.pace.reconcile_s)
 
 
-async def _done(context: WorkerContext, name: str, step: Callable[[], Awaitable[object]]) -> bool:
-    try:
-        await step()
-    except (RetryLater, RequestRejected, *DATABASE_ERRORS) as error:
-        context.counts.add("errors", "Reconcile" + type(error).__name__)
-        log.warning("reconcile.failed", step=name, error=type(error).__name__, reason=str(error))
-        return False
-    except Exception as error:
-        context.counts.add("errors", "Reconcile" + type(error).__name__)
-        log.error("chore.failed", chore=f"reconcile {name}", error=type(error).__name__, exc_info=True)
-        return False
-    return True
-
-
-async def _seldom(context: WorkerContext) -> None:
-    async with context.pool.acquire() as connection:
-        sync = await claim_turn(connection, "sync", context.pace.resync_s)
-        purge = await claim_turn(connection, "purge", PURGE_EVERY_S)
-    if purge:
+async def _purge(context: WorkerContext) -> None:
+    if await _is_due(context, "purge", PURGE_EVERY_S):
         await purge_old(context)
-    if sync:
-        try:
-            await sync_installations(context)
-        except (RetryLater, RequestRejected):
-            async with context.pool.acquire() as connection:
-                await drop_turn(connection, "sync")
-            raise
+
+
+async def _sync(context: WorkerContext) -> None:
+    if not await _is_due(context, "sync", context.pace.resync_s):
+        return
+    try:
+        await sync_installations(context)
+    except (RetryLater, RequestRejected, *DATABASE_ERRORS):
+        async with context.pool.acquire() as connection:
+            await drop_turn(connection, "sync")
+        raise
+
+
+async def _is_due(context: WorkerContext, name: str, every_s: float) -> bool:
+    """Return whether it is time, and then this worker's turn."""
+    async with context.pool.acquire() as connection:
+        return await claim_turn(connection, name, every_s)
 
 
 async def prune_mirrors(context: WorkerContext) -> None:

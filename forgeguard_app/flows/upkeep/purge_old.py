@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -13,6 +15,7 @@ from forgeguard_app.builders.confinement import end_orphans
 from forgeguard_app.builders.workspace import list_workspaces, place_for, remove_workspace
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.quotas import QUOTAS
+from forgeguard_app.flows.context.take_step import take_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.upkeep.enforce_quotas import chosen_mirrors, enforce_quotas, measure_mirrors
 from forgeguard_app.git.mirror import discard, list_mirrors
@@ -23,6 +26,7 @@ from forgeguard_app.store.build_logs import KEPT_DAYS, delete_old_logs
 from forgeguard_app.store.builds import list_ended
 from forgeguard_app.store.claims import delete_old_claims
 from forgeguard_app.store.kept_forms import delete_expired_forms
+from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.projects import delete_old_projects
 from forgeguard_app.store.purge import (
     BATCH,
@@ -42,32 +46,39 @@ log = structlog.get_logger()
 
 
 async def purge_old(context: WorkerContext) -> None:
-    """Deletes from the database, in batches."""
+    """Delete from the database, in batches; a step that fails holds up no other and is tried again the next time."""
+    steps: dict[str, Callable[[Connection], Awaitable[object]]] = {
+        "left": delete_left,
+        "deliveries": partial(_delete_batches, delete_old_deliveries),
+        "build logs": partial(_delete_batches, partial(delete_old_logs, most=BATCH)),
+        "build changes": partial(_delete_batches, partial(delete_old_changes, days=KEPT_DAYS, most=BATCH)),
+        "failed jobs": delete_failed_jobs,
+        "trials": delete_old_trials,
+        "audit log": delete_old_entries,
+        "uses": delete_old_uses,
+        "turns": delete_old_turns,
+        "requests": delete_old_requests,
+        "projects": delete_old_projects,
+        "forms": delete_expired_forms,
+        "claims": delete_old_claims,
+    }
+    failed = [
+        name for name, step in steps.items() if not await take_step(context, name, partial(_purge, context, step))
+    ]
+    if not await take_step(context, "quotas", partial(enforce_quotas, context.pool)):
+        failed.append("quotas")
+    log.info("purge.done", failed=failed)
+
+
+async def _purge(context: WorkerContext, step: Callable[[Connection], Awaitable[object]]) -> None:
     async with context.pool.acquire() as connection:
-        repositories = await delete_left(connection)
-        deliveries = 0
-        for _ in range(MAX_BATCHES):
-            some = await delete_old_deliveries(connection)
-            deliveries += some
-            if some < BATCH:
-                break
-        for _ in range(MAX_BATCHES):
-            if await delete_old_logs(connection, BATCH) < BATCH:
-                break
-        for _ in range(MAX_BATCHES):
-            if await delete_old_changes(connection, KEPT_DAYS, BATCH) < BATCH:
-                break
-        await delete_failed_jobs(connection)
-        await delete_old_trials(connection)
-        await delete_old_entries(connection)
-        await delete_old_uses(connection)
-        await delete_old_turns(connection)
-        await delete_old_requests(connection)
-        await delete_old_projects(connection)
-        await delete_expired_forms(connection)
-        await delete_old_claims(connection)
-    await enforce_quotas(context.pool)
-    log.info("purge.done", repositories=repositories, deliveries=deliveries)
+        await step(connection)
+
+
+async def _delete_batches(delete: Callable[[Connection], Awaitable[int]], connection: Connection) -> None:
+    for _ in range(MAX_BATCHES):
+        if await delete(connection) < BATCH:
+            break
 
 
 async def prune_disk(context: WorkerContext) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -17,6 +18,7 @@ import structlog
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.repo_records import state_of, upsert_all_from_event, upsert_installation_from_event
 from forgeguard_app.flows.context.resume_deferred import resume_deferred, resume_deferred_in
+from forgeguard_app.flows.context.take_step import take_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.follow_account import audit_baselines
 from forgeguard_app.github.client import RequestRejected
@@ -69,22 +71,19 @@ class ListBounds:
 
 
 async def sync_installations(context: WorkerContext, bounds: ListBounds | None = None) -> None:
-    """Compare every installation; one that cannot be read is passed over until the next time.
+    """Compare every installation; one that cannot be read or stored is passed over until the next time.
 
     Raises:
         RequestRejected, RetryLater: GitHub does not list the installations.
+        DATABASE_ERRORS: the database is away.
     """
     bounds = bounds or ListBounds()
     listed_at = await _time(context)
     listed = await list_installations(context.app, bounds.installations)
     for one in listed.items:
         asked_at = await _time(context)
-        try:
-            repositories = await _repositories(context, one, bounds)
-        except (RetryLater, RequestRejected) as error:
-            log.info("sync.passed_over", installation=one.id, reason=str(error))
-            continue
-        await _take_in(context, one, listed_at, repositories, asked_at)
+        step = partial(_compare, context, one, listed_at, asked_at, bounds)
+        await take_step(context, "installation", step, installation=one.id)
     if listed.is_cut:
         log.warning("sync.cut", what="installations", most=bounds.installations)
         context.counts.add("cut_lists", "installations")
@@ -93,6 +92,17 @@ async def sync_installations(context: WorkerContext, bounds: ListBounds | None =
     async with context.pool.acquire() as connection:
         if await is_any_newly_missing(connection, listed_at):
             await bring_turn_forward(connection, "sync", context.pace.resync_s, SOON_S)
+
+
+async def _compare(
+    context: WorkerContext, one: Installation, listed_at: datetime, asked_at: datetime, bounds: ListBounds
+) -> None:
+    try:
+        repositories = await _repositories(context, one, bounds)
+    except (RetryLater, RequestRejected) as error:
+        log.info("sync.passed_over", installation=one.id, reason=str(error))
+        return
+    await _take_in(context, one, listed_at, repositories, asked_at)
 
 
 async def sync_installation(context: WorkerContext, installation_id: UUID) -> None:
@@ -214,15 +224,20 @@ async def _remove_installations(context: WorkerContext, listed_at: datetime, lis
     async with context.pool.acquire() as connection:
         missing = await set_missing(connection, listed_at, listed)
     for number in _some(missing):
-        try:
-            if await get_installation(context.app, number) is not None:
-                continue
-        except (RetryLater, RequestRejected) as error:
-            log.info("sync.unanswered", installation=number, reason=str(error))
-            continue
-        async with context.pool.acquire() as connection, connection.transaction():
-            await set_installation_state(connection, number, InstallationState(InstallationStatus.DELETED, {}, None))
-            await set_removed_with(connection, number)
-            await forget_access_with(connection, number)
-            await notify_change(connection, ACCESS)
-        log.warning("installation.deleted", installation=number)
+        await take_step(context, "removal", partial(_remove_installation, context, number), installation=number)
+
+
+async def _remove_installation(context: WorkerContext, number: int) -> None:
+    """Remove the installation where GitHub, asked for it by its id, does not have it."""
+    try:
+        if await get_installation(context.app, number) is not None:
+            return
+    except (RetryLater, RequestRejected) as error:
+        log.info("sync.unanswered", installation=number, reason=str(error))
+        return
+    async with context.pool.acquire() as connection, connection.transaction():
+        await set_installation_state(connection, number, InstallationState(InstallationStatus.DELETED, {}, None))
+        await set_removed_with(connection, number)
+        await forget_access_with(connection, number)
+        await notify_change(connection, ACCESS)
+    log.warning("installation.deleted", installation=number)
