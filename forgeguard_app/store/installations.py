@@ -132,9 +132,14 @@ async def is_any_newly_missing(connection: Connection, since: datetime) -> bool:
 
 
 async def find_installation(
-    connection: Connection, installation_id: UUID, *, settled: bool = False
+    connection: Connection, installation_id: UUID | None, *, settled: bool = False
 ) -> Installation | None:
-    """The installation by our key; `settled` waits for a change that is under way."""
+    """Return the installation by our key, None for a repository's that belongs to none.
+
+    `settled` waits for a change that is under way.
+    """
+    if installation_id is None:
+        return None
     query = f"SELECT {_COLUMNS} FROM installations WHERE id = $1" + (" FOR SHARE" if settled else "")  # noqa: S608
     row = await connection.fetchrow(query, installation_id)
     return None if row is None else _installation(dict(row))

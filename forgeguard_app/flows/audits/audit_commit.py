@@ -137,7 +137,7 @@ async def _begin(context: WorkerContext, run_id: UUID, failed: OSError | None) -
         if run is None:
             return
         repo = await get_repo(connection, run.repo_id)
-        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        installation = await find_installation(connection, repo.installation_id)
         if await _follows(connection, run, repo):
             await release_run(connection, run)
             return

@@ -225,9 +225,7 @@ async def _place(context: WorkerContext, build: Build, builder: Builder) -> _Bui
     async with context.pool.acquire() as connection:
         project = await find_project(connection, build.project_id)
         repo = await find_repo(connection, build.repo_id) if build.repo_id else None
-        installation = (
-            await find_installation(connection, repo.installation_id) if repo and repo.installation_id else None
-        )
+        installation = await find_installation(connection, repo.installation_id if repo else None)
     if project is None or repo is None or project.repo_id != repo.id:
         raise UserError("The project's repository was unlinked, or left ForgeGuard, while the build was under way.")
     if (reason := not_granted(installation)) or installation is None:

@@ -115,7 +115,7 @@ def _not_ready(contracts: list[Contract]) -> list[str]:
 
 
 async def _no_push(connection: Connection, installation_id: UUID | None) -> str | None:
-    installation = await find_installation(connection, installation_id) if installation_id else None
+    installation = await find_installation(connection, installation_id)
     return not_granted(installation)
 
 

@@ -31,7 +31,7 @@ async def ask_about_repo(context: WorkerContext, repo_id: UUID) -> None:
     """
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)
-        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        installation = await find_installation(connection, repo.installation_id)
         guarded = await find_repo(connection, repo_id) is not None
         asked_at = await get_database_time(connection)
     if installation is None or installation.status != InstallationStatus.ACTIVE:

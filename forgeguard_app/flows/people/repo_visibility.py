@@ -50,7 +50,7 @@ async def is_public(front: WebContext, repo: Repo) -> bool:
 async def _is_private(front: WebContext, repo: Repo) -> bool:
     """Return what GitHub says, asked by id. What it does not show to the App any more counts as private."""
     async with front.pool.acquire() as connection:
-        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        installation = await find_installation(connection, repo.installation_id)
     if installation is None or installation.status != InstallationStatus.ACTIVE:
         return False
     try:

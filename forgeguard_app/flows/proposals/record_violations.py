@@ -41,7 +41,7 @@ async def record_violations(context: WorkerContext, run_id: UUID) -> None:
         if run is None:
             return
         repo = await get_repo(connection, run.repo_id)
-        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        installation = await find_installation(connection, repo.installation_id)
         found = await list_findings(connection, run.id, _RECORDED, counted=True, limit=MAX_RECORDED)
     if installation is None or run.branch is None or not can_record(installation, run) or not found:
         log.info("record.nothing")

@@ -60,7 +60,7 @@ async def run_trial(context: WorkerContext, trial_id: UUID) -> None:
         if trial is None or trial.status != TrialStatus.PENDING:
             return
         repo = await get_repo(connection, trial.repo_id)
-        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        installation = await find_installation(connection, repo.installation_id)
     try:
         sha, result = await _tried(context, trial, repo, installation)
     except (UserError, RequestRejected, RetryLater) as error:

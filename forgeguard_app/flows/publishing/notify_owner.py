@@ -60,7 +60,7 @@ async def notify_owner(context: WorkerContext, run_id: UUID) -> None:
         if run is None:
             return
         repo = await get_repo(connection, run.repo_id)
-        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        installation = await find_installation(connection, repo.installation_id)
         former = await find_former_result(connection, run)
         secrets = await list_fresh_secrets(connection, run, MOST_SECRETS + 1)
     address = owner_settings(installation).notify if installation else None

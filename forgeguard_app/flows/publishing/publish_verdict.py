@@ -103,9 +103,7 @@ async def _installation_of(context: WorkerContext, run_id: UUID) -> int | None:
     async with context.pool.acquire() as connection:
         run = await find_run(connection, run_id)
         repo = await get_repo(connection, run.repo_id) if run else None
-        installation = (
-            await find_installation(connection, repo.installation_id) if repo and repo.installation_id else None
-        )
+        installation = await find_installation(connection, repo.installation_id if repo else None)
     return installation.github_installation_id if installation else None
 
 
@@ -130,7 +128,7 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
             if run is None or run.published_at is not None or run.status not in ("completed", "error", "cancelled"):
                 return
             repo = await get_repo(connection, run.repo_id)
-            installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+            installation = await find_installation(connection, repo.installation_id)
             if installation is None:
                 await set_publish_error(connection, run_id, NO_INSTALLATION)
                 return

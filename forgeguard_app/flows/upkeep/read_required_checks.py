@@ -44,7 +44,7 @@ async def read_required_checks(context: WorkerContext, repo_id: UUID) -> None:
     """
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)
-        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        installation = await find_installation(connection, repo.installation_id)
     if installation is None or installation.status != InstallationStatus.ACTIVE:
         return
     access = context.access(installation, repo, LOOK)

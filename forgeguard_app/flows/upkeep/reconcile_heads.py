@@ -58,7 +58,7 @@ async def reconcile_heads(context: WorkerContext, repo_id: UUID, most_pulls: int
     """
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)
-        installation = await find_installation(connection, repo.installation_id) if repo.installation_id else None
+        installation = await find_installation(connection, repo.installation_id)
     if installation is None or installation.status != InstallationStatus.ACTIVE:
         return
     access = context.access(installation, repo, LOOK)
