@@ -147,7 +147,7 @@ async def test_a_pull_request_of_ours_goes_to_the_repository_and_not_to_its_old_
     await product.verdicts(repository, sha)
     repo = await known(product, repository.full_name)
     async with product.pool.acquire() as connection:
-        ours = await find_installation(connection, (await get_repo(connection, repo.id)).installation_id)  # type: ignore[arg-type]
+        ours = await find_installation(connection, (await get_repo(connection, repo.id)).installation_id)
     assert ours is not None
     await warm(product, repository, installation)
     former, copy = await lose_name(product, repository, taken=True)
@@ -300,7 +300,7 @@ async def test_a_push_is_judged_though_its_repository_was_transferred_and_nobody
         assert runs["A4"].output["title"] == "1 new boundary violation"
         repo = await known(product, "new-owner/shop")
         async with product.pool.acquire() as connection:
-            ours = await find_installation(connection, repo.installation_id)  # type: ignore[arg-type]
+            ours = await find_installation(connection, repo.installation_id)
         assert ours is not None and ours.github_installation_id == theirs.id
 
 
@@ -324,7 +324,7 @@ async def test_a_name_is_asked_for_again_however_often_it_was_used(product: Prod
     repository, _ = await product.repository()
     repo = await known(product, repository.full_name)
     async with product.pool.acquire() as connection:
-        installation = await find_installation(connection, repo.installation_id)  # type: ignore[arg-type]
+        installation = await find_installation(connection, repo.installation_id)
     assert installation is not None
     access, names = product.context.access(installation, repo), product.context.tokens.names
     await access.name()
