@@ -104,6 +104,7 @@ def digest(secret: str) -> str:
 
 def challenge_of(verifier: str) -> str:
     """The S256 challenge of a PKCE verifier (RFC 7636, 4.2)."""
+    # https://www.rfc-editor.org/rfc/rfc7636#section-4.2
     return base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 

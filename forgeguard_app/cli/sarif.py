@@ -22,6 +22,7 @@ _PROBLEM = {Level.FAILURE: "error", Level.WARNING: "warning", Level.NOTICE: "rec
 # GitHub shows 7.0 to 8.9 as high and more as critical.
 _SECRET, _VERIFIED_SECRET = "8.0", "9.5"
 _SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
+# https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
 MAX_RESULTS = 25_000  # GitHub refuses a run with more
 
 

@@ -173,6 +173,7 @@ def scrubbed() -> dict[str, str]:
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_OPTIONAL_LOCKS": "0",
+        # https://git-scm.com/docs/git#Documentation/git.txt-GITTERMINALPROMPT
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",
         "GIT_LFS_SKIP_SMUDGE": "1",

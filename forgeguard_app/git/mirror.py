@@ -112,6 +112,7 @@ class Mirror:
         for key, value in (
             ("core.repositoryFormatVersion", "1"),
             ("extensions.partialClone", "origin"),
+            # https://git-scm.com/docs/partial-clone
             ("remote.origin.promisor", "true"),
         ):
             await self.repository.run("config", key, value)
@@ -131,6 +132,7 @@ class Mirror:
         heads = [f"+refs/heads/{branch}:{branch_ref(branch)}" for branch in branches]
         if not wanted and not heads:
             return
+        # https://git-scm.com/docs/git-rev-list#Documentation/git-rev-list.txt---filterltfilter-specgt
         how = "--filter=blob:none" if partial else "--no-filter"
         try:
             await self._fetch(how, *wanted, *heads)

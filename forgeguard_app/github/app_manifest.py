@@ -105,6 +105,7 @@ async def trade_manifest_code(client: Client, code: str) -> MadeApp:
     """
     if not is_code(code):
         raise RequestRejected(404, "the code is not one of GitHub's")
+    # https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
     answer = await client.ask("POST", f"/app-manifests/{code}/conversions")
     try:
         made = MadeApp(

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from forgeguard_app.github.repo_access import RepoAccess
 
+# The limits of annotations, texts and actions: https://docs.github.com/en/rest/checks/runs#create-a-check-run
 ANNOTATIONS_PER_REQUEST = 50
 MAX_ANNOTATIONS = 250
 MAX_TEXT_BYTES = 65_535
@@ -140,6 +141,7 @@ async def get(access: RepoAccess, github_id: int) -> RemoteCheckRun:
 
 async def find(access: RepoAccess, run: CheckRun) -> RemoteCheckRun | None:
     """The run of ours that a write with a lost answer may have made, by `external_id` and name."""
+    # https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference
     for page in range(1, 11):
         query = f"check_name={quote(run.name)}&filter=all&per_page=100&page={page}"
         answer = await access.ask("GET", f"/commits/{run.head_sha}/check-runs?{query}")

@@ -22,6 +22,7 @@ class Limits:
     points_per_minute: int = 900
     at_once: int = 100
     minute_s: float = 60.0
+    # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     hour_s: float = 3_600.0
     lasts_s: float = 120.0
     room_for_verdicts: float = 0.5  # what only final verdicts may use, of every limit

@@ -179,6 +179,7 @@ class TokenCache:
         if repository_id is not None:
             wanted["repository_ids"] = [repository_id]
         try:
+            # https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app
             answer = await self._app.ask("POST", f"/app/installations/{installation_id}/access_tokens", wanted)
             token = _read(answer)
         except RequestRejected as error:

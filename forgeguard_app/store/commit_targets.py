@@ -10,6 +10,7 @@ from uuid import UUID
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.states import RunStatus
 
+# https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/configuring-pull-request-merges/managing-a-merge-queue
 MERGE_QUEUE_PREFIX = "gh-readonly-queue/"
 MAX_TARGETS = 20  # of one commit
 _UNFINISHED = (RunStatus.PENDING, RunStatus.RUNNING)

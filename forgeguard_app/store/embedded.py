@@ -37,6 +37,7 @@ INIT_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
 MAX_SOCKET_PATH = 100
 _USER = _DATABASE = "forgeguard"
+# https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 _PR_SET_PDEATHSIG = 1
 _SETTINGS = (
     "listen_addresses=",

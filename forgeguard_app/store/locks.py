@@ -74,6 +74,7 @@ class Locks:
                 if self._connection is None or self._connection.is_closed():
                     await self._forget()
                     self._connection = await self._pool.acquire()
+                # https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
                 taken = await self._connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
             except BaseException:
                 await self._forget()  # whether the name was taken is unknown

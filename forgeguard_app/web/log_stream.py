@@ -145,6 +145,7 @@ async def stream_log(
                 headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             )
             await response.prepare(request)
+            # https://html.spec.whatwg.org/multipage/server-sent-events.html
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
             with contextlib.suppress(
                 TimeoutError, ConnectionError, RetryLater, SignedOut, web.HTTPException, *DATABASE_ERRORS

@@ -54,6 +54,7 @@ class Interrupted(Exception):
 
 def cookie_name(front: WebContext, name: str) -> str:
     """Over HTTPS the browser itself vouches that nobody else set the cookie (RFC 6265bis, __Host- prefix)."""
+    # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes
     return f"__Host-{name}" if _secure(front) else name
 
 

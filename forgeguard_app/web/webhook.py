@@ -17,6 +17,7 @@ from forgeguard_app.web.connections import Unsigned
 from forgeguard_app.web.keys import FRONT, POOL, PUSHES
 from forgeguard_app.web.problems import problem
 
+# GitHub sends no larger payload: https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
 MAX_BODY_BYTES = 25 << 20
 _DELIVERY = re.compile(r"[0-9A-Za-z-]{8,100}\Z")
 _EVENT = re.compile(r"[a-z_]{1,60}\Z")
@@ -38,6 +39,7 @@ async def webhook(request: web.Request) -> web.Response:
         return problem(503, "Too many deliveries are arriving at once.", retry_after_s=30)
     if body is None:
         return problem(413, f"A delivery has at most {MAX_BODY_BYTES >> 20} MB.")
+    # https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
     if not signature_holds(secrets, body, request.headers.get("X-Hub-Signature-256")):
         return problem(
             401, "X-Hub-Signature-256 is missing, or is not this body's signature under the App's webhook secret."

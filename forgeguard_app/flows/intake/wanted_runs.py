@@ -18,6 +18,7 @@ from forgeguard_app.store.states import Trigger
 
 _OPENED = ("opened", "reopened")
 _NEW_HEAD = (*_OPENED, "synchronize")
+# https://docs.github.com/en/webhooks/webhook-events-and-payloads#merge_group
 _GROUP = re.compile(r"gh-readonly-queue/(?P<base>.+)/pr-[0-9]+-(?P<base_sha>[0-9a-f]{40,64})\Z")
 
 
@@ -81,6 +82,7 @@ def run_of_suite(event: events.CheckSuiteEvent, repo_id: UUID, delivery_id: UUID
     branch = suite.head_branch
     if branch is None or branch.startswith(MERGE_QUEUE_PREFIX):
         return None
+    # Null for a branch that is new: https://docs.github.com/en/webhooks/webhook-events-and-payloads#check_suite
     before = None if suite.before is None or ZERO.match(suite.before) else suite.before
     return NewRun(repo_id, suite.head_sha, branch, before_sha=before, delivery_id=delivery_id)
 
