@@ -21,7 +21,7 @@ from forgeguard_app.github.tokens import TokenCache
 from forgeguard_app.notices import Notices, reach_beside
 from forgeguard_app.settings import Settings
 
-WORKER_CONNECTIONS = 10
+WORKER_CONNECTIONS = 12
 log = structlog.get_logger()
 NO_APP = (
     "there is no App yet: open the one-time link that `forgeguard serve` prints, or set FORGEGUARD_APP_ID, "

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
@@ -21,6 +23,7 @@ from forgeguard_app.flows.upkeep.reconcile_heads import enqueue_due_heads
 from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
 from forgeguard_app.flows.upkeep.sync_installations import sync_installations
 from forgeguard_app.github.client import RequestRejected
+from forgeguard_app.jobs.deadline import DeadlineExceeded, end_by
 from forgeguard_app.store.counters import add_counts, claim_turn, drop_turn
 from forgeguard_app.store.pool import DATABASE_ERRORS
 
@@ -28,44 +31,73 @@ WHOLE_LOG = timedelta(days=3)  # what GitHub keeps
 RECENT = timedelta(minutes=30)
 COUNTS_EVERY_S = 5.0
 AGAIN_S = 15.0
+LEAVE_S = 5.0  # for a chore that is ended, until its worker goes on without it
 PURGE_EVERY_S = 3_600.0
 
 
-async def reconcile(context: WorkerContext) -> None:
-    """At start and every few minutes, by one worker at a time: GitHub's whole log first, then what is recent.
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Periodic work of one worker at a time, in a loop of its own, so that it holds up no other however long it takes.
 
-    A step that fails holds up no other, and is tried again soon.
+    `name` says what is looked after; after `deadline_s` the work is ended and begun again soon.
     """
-    window = WHOLE_LOG
+
+    name: str
+    deadline_s: float
+    do: Callable[[WorkerContext], Coroutine[Any, Any, object]]
+
+    @property
+    def lock(self) -> str:
+        """Return the name that its worker holds against all others."""
+        return f"chore/{self.name}"
+
+
+class _DeliveryLog:
+    """GitHub's log of deliveries: read whole until that succeeds, then what is recent."""
+
+    def __init__(self) -> None:
+        self._window = WHOLE_LOG
+
+    async def read(self, context: WorkerContext) -> None:
+        window, self._window = self._window, WHOLE_LOG
+        await reconcile_deliveries(context, window)
+        self._window = RECENT
+
+
+def list_chores() -> list[Chore]:
+    """Return the chores of one worker. Who waits for the comparison of installations waits for those before it too."""
+    return [
+        Chore("stranded", 300.0, requeue_stranded),
+        Chore("deliveries", 3_600.0, _DeliveryLog().read),
+        Chore("heads", 300.0, enqueue_due_heads),
+        Chore("allowances", 900.0, lambda context: end_expired_allowances(context.pool)),
+        Chore("builds", 300.0, lambda context: requeue_builds(context.pool)),
+        Chore("approvals", 900.0, lambda context: end_unanswered(context.pool)),
+        Chore("required", 3_600.0, read_all_required),
+        Chore("purge", 3_600.0, _purge),
+        Chore("sync", 21_600.0, _sync),
+    ]
+
+
+async def run_chore(chore: Chore, context: WorkerContext) -> None:
+    """Do the chore at start and every few minutes, by one worker at a time; where it fails, it is tried again soon."""
     while True:
         wait_s = context.pace.reconcile_s
         with contextlib.suppress(*DATABASE_ERRORS):
-            async with context.locks.only_one("reconcile") as held:
-                if held:
-                    steps: dict[str, Callable[[], Awaitable[object]]] = {
-                        "stranded": partial(requeue_stranded, context),
-                        "deliveries": partial(reconcile_deliveries, context, window),
-                        "sync": partial(_sync, context),
-                        "purge": partial(_purge, context),
-                        "allowances": partial(end_expired_allowances, context.pool),
-                        "builds": partial(requeue_builds, context.pool),
-                        "approvals": partial(end_unanswered, context.pool),
-                        "heads": partial(enqueue_due_heads, context),
-                    }
-                    well = [await take_step(context, name, step) for name, step in steps.items()]
-                    window = RECENT if well[1] else WHOLE_LOG
-                    wait_s = wait_s if all(well) else min(wait_s, AGAIN_S)
+            async with context.locks.only_one(chore.lock) as held:
+                if held and not await take_step(context, chore.name, partial(_do_in_time, chore, context)):
+                    wait_s = min(wait_s, AGAIN_S)
         await asyncio.sleep(wait_s)
 
 
-async def read_required(context: WorkerContext) -> None:
-    """By one worker at a time, beside everything else: a question that GitHub does not answer holds up nothing."""
-    while True:
-        with contextlib.suppress(*DATABASE_ERRORS):
-            async with context.locks.only_one("required") as held:
-                if held:
-                    await read_all_required(context)
-        await asyncio.sleep(context.pace.reconcile_s)
+async def _do_in_time(chore: Chore, context: WorkerContext) -> None:
+    async def work() -> None:
+        await chore.do(context)
+
+    try:
+        await end_by(work(), chore.deadline_s, LEAVE_S)
+    except DeadlineExceeded as error:
+        raise RetryLater(str(error)) from error
 
 
 async def _purge(context: WorkerContext) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 from procrastinate import App
@@ -13,7 +14,7 @@ from procrastinate.exceptions import ProcrastinateException
 from procrastinate.worker import Worker
 
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.jobs.chores import prune_mirrors, read_required, reconcile, write_counts
+from forgeguard_app.jobs.chores import list_chores, prune_mirrors, run_chore, write_counts
 from forgeguard_app.jobs.tasks import UnderWay, due_now, make_app
 from forgeguard_app.store.claims import set_stopping
 from forgeguard_app.store.pool import DATABASE_ERRORS
@@ -32,9 +33,9 @@ async def run_worker(dsn: str, context: WorkerContext, stop: asyncio.Event, shut
     """Run jobs until `stop` is set; jobs that are not finished `shutdown_s` later are requeued."""
     for name, level in (("procrastinate", logging.CRITICAL), ("psycopg.pool", logging.CRITICAL)):
         logging.getLogger(name).setLevel(level)
-    chores = [
-        asyncio.create_task(_kept(chore, context)) for chore in (reconcile, read_required, write_counts, prune_mirrors)
-    ]
+    loops: dict[str, Callable[[WorkerContext], Awaitable[None]]] = {"counts": write_counts, "disk": prune_mirrors}
+    loops |= {chore.name: partial(run_chore, chore) for chore in list_chores()}
+    chores = [asyncio.create_task(_kept(name, loop, context)) for name, loop in loops.items()]
     under_way = UnderWay()
     context.stopping.clear()
     log.info("worker.started")
@@ -56,14 +57,14 @@ async def run_worker(dsn: str, context: WorkerContext, stop: asyncio.Event, shut
     log.info("worker.stopped")
 
 
-async def _kept(chore: Callable[[WorkerContext], Awaitable[None]], context: WorkerContext) -> None:
-    """A chore that fails by a mistake of ours is begun again: what nobody looks after would be lost without a word."""
+async def _kept(name: str, chore: Callable[[WorkerContext], Awaitable[None]], context: WorkerContext) -> None:
+    """Begin a chore again that fails by a mistake of ours: what nobody looks after would be lost without a word."""
     while True:
         try:
             await chore(context)
         except Exception as error:
             context.counts.add("errors", "Chore" + type(error).__name__)
-            log.error("chore.failed", chore=chore.__name__, error=type(error).__name__, exc_info=True)
+            log.error("chore.failed", chore=name, error=type(error).__name__, exc_info=True)
         await asyncio.sleep(context.pace.retry_s * 10)
 
 

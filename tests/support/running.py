@@ -24,6 +24,7 @@ from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
 from forgeguard_app.github.oauth import OAuth
 from forgeguard_app.github.tokens import TokenCache
+from forgeguard_app.jobs.chores import Chore, list_chores
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.notices import Notices
 from forgeguard_app.settings import networks_of
@@ -125,17 +126,25 @@ class Product:
 
     @contextlib.asynccontextmanager
     async def without_chores(self) -> AsyncIterator[None]:
-        """Hold off what a worker compares with GitHub beside its jobs, once it is done with what it does at its
-        start.
+        """Hold off what a worker looks after beside its jobs, once it is done with what it does at its start; which
+        checks are required is asked all the same.
         """
         deadline = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < deadline:
-            async with self.context.locks.only_one("reconcile") as held:
-                if held:
-                    yield
-                    return
-            await asyncio.sleep(0.01)
-        raise AssertionError("the worker's chores do not end")
+        async with contextlib.AsyncExitStack() as all_held:
+            for chore in list_chores():
+                while chore.name != "required" and not await self._held_off(chore, all_held):
+                    if time.monotonic() > deadline:
+                        raise AssertionError(f"the worker's chore does not end: {chore.name}")
+                    await asyncio.sleep(0.01)
+            yield
+
+    async def _held_off(self, chore: Chore, until: contextlib.AsyncExitStack) -> bool:
+        """Return whether nobody does the chore from now on, until that ends."""
+        async with contextlib.AsyncExitStack() as attempt:
+            if not await attempt.enter_async_context(self.context.locks.only_one(chore.lock)):
+                return False
+            until.push_async_exit(attempt.pop_all())
+        return True
 
     async def compared(self) -> bool:
         """Return whether a worker compared this database's installations with GitHub before."""

@@ -6,6 +6,7 @@ list was begun, that only one list left out, or that GitHub still has when it is
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,6 +56,7 @@ from forgeguard_app.store.repos import (
 from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import forget_access, forget_access_with
 
+LISTING_S = 1_800.0  # for the repositories of one installation
 SOON_S = 300.0  # until what a list left out is looked for in a second one
 MAX_ASKED = 200  # of one comparison, by their ids; the others wait for the next one
 _GONE = (404, 410, 422)  # 422: a token for a repository that the installation does not hold
@@ -80,7 +82,7 @@ async def sync_installations(context: WorkerContext, bounds: ListBounds | None =
     bounds = bounds or ListBounds()
     listed_at = await _time(context)
     listed = await list_installations(context.app, bounds.installations)
-    for one in listed.items:
+    for one in random.sample(listed.items, len(listed.items)):  # no end of time comes to the same ones each time
         asked_at = await _time(context)
         step = partial(_compare, context, one, listed_at, asked_at, bounds)
         await take_step(context, "installation", step, installation=one.id)
@@ -98,9 +100,10 @@ async def _compare(
     context: WorkerContext, one: Installation, listed_at: datetime, asked_at: datetime, bounds: ListBounds
 ) -> None:
     try:
-        repositories = await _repositories(context, one, bounds)
-    except (RetryLater, RequestRejected) as error:
-        log.info("sync.passed_over", installation=one.id, reason=str(error))
+        async with asyncio.timeout(LISTING_S):
+            repositories = await _repositories(context, one, bounds)
+    except (RetryLater, RequestRejected, TimeoutError) as error:
+        log.info("sync.passed_over", installation=one.id, reason=str(error) or type(error).__name__)
         return
     await _take_in(context, one, listed_at, repositories, asked_at)
 
