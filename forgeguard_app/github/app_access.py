@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 from jwt.algorithms import RSAAlgorithm
 
-from forgeguard_app.github.client import Client, GitHubUnavailable, RequestRejected
+from forgeguard_app.github.client import MAX_ANSWER_BYTES, Client, GitHubUnavailable, RequestRejected
 
 JWT_LIFE_S = 540
 JWT_SKEW_S = 60
@@ -33,19 +33,20 @@ class AppAccess:
         self._taken: str | None = None
         self._made: dict[str, tuple[str, float]] = {}
 
-    async def ask(self, method: str, path: str, data: Any = None) -> Any:
-        """GitHub's answer.
+    async def ask(self, method: str, path: str, data: Any = None, max_bytes: int = MAX_ANSWER_BYTES) -> Any:
+        """Return GitHub's answer of at most `max_bytes`.
 
         Raises:
             RequestRejected, RateLimited, GitHubUnavailable: as Client.ask; NotTheApp where no key is taken.
         """
+        client = self.client.reading(max_bytes)
         refused: RequestRejected | None = None
         for key in self._keys:
             # A JWT made by a clock that is off is refused; the refusal carries GitHub's time, so the next one holds.
             for _ in range(2):
                 skew = self.client.clock.skew_s
                 try:
-                    answer = await self.client.ask(method, path, app_jwt=self._jwt(key), data=data)
+                    answer = await client.ask(method, path, app_jwt=self._jwt(key), data=data)
                     self._taken = key
                     return answer
                 except RequestRejected as error:

@@ -57,9 +57,16 @@ class GitHubUnavailable(RetryLater):
 class _GitHub(gidgethub.abc.GitHubAPI):
     """gidgethub on our session: no redirect followed blindly, every request bounded in time and size."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, clock: Clock, known: Known | None = None) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        clock: Clock,
+        known: Known | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
         super().__init__(USER_AGENT, base_url=base_url, cache=known)
-        self._session, self._clock = session, clock
+        self._session, self._clock, self._max_bytes = session, clock, max_bytes
 
     async def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
@@ -80,7 +87,7 @@ class _GitHub(gidgethub.abc.GitHubAPI):
                     # GitHub moves a renamed repository; the method stays, or a write would become a read.
                     url = str(answer.url.join(URL(answer.headers["Location"])))
                     continue
-                return answer.status, answer.headers, await _bounded(answer)
+                return answer.status, answer.headers, await _bounded(answer, self._max_bytes)
         raise GitHubUnavailable("GitHub redirects in a circle", answered=True)
 
     def _refuse_foreign(self, url: str) -> None:
@@ -92,11 +99,11 @@ class _GitHub(gidgethub.abc.GitHubAPI):
         await asyncio.sleep(seconds)
 
 
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
+async def _bounded(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     data = bytearray()
     async for chunk in answer.content.iter_chunked(1 << 16):
         data += chunk
-        if len(data) > MAX_ANSWER_BYTES:
+        if len(data) > max_bytes:
             raise GitHubUnavailable("GitHub's answer is larger than we read", answered=True)
     return bytes(data)
 
@@ -104,13 +111,24 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
 class Client:
     """Asks GitHub as an installation (`token`) or as the App (`app_jwt`); keeps GitHub's time."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        clock: Clock | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
         self.session, self.base_url = session, base_url.rstrip("/")
-        self.clock = Clock()
+        self.clock = clock or Clock()
+        self._max_bytes = max_bytes
 
     def elsewhere(self, base_url: str) -> Client:
         """A client of another GitHub, over the same connections."""
         return Client(self.session, base_url)
+
+    def reading(self, max_bytes: int) -> Client:
+        """Return a client of the same GitHub that reads answers of up to `max_bytes`."""
+        return Client(self.session, self.base_url, self.clock, max_bytes)
 
     async def ask(
         self,
@@ -129,9 +147,9 @@ class Client:
         Raises:
             RequestRejected: a 4xx that asking again does not change, or a credential that is not one.
             RateLimited: a limit, with the wait that GitHub asks for.
-            GitHubUnavailable: the network, or GitHub's own fault.
+            GitHubUnavailable: the network, GitHub's own fault, or an answer that is too large.
         """
-        github = _GitHub(self.session, self.base_url, self.clock)
+        github = _GitHub(self.session, self.base_url, self.clock, max_bytes=self._max_bytes)
         credentials = _credentials(token, app_jwt)
         try:
             if method == "GET":
@@ -162,7 +180,7 @@ class Client:
         Raises:
             RequestRejected, RateLimited, GitHubUnavailable: as `ask`.
         """
-        github = _GitHub(self.session, self.base_url, self.clock, known)
+        github = _GitHub(self.session, self.base_url, self.clock, known, self._max_bytes)
         credentials = _credentials(token, app_jwt)
         number = 0
         try:

@@ -13,6 +13,9 @@ import structlog
 from forgeguard_app.github.app_access import AppAccess
 
 MAX_LISTED = 50_000
+# GitHub delivers payloads of up to 25 MB; its log may escape characters in them, and adds headers and our answer.
+# https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
+MAX_DETAIL_BYTES = 64 << 20
 log = structlog.get_logger()
 
 
@@ -54,5 +57,5 @@ async def ask_again(app: AppAccess, attempt_id: int) -> None:
 
 async def get_payload(app: AppAccess, attempt_id: int) -> bytes:
     """The body of a delivery, from the log."""
-    detail = await app.ask("GET", f"/app/hook/deliveries/{attempt_id}")
+    detail = await app.ask("GET", f"/app/hook/deliveries/{attempt_id}", max_bytes=MAX_DETAIL_BYTES)
     return json.dumps(detail["request"]["payload"]).encode()

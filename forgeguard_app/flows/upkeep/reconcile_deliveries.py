@@ -14,6 +14,8 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.receive_delivery import receive_delivery
+from forgeguard_app.github.app_access import NotTheApp
+from forgeguard_app.github.client import GitHubUnavailable
 from forgeguard_app.github.deliveries import Attempt, ask_again, get_payload, list_attempts
 from forgeguard_app.github.payloads import BadPayload, read_event
 from forgeguard_app.store.deliveries import list_known
@@ -21,6 +23,7 @@ from forgeguard_app.store.pool import DATABASE_ERRORS
 
 WINDOW_CLOSES = timedelta(days=2, hours=12)  # GitHub keeps them for three days
 MAX_ASKED = 1_000  # a pass; the next one goes on
+AWAY_AFTER = 5  # deliveries in a row for which GitHub fails
 log = structlog.get_logger()
 
 
@@ -34,10 +37,10 @@ class Reconciled:
 
 
 async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reconciled:
-    """Brings the inbox to hold every delivery of the log's last `since`; one that fails holds up no other.
+    """Bring the inbox to hold every delivery of the log's last `since`; one that fails holds up no other.
 
     Raises:
-        RetryLater: GitHub is away.
+        RetryLater: GitHub is away, or its limit is reached.
         Exception: as the last delivery that failed by itself raised it, after all the others.
     """
     now = datetime.fromtimestamp(context.client.clock.now(), UTC)
@@ -51,6 +54,7 @@ async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reco
     ]
     asked = taken = 0
     failed: Exception | None = None
+    failed_in_a_row = 0
     for attempt in reversed(missing[-MAX_ASKED:]):  # the oldest first: pushes are judged in their order
         try:
             if attempt.redelivery and not attempt.arrived:
@@ -58,11 +62,16 @@ async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reco
             else:
                 await ask_again(context.app, attempt.id)
                 asked += 1
-        except (RetryLater, *DATABASE_ERRORS):
-            raise  # GitHub or the database is away, for all of them
+            failed_in_a_row = 0
+        except (RetryLater, *DATABASE_ERRORS) as error:
+            # A request that fails may be one delivery's own fault, such as a payload that GitHub cannot give.
+            failed_in_a_row += 1
+            if not _is_of_one(error) or failed_in_a_row >= AWAY_AFTER:
+                raise
+            failed = _noted(attempt, error)
         except Exception as error:
-            failed = error  # of this one alone
-            log.warning("delivery.not_had", delivery_id=attempt.guid, error=type(error).__name__, reason=str(error))
+            failed = _noted(attempt, error)
+            failed_in_a_row = 0
     context.counts.add("missed", "asked", asked)
     context.counts.add("missed", "taken", taken)
     closing = [attempt for attempt in missing if now - attempt.delivered_at > WINDOW_CLOSES]
@@ -75,6 +84,16 @@ async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reco
     if failed is not None:
         raise failed
     return Reconciled(len(newest), asked, taken)
+
+
+def _is_of_one(error: Exception) -> bool:
+    """Return whether the error may concern one delivery alone: no limit, no refused App and no lost database."""
+    return isinstance(error, GitHubUnavailable) and not isinstance(error, NotTheApp)
+
+
+def _noted(attempt: Attempt, error: Exception) -> Exception:
+    log.warning("delivery.not_had", delivery_id=attempt.guid, error=type(error).__name__, reason=str(error))
+    return error
 
 
 async def _newest_attempts(context: WorkerContext, after: datetime) -> dict[str, Attempt]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from forgeguard_app.cli.redeliver import duration
-from forgeguard_app.errors import UserError
-from forgeguard_app.flows.upkeep.reconcile_deliveries import Reconciled, reconcile_deliveries
-from tests.support.delivery_log import WINDOW, age
+from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.flows.upkeep.reconcile_deliveries import AWAY_AFTER, Reconciled, reconcile_deliveries
+from tests.support.delivery_log import WINDOW, age, age_in_order, lost
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import START
@@ -97,3 +98,56 @@ async def test_an_entry_of_the_log_that_is_not_whole_hides_no_other(product: Pro
     product.github.world.deliveries[-1].delivered_at = "not a time"
     await reconcile_deliveries(product.context, WINDOW)
     await product.verdicts(repository, sha)
+
+
+async def test_a_lost_delivery_of_25_mb_is_taken_from_the_log(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    async with lost(product):
+        tree.commit(START)
+        sha = await product.push(tree, repository)
+    for delivery in product.github.world.deliveries:
+        if delivery.event == "push":
+            payload = json.loads(delivery.body) | {"more": "x" * (25_000_000 - len(delivery.body))}
+            delivery.body = json.dumps(payload).encode()
+            delivery.redelivery = True
+    age(product, 60)
+    assert (await reconcile_deliveries(product.context, WINDOW)).taken == 1
+    assert (await product.verdicts(repository, sha))["A4"].conclusion == "success"
+
+
+async def test_a_payload_that_github_does_not_give_holds_up_no_other_delivery(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    async with lost(product):
+        tree.commit(START)
+        await product.push(tree, repository, "first")
+    for delivery in product.github.world.deliveries:
+        if delivery.event == "push":
+            delivery.redelivery = True
+            product.github.world.silent.append(f"/deliveries/{delivery.id}")
+    async with lost(product):
+        sha = tree.commit({"b.py": "bad"})
+        await product.push(tree, repository, "second")
+    age_in_order(product)
+    with pytest.raises(RetryLater):
+        await reconcile_deliveries(product.context, WINDOW)
+    await product.verdicts(repository, sha)
+
+
+async def test_a_github_that_fails_for_every_delivery_is_not_asked_for_all_of_them(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    async with lost(product):
+        for number in range(AWAY_AFTER):
+            tree.commit({"a.py": f"x = {number}\n"})
+            await product.push(tree, repository)
+    world = product.github.world
+    world.silent.append("/app/hook/deliveries/")
+    world.requests.clear()
+    age_in_order(product)
+    with pytest.raises(RetryLater):
+        await reconcile_deliveries(product.context, WINDOW)
+    assert len([path for _, path in world.requests if "/app/hook/deliveries/" in path]) == AWAY_AFTER
