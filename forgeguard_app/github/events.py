@@ -232,8 +232,11 @@ Event = (
 
 
 def good_ref(name: str) -> bool:
-    """Return whether git would take the name for a reference (git-check-ref-format)."""
-    return 0 < len(name) <= MAX_REF_CHARS and not name.startswith("-") and _BAD_REF.search(name) is None
+    """Return whether git would take the name for a reference (git-check-ref-format).
+
+    It may begin with a dash, as git takes refs/heads/-x; in an argument of git it stands in its full reference alone.
+    """
+    return 0 < len(name) <= MAX_REF_CHARS and _BAD_REF.search(name) is None
 
 
 def moment(value: str | int | None) -> datetime | None:

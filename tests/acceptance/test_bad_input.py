@@ -33,6 +33,22 @@ async def judged(product: Product, tree: WorkTree, repository: Repository) -> di
     return await product.verdicts(repository, await product.push(tree, repository, "topic"))
 
 
+async def test_branches_whose_names_begin_with_a_dash_are_audited(product: Product, tree: WorkTree) -> None:
+    repository = await prepared(product, tree)
+    head, base = "--upload-pack=false", "-main"
+    await product.push(tree, repository, "", f"HEAD:refs/heads/{base}")
+    tree.commit({"a.py": "bad"})
+    sha = await product.push(tree, repository, "", f"HEAD:refs/heads/{head}")
+    await product.verdicts(repository, sha)
+    await Story(product.github).open_pull(repository, head, sha, base)
+    await product.idle()
+    assert not [one for one in product.github.world.deliveries if one.status_code == 400]
+    assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
+    async with product.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM audit_runs WHERE target_ref = $1", base) == 1
+        assert await connection.fetchval("SELECT count(*) FROM audit_runs WHERE status <> 'completed'") == 0
+
+
 async def test_strange_names_and_contents(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
     names = {
