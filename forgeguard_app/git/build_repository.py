@@ -9,6 +9,7 @@ from pathlib import Path
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.git.branches import HistoryRewritten, push
 from forgeguard_app.git.command import GitError, GitRepository, GitTimeout, authorization
+from forgeguard_app.git.leftovers import remove_leftovers
 from forgeguard_app.git.mirror import FETCH_TIMEOUT_S, MAX_BYTES, Remote, fetch_within, meaning_of
 from forgeguard_app.git.range import has_commit
 
@@ -77,6 +78,7 @@ async def push_phase(
 
 async def _fetch(repository: GitRepository, remote: Remote, commits: Iterable[str], depth: int, max_bytes: int) -> None:
     environment = authorization(remote.url, remote.token) if remote.token else {}
+    await asyncio.to_thread(remove_leftovers, repository.folder)
     try:
         await fetch_within(
             repository.folder,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.git.command import EMPTY_TREE, GitError, GitRepository, GitTimeout, authorization
+from forgeguard_app.git.leftovers import remove_leftovers
 from forgeguard_app.git.mirror_lock import lock_file
 from forgeguard_app.git.range import has_commit, is_sha, lines_of
 
@@ -104,9 +105,11 @@ class Mirror:
             try:
                 await self.repository.run("rev-parse", "--git-dir")
             except GitError:
-                await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+                pass
             else:
                 return False
+        # A git that was killed here may have left locks that `git init` fails on.
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self.repository.run("init", "--quiet", "--bare", "--template=", str(self.folder))
         for key, value in (
@@ -175,6 +178,7 @@ class Mirror:
             f"GIT_CONFIG_VALUE_{count}": self.remote.url,
         }
         options, wanted = _split_options(arguments)
+        await asyncio.to_thread(remove_leftovers, self.folder)
         try:
             await fetch_within(
                 self.folder,

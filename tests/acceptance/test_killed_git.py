@@ -1,0 +1,79 @@
+"""What a killed git left in a repository of ours keeps no head and no build waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from forgeguard_app.git.build_repository import open_build_repository
+from forgeguard_app.git.mirror import Mirror, Remote, branch_ref
+from forgeguard_app.simulator.state import Repository
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+from tests.support.starting import started
+
+HALF_PACK_BYTES = 4 << 20
+
+
+def mirror_of(product: Product, repository: Repository) -> Path:
+    return product.context.home / "mirrors" / f"{repository.id}.git"
+
+
+def leave_half_packs(folder: Path) -> None:
+    packs = folder / "objects/pack"
+    for number in range(3):
+        (packs / f"tmp_pack_kill{number}").write_bytes(b"x" * HALF_PACK_BYTES)
+    (packs / "pack-kill.pack").write_bytes(b"x" * HALF_PACK_BYTES)
+
+
+async def test_a_lock_that_a_killed_git_left_keeps_no_head_waiting(product: Product, tree: WorkTree) -> None:
+    repository = await started(product, tree)
+    await product.idle()
+    lock = mirror_of(product, repository) / f"{branch_ref('main')}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    sha = tree.commit({"u.py": "x = 1\n"})
+    await product.push(tree, repository, "topic")
+    await product.verdicts(repository, sha)
+    assert not lock.exists()
+
+
+async def test_a_lock_that_a_killed_git_left_in_a_new_mirror_keeps_no_head_waiting(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, _ = await product.repository()
+    folder = mirror_of(product, repository)
+    folder.mkdir(parents=True)
+    (folder / "config.lock").touch()
+    sha = tree.commit({"a.py": "x = 1\n"})
+    await product.push(tree, repository)
+    await product.verdicts(repository, sha)
+
+
+async def test_half_packs_of_killed_fetches_are_removed_and_make_no_repository_too_large(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    await product.idle()
+    folder = mirror_of(product, repository)
+    leave_half_packs(folder)
+    sha = tree.commit({"u.py": "x = 1\n"})
+    await asyncio.to_thread(tree.git, "push", "--quiet", str(repository.folder), f"{sha}:refs/heads/topic")
+    mirror = Mirror(folder, Remote(product.github.clone_url(repository)), max_bytes=2 * HALF_PACK_BYTES)
+    async with mirror.locked("test"):
+        await mirror.fetch([sha], [], partial=False)
+    assert not list(folder.glob("objects/pack/*kill*"))
+
+
+async def test_what_a_killed_git_left_in_a_build_s_repository_keeps_no_phase_waiting(
+    product: Product, tree: WorkTree, tmp_path: Path
+) -> None:
+    repository = await started(product, tree)
+    remote, folder = Remote(product.github.clone_url(repository)), tmp_path / "build.git"
+    await open_build_repository(folder, remote, [tree.git("rev-parse", "HEAD")])
+    (folder / "shallow.lock").touch()
+    leave_half_packs(folder)
+    sha = tree.commit({"u.py": "x = 1\n"})
+    await asyncio.to_thread(tree.git, "push", "--quiet", str(repository.folder), f"{sha}:refs/heads/topic")
+    await open_build_repository(folder, remote, [sha], max_bytes=2 * HALF_PACK_BYTES)
+    assert not list(folder.glob("objects/pack/*kill*"))
