@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +23,8 @@ READ_BYTES = 1 << 18
 MAX_ERROR_BYTES = 64 << 10
 GRACE_S = 1.0  # for the rest of the output after the program's own end, where a child of it holds the pipe
 END_S = 5.0  # for a killed process to be reaped
+# https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
+_PR_SET_PDEATHSIG = 1
 
 
 class ProgramTimeout(Exception):
@@ -112,11 +116,29 @@ class _Input:
             self._transport.close()
 
 
-class Program:
-    """A running program. `chunks` gives its standard output as it comes; `finish` waits for its end."""
+def die_with_parent(signal_number: int) -> Callable[[], None] | None:
+    """Ask Linux, in a child, for a signal when its parent dies; it runs before the child becomes the program."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
 
-    def __init__(self, process: asyncio.subprocess.Process, out: Pipe, err: Pipe) -> None:
-        self._process, self._out, self._err = process, out, err
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal_number)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return prepare
+
+
+class Program:
+    """A running program. `chunks` gives its standard output as it comes; `finish` waits for its end.
+
+    A program that is still running at its `end` gets SIGTERM, and SIGKILL after `grace_s`; without a grace at once.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, out: Pipe, err: Pipe, grace_s: float) -> None:
+        self._process, self._out, self._err, self._grace_s = process, out, err, grace_s
         self._beginning = bytearray()
         self._errors = asyncio.create_task(self._keep_errors())
         self._ending = asyncio.create_task(self._close_after_end())
@@ -135,15 +157,24 @@ class Program:
     async def end(self) -> None:
         """Leave nothing running: kill the group, close the pipes, reap the process."""
         if self._process.returncode is None or not self._errors.done():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            if self._grace_s:
+                self._signal(signal.SIGTERM)
+                await self._wait(self._grace_s)
+            self._signal(signal.SIGKILL)
         self._out.close()
         self._err.close()
         for task in (self._errors, self._ending):
             task.cancel()
         await asyncio.gather(self._errors, self._ending, return_exceptions=True)
+        await self._wait(END_S)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(END_S):
+            async with asyncio.timeout(seconds):
                 await self._process.wait()
 
     async def _keep_errors(self) -> None:
@@ -166,9 +197,15 @@ async def started(
     env: Mapping[str, str],
     stdin: bytes | None = None,
     cwd: Path | str | None = None,
+    grace_s: float = 0.0,
     **options: Any,
 ) -> AsyncIterator[Program]:
-    """Start a program in a session of its own. At the end of the block nothing of its group is left."""
+    """Start a program in a session of its own. At the end of the block nothing of its group is left.
+
+    With a grace, the program gets that time to end at SIGTERM, which Linux sends it also when this process dies.
+    """
+    if grace_s:
+        options["preexec_fn"] = die_with_parent(signal.SIGTERM)
     async with contextlib.AsyncExitStack() as pipes:
         out, err = await _opened(pipes, Pipe), await _opened(pipes, Pipe)
         given = await _opened(pipes, _Input) if stdin is not None else None
@@ -184,7 +221,7 @@ async def started(
         )
         out.close_writer()
         err.close_writer()
-        program = Program(process, out, err)
+        program = Program(process, out, err, grace_s)
         if given is not None and stdin is not None:
             given.close_reader()
             given.feed(stdin)
@@ -213,7 +250,7 @@ async def run_program(
     cwd: Path | str | None = None,
     **options: Any,
 ) -> Finished:
-    """Run a program to its end and return what it wrote.
+    """Run a program to its end and return what it wrote; the options are those of `started`.
 
     Raises:
         ProgramTimeout: it did not end within `timeout_s`.

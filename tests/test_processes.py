@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -127,3 +128,60 @@ async def test_a_stream_of_git_that_is_left_early_or_not_read_comes_to_an_end(tr
             size = sum([len(chunk) async for chunk in chunks])
     assert first
     assert size == 8 << 20
+
+
+LOCKED = "lock = sys.argv[1]; open(lock, 'w').close(); print(os.getpid(), flush=True)\n"
+UNLOCKS = "signal.signal(signal.SIGTERM, lambda *_: (os.unlink(lock), os._exit(0)))\n"
+
+
+async def test_a_program_with_a_grace_may_remove_its_locks_before_it_is_killed(tmp_path: Path) -> None:
+    lock = tmp_path / "ref.lock"
+    command = [sys.executable, "-c", f"{CHILD}lock = sys.argv[1]\n{UNLOCKS}{LOCKED}time.sleep(600)", str(lock)]
+    async with asyncio.timeout(OUTER_S), started(command, env=dict(os.environ), grace_s=LONG_S) as program:
+        await anext(program.chunks())
+        assert lock.exists()
+    assert not lock.exists()
+
+
+async def test_a_program_that_ignores_the_end_of_its_grace_is_killed(tmp_path: Path) -> None:
+    code = f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{LOCKED}time.sleep(600)"
+    command = [sys.executable, "-c", CHILD + code, str(tmp_path / "ref.lock")]
+    async with asyncio.timeout(OUTER_S), started(command, env=dict(os.environ), grace_s=0.1) as program:
+        pid = int(await anext(program.chunks()))
+    assert not is_running(pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells a child that its parent died")
+async def test_git_that_writes_in_a_repository_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
+    """The server never answers, so that git would work on beside the next worker that takes the repository."""
+    asked = asyncio.Event()
+
+    async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(stay_silent, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/r.git"
+    code = (
+        "import asyncio, sys, pathlib\n"
+        "from forgeguard_app.git.command import GitRepository\n"
+        "repository = GitRepository(pathlib.Path(sys.argv[1]))\n"
+        "asyncio.run(repository.run('init', '--quiet', '--bare', '--template=', sys.argv[1]))\n"
+        "asyncio.run(repository.run('fetch', sys.argv[2], timeout_s=600))\n"
+    )
+    async with server, asyncio.timeout(OUTER_S):
+        worker = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(tmp_path / "r.git"), url)
+        await asked.wait()
+        (git,) = map(int, Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split())
+        helpers = list(map(int, Path(f"/proc/{git}/task/{git}/children").read_text().split()))
+        worker.kill()
+        await worker.wait()
+        try:
+            while is_running(git):
+                await asyncio.sleep(0)
+        finally:
+            for pid in (git, *helpers):
+                if is_running(pid):
+                    os.killpg(git, signal.SIGKILL)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from forgeguard_app.store.embedded import die_with_parent
+from forgeguard_app.processes import die_with_parent
 
 STOP_TIMEOUT_S = 7.0
 

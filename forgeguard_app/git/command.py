@@ -36,6 +36,9 @@ _SETTINGS = (
     "fetch.recurseSubmodules=false",
     "submodule.recurse=false",
     "gc.auto=0",
+    # A helper of git that outlives its worker ends after this time without a byte.
+    "http.lowSpeedLimit=1",
+    "http.lowSpeedTime=300",
     "maintenance.auto=false",
     "log.showSignature=false",
     "protocol.version=2",
@@ -53,6 +56,9 @@ _PASSED = (
 )
 _NO_SPACE = ("No space left on device", "Disk quota exceeded", "File too large", "signal 25")
 _SIGXFSZ = 25
+# Commands that take locks in a repository which another worker takes up later. git removes its locks at SIGTERM.
+_WRITING = frozenset({"config", "fetch", "init", "prune", "update-ref"})
+GRACE_S = 2.0
 _LACKING = ("promisor remote", "lazy fetching disabled", "fatal: unable to read ")
 HOW_TO_COMPLETE = "`git fetch --refetch --no-filter` brings what a partial clone lacks"
 
@@ -109,8 +115,11 @@ class GitRepository:
             GitError: it ended with another status than 0, took too long or wrote too much.
         """
         command, env = self._command(arguments), self._environment(environment)
+        grace_s = GRACE_S if arguments[0] in _WRITING else 0.0
         try:
-            done = await run_program(command, env=env, stdin=stdin, timeout_s=timeout_s, max_bytes=max_bytes)
+            done = await run_program(
+                command, env=env, stdin=stdin, timeout_s=timeout_s, max_bytes=max_bytes, grace_s=grace_s
+            )
         except FileNotFoundError as error:
             raise UserError("the git program was not found on PATH: install git 2.39 or later") from error
         except ProgramTimeout as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import hashlib
 import importlib.util
@@ -20,9 +19,8 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from typing import Any
 import asyncpg
 
 from forgeguard_app.errors import UserError
+from forgeguard_app.processes import die_with_parent
 from forgeguard_app.store.database_account import DatabaseAccount, account_for, hand_over, initdb_account, own_file
 
 START_TIMEOUT_S = 20.0
@@ -37,8 +36,6 @@ INIT_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
 MAX_SOCKET_PATH = 100
 _USER = _DATABASE = "forgeguard"
-# https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
-_PR_SET_PDEATHSIG = 1
 _SETTINGS = (
     "listen_addresses=",
     "shared_buffers=64MB",
@@ -222,21 +219,6 @@ def _as(account: DatabaseAccount | None) -> dict[str, Any]:
 
 def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC", "HOME": "/"}
-
-
-def die_with_parent(signal_number: int) -> Callable[[], None] | None:
-    """Ask Linux, in a child, for a signal when its parent dies; it runs before the child becomes the program."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
-
-    def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal_number)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-
-    return prepare
 
 
 async def _start(place: _DataPlace, settings: Sequence[str]) -> subprocess.Popen[bytes]:
