@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
+
 from forgeguard_app.store.audits import NewRun
-from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.pool import Connection, RowLocked
 from forgeguard_app.store.repos import RepoFacts
 from forgeguard_app.store.states import DeliveryOutcome
 
@@ -79,33 +81,45 @@ class DurablePush:
 
 
 async def take_pushes(
-    connection: Connection, pushes: Sequence[tuple[Delivery, DurablePush]], priorities: Sequence[int]
+    connection: Connection,
+    pushes: Sequence[tuple[Delivery, DurablePush]],
+    priorities: Sequence[int],
+    lock_wait_ms: int,
 ) -> list[tuple[str, UUID | None]]:
     """Each delivery's outcome ('known' where it was here before) and audit run, all of it in one statement.
 
     In the order of the repositories, whose rows are locked, so that two calls cannot deadlock.
+
+    Raises:
+        RowLocked: another transaction held one of the rows for `lock_wait_ms`; nothing is stored.
     """
     order = sorted(range(len(pushes)), key=lambda number: pushes[number][1].repo.github_repo_id)
     columns = zip(*(_columns(*pushes[number]) for number in order), strict=True)
-    rows = await connection.fetch(_TAKE_PUSHES, *map(list, columns), list(priorities))
+    try:
+        rows = await connection.fetch(_TAKE_PUSHES, *map(list, columns), list(priorities), str(lock_wait_ms))
+    except asyncpg.LockNotAvailableError as error:
+        raise RowLocked("another transaction holds a row of these pushes") from error
     answers: list[tuple[str, UUID | None]] = [("known", None)] * len(pushes)
     for number, row in zip(order, rows, strict=True):
         answers[number] = (row["outcome"], row["run_id"])
     return answers
 
 
+# Every call of the function refers to `bounds`, so that its locks are bounded before it takes any.
+# https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT
 _TAKE_PUSHES = """
 SELECT taken.outcome, taken.run_id
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],
+FROM (SELECT set_config('lock_timeout', $20, true) AS lock_timeout OFFSET 0) AS bounds
+CROSS JOIN unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],
     $9::text[],
     $10::text[], $11::boolean[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::boolean[],
         $18::timestamptz[]
 ) WITH ORDINALITY AS p(delivery, event, action, installation, account, login, kind, repo, name, head_branch, private,
     sha, branch,
     before, message, author, unless_known, as_of, number)
-CROSS JOIN LATERAL take_push(p.delivery, p.event, p.action, p.installation, p.account, p.login, p.kind, p.repo, p.name,
-    p.head_branch, p.private, p.sha, p.branch, p.before, p.message, p.author, $19::integer[], p.unless_known,
-        p.as_of) AS taken
+CROSS JOIN LATERAL take_push(CASE WHEN bounds.lock_timeout IS NOT NULL THEN p.delivery END, p.event, p.action,
+    p.installation, p.account, p.login, p.kind, p.repo, p.name, p.head_branch, p.private, p.sha, p.branch, p.before,
+    p.message, p.author, $19::integer[], p.unless_known, p.as_of) AS taken
 ORDER BY p.number
 """
 

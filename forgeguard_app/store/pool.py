@@ -27,6 +27,10 @@ class Unreachable(Exception):
     """No connection to PostgreSQL could be made; its cause says why."""
 
 
+class RowLocked(Exception):
+    """A row that another transaction holds for longer than we wait; the work is tried again."""
+
+
 # What PostgreSQL being away looks like: the work is tried again, the delivery is answered with 503.
 # No OSError: a file that fails in a build or an audit is no fault of the database.
 DATABASE_ERRORS = (

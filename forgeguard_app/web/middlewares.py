@@ -11,7 +11,7 @@ from aiohttp import web
 
 from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.flows.people.repo_access import SignedOut
-from forgeguard_app.store.pool import DATABASE_ERRORS
+from forgeguard_app.store.pool import DATABASE_ERRORS, RowLocked
 from forgeguard_app.web.connections import SERVER, BodyTooSlow, body_deadline
 from forgeguard_app.web.interrupted import answer_away, answer_interrupted, answer_refused
 from forgeguard_app.web.keys import FRONT, REQUEST_ID
@@ -121,6 +121,9 @@ def _meaning(error: Exception, request_id: str) -> tuple[int, str]:
     if isinstance(error, DATABASE_ERRORS):
         log.warning("request.database_away", error=type(error).__name__)
         return 503, "The database is away; try again in a moment."
+    if isinstance(error, RowLocked):
+        log.warning("request.locked", reason=str(error))
+        return 503, "Another change of this repository or its account is being stored; try again in a moment."
     log.error("request.failed", error=type(error).__name__, exc_info=error)
     return 500, f"Our mistake. Tell the operator this id: {request_id}"
 

@@ -303,6 +303,48 @@ async def test_pushes_that_arrive_together_are_each_answered_and_one_bad_one_har
     assert await count(intake.pool, "audit_runs") == await count(intake.pool, "procrastinate_jobs") == 58
 
 
+def push_to(account: int, number: int) -> bytes:
+    """Return a push to an account's only repository."""
+    owner = {"id": account, "login": f"o{account}"}
+    repository = {"id": account, "full_name": f"o{account}/r", "default_branch": "main", "private": True}
+    return json.dumps(
+        {
+            **PUSH,
+            "after": f"{account:020x}{number:020x}",
+            "ref": f"refs/heads/b{number}",
+            "repository": {**repository, "owner": owner},
+            "installation": {"id": account},
+        }
+    ).encode()
+
+
+async def test_a_long_transaction_of_one_account_holds_up_no_push_of_another(intake: Product) -> None:
+    locked, other, new = 21, 22, 23
+    for account in (locked, other):
+        assert (await deliver(intake, push_to(account, 1)))[0] == 202
+    async with intake.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM repos WHERE github_repo_id = $1 FOR UPDATE", locked)
+        held_up = [asyncio.create_task(deliver(intake, push_to(locked, number))) for number in range(2, 6)]
+        await intake.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", True)
+        others = {asyncio.create_task(deliver(intake, push_to(account, 2))) for account in (other, new)}
+        done, _ = await asyncio.wait(others, timeout=20.0)
+        assert done == others, "GitHub ends a delivery after ten seconds"
+        assert [task.result()[0] for task in done] == [202, 202]
+        assert [status for status, _ in await asyncio.gather(*held_up)] == [503] * 4
+    assert (await deliver(intake, push_to(locked, 2)))[0] == 202
+    assert await count(intake.pool, "audit_runs") == await count(intake.pool, "procrastinate_jobs") == 5
+
+
+async def test_a_push_whose_row_is_locked_for_a_moment_is_taken_in(intake: Product) -> None:
+    assert (await deliver(intake, push_to(21, 1)))[0] == 202
+    async with intake.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM repos WHERE github_repo_id = 21 FOR UPDATE")
+        pushes = [asyncio.create_task(deliver(intake, push_to(21, number))) for number in range(2, 6)]
+        await intake.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", True)
+    assert [status for status, _ in await asyncio.gather(*pushes)] == [202] * 4
+    assert await count(intake.pool, "audit_runs") == 5
+
+
 async def test_a_strange_path_is_a_problem_and_not_a_trace(intake: Product) -> None:
     for path in ("/nowhere", "/audits/not-an-id", f"/audits/{uuid.uuid4()}", "/static/../server.py"):
         async with intake.session.get(intake.address + path) as answer:

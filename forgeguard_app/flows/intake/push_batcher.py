@@ -1,20 +1,44 @@
 """Pushes become durable, many that arrive together in one transaction: commits are what bounds the intake.
 
 A push that arrives alone waits for nobody. Nobody is answered before the transaction that holds its push is committed.
+Where a long transaction holds a row that a batch needs, its pushes are set aside by installation and taken in turns,
+so that no account waits for another one's row.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from forgeguard_app.flows.intake.rank_heads import RANKS
 from forgeguard_app.store.deliveries import Delivery, DurablePush, take_pushes
-from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.pool import Pool, RowLocked
 
 AT_ONCE = 64
-SIDE_BY_SIDE = 2
+SIDE_BY_SIDE = 2  # for each of the two lines
+LOCK_WAIT_MS = 250
+ANSWER_S = 8.0  # GitHub ends a delivery after 10 s
 Answer = tuple[str, UUID | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    delivery: Delivery
+    push: DurablePush
+    answer: asyncio.Future[Answer]
+    due_at: float  # by the event loop's clock
+
+    @property
+    def installation(self) -> int | None:
+        return self.delivery.github_installation_id
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
 class PushBatcher:
@@ -22,54 +46,88 @@ class PushBatcher:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._waiting: list[tuple[Delivery, DurablePush, asyncio.Future[Answer]]] = []
+        self._waiting: list[_Waiting] = []
         self._takers: set[asyncio.Task[None]] = set()
+        self._aside: dict[int | None, list[_Waiting]] = {}  # by installation
+        self._turns: deque[int | None] = deque()  # the installations in `_aside` that nobody takes just now
+        self._takers_aside: set[asyncio.Task[None]] = set()
 
     async def take(self, delivery: Delivery, push: DurablePush) -> Answer:
         """The delivery's outcome and audit run, once they are durable.
 
         Raises:
+            RowLocked: another transaction held a row of the push until GitHub's patience ends.
             Exception: as the database raises it.
         """
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((delivery, push, future))
-        if len(self._takers) < SIDE_BY_SIDE:
-            taker = asyncio.create_task(self._take_waiting())
-            self._takers.add(taker)
-            taker.add_done_callback(self._takers.discard)
-        return await future
+        loop = asyncio.get_running_loop()
+        one = _Waiting(delivery, push, loop.create_future(), loop.time() + ANSWER_S)
+        if one.installation in self._aside:
+            self._aside[one.installation].append(one)
+        else:
+            self._waiting.append(one)
+            _start(self._takers, self._take_waiting)
+        return await one.answer
 
     async def _take_waiting(self) -> None:
         while self._waiting:
             batch = self._waiting[:AT_ONCE]
             del self._waiting[:AT_ONCE]
-            try:
-                answers = await self._taken(batch)
-            except Exception as error:
-                if len(batch) == 1:
-                    _fail(batch[0][2], error)
-                else:  # one of them may be what failed: each by itself
-                    for one in batch:
-                        await self._alone(*one)
-                continue
-            for (_, _, future), answer in zip(batch, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            self._set_aside(await self._take(batch))
 
-    async def _taken(self, batch: list[tuple[Delivery, DurablePush, asyncio.Future[Answer]]]) -> list[Answer]:
-        async with self._pool.acquire() as connection:
-            return await take_pushes(connection, [(delivery, push) for delivery, push, _ in batch], RANKS)
+    async def _take_aside(self) -> None:
+        while self._turns:
+            installation = self._turns.popleft()
+            batch = self._aside[installation][:AT_ONCE]
+            del self._aside[installation][:AT_ONCE]
+            now = asyncio.get_running_loop().time()
+            for one in (locked := await self._take(batch)):
+                if one.due_at <= now:
+                    one.fail(RowLocked("another transaction holds a row of this push"))
+            self._aside[installation][:0] = [one for one in locked if not one.answer.done()]
+            if self._aside[installation]:
+                self._turns.append(installation)
+            else:
+                del self._aside[installation]
 
-    async def _alone(self, delivery: Delivery, push: DurablePush, future: asyncio.Future[Answer]) -> None:
+    def _set_aside(self, locked: list[_Waiting]) -> None:
+        """Have the pushes taken by themselves, with those that wait for the same installations."""
+        installations = {one.installation for one in locked}
+        for one in [*locked, *(one for one in self._waiting if one.installation in installations)]:
+            if one.installation not in self._aside:
+                self._aside[one.installation] = []
+                self._turns.append(one.installation)
+            self._aside[one.installation].append(one)
+            _start(self._takers_aside, self._take_aside)
+        self._waiting = [one for one in self._waiting if one.installation not in installations]
+
+    async def _take(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """Answer the pushes, and return those of which another transaction holds a row."""
         try:
-            (answer,) = await self._taken([(delivery, push, future)])
+            async with self._pool.acquire() as connection:
+                pushes = [(one.delivery, one.push) for one in batch]
+                answers = await take_pushes(connection, pushes, RANKS, LOCK_WAIT_MS)
+        except RowLocked:
+            return batch
         except Exception as error:
-            _fail(future, error)
-        else:
-            if not future.done():
-                future.set_result(answer)
+            if len(batch) > 1:  # one of them may be what failed: each by itself
+                return [locked for one in batch for locked in await self._take([one])]
+            batch[0].fail(error)
+            return []
+        for one, answer in zip(batch, answers, strict=True):
+            if not one.answer.done():
+                one.answer.set_result(answer)
+        return []
 
 
-def _fail(future: asyncio.Future[Answer], error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
+def _start(takers: set[asyncio.Task[None]], take: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Start one taker more, up to their bound."""
+
+    async def run() -> None:
+        try:
+            await take()
+        finally:  # before anything else runs: a push that arrives then starts another one
+            takers.remove(taker)
+
+    if len(takers) < SIDE_BY_SIDE:
+        taker = asyncio.create_task(run())
+        takers.add(taker)
