@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from forgeguard_app.flows.intake.follow_account import AT_ONCE
 from forgeguard_app.flows.intake.rank_heads import RANKS
 from forgeguard_app.store.counters import add_counts
 from forgeguard_app.store.pool import Pool
@@ -333,6 +334,20 @@ async def test_a_long_transaction_of_one_account_holds_up_no_push_of_another(int
         assert [status for status, _ in await asyncio.gather(*held_up)] == [503] * 4
     assert (await deliver(intake, push_to(locked, 2)))[0] == 202
     assert await count(intake.pool, "audit_runs") == await count(intake.pool, "procrastinate_jobs") == 5
+
+
+async def test_of_a_large_installation_a_delivery_stores_the_newest_repositories_and_a_job_the_others(
+    intake: Product,
+) -> None:
+    repositories = [{"id": number, "full_name": f"o/r{number}", "private": True} for number in range(1, AT_ONCE + 51)]
+    installation = {"id": 9, "account": {"id": 1, "login": "o"}}
+    body = {"action": "created", "installation": installation, "repositories": repositories}
+    assert (await deliver(intake, json.dumps(body).encode(), "installation"))[0] == 202
+    async with intake.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT min(github_repo_id) FROM repos") == 51
+        assert await connection.fetchval("SELECT count(*) FROM repos") == AT_ONCE
+        jobs = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'sync_installation'"
+        assert await connection.fetchval(jobs) == 1
 
 
 async def test_a_push_whose_row_is_locked_for_a_moment_is_taken_in(intake: Product) -> None:

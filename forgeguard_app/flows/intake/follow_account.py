@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from forgeguard_app.store.run_order import (
 from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import drop_access, forget_access, forget_access_with
 
+AT_ONCE = 200  # repositories whose rows one transaction locks
 _CHANGES_WHO_SEES = ("privatized", "publicized", "transferred", "deleted", "renamed")
 _STATUSES = {
     "created": InstallationStatus.ACTIVE,
@@ -67,7 +69,7 @@ async def _follow(connection: Connection, event: AccountEvent, github_delivery_i
             await _installation(connection, event, github_delivery_id)
         case events.InstallationRepositoriesEvent():
             installation_id = await upsert_installation_from_event(connection, event.installation)
-            added = await upsert_all_from_event(connection, event.repositories_added, installation_id)
+            added = await _take_in(connection, event.repositories_added, installation_id)
             await audit_baselines(connection, added, github_delivery_id)
             removed = [repository.id for repository in event.repositories_removed]
             await set_removed(connection, removed)
@@ -108,11 +110,21 @@ async def _installation(connection: Connection, event: events.InstallationEvent,
     if event.action == "deleted":
         await set_removed_with(connection, number)
         return
-    added = await upsert_all_from_event(connection, event.repositories or (), installation_id)
+    added = await _take_in(connection, event.repositories or (), installation_id)
     if event.action == "created":
         await audit_baselines(connection, added, github_delivery_id)
     if event.action in ("unsuspend", "new_permissions_accepted"):
         await resume_deferred(connection, number)
+
+
+async def _take_in(
+    connection: Connection, repositories: Sequence[events.Repository], installation_id: UUID
+) -> list[UUID]:
+    """Store the newest repositories, and return our keys of them; a job stores the others in short transactions."""
+    newest = sorted(repositories, key=lambda one: one.id)[-AT_ONCE:]
+    if len(newest) < len(repositories):
+        await enqueue_job(connection, Job(Task.SYNC_INSTALLATION, installation_id, Priority.QUESTION))
+    return await upsert_all_from_event(connection, newest, installation_id)
 
 
 async def audit_baselines(connection: Connection, repo_ids: list[UUID], github_delivery_id: str = "") -> None:

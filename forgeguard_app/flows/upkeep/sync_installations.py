@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,7 +22,7 @@ from forgeguard_app.flows.context.repo_records import state_of, upsert_all_from_
 from forgeguard_app.flows.context.resume_deferred import resume_deferred, resume_deferred_in
 from forgeguard_app.flows.context.take_step import take_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.follow_account import audit_baselines
+from forgeguard_app.flows.intake.follow_account import AT_ONCE, audit_baselines
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import Installation, Repository
 from forgeguard_app.github.installations import (
@@ -66,10 +67,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ListBounds:
-    """Bounds of the lists that are read; a list that is longer removes nothing."""
+    """Bounds of the lists that are read, and of what is stored at once; a list that is longer removes nothing."""
 
     installations: int = MAX_INSTALLATIONS
     repositories: int = MAX_REPOSITORIES
+    at_once: int = AT_ONCE  # repositories that one transaction stores
 
 
 async def sync_installations(context: WorkerContext, bounds: ListBounds | None = None) -> None:
@@ -105,7 +107,7 @@ async def _compare(
     except (RetryLater, RequestRejected, TimeoutError) as error:
         log.info("sync.passed_over", installation=one.id, reason=str(error) or type(error).__name__)
         return
-    await _take_in(context, one, listed_at, repositories, asked_at)
+    await _take_in(context, one, listed_at, repositories, asked_at, bounds.at_once)
 
 
 async def sync_installation(context: WorkerContext, installation_id: UUID) -> None:
@@ -158,31 +160,52 @@ async def _take_in(
     listed_at: datetime,
     listed: Listed[Repository] | None,
     asked_at: datetime,
+    at_once: int = AT_ONCE,
 ) -> None:
+    """Store what GitHub says, in short transactions, so that no push waits for a large installation."""
+    # Whose repositories GitHub lists lives at that time; a suspended one only at the time of the first list.
+    installation_id = await _take_in_state(context, one, listed_at if listed is None else asked_at)
+    if listed is None:
+        return
+    repositories = sorted(listed.items, key=lambda each: each.id, reverse=True)  # the newest first, as baselines
+    for start in range(0, len(repositories), at_once):
+        async with context.pool.acquire() as connection, connection.transaction():
+            installation = await find_installation(connection, installation_id, settled=True)
+            if installation is None or installation.status == InstallationStatus.DELETED:
+                return  # since the list was read
+            await believe(connection, asked_at)
+            await _take_in_some(connection, installation_id, repositories[start : start + at_once])
     async with context.pool.acquire() as connection, connection.transaction():
-        # Whose repositories GitHub lists lives at that time; a suspended one only at the time of the first list.
-        await believe(connection, listed_at if listed is None else asked_at)
+        missing = await _missing(connection, installation_id, asked_at, listed)
+    for repo_id in _some(missing):
+        await _remove_repo(context, repo_id, asked_at)
+
+
+async def _take_in_state(context: WorkerContext, one: Installation, at: datetime) -> UUID:
+    async with context.pool.acquire() as connection, connection.transaction():
+        await believe(connection, at)
         installation_id = await upsert_installation_from_event(connection, one)
         before = await find_by_github_id(connection, one.id)
         state = state_of(one, InstallationStatus.SUSPENDED if one.suspended_at else InstallationStatus.ACTIVE)
         await set_installation_state(connection, one.id, state)
-        if listed is None:
-            return
-        repositories = sorted(listed.items, key=lambda each: each.id)  # know_repos answers in this order
-        guarded = await list_guarded(connection, [repository.id for repository in repositories])
-        ids = await upsert_all_from_event(connection, repositories, installation_id)
-        fresh = [key for key, repository in zip(ids, repositories, strict=True) if repository.id not in guarded]
-        await audit_baselines(connection, fresh)
-        for key, repository in zip(ids, repositories, strict=True):
-            if guarded.get(repository.id) != installation_id:  # new here: it came from another one, or from none
-                await resume_deferred_in(connection, key)
-        if before is not None and (
-            before.status == InstallationStatus.SUSPENDED or dict(before.permissions) != dict(state.permissions)
+        if (
+            before is not None
+            and not one.suspended_at
+            and (before.status == InstallationStatus.SUSPENDED or dict(before.permissions) != dict(state.permissions))
         ):
             await resume_deferred(connection, one.id)
-        missing = await _missing(connection, installation_id, asked_at, listed)
-    for repo_id in _some(missing):
-        await _remove_repo(context, repo_id, asked_at)
+        return installation_id
+
+
+async def _take_in_some(connection: Connection, installation_id: UUID, repositories: Sequence[Repository]) -> None:
+    ordered = sorted(repositories, key=lambda each: each.id)  # upsert_all_from_event answers in this order
+    guarded = await list_guarded(connection, [repository.id for repository in ordered])
+    ids = await upsert_all_from_event(connection, ordered, installation_id)
+    fresh = [key for key, repository in zip(ids, ordered, strict=True) if repository.id not in guarded]
+    await audit_baselines(connection, fresh)
+    for key, repository in zip(ids, ordered, strict=True):
+        if guarded.get(repository.id) != installation_id:  # new here: it came from another one, or from none
+            await resume_deferred_in(connection, key)
 
 
 async def _missing(

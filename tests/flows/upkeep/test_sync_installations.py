@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
-from forgeguard_app.flows.upkeep.sync_installations import sync_installations
+from forgeguard_app.flows.upkeep.sync_installations import ListBounds, sync_installations
 from tests.support.refusing import refuse
+from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
 
@@ -55,3 +57,26 @@ async def test_an_installation_that_cannot_be_removed_keeps_no_other(own_dsn: st
             rows = await connection.fetch("SELECT github_installation_id, status FROM installations")
         states = {row["github_installation_id"]: row["status"] for row in rows}
         assert [states[number] for number in numbers] == ["deleted", "active", "deleted"]
+
+
+async def test_a_comparison_of_many_repositories_holds_up_no_push(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "product", worker=False) as product:
+        first, installation = await product.repository("first")
+        assert installation is not None
+        repositories = [first]
+        for name in ("second", "third"):
+            repositories.append(await product.github.create_repository(installation.account, name))
+            installation.repository_ids.add(repositories[-1].id)
+        await sync_installations(product.context)
+        tree.commit({"a.py": "x = 1\n"})
+        async with product.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT 1 FROM repos WHERE github_repo_id = $1 FOR UPDATE", repositories[1].id)
+            comparison = asyncio.create_task(sync_installations(product.context, ListBounds(at_once=1)))
+            await product.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", True)
+            for repository in (repositories[0], repositories[2]):
+                await product.push(tree, repository)
+            await product.github.webhooks.settle()
+            assert {one.status_code for one in product.github.world.deliveries if one.event == "push"} == {202}
+            assert not comparison.done()
+        await comparison
+        assert [await is_guarded(product, repository.id) for repository in repositories] == [True] * 3
