@@ -29,6 +29,7 @@ class Attempt:
     delivered_at: datetime
     redelivery: bool
     arrived: bool
+    installation_id: int | None = None
 
 
 async def list_attempts(app: AppAccess) -> AsyncIterator[Attempt]:
@@ -44,7 +45,16 @@ def _read(item: Any) -> Attempt | None:
     try:
         at = datetime.fromisoformat(item["delivered_at"].replace("Z", "+00:00"))
         arrived = 200 <= int(item["status_code"]) < 400
-        return Attempt(int(item["id"]), str(item["guid"]), str(item["event"]), at, bool(item["redelivery"]), arrived)
+        installation = item.get("installation_id")
+        return Attempt(
+            id=int(item["id"]),
+            guid=str(item["guid"]),
+            event=str(item["event"]),
+            delivered_at=at,
+            redelivery=bool(item["redelivery"]),
+            arrived=arrived,
+            installation_id=None if installation is None else int(installation),
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         log.warning("deliveries.entry_unread", entry=str(item))
         return None

@@ -27,13 +27,16 @@ class Delivery:
 
 
 async def insert_delivery(connection: Connection, delivery: Delivery) -> UUID | None:
-    """Our key for the delivery; None where it was here before."""
+    """Return our key for the delivery; None where it was here before and was not refused."""
     found: UUID | None = await connection.fetchval(
         """
-        INSERT INTO deliveries (github_delivery_id, event, action, github_installation_id, github_repo_id, outcome)
+        INSERT INTO deliveries AS d (github_delivery_id, event, action, github_installation_id, github_repo_id, outcome)
         VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (github_delivery_id) DO NOTHING
-        RETURNING id
+        ON CONFLICT (github_delivery_id) DO UPDATE SET event = excluded.event, action = excluded.action,
+            github_installation_id = excluded.github_installation_id, github_repo_id = excluded.github_repo_id,
+            outcome = excluded.outcome, received_at = now()
+        WHERE d.outcome = 'refused'
+        RETURNING d.id
         """,
         delivery.github_delivery_id,
         delivery.event,
@@ -50,12 +53,13 @@ async def set_outcome(connection: Connection, delivery_id: UUID, outcome: str) -
     await connection.execute("UPDATE deliveries SET outcome = $2 WHERE id = $1", delivery_id, outcome)
 
 
-async def list_known(connection: Connection, github_delivery_ids: list[str]) -> set[str]:
-    """Which of these deliveries are in the inbox."""
+async def list_known(connection: Connection, github_delivery_ids: list[str]) -> dict[str, DeliveryOutcome]:
+    """Return the outcomes of those of the deliveries that are in the inbox."""
     rows = await connection.fetch(
-        "SELECT github_delivery_id FROM deliveries WHERE github_delivery_id = ANY($1::text[])", github_delivery_ids
+        "SELECT github_delivery_id, outcome FROM deliveries WHERE github_delivery_id = ANY($1::text[])",
+        github_delivery_ids,
     )
-    return {row["github_delivery_id"] for row in rows}
+    return {row["github_delivery_id"]: DeliveryOutcome(row["outcome"]) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,12 @@ class InstallationStatus(StrEnum):
 
 
 class DeliveryOutcome(StrEnum):
-    """The outcome of a delivery: an audit run, a change of what is stored, or nothing."""
+    """The outcome of a delivery: an audit run, a change of what is stored, nothing, or a refusal as malformed."""
 
     ACCEPTED = "accepted"
     APPLIED = "applied"
     IGNORED = "ignored"
+    REFUSED = "refused"
 
 
 class PullState(StrEnum):

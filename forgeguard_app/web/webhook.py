@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from forgeguard_app.flows.intake.receive_delivery import receive_delivery
+from forgeguard_app.flows.intake.refuse_delivery import refuse_delivery
 from forgeguard_app.github.payloads import BadPayload, read_event
 from forgeguard_app.store.states import DeliveryOutcome
 from forgeguard_app.vault import signature_holds
@@ -53,6 +54,7 @@ async def webhook(request: web.Request) -> web.Response:
         event = read_event(name, body)
     except BadPayload as error:
         log.warning("delivery.malformed", delivery_id=delivery_id, event_name=name, reason=str(error))
+        await refuse_delivery(request.app[POOL], delivery_id, name)
         return problem(400, f"The body is not a {name} delivery: {error}")
     received = await receive_delivery(request.app[POOL], request.app[PUSHES], delivery_id, name, event)
     log.info(

@@ -161,7 +161,27 @@ async def test_what_its_headers_do_not_promise_is_a_bad_request(
     status, answer = await deliver(intake, body, event, **changes)
     assert status == 400
     assert answer["detail"]
-    assert await count(intake.pool, "deliveries") == 0
+    assert await count(intake.pool, "deliveries WHERE outcome <> 'refused'") == 0
+    assert await count(intake.pool, "audit_runs") == 0
+
+
+async def test_a_delivery_that_cannot_be_read_is_noted_and_taken_in_once_it_can_be(intake: Product) -> None:
+    bodies = {
+        "push": json.dumps(PUSH).encode(),
+        "installation": json.dumps(
+            {"action": "created", "installation": {"id": 9, "account": {"id": 1, "login": "o"}}, "repositories": []}
+        ).encode(),
+    }
+    for event, body in bodies.items():
+        guid = str(uuid.uuid4())
+        noted = f"deliveries WHERE github_delivery_id = '{guid}' AND outcome = 'refused'"
+        for _ in range(2):
+            assert (await deliver(intake, b"{}", event, X_GitHub_Delivery=guid))[0] == 400
+            assert await count(intake.pool, noted) == 1
+        assert [(await deliver(intake, body, event, X_GitHub_Delivery=guid))[0] for _ in range(2)] == [202, 200]
+        assert (await deliver(intake, b"{}", event, X_GitHub_Delivery=guid))[0] == 400
+        assert await count(intake.pool, noted) == 0
+    assert await count(intake.pool, "audit_runs") == 1
 
 
 async def test_past_25_megabytes_is_too_large_with_and_without_a_length(intake: Product) -> None:

@@ -20,7 +20,7 @@ from forgeguard_app.store.health import probe_intake, read_health, read_version
 from forgeguard_app.store.installations import list_live_installations
 from forgeguard_app.store.migrate import schema_state
 from forgeguard_app.store.pool import DATABASE_ERRORS, Pool
-from forgeguard_app.store.states import InstallationStatus
+from forgeguard_app.store.states import DeliveryOutcome, InstallationStatus
 
 OLDEST_WELL_S = 300.0
 CUT_WITHIN_S = 86_400.0
@@ -171,17 +171,27 @@ async def _installations(context: Examination) -> AsyncIterator[Diagnosis]:
 
 
 async def _deliveries(context: Examination) -> Diagnosis:
-    seen, missed = await list_missed(context)
+    compared = await list_missed(context)
+    refused = f", {compared.refused} were malformed" if compared.refused else ""
     return Diagnosis(
         "deliveries",
-        not missed,
-        f"{len(missed)} of the last day's {seen} never arrived",
+        not compared.missed,
+        f"{len(compared.missed)} of the last day's {compared.seen} never arrived{refused}",
         "run `forgeguard redeliver`; a worker does so every few minutes",
     )
 
 
-async def list_missed(context: Examination) -> tuple[int, list[Attempt]]:
-    """Count the deliveries that GitHub sent within the last day, and list those that never arrived, the newest first.
+@dataclass(frozen=True, slots=True)
+class ComparedLog:
+    """The deliveries that GitHub sent within a day: their number, those that never arrived, the number refused."""
+
+    seen: int
+    missed: list[Attempt]
+    refused: int
+
+
+async def list_missed(context: Examination) -> ComparedLog:
+    """Compare the deliveries that GitHub sent within the last day with the inbox, the newest first.
 
     Raises:
         RequestRejected, RetryLater: GitHub does not list them.
@@ -195,4 +205,5 @@ async def list_missed(context: Examination) -> tuple[int, list[Attempt]]:
             newest.setdefault(attempt.guid, attempt)
     async with context.pool.acquire() as connection:
         known = await list_known(connection, list(newest))
-    return len(newest), [attempt for guid, attempt in newest.items() if guid not in known]
+    missed = [attempt for guid, attempt in newest.items() if guid not in known]
+    return ComparedLog(len(newest), missed, list(known.values()).count(DeliveryOutcome.REFUSED))

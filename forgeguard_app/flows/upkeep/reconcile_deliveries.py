@@ -5,6 +5,8 @@ GitHub does not deliver again by itself, and says OK for what a proxy of ours an
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +16,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.receive_delivery import receive_delivery
+from forgeguard_app.flows.intake.refuse_delivery import refuse_delivery
 from forgeguard_app.github.app_access import NotTheApp
 from forgeguard_app.github.client import GitHubUnavailable
 from forgeguard_app.github.deliveries import Attempt, ask_again, get_payload, list_attempts
@@ -36,10 +39,19 @@ class Reconciled:
     taken: int = 0
 
 
-async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reconciled:
+class DeliveriesLeft(RetryLater):
+    """A pass asked for as many deliveries as one may, and left others to the next one; `done` is what it did."""
+
+    def __init__(self, done: Reconciled, left: int) -> None:
+        super().__init__(f"{left} missing deliveries are left for the next pass")
+        self.done = done
+
+
+async def reconcile_deliveries(context: WorkerContext, since: timedelta, most: int = MAX_ASKED) -> Reconciled:
     """Bring the inbox to hold every delivery of the log's last `since`; one that fails holds up no other.
 
     Raises:
+        DeliveriesLeft: more than `most` are missing.
         RetryLater: GitHub is away, or its limit is reached.
         Exception: as the last delivery that failed by itself raised it, after all the others.
     """
@@ -55,7 +67,8 @@ async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reco
     asked = taken = 0
     failed: Exception | None = None
     failed_in_a_row = 0
-    for attempt in reversed(missing[-MAX_ASKED:]):  # the oldest first: pushes are judged in their order
+    chosen = share_turns(missing, most)
+    for attempt in chosen:
         try:
             if attempt.redelivery and not attempt.arrived:
                 taken += await _take(context, attempt)  # asked for before, and our address was not reached again
@@ -83,7 +96,24 @@ async def reconcile_deliveries(context: WorkerContext, since: timedelta) -> Reco
         log.info("deliveries.reconciled", seen=len(newest), asked=asked, taken=taken)
     if failed is not None:
         raise failed
-    return Reconciled(len(newest), asked, taken)
+    done = Reconciled(len(newest), asked, taken)
+    if len(chosen) < len(missing):
+        raise DeliveriesLeft(done, len(missing) - len(chosen))
+    return done
+
+
+def share_turns(missing: Sequence[Attempt], most: int) -> list[Attempt]:
+    """Return the attempts of one pass, of those that are listed newest first.
+
+    The installations take turns, each with its oldest one first: none takes the room of another, and pushes are
+    evaluated in their order.
+    """
+    turns: Counter[int | None] = Counter()
+    numbered: list[tuple[int, Attempt]] = []
+    for attempt in reversed(missing):
+        numbered.append((turns[attempt.installation_id], attempt))
+        turns[attempt.installation_id] += 1
+    return [attempt for _, attempt in sorted(numbered, key=lambda pair: pair[0])][:most]
 
 
 def _is_of_one(error: Exception) -> bool:
@@ -111,6 +141,7 @@ async def _take(context: WorkerContext, attempt: Attempt) -> bool:
         event = read_event(attempt.event, body)
     except BadPayload as error:
         log.warning("delivery.malformed", delivery_id=attempt.guid, reason=str(error))
+        await refuse_delivery(context.pool, attempt.guid, attempt.event)
         return False
     await receive_delivery(context.pool, PushBatcher(context.pool), attempt.guid, attempt.event, event)
     return True

@@ -48,7 +48,7 @@ async def show_operator(request: web.Request) -> web.Response:
         try:
             async with asyncio.timeout(GITHUB_TIMEOUT_S):
                 signs += [sign async for sign in examine_github(examined)]
-                _, missed = await list_missed(examined)
+                missed = (await list_missed(examined)).missed
         except (TimeoutError, RetryLater, RequestRejected):
             signs.append(Diagnosis("GitHub", False, "does not answer", "wait, or look at GitHub's status page"))
     async with front.pool.acquire() as connection:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from forgeguard_app.cli.redeliver import duration
 from forgeguard_app.errors import RetryLater, UserError
-from forgeguard_app.flows.upkeep.reconcile_deliveries import AWAY_AFTER, Reconciled, reconcile_deliveries
+from forgeguard_app.flows.upkeep.doctor import list_missed
+from forgeguard_app.flows.upkeep.reconcile_deliveries import (
+    AWAY_AFTER,
+    DeliveriesLeft,
+    Reconciled,
+    reconcile_deliveries,
+    share_turns,
+)
+from forgeguard_app.github.deliveries import Attempt
 from tests.support.delivery_log import WINDOW, age, age_in_order, lost
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
@@ -151,3 +159,63 @@ async def test_a_github_that_fails_for_every_delivery_is_not_asked_for_all_of_th
     with pytest.raises(RetryLater):
         await reconcile_deliveries(product.context, WINDOW)
     assert len([path for _, path in world.requests if "/app/hook/deliveries/" in path]) == AWAY_AFTER
+
+
+async def test_a_delivery_that_cannot_be_read_does_not_count_as_lost(product: Product, tree: WorkTree) -> None:
+    await product.repository()
+    await product.idle()
+    product.github.webhooks.send("check_suite", {"action": "requested"})
+    await product.github.webhooks.settle()
+    async with lost(product):
+        product.github.webhooks.send("check_suite", {"action": "requested"})
+    product.github.world.deliveries[-1].redelivery = True
+    age_in_order(product)
+    compared = await list_missed(product.context)
+    assert (len(compared.missed), compared.refused) == (1, 1)
+    assert await reconcile_deliveries(product.context, WINDOW) == Reconciled(3, 0, 0)
+    compared = await list_missed(product.context)
+    assert (compared.missed, compared.refused) == ([], 2)
+
+
+async def test_lost_deliveries_of_one_account_hide_no_lost_one_of_another(product: Product, tree: WorkTree) -> None:
+    busy, _ = await product.repository("busy")
+    other, _ = await product.repository("other")
+    await product.idle()
+    async with lost(product):
+        base = tree.commit(START)
+        for number in range(5):
+            tree.git("switch", "--quiet", "--detach", base)
+            tree.commit({f"n{number}.py": "x = 1\n"})
+            await product.push(tree, busy, f"topic{number}")
+        tree.git("switch", "--quiet", "--detach", base)
+        sha = tree.commit({"b.py": "bad"})
+        await product.push(tree, other)
+    age_in_order(product)
+    with pytest.raises(DeliveriesLeft):
+        await reconcile_deliveries(product.context, WINDOW, most=4)
+    await product.verdicts(other, sha)
+
+
+async def test_a_pass_says_how_much_it_leaves_to_the_next_one(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    async with lost(product):
+        tree.commit(START)
+        sha = await product.push(tree, repository)
+    age_in_order(product)
+    with pytest.raises(DeliveriesLeft) as left:
+        await reconcile_deliveries(product.context, WINDOW, most=1)
+    assert left.value.done.asked == 1
+    await product.github.webhooks.settle()
+    assert (await reconcile_deliveries(product.context, WINDOW, most=1)).asked == 1
+    await product.verdicts(repository, sha)
+
+
+def test_installations_take_turns_and_each_has_its_oldest_delivery_first() -> None:
+    newest_first = [
+        Attempt(number, f"guid{number}", "push", datetime(2026, 1, 1, tzinfo=UTC), False, False, installation)
+        for number, installation in ((7, 1), (6, None), (5, 2), (4, 1), (3, 1), (2, 1), (1, 1))
+    ]
+    assert [attempt.id for attempt in share_turns(newest_first, 6)] == [1, 5, 6, 2, 3, 4]
+    assert [attempt.id for attempt in share_turns(newest_first, 3)] == [1, 5, 6]
+    assert len(share_turns(newest_first, 100)) == 7
