@@ -14,6 +14,7 @@ from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.secret_search import MAX_TEXT_BYTES
 from forgeguard_app.evaluation.shown import show
 from forgeguard_app.evaluation.source import Source
+from forgeguard_app.git.blobs import MAX_KEPT_BYTES
 from forgeguard_app.threads import in_thread
 
 
@@ -25,9 +26,10 @@ class Evaluator:
         cache: FactsCache | None = None,
         timeout_s: float = DEFAULT_S,
         max_text_bytes: int = MAX_TEXT_BYTES,  # of one file that is searched for secrets
+        max_kept_bytes: int = MAX_KEPT_BYTES,  # of the configuration and manifests of one range
     ) -> None:
         self.cache = cache or FactsCache()
-        self.timeout_s, self.max_text_bytes = timeout_s, max_text_bytes
+        self.timeout_s, self.max_text_bytes, self.max_kept_bytes = timeout_s, max_text_bytes, max_kept_bytes
 
     async def evaluate(self, source: Source, request: Request) -> Report:
         """Return the report on the requested range.
@@ -37,7 +39,8 @@ class Evaluator:
         """
         deadline = Deadline(self.timeout_s)
         async with deadline.limit():
-            return await self._judge(RangeLoader(self.cache, source, request, deadline, self.max_text_bytes))
+            loader = RangeLoader(self.cache, source, request, deadline, self.max_text_bytes, self.max_kept_bytes)
+            return await self._judge(loader)
 
     async def _judge(self, gathering: RangeLoader) -> Report:
         source, request = gathering.source, gathering.request

@@ -14,6 +14,7 @@ from forgeguard_app.git.blobs import read_blobs
 from forgeguard_app.threads import in_thread
 
 MOST = 200  # findings of a check that get an excerpt; what a page shows first
+MAX_READ_BYTES = 64 << 20  # of the files with these findings; beyond it findings are shown without their lines
 
 
 async def with_excerpts(
@@ -23,7 +24,8 @@ async def with_excerpts(
     fetched.
     """
     wanted = {path for check in report.checks for path in _paths(check, change)}
-    blobs = await read_blobs(source.repository, {change.head.blobs[path] for path in wanted})
+    names = [change.head.blobs[path] for path in sorted(wanted)]
+    blobs = await read_blobs(source.repository, names, max_kept_bytes=MAX_READ_BYTES)
     texts = {path: blobs.data[change.head.blobs[path]] for path in wanted if change.head.blobs[path] in blobs.data}
     checks = [await in_thread(_with_lines, check, texts, tick) for check in report.checks]
     return replace(report, checks=tuple(checks))

@@ -30,6 +30,8 @@ class LeftOut:
     missing: set[str] = field(default_factory=set)  # objects that the repository does not hold
     lost: set[str] = field(default_factory=set)  # blobs that were read, but whose facts found no room
     too_deep: list[str] = field(default_factory=list)
+    configuration: set[str] = field(default_factory=set)  # paths at any commit of the range that found no room
+    manifests: set[str] = field(default_factory=set)  # likewise
 
     def sentences(
         self, head: Tree, judging: EffectiveConfig, cache: FactsCache, scope: Scope
@@ -63,6 +65,10 @@ class LeftOut:
             deep = self.too_deep
             said = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(deep)}."
             yield kind_with("manifests").code, said
+        for code in CheckCode:
+            unread = self.configuration | (self.manifests if code is kind_with("manifests").code else set())
+            if unread:
+                yield code, f"more configuration and manifests than are read at once: {named(unread)}."
 
 
 def layer_map(cache: FactsCache, boundaries: Boundaries, judging: EffectiveConfig) -> LayerMap:

@@ -34,7 +34,7 @@ from forgeguard_app.evaluation.left_out import MAX_INCLUDE_ROUNDS, LeftOut, laye
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.secret_search import MAX_TEXT_BYTES, Search, SecretSearch
 from forgeguard_app.evaluation.source import Source
-from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_blobs, read_tree, stream_blobs
+from forgeguard_app.git.blobs import MAX_KEPT_BYTES, BlobPiece, measure_blobs, read_blobs, read_tree, stream_blobs
 from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjects
 from forgeguard_app.git.range import PathChange, list_changes
 from forgeguard_app.threads import in_thread
@@ -54,6 +54,7 @@ class RangeLoader:
     request: Request
     deadline: Deadline = field(default_factory=Deadline)
     max_text_bytes: int = MAX_TEXT_BYTES
+    max_kept_bytes: int = MAX_KEPT_BYTES  # of configuration and manifests, of all commits of the range
     texts: dict[str, bytes] = field(default_factory=dict)
     left_out: LeftOut = field(default_factory=LeftOut)
 
@@ -120,11 +121,12 @@ class RangeLoader:
         target = base
         if request.target is not None and request.target != request.base:
             target = Tree(await read_tree(self.source.repository, request.target))
-        head_config = await self.configuration_of(head)
         has_base = not request.whole_tree and request.base != EMPTY_TREE
         # A fork's own commits configure nothing, whatever they are judged against.
         trusted = request.target not in (None, EMPTY_TREE) if request.fork else has_base
+        # Read first, so that large files at head leave none of the target's rules without room.
         base_config = await self.configuration_of(target) if trusted else None
+        head_config = await self.configuration_of(head)
         contract = request.contract
         if contract is not None and contract.alone:
             return by_contract_alone(head_config, base_config, contract.boundaries, request.owner)
@@ -137,11 +139,12 @@ class RangeLoader:
 
     async def configuration_of(self, tree: Tree) -> Configuration:
         """Read the configuration that the tree holds."""
-        await self._read_texts(tree, configuration_paths(tree))
+        without_room = await self._read_texts(tree, configuration_paths(tree))
         owner, is_owners = self.request.owner, self.request.owner_file
         policy, _ = read_policy(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
         boundaries, _ = boundary_paths(policy, tree)
-        await self._read_texts(tree, boundaries)
+        without_room |= await self._read_texts(tree, boundaries)
+        self.left_out.configuration |= without_room
         self._refuse_missing(tree, (*configuration_paths(tree), *boundaries))
         return await in_thread(
             read_configuration, lambda path: self._text(tree, path), tree, owner, owner_file=is_owners
@@ -156,15 +159,24 @@ class RangeLoader:
     def _text(self, tree: Tree, path: str) -> bytes | None:
         return self.texts.get(tree.blobs[path])
 
-    async def _read_texts(self, tree: Tree, paths: Iterable[str]) -> None:
-        wanted = {tree.blobs[path] for path in paths if path in tree.blobs} - self.texts.keys()
-        wanted -= self.left_out.too_large | self.left_out.missing
-        if wanted:
-            await self._bring(wanted)
-            blobs = await read_blobs(self.source.repository, wanted)
-            self.texts.update(blobs.data)
-            self.left_out.too_large |= blobs.too_large
-            self.left_out.missing |= blobs.missing
+    async def _read_texts(self, tree: Tree, paths: Iterable[str]) -> set[str]:
+        """Read the files that are not read yet, and return those for which there is no room."""
+        wanted = {path: tree.blobs[path] for path in sorted(paths) if path in tree.blobs}
+        known = self.texts.keys() | self.left_out.too_large | self.left_out.missing
+        unread = [blob for blob in wanted.values() if blob not in known]
+        if not unread:
+            return set()
+        await self._bring(set(unread))
+        blobs = await read_blobs(self.source.repository, unread, max_kept_bytes=self._room_bytes())
+        self.texts.update(blobs.data)
+        self.left_out.too_large |= blobs.too_large
+        self.left_out.missing |= blobs.missing
+        return {path for path, blob in wanted.items() if blob in blobs.no_room}
+
+    def _room_bytes(self) -> int:
+        return self.max_kept_bytes - sum(
+            len(data) for blob, data in self.texts.items() if not blob.startswith(_OVERLAY)
+        )
 
     async def _bring(self, blobs: set[str]) -> None:
         with self.deadline.paused():
@@ -241,7 +253,7 @@ class RangeLoader:
         pending = set(paths)
         for _ in range(MAX_INCLUDE_ROUNDS):
             for tree in trees:
-                await self._read_texts(tree, pending)
+                self.left_out.manifests |= await self._read_texts(tree, pending)
             texts = {(path, tree.blobs[path]) for tree in trees for path in pending & tree.blobs.keys()}
             pending = await in_thread(self._included, texts) - paths
             paths = paths | pending

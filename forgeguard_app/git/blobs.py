@@ -6,21 +6,25 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from forgeguard_app.git.command import BIG_FILE_BYTES, GitRepository
+from forgeguard_app.git.command import BIG_FILE_BYTES, DEFAULT_TIMEOUT_S, GitRepository
 from forgeguard_app.threads import in_thread
 
 _LINK = b"120000 "
 _REGULAR = ("100644", "100755", "100664")
+MAX_KEPT_BYTES = 256 << 20  # of files that are held in memory at once: git packs hundreds of MB into some KB
 MAX_TREE_BYTES = 128 << 20  # of a commit's list of files: a push of some hundred bytes can hold millions
 
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """Contents by blob id; `too_large` were larger than the bound, `missing` were not there."""
+    """Contents by blob id; `too_large` were larger than the bound, `missing` were not there, `no_room` exceeded the
+    bound on the sum.
+    """
 
     data: dict[str, bytes]
     too_large: frozenset[str]
     missing: frozenset[str]
+    no_room: frozenset[str]
 
 
 def path_text(raw: bytes) -> str:
@@ -131,27 +135,32 @@ class _BlobReader:
         self._rest = text[at:]
 
 
-async def read_blobs(repository: GitRepository, wanted: Iterable[str], limit: int = BIG_FILE_BYTES) -> Blobs:
-    """The contents of the blobs, those of more than `limit` bytes left out."""
+async def read_blobs(
+    repository: GitRepository,
+    wanted: Iterable[str],
+    limit: int = BIG_FILE_BYTES,
+    max_kept_bytes: int = MAX_KEPT_BYTES,
+) -> Blobs:
+    """Return the contents of the blobs of at most `limit` bytes, the first ones that take `max_kept_bytes` together."""
     names = list(dict.fromkeys(wanted))
     sizes = await measure_blobs(repository, names)
-    missing = {name for name in names if name not in sizes}
-    large = {name for name, size in sizes.items() if size > limit}
-    fitting = [name for name, size in sizes.items() if size <= limit]
+    large = frozenset(name for name, size in sizes.items() if size > limit)
+    kept: list[str] = []
+    room = max_kept_bytes
+    for name, size in sizes.items():
+        if name not in large and size <= room:
+            kept.append(name)
+            room -= size
     data: dict[str, bytes] = {}
-    if fitting:
-        ask = "\n".join(fitting).encode("ascii") + b"\n"
-        out = await repository.run("cat-file", "--batch", "--buffer", stdin=ask, max_bytes=2 << 30)
-        data = _split(out)
-    return Blobs(data, frozenset(large), frozenset(missing))
+    parts: list[bytes] = []
 
+    def take(pieces: Iterator[BlobPiece]) -> None:
+        for piece in pieces:
+            parts.append(piece.data)
+            if piece.last:
+                data[piece.blob] = b"".join(parts)
+                parts.clear()
 
-def _split(out: bytes) -> dict[str, bytes]:
-    data: dict[str, bytes] = {}
-    at = 0
-    while at < len(out):
-        end = out.index(b"\n", at)
-        name, _, size = out[at:end].decode("ascii").split(" ")
-        data[name] = out[end + 1 : end + 1 + int(size)]
-        at = end + 2 + int(size)
-    return data
+    await stream_blobs(repository, kept, take, DEFAULT_TIMEOUT_S)
+    missing = frozenset(names) - sizes.keys()
+    return Blobs(data, large, missing, frozenset(sizes) - large - set(kept))

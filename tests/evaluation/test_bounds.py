@@ -9,6 +9,7 @@ import pytest
 
 from forgeguard_app.audit.languages.python import PYTHON
 from forgeguard_app.audit.model import CheckCode, Report, Result
+from forgeguard_app.audit.policy import Enforcement, PolicySettings
 from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.facts_cache import FactsCache
 from forgeguard_app.evaluation.request import Request
@@ -137,3 +138,52 @@ async def test_four_hundred_thousand_folders_of_a_few_trees_are_said(tree: WorkT
     assert check_of(report, CheckCode.A9).incomplete == (
         "modules in more than 400,000 folders, whose imports are not resolved.",
     )
+
+
+NO_ROOM = "more configuration and manifests than are read at once: "
+
+
+async def evaluate_within(tree: WorkTree, max_kept_bytes: int, request: Request) -> Report:
+    source = LocalSource(GitRepository(tree.folder / ".git"))
+    return await Evaluator(max_kept_bytes=max_kept_bytes).evaluate(source, request)
+
+
+async def test_manifests_beyond_the_room_for_them_are_said_and_do_not_pass(tree: WorkTree) -> None:
+    manifests = {f"p{number}/requirements.txt": f"# {number}{'x' * 1_000}\n" for number in range(3)}
+    head = tree.commit({**manifests, "a.py": "import os\n"})
+    report = await evaluate_within(tree, 2_500, Request(head, EMPTY_TREE, whole_tree=True))
+    assert [(check.result, check.incomplete) for check in report.checks] == [
+        (Result.PASS, ()),
+        (Result.WARN, (f"{NO_ROOM}`p2/requirements.txt`.",)),
+        (Result.PASS, ()),
+    ]
+
+
+async def test_a_manifest_of_the_base_without_room_is_said(tree: WorkTree) -> None:
+    old = "p/requirements.txt"
+    base = tree.commit({old: f"requests # {'x' * 1_000}\n", "requirements.txt": "", "a.py": "import os\n"})
+    tree.git("rm", "--quiet", old)
+    head = tree.commit({"a.py": "import sys\n"})
+    check = check_of(await evaluate_within(tree, 500, Request(head, base)), CheckCode.A9)
+    assert (check.result, check.incomplete) == (Result.WARN, (f"{NO_ROOM}`{old}`.",))
+
+
+@pytest.mark.parametrize(
+    ("path", "result", "incomplete"),
+    [(".forgeguard.yml", Result.ERROR, ()), (".gitleaks.toml", Result.WARN, (f"{NO_ROOM}`.gitleaks.toml`.",))],
+)
+async def test_configuration_without_room_passes_no_check(
+    tree: WorkTree, path: str, result: Result, incomplete: tuple[str, ...]
+) -> None:
+    head = tree.commit({path: f"# {'x' * 1_000}\n", "a.py": "import os\n", "requirements.txt": ""})
+    report = await evaluate_within(tree, 500, Request(head, EMPTY_TREE, whole_tree=True))
+    assert {(check.result, check.incomplete) for check in report.checks} == {(result, incomplete)}
+
+
+async def test_large_configuration_at_head_leaves_the_target_s_rules_their_room(tree: WorkTree) -> None:
+    rules = {"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad"}]}]}
+    base = tree.commit({"boundaries.json": json.dumps(rules), "a.py": ""})
+    head = tree.commit({"boundaries.json": '{"layers": []}' + " " * 950, "a.py": "bad\n"})
+    owner = PolicySettings(enforce=Enforcement(policy="target"))
+    check = check_of(await evaluate_within(tree, 1_000, Request(head, base, target=base, owner=owner)), CheckCode.A4)
+    assert check.result is Result.ERROR, "the head's file has no room; the target's rules would be skipped as broken"
