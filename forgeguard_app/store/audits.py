@@ -122,7 +122,8 @@ async def find_newer_run(connection: Connection, run: AuditRun) -> UUID | None:
     found: UUID | None = await connection.fetchval(
         """
         SELECT id FROM audit_runs WHERE repo_id = $1 AND commit_sha = $2 AND created_at > $3 AND fork = $4
-            AND branch IS NOT DISTINCT FROM $5 AND target_ref IS NOT DISTINCT FROM $6
+            AND branch IS NOT DISTINCT FROM $5 AND coalesce(target_ref, evaluated_target, '') = (
+                SELECT coalesce(target_ref, evaluated_target, '') FROM audit_runs WHERE id = $6)
         ORDER BY created_at DESC LIMIT 1
         """,
         run.repo_id,
@@ -130,7 +131,7 @@ async def find_newer_run(connection: Connection, run: AuditRun) -> UUID | None:
         run.created_at,
         run.fork,
         run.branch,
-        run.target_ref,
+        run.id,
     )
     return found
 

@@ -20,17 +20,27 @@ _UNFINISHED = (RunStatus.PENDING, RunStatus.RUNNING)
 class AuditTarget:
     """A branch that a commit is evaluated for.
 
-    `branch` is None for the default branch's own history, and a merge group's own branch for that group. A fork's head
-    is evaluated by other rules than our own one, so that the two are different targets.
+    `branch` is None for the default branch's own history, and begins with a colon, as no branch does, for a merge
+    group. A fork's head is evaluated by other rules than our own one, so that the two are different targets.
     """
 
     branch: str | None
     fork: bool = False
 
+    @classmethod
+    def of_group(cls, branch: str | None) -> AuditTarget:
+        """Return the target of a merge group, by its own branch."""
+        return cls(f":{branch}")
+
     @property
     def is_merge_group(self) -> bool:
         """Return whether this is a merge group."""
-        return self.branch is not None and self.branch.startswith(MERGE_QUEUE_PREFIX)
+        return self.branch is not None and self.branch.startswith(":")
+
+    @property
+    def aim(self) -> str | None:
+        """Return the branch of a pull request or of a push; None for the default branch itself and merge groups."""
+        return None if self.is_merge_group else self.branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +131,13 @@ class CommitTargets:
         return next((run for run in self.runs if run.target == target), None)
 
 
-# The target of a run: what its event said, else what it was evaluated for, else what a push aims at.
-_TARGET = f"""CASE WHEN a.trigger = 'merge_group' OR a.branch LIKE '{MERGE_QUEUE_PREFIX}%' THEN a.branch
-    ELSE coalesce(a.target_ref, a.evaluated_target,
-        CASE WHEN a.branch IS DISTINCT FROM r.default_branch THEN r.default_branch END) END"""
+# The target of a run: what its event said, else what it was evaluated for ('' for the default branch's own history).
+# One that has yet to choose, or failed before it did, aims at the default branch. A verdict from before the column says
+# nothing for any target, which no branch's name is.
+_TARGET = """CASE WHEN a.target_sha IS NOT NULL THEN ':' || a.branch WHEN a.target_ref IS NOT NULL THEN a.target_ref
+    WHEN a.evaluated_target IS NOT NULL THEN nullif(a.evaluated_target, '')
+    WHEN a.branch IS NOT DISTINCT FROM r.default_branch THEN NULL
+    WHEN a.status = 'completed' THEN '?' ELSE r.default_branch END"""
 _IS_OPEN = """(a.target_ref IS NULL AND a.evaluated_target IS NULL AND NOT a.fork AND a.status IN ('pending', 'running')
     AND a.branch IS DISTINCT FROM r.default_branch)"""
 _AIMS = "p.base_ref, p.head_repo_github_id IS DISTINCT FROM r.github_repo_id AS fork"
@@ -202,7 +215,7 @@ async def list_evaluated_targets(
 
 async def set_evaluated_target(connection: Connection, run_id: UUID, branch: str | None) -> None:
     """Store the branch that a run is evaluated for, None for the default branch's own history."""
-    await connection.execute("UPDATE audit_runs SET evaluated_target = $2 WHERE id = $1", run_id, branch)
+    await connection.execute("UPDATE audit_runs SET evaluated_target = $2 WHERE id = $1", run_id, branch or "")
 
 
 async def list_unpublished(connection: Connection, repo_id: UUID, commit_sha: str) -> list[tuple[UUID, str | None]]:

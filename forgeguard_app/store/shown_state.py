@@ -119,7 +119,8 @@ def newest_run_of_pull(repo: str, pull: str) -> str:
     fork = f"{pull}.head_repo_github_id IS DISTINCT FROM {repo}.github_repo_id"
     return f"""(
         SELECT a.id FROM audit_runs a WHERE a.repo_id = {repo}.id AND a.commit_sha = {pull}.head_sha
-        ORDER BY a.fork = ({fork}) AND coalesce(a.target_ref, a.evaluated_target, {repo}.default_branch)
+        ORDER BY a.fork = ({fork}) AND coalesce(a.target_ref,
+            nullif(a.evaluated_target, ''), {repo}.default_branch)
             = {pull}.base_ref DESC, a.created_at DESC LIMIT 1)"""  # noqa: S608  (columns of ours)
 
 

@@ -141,7 +141,7 @@ async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Receiv
     run = run_of_merge_group(event, repo_id, intake.delivery_id)
     if run is not None:
         targets = await find_commit_targets(intake.connection, repo_id, run.commit_sha)
-        if targets.find(AuditTarget(run.branch)) is not None:
+        if targets.find(AuditTarget.of_group(run.branch)) is not None:
             return APPLIED  # found by the reconciler before its event came
     return await intake.start(run, APPLIED)
 

@@ -128,10 +128,12 @@ async def start_rerun(context: WorkerContext, request_id: UUID) -> None:
 async def _start(connection: Connection, former: AuditRun, delivery_key: UUID | None, delivery_id: str | None) -> UUID:
     """Start a run for each target of the commit; return the one for the target of `former`, else the first."""
     present = (await find_commit_targets(connection, former.repo_id, former.commit_sha)).list_present()
-    runs = [former if run.id == former.id else await find_run(connection, run.id) for run in present]
+    targets = {run.id: None if run.is_open else run.target for run in present} or {former.id: None}
     started: dict[UUID, UUID] = {}
-    for run in [run for run in runs if run is not None] or [former]:
-        key = None if started else delivery_key  # a delivery is the cause of one run at most
-        started[run.id] = await start_run(connection, run_again(run, key), delivery_id)
+    for run_id, target in targets.items():
+        run = former if run_id == former.id else await find_run(connection, run_id)
+        if run is not None:
+            key = None if started else delivery_key  # a delivery is the cause of one run at most
+            started[run_id] = await start_run(connection, run_again(run, key, target), delivery_id)
     await notify_change(connection, former.repo_id)
     return started.get(former.id, next(iter(started.values())))

@@ -6,7 +6,7 @@ a commit is published, and published again where a target comes or goes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from forgeguard_app.flows.context.repo_records import stored_pull
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.wanted_runs import run_again, run_of_pull, target_of, wants_run
 from forgeguard_app.github import events
-from forgeguard_app.store.audits import NewRun, find_run, insert_run
+from forgeguard_app.store.audits import AuditRun, NewRun, find_run, insert_run
 from forgeguard_app.store.commit_targets import (
     CommitTargets,
     TargetRun,
@@ -24,7 +24,7 @@ from forgeguard_app.store.commit_targets import (
 )
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.pulls import Pull, close_pull, find_open_pull, find_pull, upsert_pull
-from forgeguard_app.store.states import PullState
+from forgeguard_app.store.states import PullState, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,9 @@ async def take_pull_event(
     pull = stored_pull(event.pull_request)
     changes = await _change(connection, repo_id, pull)
     is_wanted = wants_run(event, changes[pull.head_sha].after)
-    if not event.pull_request.merged:  # what was merged is a matter of its target
+    if event.pull_request.merged:  # what was merged is a matter of its target
+        await enqueue_publication(connection, repo_id, pull.head_sha)  # it may have waited for the pull request's
+    else:
         await _follow(connection, repo_id, changes, started=pull.head_sha if is_wanted else None)
     return run_of_pull(repo_id, pull, target_of(event), delivery_id) if is_wanted else None
 
@@ -130,6 +132,12 @@ async def _change(connection: Connection, repo_id: UUID, pull: Pull) -> dict[str
     return {sha: TargetsChange(before[sha], await find_commit_targets(connection, repo_id, sha)) for sha in commits}
 
 
+def _repeated(former: AuditRun, run: TargetRun) -> NewRun:
+    """Return the run that repeats another one without anybody's request, which a re-run would be taken for."""
+    again = run_again(former, target=run.target)
+    return again if run.target.aim is None else replace(again, trigger=Trigger.PULL_REQUEST)
+
+
 async def _follow(
     connection: Connection, repo_id: UUID, changes: dict[str, TargetsChange], started: str | None = None
 ) -> None:
@@ -142,8 +150,8 @@ async def _follow(
             continue
         again = run_to_repeat(change)
         former = await find_run(connection, again.id) if again else None
-        if former is not None:
-            await start_run(connection, run_again(former))
+        if again is not None and former is not None:
+            await start_run(connection, _repeated(former, again))
         elif change.list_gone():
             await enqueue_publication(connection, repo_id, sha)
         if change.list_gone():

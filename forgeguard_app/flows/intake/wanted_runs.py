@@ -161,7 +161,7 @@ def runs_of_heads(heads: Heads, known: Mapping[str, frozenset[AuditTarget]], *, 
             wanted.append(NewRun(heads.repo_id, pull.head.sha, pull.head.ref))
     for branch, sha in heads.groups.items():
         group = _GROUP.match(branch)
-        if group is not None and AuditTarget(branch) not in known.get(sha, ()):
+        if group is not None and AuditTarget.of_group(branch) not in known.get(sha, ()):
             base, base_sha = group["base"], group["base_sha"]
             wanted.append(
                 NewRun(heads.repo_id, sha, branch, trigger=Trigger.MERGE_GROUP, target_ref=base, target_sha=base_sha)
@@ -169,8 +169,8 @@ def runs_of_heads(heads: Heads, known: Mapping[str, frozenset[AuditTarget]], *, 
     return wanted
 
 
-def run_again(former: AuditRun, delivery_id: UUID | None = None) -> NewRun:
-    """The same head once more, under today's rules."""
+def run_again(former: AuditRun, delivery_id: UUID | None = None, target: AuditTarget | None = None) -> NewRun:
+    """Return the run of the same head once more, under today's rules; for `target`, where the former chose it."""
     return NewRun(
         repo_id=former.repo_id,
         commit_sha=former.commit_sha,
@@ -181,7 +181,7 @@ def run_again(former: AuditRun, delivery_id: UUID | None = None) -> NewRun:
         delivery_id=delivery_id,
         trigger=Trigger.RERUN,
         fetch_ref=former.fetch_ref,
-        target_ref=former.target_ref,
+        target_ref=former.target_ref or (target.aim if target else None),
         target_sha=former.target_sha,
         fork=former.fork,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from forgeguard_app.audit.gate import shown
 from forgeguard_app.flows.context.worker_context import WorkerContext
@@ -42,13 +43,15 @@ class CommitVerdict:
     """The verdict that GitHub is to show on a commit.
 
     `checks` holds the worst of each check. `is_waiting` says that a verdict which counts is still to come, `is_counted`
-    that the run which asks is among those that count, `is_newest` that no other one among them waits to be published.
+    that the run which asks is among those that count, `is_newest` that no newer one among them waits to be published.
+    `older` are those whose verdicts are said with this one.
     """
 
     checks: Sequence[TargetCheck]
     is_waiting: bool = False
     is_counted: bool = True
     is_newest: bool = True
+    older: tuple[UUID, ...] = ()
 
 
 def worst_of(checks: Sequence[TargetCheck]) -> TargetCheck:
@@ -79,7 +82,8 @@ async def read_commit_verdict(
         for check in await list_checks(connection, one.id) if found else ():
             by_code.setdefault(check.check_code, []).append(TargetCheck(one.target, found or run, check))
     worst = [_completed(context, repo, targets, checks) for _, checks in sorted(by_code.items())]
-    return CommitVerdict(worst, is_counted=is_counted, is_newest=is_newest)
+    older = tuple(one.id for one in present if one.id != run.id and not one.is_published)
+    return CommitVerdict(worst, is_counted=is_counted, is_newest=is_newest, older=older)
 
 
 def _completed(
@@ -113,7 +117,7 @@ def _others(context: WorkerContext, repo: Repo, checks: Sequence[TargetCheck]) -
 
 def _name(repo: Repo, target: AuditTarget) -> str:
     """Return the target in Markdown; a branch's name comes from strangers."""
-    name = shown((target.branch or repo.default_branch).replace("`", "ˋ"), MAX_NAME_CHARS)
+    name = shown((target.branch or repo.default_branch).removeprefix(":").replace("`", "ˋ"), MAX_NAME_CHARS)
     if target.branch is None:
         return f"`{name}` itself"
     if target.is_merge_group:

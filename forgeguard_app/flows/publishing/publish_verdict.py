@@ -20,6 +20,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.rate_budget import BudgetExhausted, reserve
 from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.flows.intake.take_pull import enqueue_publication
 from forgeguard_app.flows.publishing.check_run_writer import (
     UNPROCESSABLE,
     CheckRunWriter,
@@ -28,7 +29,7 @@ from forgeguard_app.flows.publishing.check_run_writer import (
     publish_check,
     wanted_run,
 )
-from forgeguard_app.flows.publishing.commit_verdict import TargetCheck, read_commit_verdict
+from forgeguard_app.flows.publishing.commit_verdict import CommitVerdict, TargetCheck, read_commit_verdict
 from forgeguard_app.flows.publishing.verdicts import cancelled_check
 from forgeguard_app.github.check_runs import ANNOTATIONS_PER_REQUEST, CheckRun, progress
 from forgeguard_app.github.client import Archived, RequestRejected
@@ -84,7 +85,7 @@ async def publish_waiting(context: WorkerContext, github_installation_id: int) -
     async with context.pool.acquire() as connection:
         await clear_drain(connection, github_installation_id)
         waiting = await list_waiting(connection, github_installation_id, AT_ONCE)
-    faults, later_s = 0, 0.0 if len(waiting) == AT_ONCE else None
+    faults, later_s = 0, context.pace.retry_s if len(waiting) == AT_ONCE else None
     for run_id in waiting:
         try:
             await _publish_run(context, run_id)
@@ -138,45 +139,48 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
             if run.publish_error is not None:
                 await set_publish_error(connection, run_id, None)
             rows = {row.check_code: row for row in await list_outbox(connection, run_id)}
-            checks = await _checks_to_publish(connection, context, run, repo, list(rows.values()))
-            if checks is None:
+            verdict = await _verdict_to_publish(connection, context, run, repo, list(rows.values()))
+            if verdict is None:
                 return
-            if not checks:
+            if not verdict.checks:
                 await set_published(connection, run_id)
                 return
-            codes = [one.check.check_code for one in checks]
+            codes = [one.check.check_code for one in verdict.checks]
             rows = {row.check_code: row for row in await want_check_runs(connection, run_id, codes)}
             # One that another run began may arrive after ours, and would hold then.
             unsettled_s = await find_unsettled_write(connection, run.repo_id, run.commit_sha)
         if unsettled_s is not None and unsettled_s < context.pace.settle_s:
             raise RetryLater("a write is not settled yet", delay_s=context.pace.settle_s - unsettled_s)
         outlet = CheckRunWriter(context, context.access(installation, repo), run, repo, installation)
-        await _publish_checks(outlet, checks, rows)
+        await _publish_checks(outlet, verdict, rows)
 
 
-async def _checks_to_publish(
+async def _verdict_to_publish(
     connection: Connection, context: WorkerContext, run: AuditRun, repo: Repo, rows: list[OutboxRow]
-) -> list[TargetCheck] | None:
-    """Return what is to be written for the run: none where another run says it, None where it waits for others' end."""
+) -> CommitVerdict | None:
+    """Return what is to be written for the run: no checks where it counts no more, None where it waits for others."""
     begun = [row for row in rows if may_be_on_github(row)]
     if run.status == RunStatus.CANCELLED:
         # Of a run that was cancelled, only what GitHub shows as begun is brought to an end.
         reason = run.error_detail or "Cancelled."
         target = AuditTarget(run.branch)
-        return [TargetCheck(target, run, cancelled_check(row.check_code, reason)) for row in begun]
+        return CommitVerdict([TargetCheck(target, run, cancelled_check(row.check_code, reason)) for row in begun])
     verdict = await read_commit_verdict(connection, context, run, repo)
     if verdict.is_newest:
-        return None if verdict.is_waiting else list(verdict.checks)
-    if begun and verdict.is_waiting:
+        return None if verdict.is_waiting else verdict
+    # GitHub lets the newest check run hold: an older run brings to an end what it has begun, and creates nothing. Its
+    # verdict is said with that of a newer one.
+    if verdict.is_waiting if begun else verdict.is_counted:
         return None
-    # GitHub lets the newest check run hold: an older run brings to an end what it has begun, and creates nothing.
     codes = {row.check_code for row in begun}
-    return [one for one in verdict.checks if one.check.check_code in codes]
+    return CommitVerdict([one for one in verdict.checks if one.check.check_code in codes])
 
 
-async def _publish_checks(outlet: CheckRunWriter, checks: list[TargetCheck], rows: dict[str, OutboxRow]) -> None:
+async def _publish_checks(outlet: CheckRunWriter, verdict: CommitVerdict, rows: dict[str, OutboxRow]) -> None:
     context, run = outlet.context, outlet.run
-    todo = [(one, rows[one.check.check_code]) for one in checks if rows[one.check.check_code].published_at is None]
+    todo = [
+        (one, rows[one.check.check_code]) for one in verdict.checks if rows[one.check.check_code].published_at is None
+    ]
     wanted = [(await final_run(outlet, one.run, one.check), row) for one, row in todo]
     writes = sum(_writes(one, row) for one, row in wanted)
     reads = sum(row.sending_s is not None for _, row in wanted)
@@ -191,8 +195,13 @@ async def _publish_checks(outlet: CheckRunWriter, checks: list[TargetCheck], row
     except RequestRejected as error:
         await _refused(outlet, error)
         return
-    async with context.pool.acquire() as connection:
+    is_whole = len(todo) == len(verdict.checks)  # else a part was written before, and may say less
+    async with context.pool.acquire() as connection, connection.transaction():
         await set_published(connection, run.id)
+        for run_id in verdict.older if is_whole else ():
+            if not any(map(may_be_on_github, await list_outbox(connection, run_id))):
+                await set_published(connection, run_id)
+        await enqueue_publication(connection, run.repo_id, run.commit_sha)
     log.info("publish.done")
 
 

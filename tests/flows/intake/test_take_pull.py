@@ -12,7 +12,7 @@ from forgeguard_app.store.commit_targets import MAX_TARGETS, AuditTarget, Commit
 from forgeguard_app.store.states import RunStatus
 
 MAIN, LAX, FORK, ITSELF = AuditTarget("main"), AuditTarget("lax"), AuditTarget("main", fork=True), AuditTarget(None)
-GROUP = AuditTarget("gh-readonly-queue/main/pr-1-abc")
+GROUP = AuditTarget.of_group("gh-readonly-queue/main/pr-1-abc")
 
 
 def run(number: int, target: AuditTarget, result: str | None = "PASS", *, is_open: bool = False) -> TargetRun:

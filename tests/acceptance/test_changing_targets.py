@@ -1,0 +1,109 @@
+"""A commit's verdict follows its targets: default branches that change, runs of former versions, limits, odd names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from forgeguard_app.flows.intake.rerun_audit import rerun_audit
+from forgeguard_app.flows.intake.take_pull import start_run
+from forgeguard_app.flows.intake.wanted_runs import run_of_pull
+from forgeguard_app.store.audits import find_run
+from forgeguard_app.store.commit_targets import AuditTarget
+from forgeguard_app.store.pulls import find_pull, upsert_pull
+from tests.support.events import send
+from tests.support.pulls import boundary, tell_pull, with_lax
+from tests.support.repositories import WorkTree
+from tests.support.running import Product
+from tests.support.starting import started
+
+
+@pytest.mark.parametrize("merged", [False, True])
+async def test_a_verdict_that_was_left_to_a_newer_one_is_said_when_that_counts_no_more(
+    product: Product, tree: WorkTree, merged: bool
+) -> None:
+    repository, _, bad, head = await with_lax(product, tree)
+    tell_pull(product, repository, 8, ("topic", head), ("lax", bad))
+    await product.push(tree, repository, "topic")
+    assert await boundary(product, repository, head) == "success"
+    await product.pool.execute("""
+        INSERT INTO rate_limits (github_installation_id, blocked_until)
+        SELECT github_installation_id, now() + interval '1 hour' FROM installations
+        ON CONFLICT (github_installation_id) DO UPDATE SET blocked_until = excluded.blocked_until""")
+    async with product.pool.acquire() as connection, connection.transaction():
+        repo_id = await connection.fetchval("SELECT id FROM repos")
+        lax = await find_pull(connection, repo_id, 8)
+        assert lax is not None
+        main = replace(lax, number=7, base_ref="main")
+        await upsert_pull(connection, repo_id, main)
+        for pull in (main, lax):
+            made = await start_run(connection, run_of_pull(repo_id, pull, AuditTarget(pull.base_ref), None))
+            if pull is main:
+                await connection.execute(
+                    "UPDATE audit_runs SET created_at = created_at - interval '1 microsecond' WHERE id = $1", made
+                )
+    await product.until("SELECT count(*) FROM audit_runs WHERE status IN ('pending', 'running')", 0)
+    tell_pull(product, repository, 8, ("topic", head), ("lax", bad), action="closed", merged=merged)
+    await product.github.webhooks.settle()
+    await product.pool.execute("UPDATE rate_limits SET blocked_until = NULL")
+    await product.pool.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
+    await product.until("SELECT count(*) FROM audit_runs WHERE published_at IS NULL", 0)
+    assert await boundary(product, repository, head) == "failure", "it fails for main, the only target left"
+
+
+async def test_a_re_run_evaluates_a_pushed_head_for_each_target(product: Product, tree: WorkTree) -> None:
+    repository, start, bad, head = await with_lax(product, tree)
+    await product.push(tree, repository, "topic")
+    await product.idle()
+    tell_pull(product, repository, 7, ("topic", head), ("lax", bad))
+    await product.idle()
+    tell_pull(product, repository, 8, ("topic", head), ("main", start))
+    assert await boundary(product, repository, head) == "failure"
+    async with product.pool.acquire() as connection:
+        former = await find_run(
+            connection, await connection.fetchval("SELECT id FROM audit_runs WHERE branch = 'topic' LIMIT 1")
+        )
+    assert former is not None
+    await rerun_audit(product.pool, former, 1)
+    assert await boundary(product, repository, head) == "failure"
+    again = await product.pool.fetch("SELECT evaluated_target FROM audit_runs WHERE trigger = 'rerun'")
+    assert sorted(row["evaluated_target"] for row in again) == ["lax", "main"]
+    assert len(product.github.world.latest_runs(repository.id, head)) == 3
+
+
+async def test_a_verdict_of_a_former_version_is_none_for_another_target(product: Product, tree: WorkTree) -> None:
+    """Such a run does not say for which branch it was evaluated."""
+    repository, start, bad, head = await with_lax(product, tree)
+    tell_pull(product, repository, 7, ("topic", head), ("lax", bad), action="synchronize")
+    await product.push(tree, repository, "topic")
+    assert await boundary(product, repository, head) == "success"
+    await product.pool.execute("UPDATE audit_runs SET evaluated_target = NULL")
+    tell_pull(product, repository, 8, ("topic", head), ("main", start))
+    assert await boundary(product, repository, head) == "failure"
+
+
+async def test_the_former_default_branch_s_own_verdict_is_none_for_the_new_one(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    other = await product.push(tree, repository, "next")
+    head = tree.commit({"c.py": "x = 1\n"})
+    await product.push(tree, repository)
+    assert await boundary(product, repository, head) == "success"
+    repository.default_branch = "next"
+    send(product, repository, "repository", action="edited", changes={"default_branch": {"from": "main"}})
+    await product.idle()
+    tell_pull(product, repository, 7, ("main", head), ("next", other))
+    assert await boundary(product, repository, head) == "success"
+    targets = await product.pool.fetch("SELECT evaluated_target FROM audit_runs WHERE commit_sha = $1", head)
+    assert sorted(row["evaluated_target"] for row in targets) == ["", "next"]
+
+
+async def test_a_branch_that_is_named_like_a_merge_group_gets_one_audit(product: Product, tree: WorkTree) -> None:
+    repository, start, bad, head = await with_lax(product, tree)
+    name = f"gh-readonly-queue/main/pr-1-{start}"
+    await product.push(tree, repository, name)
+    tell_pull(product, repository, 7, (name, head), ("lax", bad))
+    assert await boundary(product, repository, head) == "success"
+    assert await product.pool.fetchval("SELECT count(*) FROM audit_runs WHERE commit_sha = $1", head) == 1
