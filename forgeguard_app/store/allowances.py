@@ -145,8 +145,8 @@ async def end_expired(connection: Connection, most: int) -> list[Allowance]:
     """Ends those whose time is over, and gives them."""
     rows = await connection.fetch(
         f"""
-        UPDATE allowances SET ended_at = expires_at WHERE id IN (
-            SELECT id FROM allowances WHERE ended_at IS NULL AND expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED)
+        UPDATE allowances SET ended_at = expires_at WHERE id = ANY(ARRAY(
+            SELECT id FROM allowances WHERE ended_at IS NULL AND expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED))
         RETURNING {_COLUMNS}
         """,  # noqa: S608
         most,

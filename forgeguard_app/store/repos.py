@@ -216,12 +216,12 @@ async def claim_required(connection: Connection, after_s: float, again_s: float,
     """
     rows = await connection.fetch(
         """
-        UPDATE repos SET required_checked_at = clock_timestamp() - make_interval(secs => $1 - $2) WHERE id IN (
+        UPDATE repos SET required_checked_at = clock_timestamp() - make_interval(secs => $1 - $2) WHERE id = ANY(ARRAY(
             SELECT r.id FROM repos r JOIN installations i ON i.id = r.installation_id
             WHERE r.removed_at IS NULL AND i.status = 'active' AND (
                 r.required_checked_at IS NULL OR r.required_checked_at < clock_timestamp() - make_interval(secs => $1))
             ORDER BY r.required_checked_at NULLS FIRST LIMIT $3 FOR UPDATE OF r SKIP LOCKED
-        )
+        ))
         RETURNING id
         """,
         after_s,
@@ -315,10 +315,10 @@ async def claim_unchecked(connection: Connection, after_s: float, most: int) -> 
             WHERE r.removed_at IS NULL AND i.status = 'active' AND (
                 r.heads_checked_at IS NULL OR r.heads_checked_at < clock_timestamp() - make_interval(secs => $1))
         )
-        UPDATE repos SET heads_checked_at = clock_timestamp() WHERE id IN (
+        UPDATE repos SET heads_checked_at = clock_timestamp() WHERE id = ANY(ARRAY(
             SELECT r.id FROM repos r JOIN due ON due.id = r.id
             ORDER BY due.turn, r.heads_checked_at NULLS FIRST LIMIT $2 FOR UPDATE OF r SKIP LOCKED
-        )
+        ))
         RETURNING id
         """,
         after_s,
