@@ -9,11 +9,12 @@ import pytest
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
 from forgeguard_app.flows.intake.take_pull import start_run
 from forgeguard_app.flows.intake.wanted_runs import run_of_pull
+from forgeguard_app.flows.publishing.publish_verdict import publish_verdict
 from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.commit_targets import AuditTarget
 from forgeguard_app.store.pulls import find_pull, upsert_pull
 from tests.support.events import send
-from tests.support.pulls import boundary, tell_pull, with_lax
+from tests.support.pulls import FORK, boundary, tell_pull, with_lax
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import started
@@ -50,6 +51,27 @@ async def test_a_verdict_that_was_left_to_a_newer_one_is_said_when_that_counts_n
     await product.pool.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
     await product.until("SELECT count(*) FROM audit_runs WHERE published_at IS NULL", 0)
     assert await boundary(product, repository, head) == "failure", "it fails for main, the only target left"
+
+
+async def test_an_older_verdict_of_a_closed_pull_request_comes_after_no_newer_one(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, start, _, head = await with_lax(product, tree)
+    await product.push(tree, repository, "", "HEAD:refs/pull/7/head")
+    tell_pull(product, repository, 7, ("x", head), ("main", start), repo=FORK)
+    assert await boundary(product, repository, head) == "failure"
+    tell_pull(product, repository, 7, ("x", head), ("main", start), repo=FORK, action="closed")
+    await product.idle()
+    async with product.pool.acquire() as connection:
+        former = await find_run(connection, await connection.fetchval("SELECT id FROM audit_runs WHERE fork"))
+        assert former is not None
+        newer = await rerun_audit(product.pool, former, 1)
+        await product.until("SELECT count(*) FROM audit_runs WHERE published_at IS NULL", 0)
+        # As if the older one had come to its verdict after the newer one.
+        await connection.execute("UPDATE audit_runs SET published_at = NULL WHERE id = $1", former.id)
+        await connection.execute("DELETE FROM check_runs WHERE audit_run_id = $1", former.id)
+    await publish_verdict(product.context, former.id)
+    assert {run.external_id for run in product.github.world.latest_runs(repository.id, head)} == {str(newer)}
 
 
 async def test_a_re_run_evaluates_a_pushed_head_for_each_target(product: Product, tree: WorkTree) -> None:

@@ -168,14 +168,18 @@ async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRu
 async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:
     """A button was pressed on one of our check runs, whose external id is the audit run."""
     asked = event.requested_action.identifier if event.requested_action else ""
+    if asked != "record_known":
+        return IGNORED
     repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
     sha = event.check_run.head_sha
     # The check run shows the worst verdict over all targets, whichever run made it.
     present = (await find_commit_targets(intake.connection, repo_id, sha)).list_present()
     failed = next((run for run in present if run.overall_result == Result.FAIL and not run.target.fork), None)
-    newest = find_run(intake.connection, failed.id) if failed else find_newest_run(intake.connection, repo_id, sha)
-    former = await newest
-    if asked != "record_known" or former is None:
+    if failed is not None:
+        former = await find_run(intake.connection, failed.id)
+    else:
+        former = await find_newest_run(intake.connection, repo_id, sha)
+    if former is None:
         return IGNORED
     asked_by = event.sender.id if event.sender else None
     await request_recording(intake.connection, former, asked_by, intake.github_delivery_id)

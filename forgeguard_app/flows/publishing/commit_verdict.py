@@ -62,19 +62,13 @@ def worst_of(checks: Sequence[TargetCheck]) -> TargetCheck:
 async def read_commit_verdict(
     connection: Connection, context: WorkerContext, run: AuditRun, repo: Repo
 ) -> CommitVerdict:
-    """Return the verdict on the run's commit; the run's own where none of the commit's targets is present any more."""
+    """Return the verdict on the run's commit; that of its newest run where none of its targets is present any more."""
     targets = await find_commit_targets(connection, run.repo_id, run.commit_sha)
-    present = targets.list_present()
-    if not present:
-        own = [
-            TargetCheck(AuditTarget(run.target_ref, run.fork), run, one)
-            for one in await list_checks(connection, run.id)
-        ]
-        return CommitVerdict(own)
+    present = targets.list_present() or list(targets.runs[:1])
     is_counted = run.id in {one.id for one in present}
     newer = [one for one in present if (one.created_at, one.id) > (run.created_at, run.id)]
     is_newest = is_counted and all(one.is_published for one in newer)
-    if targets.is_waiting:
+    if any(one.is_unfinished for one in present):
         return CommitVerdict([], is_waiting=True, is_counted=is_counted, is_newest=is_newest)
     by_code: dict[str, list[TargetCheck]] = {}
     for one in present:
