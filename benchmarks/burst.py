@@ -1,4 +1,4 @@
-"""5,000 pushes over 50 installations in 10 s, GitHub's limits in force: no push refused, all judged, the most wanted
+"""5,000 pushes over 50 installations in 10 s, GitHub's limits in force: no push refused, all evaluated, the most wanted
 first.
 """
 
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.deliveries import Signed, open_loop, sign
-from benchmarks.fleet import Template, doubled, fleet, make_template, settle, until_judged
+from benchmarks.fleet import Template, doubled, fleet, make_template, settle, until_evaluated
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import Installation, Repository
 
@@ -22,7 +22,7 @@ ZERO = "0" * 40
 
 
 def main() -> None:
-    """Prints the acknowledgements, the time until all are judged, and when each kind was."""
+    """Prints the acknowledgements, the time until all are evaluated, and when each kind was."""
     with tempfile.TemporaryDirectory(prefix="forgeguard-bench-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o711)
         asyncio.run(_measure(Path(folder)))
@@ -91,9 +91,9 @@ async def _measure(folder: Path) -> None:
             f"(bound: 0, p99 1,000 ms)",
             flush=True,
         )
-        await until_judged(github, INSTALLATIONS * (EACH + 1), 2_400)
+        await until_evaluated(github, INSTALLATIONS * (EACH + 1), 2_400)
         print(
-            f"all judged {time.time() - began:.0f} s after the burst by {WORKERS} workers, "
+            f"all evaluated {time.time() - began:.0f} s after the burst by {WORKERS} workers, "
             f"{len(github.world.crossed)} limits crossed,"
             f" {doubled(github)} doubled"
         )

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.fleet import doubled, fleet, make_template, settle, until_judged
+from benchmarks.fleet import doubled, fleet, make_template, settle, until_evaluated
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import stamp
 from forgeguard_app.simulator.story import Story
@@ -18,7 +18,7 @@ DAY_S = 86_400
 
 
 def main() -> None:
-    """Prints how long after the start all heads are judged."""
+    """Prints how long after the start all heads are evaluated."""
     with tempfile.TemporaryDirectory(prefix="forgeguard-bench-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o711)
         asyncio.run(_measure(Path(folder)))
@@ -35,7 +35,7 @@ async def _measure(folder: Path) -> None:
         for _, installation in made:
             github.webhooks.send("installation", github.installation_payload("created", installation))
         running.work(1, folder / "log")
-        await until_judged(github, INSTALLATIONS, 120)
+        await until_evaluated(github, INSTALLATIONS, 120)
         await running.stop()
         for number, sha in enumerate(template.commits):
             for repository, _ in made:
@@ -47,9 +47,9 @@ async def _measure(folder: Path) -> None:
         await running.serve(1, folder / "log")
         app.webhook_url = f"{running.addresses[0]}/webhooks/github"
         running.work(1, folder / "log")
-        took = await until_judged(github, INSTALLATIONS * (EACH + 1), 900)
+        took = await until_evaluated(github, INSTALLATIONS * (EACH + 1), 900)
         print(
-            f"{INSTALLATIONS * EACH} missed pushes over {INSTALLATIONS} installations: all judged {took:.0f} "
+            f"{INSTALLATIONS * EACH} missed pushes over {INSTALLATIONS} installations: all evaluated {took:.0f} "
             f"s after the start,"
             f" {len(github.world.crossed)} limits crossed, {doubled(github)} doubled (bound: 600 s, 0, 0)"
         )

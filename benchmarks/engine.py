@@ -28,7 +28,7 @@ BOUNDARIES = """{"layers": [
 
 
 def main() -> None:
-    """Prints the engine's time alone, and of the whole judging with git."""
+    """Prints the engine's time alone, and of the whole evaluation with git."""
     with tempfile.TemporaryDirectory(prefix="forgeguard-bench-") as folder:
         asyncio.run(_measure(Path(folder)))
 
@@ -76,9 +76,9 @@ async def _measure(folder: Path) -> None:
         _git(folder, "commit", "--quiet", "--all", "--message", "one file")
         request = Request(_git(folder, "rev-parse", "HEAD"), base)
         began = time.perf_counter()
-        change, facts, judging = await RangeLoader(evaluator.cache, source, request).gather()
+        change, facts, config = await RangeLoader(evaluator.cache, source, request).gather()
         gathered = time.perf_counter()
-        audit(change, facts, judging, evaluator.cache.memo)
+        audit(change, facts, config, evaluator.cache.memo)
         alone.append(time.perf_counter() - gathered)
         whole.append(time.perf_counter() - began)
     print(

@@ -163,7 +163,7 @@ async def fleet(github: SimulatedGitHub, folder: Path) -> AsyncIterator[Fleet]:
             await running.stop()
 
 
-def judged(github: SimulatedGitHub) -> int:
+def evaluated(github: SimulatedGitHub) -> int:
     """Heads that have three completed check runs."""
     done: dict[tuple[int, str], set[str]] = {}
     for run in github.world.check_runs.values():
@@ -179,11 +179,11 @@ def doubled(github: SimulatedGitHub) -> int:
     )
 
 
-async def until_judged(github: SimulatedGitHub, number: int, most_s: float) -> float:
-    """Seconds until so many heads are judged."""
+async def until_evaluated(github: SimulatedGitHub, number: int, most_s: float) -> float:
+    """Seconds until so many heads are evaluated."""
     began = time.monotonic()
-    while judged(github) < number:
+    while evaluated(github) < number:
         if time.monotonic() - began > most_s:
-            raise RuntimeError(f"only {judged(github)} of {number} heads judged after {most_s:.0f} s")
+            raise RuntimeError(f"only {evaluated(github)} of {number} heads evaluated after {most_s:.0f} s")
         await asyncio.sleep(0.2)
     return time.monotonic() - began

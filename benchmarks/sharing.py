@@ -1,4 +1,4 @@
-"""Two servers and one, two, three workers share pushes of 50 installations: each judged once, the sooner the more
+"""Two servers and one, two, three workers share pushes of 50 installations: each evaluated once, the sooner the more
 workers.
 """
 
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks.deliveries import closed_loop, sign
-from benchmarks.fleet import doubled, fleet, make_template, settle, until_judged
+from benchmarks.fleet import doubled, fleet, make_template, settle, until_evaluated
 from forgeguard_app.simulator.server import SimulatedGitHub
 
 INSTALLATIONS = 50
@@ -19,7 +19,7 @@ ROUNDS = ((1, 600), (2, 600), (3, 2_000))  # workers, pushes
 
 
 def main() -> None:
-    """Prints pushes judged a second for each number of workers."""
+    """Prints pushes evaluated a second for each number of workers."""
     for workers, number in ROUNDS:
         with tempfile.TemporaryDirectory(prefix="forgeguard-bench-", ignore_cleanup_errors=True) as folder:
             os.chmod(folder, 0o711)
@@ -54,8 +54,8 @@ async def _measure(folder: Path, workers: int, number: int) -> None:
         await asyncio.gather(closed_loop(first, todo[:half], 8), closed_loop(second, todo[half:], 8))
         running.work(workers, folder / "log")
         began = time.monotonic()
-        # The heads of the default branches are found by the workers themselves, and judged too.
-        await until_judged(github, len(todo) + INSTALLATIONS, 1_200)
+        # The heads of the default branches are found by the workers themselves, and evaluated too.
+        await until_evaluated(github, len(todo) + INSTALLATIONS, 1_200)
         took = time.monotonic() - began
         heads = len(todo) + INSTALLATIONS
         print(

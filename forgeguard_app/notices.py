@@ -98,14 +98,14 @@ class Notices:
                 aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(TIMEOUT_S)) as session,
                 session.post(address, data=body, headers=headers, allow_redirects=False) as answer,
             ):
-                _judge(answer.status, answer.headers.get("Retry-After", ""))
+                _check_answer(answer.status, answer.headers.get("Retry-After", ""))
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise RetryLater(UNREACHED) from error
         except ValueError as error:
             raise NotTaken("It is not an address.") from error
 
 
-def _judge(status: int, retry_after: str) -> None:
+def _check_answer(status: int, retry_after: str) -> None:
     if status < 300:
         return
     if status == _TOO_MANY or status >= _SERVER_FAULT:

@@ -45,7 +45,7 @@ def test_a_value_is_in_no_line_of_the_log(said: object) -> None:
 def test_numbers_and_sentences_stay_as_they_are() -> None:
     sha = "d968399" + "0" * 33
     with logged() as lines:
-        structlog.get_logger().info("audit.judged", result="PASS", files=3, wait_s=0.5, given_up=False, sha=sha)
+        structlog.get_logger().info("audit.evaluated", result="PASS", files=3, wait_s=0.5, given_up=False, sha=sha)
     event = json.loads(lines.getvalue())
     assert {name: event[name] for name in ("result", "files", "wait_s", "given_up", "sha")} == {
         "result": "PASS",

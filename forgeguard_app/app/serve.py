@@ -30,7 +30,7 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, a
     """The web server until `stop` is set; `ready` once it listens, `app_exists` once there is an App to work for."""
     async with opened(settings, size=SERVER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
         app = GitHubApp(Client(session, settings.github_api_url), settings.github_url, settings.address)
-        front = WebContext(
+        context = WebContext(
             base.pool,
             base.keys,
             app,
@@ -38,8 +38,8 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, a
             trusted_proxies=settings.proxies,
             metrics_from=settings.metrics_networks,
         )
-        knowing = asyncio.create_task(_know_app(base, front, app_exists))
-        runner = Runner(make_web(front, base.dsn), proxies=settings.proxies, shutdown_s=SHUTDOWN_S)
+        knowing = asyncio.create_task(_know_app(base, context, app_exists))
+        runner = Runner(make_web(context, base.dsn), proxies=settings.proxies, shutdown_s=SHUTDOWN_S)
         await runner.setup()
         try:
             await _listen(runner, settings)
@@ -73,7 +73,7 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
         ) from error
 
 
-async def _know_app(base: ProgramResources, front: WebContext, app_exists: asyncio.Event) -> None:
+async def _know_app(base: ProgramResources, context: WebContext, app_exists: asyncio.Event) -> None:
     """Takes the App's credentials up; in set-up mode offers the link, and waits for the App, whichever process makes
     it.
 
@@ -91,9 +91,9 @@ async def _know_app(base: ProgramResources, front: WebContext, app_exists: async
             await asyncio.sleep(LOOK_S)
             with contextlib.suppress(*DATABASE_ERRORS):
                 credentials = await credentials_of(base)
-    store_app(front, credentials)
+    store_app(context, credentials)
     app_exists.set()
-    if not credentials.slug and front.app.access is not None:
+    if not credentials.slug and context.app.access is not None:
         with contextlib.suppress(RetryLater, RequestRejected):
-            front.app.slug = str((await front.app.access.ask("GET", "/app")).get("slug", ""))
+            context.app.slug = str((await context.app.access.ask("GET", "/app")).get("slug", ""))
     await asyncio.Event().wait()

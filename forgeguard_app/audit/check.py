@@ -64,7 +64,7 @@ class CheckOutcome:
 Selection = Callable[[Sequence[str], Tree, EffectiveConfig, Memo], list[str]]
 
 
-def _none_read(paths: Sequence[str], head: Tree, judging: EffectiveConfig, memo: Memo) -> list[str]:
+def _none_read(paths: Sequence[str], head: Tree, config: EffectiveConfig, memo: Memo) -> list[str]:
     return []
 
 

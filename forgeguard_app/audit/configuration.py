@@ -1,7 +1,7 @@
-"""Whose rules judge: the configuration at head, at the target, or the built-in defaults.
+"""Which rules apply: the configuration at head, at the target, or the built-in defaults.
 
-On the repository's own branches head's configuration judges, unless the owner enforces the target's. A fork's
-pull request is always judged by its target's. A broken file at head is an ERROR also where it does not judge; a
+On the repository's own branches head's configuration applies, unless the owner enforces the target's. A fork's
+pull request is always evaluated by its target's. A broken file at head is an ERROR also where it does not apply; a
 broken one at the target is passed over and said.
 """
 
@@ -197,7 +197,7 @@ def _there(read: ReadText, tree: Tree, path: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class EffectiveConfig:
-    """The configuration that judges, with head's problems and what must be said in the summary, by check."""
+    """The configuration that applies, with head's problems and what must be said in the summary, by check."""
 
     policy: Policy
     boundaries: tuple[Boundaries, ...]
@@ -210,13 +210,13 @@ class EffectiveConfig:
 
 
 def choose(
-    head: Configuration, base: Configuration | None, *, target_judges: bool, fork: bool, owner: PolicySettings
+    head: Configuration, base: Configuration | None, *, target_applies: bool, fork: bool, owner: PolicySettings
 ) -> EffectiveConfig:
-    """The configuration that judges; `base` is that of the target, None where there is no earlier commit."""
+    """The configuration that applies; `base` is that of the target, None where there is no earlier commit."""
     defaults = resolve(laid_over(owner, PolicySettings()))
     if fork:
         return _for_fork(head, base, defaults)
-    if target_judges and base is not None:
+    if target_applies and base is not None:
         return _by_target(head, base)
     notes = {code: _compared(code, base, head) if base is not None else () for code in CheckCode}
     policy = {code: head.policy[code] if not head.policy_broken else defaults[code] for code in CheckCode}
@@ -226,22 +226,22 @@ def choose(
 
 
 def _for_fork(head: Configuration, target: Configuration | None, defaults: Policy) -> EffectiveConfig:
-    """Return what judges a fork: the target's files that are valid, else the built-in settings; nothing of its head."""
+    """Return a fork's configuration: the target's valid files, else the built-in settings; nothing of its head."""
     if target is None:
-        said = "The target holds no configuration; judged by the built-in settings."
+        said = "The target holds no configuration; evaluated by the built-in settings."
         return EffectiveConfig(defaults, (), Exceptions(inline=False), head.problems, dict.fromkeys(CheckCode, (said,)))
     policy, boundaries = (defaults if target.policy_broken else target.policy), _valid_boundaries(target)
-    notes = {code: _judged_by_target(code, target) for code in CheckCode}
+    notes = {code: _evaluated_by_target(code, target) for code in CheckCode}
     exceptions = replace(target.exceptions, inline=False)
     return EffectiveConfig(policy, boundaries, exceptions, head.problems, notes, incomplete=target.incomplete)
 
 
-def _judged_by_target(code: CheckCode, target: Configuration) -> tuple[str, ...]:
+def _evaluated_by_target(code: CheckCode, target: Configuration) -> tuple[str, ...]:
     broken = _broken_files(code, target)
     if not broken:
-        return ("Judged by the configuration of the target branch.",)
+        return ("Evaluated by the configuration of the target branch.",)
     rest = "the built-in settings and the target's files that are valid" if target.policy_broken else "the valid rest"
-    return (f"The target's {broken} is broken and was skipped; judged by {rest}.",)
+    return (f"The target's {broken} is broken and was skipped; evaluated by {rest}.",)
 
 
 def _valid_boundaries(target: Configuration) -> tuple[Boundaries, ...]:
@@ -250,8 +250,9 @@ def _valid_boundaries(target: Configuration) -> tuple[Boundaries, ...]:
 
 
 def _by_target(head: Configuration, target: Configuration) -> EffectiveConfig:
-    """Return what judges an own branch where the owner enforces the target's rules; a broken file there counts for
-    nothing.
+    """Return the configuration of an own branch where the owner enforces the target's rules.
+
+    A broken file at the target is skipped.
     """
     policy: dict[CheckCode, CheckPolicy] = {}
     notes: dict[CheckCode, tuple[str, ...]] = {}
@@ -259,9 +260,9 @@ def _by_target(head: Configuration, target: Configuration) -> EffectiveConfig:
         broken = _broken_files(code, target)
         policy[code] = (head if broken else target).policy[code]
         notes[code] = (
-            (f"The target's {broken} is broken and was skipped; judged by the configuration at head.",)
+            (f"The target's {broken} is broken and was skipped; evaluated by the configuration at head.",)
             if broken
-            else ("Judged by the configuration of the target branch.",)
+            else ("Evaluated by the configuration of the target branch.",)
         )
     chosen = head if target.broken(_BOUNDED) else target
     exceptions = replace(target.exceptions, inline=True)
@@ -282,28 +283,28 @@ def _compared(code: CheckCode, base: Configuration, head: Configuration) -> tupl
 
 
 def by_contract(
-    judging: EffectiveConfig, text: str, remark: str, before: str | None = None, loosens: str = ""
+    config: EffectiveConfig, text: str, remark: str, before: str | None = None, loosens: str = ""
 ) -> EffectiveConfig:
-    """Let the boundaries of the project judge where the repository names none; say what they loosen."""
+    """Apply the project's boundaries where the repository names none, and say what they loosen."""
     own = (
-        judging.boundaries
-        or settings_with(judging.policy, "boundaries").boundaries is not None
-        or judging.problems.get(_BOUNDED)
+        config.boundaries
+        or settings_with(config.policy, "boundaries").boundaries is not None
+        or config.problems.get(_BOUNDED)
     )
     boundaries, problems = read_boundaries(text, CONTRACT_PATH)
     if own or problems:
-        return judging
+        return config
     former = () if before is None else (read_boundaries(before, CONTRACT_PATH)[0],)
     said = boundaries_loosened(former, (boundaries,)) if former else []
     remarks = (f"{loosens}: {', '.join(said)}.", remark) if said else (remark,)
-    notes = {**judging.notes, _BOUNDED: (*remarks, *judging.notes.get(_BOUNDED, ()))}
-    return replace(judging, boundaries=(boundaries,), notes=notes)
+    notes = {**config.notes, _BOUNDED: (*remarks, *config.notes.get(_BOUNDED, ()))}
+    return replace(config, boundaries=(boundaries,), notes=notes)
 
 
 def by_contract_alone(
     head: Configuration, target: Configuration | None, text: str, owner: PolicySettings
 ) -> EffectiveConfig:
-    """The project's boundaries and the target's settings judge; head's files are validated, and decide nothing."""
+    """Apply the project's boundaries and the target's settings; head's files are validated, and decide nothing."""
     defaults = resolve(laid_over(owner, PolicySettings()))
     trusted = target.policy if target is not None and not target.policy_broken else defaults
     policy = {**trusted, _BOUNDED: replace(trusted[_BOUNDED], boundaries=None)}

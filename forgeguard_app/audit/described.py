@@ -21,13 +21,13 @@ MOST_FILES = 20
 MAX_CHARS = 300
 
 
-def describe(judging: EffectiveConfig) -> dict[str, Any]:
+def describe(config: EffectiveConfig) -> dict[str, Any]:
     """Describe the effective configuration, cut to what a page can show."""
     return {
-        "checks": {str(code): _check(code, judging) for code in CheckCode},
-        "boundaries": [_boundaries(file) for file in judging.boundaries[:MOST_FILES]],
-        "allowlists": len(judging.exceptions.allowlists),
-        "ignored_secrets": len(judging.exceptions.ignored),
+        "checks": {str(code): _check(code, config) for code in CheckCode},
+        "boundaries": [_boundaries(file) for file in config.boundaries[:MOST_FILES]],
+        "allowlists": len(config.exceptions.allowlists),
+        "ignored_secrets": len(config.exceptions.ignored),
     }
 
 
@@ -39,8 +39,8 @@ def describe_problems(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     ]
 
 
-def _check(code: CheckCode, judging: EffectiveConfig) -> dict[str, Any]:
-    policy: CheckPolicy = judging.policy[code]
+def _check(code: CheckCode, config: EffectiveConfig) -> dict[str, Any]:
+    policy: CheckPolicy = config.policy[code]
     said: dict[str, Any] = {
         "enabled": policy.enabled,
         "disabled_by": _cut(policy.disabled_by),
@@ -48,7 +48,7 @@ def _check(code: CheckCode, judging: EffectiveConfig) -> dict[str, Any]:
         "level": "fail" if policy.level is Level.FAILURE else "warn",
         "ignore": _values(policy.ignore),
         "fail_on": policy.fail_on,
-        "problems": describe_problems(judging.problems.get(code, ())),
+        "problems": describe_problems(config.problems.get(code, ())),
     }
     if "manifests" in CHECK_KINDS[code].settings:
         said["manifests"] = None if policy.manifests is None else _values(policy.manifests)

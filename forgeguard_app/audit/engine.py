@@ -33,21 +33,21 @@ MAX_FINDINGS = 5_000
 MAX_PLACES = 10
 
 
-def audit(change: Change, facts: Facts, judging: EffectiveConfig, memo: Memo) -> Report:
+def audit(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) -> Report:
     """Return the report on the change under the given configuration, its texts masked."""
     checks: list[CheckReport] = []
-    remarks = unmatched(judging, change.head, facts, memo)
+    remarks = unmatched(config, change.head, facts, memo)
     for code, check in CHECKS.items():
         if code not in change.checks:
             continue
-        policy, problems = judging.policy[code], judging.problems.get(code, ())
+        policy, problems = config.policy[code], config.problems.get(code, ())
         if problems:
             checks.append(_misconfigured(code, problems))
         elif not policy.enabled:
             checks.append(_disabled(code, policy))
         else:
-            outcome = check.evaluate(change, facts, judging, memo)
-            checks.append(_report(code, change, policy, outcome, judging.notes.get(code, ()), remarks[code]))
+            outcome = check.evaluate(change, facts, config, memo)
+            checks.append(_report(code, change, policy, outcome, config.notes.get(code, ()), remarks[code]))
     files = change.head.blobs if change.whole_tree else change.changed
     counted = sum(path in change.scope for path in files)
     return leaving(Report(change.base_sha, change.head_sha, counted, tuple(checks)))

@@ -150,7 +150,7 @@ class Report:
     head: str | None
     files_checked: int
     checks: tuple[CheckReport, ...] = field(default=())
-    # The configuration that judged, as plain values; None where nobody asked.
+    # The configuration that applied, as plain values; None where nobody asked.
     configuration: Mapping[str, Any] | None = None
 
     @property

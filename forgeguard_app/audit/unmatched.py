@@ -15,19 +15,17 @@ from forgeguard_app.audit.secrets.allowlists import CONFIG_PATH, IGNORE_PATH, Ex
 from forgeguard_app.audit.secrets.masking import quoted
 
 
-def unmatched(
-    judging: EffectiveConfig, head: Tree, facts: Facts, memo: Memo
-) -> Mapping[CheckCode, tuple[Problem, ...]]:
+def unmatched(config: EffectiveConfig, head: Tree, facts: Facts, memo: Memo) -> Mapping[CheckCode, tuple[Problem, ...]]:
     """Return, by check, a remark at the place of each named thing that is for nothing in the tree."""
     found: dict[CheckCode, tuple[Problem, ...]] = {}
     for code, kind in CHECK_KINDS.items():
-        named = judging.named.get(code, ())
-        remarks = [*judging.remarks.get(code, ()), *_globs(named, head, facts, memo)]
+        named = config.named.get(code, ())
+        remarks = [*config.remarks.get(code, ()), *_globs(named, head, facts, memo)]
         if kind.configured_by is ConfiguringFile.BOUNDARIES:
-            remarks += [remark for file in judging.boundaries for remark in _layers(file, head, facts, memo)]
+            remarks += [remark for file in config.boundaries for remark in _layers(file, head, facts, memo)]
         remarks += _modules(named, head, facts)
         if kind.configured_by is ConfiguringFile.EXCEPTIONS:
-            remarks += _exceptions(judging.exceptions, head, facts, memo)
+            remarks += _exceptions(config.exceptions, head, facts, memo)
         found[code] = tuple(remarks)
     return found
 

@@ -52,14 +52,14 @@ def _passable(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Workspace:
-    """One build's folders. `ledger` is ours alone; the others are made again for every phase."""
+    """One build's folders. `repository` is ours alone; the others are made again for every phase."""
 
     folder: Path
     kind: Confinement
     network: Network = Network.OUTSIDE
 
     @property
-    def ledger(self) -> Path:
+    def repository(self) -> Path:
         """The repository in which we commit."""
         return self.folder / "ledger.git"
 

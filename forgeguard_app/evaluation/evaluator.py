@@ -1,4 +1,4 @@
-"""Gathers what the engine needs of a range, lets it judge, and gives the report."""
+"""Loads what the engine needs of a range, runs the engine, and returns the report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from forgeguard_app.threads import in_thread
 
 
 class Evaluator:
-    """Judges ranges, remembering facts between them."""
+    """Evaluates ranges, remembering facts between them."""
 
     def __init__(
         self,
@@ -40,12 +40,12 @@ class Evaluator:
         deadline = Deadline(self.timeout_s)
         async with deadline.limit():
             loader = RangeLoader(self.cache, source, request, deadline, self.max_text_bytes, self.max_kept_bytes)
-            return await self._judge(loader)
+            return await self._evaluate(loader)
 
-    async def _judge(self, gathering: RangeLoader) -> Report:
+    async def _evaluate(self, gathering: RangeLoader) -> Report:
         source, request = gathering.source, gathering.request
-        change, facts, judging = await gathering.gather()
-        report = await in_thread(audit, change, facts, judging, self.cache.memo)
+        change, facts, config = await gathering.gather()
+        report = await in_thread(audit, change, facts, config, self.cache.memo)
         if request.describe:
-            report = replace(report, configuration=await in_thread(show, gathering, change.head, judging))
+            report = replace(report, configuration=await in_thread(show, gathering, change.head, config))
         return await with_excerpts(source, change, report, gathering.deadline.check) if request.excerpts else report

@@ -46,7 +46,7 @@ class _Bounded(Generic[K, V]):
 
 
 class FactsCache:
-    """Facts of source files and pattern matches by blob, and the memo of what was judged from them."""
+    """Facts of source files and pattern matches by blob, and the memo of what was evaluated from them."""
 
     def __init__(
         self,

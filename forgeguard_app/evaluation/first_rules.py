@@ -32,7 +32,7 @@ READ_AT_ONCE = 50  # files, each of up to 5 MB
 
 @dataclass(frozen=True)
 class FirstRules:
-    """Files to add, with how the tree is judged by them; `there` are those that exist already and are left alone."""
+    """Files to add, with how the tree is evaluated by them; `there` are those that exist already and are left alone."""
 
     files: dict[str, str]
     there: tuple[str, ...]

@@ -34,7 +34,7 @@ class LeftOut:
     manifests: set[str] = field(default_factory=set)  # likewise
 
     def sentences(
-        self, head: Tree, judging: EffectiveConfig, cache: FactsCache, scope: Scope
+        self, head: Tree, config: EffectiveConfig, cache: FactsCache, scope: Scope
     ) -> Iterator[tuple[CheckCode, str]]:
         """Yield what each check would have read of the files in the scope, with the reason why it did not."""
 
@@ -49,17 +49,17 @@ class LeftOut:
         for code, check in CHECKS.items():
             if check.kind.reads is not Reads.TREE:
                 continue
-            if paths := check.contents(large, head, judging, cache.memo):
+            if paths := check.contents(large, head, config, cache.memo):
                 yield code, f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}."
-            if paths := check.contents(absent, head, judging, cache.memo):
+            if paths := check.contents(absent, head, config, cache.memo):
                 yield code, f"not in this clone: {named(paths)}; {HOW_TO_COMPLETE}."
             if lost:
                 yield code, f"more files and forbidden patterns than are kept at once: {named(lost)}."
-            if paths := check.imports(cut, head, judging, cache.memo):
+            if paths := check.imports(cut, head, config, cache.memo):
                 yield code, f"imports beyond the number or length that is read in one file: {named(paths)}."
-            if paths := check.imports(deep, head, judging, cache.memo):
+            if paths := check.imports(deep, head, config, cache.memo):
                 yield code, f"modules in more than {MAX_DEPTH} folders one in another: {named(paths)}."
-            if cache.memo.modules(head).cut and check.imports(sources, head, judging, cache.memo):
+            if cache.memo.modules(head).cut and check.imports(sources, head, config, cache.memo):
                 yield code, f"modules in more than {MAX_FOLDERS:,} folders, whose imports are not resolved."
         if self.too_deep:
             deep = self.too_deep
@@ -71,9 +71,9 @@ class LeftOut:
                 yield code, f"more configuration and manifests than are read at once: {named(unread)}."
 
 
-def layer_map(cache: FactsCache, boundaries: Boundaries, judging: EffectiveConfig) -> LayerMap:
-    """Return the layers of a boundaries.json as the configuration that judges sees them."""
-    return cache.memo.layers(boundaries, settings_with(judging.policy, "boundaries").ignore)
+def layer_map(cache: FactsCache, boundaries: Boundaries, config: EffectiveConfig) -> LayerMap:
+    """Return the layers of a boundaries.json as the configuration that applies sees them."""
+    return cache.memo.layers(boundaries, settings_with(config.policy, "boundaries").ignore)
 
 
 def named(paths: Iterable[str]) -> str:

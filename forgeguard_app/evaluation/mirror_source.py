@@ -1,4 +1,4 @@
-"""A partial mirror as the judge reads it: what is missing is brought in few requests, never file by file."""
+"""A partial mirror as the evaluation reads it: what is missing is brought in few requests, never file by file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from forgeguard_app.git.range import touched_blobs
 
 @dataclass
 class MirrorSource:
-    """A partial mirror as the judge reads it: what is missing is brought in few requests, never file by file."""
+    """A partial mirror as the evaluation reads it: what is missing is brought in few requests, never file by file."""
 
     mirror: Mirror
     request: Request

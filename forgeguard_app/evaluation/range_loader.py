@@ -65,10 +65,10 @@ class RangeLoader:
         before = _before(head_files, changes, request.whole_tree)
         links = frozenset(head_files.links)
         head, base = Tree({**head_files, **self._laid_over()}, links), Tree(before)
-        judging = await self._configure(head, base)
+        config = await self._configure(head, base)
         others = [await self._other(head_files, commit) for commit in request.merged]
-        ranged = await self._facts(head, (base, *(tree for tree, _ in others)), changes, judging)
-        standing = await self._standing(head, changes, judging)
+        ranged = await self._facts(head, (base, *(tree for tree, _ in others)), changes, config)
+        standing = await self._standing(head, changes, config)
         added = standing if request.whole_tree else ranged
         change = Change(
             head_sha=None if request.staged else request.head,
@@ -82,13 +82,13 @@ class RangeLoader:
             standing=() if request.whole_tree else tuple(standing.secrets),
             whole_tree=request.whole_tree,
             remarks=self._remarks(changes, head),
-            incomplete=await in_thread(self._incomplete, head, judging, (*ranged.incomplete, *standing.incomplete)),
+            incomplete=await in_thread(self._incomplete, head, config, (*ranged.incomplete, *standing.incomplete)),
             allowed=request.allowed,
             others=tuple(others),
             scope=request.scope,
             checks=request.checks,
         )
-        return change, Facts(self.cache.sources, self.cache.matches, self.texts, tick=self.deadline.check), judging
+        return change, Facts(self.cache.sources, self.cache.matches, self.texts, tick=self.deadline.check), config
 
     def text_at(self, head: Tree, path: str) -> bytes | None:
         """A configuration file of head, as far as it was read."""
@@ -122,7 +122,7 @@ class RangeLoader:
         if request.target is not None and request.target != request.base:
             target = Tree(await read_tree(self.source.repository, request.target))
         has_base = not request.whole_tree and request.base != EMPTY_TREE
-        # A fork's own commits configure nothing, whatever they are judged against.
+        # A fork's own commits configure nothing, whatever they are evaluated against.
         trusted = request.target not in (None, EMPTY_TREE) if request.fork else has_base
         # Read first, so that large files at head leave none of the target's rules without room.
         base_config = await self.configuration_of(target) if trusted else None
@@ -131,11 +131,11 @@ class RangeLoader:
         if contract is not None and contract.alone:
             return by_contract_alone(head_config, base_config, contract.boundaries, request.owner)
         enforced = request.owner.enforce.policy == "target"
-        judging = choose(head_config, base_config, target_judges=enforced, fork=request.fork, owner=request.owner)
+        config = choose(head_config, base_config, target_applies=enforced, fork=request.fork, owner=request.owner)
         if contract is not None:
-            judging = by_contract(judging, contract.boundaries, contract.remark, contract.before, contract.loosens)
-        notes = {code: (*request.remarks, *judging.notes.get(code, ())) for code in CheckCode}
-        return replace(judging, notes=notes)
+            config = by_contract(config, contract.boundaries, contract.remark, contract.before, contract.loosens)
+        notes = {code: (*request.remarks, *config.notes.get(code, ())) for code in CheckCode}
+        return replace(config, notes=notes)
 
     async def configuration_of(self, tree: Tree) -> Configuration:
         """Read the configuration that the tree holds."""
@@ -183,12 +183,12 @@ class RangeLoader:
             await self.source.ensure(blobs)
 
     async def _facts(
-        self, head: Tree, parents: tuple[Tree, ...], changes: list[PathChange], judging: EffectiveConfig
+        self, head: Tree, parents: tuple[Tree, ...], changes: list[PathChange], config: EffectiveConfig
     ) -> Search:
         """Bring and read all that is not known yet, and search the added lines beside it."""
-        policy, trees = judging.policy, (head, *parents)
+        policy, trees = config.policy, (head, *parents)
         wanted = {
-            blob: what for blob, what in (await self._wanted(trees, judging)).items() if not blob.startswith(_OVERLAY)
+            blob: what for blob, what in (await self._wanted(trees, config)).items() if not blob.startswith(_OVERLAY)
         }
         manifests = {path for tree in trees for path in manifest_paths(tree, settings_with(policy, "manifests"))}
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
@@ -196,12 +196,12 @@ class RangeLoader:
         await self._bring({*wanted, *changed, *texts} - self.texts.keys())
         with self.deadline.paused():
             await self.source.ensure_range()
-        ranged, _ = await asyncio.gather(self._lines(judging), self._read_manifests(trees, manifests))
+        ranged, _ = await asyncio.gather(self._lines(config), self._read_manifests(trees, manifests))
         await self._learn(wanted)
         return ranged
 
-    async def _wanted(self, trees: tuple[Tree, ...], judging: EffectiveConfig) -> dict[str, _Wanted]:
-        return await in_thread(_wanted, self.cache, trees, judging, self.deadline.check)
+    async def _wanted(self, trees: tuple[Tree, ...], config: EffectiveConfig) -> dict[str, _Wanted]:
+        return await in_thread(_wanted, self.cache, trees, config, self.deadline.check)
 
     async def _learn(self, wanted: Mapping[str, _Wanted]) -> None:
         """Read the blobs one after the other, and keep the facts of each."""
@@ -226,15 +226,15 @@ class RangeLoader:
         lacks = self.cache.lacks
         self.left_out.lost = {blob for blob in fitting if lacks(blob, wanted[blob][1], wanted[blob][0])}
 
-    def _search(self, judging: EffectiveConfig) -> SecretSearch:
+    def _search(self, config: EffectiveConfig) -> SecretSearch:
         request, code = self.request, secrets_kind().code
-        policy = judging.policy[code]
-        wanted = policy.enabled and not judging.problems.get(code) and code in request.checks
+        policy = config.policy[code]
+        wanted = policy.enabled and not config.problems.get(code) and code in request.checks
         ignore = policy.ignore
         return SecretSearch(
             self.source,
             self.deadline,
-            judging.exceptions,
+            config.exceptions,
             ignore,
             wanted,
             request.scope,
@@ -242,11 +242,11 @@ class RangeLoader:
             self.max_text_bytes,
         )
 
-    async def _lines(self, judging: EffectiveConfig) -> Search:
+    async def _lines(self, config: EffectiveConfig) -> Search:
         request = self.request
         if request.whole_tree:
             return Search()
-        return await self._search(judging).in_range(request.base, request.head, request.merged)
+        return await self._search(config).in_range(request.base, request.head, request.merged)
 
     async def _read_manifests(self, trees: tuple[Tree, ...], paths: set[str]) -> None:
         """Read manifests and what they include, round by round; what is included deeper than the bound is said."""
@@ -270,9 +270,9 @@ class RangeLoader:
                 found |= {included for included, _ in included_paths(read_manifest(path, data))}
         return found
 
-    async def _standing(self, head: Tree, changes: list[PathChange], judging: EffectiveConfig) -> Search:
+    async def _standing(self, head: Tree, changes: list[PathChange], config: EffectiveConfig) -> Search:
         """Search what stands in the files that the gate for secrets asks for."""
-        policy, search = judging.policy[secrets_kind().code], self._search(judging)
+        policy, search = config.policy[secrets_kind().code], self._search(config)
         whole = self.request.whole_tree or self.request.whole_secrets
         if not search.wanted or not self.request.secrets or (policy.gate is Gate.NEW and not whole):
             return Search()
@@ -294,13 +294,13 @@ class RangeLoader:
         return dict.fromkeys(CheckCode, tuple(remarks))
 
     def _incomplete(
-        self, head: Tree, judging: EffectiveConfig, secrets: Iterable[str]
+        self, head: Tree, config: EffectiveConfig, secrets: Iterable[str]
     ) -> Mapping[CheckCode, tuple[str, ...]]:
         """Return what a bound kept each check from reading, of the files that it would have read."""
         said: dict[CheckCode, list[str]] = {code: list(self.request.incomplete) for code in CheckCode}
         for code in CheckCode:
-            said[code].extend(judging.incomplete.get(code, ()))
-        for code, sentence in self.left_out.sentences(head, judging, self.cache, self.request.scope):
+            said[code].extend(config.incomplete.get(code, ()))
+        for code, sentence in self.left_out.sentences(head, config, self.cache, self.request.scope):
             said[code].append(sentence)
         said[secrets_kind().code].extend(secrets)
         return {code: tuple(dict.fromkeys(sentences)) for code, sentences in said.items()}
@@ -325,12 +325,12 @@ def _renames(changes: Iterable[PathChange]) -> dict[str, str]:
 
 
 def _wanted(
-    cache: FactsCache, trees: Iterable[Tree], judging: EffectiveConfig, tick: Callable[[], object]
+    cache: FactsCache, trees: Iterable[Tree], config: EffectiveConfig, tick: Callable[[], object]
 ) -> dict[str, _Wanted]:
     """Return the blobs to read: as which languages, and for which patterns."""
     wanted: dict[str, _Wanted] = {}
     maps = [
-        layer_map(cache, file, judging) for file in judging.boundaries if any(layer.forbidden for layer in file.layers)
+        layer_map(cache, file, config) for file in config.boundaries if any(layer.forbidden for layer in file.layers)
     ]
     unions: _Unions = {}  # files of the same layers share one set of patterns
     for tree in trees:

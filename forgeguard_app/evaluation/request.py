@@ -12,10 +12,11 @@ from forgeguard_app.audit.scope import EVERYWHERE, Scope
 
 @dataclass(frozen=True)
 class ProjectBoundaries:
-    """The boundaries of the project that the repository is linked to, which judge where it has none of its own.
+    """The boundaries of the project that the repository is linked to, which apply where it has none of its own.
 
-    With `alone` they judge whatever the head says, and the target's settings with them: so a builder is judged, which
-    could else write itself free. `remark` is said in the summary, with what the boundaries loosen against `before`.
+    With `alone` they apply whatever the head says, and the target's settings with them: so a builder, which could
+    loosen its own rules otherwise, is evaluated. The summary contains `remark`, and what the boundaries loosen against
+    `before`.
     """
 
     boundaries: str
@@ -32,12 +33,12 @@ class Request:
     With `staged`, head is a commit that nobody made: what git would commit now, so that the report names no commit.
     `merged` are its other parents: what stands in one of them is not new. `scope` are the files that the report is
     about, `checks` the checks that run, `incomplete` says what was left out before. `target` is the commit whose
-    configuration judges where head's does not (`base` where None). `owner_file` tells the owner's `.github` repository.
+    configuration applies where head's does not (`base` where None). `owner_file` tells the owner's `.github` repository
     `whole_secrets` counts what stands in the whole tree as existing secrets. With `whole_tree` the whole tree of head
-    is judged and every finding counts as new. `overlay` are files laid over head's, which are configuration alone: what
-    they would do is tried before they are committed. With `excerpts` new findings carry the lines around them, with
-    `describe` the report says how the configuration was understood; without `secrets` the tree's files are not looked
-    through for them. `allowed` are the fingerprints, by check, that somebody allowed.
+    is evaluated and every finding counts as new. `overlay` are configuration files laid over head's, to try them before
+    they are committed. With `excerpts` new findings carry the lines around them, with `describe` the report says how
+    the configuration was understood; without `secrets` the tree's files are not searched for secrets. `allowed` are the
+    fingerprints, by check, that somebody allowed.
     """
 
     head: str

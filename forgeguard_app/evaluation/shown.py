@@ -50,9 +50,9 @@ MOST_TEXTS, MAX_TEXT_CHARS = 10, 50_000
 MAX_CHARS = 400_000  # of all of it: a stranger's file may have 500 layers of 2,000 rules
 
 
-def show(gathering: RangeLoader, head: Tree, judging: EffectiveConfig) -> dict[str, Any]:
+def show(gathering: RangeLoader, head: Tree, config: EffectiveConfig) -> dict[str, Any]:
     """Plain values, bounded: where there is too much of it, the layers and the files are left out and counted."""
-    shown = {**describe(judging), "files": _files(gathering, head, judging), "seen": _seen(head)}
+    shown = {**describe(config), "files": _files(gathering, head, config), "seen": _seen(head)}
     if len(json.dumps(shown)) <= MAX_CHARS:
         return shown
     boundaries = [
@@ -62,9 +62,9 @@ def show(gathering: RangeLoader, head: Tree, judging: EffectiveConfig) -> dict[s
     return {**shown, "boundaries": boundaries, "files": {}}
 
 
-def _files(gathering: RangeLoader, head: Tree, judging: EffectiveConfig) -> dict[str, str]:
+def _files(gathering: RangeLoader, head: Tree, config: EffectiveConfig) -> dict[str, str]:
     found: dict[str, str] = {}
-    for path in (*POLICY_PATHS, *(file.path for file in judging.boundaries)):
+    for path in (*POLICY_PATHS, *(file.path for file in config.boundaries)):
         data = gathering.text_at(head, path)
         if data is None or len(data) > MAX_TEXT_CHARS or len(found) >= MOST_TEXTS:
             continue

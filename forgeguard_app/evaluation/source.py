@@ -1,4 +1,4 @@
-"""A repository to judge."""
+"""A repository to evaluate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from forgeguard_app.git.command import GitRepository
 
 
 class Source(Protocol):
-    """A repository to judge, which may have to bring blobs before they are read."""
+    """A repository to evaluate, which may have to bring blobs before they are read."""
 
     @property
     def repository(self) -> GitRepository:

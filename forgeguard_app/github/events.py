@@ -177,7 +177,7 @@ class CheckRunEvent(msgspec.Struct):
 
 
 class MergeGroup(msgspec.Struct):
-    """A commit that the merge queue wants judged."""
+    """A commit that the merge queue wants evaluated."""
 
     head_sha: str
     head_ref: str

@@ -82,7 +82,7 @@ def list_chores() -> list[Chore]:
 async def run_chore(chore: Chore, context: WorkerContext) -> None:
     """Do the chore at start and every few minutes, by one worker at a time; where it fails, it is tried again soon."""
     while True:
-        wait_s = context.pace.reconcile_s
+        wait_s = context.timings.reconcile_s
         with contextlib.suppress(*DATABASE_ERRORS):
             async with context.locks.only_one(chore.lock) as held:
                 if held and not await take_step(context, chore.name, partial(_do_in_time, chore, context)):
@@ -106,7 +106,7 @@ async def _purge(context: WorkerContext) -> None:
 
 
 async def _sync(context: WorkerContext) -> None:
-    if not await _is_due(context, "sync", context.pace.resync_s):
+    if not await _is_due(context, "sync", context.timings.resync_s):
         return
     try:
         await sync_installations(context)
@@ -133,7 +133,7 @@ async def prune_mirrors(context: WorkerContext) -> None:
 async def write_counts(context: WorkerContext) -> None:
     """Writes down what this process counted."""
     while True:
-        await asyncio.sleep(min(COUNTS_EVERY_S, context.pace.reconcile_s))
+        await asyncio.sleep(min(COUNTS_EVERY_S, context.timings.reconcile_s))
         counts = context.counts.take()
         if not counts:
             continue

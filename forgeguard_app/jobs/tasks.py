@@ -71,8 +71,8 @@ log = structlog.get_logger()
 class Retry(BaseRetryStrategy):
     """Passing faults are tried again for long, with growing waits; faults of ours a few times."""
 
-    def __init__(self, pace: Timings) -> None:
-        self.pace = pace
+    def __init__(self, timings: Timings) -> None:
+        self.timings = timings
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """When to try again; None gives up."""
@@ -81,9 +81,9 @@ class Retry(BaseRetryStrategy):
         passing = isinstance(exception, (RetryLater, *DATABASE_ERRORS))
         if job.attempts >= (MAX_PASSING_FAULTS if passing else MAX_OWN_FAULTS):
             return None
-        wait = min(self.pace.retry_s * 2.0 ** min(job.attempts, 12), self.pace.longest_retry_s)
+        wait = min(self.timings.retry_s * 2.0 ** min(job.attempts, 12), self.timings.longest_retry_s)
         if isinstance(exception, RetryLater) and exception.delay_s is not None:
-            wait = max(exception.delay_s, min(wait, 2 * self.pace.retry_s))
+            wait = max(exception.delay_s, min(wait, 2 * self.timings.retry_s))
         return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=wait))
 
 
@@ -103,7 +103,7 @@ def make_app(dsn: str, context: WorkerContext, under_way: UnderWay, most_slots: 
     app = App(connector=connector)
     app.job_manager = FairJobs(connector, context.pool, most_slots)
     for name in FLOWS:
-        app.task(name=name, queue=NAME, retry=Retry(context.pace), pass_context=True)(_task(name, under_way))
+        app.task(name=name, queue=NAME, retry=Retry(context.timings), pass_context=True)(_task(name, under_way))
     return app
 
 

@@ -46,7 +46,7 @@ async def run_worker(dsn: str, context: WorkerContext, stop: asyncio.Event, shut
             except _PASSING as error:
                 log.warning("worker.database_away", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(context.pace.retry_s):
+                async with asyncio.timeout(context.timings.retry_s):
                     await stop.wait()
     finally:
         for chore in chores:
@@ -65,23 +65,23 @@ async def _kept(name: str, chore: Callable[[WorkerContext], Awaitable[None]], co
         except Exception as error:
             context.counts.add("errors", "Chore" + type(error).__name__)
             log.error("chore.failed", chore=name, error=type(error).__name__, exc_info=True)
-        await asyncio.sleep(context.pace.retry_s * 10)
+        await asyncio.sleep(context.timings.retry_s * 10)
 
 
 async def _work(dsn: str, context: WorkerContext, stop: asyncio.Event, under_way: UnderWay, shutdown_s: float) -> None:
     """One life of the queue's worker: until `stop`, or until it lost the database."""
-    app, pace = make_app(dsn, context, under_way, max(CONCURRENCY // 2, 1)), context.pace
+    app, timings = make_app(dsn, context, under_way, max(CONCURRENCY // 2, 1)), context.timings
     async with app.open_async():
         worker = Worker(
             app=app,
             concurrency=CONCURRENCY,
             install_signal_handlers=False,
             listen_notify=True,
-            fetch_job_polling_interval=pace.poll_s,
+            fetch_job_polling_interval=timings.poll_s,
             delete_jobs="successful",
             shutdown_graceful_timeout=shutdown_s,
-            update_heartbeat_interval=pace.heartbeat_s,
-            stalled_worker_timeout=pace.stalled_s,
+            update_heartbeat_interval=timings.heartbeat_s,
+            stalled_worker_timeout=timings.stalled_s,
             additional_context={"context": context},
         )
         life = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
@@ -132,9 +132,9 @@ async def _sweep(app: App, context: WorkerContext, under_way: UnderWay) -> None:
     """
     orphaned: set[int] = set()
     while True:
-        await asyncio.sleep(context.pace.sweep_s)
+        await asyncio.sleep(context.timings.sweep_s)
         try:
-            stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=context.pace.stalled_s)
+            stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=context.timings.stalled_s)
             async with context.pool.acquire() as connection:
                 listed = await list_orphaned_jobs(connection, under_way.workers)
             seen, orphaned = orphaned, set(listed) - under_way.jobs

@@ -21,7 +21,7 @@ def write_prompt(project: str, directive: str, phase: Phase, phases: int, findin
         "The working folder is a checkout of the repository. The contracts are files in the folder that "
         "FORGEGUARD_CONTRACTS names; "
         f"in the repository they belong under {FOLDER}, where changing them changes nothing about how you are "
-        f"judged. Leave your work as files: "
+        f"evaluated. Leave your work as files: "
         "committing and pushing is done for you.",
     ]
     if findings:

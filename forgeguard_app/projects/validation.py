@@ -42,7 +42,7 @@ def problems_of(kind: ContractType, text: str) -> tuple[Problem, ...]:
 def _boundaries(text: str) -> tuple[Problem, ...]:
     boundaries, problems = read_boundaries(text, CONTRACT_PATH)
     if not problems and not boundaries.layers:
-        return (Problem(CONTRACT_PATH, 1, 1, "it has no layers, so nothing would be judged"),)
+        return (Problem(CONTRACT_PATH, 1, 1, "it has no layers, so nothing would be evaluated"),)
     return problems
 
 

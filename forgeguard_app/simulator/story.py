@@ -46,7 +46,7 @@ class Story:
         self._tell_pull(repository, pull, "closed")
 
     async def queue_group(self, repository: Repository, sha: str, base_sha: str, base: str = "main") -> str:
-        """The merge queue wants a group judged; gives the group's branch."""
+        """The merge queue wants a group evaluated; gives the group's branch."""
         branch = f"gh-readonly-queue/{base}/pr-1-{base_sha}"
         await self.move(repository, branch, sha)
         self._tell_group(repository, "checks_requested", branch, sha, base_sha, base)

@@ -9,7 +9,7 @@ from uuid import UUID
 from forgeguard_app.store.pool import Connection
 
 MAX_LISTED = 5_000
-MAX_HEADS = 100  # judged again at once
+MAX_HEADS = 100  # evaluated again at once
 RESTORABLE_DAYS = 7  # how long an ended allowance can be restored
 
 

@@ -73,7 +73,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class DurablePush:
-    """A push to be made durable: `run` is None where nothing is to be judged.
+    """A push to be made durable: `run` is None where nothing is to be evaluated.
 
     With `unless_known` a head that has any run gets no other.
     """

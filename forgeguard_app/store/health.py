@@ -17,8 +17,8 @@ class Health:
     GitHub told to wait, `waiting` the verdicts that find no room, `refused` those that GitHub does not take.
     """
 
-    oldest_unjudged_s: float
-    unjudged: int
+    oldest_unevaluated_s: float
+    unevaluated: int
     waiting: int
     refused: int
     blocked: int
@@ -36,7 +36,7 @@ async def read_health(connection: Connection) -> Health:
     """The figures; heads of suspended installations and removed repositories wait by intent and do not count."""
     heads = await connection.fetchrow(
         """
-        SELECT count(*) FILTER (WHERE publish_error IS NULL) AS unjudged,
+        SELECT count(*) FILTER (WHERE publish_error IS NULL) AS unevaluated,
             coalesce(extract(epoch FROM now() - min(a.created_at) FILTER (WHERE publish_error IS NULL)),
                 0)::float8 AS age,
             count(*) FILTER (WHERE publish_error IS NOT NULL) AS refused,
@@ -84,8 +84,8 @@ async def read_health(connection: Connection) -> Health:
     if heads is None or latency is None or rates is None:
         raise LookupError("an aggregate gives one row")
     return Health(
-        oldest_unjudged_s=heads["age"],
-        unjudged=heads["unjudged"],
+        oldest_unevaluated_s=heads["age"],
+        unevaluated=heads["unevaluated"],
         waiting=heads["waiting"],
         refused=heads["refused"],
         blocked=rates["blocked"],

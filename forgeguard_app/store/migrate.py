@@ -38,7 +38,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """Return the checksum of the migration's text, as the ledger keeps it."""
+        """Return the checksum of the migration's text, as the table of migrations keeps it."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 

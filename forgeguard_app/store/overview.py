@@ -18,7 +18,7 @@ _NEWEST = f"LEFT JOIN audit_runs newest ON newest.id = {newest_run_of('r.id', 'r
 class SeenRepo:
     """A repository as a person sees it: the audit of its default branch's head, and how its last audits ended.
 
-    `warned` of the `passed` ones passed with warnings; `judged` counts those in which some check evaluated something.
+    `warned` of the `passed` ones passed with warnings; `evaluated` counts those in which a check looked at anything.
     """
 
     id: UUID
@@ -35,7 +35,7 @@ class SeenRepo:
     run_at: datetime | None
     passed: int
     warned: int
-    judged: int
+    evaluated: int
 
 
 _SEEN = f"""
@@ -43,14 +43,15 @@ _SEEN = f"""
         coalesce(i.account_login, split_part(r.full_name, '/', 1)) AS account_login,
         newest.id AS run_id, newest.status AS run_status,
         newest.overall_result AS run_result, newest.commit_sha AS run_sha, newest.created_at AS run_at,
-        coalesce(health.passed, 0) AS passed, coalesce(health.warned, 0) AS warned, coalesce(health.judged, 0) AS judged
+        coalesce(health.passed, 0) AS passed, coalesce(health.warned, 0) AS warned,
+        coalesce(health.evaluated, 0) AS evaluated
     FROM repo_access a JOIN repos r ON r.github_repo_id = a.github_repo_id
     LEFT JOIN installations i ON i.id = r.installation_id
     {_NEWEST}
     LEFT JOIN LATERAL (
         SELECT count(*) FILTER (WHERE overall_result = 'PASS') AS passed,
             count(*) FILTER (WHERE overall_result = 'PASS' AND (outcome = 'warned' OR verified_count > 0)) AS warned,
-            count(*) AS judged
+            count(*) AS evaluated
         FROM (
             SELECT overall_result, outcome, verified_count FROM audit_runs
             WHERE repo_id = r.id AND status IN ('completed', 'error') AND coalesce(outcome, '')

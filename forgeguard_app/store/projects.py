@@ -184,7 +184,7 @@ async def delete_old_projects(connection: Connection) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgingContract:
+class LinkedBoundaries:
     """The boundaries that a project gives its repository; `edited_by` is None where they were written from the
     answers.
     """
@@ -197,7 +197,7 @@ class JudgingContract:
     content: str
 
 
-async def find_boundaries_of(connection: Connection, repo_id: UUID) -> JudgingContract | None:
+async def find_boundaries_of(connection: Connection, repo_id: UUID) -> LinkedBoundaries | None:
     """The boundaries contract of the project that the repository is linked to; of several the oldest project's."""
     row = await connection.fetchrow(
         """
@@ -207,7 +207,7 @@ async def find_boundaries_of(connection: Connection, repo_id: UUID) -> JudgingCo
         """,
         repo_id,
     )
-    return None if row is None else JudgingContract(**row)
+    return None if row is None else LinkedBoundaries(**row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class EvaluatedContract:
 
 
 async def find_evaluated_before(
-    connection: Connection, repo_id: UUID, current: JudgingContract | None
+    connection: Connection, repo_id: UUID, current: LinkedBoundaries | None
 ) -> EvaluatedContract | None:
     """Return the version that the repository was evaluated by before the current one, within the last days."""
     row = await connection.fetchrow(
@@ -238,7 +238,7 @@ async def find_evaluated_before(
     return None if row is None else EvaluatedContract(**row)
 
 
-async def set_evaluated_by(connection: Connection, run_id: UUID, contract: JudgingContract | None) -> None:
+async def set_evaluated_by(connection: Connection, run_id: UUID, contract: LinkedBoundaries | None) -> None:
     """Note the version that was in force when the run was evaluated."""
     await connection.execute(
         "UPDATE audit_runs SET contract_id = $2, contract_version = $3 WHERE id = $1",

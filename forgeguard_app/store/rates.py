@@ -166,7 +166,7 @@ async def delete_old_uses(connection: Connection) -> None:
 
 
 async def list_waiting(connection: Connection, github_installation_id: int, most: int) -> list[UUID]:
-    """Judged runs of the installation that GitHub does not hold yet, the most wanted first.
+    """Evaluated runs of the installation that GitHub does not hold yet, the most wanted first.
 
     Merge groups, then heads of open pull requests and default branches, then the rest; a re-run ranks as its branch;
     heads that a newer push has superseded come last. Those at which GitHub stumbled before come behind all others.

@@ -14,7 +14,7 @@ _IS_WANTED = """(a.created_at > now() - interval '7 days' OR NOT EXISTS (SELECT 
 
 
 async def list_deferred(connection: Connection, github_installation_id: int) -> list[UUID]:
-    """The runs of an installation that wait to be judged, the oldest first."""
+    """The runs of an installation that wait to be evaluated, the oldest first."""
     rows = await connection.fetch(
         """
         SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
@@ -33,7 +33,7 @@ async def list_deferred_in(connection: Connection, repo_id: UUID) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-async def find_earlier_unjudged(connection: Connection, run: AuditRun) -> UUID | None:
+async def find_earlier_unevaluated(connection: Connection, run: AuditRun) -> UUID | None:
     """An earlier run of the same branch that has no verdict yet and is not given up: its verdict may be our base."""
     found: UUID | None = await connection.fetchval(
         """
@@ -51,7 +51,7 @@ async def find_earlier_unjudged(connection: Connection, run: AuditRun) -> UUID |
 
 
 async def find_next_pending(connection: Connection, run: AuditRun) -> UUID | None:
-    """The oldest run of the same branch that waits to be judged."""
+    """The oldest run of the same branch that waits to be evaluated."""
     found: UUID | None = await connection.fetchval(
         """
         SELECT id FROM audit_runs WHERE repo_id = $1 AND branch = $2 AND status = 'pending' AND target_ref IS NULL
@@ -64,7 +64,7 @@ async def find_next_pending(connection: Connection, run: AuditRun) -> UUID | Non
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedHead:
+class BranchHead:
     """A head of a branch: what it replaced, as far as its push said, and whether it passed.
 
     `at_installation` says that it was found there when the App came, so that it passes whatever it holds, and
@@ -78,7 +78,7 @@ class JudgedHead:
     is_rerun: bool = False
 
 
-async def list_judged_heads(connection: Connection, run: AuditRun, most: int) -> list[JudgedHead]:
+async def list_earlier_heads(connection: Connection, run: AuditRun, most: int) -> list[BranchHead]:
     """The other heads of the run's branch that were heard of before it, the newest first.
 
     What a pull request's target made of a head says nothing of the head's own branch.
@@ -97,10 +97,10 @@ async def list_judged_heads(connection: Connection, run: AuditRun, most: int) ->
         run.commit_sha,
         most,
     )
-    return [JudgedHead(**row) for row in rows]
+    return [BranchHead(**row) for row in rows]
 
 
-async def list_evaluated_heads(connection: Connection, repo_id: UUID, branch: str, most: int) -> list[JudgedHead]:
+async def list_evaluated_heads(connection: Connection, repo_id: UUID, branch: str, most: int) -> list[BranchHead]:
     """Return the evaluated heads of a branch, the newest first; running an old head again makes it no newer."""
     rows = await connection.fetch(
         """
@@ -115,17 +115,17 @@ async def list_evaluated_heads(connection: Connection, repo_id: UUID, branch: st
         branch,
         most,
     )
-    return [JudgedHead(**row) for row in rows]
+    return [BranchHead(**row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
-class FirstJudged:
-    """The oldest judged run of a branch: what it was judged against, None for nothing."""
+class FirstEvaluated:
+    """The oldest evaluated run of a branch: what it was evaluated against, None for nothing."""
 
     base_sha: str | None
 
 
-async def oldest_judged(connection: Connection, run: AuditRun) -> FirstJudged | None:
+async def oldest_evaluated(connection: Connection, run: AuditRun) -> FirstEvaluated | None:
     """Return the oldest run of another head of the branch that came to a verdict; None where there is none.
 
     The audit at installation of a head that a push brought does not count.
@@ -144,7 +144,7 @@ async def oldest_judged(connection: Connection, run: AuditRun) -> FirstJudged | 
         run.created_at,
         run.commit_sha,
     )
-    return None if row is None else FirstJudged(row["base_sha"])
+    return None if row is None else FirstEvaluated(row["base_sha"])
 
 
 async def is_baseline_run(connection: Connection, run: AuditRun) -> bool:

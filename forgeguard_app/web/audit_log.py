@@ -16,7 +16,7 @@ from forgeguard_app.flows.people.record_deed import record_deed, subject_of
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.audit_log import FIELDS, AuditLogEntry, KeptEntry
 from forgeguard_app.web.cursors import cursor_of, read_cursor
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.session import PERSON
 
 SHOWN, EXPORTED = 50, 10_000
@@ -81,7 +81,7 @@ async def noted(request: web.Request, handler: Handler) -> web.StreamResponse:
     response = await handler(request)
     entry = _entry(request, response.status)
     if entry is not None:
-        await record_deed(request.app[FRONT].pool, entry)
+        await record_deed(request.app[CONTEXT].pool, entry)
     return response
 
 
@@ -140,7 +140,7 @@ def find_older(found: Sequence[KeptEntry], most: int) -> str | None:
 def export(request: web.Request, found: Sequence[KeptEntry]) -> web.Response:
     """Return the first `EXPORTED` entries as a file; where more were found, it ends with the address of the rest."""
     form, place = request.match_info["form"], find_older(found, EXPORTED)
-    older = f"{request.app[FRONT].address}{request.path}?before={place}" if place else None
+    older = f"{request.app[CONTEXT].address}{request.path}?before={place}" if place else None
     rows = [{name: _text(getattr(one, name)) for name in FIELDS} for one in found[:EXPORTED]]
     headers = {"Content-Disposition": f'attachment; filename="audit-log.{form}"', "Cache-Control": "private, no-store"}
     if older:

@@ -21,7 +21,7 @@ from forgeguard_app.store.badges import BadgeRow, find_badge
 from forgeguard_app.store.repos import Repo, find_repo
 from forgeguard_app.store.shown_state import list_states
 from forgeguard_app.vault import holds_now
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.states import ShownState, StateKind, shown_state
 
 LABEL = "ForgeGuard"
@@ -93,15 +93,15 @@ async def pull_badge(request: web.Request) -> web.Response:
 
 
 async def _badge(request: web.Request, branch: str | None, number: int | None) -> web.Response:
-    front = request.app[FRONT]
+    context = request.app[CONTEXT]
     full_name = f"{request.match_info['owner']}/{request.match_info['name']}"[:MAX_NAME_CHARS]
-    async with front.pool.acquire() as connection:
+    async with context.pool.acquire() as connection:
         row = await find_badge(connection, full_name.replace("\0", ""), branch, number)
         stored = await list_states(connection, [row.run_id]) if row is not None and row.run_id is not None else {}
     signature = request.query.get("signature", "")
-    repo = None if row is None else await _repo(front, row.repo_id)
+    repo = None if row is None else await _repo(context, row.repo_id)
     open_to_all = repo is not None and (
-        holds_now(front.keys.badges, str(repo.id), signature) or await is_public(front, repo)
+        holds_now(context.keys.badges, str(repo.id), signature) or await is_public(context, repo)
     )
     state, age_s = None, 0.0
     for run, place in stored.values() if open_to_all else ():
@@ -123,8 +123,8 @@ async def _badge(request: web.Request, branch: str | None, number: int | None) -
     return web.Response(text=text, content_type=kind, headers=headers)
 
 
-async def _repo(front: WebContext, repo_id: UUID) -> Repo | None:
-    async with front.pool.acquire() as connection:
+async def _repo(context: WebContext, repo_id: UUID) -> Repo | None:
+    async with context.pool.acquire() as connection:
         return await find_repo(connection, repo_id)
 
 

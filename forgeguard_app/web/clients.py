@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from forgeguard_app.flows.context.web_context import Network
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 
 MAX_HOPS = 20
 _IPV6_PREFIX = 64  # what one subscriber has at least
@@ -61,7 +61,7 @@ def network_of(group: str) -> str:
 
 def client_of(request: web.Request) -> str:
     """Return the address that asks, as it is counted."""
-    proxies = request.app[FRONT].trusted_proxies
+    proxies = request.app[CONTEXT].trusted_proxies
     return group_of(origin_of(request.remote or "", ",".join(request.headers.getall("X-Forwarded-For", [])), proxies))
 
 
@@ -70,8 +70,8 @@ def is_neighbour(request: web.Request) -> bool:
 
     What a proxy that is not trusted passes on comes from anywhere, whatever address the proxy has.
     """
-    front, peer = request.app[FRONT], request.remote or ""
-    if not is_within(peer, front.trusted_proxies) and any(name in request.headers for name in _FORWARDED):
+    context, peer = request.app[CONTEXT], request.remote or ""
+    if not is_within(peer, context.trusted_proxies) and any(name in request.headers for name in _FORWARDED):
         return False
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
-    return is_within(origin_of(peer, forwarded, front.trusted_proxies), front.metrics_from)
+    return is_within(origin_of(peer, forwarded, context.trusted_proxies), context.metrics_from)

@@ -15,7 +15,7 @@ from forgeguard_app.flows.people.keep_form import Fields, keep_form
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.kept_forms import KEPT_S
 from forgeguard_app.vault import new_secret
-from forgeguard_app.web.keys import FRONT, REQUEST_ID
+from forgeguard_app.web.keys import CONTEXT, REQUEST_ID
 from forgeguard_app.web.problems import problem
 from forgeguard_app.web.render import page
 from forgeguard_app.web.session import (
@@ -79,15 +79,15 @@ def _to_script(request: web.Request, person: Person | None, sent: SentForm) -> w
     if person is None or person.scope is not None:
         return problem(401, SIGNED_OUT, more={"sign_in": sign_in_and_back(page_before(request))})
     if sent.user_id == person.user_id and is_script(request):
-        return problem(403, _OLD, more={"csrf": csrf_token(request.app[FRONT], person)})
+        return problem(403, _OLD, more={"csrf": csrf_token(request.app[CONTEXT], person)})
     return problem(403, _FORGED if sent.user_id is None else _FOREIGN.format(login=person.login))
 
 
 async def _sign_in_to_continue(request: web.Request, sent: SentForm) -> web.StreamResponse:
     """Keep the form where its token proves for whom we rendered it, and show the way to sign in and back to it."""
-    front = request.app[FRONT]
-    browser = request.cookies.get(cookie_name(front, KEPT_FORMS), "") or new_secret()
-    kept_id = await keep_form(front, sent.user_id, browser, request.path, sent.fields) if sent.user_id else None
+    context = request.app[CONTEXT]
+    browser = request.cookies.get(cookie_name(context, KEPT_FORMS), "") or new_secret()
+    kept_id = await keep_form(context, sent.user_id, browser, request.path, sent.fields) if sent.user_id else None
     sign_in = sign_in_link(request) if kept_id is None else sign_in_and_back(f"/continue/{kept_id}")
     response = await page(
         request,
@@ -98,9 +98,9 @@ async def _sign_in_to_continue(request: web.Request, sent: SentForm) -> web.Stre
         sign_in=sign_in,
     )
     if kept_id is not None:
-        set_cookie(front, response, KEPT_FORMS, browser, KEPT_S)
+        set_cookie(context, response, KEPT_FORMS, browser, KEPT_S)
     if request.get(PERSON) is None:
-        drop_cookie(front, response, SESSION)
+        drop_cookie(context, response, SESSION)
     return response
 
 

@@ -10,7 +10,7 @@ from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.store.changes import ChangeFeed
 from forgeguard_app.store.pool import Pool
 
-FRONT: web.AppKey[WebContext] = web.AppKey("FRONT")
+CONTEXT: web.AppKey[WebContext] = web.AppKey("CONTEXT")
 POOL: web.AppKey[Pool] = web.AppKey("POOL")
 PUSHES: web.AppKey[PushBatcher] = web.AppKey("PUSHES")
 CHANGES: web.AppKey[ChangeFeed] = web.AppKey("CHANGES")

@@ -22,7 +22,7 @@ from forgeguard_app.flows.people.repo_access import Person, SignedOut
 from forgeguard_app.store.changes import ACCESS, ChangeFeed, TooManyWatches, Watch, access_of
 from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.web.clients import client_of
-from forgeguard_app.web.keys import CHANGES, FRONT
+from forgeguard_app.web.keys import CHANGES, CONTEXT
 from forgeguard_app.web.log_stream import GATHER_S, TAILS, Beats, find_ended, line_number
 from forgeguard_app.web.session import find_person
 from forgeguard_app.web.subjects import Followed, Subject, SubjectKind, ask_again, open_subject, read_subject
@@ -233,7 +233,7 @@ class Stream:
         changes: ChangeFeed = self.request.app[CHANGES]
 
         async def read() -> str | None:
-            async with self.request.app[FRONT].pool.acquire() as connection:
+            async with self.request.app[CONTEXT].pool.acquire() as connection:
                 return await part.followed.read(connection)
 
         if not part.followed.is_shared:

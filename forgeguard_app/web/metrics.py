@@ -48,9 +48,9 @@ class _Figures(Collector):
         yield (
             "oldest_unjudged_head_seconds",
             "Age of the oldest head without a verdict on GitHub.",
-            health.oldest_unjudged_s,
+            health.oldest_unevaluated_s,
         )
-        yield "unjudged_heads", "Heads without a verdict on GitHub.", health.unjudged
+        yield "unjudged_heads", "Heads without a verdict on GitHub.", health.unevaluated
         yield "waiting_verdicts", "Verdicts that wait for room in GitHub's limits.", health.waiting
         yield "refused_verdicts", "Verdicts that GitHub does not take; the audit says why.", health.refused
         yield "blocked_installations", "Installations whose limits GitHub says are used up.", health.blocked

@@ -14,7 +14,7 @@ from forgeguard_app.flows.people.repo_access import SignedOut
 from forgeguard_app.store.pool import DATABASE_ERRORS, RowLocked
 from forgeguard_app.web.connections import SERVER, BodyTooSlow, body_deadline
 from forgeguard_app.web.interrupted import answer_away, answer_interrupted, answer_refused
-from forgeguard_app.web.keys import FRONT, REQUEST_ID
+from forgeguard_app.web.keys import CONTEXT, REQUEST_ID
 from forgeguard_app.web.page_rates import PAGE_RATES
 from forgeguard_app.web.problems import problem
 from forgeguard_app.web.render import page, see_other
@@ -75,7 +75,7 @@ async def mark(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    if request.app[FRONT].address.startswith("https://"):
+    if request.app[CONTEXT].address.startswith("https://"):
         response.headers.setdefault("Strict-Transport-Security", f"max-age={HSTS_S}")
 
 
@@ -143,7 +143,7 @@ async def _signed_out(request: web.Request, request_id: str) -> web.StreamRespon
         said = "GitHub takes your sign-in no more. Sign in again in the browser."
         return await _wrong(request, 401, said, request_id)
     response = _elsewhere(request, sign_in_link(request))
-    drop_cookie(request.app[FRONT], response, SESSION)
+    drop_cookie(request.app[CONTEXT], response, SESSION)
     return response
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.clients import client_of, is_within
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.session import SESSION, cookie_name, find_person
 
 BEFORE_SIGN_IN = (
@@ -41,7 +41,7 @@ class PageRates:
 
     def _say_untrusted(self, request: web.Request) -> None:
         """Say once that a proxy is not trusted: all who come through it count as one address."""
-        peer, proxies = request.remote or "", request.app[FRONT].trusted_proxies
+        peer, proxies = request.remote or "", request.app[CONTEXT].trusted_proxies
         if not self._has_said and "X-Forwarded-For" in request.headers and not is_within(peer, proxies):
             self._has_said = True
             remedy = "if it is your reverse proxy, name it in FORGEGUARD_TRUSTED_PROXIES: all its clients count as one"
@@ -49,7 +49,7 @@ class PageRates:
 
 
 async def _asker(request: web.Request) -> str | None:
-    if "Authorization" in request.headers or cookie_name(request.app[FRONT], SESSION) not in request.cookies:
+    if "Authorization" in request.headers or cookie_name(request.app[CONTEXT], SESSION) not in request.cookies:
         return None
     person = await find_person(request)
     return None if person is None else f"user {person.user_id}"

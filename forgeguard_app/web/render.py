@@ -9,7 +9,7 @@ import jinja2
 from aiohttp import web
 
 from forgeguard_app.audit.check_kinds import CHECK_KINDS, kind_with
-from forgeguard_app.web.keys import FRONT, TEMPLATES
+from forgeguard_app.web.keys import CONTEXT, TEMPLATES
 from forgeguard_app.web.session import PERSON, UNKNOWN, csrf_token, find_person, sign_in_link
 from forgeguard_app.web.static_files import StaticFiles
 from forgeguard_app.web.texts import add_filters
@@ -32,16 +32,16 @@ def make_templates(folder: Path, files: StaticFiles) -> jinja2.Environment:
 
 async def page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
     """The rendered page; it is the person's own and nobody keeps it."""
-    front = request.app[FRONT]
+    context = request.app[CONTEXT]
     person = request[PERSON] if PERSON in request else await find_person(request)
     shown: dict[str, Any] = {
         "person": person,
         "is_unknown": request.get(UNKNOWN, False),
-        "csrf": csrf_token(front, person),
-        "github_url": front.github_url,
-        "app_slug": front.app.slug,
-        "can_sign_in": front.app.oauth is not None,
-        "is_operator": person is not None and person.github_id in front.operators,
+        "csrf": csrf_token(context, person),
+        "github_url": context.github_url,
+        "app_slug": context.app.slug,
+        "can_sign_in": context.app.oauth is not None,
+        "is_operator": person is not None and person.github_id in context.operators,
         "sign_in": sign_in_link(request),
         "here": request.path,
         "retry_s": None,

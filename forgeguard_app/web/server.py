@@ -55,25 +55,25 @@ _REPO = r"/repos/{owner:[^/]+}/{name:[^/]+}"
 
 
 def make_web(
-    front: WebContext, dsn: str | None, *, beat_s: float = live.BEAT_S, body_s: float = BODY_S
+    context: WebContext, dsn: str | None, *, beat_s: float = live.BEAT_S, body_s: float = BODY_S
 ) -> web.Application:
     """The application; `dsn` is where changes are listened for. Without webhook secrets it refuses deliveries."""
     app = web.Application(middlewares=[noted, guarded], client_max_size=MAX_FORM_BYTES)
-    app[keys.FRONT] = front
-    app[keys.POOL] = front.pool
-    app[keys.PUSHES] = PushBatcher(front.pool)
+    app[keys.CONTEXT] = context
+    app[keys.POOL] = context.pool
+    app[keys.PUSHES] = PushBatcher(context.pool)
     app[keys.CHANGES] = ChangeFeed(dsn)
     files = app[STATIC] = StaticFiles(_HERE / "static")
     app[keys.TEMPLATES] = make_templates(_HERE / "templates", files)
-    app[TAILS] = Tails(front.pool)
+    app[TAILS] = Tails(context.pool)
     app[live.STREAMS] = live.Streams(beat_s)
     app[live.LOG_STREAMS] = live.Streams(beat_s)
     app[LOG_BEAT_S] = beat_s
     app[BODY_LIMIT_S], app[UNSIGNED] = body_s, Unsigned()
-    app[PAGE_RATES] = PageRates(front.pages_per_minute)
+    app[PAGE_RATES] = PageRates(context.pages_per_minute)
     app[ASIDE] = Aside()
-    app[READY], app[FIGURES] = Recent(front.figures_kept_s), Recent(front.figures_kept_s)
-    app[RATES], app[PERSON_RATES] = Rates(front.api_per_minute), Rates(2 * front.api_per_minute)
+    app[READY], app[FIGURES] = Recent(context.figures_kept_s), Recent(context.figures_kept_s)
+    app[RATES], app[PERSON_RATES] = Rates(context.api_per_minute), Rates(2 * context.api_per_minute)
     app.on_response_prepare.append(mark)
     app.on_shutdown.append(_close)
     app.router.add_routes(_pages())

@@ -15,7 +15,7 @@ from forgeguard_app.flows.people.keep_form import drop_form
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.sessions import LIFE_DAYS, find_session, find_token
 from forgeguard_app.vault import digest, new_secret
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 
 PERSON: web.RequestKey[Person | None] = web.RequestKey("PERSON")
 UNKNOWN: web.RequestKey[bool] = web.RequestKey("UNKNOWN")  # whether it cannot be told who asks, as without a database
@@ -52,37 +52,37 @@ class Interrupted(Exception):
         self.sent = sent
 
 
-def cookie_name(front: WebContext, name: str) -> str:
+def cookie_name(context: WebContext, name: str) -> str:
     """Over HTTPS the browser itself vouches that nobody else set the cookie (RFC 6265bis, __Host- prefix)."""
     # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes
-    return f"__Host-{name}" if _secure(front) else name
+    return f"__Host-{name}" if _secure(context) else name
 
 
-def _secure(front: WebContext) -> bool:
-    return front.address.startswith("https://")
+def _secure(context: WebContext) -> bool:
+    return context.address.startswith("https://")
 
 
-def set_cookie(front: WebContext, response: web.StreamResponse, name: str, value: str, max_age_s: int | None) -> None:
+def set_cookie(context: WebContext, response: web.StreamResponse, name: str, value: str, max_age_s: int | None) -> None:
     """A cookie that scripts do not see and other sites do not send along with a form."""
     response.set_cookie(
-        cookie_name(front, name),
+        cookie_name(context, name),
         value,
         max_age=max_age_s,
         path="/",
         httponly=True,
-        secure=_secure(front),
+        secure=_secure(context),
         samesite="Lax",
     )
 
 
-def drop_cookie(front: WebContext, response: web.StreamResponse, name: str) -> None:
+def drop_cookie(context: WebContext, response: web.StreamResponse, name: str) -> None:
     """The browser forgets the cookie."""
-    response.del_cookie(cookie_name(front, name), path="/", httponly=True, secure=_secure(front), samesite="Lax")
+    response.del_cookie(cookie_name(context, name), path="/", httponly=True, secure=_secure(context), samesite="Lax")
 
 
-def keep_session(front: WebContext, response: web.StreamResponse, secret: str) -> None:
+def keep_session(context: WebContext, response: web.StreamResponse, secret: str) -> None:
     """The browser is signed in from here on."""
-    set_cookie(front, response, SESSION, secret, LIFE_DAYS * 86_400)
+    set_cookie(context, response, SESSION, secret, LIFE_DAYS * 86_400)
 
 
 async def find_person(request: web.Request) -> Person | None:
@@ -97,18 +97,18 @@ async def find_person(request: web.Request) -> Person | None:
 
 
 async def _look(request: web.Request) -> Person | None:
-    front = request.app[FRONT]
+    context = request.app[CONTEXT]
     kind, _, value = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() == "bearer":
-        async with front.pool.acquire() as connection:
+        async with context.pool.acquire() as connection:
             found = await find_token(connection, digest(value.strip()))
         if found is None:
             raise web.HTTPUnauthorized(reason="This token does not hold: it is wrong, expired or deleted.")
         return Person(found.user_id, found.github_id, found.github_login, found.key, found.scope)
-    secret = request.cookies.get(cookie_name(front, SESSION))
+    secret = request.cookies.get(cookie_name(context, SESSION))
     if not secret:
         return None
-    async with front.pool.acquire() as connection:
+    async with context.pool.acquire() as connection:
         found = await find_session(connection, digest(secret))
     return None if found is None else Person(found.user_id, found.github_id, found.github_login, found.key, None)
 
@@ -142,7 +142,7 @@ def sign_in_and_back(path: str) -> str:
 def page_before(request: web.Request) -> str:
     """Return the path of our own page that the request came from; the start page where it does not say."""
     parts = urlsplit(request.headers.get("Referer", ""))
-    own = f"{parts.scheme}://{parts.netloc}" in (request.app[FRONT].address, _origin(request))
+    own = f"{parts.scheme}://{parts.netloc}" in (request.app[CONTEXT].address, _origin(request))
     return own_path(parts.path + (f"?{parts.query}" if parts.query else "")) if own else "/"
 
 
@@ -159,7 +159,7 @@ def own_path(text: str) -> str:
     return text if clean else "/"
 
 
-def csrf_token(front: WebContext, person: Person | None) -> str:
+def csrf_token(context: WebContext, person: Person | None) -> str:
     """Return a new token for a form of this session; it differs each time, since a compressed page reveals what stays
     the same.
 
@@ -169,7 +169,7 @@ def csrf_token(front: WebContext, person: Person | None) -> str:
     if person is None:
         return ""
     nonce = f"{int(time.time()):x}-{new_secret()[:16]}"
-    user, sign = person.user_id.hex, front.keys.forms.sign
+    user, sign = person.user_id.hex, context.keys.forms.sign
     return f"{nonce}.{user}.{sign(_of_session(person, nonce))}.{sign(_of_person(user, nonce))}"
 
 
@@ -181,15 +181,15 @@ def _of_person(user: str, nonce: str) -> str:
     return f"made-for/{user}/{nonce}"
 
 
-def _token_holds(front: WebContext, person: Person, token: str) -> bool:
+def _token_holds(context: WebContext, person: Person, token: str) -> bool:
     parts = token.split(".")
-    return len(parts) == 4 and front.keys.forms.holds(_of_session(person, parts[0]), parts[2])
+    return len(parts) == 4 and context.keys.forms.holds(_of_session(person, parts[0]), parts[2])
 
 
-def _made_for(front: WebContext, token: str) -> UUID | None:
+def _made_for(context: WebContext, token: str) -> UUID | None:
     """Return the person for whom we rendered the form with this token within the last 30 days."""
     parts = token.split(".")
-    if len(parts) != 4 or not front.keys.forms.holds(_of_person(parts[1], parts[0]), parts[3]):
+    if len(parts) != 4 or not context.keys.forms.holds(_of_person(parts[1], parts[0]), parts[3]):
         return None
     made_at = int(parts[0].partition("-")[0], 16)
     return UUID(parts[1]) if time.time() - made_at < MADE_FOR_S else None
@@ -203,14 +203,14 @@ async def read_form(request: web.Request, most_bytes: int | None = None) -> Mult
         HTTPRequestEntityTooLarge, HTTPBadRequest: it is no form of ours.
         Interrupted: nobody is signed in, or the form carries no token of this session.
     """
-    front = request.app[FRONT]
+    context = request.app[CONTEXT]
     refuse_foreign(request)
     sent = await read_sent(request, most_bytes)
     person = await find_person(request)
-    if person is None or person.scope is not None or not _token_holds(front, person, sent.token):
+    if person is None or person.scope is not None or not _token_holds(context, person, sent.token):
         raise Interrupted(sent)
     if sent.kept_id is not None:
-        await drop_form(front, person, sent.kept_id)
+        await drop_form(context, person, sent.kept_id)
     return MultiDictProxy(MultiDict(sent.fields))
 
 
@@ -232,7 +232,7 @@ async def read_sent(request: web.Request, most_bytes: int | None = None) -> Sent
     texts = [(name, value.replace("\0", "")) for name, value in form.items() if isinstance(value, str)]
     own = dict(reversed([one for one in texts if one[0] in (_CSRF, KEPT)]))
     token, fields = own.get(_CSRF, ""), tuple(one for one in texts if one[0] not in (_CSRF, KEPT))
-    request[SENT] = SentForm(fields, _made_for(request.app[FRONT], token), token, _uuid(own.get(KEPT, "")))
+    request[SENT] = SentForm(fields, _made_for(request.app[CONTEXT], token), token, _uuid(own.get(KEPT, "")))
     return request[SENT]
 
 
@@ -251,8 +251,8 @@ def refuse_foreign(request: web.Request) -> None:
     """
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    front = request.app[FRONT]
-    own = site in ("same-origin", "none") if site is not None else origin in (None, front.address, _origin(request))
+    context = request.app[CONTEXT]
+    own = site in ("same-origin", "none") if site is not None else origin in (None, context.address, _origin(request))
     if not own:
         raise web.HTTPForbidden(reason="This was sent from another site. Open the page here and try again.")
 

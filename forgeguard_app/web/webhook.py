@@ -15,7 +15,7 @@ from forgeguard_app.store.states import DeliveryOutcome
 from forgeguard_app.vault import signature_holds
 from forgeguard_app.web.clients import client_of
 from forgeguard_app.web.connections import Unsigned
-from forgeguard_app.web.keys import FRONT, POOL, PUSHES
+from forgeguard_app.web.keys import CONTEXT, POOL, PUSHES
 from forgeguard_app.web.problems import problem
 
 # GitHub sends no larger payload: https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 async def webhook(request: web.Request) -> web.Response:
     """202 once durable, 200 where there is nothing to do, 4xx for what GitHub would not send."""
-    secrets = request.app[FRONT].app.webhook_secrets
+    secrets = request.app[CONTEXT].app.webhook_secrets
     if not secrets:
         return problem(503, "No App is set up here yet.", retry_after_s=60)
     try:

@@ -29,7 +29,7 @@ async def prepared(product: Product, tree: WorkTree, files: Files | None = None)
     return repository
 
 
-async def judged(product: Product, tree: WorkTree, repository: Repository) -> dict[str, CheckRun]:
+async def evaluated(product: Product, tree: WorkTree, repository: Repository) -> dict[str, CheckRun]:
     return await product.verdicts(repository, await product.push(tree, repository, "topic"))
 
 
@@ -68,7 +68,7 @@ async def test_strange_names_and_contents(product: Product, tree: WorkTree) -> N
         {"nul.py": b"import os\n\0bad\n", "binary.bin": bytes(range(256)) * 40, "utf16.py": "bad".encode("utf-16")}
     )
     tree.commit({})
-    runs = await judged(product, tree, repository)
+    runs = await evaluated(product, tree, repository)
     found = {a["path"] for a in runs["A4"].annotations}
     assert (names - {"new\nline.py"}) | {"latin-\ufffd.py", "nul.py"} <= found
     assert runs["A4"].conclusion == "failure"
@@ -82,7 +82,7 @@ async def test_symlinks_and_submodules_are_not_followed(product: Product, tree: 
     tree.git("add", "--all")
     tree.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},x")
     tree.git("commit", "--quiet", "-m", "links")
-    runs = await judged(product, tree, repository)
+    runs = await evaluated(product, tree, repository)
     assert {run.conclusion for run in runs.values()} == {"success"}
     assert not Path("/tmp/forgeguard-owned").exists()
 
@@ -95,14 +95,14 @@ async def test_gitattributes_hide_nothing(product: Product, tree: WorkTree) -> N
             "t.py": "T = 'gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17'\n",
         }
     )
-    assert (await judged(product, tree, repository))["W1"].conclusion == "neutral"
+    assert (await evaluated(product, tree, repository))["W1"].conclusion == "neutral"
 
 
 @pytest.mark.nightly
 async def test_large_files_and_lines(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
     tree.commit({"large.py": b"bad\n" * 13_000_000, "line.py": b"x" * 20_000_000, "small.py": "bad\n"})
-    runs = await judged(product, tree, repository)
+    runs = await evaluated(product, tree, repository)
     assert [a["path"] for a in runs["A4"].annotations] == ["small.py"]
     assert runs["A4"].conclusion == "failure"
     assert "`large.py`, `line.py`" in runs["A4"].output["summary"]
@@ -127,7 +127,7 @@ async def test_a_tree_of_more_files_than_are_read_ends_with_a_verdict(product: P
 async def test_five_thousand_changed_files(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
     tree.commit({f"d{n % 50}/f{n}.py": f"import os\nx = {n}\n" + ("bad\n" if n == 4_321 else "") for n in range(5_000)})
-    runs = await judged(product, tree, repository)
+    runs = await evaluated(product, tree, repository)
     assert [a["path"] for a in runs["A4"].annotations] == ["d21/f4321.py"]
     async with product.pool.acquire() as connection:
         assert await connection.fetchval("SELECT max(files_checked) FROM audit_runs") == 5_000
@@ -151,7 +151,7 @@ async def test_hostile_configuration_is_an_error_where_it_stands(
 ) -> None:
     repository = await prepared(product, tree)
     tree.commit(files)
-    runs = await judged(product, tree, repository)
+    runs = await evaluated(product, tree, repository)
     assert runs[code].conclusion == "action_required"
     assert {a["path"] for a in runs[code].annotations} == {next(iter(files))}
     assert not Path("/tmp/forgeguard-owned").exists()
@@ -172,7 +172,7 @@ async def test_an_unreachable_before_falls_back_and_is_said(product: Product, tr
     product.github.world.check_runs.clear()
     product.github.webhooks.send("push", payload)
     runs = await product.verdicts(repository, first)
-    assert "is gone; judged against the first parent" in runs["A4"].output["summary"]
+    assert "is gone; evaluated against the first parent" in runs["A4"].output["summary"]
 
 
 async def test_a_repository_that_left_waits_until_it_is_back_and_holds_nobody_up(
@@ -233,7 +233,7 @@ async def test_an_audit_that_never_ends_is_an_error_that_names_its_limit(
         sha = await product.push(tree, repository)
         await product.github.webhooks.settle()
         stop = asyncio.Event()
-        context = replace(product.context, pace=Timings(audit_s=0.5))
+        context = replace(product.context, timings=Timings(audit_s=0.5))
         with stuck(context.home / "mirrors" / f"{repository.id}.git"):
             worker = asyncio.create_task(run_worker(dsn, context, stop))
             runs = await product.verdicts(repository, sha)
@@ -255,7 +255,7 @@ async def test_after_all_of_that_the_next_push_is_audited(product: Product, tree
         },
     )
     tree.commit({"b.py": "bad"})
-    assert (await judged(product, tree, repository))["A4"].conclusion == "failure"
+    assert (await evaluated(product, tree, repository))["A4"].conclusion == "failure"
 
 
 async def test_branches_whose_names_collide_and_a_target_that_is_gone(product: Product, tree: WorkTree) -> None:
@@ -266,10 +266,10 @@ async def test_branches_whose_names_collide_and_a_target_that_is_gone(product: P
     await product.idle()
     tree.git("switch", "--quiet", "--create", "topic")
     tree.commit({"b.py": "bad"})
-    assert (await judged(product, tree, repository))["A4"].conclusion == "failure"
+    assert (await evaluated(product, tree, repository))["A4"].conclusion == "failure"
     await product.push(tree, repository, "x", ":refs/heads/main/next")
     tree.commit({"c.py": "x = 1"})
-    runs = await judged(product, tree, repository)
+    runs = await evaluated(product, tree, repository)
     assert "`main/next` is not there" in runs["A4"].output["summary"]
 
 
@@ -279,12 +279,12 @@ async def test_an_evaluation_that_takes_too_long_ends_as_an_error_with_the_reaso
     repository = await prepared(product, tree)
     product.context.evaluator.timeout_s = 1e-6
     tree.commit({"b.py": "x = 2\n"})
-    runs = await judged(product, tree, repository)
+    runs = await evaluated(product, tree, repository)
     assert {run.conclusion for run in runs.values()} == {"failure"}
     assert all("FORGEGUARD_EVALUATION_TIMEOUT_S" in str(run.output) for run in runs.values())
     product.context.evaluator.timeout_s = 60.0
     tree.commit({"b.py": "x = 3\n"})
-    assert {run.conclusion for run in (await judged(product, tree, repository)).values()} == {"success"}
+    assert {run.conclusion for run in (await evaluated(product, tree, repository)).values()} == {"success"}
 
 
 async def test_a_repository_that_takes_too_much_of_the_disk_says_so_and_leaves_nothing_there(

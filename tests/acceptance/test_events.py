@@ -17,7 +17,7 @@ from tests.support.running import Product, running
 from tests.support.starting import START, started
 
 
-async def test_a_fork_is_judged_by_its_target_and_excepts_nothing(product: Product, tree: WorkTree) -> None:
+async def test_a_fork_is_evaluated_by_its_target_and_excepts_nothing(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     base = tree.git("rev-parse", "HEAD")
     loosened = json.dumps({"layers": []})
@@ -41,7 +41,7 @@ async def test_a_fork_is_judged_by_its_target_and_excepts_nothing(product: Produ
     runs = await product.verdicts(repository, sha)
     assert {code: run.conclusion for code, run in runs.items()} == {"A4": "failure", "A9": "success", "W1": "neutral"}
     assert "configuration of the target branch" in runs["A4"].output["summary"]
-    # The stranger's branch is called main; ours is judged as before.
+    # The stranger's branch is called main; ours is evaluated as before.
     tree.git("reset", "--quiet", "--hard", base)
     tree.commit({"c.py": "x = 1"})
     ours = await product.push(tree, repository)
@@ -58,7 +58,7 @@ async def test_a_fork_s_head_is_not_evaluated_without_its_target(dsn: str, tmp_p
         await Story(product.github).open_pull(repository, "topic", sha, "no-such-branch", fork=True)
         await product.github.webhooks.settle()
         stop = asyncio.Event()
-        worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=Timings(commit_lag_s=0.0)), stop))
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, timings=Timings(commit_lag_s=0.0)), stop))
         runs = await product.verdicts(repository, sha)
         stop.set()
         await worker
@@ -66,7 +66,7 @@ async def test_a_fork_s_head_is_not_evaluated_without_its_target(dsn: str, tmp_p
         assert "The target branch is not in the repository any more" in runs["A4"].output["summary"]
 
 
-async def test_a_merge_group_is_judged_for_real(product: Product, tree: WorkTree) -> None:
+async def test_a_merge_group_is_evaluated_for_real(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     base = tree.git("rev-parse", "HEAD")
     sha = tree.commit({"b.py": "bad"})
@@ -77,7 +77,7 @@ async def test_a_merge_group_is_judged_for_real(product: Product, tree: WorkTree
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
 
 
-async def test_a_retargeted_pull_request_is_judged_again(product: Product, tree: WorkTree) -> None:
+async def test_a_retargeted_pull_request_is_evaluated_again(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     tree.git("switch", "--quiet", "--create", "release")
     release = tree.commit({"b.py": "bad"})
@@ -129,7 +129,7 @@ async def test_a_re_run_makes_new_check_runs_under_today_s_rules_and_a_burst_is_
     }
 
 
-async def test_what_is_pushed_while_suspended_is_judged_afterwards(product: Product, tree: WorkTree) -> None:
+async def test_what_is_pushed_while_suspended_is_evaluated_afterwards(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     installation = product.github.world.installation_of(repository.id)
     assert installation is not None

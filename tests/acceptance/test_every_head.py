@@ -38,7 +38,7 @@ async def upload(product: Product, tree: WorkTree, repository: Repository, sha: 
     await asyncio.to_thread(tree.git, "push", "--quiet", str(repository.folder), f"{sha}:refs/uploaded/{sha}")
 
 
-async def test_a_suite_whose_push_never_came_is_judged_and_a_late_push_adds_nothing(
+async def test_a_suite_whose_push_never_came_is_evaluated_and_a_late_push_adds_nothing(
     product: Product, tree: WorkTree
 ) -> None:
     repository = await started(product, tree)
@@ -58,7 +58,7 @@ async def test_a_suite_whose_push_never_came_is_judged_and_a_late_push_adds_noth
     assert product.github.world.queued_suites() == []
 
 
-async def test_a_destroyed_merge_group_is_not_judged(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+async def test_a_destroyed_merge_group_is_not_evaluated(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
         repository, _ = await product.repository()
         base = tree.commit(START)
@@ -253,7 +253,7 @@ async def test_limits_are_shared_kept_and_the_most_wanted_go_first(dsn: str, tmp
             await product.push(tree, repository, f"topic{number}" if number < 7 else "main")
         await product.github.webhooks.settle()
         quick = Timings(poll_s=0.1, retry_s=0.05)
-        context = replace(product.context, limits=Limits(**tight), pace=quick)  # type: ignore[arg-type]
+        context = replace(product.context, limits=Limits(**tight), timings=quick)  # type: ignore[arg-type]
         other = replace(context, tokens=TokenCache(context.app))
         stop = asyncio.Event()
         workers = [asyncio.create_task(run_worker(dsn, one, stop)) for one in (context, other)]
@@ -319,8 +319,8 @@ async def test_a_verdict_that_github_does_not_take_says_why_and_is_tried_when_it
         await product.push(tree, repository)
         await product.github.webhooks.settle()
         stop = asyncio.Event()
-        pace = Timings(commit_lag_s=0.0)
-        worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=pace), stop))
+        timings = Timings(commit_lag_s=0.0)
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, timings=timings), stop))
         granted = dict(product.github.world.app.permissions)  # type: ignore[union-attr]
         installation.permissions = {**granted, "checks": "read"}
         await product.until("SELECT count(*) FROM audit_runs WHERE publish_error IS NOT NULL", 1)
@@ -343,7 +343,7 @@ async def test_a_write_of_unknown_fate_is_looked_up_only_once_it_is_settled(prod
         )
     with pytest.raises(RetryLater, match="not settled") as caught:
         await publish_verdict(product.context, run_id)
-    assert caught.value.delay_s is not None and 0 < caught.value.delay_s <= product.context.pace.settle_s
+    assert caught.value.delay_s is not None and 0 < caught.value.delay_s <= product.context.timings.settle_s
     async with product.pool.acquire() as connection:
         await connection.execute("UPDATE check_runs SET sending_at = clock_timestamp() - interval '1 minute'")
     await publish_verdict(product.context, run_id)
@@ -399,7 +399,9 @@ async def test_an_account_s_new_name_is_known(product: Product) -> None:
     await product.until("SELECT account_login FROM installations", "newer")
 
 
-async def test_a_push_of_more_commits_than_a_delivery_carries_is_judged_whole(product: Product, tree: WorkTree) -> None:
+async def test_a_push_of_more_commits_than_a_delivery_carries_is_evaluated_whole(
+    product: Product, tree: WorkTree
+) -> None:
     """GitHub's payload ends at 2,048 commits; the secret stands in the first of 2,100, and is gone in the next."""
     repository = await started(product, tree)
     token = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"

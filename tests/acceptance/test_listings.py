@@ -146,7 +146,7 @@ async def test_an_answer_other_than_404_removes_nothing(product: Product, fault:
     assert await guarded(product) == {repository.id}
 
 
-async def test_what_came_after_a_list_was_begun_is_not_judged_by_it(product: Product) -> None:
+async def test_what_came_after_a_list_was_begun_is_not_evaluated_by_it(product: Product) -> None:
     _, installation = await installed(product)
     async with product.pool.acquire() as connection:
         await connection.execute("UPDATE installations SET created_at = clock_timestamp() + interval '1 hour'")

@@ -61,7 +61,7 @@ async def test_new_secrets_and_a_branch_that_turns_red_and_recovers_are_told_onc
         assert SECRET[4:12] not in body.decode()
         async with product.pool.acquire() as connection:
             number = await connection.fetchval("SELECT github_installation_id FROM installations")
-        key = product.front.keys.notices.sign(f"installation/{number}")
+        key = product.web_context.keys.notices.sign(f"installation/{number}")
         assert headers["X-ForgeGuard-Signature-256"] == "sha256=" + hmac.new(key.encode(), body, sha256).hexdigest()
         await product.verdicts(shop, sha)
         await product.push(tree, shop, "other")  # the same commit elsewhere is no news
@@ -111,7 +111,7 @@ async def test_what_did_not_arrive_is_tried_again_and_said_to_those_who_can_mend
             product.github.people.allow(user, shop, "write")
             async with Browser(product) as browser:
                 await browser.sign_in(user, f"/installations/{number}")
-                shown = product.front.keys.notices.sign(f"installation/{number}") in browser.text
+                shown = product.web_context.keys.notices.sign(f"installation/{number}") in browser.text
                 assert shown == (name == "owner")
                 assert ("It answered 302." in browser.text) == (name == "owner")
                 assert "/hook" not in browser.text, "the path of such an address is a secret of its own"

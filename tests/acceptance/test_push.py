@@ -98,7 +98,7 @@ async def test_on_the_default_branch_the_newest_head_that_passed_is_the_base(pro
         assert await connection.fetchval("SELECT base_sha FROM audit_runs WHERE commit_sha = $1", still) == passed
 
 
-async def test_a_branch_is_judged_since_it_left_its_target_however_many_pushes(
+async def test_a_branch_is_evaluated_since_it_left_its_target_however_many_pushes(
     product: Product, tree: WorkTree
 ) -> None:
     repository = await started(product, tree)
@@ -321,7 +321,7 @@ async def test_an_owner_s_file_is_the_default_of_all_repositories(
     assert {code: run.conclusion for code, run in runs.items()} == {"A4": "skipped", "A9": "success", "W1": "failure"}
 
 
-async def test_a_first_push_is_judged_against_nothing(product: Product, tree: WorkTree) -> None:
+async def test_a_first_push_is_evaluated_against_nothing(product: Product, tree: WorkTree) -> None:
     repository, _ = await product.repository()
     tree.commit({**START, "b.py": "bad"})
     runs = await product.verdicts(repository, await product.push(tree, repository))
@@ -404,7 +404,7 @@ async def test_an_audit_that_takes_long_is_shown_as_in_progress_first(dsn: str, 
         sha = await product.push(tree, repository)
         await product.github.webhooks.settle()
         stop = asyncio.Event()
-        worker = asyncio.create_task(run_worker(dsn, replace(product.context, pace=Timings(quick_s=0)), stop))
+        worker = asyncio.create_task(run_worker(dsn, replace(product.context, timings=Timings(quick_s=0)), stop))
         runs = await product.verdicts(repository, sha)
         stop.set()
         await worker

@@ -68,7 +68,7 @@ async def untouched(product: Product, former: str, copy: Repository | None, aske
 
 @pytest.mark.parametrize("taken", [False, True])
 @pytest.mark.parametrize("cached", [False, True])
-async def test_a_push_is_judged_though_its_repository_lost_its_name_and_nobody_told(
+async def test_a_push_is_evaluated_though_its_repository_lost_its_name_and_nobody_told(
     dsn: str, tmp_path: Path, tree: WorkTree, taken: bool, cached: bool
 ) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
@@ -272,7 +272,7 @@ async def test_a_build_goes_on_where_the_repository_is_now(
 
 
 @pytest.mark.parametrize("cached", [False, True])
-async def test_a_push_is_judged_though_its_repository_was_transferred_and_nobody_told(
+async def test_a_push_is_evaluated_though_its_repository_was_transferred_and_nobody_told(
     dsn: str, tmp_path: Path, tree: WorkTree, cached: bool
 ) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:

@@ -21,7 +21,7 @@ async def understood(product: Product) -> str:
     return found
 
 
-async def test_an_older_head_that_is_judged_last_does_not_replace_what_the_newest_one_says(
+async def test_an_older_head_that_is_evaluated_last_does_not_replace_what_the_newest_one_says(
     product: Product, tree: WorkTree
 ) -> None:
     repository, _ = await product.repository()
@@ -38,7 +38,7 @@ async def test_an_older_head_that_is_judged_last_does_not_replace_what_the_newes
     newest = await product.push(tree, repository)
     await product.verdicts(repository, newest)
     assert await understood(product) == newest
-    impatient = replace(product.context, pace=Timings(patience_s=0.0))
+    impatient = replace(product.context, timings=Timings(patience_s=0.0))
     await reconcile_deliveries(impatient, timedelta(minutes=5))
     await product.verdicts(repository, older)
     assert await understood(product) == newest

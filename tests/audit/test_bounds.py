@@ -30,7 +30,7 @@ from forgeguard_app.audit.requirements.model import Declared, DependencyScope, M
 from forgeguard_app.audit.requirements.readers import read_manifest
 from forgeguard_app.audit.scope import EVERYWHERE
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
-from tests.support.in_memory import judge_in_memory
+from tests.support.in_memory import evaluate_in_memory
 
 LAYER = {"name": "all", "glob": "**"}
 DOTTED = "a." * 50_000 + "a = 1\n"
@@ -278,17 +278,17 @@ def test_the_search_for_cycles_is_interrupted() -> None:
     with pytest.raises(TimeoutError):
         thinnest_links({("a", "b"): 1}, over)
     facts = python_facts(b"import b.x\n")
-    judged = BoundaryMatcher(
+    evaluated = BoundaryMatcher(
         LayerMap(Boundaries("b.json", (Layer("a", ("a.py",)),), acyclic=True)), ModuleIndex(()), Level.FAILURE
     )
     with pytest.raises(TimeoutError):
-        judged.file("a.py", facts, {}, over)
+        evaluated.file("a.py", facts, {}, over)
 
 
 def test_a_long_cycle_is_named_by_its_first_layers() -> None:
     layers = [{"name": f"l{n}", "glob": f"p/m{n}.py"} for n in range(60)]
     files = {f"p/m{n}.py": f"import p.m{(n + 1) % 60}\n" for n in range(60)}
-    report, _ = judge_in_memory({"boundaries.json": json.dumps({"layers": layers, "acyclic": True}), **files})
+    report, _ = evaluate_in_memory({"boundaries.json": json.dumps({"layers": layers, "acyclic": True}), **files})
     assert "'l9' → … 50 more … → 'l0'" in report.checks[0].findings[0].message
 
 

@@ -15,7 +15,7 @@ from forgeguard_app.audit.model import CheckCode, Result
 from forgeguard_app.audit.report import detail, summary_markdown
 from forgeguard_app.cli.formats import FORMATS
 from forgeguard_app.cli.outcome import CommandOutcome
-from tests.support.in_memory import judge_in_memory
+from tests.support.in_memory import evaluate_in_memory
 from tests.support.planted import LAYERS, PLACES, plant, remains
 
 
@@ -52,7 +52,7 @@ RULES = {
 
 def outputs(files: dict[str, str]) -> str:
     """Everything that the engine gives for these files."""
-    report, judging = judge_in_memory(files)
+    report, config = evaluate_in_memory(files)
     found = [write(CommandOutcome(report)) for write in FORMATS.values()]
     for check in report.checks:
         found += [check.title, summary_markdown(check), detail(check)]
@@ -60,7 +60,7 @@ def outputs(files: dict[str, str]) -> str:
             data = files.get(finding.path, "").encode()
             excerpt = excerpt_of(finding.path, data, finding.line, finding.end_line)
             found.append(excerpt.text if excerpt and check.code is not CheckCode.W1 else "")
-    found.append(json.dumps(describe(judging)))
+    found.append(json.dumps(describe(config)))
     return "\n".join(found)
 
 
@@ -78,7 +78,7 @@ def test_a_secret_planted_anywhere_is_in_no_output_of_the_engine(place: tuple[st
 def test_a_pattern_that_matches_a_password_quotes_none_of_it() -> None:
     for text in ('password = "hunter2"', "api_key = 'short-one'", "Passwort: geheim", "pw=abc"):
         rule = {"pattern": "(?i)(pass|api|pw).*", "reason": "no passwords in code"}
-        report, _ = judge_in_memory({"boundaries.json": _layer(forbidden=[rule]), "app/x.py": f"# {text}\n"})
+        report, _ = evaluate_in_memory({"boundaries.json": _layer(forbidden=[rule]), "app/x.py": f"# {text}\n"})
         (finding,) = report.checks[0].findings
         assert text.partition("=")[2].strip(" '\"") not in finding.message or "=" not in text
         assert "geheim" not in finding.message
@@ -94,13 +94,13 @@ def test_an_error_is_masked_before_it_is_cut() -> None:
 
 
 def test_names_of_people_s_own_stay_readable_in_messages() -> None:
-    report, _ = judge_in_memory(
+    report, _ = evaluate_in_memory(
         {
             "boundaries.json": _layer(name="routers", forbidden_imports=[{"module": "asyncpg", "reason": "repos"}]),
             "app/users.py": "import asyncpg\n",
         }
     )
     assert report.checks[0].findings[0].message == "Layer 'routers' must not import 'asyncpg': repos"
-    report, _ = judge_in_memory({"boundaries.json": _boundaries(layer=[])})
+    report, _ = evaluate_in_memory({"boundaries.json": _boundaries(layer=[])})
     assert report.checks[0].result is Result.ERROR
     assert "unknown key 'layer' in boundaries.json; did you mean 'layers'?" in report.checks[0].problems[0].message

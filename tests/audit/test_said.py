@@ -11,7 +11,7 @@ from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Level, R
 from forgeguard_app.audit.report import summary_markdown
 from forgeguard_app.cli.formats import FORMATS
 from forgeguard_app.cli.outcome import CommandOutcome
-from tests.support.in_memory import judge_in_memory
+from tests.support.in_memory import evaluate_in_memory
 
 LAYERS = [{"name": "api", "glob": "app/**"}, {"name": "web", "glob": "web/**"}]
 KEY = "AK" + "IA2QX7MZ4TPL6WD3SB"
@@ -20,7 +20,7 @@ SOURCE = f'k = "{KEY}"\ntoken = "{VALUE}"\n'
 
 
 def check_in(files: dict[str, str], code: CheckCode) -> CheckReport:
-    report, _ = judge_in_memory(files)
+    report, _ = evaluate_in_memory(files)
     return next(check for check in report.checks if check.code is code)
 
 
@@ -51,7 +51,7 @@ def test_the_title_says_which_languages_imports_were_not_read_under_import_rules
         "web/c.go": "",
         "x.rs": "",
     }
-    report, _ = judge_in_memory(files)
+    report, _ = evaluate_in_memory(files)
     title = "No boundary violations; imports of 2 TypeScript files and 1 Go file were not read"
     assert report.checks[0].title == title
     assert all("2 TypeScript files and 1 Go file" in write(CommandOutcome(report)) for write in FORMATS.values())
@@ -111,7 +111,7 @@ checks:
         "app/a.py": "import yaml, numpy.linalg\n",
         "app/b.py": "",
     }
-    report, _ = judge_in_memory(files)
+    report, _ = evaluate_in_memory(files)
     lines = {check.code: [line for _, line, _ in notices(check)] for check in report.checks}
     assert lines == {CheckCode.A4: [1], CheckCode.A9: [4, 5, 7], CheckCode.W1: [12]}
 
@@ -119,7 +119,7 @@ checks:
 def test_a_push_that_does_not_touch_the_file_counts_them_in_the_summary_alone() -> None:
     files = {"boundaries.json": '{"layers": [{"name": "gone", "glob": "x/**"}]}', "a.py": ""}
     for changed, own in (({"a.py"}, False), ({"boundaries.json"}, True)):
-        report, _ = judge_in_memory(files, changed=changed)
+        report, _ = evaluate_in_memory(files, changed=changed)
         (notice,) = report.checks[0].findings
         assert (notice.new, notice.counted) == (own, own)
         assert "boundaries.json:1" in summary_markdown(report.checks[0])
@@ -135,7 +135,7 @@ def test_files_that_a_manifest_names_and_that_are_not_read_are_notices_on_their_
         "setup.cfg": "[metadata]\nname = x\n[options]\ninstall_requires = file: nowhere.txt\n",
         "a.py": "import requests\n",
     }
-    report, _ = judge_in_memory(files, links={"requirements-dev.txt"})
+    report, _ = evaluate_in_memory(files, links={"requirements-dev.txt"})
     said = notices(report.checks[1])
     assert [(path, line) for path, line, _ in said] == [
         ("b.txt", 1),
@@ -174,7 +174,7 @@ def test_a_summary_says_how_much_of_it_is_left_out() -> None:
 
 
 def test_every_note_is_said_in_every_format() -> None:
-    report, _ = judge_in_memory({"a.py": ""})
+    report, _ = evaluate_in_memory({"a.py": ""})
     notes = tuple(f"note {n} of many" for n in range(6))
     report = replace(report, checks=tuple(replace(check, notes=notes) for check in report.checks))
     for write in FORMATS.values():
@@ -290,7 +290,7 @@ def test_markers_on_the_line_before() -> None:
 
 
 def test_a_notice_never_changes_a_result_or_a_title_and_is_not_to_be_accepted() -> None:
-    report, _ = judge_in_memory({".gitleaksignore": "x\n"})
+    report, _ = evaluate_in_memory({".gitleaksignore": "x\n"})
     check = report.checks[2]
     assert "To accept" not in FORMATS["text"](CommandOutcome(report))
     assert (check.result, check.title) == (Result.PASS, "No possible secrets")

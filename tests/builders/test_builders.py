@@ -254,9 +254,9 @@ async def test_two_installations_on_one_machine_never_share_a_user(tmp_path: Pat
 
 async def test_its_own_commits_hooks_and_history_count_for_nothing(tmp_path: Path, tree: WorkTree) -> None:
     base = tree.commit({"a.py": "x = 1\n"})
-    ledger = GitRepository(tree.folder / ".git")
+    repository = GitRepository(tree.folder / ".git")
     async with room(tmp_path) as one:
-        await check_out(ledger, base, one.work)
+        await check_out(repository, base, one.work)
         one.take_over()
         script = (
             "git init -q . && git config user.email a@b.c && git config user.name n && git add -A && git "
@@ -269,16 +269,16 @@ async def test_its_own_commits_hooks_and_history_count_for_nothing(tmp_path: Pat
         assert outcome.status == 0, heard
         target = tmp_path / "taken"
         assert take_out(one, target, 1 << 20) == []
-        commit = await commit_work_tree(ledger, base, target, "Phase 0")
+        commit = await commit_work_tree(repository, base, target, "Phase 0")
         assert commit is not None
-        assert await list_links_out(ledger, base, commit) == ["link"]
-        names = (await ledger.run("diff", "--name-status", base, commit)).decode().split()
+        assert await list_links_out(repository, base, commit) == ["link"]
+        names = (await repository.run("diff", "--name-status", base, commit)).decode().split()
         assert names == ["A", "b.py", "A", "link"]
-        assert (await ledger.run("cat-file", "-p", f"{commit}:link")).decode() == "/etc/passwd", (
+        assert (await repository.run("cat-file", "-p", f"{commit}:link")).decode() == "/etc/passwd", (
             "the link, not what it leads to"
         )
-        assert (await ledger.run("log", "--format=%an %P", "-1", commit)).decode().split() == ["ForgeGuard", base]
-        assert await commit_work_tree(ledger, commit, target, "again") is None
+        assert (await repository.run("log", "--format=%an %P", "-1", commit)).decode().split() == ["ForgeGuard", base]
+        assert await commit_work_tree(repository, commit, target, "again") is None
 
 
 def archive_of(members: list[tuple[str, bytes, str]]) -> io.BytesIO:

@@ -190,7 +190,7 @@ class Deeds:
         self.story.github.webhooks.send("repository", payload)
 
     async def _rerun(self, _: Step) -> None:
-        judged = [
+        evaluated = [
             head
             for head in self.heads.values()
             if len([r for r in self.story.world.runs_of(self.repository.id, head.sha) if r.status == "completed"]) == 3
@@ -198,14 +198,14 @@ class Deeds:
             and not head.gone
             and head.runs == {1}
         ]
-        if judged:
-            judged[-1].runs = {2}
-            self.story.rerun(self.repository, judged[-1].sha)
+        if evaluated:
+            evaluated[-1].runs = {2}
+            self.story.rerun(self.repository, evaluated[-1].sha)
 
     def _commit(self, variant: str, parent: str) -> str:
         self.number += 1
         return git(self.repository, "commit-tree", self.trees[variant], "-p", parent, "-m", f"{variant} {self.number}")
 
     def expect(self, sha: str, variant: str, runs: set[int] | None = None) -> None:
-        """The head is to be judged; `runs` is how often, once where it is left out."""
+        """The head is to be evaluated; `runs` is how often, once where it is left out."""
         self.heads[sha] = Head(sha, variant, runs or {1})

@@ -11,7 +11,7 @@ from tests.chaos.schedule import ANNOTATIONS, VARIANTS
 
 @dataclass
 class Head:
-    """A head that GitHub holds: what it holds, and how many times it was to be judged; `gone` ones may lack a
+    """A head that GitHub holds: what it holds, and how many times it was to be evaluated; `gone` ones may lack a
     verdict.
     """
 

@@ -32,7 +32,7 @@ from forgeguard_app.vault import Signer
 from forgeguard_app.web.server import make_web
 
 # settle_s: what a killed process sent is dealt with by then, also on a machine that does other work as well.
-PACE = Timings(
+TIMINGS = Timings(
     quick_s=0.15,
     settle_s=1.0,
     lag_s=2.0,
@@ -117,8 +117,8 @@ async def _serve(config: Config) -> None:
     client, address = Client(session, config.api_url), f"http://127.0.0.1:{config.port}"
     oauth = OAuth(config.github_url, config.client_id, config.client_secret)
     app = GitHubApp(client, config.github_url, address, oauth, (config.secret.encode(),))
-    front = WebContext(pool, Keys(KEY), app, pages_per_minute=1_000_000)  # strangers look at pages all the time
-    runner = web.AppRunner(make_web(front, None), access_log=None)
+    web_context = WebContext(pool, Keys(KEY), app, pages_per_minute=1_000_000)  # strangers look at pages all the time
+    runner = web.AppRunner(make_web(web_context, None), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", config.port).start()
     await asyncio.Event().wait()
@@ -140,7 +140,7 @@ async def _work(config: Config) -> None:
             f"http://127.0.0.1:{config.port}",
             Signer(KEY, "links"),
             Signer(KEY, "notices"),
-            pace=PACE,
+            timings=TIMINGS,
             limits=config.limits,
         )
         await run_worker(config.dsn, context, asyncio.Event())

@@ -113,7 +113,7 @@ def test_an_explicit_base_is_moved_to_the_merge_base(tree: WorkTree) -> None:
     assert findings(done) == [("b.py", 1, "undeclared")]
 
 
-def test_what_is_staged_is_judged_without_a_commit(tree: WorkTree) -> None:
+def test_what_is_staged_is_evaluated_without_a_commit(tree: WorkTree) -> None:
     tree.commit(GOOD)
     tree.write({"b.py": "import yaml\nT = 'gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17'\n", "c.py": "import httpx\n"})
     tree.git("add", "b.py")
@@ -205,7 +205,7 @@ def test_hooks_and_settings_of_the_repository_run_nothing(tree: WorkTree, tmp_pa
     assert not mark.exists()
 
 
-def test_a_named_head_is_judged_since_it_left_the_default_branch(tree: WorkTree) -> None:
+def test_a_named_head_is_evaluated_since_it_left_the_default_branch(tree: WorkTree) -> None:
     tree.commit(GOOD)
     tree.git("switch", "--quiet", "--create", "topic")
     tree.commit({"b.py": "import yaml\n"})

@@ -85,7 +85,7 @@ async def test_what_a_partial_clone_lacks_is_said_and_its_rules_are_needed(tree:
     tree.git("config", "uploadpack.allowFilter", "true")
     head = tree.commit({"requirements.txt": "", "a.py": "import yaml\n", "s.txt": TOKEN})
 
-    async def judged(base: str = EMPTY_TREE) -> Report:
+    async def evaluated(base: str = EMPTY_TREE) -> Report:
         clone = tmp_path / head
         tree.git("clone", "--quiet", "--no-checkout", "--filter=blob:none", tree.folder.as_uri(), str(clone))
         view = WorkTree(tmp_path / f"view-{head}")  # borrows the objects, as the command line does
@@ -93,7 +93,7 @@ async def test_what_a_partial_clone_lacks_is_said_and_its_rules_are_needed(tree:
         source = LocalSource(GitRepository(view.folder / ".git"))
         return await Evaluator().evaluate(source, Request(head, base, whole_tree=base == EMPTY_TREE))
 
-    report = await judged()
+    report = await evaluated()
     how = "; `git fetch --refetch --no-filter` brings what a partial clone lacks."
     assert check_of(report, CheckCode.A9).incomplete == (f"not in this clone: `a.py`, `requirements.txt`{how}",)
     assert check_of(report, CheckCode.W1).incomplete == (
@@ -101,10 +101,10 @@ async def test_what_a_partial_clone_lacks_is_said_and_its_rules_are_needed(tree:
     )
     base, head = head, tree.commit({"a.py": "import yaml, os\n"})
     with pytest.raises(GitLacksObjects, match="unable to read"):
-        await judged(base)
+        await evaluated(base)
     head = tree.commit({"boundaries.json": '{"layers": []}'})
     with pytest.raises(GitLacksObjects, match=r"boundaries\.json`: not in this clone"):
-        await judged()
+        await evaluated()
 
 
 async def test_files_of_the_same_layers_share_one_set_of_patterns(tree: WorkTree) -> None:

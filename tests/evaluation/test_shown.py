@@ -54,4 +54,4 @@ async def test_a_contract_judges_alone_whatever_the_head_says(tree: WorkTree) ->
         )
         assert str(report.checks[0].result) == result
     plain = await Evaluator().evaluate(source, Request(base, EMPTY_TREE, contract=ProjectBoundaries(rules, "said")))
-    assert "said" in plain.checks[0].notes, "where there are none, the project's judge, and it is said"
+    assert "said" in plain.checks[0].notes, "where there are none, the project's apply, and it is said"

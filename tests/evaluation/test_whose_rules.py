@@ -1,4 +1,4 @@
-"""Whose rules judge where a file of the target is broken, and that a fork configures nothing."""
+"""Which rules apply where a file of the target is broken, and that a fork configures nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RULES = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern"
 FREE: Files = {".github/forgeguard.yml": "enabled: false\n", "boundaries.json": '{"layers": []}'}
 
 
-async def judged(tree: WorkTree, target: Files, head: Files, *, fork: bool) -> CheckReport:
+async def evaluated(tree: WorkTree, target: Files, head: Files, *, fork: bool) -> CheckReport:
     """A4 of a pull request that adds a violation."""
     base = tree.commit({"a.py": "x = 1\n", **target})
     sha = tree.commit({"b.py": "bad\n", **head})
@@ -33,18 +33,18 @@ async def judged(tree: WorkTree, target: Files, head: Files, *, fork: bool) -> C
 async def test_a_fork_does_not_pass_where_the_target_s_forgeguard_yml_is_broken(
     tree: WorkTree, broken: str | bytes, rules: str
 ) -> None:
-    check = await judged(tree, {".github/forgeguard.yml": broken, rules: RULES}, FREE, fork=True)
+    check = await evaluated(tree, {".github/forgeguard.yml": broken, rules: RULES}, FREE, fork=True)
     assert check.result is Result.FAIL
     assert [finding.path for finding in check.counted] == ["b.py"]
     assert ".github/forgeguard.yml is broken and was skipped" in check.notes[0]
 
 
-async def test_a_fork_is_judged_by_the_valid_rest_where_a_boundaries_file_of_the_target_is_broken(
+async def test_a_fork_is_evaluated_by_the_valid_rest_where_a_boundaries_file_of_the_target_is_broken(
     tree: WorkTree,
 ) -> None:
     settings = "checks: {A4: {boundaries: [one.json, two.json]}}\n"
     target: Files = {".github/forgeguard.yml": settings, "one.json": RULES, "two.json": "{"}
-    check = await judged(tree, target, FREE, fork=True)
+    check = await evaluated(tree, target, FREE, fork=True)
     assert check.result is Result.FAIL
     assert "two.json is broken and was skipped" in check.notes[0]
 
@@ -63,6 +63,6 @@ async def test_a_fork_without_a_target_or_a_shared_history_configures_nothing(tr
 
 async def test_on_an_own_branch_the_target_s_broken_file_is_said_to_be_skipped(tree: WorkTree) -> None:
     target: Files = {".github/forgeguard.yml": "enabled: [", "boundaries.json": RULES}
-    check = await judged(tree, target, {".github/forgeguard.yml": "gate: new\n"}, fork=False)
+    check = await evaluated(tree, target, {".github/forgeguard.yml": "gate: new\n"}, fork=False)
     assert check.result is Result.FAIL
     assert "The target's .github/forgeguard.yml is broken and was skipped" in check.notes[0]

@@ -22,7 +22,7 @@ STOP_S = 20.0
 @contextlib.asynccontextmanager
 async def comparing(product: Product) -> AsyncIterator[asyncio.Event]:
     """Let a worker compare installations that somebody holds locked, and give what stops it."""
-    context = replace(product.context, pace=Timings(reconcile_s=0.1, patience_s=0.0))
+    context = replace(product.context, timings=Timings(reconcile_s=0.1, patience_s=0.0))
     stop = asyncio.Event()
     async with product.pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT 1 FROM installations FOR UPDATE")

@@ -13,12 +13,12 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.jobs.tasks import MAX_OWN_FAULTS, MAX_PASSING_FAULTS, Retry
 
-PACE = Timings(retry_s=1.0, longest_retry_s=60.0)
+TIMINGS = Timings(retry_s=1.0, longest_retry_s=60.0)
 
 
 def wait_s(error: BaseException, attempts: int) -> float | None:
     job = Job(id=1, status="doing", queue="q", lock=None, queueing_lock=None, task_name="t", attempts=attempts)
-    found = Retry(PACE).get_retry_decision(exception=error, job=job)
+    found = Retry(TIMINGS).get_retry_decision(exception=error, job=job)
     if found is None:
         return None
     return (cast("datetime", found.retry_at) - datetime.now(UTC)) / timedelta(seconds=1)

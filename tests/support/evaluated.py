@@ -1,4 +1,4 @@
-"""Judges small repositories as the command line does."""
+"""Evaluates small repositories as the command line does."""
 
 from __future__ import annotations
 

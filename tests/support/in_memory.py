@@ -1,4 +1,4 @@
-"""Judges files that lie nowhere: the engine alone, as fast as a property test wants it."""
+"""Evaluates files that lie nowhere: the engine alone, as fast as a property test wants it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from forgeguard_app.audit.secrets.scanner import AddedBlock, scan
 from forgeguard_app.evaluation.facts_cache import FactsCache
 
 
-def judge_in_memory(
+def evaluate_in_memory(
     files: Mapping[str, str], *, changed: Collection[str] | None = None, links: Collection[str] = ()
 ) -> tuple[Report, EffectiveConfig]:
-    """The report on these files, as a whole tree or as a push that changed some, and the configuration that judged."""
+    """The report on these files, as a whole tree or as a push that changed some, and the configuration that applied."""
     data = {path: text.encode("utf-8", "surrogateescape") for path, text in files.items()}
     blobs = {path: sha256(content).hexdigest() for path, content in data.items()}
     tree = Tree(blobs, frozenset(links))
     configuration = read_configuration(data.get, tree, PolicySettings())
-    judging = choose(configuration, None, target_judges=False, fork=False, owner=PolicySettings())
+    config = choose(configuration, None, target_applies=False, fork=False, owner=PolicySettings())
     cache = FactsCache()
-    patterns = frozenset(r.pattern for file in judging.boundaries for layer in file.layers for r in layer.forbidden)
+    patterns = frozenset(r.pattern for file in config.boundaries for layer in file.layers for r in layer.forbidden)
     for path, content in data.items():
         cache.learn(blobs[path], content, patterns, languages_reading(path))
     change = Change(
@@ -39,7 +39,7 @@ def judge_in_memory(
         renames={},
         touched={},
         whole_tree=changed is None,
-        added=tuple(scan((AddedBlock(path, None, 1, content) for path, content in data.items()), judging.exceptions)),
+        added=tuple(scan((AddedBlock(path, None, 1, content) for path, content in data.items()), config.exceptions)),
     )
     facts = Facts(cache.sources, cache.matches, {blobs[path]: content for path, content in data.items()})
-    return audit(change, facts, judging, Memo()), judging
+    return audit(change, facts, config, Memo()), config

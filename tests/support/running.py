@@ -49,7 +49,7 @@ class Product:
     github: SimulatedGitHub
     pool: Pool
     context: WorkerContext
-    front: WebContext
+    web_context: WebContext
     address: str
     session: aiohttp.ClientSession
     secret: str
@@ -209,11 +209,14 @@ async def running(
         client = Client(session, github.api_url)
         known_app = GitHubApp(client, github.address, address, oauth, (secret.encode(),), known.slug)
         known_app.access = AppAccess(client, APP_ID, (PRIVATE_KEY,))
-        front = WebContext(pool, keys, known_app, frozenset({OPERATOR}), api_per_minute, pages_per_minute)
-        front = replace(
-            front, trusted_proxies=networks_of(proxies), metrics_from=networks_of(metrics_from), figures_kept_s=0.0
+        web_context = WebContext(pool, keys, known_app, frozenset({OPERATOR}), api_per_minute, pages_per_minute)
+        web_context = replace(
+            web_context,
+            trusted_proxies=networks_of(proxies),
+            metrics_from=networks_of(metrics_from),
+            figures_kept_s=0.0,
         )
-        runner = Runner(make_web(front, dsn, beat_s=beat_s, body_s=body_s), header_s=header_s, shutdown_s=0.2)
+        runner = Runner(make_web(web_context, dsn, beat_s=beat_s, body_s=body_s), header_s=header_s, shutdown_s=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         client = Client(session, github.api_url)
@@ -234,7 +237,7 @@ async def running(
             signs_links=not can_sign_in,
         )
         stop = asyncio.Event()
-        product = Product(github, pool, context, front, address, session, secret, dsn, worker)
+        product = Product(github, pool, context, web_context, address, session, secret, dsn, worker)
         first = worker and not await product.compared()
         task = asyncio.create_task(run_worker(dsn, context, stop)) if worker else None
         try:

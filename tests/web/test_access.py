@@ -91,7 +91,7 @@ OPEN = {
 
 
 def routes(product: Product) -> set[str]:
-    app = make_web(product.front, None)
+    app = make_web(product.web_context, None)
     found = set()
     for route in app.router.routes():
         resource = route.resource

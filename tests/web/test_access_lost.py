@@ -165,7 +165,7 @@ async def test_what_is_kept_of_github_s_answers_is_small_bounded_and_the_person_
                 mine,
             )
         await one.grow_old()
-        await refresh_access(product.front, mine)
+        await refresh_access(product.web_context, mine)
         async with product.pool.acquire() as connection:
             number = await connection.fetchval("SELECT count(*) FROM access_answers WHERE user_id = $1", mine)
             assert number == 2
@@ -187,7 +187,7 @@ async def test_an_event_that_comes_while_access_is_read_is_not_overlooked(dsn: s
             user_id = await connection.fetchval("SELECT id FROM users")
             async with connection.transaction():
                 await connection.execute("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
-                reading = asyncio.create_task(refresh_access(product.front, user_id))
+                reading = asyncio.create_task(refresh_access(product.web_context, user_id))
                 await product.until(
                     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
                     "current_database()",

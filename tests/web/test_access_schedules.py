@@ -139,7 +139,7 @@ async def play(product: Product, seed: int) -> None:
         for deed, told in deeds:
             scene.do(deed, told=told)
         await product.github.webhooks.settle()
-        product.front.visibility.every_s = 0.0
+        product.web_context.visibility.every_s = 0.0
         async with product.pool.acquire() as connection:
             await connection.execute("UPDATE users SET access_checked_at = access_checked_at - interval '31 seconds'")
         for browser, signed_in in ((reader, True), (nobody, False)):
@@ -157,5 +157,5 @@ async def play(product: Product, seed: int) -> None:
 async def test_a_minute_after_access_was_lost_nothing_is_shown(dsn: str, tmp_path: Path, first: int) -> None:
     async with running(dsn, tmp_path / "p", worker=False, beat_s=0.05) as product:
         for seed in range(first, first + SCHEDULES):
-            product.front.visibility.every_s = 30.0
+            product.web_context.visibility.every_s = 30.0
             await play(product, seed)

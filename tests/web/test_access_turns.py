@@ -27,7 +27,7 @@ async def test_long_readings_of_some_keep_nobody_waiting(
         async with product.pool.acquire() as connection:
             await connection.execute("UPDATE users SET access_checked_at = NULL")
             rows = await connection.fetch("SELECT id, github_login, access_token FROM users")
-        seal, begun = product.front.keys.tokens, 0
+        seal, begun = product.web_context.keys.tokens, 0
         slow = {seal.open(row["access_token"]) for row in rows if row["github_login"] != "mona"}
         ids: dict[str, UUID] = {row["github_login"]: row["id"] for row in rows}
 
@@ -40,14 +40,14 @@ async def test_long_readings_of_some_keep_nobody_waiting(
 
         monkeypatch.setattr(repo_access, "list_access", slow_access)
         monkeypatch.setattr(repo_access, "LONGEST_S", 3.0)
-        reading = [asyncio.create_task(refresh_access(product.front, ids[name])) for name in "abcdefgh"]
+        reading = [asyncio.create_task(refresh_access(product.web_context, ids[name])) for name in "abcdefgh"]
         async with asyncio.timeout(2):
             while begun < len(reading):
                 await asyncio.sleep(0.01)
-            await refresh_access(product.front, ids["mona"])
+            await refresh_access(product.web_context, ids["mona"])
         assert not any(task.done() for task in reading)
         failed = await asyncio.gather(*reading, return_exceptions=True)
         assert all(isinstance(one, RetryLater) for one in failed)
         with pytest.raises(RetryLater):
-            await refresh_access(product.front, ids["a"])
+            await refresh_access(product.web_context, ids["a"])
         assert begun == len(reading), "what took too long is not begun again at once"

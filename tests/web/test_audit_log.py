@@ -22,7 +22,7 @@ from tests.support.starting import started
 async def test_every_route_that_changes_something_has_a_name_in_the_log(product: Product) -> None:
     changing = {
         f"{route.method} {route.resource.canonical}"
-        for route in make_web(product.front, None).router.routes()
+        for route in make_web(product.web_context, None).router.routes()
         if route.resource is not None and route.method not in ("GET", "HEAD")
     }
     named = {name for name in DEEDS if not name.startswith("GET ")}

@@ -43,7 +43,10 @@ async def test_a_link_to_a_private_audit_carries_no_signature_and_opens_it_for_s
     async with product.pool.acquire() as connection:
         run, repo = await found_by(connection, link)
     # As older versions and servers without sign-in signed it: it opens nothing where people can sign in.
-    old = [product.front.keys.links.sign(f"audit/{run.id}"), sign_audit(product.front.keys.links, run, repo)]
+    old = [
+        product.web_context.keys.links.sign(f"audit/{run.id}"),
+        sign_audit(product.web_context.keys.links, run, repo),
+    ]
     async with Browser(product) as browser:
         for signature in ("", *old):
             address = f"{link}?signature={signature}" if signature else link
@@ -92,7 +95,7 @@ async def test_where_nobody_can_sign_in_a_signed_link_opens_a_private_audit_with
         async with product.pool.acquire() as connection:
             await connection.execute("UPDATE audit_runs SET created_at = created_at - interval '31 days'")
             run, repo = await found_by(connection, link)
-        late = f"{product.address}/audits/{run.id}?signature={sign_audit(product.front.keys.links, run, repo)}"
+        late = f"{product.address}/audits/{run.id}?signature={sign_audit(product.web_context.keys.links, run, repo)}"
         assert await status_of(product, late) == 404, "30 days are over"
 
 
@@ -112,7 +115,7 @@ async def test_a_signed_link_ends_at_once_when_its_repository_becomes_private_an
             account = product.github.shapes.account(repository.owner)
             product.github.webhooks.send("repository", body | {"sender": account})
             await product.idle()
-        product.front.visibility.every_s = 0.0  # GitHub was asked half a minute ago
+        product.web_context.visibility.every_s = 0.0  # GitHub was asked half a minute ago
         assert await status_of(product, link) == 404
         # What is published from then on has a link that opens.
         tree.commit({"b.py": "y = 1\n"})

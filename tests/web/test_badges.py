@@ -81,8 +81,8 @@ async def test_a_private_badge_needs_its_link_which_its_page_shows(product: Prod
     assert 0 < int(expiry) - time.time() <= LINK_LIFE_S
     async with product.pool.acquire() as connection:
         repo_id = await connection.fetchval("SELECT id FROM repos")
-    ended = sign_until(product.front.keys.badges, str(repo_id), int(time.time()) - 1)
-    for other in (mark, f"{int(expiry) + 1}.{mark}", ended, product.front.keys.badges.sign(str(repo_id))):
+    ended = sign_until(product.web_context.keys.badges, str(repo_id), int(time.time()) - 1)
+    for other in (mark, f"{int(expiry) + 1}.{mark}", ended, product.web_context.keys.badges.sign(str(repo_id))):
         assert await message(product, f"{repository.full_name}.json?signature={other}") == "unknown", other
     Story(product.github).rename(repository, "renamed")
     await product.idle()

@@ -117,7 +117,7 @@ async def test_unsigned_bodies_are_bounded_together_and_let_go(hasty: Product) -
 
 async def test_every_answer_is_marked_and_names_no_versions(dsn: str, tmp_path: Path) -> None:
     async with running(dsn, tmp_path / "marked", worker=False) as product:
-        product.front.app.address = "https://guard.example.com"
+        product.web_context.app.address = "https://guard.example.com"
         key = "00000000-0000-4000-8000-000000000000"
         for path in ("/", f"/events?of=repo/{key}~&once=1", "/nothing", "/static/nothing", "/api/v1/me", "/healthz"):
             async with product.session.get(product.address + path) as answer:

@@ -106,7 +106,7 @@ async def test_a_signed_link_follows_its_audit_and_no_other(dsn: str, tmp_path: 
             run, repo = await find_run(connection, first), await find_repo(connection, repo_id)
         assert run is not None
         assert repo is not None
-        signature = sign_audit(still.front.keys.links, run, repo)
+        signature = sign_audit(still.web_context.keys.links, run, repo)
         told = await events(
             still, {}, f"audit/{first}/{signature}~", f"audit/{second}/{signature}~", f"repo/{repo_id}~"
         )

@@ -153,7 +153,9 @@ async def exported(product: Product, browser: Browser, repository: Repository, p
     assert "See the pull request" in browser.text, browser.text
 
 
-async def test_contracts_are_proposed_and_judge_a_repository_without_its_own(product: Product, tree: WorkTree) -> None:
+async def test_contracts_are_proposed_and_evaluate_a_repository_without_its_own(
+    product: Product, tree: WorkTree
+) -> None:
     app = product.github.world.app
     assert app is not None
     app.permissions |= {"contents": "write", "pull_requests": "write"}
@@ -175,7 +177,7 @@ async def test_contracts_are_proposed_and_judge_a_repository_without_its_own(pro
         assert len(pulls) == 1, "the same contracts are proposed once"
         names = await git(repository.folder, "diff", "--name-only", "main", f"refs/heads/{pulls[0].head_ref}")
         assert len(names.decode().split()) == 10
-        # The repository has none of its own: the project's judge, and the check run says so.
+        # The repository has none of its own: the project's apply, and the check run says so.
         tree.git("switch", "--quiet", "-c", "topic")
         tree.commit({"shop/domain/a.py": "import aiohttp\n"})
         runs = await product.verdicts(repository, await product.push(tree, repository, "topic"))

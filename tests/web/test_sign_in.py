@@ -196,5 +196,5 @@ async def test_an_expiring_token_is_renewed_once_however_many_ask(product: Produ
     async with product.pool.acquire() as connection:
         await connection.execute("UPDATE users SET token_expires_at = now(), access_checked_at = NULL")
         user_id = await connection.fetchval("SELECT id FROM users")
-    await asyncio.gather(*(refresh_access(product.front, user_id) for _ in range(8)))
+    await asyncio.gather(*(refresh_access(product.web_context, user_id) for _ in range(8)))
     assert product.github.people.refreshed == 1

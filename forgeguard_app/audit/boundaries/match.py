@@ -148,7 +148,7 @@ class _Crossing(NamedTuple):
 
 
 class BoundaryMatcher:
-    """Judges single files by one boundaries.json within one tree."""
+    """Answers which layers and rules of one boundaries.json apply to single files within one tree."""
 
     def __init__(self, layer_map: LayerMap, modules: ModuleIndex, level: Level) -> None:
         self.map, self.modules, self.level = layer_map, modules, level

@@ -60,7 +60,7 @@ class BoundarySide:
 
 
 class _BoundaryContext:
-    """A judge with what it answered for one set of files and one boundaries.json."""
+    """A `BoundaryMatcher` with what it answered for one set of files and one boundaries.json."""
 
     def __init__(
         self, layer_map: LayerMap, tree: Tree, modules: ModuleIndex, level: Level, tick: Callable[[], object]
@@ -86,12 +86,12 @@ MAX_WAY = 12  # layers of a cycle that are named
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
 
-def evaluate(change: Change, facts: Facts, judging: EffectiveConfig, memo: Memo) -> CheckOutcome:
+def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) -> CheckOutcome:
     """Return the violations at head, marked against those of the base."""
-    rules = [file for file in judging.boundaries if file.layers]
+    rules = [file for file in config.boundaries if file.layers]
     if not rules:
-        return CheckOutcome(nothing="no boundaries.json" if not judging.boundaries else "boundaries.json has no layers")
-    policy = judging.policy[KIND.code]
+        return CheckOutcome(nothing="no boundaries.json" if not config.boundaries else "boundaries.json has no layers")
+    policy = config.policy[KIND.code]
 
     def side(tree: Tree) -> BoundarySide:
         return check(tree, facts, rules, policy.ignore, policy.level, memo)
@@ -322,16 +322,16 @@ def _explain_rule(parts: Sequence[str]) -> str | None:
     return CHECK.about if any(part in KIND.rule_kinds for part in parts[:2]) else None
 
 
-def _contents(paths: Sequence[str], head: Tree, judging: EffectiveConfig, memo: Memo) -> list[str]:
-    return _layered(paths, judging.boundaries, judging, memo)
+def _contents(paths: Sequence[str], head: Tree, config: EffectiveConfig, memo: Memo) -> list[str]:
+    return _layered(paths, config.boundaries, config, memo)
 
 
-def _imports(paths: Sequence[str], head: Tree, judging: EffectiveConfig, memo: Memo) -> list[str]:
-    return _layered(paths, (file for file in judging.boundaries if file.needs_imports), judging, memo)
+def _imports(paths: Sequence[str], head: Tree, config: EffectiveConfig, memo: Memo) -> list[str]:
+    return _layered(paths, (file for file in config.boundaries if file.needs_imports), config, memo)
 
 
-def _layered(paths: Sequence[str], rules: Iterable[Boundaries], judging: EffectiveConfig, memo: Memo) -> list[str]:
-    maps = [memo.layers(file, judging.policy[KIND.code].ignore) for file in rules]
+def _layered(paths: Sequence[str], rules: Iterable[Boundaries], config: EffectiveConfig, memo: Memo) -> list[str]:
+    maps = [memo.layers(file, config.policy[KIND.code].ignore) for file in rules]
     return [path for path in paths if any(layers.layers_of(path) for layers in maps)]
 
 

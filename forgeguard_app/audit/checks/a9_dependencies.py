@@ -80,9 +80,9 @@ class DependencySide:
         return tuple(finding for finding in self.findings if finding.rule != "guarded")
 
 
-def evaluate(change: Change, facts: Facts, judging: EffectiveConfig, memo: Memo) -> CheckOutcome:
+def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) -> CheckOutcome:
     """Return the imports at head that nothing declares, marked against those of the base."""
-    policy = judging.policy[KIND.code]
+    policy = config.policy[KIND.code]
     head = check(change.head, facts, policy, memo)
     base = DependencySide() if change.whole_tree else check(change.base, facts, policy, memo)
     notes = [] if change.whole_tree else changes(base, head)
@@ -203,15 +203,15 @@ def _explain_rule(parts: Sequence[str]) -> str | None:
     return CHECK.about if parts[0] in KIND.rule_kinds else None
 
 
-def _contents(paths: Sequence[str], head: Tree, judging: EffectiveConfig, memo: Memo) -> list[str]:
-    policy = judging.policy[KIND.code]
+def _contents(paths: Sequence[str], head: Tree, config: EffectiveConfig, memo: Memo) -> list[str]:
+    policy = config.policy[KIND.code]
     manifests, sources = set(manifest_paths(head, policy)), set(head.source_paths)
     ignored = any_glob(policy.ignore)
     return [path for path in paths if (path in sources and not ignored(path)) or path in manifests]
 
 
-def _imports(paths: Sequence[str], head: Tree, judging: EffectiveConfig, memo: Memo) -> list[str]:
-    ignored = any_glob(judging.policy[KIND.code].ignore)
+def _imports(paths: Sequence[str], head: Tree, config: EffectiveConfig, memo: Memo) -> list[str]:
+    ignored = any_glob(config.policy[KIND.code].ignore)
     return [path for path in paths if not ignored(path)]
 
 

@@ -36,10 +36,10 @@ KIND = secrets_kind()
 MAX_PLACES = 10
 
 
-def evaluate(change: Change, facts: Facts, judging: EffectiveConfig, memo: Memo) -> CheckOutcome:
+def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) -> CheckOutcome:
     """Return the secrets that the search found, and which rules the repository turns off."""
-    findings = check(change.added, change.standing, judging.policy[KIND.code])
-    disabled = ", ".join(quoted(name) for name in judging.exceptions.disabled[:MAX_PLACES])
+    findings = check(change.added, change.standing, config.policy[KIND.code])
+    disabled = ", ".join(quoted(name) for name in config.exceptions.disabled[:MAX_PLACES])
     notes = (f"Rules that disabledRules in {CONFIG_PATH} turns off: {disabled}.",) if disabled else ()
     return CheckOutcome(findings, notes=notes)
 

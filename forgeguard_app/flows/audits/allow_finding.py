@@ -1,4 +1,4 @@
-"""A finding is allowed by somebody who may write, or is allowed no more: heads in which it stands are judged again."""
+"""A person who may write allows a finding, or ends an allowance: heads that contain it are evaluated again."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def allow_finding(pool: Pool, person: Person, run: AuditRun, wish: Allowan
             wish.days,
         )
         allowance = await insert_allowance(connection, new)
-        await _judge_again(connection, allowance, person.github_id)
+        await _evaluate_again(connection, allowance, person.github_id)
     return allowance
 
 
@@ -85,7 +85,7 @@ async def revoke_allowance(pool: Pool, person: Person, allowance: Allowance) -> 
     async with pool.acquire() as connection, connection.transaction():
         await lock_repo(connection, allowance.repo_id)
         if await end_allowance(connection, allowance.id):
-            await _judge_again(connection, allowance, person.github_id)
+            await _evaluate_again(connection, allowance, person.github_id)
 
 
 async def restore_allowance(pool: Pool, person: Person, allowance: Allowance) -> None:
@@ -101,7 +101,7 @@ async def restore_allowance(pool: Pool, person: Person, allowance: Allowance) ->
                 f"This allowance cannot be restored: it ended more than {RESTORABLE_DAYS} days ago, its time is over, "
                 "or the finding was allowed again meanwhile."
             )
-        await _judge_again(connection, allowance, person.github_id)
+        await _evaluate_again(connection, allowance, person.github_id)
 
 
 async def end_expired_allowances(pool: Pool) -> int:
@@ -111,11 +111,11 @@ async def end_expired_allowances(pool: Pool) -> int:
     for allowance in ended:
         async with pool.acquire() as connection, connection.transaction():
             await lock_repo(connection, allowance.repo_id)
-            await _judge_again(connection, allowance, None)
+            await _evaluate_again(connection, allowance, None)
     return len(ended)
 
 
-async def _judge_again(connection: Connection, allowance: Allowance, asked_by: int | None) -> None:
+async def _evaluate_again(connection: Connection, allowance: Allowance, asked_by: int | None) -> None:
     heads: list[UUID] = await list_heads_with(
         connection, allowance.repo_id, allowance.check_code, allowance.fingerprint
     )

@@ -1,4 +1,4 @@
-"""A pushed commit is audited: fetched, judged, its report stored with the intent to publish it."""
+"""A pushed commit is audited: fetched, evaluated, its report stored with the intent to publish it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import DATABASE_ERRORS, Connection
 from forgeguard_app.store.projects import (
     EvaluatedContract,
-    JudgingContract,
+    LinkedBoundaries,
     find_boundaries_of,
     find_evaluated_before,
     set_evaluated_by,
@@ -61,12 +61,12 @@ from forgeguard_app.store.projects import (
 from forgeguard_app.store.pulls import list_open_pulls
 from forgeguard_app.store.repos import Repo, find_repo, get_repo, lock_repo, set_configuration
 from forgeguard_app.store.run_order import (
-    find_earlier_unjudged,
+    find_earlier_unevaluated,
     find_next_pending,
     is_baseline_run,
+    list_earlier_heads,
     list_evaluated_heads,
-    list_judged_heads,
-    oldest_judged,
+    oldest_evaluated,
 )
 from forgeguard_app.store.states import InstallationStatus, RunStatus, Trigger
 from forgeguard_app.store.storage import delete_excerpts_over
@@ -120,14 +120,14 @@ def _mirror_of(context: WorkerContext, repo: Repo) -> Path:
 
 async def _follows(connection: Connection, run: AuditRun, repo: Repo) -> bool:
     """Return whether an earlier run of the default branch has no verdict yet; its end takes this one up."""
-    return _on_default(run, repo) and await find_earlier_unjudged(connection, run) is not None
+    return _on_default(run, repo) and await find_earlier_unevaluated(connection, run) is not None
 
 
 async def _begin(context: WorkerContext, run_id: UUID, failed: OSError | None) -> None:
     """Claim the run and evaluate it, unless it waits for an earlier one; `failed` is why the mirror has no lock."""
     async with context.pool.acquire() as connection, connection.transaction():
         if context.stopping.is_set():
-            raise RetryLater("the worker is told to stop", delay_s=context.pace.retry_s)
+            raise RetryLater("the worker is told to stop", delay_s=context.timings.retry_s)
         known = await find_run(connection, run_id)
         if known is None:
             return
@@ -144,9 +144,9 @@ async def _begin(context: WorkerContext, run_id: UUID, failed: OSError | None) -
     async with _alone(context, run) as alone:
         if not alone:
             await _hand_back(context, run)
-            raise RetryLater("a run that died before is tried alone", delay_s=context.pace.retry_s * 2)
+            raise RetryLater("a run that died before is tried alone", delay_s=context.timings.retry_s * 2)
         work = _verdict(context, run, repo, installation) if failed is None else _fail(failed)
-        await _judge(context, run, repo, installation, work)
+        await _evaluate(context, run, repo, installation, work)
 
 
 async def _fail(error: OSError) -> Verdict:
@@ -166,7 +166,7 @@ async def _alone(context: WorkerContext, run: AuditRun) -> AsyncIterator[bool]:
         yield held
 
 
-async def _judge(
+async def _evaluate(
     context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation | None, work: Awaitable[Verdict]
 ) -> None:
     try:
@@ -196,7 +196,7 @@ async def _judge(
 
 
 def _on_default(run: AuditRun, repo: Repo) -> bool:
-    """Return whether the run is judged against its branch's earlier heads, so that their order matters."""
+    """Return whether the run is evaluated against its branch's earlier heads, so that their order matters."""
     return run.branch == repo.default_branch and run.target_ref is None and run.trigger != Trigger.INSTALLATION
 
 
@@ -211,7 +211,7 @@ async def _hand_back(context: WorkerContext, run: AuditRun) -> None:
         except DATABASE_ERRORS:
             if time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(context.pace.retry_s)
+            await asyncio.sleep(context.timings.retry_s)
 
 
 def _hopeless(run: AuditRun) -> Verdict | None:
@@ -239,16 +239,16 @@ async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installati
         work = retry_until_visible(
             context, access, lambda remote: _report(context, run, repo, installation, access, remote)
         )
-        report = await with_deadline(context.pace.audit_s, show_progress(context, run, repo, installation, work))
+        report = await with_deadline(context.timings.audit_s, show_progress(context, run, repo, installation, work))
     except CommitGone as error:
-        if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.commit_lag_s):
-            raise RetryLater("the commit is not readable yet", delay_s=min(2.0, context.pace.retry_s * 4)) from error
+        if datetime.now(UTC) - run.created_at < timedelta(seconds=context.timings.commit_lag_s):
+            raise RetryLater("the commit is not readable yet", delay_s=min(2.0, context.timings.retry_s * 4)) from error
         what = "target branch" if isinstance(error, TargetGone) else "pushed commit"
         return could_not_evaluate(f"The {what} is not in the repository any more.", user_fixable=False)
     except (RepositoryGone, InstallationUnavailable) as error:
         if "suspended" in str(error):
             raise InstallationSuspended from error
-        if datetime.now(UTC) - run.created_at < timedelta(seconds=context.pace.lag_s):
+        if datetime.now(UTC) - run.created_at < timedelta(seconds=context.timings.lag_s):
             raise RetryLater("the repository may not be known everywhere yet", delay_s=1) from error
         if await _is_removed(context, repo):
             raise InstallationSuspended from error
@@ -279,8 +279,8 @@ async def _report(
     async with context.pool.acquire() as connection:
         history = History(
             default_branch=repo.default_branch,
-            passed=earlier_passed(run, await list_judged_heads(connection, run, MAX_HEADS)),
-            oldest=await oldest_judged(connection, run),
+            passed=earlier_passed(run, await list_earlier_heads(connection, run, MAX_HEADS)),
+            oldest=await oldest_evaluated(connection, run),
             pulls=await list_open_pulls(connection, repo.id, run.commit_sha, run.branch),
             is_baseline=await is_baseline_run(connection, run),
         )
@@ -335,7 +335,7 @@ async def _is_newest_head(connection: Connection, run: AuditRun) -> bool:
 
 
 def _contract(
-    context: WorkerContext, found: JudgingContract | None, before: EvaluatedContract | None
+    context: WorkerContext, found: LinkedBoundaries | None, before: EvaluatedContract | None
 ) -> ProjectBoundaries | None:
     """Return the project's boundaries, for a repository that has none of its own."""
     if found is None:
@@ -343,7 +343,7 @@ def _contract(
     address = f"{context.address}/projects/{found.project_id}/contracts/boundaries"
     editor = f"edited by {found.edited_by}" if found.edited_by else "written from the answers"
     remark = (
-        f"Judged by the boundaries of the project “{without_links(found.name)}”, version {found.version}, "
+        f"Evaluated by the boundaries of the project “{without_links(found.name)}”, version {found.version}, "
         f"{editor}: {address}"
     )
     if before is None:
@@ -352,7 +352,7 @@ def _contract(
     return ProjectBoundaries(found.content, remark, before=before.content, loosens=loosens)
 
 
-def _without_contract(found: JudgingContract | None, before: EvaluatedContract | None) -> tuple[str, ...]:
+def _without_contract(found: LinkedBoundaries | None, before: EvaluatedContract | None) -> tuple[str, ...]:
     """Return a remark where a project's boundaries evaluated the repository lately, and none do now."""
     if found is not None or before is None:
         return ()
@@ -383,4 +383,4 @@ async def _store(context: WorkerContext, run: AuditRun, repo: Repo, verdict: Ver
         if following is not None:
             rank = await rank_of(connection, run)  # of the same branch
             await enqueue_job(connection, Job(Task.AUDIT_COMMIT, following, rank))
-    log.info("audit.judged", result=verdict.overall_result, files=verdict.files_checked)
+    log.info("audit.evaluated", result=verdict.overall_result, files=verdict.files_checked)

@@ -10,7 +10,7 @@ from forgeguard_app.git.mirror import CommitGone, Mirror, TargetGone, branch_ref
 from forgeguard_app.git.range import first_parent, has_commit, merge_base, resolve
 from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pulls import Pull
-from forgeguard_app.store.run_order import FirstJudged, JudgedHead
+from forgeguard_app.store.run_order import BranchHead, FirstEvaluated
 
 MAX_PASSED = 10
 BASELINE = "The baseline: findings that were here when ForgeGuard was installed count as existing."
@@ -22,7 +22,7 @@ class History:
 
     default_branch: str
     passed: Sequence[str]
-    oldest: FirstJudged | None
+    oldest: FirstEvaluated | None
     pulls: Sequence[Pull]
     is_baseline: bool = False  # the head stood there when the App came, and no push brought it
 
@@ -44,7 +44,7 @@ class Base:
     remarks: tuple[str, ...] = ()
 
 
-def earlier_passed(run: AuditRun, heads: Sequence[JudgedHead]) -> list[str]:
+def earlier_passed(run: AuditRun, heads: Sequence[BranchHead]) -> list[str]:
     """The heads that passed and came before this one, the newest first; `heads` were heard of before it.
 
     Deliveries arrive in any order: a head whose push says that it replaced this one came later, unless this one's
@@ -61,7 +61,7 @@ def earlier_passed(run: AuditRun, heads: Sequence[JudgedHead]) -> list[str]:
     ][:MAX_PASSED]
 
 
-def _came_by_push(sha: str, heads: Sequence[JudgedHead]) -> bool:
+def _came_by_push(sha: str, heads: Sequence[BranchHead]) -> bool:
     """Return whether a push brought the head that an audit at installation took for what stood there before.
 
     GitHub tells of no push from before the installation. A push that brings a head back, to which the branch was
@@ -71,20 +71,20 @@ def _came_by_push(sha: str, heads: Sequence[JudgedHead]) -> bool:
     return sha in pushes and sha not in _chain(pushes[sha], pushes)
 
 
-def _replaced(heads: Sequence[JudgedHead]) -> dict[str, str | None]:
+def _replaced(heads: Sequence[BranchHead]) -> dict[str, str | None]:
     """Return what each head replaced, by its newest push."""
     return {
         head.commit_sha: head.before_sha for head in sorted(reversed(heads), key=lambda head: not head.at_installation)
     }
 
 
-def newest_head(heads: Sequence[JudgedHead]) -> str | None:
+def newest_head(heads: Sequence[BranchHead]) -> str | None:
     """Return the head that came last; `heads` are in the order in which they were heard of, the newest first.
 
     A head that was heard of before another came later where its push says that it replaced that one.
     """
     before = _replaced(heads)
-    newest: JudgedHead | None = None
+    newest: BranchHead | None = None
     for head in heads:
         if newest is None or (
             newest.commit_sha in _chain(head.before_sha, before)
@@ -121,11 +121,11 @@ async def choose_base(mirror: Mirror, run: AuditRun, history: History) -> Base:
         raise TargetGone(target)  # a stranger's head has no rules of its own
     if tip is None:
         fallback = await first_parent(mirror.repository, run.commit_sha)
-        said = f"The target branch `{target}` is not there; judged against the first parent."
+        said = f"The target branch `{target}` is not there; evaluated against the first parent."
         return Base(fallback or EMPTY_TREE, None, (*remarks, said))
     common = await merge_base(mirror.repository, tip, run.commit_sha)
     if common is None:
-        return Base(EMPTY_TREE, tip, (*remarks, f"No history is shared with `{target}`; judged against nothing."))
+        return Base(EMPTY_TREE, tip, (*remarks, f"No history is shared with `{target}`; evaluated against nothing."))
     return Base(common, tip, remarks)
 
 
@@ -133,7 +133,7 @@ def _others(pulls: Sequence[Pull]) -> tuple[str, ...]:
     if len(pulls) < 2:
         return ()
     names = ", ".join(f"#{pull.number} onto `{pull.base_ref}`" for pull in pulls[1:])
-    return (f"Judged for pull request #{pulls[0].number}; also open with this head: {names}.",)
+    return (f"Evaluated for pull request #{pulls[0].number}; also open with this head: {names}.",)
 
 
 async def _on_default(mirror: Mirror, run: AuditRun, history: History) -> Base:
@@ -151,7 +151,7 @@ async def _on_default(mirror: Mirror, run: AuditRun, history: History) -> Base:
         return Base(run.before_sha, run.before_sha)
     parent = await first_parent(mirror.repository, run.commit_sha)
     said = (
-        f"The commit before the push ({run.before_sha[:10]}) is gone; judged against "
+        f"The commit before the push ({run.before_sha[:10]}) is gone; evaluated against "
         f"{'the first parent' if parent else 'nothing'}."
     )
     return Base(parent or EMPTY_TREE, parent, (said,))

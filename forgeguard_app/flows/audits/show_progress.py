@@ -27,7 +27,7 @@ async def show_progress(
     """
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.wait({task}, timeout=context.pace.quick_s)
+        await asyncio.wait({task}, timeout=context.timings.quick_s)
         if not task.done():
             await announce_progress(context, run, repo, installation)
         return await task

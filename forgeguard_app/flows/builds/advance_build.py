@@ -123,7 +123,7 @@ async def _advance(context: WorkerContext, build_id: UUID) -> bool:
     """One phase, or the end; whether there is more to do."""
     async with context.pool.acquire() as connection, connection.transaction():
         if context.stopping.is_set():
-            raise RetryLater("the worker is told to stop", delay_s=context.pace.retry_s)
+            raise RetryLater("the worker is told to stop", delay_s=context.timings.retry_s)
         build = await begin_phase(connection, build_id)
         if build is None:
             return False
@@ -252,10 +252,12 @@ async def _work(context: WorkerContext, place: _BuildPlace, plan: list[Phase], o
     again = f", again after {build.loop_count} failed attempt(s)" if build.loop_count else ""
     await said.say(f"{phase.title} of {len(plan)}{again}.")
     commits = dict.fromkeys((base, start))
-    ledger = await _reach(
-        context, place, lambda remote: open_build_repository(ours.ledger, remote, commits, context.mirror_max_bytes)
+    repository = await _reach(
+        context, place, lambda remote: open_build_repository(ours.repository, remote, commits, context.mirror_max_bytes)
     )
-    work = PhaseWork(build, place.project, place.installation, phase, plan, ledger, ours, base, start, place.builder)
+    work = PhaseWork(
+        build, place.project, place.installation, phase, plan, repository, ours, base, start, place.builder
+    )
     while True:
         done = await attempt_phase(context, work, said, lambda: _wants_end(context, build.id))
         if done is None:
@@ -308,7 +310,7 @@ async def _passed(
         await _reach(
             context,
             place,
-            lambda remote: push_phase(work.ledger, remote, commit, build.branch or "", build.head_sha, work.base),
+            lambda remote: push_phase(work.repository, remote, commit, build.branch or "", build.head_sha, work.base),
         )
         await said.say(f"Pushed {commit[:10]} to {build.branch}.")
     following = plan[number + 1].title if number + 1 < len(plan) else None
@@ -363,10 +365,12 @@ async def _deciding(context: WorkerContext, place: _BuildPlace, head: str) -> li
     home = await asyncio.to_thread(place_for, context.home)
     ours = open_workspace(home, str(place.build.id), Confinement.UNCONFINED)
     try:
-        ledger = await _reach(context, place, lambda remote: open_build_repository(ours.ledger, remote, (base, head)))
+        repository = await _reach(
+            context, place, lambda remote: open_build_repository(ours.repository, remote, (base, head))
+        )
     except CommitGone:
         return None
-    return await list_deciding(ledger, base, head, owner_settings(place.installation))
+    return await list_deciding(repository, base, head, owner_settings(place.installation))
 
 
 async def _end(

@@ -1,4 +1,4 @@
-"""One attempt at a phase: the builder runs, what it left becomes a commit, and the project's contracts judge it."""
+"""One attempt at a phase: the builder runs, its files become a commit, and the project's contracts decide on it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class PhaseWork:
     installation: Installation
     phase: Phase
     plan: Sequence[Phase]
-    ledger: GitRepository
+    repository: GitRepository
     ours: Workspace
     base: str
     start: str
@@ -122,9 +122,9 @@ async def attempt_phase(
         RetryLater: a passing fault.
     """
     kept = {work.base, work.start, *filter(None, (work.build.tried_sha, work.build.review_sha))}
-    await drop_unused(work.ledger, [one for one in kept if await has_commit(work.ledger, one)])
+    await drop_unused(work.repository, [one for one in kept if await has_commit(work.repository, one)])
     if work.build.review_sha is not None:
-        if await has_commit(work.ledger, work.build.review_sha):
+        if await has_commit(work.repository, work.build.review_sha):
             return await _evaluated(context, work, said, work.build.review_sha)
         await said.say("The phase's work is on another machine, so it is built again; what was approved stays so.")
     try:
@@ -166,22 +166,22 @@ async def _by_hand(
     if await wants_end():
         return None, _CANCELLED
     answers = read_state(work.project.questionnaire_state)
-    there = await list_paths(work.ledger, work.start)
+    there = await list_paths(work.repository, work.start)
     chosen = Chosen(answers.text("stack.kind"), answers.items("stack.dependencies"), there)
     files = lay(work.project.name, work.build.contracts, work.phase, chosen)
     if work.installation.permissions.get("workflows") != "write" and any(path.startswith(WORKFLOWS) for path in files):
         files = {path: text for path, text in files.items() if not path.startswith(WORKFLOWS)}
         await said.say("The App was not granted workflows: write, so CI is left out.", "warn", "builder")
     wanted = {path: text.encode() for path, text in files.items()}
-    commit = await commit_files(work.ledger, work.start, wanted, _message(work)) if wanted else None
-    if commit is not None and await _same_tree(work.ledger, work.start, commit):
+    commit = await commit_files(work.repository, work.start, wanted, _message(work)) if wanted else None
+    if commit is not None and await _same_tree(work.repository, work.start, commit):
         commit = None
     await said.hear([f"Laid {path}".encode() for path in wanted])
     return commit, ""
 
 
-async def _same_tree(ledger: GitRepository, one: str, other: str) -> bool:
-    trees = [await ledger.run("rev-parse", f"{commit}^{{tree}}") for commit in (one, other)]
+async def _same_tree(repository: GitRepository, one: str, other: str) -> bool:
+    trees = [await repository.run("rev-parse", f"{commit}^{{tree}}") for commit in (one, other)]
     return trees[0] == trees[1]
 
 
@@ -195,7 +195,7 @@ async def _by_command(
             await said.say(room.wall.remark, "warn")
         # The last attempt's files are there again; on another machine it begins from the last phase, with the findings.
         tried = work.build.tried_sha
-        known = tried is not None and await has_commit(work.ledger, tried)
+        known = tried is not None and await has_commit(work.repository, tried)
         await _fill(work, room, tried if known and tried else work.start)
         texts = {FILES[ContractType(kind)]: text for kind, text in build.contracts.items()}
         described = {
@@ -243,12 +243,12 @@ async def _fill(work: PhaseWork, room: Sandbox, commit: str) -> None:
         UserError: they take more room than a checkout may; no attempt of a builder could pass.
     """
     most_bytes = work.builder.bounds.checkout_bytes
-    if await get_files_size(work.ledger, commit) > most_bytes:
+    if await get_files_size(work.repository, commit) > most_bytes:
         raise UserError(
             f"The repository's files take more than the {most_bytes >> 20} MiB that a builder's checkout may take,"
             " so nothing can be built in it."
         )
-    await check_out(work.ledger, commit, room.work)
+    await check_out(work.repository, commit, room.work)
 
 
 async def _unchanged(context: WorkerContext, work: PhaseWork, said: BuildLog) -> str:
@@ -271,24 +271,24 @@ async def _taken(context: WorkerContext, work: PhaseWork, room: Sandbox, said: B
         repositories = await _taken_out(room, folder, work.builder.bounds.checkout_bytes)
     except Unsound as error:
         return None, clean(str(error))  # it may quote a name that is no UTF-8
-    ignored = await list_ignored(work.ledger, work.start, folder)
+    ignored = await list_ignored(work.repository, work.start, folder)
     if ignored:
         names = ", ".join(clean(path)[:200] for path in ignored[:SHOWN_IGNORED])
         more = f" and {len(ignored) - SHOWN_IGNORED} more" if len(ignored) > SHOWN_IGNORED else ""
         await said.say(f"Left out, as .gitignore or what tools leave behind: {len(ignored)} file(s): {names}{more}")
-    if hidden := await hidden_sources(work.ledger, work.base, folder, ignored):
+    if hidden := await hidden_sources(work.repository, work.base, folder, ignored):
         return None, f".gitignore hides {len(hidden)} source file(s) from the audit, such as {clean(hidden[0])[:200]}."
     if inner := await _counted(work, folder, repositories):
         return None, (
             f"{clean(inner)[:200]} is a repository of its own, whose history would be lost. Remove "
             f"{clean(inner)[:200]}/.git."
         )
-    commit = await commit_work_tree(work.ledger, work.start, folder, _message(work))
+    commit = await commit_work_tree(work.repository, work.start, folder, _message(work))
     if commit is None:
         return None, ""
-    if links := await list_links_out(work.ledger, work.start, commit):
+    if links := await list_links_out(work.repository, work.start, commit):
         return None, f"{clean(links[0])[:200]} is a link that leads out of the repository. Remove it."
-    changed = await list_changed(work.ledger, work.start, commit)
+    changed = await list_changed(work.repository, work.start, commit)
     forms = forms_of(work.builder.environment.values())
     if leak := await asyncio.to_thread(find_given, folder, changed, forms):
         return None, f"{clean(leak)[:200]} holds a value of the builder's environment, so nothing is pushed. Remove it."
@@ -311,7 +311,7 @@ async def _counted(work: PhaseWork, folder: Path, repositories: Sequence[str]) -
     """Return the first of these folders whose files a commit would hold."""
     if not repositories:
         return None
-    kept = await list_kept(work.ledger, work.start, folder)
+    kept = await list_kept(work.repository, work.start, folder)
     return next((one for one in repositories if any(path.startswith(f"{one}/") for path in kept)), None)
 
 
@@ -339,7 +339,7 @@ async def _evaluated(
         owner=owner_settings(work.installation),
         contract=ProjectBoundaries(work.build.contracts[ContractType.BOUNDARIES], alone=True),
     )
-    report = await context.evaluator.evaluate(LocalSource(work.ledger), request)
+    report = await context.evaluator.evaluate(LocalSource(work.repository), request)
     audit, findings = summarize(report), list_failures(report)
     results = ", ".join(f"{code} {one['result']}" for code, one in audit.items())
     await said.say(f"{commit[:10]}: {results}", "info" if not findings else "warn", "audit")
@@ -363,7 +363,7 @@ async def _approved(
         return PhasePassed(commit, audit)
     try:
         owner = owner_settings(work.installation)
-        changes = await list_unapproved(context, work.build, work.ledger, work.start, commit, owner)
+        changes = await list_unapproved(context, work.build, work.repository, work.start, commit, owner)
     except Unreviewable as error:
         reason = clean(str(error))
         return await _failed(

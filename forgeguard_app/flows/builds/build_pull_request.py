@@ -21,10 +21,10 @@ UNKNOWN_FILES = (
 )
 
 
-async def list_deciding(ledger: GitRepository, base: str, head: str, owner: PolicySettings) -> list[str]:
+async def list_deciding(repository: GitRepository, base: str, head: str, owner: PolicySettings) -> list[str]:
     """Return the files between the commits that decide verdicts or run in CI, as they can be shown."""
-    decides = await deciding_between(ledger, base, head, owner)
-    return [clean(path)[:SHOWN_CHARS] for path in await list_touched(ledger, base, head) if decides(path)]
+    decides = await deciding_between(repository, base, head, owner)
+    return [clean(path)[:SHOWN_CHARS] for path in await list_touched(repository, base, head) if decides(path)]
 
 
 def pull_request_body(introduction: str, phases: Sequence[BuildPhase], deciding: Sequence[str] | None) -> str:

@@ -33,17 +33,17 @@ class Unreviewable(Exception):
 
 
 async def deciding_between(
-    ledger: GitRepository, start: str, commit: str, owner: PolicySettings
+    repository: GitRepository, start: str, commit: str, owner: PolicySettings
 ) -> Callable[[str], bool]:
     """Return which files decide before or after a change: it may name a file as boundaries that it also writes."""
-    before = await _deciding_at(ledger, start, owner)
-    after = await _deciding_at(ledger, commit, owner)
+    before = await _deciding_at(repository, start, owner)
+    after = await _deciding_at(repository, commit, owner)
     return lambda path: before(path) or after(path)
 
 
-async def _deciding_at(ledger: GitRepository, commit: str, owner: PolicySettings) -> Callable[[str], bool]:
+async def _deciding_at(repository: GitRepository, commit: str, owner: PolicySettings) -> Callable[[str], bool]:
     """Return which files decide: by their names, or because the settings at the commit name them as boundaries."""
-    configured = await read_own_configuration(LocalSource(ledger), commit, owner)
+    configured = await read_own_configuration(LocalSource(repository), commit, owner)
     named, matches = (
         {one.path for one in configured.boundaries},
         any_glob(settings_with(configured.policy, "boundaries").boundaries or ()),
@@ -52,7 +52,7 @@ async def _deciding_at(ledger: GitRepository, commit: str, owner: PolicySettings
 
 
 async def list_unapproved(
-    context: WorkerContext, build: Build, ledger: GitRepository, start: str, commit: str, owner: PolicySettings
+    context: WorkerContext, build: Build, repository: GitRepository, start: str, commit: str, owner: PolicySettings
 ) -> list[BuildChange]:
     """Return the changes between the commits that a person has yet to approve.
 
@@ -61,9 +61,9 @@ async def list_unapproved(
     Raises:
         Unreviewable: they are too many, too large, or no text.
     """
-    decides = await deciding_between(ledger, start, commit, owner)
-    found = [one for one in await list_raw_changes(ledger, start, commit) if decides(one.path)]
-    ours = await _contracts(build, ledger) if found else {}
+    decides = await deciding_between(repository, start, commit, owner)
+    found = [one for one in await list_raw_changes(repository, start, commit) if decides(one.path)]
+    ours = await _contracts(build, repository) if found else {}
     found = [one for one in found if (one.mode, ours.get(one.path)) != (_PLAIN, one.blob)]
     async with context.pool.acquire() as connection:
         approved = await list_approved_keys(connection, build.id, [one.key for one in found])
@@ -74,7 +74,7 @@ async def list_unapproved(
             f"{MAX_FILES} at "
             "once. Change fewer of them."
         )
-    changes = [await _change(ledger, start, commit, one) for one in found]
+    changes = [await _change(repository, start, commit, one) for one in found]
     if sum(len(one.difference.encode()) for one in changes) > MAX_BYTES:
         raise Unreviewable(
             "The changes of files that decide verdicts or run in CI are too long for a person to approve at "
@@ -84,16 +84,16 @@ async def list_unapproved(
     return changes
 
 
-async def _contracts(build: Build, ledger: GitRepository) -> Mapping[str, str]:
+async def _contracts(build: Build, repository: GitRepository) -> Mapping[str, str]:
     """Return the ids that the project's contracts have as files, by path."""
     texts = {f"{FOLDER}/{FILES[ContractType(kind)]}": text for kind, text in build.contracts.items()}
-    return {path: await hash_blob(ledger, text.encode()) for path, text in texts.items() if is_deciding(path)}
+    return {path: await hash_blob(repository, text.encode()) for path, text in texts.items() if is_deciding(path)}
 
 
-async def _change(ledger: GitRepository, start: str, commit: str, one: RawChange) -> BuildChange:
+async def _change(repository: GitRepository, start: str, commit: str, one: RawChange) -> BuildChange:
     path = clean(one.path)[:MAX_PATH_CHARS]
     try:
-        difference = await read_difference(ledger, start, commit, one.path, MAX_FILE_BYTES)
+        difference = await read_difference(repository, start, commit, one.path, MAX_FILE_BYTES)
     except GitTooLarge:
         raise Unreviewable(
             f"{path} decides verdicts or runs in CI, and its change is longer than the {MAX_FILE_BYTES >> 10} "

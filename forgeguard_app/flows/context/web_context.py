@@ -85,7 +85,7 @@ def notice_key(keys: Signer, github_installation_id: int) -> str:
 class GitHubApp:
     """The App's identity at GitHub, GitHub's address, and how GitHub reaches us; in set-up mode there is no App yet.
 
-    The one thing of the front that changes while it runs: set-up fills it in.
+    The only part of the context that changes while it runs: set-up fills it in.
     """
 
     client: Client

@@ -113,7 +113,7 @@ class Builder:
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """The database, GitHub, the judge, and where things are."""
+    """The database, GitHub, the evaluator, and where things are."""
 
     pool: Pool
     client: Client
@@ -126,7 +126,7 @@ class WorkerContext:
     links: Signer
     notice_keys: Signer
     notices: Notices = field(default_factory=Notices)
-    pace: Timings = field(default_factory=Timings)
+    timings: Timings = field(default_factory=Timings)
     limits: Limits = field(default_factory=Limits)
     counts: EventCounters = field(default_factory=EventCounters)
     builder: Builder = field(default_factory=Builder)

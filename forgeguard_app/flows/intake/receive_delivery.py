@@ -134,7 +134,7 @@ async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Rece
 async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Received:
     repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
     if event.action == "destroyed":
-        reason = "The merge queue dropped this group before it was judged."
+        reason = "The merge queue dropped this group before it was evaluated."
         await cancel_runs(intake.connection, repo_id, event.merge_group.head_sha, reason)
         await enqueue_publication(intake.connection, repo_id, event.merge_group.head_sha)
         return APPLIED

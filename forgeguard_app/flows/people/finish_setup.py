@@ -78,31 +78,31 @@ def choose_step(
             assert_never(other)
 
 
-async def finish_setup(front: WebContext, browser: str, state: str, code: str) -> OpenedCredentials:
+async def finish_setup(context: WebContext, browser: str, state: str, code: str) -> OpenedCredentials:
     """Return the App's credentials: stored before anything else happens, and used by the running server.
 
     Raises:
         SetupStopped: there is no App of this answer; its text says why, and what to do.
     """
     if not is_code(code) or not state:
-        raise not_asked(front.github_url)
+        raise not_asked(context.github_url)
     deadline = time.monotonic() + WAIT_S
     while True:
-        step, found = await _take(front, browser, state, code)
+        step, found = await _take(context, browser, state, code)
         if step is SetupStep.TRADE and found is not None:
-            return await _trade(front, found, code)
-        if step is SetupStep.SHOW and (credentials := await read_credentials(front.pool, front.keys)) is not None:
+            return await _trade(context, found, code)
+        if step is SetupStep.SHOW and (credentials := await read_credentials(context.pool, context.keys)) is not None:
             return credentials
         if step is not SetupStep.WAIT or time.monotonic() > deadline:
-            raise _stop(front, step, found)
+            raise _stop(context, step, found)
         await asyncio.sleep(LOOK_S)
 
 
-async def _take(front: WebContext, browser: str, state: str, code: str) -> tuple[SetupStep, Try | None]:
+async def _take(context: WebContext, browser: str, state: str, code: str) -> tuple[SetupStep, Try | None]:
     """Choose the step; where the code is to be traded, nobody else trades it from here on."""
-    async with front.pool.acquire() as connection, connection.transaction():
+    async with context.pool.acquire() as connection, connection.transaction():
         link = await find_link(connection, lock=True)
-        exists = front.app.exists or await find_app(connection) is not None
+        exists = context.app.exists or await find_app(connection) is not None
         step, found = choose_step(link, digest(browser), digest(state), digest(code), app_exists=exists)
         if step is SetupStep.TRADE and found is not None and link is not None:
             found = replace(found, outcome=AttemptOutcome.TAKEN, code_hash=digest(code), taken_at=link.now)
@@ -110,36 +110,36 @@ async def _take(front: WebContext, browser: str, state: str, code: str) -> tuple
     return step, found
 
 
-async def _trade(front: WebContext, asked: Try, code: str) -> OpenedCredentials:
-    api_url = api_of(asked.github_url, front)
+async def _trade(context: WebContext, asked: Try, code: str) -> OpenedCredentials:
+    api_url = api_of(asked.github_url, context)
     try:
-        made = await trade_manifest_code(front.client.elsewhere(api_url), code)
+        made = await trade_manifest_code(context.client.elsewhere(api_url), code)
     except RequestRejected as error:
-        await _note(front, asked, AttemptOutcome.REFUSED)
+        await _note(context, asked, AttemptOutcome.REFUSED)
         log.warning("setup.code_refused", status=error.status)
         raise code_refused(asked.github_url, asked.organization) from None
     except RetryLater as error:
-        await _note(front, asked, AttemptOutcome.AWAITED)
+        await _note(context, asked, AttemptOutcome.AWAITED)
         log.warning("setup.not_answered", reason=str(error))
         raise not_answered(asked.github_url, asked.organization) from None
-    kept = seal_app(front.keys, made, asked.github_url, api_url, asked.public_url)
-    async with front.pool.acquire() as connection, connection.transaction():
+    kept = seal_app(context.keys, made, asked.github_url, api_url, asked.public_url)
+    async with context.pool.acquire() as connection, connection.transaction():
         if not await insert_app(connection, kept):
             raise not_used(asked.github_url, asked.organization, made.slug)
         await set_try(connection, replace(asked, outcome=AttemptOutcome.MADE))
     log.info("setup.done", app_id=made.app_id, slug=made.slug)
-    credentials = opened(front.keys, kept)
-    store_app(front, credentials)
+    credentials = opened(context.keys, kept)
+    store_app(context, credentials)
     return credentials
 
 
-async def _note(front: WebContext, asked: Try, outcome: AttemptOutcome) -> None:
-    async with front.pool.acquire() as connection, connection.transaction():
+async def _note(context: WebContext, asked: Try, outcome: AttemptOutcome) -> None:
+    async with context.pool.acquire() as connection, connection.transaction():
         await set_try(connection, replace(asked, outcome=outcome))
 
 
-def _stop(front: WebContext, step: SetupStep, found: Try | None) -> UserError:
-    github_url = found.github_url if found is not None else front.github_url
+def _stop(context: WebContext, step: SetupStep, found: Try | None) -> UserError:
+    github_url = found.github_url if found is not None else context.github_url
     organization = found.organization if found is not None else ""
     match step:
         case SetupStep.OTHER_BROWSER:

@@ -32,22 +32,22 @@ class OpenedForm:
     fields: Fields
 
 
-async def keep_form(front: WebContext, user_id: UUID, browser: str, path: str, fields: Fields) -> UUID | None:
+async def keep_form(context: WebContext, user_id: UUID, browser: str, path: str, fields: Fields) -> UUID | None:
     """Keep a form that we rendered for the person; return its id, None where the person is gone."""
-    content = front.keys.forms_kept.seal(json.dumps(list(fields), ensure_ascii=False))
-    async with front.pool.acquire() as connection, connection.transaction():
+    content = context.keys.forms_kept.seal(json.dumps(list(fields), ensure_ascii=False))
+    async with context.pool.acquire() as connection, connection.transaction():
         return await insert_kept_form(connection, user_id, digest(browser), path, content)
 
 
-async def open_form(front: WebContext, person: Person, browser: str, form_id: UUID) -> OpenedForm | None:
+async def open_form(context: WebContext, person: Person, browser: str, form_id: UUID) -> OpenedForm | None:
     """Return the kept form of this person and this browser; None where it is kept no more.
 
     Raises:
         FormOfAnotherPerson: another person wrote it.
     """
-    async with front.pool.acquire() as connection:
+    async with context.pool.acquire() as connection:
         found = await find_kept_form(connection, form_id, digest(browser)) if browser else None
-    content = None if found is None else front.keys.forms_kept.open(found.content)
+    content = None if found is None else context.keys.forms_kept.open(found.content)
     if found is None or content is None:
         return None
     if found.user_id != person.user_id:
@@ -55,7 +55,7 @@ async def open_form(front: WebContext, person: Person, browser: str, form_id: UU
     return OpenedForm(found.id, found.path, [(name, value) for name, value in json.loads(content)])
 
 
-async def drop_form(front: WebContext, person: Person, form_id: UUID) -> None:
+async def drop_form(context: WebContext, person: Person, form_id: UUID) -> None:
     """Delete a kept form that was sent again or is not wanted."""
-    async with front.pool.acquire() as connection:
+    async with context.pool.acquire() as connection:
         await delete_kept_form(connection, form_id, person.user_id)

@@ -76,7 +76,7 @@ class Person:
     scope: TokenScope | None
 
 
-async def level_of(front: WebContext, person: Person | None, repo: Repo | None) -> AccessLevel:
+async def level_of(context: WebContext, person: Person | None, repo: Repo | None) -> AccessLevel:
     """Return the person's access to the repository; None stands for one that does not exist.
 
     The same is asked for both, so that neither the answer nor its time tells whether there is one.
@@ -86,15 +86,15 @@ async def level_of(front: WebContext, person: Person | None, repo: Repo | None) 
         RetryLater: GitHub cannot be asked, and what it last said is too old.
     """
     if person is not None:
-        await refresh_access(front, person.user_id)
-        async with front.pool.acquire() as connection:
+        await refresh_access(context, person.user_id)
+        async with context.pool.acquire() as connection:
             found = await find_level(connection, person.user_id, NO_REPO if repo is None else repo.github_repo_id)
         if found:
             return _LEVELS[found]
-    return AccessLevel.PUBLIC if repo is not None and await is_public(front, repo) else AccessLevel.NONE
+    return AccessLevel.PUBLIC if repo is not None and await is_public(context, repo) else AccessLevel.NONE
 
 
-async def refresh_access(front: WebContext, user_id: UUID) -> None:
+async def refresh_access(context: WebContext, user_id: UUID) -> None:
     """Reads from GitHub what the person may see, unless it was read within half a minute; concurrent callers share a
     reading.
 
@@ -102,20 +102,20 @@ async def refresh_access(front: WebContext, user_id: UUID) -> None:
         SignedOut, RetryLater: as `level_of`.
     """
     for _ in range(TRIES):
-        async with front.pool.acquire() as connection:
+        async with context.pool.acquire() as connection:
             user = await get_user(connection, user_id)
         if _age(user) < KEPT_S:
             return
-        await _share_reading(front, user)
+        await _share_reading(context, user)
 
 
-async def _share_reading(front: WebContext, user: User) -> None:
+async def _share_reading(context: WebContext, user: User) -> None:
     """Read once for all who ask now; a reading during which an event told of a change is repeated by the caller."""
     user_id = user.id
-    reading = front.readings.get(user_id)
+    reading = context.readings.get(user_id)
     if reading is None:
-        reading = front.readings[user_id] = asyncio.create_task(_read(front, user_id))
-        reading.add_done_callback(lambda done: _forget_reading(front, user_id, done))
+        reading = context.readings[user_id] = asyncio.create_task(_read(context, user_id))
+        reading.add_done_callback(lambda done: _forget_reading(context, user_id, done))
     try:
         await asyncio.shield(reading)
     except RetryLater:
@@ -123,35 +123,35 @@ async def _share_reading(front: WebContext, user: User) -> None:
             raise
 
 
-def _forget_reading(front: WebContext, user_id: UUID, reading: asyncio.Task[None]) -> None:
+def _forget_reading(context: WebContext, user_id: UUID, reading: asyncio.Task[None]) -> None:
     """Let the next caller read again; a reading that took too long fails for a while, so that others get their
     turns.
     """
     if not reading.cancelled() and isinstance(reading.exception(), TooLong):
-        asyncio.get_running_loop().call_later(KEPT_S, front.readings.pop, user_id, None)
+        asyncio.get_running_loop().call_later(KEPT_S, context.readings.pop, user_id, None)
     else:
-        front.readings.pop(user_id, None)
+        context.readings.pop(user_id, None)
 
 
-async def _read(front: WebContext, user_id: UUID) -> None:
-    async with front.pool.acquire() as connection:
+async def _read(context: WebContext, user_id: UUID) -> None:
+    async with context.pool.acquire() as connection:
         begun = await begin_access(connection, user_id)
         stored = await list_answers(connection, user_id)
     known = KnownAnswers({url: KnownAnswer(one.etag, one.content, one.next_url) for url, one in stored.items()})
     try:
-        async with asyncio.timeout(LONGEST_S), front.reading_at_once:
-            async with front.renewing_at_once:
-                token = await _token(front, user_id)
-            levels = await list_access(front.client, token, known)
+        async with asyncio.timeout(LONGEST_S), context.reading_at_once:
+            async with context.renewing_at_once:
+                token = await _token(context, user_id)
+            levels = await list_access(context.client, token, known)
     except TimeoutError as error:
         raise TooLong("GitHub took too long") from error
     except RequestRejected as error:
-        async with front.pool.acquire() as connection, connection.transaction():
+        async with context.pool.acquire() as connection, connection.transaction():
             user = await get_user(connection, user_id)
             await drop_access(connection, user.github_id)
         log.info("access.lost", login=user.github_login, status=error.status)
         raise SignedOut from error
-    async with front.pool.acquire() as connection, connection.transaction():
+    async with context.pool.acquire() as connection, connection.transaction():
         if (await get_user(connection, user_id, lock=True)).access_token is None:
             raise SignedOut  # taken back while we read
         if not known.is_same:
@@ -165,18 +165,18 @@ def _age(user: User) -> float:
     return math.inf if user.checked_s is None else user.checked_s
 
 
-async def _token(front: WebContext, user_id: UUID) -> str:
+async def _token(context: WebContext, user_id: UUID) -> str:
     """A token that holds, renewed where it is about to expire: a refresh token holds once, so the row is held
     meanwhile.
     """
-    async with front.pool.acquire() as connection, connection.transaction():
+    async with context.pool.acquire() as connection, connection.transaction():
         user = await get_user(connection, user_id, lock=True)
-        token = front.keys.tokens.open(user.access_token) if user.access_token else None
+        token = context.keys.tokens.open(user.access_token) if user.access_token else None
         if token is not None and (user.expires_s is None or user.expires_s > EARLY_S):
             return token
-        again = front.keys.tokens.open(user.refresh_token) if user.refresh_token else None
-        if again is None or front.app.oauth is None:
+        again = context.keys.tokens.open(user.refresh_token) if user.refresh_token else None
+        if again is None or context.app.oauth is None:
             raise RequestRejected(_UNAUTHORIZED, "no token")
-        fresh = await github_oauth.refresh(front.client, front.app.oauth, again)
-        await set_tokens(connection, user.id, sealed(front, fresh))
+        fresh = await github_oauth.refresh(context.client, context.app.oauth, again)
+        await set_tokens(connection, user.id, sealed(context, fresh))
         return fresh.access_token

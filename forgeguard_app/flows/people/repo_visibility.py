@@ -20,26 +20,26 @@ TIMEOUT_S = 5.0
 log = structlog.get_logger()
 
 
-async def is_public(front: WebContext, repo: Repo) -> bool:
+async def is_public(context: WebContext, repo: Repo) -> bool:
     """Return whether everybody may see the repository, as GitHub said within half a minute.
 
     Where GitHub cannot be asked, what it last said counts. One caller asks, others do not wait for the answer.
     """
     if repo.private:
         return False
-    turns = front.visibility
-    if front.app.access is None or repo.installation_id is None or not turns.take(repo.id, repo.installation_id):
+    turns = context.visibility
+    if context.app.access is None or repo.installation_id is None or not turns.take(repo.id, repo.installation_id):
         return True
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            private = await _is_private(front, repo)
+            private = await _is_private(context, repo)
     except (RequestRejected, RetryLater, TimeoutError) as error:
         log.info("visibility.unanswered", repo_id=str(repo.id), reason=str(error) or type(error).__name__)
         turns.give_back(repo.id)
         return True
     if not private:
         return True
-    async with front.pool.acquire() as connection, connection.transaction():
+    async with context.pool.acquire() as connection, connection.transaction():
         await set_private(connection, repo.id)
         await forget_access(connection, [repo.github_repo_id])
         await notify_change(connection, ACCESS)
@@ -47,19 +47,19 @@ async def is_public(front: WebContext, repo: Repo) -> bool:
     return False
 
 
-async def _is_private(front: WebContext, repo: Repo) -> bool:
+async def _is_private(context: WebContext, repo: Repo) -> bool:
     """Return what GitHub says, asked by id. What it does not show to the App any more counts as private."""
-    async with front.pool.acquire() as connection:
+    async with context.pool.acquire() as connection:
         installation = await find_installation(connection, repo.installation_id)
     if installation is None or installation.status != InstallationStatus.ACTIVE:
         return False
     try:
-        token = await front.tokens.get(installation.github_installation_id, repo.github_repo_id, LIST)
+        token = await context.tokens.get(installation.github_installation_id, repo.github_repo_id, LIST)
     except InstallationUnavailable as error:
         return "suspended" not in str(error)
     try:
-        found = await front.client.ask("GET", f"/repositories/{repo.github_repo_id}", token=token.value)
+        found = await context.client.ask("GET", f"/repositories/{repo.github_repo_id}", token=token.value)
     except RequestRejected:
-        front.tokens.drop(token)
+        context.tokens.drop(token)
         raise
     return not isinstance(found, dict) or found.get("private") is not False

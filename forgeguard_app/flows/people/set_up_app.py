@@ -81,16 +81,16 @@ async def offer_setup(pool: Pool) -> str:
     return token
 
 
-async def open_setup(front: WebContext, token: str, browser: str) -> str:
+async def open_setup(context: WebContext, token: str, browser: str) -> str:
     """Return the secret by which this browser is known from here on.
 
     Raises:
         SetupStopped: the link is not this browser's, or the App exists.
     """
-    async with front.pool.acquire() as connection:
+    async with context.pool.acquire() as connection:
         link = await find_link(connection)
-        if front.app.exists or await find_app(connection) is not None:
-            raise already_set_up(front.github_url)
+        if context.app.exists or await find_app(connection) is not None:
+            raise already_set_up(context.github_url)
         if link is None:
             raise not_this_browser()
         if browser and link.browser_hash is not None and same(link.browser_hash, digest(browser)):
@@ -101,14 +101,14 @@ async def open_setup(front: WebContext, token: str, browser: str) -> str:
     return fresh
 
 
-async def find_made(front: WebContext, browser: str) -> OpenedCredentials | None:
+async def find_made(context: WebContext, browser: str) -> OpenedCredentials | None:
     """Return the App where set-up made it in this browser; None for any other browser."""
-    async with front.pool.acquire() as connection:
+    async with context.pool.acquire() as connection:
         link = await find_link(connection)
     ours = link is not None and link.browser_hash is not None and same(link.browser_hash, digest(browser))
     if link is None or not ours or not any(one.outcome is AttemptOutcome.MADE for one in link.tries):
         return None
-    return await read_credentials(front.pool, front.keys)
+    return await read_credentials(context.pool, context.keys)
 
 
 def problems_of(choice: Choice) -> dict[str, str]:
@@ -147,7 +147,7 @@ def _is_address(text: str) -> bool:
     )
 
 
-async def begin_setup(front: WebContext, browser: str, choice: Choice) -> ManifestForm:
+async def begin_setup(context: WebContext, browser: str, choice: Choice) -> ManifestForm:
     """Return the way to GitHub's page, with a state that comes back.
 
     Raises:
@@ -155,25 +155,25 @@ async def begin_setup(front: WebContext, browser: str, choice: Choice) -> Manife
     """
     state = new_secret()
     begun = Try(digest(state), choice.github_url, choice.public_url, choice.organization)
-    async with front.pool.acquire() as connection, connection.transaction():
+    async with context.pool.acquire() as connection, connection.transaction():
         link = await find_link(connection, lock=True)
         if link is None or link.browser_hash is None or not same(link.browser_hash, digest(browser)):
             raise not_this_browser()
         await set_tries(connection, [*link.tries, begun])
     address = registration_url(choice.github_url, choice.organization or None, state)
-    return ManifestForm(address, make_manifest(choice.name.strip(), choice.public_url, choice.kind, front.address))
+    return ManifestForm(address, make_manifest(choice.name.strip(), choice.public_url, choice.kind, context.address))
 
 
-def api_of(github_url: str, front: WebContext) -> str:
+def api_of(github_url: str, context: WebContext) -> str:
     """Return the API's address of that GitHub: its own host for github.com, a path elsewhere."""
-    if github_url == front.github_url:
-        return front.client.base_url
+    if github_url == context.github_url:
+        return context.client.base_url
     return DOTCOM_API if github_url == DOTCOM else f"{github_url}/api/v3"
 
 
-def store_app(front: WebContext, credentials: OpenedCredentials) -> None:
+def store_app(context: WebContext, credentials: OpenedCredentials) -> None:
     """Make the running server the App from here on."""
-    app = front.app
+    app = context.app
     app.client = app.client.elsewhere(credentials.github_api_url)
     app.github_url, app.address, app.slug = credentials.github_url, credentials.public_url, credentials.slug
     if credentials.client_id and credentials.client_secret:

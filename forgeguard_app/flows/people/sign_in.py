@@ -58,23 +58,23 @@ class SignedIn:
     return_to: str
 
 
-def begin_sign_in(front: WebContext, return_to: str) -> SignInRedirect:
+def begin_sign_in(context: WebContext, return_to: str) -> SignInRedirect:
     """The way to GitHub; no state is kept here, the browser carries it, sealed.
 
     Raises:
         SignInFailed: there is no App to sign in with yet.
     """
-    if front.app.oauth is None:
+    if context.app.oauth is None:
         raise SignInFailed("Signing in is not set up yet: the operator is to finish the set-up of the App first.")
     state, verifier = new_secret(), new_secret()
-    note = front.keys.sign_in.seal(json.dumps([state, verifier, return_to]))
+    note = context.keys.sign_in.seal(json.dumps([state, verifier, return_to]))
     return SignInRedirect(
-        github_oauth.authorize_url(front.app.oauth, front.callback, state, challenge_of(verifier)),
+        github_oauth.authorize_url(context.app.oauth, context.callback, state, challenge_of(verifier)),
         note,
     )
 
 
-async def finish_sign_in(front: WebContext, note: str, state: str, code: str, browser: Browser) -> SignedIn:
+async def finish_sign_in(context: WebContext, note: str, state: str, code: str, browser: Browser) -> SignedIn:
     """The code is traded for tokens, which are kept sealed; the person has a session, and the browser's former one
     ends.
 
@@ -82,21 +82,21 @@ async def finish_sign_in(front: WebContext, note: str, state: str, code: str, br
         SignInFailed: the state is not this browser's, or GitHub refuses the code.
         RetryLater: GitHub cannot be asked just now.
     """
-    opened = front.keys.sign_in.open(note, within_s=SIGN_IN_S) if note else None
-    if opened is None or front.app.oauth is None:
+    opened = context.keys.sign_in.open(note, within_s=SIGN_IN_S) if note else None
+    if opened is None or context.app.oauth is None:
         raise SignInFailed(START_AGAIN)
     wanted, verifier, return_to = json.loads(opened)
     if not same(wanted, state) or not code:
         raise SignInFailed(START_AGAIN)
     try:
-        tokens = await github_oauth.trade_code(front.client, front.app.oauth, code, verifier, front.callback)
-        user = await get_user(front.client, tokens.access_token)
+        tokens = await github_oauth.trade_code(context.client, context.app.oauth, code, verifier, context.callback)
+        user = await get_user(context.client, tokens.access_token)
     except RequestRejected:
         raise SignInFailed("GitHub does not accept the code: it is used or expired. Please sign in again.") from None
     secret = new_secret()
     login = clean_text(user.login, MAX_NAME_CHARS) or str(user.id)
-    async with front.pool.acquire() as connection, connection.transaction():
-        user_id = await upsert_user(connection, user.id, login, user.avatar_url, sealed(front, tokens))
+    async with context.pool.acquire() as connection, connection.transaction():
+        user_id = await upsert_user(connection, user.id, login, user.avatar_url, sealed(context, tokens))
         label = clean_text(browser.label, MAX_BROWSER_CHARS) or ""
         if browser.session:
             await delete_session_of(connection, digest(browser.session))
@@ -104,8 +104,8 @@ async def finish_sign_in(front: WebContext, note: str, state: str, code: str, br
     return SignedIn(user_id, user.id, login, secret, return_to)
 
 
-def sealed(front: WebContext, tokens: UserTokens) -> SealedTokens:
+def sealed(context: WebContext, tokens: UserTokens) -> SealedTokens:
     """The tokens as they are kept."""
-    seal = front.keys.tokens.seal
+    seal = context.keys.tokens.seal
     refresh_token = None if tokens.refresh_token is None else seal(tokens.refresh_token)
     return SealedTokens(seal(tokens.access_token), refresh_token, tokens.expires_in_s)

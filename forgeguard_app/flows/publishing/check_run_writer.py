@@ -65,7 +65,7 @@ class CheckRunWriter:
         """One write, announced before it leaves; its answer is stored, or what is known of its fate."""
         async with self.context.pool.acquire() as connection:
             if not await set_sending(connection, self.run.id, code, held.github_id if held else None):
-                raise RetryLater("another worker writes this", delay_s=self.context.pace.retry_s)
+                raise RetryLater("another worker writes this", delay_s=self.context.timings.retry_s)
         sent = (held.annotations if held else 0) + len(_annotations_of(body))
         try:
             if held is None:

@@ -85,13 +85,13 @@ async def publish_waiting(context: WorkerContext, github_installation_id: int) -
     async with context.pool.acquire() as connection:
         await clear_drain(connection, github_installation_id)
         waiting = await list_waiting(connection, github_installation_id, AT_ONCE)
-    faults, later_s = 0, context.pace.retry_s if len(waiting) == AT_ONCE else None
+    faults, later_s = 0, context.timings.retry_s if len(waiting) == AT_ONCE else None
     for run_id in waiting:
         try:
             await _publish_run(context, run_id)
         except RetryLater as error:
             log.info("publish.later", run_id=str(run_id), reason=str(error))
-            later_s = max(error.delay_s or context.pace.retry_s * 10, later_s or 0.0)
+            later_s = max(error.delay_s or context.timings.retry_s * 10, later_s or 0.0)
             faults += 1
             # One that GitHub stumbles over holds up nobody; where there is no room, or GitHub is away, all wait.
             if isinstance(error, BudgetExhausted) or faults == MAX_FAULTS:
@@ -110,7 +110,7 @@ async def _installation_of(context: WorkerContext, run_id: UUID) -> int | None:
 
 async def _drain_later(context: WorkerContext, number: int, after_s: float) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
-        if await want_drain(connection, number, after_s, context.pace.stalled_s * 2):
+        if await want_drain(connection, number, after_s, context.timings.stalled_s * 2):
             job = Job(Task.PUBLISH_WAITING, number, Priority.WAITING_VERDICTS)
             await enqueue_job(connection, job, delay=timedelta(seconds=after_s))
 
@@ -123,7 +123,7 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
     # One writer a commit: what one takes for the verdict on it, no other changes before it is written.
     async with context.locks.only_one(lock_of(known)) as held:
         if not held:
-            raise RetryLater("another worker publishes this", delay_s=context.pace.retry_s)
+            raise RetryLater("another worker publishes this", delay_s=context.timings.retry_s)
         async with context.pool.acquire() as connection:
             run = await find_run(connection, run_id)
             if run is None or run.published_at is not None or run.status not in ("completed", "error", "cancelled"):
@@ -149,8 +149,8 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
             rows = {row.check_code: row for row in await want_check_runs(connection, run_id, codes)}
             # One that another run began may arrive after ours, and would hold then.
             unsettled_s = await find_unsettled_write(connection, run.repo_id, run.commit_sha)
-        if unsettled_s is not None and unsettled_s < context.pace.settle_s:
-            raise RetryLater("a write is not settled yet", delay_s=context.pace.settle_s - unsettled_s)
+        if unsettled_s is not None and unsettled_s < context.timings.settle_s:
+            raise RetryLater("a write is not settled yet", delay_s=context.timings.settle_s - unsettled_s)
         outlet = CheckRunWriter(context, context.access(installation, repo), run, repo, installation)
         await _publish_checks(outlet, verdict, rows)
 
@@ -214,10 +214,10 @@ async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
     context, run = outlet.context, outlet.run
     no_commit = error.status == UNPROCESSABLE and "no commit found" in str(error).lower()
     known = no_commit or error.status in _GONE or isinstance(error, InstallationUnavailable)
-    lag_s = context.pace.lag_s if isinstance(error, InstallationUnavailable) else context.pace.commit_lag_s
+    lag_s = context.timings.lag_s if isinstance(error, InstallationUnavailable) else context.timings.commit_lag_s
     young = datetime.now(UTC) - run.created_at < timedelta(seconds=lag_s)
     if young and (no_commit or error.status in (404, 422)):
-        raise RetryLater("GitHub does not know the commit yet", delay_s=context.pace.retry_s) from error
+        raise RetryLater("GitHub does not know the commit yet", delay_s=context.timings.retry_s) from error
     log.log(logging.WARNING if known else logging.ERROR, "publish.refused", reason=str(error))
     said = f"GitHub does not take it ({error.status})."
     if no_commit:
@@ -231,14 +231,16 @@ async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
         now = await find_installation(connection, outlet.installation.id, settled=True)
         if now is not None and dict(now.permissions) != dict(outlet.installation.permissions):
             await set_publish_error(connection, run.id, None)
-            raise RetryLater("the installation's permissions have changed", delay_s=context.pace.retry_s) from error
+            raise RetryLater("the installation's permissions have changed", delay_s=context.timings.retry_s) from error
     # So was what had been refused when the repository came to its new installation.
     async with context.pool.acquire() as connection, connection.transaction():
         moved = await get_installation_id(connection, run.repo_id) != outlet.installation.id
         if moved:
             await set_publish_error(connection, run.id, None)
     if moved:
-        raise RetryLater("the repository belongs to another installation now", delay_s=context.pace.retry_s) from error
+        raise RetryLater(
+            "the repository belongs to another installation now", delay_s=context.timings.retry_s
+        ) from error
 
 
 async def _try_again_later(connection: Connection, run: AuditRun) -> None:

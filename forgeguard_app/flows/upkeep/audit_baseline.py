@@ -1,4 +1,4 @@
-"""The App came to a repository: its default branch is judged once, so that what stands there counts as existing.
+"""The App came to a repository: its default branch is evaluated once, so that what stands there counts as existing.
 
 It also makes the three names known to GitHub, which lets only reported names be chosen as required checks.
 """

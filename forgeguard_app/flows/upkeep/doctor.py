@@ -74,11 +74,11 @@ async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
     yield Diagnosis(
         "queue", not failed, f"{failed} jobs were given up", "the log says why under `job.failed`; they go after a week"
     )
-    oldest = health.oldest_unjudged_s
+    oldest = health.oldest_unevaluated_s
     yield Diagnosis(
         "heads",
         oldest < OLDEST_WELL_S,
-        f"{health.unjudged} without a verdict, the oldest for {oldest:.0f} s",
+        f"{health.unevaluated} without a verdict, the oldest for {oldest:.0f} s",
         "start more workers; where verdicts wait for GitHub's limits, they come by themselves",
     )
     yield Diagnosis(

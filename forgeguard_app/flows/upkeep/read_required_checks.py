@@ -30,8 +30,8 @@ async def read_all_required(context: WorkerContext) -> None:
     """Ask for the repositories whose required checks were not read for long, one after the other."""
     while True:
         async with context.pool.acquire() as connection:
-            again_s = context.pace.heads_s / AGAIN_SHARE
-            claimed = await claim_required(connection, context.pace.heads_s, again_s, AT_ONCE)
+            again_s = context.timings.heads_s / AGAIN_SHARE
+            claimed = await claim_required(connection, context.timings.heads_s, again_s, AT_ONCE)
         for repo_id in claimed:
             await read_required_checks(context, repo_id)
         if len(claimed) < AT_ONCE:

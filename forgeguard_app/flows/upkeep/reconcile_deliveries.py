@@ -62,7 +62,7 @@ async def reconcile_deliveries(context: WorkerContext, since: timedelta, most: i
     missing = [
         attempt
         for guid, attempt in newest.items()
-        if guid not in known and now - attempt.delivered_at > timedelta(seconds=context.pace.patience_s)
+        if guid not in known and now - attempt.delivered_at > timedelta(seconds=context.timings.patience_s)
     ]
     asked = taken = 0
     failed: Exception | None = None

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 async def requeue_stranded(context: WorkerContext, after_s: float | None = None) -> int:
     """Enqueue the jobs that stranded runs and overdue re-runs need, and return their number."""
-    after_s = context.pace.stranded_s if after_s is None else after_s
+    after_s = context.timings.stranded_s if after_s is None else after_s
     async with context.pool.acquire() as connection, connection.transaction():
         stranded = await list_stranded(connection, after_s, AT_ONCE)
         for one in stranded:

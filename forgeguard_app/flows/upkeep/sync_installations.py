@@ -95,7 +95,7 @@ async def sync_installations(context: WorkerContext, bounds: ListBounds | None =
         await _remove_installations(context, listed_at, [one.id for one in listed.items])
     async with context.pool.acquire() as connection:
         if await is_any_newly_missing(connection, listed_at):
-            await bring_turn_forward(connection, "sync", context.pace.resync_s, SOON_S)
+            await bring_turn_forward(connection, "sync", context.timings.resync_s, SOON_S)
 
 
 async def _compare(

@@ -28,8 +28,8 @@ def builder_contract(name: str, answers: Answers) -> str:
         ),
         section(
             "Boundaries",
-            f"From the top: {top_down}. Imports go downward alone. `boundaries.json` is what judges, and it "
-            f"is judged from the project, not from the branch: editing it changes nothing.",
+            f"From the top: {top_down}. Imports go downward alone. `boundaries.json` is what decides, and it "
+            f"is evaluated from the project, not from the branch: editing it changes nothing.",
         ),
         section(
             "Dependencies",

@@ -69,8 +69,8 @@ def stack(name: str, answers: Answers) -> str:
         database, "Nothing is kept in a database."
     )
     libraries = answers.items("stack.dependencies")
-    judge = kind_with("manifests").code
-    said = f"Nothing is imported that the manifest does not declare; {judge} judges every push by that."
+    check = kind_with("manifests").code
+    said = f"Nothing is imported that the manifest does not declare; {check} audits every push for that."
     target = answers.text("deployment.target")
     return document(
         f"{name}: stack",

@@ -1,4 +1,4 @@
-"""The contracts that machines judge by: boundaries, which the check takes as they are, and phases, which a build works
+"""The contracts that machines read: boundaries, which the check takes as they are, and phases, which a build works
 through.
 """
 

@@ -13,14 +13,14 @@ from forgeguard_app.web.access import id_of, open_audit, open_repo
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api.operations import ApiRequest
 from forgeguard_app.web.cursors import cursor_of, read_cursor
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 
 
 async def show_allowances(ask: ApiRequest) -> models.Allowances:
     """A repository's allowances, for those whom GitHub lets into it."""
     query: models.AllowancesQuery = ask.query
     seen = await open_repo(ask.request, query.repo_id, AccessLevel.READ)
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_allowances(connection, seen.repo.id, read_cursor(query.cursor), query.limit + 1)
     items = [models.Allowance.model_validate(asdict(one)) for one in found[: query.limit]]
     following = cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
@@ -28,17 +28,17 @@ async def show_allowances(ask: ApiRequest) -> models.Allowances:
 
 
 async def add_allowance(ask: ApiRequest) -> models.Allowance:
-    """The finding counts no more; open heads in which it stands are judged again."""
+    """The finding counts no more; open heads in which it stands are evaluated again."""
     wanted: models.NewAllowance = ask.body
     run, _ = await open_audit(ask.request, wanted.audit_id, AccessLevel.WRITE)
     wish = AllowanceRequest(wanted.check_code, wanted.fingerprint, wanted.reason, wanted.days)
-    made = await allow_finding(ask.request.app[FRONT].pool, ask.user, run, wish)
+    made = await allow_finding(ask.request.app[CONTEXT].pool, ask.user, run, wish)
     return models.Allowance.model_validate(asdict(made))
 
 
 async def remove_allowance(ask: ApiRequest) -> None:
     """The finding counts again."""
-    pool = ask.request.app[FRONT].pool
+    pool = ask.request.app[CONTEXT].pool
     async with pool.acquire() as connection:
         allowance = await find_allowance(connection, id_of(ask.request, "allowance_id"))
     if allowance is None:

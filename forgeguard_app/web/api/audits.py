@@ -17,7 +17,7 @@ from forgeguard_app.web.access import RepoView, id_of, open_audit, open_repo
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api.operations import ApiRequest
 from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.states import ShownState, filter_of, head_states, states_of
 
 _ENTRY = (
@@ -37,9 +37,9 @@ _ENTRY = (
 
 async def show_repos(ask: ApiRequest) -> models.Repositories:
     """The guarded repositories that the one who asks sees, by name."""
-    front, query = ask.request.app[FRONT], ask.query
-    await refresh_access(front, ask.user.user_id)
-    async with front.pool.acquire() as connection:
+    context, query = ask.request.app[CONTEXT], ask.query
+    await refresh_access(context, ask.user.user_id)
+    async with context.pool.acquire() as connection:
         found = await list_seen(connection, ask.user.user_id, read_text_cursor(query.cursor), query.limit + 1)
         states = await head_states(connection, {one.id: one.run_id for one in found})
     items = [_repository(one, states[one.id]) for one in found[: query.limit]]
@@ -49,7 +49,7 @@ async def show_repos(ask: ApiRequest) -> models.Repositories:
 async def show_repo(ask: ApiRequest) -> models.Repository:
     """One repository; a public one for everybody."""
     seen = await open_repo(ask.request, id_of(ask.request, "repo_id"))
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await find_seen(connection, ask.person.user_id, seen.repo.id) if ask.person is not None else None
         run_id = found.run_id if found is not None else await find_head_run(connection, seen.repo.id)
         states = await head_states(connection, {seen.repo.id: run_id})
@@ -61,7 +61,7 @@ async def show_audits(ask: ApiRequest) -> models.Audits:
     """A repository's audits, the newest first."""
     seen, query = await open_repo(ask.request, id_of(ask.request, "repo_id")), ask.query
     wanted = filter_of(query.state or "", query.branch or None, query.author or None, query.result)
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         before = read_cursor(query.cursor)
         found = await list_entries(connection, seen.repo.id, wanted, before, query.limit + 1)
         states = await states_of(connection, [one.id for one in found])
@@ -73,7 +73,7 @@ async def show_audits(ask: ApiRequest) -> models.Audits:
 async def show_audit(ask: ApiRequest) -> models.Audit:
     """One audit with its verdict."""
     run, seen = await open_audit(ask.request, id_of(ask.request, "run_id"))
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         stored = await list_checks(connection, run.id)
         state = (await states_of(connection, [run.id]))[run.id]
     entry = {name: getattr(run, name) for name in _ENTRY} | _state(state)
@@ -111,7 +111,7 @@ async def show_findings(ask: ApiRequest) -> models.Findings:
     """An audit's findings; where existing secrets stand is for those who may write to the repository."""
     run, seen = await open_audit(ask.request, id_of(ask.request, "run_id"))
     query, after = ask.query, _place(ask.query.cursor)
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_page(
             connection, run.id, query.check_code, after, secrets=seen.may_write, most=query.limit + 1
         )
@@ -144,7 +144,7 @@ async def rerun(ask: ApiRequest) -> models.Rerun:
     """The same head is audited once more under today's rules."""
     run, _ = await open_audit(ask.request, id_of(ask.request, "run_id"), AccessLevel.WRITE)
     try:
-        found: UUID = await rerun_audit(ask.request.app[FRONT].pool, run, ask.user.github_id)
+        found: UUID = await rerun_audit(ask.request.app[CONTEXT].pool, run, ask.user.github_id)
     except TooManyReruns as error:
         raise web.HTTPTooManyRequests(reason=str(error), headers={"Retry-After": str(error.again_s)}) from None
     return models.Rerun(id=found)
@@ -184,7 +184,7 @@ def _repository(one: SeenRepo, state: ShownState) -> models.Repository:
             "private": one.private,
             "level": one.level,
             "newest": newest,
-            "health": {"passed": one.passed, "judged": one.judged},
+            "health": {"passed": one.passed, "judged": one.evaluated},
             **_state(state),
         }
     )

@@ -22,7 +22,7 @@ from forgeguard_app.web.access import find_writable, id_of, open_build, open_pro
 from forgeguard_app.web.api import project_models as shapes
 from forgeguard_app.web.api.operations import ApiRequest, EditConflict
 from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.live import LOG_STREAMS
 from forgeguard_app.web.log_stream import ENDED, stream_log
 from forgeguard_app.web.subjects import ask_again
@@ -33,7 +33,7 @@ AGAIN_S = 60  # after how many seconds a refused build may be asked for again
 async def show_builds(ask: ApiRequest) -> shapes.Builds:
     """A project's builds."""
     seen, query = await open_project(ask.request, id_of(ask.request, "project_id")), ask.query
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_builds(connection, seen.project.id, read_cursor(query.cursor), query.limit + 1)
     items = [shapes.BuildBrief.model_validate(_fields(one, shapes.BuildBrief)) for one in found[: query.limit]]
     return shapes.Builds(
@@ -48,10 +48,10 @@ async def start(ask: ApiRequest) -> shapes.Build:
     if name is not None and await find_writable(ask.request, name) is None:
         raise UserError("You may not write to the project's repository any more, so you start no build there.")
     try:
-        build_id = await start_build(ask.request.app[FRONT].pool, ask.user, seen.project.id)
+        build_id = await start_build(ask.request.app[CONTEXT].pool, ask.user, seen.project.id)
     except TooManyBuilds as error:
         raise web.HTTPTooManyRequests(reason=str(error), headers={"Retry-After": str(AGAIN_S)}) from None
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         build = await find_build(connection, build_id)
     if build is None:
         raise web.HTTPNotFound(reason="The project was deleted meanwhile.")
@@ -67,7 +67,7 @@ async def show_build(ask: ApiRequest) -> shapes.Build:
 async def cancel(ask: ApiRequest) -> shapes.Build:
     """Cancels it; its processes are gone within seconds."""
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"), AccessLevel.WRITE)
-    pool = ask.request.app[FRONT].pool
+    pool = ask.request.app[CONTEXT].pool
     await cancel_build(pool, build, ask.user.login)
     async with pool.acquire() as connection:
         return await _whole(ask, await find_build(connection, build.id) or build)
@@ -86,7 +86,7 @@ async def hand_back(ask: ApiRequest) -> shapes.Build:
 async def _answer(ask: ApiRequest, answer: ReviewAnswer) -> shapes.Build:
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"), AccessLevel.WRITE)
     await refuse_who_may_not_push(ask.request, build)
-    pool = ask.request.app[FRONT].pool
+    pool = ask.request.app[CONTEXT].pool
     try:
         await answer_build(pool, build, ask.user, answer)
     except OutdatedAnswer as error:
@@ -102,7 +102,7 @@ async def show_logs(ask: ApiRequest) -> shapes.Logs:
     cursor = read_text_cursor(ask.query.cursor) or "0"
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
         raise web.HTTPBadRequest(reason="This cursor is invalid: begin again without it.")
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_lines(connection, build.id, int(cursor), ask.query.limit)
     items = [shapes.LogLine.model_validate(asdict(one)) for one in found]
     over = build.status in ENDED and len(found) < ask.query.limit
@@ -122,7 +122,7 @@ async def stream(ask: ApiRequest) -> web.StreamResponse:
 
 
 async def _whole(ask: ApiRequest, build: Build) -> shapes.Build:
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         phases = await list_phases(connection, build.id)
         changes = await list_asked(connection, build.id)
     shown = [{name: getattr(one, name) for name in shapes.Phase.model_fields} for one in phases]

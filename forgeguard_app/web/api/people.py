@@ -15,7 +15,7 @@ from forgeguard_app.web.access import id_of
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api.operations import ApiRequest
 from forgeguard_app.web.cursors import read_text_cursor, text_cursor
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 
 
 async def show_me(ask: ApiRequest) -> models.Me:
@@ -32,9 +32,9 @@ async def show_me(ask: ApiRequest) -> models.Me:
 
 async def show_installations(ask: ApiRequest) -> models.Installations:
     """The accounts on which the App is installed, as far as the one who asks sees a repository there."""
-    front, query = ask.request.app[FRONT], ask.query
-    await refresh_access(front, ask.user.user_id)
-    async with front.pool.acquire() as connection:
+    context, query = ask.request.app[CONTEXT], ask.query
+    await refresh_access(context, ask.user.user_id)
+    async with context.pool.acquire() as connection:
         after = read_text_cursor(query.cursor)
         found = await list_seen_installations(connection, ask.user.user_id, after, query.limit + 1)
     items = [models.Installation(**asdict(one)) for one in found[: query.limit]]
@@ -44,7 +44,7 @@ async def show_installations(ask: ApiRequest) -> models.Installations:
 
 async def show_tokens(ask: ApiRequest) -> models.Tokens:
     """One's own tokens, without their values."""
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_tokens(connection, ask.user.user_id)
     return models.Tokens(items=[models.Token.model_validate(asdict(one)) for one in found])
 
@@ -54,13 +54,13 @@ async def add_token(ask: ApiRequest) -> models.Token:
     if ask.user.scope is not None:
         raise web.HTTPForbidden(reason="A token makes no other token: make it on your account page, signed in.")
     wanted: models.NewToken = ask.body
-    made = await make_token(ask.request.app[FRONT].pool, ask.user.user_id, wanted.name, wanted.scope, wanted.days)
+    made = await make_token(ask.request.app[CONTEXT].pool, ask.user.user_id, wanted.name, wanted.scope, wanted.days)
     return models.Token.model_validate(asdict(made.token) | {"value": made.value})
 
 
 async def remove_token(ask: ApiRequest) -> None:
     """The token holds no more."""
     token_id: UUID = id_of(ask.request, "token_id")
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         if not await delete_token(connection, ask.user.user_id, token_id):
             raise web.HTTPNotFound(reason="You have no such token.")

@@ -39,14 +39,14 @@ from forgeguard_app.web.api import project_models as shapes
 from forgeguard_app.web.api.operations import ApiRequest, EditConflict, InvalidRequest
 from forgeguard_app.web.aside import checked
 from forgeguard_app.web.cursors import cursor_of, read_cursor
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 
 
 async def show_projects(ask: ApiRequest) -> shapes.Projects:
     """Those that you made, and those of repositories into which GitHub lets you; the newest first."""
-    front, query = ask.request.app[FRONT], ask.query
-    await refresh_access(front, ask.user.user_id)
-    async with front.pool.acquire() as connection:
+    context, query = ask.request.app[CONTEXT], ask.query
+    await refresh_access(context, ask.user.user_id)
+    async with context.pool.acquire() as connection:
         found = await list_projects(connection, ask.user.user_id, read_cursor(query.cursor), query.limit + 1)
     items = [project_of(one) for one in found[: query.limit]]
     return shapes.Projects(
@@ -58,8 +58,8 @@ async def add_project(ask: ApiRequest) -> shapes.Project:
     """A draft; its questionnaire comes next."""
     wanted: shapes.NewProject = ask.body
     repo = await _repo(ask, wanted.repo_id)
-    front = ask.request.app[FRONT]
-    project_id = await create_project(front.pool, ask.user, described(wanted.name, wanted.description or ""), repo)
+    context = ask.request.app[CONTEXT]
+    project_id = await create_project(context.pool, ask.user, described(wanted.name, wanted.description or ""), repo)
     return await _shown(ask, project_id)
 
 
@@ -72,7 +72,7 @@ async def change_project(ask: ApiRequest) -> shapes.Project:
     """Renames it, describes it, links it to another repository, which its maker alone does; refused while a build works
     by it.
     """
-    wanted, pool = ask.body, ask.request.app[FRONT].pool
+    wanted, pool = ask.body, ask.request.app[CONTEXT].pool
     renames, links = bool({"name", "description"} & wanted.model_fields_set), "repo_id" in wanted.model_fields_set
     project = (await _open(ask, AccessLevel.WRITE if renames else AccessLevel.READ)).project
     if links:  # before anything is written
@@ -89,7 +89,7 @@ async def change_project(ask: ApiRequest) -> shapes.Project:
 async def delete_project(ask: ApiRequest) -> None:
     """The project goes with its contracts and builds; for its maker alone."""
     seen = await _open(ask, AccessLevel.ADMIN, own=Own.ALONE)
-    await remove_project(ask.request.app[FRONT].pool, seen.project.id)
+    await remove_project(ask.request.app[CONTEXT].pool, seen.project.id)
 
 
 async def show_questionnaire(ask: ApiRequest) -> shapes.Questionnaire:
@@ -102,7 +102,7 @@ async def answer(ask: ApiRequest) -> shapes.Questionnaire:
     """Keeps the answers that are in their questions' form; `problems` name the others."""
     seen = await _open(ask, AccessLevel.WRITE)
     writer = Writer(ask.user.login)
-    done = await answer_questionnaire(ask.request.app[FRONT].pool, seen.project.id, ask.body.answers, writer=writer)
+    done = await answer_questionnaire(ask.request.app[CONTEXT].pool, seen.project.id, ask.body.answers, writer=writer)
     problems = [
         models.PlaceError(place=key[:300], message=said) for key, some in done.problems.items() for said in some
     ]
@@ -114,7 +114,7 @@ async def answer(ask: ApiRequest) -> shapes.Questionnaire:
 async def show_contracts(ask: ApiRequest) -> shapes.Contracts:
     """The contracts that are written."""
     seen = await _open(ask)
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_contracts(connection, seen.project.id)
     order = list(ContractType)
     found.sort(key=lambda one: order.index(ContractType(one.contract_type)))
@@ -125,7 +125,7 @@ async def write(ask: ApiRequest) -> shapes.Written:
     """Writes contracts from the answers."""
     seen = await _open(ask, AccessLevel.WRITE)
     wanted = None if ask.body.types is None else [ContractType(one) for one in ask.body.types]
-    pool = ask.request.app[FRONT].pool
+    pool = ask.request.app[CONTEXT].pool
     written = await write_contracts(pool, seen.project.id, wanted, may_decide=seen.may_decide)
     return shapes.Written.model_validate({"written": [kind.value for kind in written]})
 
@@ -141,7 +141,7 @@ async def edit_contract(ask: ApiRequest) -> shapes.Contract:
     wanted: shapes.ContractEdit = ask.body
     try:
         await save_contract(
-            ask.request.app[FRONT].pool,
+            ask.request.app[CONTEXT].pool,
             ask.user,
             seen.project.id,
             await checked(ask.request, Edit(kind, wanted.content, wanted.version)),
@@ -165,7 +165,7 @@ async def _repo(ask: ApiRequest, repo_id: UUID | None) -> Repo | None:
 
 
 async def _shown(ask: ApiRequest, project_id: UUID) -> shapes.Project:
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         project = await find_project(connection, project_id)
     if project is None:
         raise web.HTTPNotFound(reason="There is no such project, or you may not see it.")
@@ -179,7 +179,7 @@ def project_of(project: ListedProject) -> shapes.Project:
 
 
 async def _questionnaire(ask: ApiRequest, seen: SeenProject, answers: Answers, **more: Any) -> shapes.Questionnaire:
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         code = await seen_code(connection, seen.project.repo_id if seen.sees_code else None)
     package = package_of(seen.project.name)
 
@@ -221,7 +221,7 @@ def _kind(ask: ApiRequest) -> ContractType:
 
 
 async def _contract(ask: ApiRequest, project_id: UUID) -> shapes.Contract:
-    async with ask.request.app[FRONT].pool.acquire() as connection:
+    async with ask.request.app[CONTEXT].pool.acquire() as connection:
         contract = await find_contract(connection, project_id, _kind(ask))
     if contract is None:
         raise web.HTTPNotFound(reason="This contract is not written yet.")

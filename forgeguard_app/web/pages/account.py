@@ -13,7 +13,7 @@ from forgeguard_app.flows.people.api_tokens import make_token
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.sessions import delete_session, delete_token, list_sessions, list_tokens
 from forgeguard_app.web.access import id_of
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import cookie_name, drop_cookie, get_person, read_form, set_cookie
 
@@ -23,35 +23,37 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 async def show_account(request: web.Request) -> web.Response:
     """Tokens and sessions; a token that was just made is shown, this once."""
-    front, person = request.app[FRONT], await get_person(request)
-    sealed = request.cookies.get(cookie_name(front, FRESH_TOKEN), "")
-    response = await _account(request, fresh=_opened(front, person, sealed))
+    context, person = request.app[CONTEXT], await get_person(request)
+    sealed = request.cookies.get(cookie_name(context, FRESH_TOKEN), "")
+    response = await _account(request, fresh=_opened(context, person, sealed))
     if sealed:
-        drop_cookie(front, response, FRESH_TOKEN)
+        drop_cookie(context, response, FRESH_TOKEN)
     return response
 
 
-def _opened(front: WebContext, person: Person, sealed: str) -> str | None:
+def _opened(context: WebContext, person: Person, sealed: str) -> str | None:
     """Return the value of the token that this person just made; None where there is none."""
-    opened = front.keys.fresh_tokens.open(sealed, within_s=FRESH_S) if sealed else None
+    opened = context.keys.fresh_tokens.open(sealed, within_s=FRESH_S) if sealed else None
     owner, _, value = (opened or "").partition(" ")
     return value if owner == str(person.user_id) else None
 
 
 async def add_token(request: web.Request) -> web.StreamResponse:
     """Make a token; the page to which this leads shows it once, and loading that page again makes no second one."""
-    front = request.app[FRONT]
+    context = request.app[CONTEXT]
     form, person = await read_form(request), await get_person(request)
     days = form.get("days", "")
     number = int(days) if days.isascii() and days.isdigit() and len(days) < 5 else 0
     try:
-        made = await make_token(front.pool, person.user_id, form.get("name", ""), form.get("scope", ""), number)
+        made = await make_token(context.pool, person.user_id, form.get("name", ""), form.get("scope", ""), number)
     except UserError as error:
         return await _account(request, wrong=error, typed=form)
     response = see_other("/account")
     # The value is stored nowhere on our side, and never part of an address: the browser carries it, sealed, to the
     # page.
-    set_cookie(front, response, FRESH_TOKEN, front.keys.fresh_tokens.seal(f"{person.user_id} {made.value}"), FRESH_S)
+    set_cookie(
+        context, response, FRESH_TOKEN, context.keys.fresh_tokens.seal(f"{person.user_id} {made.value}"), FRESH_S
+    )
     return response
 
 
@@ -59,7 +61,7 @@ async def remove_token(request: web.Request) -> web.StreamResponse:
     """The token holds no more."""
     await read_form(request)
     person = await get_person(request)
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         await delete_token(connection, person.user_id, id_of(request, "token_id"))
     return see_other("/account")
 
@@ -68,7 +70,7 @@ async def remove_session(request: web.Request) -> web.StreamResponse:
     """One browser is signed out."""
     await read_form(request)
     person = await get_person(request)
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         await delete_session(connection, person.user_id, id_of(request, "session_id"))
     return see_other("/account")
 
@@ -80,7 +82,7 @@ async def _account(
     typed: Mapping[str, str] = NOTHING,
 ) -> web.Response:
     person = await get_person(request)
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         tokens = await list_tokens(connection, person.user_id)
         sessions = await list_sessions(connection, person.user_id)
     return await page(

@@ -20,7 +20,7 @@ from forgeguard_app.flows.audits.allow_finding import (
 from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.allowances import Allowance, find_allowance, list_allowances
 from forgeguard_app.web.access import RepoView, id_of, open_audit, open_named
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.pages.audits import RefusedForm, audit_page
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
@@ -39,7 +39,7 @@ async def allow(request: web.Request) -> web.StreamResponse:
         form.get("check_code", ""), form.get("fingerprint", "")[:100], form.get("reason", ""), number
     )
     try:
-        await allow_finding(request.app[FRONT].pool, person, run, wish)
+        await allow_finding(request.app[CONTEXT].pool, person, run, wish)
     except UserError as error:
         return await audit_page(request, RefusedForm(error, form))
     return see_other(f"/repos/{seen.repo.full_name}/allowances")
@@ -48,7 +48,7 @@ async def allow(request: web.Request) -> web.StreamResponse:
 async def show_allowances(request: web.Request) -> web.Response:
     """The list, for those whom GitHub lets into the repository."""
     seen = await open_named(request, AccessLevel.READ)
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         found = await list_allowances(connection, seen.repo.id, most=500)
     now = datetime.now(UTC)
     in_force = {(one.check_code, one.fingerprint) for one in found if one.ended_at is None}
@@ -63,7 +63,7 @@ async def show_allowances(request: web.Request) -> web.Response:
 async def export_allowances(request: web.Request) -> web.Response:
     """The same as CSV or JSON, to keep."""
     seen = await open_named(request, AccessLevel.READ)
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         found = await list_allowances(connection, seen.repo.id)
     form = request.match_info["form"]
     text, kind = (_csv(found), "text/csv") if form == "csv" else (_json(found), "application/json")
@@ -76,7 +76,7 @@ async def end(request: web.Request) -> web.StreamResponse:
     """The finding counts again."""
     await read_form(request)
     seen, allowance = await _opened(request)
-    await revoke_allowance(request.app[FRONT].pool, await get_person(request), allowance)
+    await revoke_allowance(request.app[CONTEXT].pool, await get_person(request), allowance)
     return see_other(f"/repos/{seen.repo.full_name}/allowances")
 
 
@@ -84,13 +84,13 @@ async def restore(request: web.Request) -> web.StreamResponse:
     """Put an ended allowance into force again."""
     await read_form(request)
     seen, allowance = await _opened(request)
-    await restore_allowance(request.app[FRONT].pool, await get_person(request), allowance)
+    await restore_allowance(request.app[CONTEXT].pool, await get_person(request), allowance)
     return see_other(f"/repos/{seen.repo.full_name}/allowances")
 
 
 async def _opened(request: web.Request) -> tuple[RepoView, Allowance]:
     seen = await open_named(request, AccessLevel.WRITE)
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         allowance = await find_allowance(connection, id_of(request, "allowance_id"))
     if allowance is None or allowance.repo_id != seen.repo.id:
         raise web.HTTPNotFound

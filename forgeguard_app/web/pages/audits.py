@@ -22,7 +22,7 @@ from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leake
 from forgeguard_app.store.reruns import find_due
 from forgeguard_app.store.storage import find_excerpts_deleted
 from forgeguard_app.web.access import id_of, open_audit
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 from forgeguard_app.web.states import ShownState, states_of
@@ -149,11 +149,11 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
     """Return the audit's page; `refused` is a form of it that was not accepted, shown again as it was typed."""
     run_id, signature = id_of(request, "run_id"), request.query.get("signature", "")
     subject = Subject(SubjectKind.AUDIT, run_id, signature if is_signature(signature) else "")
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         version = await find_version(connection, subject)  # before the rows: what changes in between is not missed
     run, seen = await open_audit(request, run_id)
     window = _window(request)
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         newer = await find_newer_run(connection, run)
         excerpts_deleted_at = await find_excerpts_deleted(connection, run.id)
         deferred_until = await find_due(connection, run.repo_id, run.commit_sha)
@@ -215,7 +215,7 @@ async def rerun(request: web.Request) -> web.StreamResponse:
     run, _ = await open_audit(request, id_of(request, "run_id"), AccessLevel.WRITE)
     person = await get_person(request)
     try:
-        again = await rerun_audit(request.app[FRONT].pool, run, person.github_id)
+        again = await rerun_audit(request.app[CONTEXT].pool, run, person.github_id)
     except TooManyReruns as error:
         raise web.HTTPTooManyRequests(reason=str(error), headers={"Retry-After": str(error.again_s)}) from None
     return see_other(f"/audits/{again}")

@@ -12,20 +12,20 @@ from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.vault import LINK_LIFE_S, sign_until
 from forgeguard_app.web.access import open_named
 from forgeguard_app.web.badges import LABEL, MAX_NAME_CHARS
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.render import page
 
 
 async def show_badge(request: web.Request) -> web.Response:
     """Markdown, HTML and the endpoint; a private repository's link is for those who see it."""
-    front, seen = request.app[FRONT], await open_named(request)
+    context, seen = request.app[CONTEXT], await open_named(request)
     repo, branch = seen.repo, request.query.get("branch", "")[:MAX_NAME_CHARS].replace("\0", "")
     query = {"branch": branch} if branch else {}
     if repo.private and seen.level >= AccessLevel.READ:
-        query["signature"] = sign_until(front.keys.badges, str(repo.id), int(time.time()) + LINK_LIFE_S)
+        query["signature"] = sign_until(context.keys.badges, str(repo.id), int(time.time()) + LINK_LIFE_S)
     asked = f"?{urlencode(query)}" if query else ""
-    base, target = f"/badges/{quote(repo.full_name)}", f"{front.address}/repos/{quote(repo.full_name)}"
-    image = f"{front.address}{base}.svg{asked}"
+    base, target = f"/badges/{quote(repo.full_name)}", f"{context.address}/repos/{quote(repo.full_name)}"
+    image = f"{context.address}{base}.svg{asked}"
     return await page(
         request,
         "badge.html",
@@ -35,5 +35,5 @@ async def show_badge(request: web.Request) -> web.Response:
         image=f"{base}.svg{asked}",
         markdown=f"[![{LABEL}]({image})]({target})",
         html=f'<a href="{escape(target)}"><img src="{escape(image)}" alt="{LABEL}"></a>',
-        endpoint=f"{front.address}{base}.json{asked}",
+        endpoint=f"{context.address}{base}.json{asked}",
     )

@@ -22,7 +22,7 @@ from forgeguard_app.store.shown_state import has_worker
 from forgeguard_app.store.states import BuildStatus
 from forgeguard_app.store.versions import find_build_version
 from forgeguard_app.web.access import find_writable, id_of, open_build, open_project, refuse_who_may_not_push
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.live import LOG_STREAMS
 from forgeguard_app.web.log_stream import AT_ONCE, CHUNK_BYTES, ENDED, LONGEST_S
 from forgeguard_app.web.pages.contracts import lines_of
@@ -54,7 +54,7 @@ async def start(request: web.Request) -> web.StreamResponse:
     try:
         if seen.project.repo_name is not None and await find_writable(request, seen.project.repo_name) is None:
             raise UserError("You may not write to the project's repository any more, so you start no build there.")
-        build_id = await start_build(request.app[FRONT].pool, person, seen.project.id)
+        build_id = await start_build(request.app[CONTEXT].pool, person, seen.project.id)
     except UserError as error:
         return await project_page(request, seen, error)
     return see_other(f"/builds/{build_id}")
@@ -69,7 +69,7 @@ async def _show(request: web.Request, *, status: int = 200, wrong: str = "") -> 
     build, seen = await open_build(request, id_of(request, "build_id"))
     asked = request.query.get("before", "")
     before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         version = await find_build_version(connection, build.id)
         build = await find_build(connection, build.id) or build  # what the version is of, or newer
         phases = await list_phases(connection, build.id)
@@ -116,7 +116,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     await read_form(request)
     person = await get_person(request)
     build, _ = await open_build(request, id_of(request, "build_id"), AccessLevel.WRITE)
-    await cancel_build(request.app[FRONT].pool, build, person.login)
+    await cancel_build(request.app[CONTEXT].pool, build, person.login)
     return see_other(f"/builds/{build.id}")
 
 
@@ -136,7 +136,7 @@ async def _answer(request: web.Request, *, approves: bool) -> web.StreamResponse
     await refuse_who_may_not_push(request, build)
     try:
         answer = ReviewAnswer(form.get("commit", "")[:64], approves, form.get("reason", ""))
-        await answer_build(request.app[FRONT].pool, build, person, answer)
+        await answer_build(request.app[CONTEXT].pool, build, person, answer)
     except OutdatedAnswer as error:
         return await _show(request, status=409, wrong=str(error))
     return see_other(f"/builds/{build.id}")
@@ -176,7 +176,7 @@ async def _pieces(request: web.Request, build: Build) -> AsyncIterator[str]:
     """
     at = 0
     while True:
-        async with request.app[FRONT].pool.acquire() as connection:
+        async with request.app[CONTEXT].pool.acquire() as connection:
             lines = await list_piece(connection, build.id, at, AT_ONCE, CHUNK_BYTES)
         if not lines:
             return

@@ -23,7 +23,7 @@ from forgeguard_app.store.states import TrialStatus
 from forgeguard_app.store.trials import Trial, find_trial
 from forgeguard_app.store.versions import find_trial_version
 from forgeguard_app.web.access import RepoView, id_of, open_named
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 from forgeguard_app.web.states import NO_WORKER, head_states
@@ -42,14 +42,14 @@ async def _page(
     request: web.Request, seen: RepoView, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
 ) -> web.Response:
     """Return the page; `wrong` is why its trial was refused, `typed` what the form held."""
-    front = request.app[FRONT]
-    async with front.pool.acquire() as connection:
+    context = request.app[CONTEXT]
+    async with context.pool.acquire() as connection:
         known = await find_configuration(connection, seen.repo.id)
         run_id = await find_head_run(connection, seen.repo.id)
         head = None if run_id is None else await find_run(connection, run_id)
         head_state = (await head_states(connection, {seen.repo.id: run_id}))[seen.repo.id]
     texts: dict[str, str] = known[1]["files"] if known else {}
-    paths = await list_paths(front.pool, seen.repo)
+    paths = await list_paths(context.pool, seen.repo)
     asked = typed.get("path") or request.query.get("file", "")
     chosen = (
         asked
@@ -80,7 +80,7 @@ async def try_changed(request: web.Request) -> web.StreamResponse:
     """A changed file is tried."""
     form, person = await read_form(request, MAX_FORM_BYTES), await get_person(request)
     seen = await open_named(request, AccessLevel.READ)
-    pool = request.app[FRONT].pool
+    pool = request.app[CONTEXT].pool
     try:
         trial_id = await request_trial(pool, person, seen.repo, form.get("path", ""), form.get("content", ""))
     except UserError as error:
@@ -98,14 +98,14 @@ async def propose(request: web.Request) -> web.StreamResponse:
     """A first configuration is drawn from the code, and becomes a pull request where we may open one."""
     await read_form(request)
     person, seen = await get_person(request), await open_named(request, AccessLevel.WRITE)
-    trial_id = await request_first_rules(request.app[FRONT].pool, person, seen.repo)
+    trial_id = await request_first_rules(request.app[CONTEXT].pool, person, seen.repo)
     return see_other(f"/repos/{seen.repo.full_name}/trials/{trial_id}")
 
 
 async def show_trial(request: web.Request) -> web.Response:
     """Show the outcome of a trial."""
     seen = await open_named(request, AccessLevel.READ)
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         version = await find_trial_version(connection, id_of(request, "trial_id"))
     trial = await _find_trial(request, seen, request.match_info["trial_id"])
     if trial is None:
@@ -119,7 +119,7 @@ async def _find_trial(request: web.Request, seen: RepoView, given: str) -> Trial
         trial_id = UUID(given)
     except ValueError:
         return None
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         trial = await find_trial(connection, trial_id)
     return trial if trial is not None and trial.repo_id == seen.repo.id else None
 
@@ -134,13 +134,13 @@ async def _trial(
     version: str | None = None,
 ) -> web.Response:
     """Return the trial's page; `wrong` is why another one was refused, `typed` what its form held."""
-    front, links, held = request.app[FRONT], {}, ""
+    context, links, held = request.app[CONTEXT], {}, ""
     if trial.status == TrialStatus.PENDING:
-        async with front.pool.acquire() as connection:
+        async with context.pool.acquire() as connection:
             held = "" if await has_worker(connection) else NO_WORKER
     if trial.kind == "first_rules" and trial.result is not None:
         links = {
-            path: new_file_link(front.github_url, seen.repo, trial.result["branch"], path, text)
+            path: new_file_link(context.github_url, seen.repo, trial.result["branch"], path, text)
             for path, text in trial.result["files"].items()
         }
     return await page(
@@ -155,7 +155,7 @@ async def _trial(
         status=400 if wrong else 200,
         wrong=wrong,
         typed=typed,
-        paths=await list_paths(front.pool, seen.repo),
+        paths=await list_paths(context.pool, seen.repo),
     )
 
 

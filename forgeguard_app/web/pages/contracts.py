@@ -25,7 +25,7 @@ from forgeguard_app.projects.contracts.words import distribution_of
 from forgeguard_app.store.contracts import Contract, find_contract, find_version, list_contracts, list_versions
 from forgeguard_app.web.access import SeenProject, id_of, open_project
 from forgeguard_app.web.aside import checked, checker, difference, rendered
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.pages.projects import project_page
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
@@ -53,7 +53,7 @@ async def write(request: web.Request) -> web.StreamResponse:
     chosen = [kind for kind in ContractType if kind in form.getall("type", [])]
     try:
         wanted = chosen if "chosen" in form else None
-        await write_contracts(request.app[FRONT].pool, seen.project.id, wanted, may_decide=seen.may_decide)
+        await write_contracts(request.app[CONTEXT].pool, seen.project.id, wanted, may_decide=seen.may_decide)
     except UserError as error:
         return await project_page(request, seen, error)
     return see_other(f"/projects/{seen.project.id}#contracts")
@@ -80,7 +80,7 @@ async def save(request: web.Request) -> web.StreamResponse:
     try:
         edit = Edit(kind, content, number)
         await save_contract(
-            request.app[FRONT].pool, person, seen.project.id, await checked(request, edit), may_decide=seen.may_decide
+            request.app[CONTEXT].pool, person, seen.project.id, await checked(request, edit), may_decide=seen.may_decide
         )
     except InvalidContract as error:
         return await _page(
@@ -112,7 +112,7 @@ async def show_difference(request: web.Request) -> web.Response:
     asked = [request.query.get(name, "") for name in ("from", "to")]
     if not all(one.isascii() and one.isdigit() and len(one) < 9 for one in asked):
         raise web.HTTPNotFound
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         old, new = [await find_version(connection, contract.id, int(one)) for one in asked]
     if old is None or new is None:
         raise web.HTTPNotFound(reason="This version is not kept any more.")
@@ -129,7 +129,7 @@ async def show_difference(request: web.Request) -> web.Response:
 async def download(request: web.Request) -> web.Response:
     """Serve all contracts as a zip."""
     seen = await open_project(request, id_of(request, "project_id"))
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         contracts = await list_contracts(connection, seen.project.id)
     if not contracts:
         raise UserError("There are no contracts yet.")
@@ -150,14 +150,14 @@ async def export(request: web.Request) -> web.StreamResponse:
         await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE),
     )
     try:
-        trial_id = await request_export(request.app[FRONT].pool, person, seen.project)
+        trial_id = await request_export(request.app[CONTEXT].pool, person, seen.project)
     except UserError as error:
         return await project_page(request, seen, error)
     return see_other(f"/repos/{seen.project.repo_name}/trials/{trial_id}")
 
 
 async def _contract(request: web.Request, seen: SeenProject) -> Contract:
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         contract = await find_contract(connection, seen.project.id, contract_type(request))
     if contract is None:
         raise web.HTTPNotFound(reason="This contract is not written yet.")
@@ -167,7 +167,7 @@ async def _contract(request: web.Request, seen: SeenProject) -> Contract:
 async def _page(
     request: web.Request, seen: SeenProject, contract: Contract, content: str, *, status: int = 200, **more: Any
 ) -> web.Response:
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         versions = await list_versions(connection, contract.id)
     kind = ContractType(contract.contract_type)
     return await page(

@@ -7,7 +7,7 @@ from aiohttp import web
 from forgeguard_app.flows.people.keep_form import FormOfAnotherPerson, drop_form, open_form
 from forgeguard_app.web.access import id_of
 from forgeguard_app.web.interrupted import Again, ask_again
-from forgeguard_app.web.keys import FRONT, REQUEST_ID
+from forgeguard_app.web.keys import CONTEXT, REQUEST_ID
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import KEPT_FORMS, cookie_name, get_person, read_form
 
@@ -17,10 +17,10 @@ _SIGNED_IN = "You are signed in again, and nothing was changed yet. What you wro
 
 async def show_kept_form(request: web.Request) -> web.StreamResponse:
     """Show what the person wrote before they had to sign in; a click sends it."""
-    front, person = request.app[FRONT], await get_person(request)
-    browser = request.cookies.get(cookie_name(front, KEPT_FORMS), "")
+    context, person = request.app[CONTEXT], await get_person(request)
+    browser = request.cookies.get(cookie_name(context, KEPT_FORMS), "")
     try:
-        kept = await open_form(front, person, browser, id_of(request, "form_id"))
+        kept = await open_form(context, person, browser, id_of(request, "form_id"))
     except FormOfAnotherPerson as error:
         said = (
             f"{error.login} wrote this form, and you are signed in as {person.login}. Sign in as {error.login} "
@@ -38,5 +38,5 @@ async def show_kept_form(request: web.Request) -> web.StreamResponse:
 async def drop_kept_form(request: web.Request) -> web.StreamResponse:
     """Delete a kept form without sending it."""
     await read_form(request)
-    await drop_form(request.app[FRONT], await get_person(request), id_of(request, "form_id"))
+    await drop_form(request.app[CONTEXT], await get_person(request), id_of(request, "form_id"))
     return see_other("/")

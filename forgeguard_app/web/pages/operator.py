@@ -18,7 +18,7 @@ from forgeguard_app.store.health import list_budgets, list_oldest
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.storage import list_uses
 from forgeguard_app.web.audit_log import EXPORTED, SHOWN, export, find_older, read_before
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 from forgeguard_app.web.states import states_of
@@ -30,7 +30,7 @@ GITHUB_TIMEOUT_S = 15.0
 
 @dataclass(frozen=True)
 class _Examined:
-    """The front, as the doctor looks at it."""
+    """Everything of the server that the doctor examines."""
 
     pool: Pool
     client: Client
@@ -40,10 +40,10 @@ class _Examined:
 
 async def show_operator(request: web.Request) -> web.Response:
     """The page."""
-    front, before = await _operators_front(request), read_before(request)
-    signs = [sign async for sign in examine_database(front.pool)]
+    context, before = await _for_operator(request), read_before(request)
+    signs = [sign async for sign in examine_database(context.pool)]
     missed: list[Attempt] = []
-    examined = _examined(front)
+    examined = _examined(context)
     if examined is not None:
         try:
             async with asyncio.timeout(GITHUB_TIMEOUT_S):
@@ -51,7 +51,7 @@ async def show_operator(request: web.Request) -> web.Response:
                 missed = (await list_missed(examined)).missed
         except (TimeoutError, RetryLater, RequestRejected):
             signs.append(Diagnosis("GitHub", False, "does not answer", "wait, or look at GitHub's status page"))
-    async with front.pool.acquire() as connection:
+    async with context.pool.acquire() as connection:
         waiting = await list_oldest(connection, MOST)
         budgets = await list_budgets(connection, MOST)
         states = await states_of(connection, [head.run_id for head in waiting])
@@ -74,32 +74,32 @@ async def show_operator(request: web.Request) -> web.Response:
 
 async def export_audit_log(request: web.Request) -> web.Response:
     """Return who did what, as a file."""
-    front, before = await _operators_front(request), read_before(request)
-    async with front.pool.acquire() as connection:
+    context, before = await _for_operator(request), read_before(request)
+    async with context.pool.acquire() as connection:
         return export(request, await list_entries(connection, EXPORTED + 1, before))
 
 
 async def redeliver(request: web.Request) -> web.StreamResponse:
     """GitHub is asked for a delivery once more."""
     await read_form(request)
-    front = await _operators_front(request)
-    if front.app.access is None:
+    context = await _for_operator(request)
+    if context.app.access is None:
         raise web.HTTPNotFound
     try:
-        await ask_again(front.app.access, int(request.match_info["attempt_id"]))
+        await ask_again(context.app.access, int(request.match_info["attempt_id"]))
     except RequestRejected:
         raise web.HTTPNotFound(reason="GitHub has no such delivery any more.") from None
     return see_other("/operator")
 
 
-async def _operators_front(request: web.Request) -> WebContext:
-    """The front, for operators alone; for everybody else there is no such page."""
-    front, person = request.app[FRONT], await get_person(request)
-    if person.github_id not in front.operators:
+async def _for_operator(request: web.Request) -> WebContext:
+    """Return the context to an operator; everybody else gets 404, as if there were no such page."""
+    context, person = request.app[CONTEXT], await get_person(request)
+    if person.github_id not in context.operators:
         raise web.HTTPNotFound
-    return front
+    return context
 
 
-def _examined(front: WebContext) -> _Examined | None:
-    access = front.app.access
-    return None if access is None else _Examined(front.pool, front.client, access, front.address)
+def _examined(context: WebContext) -> _Examined | None:
+    access = context.app.access
+    return None if access is None else _Examined(context.pool, context.client, access, context.address)

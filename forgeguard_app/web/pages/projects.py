@@ -28,7 +28,7 @@ from forgeguard_app.store.projects import DELETED_DAYS, list_deleted, list_proje
 from forgeguard_app.store.repos import Repo
 from forgeguard_app.web.access import Own, SeenProject, administers, find_writable, id_of, open_project
 from forgeguard_app.web.cursors import cursor_of, read_cursor
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.overviews import read_project
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
@@ -48,10 +48,10 @@ async def _list(
     request: web.Request, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
 ) -> web.Response:
     """Return the list with its form; `wrong` is why the form was refused, `typed` what it held."""
-    front, person = request.app[FRONT], await get_person(request)
-    await refresh_access(front, person.user_id)
+    context, person = request.app[CONTEXT], await get_person(request)
+    await refresh_access(context, person.user_id)
     before = read_cursor(request.query.get("cursor"))
-    async with front.pool.acquire() as connection:
+    async with context.pool.acquire() as connection:
         found = await list_projects(connection, person.user_id, before, PAGE + 1)
         deleted = await list_deleted(connection, person.user_id, MOST_DELETED)
     more = cursor_of(found[PAGE - 1].created_at, found[PAGE - 1].id) if len(found) > PAGE else None
@@ -72,7 +72,7 @@ async def add_project(request: web.Request) -> web.StreamResponse:
     form, person = await read_form(request), await get_person(request)
     try:
         wanted = described(form.get("name", ""), form.get("description", ""))
-        project_id = await create_project(request.app[FRONT].pool, person, wanted, await _repo(request, form))
+        project_id = await create_project(request.app[CONTEXT].pool, person, wanted, await _repo(request, form))
     except UserError as error:
         return await _list(request, error, form)
     return see_other(f"/projects/{project_id}/questionnaire/{SECTIONS[0].key}")
@@ -89,7 +89,7 @@ async def project_page(
     """Return the project's page; `wrong` is why one of its forms was refused, `typed` what that form held."""
     person = await get_person(request)
     project, answers = seen.project, read_state(seen.project.questionnaire_state)
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         shown = await read_project(connection, project)
     return await page(
         request,
@@ -120,7 +120,7 @@ async def rename(request: web.Request) -> web.StreamResponse:
     seen = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE)
     try:
         wanted = described(form.get("name", ""), form.get("description", ""))
-        await rename_project(request.app[FRONT].pool, seen.project.id, wanted)
+        await rename_project(request.app[CONTEXT].pool, seen.project.id, wanted)
     except UserError as error:
         return await project_page(request, seen, error, form)
     return see_other(f"/projects/{seen.project.id}")
@@ -136,7 +136,7 @@ async def link(request: web.Request) -> web.StreamResponse:
         if repo is None and "unlink" not in form:
             raise UserError("Name the repository, as owner/name.", field="repository")
         may_decide = await administers(request, repo)
-        await link_project(request.app[FRONT].pool, seen.project.id, repo, may_decide=may_decide)
+        await link_project(request.app[CONTEXT].pool, seen.project.id, repo, may_decide=may_decide)
     except UserError as error:
         return await project_page(request, seen, error, form)
     return see_other(f"/projects/{seen.project.id}")
@@ -148,7 +148,7 @@ async def remove(request: web.Request) -> web.StreamResponse:
     seen = await open_project(request, id_of(request, "project_id"), AccessLevel.ADMIN, own=Own.ALONE)
     try:
         confirm_deletion(seen.project, form.get("confirmation", ""))
-        await remove_project(request.app[FRONT].pool, seen.project.id)
+        await remove_project(request.app[CONTEXT].pool, seen.project.id)
     except UserError as error:
         return await project_page(request, seen, error, form)
     return see_other("/projects#deleted")
@@ -159,7 +159,7 @@ async def restore(request: web.Request) -> web.StreamResponse:
     await read_form(request)
     project_id = id_of(request, "project_id")
     try:
-        await restore_project(request.app[FRONT].pool, await get_person(request), project_id)
+        await restore_project(request.app[CONTEXT].pool, await get_person(request), project_id)
     except ProjectGone as error:
         raise web.HTTPNotFound(reason=str(error)) from None
     return see_other(f"/projects/{project_id}")

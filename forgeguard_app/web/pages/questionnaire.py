@@ -20,7 +20,7 @@ from forgeguard_app.projects.marks import MAX_PAGE_CHARS, Writer, digest_of
 from forgeguard_app.projects.proposals import propose
 from forgeguard_app.projects.questions import SECTIONS, Question, QuestionKind, Section, find_section
 from forgeguard_app.web.access import SeenProject, id_of, open_project
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.render import page
 from forgeguard_app.web.session import get_person, read_form
 
@@ -88,7 +88,7 @@ async def answer_section(request: web.Request) -> web.Response:
     }
     bases = {key: form[f"base.{key}"] for key in given if f"base.{key}" in form}
     writer = _writer(person.login, form)
-    done = await answer_questionnaire(request.app[FRONT].pool, seen.project.id, given, bases, writer)
+    done = await answer_questionnaire(request.app[CONTEXT].pool, seen.project.id, given, bases, writer)
     return await _page(request, seen, section, done.answers, SentAnswers(given, done, writer))
 
 
@@ -115,7 +115,7 @@ async def _page(
     answers: Answers,
     sent: SentAnswers | None = None,
 ) -> web.Response:
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         code = await seen_code(connection, seen.project.repo_id if seen.sees_code else None)
     package = package_of(seen.project.name)
     shown: dict[str, ShownQuestion] = {}

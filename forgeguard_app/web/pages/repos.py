@@ -17,7 +17,7 @@ from forgeguard_app.store.timeline import Filter, Point, list_entries, list_tren
 from forgeguard_app.store.versions import find_repo_version
 from forgeguard_app.web.access import open_named
 from forgeguard_app.web.cursors import cursor_of, read_cursor
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.pages.audits import MAX_LEAKED, leaks_of
 from forgeguard_app.web.render import page
 from forgeguard_app.web.states import SHOWN, StateKind, filter_of, head_states, states_of
@@ -81,7 +81,7 @@ async def show_repo(request: web.Request) -> web.Response:
     seen, (state, wanted) = await open_named(request), read_filter(request)
     before = read_cursor(request.query.get("cursor"))
     repo_id = seen.repo.id
-    async with request.app[FRONT].pool.acquire() as connection:
+    async with request.app[CONTEXT].pool.acquire() as connection:
         version = await find_repo_version(connection, repo_id)
         runs = await list_entries(connection, repo_id, wanted, before, PAGE + 1)
         trend = await list_trend(connection, repo_id, seen.repo.default_branch, TREND)

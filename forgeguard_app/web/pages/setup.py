@@ -20,7 +20,7 @@ from forgeguard_app.flows.people.set_up_app import (
 from forgeguard_app.flows.people.setup_stops import SetupStopped
 from forgeguard_app.github.app_manifest import is_reachable
 from forgeguard_app.store.users import forget_own_access
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import SETUP, cookie_name, get_person, refuse_foreign, set_cookie
 
@@ -31,28 +31,28 @@ RETRY_AFTER_S = 5
 
 async def show_setup(request: web.Request) -> web.StreamResponse:
     """Show what is to be made, for the browser that opened the one-time link; afterwards the App that it made."""
-    front, given = request.app[FRONT], request.query.get("token", "")[:MAX_GIVEN_CHARS]
+    context, given = request.app[CONTEXT], request.query.get("token", "")[:MAX_GIVEN_CHARS]
     try:
-        browser = await open_setup(front, given, _browser(request))
+        browser = await open_setup(context, given, _browser(request))
     except SetupStopped as stop:
-        made = None if given else await find_made(front, _browser(request))
+        made = None if given else await find_made(context, _browser(request))
         return await _stopped(request, stop) if made is None else await _done(request, made)
     if "token" in request.query:  # the secret leaves the address bar
         response: web.StreamResponse = see_other("/setup")
     else:
-        choice = Choice("ForgeGuard", "guard", "", front.github_url, front.address)
+        choice = Choice("ForgeGuard", "guard", "", context.github_url, context.address)
         asked = {"public_url": ""} if is_reachable(choice.public_url, choice.github_url) else problems_of(choice)
         response = await page(request, "setup.html", choice=choice, problems=asked, departure=None, manifest="")
-    set_cookie(front, response, SETUP, browser, SETUP_S)
+    set_cookie(context, response, SETUP, browser, SETUP_S)
     return response
 
 
 async def choose(request: web.Request) -> web.StreamResponse:
     """The choice is made: the form that leads to GitHub, or what is wrong with the choice."""
     refuse_foreign(request)
-    front = request.app[FRONT]
+    context = request.app[CONTEXT]
     try:
-        browser = await open_setup(front, "", _browser(request))
+        browser = await open_setup(context, "", _browser(request))
     except SetupStopped as stop:
         return await _stopped(request, stop)
     form = {
@@ -72,7 +72,7 @@ async def choose(request: web.Request) -> web.StreamResponse:
         return await page(
             request, "setup.html", status=400, choice=choice, problems=problems, departure=None, manifest=""
         )
-    departure = await begin_setup(front, browser, choice)
+    departure = await begin_setup(context, browser, choice)
     response = await page(
         request, "setup.html", choice=choice, problems={}, departure=departure, manifest=json.dumps(departure.manifest)
     )
@@ -86,10 +86,10 @@ async def choose(request: web.Request) -> web.StreamResponse:
 
 async def setup_callback(request: web.Request) -> web.StreamResponse:
     """Show the App that GitHub's answer stands for, however often the answer is opened, or why there is none."""
-    front, given = request.app[FRONT], request.query
+    context, given = request.app[CONTEXT], request.query
     state, code = given.get("state", "")[:MAX_GIVEN_CHARS], given.get("code", "")[:MAX_GIVEN_CHARS]
     try:
-        return await _done(request, await finish_setup(front, _browser(request), state, code))
+        return await _done(request, await finish_setup(context, _browser(request), state, code))
     except SetupStopped as stop:
         return await _stopped(request, stop)
 
@@ -107,20 +107,20 @@ async def _stopped(request: web.Request, stop: SetupStopped) -> web.StreamRespon
 
 async def installed(request: web.Request) -> web.StreamResponse:
     """After an installation: people sign in first, and GitHub says whether the installation is theirs."""
-    front, person = request.app[FRONT], await get_person(request)
+    context, person = request.app[CONTEXT], await get_person(request)
     number = request.query.get("installation_id", "")
     if not number.isascii() or not number.isdigit() or len(number) > 18:
         return see_other("/installations")
-    async with front.pool.acquire() as connection:
+    async with context.pool.acquire() as connection:
         await forget_own_access(connection, person.user_id)
-    await refresh_access(front, person.user_id)
+    await refresh_access(context, person.user_id)
     return see_other(f"/installations/{number}")
 
 
 def _browser(request: web.Request) -> str:
     # The cookie has one name over HTTP and another over HTTPS, and the App's address may differ from where set-up
     # began.
-    for name in (cookie_name(request.app[FRONT], SETUP), SETUP, f"__Host-{SETUP}"):
+    for name in (cookie_name(request.app[CONTEXT], SETUP), SETUP, f"__Host-{SETUP}"):
         if name in request.cookies:
             return request.cookies[name][:MAX_GIVEN_CHARS]
     return ""

@@ -16,7 +16,7 @@ from forgeguard_app.store.news import Notified
 from forgeguard_app.store.overview import find_seen_installation
 from forgeguard_app.threads import in_thread
 from forgeguard_app.web.audit_log import EXPORTED, SHOWN, export, find_older, read_before
-from forgeguard_app.web.keys import FRONT
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.overviews import MOST_REPOS, REPOS, read_installation, read_installations, read_repositories
 from forgeguard_app.web.render import page
 from forgeguard_app.web.session import find_person, get_person
@@ -24,12 +24,12 @@ from forgeguard_app.web.session import find_person, get_person
 
 async def show_start(request: web.Request) -> web.Response:
     """Show what ForgeGuard is; to a signed-in person, their repositories."""
-    front, person = request.app[FRONT], await find_person(request)
+    context, person = request.app[CONTEXT], await find_person(request)
     after = request.query.get("after", "")[:300]
     if person is None:
         return await page(request, "start.html", repos=[], states={}, more=False, after=after)
-    await refresh_access(front, person.user_id)
-    async with front.pool.acquire() as connection:
+    await refresh_access(context, person.user_id)
+    async with context.pool.acquire() as connection:
         shown = await read_repositories(connection, person.user_id, after)
     return await page(
         request,
@@ -44,19 +44,19 @@ async def show_start(request: web.Request) -> web.Response:
 
 async def show_installations(request: web.Request) -> web.Response:
     """The accounts on which the App is installed, as far as the person sees something of them."""
-    front, person = request.app[FRONT], await get_person(request)
-    await refresh_access(front, person.user_id)
-    async with front.pool.acquire() as connection:
+    context, person = request.app[CONTEXT], await get_person(request)
+    await refresh_access(context, person.user_id)
+    async with context.pool.acquire() as connection:
         shown = await read_installations(connection, person.user_id)
     return await page(request, "installations.html", installations=shown.found, version=shown.version)
 
 
 async def show_installation(request: web.Request) -> web.Response:
     """One installation: what is guarded, what its audits say, and what is left to do."""
-    front, person = request.app[FRONT], await get_person(request)
+    context, person = request.app[CONTEXT], await get_person(request)
     number, before = int(request.match_info["number"]), read_before(request)
-    await refresh_access(front, person.user_id)
-    async with front.pool.acquire() as connection:
+    await refresh_access(context, person.user_id)
+    async with context.pool.acquire() as connection:
         installation = await find_seen_installation(connection, person.user_id, number)
         if installation is None:
             raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
@@ -77,16 +77,16 @@ async def show_installation(request: web.Request) -> web.Response:
         version=shown.version,
         names=[check_run_name(code) for code in CheckCode],
         notify_host=await in_thread(_notify_host, shown.notified),
-        notice_key=notice_key(front.keys.notices, number) if shown.notified else "",
+        notice_key=notice_key(context.keys.notices, number) if shown.notified else "",
     )
 
 
 async def export_audit_log(request: web.Request) -> web.Response:
     """Return who did what with the installation's repositories that the person administers, as a file."""
-    front, person = request.app[FRONT], await get_person(request)
+    context, person = request.app[CONTEXT], await get_person(request)
     number, before = int(request.match_info["number"]), read_before(request)
-    await refresh_access(front, person.user_id)
-    async with front.pool.acquire() as connection:
+    await refresh_access(context, person.user_id)
+    async with context.pool.acquire() as connection:
         if await find_seen_installation(connection, person.user_id, number) is None:
             raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
         return export(request, await list_entries_of(connection, person.user_id, number, EXPORTED + 1, before))

@@ -63,7 +63,7 @@ def test_passwords_in_addresses_are_masked_even_where_they_are_words() -> None:
 
 def test_a_commit_or_a_digest_stays_where_it_is_ours() -> None:
     digest = drawn(random.Random(1), string.hexdigits[:16], 40)
-    for text in (f"judged {digest}", f"gh-readonly-queue/main/pr-1-{digest}"):
+    for text in (f"evaluated {digest}", f"gh-readonly-queue/main/pr-1-{digest}"):
         assert masked(text, keep_hashes=True) == text
     assert digest not in masked(f"unknown key {digest}")
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from forgeguard_app.flows.audits.choose_base import earlier_passed, newest_head
 from forgeguard_app.store.audits import AuditRun
-from forgeguard_app.store.run_order import JudgedHead
+from forgeguard_app.store.run_order import BranchHead
 from forgeguard_app.store.states import RunStatus, Trigger
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,8 +43,8 @@ def run(sha: str, before: str | None) -> AuditRun:
     )
 
 
-def head(sha: str, before: str | None, *, passed: bool = True) -> JudgedHead:
-    return JudgedHead(sha, before, passed)
+def head(sha: str, before: str | None, *, passed: bool = True) -> BranchHead:
+    return BranchHead(sha, before, passed)
 
 
 def test_the_newest_that_passed_comes_first_and_failed_ones_are_left_out() -> None:
@@ -58,7 +58,7 @@ def test_a_head_that_replaced_this_one_came_later_though_it_was_heard_of_first()
     assert earlier_passed(run("b", "a"), [head("d", "c"), head("c", "b"), head("a", None)]) == ["a"]
 
 
-def test_a_branch_that_was_reset_is_judged_against_what_it_was_reset_from() -> None:
+def test_a_branch_that_was_reset_is_evaluated_against_what_it_was_reset_from() -> None:
     """a, b, c were pushed, then a again: c replaced b, and this push says that it replaced c."""
     heads = [head("c", "b"), head("b", "a"), head("a", None)]
     assert earlier_passed(run("a", "c"), heads) == ["c", "b", "a"]
@@ -70,7 +70,7 @@ def test_a_circle_of_resets_ends() -> None:
 
 
 def test_a_head_that_was_pushed_is_no_baseline_though_the_installation_found_it_first() -> None:
-    found = JudgedHead("a", None, passed=True, at_installation=True)
+    found = BranchHead("a", None, passed=True, at_installation=True)
     pushed = head("a", None, passed=False)
     assert earlier_passed(run("b", "a"), [found]) == ["a"]
     assert earlier_passed(run("b", "a"), [pushed, found]) == []
@@ -81,8 +81,8 @@ def test_a_head_that_was_pushed_is_no_baseline_though_the_installation_found_it_
 
 def test_a_baseline_whose_re_run_came_to_no_verdict_is_still_the_baseline() -> None:
     """Where every later head that passed is gone from GitHub, the baseline is the base, not the push's own before."""
-    found = JudgedHead("a", None, passed=True, at_installation=True)
-    rerun = JudgedHead("a", None, passed=False, is_rerun=True)
+    found = BranchHead("a", None, passed=True, at_installation=True)
+    rerun = BranchHead("a", None, passed=False, is_rerun=True)
     assert earlier_passed(run("c", "b"), [head("b", "a"), rerun, found]) == ["b", "a"]
     pushed = head("a", "z", passed=False)
     assert earlier_passed(run("c", "a"), [rerun, pushed, found]) == []

@@ -24,7 +24,9 @@ from tests.support.running import Product
 from tests.support.starting import START
 
 
-async def test_lost_deliveries_are_asked_for_again_and_judged_in_their_order(product: Product, tree: WorkTree) -> None:
+async def test_lost_deliveries_are_asked_for_again_and_evaluated_in_their_order(
+    product: Product, tree: WorkTree
+) -> None:
     repository, _ = await product.repository()
     await product.idle()
     app = product.github.world.app
