@@ -76,16 +76,16 @@ def pushes(secret: str, number: int, repositories: int = 50) -> list[Signed]:
     return made
 
 
-async def send(session: aiohttp.ClientSession, url: str, one: Signed, answers: Answers) -> None:
+async def send(session: aiohttp.ClientSession, url: str, signed: Signed, answers: Answers) -> None:
     """Sends one and notes its answer."""
     headers = {
-        "X-GitHub-Delivery": one.guid,
-        "X-GitHub-Event": one.event,
-        "X-Hub-Signature-256": one.signature,
+        "X-GitHub-Delivery": signed.guid,
+        "X-GitHub-Event": signed.event,
+        "X-Hub-Signature-256": signed.signature,
         "Content-Type": "application/json",
     }
     began = time.perf_counter()
-    async with session.post(url, data=one.body, headers=headers) as answer:
+    async with session.post(url, data=signed.body, headers=headers) as answer:
         await answer.read()
         answers.seconds.append(time.perf_counter() - began)
         answers.statuses[answer.status] += 1
@@ -116,17 +116,17 @@ async def closed_loop(url: str, todo: list[Signed], clients: int) -> tuple[Answe
     return answers, time.perf_counter() - began
 
 
-def _request(path: str, one: Signed) -> bytes:
+def _request(path: str, signed: Signed) -> bytes:
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: localhost",
         "Content-Type: application/json",
-        f"Content-Length: {len(one.body)}",
-        f"X-GitHub-Delivery: {one.guid}",
-        f"X-GitHub-Event: {one.event}",
-        f"X-Hub-Signature-256: {one.signature}",
+        f"Content-Length: {len(signed.body)}",
+        f"X-GitHub-Delivery: {signed.guid}",
+        f"X-GitHub-Event: {signed.event}",
+        f"X-Hub-Signature-256: {signed.signature}",
     ]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + one.body
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + signed.body
 
 
 async def open_loop(url: str, todo: list[Signed], per_second: float) -> Answers:

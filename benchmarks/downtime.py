@@ -41,7 +41,7 @@ async def _measure(folder: Path) -> None:
             for repository, _ in made:
                 await story.move(repository, f"topic{number}", sha)
         await github.webhooks.settle()
-        pushed = [one for one in github.world.deliveries if one.event != "installation"]
+        pushed = [delivery for delivery in github.world.deliveries if delivery.event != "installation"]
         for number, one in enumerate(pushed):
             one.delivered_at = stamp(time.time() - DAY_S + 600 + number * (DAY_S - 1_200) / len(pushed))
         await running.serve(1, folder / "log")

@@ -112,7 +112,9 @@ async def _commit_push(work: Path, url: str) -> None:
 
 async def _sent(github: SimulatedGitHub, repository_id: int, number: int) -> float:
     def pushes() -> int:
-        return sum(one.event == "push" and one.repository_id == repository_id for one in github.world.deliveries)
+        return sum(
+            delivery.event == "push" and delivery.repository_id == repository_id for delivery in github.world.deliveries
+        )
 
     while pushes() < number:
         await asyncio.sleep(0.001)

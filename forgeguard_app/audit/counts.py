@@ -119,8 +119,12 @@ def outcome_of(checks: Iterable[tuple[str, Evaluation]]) -> OverallOutcome:
         if any(one == result for one, _ in found):
             return outcome
     evaluations = [evaluation for _, evaluation in found]
-    if found and all(one is Evaluation.DISABLED for one in evaluations):
+    if found and all(evaluation is Evaluation.DISABLED for evaluation in evaluations):
         return OverallOutcome.DISABLED
     if Evaluation.EVALUATED not in evaluations:
         return OverallOutcome.NOTHING
-    return OverallOutcome.PASSED if all(one is Evaluation.EVALUATED for one in evaluations) else OverallOutcome.PARTLY
+    return (
+        OverallOutcome.PASSED
+        if all(evaluation is Evaluation.EVALUATED for evaluation in evaluations)
+        else OverallOutcome.PARTLY
+    )

@@ -34,8 +34,13 @@ def describe(config: EffectiveConfig) -> dict[str, Any]:
 def describe_problems(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Each with its place."""
     return [
-        {"path": _cut(masked_path(one.path)), "line": one.line, "column": one.column, "message": _cut(one.message)}
-        for one in list(problems)[:MOST_VALUES]
+        {
+            "path": _cut(masked_path(problem.path)),
+            "line": problem.line,
+            "column": problem.column,
+            "message": _cut(problem.message),
+        }
+        for problem in list(problems)[:MOST_VALUES]
     ]
 
 
@@ -66,7 +71,7 @@ def _boundaries(file: Boundaries) -> dict[str, Any]:
         "exhaustive": file.exhaustive,
         "acyclic": file.acyclic,
         "known_violations": len(file.known_violations),
-        "remarks": _values(f"{one.path}:{one.line}: {one.message}" for one in file.remarks),
+        "remarks": _values(f"{remark.path}:{remark.line}: {remark.message}" for remark in file.remarks),
     }
 
 

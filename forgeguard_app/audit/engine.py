@@ -91,12 +91,12 @@ def _report(
     incomplete = (*change.incomplete.get(code, ()), *outcome.incomplete)
     if outcome.nothing:
         result, title = _completed(Result.PASS, f"Nothing to check: {outcome.nothing}", incomplete)
-        counts = count(Countable(one.rule, one.part, one.counted, one.verified) for one in notices)
+        counts = count(Countable(notice.rule, notice.part, notice.counted, notice.verified) for notice in notices)
         kept = _kept(notices)
         notes = (*notes, *_of_kept(counts, kept))
         return CheckReport(code, result, title, notes, incomplete, kept, nothing=outcome.nothing, counts=counts)
     findings = (*findings, *notices)
-    counts = count(Countable(one.rule, one.part, one.counted, one.verified) for one in findings)
+    counts = count(Countable(finding.rule, finding.part, finding.counted, finding.verified) for finding in findings)
     kept = _kept(findings)
     notes = (*notes, *_of_kept(counts, kept))
     result, title = _completed(_result(findings), _title(code, counts, change, outcome.unread), incomplete)
@@ -106,18 +106,18 @@ def _report(
 def _notices(code: CheckCode, change: Change, remarks: tuple[Problem, ...]) -> tuple[Finding, ...]:
     """Return what the configuration names in vain as notices; they count where the change touches their file."""
     notices: list[Finding] = []
-    for one in dict.fromkeys(one for one in remarks if one.path in change.scope):
-        own = change.whole_tree or one.path in change.changed
-        name = digest(code, NOTICE_RULE, one.path, one.message, str(one.line))
+    for remark in dict.fromkeys(remark for remark in remarks if remark.path in change.scope):
+        own = change.whole_tree or remark.path in change.changed
+        name = digest(code, NOTICE_RULE, remark.path, remark.message, str(remark.line))
         notices.append(
             Finding(
-                one.path,
-                one.line,
+                remark.path,
+                remark.line,
                 NOTICE_RULE,
-                one.message,
+                remark.message,
                 Level.NOTICE,
-                end_line=one.line,
-                column=one.column,
+                end_line=remark.line,
+                column=remark.column,
                 new=own,
                 counted=own,
                 fingerprint=name,
@@ -130,7 +130,7 @@ def _of_notices(notices: tuple[Finding, ...]) -> tuple[str, ...]:
     """Return a sentence for the summary, which says on every push what only a change of the file annotates."""
     if not notices:
         return ()
-    places = ", ".join(f"{one.path}:{one.line} ({one.message})" for one in notices[:MAX_PLACES])
+    places = ", ".join(f"{notice.path}:{notice.line} ({notice.message})" for notice in notices[:MAX_PLACES])
     more = f" and {len(notices) - MAX_PLACES:,} more" if len(notices) > MAX_PLACES else ""
     count = f"{len(notices):,} entr{'y' if len(notices) == 1 else 'ies'}"
     return (f"{count} of the configuration without effect or not honoured: {places}{more}.",)

@@ -36,9 +36,9 @@ def _globs(named: Iterable[Named], head: Tree, facts: Facts, memo: Memo) -> list
     key = ("unmatched", tuple(g.text for g in globs), head.paths)
     empty = memo.context(key, lambda: _without_match((g.text for g in globs), head, facts))
     return [
-        Problem(one.path, one.line, one.column, f"{one.key}: {quoted(one.text)} matches no file of the repository")
-        for one in globs
-        if one.text in empty
+        Problem(glob.path, glob.line, glob.column, f"{glob.key}: {quoted(glob.text)} matches no file of the repository")
+        for glob in globs
+        if glob.text in empty
     ]
 
 
@@ -117,7 +117,7 @@ def _modules(named: Iterable[Named], head: Tree, facts: Facts) -> list[Problem]:
             imported.update((item.module, *(f"{item.module}.{name}" for name in item.names)))
     parts = {".".join(module.split(".")[:size]) for module in imported for size in range(1, module.count(".") + 2)}
     return [
-        Problem(one.path, one.line, one.column, f"{one.key}: no file imports {quoted(one.text)}")
-        for one in modules
-        if one.text not in parts
+        Problem(module.path, module.line, module.column, f"{module.key}: no file imports {quoted(module.text)}")
+        for module in modules
+        if module.text not in parts
     ]

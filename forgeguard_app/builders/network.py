@@ -97,8 +97,8 @@ def _barred(addresses: Iterable[str]) -> str:
     """Return the shell's words that make addresses unreachable, and fail where one stays reachable."""
     tool = shlex.quote(shutil.which("ip", path=_SBIN) or "ip")
     networks = [ipaddress.ip_network(one) for one in (*_LINK_LOCAL, *_CREDENTIALS, *addresses)]
-    four = [f"{tool} route add unreachable {one}" for one in networks if one.version == 4]
-    six = [f"{tool} -6 route add unreachable {one}" for one in networks if one.version == 6]
+    four = [f"{tool} route add unreachable {network}" for network in networks if network.version == 4]
+    six = [f"{tool} -6 route add unreachable {network}" for network in networks if network.version == 6]
     without = '[ "$(cat /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || echo 1)" = 1 ]'
     return " && ".join([*four, f"{{ {without} || {{ {' && '.join(six)}; }}; }}"])
 

@@ -216,7 +216,7 @@ async def _show_pushes(stage: Stage, pushes: AsyncIterator[DemoPush], *, once: b
             stage.console.print("[red]The check runs did not arrive.[/red]")
             return False
         shapes = stage.github.shapes
-        annotations = {run.id: [shapes.annotation(run, one) for one in run.annotations] for run in runs}
+        annotations = {run.id: [shapes.annotation(run, annotation) for annotation in run.annotations] for run in runs}
         show_runs(
             stage.console, push.heading, [shapes.check_run(run) for run in runs], annotations, time.time() - push.at
         )

@@ -54,10 +54,10 @@ def _table(annotations: list[dict[str, Any]]) -> Table:
     table = Table(box=None, padding=(0, 1), show_header=False, expand=True)
     table.add_column(no_wrap=False, overflow="fold", ratio=2)
     table.add_column(ratio=5)
-    for one in annotations[:MAX_ANNOTATIONS]:
-        style = _LEVELS.get(one["annotation_level"], "")
-        place = Text(f"{one['path']}:{one['start_line']}", style=style)
-        table.add_row(place, Text(f"{one['message']}"))
+    for annotation in annotations[:MAX_ANNOTATIONS]:
+        style = _LEVELS.get(annotation["annotation_level"], "")
+        place = Text(f"{annotation['path']}:{annotation['start_line']}", style=style)
+        table.add_row(place, Text(f"{annotation['message']}"))
     if len(annotations) > MAX_ANNOTATIONS:
         table.add_row("", Text(f"and {len(annotations) - MAX_ANNOTATIONS} more annotations", style="dim"))
     return table

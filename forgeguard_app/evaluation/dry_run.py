@@ -56,13 +56,13 @@ def _compared(today: CheckReport, then: CheckReport) -> dict[str, Any]:
 
 def _more(ours: Iterable[Finding], theirs: Iterable[Finding]) -> list[Finding]:
     """The findings that the one has beyond the other: alike are those of one rule at one place."""
-    left = Counter(_place(one) for one in theirs)
+    left = Counter(_place(their) for their in theirs)
     found: list[Finding] = []
-    for one in ours:
-        if left[_place(one)]:
-            left[_place(one)] -= 1
+    for finding in ours:
+        if left[_place(finding)]:
+            left[_place(finding)] -= 1
         else:
-            found.append(one)
+            found.append(finding)
     return found
 
 

@@ -130,7 +130,9 @@ class SecretSearch:
             if size <= self.max_text_bytes
         }
         found = await self._in_blobs(wanted, Exceptions(inline=False))
-        return {key: {(one.rule.id, one.digest_key) for one in secrets} for key, secrets in found.found.items()}
+        return {
+            key: {(secret.rule.id, secret.digest_key) for secret in secrets} for key, secrets in found.found.items()
+        }
 
     async def _in_blobs(
         self, wanted: Mapping[str, list[tuple[K, AddedBlock]]], exceptions: Exceptions
@@ -205,9 +207,9 @@ class BlobSearch(Generic[K]):
         kinds: dict[tuple[bool, ...], list[tuple[K, AddedBlock]]] = {}
         for key, block in places:
             kinds.setdefault(kind_of(block.path), []).append((key, block))
-        for some in kinds.values():
-            scan = SharedScan([block for _, block in some], self._exceptions, self._tick, self._left)
-            yield [key for key, _ in some], scan
+        for kind in kinds.values():
+            scan = SharedScan([block for _, block in kind], self._exceptions, self._tick, self._left)
+            yield [key for key, _ in kind], scan
 
     def _finish(self) -> None:
         for keys, scan in self._scans:

@@ -82,7 +82,7 @@ def _seen(head: Tree) -> dict[str, Any]:
         languages[name] += endings[ending]
     manifests = [path for path in head.blobs if path.rpartition("/")[2] in MANIFESTS]
     return {
-        "languages": [one for one in languages.most_common() if one[1]],
+        "languages": [language for language in languages.most_common() if language[1]],
         "manifests": [masked_path(clean(path)) for path in manifests[:MOST_PARTS]],
         "parts": [(masked_path(clean(one.name)), masked_path(clean(one.glob))) for one in rooms_of(head)[:MOST_PARTS]],
     }

@@ -104,14 +104,14 @@ def _output(run: CheckRun, sent: int) -> dict[str, Any]:
     return output
 
 
-def _annotation(one: Annotation) -> dict[str, Any]:
+def _annotation(annotation: Annotation) -> dict[str, Any]:
     return {
-        "path": one.path,
-        "start_line": max(one.start_line, 1),
-        "end_line": max(one.end_line, one.start_line, 1),
-        "annotation_level": one.level,
-        "message": cut(one.message, MAX_MESSAGE_BYTES),
-        "title": cut(one.title, MAX_TITLE_BYTES),
+        "path": annotation.path,
+        "start_line": max(annotation.start_line, 1),
+        "end_line": max(annotation.end_line, annotation.start_line, 1),
+        "annotation_level": annotation.level,
+        "message": cut(annotation.message, MAX_MESSAGE_BYTES),
+        "title": cut(annotation.title, MAX_TITLE_BYTES),
     }
 
 

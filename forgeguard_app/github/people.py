@@ -95,9 +95,9 @@ class KnownAnswers(MutableMapping[str, tuple[str | None, str | None, Any, str | 
 def _slim(items: Any) -> list[dict[str, Any]]:
     """Return of each item what says who may do what."""
     return [
-        {name: one[name] for name in _KEPT if one.get(name) is not None}
-        for one in (items if isinstance(items, list) else ())
-        if isinstance(one, dict)
+        {name: item[name] for name in _KEPT if item.get(name) is not None}
+        for item in (items if isinstance(items, list) else ())
+        if isinstance(item, dict)
     ]
 
 

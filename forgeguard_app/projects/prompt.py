@@ -16,7 +16,7 @@ def write_prompt(project: str, directive: str, phase: Phase, phases: int, findin
     parts = [
         directive.strip(),
         f"# {phase.title} (of {phases})\n\nProject: {project}\n\nObjective: {phase.objective}",
-        "Deliverables:\n" + "\n".join(f"- {one}" for one in phase.deliverables),
+        "Deliverables:\n" + "\n".join(f"- {deliverable}" for deliverable in phase.deliverables),
         "Exit criteria:\n" + "\n".join(f"- {one}" for one in phase.exit_criteria),
         "The working folder is a checkout of the repository. The contracts are files in the folder that "
         "FORGEGUARD_CONTRACTS names; "
@@ -25,7 +25,7 @@ def write_prompt(project: str, directive: str, phase: Phase, phases: int, findin
         "committing and pushing is done for you.",
     ]
     if findings:
-        shown = "\n".join(_line(one) for one in findings[:MOST_FINDINGS])
+        shown = "\n".join(_line(finding) for finding in findings[:MOST_FINDINGS])
         more = (
             f"\n… and {len(findings) - MOST_FINDINGS} more in the file that FORGEGUARD_FINDINGS names."
             if len(findings) > MOST_FINDINGS
@@ -38,6 +38,6 @@ def write_prompt(project: str, directive: str, phase: Phase, phases: int, findin
     return "\n\n".join(parts) + "\n"
 
 
-def _line(one: Mapping[str, Any]) -> str:
-    where = f"{one['path']}:{one.get('line', 1)} " if one.get("path") else ""
-    return f"- {one.get('check', '')} {where}{one.get('message', '')}".replace("  ", " ")
+def _line(mapping: Mapping[str, Any]) -> str:
+    where = f"{mapping['path']}:{mapping.get('line', 1)} " if mapping.get("path") else ""
+    return f"- {mapping.get('check', '')} {where}{mapping.get('message', '')}".replace("  ", " ")

@@ -18,22 +18,22 @@ class SeenCode:
     layers: tuple[tuple[str, str], ...] = ()
 
 
-def propose(key: str, answers: Answers, seen: SeenCode, package: str) -> Value:
+def propose(key: str, answers: Answers, code: SeenCode, package: str) -> Value:
     """A proposal for the question; empty where there is none. `package` is the project's name as Python has it."""
     proposer = _PROPOSERS.get(key)
-    return proposer(answers, seen, package) if proposer else ""
+    return proposer(answers, code, package) if proposer else ""
 
 
-def _language(answers: Answers, seen: SeenCode, _: str) -> Value:
-    if seen.languages and seen.languages[0][0] != "Python":
-        return seen.languages[0][0]
+def _language(answers: Answers, code: SeenCode, _: str) -> Value:
+    if code.languages and code.languages[0][0] != "Python":
+        return code.languages[0][0]
     return "" if answers.text("stack.kind") == "other" else "Python 3.11 or later"
 
 
-def _kind(_: Answers, seen: SeenCode, __: str) -> Value:
-    if seen.languages and seen.languages[0][0] != "Python":
+def _kind(_: Answers, code: SeenCode, __: str) -> Value:
+    if code.languages and code.languages[0][0] != "Python":
         return "other"
-    return "python-aiohttp" if not seen.languages else ""
+    return "python-aiohttp" if not code.languages else ""
 
 
 def _dependencies(answers: Answers, _: SeenCode, __: str) -> Value:
@@ -74,10 +74,10 @@ def _rules(answers: Answers, _: SeenCode, __: str) -> Value:
     ]
 
 
-def _layers(answers: Answers, seen: SeenCode, package: str) -> Value:
+def _layers(answers: Answers, code: SeenCode, package: str) -> Value:
     """The usual layout of the chosen stack; of a linked repository its real parts."""
-    if seen.layers:
-        return [_layer(name, glob) for name, glob in seen.layers]
+    if code.layers:
+        return [_layer(name, glob) for name, glob in code.layers]
     database = {"postgresql": "asyncpg", "sqlite": "sqlite3"}.get(answers.text("stack.database"), "")
     no_sql = "the database is reached through the repositories alone"
     if answers.text("stack.kind") in ("python-aiohttp", "python-fastapi"):

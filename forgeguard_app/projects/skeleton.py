@@ -112,6 +112,6 @@ def _test(modules: list[str]) -> str:
 def _checklist(phase: Phase) -> str:
     """The built-in builder writes no code of a phase: it leaves what is to be done where people find it."""
     lines = [f"# {phase.title}", "", phase.objective, "", "## Deliverables", ""]
-    lines += [f"- [ ] {one}" for one in phase.deliverables]
+    lines += [f"- [ ] {deliverable}" for deliverable in phase.deliverables]
     lines += ["", "## Exit criteria", "", *(f"- [ ] {one}" for one in phase.exit_criteria)]
     return "\n".join(lines) + "\n"

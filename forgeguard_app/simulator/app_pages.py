@@ -65,9 +65,9 @@ class AppPages:
     async def show_login(self, request: web.Request) -> web.Response:
         back = escape(request.query.get("return_to", "/"), quote=True)
         buttons = "".join(
-            f'<p><button name="login" value="{escape(one.login, quote=True)}">Sign in as '
-            f"{escape(one.login)}</button></p>"
-            for one in self.people.users()
+            f'<p><button name="login" value="{escape(user.login, quote=True)}">Sign in as '
+            f"{escape(user.login)}</button></p>"
+            for user in self.people.users()
         )
         form = (
             f'<form method="post" action="/session"><input type="hidden" name="return_to" '
@@ -92,7 +92,7 @@ class AppPages:
                 "Not found", f"<p>{RefusalRule.UNKNOWN_CLIENT.message}</p>", status=RefusalRule.UNKNOWN_CLIENT.status
             )
         back = asked.get("redirect_uri") or (app.callback_urls[0] if app.callback_urls else "")
-        if not any(_below(back, one) for one in app.callback_urls):
+        if not any(_below(back, url) for url in app.callback_urls):
             there = app.callback_urls[0] if app.callback_urls else "/"
             raise web.HTTPFound(_with(there, error=RefusalRule.FOREIGN_REDIRECT.message, state=asked.get("state", "")))
         if asked.get("code_challenge") and asked.get("code_challenge_method") != "S256":
@@ -113,7 +113,7 @@ class AppPages:
     async def authorize(self, request: web.Request) -> web.Response:
         user, form, app = self._user(request), await _form(request), self._app()
         back, state = form.get("redirect_uri", ""), form.get("state", "")
-        if not any(_below(back, one) for one in app.callback_urls):
+        if not any(_below(back, url) for url in app.callback_urls):
             raise web.HTTPBadRequest
         if form.get("answer") != "yes":
             raise web.HTTPFound(_with(back, error="access_denied", state=state))
@@ -127,11 +127,13 @@ class AppPages:
             manifest = None
         problems = problems_of(manifest, here=self.shapes.address)
         org = request.match_info.get("org")
-        if org and next((one for one in self.world.accounts.values() if one.login == org), None) is None:
+        if org and next((account for account in self.world.accounts.values() if account.login == org), None) is None:
             problems.append(f"There is no organization {org}")
         if problems:
             return _page(
-                RefusalRule.BAD_MANIFEST.message, "".join(f"<p>{escape(one)}</p>" for one in problems), status=422
+                RefusalRule.BAD_MANIFEST.message,
+                "".join(f"<p>{escape(problem)}</p>" for problem in problems),
+                status=422,
             )
         hidden = _hidden(manifest=form["manifest"], state=request.query.get("state", ""), org=org or "")
         name = escape(str(manifest.get("name") or ""), quote=True)
@@ -148,7 +150,7 @@ class AppPages:
     async def create_app(self, request: web.Request) -> web.Response:
         form = await _form(request)
         manifest: dict[str, Any] = json.loads(form["manifest"])
-        owner = next((one for one in self.world.accounts.values() if one.login == form.get("org")), None)
+        owner = next((account for account in self.world.accounts.values() if account.login == form.get("org")), None)
         private, public = new_key()
         name = form.get("name") or manifest.get("name") or ""
         if not 0 < len(name) <= MAX_NAME_CHARS or self._is_taken(name):
@@ -176,10 +178,10 @@ class AppPages:
         user, app = self._user(request), self._app()
         hidden = _hidden(state=request.query.get("state", ""))
         boxes = "".join(
-            f'<p><label><input type="checkbox" name="repository" value="{one.id}" checked> '
-            f"{escape(one.full_name)}</label></p>"
-            for one in self.world.repositories.values()
-            if self.people.levels.get((user.id, one.id)) == "admin"
+            f'<p><label><input type="checkbox" name="repository" value="{repository.id}" checked> '
+            f"{escape(repository.full_name)}</label></p>"
+            for repository in self.world.repositories.values()
+            if self.people.levels.get((user.id, repository.id)) == "admin"
         )
         form = (
             f'<form method="post" '

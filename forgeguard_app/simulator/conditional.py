@@ -28,7 +28,7 @@ def conditional(request: web.Request, response: web.Response, world: World) -> w
         + (response.body if isinstance(response.body, bytes) else b"")
     )
     etag = f'W/"{sha256(said + response.headers.get("Link", "").encode()).hexdigest()}"'
-    if etag in [one.strip() for one in request.headers.get("If-None-Match", "").split(",")]:
+    if etag in [part.strip() for part in request.headers.get("If-None-Match", "").split(",")]:
         world.requests.append((UNCHANGED, request.path))
         if (installation := request.get(INSTALLATION)) is not None:
             installation.used -= 1

@@ -42,7 +42,7 @@ class RequestGate:
         if version is not None and version not in VERSIONS:
             raise Denied(RefusalRule.UNKNOWN_VERSION, given=version)
         accept = request.headers.get("Accept", "*/*")
-        if not any(_is_accepted(one.partition(";")[0].strip()) for one in accept.split(",")):
+        if not any(_is_accepted(part.partition(";")[0].strip()) for part in accept.split(",")):
             raise Denied(RefusalRule.WRONG_ACCEPT, given=accept)
 
     def who(self, request: web.Request) -> Credential:

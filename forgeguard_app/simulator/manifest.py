@@ -49,7 +49,7 @@ def problems_of(manifest: Any, *, here: str) -> list[str]:
         found.append(f"Name is too long (maximum is {MAX_NAME_CHARS} characters)")
     found += [f"{name} is no address" for name in ("url", "redirect_url", "setup_url") if not _fits(manifest, name)]
     callbacks = manifest.get("callback_urls", [])
-    if len(callbacks) > MAX_CALLBACKS or not all(_is_address(one) for one in callbacks):
+    if len(callbacks) > MAX_CALLBACKS or not all(_is_address(callback) for callback in callbacks):
         found.append("Callback urls are too many, or no addresses")
     if manifest.get("request_oauth_on_install") and manifest.get("setup_url"):
         found.append("Setup url is unavailable when OAuth is requested during installation")

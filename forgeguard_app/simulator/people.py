@@ -59,7 +59,7 @@ class People:
 
     def users(self) -> list[Account]:
         """Everybody who can sign in."""
-        return [one for one in self.world.accounts.values() if one.type == "User"]
+        return [account for account in self.world.accounts.values() if account.type == "User"]
 
     def sign_in(self, user: Account) -> str:
         """The cookie of a browser in which the person is signed in."""
@@ -114,7 +114,11 @@ class People:
 
     def installations_of(self, user: Account) -> list[Installation]:
         """The installations in which the person may see a repository."""
-        return [one for one in self.world.installations.values() if self.repositories_of(user, one)]
+        return [
+            installation
+            for installation in self.world.installations.values()
+            if self.repositories_of(user, installation)
+        ]
 
     def repositories_of(self, user: Account, installation: Installation) -> list[Repository]:
         """The installation's repositories that the person was let into, or that are everybody's."""

@@ -74,7 +74,11 @@ class AppRoutes:
 
     async def list_installations(self, request: web.Request) -> web.Response:
         self.gate.app(request)
-        listed = [one for one in self.world.installations.values() if one.id not in self.world.unlisted]
+        listed = [
+            installation
+            for installation in self.world.installations.values()
+            if installation.id not in self.world.unlisted
+        ]
         found = [self.shapes.installation(one) for one in listed]
         return web.json_response(page_of(request, found), headers=next_link(request, self.shapes.api, len(found)))
 
@@ -110,7 +114,11 @@ class AppRoutes:
     async def list_deliveries(self, request: web.Request) -> web.Response:
         self.gate.app(request)
         size, _ = asked_page(request)
-        newest = [one for one in reversed(self.world.deliveries) if one.delivered_at and not self._is_old(one)]
+        newest = [
+            delivery
+            for delivery in reversed(self.world.deliveries)
+            if delivery.delivered_at and not self._is_old(delivery)
+        ]
         cursor = request.query.get("cursor", "0")
         start = int(cursor) if cursor.isascii() and cursor.isdigit() else len(newest)
         headers = {}
@@ -149,15 +157,17 @@ class AppRoutes:
         return web.json_response({"resources": {"core": rate, "search": rate}, "rate": rate})
 
     def _delivery(self, request: web.Request) -> Delivery:
-        found = next((one for one in self.world.deliveries if one.id == int(request.match_info["id"])), None)
+        found = next(
+            (delivery for delivery in self.world.deliveries if delivery.id == int(request.match_info["id"])), None
+        )
         if found is None:
             raise Denied(RefusalRule.UNKNOWN_DELIVERY)
         if self._is_old(found):
             raise Denied(RefusalRule.OLD_DELIVERY)
         return found
 
-    def _is_old(self, one: Delivery) -> bool:
-        return bool(one.delivered_at) and one.delivered_at < stamp(self.world.now() - DELIVERY_LIFE_S)
+    def _is_old(self, delivery: Delivery) -> bool:
+        return bool(delivery.delivered_at) and delivery.delivered_at < stamp(self.world.now() - DELIVERY_LIFE_S)
 
 
 def _covers(granted: str | None, level: str) -> bool:

@@ -28,9 +28,11 @@ class ContentRoutes:
         repository = self.gate.repository(request, "pull_requests")
         wanted = request.query.get("state", "open")
         found = [
-            self.shapes.pull(one)
-            for one in self.world.pulls.values()
-            if one.repository_id == repository.id and wanted in (one.state, "all") and one.id not in self.world.unlisted
+            self.shapes.pull(pull)
+            for pull in self.world.pulls.values()
+            if pull.repository_id == repository.id
+            and wanted in (pull.state, "all")
+            and pull.id not in self.world.unlisted
         ]
         return web.json_response(page_of(request, found), headers=next_link(request, self.shapes.api, len(found)))
 

@@ -26,62 +26,62 @@ class Shapes:
         self.world, self.address = world, address
         self.api = f"{address}/api/v3"
 
-    def account(self, one: Account) -> dict[str, Any]:
+    def account(self, account: Account) -> dict[str, Any]:
         """A simple user."""
-        url = f"{self.api}/users/{one.login}"
+        url = f"{self.api}/users/{account.login}"
         return {
-            "login": one.login, "id": one.id, "node_id": _node("U", one.id), "avatar_url": f"{self.address}/avatars/{one.id}",
-            "gravatar_id": "", "url": url, "html_url": f"{self.address}/{one.login}", "followers_url": f"{url}/followers",
+            "login": account.login, "id": account.id, "node_id": _node("U", account.id), "avatar_url": f"{self.address}/avatars/{account.id}",
+            "gravatar_id": "", "url": url, "html_url": f"{self.address}/{account.login}", "followers_url": f"{url}/followers",
             "following_url": f"{url}/following{{/other_user}}", "gists_url": f"{url}/gists{{/gist_id}}",
             "starred_url": f"{url}/starred{{/owner}}{{/repo}}", "subscriptions_url": f"{url}/subscriptions",
             "organizations_url": f"{url}/orgs", "repos_url": f"{url}/repos", "events_url": f"{url}/events{{/privacy}}",
-            "received_events_url": f"{url}/received_events", "type": one.type, "site_admin": False, "user_view_type": "public",
+            "received_events_url": f"{url}/received_events", "type": account.type, "site_admin": False, "user_view_type": "public",
         }  # fmt: skip
 
-    def private_user(self, one: Account) -> dict[str, Any]:
+    def private_user(self, account: Account) -> dict[str, Any]:
         """The person whose token it is."""
         unsaid = ("name", "company", "location", "email", "hireable", "bio", "twitter_username")
-        return self.account(one) | dict.fromkeys(unsaid) | {
+        return self.account(account) | dict.fromkeys(unsaid) | {
             "blog": "", "notification_email": None, "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0,
             "created_at": stamp(0), "updated_at": stamp(0),
         }  # fmt: skip
 
-    def rules(self, one: Repository, names: list[str]) -> list[dict[str, Any]]:
+    def rules(self, repository: Repository, names: list[str]) -> list[dict[str, Any]]:
         """Return the rules of a branch under a ruleset with required checks."""
         checks = [{"context": name} for name in names]
         return [
             {
-                "type": "required_status_checks", "ruleset_source_type": "Repository", "ruleset_source": one.full_name, "ruleset_id": 1,
+                "type": "required_status_checks", "ruleset_source_type": "Repository", "ruleset_source": repository.full_name, "ruleset_id": 1,
                 "parameters": {"required_status_checks": checks, "strict_required_status_checks_policy": False},
             }
         ]  # fmt: skip
 
-    def branch(self, one: Repository, name: str, sha: str) -> dict[str, Any]:
+    def branch(self, repository: Repository, name: str, sha: str) -> dict[str, Any]:
         """Return a branch without protection, as lists carry it."""
-        url = f"{self.api}/repos/{one.full_name}"
+        url = f"{self.api}/repos/{repository.full_name}"
         return {"name": name, "commit": {"sha": sha, "url": f"{url}/commits/{sha}"}, "protected": False}
 
-    def protected_branch(self, one: Repository, sha: str, names: list[str]) -> dict[str, Any]:
+    def protected_branch(self, repository: Repository, sha: str, names: list[str]) -> dict[str, Any]:
         """A branch with the older kind of protection, as lists carry it."""
-        url = f"{self.api}/repos/{one.full_name}"
-        protection = f"{url}/branches/{one.default_branch}/protection"
+        url = f"{self.api}/repos/{repository.full_name}"
+        protection = f"{url}/branches/{repository.default_branch}/protection"
         checks = [{"context": name, "app_id": None} for name in names]
         return {
-            "name": one.default_branch, "commit": {"sha": sha, "url": f"{url}/commits/{sha}"}, "protected": True,
+            "name": repository.default_branch, "commit": {"sha": sha, "url": f"{url}/commits/{sha}"}, "protected": True,
             "protection": {
                 "enabled": True, "required_status_checks": {"enforcement_level": "non_admins", "contexts": names, "checks": checks},
             },
             "protection_url": protection,
         }  # fmt: skip
 
-    def repository(self, one: Repository) -> dict[str, Any]:
+    def repository(self, repository: Repository) -> dict[str, Any]:
         """A repository as webhooks carry it."""
-        url = f"{self.api}/repos/{one.full_name}"
-        html = f"{self.address}/{one.full_name}"
-        created = stamp(one.created_at)
+        url = f"{self.api}/repos/{repository.full_name}"
+        html = f"{self.address}/{repository.full_name}"
+        created = stamp(repository.created_at)
         return {
-            "id": one.id, "node_id": _node("R", one.id), "name": one.name, "full_name": one.full_name, "private": one.private,
-            "owner": self.account(one.owner), "html_url": html, "description": None, "fork": False, "url": url,
+            "id": repository.id, "node_id": _node("R", repository.id), "name": repository.name, "full_name": repository.full_name, "private": repository.private,
+            "owner": self.account(repository.owner), "html_url": html, "description": None, "fork": False, "url": url,
             "forks_url": f"{url}/forks", "keys_url": f"{url}/keys{{/key_id}}", "collaborators_url": f"{url}/collaborators{{/collaborator}}",
             "teams_url": f"{url}/teams", "hooks_url": f"{url}/hooks", "issue_events_url": f"{url}/issues/events{{/number}}",
             "events_url": f"{url}/events", "assignees_url": f"{url}/assignees{{/user}}", "branches_url": f"{url}/branches{{/branch}}",
@@ -96,32 +96,32 @@ class Shapes:
             "pulls_url": f"{url}/pulls{{/number}}", "milestones_url": f"{url}/milestones{{/number}}",
             "notifications_url": f"{url}/notifications{{?since,all,participating}}", "labels_url": f"{url}/labels{{/name}}",
             "releases_url": f"{url}/releases{{/id}}", "deployments_url": f"{url}/deployments", "created_at": created,
-            "updated_at": stamp(one.updated_at or one.created_at), "pushed_at": stamp(max(one.pushed.values(), default=one.created_at)), "git_url": f"git:{html.partition(':')[2]}.git", "ssh_url": f"git@{html}.git",
+            "updated_at": stamp(repository.updated_at or repository.created_at), "pushed_at": stamp(max(repository.pushed.values(), default=repository.created_at)), "git_url": f"git:{html.partition(':')[2]}.git", "ssh_url": f"git@{html}.git",
             "clone_url": f"{html}.git", "svn_url": html, "homepage": None, "size": 0, "stargazers_count": 0, "watchers_count": 0,
             "language": "Python", "has_issues": True, "has_projects": True, "has_downloads": True, "has_wiki": True,
-            "has_pages": False, "has_discussions": False, "forks_count": 0, "mirror_url": None, "archived": one.archived,
+            "has_pages": False, "has_discussions": False, "forks_count": 0, "mirror_url": None, "archived": repository.archived,
             "disabled": False, "open_issues_count": 0, "license": None, "allow_forking": True, "is_template": False,
-            "web_commit_signoff_required": False, "topics": [], "visibility": "private" if one.private else "public",
-            "forks": 0, "open_issues": 0, "watchers": 0, "default_branch": one.default_branch,
+            "web_commit_signoff_required": False, "topics": [], "visibility": "private" if repository.private else "public",
+            "forks": 0, "open_issues": 0, "watchers": 0, "default_branch": repository.default_branch,
         }  # fmt: skip
 
-    def short_repository(self, one: Repository) -> dict[str, Any]:
+    def short_repository(self, repository: Repository) -> dict[str, Any]:
         """A repository as installation events list it."""
         return {
-            "id": one.id,
-            "node_id": _node("R", one.id),
-            "name": one.name,
-            "full_name": one.full_name,
-            "private": one.private,
+            "id": repository.id,
+            "node_id": _node("R", repository.id),
+            "name": repository.name,
+            "full_name": repository.full_name,
+            "private": repository.private,
         }
 
-    def app(self, one: App) -> dict[str, Any]:
+    def app(self, app: App) -> dict[str, Any]:
         """The App as check runs name it."""
         return {
-            "id": one.id, "client_id": one.client_id, "slug": one.slug, "node_id": _node("A", one.id), "owner": self.account(one.owner),
-            "name": one.name, "description": "", "external_url": self.address, "html_url": f"{self.address}/apps/{one.slug}",
-            "created_at": stamp(one.created_at), "updated_at": stamp(one.created_at), "permissions": one.permissions,
-            "events": one.events,
+            "id": app.id, "client_id": app.client_id, "slug": app.slug, "node_id": _node("A", app.id), "owner": self.account(app.owner),
+            "name": app.name, "description": "", "external_url": self.address, "html_url": f"{self.address}/apps/{app.slug}",
+            "created_at": stamp(app.created_at), "updated_at": stamp(app.created_at), "permissions": app.permissions,
+            "events": app.events,
         }  # fmt: skip
 
     def check_run(self, run: CheckRun) -> dict[str, Any]:
@@ -150,28 +150,28 @@ class Shapes:
             "raw_details": one.get("raw_details"), "blob_href": f"{self.address}/{repository.full_name}/blob/{run.head_sha}/{one['path']}",
         }  # fmt: skip
 
-    def installation(self, one: Installation) -> dict[str, Any]:
+    def installation(self, installation: Installation) -> dict[str, Any]:
         """An installation as webhooks carry it."""
         app = self.world.app
         if app is None:
             raise LookupError("no App")
-        suspended = None if one.suspended_at is None else stamp(one.suspended_at)
+        suspended = None if installation.suspended_at is None else stamp(installation.suspended_at)
         return {
-            "id": one.id, "client_id": app.client_id, "account": self.account(one.account), "repository_selection": "selected",
-            "access_tokens_url": f"{self.api}/app/installations/{one.id}/access_tokens",
-            "repositories_url": f"{self.api}/installation/repositories", "html_url": f"{self.address}/settings/installations/{one.id}",
-            "app_id": app.id, "app_slug": app.slug, "target_id": one.account.id, "target_type": one.account.type,
-            "permissions": self.world.granted(one), "events": app.events, "created_at": stamp(one.created_at),
-            "updated_at": stamp(one.updated_at), "single_file_name": None, "has_multiple_single_files": False,
+            "id": installation.id, "client_id": app.client_id, "account": self.account(installation.account), "repository_selection": "selected",
+            "access_tokens_url": f"{self.api}/app/installations/{installation.id}/access_tokens",
+            "repositories_url": f"{self.api}/installation/repositories", "html_url": f"{self.address}/settings/installations/{installation.id}",
+            "app_id": app.id, "app_slug": app.slug, "target_id": installation.account.id, "target_type": installation.account.type,
+            "permissions": self.world.granted(installation), "events": app.events, "created_at": stamp(installation.created_at),
+            "updated_at": stamp(installation.updated_at), "single_file_name": None, "has_multiple_single_files": False,
             "single_file_paths": [], "suspended_by": None, "suspended_at": suspended,
         }  # fmt: skip
 
-    def installation_event(self, action: str, one: Installation) -> dict[str, Any]:
+    def installation_event(self, action: str, installation: Installation) -> dict[str, Any]:
         """The body of an installation event."""
-        repositories = [self.world.repositories[number] for number in sorted(one.repository_ids)]
+        repositories = [self.world.repositories[number] for number in sorted(installation.repository_ids)]
         body: dict[str, Any] = {
             "action": action,
-            "installation": self.installation(one),
+            "installation": self.installation(installation),
             "repositories": [self.short_repository(each) for each in repositories],
             "sender": self.account(self.world.pusher),
         }
@@ -179,29 +179,29 @@ class Shapes:
             body["requester"] = None
         return body
 
-    def pull(self, one: Pull) -> dict[str, Any]:
+    def pull(self, pull: Pull) -> dict[str, Any]:
         """A pull request as the REST API lists it."""
-        repository = self.world.repositories[one.repository_id]
-        url = f"{self.api}/repos/{repository.full_name}/pulls/{one.number}"
-        issue = f"{self.api}/repos/{repository.full_name}/issues/{one.number}"
-        html = f"{self.address}/{repository.full_name}/pull/{one.number}"
+        repository = self.world.repositories[pull.repository_id]
+        url = f"{self.api}/repos/{repository.full_name}/pulls/{pull.number}"
+        issue = f"{self.api}/repos/{repository.full_name}/issues/{pull.number}"
+        html = f"{self.address}/{repository.full_name}/pull/{pull.number}"
         full = self.repository(repository)
         del full["has_downloads"]
-        head = None if one.head_repository_id is None else full
+        head = None if pull.head_repository_id is None else full
         side = {"user": full["owner"]}
         return {
-            "url": url, "id": one.id, "node_id": _node("PR", one.id), "html_url": html, "diff_url": f"{html}.diff",
+            "url": url, "id": pull.id, "node_id": _node("PR", pull.id), "html_url": html, "diff_url": f"{html}.diff",
             "patch_url": f"{html}.patch", "issue_url": issue, "commits_url": f"{url}/commits",
             "review_comments_url": f"{url}/comments", "review_comment_url": f"{url}/comments{{/number}}",
-            "comments_url": f"{issue}/comments", "statuses_url": f"{self.api}/repos/{repository.full_name}/statuses/{one.head_sha}",
-            "number": one.number, "state": one.state, "locked": False, "title": one.title, "user": self.account(self.world.pusher),
-            "body": one.body or None, "labels": [], "milestone": None, "active_lock_reason": None, "created_at": stamp(one.created_at),
-            "updated_at": stamp(one.updated_at), "closed_at": None, "merged_at": None,
+            "comments_url": f"{issue}/comments", "statuses_url": f"{self.api}/repos/{repository.full_name}/statuses/{pull.head_sha}",
+            "number": pull.number, "state": pull.state, "locked": False, "title": pull.title, "user": self.account(self.world.pusher),
+            "body": pull.body or None, "labels": [], "milestone": None, "active_lock_reason": None, "created_at": stamp(pull.created_at),
+            "updated_at": stamp(pull.updated_at), "closed_at": None, "merged_at": None,
             "assignees": [], "requested_reviewers": [], "requested_teams": [], "draft": False, "author_association": "MEMBER",
             "auto_merge": None,
-            "head": {"label": f"{repository.owner.login}:{one.head_ref}", "ref": one.head_ref, "sha": one.head_sha, "repo": head, **side},
+            "head": {"label": f"{repository.owner.login}:{pull.head_ref}", "ref": pull.head_ref, "sha": pull.head_sha, "repo": head, **side},
             "base": {
-                "label": f"{repository.owner.login}:{one.base_ref}", "ref": one.base_ref, "sha": one.head_sha, "repo": full, **side,
+                "label": f"{repository.owner.login}:{pull.base_ref}", "ref": pull.base_ref, "sha": pull.head_sha, "repo": full, **side,
             },
             "_links": {
                 name: {"href": url}
@@ -209,10 +209,10 @@ class Shapes:
             },
         }  # fmt: skip
 
-    def whole_pull(self, one: Pull) -> dict[str, Any]:
+    def whole_pull(self, pull: Pull) -> dict[str, Any]:
         """A pull request as the REST API answers it by its number."""
         counts = dict.fromkeys(("comments", "review_comments", "commits", "additions", "deletions", "changed_files"), 0)
-        return self.pull(one) | counts | {
+        return self.pull(pull) | counts | {
             "merged": False, "mergeable": None, "mergeable_state": "unknown", "merged_by": None, "maintainer_can_modify": False,
         }  # fmt: skip
 
@@ -244,16 +244,16 @@ class Shapes:
             "download_url": url, "_links": links,
         }  # fmt: skip
 
-    def simple_installation(self, one: Installation) -> dict[str, Any]:
+    def simple_installation(self, installation: Installation) -> dict[str, Any]:
         """The installation as other events name it."""
-        return {"id": one.id, "node_id": _node("I", one.id)}
+        return {"id": installation.id, "node_id": _node("I", installation.id)}
 
-    def delivery(self, one: Delivery) -> dict[str, Any]:
+    def delivery(self, delivery: Delivery) -> dict[str, Any]:
         """An entry of the delivery log."""
         return {
-            "id": one.id, "guid": one.guid, "delivered_at": one.delivered_at, "redelivery": one.redelivery, "duration": one.duration,
-            "status": one.status, "status_code": one.status_code, "event": one.event, "action": one.action,
-            "installation_id": one.installation_id, "repository_id": one.repository_id, "throttled_at": None,
+            "id": delivery.id, "guid": delivery.guid, "delivered_at": delivery.delivered_at, "redelivery": delivery.redelivery, "duration": delivery.duration,
+            "status": delivery.status, "status_code": delivery.status_code, "event": delivery.event, "action": delivery.action,
+            "installation_id": delivery.installation_id, "repository_id": delivery.repository_id, "throttled_at": None,
         }  # fmt: skip
 
 

@@ -119,7 +119,7 @@ class Story:
     def _tell_of_repositories(self, installation: Installation, action: str, repositories: list[Repository]) -> None:
         body = self.github.installation_payload(action, installation)
         del body["repositories"]
-        short = [self.shapes.short_repository(one) for one in repositories]
+        short = [self.shapes.short_repository(repository) for repository in repositories]
         lists = {f"repositories_{one}": short if one == action else [] for one in ("added", "removed")}
         whole = body | lists | {"repository_selection": "selected", "requester": None}
         self.github.webhooks.send("installation_repositories", whole)

@@ -216,7 +216,7 @@ class Verdict:
     @property
     def excerpt_bytes(self) -> int:
         """Return the size of the lines around the findings."""
-        return sum(len((one.excerpt or "").encode()) for _, findings in self.checks for one in findings)
+        return sum(len((finding.excerpt or "").encode()) for _, findings in self.checks for finding in findings)
 
     @property
     def outcome(self) -> OverallOutcome:

@@ -145,7 +145,7 @@ async def claim_link(connection: Connection, token_hash: str, browser_hash: str)
 
 async def set_tries(connection: Connection, tries: Sequence[Try]) -> None:
     """Store the newest tries of the link, which the caller has locked."""
-    kept = [asdict(one) | {"outcome": one.outcome.value} for one in tries[-MAX_TRIES:]]
+    kept = [asdict(attempt) | {"outcome": attempt.outcome.value} for attempt in tries[-MAX_TRIES:]]
     await connection.execute(
         "UPDATE setup_links SET state_hash = $1, choice = $2::jsonb",
         kept[-1]["state_hash"] if kept else None,
@@ -157,4 +157,6 @@ async def set_try(connection: Connection, changed: Try) -> None:
     """Store what became of one try; nothing where the link was renewed meanwhile."""
     link = await find_link(connection, lock=True)
     if link is not None:
-        await set_tries(connection, [changed if one.state_hash == changed.state_hash else one for one in link.tries])
+        await set_tries(
+            connection, [changed if attempt.state_hash == changed.state_hash else attempt for attempt in link.tries]
+        )

@@ -219,7 +219,7 @@ async def set_uses(connection: Connection, kind: str, machine: str, uses: Sequen
         INSERT INTO storage_uses (kind, holder_kind, holder_name, machine, bytes, quota_bytes)
         VALUES ($1, $2, $3, $4, $5, $6)
         """,
-        [(one.kind, one.holder_kind, one.holder_name, machine, one.bytes, one.quota_bytes) for one in uses],
+        [(use.kind, use.holder_kind, use.holder_name, machine, use.bytes, use.quota_bytes) for use in uses],
     )
 
 

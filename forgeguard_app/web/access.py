@@ -111,15 +111,15 @@ async def _opened(request: web.Request, repo: Repo | None, least: AccessLevel) -
     return await _allowed(request, RepoView(repo, level), least)
 
 
-async def _allowed(request: web.Request, seen: RepoView, least: AccessLevel) -> RepoView:
-    if seen.level == AccessLevel.NONE:
+async def _allowed(request: web.Request, view: RepoView, least: AccessLevel) -> RepoView:
+    if view.level == AccessLevel.NONE:
         raise web.HTTPNotFound(reason=_ABSENT)
-    if seen.level < least:
-        if await _is_suspended(request, seen.repo):
+    if view.level < least:
+        if await _is_suspended(request, view.repo):
             raise web.HTTPForbidden(reason=_SUSPENDED)
         may = "write to" if least >= AccessLevel.WRITE else "have a role in"
         raise web.HTTPForbidden(reason=f"This is for those who {may} the repository on GitHub.")
-    return seen
+    return view
 
 
 async def _is_suspended(request: web.Request, repo: Repo) -> bool:

@@ -202,7 +202,7 @@ class Unsigned:
 
     def _end_largest(self) -> None:
         most = self._of.most_common(1)[0][0]
-        largest = max((one for one in self._readings if one.address == most), key=lambda one: one.size)
+        largest = max((reading for reading in self._readings if reading.address == most), key=lambda one: one.size)
         self._forget(largest)
         largest.end()
 

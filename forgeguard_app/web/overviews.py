@@ -116,11 +116,11 @@ class OneProject:
     def version(self) -> str:
         """The version of what is shown."""
         versions = [(kind, one.version, one.edited_by) for kind, one in self.contracts.items()]
-        builds = [(one.id, one.status, one.phase, one.builder, one.pull_url) for one in self.builds]
+        builds = [(build.id, build.status, build.phase, build.builder, build.pull_url) for build in self.builds]
         return _version(self.project, versions, builds)
 
 
 async def read_project(connection: Connection, project: Project) -> OneProject:
     """Return what its page shows."""
-    contracts = {one.contract_type: one for one in await list_contracts(connection, project.id)}
+    contracts = {contract.contract_type: contract for contract in await list_contracts(connection, project.id)}
     return OneProject(project, contracts, await list_builds(connection, project.id, None, MOST_BUILDS))

@@ -79,8 +79,8 @@ def make_web(
     app.router.add_routes(_pages())
     app.router.add_routes(_machines())
     app.router.add_routes(_files(files))
-    for one in OPERATIONS:
-        app.router.add_route(one.method, PREFIX + one.path, serve(one))
+    for operation in OPERATIONS:
+        app.router.add_route(operation.method, PREFIX + operation.path, serve(operation))
     return app
 
 

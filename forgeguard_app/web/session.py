@@ -230,8 +230,8 @@ async def read_sent(request: web.Request, most_bytes: int | None = None) -> Sent
     except (ValueError, UnicodeDecodeError):
         raise web.HTTPBadRequest(reason="The form cannot be read.") from None
     texts = [(name, value.replace("\0", "")) for name, value in form.items() if isinstance(value, str)]
-    own = dict(reversed([one for one in texts if one[0] in (_CSRF, KEPT)]))
-    token, fields = own.get(_CSRF, ""), tuple(one for one in texts if one[0] not in (_CSRF, KEPT))
+    own = dict(reversed([text for text in texts if text[0] in (_CSRF, KEPT)]))
+    token, fields = own.get(_CSRF, ""), tuple(text for text in texts if text[0] not in (_CSRF, KEPT))
     request[SENT] = SentForm(fields, _made_for(request.app[CONTEXT], token), token, _uuid(own.get(KEPT, "")))
     return request[SENT]
 

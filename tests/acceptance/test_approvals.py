@@ -50,7 +50,7 @@ async def test_nothing_of_a_phase_is_pushed_before_a_person_approves(dsn: str, t
         assert f"forgeguard/build-{build.id}" not in (await git(place.repository.folder, "branch", "--list")).decode()
         async with product.pool.acquire() as connection:
             assert await connection.fetchval(JOBS.format(build.id)) == 0, "who waits for a person holds no slot"
-        assert [one.status for one in await place.phases(build.id)] == ["awaiting_approval", "pending"]
+        assert [phase.status for phase in await place.phases(build.id)] == ["awaiting_approval", "pending"]
         with pytest.raises(OutdatedAnswer):
             await answer_build(product.pool, build, place.person, ReviewAnswer("0" * 40, approves=True))
         answers = [place.answer(build, approves=True) for _ in range(4)]
@@ -77,7 +77,7 @@ async def test_another_content_is_another_question(dsn: str, tmp_path: Path, tre
         await place.answer(first, approves=True)
         second, changes = await place.asked(first.id)
         assert second.phase_number == 1
-        assert [one.kind for one in changes] == ["changed"]
+        assert [change.kind for change in changes] == ["changed"]
         assert "+run: evil" in changes[0].difference
         assert await place.show(f"{second.branch}:{CI}") == "on: push\n"
 
@@ -107,7 +107,7 @@ async def test_a_file_that_a_change_of_settings_makes_decide_is_a_question_too(
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
         place = await ready(product, tree)
         _, changes = await place.asked(await place.start())
-        assert [one.path for one in changes] == [".github/forgeguard.yml", "arch.json"]
+        assert [change.path for change in changes] == [".github/forgeguard.yml", "arch.json"]
 
 
 async def test_what_is_handed_back_reaches_the_builder_with_the_reason(
@@ -122,7 +122,7 @@ async def test_what_is_handed_back_reaches_the_builder_with_the_reason(
         await place.answer(build, approves=False, reason="No deploys here, please.")
         second, changes = await place.asked(build.id)  # of the second phase
         assert second.phase_number == 1
-        assert [one.path for one in changes] == [CI]
+        assert [change.path for change in changes] == [CI]
         assert (await place.phases(build.id))[0].loops == 1
         paths = (await git(place.repository.folder, "ls-tree", "-r", "--name-only", str(build.branch))).decode()
         assert CI not in paths
@@ -143,7 +143,7 @@ async def test_who_waits_for_an_approval_is_cancelled_at_once_or_ends_in_time(
         build, _ = await place.asked(await place.start())
         await cancel_build(product.pool, build, "mona")
         assert (await place.build(build.id)).status == "cancelled"
-        assert [one.status for one in await place.phases(build.id)] == ["cancelled", "pending"]
+        assert [phase.status for phase in await place.phases(build.id)] == ["cancelled", "pending"]
         with pytest.raises(OutdatedAnswer):
             await place.answer(build, approves=True)
         build, _ = await place.asked(await place.start())
@@ -216,7 +216,7 @@ async def test_a_difference_shows_every_line_and_mode(dsn: str, tmp_path: Path, 
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
         place = await ready(product, tree)
         _, changes = await place.asked(await place.start())
-        shown = {one.path: one.difference for one in changes}
+        shown = {change.path: change.difference for change in changes}
         assert "+++ hidden" in shown[CI]
         assert "+-- also" in shown[CI]
         assert "new file mode 100755" in shown[CI]
@@ -233,7 +233,7 @@ async def test_boundaries_that_the_settings_name_decide_whatever_their_names(
         tree.commit({".github/forgeguard.yml": settings, "arch/rules.json": rules})
         await product.push(tree, place.repository)
         build, changes = await place.asked(await place.start())
-        assert [(one.path, one.kind) for one in changes] == [("arch/rules.json", "changed")]
+        assert [(change.path, change.kind) for change in changes] == [("arch/rules.json", "changed")]
         await place.answer(build, approves=True)
         assert (await place.ended(build.id)).status == "completed"
         assert "- `arch/rules.json`\n" in place.pulls()[0].body

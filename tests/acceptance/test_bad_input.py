@@ -42,7 +42,7 @@ async def test_branches_whose_names_begin_with_a_dash_are_audited(product: Produ
     await product.verdicts(repository, sha)
     await Story(product.github).open_pull(repository, head, sha, base)
     await product.idle()
-    assert not [one for one in product.github.world.deliveries if one.status_code == 400]
+    assert not [delivery for delivery in product.github.world.deliveries if delivery.status_code == 400]
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
     async with product.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM audit_runs WHERE target_ref = $1", base) == 1
@@ -163,7 +163,7 @@ async def test_an_unreachable_before_falls_back_and_is_said(product: Product, tr
     first = tree.commit({"a.py": "x"})
     await asyncio.to_thread(tree.git, "push", "--quiet", product.github.clone_url(repository), "HEAD:refs/heads/other")
     await product.idle()
-    payload_of = next(one for one in reversed(product.github.world.deliveries) if one.event == "push")
+    payload_of = next(delivery for delivery in reversed(product.github.world.deliveries) if delivery.event == "push")
     import json
 
     payload = json.loads(payload_of.body) | {"ref": "refs/heads/main", "before": "b" * 40, "created": False}

@@ -385,7 +385,7 @@ async def test_what_a_builder_wrote_before_it_failed_or_was_ended_is_there_again
         await place.answer(waiting, approves=True)
         build = await place.ended(waiting.id)
         assert build.status == "completed", await place.text(build.id)
-        assert [one.loops for one in await place.phases(build.id)] == [1, 0]
+        assert [phase.loops for phase in await place.phases(build.id)] == [1, 0]
         assert await place.show(f"{build.branch}:n.txt") == "x\nx\nx\n"
         assert "Review before merging" in place.pulls()[0].body
         assert "- `.github/workflows/ci.yml`\n" in place.pulls()[0].body
@@ -469,7 +469,7 @@ async def _on_a_full_disk(dsn: str, folder: Path, tree: WorkTree, tried: str) ->
             enlarge(disk, 600)
             build = await place.ended(build_id)
         assert build.status == "completed", await place.text(build.id)
-        assert [one.loops for one in await place.phases(build.id)] == [0, 0]
+        assert [phase.loops for phase in await place.phases(build.id)] == [0, 0]
 
 
 async def test_a_repository_that_is_too_large_for_a_build_says_so(dsn: str, tmp_path: Path, tree: WorkTree) -> None:

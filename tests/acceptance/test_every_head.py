@@ -420,6 +420,8 @@ async def test_a_push_of_more_commits_than_a_delivery_carries_is_evaluated_whole
     )
     tree.git("switch", "--quiet", "long")
     sha = await product.push(tree, repository, "long")
-    payload = json.loads(next(one.body for one in reversed(product.github.world.deliveries) if one.event == "push"))
+    payload = json.loads(
+        next(delivery.body for delivery in reversed(product.github.world.deliveries) if delivery.event == "push")
+    )
     assert len(payload["commits"]) == 2_048
     assert (await product.verdicts(repository, sha))["W1"].conclusion == "neutral"

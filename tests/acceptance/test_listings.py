@@ -210,8 +210,8 @@ async def test_a_pull_that_a_list_leaves_out_is_closed_where_github_says_so_alon
         async def opened(most: int = 1_000) -> list[int]:
             await reconcile_heads(product.context, repo_id, most)
             return [
-                one["number"]
-                for one in await connection.fetch("SELECT number FROM pulls WHERE state = 'open' ORDER BY 1")
+                row["number"]
+                for row in await connection.fetch("SELECT number FROM pulls WHERE state = 'open' ORDER BY 1")
             ]
 
         world.unlisted.add(world.pulls[repository.id, 2].id)

@@ -77,7 +77,7 @@ async def test_a_person_and_an_account_have_so_many_re_runs_an_hour_however_fast
         await defer(product, 9, 70, 70, 140)  # what somebody else may not start yet takes nothing away now
         asked = [rerun_audit(product.pool, run, 1, budget) for run in runs]
         answers = await asyncio.gather(*asked, return_exceptions=True)
-        refused = [one for one in answers if isinstance(one, TooManyReruns)]
+        refused = [answer for answer in answers if isinstance(answer, TooManyReruns)]
         assert len(refused) == 4
         assert all(3_500 < one.again_s <= 3_600 and "Ask again in 60 minutes" in str(one) for one in refused)
         left = [run for run, answer in zip(runs, answers, strict=True) if isinstance(answer, TooManyReruns)]

@@ -84,7 +84,7 @@ async def test_many_repositories_at_once_cost_one_list_and_not_a_question_each(p
     await product.idle()
     async with product.pool.acquire() as connection:
         rows = await connection.fetch("SELECT github_repo_id FROM repos WHERE NOT private")
-    assert {row["github_repo_id"] for row in rows} == {one.id for one in repositories[1:]}
+    assert {row["github_repo_id"] for row in rows} == {repository.id for repository in repositories[1:]}
     asked = [path for _, path in product.github.world.requests]
     assert 1 <= asked.count("/api/v3/installation/repositories") <= 2
     assert installation.id in product.github.world.installations

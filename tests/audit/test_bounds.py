@@ -38,9 +38,11 @@ DOTTED = "a." * 50_000 + "a = 1\n"
 
 def test_a_toml_key_of_thousands_of_parts_is_refused_on_its_line() -> None:
     manifest = read_manifest("pyproject.toml", f"[project]\nname = 'x'\n{DOTTED}".encode())
-    assert [(one.line, one.message) for one in manifest.problems] == [(3, "a key of more than 32 parts is not read")]
+    assert [(problem.line, problem.message) for problem in manifest.problems] == [
+        (3, "a key of more than 32 parts is not read")
+    ]
     manifest = read_manifest("Pipfile", ("x = { " + '"q". ' * 40 + "y = 1 }").encode())
-    assert [one.line for one in manifest.problems] == [1]
+    assert [problem.line for problem in manifest.problems] == [1]
     assert read_exceptions(DOTTED.encode(), None)[1][0].message == "a key of more than 32 parts is not read"
 
 

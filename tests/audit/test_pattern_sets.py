@@ -145,12 +145,12 @@ def test_what_is_cut_from_gitleaks_toml_is_said() -> None:
     exceptions, problems = read_exceptions(strict.encode(), None)
     assert problems == ()
     assert len(exceptions.allowlists) == MAX_STRICT
-    assert [one.message for one in exceptions.remarks] == [
+    assert [remark.message for remark in exceptions.remarks] == [
         f"allowlists with condition AND after the first {MAX_STRICT} are not read"
     ]
     regexes = "[allowlist]\nregexes = [" + ",\n".join(f"'a{n}'" for n in range(5_001)) + "]\n"
     exceptions, _ = read_exceptions(regexes.encode(), None)
-    assert [(one.line, one.message) for one in exceptions.remarks] == [
+    assert [(remark.line, remark.message) for remark in exceptions.remarks] == [
         (2, "1 entries of regexes after the first 5,000 are not read")
     ]
 
@@ -158,7 +158,7 @@ def test_what_is_cut_from_gitleaks_toml_is_said() -> None:
 def test_a_remark_points_to_its_table_among_many() -> None:
     text = "".join(f"[[rules]]\nid = 'r{n}'\n[rules.allowlist]\n" for n in range(3))
     exceptions, _ = read_exceptions(text.encode(), None)
-    assert [one.line for one in exceptions.remarks] == [3, 6, 9]
+    assert [remark.line for remark in exceptions.remarks] == [3, 6, 9]
 
 
 def test_modules_below_very_deep_folders_are_indexed_up_to_a_depth() -> None:

@@ -50,7 +50,7 @@ def test_the_explanation_of_a_check_begins_with_its_name_and_its_question(code: 
 
 
 def test_no_two_languages_claim_a_suffix() -> None:
-    suffixes = [suffix for one in LANGUAGES for suffix in (*one.suffixes, *one.unread_suffixes)]
+    suffixes = [suffix for language in LANGUAGES for suffix in (*language.suffixes, *language.unread_suffixes)]
     assert len(suffixes) == len(set(suffixes))
     assert [language_of(path) for path in ("a/b.pyi", "b.ipynb", "py")] == [PYTHON, None, None]
 

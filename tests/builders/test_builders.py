@@ -78,7 +78,7 @@ async def room(
 
 
 async def run(
-    one: Sandbox,
+    sandbox: Sandbox,
     script: str,
     *,
     bounds: RunBounds | None = None,
@@ -96,17 +96,17 @@ async def run(
 
     wanted = BuilderRun(
         ["bash", "-c", script],
-        environment_of(one, passed),
+        environment_of(sandbox, passed),
         prompt,
-        one.given.parent.name,
+        sandbox.given.parent.name,
         bounds or RunBounds(grace_s=0.3),
     )
     async with asyncio.timeout(60):
-        return await run_builder(one, wanted, hear, wants_end), heard
+        return await run_builder(sandbox, wanted, hear, wants_end), heard
 
 
-def left(one: Sandbox, mark: str) -> list[int]:
-    return [pid for pid in processes() if process._is_ours(pid, one, mark)]
+def left(sandbox: Sandbox, mark: str) -> list[int]:
+    return [pid for pid in processes() if process._is_ours(pid, sandbox, mark)]
 
 
 async def test_the_prompt_comes_in_and_the_lines_go_out(tmp_path: Path) -> None:

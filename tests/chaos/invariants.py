@@ -68,7 +68,9 @@ def _of_run(run: CheckRun, head: Head, expected: object) -> list[str]:
             f"wrong: {run.name} on {head.sha} ({head.variant}) says {run.conclusion} instead of {wanted}: "
             f"{run.output.get('title')}"
         )
-    places = Counter((one["path"], one["start_line"], one["message"]) for one in run.annotations)
+    places = Counter(
+        (annotation["path"], annotation["start_line"], annotation["message"]) for annotation in run.annotations
+    )
     if run.conclusion == wanted and len(run.annotations) != ANNOTATIONS[head.variant].get(code, 0):
         found.append(f"{len(run.annotations)} annotations of {run.name} on {head.sha} ({head.variant})")
     found += [f"annotation twice: {place}" for place, number in places.items() if number > 1]

@@ -277,8 +277,8 @@ class _Rehearsal:
         shutil.copy(self.folder / "log", kept)
         asked = [f"{at:.3f} {what}" for at, what in self.asked]
         held = [
-            f"{one.id} {one.name} {one.external_id} {one.status} writes {one.writes}"
-            for one in self.world.check_runs.values()
+            f"{run.id} {run.name} {run.external_id} {run.status} writes {run.writes}"
+            for run in self.world.check_runs.values()
         ]
         with kept.open("a") as file:
             file.write("\n".join(["what GitHub was asked:", *asked, "what it holds:", *held]) + "\n")

@@ -105,10 +105,10 @@ def told_private(world: World, repository: Repository) -> bool:
     if not repository.private or since is None:
         return False
     return any(
-        one.repository_id == repository.id
-        and one.arrived is not None
-        and one.arrived >= since
-        and one.status_code < 300
-        and json.loads(one.body)["repository"]["private"]
-        for one in list(world.deliveries)
+        delivery.repository_id == repository.id
+        and delivery.arrived is not None
+        and delivery.arrived >= since
+        and delivery.status_code < 300
+        and json.loads(delivery.body)["repository"]["private"]
+        for delivery in list(world.deliveries)
     )

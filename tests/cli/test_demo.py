@@ -159,6 +159,6 @@ def test_a_half_configured_server_does_not_start(variables: dict[str, str], word
     env = os.environ | {f"FORGEGUARD_{name}": value for name, value in variables.items()}
     done = subprocess.run([*COMMAND, "serve"], capture_output=True, text=True, timeout=60, check=False, env=env)
     assert done.returncode == 2
-    for one in words:
-        assert f"FORGEGUARD_{one}" in done.stderr
+    for word in words:
+        assert f"FORGEGUARD_{word}" in done.stderr
     assert "hunter2" not in done.stderr

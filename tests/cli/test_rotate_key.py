@@ -45,7 +45,7 @@ async def fill(pool: Pool, old: Keys, lost: Keys) -> None:
 
 
 def opened(people: list[SealedPerson], sealer: Sealer) -> set[str | None]:
-    return {sealer.open(value) for one in people for value in (one.access_token, one.refresh_token) if value}
+    return {sealer.open(value) for person in people for value in (person.access_token, person.refresh_token) if value}
 
 
 async def test_after_it_the_first_key_alone_opens_everything(pool: Pool, dsn: str, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ async def test_the_schema_runs_as_it_stands(dsn: str) -> None:
 
 def test_of_a_linked_repository_its_real_parts_are_proposed() -> None:
     seen = SeenCode((("Python", 12), ("TOML", 1)), ("pyproject.toml",), (("web", "app/web/**"), ("db", "app/db/**")))
-    rows = filled("python-library", seen=seen).rows("boundaries.layers")
+    rows = filled("python-library", code=seen).rows("boundaries.layers")
     assert [(row["name"], row["glob"]) for row in rows] == [("web", "app/web/**"), ("db", "app/db/**")]
     assert propose("stack.kind", Answers({}), SeenCode((("Go", 3),)), "x") == "other"
 
@@ -78,7 +78,9 @@ def _value(question: Question) -> st.SearchStrategy[Any]:
         case QuestionKind.LIST:
             return st.lists(text, max_size=4)
         case _:
-            cells = {one.key: st.sampled_from(one.choices) if one.choices else text for one in question.columns}
+            cells = {
+                column.key: st.sampled_from(column.choices) if column.choices else text for column in question.columns
+            }
             return st.lists(st.fixed_dictionaries(cells), max_size=4)
 
 

@@ -49,6 +49,6 @@ async def test_of_a_contract_s_versions_the_newest_are_kept_within_a_bound_of_by
         for number in range(8):
             await set_contract(connection, project_id, "stack", str(number) * (KEPT_BYTES // 4), "mona")
         contract_id = await connection.fetchval("SELECT id FROM project_contracts")
-        assert [one.version for one in await list_versions(connection, contract_id)] == [8, 7, 6, 5]
+        assert [version.version for version in await list_versions(connection, contract_id)] == [8, 7, 6, 5]
         await set_contract(connection, project_id, "stack", "x" * (KEPT_BYTES + 1), "mona")
-        assert [one.version for one in await list_versions(connection, contract_id)] == [9]
+        assert [version.version for version in await list_versions(connection, contract_id)] == [9]

@@ -24,7 +24,7 @@ GIVEN: dict[str, Any] = {
 }
 
 
-def filled(stack: str, package: str = "shop", seen: SeenCode | None = None) -> Answers:
+def filled(stack: str, package: str = "shop", code: SeenCode | None = None) -> Answers:
     """Some answers, and every proposal taken as it is."""
     answers = Answers({})
     for key, value in {**GIVEN, "stack.kind": stack}.items():
@@ -33,7 +33,7 @@ def filled(stack: str, package: str = "shop", seen: SeenCode | None = None) -> A
         answers = answered(answers, key, read)
     for key, question in QUESTIONS.items():
         if key not in answers.values:
-            value = propose(key, answers, seen or SeenCode(), package)
+            value = propose(key, answers, code or SeenCode(), package)
             read, problems = read_answer(question, value) if value else ("", [])
             assert problems == [], (key, problems)
             answers = answered(answers, key, read)

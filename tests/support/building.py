@@ -99,7 +99,7 @@ class Building:
             return str(await connection.fetchval("SELECT status FROM projects WHERE id = $1", self.project_id))
 
     def pulls(self) -> list[Pull]:
-        return [one for one in self.product.github.world.pulls.values() if one.repository_id == self.repository.id]
+        return [pull for pull in self.product.github.world.pulls.values() if pull.repository_id == self.repository.id]
 
     async def show(self, rev: str) -> str:
         """What the pushed branch holds: `<path>` of it."""

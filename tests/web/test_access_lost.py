@@ -196,7 +196,9 @@ async def test_an_event_that_comes_while_access_is_read_is_not_overlooked(dsn: s
                 await connection.execute("UPDATE users SET access_checked_at = NULL WHERE id = $1", user_id)
                 product.github.world.requests.clear()  # before the commit, at which the reading goes on
         await reading
-        asked = [one for one in product.github.world.requests if one == ("GET", "/api/v3/user/installations")]
+        asked = [
+            request for request in product.github.world.requests if request == ("GET", "/api/v3/user/installations")
+        ]
         assert len(asked) >= 2, "read once more"
 
 

@@ -163,7 +163,7 @@ async def test_first_rules_become_a_pull_request_where_we_may_open_one(product: 
         browser.home()
         await browser.get(path)
         await trial(product, browser, f"{path}/propose")  # asked twice, opened once
-    pulls = [one for one in product.github.world.pulls.values() if one.repository_id == repository.id]
+    pulls = [pull for pull in product.github.world.pulls.values() if pull.repository_id == repository.id]
     assert [pull.title for pull in pulls] == ["Add ForgeGuard's first rules"]
     names = await git(repository.folder, "diff", "--name-only", "main", f"refs/heads/{pulls[0].head_ref}")
     assert names.decode().split() == [".github/forgeguard.yml", "boundaries.json"]

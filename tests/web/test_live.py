@@ -61,7 +61,7 @@ async def events(product: Product, cookies: dict[str, str], *parts: str) -> list
 
 async def cookies_of(product: Product, login: str) -> dict[str, str]:
     async with Browser(product) as browser:
-        await browser.sign_in(next(one for one in product.github.people.users() if one.login == login))
+        await browser.sign_in(next(user for user in product.github.people.users() if user.login == login))
         return browser.cookies[product.address.removeprefix("http://")]
 
 

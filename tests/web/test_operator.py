@@ -23,8 +23,8 @@ async def test_an_operator_sees_what_never_came_and_asks_for_it(product: Product
     sha = await product.push(tree, repository)
     await product.github.webhooks.settle()
     app.webhook_url = address
-    for one in product.github.world.deliveries:
-        one.delivered_at = stamp(time.time() - 60)
+    for delivery in product.github.world.deliveries:
+        delivery.delivered_at = stamp(time.time() - 60)
     async with Browser(product) as browser:
         await browser.sign_in(operator)
         assert "/operator" in browser.text

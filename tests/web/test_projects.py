@@ -173,7 +173,7 @@ async def test_contracts_are_proposed_and_evaluate_a_repository_without_its_own(
         await written(browser, project)
         await exported(product, browser, repository, project)
         await exported(product, browser, repository, project)
-        pulls = [one for one in product.github.world.pulls.values() if one.repository_id == repository.id]
+        pulls = [pull for pull in product.github.world.pulls.values() if pull.repository_id == repository.id]
         assert len(pulls) == 1, "the same contracts are proposed once"
         names = await git(repository.folder, "diff", "--name-only", "main", f"refs/heads/{pulls[0].head_ref}")
         assert len(names.decode().split()) == 10

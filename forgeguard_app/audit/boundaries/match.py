@@ -254,8 +254,13 @@ class BoundaryMatcher:
             if self.boundaries.acyclic and crossing.sources:
                 place = (path, item.line, item.end_line, item.column)
                 edges.append(Edge(crossing.sources, crossing.targets, *place, name))
-            for one in crossing.violations:
-                yield one.layer, self._import_finding(path, item, one.rule, f"{one.before}{name!r}{one.after}", name)
+            for violation in crossing.violations:
+                yield (
+                    violation.layer,
+                    self._import_finding(
+                        path, item, violation.rule, f"{violation.before}{name!r}{violation.after}", name
+                    ),
+                )
 
     def _crossing(self, layers: tuple[Layer, ...], reached: tuple[Layer, ...]) -> _Crossing:
         """Return what an import from some layers into others means, found once for all imports between them."""

@@ -103,9 +103,9 @@ def _told_apart(head: DependencySide, change: Change) -> tuple[tuple[Problem, ..
     """
     errors: list[Problem] = []
     elsewhere: list[Problem] = []
-    for one in head.problems:
-        touched = change.whole_tree or one.path in change.changed
-        (errors if touched and one.path in head.governing else elsewhere).append(one)
+    for problem in head.problems:
+        touched = change.whole_tree or problem.path in change.changed
+        (errors if touched and problem.path in head.governing else elsewhere).append(problem)
     return tuple(errors), tuple(elsewhere)
 
 

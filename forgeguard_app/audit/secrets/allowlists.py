@@ -121,7 +121,11 @@ class Exceptions:
     def _of_rule(self, rule: str) -> _OfRule:
         known = self._rules.get(rule)
         if known is None:
-            counting = [one for one in self.allowlists if not one.rules or any(means(rule, n) for n in one.rules)]
+            counting = [
+                allowlist
+                for allowlist in self.allowlists
+                if not allowlist.rules or any(means(rule, n) for n in allowlist.rules)
+            ]
             disabled = any(means(rule, name) for name in self.disabled)
             known = self._rules[rule] = _OfRule(disabled, tuple(_joined(counting)))
         return known
@@ -137,7 +141,7 @@ class Exceptions:
 
 def _joined(allowlists: list[Allowlist]) -> Iterator[Allowlist]:
     """Yield allowlists that except the same: those of which any entry counts become few, so that each is asked once."""
-    loose = [one for one in allowlists if not one.all_of]
+    loose = [allowlist for allowlist in allowlists if not allowlist.all_of]
     for target in dict.fromkeys(one.target for one in loose):
         if regexes := [regex for one in loose if one.target == target for regex in one.regexes]:
             yield Allowlist(regexes=tuple(regexes), target=target)
@@ -146,7 +150,7 @@ def _joined(allowlists: list[Allowlist]) -> Iterator[Allowlist]:
         stopwords=tuple(word for one in loose for word in one.stopwords),
         commits=tuple(commit for one in loose for commit in one.commits),
     )
-    yield from (one for one in allowlists if one.all_of)
+    yield from (allowlist for allowlist in allowlists if allowlist.all_of)
 
 
 @lru_cache(maxsize=64)

@@ -99,11 +99,11 @@ class _Config:
         if len(self.allowlists) > MAX_ENTRIES:
             self._remark(1, f"allowlists after the first {MAX_ENTRIES:,} are not read")
             del self.allowlists[MAX_ENTRIES:]
-        strict = [one for one in self.allowlists if one.all_of]
+        strict = [allowlist for allowlist in self.allowlists if allowlist.all_of]
         if len(strict) > MAX_STRICT:
             self._remark(1, f"allowlists with condition AND after the first {MAX_STRICT:,} are not read")
             left = set(map(id, strict[MAX_STRICT:]))
-            self.allowlists = [one for one in self.allowlists if id(one) not in left]
+            self.allowlists = [allowlist for allowlist in self.allowlists if id(allowlist) not in left]
 
     def _extend(self, table: Any) -> None:
         if table is None:

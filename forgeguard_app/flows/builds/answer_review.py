@@ -54,11 +54,11 @@ async def answer_build(pool: Pool, build: Build, person: Person, answer: ReviewA
         if number is None:
             raise OutdatedAnswer("This build does not wait for an approval of these changes. Load the page again.")
         goes_on = True
-        await _say(connection, build.id, _sentence(person.login, answer, [one.path for one in changes]))
+        await _say(connection, build.id, _sentence(person.login, answer, [change.path for change in changes]))
         if answer.approves:
             await approve_changes(connection, build.id, answer.commit, person.user_id, person.login)
         else:
-            paths = [one.path for one in changes]
+            paths = [change.path for change in changes]
             goes_on = await _hand_back(connection, build, number, _findings(person.login, answer, paths))
         if goes_on:
             await enqueue_build(connection, build.id)

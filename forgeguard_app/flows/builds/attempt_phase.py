@@ -114,7 +114,7 @@ class PhaseFailed:
 
 
 async def attempt_phase(
-    context: WorkerContext, work: PhaseWork, said: BuildLog, wants_end: WantsEnd
+    context: WorkerContext, work: PhaseWork, log: BuildLog, wants_end: WantsEnd
 ) -> PhasePassed | ApprovalNeeded | PhaseFailed | None:
     """Make one attempt, or go on with what a person approved; None where somebody cancelled it.
 
@@ -125,10 +125,10 @@ async def attempt_phase(
     await drop_unused(work.repository, [one for one in kept if await has_commit(work.repository, one)])
     if work.build.review_sha is not None:
         if await has_commit(work.repository, work.build.review_sha):
-            return await _evaluated(context, work, said, work.build.review_sha)
-        await said.say("The phase's work is on another machine, so it is built again; what was approved stays so.")
+            return await _evaluated(context, work, log, work.build.review_sha)
+        await log.say("The phase's work is on another machine, so it is built again; what was approved stays so.")
     try:
-        commit, reason = await (_by_command if work.builder.command else _by_hand)(context, work, said, wants_end)
+        commit, reason = await (_by_command if work.builder.command else _by_hand)(context, work, log, wants_end)
     except GitError as error:
         # A builder chooses the names that git repeats, so that its words alone prove nothing.
         if error.out_of_space and await asyncio.to_thread(is_full, work.ours.folder):
@@ -137,11 +137,11 @@ async def attempt_phase(
     if reason == _CANCELLED:
         return None
     if reason:
-        return await _failed(context, work, said, reason, Loop([{"check": "builder", "message": reason}], None, commit))
+        return await _failed(context, work, log, reason, Loop([{"check": "builder", "message": reason}], None, commit))
     if commit is None:
-        await said.say("Nothing was changed in this phase.")
+        await log.say("Nothing was changed in this phase.")
         return PhasePassed(None, None)
-    return await _evaluated(context, work, said, commit)
+    return await _evaluated(context, work, log, commit)
 
 
 def _first_error(error: GitError) -> str:
@@ -160,7 +160,7 @@ _REASONS = {
 
 
 async def _by_hand(
-    context: WorkerContext, work: PhaseWork, said: BuildLog, wants_end: WantsEnd
+    context: WorkerContext, work: PhaseWork, log: BuildLog, wants_end: WantsEnd
 ) -> tuple[str | None, str]:
     """The built-in builder: what it lays down follows from the contracts alone."""
     if await wants_end():
@@ -171,12 +171,12 @@ async def _by_hand(
     files = lay(work.project.name, work.build.contracts, work.phase, chosen)
     if work.installation.permissions.get("workflows") != "write" and any(path.startswith(WORKFLOWS) for path in files):
         files = {path: text for path, text in files.items() if not path.startswith(WORKFLOWS)}
-        await said.say("The App was not granted workflows: write, so CI is left out.", "warn", "builder")
+        await log.say("The App was not granted workflows: write, so CI is left out.", "warn", "builder")
     wanted = {path: text.encode() for path, text in files.items()}
     commit = await commit_files(work.repository, work.start, wanted, _message(work)) if wanted else None
     if commit is not None and await _same_tree(work.repository, work.start, commit):
         commit = None
-    await said.hear([f"Laid {path}".encode() for path in wanted])
+    await log.hear([f"Laid {path}".encode() for path in wanted])
     return commit, ""
 
 
@@ -186,13 +186,13 @@ async def _same_tree(repository: GitRepository, one: str, other: str) -> bool:
 
 
 async def _by_command(
-    context: WorkerContext, work: PhaseWork, said: BuildLog, wants_end: WantsEnd
+    context: WorkerContext, work: PhaseWork, log: BuildLog, wants_end: WantsEnd
 ) -> tuple[str | None, str]:
     """The operator's command, in a checkout of its own."""
     build, phase = work.build, work.phase
     async with work.ours.room(work.builder.bounds.checkout_bytes) as room:
         if room.wall.remark:
-            await said.say(room.wall.remark, "warn")
+            await log.say(room.wall.remark, "warn")
         # The last attempt's files are there again; on another machine it begins from the last phase, with the findings.
         tried = work.build.tried_sha
         known = tried is not None and await has_commit(work.repository, tried)
@@ -223,16 +223,16 @@ async def _by_command(
         async def hear(lines: list[bytes]) -> None:
             nonlocal needless
             needless = needless or any(map(says_nothing_needed, lines))
-            await said.hear(lines)
+            await log.hear(lines)
 
         outcome = await run_builder(room, run, hear, wants_end)
         if outcome.ended in (Ended.CANCELLED, Ended.TOO_LARGE):
             return None, _REASONS[outcome.ended]
-        commit, reason = await _taken(context, work, room, said)
+        commit, reason = await _taken(context, work, room, log)
     if status := _not_well(outcome):
         return commit, " ".join(filter(None, (status, reason)))
     if commit is None and not reason and not needless:
-        return None, await _unchanged(context, work, said)
+        return None, await _unchanged(context, work, log)
     return commit, reason
 
 
@@ -251,9 +251,9 @@ async def _fill(work: PhaseWork, room: Sandbox, commit: str) -> None:
     await check_out(work.repository, commit, room.work)
 
 
-async def _unchanged(context: WorkerContext, work: PhaseWork, said: BuildLog) -> str:
+async def _unchanged(context: WorkerContext, work: PhaseWork, log: BuildLog) -> str:
     """Say that the builder did nothing, with the last that it printed, as it is kept."""
-    await said.say("The builder ended with status 0 and changed nothing.", "warn")
+    await log.say("The builder ended with status 0 and changed nothing.", "warn")
     async with context.pool.acquire() as connection:
         lines = await list_last_lines(connection, work.build.id, None, LAST_LINES + 1)
     printed = " / ".join(line.message for line in lines if line.source == "builder")[:SHOWN_PRINTED]
@@ -264,7 +264,7 @@ async def _unchanged(context: WorkerContext, work: PhaseWork, said: BuildLog) ->
     )
 
 
-async def _taken(context: WorkerContext, work: PhaseWork, room: Sandbox, said: BuildLog) -> tuple[str | None, str]:
+async def _taken(context: WorkerContext, work: PhaseWork, room: Sandbox, log: BuildLog) -> tuple[str | None, str]:
     """Make a commit of what the builder left; the reason why not, where it holds what no commit of ours may hold."""
     folder = work.ours.taken
     try:
@@ -275,7 +275,7 @@ async def _taken(context: WorkerContext, work: PhaseWork, room: Sandbox, said: B
     if ignored:
         names = ", ".join(clean(path)[:200] for path in ignored[:SHOWN_IGNORED])
         more = f" and {len(ignored) - SHOWN_IGNORED} more" if len(ignored) > SHOWN_IGNORED else ""
-        await said.say(f"Left out, as .gitignore or what tools leave behind: {len(ignored)} file(s): {names}{more}")
+        await log.say(f"Left out, as .gitignore or what tools leave behind: {len(ignored)} file(s): {names}{more}")
     if hidden := await hidden_sources(work.repository, work.base, folder, ignored):
         return None, f".gitignore hides {len(hidden)} source file(s) from the audit, such as {clean(hidden[0])[:200]}."
     if inner := await _counted(work, folder, repositories):
@@ -312,7 +312,9 @@ async def _counted(work: PhaseWork, folder: Path, repositories: Sequence[str]) -
     if not repositories:
         return None
     kept = await list_kept(work.repository, work.start, folder)
-    return next((one for one in repositories if any(path.startswith(f"{one}/") for path in kept)), None)
+    return next(
+        (repository for repository in repositories if any(path.startswith(f"{repository}/") for path in kept)), None
+    )
 
 
 def _not_well(outcome: RunOutcome) -> str:
@@ -329,7 +331,7 @@ def _message(work: PhaseWork) -> str:
 
 
 async def _evaluated(
-    context: WorkerContext, work: PhaseWork, said: BuildLog, commit: str
+    context: WorkerContext, work: PhaseWork, log: BuildLog, commit: str
 ) -> PhasePassed | ApprovalNeeded | PhaseFailed:
     """By the project's contracts and the settings with which the build began: the branch has no say in it."""
     request = Request(
@@ -342,17 +344,17 @@ async def _evaluated(
     report = await context.evaluator.evaluate(LocalSource(work.repository), request)
     audit, findings = summarize(report), list_failures(report)
     results = ", ".join(f"{code} {one['result']}" for code, one in audit.items())
-    await said.say(f"{commit[:10]}: {results}", "info" if not findings else "warn", "audit")
+    await log.say(f"{commit[:10]}: {results}", "info" if not findings else "warn", "audit")
     for one in findings[:SHOWN_FINDINGS]:
-        await said.say(f"{one['check']} {one.get('path', '')}:{one.get('line', 1)} {one['message']}", "warn", "audit")
+        await log.say(f"{one['check']} {one.get('path', '')}:{one.get('line', 1)} {one['message']}", "warn", "audit")
     if not findings:
-        return await _approved(context, work, said, commit, audit)
+        return await _approved(context, work, log, commit, audit)
     reason = f"{len(findings)} finding(s): {findings[0]['message']}"
-    return await _failed(context, work, said, reason, Loop(findings[:MOST_FINDINGS], audit, commit))
+    return await _failed(context, work, log, reason, Loop(findings[:MOST_FINDINGS], audit, commit))
 
 
 async def _approved(
-    context: WorkerContext, work: PhaseWork, said: BuildLog, commit: str, audit: Mapping[str, Any]
+    context: WorkerContext, work: PhaseWork, log: BuildLog, commit: str, audit: Mapping[str, Any]
 ) -> PhasePassed | ApprovalNeeded | PhaseFailed:
     """Ask a person about what a command's builder changed and nobody approved.
 
@@ -367,13 +369,13 @@ async def _approved(
     except Unreviewable as error:
         reason = clean(str(error))
         return await _failed(
-            context, work, said, reason, Loop([{"check": "approval", "message": reason}], audit, commit)
+            context, work, log, reason, Loop([{"check": "approval", "message": reason}], audit, commit)
         )
     if not changes:
         return PhasePassed(commit, audit)
-    names = ", ".join(one.path[:200] for one in changes[:SHOWN_FINDINGS])
+    names = ", ".join(change.path[:200] for change in changes[:SHOWN_FINDINGS])
     more = f" and {len(changes) - SHOWN_FINDINGS} more" if len(changes) > SHOWN_FINDINGS else ""
-    await said.say(
+    await log.say(
         f"A person's approval is needed, on the build's page, since these decide verdicts or run in CI: {names}{more}.",
         "warn",
         "audit",
@@ -381,9 +383,9 @@ async def _approved(
     return ApprovalNeeded(Review(commit, audit, changes))
 
 
-async def _failed(context: WorkerContext, work: PhaseWork, said: BuildLog, reason: str, loop: Loop) -> PhaseFailed:
+async def _failed(context: WorkerContext, work: PhaseWork, log: BuildLog, reason: str, loop: Loop) -> PhaseFailed:
     if loop.audit is None or loop.findings[0]["check"] == "approval":
-        await said.say(reason, "error")
+        await log.say(reason, "error")
     async with context.pool.acquire() as connection, connection.transaction():
         await hold_phase(connection, work.build.id, work.phase.number)
         loops = await set_loop(connection, work.build.id, work.phase.number, loop)

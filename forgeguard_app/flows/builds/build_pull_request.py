@@ -29,7 +29,10 @@ async def list_deciding(repository: GitRepository, base: str, head: str, owner: 
 
 def pull_request_body(introduction: str, phases: Sequence[BuildPhase], deciding: Sequence[str] | None) -> str:
     """Return the pull request's text; `deciding` is None where these files could not be listed."""
-    rows = [f"| {one.name} | {one.loops} | {_audited(one.audit)} | {(one.commit_sha or '—')[:10]} |" for one in phases]
+    rows = [
+        f"| {phase.name} | {phase.loops} | {_audited(phase.audit)} | {(phase.commit_sha or '—')[:10]} |"
+        for phase in phases
+    ]
     table = ["| Phase | Failed attempts | Audit | Commit |", "|---|---|---|---|", *rows]
     return "\n".join([introduction, "", *_to_review(deciding), *table])
 

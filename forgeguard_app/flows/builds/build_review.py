@@ -45,7 +45,7 @@ async def _deciding_at(repository: GitRepository, commit: str, owner: PolicySett
     """Return which files decide: by their names, or because the settings at the commit name them as boundaries."""
     configured = await read_own_configuration(LocalSource(repository), commit, owner)
     named, matches = (
-        {one.path for one in configured.boundaries},
+        {boundary.path for boundary in configured.boundaries},
         any_glob(settings_with(configured.policy, "boundaries").boundaries or ()),
     )
     return lambda path: is_deciding(path) or path in named or matches(as_utf8(path))
@@ -62,7 +62,7 @@ async def list_unapproved(
         Unreviewable: they are too many, too large, or no text.
     """
     decides = await deciding_between(repository, start, commit, owner)
-    found = [one for one in await list_raw_changes(repository, start, commit) if decides(one.path)]
+    found = [change for change in await list_raw_changes(repository, start, commit) if decides(change.path)]
     ours = await _contracts(build, repository) if found else {}
     found = [one for one in found if (one.mode, ours.get(one.path)) != (_PLAIN, one.blob)]
     async with context.pool.acquire() as connection:
@@ -75,7 +75,7 @@ async def list_unapproved(
             "once. Change fewer of them."
         )
     changes = [await _change(repository, start, commit, one) for one in found]
-    if sum(len(one.difference.encode()) for one in changes) > MAX_BYTES:
+    if sum(len(change.difference.encode()) for change in changes) > MAX_BYTES:
         raise Unreviewable(
             "The changes of files that decide verdicts or run in CI are too long for a person to approve at "
             "once: at most "
@@ -90,17 +90,17 @@ async def _contracts(build: Build, repository: GitRepository) -> Mapping[str, st
     return {path: await hash_blob(repository, text.encode()) for path, text in texts.items() if is_deciding(path)}
 
 
-async def _change(repository: GitRepository, start: str, commit: str, one: RawChange) -> BuildChange:
-    path = clean(one.path)[:MAX_PATH_CHARS]
+async def _change(repository: GitRepository, start: str, commit: str, change: RawChange) -> BuildChange:
+    path = clean(change.path)[:MAX_PATH_CHARS]
     try:
-        difference = await read_difference(repository, start, commit, one.path, MAX_FILE_BYTES)
+        difference = await read_difference(repository, start, commit, change.path, MAX_FILE_BYTES)
     except GitTooLarge:
         raise Unreviewable(
             f"{path} decides verdicts or runs in CI, and its change is longer than the {MAX_FILE_BYTES >> 10} "
             f"KB that a person "
             "can approve. Make it smaller."
         ) from None
-    if one.mode == LINK_MODE:
+    if change.mode == LINK_MODE:
         raise Unreviewable(
             f"{path} decides verdicts or runs in CI and is a link, whose target may change. Make it a file."
         )
@@ -113,7 +113,9 @@ async def _change(repository: GitRepository, start: str, commit: str, one: RawCh
             "Write it in another way."
         )
     # Escapes make it longer; a line that was cut off would be approved unseen.
-    return BuildChange(one.key, path, one.kind, shown_lines(difference, limit_chars=MAX_FILE_BYTES * LONGEST_ESCAPE))
+    return BuildChange(
+        change.key, path, change.kind, shown_lines(difference, limit_chars=MAX_FILE_BYTES * LONGEST_ESCAPE)
+    )
 
 
 def _hides_added_lines(difference: str) -> bool:

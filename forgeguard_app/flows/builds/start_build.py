@@ -57,7 +57,7 @@ async def start_build(pool: Pool, person: Person, project_id: UUID) -> UUID:
         if reasons or repo is None:
             raise NotReady(" ".join(reasons))
         await _refuse_too_many(connection, person, repo.installation_id)
-        texts = {one.contract_type: one.content for one in contracts}
+        texts = {contract.contract_type: contract.content for contract in contracts}
         titles = [phase.title for phase in (await in_thread(read_plan, texts[ContractType.PHASES]))[0]]
         new = NewBuild(project_id, repo.id, person.user_id, person.login, "built-in", texts, titles)
         try:
@@ -103,7 +103,7 @@ async def requeue_builds(pool: Pool) -> int:
 
 
 def _not_ready(contracts: list[Contract]) -> list[str]:
-    there = {one.contract_type: one.content for one in contracts}
+    there = {contract.contract_type: contract.content for contract in contracts}
     absent = [kind.value for kind in ContractType if kind not in there]
     reasons = [f"Contracts are not written yet: {', '.join(absent)}."] if absent else []
     for kind in ContractType:

@@ -59,7 +59,7 @@ def choose_step(
     """Decide what is to be done with an answer, given as digests, and which try it answers."""
     if link is None or link.browser_hash is None or not same(link.browser_hash, browser):
         return (SetupStep.SET_UP_ELSEWHERE if app_exists else SetupStep.OTHER_BROWSER), None
-    found = next((one for one in link.tries if same(one.state_hash, state)), None)
+    found = next((attempt for attempt in link.tries if same(attempt.state_hash, state)), None)
     if found is None:
         return SetupStep.NOT_ASKED, None
     again = same(found.code_hash, code)

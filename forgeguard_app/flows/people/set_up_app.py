@@ -106,7 +106,7 @@ async def find_made(context: WebContext, browser: str) -> OpenedCredentials | No
     async with context.pool.acquire() as connection:
         link = await find_link(connection)
     ours = link is not None and link.browser_hash is not None and same(link.browser_hash, digest(browser))
-    if link is None or not ours or not any(one.outcome is AttemptOutcome.MADE for one in link.tries):
+    if link is None or not ours or not any(attempt.outcome is AttemptOutcome.MADE for attempt in link.tries):
         return None
     return await read_credentials(context.pool, context.keys)
 

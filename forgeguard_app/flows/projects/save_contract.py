@@ -46,7 +46,7 @@ class InvalidContract(UserError):
     """The text is not what the contract's type says."""
 
     def __init__(self, problems: Collection[Problem]) -> None:
-        said = "; ".join(f"{one.line}:{one.column} {one.message}" for one in list(problems)[:5])
+        said = "; ".join(f"{problem.line}:{problem.column} {problem.message}" for problem in list(problems)[:5])
         super().__init__(f"It was not saved. {said}")
         self.problems = tuple(problems)
 
@@ -95,7 +95,7 @@ async def write_contracts(
             if (now is not None and now.content == text) or not (chosen or now is None):
                 continue
             if problems := await in_thread(problems_of, kind, text):
-                said = "; ".join(one.message for one in problems[:3])
+                said = "; ".join(problem.message for problem in problems[:3])
                 raise IncompleteAnswers(
                     f"From these answers the contract {kind} would not hold: {said}. Change the answers."
                 )

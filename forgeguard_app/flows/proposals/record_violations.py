@@ -56,7 +56,7 @@ async def record_violations(context: WorkerContext, run_id: UUID) -> None:
 
 
 def _wanted(run: AuditRun, branch: str, proposals: list[Proposal]) -> WantedPullRequest:
-    files = [NewFile(one.path, one.text) for one in proposals]
+    files = [NewFile(proposal.path, proposal.text) for proposal in proposals]
     said = (
         f"Somebody asked for this on the check run of {run.commit_sha[:10]}. It records what {_RECORDED} found there "
         f"as known, so that "

@@ -56,7 +56,7 @@ class CommitVerdict:
 
 def worst_of(checks: Sequence[TargetCheck]) -> TargetCheck:
     """Return the check with the worst conclusion, the newest of equals."""
-    return min(checks, key=lambda one: (_WORST_FIRST.index(one.check.conclusion), -one.run.created_at.timestamp()))
+    return min(checks, key=lambda each: (_WORST_FIRST.index(each.check.conclusion), -each.run.created_at.timestamp()))
 
 
 async def read_commit_verdict(
@@ -65,18 +65,18 @@ async def read_commit_verdict(
     """Return the verdict on the run's commit; that of its newest run where none of its targets is present any more."""
     targets = await find_commit_targets(connection, run.repo_id, run.commit_sha)
     present = targets.list_present() or list(targets.runs[:1])
-    is_counted = run.id in {one.id for one in present}
-    newer = [one for one in present if (one.created_at, one.id) > (run.created_at, run.id)]
-    is_newest = is_counted and all(one.is_published for one in newer)
-    if any(one.is_unfinished for one in present):
+    is_counted = run.id in {other.id for other in present}
+    newer = [other for other in present if (other.created_at, other.id) > (run.created_at, run.id)]
+    is_newest = is_counted and all(other.is_published for other in newer)
+    if any(other.is_unfinished for other in present):
         return CommitVerdict([], is_waiting=True, is_counted=is_counted, is_newest=is_newest)
     by_code: dict[str, list[TargetCheck]] = {}
-    for one in present:
-        found = run if one.id == run.id else await find_run(connection, one.id)
-        for check in await list_checks(connection, one.id) if found else ():
-            by_code.setdefault(check.check_code, []).append(TargetCheck(one.target, found or run, check))
+    for other in present:
+        found = run if other.id == run.id else await find_run(connection, other.id)
+        for check in await list_checks(connection, other.id) if found else ():
+            by_code.setdefault(check.check_code, []).append(TargetCheck(other.target, found or run, check))
     worst = [_completed(context, repo, targets, checks) for _, checks in sorted(by_code.items())]
-    older = tuple(one.id for one in present if one.id != run.id and not one.is_published)
+    older = tuple(other.id for other in present if other.id != run.id and not other.is_published)
     return CommitVerdict(worst, is_counted=is_counted, is_newest=is_newest, older=older)
 
 
@@ -103,8 +103,8 @@ def _completed(
 
 def _others(context: WorkerContext, repo: Repo, checks: Sequence[TargetCheck]) -> str:
     lines = [
-        f"- {_name(repo, one.target)} [{_WORDS[one.check.conclusion]}]({context.audit_link(one.run, repo)})"
-        for one in checks
+        f"- {_name(repo, other.target)} [{_WORDS[other.check.conclusion]}]({context.audit_link(other.run, repo)})"
+        for other in checks
     ]
     return "\n".join([f"This commit is evaluated for {len(checks)} targets, and the worst result counts:", "", *lines])
 

@@ -79,7 +79,7 @@ def news_of(run: AuditRun, repo: Repo, former: str | None, secrets: Sequence[Fre
         said.append(
             f"{'More than ' if more else ''}{min(len(secrets), MOST_SECRETS)} new secret(s): revoke first, then remove."
         )
-        said += [f"• `{_code(one.path)}:{one.line}` {_text(one.rule)}" for one in secrets[:MOST_SECRETS]]
+        said += [f"• `{_code(secret.path)}:{secret.line}` {_text(secret.rule)}" for secret in secrets[:MOST_SECRETS]]
     red, was_red = run.overall_result in _RED, former in _RED
     if run.overall_result == Result.ERROR and former != Result.ERROR:
         said.append(

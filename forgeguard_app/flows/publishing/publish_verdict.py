@@ -145,7 +145,7 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
             if not verdict.checks:
                 await set_published(connection, run_id)
                 return
-            codes = [one.check.check_code for one in verdict.checks]
+            codes = [worst.check.check_code for worst in verdict.checks]
             rows = {row.check_code: row for row in await want_check_runs(connection, run_id, codes)}
             # One that another run began may arrive after ours, and would hold then.
             unsettled_s = await find_unsettled_write(connection, run.repo_id, run.commit_sha)
@@ -173,16 +173,18 @@ async def _verdict_to_publish(
     if verdict.is_waiting if begun else verdict.is_counted:
         return None
     codes = {row.check_code for row in begun}
-    return CommitVerdict([one for one in verdict.checks if one.check.check_code in codes])
+    return CommitVerdict([worst for worst in verdict.checks if worst.check.check_code in codes])
 
 
 async def _publish_checks(outlet: CheckRunWriter, verdict: CommitVerdict, rows: dict[str, OutboxRow]) -> None:
     context, run = outlet.context, outlet.run
     todo = [
-        (one, rows[one.check.check_code]) for one in verdict.checks if rows[one.check.check_code].published_at is None
+        (worst, rows[worst.check.check_code])
+        for worst in verdict.checks
+        if rows[worst.check.check_code].published_at is None
     ]
-    wanted = [(await final_run(outlet, one.run, one.check), row) for one, row in todo]
-    writes = sum(_writes(one, row) for one, row in wanted)
+    wanted = [(await final_run(outlet, worst.run, worst.check), row) for worst, row in todo]
+    writes = sum(_writes(check_run, row) for check_run, row in wanted)
     reads = sum(row.sending_s is not None for _, row in wanted)
     try:
         if writes:

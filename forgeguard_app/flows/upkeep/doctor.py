@@ -161,13 +161,13 @@ async def examine_github(context: Examination) -> AsyncIterator[Diagnosis]:
 async def _installations(context: Examination) -> AsyncIterator[Diagnosis]:
     async with context.pool.acquire() as connection:
         installations = await list_live_installations(connection)
-    suspended = sum(one.status == InstallationStatus.SUSPENDED for one in installations)
+    suspended = sum(installation.status == InstallationStatus.SUSPENDED for installation in installations)
     yield Diagnosis("installations", True, f"{len(installations)}, of them {suspended} suspended")
-    for one in installations:
-        wrong = missing_permissions(one.permissions) if one.permissions else []
-        if wrong and one.status == InstallationStatus.ACTIVE:
+    for installation in installations:
+        wrong = missing_permissions(installation.permissions) if installation.permissions else []
+        if wrong and installation.status == InstallationStatus.ACTIVE:
             remedy = "its owner accepts the new permissions in the installation's settings"
-            yield Diagnosis(f"installation {one.account_login}", False, "lacks " + ", ".join(wrong), remedy)
+            yield Diagnosis(f"installation {installation.account_login}", False, "lacks " + ", ".join(wrong), remedy)
 
 
 async def _deliveries(context: Examination) -> Diagnosis:

@@ -92,22 +92,22 @@ async def sync_installations(context: WorkerContext, bounds: ListBounds | None =
         log.warning("sync.cut", what="installations", most=bounds.installations)
         context.counts.add("cut_lists", "installations")
     else:
-        await _remove_installations(context, listed_at, [one.id for one in listed.items])
+        await _remove_installations(context, listed_at, [item.id for item in listed.items])
     async with context.pool.acquire() as connection:
         if await is_any_newly_missing(connection, listed_at):
             await bring_turn_forward(connection, "sync", context.timings.resync_s, SOON_S)
 
 
 async def _compare(
-    context: WorkerContext, one: Installation, listed_at: datetime, asked_at: datetime, bounds: ListBounds
+    context: WorkerContext, installation: Installation, listed_at: datetime, asked_at: datetime, bounds: ListBounds
 ) -> None:
     try:
         async with asyncio.timeout(LISTING_S):
-            repositories = await _repositories(context, one, bounds)
+            repositories = await _repositories(context, installation, bounds)
     except (RetryLater, RequestRejected, TimeoutError) as error:
-        log.info("sync.passed_over", installation=one.id, reason=str(error) or type(error).__name__)
+        log.info("sync.passed_over", installation=installation.id, reason=str(error) or type(error).__name__)
         return
-    await _take_in(context, one, listed_at, repositories, asked_at, bounds.at_once)
+    await _take_in(context, installation, listed_at, repositories, asked_at, bounds.at_once)
 
 
 async def sync_installation(context: WorkerContext, installation_id: UUID) -> None:
@@ -143,13 +143,15 @@ async def _time(context: WorkerContext) -> datetime:
         return await get_database_time(connection)
 
 
-async def _repositories(context: WorkerContext, one: Installation, bounds: ListBounds) -> Listed[Repository] | None:
+async def _repositories(
+    context: WorkerContext, installation: Installation, bounds: ListBounds
+) -> Listed[Repository] | None:
     """Return what the installation holds; None while it is suspended, when GitHub does not say."""
-    if one.suspended_at:
+    if installation.suspended_at:
         return None
-    listed = await list_repositories(context.client, context.tokens, one.id, bounds.repositories)
+    listed = await list_repositories(context.client, context.tokens, installation.id, bounds.repositories)
     if listed.is_cut:
-        log.warning("sync.cut", what="repositories", installation=one.id, most=bounds.repositories)
+        log.warning("sync.cut", what="repositories", installation=installation.id, most=bounds.repositories)
         context.counts.add("cut_lists", "repositories of an installation")
     return listed
 
@@ -181,19 +183,21 @@ async def _take_in(
         await _remove_repo(context, repo_id, asked_at)
 
 
-async def _take_in_state(context: WorkerContext, one: Installation, at: datetime) -> UUID:
+async def _take_in_state(context: WorkerContext, installation: Installation, at: datetime) -> UUID:
     async with context.pool.acquire() as connection, connection.transaction():
         await believe(connection, at)
-        installation_id = await upsert_installation_from_event(connection, one)
-        before = await find_by_github_id(connection, one.id)
-        state = state_of(one, InstallationStatus.SUSPENDED if one.suspended_at else InstallationStatus.ACTIVE)
-        await set_installation_state(connection, one.id, state)
+        installation_id = await upsert_installation_from_event(connection, installation)
+        before = await find_by_github_id(connection, installation.id)
+        state = state_of(
+            installation, InstallationStatus.SUSPENDED if installation.suspended_at else InstallationStatus.ACTIVE
+        )
+        await set_installation_state(connection, installation.id, state)
         if (
             before is not None
-            and not one.suspended_at
+            and not installation.suspended_at
             and (before.status == InstallationStatus.SUSPENDED or dict(before.permissions) != dict(state.permissions))
         ):
-            await resume_deferred(connection, one.id)
+            await resume_deferred(connection, installation.id)
         return installation_id
 
 
@@ -214,7 +218,7 @@ async def _missing(
     """Return the repositories that two lists in a row left out."""
     if listed.is_cut:
         return []
-    return await set_missing_repos(connection, installation_id, asked_at, [one.id for one in listed.items])
+    return await set_missing_repos(connection, installation_id, asked_at, [item.id for item in listed.items])
 
 
 async def _remove_repo(context: WorkerContext, repo_id: UUID, asked_at: datetime) -> None:

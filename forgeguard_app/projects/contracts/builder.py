@@ -40,7 +40,7 @@ def builder_contract(name: str, answers: Answers) -> str:
             "Secrets",
             "No credential is written into any file, not as an example either. "
             + (
-                f"Settings come from the environment: {', '.join(f'`{one}`' for one in settings)}."
+                f"Settings come from the environment: {', '.join(f'`{setting}`' for setting in settings)}."
                 if settings
                 else "Settings come from the environment."
             ),

@@ -152,7 +152,7 @@ def _operation(row: Row, path: str) -> dict[str, Any]:
     operation: dict[str, Any] = {"summary": sentence(row["purpose"])}
     if names:
         operation["parameters"] = [
-            {"name": one, "in": "path", "required": True, "schema": {"type": "string"}} for one in names
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
         ]
     operation["responses"] = {
         done: {"description": "Done."},

@@ -79,14 +79,14 @@ def stack(name: str, answers: Answers) -> str:
         section(
             "Libraries",
             (
-                bullets(f"`{one}`" for one in libraries) + "\n\n"
+                bullets(f"`{library}`" for library in libraries) + "\n\n"
                 if libraries
                 else "It needs no library beside the language's own.\n\n"
             )
             + said,
         ),
         section("Where it runs", _HANDS.get(target, "")),
-        section("Settings", bullets(f"`{one}`" for one in answers.items("deployment.environment"))),
+        section("Settings", bullets(f"`{item}`" for item in answers.items("deployment.environment"))),
         section("What an operator watches", bullets(answers.items("deployment.operations"))),
     )
 

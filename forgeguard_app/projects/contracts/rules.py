@@ -32,7 +32,7 @@ def _layer(row: Row, names: list[str]) -> dict[str, Any]:
         reason = row["reason"] or f"{row['name']} does not reach for it"
         layer["forbidden_imports"] = [{"module": module, "reason": reason} for module in forbidden]
     if row["may_import"]:
-        layer["may_import"] = [one for one in _names(row["may_import"]) if one in names and one != row["name"]]
+        layer["may_import"] = [name for name in _names(row["may_import"]) if name in names and name != row["name"]]
     return layer
 
 

@@ -164,34 +164,34 @@ def _state(state: ShownState) -> dict[str, str]:
     return {"state": state.kind, "state_reason": state.reason}
 
 
-def _repository(one: SeenRepo, state: ShownState) -> models.Repository:
+def _repository(repo: SeenRepo, state: ShownState) -> models.Repository:
     newest = None
-    if one.run_id is not None:
+    if repo.run_id is not None:
         newest = {
-            "id": one.run_id,
-            "commit_sha": one.run_sha,
-            "status": one.run_status,
-            "overall_result": one.run_result,
-            "created_at": one.run_at,
+            "id": repo.run_id,
+            "commit_sha": repo.run_sha,
+            "status": repo.run_status,
+            "overall_result": repo.run_result,
+            "created_at": repo.run_at,
             **_state(state),
         }
     return models.Repository.model_validate(
         {
-            "id": one.id,
-            "github_repo_id": one.github_repo_id,
-            "full_name": one.full_name,
-            "default_branch": one.default_branch,
-            "private": one.private,
-            "level": one.level,
+            "id": repo.id,
+            "github_repo_id": repo.github_repo_id,
+            "full_name": repo.full_name,
+            "default_branch": repo.default_branch,
+            "private": repo.private,
+            "level": repo.level,
             "newest": newest,
-            "health": {"passed": one.passed, "judged": one.evaluated},
+            "health": {"passed": repo.passed, "judged": repo.evaluated},
             **_state(state),
         }
     )
 
 
-def _public(seen: RepoView, state: ShownState) -> models.Repository:
-    repo = seen.repo
+def _public(view: RepoView, state: ShownState) -> models.Repository:
+    repo = view.repo
     return models.Repository(
         id=repo.id,
         github_repo_id=repo.github_repo_id,

@@ -125,7 +125,7 @@ async def _whole(ask: ApiRequest, build: Build) -> shapes.Build:
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         phases = await list_phases(connection, build.id)
         changes = await list_asked(connection, build.id)
-    shown = [{name: getattr(one, name) for name in shapes.Phase.model_fields} for one in phases]
+    shown = [{name: getattr(phase, name) for name in shapes.Phase.model_fields} for phase in phases]
     return shapes.Build.model_validate(
         _fields(build, shapes.Build) | {"phases": shown, "review": _review(build, changes)}
     )
@@ -134,7 +134,7 @@ async def _whole(ask: ApiRequest, build: Build) -> shapes.Build:
 def _review(build: Build, changes: Sequence[BuildChange]) -> dict[str, Any] | None:
     if build.status != BuildStatus.AWAITING_APPROVAL or build.waiting_since is None:
         return None
-    shown = [{"path": one.path, "kind": one.kind, "difference": one.difference} for one in changes]
+    shown = [{"path": change.path, "kind": change.kind, "difference": change.difference} for change in changes]
     return {"commit_sha": build.review_sha, "waiting_since": build.waiting_since, "changes": shown}
 
 

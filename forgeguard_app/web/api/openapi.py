@@ -43,12 +43,13 @@ async def show_api(request: web.Request) -> web.Response:
 def document() -> dict[str, Any]:
     """The whole document."""
     models = sorted(
-        {model for one in OPERATIONS for model in _models(one)} | {Problem}, key=lambda model: model.__name__
+        {model for operation in OPERATIONS for model in _models(operation)} | {Problem},
+        key=lambda model: model.__name__,
     )
     _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
-    for one in OPERATIONS:
-        paths.setdefault(PREFIX + one.path, {})[one.method.lower()] = _described(one)
+    for operation in OPERATIONS:
+        paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _described(operation)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -80,27 +81,27 @@ def kind_of(schema: dict[str, Any]) -> str:
     return f"{kind} ({schema['format']})" if "format" in schema else kind
 
 
-def _models(one: Operation) -> list[type[BaseModel]]:
-    return [model for model in (one.answer, one.body) if model is not None]
+def _models(operation: Operation) -> list[type[BaseModel]]:
+    return [model for model in (operation.answer, operation.body) if model is not None]
 
 
-def _described(one: Operation) -> dict[str, Any]:
+def _described(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": f"{one.method.lower()}_{re.sub(r'[^a-z]+', '_', one.path).strip('_')}",
-        "summary": one.summary,
-        "description": (one.handler.__doc__ or "").strip(),
-        "parameters": [*_path_parameters(one), *_query_parameters(one)],
-        "responses": _responses(one),
+        "operationId": f"{operation.method.lower()}_{re.sub(r'[^a-z]+', '_', operation.path).strip('_')}",
+        "summary": operation.summary,
+        "description": (operation.handler.__doc__ or "").strip(),
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation)],
+        "responses": _responses(operation),
     }
-    if one.for_all:
+    if operation.for_all:
         described["security"] = [{"token": []}, {}]
-    if one.body is not None:
-        schema = {"$ref": _REF.format(model=one.body.__name__)}
+    if operation.body is not None:
+        schema = {"$ref": _REF.format(model=operation.body.__name__)}
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return described
 
 
-def _path_parameters(one: Operation) -> list[dict[str, Any]]:
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
@@ -108,12 +109,12 @@ def _path_parameters(one: Operation) -> list[dict[str, Any]]:
             "required": True,
             "schema": _PATH_SCHEMAS.get(name, {"type": "string", "format": "uuid"}),
         }
-        for name in re.findall(r"\{(\w+)\}", one.path)
+        for name in re.findall(r"\{(\w+)\}", operation.path)
     ]
 
 
-def _query_parameters(one: Operation) -> list[dict[str, Any]]:
-    schema = one.query.model_json_schema()
+def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
+    schema = operation.query.model_json_schema()
     return [
         {
             "name": name,
@@ -132,26 +133,26 @@ def _bare(field: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in some[0].items() if name not in ("title", "description", "default")}
 
 
-def _responses(one: Operation) -> dict[str, Any]:
+def _responses(operation: Operation) -> dict[str, Any]:
     statuses = dict(_WRONG)
-    if "{" in one.path or one.finds:
+    if "{" in operation.path or operation.finds:
         statuses[404] = "It does not exist, or you may not see it."
-    if one.writes or one.finds:
+    if operation.writes or operation.finds:
         statuses[403] = "You or the token may not do this."
-    if one.conflicts:
+    if operation.conflicts:
         statuses[409] = "Somebody else was faster."
-    if one.body is not None:
+    if operation.body is not None:
         statuses |= {413: "The body is too large.", 415: "The body is not JSON."}
     wrong = {"application/problem+json": {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
     found: dict[str, Any] = {
         str(status): {"description": said, "content": wrong} for status, said in sorted(statuses.items())
     }
-    right: dict[str, Any] = {"description": "Done." if one.writes else "Found."}
-    if one.answer is not None:
-        right["content"] = {"application/json": {"schema": {"$ref": _REF.format(model=one.answer.__name__)}}}
-    if one.stream is not None:
+    right: dict[str, Any] = {"description": "Done." if operation.writes else "Found."}
+    if operation.answer is not None:
+        right["content"] = {"application/json": {"schema": {"$ref": _REF.format(model=operation.answer.__name__)}}}
+    if operation.stream is not None:
         right["content"]["text/event-stream"] = {"schema": {"type": "string"}}
-    found[str(one.status)] = right
-    if not one.writes:
+    found[str(operation.status)] = right
+    if not operation.writes:
         found["304"] = {"description": "It is as it was: `If-None-Match` was sent."}
     return found

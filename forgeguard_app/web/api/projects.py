@@ -151,7 +151,7 @@ async def edit_contract(ask: ApiRequest) -> shapes.Contract:
         raise EditConflict(str(error)) from error
     except InvalidContract as error:
         raise InvalidRequest(
-            "It was not saved.", [(f"{one.line}:{one.column}", one.message) for one in error.problems]
+            "It was not saved.", [(f"{problem.line}:{problem.column}", problem.message) for problem in error.problems]
         ) from error
     return await _contract(ask, seen.project.id)
 
@@ -178,10 +178,10 @@ def project_of(project: ListedProject) -> shapes.Project:
     return shapes.Project.model_validate(fields | {"repository": project.repo_name})
 
 
-async def _questionnaire(ask: ApiRequest, seen: SeenProject, answers: Answers, **more: Any) -> shapes.Questionnaire:
+async def _questionnaire(ask: ApiRequest, project: SeenProject, answers: Answers, **more: Any) -> shapes.Questionnaire:
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
-        code = await seen_code(connection, seen.project.repo_id if seen.sees_code else None)
-    package = package_of(seen.project.name)
+        code = await seen_code(connection, project.project.repo_id if project.sees_code else None)
+    package = package_of(project.project.name)
 
     def shown(key: str, question: Question) -> dict[str, Any]:
         given = answers.values.get(key)
@@ -195,19 +195,19 @@ async def _questionnaire(ask: ApiRequest, seen: SeenProject, answers: Answers, *
             "answer": given,
             "proposal": None if given else propose(key, answers, code, package) or None,
             "columns": [
-                {"key": one.key, "title": one.title, "required": one.required, "choices": list(one.choices)}
-                for one in question.columns
+                {"key": column.key, "title": column.title, "required": column.required, "choices": list(column.choices)}
+                for column in question.columns
             ],
         }
 
     sections = [
         {
-            "key": one.key,
-            "title": one.title,
-            "answered": progress(answers, one)[0],
-            "questions": [shown(f"{one.key}.{question.key}", question) for question in one.questions],
+            "key": section.key,
+            "title": section.title,
+            "answered": progress(answers, section)[0],
+            "questions": [shown(f"{section.key}.{question.key}", question) for question in section.questions],
         }
-        for one in SECTIONS
+        for section in SECTIONS
     ]
     values = {"problems": [], "changes": [], **more, "sections": sections, "missing": missing(answers)}
     return shapes.Questionnaire.model_validate(values)

@@ -39,17 +39,17 @@ async def show_configuration(request: web.Request) -> web.Response:
 
 
 async def _page(
-    request: web.Request, seen: RepoView, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
+    request: web.Request, view: RepoView, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
 ) -> web.Response:
     """Return the page; `wrong` is why its trial was refused, `typed` what the form held."""
     context = request.app[CONTEXT]
     async with context.pool.acquire() as connection:
-        known = await find_configuration(connection, seen.repo.id)
-        run_id = await find_head_run(connection, seen.repo.id)
+        known = await find_configuration(connection, view.repo.id)
+        run_id = await find_head_run(connection, view.repo.id)
         head = None if run_id is None else await find_run(connection, run_id)
-        head_state = (await head_states(connection, {seen.repo.id: run_id}))[seen.repo.id]
+        head_state = (await head_states(connection, {view.repo.id: run_id}))[view.repo.id]
     texts: dict[str, str] = known[1]["files"] if known else {}
-    paths = await list_paths(context.pool, seen.repo)
+    paths = await list_paths(context.pool, view.repo)
     asked = typed.get("path") or request.query.get("file", "")
     chosen = (
         asked
@@ -64,13 +64,13 @@ async def _page(
         status=400 if wrong else 200,
         wrong=wrong,
         typed=typed.get("content", ""),
-        repo=seen.repo,
+        repo=view.repo,
         sha=known[0] if known else None,
         head=head,
         head_state=head_state,
         configuration=known[1] if known else None,
         paths=paths,
-        may_write=seen.may_write,
+        may_write=view.may_write,
         texts=texts,
         chosen=chosen,
     )
@@ -88,10 +88,10 @@ async def try_changed(request: web.Request) -> web.StreamResponse:
     return see_other(f"/repos/{seen.repo.full_name}/trials/{trial_id}")
 
 
-async def _refused(request: web.Request, seen: RepoView, wrong: UserError, typed: Mapping[str, str]) -> web.Response:
+async def _refused(request: web.Request, view: RepoView, wrong: UserError, typed: Mapping[str, str]) -> web.Response:
     """Show the form where it was sent from: on the page of a trial, or on the configuration's."""
-    trial = await _find_trial(request, seen, typed.get("trial_id", ""))
-    return await (_page(request, seen, wrong, typed) if trial is None else _trial(request, seen, trial, wrong, typed))
+    trial = await _find_trial(request, view, typed.get("trial_id", ""))
+    return await (_page(request, view, wrong, typed) if trial is None else _trial(request, view, trial, wrong, typed))
 
 
 async def propose(request: web.Request) -> web.StreamResponse:
@@ -113,7 +113,7 @@ async def show_trial(request: web.Request) -> web.Response:
     return await _trial(request, seen, trial, version=version)
 
 
-async def _find_trial(request: web.Request, seen: RepoView, given: str) -> Trial | None:
+async def _find_trial(request: web.Request, view: RepoView, given: str) -> Trial | None:
     """Return the repository's trial with this key, None where it has none."""
     try:
         trial_id = UUID(given)
@@ -121,12 +121,12 @@ async def _find_trial(request: web.Request, seen: RepoView, given: str) -> Trial
         return None
     async with request.app[CONTEXT].pool.acquire() as connection:
         trial = await find_trial(connection, trial_id)
-    return trial if trial is not None and trial.repo_id == seen.repo.id else None
+    return trial if trial is not None and trial.repo_id == view.repo.id else None
 
 
 async def _trial(
     request: web.Request,
-    seen: RepoView,
+    view: RepoView,
     trial: Trial,
     wrong: UserError | None = None,
     typed: Mapping[str, str] = NOTHING,
@@ -140,13 +140,13 @@ async def _trial(
             held = "" if await has_worker(connection) else NO_WORKER
     if trial.kind == "first_rules" and trial.result is not None:
         links = {
-            path: new_file_link(context.github_url, seen.repo, trial.result["branch"], path, text)
+            path: new_file_link(context.github_url, view.repo, trial.result["branch"], path, text)
             for path, text in trial.result["files"].items()
         }
     return await page(
         request,
         "trial.html",
-        repo=seen.repo,
+        repo=view.repo,
         trial=trial,
         result=trial.result,
         links=links,
@@ -155,7 +155,7 @@ async def _trial(
         status=400 if wrong else 200,
         wrong=wrong,
         typed=typed,
-        paths=await list_paths(context.pool, seen.repo),
+        paths=await list_paths(context.pool, view.repo),
     )
 
 

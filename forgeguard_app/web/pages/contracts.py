@@ -156,16 +156,16 @@ async def export(request: web.Request) -> web.StreamResponse:
     return see_other(f"/repos/{seen.project.repo_name}/trials/{trial_id}")
 
 
-async def _contract(request: web.Request, seen: SeenProject) -> Contract:
+async def _contract(request: web.Request, project: SeenProject) -> Contract:
     async with request.app[CONTEXT].pool.acquire() as connection:
-        contract = await find_contract(connection, seen.project.id, contract_type(request))
+        contract = await find_contract(connection, project.project.id, contract_type(request))
     if contract is None:
         raise web.HTTPNotFound(reason="This contract is not written yet.")
     return contract
 
 
 async def _page(
-    request: web.Request, seen: SeenProject, contract: Contract, content: str, *, status: int = 200, **more: Any
+    request: web.Request, project: SeenProject, contract: Contract, content: str, *, status: int = 200, **more: Any
 ) -> web.Response:
     async with request.app[CONTEXT].pool.acquire() as connection:
         versions = await list_versions(connection, contract.id)
@@ -174,8 +174,8 @@ async def _page(
         request,
         "contract.html",
         status=status,
-        project=seen.project,
-        may_write=seen.may_write,
+        project=project.project,
+        may_write=project.may_write,
         contract=contract,
         kind=kind,
         file=FILES[kind],

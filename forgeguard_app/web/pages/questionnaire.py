@@ -82,9 +82,9 @@ async def answer_section(request: web.Request) -> web.Response:
     # Saved on the way: only what was touched, since what is merely proposed is nobody's answer yet.
     touched = form.get("touched", "").split(",") if form.get("touched") else None
     given = {
-        f"{section.key}.{one.key}": _given(one, form)
-        for one in section.questions
-        if touched is None or one.key in touched
+        f"{section.key}.{question.key}": _given(question, form)
+        for question in section.questions
+        if touched is None or question.key in touched
     }
     bases = {key: form[f"base.{key}"] for key in given if f"base.{key}" in form}
     writer = _writer(person.login, form)
@@ -110,21 +110,21 @@ async def _opened(request: web.Request, least: AccessLevel) -> tuple[SeenProject
 
 async def _page(
     request: web.Request,
-    seen: SeenProject,
+    project: SeenProject,
     section: Section,
     answers: Answers,
     sent: SentAnswers | None = None,
 ) -> web.Response:
     async with request.app[CONTEXT].pool.acquire() as connection:
-        code = await seen_code(connection, seen.project.repo_id if seen.sees_code else None)
-    package = package_of(seen.project.name)
+        code = await seen_code(connection, project.project.repo_id if project.sees_code else None)
+    package = package_of(project.project.name)
     shown: dict[str, ShownQuestion] = {}
     done, kept, status = (sent.done, sent.kept, sent.status) if sent else (None, NOTHING, HTTPStatus.OK)
     for question in section.questions:
         key = f"{section.key}.{question.key}"
         stored = answers.values.get(key)
         value = kept.get(key, stored)
-        proposal = propose(key, answers, code, package) if value is None and seen.may_write else ""
+        proposal = propose(key, answers, code, package) if value is None and project.may_write else ""
         shown[question.key] = ShownQuestion(
             value if value is not None else proposal,
             value is None and bool(proposal),
@@ -138,12 +138,12 @@ async def _page(
         request,
         "questionnaire.html",
         status=status,
-        project=seen.project,
+        project=project.project,
         section=section,
         shown=shown,
         empty_rows=EMPTY_ROWS,
         sections=[(one, *progress(answers, one)) for one in SECTIONS],
-        may_write=seen.may_write,
+        may_write=project.may_write,
         following=SECTIONS[place + 1] if place + 1 < len(SECTIONS) else None,
         changes=done.changes if done else (),
         saved_at=datetime.now(UTC) if done and status == HTTPStatus.OK else None,

@@ -190,7 +190,7 @@ async def test_a_broken_manifest_that_the_change_did_not_touch_is_a_notice(tree:
     assert notices == [("setup.py", 2, "this does not parse as Python")]
     tree.commit({"setup.py": BROKEN + "# touched\n"})
     check = check_of(await evaluate(tree, base), CheckCode.A9)
-    assert [(one.path, one.line) for one in check.problems] == [("setup.py", 2)]
+    assert [(problem.path, problem.line) for problem in check.problems] == [("setup.py", 2)]
 
 
 async def test_a_broken_manifest_that_governs_no_evaluated_code_is_a_notice(tree: WorkTree) -> None:

@@ -71,12 +71,12 @@ async def test_the_logs_of_the_builds_that_ended_first_go_beyond_a_project_s_or_
         await enforce_quotas(pool)
         assert len(await connection.fetchval(logged)) == 4
         await enforce_quotas(pool, replace(QUOTAS, logs_of_project=20_000))
-        assert set(await connection.fetchval(logged)) == {one[0] for one in builds[1:]}
+        assert set(await connection.fetchval(logged)) == {build[0] for build in builds[1:]}
         await enforce_quotas(pool, replace(QUOTAS, logs_of_person=10_000))
         assert set(await connection.fetchval(logged)) == {builds[2][0], builds[3][0]}
         gone = await connection.fetch("SELECT id, log_bytes FROM builds WHERE log_deleted_at IS NOT NULL")
         assert {(row["id"], row["log_bytes"]) for row in gone} == {(builds[0][0], 0), (builds[1][0], 0)}
-        uses = {(one.kind, one.holder_kind, one.holder_name): one.bytes for one in await list_uses(connection, 99)}
+        uses = {(use.kind, use.holder_kind, use.holder_name): use.bytes for use in await list_uses(connection, 99)}
         assert uses["build_logs", "all", ""] == 20_000
         assert uses["build_logs", "person", "u1"] == uses["build_logs", "project", "two of u1"] == 10_000
 
@@ -131,7 +131,7 @@ async def test_the_lines_around_findings_of_the_oldest_audits_go(pool: Pool) -> 
         assert await connection.fetchval("SELECT count(*) FROM findings") == 3, "the findings stay"
         deleted = await connection.fetch("SELECT id FROM audit_runs WHERE excerpts_deleted_at IS NOT NULL")
         assert {row["id"] for row in deleted} == set(runs[:2])
-        uses = {(one.kind, one.holder_kind, one.holder_name): one.bytes for one in await list_uses(connection, 99)}
+        uses = {(use.kind, use.holder_kind, use.holder_name): use.bytes for use in await list_uses(connection, 99)}
         assert uses["excerpts", "installation", "acme"] == uses["excerpts", "repository", "acme/b"] == 1_000
 
 
@@ -223,7 +223,7 @@ async def test_contracts_saved_at_once_in_several_projects_pass_no_bound_togethe
     who, text = Person(mona, 1, "u1", mona, None), "# UI\n" + "y" * 10_000
     saving = (save_contract(pool, who, one, Edit(ContractType.UI, text, 1)) for one in projects)
     outcomes = await asyncio.gather(*saving, return_exceptions=True)
-    refused = [one for one in outcomes if one != 2]
+    refused = [outcome for outcome in outcomes if outcome != 2]
     assert len(refused) == 4
     assert all(isinstance(one, UserError) for one in refused), outcomes
     async with pool.acquire() as connection:
@@ -265,10 +265,10 @@ def test_mirrors_never_take_more_than_an_account_or_all_may(
     stay, go = chosen_mirrors(mirrors, holders, oldest, most_bytes, of_account)
     assert sorted(one.github_repo_id for one in [*stay, *go]) == list(range(len(found)))
     assert sum(one.size_bytes for one in stay) <= most_bytes
-    for account in {one.account_login for one in holders.values()}:
+    for account in {holder.account_login for holder in holders.values()}:
         assert sum(one.size_bytes for one in stay if holders[one.github_repo_id].account_login == account) <= of_account
     assert all(one.github_repo_id in holders and one.used_at >= oldest for one in stay)
-    enough = sum(one.size_bytes for one in mirrors)
+    enough = sum(mirror.size_bytes for mirror in mirrors)
     if enough <= min(most_bytes, of_account):
         assert all(one.github_repo_id not in holders or one.used_at < oldest for one in go)
 

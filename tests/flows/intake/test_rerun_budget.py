@@ -86,6 +86,6 @@ def test_no_hour_holds_more_starts_than_the_budgets(
         assert at >= now
         starts.append((at, person, installation))
     for begin, _, _ in starts:
-        within = [one for one in starts if begin <= one[0] < begin + WINDOW]
+        within = [start for start in starts if begin <= start[0] < begin + WINDOW]
         for key, most in ((1, of_person), (2, of_installation)):
             assert all(sum(one[key] == name for one in within) <= most for name in {one[key] for one in within})

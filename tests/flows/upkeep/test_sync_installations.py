@@ -40,7 +40,7 @@ async def test_an_installation_that_cannot_be_stored_hides_no_other(own_dsn: str
 async def test_an_installation_that_cannot_be_removed_keeps_no_other(own_dsn: str, tmp_path: Path) -> None:
     async with running(own_dsn, tmp_path / "product", worker=False) as product:
         installations = [(await product.repository(name))[1] for name in ("first", "refused", "last")]
-        numbers = [one.id for one in installations if one is not None]
+        numbers = [installation.id for installation in installations if installation is not None]
         for number in numbers:
             product.github.world.installations.pop(number)
         async with product.pool.acquire() as connection:
@@ -76,7 +76,9 @@ async def test_a_comparison_of_many_repositories_holds_up_no_push(dsn: str, tmp_
             for repository in (repositories[0], repositories[2]):
                 await product.push(tree, repository)
             await product.github.webhooks.settle()
-            assert {one.status_code for one in product.github.world.deliveries if one.event == "push"} == {202}
+            assert {
+                delivery.status_code for delivery in product.github.world.deliveries if delivery.event == "push"
+            } == {202}
             assert not comparison.done()
         await comparison
         assert [await is_guarded(product, repository.id) for repository in repositories] == [True] * 3

@@ -70,7 +70,7 @@ async def test_a_rerun_is_asked_for_once_within_seconds(known: Known) -> None:
 
 async def test_a_token_made_by_the_api_holds_until_it_is_deleted(known: Known) -> None:
     async with Browser(known.product) as browser:
-        await browser.sign_in(next(one for one in known.product.github.people.users() if one.login == "mona"))
+        await browser.sign_in(next(user for user in known.product.github.people.users() if user.login == "mona"))
         jar = browser.cookies[known.product.address.removeprefix("http://")]
     session = {
         "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items()),
