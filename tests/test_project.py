@@ -52,6 +52,14 @@ def test_every_file_and_function_stays_within_sight() -> None:
     assert long == []
 
 
+def test_no_line_of_a_template_is_longer_than_a_line_of_code() -> None:
+    templates = (ROOT / "forgeguard_app" / "web" / "templates").glob("*.html")
+    lines = [
+        (path.name, number, line) for path in templates for number, line in enumerate(path.read_text().split("\n"), 1)
+    ]
+    assert [(name, number) for name, number, line in lines if len(line) > 120] == []
+
+
 def test_every_runtime_dependency_has_a_floor_to_run_the_tests_on() -> None:
     done = subprocess.run(
         [sys.executable, "scripts/lowest_versions.py"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 PAGE = {"Accept": "text/html"}
 
 
+def collapsed(html: str) -> str:
+    """Return the page with white space as a browser shows it: one blank, but for sources and fields."""
+    parts = re.split(r"(<(pre|textarea)\b.*?</\2>)", html, flags=re.S)
+    del parts[2::3]  # the names of the tags
+    return "".join(part if number % 2 else re.sub(r"\s+", " ", part) for number, part in enumerate(parts)).replace(
+        "<br> ", "<br>"
+    )
+
+
 def plain(page: str) -> str:
     """Return the page without the marks that isolate the texts of strangers."""
     return re.sub("</?bdi>", "", page)
@@ -97,6 +106,8 @@ class Visitor:
                         jar.pop(name)
                 self.address, self.status, self.headers = str(url), answer.status, answer.headers
                 self.text = await answer.text() if answer.content_type != "text/event-stream" else ""
+                if answer.content_type == "text/html":
+                    self.text = collapsed(self.text)
                 if not follow or answer.status not in (301, 302, 303, 307, 308):
                     return answer.status
                 url, method, form = url.join(URL(answer.headers["Location"], encoded=True)), "GET", None
