@@ -128,5 +128,5 @@ def configured_by(file: ConfiguringFile) -> CheckCode:
 
 def name_codes() -> str:
     """Return the codes of all checks for a sentence."""
-    *some, last = [str(kind.code) for kind in _KINDS]
-    return f"{', '.join(some)} and {last}"
+    *leading, last = [str(kind.code) for kind in _KINDS]
+    return f"{', '.join(leading)} and {last}"

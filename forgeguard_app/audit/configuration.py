@@ -228,8 +228,8 @@ def choose(
 def _for_fork(head: Configuration, target: Configuration | None, defaults: Policy) -> EffectiveConfig:
     """Return a fork's configuration: the target's valid files, else the built-in settings; nothing of its head."""
     if target is None:
-        said = "The target holds no configuration; evaluated by the built-in settings."
-        return EffectiveConfig(defaults, (), Exceptions(inline=False), head.problems, dict.fromkeys(CheckCode, (said,)))
+        note = "The target holds no configuration; evaluated by the built-in settings."
+        return EffectiveConfig(defaults, (), Exceptions(inline=False), head.problems, dict.fromkeys(CheckCode, (note,)))
     policy, boundaries = (defaults if target.policy_broken else target.policy), _valid_boundaries(target)
     notes = {code: _evaluated_by_target(code, target) for code in CheckCode}
     exceptions = replace(target.exceptions, inline=False)
@@ -295,8 +295,8 @@ def by_contract(
     if own or problems:
         return config
     former = () if before is None else (read_boundaries(before, CONTRACT_PATH)[0],)
-    said = boundaries_loosened(former, (boundaries,)) if former else []
-    remarks = (f"{loosens}: {', '.join(said)}.", remark) if said else (remark,)
+    loosenings = boundaries_loosened(former, (boundaries,)) if former else []
+    remarks = (f"{loosens}: {', '.join(loosenings)}.", remark) if loosenings else (remark,)
     notes = {**config.notes, _BOUNDED: (*remarks, *config.notes.get(_BOUNDED, ()))}
     return replace(config, boundaries=(boundaries,), notes=notes)
 
@@ -316,9 +316,9 @@ def by_contract_alone(
 def _loosened(code: CheckCode, base: Configuration, head: Configuration) -> list[str]:
     if base.broken(code) or head.broken(code):
         return []
-    said = policy_loosened(code, base.policy[code], head.policy[code])
+    loosenings = policy_loosened(code, base.policy[code], head.policy[code])
     if code is _BOUNDED:
-        said.extend(boundaries_loosened(base.boundaries, head.boundaries))
+        loosenings.extend(boundaries_loosened(base.boundaries, head.boundaries))
     if code is _EXCEPTED:
-        said.extend(exceptions_loosened(base.exceptions, head.exceptions))
-    return [f"This change loosens the rules: {', '.join(said)}."] if said else []
+        loosenings.extend(exceptions_loosened(base.exceptions, head.exceptions))
+    return [f"This change loosens the rules: {', '.join(loosenings)}."] if loosenings else []

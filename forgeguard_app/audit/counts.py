@@ -116,7 +116,7 @@ def outcome_of(checks: Iterable[tuple[str, Evaluation]]) -> OverallOutcome:
         ("FAIL", OverallOutcome.FAILED),
         ("WARN", OverallOutcome.WARNED),
     ):
-        if any(one == result for one, _ in found):
+        if any(actual == result for actual, _ in found):
             return outcome
     evaluations = [evaluation for _, evaluation in found]
     if found and all(evaluation is Evaluation.DISABLED for evaluation in evaluations):

@@ -46,7 +46,7 @@ def describe_problems(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 
 def _check(code: CheckCode, config: EffectiveConfig) -> dict[str, Any]:
     policy: CheckPolicy = config.policy[code]
-    said: dict[str, Any] = {
+    described: dict[str, Any] = {
         "enabled": policy.enabled,
         "disabled_by": _cut(policy.disabled_by),
         "gate": str(policy.gate),
@@ -56,10 +56,12 @@ def _check(code: CheckCode, config: EffectiveConfig) -> dict[str, Any]:
         "problems": describe_problems(config.problems.get(code, ())),
     }
     if "manifests" in CHECK_KINDS[code].settings:
-        said["manifests"] = None if policy.manifests is None else _values(policy.manifests)
-        said["provides"] = {_cut(name): _values(some) for name, some in list(policy.provides.items())[:MOST_VALUES]}
-        said["ignore_modules"] = _values(policy.ignore_modules)
-    return said
+        described["manifests"] = None if policy.manifests is None else _values(policy.manifests)
+        described["provides"] = {
+            _cut(name): _values(names) for name, names in list(policy.provides.items())[:MOST_VALUES]
+        }
+        described["ignore_modules"] = _values(policy.ignore_modules)
+    return described
 
 
 def _boundaries(file: Boundaries) -> dict[str, Any]:
@@ -81,10 +83,11 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "description": _cut(layer.description),
         "globs": _values(layer.globs),
         "forbidden": [
-            {"pattern": _cut(one.pattern), "reason": _cut(one.reason)} for one in layer.forbidden[:MOST_RULES]
+            {"pattern": _cut(pattern.pattern), "reason": _cut(pattern.reason)}
+            for pattern in layer.forbidden[:MOST_RULES]
         ],
         "forbidden_imports": [
-            {"module": _cut(one.module), "reason": _cut(one.reason)} for one in layer.forbidden_imports[:MOST_RULES]
+            {"module": _cut(rule.module), "reason": _cut(rule.reason)} for rule in layer.forbidden_imports[:MOST_RULES]
         ],
         "may_import": None if layer.may_import is None else _values(layer.may_import),
     }

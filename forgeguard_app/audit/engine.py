@@ -68,8 +68,8 @@ def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckRepor
 
 
 def _disabled(code: CheckCode, policy: CheckPolicy) -> CheckReport:
-    said = f"Disabled by {policy.disabled_by}"
-    return CheckReport(code, Result.PASS, said, skipped=said)
+    reason = f"Disabled by {policy.disabled_by}"
+    return CheckReport(code, Result.PASS, reason, skipped=reason)
 
 
 def _report(
@@ -175,14 +175,14 @@ def _result(findings: tuple[Finding, ...]) -> Result:
 
 
 def _title(code: CheckCode, counts: Counts, change: Change, unread: str) -> str:
-    """Name what counts, and beside it the parts of the findings; each figure is one of `counts` or a sum of them."""
-    one, many = CHECK_KINDS[code].nouns
+    """Return a title: what counts, and beside it the parts of the findings. Each figure is from `counts`, or a sum."""
+    singular, plural = CHECK_KINDS[code].nouns
     mixed = counts.counted > counts.new
     if counts.counted:
         word = "" if mixed or change.whole_tree else "new "
-        title = f"{counts.counted:,} {word}{one if counts.counted == 1 else many}"
+        title = f"{counts.counted:,} {word}{singular if counts.counted == 1 else plural}"
     else:
-        title = f"No {many}" if change.whole_tree else f"No new {many}"
+        title = f"No {plural}" if change.whole_tree else f"No new {plural}"
     parts = ((counts.new if mixed else 0, "new"), (counts.existing, "existing"), (counts.allowed, "allowed"))
     beside = [f"{number:,} {word}" for number, word in parts if number]
     title = f"{title} ({', '.join(beside)})" if beside else title

@@ -70,7 +70,7 @@ class LineRanges:
             self._sorted = True
         if not isinstance(line, int):
             return False
-        at = bisect_right(self._ranges, line, key=lambda one: one[0])
+        at = bisect_right(self._ranges, line, key=lambda span: span[0])
         return at > 0 and line < self._ranges[at - 1][1]
 
 

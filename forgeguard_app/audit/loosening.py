@@ -18,52 +18,52 @@ def _count(number: int, word: str) -> str:
 
 def policy_loosened(code: CheckCode, base: CheckPolicy, head: CheckPolicy) -> list[str]:
     """List what the check's settings at head allow that those at base did not."""
-    said: list[str] = []
+    loosenings: list[str] = []
     if base.enabled and not head.enabled:
-        said.append(f"{code} disabled")
+        loosenings.append(f"{code} disabled")
     if _STRICTNESS[head.gate] < _STRICTNESS[base.gate]:
-        said.append(f"gate {base.gate} → {head.gate}")
+        loosenings.append(f"gate {base.gate} → {head.gate}")
     if base.level is Level.FAILURE and head.level is not Level.FAILURE:
-        said.append("level fail → warn")
+        loosenings.append("level fail → warn")
     if base.fail_on and not head.fail_on:
-        said.append("fail_on removed")
+        loosenings.append("fail_on removed")
     if added := len(set(head.ignore) - set(base.ignore)):
-        said.append(f"{_count(added, 'ignored path')} added")
+        loosenings.append(f"{_count(added, 'ignored path')} added")
     if added := len(set(head.ignore_modules) - set(base.ignore_modules)):
-        said.append(f"{_count(added, 'ignored module')} added")
+        loosenings.append(f"{_count(added, 'ignored module')} added")
     if added := len(set(head.provides) - set(base.provides)):
-        said.append(f"{_count(added, 'provided module')} added")
+        loosenings.append(f"{_count(added, 'provided module')} added")
     for key in ("boundaries", "manifests"):
         if getattr(base, key) != getattr(head, key):
-            said.append(f"{key} changed")
-    return said
+            loosenings.append(f"{key} changed")
+    return loosenings
 
 
 def boundaries_loosened(base: Iterable[Boundaries], head: Iterable[Boundaries]) -> list[str]:
     """List what the boundaries at head allow that those at base did not."""
     before, after = tuple(base), tuple(head)
-    said: list[str] = []
+    loosenings: list[str] = []
     if removed := len(_rules(before) - _rules(after)):
-        said.append(f"{_count(removed, 'rule')} removed")
+        loosenings.append(f"{_count(removed, 'rule')} removed")
     if added := len(_exceptions(after) - _exceptions(before)):
-        said.append(f"{_count(added, 'exception')} added")
+        loosenings.append(f"{_count(added, 'exception')} added")
     if more := len(_allowances(after, before)):
-        said.append(f"{_count(more, 'allowed import')} added")
+        loosenings.append(f"{_count(more, 'allowed import')} added")
     if narrowed := len(_globs(before) - _globs(after)):
-        said.append(f"{_count(narrowed, 'layer glob')} removed")
-    return said
+        loosenings.append(f"{_count(narrowed, 'layer glob')} removed")
+    return loosenings
 
 
 def exceptions_loosened(base: Exceptions, head: Exceptions) -> list[str]:
     """List what the exceptions for secrets at head allow that those at base did not."""
-    said: list[str] = []
+    loosenings: list[str] = []
     if more := len(set(head.allowlists) - set(base.allowlists)):
-        said.append(f"{_count(more, 'allowlist')} added")
+        loosenings.append(f"{_count(more, 'allowlist')} added")
     if more := len(head.ignored - base.ignored):
-        said.append(f"{_count(more, 'ignored secret')} added")
+        loosenings.append(f"{_count(more, 'ignored secret')} added")
     if more := len(set(head.disabled) - set(base.disabled)):
-        said.append(f"{_count(more, 'secret rule')} disabled")
-    return said
+        loosenings.append(f"{_count(more, 'secret rule')} disabled")
+    return loosenings
 
 
 def _rules(files: Iterable[Boundaries]) -> set[tuple[object, ...]]:

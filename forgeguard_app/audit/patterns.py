@@ -109,8 +109,8 @@ def compile_bytes(expression: str) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    said = error.args[0] if error.args else ""
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    message = error.args[0] if error.args else ""
+    text = message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
     kind, _, fragment = text.partition(": ")
     fragment = fragment.removeprefix(_LINES)
     text = f"{kind}: {fragment}" if fragment else kind

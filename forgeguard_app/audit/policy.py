@@ -214,8 +214,8 @@ def laid_over(owner: PolicySettings, repository: PolicySettings) -> PolicySettin
 
 
 def _over(lower: CheckSettings, upper: CheckSettings) -> CheckSettings:
-    said = {f.name: getattr(upper, f.name) for f in fields(upper) if getattr(upper, f.name) is not None}
-    return replace(lower, **{**said, "places": {**lower.places, **upper.places}})
+    given = {f.name: getattr(upper, f.name) for f in fields(upper) if getattr(upper, f.name) is not None}
+    return replace(lower, **{**given, "places": {**lower.places, **upper.places}})
 
 
 def resolve(settings: PolicySettings, path: str | None = None) -> Policy:

@@ -107,8 +107,8 @@ def summary_markdown(check: CheckReport) -> str:
         rows = [f"| `{_code(rule)}` | {new:,} | {old:,} |" for rule, new, old in _by_rule(counts)]
         lines += _first(rows, MAX_LISTED, "| … and {:,} more rules | | |")
     uncounted = ((counts.standing - counts.counted, "existing"), (counts.allowed, "allowed"))
-    if said := " and ".join(f"{number:,} {word}" for number, word in uncounted if number):
-        lines += ["", f"{said} finding(s) do not count towards the result and are not annotated."]
+    if amounts := " and ".join(f"{number:,} {word}" for number, word in uncounted if number):
+        lines += ["", f"{amounts} finding(s) do not count towards the result and are not annotated."]
     if check.result is Result.FAIL and CHECK_KINDS[check.code].can_be_recorded:
         lines += [
             "",

@@ -32,7 +32,7 @@ def unmatched(config: EffectiveConfig, head: Tree, facts: Facts, memo: Memo) -> 
 
 def _globs(named: Iterable[Named], head: Tree, facts: Facts, memo: Memo) -> list[Problem]:
     """Return a remark for each path pattern of a check's settings that matches no file."""
-    globs = tuple(one for one in named if one.is_glob)
+    globs = tuple(entry for entry in named if entry.is_glob)
     key = ("unmatched", tuple(g.text for g in globs), head.paths)
     empty = memo.context(key, lambda: _without_match((g.text for g in globs), head, facts))
     return [
@@ -98,16 +98,16 @@ def _layers(file: Boundaries, head: Tree, facts: Facts, memo: Memo) -> list[Prob
         if own and len(lost) == len(own):
             remarks.append(Problem(file.path, layer.line, 1, f"the layer {quoted(layer.name)} matches no file"))
             continue
-        said = f"in the layer {quoted(layer.name)}"
+        place = f"in the layer {quoted(layer.name)}"
         remarks += [
-            Problem(file.path, layer.line, 1, f"the glob {quoted(glob)} {said} matches no file") for glob in lost
+            Problem(file.path, layer.line, 1, f"the glob {quoted(glob)} {place} matches no file") for glob in lost
         ]
     return remarks
 
 
 def _modules(named: Iterable[Named], head: Tree, facts: Facts) -> list[Problem]:
     """Return a remark for each module of `provides` and `ignore_modules` that no file imports."""
-    modules = [one for one in named if not one.is_glob]
+    modules = [entry for entry in named if not entry.is_glob]
     if not modules:
         return []
     imported: set[str] = set()

@@ -59,7 +59,7 @@ readme = '''
 """
     manifest = read_manifest("pyproject.toml", text.encode())
     assert manifest.problems == ()
-    assert [one.name for one in manifest.declared] == ["b"]
+    assert [requirement.name for requirement in manifest.declared] == ["b"]
 
 
 @pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "x = " + "{a=" * 100_000, "a = " + "9" * 5_000])
@@ -93,7 +93,7 @@ def test_blocks_nested_thousands_deep_are_read_in_one_pass() -> None:
     ]
     facts = python_facts("\n".join(lines).encode())
     assert len(facts.imports) == 500
-    assert {one.guard for one in facts.imports} == {Guard.TRY}
+    assert {imported.guard for imported in facts.imports} == {Guard.TRY}
     blocks = _Blocks(lines)
     assert blocks.guard_above(depth) is Guard.TRY
     assert len(blocks._above) == depth + 1  # each block was looked at, and is known to the imports that follow
@@ -104,7 +104,11 @@ def test_guards_are_found_at_any_distance() -> None:
     facts = python_facts(
         f"try:\n{body}    import a\n{body}except ImportError:\n{body}    import b\nimport c\n".encode()
     )
-    assert [(one.module, one.guard) for one in facts.imports] == [("a", Guard.TRY), ("b", Guard.TRY), ("c", Guard.NONE)]
+    assert [(imported.module, imported.guard) for imported in facts.imports] == [
+        ("a", Guard.TRY),
+        ("b", Guard.TRY),
+        ("c", Guard.NONE),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +134,7 @@ def test_a_module_name_without_end_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "reason"),
     [
         ("requirements.txt", "x" * 900_000, "line 1 is longer than 4,000 characters"),
         ("requirements.txt", "a \\\n" * 200_000, "line 1 is longer than 4,000 characters"),
@@ -140,9 +144,9 @@ def test_a_module_name_without_end_is_cut() -> None:
         ("requirements.txt", "a\n" * 600_000, "larger than 1,000,000 bytes"),
     ],
 )
-def test_what_a_bound_keeps_from_being_read_of_a_manifest_is_said(name: str, text: str, said: str) -> None:
+def test_what_a_bound_keeps_from_being_read_of_a_manifest_is_said(name: str, text: str, reason: str) -> None:
     manifest = read_manifest(name, text.encode())
-    assert (manifest.unread, manifest.opaque) == (said, said)
+    assert (manifest.unread, manifest.opaque) == (reason, reason)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +168,7 @@ def test_entries_that_make_an_expression_try_every_way(entry: str) -> None:
     ],
 )
 def test_addresses_still_name_their_distribution(line: str, name: str) -> None:
-    assert [one.name for one in read_manifest("requirements.txt", line.encode()).declared] == [name]
+    assert [requirement.name for requirement in read_manifest("requirements.txt", line.encode()).declared] == [name]
 
 
 def test_problems_without_end_are_listed_up_to_a_bound() -> None:
@@ -188,7 +192,7 @@ def test_patterns_that_are_large_together_are_refused_from_there_on() -> None:
     assert "take all the room" in problems[0].message
     bad = [{"pattern": f"x{number}(.{{1,30}}){{1,30}}{{1,30}}"} for number in range(1_500)]
     assert len(read_boundaries(json.dumps({"layers": [{**LAYER, "forbidden": bad}]}), "b.json")[1]) == 100
-    lists = ", ".join(f"'{one['pattern']}'" for one in forbidden)
+    lists = ", ".join(f"'{rule['pattern']}'" for rule in forbidden)
     _, wrong = read_exceptions(f"[allowlist]\npaths = [{lists}]\n".encode(), None)
     assert "take all the room" in wrong[0].message
     usual = [{"pattern": f"\\bSELECT\\b.*\\bFROM\\b.*t{number}"} for number in range(2_000)]
@@ -208,10 +212,10 @@ def test_large_compiled_patterns_leave_the_memory_of_compiled_patterns_first() -
 def test_long_names_and_reasons_are_refused_because_findings_repeat_them() -> None:
     rules = {"forbidden": [{"pattern": "a", "reason": "r" * 1_001}], "forbidden_imports": [{"module": "m" * 501}]}
     _, problems = read_boundaries(json.dumps({"layers": [{**LAYER, **rules, "name": "n" * 501}]}), "b.json")
-    said = [problem.message for problem in problems]
-    assert "a name longer than 500 characters is not read" in said
-    assert "a reason longer than 1,000 characters is not read" in said
-    assert len(said) == 3
+    messages = [problem.message for problem in problems]
+    assert "a name longer than 500 characters is not read" in messages
+    assert "a reason longer than 1,000 characters is not read" in messages
+    assert len(messages) == 3
 
 
 def test_entries_of_gitleaks_files_that_stand_nowhere_or_are_long() -> None:
@@ -269,8 +273,8 @@ def test_findings_over_the_bound_of_a_tree_are_said() -> None:
     text = "import yaml\n" * 19_000
     tree, facts = facts_of({**{f"m{number}.py": text for number in range(7)}, "requirements.txt": ""})
     boundaries = a4_boundaries.check(tree, facts, [rules], (), Level.FAILURE, Memo())
-    (said,) = a4_boundaries.beyond(boundaries, EVERYWHERE)
-    assert said.endswith("100,000 of all: `m6.py`.")
+    (sentence,) = a4_boundaries.beyond(boundaries, EVERYWHERE)
+    assert sentence.endswith("100,000 of all: `m6.py`.")
     policy = resolve(PolicySettings())[CheckCode.A9]
     dependencies = a9_dependencies.check(tree, facts, policy, Memo())
     assert dependencies.incomplete == ("more than 100,000 findings: 1 file(s) from `m6.py` on were not evaluated.",)
@@ -309,12 +313,12 @@ def test_folders_of_one_project_share_what_is_declared() -> None:
 
 def test_thousands_of_added_development_dependencies_are_counted() -> None:
     manifest = Manifest("dev.txt", tuple(Declared(f"d{n}", DependencyScope.DEVELOPMENT) for n in range(30_000)))
-    (said,) = differences([], [manifest])
-    assert "and 29995 more" in said
+    (sentence,) = differences([], [manifest])
+    assert "and 29995 more" in sentence
 
 
 def test_nineteen_thousand_findings_of_a_kind_are_marked() -> None:
     findings = [Finding("a.py", line, "r", "m", Level.FAILURE, "s") for line in range(1, 19_001)]
     out = mark_new(CheckCode.A4, findings, findings[:9_000], {}, {"a.py": range(1, 10_001)})
-    assert sum(one.new for one in out) == 10_000
-    assert {one.line for one in out if one.new} == set(range(1, 10_001))
+    assert sum(finding.new for finding in out) == 10_000
+    assert {finding.line for finding in out if finding.new} == set(range(1, 10_001))

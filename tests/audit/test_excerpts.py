@@ -55,5 +55,5 @@ def test_whatever_a_file_holds_its_excerpt_is_bounded_text(data: bytes, line: in
     if found is not None:
         lines = found.text.split("\n")
         assert len(lines) <= MAX_LINES
-        assert all(len(one) <= MAX_LINE_CHARS + 1 and "\0" not in one for one in lines)
+        assert all(len(text_line) <= MAX_LINE_CHARS + 1 and "\0" not in text_line for text_line in lines)
         assert found.first_line <= line

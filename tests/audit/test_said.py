@@ -136,8 +136,8 @@ def test_files_that_a_manifest_names_and_that_are_not_read_are_notices_on_their_
         "a.py": "import requests\n",
     }
     report, _ = evaluate_in_memory(files, links={"requirements-dev.txt"})
-    said = notices(report.checks[1])
-    assert [(path, line) for path, line, _ in said] == [
+    remarks = notices(report.checks[1])
+    assert [(path, line) for path, line, _ in remarks] == [
         ("b.txt", 1),
         ("requirements-dev.txt", 1),
         ("requirements.txt", 1),
@@ -147,8 +147,8 @@ def test_files_that_a_manifest_names_and_that_are_not_read_are_notices_on_their_
         ("requirements.txt", 5),
         ("setup.cfg", 4),
     ]
-    assert "not in the repository" in said[2][2]
-    assert "symbolic link" in said[1][2]
+    assert "not in the repository" in remarks[2][2]
+    assert "symbolic link" in remarks[1][2]
 
 
 def test_a_manifest_that_is_too_large_makes_the_check_incomplete() -> None:
@@ -189,7 +189,7 @@ def test_path_patterns_in_vain_are_found_in_any_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "words"),
     [
         ("title = 'x'\nallow = 1\n", 2, "'allow'"),
         ("[extend]\nuseDefault = true\npath = 'ci/base.toml'\n", 3, "extend.path is not honoured"),
@@ -200,13 +200,13 @@ def test_path_patterns_in_vain_are_found_in_any_number() -> None:
         ("[allowlist]\ndescription = 'x'\n", 1, "excepts nothing"),
     ],
 )
-def test_what_a_gitleaks_configuration_says_in_vain_is_named_at_its_line(text: str, line: int, said: str) -> None:
+def test_what_a_gitleaks_configuration_says_in_vain_is_named_at_its_line(text: str, line: int, words: str) -> None:
     check = check_in({".gitleaks.toml": text, "app/a.py": ""}, CheckCode.W1)
-    assert [(path, at) for path, at, message in notices(check) if said in message] == [(".gitleaks.toml", line)]
+    assert [(path, at) for path, at, message in notices(check) if words in message] == [(".gitleaks.toml", line)]
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "words"),
     [
         ("# x\n[allowlist]\npaths = 'test/'\n", 3, "paths must be a list"),
         ("[allowlist]\n\nregexes = ['a',\n 'b(?!x)']\n", 4, "cannot be used"),
@@ -218,10 +218,10 @@ def test_what_a_gitleaks_configuration_says_in_vain_is_named_at_its_line(text: s
         ("[[rules]]\nregex = 'x'\n", 1, "no id"),
     ],
 )
-def test_what_is_wrong_in_a_gitleaks_configuration_is_an_error_on_its_line(text: str, line: int, said: str) -> None:
+def test_what_is_wrong_in_a_gitleaks_configuration_is_an_error_on_its_line(text: str, line: int, words: str) -> None:
     check = check_in({".gitleaks.toml": text, "app/a.py": ""}, CheckCode.W1)
     assert check.result is Result.ERROR
-    assert [problem.line for problem in check.problems if said in problem.message] == [line]
+    assert [problem.line for problem in check.problems if words in problem.message] == [line]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_every_code_has_its_two_records_in_the_order_of_the_codes() -> None:
 def test_the_published_schema_knows_each_check_and_its_settings() -> None:
     schema = json.loads((Path(schemas.FOLDER) / "forgeguard.json").read_text("utf-8"))
     published = schema["$defs"]["checks"]["properties"]
-    assert {code: set(one["properties"]) for code, one in published.items()} == {
+    assert {code: set(check["properties"]) for code, check in published.items()} == {
         str(code): COMMON | set(kind.settings) for code, kind in CHECK_KINDS.items()
     }
 
@@ -56,8 +56,8 @@ def test_no_two_languages_claim_a_suffix() -> None:
 
 
 def test_one_blob_has_facts_of_its_own_in_each_language() -> None:
-    one = Import("other", (), 0, 1, 1, 1)
-    other = Language("Other", (".other",), lambda data: SourceFacts((one,), has_code=True))
+    imported = Import("other", (), 0, 1, 1, 1)
+    other = Language("Other", (".other",), lambda data: SourceFacts((imported,), has_code=True))
     cache = FactsCache()
     cache.learn("blob", b"import a\n", frozenset(), (PYTHON,))
     assert cache.lacks("blob", frozenset(), (PYTHON, other))

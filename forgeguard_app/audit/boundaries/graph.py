@@ -43,7 +43,7 @@ def _cyclic_arrows(weights: Mapping[Arrow, int]) -> list[Arrow]:
 
 
 def _components(weights: Mapping[Arrow, int]) -> dict[str, int]:
-    """Strongly connected components (Kosaraju), without recursion."""
+    """Return the number of each node's strongly connected component (Kosaraju), without recursion."""
     out: dict[str, list[str]] = {}
     back: dict[str, list[str]] = {}
     for a, b in weights:
@@ -52,18 +52,18 @@ def _components(weights: Mapping[Arrow, int]) -> dict[str, int]:
         back.setdefault(b, []).append(a)
         back.setdefault(a, [])
     order: list[str] = []
-    seen: set[str] = set()
+    visited: set[str] = set()
     for start, first in out.items():
-        stack = [(start, iter(first))] if start not in seen else []
-        seen.add(start)
+        stack = [(start, iter(first))] if start not in visited else []
+        visited.add(start)
         while stack:
             node, following = stack[-1]
-            step = next((n for n in following if n not in seen), None)
+            step = next((n for n in following if n not in visited), None)
             if step is None:
                 order.append(node)
                 stack.pop()
             else:
-                seen.add(step)
+                visited.add(step)
                 stack.append((step, iter(out[step])))
     component: dict[str, int] = {}
     for number, start in enumerate(reversed(order)):

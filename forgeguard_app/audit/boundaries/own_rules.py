@@ -20,7 +20,7 @@ def _of_file(file: Boundaries) -> Iterator[tuple[str, str]]:
     for group in file.order:
         for name in group:
             upper = [other for other in ranks[: ranks.index(group[0])]]
-            for other in (*upper, *(one for one in group if one != name)):
+            for other in (*upper, *(peer for peer in group if peer != name)):
                 yield f"{name}/order/{other}", _order(name, other, other in group, file.path)
     if file.exhaustive:
         yield "exhaustive", f"Every module of a layered package must have a layer.\nIt is a rule of {file.path}."
@@ -28,11 +28,13 @@ def _of_file(file: Boundaries) -> Iterator[tuple[str, str]]:
 
 def _of_layer(layer: Layer) -> Iterator[tuple[str, str]]:
     for pattern in layer.forbidden:
-        said = f"Layer {layer.name!r} must not contain text that matches `{pattern.pattern}`{_because(pattern.reason)}"
-        yield f"{layer.name}/forbidden/{pattern.pattern}", said
+        sentence = (
+            f"Layer {layer.name!r} must not contain text that matches `{pattern.pattern}`{_because(pattern.reason)}"
+        )
+        yield f"{layer.name}/forbidden/{pattern.pattern}", sentence
     for rule in layer.forbidden_imports:
-        said = f"Layer {layer.name!r} must not import {rule.module!r}{_because(rule.reason)}"
-        yield f"{layer.name}/forbidden_imports/{rule.module}", said
+        sentence = f"Layer {layer.name!r} must not import {rule.module!r}{_because(rule.reason)}"
+        yield f"{layer.name}/forbidden_imports/{rule.module}", sentence
     if layer.may_import is not None:
         allowed = ", ".join(repr(name) for name in layer.may_import) or "no other layer"
         yield f"{layer.name}/may_import", f"Layer {layer.name!r} may import {allowed}."

@@ -121,7 +121,7 @@ def _flag(reading: Reading, keys: dict[str, Node], key: str) -> bool:
 
 def _layers(reading: Reading, nodes: list[Node], folder: str) -> list[Layer]:
     layers: list[Layer] = []
-    seen: set[str] = set()
+    known_names: set[str] = set()
     budget = PatternBudget()
     for node in nodes:
         keys = reading.mapping(node, "a layer", _LAYER_KEYS)
@@ -130,10 +130,10 @@ def _layers(reading: Reading, nodes: list[Node], folder: str) -> list[Layer]:
         name = _required(reading, node, keys, "name")
         if name and len(name) > MAX_NAME_CHARS:
             reading.problem(keys["name"], f"a name longer than {MAX_NAME_CHARS} characters is not read")
-        if name in seen:
+        if name in known_names:
             reading.problem(keys["name"], f"a layer named {quoted(name)} stands above already")
         if name:
-            seen.add(name)
+            known_names.add(name)
         if "description" in keys and not isinstance(keys["description"].value, str):
             reading.problem(keys["description"], "description must be text")
         layers.append(
@@ -241,15 +241,15 @@ def _order(reading: Reading, node: Node | None, names: set[str]) -> tuple[tuple[
     if node is None:
         return ()
     groups: list[tuple[str, ...]] = []
-    seen: set[str] = set()
+    placed: set[str] = set()
     for item in reading.items(node, "order"):
         group = reading.texts(item, "a group of order", single=True)
         members = item.value if isinstance(item.value, list) else [item]
         _named(reading, members, names)
         for member in members:
-            if isinstance(member.value, str) and member.value in seen:
+            if isinstance(member.value, str) and member.value in placed:
                 reading.problem(member, f"the layer {quoted(member.value)} stands in order twice")
-        seen.update(group)
+        placed.update(group)
         groups.append(group)
     return tuple(groups)
 
@@ -268,6 +268,6 @@ def _known_violations(
         if all(values):
             known.append(KnownViolation(layer, file, pattern, item.line))
             if layer not in names:
-                said = f"a known violation names the layer {quoted(layer)}, which no layer has"
-                remarks.append(Problem(reading.path, item.line, item.column, said))
+                message = f"a known violation names the layer {quoted(layer)}, which no layer has"
+                remarks.append(Problem(reading.path, item.line, item.column, message))
     return tuple(known), tuple(remarks)

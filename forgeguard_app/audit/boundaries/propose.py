@@ -62,7 +62,10 @@ def propose_boundaries(tree: Tree, facts: Facts) -> str | None:
 
 
 def _without_cycles(weights: Mapping[Arrow, int]) -> list[Arrow]:
-    """The arrows that go downward in an order with few imports against it (Eades, Lin and Smyth 1993, weighted)."""
+    """Return the arrows that go downward in an order with few imports against it.
+
+    The order is that of Eades, Lin and Smyth (1993), weighted.
+    """
     out: Counter[str] = Counter()
     into: Counter[str] = Counter()
     for (source, target), number in weights.items():
@@ -76,7 +79,7 @@ def _without_cycles(weights: Mapping[Arrow, int]) -> list[Arrow]:
         chosen = (
             sink
             or next((name for name in left if not into[name]), None)
-            or max(left, key=lambda one: out[one] - into[one])
+            or max(left, key=lambda candidate: out[candidate] - into[candidate])
         )
         (bottom if sink else top).append(chosen)
         left.remove(chosen)
@@ -146,7 +149,7 @@ def _imports(tree: Tree, facts: Facts, rooms: Iterable[ProposedLayer]) -> Counte
 
 
 def _order(names: list[str], arrows: list[Arrow]) -> list[list[str]]:
-    """The layers from the top: each above all that it imports, as high as those that import it allow."""
+    """Return the layers from the top. Each lies above all that it imports, as low as that allows."""
     below: dict[str, set[str]] = {name: set() for name in names}
     for source, target in arrows:
         below[source].add(target)
@@ -155,7 +158,7 @@ def _order(names: list[str], arrows: list[Arrow]) -> list[list[str]]:
     while left:
         ready = [name for name in left if below[name] <= placed.keys()]
         for name in ready or left:  # `or`: what the graph left in a circle is put at the top
-            placed[name] = 1 + max((placed.get(one, 0) for one in below[name]), default=0)
+            placed[name] = 1 + max((placed.get(lower, 0) for lower in below[name]), default=0)
         left = [name for name in left if name not in placed]
     height = max(placed.values())
     return [sorted(name for name in names if placed[name] == level) for level in range(height, 0, -1)]
@@ -165,8 +168,8 @@ def _text(rooms: Iterable[ProposedLayer], order: Iterable[list[str]]) -> str:
     layers = ",\n".join(
         f"    {json.dumps({'name': room.name, 'glob': room.glob}, ensure_ascii=False)}" for room in rooms
     )
-    said = ",\n".join(
+    levels = ",\n".join(
         f"    {json.dumps(group[0] if len(group) == 1 else group, ensure_ascii=False)}" for group in order
     )
-    rest = f'"order": [\n{said}\n  ]' if said else '"acyclic": true'
+    rest = f'"order": [\n{levels}\n  ]' if levels else '"acyclic": true'
     return f'{{\n  "description": {json.dumps(DESCRIPTION)},\n  "layers": [\n{layers}\n  ],\n  {rest}\n}}\n'

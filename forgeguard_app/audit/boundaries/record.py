@@ -26,7 +26,10 @@ def known_entries(findings: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def with_known(text: str, entries: Sequence[dict[str, str]]) -> str | None:
-    """The text of a boundaries.json with the entries it lacks; None where it is no such file or lacks none."""
+    """Return the text of a boundaries.json with the entries that it lacks.
+
+    None where the text is no such file, or lacks no entry.
+    """
     try:
         root = read_json(text)
     except DocumentError:
@@ -34,10 +37,10 @@ def with_known(text: str, entries: Sequence[dict[str, str]]) -> str | None:
     if not isinstance(root.value, dict):
         return None
     listed = root.value.get("known_violations")
-    there = [] if listed is None else listed.plain()
-    if not isinstance(there, list):
+    recorded = [] if listed is None else listed.plain()
+    if not isinstance(recorded, list):
         return None
-    unrecorded = [entry for entry in entries if entry not in there]
+    unrecorded = [entry for entry in entries if entry not in recorded]
     if not unrecorded:
         return None
     lines = ",\n".join(f"    {json.dumps(entry, ensure_ascii=False)}" for entry in unrecorded)
@@ -46,7 +49,7 @@ def with_known(text: str, entries: Sequence[dict[str, str]]) -> str | None:
         comma = "," if root.value else ""
         return f'{text[:at]}\n  "known_violations": [\n{lines}\n  ]{comma}{text[at:]}'
     at = _offset(text, listed) + 1
-    return f"{text[:at]}\n{lines}{',' if there else ''}{text[at:]}"
+    return f"{text[:at]}\n{lines}{',' if recorded else ''}{text[at:]}"
 
 
 def _offset(text: str, node: Node) -> int:

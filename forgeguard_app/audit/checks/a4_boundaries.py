@@ -126,9 +126,9 @@ def check(
         unread |= context.unread
         capped.extend(outcome.capped)
         full.extend(outcome.full)
-    said = listed(unread) if unread else ""
-    notes = (f"The imports of {said} that import rules cover were not read.",) if said else ()
-    return BoundarySide(tuple(findings), notes, tuple(remarks), said, capped=tuple(capped), full=tuple(full))
+    listing = listed(unread) if unread else ""
+    notes = (f"The imports of {listing} that import rules cover were not read.",) if listing else ()
+    return BoundarySide(tuple(findings), notes, tuple(remarks), listing, capped=tuple(capped), full=tuple(full))
 
 
 def beyond(outcome: BoundarySide, scope: Scope) -> tuple[str, ...]:
@@ -136,13 +136,13 @@ def beyond(outcome: BoundarySide, scope: Scope) -> tuple[str, ...]:
     capped = [f"{quoted(pattern)} in `{path}`" for path, pattern in outcome.capped if path in scope]
     full = [f"`{path}`" for path in dict.fromkeys(outcome.full) if path in scope]
     most = f"{MAX_MATCHES:,} of a pattern or {MAX_FILE_MATCHES:,} of a file"
-    said = [f"matches after the first {most}: {_named(capped)}."] if capped else []
+    sentences = [f"matches after the first {most}: {_named(capped)}."] if capped else []
     if full:
-        said.append(
+        sentences.append(
             f"violations after the first {MAX_FILE_FINDINGS:,} of a file or {MAX_TREE_FINDINGS:,} of all: "
             f"{_named(full)}."
         )
-    return tuple(said)
+    return tuple(sentences)
 
 
 def _named(words: list[str]) -> str:

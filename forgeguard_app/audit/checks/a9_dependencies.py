@@ -75,8 +75,8 @@ class DependencySide:
         )
 
     @property
-    def told(self) -> tuple[Finding, ...]:
-        """The findings shown at their lines; a guarded import is foreseen to fail, and only counted."""
+    def shown(self) -> tuple[Finding, ...]:
+        """Return the findings that are shown at their lines. Guarded imports may fail, so they are only counted."""
         return tuple(finding for finding in self.findings if finding.rule != "guarded")
 
 
@@ -88,8 +88,8 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
     notes = [] if change.whole_tree else changes(base, head)
     notes += newly_guarded(base, head)
     notes += unread((path for path in change.head.paths if path in change.scope), policy)
-    others = [check(tree, facts, policy, memo).told for tree, _ in change.others]
-    findings = mark_in_scope(KIND.code, change, head.told, base.told, others)
+    others = [check(tree, facts, policy, memo).shown for tree, _ in change.others]
+    findings = mark_in_scope(KIND.code, change, head.shown, base.shown, others)
     errors, elsewhere = _told_apart(head, change)
     incomplete = (*head.incomplete, *head.references.incomplete)
     remarks = (*head.references.remarks, *elsewhere)

@@ -45,12 +45,10 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
 
 
 def check(new: Iterable[Secret], standing: Iterable[Secret], policy: CheckPolicy) -> tuple[Finding, ...]:
-    """Return new findings for what was added; existing ones for what stands in the files, where the gate asks for
-    those.
-    """
+    """Return new findings for the added secrets, and existing ones for the others that stand in the files."""
     added = tuple(new)
-    seen = {(secret.rule.id, secret.path, secret.digest_key) for secret in added}
-    old = [secret for secret in standing if (secret.rule.id, secret.path, secret.digest_key) not in seen]
+    known = {(secret.rule.id, secret.path, secret.digest_key) for secret in added}
+    old = [secret for secret in standing if (secret.rule.id, secret.path, secret.digest_key) not in known]
     findings = [*_findings(added, policy, new=True), *_findings(old, policy, new=False)]
     return tuple(sorted(findings, key=lambda finding: finding.order))
 

@@ -119,7 +119,7 @@ class DeclarationIndex:
         opaque = f"{doubts[0][0].path}: {doubts[0][1]}" if doubts else ""
         project = next((m for m in manifests if m.is_project), manifests[0])
         return Declarations(
-            {name: frozenset(said) for name, said in scopes.items()},
+            {name: frozenset(found) for name, found in scopes.items()},
             frozenset(m.project_name for m in manifests if m.project_name),
             provides,
             opaque,

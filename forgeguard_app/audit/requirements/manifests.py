@@ -23,19 +23,19 @@ def manifest_paths(tree: Tree, policy: CheckPolicy) -> tuple[str, ...]:
 
 
 def read_manifests(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> tuple[Manifest, ...]:
-    """Every manifest that counts, with what they include; a file included twice is read once for each scope."""
+    """Return every manifest that counts and every file that one includes, each read once for each scope."""
     readings = memo.context("manifests", AnswerCache[Manifest])
     pending: list[tuple[str, DependencyScope | None, str]] = [
         (path, None, home_of(path)) for path in manifest_paths(tree, policy)
     ]
-    seen: set[tuple[str, DependencyScope | None, str]] = set()
+    visited: set[tuple[str, DependencyScope | None, str]] = set()
     found: list[Manifest] = []
     while pending:
         path, scope, home = step = pending.pop()
         data = facts.texts.get(tree.blobs.get(path, ""))
-        if step in seen or data is None:
+        if step in visited or data is None:
             continue
-        seen.add(step)
+        visited.add(step)
         facts.tick()
         key = (path, tree.blobs[path], scope)
         manifest = readings.get_or(key, lambda p=path, t=data, s=scope: read_manifest(p, t, s))  # type: ignore[misc]

@@ -46,10 +46,12 @@ class DependencyContext:
     namespaces: dict[tuple[str, int], bool] = field(default_factory=dict)
 
     def unknown_distribution(self, declarations: Declarations) -> str:
-        """A declared distribution whose modules we do not know, '' where there is none."""
+        """Return an unused declared distribution whose modules we do not know; '' where there is none."""
         if id(declarations) not in self.unknown:
-            told = {normalised(name) for names in self.provides(declarations).values() for name in names}
-            doubtful = (name for name in sorted(declarations.scopes) if not modules_known(name) and name not in told)
+            provided = {normalised(name) for names in self.provides(declarations).values() for name in names}
+            doubtful = (
+                name for name in sorted(declarations.scopes) if not modules_known(name) and name not in provided
+            )
             self.unknown[id(declarations)] = next((name for name in doubtful if name not in self.used), "")
         return self.unknown[id(declarations)]
 
@@ -83,7 +85,7 @@ def list_undeclared(context: DependencyContext, path: str, imports: Iterable[Imp
     declarations = context.index.for_folder(posixpath.dirname(path))
     if declarations is None:
         return
-    told: set[tuple[str, str, int]] = set()
+    reported: set[tuple[str, str, int]] = set()
     for item in imports:
         if (
             item.level
@@ -100,8 +102,8 @@ def list_undeclared(context: DependencyContext, path: str, imports: Iterable[Imp
             if finding.rule != "unknown"
             else (finding.rule, item.module.partition(".")[0], 0)
         )
-        if key not in told:
-            told.add(key)
+        if key not in reported:
+            reported.add(key)
             yield finding
 
 
@@ -137,29 +139,29 @@ def _evaluated(context: DependencyContext, declarations: Declarations, path: str
 
 
 def _sibling(context: DependencyContext, path: str, item: Import) -> Finding | None:
-    """A module of another project in the same repository counts as declared only where the importing one declares
-    it.
-    """
+    """Return a finding for a module of another project here that the importing project does not declare."""
     found = context.modules.find(path, item.module)
-    there = None if found is None else context.index.project_of(found)
-    here = context.index.project_of(path)
-    if there is None or here is None or there.project_name == here.project_name or item.guard is not Guard.NONE:
+    owner = None if found is None else context.index.project_of(found)
+    importer = context.index.project_of(path)
+    if owner is None or importer is None or owner.project_name == importer.project_name or item.guard is not Guard.NONE:
         return None
-    name = there.project_name or ""
-    if context.policy.manifests is not None or context.index.member_declares(here, name):
+    name = owner.project_name or ""
+    if context.policy.manifests is not None or context.index.member_declares(importer, name):
         return None
-    message = f"{item.module!r} belongs to {there.path}, but {here.path} does not declare it: add {name!r}"
+    message = f"{item.module!r} belongs to {owner.path}, but {importer.path} does not declare it: add {name!r}"
     return _finding(path, item, "undeclared", message, context.policy.level)
 
 
 def _scopes(context: DependencyContext, declarations: Declarations, item: Import) -> frozenset[DependencyScope] | None:
-    """For whom a distribution that could provide the import is declared; None where none is."""
+    """Return the scopes of the declared distributions that could provide the import; None where none is declared."""
     provides = context.provides(declarations)
     parts = item.module.split(".")
     for size in range(len(parts), 0, -1):
-        told = provides.get(".".join(parts[:size]))
-        if told is not None:
-            found = [declarations.scopes[normalised(name)] for name in told if normalised(name) in declarations.scopes]
+        providers = provides.get(".".join(parts[:size]))
+        if providers is not None:
+            found = [
+                declarations.scopes[normalised(name)] for name in providers if normalised(name) in declarations.scopes
+            ]
             return frozenset().union(*found) if found else None
     possible = possible_providers(item.module, item.names[:MAX_NAMES])
     found = [declarations.scopes[name] for name in possible if name in declarations.scopes]

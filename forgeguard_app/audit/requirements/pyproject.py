@@ -59,17 +59,19 @@ class _Reader:
             self.declared.append(Declared(normalised(requirement.name), scope, _after(value, requirement.name)))
 
     def named(self, table: Any, scope: DependencyScope, where: str) -> None:
-        """A table whose keys are distributions, as Poetry and Pipenv write it."""
+        """Read a table whose keys are distributions, as Poetry and Pipenv write it."""
         if table is None:
             return
         if not isinstance(table, dict):
             self.problem(where.rpartition(".")[2], f"{where} must be a table")
             return
-        for name, said in table.items():
+        for name, requirement in table.items():
             if name.lower() == "python" and scope is DependencyScope.RUNTIME:
                 continue
-            optional = isinstance(said, dict) and said.get("optional") is True
-            self.declared.append(Declared(normalised(name), DependencyScope.OPTIONAL if optional else scope, str(said)))
+            optional = isinstance(requirement, dict) and requirement.get("optional") is True
+            self.declared.append(
+                Declared(normalised(name), DependencyScope.OPTIONAL if optional else scope, str(requirement))
+            )
 
 
 def _reason(error: InvalidRequirement) -> str:
@@ -142,9 +144,9 @@ def _read_tools(reader: _Reader, tool: dict[str, Any]) -> None:
     poetry = _table(tool, "poetry")
     reader.named(poetry.get("dependencies"), DependencyScope.RUNTIME, "tool.poetry.dependencies")
     reader.named(poetry.get("dev-dependencies"), DependencyScope.DEVELOPMENT, "tool.poetry.dev-dependencies")
-    for group, said in _table(poetry, "group").items():
+    for group, table in _table(poetry, "group").items():
         where = f"tool.poetry.group.{group}.dependencies"
-        reader.named(_table(said).get("dependencies"), DependencyScope.DEVELOPMENT, where)
+        reader.named(_table(table).get("dependencies"), DependencyScope.DEVELOPMENT, where)
     for name in ("uv", "rye"):
         where = f"tool.{name}.dev-dependencies"
         reader.requirements(_table(tool, name).get("dev-dependencies"), DependencyScope.DEVELOPMENT, where)
@@ -155,9 +157,9 @@ def _read_tools(reader: _Reader, tool: dict[str, Any]) -> None:
             else values
         )
         reader.requirements(plain, DependencyScope.DEVELOPMENT, f"tool.pdm.dev-dependencies.{group}")
-    for name, said in _table(tool, "hatch", "envs").items():
+    for name, table in _table(tool, "hatch", "envs").items():
         for key in ("dependencies", "extra-dependencies"):
-            plain = [v for v in _list(_table(said).get(key)) if "{" not in v]
+            plain = [v for v in _list(_table(table).get(key)) if "{" not in v]
             reader.requirements(plain, DependencyScope.DEVELOPMENT, f"tool.hatch.envs.{name}.{key}")
 
 
@@ -168,9 +170,9 @@ def _list(value: Any) -> list[str]:
 def _dynamic_files(tool: dict[str, Any]) -> Iterator[tuple[str, DependencyScope]]:
     dynamic = _table(tool, "setuptools", "dynamic")
     yield from ((file, DependencyScope.RUNTIME) for file in _files(_table(dynamic, "dependencies").get("file")))
-    for extra, said in _table(dynamic, "optional-dependencies").items():
+    for extra, table in _table(dynamic, "optional-dependencies").items():
         scope = DependencyScope.DEVELOPMENT if development_words(extra) else DependencyScope.OPTIONAL
-        yield from ((file, scope) for file in _files(_table(said).get("file")))
+        yield from ((file, scope) for file in _files(_table(table).get("file")))
     hook = _table(tool, "hatch", "metadata", "hooks", "requirements_txt")
     yield from ((file, DependencyScope.RUNTIME) for file in _files(hook.get("files")))
 

@@ -85,11 +85,11 @@ def _circles(edges: Mapping[str, list[tuple[int, str]]]) -> Iterator[Problem]:
 
 
 def _reached(edges: Mapping[str, list[tuple[int, str]]], start: str) -> set[str]:
-    seen = {start}
+    visited = {start}
     pending = [start]
     while pending:
         for _, target in edges.get(pending.pop(), ()):
-            if target not in seen:
-                seen.add(target)
+            if target not in visited:
+                visited.add(target)
                 pending.append(target)
-    return seen
+    return visited

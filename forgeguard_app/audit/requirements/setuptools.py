@@ -129,14 +129,14 @@ def read_setup_py(path: str, text: str) -> Manifest:
     if call is None:
         return Manifest(path)
     reader = _SetupPy(tree)
-    said = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    arguments = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     if any(keyword.arg is None for keyword in call.keywords):
         reader.opaque = "setup.py passes computed arguments"
-    reader.take(said.get("install_requires"), DependencyScope.RUNTIME)
-    reader.take(said.get("setup_requires"), DependencyScope.BUILD)
-    reader.take(said.get("tests_require"), DependencyScope.DEVELOPMENT)
-    reader.take_extras(said.get("extras_require"))
-    name = reader.value(said.get("name"))
+    reader.take(arguments.get("install_requires"), DependencyScope.RUNTIME)
+    reader.take(arguments.get("setup_requires"), DependencyScope.BUILD)
+    reader.take(arguments.get("tests_require"), DependencyScope.DEVELOPMENT)
+    reader.take_extras(arguments.get("extras_require"))
+    name = reader.value(arguments.get("name"))
     return Manifest(
         path,
         tuple(reader.declared),

@@ -140,15 +140,15 @@ class Exceptions:
 
 
 def _joined(allowlists: list[Allowlist]) -> Iterator[Allowlist]:
-    """Yield allowlists that except the same: those of which any entry counts become few, so that each is asked once."""
+    """Yield fewer allowlists that except the same. Those of which any entry counts are joined, and asked once."""
     loose = [allowlist for allowlist in allowlists if not allowlist.all_of]
-    for target in dict.fromkeys(one.target for one in loose):
-        if regexes := [regex for one in loose if one.target == target for regex in one.regexes]:
+    for target in dict.fromkeys(allowlist.target for allowlist in loose):
+        if regexes := [regex for allowlist in loose if allowlist.target == target for regex in allowlist.regexes]:
             yield Allowlist(regexes=tuple(regexes), target=target)
     yield Allowlist(
-        paths=tuple(path for one in loose for path in one.paths),
-        stopwords=tuple(word for one in loose for word in one.stopwords),
-        commits=tuple(commit for one in loose for commit in one.commits),
+        paths=tuple(path for allowlist in loose for path in allowlist.paths),
+        stopwords=tuple(word for allowlist in loose for word in allowlist.stopwords),
+        commits=tuple(commit for allowlist in loose for commit in allowlist.commits),
     )
     yield from (allowlist for allowlist in allowlists if allowlist.all_of)
 

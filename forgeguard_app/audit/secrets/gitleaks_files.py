@@ -125,8 +125,10 @@ class _Config:
             self._problem(line, "a rule has no id")
             return
         if own := sorted(rule.keys() & (_RULE - _ABOUT_RULE)):
-            said = f"the repository's own rule {quoted(name)} is not honoured ({', '.join(own)}): it finds nothing here"
-            self._remark(line, said)
+            remark = (
+                f"the repository's own rule {quoted(name)} is not honoured ({', '.join(own)}): it finds nothing here"
+            )
+            self._remark(line, remark)
         described = rule.get("description")
         self.named_rules.append(NamedRule(name, described if isinstance(described, str) else "", line, bool(own)))
         self._single(rule, "allowlist", line, (name,))
@@ -143,8 +145,8 @@ class _Config:
             self._problem(line, f"{key} must be a table")
 
     def _several(self, table: Mapping[str, Any], key: str, line: int, rules: tuple[str, ...] = ()) -> None:
-        for number, one in enumerate(self._tables(table, key, line)):
-            self._allowlist(one, self._header(key, number, line), rules)
+        for number, entry in enumerate(self._tables(table, key, line)):
+            self._allowlist(entry, self._header(key, number, line), rules)
 
     def _allowlist(self, table: Mapping[str, Any], line: int, rules: tuple[str, ...]) -> None:
         self._unknown(table, _ALLOWLIST, "an allowlist", line)

@@ -115,8 +115,8 @@ def find_spans(text: bytes, low: int, high: int, path: str, origin: int) -> set[
             windows.setdefault(number, []).append(window)
     found = {
         span
-        for number, some in windows.items()
-        for window in _likely(matcher.patterns[number], view, some)
+        for number, group in windows.items()
+        for window in _likely(matcher.patterns[number], view, group)
         for span in _confirmed(matcher.patterns[number], number, view, path, window)
     }
     return {Span(number, origin + start, origin + end) for number, start, end in found}

@@ -109,7 +109,7 @@ def _random_in(match: re.Match[str], keep_hashes: bool) -> Iterator[tuple[int, i
             continue
         spans = [(run[0].start(), run[-1].end())] if run else []
         if spans and not _is_random(joined[slice(*spans[0])], keep_hashes):
-            spans = [one.span() for one in run if _is_random(one.group(), keep_hashes)]
+            spans = [part.span() for part in run if _is_random(part.group(), keep_hashes)]
         yield from ((match.start() + start, match.start() + end) for start, end in spans)
         run = []
 

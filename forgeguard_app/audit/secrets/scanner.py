@@ -175,7 +175,7 @@ def _apart(group: list[Span]) -> list[Span]:
         return group
     kept: list[Span] = []  # in the order of the text
     for span in sorted(group):
-        at = bisect_left(kept, span.start, key=lambda one: one.start)
+        at = bisect_left(kept, span.start, key=lambda other: other.start)
         if (at == 0 or kept[at - 1].end <= span.start) and (at == len(kept) or span.end <= kept[at].start):
             kept.insert(at, span)
     return kept
@@ -324,8 +324,8 @@ def scan(blocks: Iterable[AddedBlock], exceptions: Exceptions) -> list[Secret]:
 def spans_of(block: AddedBlock) -> list[tuple[int, int]]:
     """Return where credentials stand in the block's text, whatever would except them; in order, none over another."""
     text = _TextScan(block.path, block.first_line)
-    found = [one.span for piece in _pieces(block.text, PIECE_BYTES) for one in text.feed(piece)]
-    found.extend(one.span for one in text.finish())
+    found = [match.span for piece in _pieces(block.text, PIECE_BYTES) for match in text.feed(piece)]
+    found.extend(match.span for match in text.finish())
     return [(span.start, span.end) for span in found]
 
 

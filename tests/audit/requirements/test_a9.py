@@ -54,10 +54,10 @@ async def test_what_nothing_declares_is_found_at_its_line_with_the_distribution_
 async def test_an_unknown_module_beside_an_unknown_distribution_is_a_notice(tree: WorkTree) -> None:
     check = await a9(tree, {"pyproject.toml": project("acme-internal-thing"), "a.py": "import mystery\nimport yaml\n"})
     assert [(f.rule, f.level) for f in check.findings] == [("undeclared", Level.FAILURE), ("unknown", Level.NOTICE)]
-    told = await a9(
+    declared = await a9(
         tree, {".forgeguard.yml": "checks: {A9: {provides: {mystery: acme-internal-thing, yaml: acme-internal-thing}}}"}
     )
-    assert rows(told) == []
+    assert rows(declared) == []
 
 
 async def test_a_distribution_imported_by_its_own_name_leaves_nothing_in_doubt(tree: WorkTree) -> None:

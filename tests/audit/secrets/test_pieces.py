@@ -62,20 +62,20 @@ def test_a_text_in_pieces_gives_the_findings_of_the_whole_text(text: bytes, cuts
 def test_a_value_at_a_cut_is_found_once_and_in_its_line(sample: str, offset: int) -> None:
     text = ("word\n" * PIECE)[:offset] + "\n" + sample + "\nrest\n" * 3_000
     found = scanned(text.encode(), [], PIECE)
-    assert [one.line for one in found] == [text[: text.index(sample)].count("\n") + 7]
+    assert [secret.line for secret in found] == [text[: text.index(sample)].count("\n") + 7]
 
 
 @pytest.mark.parametrize("filler", ["key token secret password\n", "key token secret password ", "private key "])
 def test_a_value_after_any_number_of_keywords_is_found(filler: str) -> None:
     text = filler * 8_000 + "\n" + SAMPLES[0]
     found = scan([AddedBlock("a.txt", None, 1, text.encode())], NO_EXCEPTIONS)
-    assert [(one.rule.id, one.line) for one in found] == [("github-personal-token", text.count("\n") + 1)]
+    assert [(secret.rule.id, secret.line) for secret in found] == [("github-personal-token", text.count("\n") + 1)]
 
 
 def test_many_values_in_one_line_are_each_found_at_their_column() -> None:
     parts = [f'"ghp_{_value(seed, 36)}",' for seed in range(1_000)]
     found = scan([AddedBlock("a.json", None, 1, "".join(parts).encode())], NO_EXCEPTIONS)
-    assert [one.column for one in found] == [2 + 43 * number for number in range(1_000)]
+    assert [secret.column for secret in found] == [2 + 43 * number for number in range(1_000)]
 
 
 def test_more_values_than_are_kept_are_counted() -> None:
@@ -88,7 +88,7 @@ def test_more_values_than_are_kept_are_counted() -> None:
 
 def test_lines_that_end_with_a_carriage_return_alone_are_lines() -> None:
     text = f"A=1\rAPI_TOKEN={_value(3, 24)}\rB=2\r".encode()
-    assert [one.rule.id for one in scan([AddedBlock("deploy/.env", None, 1, text)], NO_EXCEPTIONS)] == [
+    assert [secret.rule.id for secret in scan([AddedBlock("deploy/.env", None, 1, text)], NO_EXCEPTIONS)] == [
         "generic-setting"
     ]
 

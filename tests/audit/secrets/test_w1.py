@@ -120,11 +120,11 @@ async def test_nothing_of_a_value_leaves_the_engine(tree: WorkTree) -> None:
     report = await evaluate(tree, base)
     check = check_of(report, CheckCode.W1)
     assert len(check.findings) == 2
-    said = json.dumps(report_json(report)) + summary_markdown(check) + repr(check)
+    text = json.dumps(report_json(report)) + summary_markdown(check) + repr(check)
     body = token()[4:]
-    assert all(body[n : n + 5] not in said for n in range(len(body) - 5))
-    assert all(generic[n : n + 4] not in said for n in range(len(generic) - 4))
-    assert "ghp_" in said
+    assert all(body[n : n + 5] not in text for n in range(len(body) - 5))
+    assert all(generic[n : n + 4] not in text for n in range(len(generic) - 4))
+    assert "ghp_" in text
 
 
 async def test_verified_checksums_can_fail(tree: WorkTree) -> None:
