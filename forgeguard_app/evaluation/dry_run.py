@@ -47,9 +47,9 @@ def _compared(today: CheckReport, then: CheckReport) -> dict[str, Any]:
         "problems": describe_problems(then.problems),
         "number_today": today.counts.total,
         "number_then": then.counts.total,
-        "come": [finding_json(one) for one in come[:MOST_LISTED]],
+        "come": [finding_json(finding) for finding in come[:MOST_LISTED]],
         "number_come": len(come),
-        "go": [finding_json(one) for one in go[:MOST_LISTED]],
+        "go": [finding_json(finding) for finding in go[:MOST_LISTED]],
         "number_go": len(go),
     }
 

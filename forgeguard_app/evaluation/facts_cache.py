@@ -96,13 +96,15 @@ class FactsCache:
 
 def _bytes_of_source(facts: SourceFacts) -> int:
     """Return about how many bytes of memory the facts take."""
-    names = sum(len(one.module) + sum(len(name) + _NAME_BYTES for name in one.names) for one in facts.imports)
+    names = sum(
+        len(imported.module) + sum(len(name) + _NAME_BYTES for name in imported.names) for imported in facts.imports
+    )
     return _BLOB_BYTES + _ITEM_BYTES * len(facts.imports) + names
 
 
 def _bytes_of_matches(matches: BlobMatches) -> int:
     """Return about how many bytes of memory the matches take; the patterns' own texts are the configuration's."""
-    found = [match for one in matches.found.values() for match in one.found]
+    found = [match for of_pattern in matches.found.values() for match in of_pattern.found]
     return _BLOB_BYTES + _ITEM_BYTES * (len(matches.found) + len(found)) + sum(len(match.text) for match in found)
 
 

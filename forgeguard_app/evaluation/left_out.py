@@ -63,8 +63,8 @@ class LeftOut:
                 yield code, f"modules in more than {MAX_FOLDERS:,} folders, whose imports are not resolved."
         if self.too_deep:
             deep = self.too_deep
-            said = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(deep)}."
-            yield kind_with("manifests").code, said
+            sentence = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(deep)}."
+            yield kind_with("manifests").code, sentence
         for code in CheckCode:
             unread = self.configuration | (self.manifests if code is kind_with("manifests").code else set())
             if unread:
@@ -78,5 +78,7 @@ def layer_map(cache: FactsCache, boundaries: Boundaries, config: EffectiveConfig
 
 def named(paths: Iterable[str]) -> str:
     """Return the first of the paths, in order, for a sentence."""
-    some = sorted(paths)
-    return ", ".join(f"`{path}`" for path in some[:MOST_NAMED]) + (" and others" if len(some) > MOST_NAMED else "")
+    ordered = sorted(paths)
+    return ", ".join(f"`{path}`" for path in ordered[:MOST_NAMED]) + (
+        " and others" if len(ordered) > MOST_NAMED else ""
+    )

@@ -169,15 +169,15 @@ async def _no_head(repository: GitRepository, head: str | None) -> str:
 
 
 async def _no_revision(repository: GitRepository, revision: str) -> str:
-    said = f"there is no commit {revision!r} here"
+    message = f"there is no commit {revision!r} here"
     remote = await _remote(repository)
     branch = revision.removeprefix(f"{remote}/")
     if branch != revision:
         unshallow = "--unshallow " if await _is_shallow(repository) else ""
-        return f"{said}: run `git fetch {unshallow}{remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}`"
+        return f"{message}: run `git fetch {unshallow}{remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}`"
     if await _is_shallow(repository):
-        return f"{said}, and this clone is shallow: run `git fetch --unshallow {remote}`"
-    return said
+        return f"{message}, and this clone is shallow: run `git fetch --unshallow {remote}`"
+    return message
 
 
 async def _is_shallow(repository: GitRepository) -> bool:

@@ -297,13 +297,13 @@ class RangeLoader:
         self, head: Tree, config: EffectiveConfig, secrets: Iterable[str]
     ) -> Mapping[CheckCode, tuple[str, ...]]:
         """Return what a bound kept each check from reading, of the files that it would have read."""
-        said: dict[CheckCode, list[str]] = {code: list(self.request.incomplete) for code in CheckCode}
+        by_check: dict[CheckCode, list[str]] = {code: list(self.request.incomplete) for code in CheckCode}
         for code in CheckCode:
-            said[code].extend(config.incomplete.get(code, ()))
+            by_check[code].extend(config.incomplete.get(code, ()))
         for code, sentence in self.left_out.sentences(head, config, self.cache, self.request.scope):
-            said[code].append(sentence)
-        said[secrets_kind().code].extend(secrets)
-        return {code: tuple(dict.fromkeys(sentences)) for code, sentences in said.items()}
+            by_check[code].append(sentence)
+        by_check[secrets_kind().code].extend(secrets)
+        return {code: tuple(dict.fromkeys(sentences)) for code, sentences in by_check.items()}
 
 
 def _before(head: Mapping[str, str], changes: Iterable[PathChange], whole_tree: bool) -> dict[str, str]:
@@ -346,10 +346,10 @@ def _wanted(
 
 def _union(sets: list[frozenset[str]], known: _Unions) -> frozenset[str]:
     """Return the union, one object for the same sets: thousands of patterns are not copied for each file."""
-    some = {id(one): one for one in sets if one}
-    if len(some) < 2:
-        return next(iter(some.values()), frozenset())
-    key = tuple(sorted(some))
+    distinct = {id(patterns): patterns for patterns in sets if patterns}
+    if len(distinct) < 2:
+        return next(iter(distinct.values()), frozenset())
+    key = tuple(sorted(distinct))
     if key not in known:
-        known[key] = (frozenset().union(*some.values()), sets)
+        known[key] = (frozenset().union(*distinct.values()), sets)
     return known[key][0]

@@ -105,7 +105,7 @@ class SecretSearch:
         by_blob: dict[str, list[Unshown]] = {}
         for item in dict.fromkeys(items):
             by_blob.setdefault(item.blob, []).append(item)
-        readable = await self._readable({blob: [i.path for i in some] for blob, some in by_blob.items()}, search)
+        readable = await self._readable({blob: [i.path for i in group] for blob, group in by_blob.items()}, search)
         wanted = {
             blob: [(item, AddedBlock(item.path, self._named_commit(item.commit), 1, b"")) for item in by_blob[blob]]
             for blob in readable

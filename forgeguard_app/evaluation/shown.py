@@ -84,5 +84,7 @@ def _seen(head: Tree) -> dict[str, Any]:
     return {
         "languages": [language for language in languages.most_common() if language[1]],
         "manifests": [masked_path(clean(path)) for path in manifests[:MOST_PARTS]],
-        "parts": [(masked_path(clean(one.name)), masked_path(clean(one.glob))) for one in rooms_of(head)[:MOST_PARTS]],
+        "parts": [
+            (masked_path(clean(room.name)), masked_path(clean(room.glob))) for room in rooms_of(head)[:MOST_PARTS]
+        ],
     }

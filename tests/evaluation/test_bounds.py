@@ -49,8 +49,8 @@ async def test_files_whose_facts_find_no_room_are_said_to_be_unread(tree: WorkTr
     source = LocalSource(GitRepository(tree.folder / ".git"))
     check = check_of(await Evaluator(cache).evaluate(source, request), CheckCode.A9)
     assert len(check.findings) == 2
-    (said,) = check.incomplete
-    assert said.startswith("more files and forbidden patterns than are kept at once: `m")
+    (sentence,) = check.incomplete
+    assert sentence.startswith("more files and forbidden patterns than are kept at once: `m")
 
 
 async def test_imports_that_a_bound_keeps_from_being_read_are_said(tree: WorkTree) -> None:
@@ -65,11 +65,11 @@ async def test_imports_that_a_bound_keeps_from_being_read_are_said(tree: WorkTre
         "usual.py": f"t = '{'x' * 5_000}'; import os\nfrom os \\\n import path\n",
     }
     report = await evaluate_all(tree, files)
-    said = (
+    sentences = (
         "imports beyond the number or length that is read in one file: `long.py`, `many.py`.",
         f"modules in more than 100 folders one in another: `{deep}`.",
     )
-    assert [check.incomplete for check in report.checks] == [said, said, ()]
+    assert [check.incomplete for check in report.checks] == [sentences, sentences, ()]
 
 
 async def test_boundaries_files_over_the_bound_are_said(tree: WorkTree) -> None:
@@ -116,9 +116,9 @@ async def test_files_of_the_same_layers_share_one_set_of_patterns(tree: WorkTree
         await Evaluator(cache).evaluate(LocalSource(GitRepository(tree.folder / ".git")), request), CheckCode.A4
     )
     assert len(check.findings) == 3
-    one, other = cache.matches.values()
-    assert one.searched is other.searched
-    assert [*one.found, *other.found] == ["p1", "p1", "p2"]
+    first, second = cache.matches.values()
+    assert first.searched is second.searched
+    assert [*first.found, *second.found] == ["p1", "p1", "p2"]
 
 
 def nested(tree: WorkTree, blob: str, *numbers: int) -> str:
