@@ -32,14 +32,14 @@ class Answers:
         return value if isinstance(value, str) else ""
 
     def items(self, key: str) -> list[str]:
-        """A list."""
+        """Return the texts of an answer that is a list."""
         value = self.values.get(key, [])
-        return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+        return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
     def rows(self, key: str) -> list[Row]:
-        """The rows of a table, or layers."""
+        """Return the rows of an answer that is a table, or of layers."""
         value = self.values.get(key, [])
-        return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+        return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def read_state(state: Mapping[str, Any]) -> Answers:
@@ -98,12 +98,14 @@ def _choice(question: Question, value: Any) -> tuple[Value, list[str]]:
 
 
 def _list(value: Any) -> tuple[Value, list[str]]:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         return [], ["This is answered with a list of texts."]
-    items = [text for one in value if (text := " ".join(_clean(one).split()))]
+    items = [text for item in value if (text := " ".join(_clean(item).split()))]
     problems = [f"At most {MAX_ITEMS} lines."] if len(items) > MAX_ITEMS else []
     problems += [
-        f"Line {n}: at most {MAX_ITEM_CHARS} characters." for n, one in enumerate(items, 1) if len(one) > MAX_ITEM_CHARS
+        f"Line {n}: at most {MAX_ITEM_CHARS} characters."
+        for n, item in enumerate(items, 1)
+        if len(item) > MAX_ITEM_CHARS
     ]
     return items, problems[:20]
 
@@ -142,7 +144,7 @@ def _row_problems(question: Question, row: Row, number: int) -> list[str]:
 
 def _cell(text: str, *, lines: bool) -> str:
     if lines:
-        return "\n".join(line for one in _clean(text).splitlines() if (line := " ".join(one.split())))
+        return "\n".join(line for raw in _clean(text).splitlines() if (line := " ".join(raw.split())))
     return " ".join(_clean(text).split())
 
 
@@ -151,19 +153,19 @@ def _clean(text: str) -> str:
 
 
 def answered(answers: Answers, key: str, value: Value, mark: Mark | None = None) -> Answers:
-    """The answers with one more; an empty value takes the answer back."""
-    values = {name: one for name, one in answers.values.items() if name != key}
-    marks = {name: one for name, one in answers.marks.items() if name != key} | ({key: mark} if mark else {})
+    """Return the answers with this one added. An empty value takes the answer back."""
+    values = {name: former for name, former in answers.values.items() if name != key}
+    marks = {name: former for name, former in answers.marks.items() if name != key} | ({key: mark} if mark else {})
     return Answers({**values, key: value} if value else values, marks)
 
 
 def missing(answers: Answers, section: Section | None = None) -> list[str]:
-    """The required questions that are not answered, as `section.question`."""
+    """Return the required questions that are not answered, as `section.question`."""
     return [
-        f"{one.key}.{question.key}"
-        for one in ([section] if section else SECTIONS)
-        for question in one.questions
-        if question.required and not answers.values.get(f"{one.key}.{question.key}")
+        f"{part.key}.{question.key}"
+        for part in ([section] if section else SECTIONS)
+        for question in part.questions
+        if question.required and not answers.values.get(f"{part.key}.{question.key}")
     ]
 
 

@@ -32,7 +32,7 @@ class Phase:
 
 
 def read_plan(text: str, path: str = "phases.md") -> tuple[list[Phase], tuple[Problem, ...]]:
-    """The phases in their order, and all that is wrong with the text, each with its place."""
+    """Return the phases in their order, and each thing that is wrong with the text, with its place."""
     phases: list[Phase] = []
     problems: list[Problem] = []
     into = ""
@@ -56,7 +56,7 @@ def read_plan(text: str, path: str = "phases.md") -> tuple[list[Phase], tuple[Pr
             )
         )
     for place, phase in enumerate(phases[: MAX_PHASES + 1]):
-        problems += [Problem(path, phase.line, 1, said) for said in _wrong(phase, place)]
+        problems += [Problem(path, phase.line, 1, message) for message in _wrong(phase, place)]
     return phases, tuple(problems)
 
 
@@ -76,16 +76,16 @@ def _take(phase: Phase, line: str, into: str) -> str:
 
 
 def _wrong(phase: Phase, place: int) -> list[str]:
-    said: list[str] = []
+    messages: list[str] = []
     if phase.number != place:
-        said.append(
+        messages.append(
             f"this is the phase number {place}, but it calls itself {phase.number}: phases are numbered from "
             f"0 without a gap"
         )
     if not phase.objective:
-        said.append(f"phase {phase.number} has no '**Objective.** …'")
+        messages.append(f"phase {phase.number} has no '**Objective.** …'")
     if not phase.deliverables:
-        said.append(f"phase {phase.number} has no list under '### Deliverables'")
+        messages.append(f"phase {phase.number} has no list under '### Deliverables'")
     if not phase.exit_criteria:
-        said.append(f"phase {phase.number} has no list under '### Exit criteria'")
-    return said
+        messages.append(f"phase {phase.number} has no list under '### Exit criteria'")
+    return messages

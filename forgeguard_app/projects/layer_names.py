@@ -13,7 +13,7 @@ MOST_NAMED = 20  # layers that a message lists
 
 def names_in(cell: str) -> list[str]:
     """Return the names in a cell, separated by commas; "-" alone says that there is none."""
-    return [part for one in cell.replace("\n", ",").split(",") if (part := one.strip()) and part != "-"]
+    return [part for piece in cell.replace("\n", ",").split(",") if (part := piece.strip()) and part != "-"]
 
 
 def layer_problems(question: Question, value: Value) -> list[str]:
@@ -24,13 +24,13 @@ def layer_problems(question: Question, value: Value) -> list[str]:
     names = [row["name"] for row in rows]
     known = ", ".join(dict.fromkeys(names[:MOST_NAMED]))
     problems: list[str] = []
-    seen: set[str] = set()
+    taken: set[str] = set()
     for number, row in enumerate(rows, 1):
-        if row["name"] in seen:
+        if row["name"] in taken:
             problems.append(
                 f"Row {number}, Layer: another row is called “{row['name']}” too. Each layer has its own name."
             )
-        seen.add(row["name"])
+        taken.add(row["name"])
         problems += [
             f"Row {number}, May import: no layer is called “{name[:100]}”. The layers are {known}."
             for name in names_in(row["may_import"])

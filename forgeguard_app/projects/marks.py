@@ -33,16 +33,16 @@ class Mark:
     """The last save of an answer, and the newest known save of each recent page, the last one first."""
 
     login: str
-    seen: tuple[tuple[str, int], ...]
+    saves: tuple[tuple[str, int], ...]
 
     @property
     def page(self) -> str:
-        """The page that saved it last."""
-        return self.seen[0][0] if self.seen else ""
+        """Return the page that saved the answer last."""
+        return self.saves[0][0] if self.saves else ""
 
     def newest_of(self, page: str) -> int:
-        """The number of the page's newest save; -1 for none."""
-        return next((number for known, number in self.seen if known == page), -1)
+        """Return the number of the page's newest save; -1 for none."""
+        return next((number for known, number in self.saves if known == page), -1)
 
 
 class Saving(Enum):
@@ -71,7 +71,7 @@ def decide(now: Any, mark: Mark | None, value: Any, base: str | None, writer: Wr
 
 def marked(mark: Mark | None, writer: Writer) -> Mark:
     """Return the mark after a save by the writer."""
-    others = tuple(one for one in (mark.seen if mark else ()) if one[0] != writer.page)
+    others = tuple(save for save in (mark.saves if mark else ()) if save[0] != writer.page)
     own = ((writer.page, writer.number),)
     return Mark(writer.login, (own + others)[:MAX_SEEN])
 
@@ -84,13 +84,17 @@ def digest_of(value: Any) -> str:
 def read_marks(state: Any) -> dict[str, Mark]:
     """Return the marks in a stored state; invalid ones are left out."""
     found: dict[str, Mark] = {}
-    for key, one in state.items() if isinstance(state, Mapping) else ():
-        if isinstance(one, Mapping) and isinstance(one.get("login"), str) and isinstance(one.get("seen"), list):
-            seen = (pair for pair in one["seen"][:MAX_SEEN] if isinstance(pair, list) and len(pair) == 2)
-            found[str(key)] = Mark(one["login"], tuple((str(page), int(number)) for page, number in seen))
+    for key, stored in state.items() if isinstance(state, Mapping) else ():
+        if (
+            isinstance(stored, Mapping)
+            and isinstance(stored.get("login"), str)
+            and isinstance(stored.get("seen"), list)
+        ):
+            pairs = (pair for pair in stored["seen"][:MAX_SEEN] if isinstance(pair, list) and len(pair) == 2)
+            found[str(key)] = Mark(stored["login"], tuple((str(page), int(number)) for page, number in pairs))
     return found
 
 
 def written_marks(marks: Mapping[str, Mark]) -> dict[str, Any]:
     """Return the marks as they are stored."""
-    return {key: {"login": mark.login, "seen": [list(pair) for pair in mark.seen]} for key, mark in marks.items()}
+    return {key: {"login": mark.login, "seen": [list(pair) for pair in mark.saves]} for key, mark in marks.items()}

@@ -12,12 +12,12 @@ MOST_FINDINGS = 50
 
 
 def write_prompt(project: str, directive: str, phase: Phase, phases: int, findings: Sequence[Mapping[str, Any]]) -> str:
-    """The text on the builder's standard input."""
+    """Return the text for the builder's standard input."""
     parts = [
         directive.strip(),
         f"# {phase.title} (of {phases})\n\nProject: {project}\n\nObjective: {phase.objective}",
         "Deliverables:\n" + "\n".join(f"- {deliverable}" for deliverable in phase.deliverables),
-        "Exit criteria:\n" + "\n".join(f"- {one}" for one in phase.exit_criteria),
+        "Exit criteria:\n" + "\n".join(f"- {criterion}" for criterion in phase.exit_criteria),
         "The working folder is a checkout of the repository. The contracts are files in the folder that "
         "FORGEGUARD_CONTRACTS names; "
         f"in the repository they belong under {FOLDER}, where changing them changes nothing about how you are "

@@ -75,7 +75,7 @@ def _rules(answers: Answers, _: SeenCode, __: str) -> Value:
 
 
 def _layers(answers: Answers, code: SeenCode, package: str) -> Value:
-    """The usual layout of the chosen stack; of a linked repository its real parts."""
+    """Return the usual layout of the chosen stack; for a linked repository, its real parts."""
     if code.layers:
         return [_layer(name, glob) for name, glob in code.layers]
     database = {"postgresql": "asyncpg", "sqlite": "sqlite3"}.get(answers.text("stack.database"), "")
@@ -88,7 +88,7 @@ def _layers(answers: Answers, code: SeenCode, package: str) -> Value:
                 "services",
                 f"{package}/services/**",
                 "repositories, domain",
-                ", ".join(one for one in (web, database) if one),
+                ", ".join(layer for layer in (web, database) if layer),
                 "a service knows no transport and no driver",
             ),
             _layer(
@@ -102,7 +102,7 @@ def _layers(answers: Answers, code: SeenCode, package: str) -> Value:
                 "domain",
                 f"{package}/domain/**",
                 "-",
-                ", ".join(one for one in (web, database) if one),
+                ", ".join(layer for layer in (web, database) if layer),
                 "the domain is pure",
             ),
         ]

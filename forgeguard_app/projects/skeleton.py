@@ -35,13 +35,13 @@ class Chosen:
 
     stack: str
     dependencies: Sequence[str]
-    there: Collection[str]
+    existing: Collection[str]
 
 
 def lay(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen) -> dict[str, str]:
-    """The files of a phase, by path. What is there already stays as it is, the contracts excepted."""
+    """Return the files of a phase, by path. Existing files stay as they are, except the contracts."""
     laid = _laid(name, contracts, phase, chosen)
-    return {path: text for path, text in laid.items() if path not in chosen.there or path.startswith(f"{FOLDER}/")}
+    return {path: text for path, text in laid.items() if path not in chosen.existing or path.startswith(f"{FOLDER}/")}
 
 
 def _laid(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen) -> dict[str, str]:
@@ -53,7 +53,7 @@ def _laid(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen)
     if chosen.stack.startswith("python"):
         boundaries, _ = read_boundaries(files["boundaries.json"], CONTRACT_PATH)
         skeleton = _python(name, boundaries, chosen.dependencies)
-        if MANIFEST in chosen.there:
+        if MANIFEST in chosen.existing:
             # A manifest of theirs declares what their tests and their CI need; ours would not fit it.
             skeleton = {path: text for path, text in skeleton.items() if path.endswith("/__init__.py")}
         files |= skeleton
@@ -110,8 +110,8 @@ def _test(modules: list[str]) -> str:
 
 
 def _checklist(phase: Phase) -> str:
-    """The built-in builder writes no code of a phase: it leaves what is to be done where people find it."""
+    """Return a list of what is to be done in the phase: the built-in builder writes no code for it."""
     lines = [f"# {phase.title}", "", phase.objective, "", "## Deliverables", ""]
     lines += [f"- [ ] {deliverable}" for deliverable in phase.deliverables]
-    lines += ["", "## Exit criteria", "", *(f"- [ ] {one}" for one in phase.exit_criteria)]
+    lines += ["", "## Exit criteria", "", *(f"- [ ] {criterion}" for criterion in phase.exit_criteria)]
     return "\n".join(lines) + "\n"

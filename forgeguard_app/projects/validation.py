@@ -77,7 +77,7 @@ def _physics(text: str, path: str) -> tuple[Problem, ...]:
         if "paths" in keys and keys["paths"].value is not None:
             for name, node in reading.mapping(keys["paths"], "paths").items():
                 _path(reading, name, keys["paths"].keys[name], node)
-    return tuple(sorted(reading.problems, key=lambda one: (one.line, one.column)))
+    return tuple(sorted(reading.problems, key=lambda problem: (problem.line, problem.column)))
 
 
 def _path(reading: Reading, name: str, place: tuple[int, int], node: Node) -> None:
@@ -100,9 +100,9 @@ def _path(reading: Reading, name: str, place: tuple[int, int], node: Node) -> No
 def _declared(fields: dict[str, Node], path: Node) -> set[str]:
     found: set[str] = set()
     for node in (fields.get("parameters"), path.value.get("parameters")):
-        for one in node.value if node is not None and isinstance(node.value, list) else []:
-            if isinstance(one.value, dict) and "name" in one.value:
-                found.add(str(one.value["name"].value))
-            elif isinstance(one.value, dict) and "$ref" in one.value:
-                found.add(str(one.value["$ref"].value).rpartition("/")[2])
+        for parameter in node.value if node is not None and isinstance(node.value, list) else []:
+            if isinstance(parameter.value, dict) and "name" in parameter.value:
+                found.add(str(parameter.value["name"].value))
+            elif isinstance(parameter.value, dict) and "$ref" in parameter.value:
+                found.add(str(parameter.value["$ref"].value).rpartition("/")[2])
     return found

@@ -40,7 +40,7 @@ def test_marks_are_kept_with_the_answers_and_are_bounded() -> None:
     for number in range(20):
         mark = marked(mark, Writer("mona", f"p{number}", number))
     assert mark is not None
-    assert len(mark.seen) == MAX_SEEN
+    assert len(mark.saves) == MAX_SEEN
     state = written_state(answered(Answers(), "intent.summary", NEW, mark))
     assert read_state(state).marks == {"intent.summary": mark}
     strange: object

@@ -26,7 +26,7 @@ from forgeguard_app.projects.validation import problems_of
 from tests.support.answers import filled
 
 
-@pytest.mark.parametrize("stack", [one for one in STACKS if one != "other"])
+@pytest.mark.parametrize("stack", [stack for stack in STACKS if stack != "other"])
 def test_the_proposals_alone_make_contracts_that_are_valid_and_consistent(stack: str) -> None:
     answers = filled(stack)
     assert missing(answers) == []
@@ -62,8 +62,8 @@ async def test_the_schema_runs_as_it_stands(dsn: str) -> None:
 
 
 def test_of_a_linked_repository_its_real_parts_are_proposed() -> None:
-    seen = SeenCode((("Python", 12), ("TOML", 1)), ("pyproject.toml",), (("web", "app/web/**"), ("db", "app/db/**")))
-    rows = filled("python-library", code=seen).rows("boundaries.layers")
+    code = SeenCode((("Python", 12), ("TOML", 1)), ("pyproject.toml",), (("web", "app/web/**"), ("db", "app/db/**")))
+    rows = filled("python-library", code=code).rows("boundaries.layers")
     assert [(row["name"], row["glob"]) for row in rows] == [("web", "app/web/**"), ("db", "app/db/**")]
     assert propose("stack.kind", Answers({}), SeenCode((("Go", 3),)), "x") == "other"
 
@@ -129,7 +129,7 @@ def test_a_state_of_before_versions_is_readable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "words"),
     [
         ("intent.summary", 3, "text"),
         ("intent.summary", "x" * 5_001, "At most"),
@@ -142,9 +142,9 @@ def test_a_state_of_before_versions_is_readable() -> None:
         ("data.tables", [{}] * 301, "At most 300 rows"),
     ],
 )
-def test_a_wrong_answer_says_what_is_wrong(key: str, value: Any, said: str) -> None:
+def test_a_wrong_answer_says_what_is_wrong(key: str, value: Any, words: str) -> None:
     _, problems = read_answer(QUESTIONS[key], value)
-    assert any(said in problem for problem in problems), problems
+    assert any(words in problem for problem in problems), problems
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_wrong_answer_says_what_is_wrong(key: str, value: Any, said: str) -> N
 def test_a_contract_that_is_not_what_its_type_says_is_refused_at_its_places(
     kind: str, text: str, places: list[tuple[int, int]]
 ) -> None:
-    found = [(one.line, one.column) for one in problems_of(ContractType(kind), text)]
+    found = [(problem.line, problem.column) for problem in problems_of(ContractType(kind), text)]
     if kind == "physics" and text == "a: [":
         assert found, "wherever the parser stumbles"
     else:

@@ -62,12 +62,12 @@ def sql_of(text: str) -> str:
 
 
 def _tables(answers: Answers) -> dict[str, list[Row]]:
-    """Tables by name; one that is referred to comes before the one that refers."""
+    """Return the tables by name. A table that another refers to comes before it."""
     found: dict[str, list[Row]] = {}
     for row in answers.rows("data.tables"):
         table, column = _identifier(row["table"]), _identifier(row["column"])
         rows = found.setdefault(table, [])
-        if table and column and column not in (_identifier(one["column"]) for one in rows):
+        if table and column and column not in (_identifier(known["column"]) for known in rows):
             rows.append(row)
     found = {table: rows for table, rows in found.items() if rows}
     ordered: dict[str, list[Row]] = {}

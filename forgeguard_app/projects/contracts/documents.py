@@ -49,7 +49,7 @@ def manifesto(name: str, answers: Answers) -> str:
         "A boundary that is in the way is discussed and changed in the contract, never crossed in the code",
         "An error says what happened, where, and what to do about it",
     ]
-    numbered = "\n".join(f"{number}. {sentence(one)}" for number, one in enumerate(principles, 1))
+    numbered = "\n".join(f"{number}. {sentence(principle)}" for number, principle in enumerate(principles, 1))
     return document(
         f"{name}: manifesto",
         "When two good things are at odds, the one that stands higher here wins.\n",
@@ -70,7 +70,7 @@ def stack(name: str, answers: Answers) -> str:
     )
     libraries = answers.items("stack.dependencies")
     check = kind_with("manifests").code
-    said = f"Nothing is imported that the manifest does not declare; {check} audits every push for that."
+    remark = f"Nothing is imported that the manifest does not declare; {check} audits every push for that."
     target = answers.text("deployment.target")
     return document(
         f"{name}: stack",
@@ -83,7 +83,7 @@ def stack(name: str, answers: Answers) -> str:
                 if libraries
                 else "It needs no library beside the language's own.\n\n"
             )
-            + said,
+            + remark,
         ),
         section("Where it runs", _HANDS.get(target, "")),
         section("Settings", bullets(f"`{item}`" for item in answers.items("deployment.environment"))),

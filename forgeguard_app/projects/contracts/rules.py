@@ -37,7 +37,7 @@ def _layer(row: Row, names: list[str]) -> dict[str, Any]:
 
 
 def _names(text: str) -> list[str]:
-    return [part for one in text.split(",") if (part := one.strip()) and part != "-"]
+    return [part for piece in text.split(",") if (part := piece.strip()) and part != "-"]
 
 
 def phases(name: str, answers: Answers) -> str:

@@ -40,8 +40,8 @@ def section(title: str, body: str, level: int = 2) -> str:
 
 
 def document(title: str, *sections: str) -> str:
-    """A whole contract."""
-    return "\n".join([f"# {title}\n", *(one for one in sections if one)]).rstrip() + "\n"
+    """Return a whole contract, of a title and sections. Empty sections are left out."""
+    return "\n".join([f"# {title}\n", *(part for part in sections if part)]).rstrip() + "\n"
 
 
 def cell(text: str) -> str:
@@ -50,7 +50,7 @@ def cell(text: str) -> str:
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table; nothing without rows."""
-    lines = [f"| {' | '.join(cell(one) for one in row)} |" for row in rows]
+    """Return a Markdown table; an empty text without rows."""
+    lines = [f"| {' | '.join(cell(value) for value in row)} |" for row in rows]
     names = list(heads)
     return "\n".join([f"| {' | '.join(names)} |", f"|{'---|' * len(names)}", *lines]) if lines else ""
