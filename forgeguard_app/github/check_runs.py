@@ -97,10 +97,10 @@ def _actions(run: CheckRun) -> dict[str, Any]:
 
 
 def _output(run: CheckRun, sent: int) -> dict[str, Any]:
-    some = run.annotations[sent : sent + ANNOTATIONS_PER_REQUEST]
+    batch = run.annotations[sent : sent + ANNOTATIONS_PER_REQUEST]
     output: dict[str, Any] = {"title": cut(run.title, MAX_TITLE_BYTES), "summary": cut(run.summary, MAX_TEXT_BYTES)}
-    if some:
-        output["annotations"] = [_annotation(one) for one in some]
+    if batch:
+        output["annotations"] = [_annotation(annotation) for annotation in batch]
     return output
 
 
@@ -140,16 +140,16 @@ async def get(access: RepoAccess, github_id: int) -> RemoteCheckRun:
 
 
 async def find(access: RepoAccess, run: CheckRun) -> RemoteCheckRun | None:
-    """The run of ours that a write with a lost answer may have made, by `external_id` and name."""
+    """Return our run, by `external_id` and name, that a write whose answer was lost may have made."""
     # https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference
     for page in range(1, 11):
         query = f"check_name={quote(run.name)}&filter=all&per_page=100&page={page}"
         answer = await access.ask("GET", f"/commits/{run.head_sha}/check-runs?{query}")
-        some: Sequence[dict[str, Any]] = answer["check_runs"]
-        for one in some:
-            if one["external_id"] == run.external_id and one["name"] == run.name:
-                return _held(one)
-        if len(some) < 100:
+        runs: Sequence[dict[str, Any]] = answer["check_runs"]
+        for found in runs:
+            if found["external_id"] == run.external_id and found["name"] == run.name:
+                return _held(found)
+        if len(runs) < 100:
             break
     return None
 

@@ -102,9 +102,9 @@ async def list_pulls(access: RepoAccess, most: int = MAX_PULLS) -> Listed[PullRe
     found: list[object] = []
     is_cut = True
     for page in range(1, max(most // 100, 1) + 1):
-        some = await access.ask("GET", f"/pulls?state=open&per_page=100&page={page}")
-        found.extend(some)
-        if len(some) < min(most, 100):
+        batch = await access.ask("GET", f"/pulls?state=open&per_page=100&page={page}")
+        found.extend(batch)
+        if len(batch) < min(most, 100):
             is_cut = False
             break
     return Listed(_read(found, list[PullRequest]), is_cut)

@@ -102,25 +102,29 @@ def _slim(items: Any) -> list[dict[str, Any]]:
 
 
 async def list_access(client: Client, token: str, known: KnownAnswers) -> dict[int, str]:
-    """`read`, `write` or `admin` by the id of each repository that the App and the person both have.
+    """Return `read`, `write` or `admin` by the id of each repository that the App and the person both have.
 
     Raises:
         RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
     """
     found: dict[int, str] = {}
     numbers = [
-        one["id"]
-        async for one in client.list(
+        installation["id"]
+        async for installation in client.list(
             "/user/installations?per_page=100", token=token, most=MAX_INSTALLATIONS, key="installations", known=known
         )
-        if isinstance(one, dict) and isinstance(one.get("id"), int) and not one.get("suspended_at")
+        if isinstance(installation, dict)
+        and isinstance(installation.get("id"), int)
+        and not installation.get("suspended_at")
     ]
     for number in numbers:
         path = f"/user/installations/{number}/repositories?per_page=100"
         try:
-            async for one in client.list(path, token=token, most=MAX_REPOSITORIES, key="repositories", known=known):
-                if isinstance(one, dict) and isinstance(one.get("id"), int):
-                    found[one["id"]] = _level(one.get("permissions"))
+            async for repository in client.list(
+                path, token=token, most=MAX_REPOSITORIES, key="repositories", known=known
+            ):
+                if isinstance(repository, dict) and isinstance(repository.get("id"), int):
+                    found[repository["id"]] = _level(repository.get("permissions"))
         except RequestRejected as error:
             if error.status not in _GONE:
                 raise

@@ -14,7 +14,7 @@ _NOT_FOUND = 404
 
 
 async def list_required(access: RepoAccess, branch: str) -> list[str] | None:
-    """The names of the required checks; None where GitHub does not say.
+    """Return the names of the required checks; None where GitHub does not say.
 
     Raises:
         InstallationUnavailable, RateLimited, GitHubUnavailable: as RepoAccess.ask.
@@ -27,14 +27,14 @@ async def list_required(access: RepoAccess, branch: str) -> list[str] | None:
         if error.status in (403, _NOT_FOUND):
             return None
         raise
-    names = [one for rule in _dicts(rules) if rule.get("type") == "required_status_checks" for one in _of_rule(rule)]
-    names += [one for found in _dicts(branches) if found.get("name") == branch for one in _of_protection(found)]
+    names = [name for rule in _dicts(rules) if rule.get("type") == "required_status_checks" for name in _of_rule(rule)]
+    names += [name for found in _dicts(branches) if found.get("name") == branch for name in _of_protection(found)]
     return sorted({name for name in names if isinstance(name, str)})[:MOST_NAMES]
 
 
 def _of_rule(rule: dict[str, Any]) -> list[object]:
     parameters = rule.get("parameters") or {}
-    return [one.get("context") for one in _dicts(parameters.get("required_status_checks"))]
+    return [check.get("context") for check in _dicts(parameters.get("required_status_checks"))]
 
 
 def _of_protection(branch: dict[str, Any]) -> list[object]:
@@ -44,4 +44,4 @@ def _of_protection(branch: dict[str, Any]) -> list[object]:
 
 
 def _dicts(found: Any) -> list[dict[str, Any]]:
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

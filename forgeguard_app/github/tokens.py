@@ -203,7 +203,7 @@ class TokenCache:
 
 
 def _dicts(found: object) -> list[dict[str, Any]]:
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 def _read(answer: Any) -> Token:

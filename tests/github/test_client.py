@@ -61,7 +61,7 @@ async def test_requests_without_a_credential_carry_no_authorization_header(recor
     await trade_code(client, oauth, "code", "verifier", "http://127.0.0.1/login/callback")
     await refresh(client, oauth, "ghr_x")
     recorder.answer = [{"id": 1}]
-    assert [one async for one in client.list("/public", most=1)] == [{"id": 1}]
+    assert [item async for item in client.list("/public", most=1)] == [{"id": 1}]
     for method in ("GET", "POST", "PATCH", "PUT"):
         await client.ask(method, "/meta")
     assert len(recorder.headers) == 8
@@ -79,7 +79,7 @@ async def test_an_empty_or_malformed_credential_is_never_sent(
     with pytest.raises(RequestRejected, match="credential"):
         await client.ask("GET", "/user", **given)
     with pytest.raises(RequestRejected, match="credential"):
-        assert [one async for one in client.list("/user", most=1, **given)] == []
+        assert [item async for item in client.list("/user", most=1, **given)] == []
     assert recorder.headers == []
 
 
