@@ -142,8 +142,8 @@ def _is_output(path: str) -> bool:
 async def _changes_ignores(repository: GitRepository, base: str, folder: Path) -> bool:
     """Return whether some .gitignore of the folder is not as in `base`."""
     before = await _ignores_at(repository, base)
-    there = await asyncio.to_thread(_ignores_in, folder)
-    for path, size in there.items():
+    after = await asyncio.to_thread(_ignores_in, folder)
+    for path, size in after.items():
         blob = before.get(path)
         if blob is None or size > MAX_IGNORE_BYTES:
             return True

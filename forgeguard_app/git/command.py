@@ -202,6 +202,6 @@ def authorization(url: str, token: str) -> dict[str, str]:
 
 
 def _failure(arguments: Sequence[str], status: int, stderr: bytes) -> GitError:
-    said = stderr.decode("utf-8", "replace").strip()
-    kind = GitLacksObjects if any(words in said for words in _LACKING) else GitError
-    return kind(arguments, status, said)
+    message = stderr.decode("utf-8", "replace").strip()
+    kind = GitLacksObjects if any(words in message for words in _LACKING) else GitError
+    return kind(arguments, status, message)

@@ -29,14 +29,14 @@ class SkippedFiles:
 
     def sentences(self) -> tuple[str, ...]:
         """Return one sentence for each reason."""
-        said = []
+        sentences = []
         if self.large:
-            said.append(f"Larger than {MAX_FILE_BYTES >> 20} MB: {_listed(self.large)}.")
+            sentences.append(f"Larger than {MAX_FILE_BYTES >> 20} MB: {_listed(self.large)}.")
         if self.unreadable:
-            said.append(f"Cannot be read: {_listed(self.unreadable)}.")
+            sentences.append(f"Cannot be read: {_listed(self.unreadable)}.")
         if self.beyond:
-            said.append(f"{self.beyond:,} files beyond the first {MAX_FILES:,} files or {MAX_BYTES >> 30} GB.")
-        return tuple(said)
+            sentences.append(f"{self.beyond:,} files beyond the first {MAX_FILES:,} files or {MAX_BYTES >> 30} GB.")
+        return tuple(sentences)
 
 
 async def commit_folder(view: GitRepository, folder: Path, names: Iterable[str]) -> tuple[str, tuple[str, ...]]:

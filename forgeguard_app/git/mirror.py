@@ -320,9 +320,9 @@ def meaning_of(error: GitError) -> Exception:
 
     CommitGone, RepositoryGone, or RetryLater for all that may pass.
     """
-    said = error.stderr.lower()
-    if any(words in said for words in _NO_COMMIT):
+    message = error.stderr.lower()
+    if any(words in message for words in _NO_COMMIT):
         return CommitGone(error.stderr)
-    if any(words in said for words in _GONE):
+    if any(words in message for words in _GONE):
         return RepositoryGone(error.stderr)
     return RetryLater(f"git fetch failed: {error.stderr}")

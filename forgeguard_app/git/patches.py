@@ -166,8 +166,8 @@ class PatchReader:
             self._path = path_text(name[2:]) if name.startswith(b"b/") else ""
         elif line.startswith(b"index ") and (found := _INDEX.match(line)):
             self._blob = found.group(2).decode("ascii")
-        elif line.startswith(b"Binary files ") and (some := self._changed.get(self._blob)):
-            yield some.pop(0)
+        elif line.startswith(b"Binary files ") and (waiting := self._changed.get(self._blob)):
+            yield waiting.pop(0)
         elif line.startswith(b":") and (raw := _RAW.match(line)):
             self._note(raw, line[raw.end() :])
 

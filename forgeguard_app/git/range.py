@@ -77,10 +77,10 @@ async def resolve(repository: GitRepository, revision: str) -> str | None:
     return out.decode("ascii", "replace").strip() or None
 
 
-async def merge_base(repository: GitRepository, one: str, other: str) -> str | None:
-    """The best common ancestor; None where the histories have none."""
+async def merge_base(repository: GitRepository, first: str, second: str) -> str | None:
+    """Return the best common ancestor of two commits; None where their histories have none."""
     try:
-        out = await repository.run("merge-base", one, other)
+        out = await repository.run("merge-base", first, second)
     except GitError as error:
         if error.status == 1:
             return None
