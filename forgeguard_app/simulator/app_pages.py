@@ -77,7 +77,7 @@ class AppPages:
 
     async def sign_in(self, request: web.Request) -> web.Response:
         form = await _form(request)
-        user = next((one for one in self.people.users() if one.login == form.get("login")), None)
+        user = next((account for account in self.people.users() if account.login == form.get("login")), None)
         if user is None:
             raise web.HTTPNotFound
         back = form.get("return_to", "/")
@@ -93,8 +93,10 @@ class AppPages:
             )
         back = asked.get("redirect_uri") or (app.callback_urls[0] if app.callback_urls else "")
         if not any(_below(back, url) for url in app.callback_urls):
-            there = app.callback_urls[0] if app.callback_urls else "/"
-            raise web.HTTPFound(_with(there, error=RefusalRule.FOREIGN_REDIRECT.message, state=asked.get("state", "")))
+            callback = app.callback_urls[0] if app.callback_urls else "/"
+            raise web.HTTPFound(
+                _with(callback, error=RefusalRule.FOREIGN_REDIRECT.message, state=asked.get("state", ""))
+            )
         if asked.get("code_challenge") and asked.get("code_challenge_method") != "S256":
             raise web.HTTPFound(_with(back, error=RefusalRule.PLAIN_CHALLENGE.message, state=asked.get("state", "")))
         user = self._user(request)
@@ -192,12 +194,16 @@ class AppPages:
     async def install(self, request: web.Request) -> web.Response:
         user, app = self._user(request), self._app()
         asked = parse_qs((await request.read()).decode())
-        ids = [int(one) for one in asked.get("repository", [])]
-        chosen = [self.world.repositories[one] for one in ids if self.people.levels.get((user.id, one)) == "admin"]
+        ids = [int(number) for number in asked.get("repository", [])]
+        chosen = [
+            self.world.repositories[number] for number in ids if self.people.levels.get((user.id, number)) == "admin"
+        ]
         if not chosen:
             return _page("Nothing chosen", "<p>Choose a repository.</p>", status=422)
         account = chosen[0].owner
-        installation = Installation(self.world.next_id(), account, {one.id for one in chosen if one.owner is account})
+        installation = Installation(
+            self.world.next_id(), account, {repository.id for repository in chosen if repository.owner is account}
+        )
         self.world.installations[installation.id] = installation
         self.webhooks.send("installation", self.shapes.installation_event("created", installation))
         if not app.setup_url:
@@ -222,8 +228,8 @@ async def _form(request: web.Request) -> dict[str, str]:
 
 
 def _below(address: str, callback: str) -> bool:
-    one, other = urlsplit(address), urlsplit(callback)
-    return one[:2] == other[:2] and one.path.startswith(other.path)
+    asked, allowed = urlsplit(address), urlsplit(callback)
+    return asked[:2] == allowed[:2] and asked.path.startswith(allowed.path)
 
 
 def _with(address: str, **query: str) -> str:

@@ -17,17 +17,18 @@ UNCHANGED = "304"
 
 
 def conditional(request: web.Request, response: web.Response, world: World) -> web.Response:
-    """Give a successful answer to a GET its ETag; answer 304 where the client has it already, and note that among the
-    requests.
+    """Give a successful answer to a GET its ETag.
+
+    Where the client has it already, answer 304 and note that among the requests.
     """
     if request.method != "GET" or response.status != 200:
         return response
-    said = (
+    content = (
         request.headers.get("Authorization", "").encode()
         + b"\0"
         + (response.body if isinstance(response.body, bytes) else b"")
     )
-    etag = f'W/"{sha256(said + response.headers.get("Link", "").encode()).hexdigest()}"'
+    etag = f'W/"{sha256(content + response.headers.get("Link", "").encode()).hexdigest()}"'
     if etag in [part.strip() for part in request.headers.get("If-None-Match", "").split(",")]:
         world.requests.append((UNCHANGED, request.path))
         if (installation := request.get(INSTALLATION)) is not None:

@@ -84,12 +84,12 @@ class GitFace:
         self.world, self.shapes, self.on_push, self.people = world, shapes, on_push, people
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """One request of a git client."""
+        """Answer a request of a git client."""
         full_name = f"{request.match_info['owner']}/{request.match_info['repo']}"
         repository = self.world.find_repository(full_name)
         if repository is None and (moved := self.world.moved.get(full_name.lower())) is not None:
-            there = self.world.repositories[moved].full_name
-            raise web.HTTPMovedPermanently(f"/{there}.git/{request.match_info['tail']}?{request.query_string}")
+            new_name = self.world.repositories[moved].full_name
+            raise web.HTTPMovedPermanently(f"/{new_name}.git/{request.match_info['tail']}?{request.query_string}")
         writes = "git-receive-pack" in request.path_qs
         try:
             repository = self._admit(request, repository, writes=writes)
@@ -149,14 +149,15 @@ class GitFace:
         return repository
 
     async def _spoilt(self, request: web.Request, repository: Repository) -> web.StreamResponse | None:
-        """The answer of a fault, or that a commit is not known everywhere yet; None where all goes well."""
+        """Return the answer of a fault, or that a commit is not known everywhere yet; None where all goes well."""
         if self.world.commit_lag_s and request.method == "POST":
             text = (await request.read()).decode("latin-1")
             for sha in repository.pushed:
                 if sha in text and not self.world.is_readable(repository, sha):
-                    said = f"ERR upload-pack: not our ref {sha}"
+                    refusal = f"ERR upload-pack: not our ref {sha}"
                     return web.Response(
-                        body=f"{len(said) + 4:04x}{said}".encode(), content_type="application/x-git-upload-pack-result"
+                        body=f"{len(refusal) + 4:04x}{refusal}".encode(),
+                        content_type="application/x-git-upload-pack-result",
                     )
         faults = self.world.faults
         if faults is None:

@@ -121,9 +121,9 @@ class People:
         ]
 
     def repositories_of(self, user: Account, installation: Installation) -> list[Repository]:
-        """The installation's repositories that the person was let into, or that are everybody's."""
+        """Return the installation's repositories that the person was let into, or that are everybody's."""
         held = (self.world.repositories[number] for number in sorted(installation.repository_ids))
-        return [one for one in held if (user.id, one.id) in self.levels]
+        return [repository for repository in held if (user.id, repository.id) in self.levels]
 
     def _mint(self, user: Account) -> tuple[str, UserToken]:
         value = f"ghu_{secrets.token_hex(18)}"

@@ -144,7 +144,7 @@ class RestFace:
         return f"{request.method} {route} {name}".strip()
 
     async def _spoilt(self, request: web.Request, kind: str | None) -> web.StreamResponse | None:
-        """The answer of a fault that comes before anything was done; None where the request goes on."""
+        """Return the answer of a fault that comes before anything was done; None where the request goes on."""
         limits = self.world.limits
         match kind:
             case None | "500-after" | "reset-after":
@@ -153,8 +153,8 @@ class RestFace:
                 await asyncio.sleep(SLOW_S)
                 return None
             case "403-secondary":
-                said = {"message": "You have exceeded a secondary rate limit."}
-                return web.json_response(said, status=403, headers={"Retry-After": str(limits.retry_after_s)})
+                body = {"message": "You have exceeded a secondary rate limit."}
+                return web.json_response(body, status=403, headers={"Retry-After": str(limits.retry_after_s)})
             case "429":
                 return web.json_response({"message": "Too many requests"}, status=429, headers={"Retry-After": "1"})
             case "403-primary":

@@ -63,9 +63,13 @@ class AppRoutes:
         if "repository_ids" not in wanted and "repositories" not in wanted:
             return set(installation.repository_ids)
         found = (
-            self.world.find_repository(f"{installation.account.login}/{one}") for one in wanted.get("repositories", ())
+            self.world.find_repository(f"{installation.account.login}/{name}")
+            for name in wanted.get("repositories", ())
         )
-        return {*wanted.get("repository_ids", ()), *(one.id if one is not None else 0 for one in found)}
+        return {
+            *wanted.get("repository_ids", ()),
+            *(repository.id if repository is not None else 0 for repository in found),
+        }
 
     async def get_hook(self, request: web.Request) -> web.Response:
         self.gate.app(request)
@@ -79,7 +83,7 @@ class AppRoutes:
             for installation in self.world.installations.values()
             if installation.id not in self.world.unlisted
         ]
-        found = [self.shapes.installation(one) for one in listed]
+        found = [self.shapes.installation(installation) for installation in listed]
         return web.json_response(page_of(request, found), headers=next_link(request, self.shapes.api, len(found)))
 
     async def get_installation(self, request: web.Request) -> web.Response:
@@ -126,23 +130,25 @@ class AppRoutes:
             headers["Link"] = (
                 f'<{self.shapes.api}/app/hook/deliveries?per_page={size}&cursor={start + size}>; rel="next"'
             )
-        return web.json_response([self.shapes.delivery(one) for one in newest[start : start + size]], headers=headers)
+        return web.json_response(
+            [self.shapes.delivery(delivery) for delivery in newest[start : start + size]], headers=headers
+        )
 
     async def get_delivery(self, request: web.Request) -> web.Response:
         self.gate.app(request)
-        one = self._delivery(request)
-        body = self.shapes.delivery(one) | {
+        delivery = self._delivery(request)
+        body = self.shapes.delivery(delivery) | {
             "url": self.world.app.webhook_url if self.world.app else "",
-            "request": {"headers": one.headers, "payload": json.loads(one.body)},
-            "response": {"headers": {}, "payload": one.answer},
+            "request": {"headers": delivery.headers, "payload": json.loads(delivery.body)},
+            "response": {"headers": {}, "payload": delivery.answer},
         }
         return web.json_response(body)
 
     async def redeliver(self, request: web.Request) -> web.Response:
         self.gate.app(request)
-        one = self._delivery(request)
+        delivery = self._delivery(request)
         await checked_body(request, NOTHING)
-        self.webhooks.send(one.event, json.loads(one.body), guid=one.guid, redelivery=True)
+        self.webhooks.send(delivery.event, json.loads(delivery.body), guid=delivery.guid, redelivery=True)
         return web.json_response({}, status=202)
 
     async def rate_limit(self, request: web.Request) -> web.Response:

@@ -71,7 +71,9 @@ class CheckRoutes:
 
     async def list_annotations(self, request: web.Request) -> web.Response:
         run = self._run(request, self.gate.repository(request, "checks"))
-        return web.json_response([self.shapes.annotation(run, one) for one in page_of(request, run.annotations)])
+        return web.json_response(
+            [self.shapes.annotation(run, annotation) for annotation in page_of(request, run.annotations)]
+        )
 
     async def list_check_runs(self, request: web.Request) -> web.Response:
         repository = self.gate.repository(request, "checks")
@@ -106,13 +108,15 @@ def _check_meaning(body: dict[str, Any]) -> None:
     if body.get("status") == "completed" and "conclusion" not in body:
         raise Denied(RefusalRule.NO_CONCLUSION)
     if urlsplit(body.get("details_url", "https://host")).scheme not in ("http", "https"):
-        said = "details_url must use the http or https scheme"
-        wrong = {"resource": "CheckRun", "code": "custom", "field": "details_url", "message": said}
+        message = "details_url must use the http or https scheme"
+        wrong = {"resource": "CheckRun", "code": "custom", "field": "details_url", "message": message}
         raise Denied(RefusalRule.BAD_DETAILS_URL, errors=[wrong])
-    for one in body.get("output", {}).get("annotations", []):
-        if one["end_line"] < one["start_line"]:
+    for annotation in body.get("output", {}).get("annotations", []):
+        if annotation["end_line"] < annotation["start_line"]:
             raise Denied(RefusalRule.ENDS_BEFORE_START)
-        if one["start_line"] != one["end_line"] and not one.keys().isdisjoint(("start_column", "end_column")):
+        if annotation["start_line"] != annotation["end_line"] and not annotation.keys().isdisjoint(
+            ("start_column", "end_column")
+        ):
             raise Denied(RefusalRule.COLUMNS_OVER_LINES)
-        if one["path"].startswith("/") or ".." in one["path"].split("/") or "\0" in one["path"]:
+        if annotation["path"].startswith("/") or ".." in annotation["path"].split("/") or "\0" in annotation["path"]:
             raise Denied(RefusalRule.BAD_PATH)

@@ -63,25 +63,30 @@ class ContentRoutes:
             for sha, _, branch in (line.partition(" ") for line in out.decode("utf-8", "replace").splitlines())
         ]
         if request.query.get("protected") == "true":
-            listed = [one for one in listed if one["protected"]]
+            listed = [branch for branch in listed if branch["protected"]]
         return web.json_response(page_of(request, listed), headers=next_link(request, self.shapes.api, len(listed)))
 
     async def create_pull(self, request: web.Request) -> web.Response:
         repository = self.gate.repository(request, "pull_requests", write=True)
         body = await checked_body(request, CREATE_PULL)
         head, base = body["head"].removeprefix(f"{repository.owner.login}:"), body["base"]
-        for one in self.world.pulls.values():
-            if (one.repository_id, one.head_ref, one.base_ref, one.state) == (repository.id, head, base, "open"):
-                said = f"A pull request already exists for {repository.owner.login}:{head}."
-                raise Denied(RefusalRule.PULL_EXISTS, errors=[_wrong(code="custom", message=said)])
+        for known in self.world.pulls.values():
+            if (known.repository_id, known.head_ref, known.base_ref, known.state) == (
+                repository.id,
+                head,
+                base,
+                "open",
+            ):
+                message = f"A pull request already exists for {repository.owner.login}:{head}."
+                raise Denied(RefusalRule.PULL_EXISTS, errors=[_wrong(code="custom", message=message)])
         sha, onto = await _tip(repository, head), await _tip(repository, base)
         if sha is None:
             raise Denied(RefusalRule.BAD_HEAD, errors=[_wrong(field="head", code="invalid")])
         if onto is None:
             raise Denied(RefusalRule.BAD_BASE, errors=[_wrong(field="base", code="invalid")])
         if not await git(repository.folder, "rev-list", "-n1", sha, f"^{onto}"):
-            said = f"No commits between {base} and {head}"
-            raise Denied(RefusalRule.NOTHING_TO_PULL, errors=[_wrong(code="custom", message=said)])
+            message = f"No commits between {base} and {head}"
+            raise Denied(RefusalRule.NOTHING_TO_PULL, errors=[_wrong(code="custom", message=message)])
         pull = self.world.add_pull(repository, head, sha, base, title=body["title"])
         pull.body = body.get("body") or ""
         return web.json_response(self.shapes.pull(pull), status=201)
@@ -132,10 +137,10 @@ class ContentRoutes:
         except ValueError:
             raise Denied(RefusalRule.NOT_BASE64) from None
         try:
-            there = (await git(repository.folder, "rev-parse", "--verify", f"{tip}:{path}")).decode().strip()
+            current = (await git(repository.folder, "rev-parse", "--verify", f"{tip}:{path}")).decode().strip()
         except RuntimeError:
-            there = None
-        if there != body.get("sha"):
+            current = None
+        if current != body.get("sha"):
             raise Denied(
                 RefusalRule.STALE_SHA if "sha" in body else RefusalRule.SHA_MISSING, path=path, sha=body.get("sha")
             )
@@ -145,7 +150,7 @@ class ContentRoutes:
         commit = out.decode().strip()
         await git(repository.folder, "update-ref", branch, commit, tip)
         answer = {"content": self.shapes.file(repository, path, blob, data), "commit": {"sha": commit}}
-        return web.json_response(answer, status=200 if there else 201)
+        return web.json_response(answer, status=200 if current else 201)
 
     async def _tree_with(self, folder: object, tip: str, path: str, blob: str) -> str:
         """The tree of a commit with one file replaced, through an index of its own."""
@@ -172,8 +177,8 @@ async def _succeeds(repository: Repository, *arguments: str) -> bool:
     return True
 
 
-def _wrong(**said: str) -> dict[str, str]:
-    return {"resource": "PullRequest", **said}
+def _wrong(**fields: str) -> dict[str, str]:
+    return {"resource": "PullRequest", **fields}
 
 
 async def tree_of(folder: object, entries: bytes) -> str:

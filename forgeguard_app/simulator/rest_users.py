@@ -29,7 +29,7 @@ class UserRoutes:
 
     async def list_installations(self, request: web.Request) -> web.Response:
         user = self.gate.user(request)
-        found = [self.shapes.installation(one) for one in self.people.installations_of(user)]
+        found = [self.shapes.installation(installation) for installation in self.people.installations_of(user)]
         body = {"total_count": len(found), "installations": page_of(request, found)}
         return web.json_response(body, headers=next_link(request, self.shapes.api, len(found)))
 
@@ -39,8 +39,8 @@ class UserRoutes:
         if installation is None or installation not in self.people.installations_of(user):
             raise Denied(RefusalRule.FOREIGN_INSTALLATION)
         found = []
-        for one in self.people.repositories_of(user, installation):
-            level = self.people.levels[user.id, one.id]
+        for repository in self.people.repositories_of(user, installation):
+            level = self.people.levels[user.id, repository.id]
             permissions = {
                 "admin": level == "admin",
                 "maintain": level == "admin",
@@ -48,7 +48,7 @@ class UserRoutes:
                 "triage": level in ("write", "admin"),
                 "pull": True,
             }
-            found.append({**self.shapes.repository(one), "permissions": permissions})
+            found.append({**self.shapes.repository(repository), "permissions": permissions})
         body = {"total_count": len(found), "repositories": page_of(request, found)}
         return web.json_response(body, headers=next_link(request, self.shapes.api, len(found)))
 

@@ -140,14 +140,14 @@ class Shapes:
             "check_suite": {"id": run.suite_id}, "app": self.app(app) if app else None, "pull_requests": [],
         }  # fmt: skip
 
-    def annotation(self, run: CheckRun, one: dict[str, Any]) -> dict[str, Any]:
-        """An annotation as the REST API lists it."""
+    def annotation(self, run: CheckRun, posted: dict[str, Any]) -> dict[str, Any]:
+        """Return a posted annotation as the REST API lists it."""
         repository = self.world.repositories[run.repository_id]
         return {
-            "path": one["path"], "start_line": one["start_line"], "end_line": one["end_line"],
-            "start_column": one.get("start_column"), "end_column": one.get("end_column"),
-            "annotation_level": one["annotation_level"], "title": one.get("title"), "message": one["message"],
-            "raw_details": one.get("raw_details"), "blob_href": f"{self.address}/{repository.full_name}/blob/{run.head_sha}/{one['path']}",
+            "path": posted["path"], "start_line": posted["start_line"], "end_line": posted["end_line"],
+            "start_column": posted.get("start_column"), "end_column": posted.get("end_column"),
+            "annotation_level": posted["annotation_level"], "title": posted.get("title"), "message": posted["message"],
+            "raw_details": posted.get("raw_details"), "blob_href": f"{self.address}/{repository.full_name}/blob/{run.head_sha}/{posted['path']}",
         }  # fmt: skip
 
     def installation(self, installation: Installation) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Story:
         body = self.github.installation_payload(action, installation)
         del body["repositories"]
         short = [self.shapes.short_repository(repository) for repository in repositories]
-        lists = {f"repositories_{one}": short if one == action else [] for one in ("added", "removed")}
+        lists = {f"repositories_{kind}": short if kind == action else [] for kind in ("added", "removed")}
         whole = body | lists | {"repository_selection": "selected", "requester": None}
         self.github.webhooks.send("installation_repositories", whole)
 

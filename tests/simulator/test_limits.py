@@ -101,7 +101,7 @@ async def test_the_delivery_log_redelivers_under_the_same_guid(asked: tuple[Prod
     product, *_ = asked
     app_jwt = make_app_jwt(APP_ID, PRIVATE_KEY, time.time())
     listed = await product.context.client.ask("GET", "/app/hook/deliveries?per_page=100", app_jwt=app_jwt)
-    push = next(one for one in listed if one["event"] == "push")
+    push = next(delivery for delivery in listed if delivery["event"] == "push")
     detail = await product.context.client.ask("GET", f"/app/hook/deliveries/{push['id']}", app_jwt=app_jwt)
     assert detail["request"]["payload"]["ref"] == "refs/heads/main"
     await product.context.client.ask("POST", f"/app/hook/deliveries/{push['id']}/attempts", app_jwt=app_jwt)

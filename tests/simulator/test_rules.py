@@ -44,9 +44,9 @@ async def test_a_broken_rule_is_answered_as_github_answers(place: Place, rule: R
     answer = await BREAKERS[rule](place)
     words = re.escape(rule.message.replace("\n", "\\n") if rule.status == 422 else rule.message)
     wanted = re.sub(r"\\\{\w+\\\}", ".*", words).replace('"', r'\\?"')
-    said = f"{answer.text} {answer.location}"
-    assert answer.status == rule.status, f"refused where {rule.when}: {said}"
-    assert re.search(wanted, said), said
+    answered = f"{answer.text} {answer.location}"
+    assert answer.status == rule.status, f"refused where {rule.when}: {answered}"
+    assert re.search(wanted, answered), answered
     assert answer.rule == ("" if rule in PAGES else rule.name)
 
 

@@ -19,7 +19,7 @@ from tests.support.running import Product
 
 
 def unknown_fields(model: type[BaseModel], data: Any, place: str = "") -> list[str]:
-    """Fields of the data that the published model does not have; unions are satisfied by one member."""
+    """Return the fields of the data that the published model does not have. One member satisfies a union."""
     if not isinstance(data, dict):
         return []
     known = {field.alias or name: field for name, field in model.model_fields.items()}
@@ -30,14 +30,16 @@ def unknown_fields(model: type[BaseModel], data: Any, place: str = "") -> list[s
         values = data.get(key)
         for value in values if isinstance(values, list) else [values]:
             if inner and isinstance(value, dict):
-                found += sorted((unknown_fields(one, value, f"{place}.{key}") for one in inner), key=len)[0]
+                found += sorted(
+                    (unknown_fields(inner_model, value, f"{place}.{key}") for inner_model in inner), key=len
+                )[0]
     return found
 
 
 def models_of(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [one for argument in getattr(annotation, "__args__", ()) for one in models_of(argument)]
+    return [model for argument in getattr(annotation, "__args__", ()) for model in models_of(argument)]
 
 
 def strictly(model: Any, data: Any) -> None:
@@ -61,10 +63,10 @@ async def pushed(product: Product, tree: WorkTree) -> Product:
 
 async def test_deliveries_are_what_github_publishes(pushed: Product) -> None:
     kinds = {"push": models.WebhookPush, "installation": models.WebhookInstallationCreated}
-    seen = [delivery for delivery in pushed.github.world.deliveries if delivery.event in kinds]
-    assert {delivery.event for delivery in seen} == set(kinds)
-    assert len(seen) == 5
-    for delivery in seen:
+    deliveries = [delivery for delivery in pushed.github.world.deliveries if delivery.event in kinds]
+    assert {delivery.event for delivery in deliveries} == set(kinds)
+    assert len(deliveries) == 5
+    for delivery in deliveries:
         strictly(kinds[delivery.event], json.loads(delivery.body))
 
 
@@ -133,11 +135,11 @@ async def test_what_people_do_is_told_as_github_publishes_it(product: Product, t
         ("installation", "unsuspend"): models.WebhookInstallationUnsuspend,
         ("repository", "renamed"): models.WebhookRepositoryRenamed,
     }
-    seen = set()
+    delivered = set()
     for delivery in product.github.world.deliveries:
         if (kind := (delivery.event, delivery.action)) in kinds:
-            seen.add(kind)
+            delivered.add(kind)
             TypeAdapter(kinds[kind]).validate_python(json.loads(delivery.body))
-    assert seen == set(kinds)
+    assert delivered == set(kinds)
     strictly(models.PullRequestSimple, product.github.shapes.pull(pull))
     await product.idle()
