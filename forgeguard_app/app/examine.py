@@ -24,8 +24,8 @@ async def examine(settings: Settings) -> AsyncIterator[Diagnosis]:
                 yield sign
             pool.terminate()
     except (UserError, *DATABASE_ERRORS) as error:
-        said = str(error) if isinstance(error, UserError) else type(error.__cause__ or error).__name__
-        yield Diagnosis("database", False, f"cannot be reached: {said}", "start it, or fix FORGEGUARD_DATABASE_URL")
+        reason = str(error) if isinstance(error, UserError) else type(error.__cause__ or error).__name__
+        yield Diagnosis("database", False, f"cannot be reached: {reason}", "start it, or fix FORGEGUARD_DATABASE_URL")
         return
     try:
         async with contexts(settings) as (_, context):

@@ -77,13 +77,13 @@ class Stage:
 
 async def _demo(folder: Path, arguments: argparse.Namespace) -> int:
     console = Console(highlight=False)
-    told = asyncio.ensure_future(stop_on_signals().wait())
+    stopped = asyncio.ensure_future(stop_on_signals().wait())
     play = asyncio.ensure_future(_play(folder, arguments, console))
     try:
-        await asyncio.wait({told, play}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopped, play}, return_when=asyncio.FIRST_COMPLETED)
         return await play if play.done() else 130
     finally:
-        told.cancel()
+        stopped.cancel()
         play.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await play

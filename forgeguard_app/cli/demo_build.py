@@ -146,7 +146,11 @@ class Visitor:
             return answer.url, await answer.text()
 
     async def _submit(self, url: URL, text: str, action: str, fields: Mapping[str, str]) -> tuple[URL, str]:
-        form = next(one for one in re.findall(r"<form.*?</form>", text, re.S) if f'action="{action}"' in unescape(one))
+        form = next(
+            candidate
+            for candidate in re.findall(r"<form.*?</form>", text, re.S)
+            if f'action="{action}"' in unescape(candidate)
+        )
         hidden = {
             name: unescape(value)
             for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
@@ -157,12 +161,12 @@ class Visitor:
 
 
 async def play_build(github: SimulatedGitHub, repository: Repository, server: str, console: Console) -> bool:
-    """Shows it all; whether the build came to its pull request."""
+    """Show a build from its project on, and return whether it came to its pull request."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         visitor = Visitor(session, server)
         await visitor.sign_in(github.world.pusher.login)
         repos = await visitor.ask("GET", "/repos")
-        repo_id = next(one["id"] for one in repos["items"] if one["full_name"] == repository.full_name)
+        repo_id = next(repo["id"] for repo in repos["items"] if repo["full_name"] == repository.full_name)
         project = await visitor.ask("POST", "/projects", {"name": "Shop", "repo_id": repo_id})
         path = f"/projects/{project['id']}"
         await visitor.ask("PUT", f"{path}/questionnaire", {"answers": ANSWERS})
@@ -186,6 +190,6 @@ def _table(build: Mapping[str, Any]) -> Table:
         title_justify="left",
     )
     for phase in build["phases"]:
-        audit = ", ".join(f"{code} {one['result']}" for code, one in (phase["audit"] or {}).items())
+        audit = ", ".join(f"{code} {outcome['result']}" for code, outcome in (phase["audit"] or {}).items())
         table.add_row(phase["name"], str(phase["loops"]), audit, (phase["commit_sha"] or "")[:10])
     return table

@@ -58,13 +58,13 @@ def _shared_notes(outcome: CommandOutcome) -> list[str]:
 def _findings(check: CheckReport, *, quiet: bool) -> list[str]:
     """Return one line a finding; with the first of each rule, how to accept it."""
     lines: list[str] = []
-    told: set[str] = set()
+    listed_rules: set[str] = set()
     for finding in _shown(check):
         place = f"{escaped(finding.path)}:{finding.line}:{finding.column}"
         lines.append(f"  {place}: {finding.level} [{escaped(finding.rule)}] {escaped(finding.message)}")
-        if not quiet and finding.rule not in told and (hint := how_to_accept(check.code, finding)):
+        if not quiet and finding.rule not in listed_rules and (hint := how_to_accept(check.code, finding)):
             lines.append(f"      {escaped(hint)}")
-        told.add(finding.rule)
+        listed_rules.add(finding.rule)
     return lines
 
 

@@ -42,7 +42,7 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOS
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a verb and gives its exit status."""
+    """Run a verb and return its exit status."""
     parser = argparse.ArgumentParser(
         prog="forgeguard", description="Audits every push: boundaries, dependencies, secrets."
     )
@@ -78,10 +78,10 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None and error.errno not in _EXHAUSTED:
             raise
-        said = (
+        message = (
             f"{str(error.filename)[:200]} cannot be used" if error.filename is not None else "the machine refuses more"
         )
-        print(f"forgeguard {parsed.verb}: {_shown(said)}: {error.strerror}", file=sys.stderr)
+        print(f"forgeguard {parsed.verb}: {_shown(message)}: {error.strerror}", file=sys.stderr)
         return 2
     return status
 

@@ -58,7 +58,7 @@ def _rule(name: str, check: CheckReport, findings: list[Finding]) -> dict[str, A
     worst = min(findings, key=lambda finding: SEVERITY[finding.level])
     about = _about(check, worst)
     accept = how_to_accept(check.code, worst)
-    said = about + (f"\n\n{escaped(accept)}" if accept else "")
+    text = about + (f"\n\n{escaped(accept)}" if accept else "")
     properties: dict[str, Any] = {
         "precision": "high",
         "problem.severity": _PROBLEM[worst.level],
@@ -72,7 +72,7 @@ def _rule(name: str, check: CheckReport, findings: list[Finding]) -> dict[str, A
         "name": escaped(worst.rule),
         "shortDescription": {"text": f"{CHECKS[check.code].kind.name}: {escaped(worst.rule)}"},
         "fullDescription": {"text": about.partition("\n\n")[0].replace("\n", " ")},
-        "help": {"text": said, "markdown": said},
+        "help": {"text": text, "markdown": text},
         "helpUri": CHECKS[check.code].help_address(worst.rule),
         "defaultConfiguration": {"level": _LEVELS[worst.level]},
         "properties": properties,
@@ -117,8 +117,8 @@ def _notifications(outcome: CommandOutcome) -> Iterable[dict[str, Any]]:
     for check in outcome.report.checks:
         for level, sentences in (("warning", check.incomplete), ("note", check.notes)):
             for sentence in sentences:
-                said = f"Not read: {sentence}" if level == "warning" else sentence
-                yield {"level": level, "message": {"text": f"{check.code}: {escaped(said)}"}}
+                text = f"Not read: {sentence}" if level == "warning" else sentence
+                yield {"level": level, "message": {"text": f"{check.code}: {escaped(text)}"}}
 
 
 def _provenance(outcome: CommandOutcome) -> dict[str, Any]:

@@ -35,9 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings, workers: int) -> None:
-    told, stop, ready, app_exists = stop_on_signals(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    signalled, stop, ready, app_exists = stop_on_signals(), asyncio.Event(), asyncio.Event(), asyncio.Event()
     server = asyncio.create_task(serve(settings, stop, ready, app_exists))
-    ended = asyncio.create_task(told.wait())
+    ended = asyncio.create_task(signalled.wait())
     can_work = asyncio.create_task(_all_of(ready, app_exists))
     children: list[subprocess.Popen[bytes]] = []
     keeper: asyncio.Task[None] | None = None

@@ -48,10 +48,10 @@ async def doctor(product: Product, *verb: str, **changes: str) -> tuple[int, str
 
 async def test_all_is_well(product: Product) -> None:
     await product.repository()
-    status, said = await doctor(product)
-    assert status == 0, said
-    assert "ILL" not in said and said.count("ok   ") == 15
-    assert said.endswith("All is well.\n")
+    status, output = await doctor(product)
+    assert status == 0, output
+    assert "ILL" not in output and output.count("ok   ") == 15
+    assert output.endswith("All is well.\n")
 
 
 async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) 
         await product.repository()
         for delivery in product.github.world.deliveries:
             delivery.delivered_at = stamp(product.github.world.now() - 600)
-        status, said = await doctor(product)
+        status, output = await doctor(product)
         app.webhook_url = address
         redelivered = await doctor(product, "redeliver", "--since", "1d")
         await product.github.webhooks.settle()
-        assert [one.status_code for one in product.github.world.deliveries][-1] == 202
+        assert [delivery.status_code for delivery in product.github.world.deliveries][-1] == 202
         unreached = await doctor(product, "redeliver", FORGEGUARD_GITHUB_API_URL="http://127.0.0.1:9")
     assert redelivered == (0, "1 delivery in GitHub's log; 1 asked for again, 0 taken from the log.\n")
     assert (unreached[0], "GitHub was not reached" in unreached[1], "Traceback" in unreached[1]) == (2, True, False)
@@ -84,8 +84,8 @@ async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) 
         "→ run `forgeguard redeliver`",
         "5 to fix",
     ):
-        assert words in said, (words, said)
-    assert PASSWORD not in said and "\x1b[31m" not in said.partition("GitHub sends to")[2]
+        assert words in output, (words, output)
+    assert PASSWORD not in output and "\x1b[31m" not in output.partition("GitHub sends to")[2]
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) 
     ],
 )
 async def test_what_cannot_be_reached_is_named(product: Product, changes: dict[str, str], words: str) -> None:
-    status, said = await doctor(product, **changes)
-    assert (status, words in said) == (1, True), said
-    assert "Traceback" not in said
+    status, output = await doctor(product, **changes)
+    assert (status, words in output) == (1, True), output
+    assert "Traceback" not in output
 
 
 async def test_an_installation_that_withdrew_a_permission_is_named(product: Product) -> None:
@@ -110,9 +110,9 @@ async def test_an_installation_that_withdrew_a_permission_is_named(product: Prod
         "installation", product.github.installation_payload("new_permissions_accepted", installation)
     )
     await product.idle()
-    status, said = await doctor(product)
+    status, output = await doctor(product)
     assert status == 1
-    assert f"installation {installation.account.login}: lacks checks: write, contents: read" in said
+    assert f"installation {installation.account.login}: lacks checks: write, contents: read" in output
 
 
 def test_what_the_code_needs_is_what_app_yml_asks_for() -> None:

@@ -91,8 +91,10 @@ def test_a_merge_is_not_blamed_for_the_other_branch_but_for_what_its_conflict_ad
     assert (done.returncode, "resolve them and `git add` the files: a.txt" in done.stdout) == (2, True)
     hooked.write({"a.txt": f"{SECRET}resolved\nU = 'gh" + "p_CxNWc4SHp3Kp3UZFjS1vxfOSKaFBlS2fi4JP'\n"})
     hooked.git("add", "a.txt")
-    said = attempt(hooked.folder, "commit", "--message", "x")
-    assert (said.returncode, "a.txt:3:6" in said.stdout, "a.txt:1" in said.stdout) == (1, True, False), said.stdout
+    attempted = attempt(hooked.folder, "commit", "--message", "x")
+    assert (attempted.returncode, "a.txt:3:6" in attempted.stdout, "a.txt:1" in attempted.stdout) == (1, True, False), (
+        attempted.stdout
+    )
     hooked.write({"a.txt": f"{SECRET}resolved\n"})
     assert not blocked(hooked, "-a"), "the secret and the import stand in the other branch already"
 

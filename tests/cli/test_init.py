@@ -37,9 +37,9 @@ def test_the_order_is_found_and_what_goes_against_it_recorded(
 ) -> None:
     tree.commit(SHOP)
     assert main(["init", str(tree.folder)]) == 0
-    said = capsys.readouterr().out
-    assert "1 place(s)" in said
-    assert "requests" in said
+    output = capsys.readouterr().out
+    assert "1 place(s)" in output
+    assert "requests" in output
     rules = json.loads((tree.folder / "boundaries.json").read_text())
     assert rules["order"] == ["api", "services", "repos"]
     assert [known["file"] for known in rules["known_violations"]] == ["shop/repos/db.py"]

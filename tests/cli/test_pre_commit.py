@@ -44,24 +44,24 @@ def commits(tree: WorkTree, tmp_path: Path, *arguments: str) -> tuple[int, str]:
 
 def test_the_framework_stops_what_git_would_commit_and_nothing_else(framed: WorkTree, tmp_path: Path) -> None:
     framed.write({"a.txt": SECRET})
-    status, said = commits(framed, tmp_path, "-a")
-    assert (status, "a.txt:1:6" in said) == (1, True), said
-    status, said = commits(framed, tmp_path, "a.txt")
-    assert (status, "a.txt:1:6" in said) == (1, True), said
+    status, output = commits(framed, tmp_path, "-a")
+    assert (status, "a.txt:1:6" in output) == (1, True), output
+    status, output = commits(framed, tmp_path, "a.txt")
+    assert (status, "a.txt:1:6" in output) == (1, True), output
     framed.git("add", "a.txt")
     framed.write({"b.txt": "c\n"})
-    status, said = commits(framed, tmp_path, "b.txt")
-    assert status == 0, said
-    status, said = commits(framed, tmp_path)
-    assert (status, "a.txt:1:6" in said) == (1, True), said
+    status, output = commits(framed, tmp_path, "b.txt")
+    assert status == 0, output
+    status, output = commits(framed, tmp_path)
+    assert (status, "a.txt:1:6" in output) == (1, True), output
 
 
 def test_hundreds_of_names_in_several_processes_find_the_one_secret(framed: WorkTree, tmp_path: Path) -> None:
     framed.write({f"folder with a space/{number:04}-ä.txt": "x\n" for number in range(300)})
     framed.write({"-odd 'name\".txt": SECRET})
     framed.git("add", "--all")
-    status, said = commits(framed, tmp_path)
-    assert (status, "-odd 'name\".txt:1:6" in said) == (1, True), said
+    status, output = commits(framed, tmp_path)
+    assert (status, "-odd 'name\".txt:1:6" in output) == (1, True), output
     framed.write({"-odd 'name\".txt": "x\n"})
     framed.git("add", "--all")
     assert commits(framed, tmp_path)[0] == 0

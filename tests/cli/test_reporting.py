@@ -151,8 +151,8 @@ def test_a_report_is_written_whole_or_not_at_all(
     target.chmod(0o640)
     (tmp_path / "link").symlink_to(target)
     assert main(["audit", "--format", "json", "--output", str(tmp_path / "link")]) == 1
-    said = capsys.readouterr()
-    assert (said.out, "FAIL: 4 file(s)" in said.err) == ("", True)
+    captured = capsys.readouterr()
+    assert (captured.out, "FAIL: 4 file(s)" in captured.err) == ("", True)
     assert json.loads(target.read_text())["exit_status"] == 1
     assert (target.stat().st_mode & 0o777, (tmp_path / "link").is_symlink()) == (0o640, True)
     assert not list(tmp_path.glob(".*"))
@@ -211,10 +211,10 @@ def test_a_shallow_clone_never_passes_in_silence(
         tree.git("clone", "--quiet", "--depth=1", f"--branch={branch}", f"file://{tree.folder}", str(shallow))
         os.chdir(shallow)
         assert main(["audit"]) == 2
-        said = capsys.readouterr().err
-        assert "is shallow" in said
-        assert "--base" in said
-        command = said.split("run `")[1].split("`")[0]
+        errors = capsys.readouterr().err
+        assert "is shallow" in errors
+        assert "--base" in errors
+        command = errors.split("run `")[1].split("`")[0]
         assert command.startswith("git fetch --unshallow origin")
         # The command is what a person may paste; afterwards the base that is named can be passed.
         attach(shallow).git("-c", "protocol.file.allow=always", *_words(command))
@@ -298,9 +298,9 @@ def test_init_before_the_first_commit_describes_the_work_tree(
     })  # fmt: skip
     tree.git("add", "shop/api")
     assert main(["init"]) == 0
-    said = capsys.readouterr().out
-    assert "Wrote boundaries.json." in said
-    assert "git add" in said.splitlines()[-1]
+    output = capsys.readouterr().out
+    assert "Wrote boundaries.json." in output
+    assert "git add" in output.splitlines()[-1]
     assert {layer["name"] for layer in json.loads(Path("boundaries.json").read_text())["layers"]} >= {"api", "repos"}
     before = Path("boundaries.json").read_bytes()
     assert main(["init"]) == 0
@@ -319,9 +319,9 @@ def test_a_repository_s_own_rule_is_explained_with_its_reason(
         ("repos/order/routers", "Layer 'repos' lies below 'routers'"),
     ):
         assert main(["audit", "--explain", rule]) == 0
-        said = capsys.readouterr().out
-        assert words in said
-        assert "boundaries.json" in said
+        output = capsys.readouterr().out
+        assert words in output
+        assert "boundaries.json" in output
     assert main(["audit", "--explain", "asyncpg"]) == 2
     assert "did you mean routers/forbidden_imports/asyncpg?" in capsys.readouterr().err
 
@@ -338,15 +338,15 @@ def test_a_rule_of_gitleaks_toml_is_explained_with_what_it_counts_for_here(
     })  # fmt: skip
     for rule in ("our-badge", "W1/our-badge"):
         assert main(["audit", "--explain", rule]) == 0
-        said = capsys.readouterr().out
-        assert f"Badges{' of' * 161} [masked]" in said, "masked before it is cut"
-        assert "ghp_" not in said
-        assert ".gitleaks.toml, line 1" in said
-        assert "does not honour rules of a repository's own" in said
+        output = capsys.readouterr().out
+        assert f"Badges{' of' * 161} [masked]" in output, "masked before it is cut"
+        assert "ghp_" not in output
+        assert ".gitleaks.toml, line 1" in output
+        assert "does not honour rules of a repository's own" in output
     assert main(["audit", "--explain", "github-pat"]) == 0
-    said = capsys.readouterr().out
-    assert "ForgeGuard's rules for the same: github-personal-token." in said
-    assert "Its allowlists count for these rules." in said
+    output = capsys.readouterr().out
+    assert "ForgeGuard's rules for the same: github-personal-token." in output
+    assert "Its allowlists count for these rules." in output
     assert main(["audit", "--explain", "A4/our-badge"]) == 2
 
 
@@ -530,8 +530,8 @@ def test_what_cannot_be_done_is_said_with_what_to_do(
 def test_help_lists_the_exit_statuses_and_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["audit", "--help"])
-    said = capsys.readouterr().out
-    assert all(line in said for line in ("  0  PASS", "  1  FAIL", "  2  ERROR", "FILE… after --"))
+    output = capsys.readouterr().out
+    assert all(line in output for line in ("  0  PASS", "  1  FAIL", "  2  ERROR", "FILE… after --"))
     for verb in ("demo", "serve", "worker", "migrate", "doctor", "redeliver", "rotate-key", "init"):
         with pytest.raises(SystemExit, match="0"):
             main([verb, "--help"])

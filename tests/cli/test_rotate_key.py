@@ -51,8 +51,8 @@ def opened(people: list[SealedPerson], sealer: Sealer) -> set[str | None]:
 async def test_after_it_the_first_key_alone_opens_everything(pool: Pool, dsn: str, tmp_path: Path) -> None:
     old, new, lost = (Keys([key.encode()]) for key in (OLD, NEW, LOST))
     await fill(pool, old, lost)
-    status, said = await rotate(dsn, tmp_path, f"{NEW},{OLD}")
-    assert (status, said.startswith("6 stored value(s) sealed"), "1 value(s) are opened by none" in said) == (
+    status, output = await rotate(dsn, tmp_path, f"{NEW},{OLD}")
+    assert (status, output.startswith("6 stored value(s) sealed"), "1 value(s) are opened by none" in output) == (
         1,
         True,
         True,
@@ -67,7 +67,7 @@ async def test_after_it_the_first_key_alone_opens_everything(pool: Pool, dsn: st
         people = await list_sealed(connection, None, 10)
         forms = await list_sealed_forms(connection)
     assert app is not None
-    assert [new.credentials.open(one) for one in (app.client_secret, app.private_key, app.webhook_secret)] == [
+    assert [new.credentials.open(sealed) for sealed in (app.client_secret, app.private_key, app.webhook_secret)] == [
         "client",
         "private",
         "hook",
