@@ -135,10 +135,11 @@ class Sandbox:
 
 
 def wrapped(room: Sandbox) -> list[str]:
-    """bubblewrap's arguments: the system read-only, the checkout and the home alone to write to, no other process in
-    sight.
+    """Return bubblewrap's arguments.
+
+    The system is read-only, and the checkout and the home alone can be written to. No other process is in sight.
     """
-    seen = [part for path in _SYSTEM if os.path.exists(path) for part in ("--ro-bind", path, path)]
+    binds = [part for path in _SYSTEM if os.path.exists(path) for part in ("--ro-bind", path, path)]
     return [
         "bwrap",
         "--die-with-parent",
@@ -148,7 +149,7 @@ def wrapped(room: Sandbox) -> list[str]:
         "--unshare-ipc",
         "--unshare-uts",
         "--unshare-cgroup-try",
-        *seen,
+        *binds,
         "--proc",
         "/proc",
         "--dev",
@@ -200,7 +201,7 @@ def namespaces(room: Sandbox, command: list[str]) -> list[str]:
     named = [
         word for word in command if word.startswith(tuple(f"{folder}/" for folder in SHARED)) and os.path.isfile(word)
     ]
-    seen = [part for path in named for part in ("--ro-bind", path, path)]
+    binds = [part for path in named for part in ("--ro-bind", path, path)]
     return [
         *_UNSHARED,
         "--ro-bind",
@@ -224,7 +225,7 @@ def namespaces(room: Sandbox, command: list[str]) -> list[str]:
         "--ro-bind",
         str(room.given),
         str(room.given),
-        *seen,
+        *binds,
         "--chdir",
         str(room.work),
     ]

@@ -82,7 +82,7 @@ def own_addresses() -> list[str]:
         if "/32 host LOCAL" in following:
             found.add(ipaddress.IPv4Address(line.split()[-1]))
     found |= {ipaddress.IPv6Address(bytes.fromhex(line.split()[0])) for line in _lines("/proc/net/if_inet6")}
-    return sorted(str(one) for one in found if not one.is_loopback)
+    return sorted(str(address) for address in found if not address.is_loopback)
 
 
 def _lines(path: str) -> list[str]:
@@ -96,7 +96,7 @@ def _lines(path: str) -> list[str]:
 def _barred(addresses: Iterable[str]) -> str:
     """Return the shell's words that make addresses unreachable, and fail where one stays reachable."""
     tool = shlex.quote(shutil.which("ip", path=_SBIN) or "ip")
-    networks = [ipaddress.ip_network(one) for one in (*_LINK_LOCAL, *_CREDENTIALS, *addresses)]
+    networks = [ipaddress.ip_network(address) for address in (*_LINK_LOCAL, *_CREDENTIALS, *addresses)]
     four = [f"{tool} route add unreachable {network}" for network in networks if network.version == 4]
     six = [f"{tool} -6 route add unreachable {network}" for network in networks if network.version == 6]
     without = '[ "$(cat /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || echo 1)" = 1 ]'

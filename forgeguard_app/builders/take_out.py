@@ -199,8 +199,8 @@ def _unread(process: subprocess.Popen[bytes]) -> Unsound:
     """Return what tar said: which file the builder itself cannot read."""
     process.wait(TIMEOUT_S)
     assert process.stderr is not None
-    said = process.stderr.read(MAX_ERROR_BYTES).decode("utf-8", "replace").splitlines()
-    first = said[0].removeprefix("tar: ").removeprefix("./") if said else "it took too long"
+    lines = process.stderr.read(MAX_ERROR_BYTES).decode("utf-8", "replace").splitlines()
+    first = lines[0].removeprefix("tar: ").removeprefix("./") if lines else "it took too long"
     return Unsound(f"The checkout cannot be read whole: {first}. Make it readable, or remove it.")
 
 

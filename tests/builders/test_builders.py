@@ -55,12 +55,12 @@ from tests.support.repositories import WorkTree
 
 KIND = Confinement.OWN_USER if os.geteuid() == 0 else Confinement.UNCONFINED
 CONFINED = [
-    one
-    for one, there in (
+    kind
+    for kind, usable in (
         (Confinement.OWN_USER, os.geteuid() == 0),
         (Confinement.BUBBLEWRAP, shutil.which("bwrap") is not None),
     )
-    if there
+    if usable
 ]
 
 
@@ -70,9 +70,9 @@ async def room(
 ) -> AsyncIterator[Sandbox]:
     place, name = place_for(folder), f"b{os.getpid()}-{time.monotonic_ns()}"
     try:
-        async with open_workspace(place, name, kind, network).room(most_bytes) as one:
-            one.take_over()
-            yield one
+        async with open_workspace(place, name, kind, network).room(most_bytes) as sandbox:
+            sandbox.take_over()
+            yield sandbox
     finally:
         await remove_workspace(place, name)
 
@@ -110,10 +110,10 @@ def left(sandbox: Sandbox, mark: str) -> list[int]:
 
 
 async def test_the_prompt_comes_in_and_the_lines_go_out(tmp_path: Path) -> None:
-    async with room(tmp_path) as one:
-        outcome, heard = await run(one, "cat; echo second; printf last", prompt="first\n")
+    async with room(tmp_path) as sandbox:
+        outcome, heard = await run(sandbox, "cat; echo second; printf last", prompt="first\n")
         assert (outcome, heard) == (RunOutcome(Ended.EXITED, 0), ["first", "second", "last"])
-        assert (await run(one, "exit 3"))[0] == RunOutcome(Ended.EXITED, 3)
+        assert (await run(sandbox, "exit 3"))[0] == RunOutcome(Ended.EXITED, 3)
         wanted = BuilderRun(["/no/such/program"], {}, "", "m")
 
         async def hear(lines: list[bytes]) -> None:
@@ -122,22 +122,22 @@ async def test_the_prompt_comes_in_and_the_lines_go_out(tmp_path: Path) -> None:
         async def never() -> bool:
             return False
 
-        assert (await run_builder(one, wanted, hear, never)).status == 127
+        assert (await run_builder(sandbox, wanted, hear, never)).status == 127
         assert "/no/such/program" in heard[-1]
 
 
 async def test_nothing_of_ours_is_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEGUARD_SECRET_KEY", "of ours")
     monkeypatch.setenv("DATABASE_PASSWORD", "of ours")
-    async with room(tmp_path) as one:
-        hand_over(one, {"ui.md": "# UI"}, [{"message": "mend"}], {"number": 0})
+    async with room(tmp_path) as sandbox:
+        hand_over(sandbox, {"ui.md": "# UI"}, [{"message": "mend"}], {"number": 0})
         _, heard = await run(
-            one, "env; cat $FORGEGUARD_CONTRACTS/ui.md; cat $FORGEGUARD_FINDINGS; pwd", API_KEY="theirs"
+            sandbox, "env; cat $FORGEGUARD_CONTRACTS/ui.md; cat $FORGEGUARD_FINDINGS; pwd", API_KEY="theirs"
         )
         text = "\n".join(heard)
         assert "of ours" not in text
-        for said in ("API_KEY=theirs", "# UI", "mend", str(one.work)):
-            assert said in text
+        for words in ("API_KEY=theirs", "# UI", "mend", str(sandbox.work)):
+            assert words in text
 
 
 @pytest.mark.parametrize("kind", CONFINED)
@@ -145,95 +145,95 @@ async def test_neither_our_files_nor_our_processes_are_within_its_reach(tmp_path
     secret = tmp_path / "secret"
     secret.write_text("of ours")
     secret.chmod(0o600)
-    async with room(tmp_path, kind) as one:
-        hand_over(one, {"ui.md": "# UI"}, [], {"number": 0})
-        outcome, heard = await run(one, "echo x > made && cat $FORGEGUARD_CONTRACTS/ui.md && echo && id -u")
+    async with room(tmp_path, kind) as sandbox:
+        hand_over(sandbox, {"ui.md": "# UI"}, [], {"number": 0})
+        outcome, heard = await run(sandbox, "echo x > made && cat $FORGEGUARD_CONTRACTS/ui.md && echo && id -u")
         assert outcome.status == 0, heard
         assert heard[0] == "# UI"
-        assert (one.work / "made").exists()
+        assert (sandbox.work / "made").exists()
         if kind is Confinement.OWN_USER:
-            assert heard[1] == str(one.uid)
+            assert heard[1] == str(sandbox.uid)
         for script in (
             f"cat {secret}",
             f"cat /proc/{os.getpid()}/environ",
             "echo x > $FORGEGUARD_CONTRACTS/ui.md",
             f"kill -0 {os.getpid()}",
-            f"ls {one.work.parent}/ledger.git",
+            f"ls {sandbox.work.parent}/ledger.git",
             "su -c id",
             "cat /etc/shadow",
             "ls /root/",
         ):
-            outcome, heard = await run(one, script)
+            outcome, heard = await run(sandbox, script)
             assert outcome.status != 0, script
             assert "of ours" not in "".join(heard)
 
 
 async def test_a_builder_that_forks_away_and_ignores_sigterm_is_gone_at_its_end(tmp_path: Path) -> None:
-    async with room(tmp_path) as one:
+    async with room(tmp_path) as sandbox:
         script = (
             "trap '' TERM; for i in 1 2 3; do (setsid bash -c \"trap '' TERM HUP; sleep 500; sleep 500\" &) ; "
             "done; echo up; sleep 500"
         )
         end = asyncio.Event()
         asyncio.get_running_loop().call_later(0.5, end.set)
-        outcome, heard = await run(one, script, end=end)
+        outcome, heard = await run(sandbox, script, end=end)
         assert outcome.ended is Ended.CANCELLED
         assert heard == ["up"]
-        assert left(one, one.given.parent.name) == []
+        assert left(sandbox, sandbox.given.parent.name) == []
 
 
 @pytest.mark.parametrize("kind", CONFINED)
 async def test_a_child_that_holds_the_output_open_holds_nobody_up(tmp_path: Path, kind: Confinement) -> None:
-    async with room(tmp_path, kind) as one:
-        outcome, heard = await run(one, "(setsid sleep 500 &); echo done")
+    async with room(tmp_path, kind) as sandbox:
+        outcome, heard = await run(sandbox, "(setsid sleep 500 &); echo done")
         assert (outcome, heard) == (RunOutcome(Ended.EXITED, 0), ["done"])
-        assert left(one, one.given.parent.name) == []
+        assert left(sandbox, sandbox.given.parent.name) == []
 
 
 async def test_a_process_that_got_away_and_holds_every_pipe_holds_nobody_up(tmp_path: Path) -> None:
     # Without its mark it is not found again; it reads nothing of its input and keeps the output open.
     escape = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(90)"
-    async with room(tmp_path, Confinement.UNCONFINED) as one:
+    async with room(tmp_path, Confinement.UNCONFINED) as sandbox:
         script = f'env -i PATH="$PATH" python3 -c "{escape}" & wait; exit 3'
-        outcome, _ = await run(one, script, prompt="x" * (4 << 20))
+        outcome, _ = await run(sandbox, script, prompt="x" * (4 << 20))
         assert outcome == RunOutcome(Ended.EXITED, 3)
 
 
 async def test_a_fork_bomb_ends_with_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "MAX_PROCESSES", 60 if KIND is Confinement.OWN_USER else process.MAX_PROCESSES)
     script = "f() { f | f & }; f; sleep 500" if KIND is Confinement.OWN_USER else "sleep 500"
-    async with room(tmp_path) as one:
-        outcome, _ = await run(one, script, bounds=RunBounds(time_s=1.0, grace_s=0.2))
+    async with room(tmp_path) as sandbox:
+        outcome, _ = await run(sandbox, script, bounds=RunBounds(time_s=1.0, grace_s=0.2))
         assert outcome.ended is Ended.TOO_LONG
-        assert left(one, one.given.parent.name) == []
+        assert left(sandbox, sandbox.given.parent.name) == []
 
 
 async def test_time_output_and_room_are_bounded(tmp_path: Path) -> None:
-    async with room(tmp_path) as one:
-        assert (await run(one, "sleep 500", bounds=RunBounds(time_s=0.5, grace_s=0.2)))[0].ended is Ended.TOO_LONG
-        outcome, heard = await run(one, "yes", bounds=RunBounds(output_bytes=100_000, grace_s=0.2))
+    async with room(tmp_path) as sandbox:
+        assert (await run(sandbox, "sleep 500", bounds=RunBounds(time_s=0.5, grace_s=0.2)))[0].ended is Ended.TOO_LONG
+        outcome, heard = await run(sandbox, "yes", bounds=RunBounds(output_bytes=100_000, grace_s=0.2))
         assert outcome.ended is Ended.TOO_MUCH_OUTPUT
         assert 100_000 < sum(map(len, heard)) * 2 < 2_000_000
         script = "while true; do head -c 2000000 /dev/zero >> big; sleep 0.01; done"
-        outcome, _ = await run(one, script, bounds=RunBounds(checkout_bytes=5_000_000, grace_s=0.2))
+        outcome, _ = await run(sandbox, script, bounds=RunBounds(checkout_bytes=5_000_000, grace_s=0.2))
         assert outcome.ended is Ended.TOO_LARGE
 
 
 async def test_a_line_without_an_end_and_bytes_of_any_kind_come_in_pieces(tmp_path: Path) -> None:
-    async with room(tmp_path) as one:
-        _, heard = await run(one, "head -c 50000 /dev/zero | tr '\\0' x; printf '\\377\\376\\n'")
+    async with room(tmp_path) as sandbox:
+        _, heard = await run(sandbox, "head -c 50000 /dev/zero | tr '\\0' x; printf '\\377\\376\\n'")
         assert sum(map(len, heard)) >= 50_000
         assert max(map(len, heard)) <= process.MAX_LINE_BYTES
 
 
 async def test_what_a_killed_worker_left_is_swept(tmp_path: Path) -> None:
-    async with room(tmp_path) as one:
-        mark = one.given.parent.name
-        task = asyncio.create_task(run(one, "(setsid sleep 500 &); sleep 500"))
-        while not left(one, mark):
+    async with room(tmp_path) as sandbox:
+        mark = sandbox.given.parent.name
+        task = asyncio.create_task(run(sandbox, "(setsid sleep 500 &); sleep 500"))
+        while not left(sandbox, mark):
             await asyncio.sleep(0.02)
-        await sweep(one, mark)
-        assert left(one, mark) == []
+        await sweep(sandbox, mark)
+        assert left(sandbox, mark) == []
         await task
 
 
@@ -241,12 +241,12 @@ async def test_what_a_killed_worker_left_is_swept(tmp_path: Path) -> None:
 async def test_two_installations_on_one_machine_never_share_a_user(tmp_path: Path, kind: Confinement) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    async with room(tmp_path / "one", kind) as one:
-        task = asyncio.create_task(run(one, "sleep 1; echo still here"))
-        while not left(one, one.given.parent.name):
+    async with room(tmp_path / "one", kind) as sandbox:
+        task = asyncio.create_task(run(sandbox, "sleep 1; echo still here"))
+        while not left(sandbox, sandbox.given.parent.name):
             await asyncio.sleep(0.01)
         async with room(tmp_path / "two", kind) as two:
-            assert one.uid != two.uid
+            assert sandbox.uid != two.uid
             await sweep(two, two.work.parent.name)
             outcome, heard = await task
             assert (outcome.status, heard) == (0, ["still here"])
@@ -255,9 +255,9 @@ async def test_two_installations_on_one_machine_never_share_a_user(tmp_path: Pat
 async def test_its_own_commits_hooks_and_history_count_for_nothing(tmp_path: Path, tree: WorkTree) -> None:
     base = tree.commit({"a.py": "x = 1\n"})
     repository = GitRepository(tree.folder / ".git")
-    async with room(tmp_path) as one:
-        await check_out(repository, base, one.work)
-        one.take_over()
+    async with room(tmp_path) as sandbox:
+        await check_out(repository, base, sandbox.work)
+        sandbox.take_over()
         script = (
             "git init -q . && git config user.email a@b.c && git config user.name n && git add -A && git "
             "commit -qm theirs && "
@@ -265,10 +265,10 @@ async def test_its_own_commits_hooks_and_history_count_for_nothing(tmp_path: Pat
             ".git/hooks/pre-commit && chmod +x .git/hooks/pre-commit && "
             "git config core.fsmonitor 'touch pwned' && echo 'y = 2' > b.py && ln -s /etc/passwd link && mkfifo pipe"
         )
-        outcome, heard = await run(one, script)
+        outcome, heard = await run(sandbox, script)
         assert outcome.status == 0, heard
         target = tmp_path / "taken"
-        assert take_out(one, target, 1 << 20) == []
+        assert take_out(sandbox, target, 1 << 20) == []
         commit = await commit_work_tree(repository, base, target, "Phase 0")
         assert commit is not None
         assert await list_links_out(repository, base, commit) == ["link"]
@@ -333,16 +333,16 @@ def entries(folder: Path) -> set[str]:
 
 
 async def test_what_a_builder_left_is_copied_as_the_builder_itself_may_read_it(tmp_path: Path) -> None:
-    async with room(tmp_path) as one:
+    async with room(tmp_path) as sandbox:
         script = (
             "echo x > plain; ln plain again; mkdir -p deep/er empty .git/hooks vendored/.git; echo y > "
             "deep/er/run; chmod 755 deep/er/run; "
             "ln -s ../plain deep/link; mkfifo pipe; printf z > $'new\\nline \\xe9'; echo v > vendored/file"
         )
-        outcome, heard = await run(one, script)
+        outcome, heard = await run(sandbox, script)
         assert outcome.status == 0, heard
         target = tmp_path / "taken"
-        assert take_out(one, target, 1 << 20) == ["vendored"]
+        assert take_out(sandbox, target, 1 << 20) == ["vendored"]
         assert entries(target) == {
             "plain",
             "again",
@@ -362,11 +362,11 @@ async def test_what_a_builder_left_is_copied_as_the_builder_itself_may_read_it(t
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="without root, a builder is of our own user")
 async def test_a_file_that_the_builder_may_not_read_is_not_copied(tmp_path: Path) -> None:
-    async with room(tmp_path, Confinement.OWN_USER) as one:
-        (one.work / "ours").write_text("root's own")
-        (one.work / "ours").chmod(0o600)
+    async with room(tmp_path, Confinement.OWN_USER) as sandbox:
+        (sandbox.work / "ours").write_text("root's own")
+        (sandbox.work / "ours").chmod(0o600)
         with pytest.raises(Unsound, match="ours: Cannot open"):
-            take_out(one, tmp_path / "taken", 1 << 20)
+            take_out(sandbox, tmp_path / "taken", 1 << 20)
         assert entries(tmp_path / "taken") == set()
 
 
@@ -379,28 +379,28 @@ async def test_a_file_that_the_builder_may_not_read_is_not_copied(tmp_path: Path
     ],
 )
 async def test_what_cannot_be_copied_whole_is_named(tmp_path: Path, script: str, words: str) -> None:
-    async with room(tmp_path) as one:
-        outcome, heard = await run(one, script)
+    async with room(tmp_path) as sandbox:
+        outcome, heard = await run(sandbox, script)
         assert outcome.status == 0, heard
         if KIND is Confinement.OWN_USER or os.geteuid() != 0:
             with pytest.raises(Unsound, match=words):
-                take_out(one, tmp_path / "taken", 1 << 20)
+                take_out(sandbox, tmp_path / "taken", 1 << 20)
 
 
 async def test_a_builder_s_folders_go_whatever_their_rights_and_depth(tmp_path: Path) -> None:
-    async with room(tmp_path) as one:
+    async with room(tmp_path) as sandbox:
         script = (
             "mkdir -p a/b c; echo x > a/b/f; chmod 0 a/b; chmod 500 c; python3 -c 'import os\nfor _ in "
             'range(1500): os.mkdir("d"); os.chdir("d")\''
         )
-        outcome, heard = await run(one, script)
+        outcome, heard = await run(sandbox, script)
         assert outcome.status == 0, heard
-    assert not one.work.exists()
+    assert not sandbox.work.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
 async def test_builds_of_one_machine_see_nothing_of_one_another(tmp_path: Path) -> None:
-    async with room(tmp_path, Confinement.OWN_USER) as one, room(tmp_path, Confinement.OWN_USER) as other:
+    async with room(tmp_path, Confinement.OWN_USER) as sandbox, room(tmp_path, Confinement.OWN_USER) as other:
         hand_over(other, {"ui.md": "their contract"}, [], {"number": 0})
         end = asyncio.Event()
         theirs = "for folder in /tmp /dev/shm; do echo their file > $folder/x; done; sleep 500"
@@ -408,7 +408,7 @@ async def test_builds_of_one_machine_see_nothing_of_one_another(tmp_path: Path) 
         while not left(other, other.given.parent.name):
             await asyncio.sleep(0.01)
         look = f"cat {other.given}/contracts/ui.md /tmp/* /var/tmp/* /dev/shm/*; ls -d /proc/[0-9]* | wc -l"
-        _, heard = await run(one, look)
+        _, heard = await run(sandbox, look)
         assert "their" not in "\n".join(heard)
         assert int(heard[-1]) < 10
         end.set()
@@ -417,16 +417,16 @@ async def test_builds_of_one_machine_see_nothing_of_one_another(tmp_path: Path) 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users to give")
 async def test_what_a_builder_is_given_is_for_that_builder_alone_without_namespaces_too(tmp_path: Path) -> None:
-    async with room(tmp_path, Confinement.OWN_USER) as one, room(tmp_path, Confinement.OWN_USER) as other:
-        for each in (one, other):
+    async with room(tmp_path, Confinement.OWN_USER) as sandbox, room(tmp_path, Confinement.OWN_USER) as other:
+        for each in (sandbox, other):
             hand_over(each, {"ui.md": "a private contract"}, [{"message": "a private finding"}], {"number": 0})
-        bare = replace(one, in_namespaces=False, wall=Wall())
+        bare = replace(sandbox, in_namespaces=False, wall=Wall())
         names = "contracts/ui.md findings.json phase.json"
         look = f"cd {other.given} && ls -l; cat {' '.join(f'{other.given}/{name}' for name in names.split())}"
         _, heard = await run(bare, look)
         assert "private" not in "\n".join(heard), heard
         assert "Permission denied" in "\n".join(heard)
-        _, heard = await run(bare, f"cd {one.given} && cat {names} && echo x >> phase.json; rm -rf contracts; ls")
+        _, heard = await run(bare, f"cd {sandbox.given} && cat {names} && echo x >> phase.json; rm -rf contracts; ls")
         assert "a private contract" in "\n".join(heard)
         assert {"contracts", "findings.json", "phase.json"} <= set(heard), "and it changes nothing of it"
 
@@ -445,16 +445,16 @@ import socket
 import subprocess
 import sys
 port, addresses = {server.getsockname()[1]}, ("127.0.0.1", *{own_addresses()!r})
-places = [(socket.AF_INET, (one, port)) for one in addresses if ":" not in one]
+places = [(socket.AF_INET, (address, port)) for address in addresses if ":" not in address]
 for family, place in (*places, (socket.AF_UNIX, "\\0{name}")):
-    with socket.socket(family) as one:
-        one.settimeout(3)
-        print(one.connect_ex(place) == 0)
+    with socket.socket(family) as reached:
+        reached.settimeout(3)
+        print(reached.connect_ex(place) == 0)
 print(open("/proc/net/route").read().count("\\n") > 1, flush=True)
 """
-        async with room(tmp_path, Confinement.OWN_USER, network) as one:
-            outcome, heard = await run(one, f"python3 -c {shlex.quote(script)}")
-            remark, uid = one.wall.remark, one.uid
+        async with room(tmp_path, Confinement.OWN_USER, network) as sandbox:
+            outcome, heard = await run(sandbox, f"python3 -c {shlex.quote(script)}")
+            remark, uid = sandbox.wall.remark, sandbox.uid
     assert outcome.status == 0, heard
     assert set(heard[:-1]) == {str(network is Network.HOST)}
     outside = network is Network.OUTSIDE and can_reach_outside(uid and PROBE_UID)
@@ -490,26 +490,26 @@ def test_the_way_of_confinement_follows_from_what_there_is() -> None:
 
 
 def test_bubblewrap_shows_the_system_and_the_builders_folders_alone(tmp_path: Path) -> None:
-    one = Sandbox(Confinement.BUBBLEWRAP, tmp_path / "work", tmp_path / "home", tmp_path / "given")
-    words = wrapped(one)
+    sandbox = Sandbox(Confinement.BUBBLEWRAP, tmp_path / "work", tmp_path / "home", tmp_path / "given")
+    words = wrapped(sandbox)
     bound = {words[at + 1] for at, word in enumerate(words) if word in ("--bind", "--ro-bind")}
-    assert {str(one.work), str(one.home), str(one.given)} <= bound
+    assert {str(sandbox.work), str(sandbox.home), str(sandbox.given)} <= bound
     assert not any(path == "/" or path.startswith(("/root", "/home", "/var", "/proc")) for path in bound)
     assert {"--unshare-pid", "--die-with-parent", "--new-session"} <= set(words)
-    assert one.command(["x", "y"])[-3:] == ["--", "x", "y"]
+    assert sandbox.command(["x", "y"])[-3:] == ["--", "x", "y"]
 
 
 @pytest.mark.skipif(not can_mount(), reason="this machine mounts nothing")
 async def test_what_a_builder_writes_lies_in_a_place_of_a_size(tmp_path: Path) -> None:
-    async with room(tmp_path, Confinement.OWN_USER, most_bytes=32 << 20) as one:
+    async with room(tmp_path, Confinement.OWN_USER, most_bytes=32 << 20) as sandbox:
         fill = (
             "for folder in . ~ /tmp /var/tmp; do head -c 20000000 /dev/zero > $folder/$RANDOM; done; df "
             "--output=target . | tail -1"
         )
-        outcome, heard = await run(one, fill, bounds=RunBounds(checkout_bytes=32 << 20, grace_s=0.3))
+        outcome, heard = await run(sandbox, fill, bounds=RunBounds(checkout_bytes=32 << 20, grace_s=0.3))
         assert outcome.ended is Ended.TOO_LARGE
         assert any("No space left on device" in line for line in heard), heard
-        place = one.work.parent
+        place = sandbox.work.parent
         assert os.path.ismount(place)
         assert sum(path.stat().st_blocks * 512 for path in place.parent.glob("*.img")) < 64 << 20
     assert not place.exists()
@@ -521,9 +521,9 @@ async def test_a_place_that_a_killed_worker_left_is_taken_away(tmp_path: Path) -
     folder.mkdir()
     assert mount_sized(folder / PLACE, 1)
     (folder / PLACE / "left").write_text("x")
-    async with open_workspace(tmp_path, "build", Confinement.OWN_USER).room(1) as one:
-        assert not (one.work.parent / "left").exists()
-        with (one.work / "held").open("w"):
+    async with open_workspace(tmp_path, "build", Confinement.OWN_USER).room(1) as sandbox:
+        assert not (sandbox.work.parent / "left").exists()
+        with (sandbox.work / "held").open("w"):
             unmount(folder / PLACE)  # also where something is open there
             assert not os.path.ismount(folder / PLACE)
     assert mount_sized(folder / PLACE, 1)
@@ -533,11 +533,11 @@ async def test_a_place_that_a_killed_worker_left_is_taken_away(tmp_path: Path) -
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a small disk")
 async def test_a_full_disk_of_this_machine_is_not_the_builder_s_fault(tmp_path: Path) -> None:
-    async with room(tmp_path) as one:
-        await run(one, "head -c 3000000 /dev/urandom > file")
+    async with room(tmp_path) as sandbox:
+        await run(sandbox, "head -c 3000000 /dev/urandom > file")
         with small_disk(tmp_path / "disk", 1) as disk:
             with pytest.raises(OSError, match="No space left"):
-                await asyncio.to_thread(take_out, one, disk / "taken", 1 << 30)
+                await asyncio.to_thread(take_out, sandbox, disk / "taken", 1 << 30)
             with pytest.raises(RetryLater, match="disk has 0 MB left"):
                 refuse_full_disk(disk)
 
@@ -603,14 +603,14 @@ ctypes.CDLL(None).syscall(60, 0)  # SYS_exit: the first thread alone
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users to give")
 async def test_a_builder_whose_first_thread_ended_is_ended_too(tmp_path: Path) -> None:
-    async with room(tmp_path, Confinement.OWN_USER) as one:
-        bare = replace(one, in_namespaces=False, wall=Wall())
-        (one.work / "z.py").write_text(ZOMBIE)
+    async with room(tmp_path, Confinement.OWN_USER) as sandbox:
+        bare = replace(sandbox, in_namespaces=False, wall=Wall())
+        (sandbox.work / "z.py").write_text(ZOMBIE)
         _, heard = await run(
-            bare, f"python3 z.py {shlex.quote(str(one.work))}/beat; while [ ! -s beat ]; do sleep 0.05; done"
+            bare, f"python3 z.py {shlex.quote(str(sandbox.work))}/beat; while [ ! -s beat ]; do sleep 0.05; done"
         )
         assert left(bare, "x") == [], heard
-        assert not any(runs_as(pid, one.uid) for pid in processes())
+        assert not any(runs_as(pid, sandbox.uid) for pid in processes())
 
 
 def runs_as(pid: int, uid: int | None) -> bool:
@@ -624,17 +624,17 @@ def runs_as(pid: int, uid: int | None) -> bool:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users to give")
 async def test_nothing_of_a_builder_is_left_in_the_machine_s_temporary_folders(tmp_path: Path) -> None:
-    async with room(tmp_path, Confinement.OWN_USER) as one:
-        bare, name = replace(one, in_namespaces=False, wall=Wall()), f"left-{time.monotonic_ns()}"
+    async with room(tmp_path, Confinement.OWN_USER) as sandbox:
+        bare, name = replace(sandbox, in_namespaces=False, wall=Wall()), f"left-{time.monotonic_ns()}"
         await run(
             bare,
             f"for folder in /tmp /var/tmp /dev/shm; do mkdir -m 700 $folder/{name}; echo x > $folder/{name}/file; done",
         )
-        there = [Path(folder) / name for folder in ("/tmp", "/var/tmp", "/dev/shm")]
-        assert all(path.exists() for path in there)
-        assert one.uid is not None
-        await asyncio.to_thread(empty_shared, one.uid)
-        assert not any(path.exists() for path in there)
+        paths = [Path(folder) / name for folder in ("/tmp", "/var/tmp", "/dev/shm")]
+        assert all(path.exists() for path in paths)
+        assert sandbox.uid is not None
+        await asyncio.to_thread(empty_shared, sandbox.uid)
+        assert not any(path.exists() for path in paths)
 
 
 def test_folders_and_empty_files_take_room_too(tmp_path: Path) -> None:
@@ -646,10 +646,10 @@ def test_folders_and_empty_files_take_room_too(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
 async def test_a_builder_writes_to_no_memory_without_a_bound(tmp_path: Path) -> None:
-    async with room(tmp_path, Confinement.OWN_USER) as one:
-        builds = shlex.quote(str(one.given.parent.parent))
+    async with room(tmp_path, Confinement.OWN_USER) as sandbox:
+        builds = shlex.quote(str(sandbox.given.parent.parent))
         _, heard = await run(
-            one,
+            sandbox,
             f"echo x > /dev/fill; head -c 3000000 /dev/zero > {builds}/fill; stat -c %s {builds}/fill; echo y "
             f"> /dev/null && echo null",
         )
