@@ -158,7 +158,7 @@ class _Guarded(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._inner.resolve(host, port, family)
-        fine = [one for one in found if within_reach(one["host"], self._reach)]
+        fine = [address for address in found if within_reach(address["host"], self._reach)]
         if not fine:
             raise OSError("no address that may be asked")
         return fine

@@ -15,7 +15,7 @@ def lowest(requirements: Iterable[str]) -> list[str]:
     """Return a constraint for each requirement that has a floor."""
     found = []
     for requirement in map(Requirement, requirements):
-        floors = [one.version for one in requirement.specifier if one.operator == ">="]
+        floors = [specifier.version for specifier in requirement.specifier if specifier.operator == ">="]
         found += [f"{requirement.name}=={floor}" for floor in floors]
     return found
 

@@ -15,7 +15,7 @@ VALUE = "gh" + "p_" + "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 
 
 @pytest.mark.parametrize(
-    "said",
+    "value",
     [
         VALUE,
         "." * (MAX_CHARS - 12) + VALUE,
@@ -26,9 +26,9 @@ VALUE = "gh" + "p_" + "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
     ],
     ids=["text", "cut", "list", "key", "object", "characters"],
 )
-def test_a_value_is_in_no_line_of_the_log(said: object) -> None:
+def test_a_value_is_in_no_line_of_the_log(value: object) -> None:
     with logged() as lines:
-        structlog.get_logger().warning("it.failed", reason=said, branch=f"topic-{VALUE}")
+        structlog.get_logger().warning("it.failed", reason=value, branch=f"topic-{VALUE}")
         try:
             raise ValueError(f"bad {VALUE}")
         except ValueError:
