@@ -212,11 +212,11 @@ class _Rehearsal:
         return violations(self.world, repository, list(self.deeds.heads.values()))
 
     async def _converge(self, repository: Repository) -> None:
-        """Everything holds, and still does a moment later, when nothing is left to be done."""
+        """Wait until everything holds, and still does a moment later, when nothing is left to be done."""
         deadline = time.monotonic() + CONVERGE_S
         while time.monotonic() < deadline:
-            if self.stranger.seen:
-                raise Failed(self._story_so_far(self.stranger.seen[:3]))
+            if self.stranger.leaks:
+                raise Failed(self._story_so_far(self.stranger.leaks[:3]))
             problems = self._problems(repository)
             problems += ["a delivery is still to come" for task in self.deeds.late if not task.done()]
             if not problems or time.monotonic() > deadline - 1:

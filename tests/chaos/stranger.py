@@ -21,7 +21,7 @@ class Stranger:
 
     def __init__(self, world: World, repository: Repository, address: str) -> None:
         self.world, self.repository, self.address = world, repository, address
-        self.seen: list[str] = []  # what was shown and should not have been
+        self.leaks: list[str] = []  # what was shown and should not have been
         self._session: aiohttp.ClientSession | None = None
         self._cookies: dict[str, str] = {}  # of the browser that is signed in
 
@@ -61,12 +61,12 @@ class Stranger:
 
     async def _look(self) -> None:
         while True:
-            told = told_private(self.world, self.repository)
+            informed = told_private(self.world, self.repository)
             for cookies in ({}, self._cookies):
                 for place in await self._shown(cookies) or ():
-                    if told and told_private(self.world, self.repository):
+                    if informed and told_private(self.world, self.repository):
                         who = "a person without access" if cookies else "somebody not signed in"
-                        self.seen.append(f"shown to {who} though it is private, and we were told: {place}")
+                        self.leaks.append(f"shown to {who} though it is private, and we were told: {place}")
             await asyncio.sleep(PAUSE_S)
 
     async def _shown(self, cookies: dict[str, str]) -> list[str] | None:
