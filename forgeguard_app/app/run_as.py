@@ -34,6 +34,7 @@ def leave_root(run_as: str, home: Path) -> None:
     if not home.exists():
         home.mkdir(parents=True, mode=0o711)
         os.chown(home, user.pw_uid, user.pw_gid)
+    # The groups first, since setting them needs root: https://man7.org/linux/man-pages/man2/setgroups.2.html
     os.initgroups(user.pw_name, user.pw_gid)
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)

@@ -329,6 +329,8 @@ def _limited(*, no_new_privileges: bool) -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (MAX_PROCESSES, MAX_PROCESSES))
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
+        # Neither a set-uid program nor capabilities of a file give rights any more, to children neither:
+        # https://docs.kernel.org/userspace-api/no_new_privs.html
         if no_new_privileges:
             libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)

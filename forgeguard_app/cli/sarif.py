@@ -19,7 +19,8 @@ from forgeguard_app.cli.outcome import CommandOutcome
 
 _LEVELS = {Level.FAILURE: "error", Level.WARNING: "warning", Level.NOTICE: "note"}
 _PROBLEM = {Level.FAILURE: "error", Level.WARNING: "warning", Level.NOTICE: "recommendation"}
-# GitHub shows 7.0 to 8.9 as high and more as critical.
+# GitHub shows a `security-severity` of 7.0 to 8.9 as high and more as critical:
+# https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
 _SECRET, _VERIFIED_SECRET = "8.0", "9.5"
 _SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
 # https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning

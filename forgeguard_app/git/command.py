@@ -36,7 +36,8 @@ _SETTINGS = (
     "fetch.recurseSubmodules=false",
     "submodule.recurse=false",
     "gc.auto=0",
-    # A helper of git that outlives its worker ends after this time without a byte.
+    # A helper of git that outlives its worker ends after this time without a byte:
+    # https://git-scm.com/docs/git-config#Documentation/git-config.txt-httplowSpeedLimit
     "http.lowSpeedLimit=1",
     "http.lowSpeedTime=300",
     "maintenance.auto=false",

@@ -85,6 +85,7 @@ class _GitHub(gidgethub.abc.GitHubAPI):
                 self._clock.heard(answer.headers.get("Date"))
                 if answer.status in _MOVED and "Location" in answer.headers:
                     # GitHub moves a renamed repository; the method stays, or a write would become a read.
+                    # https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
                     url = str(answer.url.join(URL(answer.headers["Location"])))
                     continue
                 return answer.status, answer.headers, await _bounded(answer, self._max_bytes)

@@ -15,7 +15,7 @@ MAX_MESSAGE_CHARS = 10_000
 MAX_NAME_CHARS = 500
 
 
-# What PostgreSQL keeps; GitHub's own are far below.
+# What PostgreSQL keeps (https://www.postgresql.org/docs/current/datatype-numeric.html); GitHub's own are far below.
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 

@@ -23,7 +23,8 @@ async def list_required(access: RepoAccess, branch: str) -> list[str] | None:
         rules = await access.ask("GET", f"/rules/branches/{quote(branch, safe='')}?per_page=100")
         branches = await access.ask("GET", "/branches?protected=true&per_page=100")
     except RequestRejected as error:
-        # Rulesets are not available on every plan and every GitHub Enterprise Server.
+        # Rulesets are not available on every plan and every GitHub Enterprise Server:
+        # https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/about-rulesets
         if error.status in (403, _NOT_FOUND):
             return None
         raise

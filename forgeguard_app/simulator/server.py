@@ -106,7 +106,8 @@ class SimulatedGitHub:
         app = self.world.app
         if not ref.startswith("refs/heads/") or payload["deleted"] or app is None or "checks" not in app.permissions:
             return
-        # GitHub opens a suite for every App that may write check runs, and tells that App of it.
+        # GitHub opens a suite for every App that may write check runs, and tells that App of it:
+        # https://docs.github.com/en/rest/guides/using-the-rest-api-to-interact-with-checks#about-check-suites
         known = self.world.suites.get((repository.id, sha))
         suite = known or Suite(self.world.next_id())
         suite.head_branch, suite.before, suite.opened = ref.removeprefix("refs/heads/"), payload["before"], True

@@ -34,7 +34,7 @@ from forgeguard_app.store.database_account import DatabaseAccount, account_for, 
 START_TIMEOUT_S = 20.0
 INIT_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
-MAX_SOCKET_PATH = 100
+MAX_SOCKET_PATH = 100  # of 108 bytes on Linux and 104 on macOS: https://man7.org/linux/man-pages/man7/unix.7.html
 _USER = _DATABASE = "forgeguard"
 _SETTINGS = (
     "listen_addresses=",
@@ -43,6 +43,7 @@ _SETTINGS = (
     "logging_collector=off",
     "log_min_messages=warning",
     "autovacuum_naptime=30s",
+    # Nobody reads a log of an embedded server: https://www.postgresql.org/docs/current/runtime-config-wal.html
     "wal_level=minimal",
     "max_wal_senders=0",
 )

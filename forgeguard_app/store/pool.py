@@ -31,7 +31,8 @@ class RowLocked(Exception):
     """A row that another transaction holds for longer than we wait; the work is tried again."""
 
 
-# What PostgreSQL being away looks like: the work is tried again, the delivery is answered with 503.
+# What PostgreSQL being away looks like: the work is tried again, the delivery is answered with 503. The classes of
+# errors: https://www.postgresql.org/docs/current/errcodes-appendix.html
 # No OSError: a file that fails in a build or an audit is no fault of the database.
 DATABASE_ERRORS = (
     Unreachable,

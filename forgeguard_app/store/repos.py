@@ -216,6 +216,8 @@ async def claim_required(connection: Connection, after_s: float, again_s: float,
     """
     rows = await connection.fetch(
         """
+        -- ARRAY, since a subquery after IN may run twice and then locks more rows than its limit:
+        -- https://www.postgresql.org/docs/current/sql-select.html#SQL-FOR-UPDATE-SHARE
         UPDATE repos SET required_checked_at = clock_timestamp() - make_interval(secs => $1 - $2) WHERE id = ANY(ARRAY(
             SELECT r.id FROM repos r JOIN installations i ON i.id = r.installation_id
             WHERE r.removed_at IS NULL AND i.status = 'active' AND (

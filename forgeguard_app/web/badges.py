@@ -27,7 +27,8 @@ from forgeguard_app.web.states import ShownState, StateKind, shown_state
 LABEL = "ForgeGuard"
 STALE_S = 900.0  # an audit takes a second: one that waits so long says nothing of the code any more
 MAX_NAME_CHARS = 300
-# GitHub's image proxy keeps what it may keep: with these it asks again each time (github/markup, camo).
+# GitHub's image proxy keeps what it may keep; with these it asks again each time:
+# https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-anonymized-urls
 _CACHE = "no-cache, no-store, must-revalidate, max-age=0"
 _WIDE, _NARROW = set("mwMWGOQ@%"), set("iljtfrI.,:;|!'()[] ")
 

@@ -71,6 +71,8 @@ def set_cookie(context: WebContext, response: web.StreamResponse, name: str, val
         path="/",
         httponly=True,
         secure=_secure(context),
+        # Strict would leave out the cookie when GitHub sends the browser back:
+        # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie#samesitesamesite-value
         samesite="Lax",
     )
 

@@ -2,7 +2,8 @@
 
 UTF-16 and UTF-32 with or without a mark, text with stray NUL bytes.
 
-git takes a file with a NUL byte among its first 8,000 for binary; a script that an editor saved as UTF-16 is one.
+git takes a file with a NUL byte among its first 8,000 for binary; a script that an editor saved as UTF-16 is one
+(https://git-scm.com/docs/gitattributes#_marking_files_as_binary).
 """
 
 from __future__ import annotations

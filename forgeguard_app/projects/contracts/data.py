@@ -24,7 +24,7 @@ _JSON_TYPES: dict[str, dict[str, str]] = {
     "jsonb": {"type": "object"},
 }
 _SQL_BLOCK = re.compile(r"^```sql\n(.*?)^```", re.M | re.S)
-# Words that PostgreSQL reserves (its documentation, appendix C).
+# Words that PostgreSQL reserves: https://www.postgresql.org/docs/current/sql-keywords-appendix.html
 _RESERVED = frozenset(
     "all analyse analyze and any array as asc asymmetric authorization between binary both case cast check "
     "collate column concurrently "
