@@ -95,11 +95,11 @@ def newest_head(heads: Sequence[BranchHead]) -> str | None:
 
 
 def _chain(sha: str | None, before: Mapping[str, str | None]) -> set[str]:
-    seen: set[str] = set()
-    while sha is not None and sha not in seen:
-        seen.add(sha)
+    visited: set[str] = set()
+    while sha is not None and sha not in visited:
+        visited.add(sha)
         sha = before.get(sha)
-    return seen
+    return visited
 
 
 async def choose_base(mirror: Mirror, run: AuditRun, history: History) -> Base:
@@ -121,8 +121,8 @@ async def choose_base(mirror: Mirror, run: AuditRun, history: History) -> Base:
         raise TargetGone(target)  # a stranger's head has no rules of its own
     if tip is None:
         fallback = await first_parent(mirror.repository, run.commit_sha)
-        said = f"The target branch `{target}` is not there; evaluated against the first parent."
-        return Base(fallback or EMPTY_TREE, None, (*remarks, said))
+        remark = f"The target branch `{target}` is not there; evaluated against the first parent."
+        return Base(fallback or EMPTY_TREE, None, (*remarks, remark))
     common = await merge_base(mirror.repository, tip, run.commit_sha)
     if common is None:
         return Base(EMPTY_TREE, tip, (*remarks, f"No history is shared with `{target}`; evaluated against nothing."))
@@ -150,11 +150,11 @@ async def _on_default(mirror: Mirror, run: AuditRun, history: History) -> Base:
     if await _brought(mirror, run.before_sha):
         return Base(run.before_sha, run.before_sha)
     parent = await first_parent(mirror.repository, run.commit_sha)
-    said = (
+    remark = (
         f"The commit before the push ({run.before_sha[:10]}) is gone; evaluated against "
         f"{'the first parent' if parent else 'nothing'}."
     )
-    return Base(parent or EMPTY_TREE, parent, (said,))
+    return Base(parent or EMPTY_TREE, parent, (remark,))
 
 
 async def _brought(mirror: Mirror, sha: str) -> bool:

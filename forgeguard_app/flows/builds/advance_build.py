@@ -120,7 +120,7 @@ class _BuildPlace:
 
 
 async def _advance(context: WorkerContext, build_id: UUID) -> bool:
-    """One phase, or the end; whether there is more to do."""
+    """Do the next phase or end the build, and return whether more is to be done."""
     async with context.pool.acquire() as connection, connection.transaction():
         if context.stopping.is_set():
             raise RetryLater("the worker is told to stop", delay_s=context.timings.retry_s)
@@ -131,11 +131,11 @@ async def _advance(context: WorkerContext, build_id: UUID) -> bool:
         builder = context.builder if serves else Builder()
         await set_builder(connection, build_id, builder.name)
         await notify_change(connection, build_id)
-    said = BuildLog(context, build_id)
+    build_log = BuildLog(context, build_id)
     try:
         if not serves and build.phase_number == 0:
-            await said.say(NOT_SERVED)
-        return await _phase(context, build, builder, said)
+            await build_log.say(NOT_SERVED)
+        return await _phase(context, build, builder, build_log)
     except asyncio.CancelledError:
         await asyncio.shield(_hand_back(context, build_id))
         raise
@@ -147,17 +147,17 @@ async def _advance(context: WorkerContext, build_id: UUID) -> bool:
             await _hand_back(context, build_id)
             raise passing from error
         log.error("build.file_failed", error=type(error).__name__, exc_info=True)
-        await _fail(context, build, said, FILE_FAILED.format(error.strerror or type(error).__name__))
+        await _fail(context, build, build_log, FILE_FAILED.format(error.strerror or type(error).__name__))
         return False
     except (UserError, BranchMoved, RepositoryGone, CommitGone, RequestRejected) as error:
-        await _fail(context, build, said, _reason(error))
+        await _fail(context, build, build_log, _reason(error))
         return False
     except PhaseLost:
         log.warning("build.lost", phase=build.phase_number)
         return False
 
 
-async def _fail(context: WorkerContext, build: Build, said: BuildLog, reason: str) -> None:
+async def _fail(context: WorkerContext, build: Build, build_log: BuildLog, reason: str) -> None:
     """End the build as failed, unless it is another worker's by now: the fault may be that one's work."""
     try:
         async with context.pool.acquire() as connection, connection.transaction():
@@ -165,7 +165,7 @@ async def _fail(context: WorkerContext, build: Build, said: BuildLog, reason: st
     except PhaseLost:
         log.warning("build.lost", phase=build.phase_number, reason=reason)
         return
-    await _end(context, build, said, "failed", reason)
+    await _end(context, build, build_log, "failed", reason)
 
 
 async def _hand_back(context: WorkerContext, build_id: UUID) -> None:
@@ -189,11 +189,11 @@ def _reason(error: Exception) -> str:
             return f"GitHub refused: {error}"
 
 
-async def _phase(context: WorkerContext, build: Build, builder: Builder, said: BuildLog) -> bool:
+async def _phase(context: WorkerContext, build: Build, builder: Builder, build_log: BuildLog) -> bool:
     place = await _place(context, build, builder)
     if await _wants_end(context, build.id):
         await _refuse_withdrawn(context, build.id)
-        await _end(context, build, said, "cancelled", "Cancelled.")
+        await _end(context, build, build_log, "cancelled", "Cancelled.")
         return False
     if build.deaths >= MAX_DEATHS:
         raise UserError(
@@ -205,14 +205,14 @@ async def _phase(context: WorkerContext, build: Build, builder: Builder, said: B
         raise UserError(f"The build came to no end within {LONGEST.days} days.")
     plan, _ = read_plan(build.contracts[ContractType.PHASES])
     if build.phase_number >= len(plan):
-        await _finish(context, place, said)
+        await _finish(context, place, build_log)
         return False
     kind = available(unconfined=builder.unconfined)
     if kind is None and builder.command:
         raise UserError(NO_WAY)
     home = await asyncio.to_thread(place_for, context.home)
     ours = open_workspace(home, str(build.id), kind or Confinement.UNCONFINED, builder.network)
-    return await _work(context, place, plan, ours, said)
+    return await _work(context, place, plan, ours, build_log)
 
 
 async def _place(context: WorkerContext, build: Build, builder: Builder) -> _BuildPlace:
@@ -244,13 +244,15 @@ def _permissions(installation: Installation) -> dict[str, str]:
     return BUILD | ({"workflows": "write"} if may_workflows else {})
 
 
-async def _work(context: WorkerContext, place: _BuildPlace, plan: list[Phase], ours: Workspace, said: BuildLog) -> bool:
+async def _work(
+    context: WorkerContext, place: _BuildPlace, plan: list[Phase], ours: Workspace, build_log: BuildLog
+) -> bool:
     build = place.build
     phase = plan[build.phase_number]
-    base = build.base_sha or await _begin(context, place, said)
+    base = build.base_sha or await _begin(context, place, build_log)
     start = build.head_sha or base
     again = f", again after {build.loop_count} failed attempt(s)" if build.loop_count else ""
-    await said.say(f"{phase.title} of {len(plan)}{again}.")
+    await build_log.say(f"{phase.title} of {len(plan)}{again}.")
     commits = dict.fromkeys((base, start))
     repository = await _reach(
         context, place, lambda remote: open_build_repository(ours.repository, remote, commits, context.mirror_max_bytes)
@@ -259,10 +261,10 @@ async def _work(context: WorkerContext, place: _BuildPlace, plan: list[Phase], o
         build, place.project, place.installation, phase, plan, repository, ours, base, start, place.builder
     )
     while True:
-        done = await attempt_phase(context, work, said, lambda: _wants_end(context, build.id))
+        done = await attempt_phase(context, work, build_log, lambda: _wants_end(context, build.id))
         if done is None:
             await _refuse_withdrawn(context, build.id)
-            await _end(context, build, said, "cancelled", "Cancelled.")
+            await _end(context, build, build_log, "cancelled", "Cancelled.")
             return False
         if isinstance(done, PhasePassed):
             break
@@ -270,9 +272,9 @@ async def _work(context: WorkerContext, place: _BuildPlace, plan: list[Phase], o
             return await _ask(context, build.id, phase.number, done)
         if done.loops >= MAX_LOOPS:
             raise UserError(f"{phase.title} did not pass {MAX_LOOPS} times in a row. The last time: {done.reason}")
-        await said.say(f"Returned to the builder: {done.reason}", "warn")
+        await build_log.say(f"Returned to the builder: {done.reason}", "warn")
         work = work.again(done)
-    await _passed(context, place, work, done, said)
+    await _passed(context, place, work, done, build_log)
     return True
 
 
@@ -298,7 +300,7 @@ async def _refuse_withdrawn(context: WorkerContext, build_id: UUID) -> None:
 
 
 async def _passed(
-    context: WorkerContext, place: _BuildPlace, work: PhaseWork, done: PhasePassed, said: BuildLog
+    context: WorkerContext, place: _BuildPlace, work: PhaseWork, done: PhasePassed, build_log: BuildLog
 ) -> None:
     build, number, plan = place.build, work.phase.number, work.plan
     if done.commit is not None:
@@ -312,7 +314,7 @@ async def _passed(
             place,
             lambda remote: push_phase(work.repository, remote, commit, build.branch or "", build.head_sha, work.base),
         )
-        await said.say(f"Pushed {commit[:10]} to {build.branch}.")
+        await build_log.say(f"Pushed {commit[:10]} to {build.branch}.")
     following = plan[number + 1].title if number + 1 < len(plan) else None
     async with context.pool.acquire() as connection, connection.transaction():
         await hold_phase(connection, build.id, number)
@@ -321,21 +323,21 @@ async def _passed(
     log.info("build.phase_done", phase=number)
 
 
-async def _begin(context: WorkerContext, place: _BuildPlace, said: BuildLog) -> str:
+async def _begin(context: WorkerContext, place: _BuildPlace, build_log: BuildLog) -> str:
     head = await _reach(context, place, read_default_head)
     if head is None or not good_ref(head.branch):
         raise UserError("The repository has no commit on its default branch yet: make a first one, if only a README.")
     async with context.pool.acquire() as connection, connection.transaction():
         await hold_phase(connection, place.build.id, place.build.phase_number)
         await set_base(connection, place.build.id, head.branch, head.sha)
-    await said.say(f"Begins at {head.sha[:10]} of {head.branch}.")
+    await build_log.say(f"Begins at {head.sha[:10]} of {head.branch}.")
     return head.sha
 
 
-async def _finish(context: WorkerContext, place: _BuildPlace, said: BuildLog) -> None:
+async def _finish(context: WorkerContext, place: _BuildPlace, build_log: BuildLog) -> None:
     build = place.build
     if build.head_sha is None:
-        await _end(context, build, said, "completed", "Every phase passed, and nothing had to be changed.")
+        await _end(context, build, build_log, "completed", "Every phase passed, and nothing had to be changed.")
         return
     async with context.pool.acquire() as connection:
         phases = await list_phases(connection, build.id)
@@ -351,7 +353,7 @@ async def _finish(context: WorkerContext, place: _BuildPlace, said: BuildLog) ->
     )
     access = context.access(place.installation, place.repo, _permissions(place.installation))
     url = await ensure_pull_request(context, access, wanted)
-    await _end(context, build, said, "completed", None, url)
+    await _end(context, build, build_log, "completed", None, url)
 
 
 async def _deciding(context: WorkerContext, place: _BuildPlace, head: str) -> list[str] | None:
@@ -374,10 +376,15 @@ async def _deciding(context: WorkerContext, place: _BuildPlace, head: str) -> li
 
 
 async def _end(
-    context: WorkerContext, build: Build, said: BuildLog, status: str, detail: str | None, pull_url: str | None = None
+    context: WorkerContext,
+    build: Build,
+    build_log: BuildLog,
+    status: str,
+    detail: str | None,
+    pull_url: str | None = None,
 ) -> None:
     level = {"completed": "info", "cancelled": "warn"}.get(status, "error")
-    await said.say(detail or f"Every phase passed. Pull request: {pull_url}", level)
+    await build_log.say(detail or f"Every phase passed. Pull request: {pull_url}", level)
     async with context.pool.acquire() as connection, connection.transaction():
         await end_build(connection, build, status, detail, pull_url)
     try:

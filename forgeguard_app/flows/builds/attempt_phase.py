@@ -122,7 +122,7 @@ async def attempt_phase(
         RetryLater: a passing fault.
     """
     kept = {work.base, work.start, *filter(None, (work.build.tried_sha, work.build.review_sha))}
-    await drop_unused(work.repository, [one for one in kept if await has_commit(work.repository, one)])
+    await drop_unused(work.repository, [sha for sha in kept if await has_commit(work.repository, sha)])
     if work.build.review_sha is not None:
         if await has_commit(work.repository, work.build.review_sha):
             return await _evaluated(context, work, log, work.build.review_sha)
@@ -166,8 +166,8 @@ async def _by_hand(
     if await wants_end():
         return None, _CANCELLED
     answers = read_state(work.project.questionnaire_state)
-    there = await list_paths(work.repository, work.start)
-    chosen = Chosen(answers.text("stack.kind"), answers.items("stack.dependencies"), there)
+    existing = await list_paths(work.repository, work.start)
+    chosen = Chosen(answers.text("stack.kind"), answers.items("stack.dependencies"), existing)
     files = lay(work.project.name, work.build.contracts, work.phase, chosen)
     if work.installation.permissions.get("workflows") != "write" and any(path.startswith(WORKFLOWS) for path in files):
         files = {path: text for path, text in files.items() if not path.startswith(WORKFLOWS)}
@@ -180,8 +180,8 @@ async def _by_hand(
     return commit, ""
 
 
-async def _same_tree(repository: GitRepository, one: str, other: str) -> bool:
-    trees = [await repository.run("rev-parse", f"{commit}^{{tree}}") for commit in (one, other)]
+async def _same_tree(repository: GitRepository, first: str, second: str) -> bool:
+    trees = [await repository.run("rev-parse", f"{commit}^{{tree}}") for commit in (first, second)]
     return trees[0] == trees[1]
 
 
@@ -343,10 +343,14 @@ async def _evaluated(
     )
     report = await context.evaluator.evaluate(LocalSource(work.repository), request)
     audit, findings = summarize(report), list_failures(report)
-    results = ", ".join(f"{code} {one['result']}" for code, one in audit.items())
+    results = ", ".join(f"{code} {check['result']}" for code, check in audit.items())
     await log.say(f"{commit[:10]}: {results}", "info" if not findings else "warn", "audit")
-    for one in findings[:SHOWN_FINDINGS]:
-        await log.say(f"{one['check']} {one.get('path', '')}:{one.get('line', 1)} {one['message']}", "warn", "audit")
+    for finding in findings[:SHOWN_FINDINGS]:
+        await log.say(
+            f"{finding['check']} {finding.get('path', '')}:{finding.get('line', 1)} {finding['message']}",
+            "warn",
+            "audit",
+        )
     if not findings:
         return await _approved(context, work, log, commit, audit)
     reason = f"{len(findings)} finding(s): {findings[0]['message']}"

@@ -56,4 +56,4 @@ def _to_review(deciding: Sequence[str] | None) -> list[str]:
 def _audited(audit: Any) -> str:
     if not isinstance(audit, dict):
         return "—"
-    return ", ".join(f"{code} {one['result']}" for code, one in audit.items())
+    return ", ".join(f"{code} {check['result']}" for code, check in audit.items())

@@ -64,17 +64,17 @@ async def list_unapproved(
     decides = await deciding_between(repository, start, commit, owner)
     found = [change for change in await list_raw_changes(repository, start, commit) if decides(change.path)]
     ours = await _contracts(build, repository) if found else {}
-    found = [one for one in found if (one.mode, ours.get(one.path)) != (_PLAIN, one.blob)]
+    found = [change for change in found if (change.mode, ours.get(change.path)) != (_PLAIN, change.blob)]
     async with context.pool.acquire() as connection:
-        approved = await list_approved_keys(connection, build.id, [one.key for one in found])
-    found = [one for one in found if one.key not in approved]
+        approved = await list_approved_keys(connection, build.id, [change.key for change in found])
+    found = [change for change in found if change.key not in approved]
     if len(found) > MAX_FILES:
         raise Unreviewable(
             f"{len(found)} files that decide verdicts or run in CI were changed; a person can approve at most "
             f"{MAX_FILES} at "
             "once. Change fewer of them."
         )
-    changes = [await _change(repository, start, commit, one) for one in found]
+    changes = [await _change(repository, start, commit, change) for change in found]
     if sum(len(change.difference.encode()) for change in changes) > MAX_BYTES:
         raise Unreviewable(
             "The changes of files that decide verdicts or run in CI are too long for a person to approve at "

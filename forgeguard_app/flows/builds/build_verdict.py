@@ -23,9 +23,13 @@ def list_failures(report: Report) -> list[dict[str, Any]]:
     for check in report.checks:
         wrong = [
             *problem_findings(check),
-            *(one for one in check.counted if one.level is Level.FAILURE or CHECK_KINDS[check.code].finds_secrets),
+            *(
+                finding
+                for finding in check.counted
+                if finding.level is Level.FAILURE or CHECK_KINDS[check.code].finds_secrets
+            ),
         ]
-        found += [{"check": str(check.code), **finding_json(one)} for one in wrong]
+        found += [{"check": str(check.code), **finding_json(finding)} for finding in wrong]
         if check.result is Result.ERROR and not wrong:
             found.append({"check": str(check.code), "message": _error(check)})
     return found

@@ -103,11 +103,11 @@ async def requeue_builds(pool: Pool) -> int:
 
 
 def _not_ready(contracts: list[Contract]) -> list[str]:
-    there = {contract.contract_type: contract.content for contract in contracts}
-    absent = [kind.value for kind in ContractType if kind not in there]
+    contents = {contract.contract_type: contract.content for contract in contracts}
+    absent = [kind.value for kind in ContractType if kind not in contents]
     reasons = [f"Contracts are not written yet: {', '.join(absent)}."] if absent else []
     for kind in ContractType:
-        problems = problems_of(kind, there[kind]) if kind in there else ()
+        problems = problems_of(kind, contents[kind]) if kind in contents else ()
         if problems:
             first = problems[0]
             reasons.append(f"The contract {kind} does not hold at {first.line}:{first.column}: {first.message}.")

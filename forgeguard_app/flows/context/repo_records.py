@@ -44,10 +44,10 @@ async def upsert_all_from_event(
     connection: Connection, repositories: Sequence[events.Repository], installation_id: UUID
 ) -> list[UUID]:
     """Return our keys of all repositories of an installation, in one order, so that two deliveries cannot deadlock."""
-    ordered = sorted(repositories, key=lambda one: one.id)
+    ordered = sorted(repositories, key=lambda repository: repository.id)
     known = [await upsert_repo(connection, facts_of(repository), installation_id) for repository in ordered]
     await _ask_about(connection, known, installation_id)
-    return [one.id for one in known]
+    return [repo.id for repo in known]
 
 
 async def ask_github_again(connection: Connection, github_repo_ids: Sequence[int]) -> None:
@@ -58,12 +58,12 @@ async def ask_github_again(connection: Connection, github_repo_ids: Sequence[int
 
 async def _ask_about(connection: Connection, known: Sequence[KnownRepo], installation_id: UUID | None = None) -> None:
     """Ask about each that is doubtful, or, where there are many, once for all of the installation's."""
-    doubtful = [one for one in known if one.doubtful]
+    doubtful = [repo for repo in known if repo.doubtful]
     if installation_id is not None and len(doubtful) > MANY:
         await enqueue_job(connection, Job(Task.SYNC_INSTALLATION, installation_id, Priority.QUESTION))
         return
-    for one in doubtful:
-        await enqueue_job(connection, Job(Task.ASK_ABOUT_REPO, one.id, Priority.QUESTION))
+    for repo in doubtful:
+        await enqueue_job(connection, Job(Task.ASK_ABOUT_REPO, repo.id, Priority.QUESTION))
 
 
 async def _upsert(connection: Connection, number: int, account: events.Account | None) -> UUID:

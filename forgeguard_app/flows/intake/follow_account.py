@@ -121,7 +121,7 @@ async def _take_in(
     connection: Connection, repositories: Sequence[events.Repository], installation_id: UUID
 ) -> list[UUID]:
     """Store the newest repositories, and return our keys of them; a job stores the others in short transactions."""
-    newest = sorted(repositories, key=lambda one: one.id)[-AT_ONCE:]
+    newest = sorted(repositories, key=lambda repository: repository.id)[-AT_ONCE:]
     if len(newest) < len(repositories):
         await enqueue_job(connection, Job(Task.SYNC_INSTALLATION, installation_id, Priority.QUESTION))
     return await upsert_all_from_event(connection, newest, installation_id)

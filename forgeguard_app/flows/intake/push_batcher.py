@@ -53,20 +53,20 @@ class PushBatcher:
         self._takers_aside: set[asyncio.Task[None]] = set()
 
     async def take(self, delivery: Delivery, push: DurablePush) -> Answer:
-        """The delivery's outcome and audit run, once they are durable.
+        """Return the delivery's outcome and audit run, once they are durable.
 
         Raises:
             RowLocked: another transaction held a row of the push until GitHub's patience ends.
             Exception: as the database raises it.
         """
         loop = asyncio.get_running_loop()
-        one = _Waiting(delivery, push, loop.create_future(), loop.time() + ANSWER_S)
-        if one.installation in self._aside:
-            self._aside[one.installation].append(one)
+        waiting = _Waiting(delivery, push, loop.create_future(), loop.time() + ANSWER_S)
+        if waiting.installation in self._aside:
+            self._aside[waiting.installation].append(waiting)
         else:
-            self._waiting.append(one)
+            self._waiting.append(waiting)
             _start(self._takers, self._take_waiting)
-        return await one.answer
+        return await waiting.answer
 
     async def _take_waiting(self) -> None:
         while self._waiting:
@@ -80,10 +80,10 @@ class PushBatcher:
             batch = self._aside[installation][:AT_ONCE]
             del self._aside[installation][:AT_ONCE]
             now = asyncio.get_running_loop().time()
-            for one in (locked := await self._take(batch)):
-                if one.due_at <= now:
-                    one.fail(RowLocked("another transaction holds a row of this push"))
-            self._aside[installation][:0] = [one for one in locked if not one.answer.done()]
+            for waiting in (locked := await self._take(batch)):
+                if waiting.due_at <= now:
+                    waiting.fail(RowLocked("another transaction holds a row of this push"))
+            self._aside[installation][:0] = [waiting for waiting in locked if not waiting.answer.done()]
             if self._aside[installation]:
                 self._turns.append(installation)
             else:
@@ -91,31 +91,31 @@ class PushBatcher:
 
     def _set_aside(self, locked: list[_Waiting]) -> None:
         """Have the pushes taken by themselves, with those that wait for the same installations."""
-        installations = {one.installation for one in locked}
-        for one in [*locked, *(one for one in self._waiting if one.installation in installations)]:
-            if one.installation not in self._aside:
-                self._aside[one.installation] = []
-                self._turns.append(one.installation)
-            self._aside[one.installation].append(one)
+        installations = {waiting.installation for waiting in locked}
+        for waiting in [*locked, *(waiting for waiting in self._waiting if waiting.installation in installations)]:
+            if waiting.installation not in self._aside:
+                self._aside[waiting.installation] = []
+                self._turns.append(waiting.installation)
+            self._aside[waiting.installation].append(waiting)
             _start(self._takers_aside, self._take_aside)
-        self._waiting = [one for one in self._waiting if one.installation not in installations]
+        self._waiting = [waiting for waiting in self._waiting if waiting.installation not in installations]
 
     async def _take(self, batch: list[_Waiting]) -> list[_Waiting]:
         """Answer the pushes, and return those of which another transaction holds a row."""
         try:
             async with self._pool.acquire() as connection:
-                pushes = [(one.delivery, one.push) for one in batch]
+                pushes = [(waiting.delivery, waiting.push) for waiting in batch]
                 answers = await take_pushes(connection, pushes, RANKS, LOCK_WAIT_MS)
         except RowLocked:
             return batch
         except Exception as error:
             if len(batch) > 1:  # one of them may be what failed: each by itself
-                return [locked for one in batch for locked in await self._take([one])]
+                return [locked for waiting in batch for locked in await self._take([waiting])]
             batch[0].fail(error)
             return []
-        for one, answer in zip(batch, answers, strict=True):
-            if not one.answer.done():
-                one.answer.set_result(answer)
+        for waiting, answer in zip(batch, answers, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(answer)
         return []
 
 

@@ -137,7 +137,9 @@ async def _read(context: WebContext, user_id: UUID) -> None:
     async with context.pool.acquire() as connection:
         begun = await begin_access(connection, user_id)
         stored = await list_answers(connection, user_id)
-    known = KnownAnswers({url: KnownAnswer(one.etag, one.content, one.next_url) for url, one in stored.items()})
+    known = KnownAnswers(
+        {url: KnownAnswer(answer.etag, answer.content, answer.next_url) for url, answer in stored.items()}
+    )
     try:
         async with asyncio.timeout(LONGEST_S), context.reading_at_once:
             async with context.renewing_at_once:
@@ -155,7 +157,9 @@ async def _read(context: WebContext, user_id: UUID) -> None:
         if (await get_user(connection, user_id, lock=True)).access_token is None:
             raise SignedOut  # taken back while we read
         if not known.is_same:
-            changed = {url: AccessAnswer(one.etag, one.content, one.next_url) for url, one in known.changed.items()}
+            changed = {
+                url: AccessAnswer(answer.etag, answer.content, answer.next_url) for url, answer in known.changed.items()
+            }
             await set_access(connection, user_id, levels)
             await set_answers(connection, user_id, changed, known.used)
         await end_access(connection, user_id, begun)

@@ -43,11 +43,11 @@ async def _credentials(pool: Pool, sealer: Sealer) -> Rotated:
         app = await find_app(connection, lock=True)
         if app is None:
             return Rotated()
-        secret, one = _again(sealer, app.client_secret)
-        key, two = _again(sealer, app.private_key)
-        webhook, three = _again(sealer, app.webhook_secret)
+        secret, secret_count = _again(sealer, app.client_secret)
+        key, key_count = _again(sealer, app.private_key)
+        webhook, webhook_count = _again(sealer, app.webhook_secret)
         await set_app_secrets(connection, replace(app, client_secret=secret, private_key=key, webhook_secret=webhook))
-    return one + two + three
+    return secret_count + key_count + webhook_count
 
 
 async def _people(pool: Pool, sealer: Sealer) -> Rotated:
@@ -57,10 +57,12 @@ async def _people(pool: Pool, sealer: Sealer) -> Rotated:
         async with pool.acquire() as connection, connection.transaction():
             people = await list_sealed(connection, after, BATCH)
             for person in people:
-                access, one = _again(sealer, person.access_token) if person.access_token else (None, Rotated())
-                refresh, two = _again(sealer, person.refresh_token) if person.refresh_token else (None, Rotated())
+                access, access_count = _again(sealer, person.access_token) if person.access_token else (None, Rotated())
+                refresh, refresh_count = (
+                    _again(sealer, person.refresh_token) if person.refresh_token else (None, Rotated())
+                )
                 await set_sealed(connection, SealedPerson(person.id, access, refresh))
-                done += one + two
+                done += access_count + refresh_count
         if not people:
             return done
         after = people[-1].id
@@ -70,7 +72,7 @@ async def _forms(pool: Pool, keys: Keys) -> Rotated:
     done = Rotated()
     async with pool.acquire() as connection, connection.transaction():
         for form_id, content in await list_sealed_forms(connection):
-            sealed, one = _again(keys.forms_kept, content)
+            sealed, count = _again(keys.forms_kept, content)
             await set_sealed_form(connection, form_id, sealed)
-            done += one
+            done += count
     return done

@@ -194,12 +194,12 @@ async def read_credentials(pool: Pool, keys: Keys) -> OpenedCredentials | None:
 
 
 def opened(keys: Keys, kept: SealedApp) -> OpenedCredentials:
-    """The credentials, opened.
+    """Open the sealed credentials of the App.
 
     Raises:
         UserError: as `read_credentials`.
     """
-    secrets = [keys.credentials.open(one) for one in (kept.private_key, kept.webhook_secret, kept.client_secret)]
+    secrets = [keys.credentials.open(sealed) for sealed in (kept.private_key, kept.webhook_secret, kept.client_secret)]
     private_key, webhook_secret, client_secret = secrets
     if private_key is None or webhook_secret is None or client_secret is None:
         raise UserError("the App's credentials were sealed under another key: set FORGEGUARD_SECRET_KEY to it")

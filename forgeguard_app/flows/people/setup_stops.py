@@ -23,9 +23,9 @@ class Remedy:
 class SetupStopped(UserError):
     """Set-up does not go on: what happened, and what to do. `passing` says that the same address works later."""
 
-    def __init__(self, title: str, said: str, remedies: tuple[Remedy, ...], *, passing: bool = False) -> None:
-        super().__init__(said)
-        self.title, self.said, self.remedies, self.passing = title, said, remedies, passing
+    def __init__(self, title: str, explanation: str, remedies: tuple[Remedy, ...], *, passing: bool = False) -> None:
+        super().__init__(explanation)
+        self.title, self.explanation, self.remedies, self.passing = title, explanation, remedies, passing
 
 
 def not_this_browser() -> SetupStopped:

@@ -106,7 +106,7 @@ async def seen_code(connection: Connection, repo_id: UUID | None) -> SeenCode:
     known = await find_configuration(connection, repo_id) if repo_id else None
     if known is None:
         return SeenCode()
-    seen = known[1].get("seen", {})
+    shown = known[1].get("seen", {})
     layers = [
         (layer["name"], layer["globs"][0])
         for file in known[1]["boundaries"][:1]
@@ -114,7 +114,7 @@ async def seen_code(connection: Connection, repo_id: UUID | None) -> SeenCode:
         if layer["globs"]
     ]
     return SeenCode(
-        tuple((name, number) for name, number in seen.get("languages", [])),
-        tuple(seen.get("manifests", [])),
-        tuple(layers) or tuple((name, glob) for name, glob in seen.get("parts", [])),
+        tuple((name, number) for name, number in shown.get("languages", [])),
+        tuple(shown.get("manifests", [])),
+        tuple(layers) or tuple((name, glob) for name, glob in shown.get("parts", [])),
     )

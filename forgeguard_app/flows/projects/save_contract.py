@@ -46,8 +46,8 @@ class InvalidContract(UserError):
     """The text is not what the contract's type says."""
 
     def __init__(self, problems: Collection[Problem]) -> None:
-        said = "; ".join(f"{problem.line}:{problem.column} {problem.message}" for problem in list(problems)[:5])
-        super().__init__(f"It was not saved. {said}")
+        messages = "; ".join(f"{problem.line}:{problem.column} {problem.message}" for problem in list(problems)[:5])
+        super().__init__(f"It was not saved. {messages}")
         self.problems = tuple(problems)
 
 
@@ -86,18 +86,18 @@ async def write_contracts(
                 "Not answered yet: " + ", ".join(f"“{QUESTIONS[key].title}”" for key in unanswered) + "."
             )
         texts = render(project.name, answers)
-        there = {contract.contract_type: contract for contract in await list_contracts(connection, project_id)}
+        existing = {contract.contract_type: contract for contract in await list_contracts(connection, project_id)}
         written: list[ContractType] = []
         taken = await _hold_quota(connection, project_id)
         for kind, text in texts.items():
-            now = there.get(kind)
+            now = existing.get(kind)
             chosen = kind in wanted if wanted is not None else now is None or now.edited_by is None
             if (now is not None and now.content == text) or not (chosen or now is None):
                 continue
             if problems := await in_thread(problems_of, kind, text):
-                said = "; ".join(problem.message for problem in problems[:3])
+                messages = "; ".join(problem.message for problem in problems[:3])
                 raise IncompleteAnswers(
-                    f"From these answers the contract {kind} would not hold: {said}. Change the answers."
+                    f"From these answers the contract {kind} would not hold: {messages}. Change the answers."
                 )
             if kind is ContractType.BOUNDARIES and not may_decide:
                 raise UserError(ADMINS_ALONE)

@@ -33,16 +33,16 @@ async def request_export(pool: Pool, person: Person, project: Project) -> UUID:
 
 
 def export_contracts(project: Project, contracts: list[Contract], sha: str, branch: str) -> WantedPullRequest:
-    """The pull request; its branch is named after what the contracts say, so that the same is proposed once."""
+    """Return the pull request of the contracts. The hash of their text names its branch, so it is proposed once."""
     files = [NewFile(path_of(ContractType(contract.contract_type)), contract.content) for contract in contracts]
     mark = sha256("\0".join(f"{file.path}\0{file.text}" for file in files).encode()).hexdigest()[:10]
     versions = "\n".join(
         f"- `{path_of(ContractType(contract.contract_type))}`, version {contract.version}" for contract in contracts
     )
-    said = (
+    body = (
         f"The contracts of the project {project.name}, as they are kept in ForgeGuard:\n\n{versions}\n\nThere "
         f"they are edited; here they are read."
     )
     return WantedPullRequest(
-        f"forgeguard/contracts-{mark}", sha, branch, f"The contracts of {project.name}"[:200], said, files
+        f"forgeguard/contracts-{mark}", sha, branch, f"The contracts of {project.name}"[:200], body, files
     )

@@ -75,20 +75,20 @@ async def open_pull_request(
 
 
 async def ensure_pull_request(context: WorkerContext, access: RepoAccess, wanted: WantedPullRequest) -> str:
-    """Opens the pull request of a branch that is pushed; where there is one already, gives the page that lists it.
+    """Open the pull request of a pushed branch, and return its page; where one exists, return the page that lists it.
 
     Raises:
         RetryLater, RequestRejected: as `open_pull_request`.
     """
     title, body = cut(wanted.title, MAX_TITLE_BYTES), cut(wanted.body, MAX_BODY_BYTES)
-    said = {"title": title, "head": wanted.name, "base": wanted.base, "body": body}
+    request = {"title": title, "head": wanted.name, "base": wanted.base, "body": body}
     made: Any = None
     async with reserve(context, access, Cost(1, 1, final=False)):
         try:
-            made = await access.ask("POST", "/pulls", said)
+            made = await access.ask("POST", "/pulls", request)
         except RequestRejected as error:
-            if error.status != _UNPROCESSABLE or not any(said in str(error).lower() for said in _NOTHING_TO_DO):
+            if error.status != _UNPROCESSABLE or not any(phrase in str(error).lower() for phrase in _NOTHING_TO_DO):
                 raise
             log.info("pull.is_there", reason=str(error))
-    there = f"{context.github_url}/{access.full_name}/pulls"
-    return str(made["html_url"]) if made and made.get("html_url") else there
+    listing = f"{context.github_url}/{access.full_name}/pulls"
+    return str(made["html_url"]) if made and made.get("html_url") else listing

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 async def record_violations(context: WorkerContext, run_id: UUID) -> None:
-    """Opens the pull request onto the run's branch.
+    """Open a pull request onto the run's branch that records what the run found as known.
 
     Raises:
         RetryLater: a passing fault, or no room in the installation's limits.
@@ -46,7 +46,7 @@ async def record_violations(context: WorkerContext, run_id: UUID) -> None:
     if installation is None or run.branch is None or not can_record(installation, run) or not found:
         log.info("record.nothing")
         return
-    findings = [(one.rule, one.path) for one in found]
+    findings = [(finding.rule, finding.path) for finding in found]
     async with mirror_at(context, installation, repo, run.commit_sha, run.id) as mirror:
         source = MirrorSource(mirror, Request(run.commit_sha, EMPTY_TREE))
         proposals = await propose_known(source, run.commit_sha, owner_settings(installation), findings)
@@ -57,10 +57,10 @@ async def record_violations(context: WorkerContext, run_id: UUID) -> None:
 
 def _wanted(run: AuditRun, branch: str, proposals: list[Proposal]) -> WantedPullRequest:
     files = [NewFile(proposal.path, proposal.text) for proposal in proposals]
-    said = (
+    body = (
         f"Somebody asked for this on the check run of {run.commit_sha[:10]}. It records what {_RECORDED} found there "
         f"as known, so that "
         "it fails no push until it is fixed. Each entry can be removed again once its place is clean."
     )
     name = f"forgeguard/known-violations-{run.commit_sha[:10]}"
-    return WantedPullRequest(name, run.commit_sha, branch, "Record known violations", said, files)
+    return WantedPullRequest(name, run.commit_sha, branch, "Record known violations", body, files)

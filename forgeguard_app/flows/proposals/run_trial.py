@@ -50,7 +50,7 @@ log = structlog.get_logger()
 
 
 async def run_trial(context: WorkerContext, trial_id: UUID) -> None:
-    """Does what the trial asks for, and keeps what came of it.
+    """Do what the trial asks for, and store its result.
 
     Raises:
         RetryLater: a passing fault; it is tried again.
@@ -66,11 +66,11 @@ async def run_trial(context: WorkerContext, trial_id: UUID) -> None:
     except (UserError, RequestRejected, RetryLater) as error:
         if isinstance(error, RetryLater) and datetime.now(UTC) - trial.created_at < PATIENCE:
             raise
-        said = str(error) if isinstance(error, UserError) else f"It could not be done: {error}"
+        reason = str(error) if isinstance(error, UserError) else f"It could not be done: {error}"
         async with context.pool.acquire() as connection, connection.transaction():
-            await set_trial_failed(connection, trial_id, said)
+            await set_trial_failed(connection, trial_id, reason)
             await notify_change(connection, repo.id)
-        log.info("trial.failed", reason=said)
+        log.info("trial.failed", reason=reason)
         return
     async with context.pool.acquire() as connection, connection.transaction():
         await set_trial_done(connection, trial_id, sha, result)
@@ -145,7 +145,9 @@ async def _export(
         contracts = await list_contracts(connection, project.id) if project else []
     if project is None or not contracts:
         raise UserError("There are no contracts any more.")
-    wanted = export_contracts(project, sorted(contracts, key=lambda one: one.contract_type), head.sha, head.branch)
+    wanted = export_contracts(
+        project, sorted(contracts, key=lambda contract: contract.contract_type), head.sha, head.branch
+    )
     pull = await open_pull_request(context, installation, repo, mirror, wanted)
     return {"files": {}, "there": [], "recorded": 0, "undeclared": [], "branch": head.branch, "pull": pull}
 
@@ -161,7 +163,7 @@ async def _head(context: WorkerContext, repo: Repo, installation: Installation) 
 
 
 def _wanted(head: _Head, first: FirstRules) -> WantedPullRequest:
-    said = (
+    body = (
         "Drawn by ForgeGuard from the imports as they are, so that it is true of this tree and fails no push "
         "by itself. "
         f"{first.recorded} place(s) that go against the order are recorded as known violations. Rename, merge "
@@ -169,5 +171,5 @@ def _wanted(head: _Head, first: FirstRules) -> WantedPullRequest:
     )
     files = [NewFile(path, text) for path, text in first.files.items()]
     return WantedPullRequest(
-        f"forgeguard/first-rules-{head.sha[:10]}", head.sha, head.branch, "Add ForgeGuard's first rules", said, files
+        f"forgeguard/first-rules-{head.sha[:10]}", head.sha, head.branch, "Add ForgeGuard's first rules", body, files
     )

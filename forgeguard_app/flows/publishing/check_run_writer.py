@@ -117,7 +117,7 @@ def _annotations_of(body: dict[str, object]) -> Sequence[object]:
 
 
 async def publish_check(outlet: CheckRunWriter, wanted: CheckRun, row: OutboxRow) -> None:
-    """Brings GitHub to hold the check run.
+    """Create or update the check run at GitHub.
 
     Raises:
         InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.ask; what was
@@ -132,11 +132,11 @@ async def publish_check(outlet: CheckRunWriter, wanted: CheckRun, row: OutboxRow
             raise
         # GitHub takes no part of a request with one bad annotation; the verdict matters more than its places.
         log.warning("publish.annotations_refused", check=code, reason=str(error))
-        said = "\n\nGitHub refused the annotations; every finding stands behind the link."
-        bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, _ROOM_FOR_MORE) + said)
+        remark = "\n\nGitHub refused the annotations; every finding stands behind the link."
+        bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, _ROOM_FOR_MORE) + remark)
         async with outlet.context.pool.acquire() as connection:
             rows = await list_outbox(connection, outlet.run.id)
-        now = next(one for one in rows if one.check_code == code)
+        now = next(item for item in rows if item.check_code == code)
         await outlet.send(code, bare, await outlet.held(bare, now))
 
 

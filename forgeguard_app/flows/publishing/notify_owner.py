@@ -72,25 +72,27 @@ async def notify_owner(context: WorkerContext, run_id: UUID) -> None:
 
 
 def news_of(run: AuditRun, repo: Repo, former: str | None, secrets: Sequence[FreshSecret]) -> list[str]:
-    """Sentences in Slack's markup; none where there is nothing to tell."""
-    said: list[str] = []
+    """Return sentences in Slack's markup; none where the owner has nothing to learn."""
+    sentences: list[str] = []
     if secrets:
         more = len(secrets) > MOST_SECRETS
-        said.append(
+        sentences.append(
             f"{'More than ' if more else ''}{min(len(secrets), MOST_SECRETS)} new secret(s): revoke first, then remove."
         )
-        said += [f"• `{_code(secret.path)}:{secret.line}` {_text(secret.rule)}" for secret in secrets[:MOST_SECRETS]]
+        sentences += [
+            f"• `{_code(secret.path)}:{secret.line}` {_text(secret.rule)}" for secret in secrets[:MOST_SECRETS]
+        ]
     red, was_red = run.overall_result in _RED, former in _RED
     if run.overall_result == Result.ERROR and former != Result.ERROR:
-        said.append(
+        sentences.append(
             f"The audit could not come to a verdict. {_text(run.error_detail or 'Its page says which file is broken.')}"
         )
     if run.branch == repo.default_branch and run.target_ref is None:
         if red and not was_red:
-            said.append("The default branch is red.")
+            sentences.append("The default branch is red.")
         elif not red and was_red:
-            said.append("The default branch has recovered.")
-    return said
+            sentences.append("The default branch has recovered.")
+    return sentences
 
 
 def _message(context: WorkerContext, run: AuditRun, repo: Repo, news: list[str]) -> str:

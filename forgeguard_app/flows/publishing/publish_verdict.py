@@ -190,7 +190,9 @@ async def _publish_checks(outlet: CheckRunWriter, verdict: CommitVerdict, rows: 
         if writes:
             await outlet.access.name()  # before a write is announced: nothing goes to a repository that took the name
             async with reserve(context, outlet.access, Cost(writes + reads + 1, writes)):
-                results = await asyncio.gather(*(publish_check(outlet, *one) for one in wanted), return_exceptions=True)
+                results = await asyncio.gather(
+                    *(publish_check(outlet, *pair) for pair in wanted), return_exceptions=True
+                )
                 for problem in results:
                     if isinstance(problem, BaseException):
                         raise problem
@@ -212,7 +214,7 @@ def _writes(wanted: CheckRun, row: OutboxRow) -> int:
 
 
 async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
-    """GitHub does not take the verdict: not yet, or not at all, which is said where operators look."""
+    """Raise RetryLater where GitHub may take the verdict later; else store why it does not, for operators."""
     context, run = outlet.context, outlet.run
     no_commit = error.status == UNPROCESSABLE and "no commit found" in str(error).lower()
     known = no_commit or error.status in _GONE or isinstance(error, InstallationUnavailable)
@@ -221,13 +223,13 @@ async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
     if young and (no_commit or error.status in (404, 422)):
         raise RetryLater("GitHub does not know the commit yet", delay_s=context.timings.retry_s) from error
     log.log(logging.WARNING if known else logging.ERROR, "publish.refused", reason=str(error))
-    said = f"GitHub does not take it ({error.status})."
+    reason = f"GitHub does not take it ({error.status})."
     if no_commit:
-        said = "The commit is not in the repository any more."
+        reason = "The commit is not in the repository any more."
     elif isinstance(error, Archived):
-        said = ARCHIVED
+        reason = ARCHIVED
     async with context.pool.acquire() as connection:
-        await set_publish_error(connection, run.id, said)
+        await set_publish_error(connection, run.id, reason)
         await _try_again_later(connection, run)
         # Permissions that were granted meanwhile were looked through before the refusal stood there.
         now = await find_installation(connection, outlet.installation.id, settled=True)

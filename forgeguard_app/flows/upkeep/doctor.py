@@ -33,7 +33,7 @@ SETTLED = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One part: whether it is well, what is said of it, and the remedy where it is not."""
+    """Whether one part is well, its description, and the remedy where it is not well."""
 
     part: str
     well: bool
@@ -123,7 +123,7 @@ class Examination(Protocol):
 
 
 async def examine_github(context: Examination) -> AsyncIterator[Diagnosis]:
-    """GitHub, the App's credentials and clock, permissions, the webhook and its deliveries."""
+    """Examine GitHub, the App's credentials and clock, permissions, the webhook and its deliveries."""
     try:
         app = await context.app.ask("GET", "/app")
         hook = await context.app.ask("GET", "/app/hook/config")
@@ -138,7 +138,7 @@ async def examine_github(context: Examination) -> AsyncIterator[Diagnosis]:
     )
     wrong = [
         *missing_permissions(app.get("permissions") or {}),
-        *(f"event {one}" for one in not_subscribed(app.get("events") or ())),
+        *(f"event {event}" for event in not_subscribed(app.get("events") or ())),
     ]
     yield Diagnosis(
         "permissions",
@@ -176,7 +176,7 @@ async def _deliveries(context: Examination) -> Diagnosis:
     return Diagnosis(
         "deliveries",
         not compared.missed,
-        f"{len(compared.missed)} of the last day's {compared.seen} never arrived{refused}",
+        f"{len(compared.missed)} of the last day's {compared.sent} never arrived{refused}",
         "run `forgeguard redeliver`; a worker does so every few minutes",
     )
 
@@ -185,7 +185,7 @@ async def _deliveries(context: Examination) -> Diagnosis:
 class ComparedLog:
     """The deliveries that GitHub sent within a day: their number, those that never arrived, the number refused."""
 
-    seen: int
+    sent: int
     missed: list[Attempt]
     refused: int
 

@@ -87,7 +87,7 @@ def chosen_mirrors(
     """
     stay, go, room = [], [], most_bytes
     of_account: dict[str, int] = defaultdict(int)
-    for mirror in sorted(mirrors, key=lambda one: one.used_at, reverse=True):
+    for mirror in sorted(mirrors, key=lambda item: item.used_at, reverse=True):
         holder = holders.get(mirror.github_repo_id)
         account = holder.account_login if holder else ""
         fits = mirror.size_bytes <= min(room, most_of_account - of_account[account])
@@ -105,9 +105,9 @@ async def measure_mirrors(
 ) -> None:
     """Store what the mirrors of this machine take."""
     accounts: dict[str, int] = defaultdict(int)
-    for one in mirrors:
-        accounts[holders[one.github_repo_id].account_login] += one.size_bytes
-    largest = sorted(mirrors, key=lambda one: one.size_bytes, reverse=True)[:MOST_HOLDERS]
+    for mirror in mirrors:
+        accounts[holders[mirror.github_repo_id].account_login] += mirror.size_bytes
+    largest = sorted(mirrors, key=lambda item: item.size_bytes, reverse=True)[:MOST_HOLDERS]
     uses = [
         StorageUse("mirrors", "all", "", sum(accounts.values()), context.mirrors_max_bytes),
         *(
@@ -116,9 +116,13 @@ async def measure_mirrors(
         ),
         *(
             StorageUse(
-                "mirrors", "repository", holders[one.github_repo_id].full_name, one.size_bytes, context.mirror_max_bytes
+                "mirrors",
+                "repository",
+                holders[mirror.github_repo_id].full_name,
+                mirror.size_bytes,
+                context.mirror_max_bytes,
             )
-            for one in largest
+            for mirror in largest
         ),
     ]
     async with context.pool.acquire() as connection, connection.transaction():

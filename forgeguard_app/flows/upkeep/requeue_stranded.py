@@ -18,8 +18,8 @@ async def requeue_stranded(context: WorkerContext, after_s: float | None = None)
     after_s = context.timings.stranded_s if after_s is None else after_s
     async with context.pool.acquire() as connection, connection.transaction():
         stranded = await list_stranded(connection, after_s, AT_ONCE)
-        for one in stranded:
-            await enqueue_job(connection, Job(Task(one.task), one.run_id))
+        for run in stranded:
+            await enqueue_job(connection, Job(Task(run.task), run.run_id))
         overdue = await list_overdue(connection, after_s, AT_ONCE)
         for request in overdue:
             repo = ("repo_id", str(request.repo_id))

@@ -84,10 +84,11 @@ async def sync_installations(context: WorkerContext, bounds: ListBounds | None =
     bounds = bounds or ListBounds()
     listed_at = await _time(context)
     listed = await list_installations(context.app, bounds.installations)
-    for one in random.sample(listed.items, len(listed.items)):  # no end of time comes to the same ones each time
+    # The order is random, so that a pass that runs out of time does not leave out the same ones each time.
+    for installation in random.sample(listed.items, len(listed.items)):
         asked_at = await _time(context)
-        step = partial(_compare, context, one, listed_at, asked_at, bounds)
-        await take_step(context, "installation", step, installation=one.id)
+        step = partial(_compare, context, installation, listed_at, asked_at, bounds)
+        await take_step(context, "installation", step, installation=installation.id)
     if listed.is_cut:
         log.warning("sync.cut", what="installations", most=bounds.installations)
         context.counts.add("cut_lists", "installations")
@@ -122,15 +123,15 @@ async def sync_installation(context: WorkerContext, installation_id: UUID) -> No
         return
     listed_at = await _time(context)
     try:
-        one = await get_installation(context.app, known.github_installation_id)
-        if one is None:
+        listed_installation = await get_installation(context.app, known.github_installation_id)
+        if listed_installation is None:
             return
         asked_at = await _time(context)
-        repositories = await _repositories(context, one, ListBounds())
+        repositories = await _repositories(context, listed_installation, ListBounds())
     except RequestRejected as error:
         log.info("sync.passed_over", installation=known.github_installation_id, reason=str(error))
         return
-    await _take_in(context, one, listed_at, repositories, asked_at)
+    await _take_in(context, listed_installation, listed_at, repositories, asked_at)
 
 
 def _some(missing: list[_T]) -> list[_T]:
@@ -158,7 +159,7 @@ async def _repositories(
 
 async def _take_in(
     context: WorkerContext,
-    one: Installation,
+    listed_installation: Installation,
     listed_at: datetime,
     listed: Listed[Repository] | None,
     asked_at: datetime,
@@ -166,7 +167,7 @@ async def _take_in(
 ) -> None:
     """Store what GitHub says, in short transactions, so that no push waits for a large installation."""
     # Whose repositories GitHub lists lives at that time; a suspended one only at the time of the first list.
-    installation_id = await _take_in_state(context, one, listed_at if listed is None else asked_at)
+    installation_id = await _take_in_state(context, listed_installation, listed_at if listed is None else asked_at)
     if listed is None:
         return
     repositories = sorted(listed.items, key=lambda each: each.id, reverse=True)  # the newest first, as baselines
