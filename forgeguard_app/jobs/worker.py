@@ -137,8 +137,8 @@ async def _sweep(app: App, context: WorkerContext, under_way: UnderWay) -> None:
             stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=context.timings.stalled_s)
             async with context.pool.acquire() as connection:
                 listed = await list_orphaned_jobs(connection, under_way.workers)
-            seen, orphaned = orphaned, set(listed) - under_way.jobs
-            for number in {job.id for job in stalled if job.id is not None} | (seen & orphaned):
+            orphaned_before, orphaned = orphaned, set(listed) - under_way.jobs
+            for number in {job.id for job in stalled if job.id is not None} | (orphaned_before & orphaned):
                 with contextlib.suppress(ProcrastinateException):  # another sweeper was faster
                     await app.job_manager.retry_job_by_id_async(number, due_now())
                     log.warning("job.taken_up", job_id=number)

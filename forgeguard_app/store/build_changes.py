@@ -114,8 +114,8 @@ async def _ask(connection: Connection, build_id: UUID, review: Review) -> None:
         VALUES ($1, $2, $3, $4, $5, $6, $7)
         """,
         [
-            (build_id, one.key, review.commit, position, one.path, one.kind, one.difference)
-            for position, one in enumerate(review.changes)
+            (build_id, change.key, review.commit, position, change.path, change.kind, change.difference)
+            for position, change in enumerate(review.changes)
         ],
     )
 

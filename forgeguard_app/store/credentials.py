@@ -129,7 +129,7 @@ async def find_link(connection: Connection, *, lock: bool = False) -> SetupLink 
     if row is None:
         return None
     kept = json.loads(row["choice"]).get("tries", []) if row["choice"] else []
-    tries = tuple(Try(**{**one, "outcome": AttemptOutcome(one["outcome"])}) for one in kept)
+    tries = tuple(Try(**{**attempt, "outcome": AttemptOutcome(attempt["outcome"])}) for attempt in kept)
     return SetupLink(row["token_hash"], row["browser_hash"], tries, row["now"])
 
 

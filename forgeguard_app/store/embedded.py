@@ -178,13 +178,13 @@ def _fill(place: _DataPlace, around: Path) -> None:
     ]
     command += ["--auth-local=peer", "--auth-host=reject"]
     # Into a file, not a pipe: a process that initdb leaves behind cannot hold a file open against us.
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         try:
             status = subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 timeout=INIT_TIMEOUT_S,
                 check=False,
                 cwd="/",
@@ -196,8 +196,8 @@ def _fill(place: _DataPlace, around: Path) -> None:
                 f"PostgreSQL's initdb did not end within {INIT_TIMEOUT_S:.0f} s under {place.data.parent}"
             ) from None
         if status != 0:
-            said.seek(max(said.tell() - 500, 0))
-            text = said.read(500).decode("utf-8", "replace")
+            output.seek(max(output.tell() - 500, 0))
+            text = output.read(500).decode("utf-8", "replace")
             raise UserError(f"PostgreSQL's initdb failed under {place.data.parent}: {text}")
     if place.account is not None:
         hand_over(fresh, place.account)

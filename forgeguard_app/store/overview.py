@@ -147,7 +147,7 @@ async def list_seen_installations(
 async def find_seen_installation(connection: Connection, user_id: UUID, number: int) -> SeenInstallation | None:
     """One of them, by GitHub's number."""
     found = await list_seen_installations(connection, user_id, "", MOST)
-    return next((one for one in found if one.github_installation_id == number), None)
+    return next((installation for installation in found if installation.github_installation_id == number), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,12 +43,12 @@ class Queue:
 
     async def turns(self, number: int) -> list[tuple[str, int]]:
         """Take and end so many jobs, one after another; the installation and the rank of each."""
-        seen = []
+        taken = []
         for _ in range(number):
             (job,) = await self.take()
-            seen.append((whose(job), job.priority))
+            taken.append((whose(job), job.priority))
             await self.end(job)
-        return seen
+        return taken
 
 
 def whose(job: Job) -> str:
@@ -96,8 +96,9 @@ async def test_equal_ranks_of_installations_take_turns(queue: Queue) -> None:
     for installation in (1, 2, 3):
         await queue.add(installation, 8, 20 // installation)
     await queue.add(None, 8, 4)
-    seen = [name for name, _ in await queue.turns(16)]
-    assert sorted(seen[:4]) == sorted(seen[4:8]) == sorted(seen[8:12]) == ["1", "2", "3", "none"]
+    installations = [name for name, _ in await queue.turns(16)]
+    turns = [sorted(installations[begin : begin + 4]) for begin in (0, 4, 8)]
+    assert turns == [["1", "2", "3", "none"]] * 3
 
 
 async def test_no_number_of_greater_ranks_keeps_a_push_waiting(queue: Queue) -> None:
@@ -106,8 +107,8 @@ async def test_no_number_of_greater_ranks_keeps_a_push_waiting(queue: Queue) -> 
         await queue.add(installation, Priority.MERGE_GROUP, 30)
     await queue.turns(20)
     await queue.add(99, RANKS[-1])
-    seen = [name for name, _ in await queue.turns(FAIR_EVERY * (len(flooding) + 1))]
-    assert "99" in seen
+    installations = [name for name, _ in await queue.turns(FAIR_EVERY * (len(flooding) + 1))]
+    assert "99" in installations
 
 
 async def test_within_an_installation_the_greater_rank_goes_first(queue: Queue) -> None:

@@ -99,7 +99,7 @@ async def test_as_root_the_server_has_an_account_of_its_own_and_root_writes_thro
     with pytest.raises(KeyError):
         pwd.getpwuid(uid)
     assert folder.stat().st_uid == 0
-    assert {one.name for one in folder.iterdir() if one.lstat().st_uid == uid} == {"data"}
+    assert {path.name for path in folder.iterdir() if path.lstat().st_uid == uid} == {"data"}
     # An older version gave all to `nobody`, who left links for root to write through.
     nobody = pwd.getpwnam("nobody").pw_uid
     for path in (folder, *folder.rglob("*")):

@@ -133,8 +133,8 @@ class Place:
     ) -> Answer:
         basic = base64.b64encode(f"x-access-token:{password}".encode()).decode()
         headers = {} if password is None else {"Authorization": f"{scheme} {basic}"}
-        there = f"{self.github.address}/{repository or self.repository.full_name}.git/info/refs?service={service}"
-        return await self.ask(there, headers=headers)
+        address = f"{self.github.address}/{repository or self.repository.full_name}.git/info/refs?service={service}"
+        return await self.ask(address, headers=headers)
 
 
 @contextlib.asynccontextmanager

@@ -66,9 +66,9 @@ class Visitor:
         return await self._go("POST", address, dict(form), follow=follow, headers=headers)
 
     async def submit(self, address: str, **fields: str) -> int:
-        """Sends the open page's form that leads there, with the fields filled in."""
+        """Send the open page's form for the address, with the fields filled in."""
         form = next(
-            one for one in re.findall(r"<form.*?</form>", self.text, re.S) if f'action="{address}"' in unescape(one)
+            text for text in re.findall(r"<form.*?</form>", self.text, re.S) if f'action="{address}"' in unescape(text)
         )
         hidden = {
             name: unescape(value)

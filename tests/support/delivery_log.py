@@ -21,7 +21,7 @@ def age(product: Product, seconds: float) -> None:
 
 def age_in_order(product: Product) -> None:
     """Make every delivery of the log a quarter of an hour old, one second apart, in the order of the attempts."""
-    for place, delivery in enumerate(sorted(product.github.world.deliveries, key=lambda one: one.id)):
+    for place, delivery in enumerate(sorted(product.github.world.deliveries, key=lambda item: item.id)):
         delivery.delivered_at = stamp(time.time() - 900 + place)
 
 

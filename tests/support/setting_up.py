@@ -33,14 +33,14 @@ class Bare:
     output: pytest.CaptureFixture[str]
 
     async def link(self) -> str:
-        """The one-time link, as the log says it."""
-        said = ""
+        """Return the one-time link from the log."""
+        printed = ""
         for _ in range(500):
-            said += self.output.readouterr().out
-            if found := re.findall(r"/setup\?token=[\w-]+", said):
+            printed += self.output.readouterr().out
+            if found := re.findall(r"/setup\?token=[\w-]+", printed):
                 return str(found[-1])
             await asyncio.sleep(0.02)
-        raise AssertionError(f"no link in the log: {said}")
+        raise AssertionError(f"no link in the log: {printed}")
 
 
 @contextlib.asynccontextmanager

@@ -55,7 +55,7 @@ def test_an_own_key_is_masked_in_the_encodings_in_which_programs_print_it(before
         value.hex().encode(),
         b"operators%2Fown%2Bkey-4711",
     ]
-    assert all(b"[masked]" in kept([one]).encode() for one in printed)
+    assert all(b"[masked]" in kept([line]).encode() for line in printed)
 
 
 def test_a_value_that_ends_in_the_next_batch_is_not_kept_whole() -> None:
@@ -97,10 +97,10 @@ async def test_what_a_builder_prints_is_kept_up_to_a_bound_over_all_attempts_and
             """
         )
     for attempt in range(3):  # each has a log of its own
-        said = BuildLog(product.context, build_id, max_bytes=1_000)
+        log = BuildLog(product.context, build_id, max_bytes=1_000)
         for number in range(8):
-            await said.hear([f"{attempt}.{number} ".encode() + b"x" * 96, b""])
-        await said.say(f"Attempt {attempt} ended.")
+            await log.hear([f"{attempt}.{number} ".encode() + b"x" * 96, b""])
+        await log.say(f"Attempt {attempt} ended.")
     async with product.pool.acquire() as connection:
         lines = [line.message for line in await list_lines(connection, build_id, 0, 100)]
     printed = [line[:3] for line in lines if line.endswith("x")]

@@ -169,17 +169,17 @@ async def test_former_versions_go_beyond_a_person_s_quota_however_many_are_saved
 async def test_contracts_beyond_what_a_person_may_keep_are_refused_with_what_to_do(pool: Pool) -> None:
     async with pool.acquire() as connection:
         mona = await person(connection, 1)
-        there = await project(connection, mona, "full")
+        project_id = await project(connection, mona, "full")
         for _ in range(2):
             full = await project(connection, mona, "other")
             await set_contract(connection, full, "ui", "x" * (QUOTAS.contracts_of_person // 2), "mona")
-        await set_contract(connection, there, "ui", "# UI\n", "mona")
+        await set_contract(connection, project_id, "ui", "# UI\n", "mona")
     who = Person(mona, 1, "mona", mona, None)
     with pytest.raises(UserError, match="delete a project"):
-        await save_contract(pool, who, there, Edit(ContractType.UI, "# UI again\n", 1))
+        await save_contract(pool, who, project_id, Edit(ContractType.UI, "# UI again\n", 1))
     async with pool.acquire() as connection:
         text = "SELECT content FROM project_contracts WHERE project_id = $1"
-        assert await connection.fetchval(text, there) == "# UI\n", "nothing is lost"
+        assert await connection.fetchval(text, project_id) == "# UI\n", "nothing is lost"
 
 
 async def test_others_leave_room_for_the_contracts_of_the_projects_creator(pool: Pool) -> None:
@@ -188,28 +188,28 @@ async def test_others_leave_room_for_the_contracts_of_the_projects_creator(pool:
         for _ in range(2):
             full = await project(connection, mona, "full")
             await set_contract(connection, full, "ui", "x" * (QUOTAS.contracts_of_others // 2 - 1_000), "u2")
-        there = await project(connection, mona, "there")
-        await set_contract(connection, there, "ui", "# UI\n", "u1")
+        project_id = await project(connection, mona, "there")
+        await set_contract(connection, project_id, "ui", "# UI\n", "u1")
     creator, writer = Person(mona, 1, "u1", mona, None), Person(other, 2, "u2", other, None)
     long = "# UI\n" + "y" * 5_000
     with pytest.raises(UserError, match="ask the creator"):
-        await save_contract(pool, writer, there, Edit(ContractType.UI, long, 1))
-    assert await save_contract(pool, writer, there, Edit(ContractType.UI, "# UI of u2\n", 1)) == 2
-    assert await save_contract(pool, creator, there, Edit(ContractType.UI, long, 2)) == 3
+        await save_contract(pool, writer, project_id, Edit(ContractType.UI, long, 1))
+    assert await save_contract(pool, writer, project_id, Edit(ContractType.UI, "# UI of u2\n", 1)) == 2
+    assert await save_contract(pool, creator, project_id, Edit(ContractType.UI, long, 2)) == 3
     with pytest.raises(UserError, match="ask the creator"):
-        await save_contract(pool, writer, there, Edit(ContractType.UI, long + "z", 3))
+        await save_contract(pool, writer, project_id, Edit(ContractType.UI, long + "z", 3))
 
 
 async def test_what_shortens_contracts_is_saved_beyond_the_quota_too(pool: Pool) -> None:
     async with pool.acquire() as connection:
         mona = await person(connection, 1)
-        there = await project(connection, mona, "there")
-        await set_contract(connection, there, "ui", "# UI\n" + "x" * 1_000, "mona")
+        project_id = await project(connection, mona, "there")
+        await set_contract(connection, project_id, "ui", "# UI\n" + "x" * 1_000, "mona")
         for _ in range(2):
             full = await project(connection, mona, "full")
             await set_contract(connection, full, "ui", "x" * (QUOTAS.contracts_of_person // 2), "mona")
     who = Person(mona, 1, "mona", mona, None)
-    assert await save_contract(pool, who, there, Edit(ContractType.UI, "# UI\n", 1)) == 2
+    assert await save_contract(pool, who, project_id, Edit(ContractType.UI, "# UI\n", 1)) == 2
 
 
 async def test_contracts_saved_at_once_in_several_projects_pass_no_bound_together(pool: Pool) -> None:
@@ -218,14 +218,14 @@ async def test_contracts_saved_at_once_in_several_projects_pass_no_bound_togethe
         full = await project(connection, mona, "full")
         await set_contract(connection, full, "ui", "x" * (QUOTAS.contracts_of_person - 25_000), "u1")
         projects = [await project(connection, mona, str(number)) for number in range(6)]
-        for one in projects:
-            await set_contract(connection, one, "ui", "# UI\n", "u1")
+        for project_id in projects:
+            await set_contract(connection, project_id, "ui", "# UI\n", "u1")
     who, text = Person(mona, 1, "u1", mona, None), "# UI\n" + "y" * 10_000
-    saving = (save_contract(pool, who, one, Edit(ContractType.UI, text, 1)) for one in projects)
+    saving = (save_contract(pool, who, project_id, Edit(ContractType.UI, text, 1)) for project_id in projects)
     outcomes = await asyncio.gather(*saving, return_exceptions=True)
     refused = [outcome for outcome in outcomes if outcome != 2]
     assert len(refused) == 4
-    assert all(isinstance(one, UserError) for one in refused), outcomes
+    assert all(isinstance(outcome, UserError) for outcome in refused), outcomes
     async with pool.acquire() as connection:
         assert (await get_contract_bytes(connection, full)).all <= QUOTAS.contracts_of_person
 
@@ -263,14 +263,17 @@ def test_mirrors_never_take_more_than_an_account_or_all_may(
     mirrors = [MirrorOnDisk(Path(str(n)), n, float(used), size) for n, (_, size, used) in enumerate(found)]
     holders = {n: Holder(f"r{n}", f"o{owner % 3}") for n, (owner, _, _) in enumerate(found) if owner}
     stay, go = chosen_mirrors(mirrors, holders, oldest, most_bytes, of_account)
-    assert sorted(one.github_repo_id for one in [*stay, *go]) == list(range(len(found)))
-    assert sum(one.size_bytes for one in stay) <= most_bytes
+    assert sorted(mirror.github_repo_id for mirror in [*stay, *go]) == list(range(len(found)))
+    assert sum(mirror.size_bytes for mirror in stay) <= most_bytes
     for account in {holder.account_login for holder in holders.values()}:
-        assert sum(one.size_bytes for one in stay if holders[one.github_repo_id].account_login == account) <= of_account
-    assert all(one.github_repo_id in holders and one.used_at >= oldest for one in stay)
+        assert (
+            sum(mirror.size_bytes for mirror in stay if holders[mirror.github_repo_id].account_login == account)
+            <= of_account
+        )
+    assert all(mirror.github_repo_id in holders and mirror.used_at >= oldest for mirror in stay)
     enough = sum(mirror.size_bytes for mirror in mirrors)
     if enough <= min(most_bytes, of_account):
-        assert all(one.github_repo_id not in holders or one.used_at < oldest for one in go)
+        assert all(mirror.github_repo_id not in holders or mirror.used_at < oldest for mirror in go)
 
 
 async def test_answers_are_bounded_together_and_no_list_reads_them(pool: Pool) -> None:
@@ -306,7 +309,7 @@ async def test_deleted_projects_count_while_they_are_kept(pool: Pool, monkeypatc
         await connection.execute("DELETE FROM projects WHERE deleted_at IS NOT NULL")
     at_once = [create_project(pool, mona, described("Shop", ""), None) for _ in range(6)]
     done = await asyncio.gather(*at_once, return_exceptions=True)
-    assert len([one for one in done if isinstance(one, UUID)]) == 1, "those made at once are counted, too"
+    assert len([outcome for outcome in done if isinstance(outcome, UUID)]) == 1, "those made at once are counted, too"
 
 
 async def test_who_may_write_to_one_project_pushes_out_no_versions_of_another(pool: Pool) -> None:

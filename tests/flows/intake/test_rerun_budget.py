@@ -88,4 +88,4 @@ def test_no_hour_holds_more_starts_than_the_budgets(
     for begin, _, _ in starts:
         within = [start for start in starts if begin <= start[0] < begin + WINDOW]
         for key, most in ((1, of_person), (2, of_installation)):
-            assert all(sum(one[key] == name for one in within) <= most for name in {one[key] for one in within})
+            assert all(sum(start[key] == name for start in within) <= most for name in {start[key] for start in within})

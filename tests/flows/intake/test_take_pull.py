@@ -25,7 +25,7 @@ def targets(
     *runs: TargetRun, aimed: tuple[AuditTarget, ...] = (), by_branch: tuple[AuditTarget, ...] = ()
 ) -> CommitTargets:
     return CommitTargets(
-        "main", sorted(runs, key=lambda one: one.created_at, reverse=True), frozenset(aimed), frozenset(by_branch)
+        "main", sorted(runs, key=lambda run: run.created_at, reverse=True), frozenset(aimed), frozenset(by_branch)
     )
 
 
@@ -51,8 +51,8 @@ def test_what_counts(
     by_branch: tuple[AuditTarget, ...],
     present: list[AuditTarget],
 ) -> None:
-    found = targets(*(run(number, one) for number, one in enumerate(runs)), aimed=aimed, by_branch=by_branch)
-    assert [one.target for one in found.list_present()] == present
+    found = targets(*(run(number, target) for number, target in enumerate(runs)), aimed=aimed, by_branch=by_branch)
+    assert [item.target for item in found.list_present()] == present
 
 
 def test_a_run_that_has_yet_to_choose_its_target_counts() -> None:
@@ -65,7 +65,7 @@ def test_what_is_missing_is_started_main_first_and_forks_last_as_far_as_the_boun
     aimed = (FORK, LAX, AuditTarget("a", fork=True), MAIN, AuditTarget("a"))
     assert targets(aimed=aimed).list_missing() == [MAIN, FORK, AuditTarget("a"), LAX, AuditTarget("a", fork=True)]
     many = tuple(AuditTarget(f"b{number:02}") for number in range(MAX_TARGETS + 5))
-    known = targets(*(run(number, one) for number, one in enumerate(many[:3])), aimed=many)
+    known = targets(*(run(number, target) for number, target in enumerate(many[:3])), aimed=many)
     assert known.list_startable() == list(many[3:MAX_TARGETS])
     assert len(known.list_missing()) == MAX_TARGETS + 2
 
