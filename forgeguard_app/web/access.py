@@ -216,11 +216,11 @@ async def open_build(
     if build is None:
         await level_of(context, person, None)
         raise web.HTTPNotFound(reason=_ABSENT)
-    seen = await open_project(request, build.project_id, least)
+    view = await open_project(request, build.project_id, least)
     # Where the repository left, GitHub cannot be asked who may see it.
     if build.repo_id is not None and (repo is None or await level_of(context, person, repo) == AccessLevel.NONE):
         raise web.HTTPNotFound(reason=_ABSENT)
-    return build, seen
+    return build, view
 
 
 async def refuse_who_may_not_push(request: web.Request, build: Build) -> None:

@@ -139,7 +139,7 @@ def checker(request: web.Request) -> Callable[[ContractType, str], Awaitable[tup
         found = WORK["problems"](kind.value, text) if is_small else await _work(request, "problems", kind.value, text)
         if found is None:
             return (Problem(FILES[kind], 1, 1, "it takes too long to be checked: make it shorter or simpler"),)
-        return tuple(Problem(*one) for one in found)
+        return tuple(Problem(*problem) for problem in found)
 
     return check
 

@@ -36,7 +36,7 @@ def problems(kind: str, text: str) -> list[list[Any]]:
     from forgeguard_app.projects.contract_types import ContractType  # noqa: PLC0415
     from forgeguard_app.projects.validation import problems_of  # noqa: PLC0415
 
-    return [list(astuple(one)) for one in problems_of(ContractType(kind), text)]
+    return [list(astuple(problem)) for problem in problems_of(ContractType(kind), text)]
 
 
 WORK: Mapping[str, Callable[..., Any]] = MappingProxyType(

@@ -141,7 +141,7 @@ def export(request: web.Request, found: Sequence[KeptEntry]) -> web.Response:
     """Return the first `EXPORTED` entries as a file; where more were found, it ends with the address of the rest."""
     form, place = request.match_info["form"], find_older(found, EXPORTED)
     older = f"{request.app[CONTEXT].address}{request.path}?before={place}" if place else None
-    rows = [{name: _text(getattr(one, name)) for name in FIELDS} for one in found[:EXPORTED]]
+    rows = [{name: _text(getattr(entry, name)) for name in FIELDS} for entry in found[:EXPORTED]]
     headers = {"Content-Disposition": f'attachment; filename="audit-log.{form}"', "Cache-Control": "private, no-store"}
     if older:
         headers["Link"] = f'<{older}>; rel="next"'

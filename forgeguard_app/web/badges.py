@@ -142,10 +142,10 @@ def _endpoint(look: Look) -> str:
 def draw(label: str, look: Look, reason: str = "") -> str:
     """Draw the SVG, twenty pixels high; the reason is its tooltip and what a screen reader reads."""
     left, right = _width(label) + 10, _width(look.message) + 10
-    total, said = left + right, escape(f"{label}: {look.message}{f' ({reason})' if reason else ''}")
+    total, text = left + right, escape(f"{label}: {look.message}{f' ({reason})' if reason else ''}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" '
-        f'aria-label="{said}"><title>{said}</title>'
+        f'aria-label="{text}"><title>{text}</title>'
         f'<clipPath id="r"><rect width="{total}" height="20" rx="3" fill="#fff"/></clipPath><g clip-path="url(#r)">'
         f'<rect width="{left}" height="20" fill="#444c56"/><rect x="{left}" width="{right}" height="20" '
         f'fill="{look.hex}"/></g>'

@@ -98,9 +98,9 @@ class Server(web.Server):
         """End a connection of the network that has the most, so that who comes new is not kept out: an idle one if
         there is one.
         """
-        network = max(self._wide, key=lambda one: len(self._wide[one]))
+        network = max(self._wide, key=lambda item: len(self._wide[item]))
         those = self._wide[network]
-        handler = next((one for one in those if one._current_request is None), next(iter(those)))
+        handler = next((item for item in those if item._current_request is None), next(iter(those)))
         transport = those[handler]
         self._leave(network, handler)
         transport.abort()
@@ -183,33 +183,35 @@ class Unsigned:
 
         `end` is called where the body is to end for others' sake.
         """
-        one = _Reading(address, end)
-        self._readings.add(one)
+        reading = _Reading(address, end)
+        self._readings.add(reading)
 
         def grow(size: int) -> bool:
-            if one not in self._readings:
+            if reading not in self._readings:
                 return False
-            one.size += size
+            reading.size += size
             self._of[address] += size
-            while self._of.total() > UNSIGNED and one in self._readings:
+            while self._of.total() > UNSIGNED and reading in self._readings:
                 self._end_largest()
-            return one in self._readings and self._of[address] <= UNSIGNED_OF_ADDRESS
+            return reading in self._readings and self._of[address] <= UNSIGNED_OF_ADDRESS
 
         try:
             yield grow
         finally:
-            self._forget(one)
+            self._forget(reading)
 
     def _end_largest(self) -> None:
         most = self._of.most_common(1)[0][0]
-        largest = max((reading for reading in self._readings if reading.address == most), key=lambda one: one.size)
+        largest = max(
+            (reading for reading in self._readings if reading.address == most), key=lambda reading: reading.size
+        )
         self._forget(largest)
         largest.end()
 
-    def _forget(self, one: _Reading) -> None:
-        if one not in self._readings:
+    def _forget(self, reading: _Reading) -> None:
+        if reading not in self._readings:
             return
-        self._readings.remove(one)
-        self._of[one.address] -= one.size
-        if not self._of[one.address]:
-            del self._of[one.address]
+        self._readings.remove(reading)
+        self._of[reading.address] -= reading.size
+        if not self._of[reading.address]:
+            del self._of[reading.address]

@@ -63,13 +63,13 @@ async def answer_interrupted(request: web.Request, sent: SentForm) -> web.Stream
     if sent.user_id == person.user_id:
         again = Again("Send it again?", _OLD, "Send it again", HTTPStatus.FORBIDDEN)
         return await ask_again(request, sent.fields, again)
-    said = _FORGED if sent.user_id is None else _FOREIGN.format(login=person.login)
+    message = _FORGED if sent.user_id is None else _FOREIGN.format(login=person.login)
     return await page(
         request,
         "wrong.html",
         status=403,
         title="Forbidden",
-        said=said,
+        message=message,
         request_id=request[REQUEST_ID],
     )
 
@@ -114,7 +114,7 @@ class Again:
     """
 
     title: str
-    said: str
+    message: str
     button: str
     status: int = 200
     path: str | None = None

@@ -75,7 +75,7 @@ class Streams:
     def _is_full(self, who: UUID | str) -> bool:
         if isinstance(who, UUID):
             return self._open[who] >= MOST_OF_PERSON
-        of_nobody = sum(number for one, number in self._open.items() if isinstance(one, str))
+        of_nobody = sum(number for viewer, number in self._open.items() if isinstance(viewer, str))
         return self._open[who] >= MOST_OF_ADDRESS or of_nobody >= MOST_OF_NOBODY
 
 

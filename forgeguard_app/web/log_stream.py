@@ -102,14 +102,14 @@ TAILS: web.AppKey[Tails] = web.AppKey("TAILS")
 
 
 def _as_json(line: LogLine) -> str:
-    told = {
+    fields = {
         "number": line.number,
         "timestamp": line.timestamp.isoformat(),
         "source": line.source,
         "level": line.level,
         "message": line.message,
     }
-    return json.dumps(told, ensure_ascii=False)
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def line_number(text: str) -> int | None:

@@ -29,15 +29,15 @@ class _Figures(Collector):
         self.health, self.counts, self.streams = health, counts, streams
 
     def collect(self) -> Iterable[Metric]:
-        for name, said, value in self._single():
-            yield GaugeMetricFamily(f"forgeguard_{name}", said, value)
+        for name, description, value in self._single():
+            yield GaugeMetricFamily(f"forgeguard_{name}", description, value)
         health = self.health
         latency = {"0.5": health.latency_p50_s, "0.95": health.latency_p95_s}
         yield _gauges("push_to_verdict_seconds", "From delivery to published verdict, last hour.", "quantile", latency)
         jobs = {status: health.jobs.get(status, 0) for status in ("todo", "doing", "failed")}
         yield _gauges("jobs", "Jobs in the queue.", "status", jobs)
-        said = "How long the oldest running job has run, by kind."
-        yield _gauges("oldest_running_job_seconds", said, "kind", health.running_s)
+        description = "How long the oldest running job has run, by kind."
+        yield _gauges("oldest_running_job_seconds", description, "kind", health.running_s)
         received = {str(outcome): health.deliveries.get(outcome, 0) for outcome in DeliveryOutcome}
         yield _gauges("deliveries_last_hour", "Deliveries received, last hour.", "outcome", received)
         yield self._counters("errors", "errors", "Work that failed and is tried again or given up.", "kind")
@@ -61,16 +61,16 @@ class _Figures(Collector):
         yield "event_streams", "Event streams of live pages that are open in this process.", self.streams
         yield "workers", "Workers that gave a sign of life.", health.workers
 
-    def _counters(self, name: str, kept: str, said: str, label: str) -> Metric:
-        family = CounterMetricFamily(f"forgeguard_{name}", said, labels=[label])
+    def _counters(self, name: str, kept: str, description: str, label: str) -> Metric:
+        family = CounterMetricFamily(f"forgeguard_{name}", description, labels=[label])
         for (counter, value), number in self.counts.items():
             if counter == kept:
                 family.add_metric([value], number)
         return family
 
 
-def _gauges(name: str, said: str, label: str, values: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(f"forgeguard_{name}", said, labels=[label])
+def _gauges(name: str, description: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"forgeguard_{name}", description, labels=[label])
     for value, number in values.items():
         family.add_metric([value], number)
     return family

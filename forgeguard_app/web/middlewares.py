@@ -91,8 +91,8 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
         if error.status < HTTPStatus.BAD_REQUEST:
             return _elsewhere(request, error.headers.get("Location", "/"))
         plain = error.reason == HTTPStatus(error.status).phrase
-        said = _IN_WORDS.get(error.status, error.reason) if plain else error.reason
-        wrong = await _wrong(request, error.status, said, request_id)
+        message = _IN_WORDS.get(error.status, error.reason) if plain else error.reason
+        wrong = await _wrong(request, error.status, message, request_id)
         for name in ("Allow", "Retry-After"):
             if name in error.headers:
                 wrong.headers[name] = error.headers[name]
@@ -110,7 +110,7 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
 
 
 def _meaning(error: Exception, request_id: str) -> tuple[int, str]:
-    """The status, and what is said; nothing of the error itself unless it was written for people."""
+    """Return the status and the message; nothing of the error itself unless it was written for people."""
     if isinstance(error, BodyTooSlow):
         return 408, "The body did not arrive in time."
     if isinstance(error, RetryLater):
@@ -140,8 +140,8 @@ async def _signed_out(request: web.Request, request_id: str) -> web.StreamRespon
     if SENT in request:
         return await answer_interrupted(request, request[SENT])
     if not _is_page(request):
-        said = "GitHub takes your sign-in no more. Sign in again in the browser."
-        return await _wrong(request, 401, said, request_id)
+        message = "GitHub takes your sign-in no more. Sign in again in the browser."
+        return await _wrong(request, 401, message, request_id)
     response = _elsewhere(request, sign_in_link(request))
     drop_cookie(request.app[CONTEXT], response, SESSION)
     return response
@@ -151,10 +151,10 @@ def _is_page(request: web.Request) -> bool:
     return "text/html" in request.headers.get("Accept", "") and not request.path.startswith(("/api/", "/webhooks/"))
 
 
-async def _wrong(request: web.Request, status: int, said: str, request_id: str) -> web.StreamResponse:
+async def _wrong(request: web.Request, status: int, message: str, request_id: str) -> web.StreamResponse:
     retry = RETRY_AFTER_S if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     if not _is_page(request):
-        return problem(status, said, retry_after_s=retry)
+        return problem(status, message, retry_after_s=retry)
     if PERSON not in request:
         try:
             await find_person(request)
@@ -162,7 +162,7 @@ async def _wrong(request: web.Request, status: int, said: str, request_id: str) 
             request[PERSON], request[UNKNOWN] = None, True
     sent = await _sent(request) if status == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "POST" else None
     if sent is not None:
-        response = await answer_away(request, sent, said)
+        response = await answer_away(request, sent, message)
     else:
         title = HTTPStatus(status).phrase
         response = await page(
@@ -170,7 +170,7 @@ async def _wrong(request: web.Request, status: int, said: str, request_id: str) 
             "wrong.html",
             status=status,
             title=title,
-            said=said,
+            message=message,
             request_id=request_id,
             retry_s=_retry_of(request, retry),
         )

@@ -115,7 +115,7 @@ class OneProject:
     @property
     def version(self) -> str:
         """The version of what is shown."""
-        versions = [(kind, one.version, one.edited_by) for kind, one in self.contracts.items()]
+        versions = [(kind, contract.version, contract.edited_by) for kind, contract in self.contracts.items()]
         builds = [(build.id, build.status, build.phase, build.builder, build.pull_url) for build in self.builds]
         return _version(self.project, versions, builds)
 

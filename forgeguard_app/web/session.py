@@ -136,7 +136,7 @@ def sign_in_and_back(path: str) -> str:
     """Return the address of the sign-in that leads to a path of ours."""
     parts = urlsplit(path)
     # A signature in the address is not needed by who is signed in, and would travel further with each redirect.
-    query = urlencode([one for one in parse_qsl(parts.query, keep_blank_values=True) if one[0] not in _LINK_KEYS])
+    query = urlencode([pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in _LINK_KEYS])
     back = parts.path + (f"?{query}" if query else "")
     return "/login?" + urlencode({"return_to": back if len(back) < MAX_RETURN_CHARS else "/"})
 

@@ -241,8 +241,8 @@ def _unpublished(run: RunFacts, place: PlaceFacts) -> list[str]:
     return [f"Not on GitHub yet. {NO_WORKER}"] if place.workers == 0 else []
 
 
-def _number(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+def _number(number: int, singular: str, plural: str) -> str:
+    return f"{number:,} {singular if number == 1 else plural}"
 
 
 def _span(seconds: float) -> str:

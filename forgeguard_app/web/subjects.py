@@ -146,7 +146,7 @@ async def _installations_version(connection: Connection, *, user_id: UUID, subje
 
 async def _installation_version(connection: Connection, *, user_id: UUID, subject_id: UUID) -> str | None:
     found = (await read_installations(connection, user_id)).found
-    installation = next((one for one in found if one.id == subject_id), None)
+    installation = next((item for item in found if item.id == subject_id), None)
     return None if installation is None else (await read_installation(connection, user_id, installation)).version
 
 

@@ -19,10 +19,10 @@ from forgeguard_app.web.keys import CONTEXT
 async def show_allowances(ask: ApiRequest) -> models.Allowances:
     """A repository's allowances, for those whom GitHub lets into it."""
     query: models.AllowancesQuery = ask.query
-    seen = await open_repo(ask.request, query.repo_id, AccessLevel.READ)
+    view = await open_repo(ask.request, query.repo_id, AccessLevel.READ)
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
-        found = await list_allowances(connection, seen.repo.id, read_cursor(query.cursor), query.limit + 1)
-    items = [models.Allowance.model_validate(asdict(one)) for one in found[: query.limit]]
+        found = await list_allowances(connection, view.repo.id, read_cursor(query.cursor), query.limit + 1)
+    items = [models.Allowance.model_validate(asdict(allowance)) for allowance in found[: query.limit]]
     following = cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
     return models.Allowances(items=items, next=following)
 

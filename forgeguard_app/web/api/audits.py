@@ -41,38 +41,40 @@ async def show_repos(ask: ApiRequest) -> models.Repositories:
     await refresh_access(context, ask.user.user_id)
     async with context.pool.acquire() as connection:
         found = await list_seen(connection, ask.user.user_id, read_text_cursor(query.cursor), query.limit + 1)
-        states = await head_states(connection, {one.id: one.run_id for one in found})
-    items = [_repository(one, states[one.id]) for one in found[: query.limit]]
+        states = await head_states(connection, {repo.id: repo.run_id for repo in found})
+    items = [_repository(repo, states[repo.id]) for repo in found[: query.limit]]
     return models.Repositories(items=items, next=text_cursor(items[-1].full_name) if len(found) > query.limit else None)
 
 
 async def show_repo(ask: ApiRequest) -> models.Repository:
     """One repository; a public one for everybody."""
-    seen = await open_repo(ask.request, id_of(ask.request, "repo_id"))
+    view = await open_repo(ask.request, id_of(ask.request, "repo_id"))
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
-        found = await find_seen(connection, ask.person.user_id, seen.repo.id) if ask.person is not None else None
-        run_id = found.run_id if found is not None else await find_head_run(connection, seen.repo.id)
-        states = await head_states(connection, {seen.repo.id: run_id})
-    state = states[seen.repo.id]
-    return _public(seen, state) if found is None else _repository(found, state)
+        found = await find_seen(connection, ask.person.user_id, view.repo.id) if ask.person is not None else None
+        run_id = found.run_id if found is not None else await find_head_run(connection, view.repo.id)
+        states = await head_states(connection, {view.repo.id: run_id})
+    state = states[view.repo.id]
+    return _public(view, state) if found is None else _repository(found, state)
 
 
 async def show_audits(ask: ApiRequest) -> models.Audits:
     """A repository's audits, the newest first."""
-    seen, query = await open_repo(ask.request, id_of(ask.request, "repo_id")), ask.query
+    view, query = await open_repo(ask.request, id_of(ask.request, "repo_id")), ask.query
     wanted = filter_of(query.state or "", query.branch or None, query.author or None, query.result)
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         before = read_cursor(query.cursor)
-        found = await list_entries(connection, seen.repo.id, wanted, before, query.limit + 1)
-        states = await states_of(connection, [one.id for one in found])
-    items = [models.AuditEntry.model_validate(asdict(one) | _state(states[one.id])) for one in found[: query.limit]]
+        found = await list_entries(connection, view.repo.id, wanted, before, query.limit + 1)
+        states = await states_of(connection, [entry.id for entry in found])
+    items = [
+        models.AuditEntry.model_validate(asdict(entry) | _state(states[entry.id])) for entry in found[: query.limit]
+    ]
     following = cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
     return models.Audits(items=items, next=following)
 
 
 async def show_audit(ask: ApiRequest) -> models.Audit:
     """One audit with its verdict."""
-    run, seen = await open_audit(ask.request, id_of(ask.request, "run_id"))
+    run, view = await open_audit(ask.request, id_of(ask.request, "run_id"))
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         stored = await list_checks(connection, run.id)
         state = (await states_of(connection, [run.id]))[run.id]
@@ -80,8 +82,8 @@ async def show_audit(ask: ApiRequest) -> models.Audit:
     more = {
         name: getattr(run, name) for name in ("base_sha", "error_detail", "published_at", "publish_error", "repo_id")
     }
-    checks = [_check(one, state.checks[one.check_code]) for one in stored]
-    return models.Audit.model_validate(entry | more | {"repository": seen.repo.full_name, "checks": checks})
+    checks = [_check(check, state.checks[check.check_code]) for check in stored]
+    return models.Audit.model_validate(entry | more | {"repository": view.repo.full_name, "checks": checks})
 
 
 def _check(stored: StoredCheck, state: ShownState) -> models.Check:
@@ -109,32 +111,32 @@ def _check(stored: StoredCheck, state: ShownState) -> models.Check:
 
 async def show_findings(ask: ApiRequest) -> models.Findings:
     """An audit's findings; where existing secrets stand is for those who may write to the repository."""
-    run, seen = await open_audit(ask.request, id_of(ask.request, "run_id"))
+    run, view = await open_audit(ask.request, id_of(ask.request, "run_id"))
     query, after = ask.query, _place(ask.query.cursor)
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_page(
-            connection, run.id, query.check_code, after, secrets=seen.may_write, most=query.limit + 1
+            connection, run.id, query.check_code, after, secrets=view.may_write, most=query.limit + 1
         )
     items = [
         models.Finding.model_validate(
             {
-                "check_code": one.check_code,
-                "path": one.path,
-                "line": one.line,
-                "end_line": one.end_line,
-                "column": one.column_number,
-                "rule": one.rule,
-                "message": one.message,
-                "level": one.level,
-                "new": one.is_new,
-                "part": one.part,
-                "verified": one.is_verified,
-                "counted": one.is_counted,
-                "commit": one.commit_sha,
-                "fingerprint": one.fingerprint,
+                "check_code": finding.check_code,
+                "path": finding.path,
+                "line": finding.line,
+                "end_line": finding.end_line,
+                "column": finding.column_number,
+                "rule": finding.rule,
+                "message": finding.message,
+                "level": finding.level,
+                "new": finding.is_new,
+                "part": finding.part,
+                "verified": finding.is_verified,
+                "counted": finding.is_counted,
+                "commit": finding.commit_sha,
+                "fingerprint": finding.fingerprint,
             }
         )
-        for one in found[: query.limit]
+        for finding in found[: query.limit]
     ]
     last = found[query.limit - 1] if len(found) > query.limit else None
     return models.Findings(items=items, next=text_cursor(f"{last.check_code} {last.ordinal}") if last else None)

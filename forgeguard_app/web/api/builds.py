@@ -32,10 +32,10 @@ AGAIN_S = 60  # after how many seconds a refused build may be asked for again
 
 async def show_builds(ask: ApiRequest) -> shapes.Builds:
     """A project's builds."""
-    seen, query = await open_project(ask.request, id_of(ask.request, "project_id")), ask.query
+    view, query = await open_project(ask.request, id_of(ask.request, "project_id")), ask.query
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
-        found = await list_builds(connection, seen.project.id, read_cursor(query.cursor), query.limit + 1)
-    items = [shapes.BuildBrief.model_validate(_fields(one, shapes.BuildBrief)) for one in found[: query.limit]]
+        found = await list_builds(connection, view.project.id, read_cursor(query.cursor), query.limit + 1)
+    items = [shapes.BuildBrief.model_validate(_fields(build, shapes.BuildBrief)) for build in found[: query.limit]]
     return shapes.Builds(
         items=items, next=cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
     )
@@ -43,12 +43,12 @@ async def show_builds(ask: ApiRequest) -> shapes.Builds:
 
 async def start(ask: ApiRequest) -> shapes.Build:
     """Starts one; refused with every reason where something is not ready."""
-    seen = await open_project(ask.request, id_of(ask.request, "project_id"), AccessLevel.WRITE)
-    name = seen.project.repo_name
+    view = await open_project(ask.request, id_of(ask.request, "project_id"), AccessLevel.WRITE)
+    name = view.project.repo_name
     if name is not None and await find_writable(ask.request, name) is None:
         raise UserError("You may not write to the project's repository any more, so you start no build there.")
     try:
-        build_id = await start_build(ask.request.app[CONTEXT].pool, ask.user, seen.project.id)
+        build_id = await start_build(ask.request.app[CONTEXT].pool, ask.user, view.project.id)
     except TooManyBuilds as error:
         raise web.HTTPTooManyRequests(reason=str(error), headers={"Retry-After": str(AGAIN_S)}) from None
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
@@ -104,7 +104,7 @@ async def show_logs(ask: ApiRequest) -> shapes.Logs:
         raise web.HTTPBadRequest(reason="This cursor is invalid: begin again without it.")
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_lines(connection, build.id, int(cursor), ask.query.limit)
-    items = [shapes.LogLine.model_validate(asdict(one)) for one in found]
+    items = [shapes.LogLine.model_validate(asdict(line)) for line in found]
     over = build.status in ENDED and len(found) < ask.query.limit
     last = items[-1].number if items else int(cursor)
     return shapes.Logs(items=items, next=None if over else text_cursor(str(last)))

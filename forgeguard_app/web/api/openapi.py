@@ -72,9 +72,9 @@ def document() -> dict[str, Any]:
 def kind_of(schema: dict[str, Any]) -> str:
     """Return the kind of a value, in words."""
     if "enum" in schema:
-        return " or ".join(str(one) for one in schema["enum"])
+        return " or ".join(str(value) for value in schema["enum"])
     if "anyOf" in schema:
-        return " or ".join(kind_of(one) for one in schema["anyOf"])
+        return " or ".join(kind_of(choice) for choice in schema["anyOf"])
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     kind = str(schema.get("type", "anything"))
@@ -129,8 +129,8 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
 
 def _bare(field: dict[str, Any]) -> dict[str, Any]:
     """A query has no null: what may be left out is left out."""
-    some = [one for one in field.get("anyOf", [field]) if one.get("type") != "null"]
-    return {name: value for name, value in some[0].items() if name not in ("title", "description", "default")}
+    choices = [choice for choice in field.get("anyOf", [field]) if choice.get("type") != "null"]
+    return {name: value for name, value in choices[0].items() if name not in ("title", "description", "default")}
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         statuses |= {413: "The body is too large.", 415: "The body is not JSON."}
     wrong = {"application/problem+json": {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
     found: dict[str, Any] = {
-        str(status): {"description": said, "content": wrong} for status, said in sorted(statuses.items())
+        str(status): {"description": description, "content": wrong} for status, description in sorted(statuses.items())
     }
     right: dict[str, Any] = {"description": "Done." if operation.writes else "Found."}
     if operation.answer is not None:

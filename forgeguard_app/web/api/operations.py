@@ -141,7 +141,7 @@ def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamR
             return problem(409, str(error))
         except InvalidRequest as error:
             return problem(
-                400, str(error), errors=[{"place": place, "message": said} for place, said in error.places[:50]]
+                400, str(error), errors=[{"place": place, "message": message} for place, message in error.places[:50]]
             )
         return _answered(request, operation, answer)
 
@@ -182,8 +182,8 @@ async def _body_of(request: web.Request, most: int) -> Any:
 
 def _places(error: ValidationError) -> list[dict[str, str]]:
     return [
-        {"place": ".".join(str(part) for part in one["loc"]) or "body", "message": one["msg"]}
-        for one in error.errors(include_url=False, include_input=False)
+        {"place": ".".join(str(part) for part in problem["loc"]) or "body", "message": problem["msg"]}
+        for problem in error.errors(include_url=False, include_input=False)
     ][:50]
 
 

@@ -37,7 +37,7 @@ async def show_installations(ask: ApiRequest) -> models.Installations:
     async with context.pool.acquire() as connection:
         after = read_text_cursor(query.cursor)
         found = await list_seen_installations(connection, ask.user.user_id, after, query.limit + 1)
-    items = [models.Installation(**asdict(one)) for one in found[: query.limit]]
+    items = [models.Installation(**asdict(installation)) for installation in found[: query.limit]]
     following = text_cursor(items[-1].account_login) if len(found) > query.limit else None
     return models.Installations(items=items, next=following)
 
@@ -46,7 +46,7 @@ async def show_tokens(ask: ApiRequest) -> models.Tokens:
     """One's own tokens, without their values."""
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_tokens(connection, ask.user.user_id)
-    return models.Tokens(items=[models.Token.model_validate(asdict(one)) for one in found])
+    return models.Tokens(items=[models.Token.model_validate(asdict(token)) for token in found])
 
 
 async def add_token(ask: ApiRequest) -> models.Token:

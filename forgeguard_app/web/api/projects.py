@@ -48,7 +48,7 @@ async def show_projects(ask: ApiRequest) -> shapes.Projects:
     await refresh_access(context, ask.user.user_id)
     async with context.pool.acquire() as connection:
         found = await list_projects(connection, ask.user.user_id, read_cursor(query.cursor), query.limit + 1)
-    items = [project_of(one) for one in found[: query.limit]]
+    items = [project_of(project) for project in found[: query.limit]]
     return shapes.Projects(
         items=items, next=cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
     )
@@ -78,8 +78,8 @@ async def change_project(ask: ApiRequest) -> shapes.Project:
     if links:  # before anything is written
         await _open(ask, AccessLevel.ADMIN, own=Own.ENOUGH if wanted.repo_id is None else Own.ALONE)
     if wanted.name is not None or "description" in wanted.model_fields_set:
-        said = wanted.description if "description" in wanted.model_fields_set else project.description
-        await rename_project(pool, project.id, described(wanted.name or project.name, said or ""))
+        description = wanted.description if "description" in wanted.model_fields_set else project.description
+        await rename_project(pool, project.id, described(wanted.name or project.name, description or ""))
     if links:
         repo = await _repo(ask, wanted.repo_id)
         await link_project(pool, project.id, repo, may_decide=await administers(ask.request, repo))
@@ -88,45 +88,47 @@ async def change_project(ask: ApiRequest) -> shapes.Project:
 
 async def delete_project(ask: ApiRequest) -> None:
     """The project goes with its contracts and builds; for its maker alone."""
-    seen = await _open(ask, AccessLevel.ADMIN, own=Own.ALONE)
-    await remove_project(ask.request.app[CONTEXT].pool, seen.project.id)
+    view = await _open(ask, AccessLevel.ADMIN, own=Own.ALONE)
+    await remove_project(ask.request.app[CONTEXT].pool, view.project.id)
 
 
 async def show_questionnaire(ask: ApiRequest) -> shapes.Questionnaire:
     """Every question with its answer, or a proposal."""
-    seen = await _open(ask)
-    return await _questionnaire(ask, seen, read_state(seen.project.questionnaire_state))
+    view = await _open(ask)
+    return await _questionnaire(ask, view, read_state(view.project.questionnaire_state))
 
 
 async def answer(ask: ApiRequest) -> shapes.Questionnaire:
     """Keeps the answers that are in their questions' form; `problems` name the others."""
-    seen = await _open(ask, AccessLevel.WRITE)
+    view = await _open(ask, AccessLevel.WRITE)
     writer = Writer(ask.user.login)
-    done = await answer_questionnaire(ask.request.app[CONTEXT].pool, seen.project.id, ask.body.answers, writer=writer)
+    done = await answer_questionnaire(ask.request.app[CONTEXT].pool, view.project.id, ask.body.answers, writer=writer)
     problems = [
-        models.PlaceError(place=key[:300], message=said) for key, some in done.problems.items() for said in some
+        models.PlaceError(place=key[:300], message=message)
+        for key, messages in done.problems.items()
+        for message in messages
     ]
     return await _questionnaire(
-        ask, seen, done.answers, problems=problems, changes=[kind.value for kind in done.changes]
+        ask, view, done.answers, problems=problems, changes=[kind.value for kind in done.changes]
     )
 
 
 async def show_contracts(ask: ApiRequest) -> shapes.Contracts:
     """The contracts that are written."""
-    seen = await _open(ask)
+    view = await _open(ask)
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
-        found = await list_contracts(connection, seen.project.id)
+        found = await list_contracts(connection, view.project.id)
     order = list(ContractType)
-    found.sort(key=lambda one: order.index(ContractType(one.contract_type)))
-    return shapes.Contracts(items=[shapes.ContractBrief.model_validate(_brief(one)) for one in found])
+    found.sort(key=lambda contract: order.index(ContractType(contract.contract_type)))
+    return shapes.Contracts(items=[shapes.ContractBrief.model_validate(_brief(contract)) for contract in found])
 
 
 async def write(ask: ApiRequest) -> shapes.Written:
     """Writes contracts from the answers."""
-    seen = await _open(ask, AccessLevel.WRITE)
-    wanted = None if ask.body.types is None else [ContractType(one) for one in ask.body.types]
+    view = await _open(ask, AccessLevel.WRITE)
+    wanted = None if ask.body.types is None else [ContractType(name) for name in ask.body.types]
     pool = ask.request.app[CONTEXT].pool
-    written = await write_contracts(pool, seen.project.id, wanted, may_decide=seen.may_decide)
+    written = await write_contracts(pool, view.project.id, wanted, may_decide=view.may_decide)
     return shapes.Written.model_validate({"written": [kind.value for kind in written]})
 
 
@@ -137,15 +139,15 @@ async def show_contract(ask: ApiRequest) -> shapes.Contract:
 
 async def edit_contract(ask: ApiRequest) -> shapes.Contract:
     """Saves a new version, unless somebody saved another one meanwhile, or the text is not what its type says."""
-    seen, kind = await _open(ask, AccessLevel.WRITE), _kind(ask)
+    view, kind = await _open(ask, AccessLevel.WRITE), _kind(ask)
     wanted: shapes.ContractEdit = ask.body
     try:
         await save_contract(
             ask.request.app[CONTEXT].pool,
             ask.user,
-            seen.project.id,
+            view.project.id,
             await checked(ask.request, Edit(kind, wanted.content, wanted.version)),
-            may_decide=seen.may_decide,
+            may_decide=view.may_decide,
         )
     except StaleVersion as error:
         raise EditConflict(str(error)) from error
@@ -153,7 +155,7 @@ async def edit_contract(ask: ApiRequest) -> shapes.Contract:
         raise InvalidRequest(
             "It was not saved.", [(f"{problem.line}:{problem.column}", problem.message) for problem in error.problems]
         ) from error
-    return await _contract(ask, seen.project.id)
+    return await _contract(ask, view.project.id)
 
 
 async def _open(ask: ApiRequest, least: AccessLevel = AccessLevel.READ, *, own: Own = Own.NO) -> SeenProject:

@@ -32,7 +32,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 async def allow(request: web.Request) -> web.StreamResponse:
     """The finding counts no more."""
     form, person = await read_form(request), await get_person(request)
-    run, seen = await open_audit(request, id_of(request, "run_id"), AccessLevel.WRITE)
+    run, view = await open_audit(request, id_of(request, "run_id"), AccessLevel.WRITE)
     days = form.get("days", "")
     number = int(days) if days.isascii() and days.isdigit() and len(days) < 6 else None if not days else 0
     wish = AllowanceRequest(
@@ -42,32 +42,34 @@ async def allow(request: web.Request) -> web.StreamResponse:
         await allow_finding(request.app[CONTEXT].pool, person, run, wish)
     except UserError as error:
         return await audit_page(request, RefusedForm(error, form))
-    return see_other(f"/repos/{seen.repo.full_name}/allowances")
+    return see_other(f"/repos/{view.repo.full_name}/allowances")
 
 
 async def show_allowances(request: web.Request) -> web.Response:
     """The list, for those whom GitHub lets into the repository."""
-    seen = await open_named(request, AccessLevel.READ)
+    view = await open_named(request, AccessLevel.READ)
     async with request.app[CONTEXT].pool.acquire() as connection:
-        found = await list_allowances(connection, seen.repo.id, most=500)
+        found = await list_allowances(connection, view.repo.id, most=500)
     now = datetime.now(UTC)
-    in_force = {(one.check_code, one.fingerprint) for one in found if one.ended_at is None}
+    in_force = {(allowance.check_code, allowance.fingerprint) for allowance in found if allowance.ended_at is None}
     restorable = {
-        one.id for one in found if one.is_restorable(now) and (one.check_code, one.fingerprint) not in in_force
+        allowance.id
+        for allowance in found
+        if allowance.is_restorable(now) and (allowance.check_code, allowance.fingerprint) not in in_force
     }
     return await page(
-        request, "allowances.html", repo=seen.repo, may_write=seen.may_write, allowances=found, restorable=restorable
+        request, "allowances.html", repo=view.repo, may_write=view.may_write, allowances=found, restorable=restorable
     )
 
 
 async def export_allowances(request: web.Request) -> web.Response:
     """The same as CSV or JSON, to keep."""
-    seen = await open_named(request, AccessLevel.READ)
+    view = await open_named(request, AccessLevel.READ)
     async with request.app[CONTEXT].pool.acquire() as connection:
-        found = await list_allowances(connection, seen.repo.id)
+        found = await list_allowances(connection, view.repo.id)
     form = request.match_info["form"]
     text, kind = (_csv(found), "text/csv") if form == "csv" else (_json(found), "application/json")
-    name = f"{seen.repo.full_name.replace('/', '-')}-allowances.{form}"
+    name = f"{view.repo.full_name.replace('/', '-')}-allowances.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return web.Response(text=text, content_type=kind, charset="utf-8", headers=headers)
 
@@ -75,33 +77,33 @@ async def export_allowances(request: web.Request) -> web.Response:
 async def end(request: web.Request) -> web.StreamResponse:
     """The finding counts again."""
     await read_form(request)
-    seen, allowance = await _opened(request)
+    view, allowance = await _opened(request)
     await revoke_allowance(request.app[CONTEXT].pool, await get_person(request), allowance)
-    return see_other(f"/repos/{seen.repo.full_name}/allowances")
+    return see_other(f"/repos/{view.repo.full_name}/allowances")
 
 
 async def restore(request: web.Request) -> web.StreamResponse:
     """Put an ended allowance into force again."""
     await read_form(request)
-    seen, allowance = await _opened(request)
+    view, allowance = await _opened(request)
     await restore_allowance(request.app[CONTEXT].pool, await get_person(request), allowance)
-    return see_other(f"/repos/{seen.repo.full_name}/allowances")
+    return see_other(f"/repos/{view.repo.full_name}/allowances")
 
 
 async def _opened(request: web.Request) -> tuple[RepoView, Allowance]:
-    seen = await open_named(request, AccessLevel.WRITE)
+    view = await open_named(request, AccessLevel.WRITE)
     async with request.app[CONTEXT].pool.acquire() as connection:
         allowance = await find_allowance(connection, id_of(request, "allowance_id"))
-    if allowance is None or allowance.repo_id != seen.repo.id:
+    if allowance is None or allowance.repo_id != view.repo.id:
         raise web.HTTPNotFound
-    return seen, allowance
+    return view, allowance
 
 
 def _rows(found: Iterable[Allowance]) -> list[dict[str, str | None]]:
-    values = ({name: getattr(one, name) for name in FIELDS} for one in found)
+    rows = ({name: getattr(allowance, name) for name in FIELDS} for allowance in found)
     return [
-        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in one.items()}
-        for one in values
+        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
+        for row in rows
     ]
 
 

@@ -97,7 +97,7 @@ class ShownCheck:
     code: str
     name: str
     state: ShownState
-    said: str
+    summary: str
     parts: list[ShownPart]
     total: int
     kept: int
@@ -151,7 +151,7 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
     subject = Subject(SubjectKind.AUDIT, run_id, signature if is_signature(signature) else "")
     async with request.app[CONTEXT].pool.acquire() as connection:
         version = await find_version(connection, subject)  # before the rows: what changes in between is not missed
-    run, seen = await open_audit(request, run_id)
+    run, view = await open_audit(request, run_id)
     window = _window(request)
     async with request.app[CONTEXT].pool.acquire() as connection:
         newer = await find_newer_run(connection, run)
@@ -167,31 +167,31 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
                     connection,
                     run.id,
                     check.check_code,
-                    secrets=seen.may_write,
+                    secrets=view.may_write,
                     most=MAX_SHOWN + 1,
                     offset=window.offset,
                 ),
-                seen.may_write,
+                view.may_write,
             )
             for check in await list_checks(connection, run.id)
             if window.check_code in (None, check.check_code)
         ]
-        leaked = await list_leaked(connection, run.repo_id, run.id, secrets=seen.may_write, most=MAX_LEAKED)
+        leaked = await list_leaked(connection, run.repo_id, run.id, secrets=view.may_write, most=MAX_LEAKED)
     return await page(
         request,
         "audit.html",
         status=400 if refused else 200,
         refused=refused,
-        is_beside=refused is not None and seen.may_write and refused.stands_beside(checks),
+        is_beside=refused is not None and view.may_write and refused.stands_beside(checks),
         updates_from=f"/audits/{run.id}{window.query}" if refused else "",
         run=run,
-        repo=seen.repo,
+        repo=view.repo,
         state_of_run=state,
         checks=checks,
         leaks_found=leaks_of(leaked),
-        may_write=seen.may_write,
+        may_write=view.may_write,
         # A signed link may be passed on: it opens the verdict, not the source of a private repository.
-        shows_source=not seen.repo.private or seen.level >= AccessLevel.READ,
+        shows_source=not view.repo.private or view.level >= AccessLevel.READ,
         newer=newer,
         window=window,
         known_entry=known_entry,
@@ -228,7 +228,9 @@ def _shown(
     counts = check.counts
     totals = {part: getattr(counts, part.value) for part in FindingGroup}
     parts = [
-        ShownPart(part, title, totals[part], _groups([one for one in found if one.part == part], check, part))
+        ShownPart(
+            part, title, totals[part], _groups([finding for finding in found if finding.part == part], check, part)
+        )
         for part, title in TITLES.items()
         if totals[part]
     ]
@@ -254,4 +256,6 @@ def _groups(findings: list[ShownFinding], check: StoredCheck, part: FindingGroup
     places = {rule: number for number, rule in enumerate(dict.fromkeys(finding.rule for finding in findings))}
     ordered = sorted(findings, key=lambda finding: places[finding.rule])  # the rule of the worst finding comes first
     totals = check.counts.rules.get(part, {})
-    return [Group(rule, totals.get(rule), list(some)) for rule, some in groupby(ordered, key=lambda one: one.rule)]
+    return [
+        Group(rule, totals.get(rule), list(group)) for rule, group in groupby(ordered, key=lambda finding: finding.rule)
+    ]

@@ -18,10 +18,10 @@ from forgeguard_app.web.render import page
 
 async def show_badge(request: web.Request) -> web.Response:
     """Markdown, HTML and the endpoint; a private repository's link is for those who see it."""
-    context, seen = request.app[CONTEXT], await open_named(request)
-    repo, branch = seen.repo, request.query.get("branch", "")[:MAX_NAME_CHARS].replace("\0", "")
+    context, view = request.app[CONTEXT], await open_named(request)
+    repo, branch = view.repo, request.query.get("branch", "")[:MAX_NAME_CHARS].replace("\0", "")
     query = {"branch": branch} if branch else {}
-    if repo.private and seen.level >= AccessLevel.READ:
+    if repo.private and view.level >= AccessLevel.READ:
         query["signature"] = sign_until(context.keys.badges, str(repo.id), int(time.time()) + LINK_LIFE_S)
     asked = f"?{urlencode(query)}" if query else ""
     base, target = f"/badges/{quote(repo.full_name)}", f"{context.address}/repos/{quote(repo.full_name)}"

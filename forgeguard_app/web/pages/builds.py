@@ -47,16 +47,16 @@ _CUT = (
 async def start(request: web.Request) -> web.StreamResponse:
     """Start a build, for a person who may write to the repository today."""
     await read_form(request)
-    person, seen = (
+    person, view = (
         await get_person(request),
         await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE),
     )
     try:
-        if seen.project.repo_name is not None and await find_writable(request, seen.project.repo_name) is None:
+        if view.project.repo_name is not None and await find_writable(request, view.project.repo_name) is None:
             raise UserError("You may not write to the project's repository any more, so you start no build there.")
-        build_id = await start_build(request.app[CONTEXT].pool, person, seen.project.id)
+        build_id = await start_build(request.app[CONTEXT].pool, person, view.project.id)
     except UserError as error:
-        return await project_page(request, seen, error)
+        return await project_page(request, view, error)
     return see_other(f"/builds/{build_id}")
 
 
@@ -66,7 +66,7 @@ async def show_build(request: web.Request) -> web.Response:
 
 
 async def _show(request: web.Request, *, status: int = 200, wrong: str = "") -> web.Response:
-    build, seen = await open_build(request, id_of(request, "build_id"))
+    build, view = await open_build(request, id_of(request, "build_id"))
     asked = request.query.get("before", "")
     before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
     async with request.app[CONTEXT].pool.acquire() as connection:
@@ -84,12 +84,12 @@ async def _show(request: web.Request, *, status: int = 200, wrong: str = "") -> 
         "build.html",
         status=status,
         wrong=wrong,
-        changes=[(one, lines_of(one.difference)) for one in asked_for],
+        changes=[(change, lines_of(change.difference)) for change in asked_for],
         approved=approved,
         max_wait_days=MAX_WAIT_DAYS,
         build=build,
-        project=seen.project,
-        may_write=seen.may_write,
+        project=view.project,
+        may_write=view.may_write,
         phases=phases,
         lines=lines,
         more=more,
@@ -99,7 +99,7 @@ async def _show(request: web.Request, *, status: int = 200, wrong: str = "") -> 
         duration=duration,
         kept_days=KEPT_DAYS,
         version=version,
-        said=state_in_words(build),
+        state_words=state_in_words(build),
         held=held,
     )
 

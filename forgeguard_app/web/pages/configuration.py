@@ -79,13 +79,13 @@ async def _page(
 async def try_changed(request: web.Request) -> web.StreamResponse:
     """A changed file is tried."""
     form, person = await read_form(request, MAX_FORM_BYTES), await get_person(request)
-    seen = await open_named(request, AccessLevel.READ)
+    view = await open_named(request, AccessLevel.READ)
     pool = request.app[CONTEXT].pool
     try:
-        trial_id = await request_trial(pool, person, seen.repo, form.get("path", ""), form.get("content", ""))
+        trial_id = await request_trial(pool, person, view.repo, form.get("path", ""), form.get("content", ""))
     except UserError as error:
-        return await _refused(request, seen, error, form)
-    return see_other(f"/repos/{seen.repo.full_name}/trials/{trial_id}")
+        return await _refused(request, view, error, form)
+    return see_other(f"/repos/{view.repo.full_name}/trials/{trial_id}")
 
 
 async def _refused(request: web.Request, view: RepoView, wrong: UserError, typed: Mapping[str, str]) -> web.Response:
@@ -97,20 +97,20 @@ async def _refused(request: web.Request, view: RepoView, wrong: UserError, typed
 async def propose(request: web.Request) -> web.StreamResponse:
     """A first configuration is drawn from the code, and becomes a pull request where we may open one."""
     await read_form(request)
-    person, seen = await get_person(request), await open_named(request, AccessLevel.WRITE)
-    trial_id = await request_first_rules(request.app[CONTEXT].pool, person, seen.repo)
-    return see_other(f"/repos/{seen.repo.full_name}/trials/{trial_id}")
+    person, view = await get_person(request), await open_named(request, AccessLevel.WRITE)
+    trial_id = await request_first_rules(request.app[CONTEXT].pool, person, view.repo)
+    return see_other(f"/repos/{view.repo.full_name}/trials/{trial_id}")
 
 
 async def show_trial(request: web.Request) -> web.Response:
     """Show the outcome of a trial."""
-    seen = await open_named(request, AccessLevel.READ)
+    view = await open_named(request, AccessLevel.READ)
     async with request.app[CONTEXT].pool.acquire() as connection:
         version = await find_trial_version(connection, id_of(request, "trial_id"))
-    trial = await _find_trial(request, seen, request.match_info["trial_id"])
+    trial = await _find_trial(request, view, request.match_info["trial_id"])
     if trial is None:
         raise web.HTTPNotFound
-    return await _trial(request, seen, trial, version=version)
+    return await _trial(request, view, trial, version=version)
 
 
 async def _find_trial(request: web.Request, view: RepoView, given: str) -> Trial | None:

@@ -49,49 +49,49 @@ def contract_type(request: web.Request) -> ContractType:
 async def write(request: web.Request) -> web.StreamResponse:
     """Writes them from the answers: those that are chosen, or all that nobody edited."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE)
+    view = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE)
     chosen = [kind for kind in ContractType if kind in form.getall("type", [])]
     try:
         wanted = chosen if "chosen" in form else None
-        await write_contracts(request.app[CONTEXT].pool, seen.project.id, wanted, may_decide=seen.may_decide)
+        await write_contracts(request.app[CONTEXT].pool, view.project.id, wanted, may_decide=view.may_decide)
     except UserError as error:
-        return await project_page(request, seen, error)
-    return see_other(f"/projects/{seen.project.id}#contracts")
+        return await project_page(request, view, error)
+    return see_other(f"/projects/{view.project.id}#contracts")
 
 
 async def show_contract(request: web.Request) -> web.Response:
     """The text as it reads, the editor, and its versions."""
-    seen = await open_project(request, id_of(request, "project_id"))
-    contract = await _contract(request, seen)
-    return await _page(request, seen, contract, contract.content)
+    view = await open_project(request, id_of(request, "project_id"))
+    contract = await _contract(request, view)
+    return await _page(request, view, contract, contract.content)
 
 
 async def save(request: web.Request) -> web.StreamResponse:
     """A new version; or, with the other button, what it would look like."""
     form, person = await read_form(request, MAX_FORM_BYTES), await get_person(request)
-    seen, kind = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE), contract_type(request)
+    view, kind = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE), contract_type(request)
     content, version = form.get("content", "").replace("\r\n", "\n"), form.get("version", "")
     number = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else 0
-    contract = await _contract(request, seen)
+    contract = await _contract(request, view)
     if "preview" in form:
         return await _page(
-            request, seen, contract, content, version=number, problems=await checker(request)(kind, content), draft=True
+            request, view, contract, content, version=number, problems=await checker(request)(kind, content), draft=True
         )
     try:
         edit = Edit(kind, content, number)
         await save_contract(
-            request.app[CONTEXT].pool, person, seen.project.id, await checked(request, edit), may_decide=seen.may_decide
+            request.app[CONTEXT].pool, person, view.project.id, await checked(request, edit), may_decide=view.may_decide
         )
     except InvalidContract as error:
         return await _page(
-            request, seen, contract, content, version=number, problems=error.problems, draft=True, status=400
+            request, view, contract, content, version=number, problems=error.problems, draft=True, status=400
         )
     except StaleVersion as error:
         newest = error.newest
         changed = await _difference(request, content, newest.content)
         return await _page(
             request,
-            seen,
+            view,
             newest,
             content,
             version=newest.version,
@@ -101,25 +101,25 @@ async def save(request: web.Request) -> web.StreamResponse:
             status=409,
         )
     except UserError as error:
-        return await _page(request, seen, contract, content, version=number, refused=str(error), draft=True, status=400)
-    return see_other(f"/projects/{seen.project.id}/contracts/{kind}")
+        return await _page(request, view, contract, content, version=number, refused=str(error), draft=True, status=400)
+    return see_other(f"/projects/{view.project.id}/contracts/{kind}")
 
 
 async def show_difference(request: web.Request) -> web.Response:
     """Between a version and the one before, or another."""
-    seen = await open_project(request, id_of(request, "project_id"))
-    contract = await _contract(request, seen)
+    view = await open_project(request, id_of(request, "project_id"))
+    contract = await _contract(request, view)
     asked = [request.query.get(name, "") for name in ("from", "to")]
-    if not all(one.isascii() and one.isdigit() and len(one) < 9 for one in asked):
+    if not all(number.isascii() and number.isdigit() and len(number) < 9 for number in asked):
         raise web.HTTPNotFound
     async with request.app[CONTEXT].pool.acquire() as connection:
-        old, new = [await find_version(connection, contract.id, int(one)) for one in asked]
+        old, new = [await find_version(connection, contract.id, int(number)) for number in asked]
     if old is None or new is None:
         raise web.HTTPNotFound(reason="This version is not kept any more.")
     return await page(
         request,
         "difference.html",
-        project=seen.project,
+        project=view.project,
         contract=contract,
         asked=asked,
         lines=await _difference(request, old, new),
@@ -128,16 +128,16 @@ async def show_difference(request: web.Request) -> web.Response:
 
 async def download(request: web.Request) -> web.Response:
     """Serve all contracts as a zip."""
-    seen = await open_project(request, id_of(request, "project_id"))
+    view = await open_project(request, id_of(request, "project_id"))
     async with request.app[CONTEXT].pool.acquire() as connection:
-        contracts = await list_contracts(connection, seen.project.id)
+        contracts = await list_contracts(connection, view.project.id)
     if not contracts:
         raise UserError("There are no contracts yet.")
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for one in sorted(contracts, key=lambda contract: contract.contract_type):
-            archive.writestr(path_of(ContractType(one.contract_type)), one.content)
-    name = f"{distribution_of(seen.project.name)}-contracts.zip"
+        for contract in sorted(contracts, key=lambda item: item.contract_type):
+            archive.writestr(path_of(ContractType(contract.contract_type)), contract.content)
+    name = f"{distribution_of(view.project.name)}-contracts.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return web.Response(body=out.getvalue(), content_type="application/zip", headers=headers)
 
@@ -145,15 +145,15 @@ async def download(request: web.Request) -> web.Response:
 async def export(request: web.Request) -> web.StreamResponse:
     """They become a pull request of the linked repository."""
     await read_form(request)
-    person, seen = (
+    person, view = (
         await get_person(request),
         await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE),
     )
     try:
-        trial_id = await request_export(request.app[CONTEXT].pool, person, seen.project)
+        trial_id = await request_export(request.app[CONTEXT].pool, person, view.project)
     except UserError as error:
-        return await project_page(request, seen, error)
-    return see_other(f"/repos/{seen.project.repo_name}/trials/{trial_id}")
+        return await project_page(request, view, error)
+    return see_other(f"/repos/{view.project.repo_name}/trials/{trial_id}")
 
 
 async def _contract(request: web.Request, project: SeenProject) -> Contract:

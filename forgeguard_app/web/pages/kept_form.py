@@ -22,12 +22,17 @@ async def show_kept_form(request: web.Request) -> web.StreamResponse:
     try:
         kept = await open_form(context, person, browser, id_of(request, "form_id"))
     except FormOfAnotherPerson as error:
-        said = (
+        message = (
             f"{error.login} wrote this form, and you are signed in as {person.login}. Sign in as {error.login} "
             f"to send it."
         )
         return await page(
-            request, "wrong.html", status=403, title="Somebody else's form", said=said, request_id=request[REQUEST_ID]
+            request,
+            "wrong.html",
+            status=403,
+            title="Somebody else's form",
+            message=message,
+            request_id=request[REQUEST_ID],
         )
     if kept is None:
         raise web.HTTPNotFound(reason=_GONE)

@@ -84,11 +84,11 @@ async def show_project(request: web.Request) -> web.Response:
 
 
 async def project_page(
-    request: web.Request, seen: SeenProject, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
+    request: web.Request, view: SeenProject, wrong: UserError | None = None, typed: Mapping[str, str] = NOTHING
 ) -> web.Response:
     """Return the project's page; `wrong` is why one of its forms was refused, `typed` what that form held."""
     person = await get_person(request)
-    project, answers = seen.project, read_state(seen.project.questionnaire_state)
+    project, answers = view.project, read_state(view.project.questionnaire_state)
     async with request.app[CONTEXT].pool.acquire() as connection:
         shown = await read_project(connection, project)
     return await page(
@@ -99,9 +99,9 @@ async def project_page(
         typed=typed,
         deleted_days=DELETED_DAYS,
         project=project,
-        may_write=seen.may_write,
-        may_decide=seen.may_decide,
-        is_maker=seen.project.user_id == person.user_id,
+        may_write=view.may_write,
+        may_decide=view.may_decide,
+        is_maker=view.project.user_id == person.user_id,
         sections=[(section, *progress(answers, section)) for section in SECTIONS],
         unanswered=[QUESTIONS[key].title for key in missing(answers)],
         types=list(ContractType),
@@ -117,40 +117,40 @@ async def project_page(
 async def rename(request: web.Request) -> web.StreamResponse:
     """Its name and description."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE)
+    view = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE)
     try:
         wanted = described(form.get("name", ""), form.get("description", ""))
-        await rename_project(request.app[CONTEXT].pool, seen.project.id, wanted)
+        await rename_project(request.app[CONTEXT].pool, view.project.id, wanted)
     except UserError as error:
-        return await project_page(request, seen, error, form)
-    return see_other(f"/projects/{seen.project.id}")
+        return await project_page(request, view, error, form)
+    return see_other(f"/projects/{view.project.id}")
 
 
 async def link(request: web.Request) -> web.StreamResponse:
     """Link the repository in which it is built, or unlink it with the other button."""
     form = await read_form(request)
     own = Own.ENOUGH if "unlink" in form else Own.ALONE  # who administers the repository rids it of the project too
-    seen = await open_project(request, id_of(request, "project_id"), AccessLevel.ADMIN, own=own)
+    view = await open_project(request, id_of(request, "project_id"), AccessLevel.ADMIN, own=own)
     try:
         repo = None if "unlink" in form else await _repo(request, form)
         if repo is None and "unlink" not in form:
             raise UserError("Name the repository, as owner/name.", field="repository")
         may_decide = await administers(request, repo)
-        await link_project(request.app[CONTEXT].pool, seen.project.id, repo, may_decide=may_decide)
+        await link_project(request.app[CONTEXT].pool, view.project.id, repo, may_decide=may_decide)
     except UserError as error:
-        return await project_page(request, seen, error, form)
-    return see_other(f"/projects/{seen.project.id}")
+        return await project_page(request, view, error, form)
+    return see_other(f"/projects/{view.project.id}")
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
     """Delete it; only its maker may do that, and types its name."""
     form = await read_form(request)
-    seen = await open_project(request, id_of(request, "project_id"), AccessLevel.ADMIN, own=Own.ALONE)
+    view = await open_project(request, id_of(request, "project_id"), AccessLevel.ADMIN, own=Own.ALONE)
     try:
-        confirm_deletion(seen.project, form.get("confirmation", ""))
-        await remove_project(request.app[CONTEXT].pool, seen.project.id)
+        confirm_deletion(view.project, form.get("confirmation", ""))
+        await remove_project(request.app[CONTEXT].pool, view.project.id)
     except UserError as error:
-        return await project_page(request, seen, error, form)
+        return await project_page(request, view, error, form)
     return see_other("/projects#deleted")
 
 

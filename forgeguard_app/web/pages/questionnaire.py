@@ -71,14 +71,14 @@ class SentAnswers:
 
 async def show_section(request: web.Request) -> web.Response:
     """The questions with what was answered, and proposals where nothing was."""
-    seen, section = await _opened(request, AccessLevel.READ)
-    return await _page(request, seen, section, read_state(seen.project.questionnaire_state))
+    view, section = await _opened(request, AccessLevel.READ)
+    return await _page(request, view, section, read_state(view.project.questionnaire_state))
 
 
 async def answer_section(request: web.Request) -> web.Response:
     """Keeps what is right, and says what is not; what somebody else changed meanwhile is not overwritten."""
     form, person = await read_form(request), await get_person(request)
-    seen, section = await _opened(request, AccessLevel.WRITE)
+    view, section = await _opened(request, AccessLevel.WRITE)
     # Saved on the way: only what was touched, since what is merely proposed is nobody's answer yet.
     touched = form.get("touched", "").split(",") if form.get("touched") else None
     given = {
@@ -88,8 +88,8 @@ async def answer_section(request: web.Request) -> web.Response:
     }
     bases = {key: form[f"base.{key}"] for key in given if f"base.{key}" in form}
     writer = _writer(person.login, form)
-    done = await answer_questionnaire(request.app[CONTEXT].pool, seen.project.id, given, bases, writer)
-    return await _page(request, seen, section, done.answers, SentAnswers(given, done, writer))
+    done = await answer_questionnaire(request.app[CONTEXT].pool, view.project.id, given, bases, writer)
+    return await _page(request, view, section, done.answers, SentAnswers(given, done, writer))
 
 
 def _writer(login: str, form: MultiDictProxy[str]) -> Writer:
@@ -101,11 +101,11 @@ def _writer(login: str, form: MultiDictProxy[str]) -> Writer:
 
 
 async def _opened(request: web.Request, least: AccessLevel) -> tuple[SeenProject, Section]:
-    seen = await open_project(request, id_of(request, "project_id"), least)
+    view = await open_project(request, id_of(request, "project_id"), least)
     section = find_section(request.match_info["section"])
     if section is None:
         raise web.HTTPNotFound
-    return seen, section
+    return view, section
 
 
 async def _page(
@@ -142,7 +142,7 @@ async def _page(
         section=section,
         shown=shown,
         empty_rows=EMPTY_ROWS,
-        sections=[(one, *progress(answers, one)) for one in SECTIONS],
+        sections=[(item, *progress(answers, item)) for item in SECTIONS],
         may_write=project.may_write,
         following=SECTIONS[place + 1] if place + 1 < len(SECTIONS) else None,
         changes=done.changes if done else (),
@@ -165,7 +165,7 @@ def as_text(value: Value | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     return "\n".join(
-        one if isinstance(one, str) else " · ".join(cell for cell in one.values() if cell) for one in value
+        item if isinstance(item, str) else " · ".join(cell for cell in item.values() if cell) for item in value
     )
 
 

@@ -78,25 +78,25 @@ def read_filter(request: web.Request) -> tuple[str, Filter]:
 
 async def show_repo(request: web.Request) -> web.Response:
     """The repository's page."""
-    seen, (state, wanted) = await open_named(request), read_filter(request)
+    view, (state, wanted) = await open_named(request), read_filter(request)
     before = read_cursor(request.query.get("cursor"))
-    repo_id = seen.repo.id
+    repo_id = view.repo.id
     async with request.app[CONTEXT].pool.acquire() as connection:
         version = await find_repo_version(connection, repo_id)
         runs = await list_entries(connection, repo_id, wanted, before, PAGE + 1)
-        trend = await list_trend(connection, repo_id, seen.repo.default_branch, TREND)
+        trend = await list_trend(connection, repo_id, view.repo.default_branch, TREND)
         states = await states_of(connection, [run.id for run in runs])
         head = (await head_states(connection, {repo_id: await find_head_run(connection, repo_id)}))[repo_id]
-        leaked = await list_leaked(connection, repo_id, None, secrets=seen.may_write, most=MAX_LEAKED)
-    here = f"/repos/{seen.repo.full_name}"
+        leaked = await list_leaked(connection, repo_id, None, secrets=view.may_write, most=MAX_LEAKED)
+    here = f"/repos/{view.repo.full_name}"
     asked = {name: value for name, value in request.query.items() if name in ("branch", "result", "author") and value}
     cursor = {"cursor": cursor_of(runs[PAGE - 1].created_at, runs[PAGE - 1].id)} if len(runs) > PAGE else None
     more = None if cursor is None else f"{here}?{urlencode(asked | cursor)}"
     return await page(
         request,
         "repo.html",
-        repo=seen.repo,
-        is_member=seen.level >= AccessLevel.READ,
+        repo=view.repo,
+        is_member=view.level >= AccessLevel.READ,
         head=head,
         leaks_found=leaks_of(leaked),
         runs=runs[:PAGE],

@@ -51,9 +51,9 @@ async def callback(request: web.Request) -> web.StreamResponse:
         arrival = await finish_sign_in(context, note, state, code, browser)
     except SignInFailed as error:
         request[PERSON] = None
-        said = str(error)
+        message = str(error)
         failed = await page(
-            request, "wrong.html", status=400, title="Not signed in", said=said, request_id=request[REQUEST_ID]
+            request, "wrong.html", status=400, title="Not signed in", message=message, request_id=request[REQUEST_ID]
         )
         drop_cookie(context, failed, NOTE)
         return failed
