@@ -135,8 +135,8 @@ async def _intake(place: Building) -> None:
 
 
 async def _in_process(what: Callable[..., Any], *arguments: Any) -> Any:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as one:
-        return await asyncio.get_running_loop().run_in_executor(one, what, *arguments)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return await asyncio.get_running_loop().run_in_executor(pool, what, *arguments)
 
 
 def _write(dsn: str, build_id: UUID, number: int, per_s: int | None) -> float:

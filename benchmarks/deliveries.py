@@ -93,9 +93,9 @@ async def send(session: aiohttp.ClientSession, url: str, signed: Signed, answers
 
 
 async def closed_loop(url: str, todo: list[Signed], clients: int) -> tuple[Answers, float]:
-    """Sends all, `clients` at a time, over bare sockets, so that the sender costs next to nothing."""
+    """Send all, `clients` at a time, over bare sockets, so that the sender costs next to nothing."""
     answers, parts = Answers(), urlsplit(url)
-    waiting = iter([(_request(parts.path, one)) for one in todo])
+    waiting = iter([(_request(parts.path, signed)) for signed in todo])
 
     async def client() -> None:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -130,14 +130,14 @@ def _request(path: str, signed: Signed) -> bytes:
 
 
 async def open_loop(url: str, todo: list[Signed], per_second: float) -> Answers:
-    """Sends at a steady rate, however long the answers take."""
+    """Send at a steady rate, however long the answers take."""
     answers = Answers()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=500)) as session:
         began, tasks = time.perf_counter(), []
-        for number, one in enumerate(todo):
+        for number, signed in enumerate(todo):
             wait = began + number / per_second - time.perf_counter()
             if wait > 0:
                 await asyncio.sleep(wait)
-            tasks.append(asyncio.create_task(send(session, url, one, answers)))
+            tasks.append(asyncio.create_task(send(session, url, signed, answers)))
         await asyncio.gather(*tasks)
     return answers

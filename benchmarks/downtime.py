@@ -42,8 +42,8 @@ async def _measure(folder: Path) -> None:
                 await story.move(repository, f"topic{number}", sha)
         await github.webhooks.settle()
         pushed = [delivery for delivery in github.world.deliveries if delivery.event != "installation"]
-        for number, one in enumerate(pushed):
-            one.delivered_at = stamp(time.time() - DAY_S + 600 + number * (DAY_S - 1_200) / len(pushed))
+        for number, delivery in enumerate(pushed):
+            delivery.delivered_at = stamp(time.time() - DAY_S + 600 + number * (DAY_S - 1_200) / len(pushed))
         await running.serve(1, folder / "log")
         app.webhook_url = f"{running.addresses[0]}/webhooks/github"
         running.work(1, folder / "log")

@@ -45,7 +45,7 @@ def main() -> None:
 
 
 @dataclass
-class _Seen:
+class _Record:
     """The slots that the flood and that all held, at each look at which the flood and somebody else waited for one."""
 
     looks: list[tuple[int, int]]
@@ -58,15 +58,15 @@ async def _measure(folder: Path, flood: int, flood_of_another: int) -> None:
         made = settle(github, template, OTHERS + 2)
         await running.serve(1, folder / "log")
         running.work(1, folder / "log")
-        await _push(running, github, [(one, template.start, "main") for one in made])
-        await asyncio.gather(*(_took(github, one, template.start, time.monotonic()) for one in made))
-        seen = _Seen([])
-        looks = asyncio.create_task(_look(running, f"forgeguard/{made[0][1].id}", seen))
-        for one, number in ((made[0], flood), (made[1], flood_of_another)):
-            if pushed := [(one, sha, f"topic{count}") for count, sha in enumerate(template.commits[:number])]:
+        await _push(running, github, [(settled, template.start, "main") for settled in made])
+        await asyncio.gather(*(_took(github, settled, template.start, time.monotonic()) for settled in made))
+        record = _Record([])
+        looks = asyncio.create_task(_look(running, f"forgeguard/{made[0][1].id}", record))
+        for settled, number in ((made[0], flood), (made[1], flood_of_another)):
+            if pushed := [(settled, sha, f"topic{count}") for count, sha in enumerate(template.commits[:number])]:
                 await _push(running, github, pushed)
         took = await _others(running, github, template, made[2:])
-        seen.stop = True
+        record.stop = True
         await looks
         if not flood:
             await _choices(running)
@@ -79,8 +79,8 @@ async def _measure(folder: Path, flood: int, flood_of_another: int) -> None:
         flush=True,
     )
     if flood_of_another:
-        slots = [held for held, _ in seen.looks]
-        share = sum(slots) / max(sum(doing for _, doing in seen.looks), 1)
+        slots = [held for held, _ in record.looks]
+        share = sum(slots) / max(sum(doing for _, doing in record.looks), 1)
         print(
             f"while both floods waited, the larger one held {share:.0%} of the slots that were taken, at most "
             f"{max(slots)} of 4, "
@@ -92,10 +92,10 @@ async def _measure(folder: Path, flood: int, flood_of_another: int) -> None:
 async def _others(running: Fleet, github: SimulatedGitHub, template: Template, made: list[Made]) -> list[float]:
     waits = []
     for sha in template.commits[:EACH]:
-        for one in made:
+        for settled in made:
             began = time.monotonic()
-            await _push(running, github, [(one, sha, f"topic-{sha[:8]}")])
-            waits.append(asyncio.create_task(_took(github, one, sha, began)))
+            await _push(running, github, [(settled, sha, f"topic-{sha[:8]}")])
+            waits.append(asyncio.create_task(_took(github, settled, sha, began)))
             await asyncio.sleep(EVERY_S)
     return list(await asyncio.gather(*waits))
 
@@ -121,22 +121,22 @@ async def _push(running: Fleet, github: SimulatedGitHub, pushed: list[tuple[Made
 
 
 async def _took(github: SimulatedGitHub, made: Made, sha: str, began: float) -> float:
-    while sum(one.status == "completed" for one in github.world.runs_of(made[0].id, sha)) < 3:
+    while sum(run.status == "completed" for run in github.world.runs_of(made[0].id, sha)) < 3:
         if time.monotonic() - began > MOST_S:
             raise RuntimeError(f"a push was not evaluated within {MOST_S:.0f} s")
         await asyncio.sleep(0.02)
     return time.monotonic() - began
 
 
-async def _look(running: Fleet, queue: str, seen: _Seen) -> None:
+async def _look(running: Fleet, queue: str, record: _Record) -> None:
     connection = await asyncpg.connect(
         running.env["FORGEGUARD_DATABASE_URL"], server_settings={"search_path": "public, procrastinate"}
     )
     try:
-        while not seen.stop:
+        while not record.stop:
             row = await connection.fetchrow(_SLOTS, queue)
             if row is not None and row["both_wait"]:
-                seen.looks.append((row["flood"], row["doing"]))
+                record.looks.append((row["flood"], row["doing"]))
             await asyncio.sleep(0.02)
     finally:
         await connection.close()

@@ -44,7 +44,7 @@ async def _measure(folder: Path) -> None:
         await _push(work, github.clone_url(repository), "main")
         await _install(stage)
         for number in range(FILES):
-            (work / f"m{number}.py").write_text("".join(f"import requests{one}\n" for one in range(IMPORTS)))
+            (work / f"m{number}.py").write_text("".join(f"import requests{index}\n" for index in range(IMPORTS)))
         sha = await _push(work, github.clone_url(repository), "topic")
         runs = await _verdicts(stage, sha, None)
         assert runs is not None
