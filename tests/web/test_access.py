@@ -51,7 +51,7 @@ OF_ALLOWANCES = {
 OF_PROJECTS = {
     f"{method} {prefix}{path}"
     for method, prefix, path in (
-        *((one, "/projects", two) for one, two in (
+        *((verb, "/projects", rest) for verb, rest in (
             ("GET", ""), ("POST", ""), ("GET", "/{project_id}"), ("POST", "/{project_id}/rename"), ("POST", "/{project_id}/link"),
             ("POST", "/{project_id}/delete"), ("POST", "/{project_id}/restore"), ("GET", "/{project_id}/questionnaire/{section}"),
             ("POST", "/{project_id}/questionnaire/{section}"), ("POST", "/{project_id}/contracts"),
@@ -59,16 +59,16 @@ OF_PROJECTS = {
             ("GET", "/{project_id}/contracts/{contract_type}"), ("POST", "/{project_id}/contracts/{contract_type}"),
             ("GET", "/{project_id}/contracts/{contract_type}/difference"), ("POST", "/{project_id}/builds"),
         )),
-        *((one, "/builds/{build_id}", two) for one, two in (
+        *((verb, "/builds/{build_id}", rest) for verb, rest in (
             ("GET", ""), ("POST", "/cancel"), ("POST", "/approve"), ("POST", "/hand-back"), ("GET", "/log.txt"),
         )),
-        *((one, "/api/v1/projects", two) for one, two in (
+        *((verb, "/api/v1/projects", rest) for verb, rest in (
             ("GET", ""), ("POST", ""), ("GET", "/{project_id}"), ("PATCH", "/{project_id}"), ("DELETE", "/{project_id}"),
             ("GET", "/{project_id}/questionnaire"), ("PUT", "/{project_id}/questionnaire"), ("GET", "/{project_id}/contracts"),
             ("POST", "/{project_id}/contracts"), ("GET", "/{project_id}/contracts/{contract_type}"),
             ("PUT", "/{project_id}/contracts/{contract_type}"), ("GET", "/{project_id}/builds"), ("POST", "/{project_id}/builds"),
         )),
-        *((one, "/api/v1/builds/{build_id}", two) for one, two in (
+        *((verb, "/api/v1/builds/{build_id}", rest) for verb, rest in (
             ("GET", ""), ("POST", "/cancel"), ("POST", "/approve"), ("POST", "/hand-back"), ("GET", "/logs"),
         )),
     )
@@ -119,7 +119,7 @@ class People:
         self.browsers[name] = browser
         if name == "nobody":
             return
-        user = next(one for one in self.product.github.people.users() if one.login == name)
+        user = next(person for person in self.product.github.people.users() if person.login == name)
         await browser.sign_in(user, "/account")
         await browser.submit("/account/tokens", name="t", scope="write", days="30")
         self.tokens[name] = re.findall(r"fgp_[\w-]+", browser.text)[0]
@@ -152,8 +152,15 @@ async def test_each_sees_what_github_lets_them_see(product: Product, tree: WorkT
     async with product.pool.acquire() as connection:
         run_id = await connection.fetchval("SELECT id FROM audit_runs")
         repo_id = await connection.fetchval("SELECT id FROM repos")
-    async with Browser(product) as one, Browser(product) as two, Browser(product) as three, Browser(product) as four:
-        for name, browser in zip(("owner", "member", "stranger", "nobody"), (one, two, three, four), strict=True):
+    async with (
+        Browser(product) as owner,
+        Browser(product) as member,
+        Browser(product) as stranger,
+        Browser(product) as nobody,
+    ):
+        for name, browser in zip(
+            ("owner", "member", "stranger", "nobody"), (owner, member, stranger, nobody), strict=True
+        ):
             await people.enter(name, browser)
         absent = {
             "form": "csv",
@@ -177,11 +184,11 @@ async def test_each_sees_what_github_lets_them_see(product: Product, tree: WorkT
             assert tuple(got) == (of_private if private else of_public), route
             for who in ("owner", "stranger") if kind not in ("rerun", "form") else ("owner",):
                 assert await people.status(who, kind, method, path.format(**absent)) == 404, route
-        await one.get("/")
-        assert repository.full_name in one.text
-        three.home()
-        await three.get("/")
-        assert repository.full_name not in three.text
+        await owner.get("/")
+        assert repository.full_name in owner.text
+        stranger.home()
+        await stranger.get("/")
+        assert repository.full_name not in stranger.text
 
 
 async def test_private_and_absent_read_the_same_to_a_stranger(product: Product, tree: WorkTree) -> None:
@@ -203,24 +210,24 @@ async def test_private_and_absent_read_the_same_to_a_stranger(product: Product, 
             if signed_in:
                 await browser.sign_in(user)
                 browser.home()
-            for there, absent in pairs:
-                seen = []
-                for path in (there, absent):
+            for hidden, absent in pairs:
+                answers = []
+                for path in (hidden, absent):
                     await browser.get(path)
                     text = browser.text.replace(path, "").replace(path.replace("/", "%2F"), "")
-                    seen.append((browser.status, re.sub(r'<code>\w+</code>|name="csrf" value="[^"]+"', "", text)))
-                assert seen[0][1].splitlines() == seen[1][1].splitlines()
-                assert seen[0] == seen[1]
-        for there, absent in pairs[:2]:
+                    answers.append((browser.status, re.sub(r'<code>\w+</code>|name="csrf" value="[^"]+"', "", text)))
+                assert answers[0][1].splitlines() == answers[1][1].splitlines()
+                assert answers[0] == answers[1]
+        for hidden, absent in pairs[:2]:
             found = []
-            for path in (there, absent):  # GitHub is asked who asks before anything is looked for
+            for path in (hidden, absent):  # GitHub is asked who asks before anything is looked for
                 await browser.sign_in(user)
                 browser.home()
                 product.github.people.revoke(user)
                 async with product.pool.acquire() as connection:
                     await connection.execute("UPDATE users SET access_checked_at = NULL")
                 found.append(await browser.get(path, follow=False))
-            assert found == [303, 303], there
+            assert found == [303, 303], hidden
 
 
 async def test_access_that_github_takes_back_is_gone_at_once(product: Product, tree: WorkTree) -> None:

@@ -63,7 +63,7 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(dsn: str, folder: Path, beat_s: float, *, private: bool = True) -> AsyncIterator[Scene]:
+async def open_scene(dsn: str, folder: Path, beat_s: float, *, private: bool = True) -> AsyncIterator[Scene]:
     async with running(dsn, folder, worker=False, beat_s=beat_s) as product:
         repository, installation = await product.repository(private=private)
         assert installation is not None
@@ -110,50 +110,50 @@ def test_strangers_cannot_use_up_an_installation_s_limit_by_looking_at_its_repos
 async def test_a_reader_whose_right_was_taken_away_without_an_event_loses_pages_and_open_streams(
     dsn: str, tmp_path: Path
 ) -> None:
-    async with scene(dsn, tmp_path / "p", 0.05) as one, Browser(one.product) as browser:
-        await browser.sign_in(one.user)
-        assert await browser.get(one.path) == 200
-        async with following(one.product, browser, f"repo/{await one.repo_id()}~x") as stream:
-            one.take_away()
-            await one.grow_old()
+    async with open_scene(dsn, tmp_path / "p", 0.05) as scene, Browser(scene.product) as browser:
+        await browser.sign_in(scene.user)
+        assert await browser.get(scene.path) == 200
+        async with following(scene.product, browser, f"repo/{await scene.repo_id()}~x") as stream:
+            scene.take_away()
+            await scene.grow_old()
             await told_gone(stream)
-        assert await browser.get(one.path) == 404
+        assert await browser.get(scene.path) == 404
         await browser.get("/")
-        assert one.repository.full_name not in browser.text
+        assert scene.repository.full_name not in browser.text
 
 
 async def test_asking_again_costs_no_rate_limit_where_nothing_changed_and_sees_every_change(
     dsn: str, tmp_path: Path
 ) -> None:
-    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
-        world, people = one.product.github.world, one.product.github.people
-        await browser.sign_in(one.user)
-        assert await browser.get(one.path) == 200
+    async with open_scene(dsn, tmp_path / "p", NEVER_S) as scene, Browser(scene.product) as browser:
+        world, people = scene.product.github.world, scene.product.github.people
+        await browser.sign_in(scene.user)
+        assert await browser.get(scene.path) == 200
         for changed, level, status in ((0, "read", 200), (1, "admin", 200), (0, "admin", 200), (2, None, 404)):
             if level is None:
-                one.take_away()
+                scene.take_away()
             else:
-                people.allow(one.user, one.repository, level)
-            await one.grow_old()
+                people.allow(scene.user, scene.repository, level)
+            await scene.grow_old()
             world.requests.clear()
-            assert await browser.get(one.path) == status
+            assert await browser.get(scene.path) == status
             asked = [path for method, path in world.requests if method == "GET"]
             unchanged = [path for method, path in world.requests if method == UNCHANGED]
             assert asked, "GitHub was asked"
             assert len(unchanged) >= len(asked) - changed, world.requests
             if level == "admin":
-                async with one.product.pool.acquire() as connection:
+                async with scene.product.pool.acquire() as connection:
                     assert await connection.fetchval("SELECT level FROM repo_access") == "admin"
 
 
 async def test_what_is_kept_of_github_s_answers_is_small_bounded_and_the_person_s_own(dsn: str, tmp_path: Path) -> None:
-    async with scene(dsn, tmp_path / "p", NEVER_S) as one:
-        product, people = one.product, one.product.github.people
+    async with open_scene(dsn, tmp_path / "p", NEVER_S) as scene:
+        product, people = scene.product, scene.product.github.people
         hubot = people.add("hubot")
-        for user in (one.user, hubot):
+        for user in (scene.user, hubot):
             async with Browser(product) as browser:
                 await browser.sign_in(user)
-                assert await browser.get(one.path) == (200 if user is one.user else 404)
+                assert await browser.get(scene.path) == (200 if user is scene.user else 404)
         async with product.pool.acquire() as connection:
             rows = await connection.fetch("SELECT user_id, content FROM access_answers")
             mine = await connection.fetchval("SELECT id FROM users WHERE github_login = 'mona'")
@@ -164,25 +164,25 @@ async def test_what_is_kept_of_github_s_answers_is_small_bounded_and_the_person_
                 "SELECT $1, 'z' || n, 'x', '{}' FROM generate_series(1, 1000) n",
                 mine,
             )
-        await one.grow_old()
+        await scene.grow_old()
         await refresh_access(product.web_context, mine)
         async with product.pool.acquire() as connection:
             number = await connection.fetchval("SELECT count(*) FROM access_answers WHERE user_id = $1", mine)
             assert number == 2
             assert number <= MAX_ANSWERS
-        people.revoke(one.user)
-        one.send("github_app_authorization", "revoked")
+        people.revoke(scene.user)
+        scene.send("github_app_authorization", "revoked")
         await product.github.webhooks.settle()
         async with product.pool.acquire() as connection:
             assert not await connection.fetchval("SELECT count(*) FROM access_answers WHERE user_id = $1", mine)
 
 
 async def test_an_event_that_comes_while_access_is_read_is_not_overlooked(dsn: str, tmp_path: Path) -> None:
-    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
-        product = one.product
-        await browser.sign_in(one.user)
-        assert await browser.get(one.path) == 200
-        await one.grow_old()
+    async with open_scene(dsn, tmp_path / "p", NEVER_S) as scene, Browser(scene.product) as browser:
+        product = scene.product
+        await browser.sign_in(scene.user)
+        assert await browser.get(scene.path) == 200
+        await scene.grow_old()
         async with product.pool.acquire() as connection:
             user_id = await connection.fetchval("SELECT id FROM users")
             async with connection.transaction():
@@ -202,47 +202,47 @@ async def test_an_event_that_comes_while_access_is_read_is_not_overlooked(dsn: s
         assert len(asked) >= 2, "read once more"
 
 
-def revoked(one: Scene) -> None:
-    one.product.github.people.revoke(one.user)
-    one.send("github_app_authorization", "revoked")
+def revoked(scene: Scene) -> None:
+    scene.product.github.people.revoke(scene.user)
+    scene.send("github_app_authorization", "revoked")
 
 
-def uninstalled(one: Scene) -> None:
-    one.product.github.world.installations.pop(one.installation.id)
-    one.send("installation", "deleted")
+def uninstalled(scene: Scene) -> None:
+    scene.product.github.world.installations.pop(scene.installation.id)
+    scene.send("installation", "deleted")
 
 
-def suspended(one: Scene) -> None:
-    one.installation.suspended_at = time.time()
-    one.send("installation", "suspend")
+def suspended(scene: Scene) -> None:
+    scene.installation.suspended_at = time.time()
+    scene.send("installation", "suspend")
 
 
-def removed(one: Scene) -> None:
-    one.installation.repository_ids.discard(one.repository.id)
-    short = [one.product.github.shapes.short_repository(one.repository)]
+def removed(scene: Scene) -> None:
+    scene.installation.repository_ids.discard(scene.repository.id)
+    short = [scene.product.github.shapes.short_repository(scene.repository)]
     more = {"repositories_removed": short, "repositories_added": [], "repository_selection": "selected"}
-    one.send("installation_repositories", "removed", **more, requester=None)
+    scene.send("installation_repositories", "removed", **more, requester=None)
 
 
-def transferred(one: Scene) -> None:
-    one.take_away()
-    one.send("repository", "transferred", changes={"owner": {"from": {}}})
+def transferred(scene: Scene) -> None:
+    scene.take_away()
+    scene.send("repository", "transferred", changes={"owner": {"from": {}}})
 
 
 async def test_signing_out_ends_the_streams_of_that_person_at_once(dsn: str, tmp_path: Path) -> None:
     async with (
-        scene(dsn, tmp_path / "p", NEVER_S) as one,
-        Browser(one.product) as reader,
-        Browser(one.product) as elsewhere,
-        Browser(one.product) as another,
+        open_scene(dsn, tmp_path / "p", NEVER_S) as scene,
+        Browser(scene.product) as reader,
+        Browser(scene.product) as elsewhere,
+        Browser(scene.product) as another,
     ):
-        hubot = one.product.github.people.add("hubot")
-        one.product.github.people.allow(hubot, one.repository, "read")
-        await reader.sign_in(one.user)
-        await elsewhere.sign_in(one.user, "/account")
+        hubot = scene.product.github.people.add("hubot")
+        scene.product.github.people.allow(hubot, scene.repository, "read")
+        await reader.sign_in(scene.user)
+        await elsewhere.sign_in(scene.user, "/account")
         await another.sign_in(hubot)
-        part = f"repo/{await one.repo_id()}~x"
-        async with following(one.product, reader, part) as lost, following(one.product, another, part) as kept:
+        part = f"repo/{await scene.repo_id()}~x"
+        async with following(scene.product, reader, part) as lost, following(scene.product, another, part) as kept:
             await elsewhere.submit("/logout/everywhere")
             await told_gone(lost)
             assert not kept.content.at_eof()
@@ -250,9 +250,9 @@ async def test_signing_out_ends_the_streams_of_that_person_at_once(dsn: str, tmp
 
 
 async def test_the_api_s_log_streams_end_with_their_token_and_are_counted_apart(dsn: str, tmp_path: Path) -> None:
-    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
-        product = one.product
-        await browser.sign_in(one.user, "/account")
+    async with open_scene(dsn, tmp_path / "p", NEVER_S) as scene, Browser(scene.product) as browser:
+        product = scene.product
+        await browser.sign_in(scene.user, "/account")
         await browser.submit("/account/tokens", name="t", scope="read", days="30")
         token = re.findall(r"fgp_[\w-]+", browser.text)[0]
         async with product.pool.acquire() as connection:
@@ -272,7 +272,7 @@ async def test_the_api_s_log_streams_end_with_their_token_and_are_counted_apart(
                 for _ in range(live.MOST_OF_PERSON + 1)
             ]
             assert [answer.status for answer in answers] == [200] * live.MOST_OF_PERSON + [429]
-            async with following(product, browser, f"repo/{await one.repo_id()}~x"):
+            async with following(product, browser, f"repo/{await scene.repo_id()}~x"):
                 pass
             await browser.get("/account")
             await browser.submit(f"/account/tokens/{token_id}/delete")
@@ -282,9 +282,9 @@ async def test_the_api_s_log_streams_end_with_their_token_and_are_counted_apart(
 
 
 async def test_a_log_that_is_downloaded_slowly_ends_where_its_reader_signs_out(dsn: str, tmp_path: Path) -> None:
-    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
-        await browser.sign_in(one.user, "/account")
-        async with one.product.pool.acquire() as connection:
+    async with open_scene(dsn, tmp_path / "p", NEVER_S) as scene, Browser(scene.product) as browser:
+        await browser.sign_in(scene.user, "/account")
+        async with scene.product.pool.acquire() as connection:
             build_id = await connection.fetchval(
                 "WITH p AS (INSERT INTO projects (user_id, name) SELECT id, 'Shop' FROM users RETURNING id) "
                 "INSERT INTO builds (project_id, status) SELECT id, 'running' FROM p RETURNING id"
@@ -294,10 +294,10 @@ async def test_a_log_that_is_downloaded_slowly_ends_where_its_reader_signs_out(d
                 "generate_series(1, 3000) n",
                 build_id,
             )
-        jar = browser.cookies[one.product.address.removeprefix("http://")]
+        jar = browser.cookies[scene.product.address.removeprefix("http://")]
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
-        async with one.product.session.get(
-            f"{one.product.address}/builds/{build_id}/log.txt", headers=headers
+        async with scene.product.session.get(
+            f"{scene.product.address}/builds/{build_id}/log.txt", headers=headers
         ) as answer:
             assert b" 1xxx" in await answer.content.readline()
             await browser.submit("/logout")
@@ -310,38 +310,38 @@ async def test_a_log_that_is_downloaded_slowly_ends_where_its_reader_signs_out(d
 async def test_an_event_that_takes_access_away_ends_open_streams_and_pages_at_once(
     dsn: str, tmp_path: Path, lose: Callable[[Scene], None]
 ) -> None:
-    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
-        await browser.sign_in(one.user)
-        assert await browser.get(one.path) == 200
-        async with following(one.product, browser, f"repo/{await one.repo_id()}~x") as stream:
-            lose(one)
+    async with open_scene(dsn, tmp_path / "p", NEVER_S) as scene, Browser(scene.product) as browser:
+        await browser.sign_in(scene.user)
+        assert await browser.get(scene.path) == 200
+        async with following(scene.product, browser, f"repo/{await scene.repo_id()}~x") as stream:
+            lose(scene)
             await told_gone(stream)
-        assert await browser.get(one.path, follow=False) in (303, 404)
+        assert await browser.get(scene.path, follow=False) in (303, 404)
 
 
 async def test_a_stranger_s_stream_of_a_repository_that_becomes_private_ends_at_once(dsn: str, tmp_path: Path) -> None:
     async with (
-        scene(dsn, tmp_path / "p", NEVER_S, private=False) as one,
-        Browser(one.product) as nobody,
-        Browser(one.product) as reader,
+        open_scene(dsn, tmp_path / "p", NEVER_S, private=False) as scene,
+        Browser(scene.product) as nobody,
+        Browser(scene.product) as reader,
     ):
-        await reader.sign_in(one.user)
-        part = f"repo/{await one.repo_id()}~x"
-        async with following(one.product, nobody, part) as lost, following(one.product, reader, part) as kept:
-            one.repository.private = True
-            one.send("repository", "privatized")
+        await reader.sign_in(scene.user)
+        part = f"repo/{await scene.repo_id()}~x"
+        async with following(scene.product, nobody, part) as lost, following(scene.product, reader, part) as kept:
+            scene.repository.private = True
+            scene.send("repository", "privatized")
             await told_gone(lost)
-            assert await nobody.get(one.path) == 404
-            assert await reader.get(one.path) == 200
+            assert await nobody.get(scene.path) == 404
+            assert await reader.get(scene.path) == 200
             assert not kept.content.at_eof()
 
 
 async def test_the_api_s_log_stream_of_a_build_ends_when_its_reader_loses_the_repository(
     dsn: str, tmp_path: Path
 ) -> None:
-    async with scene(dsn, tmp_path / "p", NEVER_S) as one, Browser(one.product) as browser:
-        product, repo_id = one.product, await one.repo_id()
-        await browser.sign_in(one.user, "/account")
+    async with open_scene(dsn, tmp_path / "p", NEVER_S) as scene, Browser(scene.product) as browser:
+        product, repo_id = scene.product, await scene.repo_id()
+        await browser.sign_in(scene.user, "/account")
         await browser.submit("/account/tokens", name="t", scope="read", days="30")
         token = re.findall(r"fgp_[\w-]+", browser.text)[0]
         async with product.pool.acquire() as connection:
@@ -364,7 +364,7 @@ async def test_the_api_s_log_stream_of_a_build_ends_when_its_reader_loses_the_re
             assert answer.status == 200
             lines = [json.loads((await _line(answer))[len("data: ") :])["message"] for _ in range(3)]
             assert lines == ["line 1", "line 2", "line 3"]
-            removed(one)
+            removed(scene)
             async with asyncio.timeout(30):
                 assert b"event: line" not in await answer.content.read(), "it ends, and nothing more is told"
         async with product.session.get(address, headers=headers) as answer:

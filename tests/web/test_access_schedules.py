@@ -48,8 +48,8 @@ class Scene:
     reader: Account
     granted: bool = True
 
-    def do(self, deed: str, *, told: bool) -> None:
-        """One deed; `told` is whether GitHub delivers its event."""
+    def do(self, deed: str, *, is_delivered: bool) -> None:
+        """Do one deed; `is_delivered` is whether GitHub delivers its event."""
         people, world = self.product.github.people, self.product.github.world
         match deed:
             case "take away":
@@ -59,28 +59,28 @@ class Scene:
             case "revoke":
                 people.revoke(self.reader)
                 self.granted = False
-                self._tell(told, "github_app_authorization", "revoked")
+                self._tell(is_delivered, "github_app_authorization", "revoked")
             case "privatize" | "publicize":
                 self.repository.private = deed == "privatize"
-                self._tell(told, "repository", f"{deed}d")
+                self._tell(is_delivered, "repository", f"{deed}d")
             case "remove":
                 self.installation.repository_ids.discard(self.repository.id)
                 short = [self.product.github.shapes.short_repository(self.repository)]
                 more = {"repositories_removed": short, "repositories_added": [], "repository_selection": "selected"}
-                self._tell(told, "installation_repositories", "removed", **more, requester=None)
+                self._tell(is_delivered, "installation_repositories", "removed", **more, requester=None)
             case "uninstall":
                 world.installations.pop(self.installation.id, None)
-                self._tell(told, "installation", "deleted")
+                self._tell(is_delivered, "installation", "deleted")
             case _:
                 world.rename(self.repository, f"{self.repository.name}-x")
-                self._tell(told, "repository", "renamed", changes={"repository": {"name": {"from": "x"}}})
+                self._tell(is_delivered, "repository", "renamed", changes={"repository": {"name": {"from": "x"}}})
 
-    def _tell(self, told: bool, event: str, action: str, **more: Any) -> None:
+    def _tell(self, is_delivered: bool, event: str, action: str, **more: Any) -> None:
         github = self.product.github
         body = github.installation_payload(action, self.installation)
         if event == "repository":
             body = {"action": action, "repository": github.shapes.repository(self.repository)}
-        if told:
+        if is_delivered:
             github.webhooks.send(event, body | {"sender": github.shapes.account(self.reader)} | more)
 
     def may_see(self, *, signed_in: bool) -> bool:
@@ -114,7 +114,7 @@ async def told_gone(answer: aiohttp.ClientResponse) -> bool:
 
 
 async def play(product: Product, seed: int) -> None:
-    """One schedule, and what must hold a minute after it."""
+    """Play one schedule, and assert what must hold a minute after it."""
     source = random.Random(seed)
     private = source.random() < 0.5
     repository, installation = await product.repository(f"shop{seed}", private=private)
@@ -136,8 +136,8 @@ async def play(product: Product, seed: int) -> None:
             if scene.may_see(signed_in=signed_in):
                 streams[signed_in] = await stack.enter_async_context(stream(product, browser, f"repo/{repo.id}~x"))
         deeds = [(source.choice(DEEDS), source.random() < 0.4) for _ in range(source.randint(1, 4))]
-        for deed, told in deeds:
-            scene.do(deed, told=told)
+        for deed, is_delivered in deeds:
+            scene.do(deed, is_delivered=is_delivered)
         await product.github.webhooks.settle()
         product.web_context.visibility.every_s = 0.0
         async with product.pool.acquire() as connection:

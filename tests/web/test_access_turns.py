@@ -47,7 +47,7 @@ async def test_long_readings_of_some_keep_nobody_waiting(
             await refresh_access(product.web_context, ids["mona"])
         assert not any(task.done() for task in reading)
         failed = await asyncio.gather(*reading, return_exceptions=True)
-        assert all(isinstance(one, RetryLater) for one in failed)
+        assert all(isinstance(outcome, RetryLater) for outcome in failed)
         with pytest.raises(RetryLater):
             await refresh_access(product.web_context, ids["a"])
         assert begun == len(reading), "what took too long is not begun again at once"

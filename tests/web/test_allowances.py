@@ -40,13 +40,13 @@ async def test_who_may_write_allows_a_finding_and_takes_it_back(product: Product
     async with Browser(product) as browser:
         await browser.sign_in(user, audit)
         assert "known_violations" in browser.text, "what to commit instead is shown"
-        for reason, days, said in (
+        for reason, days, message in (
             (" ", "90", "Say why it is allowed"),
             ("It is <b>fine</b>", "9999", "1 to 3650 days"),
         ):
             await browser.submit(f"{audit}/allow", reason=reason, days=days)
             assert browser.status == 400
-            assert said in browser.text
+            assert message in browser.text
             form = re.findall(r'<details class="allow" open>.*?</form>', browser.text, re.S)[0]
             assert f'value="{escape(reason)}"' in form, "what was typed stands where it was typed"
             assert ('<option value="90" selected>' in form) is (days == "90")
@@ -124,7 +124,7 @@ async def test_the_same_by_the_api(known: Known) -> None:
     assert newest["overall_result"] == "PASS"
     listed = await ask(known, "/allowances", params={"repo_id": repo_id, "limit": "1"})
     rest = await ask(known, "/allowances", params={"repo_id": repo_id, "cursor": listed["next"]})
-    assert [one["id"] for one in listed["items"] + rest["items"]] == [made[1]["id"], made[0]["id"]]
+    assert [allowance["id"] for allowance in listed["items"] + rest["items"]] == [made[1]["id"], made[0]["id"]]
     await ask(known, f"/allowances/{made[0]['id']}", method="DELETE", status=204)
     await known.product.idle()
     assert (await ask(known, f"/repos/{repo_id}/audits"))["items"][0]["overall_result"] == "FAIL"

@@ -40,32 +40,32 @@ async def test_deeds_and_denials_are_noted_and_shown_to_operators_and_owners(pro
         run_id = await connection.fetchval("SELECT id FROM audit_runs")
         number = await connection.fetchval("SELECT github_installation_id FROM installations")
     page = f"/installations/{number}"
-    async with Browser(product) as one, Browser(product) as two, Browser(product) as three:
-        await one.sign_in(owner, "/account")
-        await one.submit("/account/tokens", name="t", scope="read", days="3")
-        await one.get(f"/audits/{run_id}")
-        await one.submit(f"/audits/{run_id}/rerun")
-        await two.sign_in(member, f"/audits/{run_id}")
-        await two.get("/account")
-        csrf = re.findall(r'name="csrf" value="([^"]+)"', two.text)[0]
+    async with Browser(product) as of_owner, Browser(product) as of_member, Browser(product) as of_operator:
+        await of_owner.sign_in(owner, "/account")
+        await of_owner.submit("/account/tokens", name="t", scope="read", days="3")
+        await of_owner.get(f"/audits/{run_id}")
+        await of_owner.submit(f"/audits/{run_id}/rerun")
+        await of_member.sign_in(member, f"/audits/{run_id}")
+        await of_member.get("/account")
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', of_member.text)[0]
         for _ in range(3):
-            assert await two.post(f"/audits/{run_id}/rerun", {"csrf": csrf}) == 403
-        await one.get(page)
-        assert "Who did what" in one.text
-        assert await one.get(f"{page}/audit-log.csv") == 200
-        assert f"re-run,done,{owner.id},'=owner,browser,/audits/{run_id}/rerun,{repository.full_name}" in one.text
-        assert "sign-in" not in one.text, "what concerns no repository of theirs is the operator's"
-        await two.get(page)
-        assert "Who did what" not in two.text
-        await two.get(f"{page}/audit-log.json")
-        assert two.text == "[]"
-        assert await two.get("/operator/audit-log.csv") == 404
-        await three.sign_in(operator, "/operator")
-        assert "Who did what" in three.text
-        await three.get("/operator/audit-log.csv")
+            assert await of_member.post(f"/audits/{run_id}/rerun", {"csrf": csrf}) == 403
+        await of_owner.get(page)
+        assert "Who did what" in of_owner.text
+        assert await of_owner.get(f"{page}/audit-log.csv") == 200
+        assert f"re-run,done,{owner.id},'=owner,browser,/audits/{run_id}/rerun,{repository.full_name}" in of_owner.text
+        assert "sign-in" not in of_owner.text, "what concerns no repository of theirs is the operator's"
+        await of_member.get(page)
+        assert "Who did what" not in of_member.text
+        await of_member.get(f"{page}/audit-log.json")
+        assert of_member.text == "[]"
+        assert await of_member.get("/operator/audit-log.csv") == 404
+        await of_operator.sign_in(operator, "/operator")
+        assert "Who did what" in of_operator.text
+        await of_operator.get("/operator/audit-log.csv")
         for deed in ("sign-in,done", "token made,done", "re-run,done"):
-            assert f"{deed},{owner.id}" in three.text
-        assert three.text.count(f"re-run,denied,{member.id}") == 1, "again within the hour buries nothing"
+            assert f"{deed},{owner.id}" in of_operator.text
+        assert of_operator.text.count(f"re-run,denied,{member.id}") == 1, "again within the hour buries nothing"
 
 
 async def test_what_people_do_at_github_is_noted_with_who_did_it(product: Product, tree: WorkTree) -> None:
@@ -114,10 +114,10 @@ async def test_entries_beyond_the_bound_of_a_page_and_of_a_file_are_in_their_nex
             """,
             EXPORTED + SHOWN,
         )
-    async with Browser(product) as one, Browser(product) as two:
-        await one.sign_in(owner, "/account")
-        await two.sign_in(operator, "/account")
-        for browser, page in ((one, f"/installations/{number}"), (two, "/operator")):
+    async with Browser(product) as of_owner, Browser(product) as of_operator:
+        await of_owner.sign_in(owner, "/account")
+        await of_operator.sign_in(operator, "/account")
+        for browser, page in ((of_owner, f"/installations/{number}"), (of_operator, "/operator")):
             assert await browser.get(f"{page}?before=nothing") == 400
             assert await browser.get(page) == 200
             assert "Newest entries" not in browser.text

@@ -54,7 +54,7 @@ async def test_a_link_to_a_private_audit_carries_no_signature_and_opens_it_for_s
             assert "Sign in to see it" in browser.text
             sign_in = re.findall(r'href="(/login[^"]+)"', browser.text)
             assert sign_in
-            assert all("signature" not in one for one in sign_in), "no signature travels on"
+            assert all("signature" not in link for link in sign_in), "no signature travels on"
         await browser.sign_in(stranger, f"/audits/{run.id}")
         assert browser.status == 404
         browser.cookies.clear()
@@ -99,9 +99,9 @@ async def test_where_nobody_can_sign_in_a_signed_link_opens_a_private_audit_with
         assert await status_of(product, late) == 404, "30 days are over"
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("is_delivered", [True, False])
 async def test_a_signed_link_ends_at_once_when_its_repository_becomes_private_and_stays_dead(
-    dsn: str, tmp_path: Path, tree: WorkTree, told: bool
+    dsn: str, tmp_path: Path, tree: WorkTree, is_delivered: bool
 ) -> None:
     async with running(dsn, tmp_path / "product", can_sign_in=False) as product:
         repository, _ = await product.repository()
@@ -111,7 +111,7 @@ async def test_a_signed_link_ends_at_once_when_its_repository_becomes_private_an
         assert await status_of(product, link) == 200
         repository.private = True
         body = {"action": "privatized", "repository": product.github.shapes.repository(repository)}
-        if told:
+        if is_delivered:
             account = product.github.shapes.account(repository.owner)
             product.github.webhooks.send("repository", body | {"sender": account})
             await product.idle()
@@ -158,16 +158,16 @@ async def test_a_huge_audit_is_read_page_by_page(product: Product, tree: WorkTre
     await product.verdicts(repository, await product.push(tree, repository))
     tree.commit({"a.py": "bad\n" * 650})
     runs = await product.verdicts(repository, await product.push(tree, repository))
-    link, seen = str(runs["A4"].details_url), []
+    link, numbers = str(runs["A4"].details_url), []
     async with Browser(product) as browser:
         await browser.get(link)
         assert "Findings 1 to 300" in browser.text
         for _ in range(3):
-            seen += re.findall(r">a\.py:(\d+)</a>", plain(browser.text))
+            numbers += re.findall(r">a\.py:(\d+)</a>", plain(browser.text))
             following = re.search(r'href="([^"]+)">The next ones', browser.text)
             if following:
                 await browser.get(following[1].replace("&amp;", "&"))
         assert following is None
-        assert [int(number) for number in seen] == list(range(1, 651)), "each once, in order"
+        assert [int(number) for number in numbers] == list(range(1, 651)), "each once, in order"
         for wrong in ("?check=A4&page=0", "?check=A4&page=99999999", "?check=X&page=2", "?check=A4&page=900"):
             assert await browser.get(link.partition("?")[0] + wrong) == 200

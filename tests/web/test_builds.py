@@ -128,16 +128,16 @@ async def test_a_stream_resumed_anywhere_has_no_gap_and_no_double(building: Prod
         async def listen(first: int) -> list[str]:
             got: list[str] = []
             last = None
-            while left := 1_000 - sum(one.startswith("n") for one in got):
+            while left := 1_000 - sum(message.startswith("n") for message in got):
                 for line in await read(building, browser, f"/api/v1{build}/logs", min(first, left), last):
                     got.append(str(line["message"]))
                     last = str(line["number"])
                 first = first * 3 % 701 + 1
-            return [one for one in got if re.match(r"n\d+\.", one)]
+            return [message for message in got if re.match(r"n\d+\.", message)]
 
         _, *heard = await asyncio.gather(speak(), *(listen(first) for first in (1, 7, 300, 5_000)))
         expected = [f"n{number}.{n}" for number in range(20) for n in range(50)]
-        assert all(one == expected for one in heard)
+        assert all(messages == expected for messages in heard)
         stream = {"Accept": "text/event-stream"}
         async with building.session.get(f"{building.address}/api/v1{build}/logs", headers=stream) as answer:
             assert answer.status == 401, "nobody in particular"
@@ -174,7 +174,7 @@ async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: 
         Browser(building) as nobody,
     ):
         project, build, _ = await begun(building, tree, maker)
-        repository = next(one for one in building.github.world.repositories.values() if one.name == "shop")
+        repository = next(item for item in building.github.world.repositories.values() if item.name == "shop")
         user = building.github.people.add("reader")
         building.github.people.allow(user, repository, "read")
         await reader.sign_in(user, "/account")
@@ -194,10 +194,11 @@ async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: 
             assert await status(reader, path) == 200, path
             assert await status(stranger, path) == 404, path
             assert await status(nobody, path) == 404, path
-        assert [await status(one, "/projects") for one in (maker, reader, stranger, nobody)] == [200, 200, 200, 303]
+        listed = [await status(browser, "/projects") for browser in (maker, reader, stranger, nobody)]
+        assert listed == [200, 200, 200, 303]
         posts = [
-            f"{project}/{one}"
-            for one in (
+            f"{project}/{action}"
+            for action in (
                 "rename",
                 "link",
                 "delete",
@@ -214,7 +215,7 @@ async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: 
             assert await send(stranger, path) == 404, path
             assert await send(nobody, path) == 401, path
         assert await send(maker, f"{project}/delete", confirmation="Shop") == 400, "a build is under way"
-        member = next(one for one in building.github.people.users() if one.login == "reader")
+        member = next(person for person in building.github.people.users() if person.login == "reader")
         for level, may in (("write", 403), ("admin", 400)):  # a build is under way, so that nothing is done
             building.github.people.allow(member, repository, level)
             async with building.pool.acquire() as connection:
@@ -223,8 +224,8 @@ async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: 
             assert await send(reader, f"{project}/delete", confirmation="Shop") == 403, "for its creator alone"
             assert await send(reader, f"{project}/link", repository="x/y") == 403, "for its creator alone"
             assert await send(reader, f"{project}/link", unlink="1") == may, level
-        for one in (maker, reader, stranger):
-            assert await send(one, f"{project}/restore") == 404, "it is not deleted"
+        for browser in (maker, reader, stranger):
+            assert await send(browser, f"{project}/restore") == 404, "it is not deleted"
         assert await send(maker, f"{project}/questionnaire/nothing") == 404
         assert await send(maker, f"{project}/contracts/nothing") == 404
         assert await send(maker, f"{build}/cancel") == 303
@@ -236,7 +237,7 @@ async def test_a_maker_who_lost_the_repository_keeps_the_project_and_nothing_of_
     async with Browser(building) as maker:
         project, build, user = await begun(building, tree, maker)
         assert await send(maker, f"{build}/cancel") == 303
-        repository = next(one for one in building.github.world.repositories.values() if one.name == "shop")
+        repository = next(item for item in building.github.world.repositories.values() if item.name == "shop")
         building.github.people.levels.pop((user.id, repository.id))
         async with building.pool.acquire() as connection:
             await connection.execute("UPDATE repos SET private = true")
@@ -283,7 +284,7 @@ async def test_changes_of_files_that_decide_are_approved_on_the_page_by_who_may_
         for text in ("Changes to approve", CI, "Needs approval", "Approve and continue", "&lt;script&gt;"):
             assert text in maker.text, text
         assert EVIL not in maker.text
-        repository = next(one for one in product.github.world.repositories.values() if one.name == "shop")
+        repository = next(item for item in product.github.world.repositories.values() if item.name == "shop")
         user = product.github.people.add("reader")
         product.github.people.allow(user, repository, "read")
         await reader.sign_in(user, "/account")
@@ -291,8 +292,8 @@ async def test_changes_of_files_that_decide_are_approved_on_the_page_by_who_may_
         await reader.get(build)
         assert "Only people who may write to the repository can approve this." in reader.text
         for path in (f"{build}/approve", f"{build}/hand-back"):
-            for one, answer in ((reader, 403), (stranger, 404), (nobody, 401)):
-                assert await send(one, path, commit=commit) == answer, path
+            for browser, answer in ((reader, 403), (stranger, 404), (nobody, 401)):
+                assert await send(browser, path, commit=commit) == answer, path
         assert await send(maker, f"{build}/approve", commit="0" * 40) == 409
         await maker.get(build)
         await maker.submit(f"{build}/approve", commit="0" * 40)
@@ -328,7 +329,7 @@ async def test_a_script_approves_by_the_api(dsn: str, tmp_path: Path, tree: Work
         async with product.session.get(address, headers=headers) as answer:
             shown = await answer.json()
         assert (shown["status"], shown["review"]["commit_sha"]) == ("awaiting_approval", commit)
-        assert [(one["path"], one["kind"]) for one in shown["review"]["changes"]] == [(CI, "added")]
+        assert [(change["path"], change["kind"]) for change in shown["review"]["changes"]] == [(CI, "added")]
         for body, status in (
             ({"commit_sha": "0" * 40}, 409),
             ({"commit_sha": "x"}, 400),

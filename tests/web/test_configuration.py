@@ -58,13 +58,13 @@ async def test_the_page_says_how_the_files_were_understood(product: Product, tre
     async with Browser(product) as browser:
         path = f"/repos/{repository.full_name}/configuration"
         await browser.sign_in(user, path)
-        for said in (
+        for sentence in (
             "anything in the tree",
             "vendor/**",
             "<code>PIL</code> comes from <code>pillow</code>",
             "&lt;b&gt;no&lt;/b&gt;",
         ):
-            assert said in plain(browser.text)
+            assert sentence in plain(browser.text)
         assert "app/db/**&#34;}" in browser.text, "the file as it is is there to be changed"
         await browser.get(f"{path}?file=.github/forgeguard.yml")
         assert "gate: all\nignore" in browser.text

@@ -28,7 +28,7 @@ async def hasty(dsn: str, tmp_path: Path) -> AsyncIterator[Product]:
         yield product
 
 
-async def said(product: Product, sent: bytes) -> bytes:
+async def received(product: Product, sent: bytes) -> bytes:
     """Return all that the server says until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(product.address.rpartition(":")[2]))
     writer.write(sent)
@@ -63,13 +63,13 @@ async def test_no_body_is_inflated_before_a_handler_sees_it(hasty: Product) -> N
 
 
 async def test_what_never_ends_is_ended(hasty: Product, caplog: pytest.LogCaptureFixture) -> None:
-    assert await said(hasty, b"") == b""
-    assert await said(hasty, b"GET /healthz HTTP/1.1\r\nHost: x\r\n") == b""
+    assert await received(hasty, b"") == b""
+    assert await received(hasty, b"GET /healthz HTTP/1.1\r\nHost: x\r\n") == b""
     head = (
         b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\nAccept: */*\r\n\r\n{"
     )
-    assert b" 408 " in (await said(hasty, head % b"/webhooks/github"))[:20]
-    assert b" 401 " in (await said(hasty, head % b"/api/v1/projects"))[:20]
+    assert b" 408 " in (await received(hasty, head % b"/webhooks/github"))[:20]
+    assert b" 401 " in (await received(hasty, head % b"/api/v1/projects"))[:20]
     assert "Unhandled" not in caplog.text
 
 
@@ -125,7 +125,7 @@ async def test_every_answer_is_marked_and_names_no_versions(dsn: str, tmp_path: 
                 assert "default-src 'none'" in answer.headers["Content-Security-Policy"], path
                 assert answer.headers["X-Content-Type-Options"] == "nosniff", path
                 assert answer.headers["Strict-Transport-Security"] == "max-age=31536000", path
-        assert b"aiohttp" not in await said(product, b"NONSENSE\r\n\r\n")
+        assert b"aiohttp" not in await received(product, b"NONSENSE\r\n\r\n")
 
 
 async def test_figures_are_for_neighbours_and_not_for_what_an_unknown_proxy_passes_on(dsn: str, tmp_path: Path) -> None:
@@ -225,9 +225,9 @@ async def test_bodies_of_strangers_that_do_not_end_keep_no_delivery_out(
                 assert answer.status == 200, await answer.text()
         async with asyncio.timeout(5):
             ended, _ = await asyncio.wait(
-                [asyncio.create_task(one.readline()) for one in answers], return_when=asyncio.FIRST_COMPLETED
+                [asyncio.create_task(reader.readline()) for reader in answers], return_when=asyncio.FIRST_COMPLETED
             )
-        assert {one.result().split()[1] for one in ended} == {b"503"}
+        assert {task.result().split()[1] for task in ended} == {b"503"}
 
 
 async def test_many_idle_connections_keep_nobody_out(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +241,7 @@ async def test_many_idle_connections_keep_nobody_out(dsn: str, tmp_path: Path, m
                 writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
                 held.append(reader)
         for _ in range(3):
-            assert await said(product, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert await received(product, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
 
 def test_neighbours_in_one_ipv6_network_are_counted_together_where_all_is_full() -> None:

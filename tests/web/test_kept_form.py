@@ -178,7 +178,7 @@ async def test_signing_out_of_a_browser_that_is_signed_out_leads_to_the_start(pr
 
 
 @pytest.mark.parametrize(
-    ("fields", "said", "field"),
+    ("fields", "message", "field"),
     [
         ({"name": " "}, "A project has a name", "name"),
         ({"description": "x" * 2_001}, "A description has at most", "description"),
@@ -186,13 +186,13 @@ async def test_signing_out_of_a_browser_that_is_signed_out_leads_to_the_start(pr
     ],
 )
 async def test_a_project_that_cannot_be_made_says_why_at_its_field_and_keeps_what_was_typed(
-    product: Product, fields: dict[str, str], said: str, field: str
+    product: Product, fields: dict[str, str], message: str, field: str
 ) -> None:
     user = product.github.people.add("mona")
     async with Browser(product) as browser:
         await browser.sign_in(user, "/projects")
         assert await browser.submit("/projects", **(NEW | fields)) == 400
-        assert said in browser.text
+        assert message in browser.text
         wrong = re.findall(r'<(?:input|textarea) [^>]*name="(\w+)"[^>]*aria-invalid="true"', browser.text)
         assert wrong == [field]
         shown = unescape(browser.text)

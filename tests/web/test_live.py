@@ -90,8 +90,8 @@ async def test_each_follows_what_they_may_see_and_nothing_else(still: Product, p
     run_id = await wait_for_run(still.pool, repo_id, "Wait")
     parts = (f"repo/{repo_id}~old", f"audit/{run_id}~old")
     for login, sees in (("owner", True), ("member", True), ("stranger", not private), ("", not private)):
-        told = await events(still, await cookies_of(still, login) if login else {}, *parts)
-        assert [event for event, _ in told] == (["version"] * 2 if sees else ["gone"] * 2), login
+        sent = await events(still, await cookies_of(still, login) if login else {}, *parts)
+        assert [event for event, _ in sent] == (["version"] * 2 if sees else ["gone"] * 2), login
     absent = await events(
         still, await cookies_of(still, "owner"), f"audit/{repo_id}~", f"build/{run_id}~", f"trial/{run_id}~"
     )
@@ -107,11 +107,11 @@ async def test_a_signed_link_follows_its_audit_and_no_other(dsn: str, tmp_path: 
         assert run is not None
         assert repo is not None
         signature = sign_audit(still.web_context.keys.links, run, repo)
-        told = await events(
+        sent = await events(
             still, {}, f"audit/{first}/{signature}~", f"audit/{second}/{signature}~", f"repo/{repo_id}~"
         )
-    assert sorted(event for event, _ in told) == ["gone", "gone", "version"]
-    assert next(data["subject"] for event, data in told if event == "version") == f"audit/{first}/{signature}"
+    assert sorted(event for event, _ in sent) == ["gone", "gone", "version"]
+    assert next(data["subject"] for event, data in sent if event == "version") == f"audit/{first}/{signature}"
 
 
 async def test_an_event_is_sent_only_where_the_version_is_another_one(still: Product) -> None:
@@ -126,10 +126,10 @@ async def test_an_event_is_sent_only_where_the_version_is_another_one(still: Pro
         for _ in range(5):
             await stir(still.pool, repo_id)
         await finish_run(still.pool, run_id, PASSED)
-        event, told = await next_event(answer)
+        event, content = await next_event(answer)
         assert event == "version"
-        while told["version"] != (await events(still, {}, f"audit/{run_id}~"))[0][1]["version"]:
-            event, told = await next_event(answer)
+        while content["version"] != (await events(still, {}, f"audit/{run_id}~"))[0][1]["version"]:
+            event, content = await next_event(answer)
 
 
 async def test_a_version_changes_with_the_reason_why_an_audit_waits(still: Product) -> None:
@@ -142,18 +142,18 @@ async def test_a_version_changes_with_the_reason_why_an_audit_waits(still: Produ
         "UPDATE rate_limits SET blocked_until = now() + interval '4 minutes'",
         "UPDATE rate_limits SET blocked_until = now() - interval '1 minute'",
     )
-    told: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     async with still.pool.acquire() as connection:
         for reason in ("", *reasons, ""):
             if reason:
                 await connection.execute(reason)
             found = await events(still, {}, f"audit/{run_id}~", f"repo/{repo_id}~")
             versions = {data["subject"]: data["version"] for _, data in found}
-            told.append((versions[f"audit/{run_id}"], versions[f"repo/{repo_id}"]))
-    assert told[-1] == told[-2], "nothing changed"
-    for of_one in zip(*told[:-1], strict=True):
-        assert [one == other for one, other in itertools.pairwise(of_one)] == [False] * len(reasons)
-    before = told[-1][0]
+            pairs.append((versions[f"audit/{run_id}"], versions[f"repo/{repo_id}"]))
+    assert pairs[-1] == pairs[-2], "nothing changed"
+    for of_one in zip(*pairs[:-1], strict=True):
+        assert [earlier == later for earlier, later in itertools.pairwise(of_one)] == [False] * len(reasons)
+    before = pairs[-1][0]
     async with still.pool.acquire() as connection:
         await enqueue(connection, "audit_commit", {"run_id": str(run_id)}, delay=timedelta(minutes=5))
     ((_, audit),) = await events(still, {}, f"audit/{run_id}~")
@@ -167,14 +167,14 @@ async def test_an_overview_is_followed_by_the_person_whom_it_shows_and_nobody_el
         user_id = await connection.fetchval("SELECT id FROM users WHERE github_login = 'member'")
         installation_id = await connection.fetchval("SELECT id FROM installations")
     parts = [f"{kind}/{user_id}~" for kind in ("start", "installations")] + [f"installation/{installation_id}~"]
-    for cookies, told in ((member, ["version"] * 3), (stranger, ["gone"] * 3), ({}, ["gone"] * 3)):
-        assert [event for event, _ in await events(still, cookies, *parts)] == told
+    for cookies, expected in ((member, ["version"] * 3), (stranger, ["gone"] * 3), ({}, ["gone"] * 3)):
+        assert [event for event, _ in await events(still, cookies, *parts)] == expected
 
 
 async def test_what_waits_for_a_worker_or_for_an_installation_says_so(still: Product) -> None:
     full_name, _ = await guarded(still)
     async with Browser(still) as browser:
-        user = next(one for one in still.github.people.users() if one.login == "owner")
+        user = next(person for person in still.github.people.users() if person.login == "owner")
         path = f"/repos/{full_name}/configuration"
         await browser.sign_in(user, path)
         await browser.submit(f"{path}/try", path="boundaries.json", content="{}")

@@ -86,10 +86,10 @@ async def test_answers_changed_later_say_which_contracts_they_change(product: Pr
         path = f"{project}/questionnaire/intent"
         await browser.get(path)
         await browser.submit(path, **(as_shown(browser.text) | {"principles": "Slow is fine"}))
-        told = browser.text[browser.text.index("would say something else") :]
-        assert ">Manifesto<" in told
-        assert ">Builder contract<" in told
-        assert ">Schema<" not in told
+        notice = browser.text[browser.text.index("would say something else") :]
+        assert ">Manifesto<" in notice
+        assert ">Builder contract<" in notice
+        assert ">Schema<" not in notice
         # Edited by hand: writing again leaves it alone unless it is chosen.
         manifesto = f"{project}/contracts/manifesto"
         await content_of(browser, manifesto)
@@ -106,23 +106,23 @@ async def test_two_people_edit_and_nobodys_edit_is_lost(product: Product, tree: 
     mona, hubot = (product.github.people.add(name) for name in ("mona", "hubot"))
     for user, level in ((mona, "admin"), (hubot, "write")):
         product.github.people.allow(user, repository, level)
-    async with Browser(product) as one, Browser(product) as two:
-        project = await make(one, mona, repository=repository.full_name)
-        await written(one, project)
+    async with Browser(product) as first, Browser(product) as second:
+        project = await make(first, mona, repository=repository.full_name)
+        await written(first, project)
         path = f"{project}/contracts/ui"
-        await two.sign_in(hubot, path)
-        await content_of(one, path)
-        await content_of(two, path)
-        await edit(one, path, "# UI\n\nOne.\n")
-        assert one.status == 200
-        assert await edit(two, path, "# UI\n\nTwo.\n") == 409
-        assert "mona saved version 2 meanwhile" in two.text
-        assert "Two." in two.text, "the second one's text is still there"
-        assert "+One." in two.text
-        assert await edit(two, path, "# UI\n\nOne and two.\n") == 200
-        await two.get(f"{path}/difference?from=2&to=3")
-        assert "+One and two." in two.text
-        assert await two.get(f"{path}/difference?from=2&to=99") == 404
+        await second.sign_in(hubot, path)
+        await content_of(first, path)
+        await content_of(second, path)
+        await edit(first, path, "# UI\n\nOne.\n")
+        assert first.status == 200
+        assert await edit(second, path, "# UI\n\nTwo.\n") == 409
+        assert "mona saved version 2 meanwhile" in second.text
+        assert "Two." in second.text, "the second one's text is still there"
+        assert "+One." in second.text
+        assert await edit(second, path, "# UI\n\nOne and two.\n") == 200
+        await second.get(f"{path}/difference?from=2&to=3")
+        assert "+One and two." in second.text
+        assert await second.get(f"{path}/difference?from=2&to=99") == 404
 
 
 async def test_a_contract_that_is_not_what_its_type_says_is_not_saved(product: Product) -> None:
@@ -130,7 +130,7 @@ async def test_a_contract_that_is_not_what_its_type_says_is_not_saved(product: P
     async with Browser(product) as browser:
         project = await make(browser, user)
         await written(browser, project)
-        for kind, text, said in (
+        for kind, text, message in (
             ("boundaries", '{"layers": [{"name": "a"}]}', "1:13"),
             ("physics", "openapi: 3.1.0\n", "the key &#39;paths&#39; is missing"),
             ("phases", "# None\n", "there is no phase"),
@@ -138,11 +138,11 @@ async def test_a_contract_that_is_not_what_its_type_says_is_not_saved(product: P
             path = f"{project}/contracts/{kind}"
             before = await content_of(browser, path)
             assert await edit(browser, path, text) == 400
-            assert said in browser.text
+            assert message in browser.text
             assert await content_of(browser, path) == before
             await edit(browser, path, text, preview="1")
             assert "not saved" in browser.text
-            assert said in browser.text
+            assert message in browser.text
 
 
 async def exported(product: Product, browser: Browser, repository: Repository, project: str) -> None:

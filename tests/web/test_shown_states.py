@@ -218,8 +218,8 @@ async def test_the_api_filters_audits_by_the_state_that_is_shown(product: Produc
     async with product.pool.acquire() as connection:
         repo_id = await connection.fetchval("SELECT id FROM repos")
     everything = (await api(product, f"/repos/{repo_id}/audits"))["items"]
-    assert [one["state"] for one in everything] == ["partly", "leaked", "passed"]  # type: ignore[attr-defined]
+    assert [audit["state"] for audit in everything] == ["partly", "leaked", "passed"]  # type: ignore[attr-defined]
     for state in ("partly", "leaked", "passed"):
         found = (await api(product, f"/repos/{repo_id}/audits?state={state}"))["items"]
-        assert [one["state"] for one in found] == [state]  # type: ignore[attr-defined]
+        assert [audit["state"] for audit in found] == [state]  # type: ignore[attr-defined]
     assert (await api(product, f"/repos/{repo_id}"))["state"] == "partly"

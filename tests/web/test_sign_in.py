@@ -91,12 +91,12 @@ async def test_a_code_or_state_holds_once_and_in_its_own_browser(product: Produc
 
 
 @pytest.mark.parametrize(
-    "there", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/%0d%0aX:%20y"]
+    "target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/%0d%0aX:%20y"]
 )
-async def test_a_sign_in_leads_nowhere_else(product: Product, there: str) -> None:
+async def test_a_sign_in_leads_nowhere_else(product: Product, target: str) -> None:
     user = product.github.people.add("mona")
     async with Browser(product) as browser:
-        await browser.sign_in(user, there)
+        await browser.sign_in(user, target)
         assert browser.address.startswith(product.address)
         assert browser.status in (200, 404)
 
@@ -124,11 +124,11 @@ async def test_forms_from_elsewhere_or_without_their_token_change_nothing(produc
 
 async def test_sign_out_everywhere_ends_every_browser(product: Product) -> None:
     user = product.github.people.add("mona")
-    async with Browser(product) as one, Browser(product) as other:
-        await one.sign_in(user, "/account")
+    async with Browser(product) as first, Browser(product) as other:
+        await first.sign_in(user, "/account")
         await other.sign_in(user, "/account")
-        await one.get("/account")
-        await one.submit("/logout/everywhere")
+        await first.get("/account")
+        await first.submit("/logout/everywhere")
         assert await other.get("/account", follow=False) == 303
 
 
@@ -153,7 +153,7 @@ async def test_sign_out_everywhere_keeps_tokens_unless_they_are_to_go_too(produc
         await browser.submit("/logout/everywhere")
         assert await status_of(product, token) == 200
         await browser.sign_in(user, "/account")
-        form = next(one for one in re.findall(r"<form.*?</form>", browser.text, re.S) if "delete all tokens" in one)
+        form = next(text for text in re.findall(r"<form.*?</form>", browser.text, re.S) if "delete all tokens" in text)
         fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
         assert await browser.post("/logout/everywhere", fields) == 200
         assert await status_of(product, token) == 401

@@ -116,7 +116,7 @@ def test_an_audit_passes_plainly_only_where_every_check_evaluated_something(
 ) -> None:
     words = {"P": "PASS", "W": "WARN", "F": "FAIL", "E": "ERROR"}
     kinds = {"e": Evaluation.EVALUATED, "n": Evaluation.NOTHING, "d": Evaluation.DISABLED, "x": Evaluation.ERROR}
-    checks = [(words[result], kinds[one]) for result, one in zip(results, evaluations, strict=True)]
+    checks = [(words[result], kinds[kind]) for result, kind in zip(results, evaluations, strict=True)]
     assert outcome_of(checks) is outcome
 
 

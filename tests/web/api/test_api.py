@@ -18,15 +18,15 @@ async def test_an_audit_with_its_findings_page_by_page(known: Known) -> None:
     assert (audit["overall_result"], [check["check_code"] for check in audit["checks"]]) == ("FAIL", ["A4", "A9", "W1"])
     assert audit["checks"][1]["new"] == 2
     everything = (await ask(known, f"/audits/{run_id}/findings"))["items"]
-    seen, cursor = [], None
+    findings, cursor = [], None
     while True:
         page = await ask(
             known, f"/audits/{run_id}/findings", params={"limit": "1"} | ({"cursor": cursor} if cursor else {})
         )
-        seen += page["items"]
+        findings += page["items"]
         if (cursor := page["next"]) is None:
             break
-    assert seen == everything
+    assert findings == everything
     assert [finding["line"] for finding in everything] == [1, 2]
     only = await ask(known, f"/audits/{run_id}/findings", params={"check_code": "W1"})
     assert only == {"items": [], "next": None}
@@ -61,11 +61,11 @@ async def test_what_did_not_change_is_not_sent_again(known: Known) -> None:
 
 async def test_a_rerun_is_asked_for_once_within_seconds(known: Known) -> None:
     path = f"/audits/{known.ids['run_id']}/rerun"
-    one, two = await ask(known, path, method="POST", status=202), await ask(known, path, method="POST", status=202)
-    assert one == two
-    assert one["id"] != known.ids["run_id"]
+    first, second = await ask(known, path, method="POST", status=202), await ask(known, path, method="POST", status=202)
+    assert first == second
+    assert first["id"] != known.ids["run_id"]
     await known.product.idle()
-    assert (await ask(known, f"/audits/{one['id']}"))["trigger"] == "rerun"
+    assert (await ask(known, f"/audits/{first['id']}"))["trigger"] == "rerun"
 
 
 async def test_a_token_made_by_the_api_holds_until_it_is_deleted(known: Known) -> None:

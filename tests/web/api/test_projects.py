@@ -25,7 +25,7 @@ async def test_from_a_name_to_a_build_and_its_log(known: Known) -> None:
     refused = await ask(known, f"{path}/contracts", method="POST", status=400, json={})
     assert "questionnaire first" in refused["detail"]
     answers: dict[str, Any] = dict(filled("python-library").values)
-    told = await ask(
+    questionnaire = await ask(
         known,
         f"{path}/questionnaire",
         method="PUT",
@@ -37,13 +37,15 @@ async def test_from_a_name_to_a_build_and_its_log(known: Known) -> None:
             }
         },
     )
-    assert {one["place"] for one in told["problems"]} == {"stack.kind", "nothing.at_all"}
-    assert told["missing"] == ["stack.kind"]
-    told = await ask(known, f"{path}/questionnaire", method="PUT", json={"answers": {"stack.kind": "python-library"}})
-    assert told["missing"] == []
+    assert {problem["place"] for problem in questionnaire["problems"]} == {"stack.kind", "nothing.at_all"}
+    assert questionnaire["missing"] == ["stack.kind"]
+    questionnaire = await ask(
+        known, f"{path}/questionnaire", method="PUT", json={"answers": {"stack.kind": "python-library"}}
+    )
+    assert questionnaire["missing"] == []
     written = await ask(known, f"{path}/contracts", method="POST", json={})
     assert len(written["written"]) == 10
-    assert [one["contract_type"] for one in (await ask(known, f"{path}/contracts"))["items"]] == [
+    assert [contract["contract_type"] for contract in (await ask(known, f"{path}/contracts"))["items"]] == [
         kind.value for kind in ContractType
     ]
     assert (await ask(known, path))["status"] == "contracts_ready"
@@ -86,19 +88,19 @@ async def test_from_a_name_to_a_build_and_its_log(known: Known) -> None:
         text = await answer.text()
     assert text.count("event: line") == 1
     assert text.endswith("event: end\ndata: \n\n")
-    assert [one["id"] for one in (await ask(known, f"{path}/builds"))["items"]] == [build["id"]]
+    assert [item["id"] for item in (await ask(known, f"{path}/builds"))["items"]] == [build["id"]]
     await ask(known, path, method="DELETE", status=204)
     await ask(known, path, status=404)
 
 
 async def test_contracts_are_edited_with_the_version_that_one_has(known: Known) -> None:
     path = f"/projects/{known.ids['project_id']}/contracts/phases"
-    one = await ask(known, path)
+    first = await ask(known, path)
     wrong = await ask(known, path, method="PUT", status=400, json={"content": "## Phase 3: x", "version": 1})
     assert wrong["errors"][0]["place"] == "1:1"
-    two = await ask(known, path, method="PUT", json={"content": one["content"] + "\n", "version": 1})
-    assert (two["version"], two["edited_by"]) == (2, "mona")
-    stale = await ask(known, path, method="PUT", status=409, json={"content": one["content"], "version": 1})
+    second = await ask(known, path, method="PUT", json={"content": first["content"] + "\n", "version": 1})
+    assert (second["version"], second["edited_by"]) == (2, "mona")
+    stale = await ask(known, path, method="PUT", status=409, json={"content": first["content"], "version": 1})
     assert "meanwhile" in stale["detail"]
     await ask(known, path.replace("phases", "none"), status=404)
 
@@ -131,6 +133,6 @@ async def test_a_stranger_cannot_tell_a_project_from_none(known: Known, path: st
             "INSERT INTO users (github_id, github_login) VALUES (999, 'other') RETURNING id"
         )
         await connection.execute("UPDATE projects SET user_id = $1, repo_id = NULL", other)
-    there = await ask(known, path.format(**known.ids), status=404)
+    hidden = await ask(known, path.format(**known.ids), status=404)
     absent = await ask(known, path.format(project_id=known.ids["run_id"], build_id=known.ids["run_id"]), status=404)
-    assert there == absent
+    assert hidden == absent
