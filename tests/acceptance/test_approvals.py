@@ -54,8 +54,8 @@ async def test_nothing_of_a_phase_is_pushed_before_a_person_approves(dsn: str, t
         with pytest.raises(OutdatedAnswer):
             await answer_build(product.pool, build, place.person, ReviewAnswer("0" * 40, approves=True))
         answers = [place.answer(build, approves=True) for _ in range(4)]
-        failed = [one for one in await asyncio.gather(*answers, return_exceptions=True) if one is not None]
-        assert [type(one) for one in failed] == [OutdatedAnswer] * 3, "one answer counts"
+        failed = [outcome for outcome in await asyncio.gather(*answers, return_exceptions=True) if outcome is not None]
+        assert [type(outcome) for outcome in failed] == [OutdatedAnswer] * 3, "one answer counts"
         done = await place.ended(build.id)
         assert done.status == "completed", await place.text(build.id)
         assert await place.show(f"{done.branch}:{CI}") == "on: push\n"
@@ -66,7 +66,7 @@ async def test_nothing_of_a_phase_is_pushed_before_a_person_approves(dsn: str, t
         assert "approval is needed" in text
         assert f"mona approved the changes of {CI}." in text
         async with product.pool.acquire() as connection:
-            assert [one.approved_login for one in await list_approved(connection, build.id, 9)] == ["mona"]
+            assert [change.approved_login for change in await list_approved(connection, build.id, 9)] == ["mona"]
 
 
 async def test_another_content_is_another_question(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
@@ -92,7 +92,7 @@ async def test_an_approved_content_that_comes_back_later_is_another_question(
         build, asked = await place.asked(await place.start())
         for number in range(3):
             assert build.phase_number == number
-            assert [one.path for one in asked] == [CI]
+            assert [change.path for change in asked] == [CI]
             await place.answer(build, approves=True)
             if number < 2:
                 build, asked = await place.asked(build.id)

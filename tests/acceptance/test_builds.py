@@ -296,7 +296,7 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
 
 
 @pytest.mark.parametrize(
-    ("bounds", "script", "said"),
+    ("bounds", "script", "message"),
     [
         (RunBounds(time_s=0.5, grace_s=0.2), "sleep 600", "longer than a phase"),
         (RunBounds(output_bytes=50_000, grace_s=0.2), "yes", "printed more"),
@@ -316,13 +316,13 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
     ],
 )
 async def test_what_a_builder_may_not_take_or_leave_is_said(
-    dsn: str, tmp_path: Path, tree: WorkTree, bounds: RunBounds, script: str, said: str
+    dsn: str, tmp_path: Path, tree: WorkTree, bounds: RunBounds, script: str, message: str
 ) -> None:
     async with running(dsn, tmp_path / "p", builder=agent(script, bounds)) as product:
         place = await ready(product, tree)
         build = await place.ended(await place.start())
         assert build.status == "failed"
-        assert said in str(build.error_detail), await place.text(build.id)
+        assert message in str(build.error_detail), await place.text(build.id)
 
 
 async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
@@ -562,13 +562,13 @@ async def test_a_person_and_an_account_have_so_many_builds_at_once_and_an_hour(
             assert await is_over_share(connection, first, [running_of_mine])
             assert not await is_over_share(connection, first, [first]), "its own slot"
         await cancel_build(product.pool, await place.build(first), "mona")
-        for number, whose, status, said in (
+        for number, whose, status, message in (
             (3, mine, "pending", "You have 3 builds under way, of at most 3"),
             (6, other, "running", "this account have 6 builds under way, of at most 6"),
             (9, mine, "cancelled", "You began 10 builds within an hour"),
         ):
             await other_builds(product, first, number, whose, status)
-            with pytest.raises(TooManyBuilds, match=said):
+            with pytest.raises(TooManyBuilds, match=message):
                 await place.start()
         await other_builds(product, first, 2, mine, "pending")
         await place.start()
@@ -585,8 +585,8 @@ async def test_what_is_not_ready_is_refused_with_every_reason(dsn: str, tmp_path
             await connection.execute('UPDATE installations SET permissions = \'{"contents": "read"}\'::jsonb')
         with pytest.raises(NotReady) as refused:
             await place.start()
-        for said in ("not written yet: ui", "520 phases", "contents: write, pull_requests: write"):
-            assert said in str(refused.value)
+        for reason in ("not written yet: ui", "520 phases", "contents: write, pull_requests: write"):
+            assert reason in str(refused.value)
         assert await place.status() == "contracts_ready"
 
 
@@ -674,8 +674,8 @@ async def test_failed_attempts_leave_nothing_in_the_build_s_repository(
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
         place = await ready(product, tree)
         build_id = await place.start()
-        said = f"SELECT count(*) FROM build_logs WHERE build_id = '{build_id}' AND message = 'the third'"
-        await product.until(said, 1)
+        query = f"SELECT count(*) FROM build_logs WHERE build_id = '{build_id}' AND message = 'the third'"
+        await product.until(query, 1)
         folder = place_for(product.context.home) / str(build_id) / "ledger.git" / "objects"
         sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
         assert sum(size > 1_000_000 for size in sizes) == 1, "that of the attempt before alone"

@@ -49,10 +49,10 @@ async def test_a_suite_whose_push_never_came_is_evaluated_and_a_late_push_adds_n
     product.github.webhooks.send = lambda event, payload, **more: sent.append((event, payload))  # type: ignore[assignment]
     await Story(product.github).move(repository, "topic", sha)
     product.github.webhooks.send = kept  # type: ignore[method-assign]
-    told = dict(sent)
-    product.github.webhooks.send("check_suite", told["check_suite"])
+    payloads = dict(sent)
+    product.github.webhooks.send("check_suite", payloads["check_suite"])
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
-    product.github.webhooks.send("push", told["push"])
+    product.github.webhooks.send("push", payloads["push"])
     await product.idle()
     assert len(product.github.world.runs_of(repository.id, sha)) == 3
     assert product.github.world.queued_suites() == []
@@ -233,7 +233,7 @@ async def test_the_second_private_key_takes_over(product: Product) -> None:
 
     app = AppAccess(product.context.client, APP_ID, (new_key()[0], PRIVATE_KEY))
     assert (await app.ask("GET", "/app"))["id"] == APP_ID
-    listed = [one async for one in app.list("/app/installations", most=10)]
+    listed = [installation async for installation in app.list("/app/installations", most=10)]
     assert listed == []
     with pytest.raises(NotTheApp):
         await AppAccess(product.context.client, APP_ID, (new_key()[0],)).ask("GET", "/app")
@@ -256,7 +256,7 @@ async def test_limits_are_shared_kept_and_the_most_wanted_go_first(dsn: str, tmp
         context = replace(product.context, limits=Limits(**tight), timings=quick)  # type: ignore[arg-type]
         other = replace(context, tokens=TokenCache(context.app))
         stop = asyncio.Event()
-        workers = [asyncio.create_task(run_worker(dsn, one, stop)) for one in (context, other)]
+        workers = [asyncio.create_task(run_worker(dsn, worker_context, stop)) for worker_context in (context, other)]
         for sha in shas:
             await product.verdicts(repository, sha)
         stop.set()

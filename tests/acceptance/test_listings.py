@@ -170,7 +170,7 @@ async def test_a_list_that_was_cut_removes_nothing(product: Product, tree: WorkT
     assert set((await states(product)).values()) == {"active"}
     product.github.world.installations[installation.id] = installation
     extra = [await product.github.create_repository(installation.account, f"more{n}") for n in range(2)]
-    installation.repository_ids = {one.id for one in extra}
+    installation.repository_ids = {repository.id for repository in extra}
     for _ in range(3):
         await sync_installations(product.context, ListBounds(repositories=2))
     assert repository.id in await guarded(product)

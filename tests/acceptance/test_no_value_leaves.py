@@ -90,8 +90,8 @@ async def pages_of(product: Product, repository: Repository, runs: dict[str, Che
     return found
 
 
-async def told(product: Product, policies: WorkTree, address: str) -> Repository:
-    """A repository whose owner wants to hear of it."""
+async def with_notices(product: Product, policies: WorkTree, address: str) -> Repository:
+    """Return a repository whose owner wants notices."""
     owner = product.github.world.add_account("acme")
     shop = await product.github.create_repository(owner, "shop")
     policy = await product.github.create_repository(owner, ".github")
@@ -113,23 +113,23 @@ async def test_a_value_of_a_repository_is_in_no_output_of_the_product(
         box = await stack.enter_async_context(inbox(tmp_path))
         notices = Notices(Reach.LOOPBACK, box.trust)
         product = await stack.enter_async_context(running(dsn, tmp_path / "p", notices=notices))
-        repository = await told(product, WorkTree(tmp_path / "policies"), box.address)
+        repository = await with_notices(product, WorkTree(tmp_path / "policies"), box.address)
         tree.commit({"app/__init__.py": "", "requirements.txt": "requests\n"})
         await product.verdicts(repository, await product.push(tree, repository))
         files, values = planted(source)
         if not broken:
             files = {path: text for path, text in files.items() if path not in DECIDES} | {"boundaries.json": RULES}
-        said = [plant(source) for _ in range(4)]
-        values += said
-        tree.commit(files, f"Use {said[0]}\n\npassword = '{said[1]}'")
-        runs = await product.verdicts(repository, await product.push(tree, repository, f"topic-{said[2]}"))
+        later_values = [plant(source) for _ in range(4)]
+        values += later_values
+        tree.commit(files, f"Use {later_values[0]}\n\npassword = '{later_values[1]}'")
+        runs = await product.verdicts(repository, await product.push(tree, repository, f"topic-{later_values[2]}"))
         assert all(run.annotations for code, run in runs.items() if code != "A9")
         box.answers = [500]  # one notice does not arrive at first
         await product.push(tree, repository)
         await product.idle()
         outputs = {
             **{f"check run {code}": json.dumps([run.output, run.annotations]) for code, run in runs.items()},
-            **await pages_of(product, repository, runs, said[3]),
+            **await pages_of(product, repository, runs, later_values[3]),
             **await everything_stored(product),
             "notices": "\n".join(body.decode() for _, body in box.came),
         }

@@ -25,8 +25,8 @@ SECRET = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 
 
 @contextlib.asynccontextmanager
-async def told(dsn: str, folder: Path) -> AsyncIterator[tuple[Product, Inbox, Account]]:
-    """A product whose owners may name the inbox."""
+async def with_inbox(dsn: str, folder: Path) -> AsyncIterator[tuple[Product, Inbox, Account]]:
+    """Yield a product whose owners may name the inbox."""
     async with inbox(folder) as box, running(dsn, folder / "p", notices=Notices(Reach.LOOPBACK, box.trust)) as product:
         yield product, box, product.github.world.add_account("acme")
 
@@ -48,7 +48,7 @@ async def guarded(product: Product, owner: Account, tree: WorkTree, policies: Wo
 async def test_new_secrets_and_a_branch_that_turns_red_and_recovers_are_told_once(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
-    async with told(dsn, tmp_path) as (product, box, owner):
+    async with with_inbox(dsn, tmp_path) as (product, box, owner):
         shop = await guarded(product, owner, tree, WorkTree(tmp_path / "policies"), box.address)
         assert box.came == [], "nothing happened yet"
         tree.git("switch", "--quiet", "-c", "topic")
@@ -87,7 +87,7 @@ async def test_new_secrets_and_a_branch_that_turns_red_and_recovers_are_told_onc
 async def test_what_did_not_arrive_is_tried_again_and_said_to_those_who_can_mend_it(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
-    async with told(dsn, tmp_path) as (product, box, owner):
+    async with with_inbox(dsn, tmp_path) as (product, box, owner):
         shop = await guarded(product, owner, tree, WorkTree(tmp_path / "policies"), box.address)
         box.answers = [500, 503]
         tree.git("switch", "--quiet", "-c", "topic")

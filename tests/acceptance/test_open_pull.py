@@ -38,12 +38,14 @@ async def test_a_pull_request_that_exists_is_told_apart_from_one_that_github_ref
         ours = await find_installation(connection, repo.installation_id)
     assert ours is not None
     wanted = WantedPullRequest("forgeguard/x", sha, "main", "Title", "Body", [NewFile("b.txt", "b\n")])
-    there = f"{product.context.github_url}/{repository.full_name}/pulls"
+    listing = f"{product.context.github_url}/{repository.full_name}/pulls"
     async with mirror_at(product.context, ours, repo, sha, repo.id) as mirror:
-        assert await open_pull_request(product.context, ours, repo, mirror, wanted) != there
-        assert await open_pull_request(product.context, ours, repo, mirror, wanted) == there, "it exists already"
+        assert await open_pull_request(product.context, ours, repo, mirror, wanted) != listing
+        assert await open_pull_request(product.context, ours, repo, mirror, wanted) == listing, "it exists already"
     access = product.context.access(ours, repo, PROPOSE)
-    assert await ensure_pull_request(product.context, access, replace(wanted, name="main")) == there, "nothing to pull"
+    assert await ensure_pull_request(product.context, access, replace(wanted, name="main")) == listing, (
+        "nothing to pull"
+    )
     for refused in (replace(wanted, base="gone"), replace(wanted, name="gone")):
         with pytest.raises(RequestRejected, match="422"):
             await ensure_pull_request(product.context, access, refused)

@@ -26,7 +26,7 @@ async def test_the_installation_s_page_says_which_checks_are_not_required(produc
         repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
     path = f"/installations/{installation.id}"
     async with Browser(product) as browser:
-        for required, said, unsaid in (
+        for required, phrases, absent in (
             ({}, ("A4 is not", "A9 is not", "W1 is not"), "all three"),
             ({"ruleset": [check_run_name("A4"), "ci"]}, ("A9 is not", "W1 is not"), "A4 is not"),
             ({"ruleset": [check_run_name("A4")], "protection": [check_run_name("A9")]}, ("W1 is not",), "A9 is not"),
@@ -37,8 +37,8 @@ async def test_the_installation_s_page_says_which_checks_are_not_required(produc
             await browser.sign_in(user, path)
             browser.home()
             await browser.get(path)
-            assert all(one in browser.text for one in said), required
-            assert unsaid not in browser.text
+            assert all(phrase in browser.text for phrase in phrases), required
+            assert absent not in browser.text
 
 
 @pytest.mark.parametrize("silent", ["/rules/branches/", "/branches", "/pulls"])

@@ -79,7 +79,7 @@ async def test_a_person_and_an_account_have_so_many_re_runs_an_hour_however_fast
         answers = await asyncio.gather(*asked, return_exceptions=True)
         refused = [answer for answer in answers if isinstance(answer, TooManyReruns)]
         assert len(refused) == 4
-        assert all(3_500 < one.again_s <= 3_600 and "Ask again in 60 minutes" in str(one) for one in refused)
+        assert all(3_500 < answer.again_s <= 3_600 and "Ask again in 60 minutes" in str(answer) for answer in refused)
         left = [run for run, answer in zip(runs, answers, strict=True) if isinstance(answer, TooManyReruns)]
         await rerun_audit(product.pool, left[0], 2, budget)  # another person of the same account
         for run in left[1:]:

@@ -73,14 +73,14 @@ class Scene:
             context.set_default_timeout(90_000)
             wrong: list[str] = []
             context.on("weberror", lambda error: wrong.append(str(error.error)))
-            context.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+            context.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
             for name in without:
                 await context.add_init_script(f"delete globalThis.{name}; delete Navigator.prototype.{name};")
             await context.add_cookies([{"name": n, "value": v, "url": proxy.address} for n, v in cookies.items()])
             yield context, proxy
             await context.close()
             allowed = ("503", "ERR_", *expected)  # a server that is away
-            assert not [one for one in wrong if not any(word in one for word in allowed)], wrong
+            assert not [text for text in wrong if not any(word in text for word in allowed)], wrong
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

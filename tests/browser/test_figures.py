@@ -276,7 +276,7 @@ async def test_figures_agree_where_notices_existing_and_allowed_findings_mix(
         await sign_in(page, product, repository)
         await page.goto(str(runs["A4"].details_url))
         section = page.locator("section[aria-labelledby=A4]")
-        numbers = [int(one) for one in re.findall(r"\d+", title)]
+        numbers = [int(number) for number in re.findall(r"\d+", title)]
         summaries = await section.locator("summary").all_inner_texts()
         listed = {text.split(":")[0]: int(re.findall(r"\d+", text)[0]) for text in summaries if "finding" in text}
         assert numbers == [listed["New"], listed["Existing"]] == [8, 24]

@@ -292,11 +292,11 @@ async def test_a_hidden_tab_loads_its_parts_when_it_is_seen_again(scene: Scene) 
             "hides = false; Object.defineProperty(Document.prototype, 'hidden', {get: () => hides});"
         )
         page = await opened(context, f"{proxy.address}/audits/{run_id}")
-        seen = await opened(context, f"{proxy.address}/repos/{scene.repo.full_name}")
+        other = await opened(context, f"{proxy.address}/repos/{scene.repo.full_name}")
         await proxy.until_streams(1)
         await page.evaluate("hides = true; document.dispatchEvent(new Event('visibilitychange'))")
         await finish_run(pool, run_id, PASSED)
-        await expect(seen.locator(f"#run-{run_id}")).to_contain_text("PASS")
+        await expect(other.locator(f"#run-{run_id}")).to_contain_text("PASS")
         assert proxy.asked[f"/audits/{run_id}"] == 1
         await page.evaluate("hides = false; document.dispatchEvent(new Event('visibilitychange'))")
         await expect(page.get_by_role("heading", level=1)).to_contain_text("PASS")

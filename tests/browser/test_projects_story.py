@@ -105,7 +105,7 @@ async def test_from_a_name_to_a_pull_request(
             await contracts(page)
             await build(page)
             address = page.url
-            pull = next(one for one in github.world.pulls.values())
+            pull = next(item for item in github.world.pulls.values())
             assert (
                 await page.get_by_role("link", name="See the pull request").get_attribute("href")
                 == f"{github.address}/acme/shop/pull/{pull.number}"

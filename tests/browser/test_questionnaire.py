@@ -214,26 +214,26 @@ async def test_being_offline_is_said_and_what_was_written_is_saved_once_online_o
 
 async def test_somebody_elses_answer_is_not_overwritten_and_nobodys_text_is_lost(place: Place) -> None:
     async with signed_in(place.chromium, place.product, place.user) as context:
-        one, two = await opened(context, place), await opened(context, place)
-        await summary(one).fill("mine")
-        await expect(one.locator("#saved")).to_have_text(SAVED)
-        await two.get_by_label("Who uses it?").fill("untouched by the other")
-        await expect(two.locator("#saved")).to_have_text(SAVED)
-        await summary(two).fill("theirs")
-        await expect(two.get_by_text("saved another answer meanwhile")).to_be_visible()
-        await expect(two.locator("#saved")).to_contain_text("Not all answers are saved")
+        first, second = await opened(context, place), await opened(context, place)
+        await summary(first).fill("mine")
+        await expect(first.locator("#saved")).to_have_text(SAVED)
+        await second.get_by_label("Who uses it?").fill("untouched by the other")
+        await expect(second.locator("#saved")).to_have_text(SAVED)
+        await summary(second).fill("theirs")
+        await expect(second.get_by_text("saved another answer meanwhile")).to_be_visible()
+        await expect(second.locator("#saved")).to_contain_text("Not all answers are saved")
         assert await place.answers() == {"intent.summary": "mine", "intent.users": ["untouched by the other"]}
-        await expect(two.locator("[data-conflict] pre")).to_have_text("mine")
-        await expect(summary(two)).to_have_value("theirs")
-        await look(two, "f-questionnaire-conflict")
-        await two.get_by_role("button", name="Save mine instead").click()
+        await expect(second.locator("[data-conflict] pre")).to_have_text("mine")
+        await expect(summary(second)).to_have_value("theirs")
+        await look(second, "f-questionnaire-conflict")
+        await second.get_by_role("button", name="Save mine instead").click()
         await place.stored("intent.summary", "theirs")
-        await expect(two.get_by_text("saved another answer meanwhile")).to_have_count(0)
+        await expect(second.get_by_text("saved another answer meanwhile")).to_have_count(0)
         # The first window's next change is a conflict in turn, and its writer may take what is saved.
-        await summary(one).fill("mine again")
-        await expect(one.get_by_text("saved another answer meanwhile")).to_be_visible()
-        await one.get_by_role("link", name="Load the saved one").click()
-        await expect(summary(one)).to_have_value("theirs")
+        await summary(first).fill("mine again")
+        await expect(first.get_by_text("saved another answer meanwhile")).to_be_visible()
+        await first.get_by_role("link", name="Load the saved one").click()
+        await expect(summary(first)).to_have_value("theirs")
         assert (await place.answers())["intent.summary"] == "theirs"
 
 
@@ -288,16 +288,16 @@ async def test_signing_in_again_in_another_tab_lets_the_first_one_go_on(place: P
 
 async def test_without_a_script_the_button_saves_and_a_conflict_is_told(place: Place) -> None:
     async with signed_in(place.chromium, place.product, place.user, scripts=False) as context:
-        one, two = await opened(context, place), await opened(context, place)
-        await summary(one).fill("mine")
-        await one.get_by_role("button", name="Save").click()
-        await expect(one.locator("#saved")).to_have_text(SAVED)
+        first, second = await opened(context, place), await opened(context, place)
+        await summary(first).fill("mine")
+        await first.get_by_role("button", name="Save").click()
+        await expect(first.locator("#saved")).to_have_text(SAVED)
         assert (await place.answers())["intent.summary"] == "mine"
-        await summary(two).fill("theirs")
-        await two.get_by_role("button", name="Save").click()
-        await expect(two.get_by_text("saved another answer meanwhile")).to_be_visible()
-        await expect(summary(two)).to_have_value("theirs")
+        await summary(second).fill("theirs")
+        await second.get_by_role("button", name="Save").click()
+        await expect(second.get_by_text("saved another answer meanwhile")).to_be_visible()
+        await expect(summary(second)).to_have_value("theirs")
         assert (await place.answers())["intent.summary"] == "mine"
-        await two.get_by_role("button", name="Save mine instead").click()
-        await expect(two.locator("#saved")).to_have_text(SAVED)
+        await second.get_by_role("button", name="Save mine instead").click()
+        await expect(second.locator("#saved")).to_have_text(SAVED)
         assert (await place.answers())["intent.summary"] == "theirs"
