@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from forgeguard_app.errors import RetryLater, UserError
@@ -75,13 +75,18 @@ class Remote:
     token: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Mirror:
-    """A mirror in its folder, of at most `max_bytes`. Its methods want the lock held."""
+    """A mirror in its folder, of at most `max_bytes`. Its methods want the lock held.
+
+    `is_new` says that nothing had been fetched into it when it was prepared.
+    """
 
     folder: Path
     remote: Remote
     max_bytes: int = MAX_BYTES
+    is_new: bool = False
+    _fetching: asyncio.Lock = field(default_factory=asyncio.Lock)  # one fetch at a time
 
     @property
     def repository(self) -> GitRepository:
@@ -99,15 +104,16 @@ class Mirror:
         async with lock_file(self.folder.with_suffix(".lock"), who):
             yield
 
-    async def prepare(self) -> bool:
-        """Create the mirror if it is missing or broken; return whether it is new."""
-        if (self.folder / "HEAD").exists():
-            try:
-                await self.repository.run("rev-parse", "--git-dir")
-            except GitError:
-                pass
-            else:
-                return False
+    async def prepare(self) -> None:
+        """Create the mirror if it is missing or broken, and remove what a killed git left in it.
+
+        A mirror in which no fetch has succeeded is created again: its first fetch is the one without file contents,
+        however often it is tried.
+        """
+        self.is_new = not await self._has_fetched()
+        if not self.is_new:
+            await asyncio.to_thread(remove_leftovers, self.folder)
+            return
         # A git that was killed here may have left locks that `git init` fails on.
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -119,16 +125,26 @@ class Mirror:
             ("remote.origin.promisor", "true"),
         ):
             await self.repository.run("config", key, value)
-        return True
 
-    async def fetch(self, commits: Sequence[str], branches: Sequence[str], *, partial: bool) -> None:
-        """Fetch the commits that are missing, and the branches; the first time without file contents.
+    async def _has_fetched(self) -> bool:
+        if not (self.folder / "HEAD").exists():
+            return False
+        try:
+            return bool(await self.repository.run("for-each-ref", "--count=1", "refs/forgeguard"))
+        except GitError:
+            return False
+
+    async def fetch(self, commits: Sequence[str], branches: Sequence[str] = (), *, contents: bool = True) -> None:
+        """Fetch the commits that are missing, and the branches.
+
+        File contents come with them where `contents` says so, but not into a new mirror, which would bring those of the
+        whole history.
 
         Raises:
             CommitGone: a commit is not in the repository.
             RepositoryGone: the repository is not there, or the token does not open it.
-            RepositoryTooLarge: the mirror passed `max_bytes`; it was removed.
-            RetryLater: the network or the other side failed.
+            RepositoryTooLarge: the mirror was new and passed `max_bytes`; it was removed.
+            RetryLater: the network or the other side failed, or an old mirror passed `max_bytes` and was removed.
         """
         missing = [commit for commit in commits if not await has_commit(self.repository, commit)]
         wanted = [f"+{commit}:refs/forgeguard/{commit}" for commit in missing]
@@ -136,7 +152,7 @@ class Mirror:
         if not wanted and not heads:
             return
         # https://git-scm.com/docs/git-rev-list#Documentation/git-rev-list.txt---filterltfilter-specgt
-        how = "--filter=blob:none" if partial else "--no-filter"
+        how = "--no-filter" if contents and not self.is_new else "--filter=blob:none"
         try:
             await self._fetch(how, *wanted, *heads)
         except CommitGone as error:
@@ -178,26 +194,17 @@ class Mirror:
             f"GIT_CONFIG_VALUE_{count}": self.remote.url,
         }
         options, wanted = _split_options(arguments)
-        await asyncio.to_thread(remove_leftovers, self.folder)
+        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        command = (*fetch, "--no-recurse-submodules", *options, "origin", *wanted)
         try:
-            await fetch_within(
-                self.folder,
-                self.max_bytes,
-                self.repository.run(
-                    "fetch",
-                    "--quiet",
-                    "--no-tags",
-                    "--no-write-fetch-head",
-                    "--no-auto-maintenance",
-                    "--no-recurse-submodules",
-                    *options,
-                    "origin",
-                    *wanted,
-                    stdin=stdin,
-                    timeout_s=FETCH_TIMEOUT_S,
-                    environment=environment,
-                ),
-            )
+            async with self._fetching:
+                running = self.repository.run(*command, stdin=stdin, timeout_s=FETCH_TIMEOUT_S, environment=environment)
+                await fetch_within(self.folder, self.max_bytes, running)
+        except RepositoryTooLarge as error:
+            if self.is_new:
+                raise
+            # It held other heads too, of forks and of former years; this one alone may well have room.
+            raise RetryLater("the mirror was full, and is created again") from error
         except GitTimeout as error:
             raise RetryLater(str(error)) from error
         except GitError as error:

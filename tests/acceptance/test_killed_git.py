@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from forgeguard_app.git.build_repository import open_build_repository
@@ -61,7 +62,8 @@ async def test_half_packs_of_killed_fetches_are_removed_and_make_no_repository_t
     await asyncio.to_thread(tree.git, "push", "--quiet", str(repository.folder), f"{sha}:refs/heads/topic")
     mirror = Mirror(folder, Remote(product.github.clone_url(repository)), max_bytes=2 * HALF_PACK_BYTES)
     async with mirror.locked("test"):
-        await mirror.fetch([sha], [], partial=False)
+        await mirror.prepare()
+        await mirror.fetch([sha])
     assert not list(folder.glob("objects/pack/*kill*"))
 
 
@@ -77,3 +79,18 @@ async def test_what_a_killed_git_left_in_a_build_s_repository_keeps_no_phase_wai
     await asyncio.to_thread(tree.git, "push", "--quiet", str(repository.folder), f"{sha}:refs/heads/topic")
     await open_build_repository(folder, remote, [sha], max_bytes=2 * HALF_PACK_BYTES)
     assert not list(folder.glob("objects/pack/*kill*"))
+
+
+async def test_two_fetches_of_one_audit_leave_each_other_s_packs_alone(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    sha = tree.commit({"a.bin": os.urandom(HALF_PACK_BYTES), "b.txt": "-r c.txt\n"})
+    await asyncio.to_thread(tree.git, "push", "--quiet", str(repository.folder), f"{sha}:refs/heads/topic")
+    folder = product.context.home / "mirrors" / "two.git"
+    mirror = Mirror(folder, Remote(product.github.clone_url(repository)))
+    async with mirror.locked("test"):
+        await mirror.prepare()
+        await mirror.fetch([sha])
+        blobs = [tree.git("rev-parse", f"HEAD:{name}") for name in ("a.bin", "b.txt")]
+        await asyncio.gather(*(mirror.fetch_blobs([blob]) for blob in blobs))
+        for blob in blobs:
+            await mirror.repository.run("cat-file", "-e", blob)

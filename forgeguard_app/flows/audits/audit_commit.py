@@ -292,8 +292,8 @@ async def _report(
         await set_evaluated_by(connection, run.id, contract)
     owners = access.full_name.endswith("/.github")
     mirror = Mirror(_mirror_of(context, repo), remote, context.mirror_max_bytes)
-    fresh = await mirror.prepare()
-    await mirror.fetch([run.commit_sha], [target] if target else [], partial=fresh)
+    await mirror.prepare()
+    await mirror.fetch([run.commit_sha], [target] if target else [])
     if run.commit_message is None:
         await _keep_words(context, mirror, run)
     base = await choose_base(mirror, run, history)

@@ -161,7 +161,7 @@ async def _brought(mirror: Mirror, sha: str) -> bool:
     if await has_commit(mirror.repository, sha):
         return True
     try:
-        await mirror.fetch([sha], (), partial=True)
+        await mirror.fetch([sha], contents=False)
     except CommitGone:
         return False
     return await has_commit(mirror.repository, sha)

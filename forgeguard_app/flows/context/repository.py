@@ -40,6 +40,6 @@ async def mirror_at(
 
 
 async def _fetch(mirror: Mirror, sha: str) -> Mirror:
-    fresh = await mirror.prepare()
-    await mirror.fetch([sha], [], partial=fresh)
+    await mirror.prepare()
+    await mirror.fetch([sha])
     return mirror
