@@ -19,4 +19,4 @@ async def redeliver(settings: Settings, since: timedelta) -> Reconciled:
             except DeliveriesLeft as left:
                 asked, taken = asked + left.done.asked, taken + left.done.taken
             else:
-                return Reconciled(last.seen, asked + last.asked, taken + last.taken)
+                return Reconciled(last.listed, asked + last.asked, taken + last.taken)

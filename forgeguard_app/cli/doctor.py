@@ -35,13 +35,13 @@ async def _examined(settings: Settings) -> int:
         return await _tell(examine(settings))
 
 
-async def _tell(signs: AsyncIterator[Diagnosis]) -> int:
+async def _tell(diagnoses: AsyncIterator[Diagnosis]) -> int:
     console, ill = Console(highlight=False, soft_wrap=True), 0
-    async for sign in signs:
-        mark = Text("ok   ", style="green") if sign.well else Text("ILL  ", style="bold red")
-        console.print(Text.assemble(mark, (f"{sign.part}: ", "bold"), sign.said))
-        if not sign.well:
+    async for diagnosis in diagnoses:
+        mark = Text("ok   ", style="green") if diagnosis.ok else Text("ILL  ", style="bold red")
+        console.print(Text.assemble(mark, (f"{diagnosis.part}: ", "bold"), diagnosis.detail))
+        if not diagnosis.ok:
             ill += 1
-            console.print(Text(f"     → {sign.remedy}"))
+            console.print(Text(f"     → {diagnosis.remedy}"))
     console.print("All is well." if not ill else f"{ill} to fix.")
     return 1 if ill else 0

@@ -58,7 +58,7 @@ async def _propose(location: Location, root: Path) -> FirstRules:
 
 
 def _write(root: Path, first: FirstRules) -> None:
-    for path in first.there:
+    for path in first.existing:
         print(f"{path} is there already and stays as it is.")
     written: list[str] = []
     for path, text in first.files.items():
@@ -76,7 +76,7 @@ def _write(root: Path, first: FirstRules) -> None:
         print(f"{first.recorded} place(s) that go against the order are recorded in it as known violations.")
     if first.undeclared:
         print(f"Imported although undeclared: {', '.join(map(shown, first.undeclared))}.")
-    if not any(path.endswith("boundaries.json") for path in (*first.files, *first.there)):
+    if not any(path.endswith("boundaries.json") for path in (*first.files, *first.existing)):
         print("No Python package here has two parts, so there are no boundaries to draw yet.")
     if not written:
         print("Nothing was written. `forgeguard audit --all` shows what the rules find in the tree.")

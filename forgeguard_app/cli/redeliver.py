@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         done = asyncio.run(redeliver(load_settings(), since))
     except (RetryLater, RequestRejected) as error:
         raise UserError(str(error)) from error
-    log = f"{done.seen} {'delivery' if done.seen == 1 else 'deliveries'} in GitHub's log"
+    log = f"{done.listed} {'delivery' if done.listed == 1 else 'deliveries'} in GitHub's log"
     print(f"{log}; {done.asked} asked for again, {done.taken} taken from the log.")
     return 0
 

@@ -32,10 +32,10 @@ READ_AT_ONCE = 50  # files, each of up to 5 MB
 
 @dataclass(frozen=True)
 class FirstRules:
-    """Files to add, with how the tree is evaluated by them; `there` are those that exist already and are left alone."""
+    """Files to add, and how the tree is evaluated by them. `existing` files are left as they are."""
 
     files: dict[str, str]
-    there: tuple[str, ...]
+    existing: tuple[str, ...]
     recorded: int
     undeclared: tuple[str, ...]
     report: Report

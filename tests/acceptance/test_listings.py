@@ -177,8 +177,8 @@ async def test_a_list_that_was_cut_removes_nothing(product: Product, tree: WorkT
     async with product.pool.acquire() as connection:
         await add_counts(connection, product.context.counts.take())
     [lists] = [sign async for sign in examine_database(product.pool) if sign.part == "lists"]
-    assert not lists.well
-    assert "installations, repositories of an installation" in lists.said
+    assert not lists.ok
+    assert "installations, repositories of an installation" in lists.detail
 
 
 async def test_an_installation_that_github_lists_lives_whatever_was_heard_before(product: Product) -> None:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -254,12 +255,10 @@ async def _work(
     again = f", again after {build.loop_count} failed attempt(s)" if build.loop_count else ""
     await build_log.say(f"{phase.title} of {len(plan)}{again}.")
     commits = dict.fromkeys((base, start))
-    repository = await _reach(
-        context, place, lambda remote: open_build_repository(ours.repository, remote, commits, context.mirror_max_bytes)
-    )
-    work = PhaseWork(
-        build, place.project, place.installation, phase, plan, repository, ours, base, start, place.builder
-    )
+    opening = partial(open_build_repository, ours.repository, commits=commits, max_bytes=context.mirror_max_bytes)
+    repository = await _reach(context, place, opening)
+    whose = (build, place.project, place.installation)
+    work = PhaseWork(*whose, phase, plan, repository, ours, base, start, place.builder)
     while True:
         done = await attempt_phase(context, work, build_log, lambda: _wants_end(context, build.id))
         if done is None:
@@ -367,9 +366,8 @@ async def _deciding(context: WorkerContext, place: _BuildPlace, head: str) -> li
     home = await asyncio.to_thread(place_for, context.home)
     ours = open_workspace(home, str(place.build.id), Confinement.UNCONFINED)
     try:
-        repository = await _reach(
-            context, place, lambda remote: open_build_repository(ours.repository, remote, (base, head))
-        )
+        opening = partial(open_build_repository, ours.repository, commits=(base, head))
+        repository = await _reach(context, place, opening)
     except CommitGone:
         return None
     return await list_deciding(repository, base, head, owner_settings(place.installation))

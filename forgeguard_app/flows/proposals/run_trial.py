@@ -123,7 +123,7 @@ async def _first_rules(
         pull = await open_pull_request(context, installation, repo, mirror, _wanted(head, first))
     return {
         "files": first.files,
-        "there": list(first.there),
+        "there": list(first.existing),
         "recorded": first.recorded,
         "undeclared": [shown(module) for module in first.undeclared],
         "overall_result": str(first.report.overall_result),

@@ -33,16 +33,16 @@ SETTLED = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Whether one part is well, its description, and the remedy where it is not well."""
+    """One part's state in words, and the remedy where it is not well."""
 
     part: str
-    well: bool
-    said: str
+    ok: bool
+    detail: str
     remedy: str = ""
 
     def __post_init__(self) -> None:
         """Let every text pass the gate: it repeats GitHub's answers, addresses and settings."""
-        for name in ("part", "said", "remedy"):
+        for name in ("part", "detail", "remedy"):
             object.__setattr__(self, name, shown(getattr(self, name)))
 
 
@@ -146,8 +146,8 @@ async def examine_github(context: Examination) -> AsyncIterator[Diagnosis]:
         "as app.yml asks" if not wrong else "without " + ", ".join(wrong),
         "add them in the App's settings",
     )
-    async for sign in _installations(context):
-        yield sign
+    async for diagnosis in _installations(context):
+        yield diagnosis
     wanted = f"{context.address}/webhooks/github"
     yield Diagnosis(
         "webhook",

@@ -34,7 +34,7 @@ log = structlog.get_logger()
 class Reconciled:
     """The number of deliveries in the log, of those requested again, and of those taken from the log."""
 
-    seen: int = 0
+    listed: int = 0
     asked: int = 0
     taken: int = 0
 

@@ -41,16 +41,16 @@ class _Examined:
 async def show_operator(request: web.Request) -> web.Response:
     """The page."""
     context, before = await _for_operator(request), read_before(request)
-    signs = [sign async for sign in examine_database(context.pool)]
+    diagnoses = [diagnosis async for diagnosis in examine_database(context.pool)]
     missed: list[Attempt] = []
     examined = _examined(context)
     if examined is not None:
         try:
             async with asyncio.timeout(GITHUB_TIMEOUT_S):
-                signs += [sign async for sign in examine_github(examined)]
+                diagnoses += [diagnosis async for diagnosis in examine_github(examined)]
                 missed = (await list_missed(examined)).missed
         except (TimeoutError, RetryLater, RequestRejected):
-            signs.append(Diagnosis("GitHub", False, "does not answer", "wait, or look at GitHub's status page"))
+            diagnoses.append(Diagnosis("GitHub", False, "does not answer", "wait, or look at GitHub's status page"))
     async with context.pool.acquire() as connection:
         waiting = await list_oldest(connection, MOST)
         budgets = await list_budgets(connection, MOST)
@@ -60,7 +60,7 @@ async def show_operator(request: web.Request) -> web.Response:
     return await page(
         request,
         "operator.html",
-        signs=signs,
+        diagnoses=diagnoses,
         waiting=waiting,
         states=states,
         budgets=budgets,
