@@ -18,6 +18,7 @@ from forgeguard_app.errors import RetryLater, as_passing
 from forgeguard_app.flows.audits.audit_commit import audit_commit
 from forgeguard_app.flows.builds.advance_build import advance_build
 from forgeguard_app.flows.context.jobs import SUBJECTS, Task
+from forgeguard_app.flows.context.resume_deferred import resume_deferred
 from forgeguard_app.flows.context.worker_context import Timings, WorkerContext
 from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
 from forgeguard_app.flows.intake.rerun_audit import start_rerun
@@ -57,6 +58,8 @@ FLOWS: dict[Task, JobKind] = {
     Task.AUDIT_BASELINE: JobKind(audit_baseline),
     Task.ASK_ABOUT_REPO: JobKind(ask_about_repo),
     Task.SYNC_INSTALLATION: JobKind(sync_installation),
+    Task.RESUME_INSTALLATION: JobKind(resume_deferred),
+    Task.RESUME_REPO: JobKind(resume_deferred),
     Task.RECONCILE_HEADS: JobKind(reconcile_heads),
     Task.RECORD_VIOLATIONS: JobKind(record_violations),
     Task.RUN_TRIAL: JobKind(run_trial),

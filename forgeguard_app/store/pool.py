@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -29,6 +29,21 @@ class Unreachable(Exception):
 
 class RowLocked(Exception):
     """A row that another transaction holds for longer than we wait; the work is tried again."""
+
+
+@contextlib.asynccontextmanager
+async def short_transaction(pool: Pool, lock_wait_ms: int) -> AsyncIterator[Connection]:
+    """`async with short_transaction(pool, 3_000) as connection:` waits for no row longer than that.
+
+    Raises:
+        RowLocked: another transaction held a row for so long; nothing is stored.
+    """
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT set_config('lock_timeout', $1, true)", str(lock_wait_ms))
+            yield connection
+    except asyncpg.LockNotAvailableError as error:
+        raise RowLocked("another transaction holds a row of this work") from error
 
 
 # What PostgreSQL being away looks like: the work is tried again, the delivery is answered with 503. The classes of

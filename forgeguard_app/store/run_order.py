@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,24 +14,37 @@ _IS_WANTED = """(a.created_at > now() - interval '7 days' OR NOT EXISTS (SELECT 
     WHERE n.repo_id = a.repo_id AND n.branch IS NOT DISTINCT FROM a.branch AND n.created_at > a.created_at))"""
 
 
-async def list_deferred(connection: Connection, github_installation_id: int) -> list[UUID]:
-    """The runs of an installation that wait to be evaluated, the oldest first."""
+async def list_deferred(connection: Connection, whose: UUID, most: int) -> list[UUID]:
+    """Return the runs that wait to be evaluated and for which no job waits, the oldest first.
+
+    `whose` is our key of their installation or of their repository.
+    """
     rows = await connection.fetch(
         """
-        SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
-        WHERE i.github_installation_id = $1 AND a.status = 'pending' ORDER BY a.created_at
+        SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id
+        WHERE (r.id = $1 OR r.installation_id = $1) AND a.status = 'pending'
+            AND a.published_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM procrastinate_jobs j
+            WHERE j.status = 'todo' AND j.task_name = 'audit_commit' AND j.args->>'run_id' = a.id::text
+        )
+        ORDER BY a.created_at LIMIT $2
         """,
-        github_installation_id,
+        whose,
+        most,
     )
     return [row["id"] for row in rows]
 
 
-async def list_deferred_in(connection: Connection, repo_id: UUID) -> list[UUID]:
-    """Return the runs of a repository that wait to be evaluated, the oldest first."""
+async def list_with_deferred(connection: Connection, repo_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of the repositories in which runs wait to be evaluated, or verdicts that GitHub did not take."""
     rows = await connection.fetch(
-        "SELECT id FROM audit_runs WHERE repo_id = $1 AND status = 'pending' ORDER BY created_at", repo_id
+        """
+        SELECT DISTINCT repo_id FROM audit_runs
+        WHERE repo_id = ANY($1::uuid[]) AND published_at IS NULL AND (status = 'pending' OR publish_error IS NOT NULL)
+        """,
+        list(repo_ids),
     )
-    return [row["id"] for row in rows]
+    return [row["repo_id"] for row in rows]
 
 
 async def find_earlier_unevaluated(connection: Connection, run: AuditRun) -> UUID | None:
@@ -217,29 +231,22 @@ async def cancel_runs(connection: Connection, repo_id: UUID, commit_sha: str, re
     return [row["id"] for row in rows]
 
 
-async def reset_publish_errors(connection: Connection, github_installation_id: int) -> list[UUID]:
-    """Return the verdicts that GitHub did not take, to be tried again."""
+async def reset_publish_errors(connection: Connection, whose: UUID, most: int) -> list[UUID]:
+    """Let the verdicts that GitHub did not take be tried again, and return their runs.
+
+    `whose` is our key of their installation or of their repository.
+    """
     rows = await connection.fetch(
         f"""
-        UPDATE audit_runs a SET publish_error = NULL FROM repos r, installations i
-        WHERE r.id = a.repo_id AND i.id = r.installation_id AND i.github_installation_id = $1
-            AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND {_IS_WANTED}
-        RETURNING a.id
-        """,  # noqa: S608  (an expression of ours)
-        github_installation_id,
-    )
-    return [row["id"] for row in rows]
-
-
-async def reset_publish_errors_in(connection: Connection, repo_id: UUID) -> list[UUID]:
-    """Return the verdicts that GitHub did not take in one repository, to be tried again."""
-    rows = await connection.fetch(
-        f"""
-        UPDATE audit_runs a SET publish_error = NULL
-        WHERE a.repo_id = $1 AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND {_IS_WANTED}
+        UPDATE audit_runs SET publish_error = NULL WHERE id = ANY(ARRAY(
+            SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id
+            WHERE (r.id = $1 OR r.installation_id = $1)
+                AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND {_IS_WANTED}
+            LIMIT $2 FOR UPDATE OF a))
         RETURNING id
         """,  # noqa: S608  (an expression of ours)
-        repo_id,
+        whose,
+        most,
     )
     return [row["id"] for row in rows]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from forgeguard_app.flows.context.resume_deferred import resume_deferred
+from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.publishing.publish_verdict import publish_verdict, publish_waiting
 from forgeguard_app.flows.upkeep.reconcile_heads import reconcile_heads
 from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
@@ -178,7 +178,8 @@ async def test_a_verdict_held_back_for_eight_days_is_published_after_all(
                 days,
             )
             repo_id = await connection.fetchval("SELECT id FROM repos")
-            await resume_deferred(connection, installation.id)  # what `unsuspend` does
+            installation_id = await connection.fetchval("SELECT id FROM installations")
+            await enqueue_job(connection, Job(Task.RESUME_INSTALLATION, installation_id))  # what `unsuspend` does
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
         await product.idle()

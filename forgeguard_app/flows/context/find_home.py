@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import structlog
 
+from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.repo_records import state_of, upsert_installation_from_event
-from forgeguard_app.flows.context.resume_deferred import resume_deferred_in
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.events import Installation
 from forgeguard_app.github.installations import find_installation_of
@@ -51,7 +51,7 @@ async def find_home(pool: Pool, app: AppAccess, tokens: TokenCache, repo: Repo, 
         state = state_of(found, InstallationStatus.SUSPENDED if found.suspended_at else InstallationStatus.ACTIVE)
         await set_installation_state(connection, found.id, state)
         await upsert_repo(connection, RepoFacts(repo.github_repo_id, full_name), installation_id)
-        await resume_deferred_in(connection, repo.id)
+        await enqueue_job(connection, Job(Task.RESUME_REPO, repo.id))
         await forget_access(connection, [repo.github_repo_id])
         await notify_change(connection, ACCESS)
     log.warning("repo.transferred", repo_id=str(repo.id), full_name=full_name, installation=found.id)

@@ -21,6 +21,8 @@ class Task(StrEnum):
     AUDIT_BASELINE = "draw_starting_line"
     ASK_ABOUT_REPO = "ask_about_repo"
     SYNC_INSTALLATION = "sync_installation"
+    RESUME_INSTALLATION = "resume_installation"
+    RESUME_REPO = "resume_repo"
     RECONCILE_HEADS = "reconcile_heads"
     RECORD_VIOLATIONS = "record_violations"
     RUN_TRIAL = "try_configuration"
@@ -37,6 +39,8 @@ SUBJECTS = {
     Task.AUDIT_BASELINE: "repo_id",
     Task.ASK_ABOUT_REPO: "repo_id",
     Task.SYNC_INSTALLATION: "installation_id",
+    Task.RESUME_INSTALLATION: "installation_id",
+    Task.RESUME_REPO: "repo_id",
     Task.RECONCILE_HEADS: "repo_id",
     Task.RECORD_VIOLATIONS: "run_id",
     Task.RUN_TRIAL: "trial_id",

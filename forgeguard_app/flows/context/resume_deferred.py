@@ -1,33 +1,32 @@
-"""Requeues what was deferred or refused, once its reason is gone."""
+"""Requeues what was deferred or refused in an installation or a repository, once its reason is gone."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
-from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.run_order import (
-    list_deferred,
-    list_deferred_in,
-    reset_publish_errors,
-    reset_publish_errors_in,
-)
+from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.store.run_order import list_deferred, reset_publish_errors
+
+AT_ONCE = 500
 
 
-async def resume_deferred(connection: Connection, github_installation_id: int) -> None:
-    """Requeue deferred runs and refused verdicts; a run that is evaluated already is left alone by its job."""
-    for run_id in await list_deferred(connection, github_installation_id):
-        await enqueue_job(connection, Job(Task.AUDIT_COMMIT, run_id))
-    await publish_again(connection, await reset_publish_errors(connection, github_installation_id))
+async def resume_deferred(context: WorkerContext, whose: UUID) -> None:
+    """Enqueue the jobs of deferred runs and refused verdicts; `whose` is our key of an installation or a repository.
+
+    It works in short transactions, so that no event of the account waits for all of them. A run that has a job gets no
+    other one, and a run that is evaluated already is left alone by its job.
+    """
+    while await _resume_some(context, whose):
+        pass
 
 
-async def resume_deferred_in(connection: Connection, repo_id: UUID) -> None:
-    """Resume what was deferred or refused while the repository was away from its installation."""
-    for run_id in await list_deferred_in(connection, repo_id):
-        await enqueue_job(connection, Job(Task.AUDIT_COMMIT, run_id))
-    await publish_again(connection, await reset_publish_errors_in(connection, repo_id))
-
-
-async def publish_again(connection: Connection, run_ids: list[UUID]) -> None:
-    for run_id in run_ids:
-        await enqueue_job(connection, Job(Task.PUBLISH_VERDICT, run_id))
+async def _resume_some(context: WorkerContext, whose: UUID) -> bool:
+    async with context.pool.acquire() as connection, connection.transaction():
+        deferred = await list_deferred(connection, whose, AT_ONCE)
+        for run_id in deferred:
+            await enqueue_job(connection, Job(Task.AUDIT_COMMIT, run_id))
+        refused = await reset_publish_errors(connection, whose, AT_ONCE)
+        for run_id in refused:
+            await enqueue_job(connection, Job(Task.PUBLISH_VERDICT, run_id))
+    return len(deferred) == AT_ONCE or len(refused) == AT_ONCE

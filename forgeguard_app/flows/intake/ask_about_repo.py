@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.repo_records import facts_of
-from forgeguard_app.flows.context.resume_deferred import resume_deferred_in
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.follow_account import audit_baselines
 from forgeguard_app.github import events
@@ -59,7 +59,7 @@ async def ask_about_repo(context: WorkerContext, repo_id: UUID) -> None:
             return
         if not guarded:
             await audit_baselines(connection, [repo_id])
-            await resume_deferred_in(connection, repo_id)
+            await enqueue_job(connection, Job(Task.RESUME_REPO, repo_id))
             await forget_access(connection, [repo.github_repo_id])
         if not guarded or now.private != repo.private:
             await notify_change(connection, ACCESS)

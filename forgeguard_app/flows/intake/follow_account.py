@@ -14,16 +14,12 @@ from forgeguard_app.flows.context.repo_records import (
     upsert_from_event,
     upsert_installation_from_event,
 )
-from forgeguard_app.flows.context.resume_deferred import publish_again, resume_deferred
 from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.installations import set_account_name, set_installation_state
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.repos import set_private, set_removed, set_removed_with
-from forgeguard_app.store.run_order import (
-    reset_publish_errors_in,
-)
 from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import drop_access, forget_access, forget_access_with
 
@@ -97,7 +93,7 @@ async def _repository(connection: Connection, event: events.RepositoryEvent) -> 
     if event.action in _CHANGES_WHO_SEES:
         await forget_access(connection, [event.repository.id])
     if event.action == "unarchived":
-        await publish_again(connection, await reset_publish_errors_in(connection, repo_id))
+        await enqueue_job(connection, Job(Task.RESUME_REPO, repo_id))
 
 
 async def _installation(connection: Connection, event: events.InstallationEvent, github_delivery_id: str) -> None:
@@ -114,7 +110,7 @@ async def _installation(connection: Connection, event: events.InstallationEvent,
     if event.action == "created":
         await audit_baselines(connection, added, github_delivery_id)
     if event.action in ("unsuspend", "new_permissions_accepted"):
-        await resume_deferred(connection, number)
+        await enqueue_job(connection, Job(Task.RESUME_INSTALLATION, installation_id))
 
 
 async def _take_in(

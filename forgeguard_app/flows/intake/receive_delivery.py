@@ -24,7 +24,7 @@ from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, find_run
 from forgeguard_app.store.commit_targets import AuditTarget, find_commit_targets
 from forgeguard_app.store.deliveries import Delivery, DurablePush, insert_delivery, set_outcome
-from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.pool import Connection, Pool, short_transaction
 from forgeguard_app.store.run_order import cancel_runs
 from forgeguard_app.store.states import DeliveryOutcome
 
@@ -39,6 +39,7 @@ class Received:
     run_id: UUID | None = None
 
 
+LOCK_WAIT_MS = 3_000  # of an event that is no push; its request holds one of few connections meanwhile
 IGNORED, APPLIED = Received("ignored"), Received("applied")
 
 
@@ -60,10 +61,14 @@ class _Intake:
 async def receive_delivery(
     pool: Pool, pushes: PushBatcher, delivery_id: str, name: str, event: events.Event | None
 ) -> Received:
-    """Takes one delivery in; one that was here before changes nothing."""
+    """Take one delivery in; one that was here before changes nothing.
+
+    Raises:
+        RowLocked: another transaction of the account holds a row; GitHub gets 503, and its log is compared later.
+    """
     if (push := _push_of(event)) is not None:
         return Received(*await pushes.take(_described(delivery_id, name, event), push))
-    async with pool.acquire() as connection, connection.transaction():
+    async with short_transaction(pool, LOCK_WAIT_MS) as connection:
         described = _described(delivery_id, name, event)
         known = await insert_delivery(connection, described)
         if known is None:

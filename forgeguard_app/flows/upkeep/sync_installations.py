@@ -18,8 +18,8 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.errors import RetryLater
+from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.repo_records import state_of, upsert_all_from_event, upsert_installation_from_event
-from forgeguard_app.flows.context.resume_deferred import resume_deferred, resume_deferred_in
 from forgeguard_app.flows.context.take_step import take_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.follow_account import AT_ONCE, audit_baselines
@@ -54,6 +54,7 @@ from forgeguard_app.store.repos import (
     set_removed,
     set_removed_with,
 )
+from forgeguard_app.store.run_order import list_with_deferred
 from forgeguard_app.store.states import InstallationStatus
 from forgeguard_app.store.users import forget_access, forget_access_with
 
@@ -198,7 +199,7 @@ async def _take_in_state(context: WorkerContext, installation: Installation, at:
             and not installation.suspended_at
             and (before.status == InstallationStatus.SUSPENDED or dict(before.permissions) != dict(state.permissions))
         ):
-            await resume_deferred(connection, installation.id)
+            await enqueue_job(connection, Job(Task.RESUME_INSTALLATION, installation_id))
         return installation_id
 
 
@@ -208,9 +209,10 @@ async def _take_in_some(connection: Connection, installation_id: UUID, repositor
     ids = await upsert_all_from_event(connection, ordered, installation_id)
     fresh = [key for key, repository in zip(ids, ordered, strict=True) if repository.id not in guarded]
     await audit_baselines(connection, fresh)
-    for key, repository in zip(ids, ordered, strict=True):
-        if guarded.get(repository.id) != installation_id:  # new here: it came from another one, or from none
-            await resume_deferred_in(connection, key)
+    # New here: they came from another installation, or from none.
+    came = [key for key, repository in zip(ids, ordered, strict=True) if guarded.get(repository.id) != installation_id]
+    for key in await list_with_deferred(connection, came):
+        await enqueue_job(connection, Job(Task.RESUME_REPO, key))
 
 
 async def _missing(

@@ -1,0 +1,78 @@
+"""A suspension that ends, however often, gives each waiting run one job, and its event answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import asyncpg
+
+from forgeguard_app.flows.context.resume_deferred import AT_ONCE, resume_deferred
+from forgeguard_app.store.installations import find_by_github_id
+from tests.support.running import Product, running
+
+NUMBER = AT_ONCE + 20
+
+
+async def add_waiting(product: Product, number: int) -> None:
+    """Runs that were deferred, and as many verdicts that GitHub did not take; none has a job."""
+    async with product.pool.acquire() as connection:
+        await connection.execute("DELETE FROM procrastinate_jobs")
+        await connection.execute(
+            """
+            INSERT INTO audit_runs (repo_id, commit_sha, branch, started_at, status, publish_error)
+            SELECT (SELECT id FROM repos), lpad(to_hex(n), 40, '0'), 'b' || n, now(),
+                CASE WHEN n <= $1 THEN 'pending' ELSE 'completed' END, CASE WHEN n > $1 THEN 'Refused.' END
+            FROM generate_series(1, 2 * $1::int) AS n
+            """,
+            number,
+        )
+
+
+async def count_jobs(product: Product) -> dict[str, int]:
+    async with product.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT task_name, count(*) FROM procrastinate_jobs GROUP BY 1")
+        return {row["task_name"]: row["count"] for row in rows}
+
+
+async def test_each_end_of_a_suspension_is_one_job_and_each_run_has_one(dsn: str, tmp_path: Path) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        _, installation = await product.repository()
+        assert installation is not None
+        await add_waiting(product, NUMBER)
+        for _ in range(3):
+            for action in ("suspend", "unsuspend"):
+                product.github.webhooks.send("installation", product.github.installation_payload(action, installation))
+                await product.github.webhooks.settle()
+        assert await count_jobs(product) == {"resume_installation": 3}
+        async with product.pool.acquire() as connection:
+            stored = await find_by_github_id(connection, installation.id)
+            assert stored is not None
+        for _ in range(3):
+            await resume_deferred(product.context, stored.id)
+        assert await count_jobs(product) == {
+            "resume_installation": 3,
+            "audit_commit": NUMBER,
+            "publish_verdict": NUMBER,
+        }
+
+
+async def test_an_event_of_an_account_whose_rows_are_locked_is_answered_and_stored_later(
+    dsn: str, tmp_path: Path
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        _, installation = await product.repository()
+        assert installation is not None
+        other = await asyncpg.connect(dsn)
+        try:
+            async with other.transaction():
+                await other.execute("SELECT FROM installations FOR UPDATE")
+                product.github.webhooks.send(
+                    "installation", product.github.installation_payload("suspend", installation)
+                )
+                await product.github.webhooks.settle()
+                assert product.github.world.deliveries[-1].status_code == 503
+        finally:
+            await other.close()
+        product.github.webhooks.send("installation", product.github.installation_payload("suspend", installation))
+        await product.github.webhooks.settle()
+        assert product.github.world.deliveries[-1].status_code == 202
