@@ -12,7 +12,6 @@ import structlog
 
 from forgeguard_app.github.app_access import AppAccess
 
-MAX_LISTED = 50_000
 # GitHub delivers payloads of up to 25 MB; its log may escape characters in them, and adds headers and our answer.
 # https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
 MAX_DETAIL_BYTES = 64 << 20
@@ -32,9 +31,9 @@ class Attempt:
     installation_id: int | None = None
 
 
-async def list_attempts(app: AppAccess) -> AsyncIterator[Attempt]:
-    """The attempts, the newest first; the log has no payloads."""
-    async for item in app.list("/app/hook/deliveries?per_page=100", most=MAX_LISTED):
+async def list_attempts(app: AppAccess, most: int) -> AsyncIterator[Attempt]:
+    """Yield the attempts, the newest first, at most `most`; the log has no payloads."""
+    async for item in app.list("/app/hook/deliveries?per_page=100", most=most):
         attempt = _read(item)
         if attempt is not None:
             yield attempt

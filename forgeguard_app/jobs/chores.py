@@ -53,15 +53,17 @@ class Chore:
 
 
 class _DeliveryLog:
-    """GitHub's log of deliveries: read whole until that succeeds, then what is recent."""
+    """GitHub's log of deliveries: read whole until nothing of it is missing, then what is recent."""
 
     def __init__(self) -> None:
         self._window = WHOLE_LOG
+        self._failed: set[str] = set()
 
     async def read(self, context: WorkerContext) -> None:
         window, self._window = self._window, WHOLE_LOG
-        await reconcile_deliveries(context, window)
-        self._window = RECENT
+        await reconcile_deliveries(context, window, failed=self._failed)
+        if not self._failed:
+            self._window = RECENT
 
 
 def list_chores() -> list[Chore]:

@@ -26,6 +26,7 @@ OLDEST_WELL_S = 300.0
 CUT_WITHIN_S = 86_400.0
 SKEW_WELL_S = 30.0
 MAX_LOOKED_AT = 1_000
+MAX_ATTEMPTS = 50_000  # in which the newest deliveries are looked for
 MIN_VERSION = 140_000
 DAY = timedelta(days=1)
 SETTLED = timedelta(seconds=30)
@@ -198,7 +199,7 @@ async def list_missed(context: Examination) -> ComparedLog:
     """
     now = datetime.fromtimestamp(context.client.clock.now(), UTC)
     newest: dict[str, Attempt] = {}
-    async for attempt in list_attempts(context.app):
+    async for attempt in list_attempts(context.app, MAX_ATTEMPTS):
         if now - attempt.delivered_at > DAY or len(newest) >= MAX_LOOKED_AT:
             break
         if now - attempt.delivered_at > SETTLED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,14 +11,16 @@ import pytest
 from forgeguard_app.cli.redeliver import duration
 from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.flows.upkeep.doctor import list_missed
+from forgeguard_app.flows.upkeep.missing_deliveries import MissingDeliveries
 from forgeguard_app.flows.upkeep.reconcile_deliveries import (
     AWAY_AFTER,
     DeliveriesLeft,
+    LogCut,
     Reconciled,
     reconcile_deliveries,
-    share_turns,
 )
 from forgeguard_app.github.deliveries import Attempt
+from forgeguard_app.simulator.faults import Faults
 from tests.support.delivery_log import WINDOW, age, age_in_order, lost
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
@@ -145,6 +148,20 @@ async def test_a_payload_that_github_does_not_give_holds_up_no_other_delivery(pr
     await product.verdicts(repository, sha)
 
 
+class Away(Faults):
+    """A GitHub that lists the log, and then answers nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__(0, {})
+        self._is_listed = False
+
+    def choose(self, where: str, identity: str, kinds: Sequence[str]) -> str | None:
+        if "500" not in kinds or not (self._is_listed or "/app/hook/deliveries" in identity):
+            return None
+        is_away, self._is_listed = self._is_listed, True
+        return "500" if is_away else None
+
+
 async def test_a_github_that_fails_for_every_delivery_is_not_asked_for_all_of_them(
     product: Product, tree: WorkTree
 ) -> None:
@@ -155,7 +172,7 @@ async def test_a_github_that_fails_for_every_delivery_is_not_asked_for_all_of_th
             tree.commit({"a.py": f"x = {number}\n"})
             await product.push(tree, repository)
     world = product.github.world
-    world.silent.append("/app/hook/deliveries/")
+    world.faults = Away()
     world.requests.clear()
     age_in_order(product)
     with pytest.raises(RetryLater):
@@ -213,11 +230,74 @@ async def test_a_pass_says_how_much_it_leaves_to_the_next_one(product: Product, 
     await product.verdicts(repository, sha)
 
 
+def missing_of(numbers: Iterable[tuple[int, int | None]], most_each: int = 100, most: int = 100) -> MissingDeliveries:
+    """Attempts by number and installation, the newest first."""
+    missing = MissingDeliveries(most_each, most)
+    for number, installation in numbers:
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        missing.add(Attempt(number, f"guid{number}", "push", at, False, False, installation))
+    return missing
+
+
+def ids(attempts: Iterable[Attempt]) -> list[int]:
+    return [attempt.id for attempt in attempts]
+
+
 def test_installations_take_turns_and_each_has_its_oldest_delivery_first() -> None:
-    newest_first = [
-        Attempt(number, f"guid{number}", "push", datetime(2026, 1, 1, tzinfo=UTC), False, False, installation)
-        for number, installation in ((7, 1), (6, None), (5, 2), (4, 1), (3, 1), (2, 1), (1, 1))
-    ]
-    assert [attempt.id for attempt in share_turns(newest_first, 6)] == [1, 5, 6, 2, 3, 4]
-    assert [attempt.id for attempt in share_turns(newest_first, 3)] == [1, 5, 6]
-    assert len(share_turns(newest_first, 100)) == 7
+    missing = missing_of(((7, 1), (6, None), (5, 2), (4, 1), (3, 1), (2, 1), (1, 1)))
+    assert ids(missing.share_turns(6)) == [1, 5, 6, 2, 3, 4]
+    assert ids(missing.share_turns(3)) == [1, 5, 6]
+    assert len(missing.share_turns(100)) == 7
+
+
+def test_deliveries_that_failed_before_come_after_all_others() -> None:
+    missing = missing_of(((4, 1), (3, 2), (2, 2), (1, 1)))
+    assert ids(missing.share_turns(4, {"guid1", "guid2"})) == [3, 4, 1, 2]
+
+
+def test_of_each_installation_the_oldest_are_kept_and_all_are_counted() -> None:
+    missing = missing_of(((number, number % 2) for number in range(20, 0, -1)), most_each=4)
+    assert (ids(missing.share_turns(100)), missing.number) == ([1, 2, 3, 4, 5, 6, 7, 8], 20)
+    crowded = missing_of(((number, number % 5) for number in range(50, 0, -1)), most_each=10, most=20)
+    assert crowded.number == 50
+    assert ids(crowded.share_turns(100)) == list(range(1, 11)), "two of each"
+
+
+async def test_deliveries_of_many_accounts_that_github_cannot_give_hold_up_no_other(
+    product: Product, tree: WorkTree
+) -> None:
+    strangers = [(await product.repository(f"s{number}"))[0] for number in range(AWAY_AFTER)]
+    other, _ = await product.repository("other")
+    await product.idle()
+    world = product.github.world
+    async with lost(product):
+        tree.commit(START)
+        for stranger in strangers:
+            await product.push(tree, stranger, "first")
+    for delivery in world.deliveries:
+        if delivery.event == "push":
+            delivery.redelivery = True
+            world.silent.append(f"/deliveries/{delivery.id}")
+    async with lost(product):
+        sha = tree.commit({"b.py": "bad"})
+        await product.push(tree, other, "second")
+    age_in_order(product)
+    failed = set[str]()
+    with pytest.raises(RetryLater):
+        await reconcile_deliveries(product.context, WINDOW, failed=failed)
+    await product.verdicts(other, sha)
+    assert len(failed) == AWAY_AFTER
+    await reconcile_deliveries(product.context, WINDOW, failed=failed)
+    assert len(failed) == AWAY_AFTER, "they are tried again, and no new fault"
+
+
+async def test_a_log_longer_than_a_pass_reads_is_told_and_read_again(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    for number in range(3):
+        tree.commit({"a.py": f"x = {number}\n"})
+        await product.push(tree, repository)
+    await product.idle()
+    with pytest.raises(LogCut, match="more than 4 attempts"):
+        await reconcile_deliveries(product.context, WINDOW, most_listed=4)
+    assert (await reconcile_deliveries(product.context, WINDOW)).listed > 4
