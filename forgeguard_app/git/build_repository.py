@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,7 +33,10 @@ async def open_build_repository(
         RetryLater: the network or the other side failed.
     """
     repository = GitRepository(folder)
-    if not (folder / "HEAD").exists():
+    await asyncio.to_thread(remove_leftovers, folder)
+    if not await _is_whole(repository):
+        # A git that was killed while it made the repository left a part of it.
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await repository.run("init", "--quiet", "--bare", "--template=", str(folder))
     await asyncio.to_thread(_ignore_attributes, folder)
@@ -40,6 +44,18 @@ async def open_build_repository(
     if missing:
         await _fetch(repository, remote, missing, 1, max_bytes)
     return repository
+
+
+async def _is_whole(repository: GitRepository) -> bool:
+    if not (repository.folder / "HEAD").exists():
+        return False
+    try:
+        await repository.run("rev-parse", "--git-dir")
+    except GitTimeout as error:
+        raise RetryLater(str(error)) from error
+    except GitError:
+        return False
+    return True
 
 
 def _ignore_attributes(folder: Path) -> None:
@@ -78,7 +94,6 @@ async def push_phase(
 
 async def _fetch(repository: GitRepository, remote: Remote, commits: Iterable[str], depth: int, max_bytes: int) -> None:
     environment = authorization(remote.url, remote.token) if remote.token else {}
-    await asyncio.to_thread(remove_leftovers, repository.folder)
     try:
         await fetch_within(
             repository.folder,

@@ -115,9 +115,9 @@ class Product:
                 )
             )
 
-    async def until(self, query: str, value: object) -> None:
+    async def until(self, query: str, value: object, timeout_s: float = TIMEOUT_S) -> None:
         """Waits until the database answers so."""
-        deadline = time.monotonic() + TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         async with self.pool.acquire() as connection:
             while await connection.fetchval(query) != value:
                 if time.monotonic() > deadline:

@@ -14,12 +14,12 @@ from forgeguard_app.audit.secrets.masking import forms_of
 from forgeguard_app.builders.confinement import Sandbox
 from forgeguard_app.builders.given_values import find_given
 from forgeguard_app.builders.process import BuilderRun, Ended, RunOutcome, run_builder, sweep
-from forgeguard_app.builders.sized_place import is_full
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
-from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.errors import UserError
 from forgeguard_app.evaluation.request import ProjectBoundaries, Request
 from forgeguard_app.evaluation.source import LocalSource
+from forgeguard_app.flows.builds.attempt_faults import FAULTS, describe_fault, loop_of
 from forgeguard_app.flows.builds.build_log import BuildLog
 from forgeguard_app.flows.builds.build_review import Unreviewable, list_unapproved
 from forgeguard_app.flows.builds.build_verdict import list_failures, summarize
@@ -35,7 +35,7 @@ from forgeguard_app.git.branches import (
 )
 from forgeguard_app.git.build_repository import drop_unused, get_files_size, list_paths
 from forgeguard_app.git.changes import list_changed, list_links_out
-from forgeguard_app.git.command import GitError, GitRepository
+from forgeguard_app.git.command import GitRepository
 from forgeguard_app.git.range import has_commit
 from forgeguard_app.projects.answers import read_state
 from forgeguard_app.projects.build_plan import Phase
@@ -125,29 +125,30 @@ async def attempt_phase(
     await drop_unused(work.repository, [sha for sha in kept if await has_commit(work.repository, sha)])
     if work.build.review_sha is not None:
         if await has_commit(work.repository, work.build.review_sha):
-            return await _evaluated(context, work, log, work.build.review_sha)
+            return await _decided(context, work, log, work.build.review_sha)
         await log.say("The phase's work is on another machine, so it is built again; what was approved stays so.")
     try:
         commit, reason = await (_by_command if work.builder.command else _by_hand)(context, work, log, wants_end)
-    except GitError as error:
-        # A builder chooses the names that git repeats, so that its words alone prove nothing.
-        if error.out_of_space and await asyncio.to_thread(is_full, work.ours.folder):
-            raise RetryLater("this machine's disk is full") from error
-        commit, reason = None, f"What was left in the checkout cannot be committed: {_first_error(error)}"
+    except FAULTS as error:
+        commit, reason = None, await describe_fault(error, "committed", work.ours.folder)
     if reason == _CANCELLED:
         return None
     if reason:
-        return await _failed(context, work, log, reason, Loop([{"check": "builder", "message": reason}], None, commit))
+        return await _failed(context, work, log, reason, loop_of(reason, commit))
     if commit is None:
         await log.say("Nothing was changed in this phase.")
         return PhasePassed(None, None)
-    return await _evaluated(context, work, log, commit)
+    return await _decided(context, work, log, commit)
 
 
-def _first_error(error: GitError) -> str:
-    """Return the line in which git names the path; its last one says only that something failed."""
-    lines = error.stderr.strip().splitlines() or ["git could not take it in"]
-    return clean(next((line for line in lines if line.startswith("error:")), lines[-1]))[:300]
+async def _decided(
+    context: WorkerContext, work: PhaseWork, log: BuildLog, commit: str
+) -> PhasePassed | ApprovalNeeded | PhaseFailed:
+    try:
+        return await _evaluated(context, work, log, commit)
+    except FAULTS as error:
+        reason = await describe_fault(error, "evaluated", work.ours.folder)
+    return await _failed(context, work, log, reason, loop_of(reason))
 
 
 _CANCELLED = "cancelled"
