@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,7 @@ from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliverie
 from forgeguard_app.flows.upkeep.reconcile_heads import enqueue_due_heads
 from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
 from forgeguard_app.flows.upkeep.sync_installations import sync_installations
+from forgeguard_app.flows.upkeep.watch_disk import DiskWatch
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.jobs.deadline import DeadlineExceeded, end_by
 from forgeguard_app.store.counters import add_counts, claim_turn, drop_turn
@@ -125,11 +127,15 @@ async def _is_due(context: WorkerContext, name: str, every_s: float) -> bool:
 
 
 async def prune_mirrors(context: WorkerContext) -> None:
-    """Every worker tidies its own disk."""
+    """Every worker tidies its own disk, as soon as its mirrors may have passed their bounds."""
+    watch = DiskWatch(context.home, context.mirrors_max_bytes, time.monotonic())
     while True:
-        await asyncio.sleep(PURGE_EVERY_S)
+        await asyncio.sleep(context.timings.disk_s)
+        if not await asyncio.to_thread(watch.is_due, time.monotonic()):
+            continue
         with contextlib.suppress(*DATABASE_ERRORS):
             await prune_disk(context)
+            await asyncio.to_thread(watch.note_pruned, time.monotonic())
 
 
 async def write_counts(context: WorkerContext) -> None:

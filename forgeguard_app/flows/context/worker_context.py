@@ -57,6 +57,7 @@ class Timings:
     heads_s: float = 3_600.0  # how often a repository's heads are compared with our verdicts
     resync_s: float = 3_600.0
     again_s: float = 5.0  # requests to run again within so long are one
+    disk_s: float = 5.0  # how often the disk under the mirrors is looked at
 
 
 _INTERPRETERS = ("env", "sh", "bash", "dash", "zsh", "python", "python3", "node", "npx", "uvx", "uv")

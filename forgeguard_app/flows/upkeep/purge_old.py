@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
@@ -18,7 +18,8 @@ from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.context.take_step import take_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.upkeep.enforce_quotas import chosen_mirrors, enforce_quotas, measure_mirrors
-from forgeguard_app.git.mirror import discard, list_mirrors
+from forgeguard_app.flows.upkeep.watch_disk import lacking_bytes
+from forgeguard_app.git.mirror import MirrorOnDisk, discard, list_mirrors
 from forgeguard_app.git.mirror_lock import MirrorBusy
 from forgeguard_app.store.audit_log import delete_old_entries
 from forgeguard_app.store.build_changes import delete_old_changes
@@ -88,12 +89,20 @@ async def prune_disk(context: WorkerContext) -> None:
     async with context.pool.acquire() as connection:
         holders = await list_holders(connection, [mirror.github_repo_id for mirror in mirrors])
     oldest, of_account = time.time() - UNUSED_S, QUOTAS.mirrors_of_installation
-    stay, go = chosen_mirrors(mirrors, holders, oldest, context.mirrors_max_bytes, of_account)
+    stay, go = chosen_mirrors(mirrors, holders, oldest, _room(context, mirrors), of_account)
     for mirror in go:
         with contextlib.suppress(MirrorBusy):
             await discard(mirror.folder)
             log.info("mirror.discarded", github_repo_id=mirror.github_repo_id, size_bytes=mirror.size_bytes)
     await measure_mirrors(context, stay, holders)
+
+
+def _room(context: WorkerContext, mirrors: Sequence[MirrorOnDisk]) -> int:
+    """Return what the mirrors may take: less than their bound where the disk is full."""
+    if not mirrors or not (lacking := lacking_bytes(context.home / "mirrors")):
+        return context.mirrors_max_bytes
+    log.warning("disk.full", lacking_bytes=lacking)
+    return min(context.mirrors_max_bytes, max(sum(mirror.size_bytes for mirror in mirrors) - lacking, 0))
 
 
 async def _prune_builds(context: WorkerContext) -> None:
