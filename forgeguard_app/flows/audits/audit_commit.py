@@ -155,15 +155,18 @@ async def _fail(error: OSError) -> Verdict:
 
 @contextlib.asynccontextmanager
 async def _alone(context: WorkerContext, run: AuditRun) -> AsyncIterator[bool]:
-    """A run that was under way when its worker died is tried beside no other such run.
+    """Let a run that was under way when its worker died run beside no other such run of this worker.
 
-    Of several that died together only one can be what killed them; so it alone comes to three deaths.
+    Of several that died together only one can be what killed them; so it alone comes to three deaths. A run that was
+    interrupted otherwise, such as by the database, killed nothing.
     """
-    if run.deaths + run.interruptions == 0:
+    if run.deaths == 0:
         yield True
-        return
-    async with context.locks.only_one("suspect") as held:
-        yield held
+    elif context.suspect.locked():
+        yield False
+    else:
+        async with context.suspect:
+            yield True
 
 
 async def _evaluate(

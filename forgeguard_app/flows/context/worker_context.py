@@ -132,6 +132,7 @@ class WorkerContext:
     counts: EventCounters = field(default_factory=EventCounters)
     builder: Builder = field(default_factory=Builder)
     building: set[UUID] = field(default_factory=set)
+    suspect: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by the one run that may have killed a worker
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set once the worker was told to stop
     mirror_max_bytes: int = MAX_BYTES  # of the disk, for each repository
     mirrors_max_bytes: int = MAX_TOTAL_BYTES  # and for all of them
