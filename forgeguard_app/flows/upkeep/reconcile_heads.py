@@ -36,6 +36,7 @@ from forgeguard_app.store.run_order import find_branch_start
 from forgeguard_app.store.states import InstallationStatus
 
 AT_ONCE = 500
+PULLS_AT_ONCE = 50
 MAX_ASKED = 20  # pull requests of one look that are asked for by their numbers
 log = structlog.get_logger()
 
@@ -84,8 +85,12 @@ async def reconcile_heads(context: WorkerContext, repo_id: UUID, most_pulls: int
         log.warning("heads.cut", pulls=len(listed.items))
         context.counts.add("cut_lists", "pull requests of a repository")
     pulls = [pull for pull in listed.items if good_ref(pull.head.ref) and good_ref(pull.base.ref)]
-    heads = Heads(repo.id, repo.github_repo_id, *_parts(default, pulls))
-    await _start_missing(context, heads)
+    # Pushes to the repository wait for its row: it is held for a few pull requests at a time. Those of one head are
+    # together as a rule; where they are not, the later ones start what is missing then.
+    pulls.sort(key=lambda pull: pull.head.sha)
+    for first in range(0, len(pulls), PULLS_AT_ONCE):
+        batch = pulls[first : first + PULLS_AT_ONCE]
+        await _start_missing(context, Heads(repo.id, repo.github_repo_id, *_parts(default, batch)))
     if not listed.is_cut:
         await _ask_about_left_out(context, access, repo_id, [pull.number for pull in listed.items], listed_at)
 
