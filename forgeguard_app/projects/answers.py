@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 from forgeguard_app.projects.marks import Mark, read_marks, written_marks
 from forgeguard_app.projects.questions import QUESTIONS, SECTIONS, Question, QuestionKind, Section
@@ -82,6 +82,8 @@ def read_answer(question: Question, value: Any) -> tuple[Value, list[str]]:
             return _list(value)
         case QuestionKind.TABLE | QuestionKind.LAYERS:
             return _table(question, value)
+        case _:
+            assert_never(question.kind)
 
 
 def _text(value: Any) -> tuple[Value, list[str]]:

@@ -125,10 +125,10 @@ async def find_build(connection: Connection, build_id: UUID) -> Build | None:
     return None if row is None else _build(row)
 
 
-async def find_status(connection: Connection, build_id: UUID) -> str | None:
+async def find_status(connection: Connection, build_id: UUID) -> BuildStatus | None:
     """Return the build's status; None where there is no such build."""
     found: str | None = await connection.fetchval("SELECT status FROM builds WHERE id = $1", build_id)
-    return found
+    return None if found is None else BuildStatus(found)
 
 
 async def list_builds(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from forgeguard_app.audit.counts import Evaluation, OverallOutcome
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.states import RunStatus
 
 SILENT_S = 15.0  # a worker that has given no sign of life for so long is not counted
 APP = 0  # the row of rate_limits for the App itself
@@ -58,7 +59,7 @@ class PlaceFacts:
 class RunFacts:
     """A stored audit, as far as its state depends on it. `age_s` is the time since its push."""
 
-    status: str
+    status: RunStatus
     outcome: OverallOutcome | None = None
     verified: int = 0
     age_s: float = 0.0
@@ -139,7 +140,7 @@ async def list_states(connection: Connection, run_ids: Collection[UUID]) -> dict
         list(run_ids),
     )
     found = {row["id"]: (_run(dict(row)), _place(dict(row))) for row in rows}
-    waiting = [run_id for run_id, (run, _) in found.items() if run.status == "pending"]
+    waiting = [run_id for run_id, (run, _) in found.items() if run.status == RunStatus.PENDING]
     for run_id, queue in (await _list_queue(connection, waiting) if waiting else {}).items():
         run, place = found[run_id]
         found[run_id] = replace(run, queue=queue), place
@@ -198,7 +199,7 @@ def _run(row: Mapping[str, object]) -> RunFacts:
         for code, result, evaluation, title, verified in json.loads(str(row["checks"] or "[]"))
     ]
     return RunFacts(
-        status=str(row["status"]),
+        status=RunStatus(str(row["status"])),
         outcome=None if row["outcome"] is None else OverallOutcome(str(row["outcome"])),
         verified=int(str(row["verified_count"])),
         age_s=float(str(row["age_s"])),

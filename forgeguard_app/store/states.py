@@ -60,6 +60,14 @@ class BuildStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class TrialKind(StrEnum):
+    """The kind of a trial: a changed configuration, a first one, or a project's contracts as a pull request."""
+
+    CONFIGURATION = "configuration"
+    FIRST_RULES = "first_rules"
+    CONTRACTS = "contracts"
+
+
 class TrialStatus(StrEnum):
     """The status of a trial of a configuration."""
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from forgeguard_app.audit.gate import shown
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.states import TrialStatus
+from forgeguard_app.store.states import TrialKind, TrialStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Trial:
     repo_id: UUID
     user_id: UUID
     project_id: UUID | None
-    kind: str
+    kind: TrialKind
     path: str | None
     content: str | None
     status: TrialStatus
@@ -41,7 +41,7 @@ class NewTrial:
 
     repo_id: UUID
     user_id: UUID
-    kind: str
+    kind: TrialKind
     path: str | None = None
     content: str | None = None
     project_id: UUID | None = None
@@ -75,9 +75,8 @@ async def find_trial(connection: Connection, trial_id: UUID) -> Trial | None:
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM trials WHERE id = $1", trial_id)  # noqa: S608
     if row is None:
         return None
-    return Trial(
-        **{**row, "status": TrialStatus(row["status"]), "result": json.loads(row["result"]) if row["result"] else None}
-    )
+    states = {"kind": TrialKind(row["kind"]), "status": TrialStatus(row["status"])}
+    return Trial(**{**row, **states, "result": json.loads(row["result"]) if row["result"] else None})
 
 
 async def set_trial_done(

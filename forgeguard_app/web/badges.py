@@ -20,6 +20,7 @@ from forgeguard_app.flows.people.repo_visibility import is_public
 from forgeguard_app.store.badges import BadgeRow, find_badge
 from forgeguard_app.store.repos import Repo, find_repo
 from forgeguard_app.store.shown_state import list_states
+from forgeguard_app.store.states import RunStatus
 from forgeguard_app.vault import holds_now
 from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.states import ShownState, StateKind, shown_state
@@ -107,7 +108,7 @@ async def _badge(request: web.Request, branch: str | None, number: int | None) -
     state, age_s = None, 0.0
     for run, place in stored.values() if open_to_all else ():
         held = place.installation != "active"  # what was found before says nothing of later commits
-        state, age_s = shown_state(replace(run, status="pending") if held else run, place), run.age_s
+        state, age_s = shown_state(replace(run, status=RunStatus.PENDING) if held else run, place), run.age_s
     look = look_of(state, age_s)
     as_json = request.match_info["form"] == "json"
     text = _endpoint(look) if as_json else draw(LABEL, look, _reason(row, state))

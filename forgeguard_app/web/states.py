@@ -12,6 +12,7 @@ from forgeguard_app.audit.counts import Evaluation, OverallOutcome
 from forgeguard_app.audit.model import Result
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.shown_state import CheckFacts, PlaceFacts, RunFacts, list_places, list_states
+from forgeguard_app.store.states import RunStatus
 from forgeguard_app.store.timeline import Filter
 
 LONG_TITLE = 200
@@ -117,18 +118,20 @@ def shown_state(run: RunFacts | None, place: PlaceFacts) -> ShownState:
     if run is None:
         return _without_run(place)
     match run.status:
-        case "pending":
+        case RunStatus.PENDING:
             return _waiting(run, place)
-        case "running":
+        case RunStatus.RUNNING:
             if place.workers == 0:
                 return ShownState(
                     StateKind.NO_WORKER, "The worker that audited this has ended; another one resumes the audit."
                 )
             return ShownState(StateKind.RUNNING, "The commit is being audited.")
-        case "cancelled":
+        case RunStatus.CANCELLED:
             return ShownState(StateKind.CANCELLED, run.error_detail or "Its verdict is not wanted any more.")
-        case _:
+        case RunStatus.COMPLETED | RunStatus.ERROR:
             return _evaluated(run, place)
+        case _:
+            assert_never(run.status)
 
 
 def check_state(check: CheckFacts) -> ShownState:
@@ -283,9 +286,9 @@ def filter_of(state: str, branch: str | None, author: str | None, result: str | 
     plain = Filter(branch, result, author)
     match state:
         case "waiting":
-            return replace(plain, statuses=("pending", "running"))
+            return replace(plain, statuses=(RunStatus.PENDING, RunStatus.RUNNING))
         case "cancelled":
-            return replace(plain, statuses=("cancelled",))
+            return replace(plain, statuses=(RunStatus.CANCELLED,))
         case StateKind.LEAKED:
             return replace(plain, leaked=True)
         case StateKind.FAILED | StateKind.ERROR:

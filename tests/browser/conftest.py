@@ -22,6 +22,7 @@ from forgeguard_app.flows.projects.save_contract import write_contracts
 from forgeguard_app.simulator.state import Account
 from forgeguard_app.store.builds import list_builds
 from forgeguard_app.store.repos import Repo, find_repo_named
+from forgeguard_app.store.states import BuildStatus
 from tests.browser.walking import DESKTOP, chromium
 from tests.support.answers import filled
 from tests.support.browsing import Browser
@@ -51,7 +52,7 @@ class Scene:
                 if build.completed_at is None
             ]
         for build_id in left:
-            await finish_build(self.product.pool, build_id, "cancelled")
+            await finish_build(self.product.pool, build_id, BuildStatus.CANCELLED)
         return await start_build(self.product.pool, self.person, self.project_id)
 
     @contextlib.asynccontextmanager

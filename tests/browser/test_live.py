@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from forgeguard_app.audit.counts import Counts, FindingGroup
 from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
 from forgeguard_app.store.audits import Verdict
-from forgeguard_app.store.states import RunStatus
+from forgeguard_app.store.states import BuildStatus, RunStatus
 from tests.browser.conftest import Scene
 from tests.support.watching import (
     PASSED,
@@ -147,7 +147,7 @@ async def test_twenty_clicks_on_cancel_of_twenty_reach_a_build_that_changes_all_
         await page.mouse.up()
         assert await page.evaluate("clicks") == 21
         await expect(page.locator("#build td[data-label='Failed attempts']").first).to_have_text("21")
-    await finish_build(pool, build_id, "cancelled")
+    await finish_build(pool, build_id, BuildStatus.CANCELLED)
 
 
 async def test_a_log_that_grows_asks_for_no_page_and_opens_at_its_end(scene: Scene) -> None:
@@ -179,7 +179,7 @@ async def test_a_log_that_grows_asks_for_no_page_and_opens_at_its_end(scene: Sce
         await speak(pool, build_id, "later still")
         await expect(page.get_by_text("later still", exact=True)).to_be_attached()
         assert await page.evaluate(TOP_LINE) == place, "who reads above is left there"
-        await finish_build(pool, build_id, "failed")
+        await finish_build(pool, build_id, BuildStatus.FAILED)
         await expect(page.get_by_role("status")).to_have_text("Build failed")
         await proxy.until_streams(0)
 
@@ -322,7 +322,7 @@ async def test_signing_out_ends_what_other_tabs_follow_and_they_say_so(scene: Sc
         await other.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_role("status")).to_contain_text("does not update any more")
         await proxy.until_streams(0)
-    await finish_build(scene.product.pool, build_id, "cancelled")
+    await finish_build(scene.product.pool, build_id, BuildStatus.CANCELLED)
 
 
 async def test_overviews_of_repositories_installations_and_projects_change_by_themselves(scene: Scene) -> None:
@@ -345,7 +345,7 @@ async def test_overviews_of_repositories_installations_and_projects_change_by_th
         build_id = await scene.start_build()
         await expect(project.locator("#builds + table")).to_contain_text("Waiting")
         await expect(project.get_by_role("heading", level=1)).to_contain_text("building")
-        await finish_build(pool, build_id, "cancelled")
+        await finish_build(pool, build_id, BuildStatus.CANCELLED)
         await expect(project.locator("#builds + table")).to_contain_text("Cancelled")
         assert proxy.streams == 1
 

@@ -8,7 +8,7 @@ from playwright.async_api import Page
 from forgeguard_app.store.allowances import NewAllowance, insert_allowance
 from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
 from forgeguard_app.store.audits import Verdict
-from forgeguard_app.store.states import RunStatus
+from forgeguard_app.store.states import BuildStatus, RunStatus
 from tests.browser.conftest import Scene
 from tests.support.watching import finish_build, finish_run, name_project, run_build, speak, wait_for_run
 
@@ -92,7 +92,7 @@ async def test_no_text_of_a_stranger_acts_on_the_page_around_it(scene: Scene) ->
         await speak(pool, build_id, f"late {EVIL}")
         await page.get_by_text("late").wait_for()
         assert not (await page.evaluate(ACTING, MARK))["wrong"], "lines that come later too"
-    await finish_build(pool, build_id, "cancelled")
+    await finish_build(pool, build_id, BuildStatus.CANCELLED)
 
 
 async def test_code_in_our_sentences_is_shown_as_code(scene: Scene) -> None:

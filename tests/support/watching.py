@@ -22,7 +22,7 @@ from forgeguard_app.store.build_logs import NewLine, insert_lines
 from forgeguard_app.store.builds import Loop, begin_phase, find_build, set_loop
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Pool
-from forgeguard_app.store.states import RunStatus
+from forgeguard_app.store.states import BuildStatus, RunStatus
 from tests.support.running import TIMEOUT_S
 
 PASSED = Verdict(
@@ -184,7 +184,7 @@ async def loop_build(pool: Pool, build_id: UUID) -> None:
         await notify_change(connection, build_id)
 
 
-async def finish_build(pool: Pool, build_id: UUID, status: str) -> None:
+async def finish_build(pool: Pool, build_id: UUID, status: BuildStatus) -> None:
     """The build is at its end, and its project with it."""
     async with pool.acquire() as connection, connection.transaction():
         build = await find_build(connection, build_id)

@@ -9,11 +9,12 @@ import pytest
 
 from forgeguard_app.audit.counts import Evaluation, OverallOutcome, outcome_of
 from forgeguard_app.store.shown_state import CheckFacts, PlaceFacts, QueueFacts, RunFacts
+from forgeguard_app.store.states import RunStatus
 from forgeguard_app.web.states import SHOWN, StateKind, check_state, filter_of, head_state, shown_state
 
 HERE = PlaceFacts()
-PENDING = RunFacts("pending")
-DONE = RunFacts("completed")
+PENDING = RunFacts(RunStatus.PENDING)
+DONE = RunFacts(RunStatus.COMPLETED)
 ALL = tuple(Evaluation)
 
 
@@ -40,11 +41,16 @@ ALL = tuple(Evaluation)
         (replace(PENDING, queue=QueueFacts(earlier=2)), HERE, StateKind.QUEUED, "2 earlier pushes"),
         (replace(PENDING, queue=QueueFacts(ahead=1_300)), HERE, StateKind.QUEUED, "1,300 other jobs"),
         (replace(PENDING, queue=QueueFacts(retry_s=30.0)), HERE, StateKind.RETRYING, "in 30 seconds"),
-        (RunFacts("running"), HERE, StateKind.RUNNING, "being audited"),
-        (RunFacts("running"), replace(HERE, workers=0), StateKind.NO_WORKER, "has ended"),
-        (RunFacts("cancelled", error_detail="The merge group was dissolved."), HERE, StateKind.CANCELLED, "dissolved"),
+        (RunFacts(RunStatus.RUNNING), HERE, StateKind.RUNNING, "being audited"),
+        (RunFacts(RunStatus.RUNNING), replace(HERE, workers=0), StateKind.NO_WORKER, "has ended"),
         (
-            RunFacts("error", OverallOutcome.ERROR, error_detail="The repository is gone."),
+            RunFacts(RunStatus.CANCELLED, error_detail="The merge group was dissolved."),
+            HERE,
+            StateKind.CANCELLED,
+            "dissolved",
+        ),
+        (
+            RunFacts(RunStatus.ERROR, OverallOutcome.ERROR, error_detail="The repository is gone."),
             HERE,
             StateKind.ERROR,
             "is gone",

@@ -60,6 +60,7 @@ from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.store.projects import Project, find_project
 from forgeguard_app.store.repos import Repo, find_repo
+from forgeguard_app.store.states import BuildStatus
 
 MAX_DEATHS = 3
 MAX_INTERRUPTIONS = 25  # of one phase: where PostgreSQL dies with the worker each time, nobody can tell what killed it
@@ -105,7 +106,7 @@ async def advance_build(context: WorkerContext, build_id: UUID) -> None:
 async def _go_on_if_approved(context: WorkerContext, build_id: UUID) -> None:
     """See that an approval that came before we let the build go is not lost: its own job found us still there."""
     async with context.pool.acquire() as connection:
-        if await find_status(connection, build_id) == "running":
+        if await find_status(connection, build_id) == BuildStatus.RUNNING:
             raise RetryLater("the build was approved", delay_s=0.5)
 
 
@@ -149,13 +150,11 @@ async def _advance(context: WorkerContext, build_id: UUID) -> bool:
             raise passing from error
         log.error("build.file_failed", error=type(error).__name__, exc_info=True)
         await _fail(context, build, build_log, FILE_FAILED.format(error.strerror or type(error).__name__))
-        return False
     except (UserError, BranchMoved, RepositoryGone, CommitGone, RequestRejected) as error:
         await _fail(context, build, build_log, _reason(error))
-        return False
     except PhaseLost:
         log.warning("build.lost", phase=build.phase_number)
-        return False
+    return False
 
 
 async def _fail(context: WorkerContext, build: Build, build_log: BuildLog, reason: str) -> None:
@@ -166,7 +165,7 @@ async def _fail(context: WorkerContext, build: Build, build_log: BuildLog, reaso
     except PhaseLost:
         log.warning("build.lost", phase=build.phase_number, reason=reason)
         return
-    await _end(context, build, build_log, "failed", reason)
+    await _end(context, build, build_log, BuildStatus.FAILED, reason)
 
 
 async def _hand_back(context: WorkerContext, build_id: UUID) -> None:
@@ -194,7 +193,7 @@ async def _phase(context: WorkerContext, build: Build, builder: Builder, build_l
     place = await _place(context, build, builder)
     if await _wants_end(context, build.id):
         await _refuse_withdrawn(context, build.id)
-        await _end(context, build, build_log, "cancelled", "Cancelled.")
+        await _end(context, build, build_log, BuildStatus.CANCELLED, "Cancelled.")
         return False
     if build.deaths >= MAX_DEATHS:
         raise UserError(
@@ -263,7 +262,7 @@ async def _work(
         done = await attempt_phase(context, work, build_log, lambda: _wants_end(context, build.id))
         if done is None:
             await _refuse_withdrawn(context, build.id)
-            await _end(context, build, build_log, "cancelled", "Cancelled.")
+            await _end(context, build, build_log, BuildStatus.CANCELLED, "Cancelled.")
             return False
         if isinstance(done, PhasePassed):
             break
@@ -336,7 +335,7 @@ async def _begin(context: WorkerContext, place: _BuildPlace, build_log: BuildLog
 async def _finish(context: WorkerContext, place: _BuildPlace, build_log: BuildLog) -> None:
     build = place.build
     if build.head_sha is None:
-        await _end(context, build, build_log, "completed", "Every phase passed, and nothing had to be changed.")
+        await _end(context, build, build_log, BuildStatus.COMPLETED, "Every phase passed; nothing had to be changed.")
         return
     async with context.pool.acquire() as connection:
         phases = await list_phases(connection, build.id)
@@ -352,7 +351,7 @@ async def _finish(context: WorkerContext, place: _BuildPlace, build_log: BuildLo
     )
     access = context.access(place.installation, place.repo, _permissions(place.installation))
     url = await ensure_pull_request(context, access, wanted)
-    await _end(context, build, build_log, "completed", None, url)
+    await _end(context, build, build_log, BuildStatus.COMPLETED, None, url)
 
 
 async def _deciding(context: WorkerContext, place: _BuildPlace, head: str) -> list[str] | None:
@@ -377,11 +376,11 @@ async def _end(
     context: WorkerContext,
     build: Build,
     build_log: BuildLog,
-    status: str,
+    status: BuildStatus,
     detail: str | None,
     pull_url: str | None = None,
 ) -> None:
-    level = {"completed": "info", "cancelled": "warn"}.get(status, "error")
+    level = {BuildStatus.COMPLETED: "info", BuildStatus.CANCELLED: "warn"}.get(status, "error")
     await build_log.say(detail or f"Every phase passed. Pull request: {pull_url}", level)
     async with context.pool.acquire() as connection, connection.transaction():
         await end_build(connection, build, status, detail, pull_url)

@@ -94,7 +94,7 @@ async def _hand_back(connection: Connection, build: Build, number: int, findings
         return True
     message = findings[0]["message"] if findings else "The changes were not approved."
     detail = f"{build.phase} did not pass {MAX_LOOPS} times in a row. The last time: {message}"
-    await end_build(connection, build, "failed", detail)
+    await end_build(connection, build, BuildStatus.FAILED, detail)
     return False
 
 
@@ -108,5 +108,5 @@ async def end_unanswered(pool: Pool) -> int:
             if build is not None and build.status == BuildStatus.AWAITING_APPROVAL:
                 detail = f"Nobody approved the changes of {build.phase} within {MAX_WAIT_DAYS} days."
                 await _say(connection, build_id, detail)
-                await end_build(connection, build, "failed", detail)
+                await end_build(connection, build, BuildStatus.FAILED, detail)
     return len(found)

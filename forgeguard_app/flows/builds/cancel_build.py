@@ -21,7 +21,7 @@ async def cancel_build(pool: Pool, build: Build, login: str) -> None:
         if status is None:
             raise UserError("This build is at its end already.")
         if status == BuildStatus.PENDING:
-            await end_build(connection, build, "cancelled", f"Cancelled by {login} before it began.")
+            await end_build(connection, build, BuildStatus.CANCELLED, f"Cancelled by {login} before it began.")
         if status == BuildStatus.AWAITING_APPROVAL:
-            await end_build(connection, build, "cancelled", f"Cancelled by {login} instead of an approval.")
+            await end_build(connection, build, BuildStatus.CANCELLED, f"Cancelled by {login} instead of an approval.")
         await notify_change(connection, build.id)

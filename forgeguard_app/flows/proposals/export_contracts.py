@@ -13,6 +13,7 @@ from forgeguard_app.projects.contract_types import ContractType, path_of
 from forgeguard_app.store.contracts import Contract, list_contracts
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.projects import Project
+from forgeguard_app.store.states import TrialKind
 from forgeguard_app.store.trials import NewTrial
 
 
@@ -28,7 +29,7 @@ async def request_export(pool: Pool, person: Person, project: Project) -> UUID:
         if not await list_contracts(connection, project.id):
             raise UserError("There are no contracts yet: write them first.")
         return await enqueue_trial(
-            connection, NewTrial(project.repo_id, person.user_id, "contracts", project_id=project.id)
+            connection, NewTrial(project.repo_id, person.user_id, TrialKind.CONTRACTS, project_id=project.id)
         )
 
 

@@ -11,6 +11,7 @@ from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.repos import Repo, find_configuration
+from forgeguard_app.store.states import TrialKind
 from forgeguard_app.store.trials import NewTrial, count_lately, insert_trial
 
 MAX_CONTENT_CHARS = 150_000
@@ -31,7 +32,7 @@ async def request_trial(pool: Pool, person: Person, repo: Repo, path: str, conte
         if len(content) > MAX_CONTENT_CHARS:
             raise UserError(f"The file has more than {MAX_CONTENT_CHARS:,} characters.", field="content")
         return await enqueue_trial(
-            connection, NewTrial(repo.id, person.user_id, "configuration", path, content.replace("\r\n", "\n"))
+            connection, NewTrial(repo.id, person.user_id, TrialKind.CONFIGURATION, path, content.replace("\r\n", "\n"))
         )
 
 
@@ -42,7 +43,7 @@ async def request_first_rules(pool: Pool, person: Person, repo: Repo) -> UUID:
         UserError: the person asks too often.
     """
     async with pool.acquire() as connection, connection.transaction():
-        return await enqueue_trial(connection, NewTrial(repo.id, person.user_id, "first_rules"))
+        return await enqueue_trial(connection, NewTrial(repo.id, person.user_id, TrialKind.FIRST_RULES))
 
 
 async def list_paths(pool: Pool, repo: Repo) -> list[str]:

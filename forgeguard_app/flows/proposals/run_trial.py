@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 import structlog
@@ -37,7 +37,7 @@ from forgeguard_app.store.contracts import list_contracts
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.projects import find_project
 from forgeguard_app.store.repos import Repo, get_repo
-from forgeguard_app.store.states import InstallationStatus, TrialStatus
+from forgeguard_app.store.states import InstallationStatus, TrialKind, TrialStatus
 from forgeguard_app.store.trials import (
     Trial,
     find_trial,
@@ -92,12 +92,14 @@ async def _tried(
     head = await _head(context, repo, installation)
     async with mirror_at(context, installation, repo, head.sha, trial.id) as mirror:
         match trial.kind:
-            case "configuration":
+            case TrialKind.CONFIGURATION:
                 return head.sha, await _dry_run(context, trial, repo, installation, mirror, head)
-            case "first_rules":
+            case TrialKind.FIRST_RULES:
                 return head.sha, await _first_rules(context, repo, installation, mirror, head)
-            case _:
+            case TrialKind.CONTRACTS:
                 return head.sha, await _export(context, trial, repo, installation, mirror, head)
+            case _:
+                assert_never(trial.kind)
 
 
 def _request(repo: Repo, installation: Installation, head: _Head) -> Request:

@@ -19,7 +19,7 @@ from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.repos import Repo, find_configuration
 from forgeguard_app.store.shown_state import has_worker
-from forgeguard_app.store.states import TrialStatus
+from forgeguard_app.store.states import TrialKind, TrialStatus
 from forgeguard_app.store.trials import Trial, find_trial
 from forgeguard_app.store.versions import find_trial_version
 from forgeguard_app.web.access import RepoView, id_of, open_named
@@ -138,7 +138,7 @@ async def _trial(
     if trial.status == TrialStatus.PENDING:
         async with context.pool.acquire() as connection:
             held = "" if await has_worker(connection) else NO_WORKER
-    if trial.kind == "first_rules" and trial.result is not None:
+    if trial.kind == TrialKind.FIRST_RULES and trial.result is not None:
         links = {
             path: new_file_link(context.github_url, view.repo, trial.result["branch"], path, text)
             for path, text in trial.result["files"].items()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
+from typing import Any, assert_never
 
 from aiohttp import web
 from multidict import MultiDictProxy
@@ -183,3 +183,5 @@ def _given(question: Question, form: MultiDictProxy[str]) -> Any:
                 if any(f"{question.key}.{number}.{column.key}" in form for column in question.columns)
             ]
             return [row for row in rows if any(cell.strip() for cell in row.values())]
+        case _:
+            assert_never(question.kind)
