@@ -1,7 +1,8 @@
 """Counts what makes the project hard to read, with the place of each hit; exits with 1 where anything is left.
 
-Counted are stilted words in docstrings, comments, messages, documents and templates; public docstrings that begin with
-a question word; class names that stand in two modules for two ideas; and modules that name a check by its code.
+Counted are stilted words in docstrings, comments, messages, documents and templates; identifiers that say nothing of
+what they hold; public docstrings that begin with a question word; class names that stand in two modules for two ideas;
+and modules that name a check by its code.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ WORDS = {
     r"lacking": "missing",
 }
 _WORD = re.compile(rf"\b({'|'.join(WORDS)})\b", re.IGNORECASE)
+# Each is replaced by the name of the thing: finding, row, message, visited, known.
+VAGUE_NAMES = frozenset({"one", "said", "seen", "told", "some", "there", "front", "pace", "judging", "ledger"})
 QUESTIONS = re.compile(r"(What|Whether|Who|As|There)\b")
 CODES = ("A4", "A9", "W1")
 MOST_MODULES_OF_A_CHECK = 5
@@ -88,6 +91,16 @@ def stilted_words() -> list[str]:
 ALLOWED = {'"build changes handed back"'}
 
 
+def vague_names() -> list[str]:
+    """Return the identifiers that say nothing of what they hold, each with its place."""
+    return [
+        f"{path.relative_to(PROJECT)}:{token.start[0]}: {token.string}"
+        for path in sources()
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline)
+        if token.type == tokenize.NAME and token.string in VAGUE_NAMES
+    ]
+
+
 def question_docstrings() -> list[str]:
     """Return the public docstrings that begin with a question word."""
     found = []
@@ -132,6 +145,7 @@ def main() -> int:
     """Print the counts and their places."""
     counts = {
         "stilted words": stilted_words(),
+        "vague names": vague_names(),
         "docstrings that begin with a question word": question_docstrings(),
         "class names of two ideas": shared_class_names(),
     }

@@ -26,6 +26,10 @@ def test_no_stilted_word_stands_in_what_people_read(counts: ModuleType) -> None:
     assert counts.stilted_words() == []
 
 
+def test_identifiers_say_what_they_hold(counts: ModuleType) -> None:
+    assert counts.vague_names() == []
+
+
 def test_public_docstrings_begin_with_a_verb_or_a_noun(counts: ModuleType) -> None:
     assert counts.question_docstrings() == []
 

@@ -127,7 +127,7 @@ def _tell(context: WorkerContext, missing: MissingDeliveries, now: datetime, don
     if closing := sum(now - attempt.delivered_at > WINDOW_CLOSES for attempt in missing):
         log.error("deliveries.window_closing", number=closing, remedy="GitHub forgets them soon: run forgeguard doctor")
     if missing.number:
-        log.info("deliveries.reconciled", seen=done.listed, asked=done.asked, taken=done.taken)
+        log.info("deliveries.reconciled", listed=done.listed, asked=done.asked, taken=done.taken)
 
 
 def _is_of_one(error: Exception) -> bool:
