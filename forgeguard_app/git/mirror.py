@@ -109,6 +109,9 @@ class Mirror:
 
         A mirror in which no fetch has succeeded is created again: its first fetch is the one without file contents,
         however often it is tried.
+
+        Raises:
+            RetryLater: git took too long.
         """
         self.is_new = not await self._has_fetched()
         if not self.is_new:
@@ -131,6 +134,8 @@ class Mirror:
             return False
         try:
             return bool(await self.repository.run("for-each-ref", "--count=1", "refs/forgeguard"))
+        except GitTimeout as error:
+            raise RetryLater(str(error)) from error  # of a busy machine: the mirror may well be whole
         except GitError:
             return False
 

@@ -14,6 +14,8 @@ LEAST_FREE_BYTES = 2 << 30  # of a large disk
 
 def lacking_bytes(folder: Path) -> int:
     """Return how many bytes are to be freed on the folder's disk, so that others can work; 0 where there is room."""
+    if not folder.is_dir():
+        return 0
     usage = shutil.disk_usage(folder)
     return max(min(int(usage.total * LEAST_FREE_SHARE), LEAST_FREE_BYTES) - usage.free, 0)
 
@@ -36,7 +38,9 @@ class DiskWatch:
 
     def is_due(self, now: float) -> bool:
         """Return whether an hour is over, the disk holds more than it did by a hundredth of the bound, or is full."""
-        elapsed, grown = now - self._pruned_at, self._usage() - self._used
+        used = self._usage()
+        self._used = min(self._used, used)  # what others freed is no room for the mirrors
+        elapsed, grown = now - self._pruned_at, used - self._used
         is_full = lacking_bytes(self.folder) > 0 and (grown > 0 or elapsed >= AGAIN_S)
         return elapsed >= PRUNE_EVERY_S or grown >= self._most_grown or is_full
 

@@ -32,6 +32,10 @@ def test_a_disk_is_tidied_every_hour_when_it_has_grown_and_while_it_is_full(tmp_
         assert not watch.is_due(1.0)
         (folder / "more").write_bytes(b"x" * MB)
         assert watch.is_due(1.0), "a hundredth of what all may take"
+        (folder / "more").unlink()
+        assert not watch.is_due(1.0)
+        (folder / "more").write_bytes(b"x" * MB)
+        assert watch.is_due(1.0), "what was freed meanwhile is no room"
         (folder / "rest").write_bytes(b"x" * (18 * MB))
         assert lacking_bytes(folder) > 0
         watch.note_pruned(2.0)
