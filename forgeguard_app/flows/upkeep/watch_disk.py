@@ -14,9 +14,10 @@ LEAST_FREE_BYTES = 2 << 30  # of a large disk
 
 def lacking_bytes(folder: Path) -> int:
     """Return how many bytes are to be freed on the folder's disk, so that others can work; 0 where there is room."""
-    if not folder.is_dir():
+    try:
+        usage = shutil.disk_usage(folder)
+    except FileNotFoundError:  # before the worker's first job
         return 0
-    usage = shutil.disk_usage(folder)
     return max(min(int(usage.total * LEAST_FREE_SHARE), LEAST_FREE_BYTES) - usage.free, 0)
 
 
@@ -49,4 +50,7 @@ class DiskWatch:
         self._pruned_at, self._used = now, self._usage()
 
     def _usage(self) -> int:
-        return shutil.disk_usage(self.folder).used if self._home.is_dir() else 0
+        try:
+            return shutil.disk_usage(self.folder).used
+        except FileNotFoundError:
+            return 0
