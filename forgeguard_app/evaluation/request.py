@@ -33,7 +33,7 @@ class Request:
     With `staged`, head is a commit that nobody made: what git would commit now, so that the report names no commit.
     `merged` are its other parents: what stands in one of them is not new. `scope` are the files that the report is
     about, `checks` the checks that run, `incomplete` says what was left out before. `target` is the commit whose
-    configuration applies where head's does not (`base` where None). `owner_file` tells the owner's `.github` repository
+    configuration applies where head's does not (`base` where None). `owner_file` is set for the owner's `.github`.
     `whole_secrets` counts what stands in the whole tree as existing secrets. With `whole_tree` the whole tree of head
     is evaluated and every finding counts as new. `overlay` are configuration files laid over head's, to try them before
     they are committed. With `excerpts` new findings carry the lines around them, with `describe` the report says how
