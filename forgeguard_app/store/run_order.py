@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from forgeguard_app.store.audits import NO_INSTALLATION, SUSPENDED, AuditRun
@@ -14,25 +15,52 @@ _IS_WANTED = """(a.created_at > now() - interval '7 days' OR NOT EXISTS (SELECT 
     WHERE n.repo_id = a.repo_id AND n.branch IS NOT DISTINCT FROM a.branch AND n.created_at > a.created_at))"""
 
 
-async def list_deferred(connection: Connection, whose: UUID, most: int) -> list[UUID]:
-    """Return the runs that wait to be evaluated and for which no job waits, the oldest first.
+@dataclass(frozen=True, slots=True)
+class RunPlace:
+    """A run's place among others of its installation or repository, from the oldest to the newest."""
+
+    created_at: datetime
+    run_id: UUID
+
+
+BEFORE_ALL = RunPlace(datetime.min.replace(tzinfo=UTC), UUID(int=0))
+
+
+async def lock_resuming(connection: Connection, whose: UUID) -> None:
+    """Let no other resume of the same installation go on until this transaction ends.
+
+    `whose` is our key of the installation or of a repository of it.
+    """
+    await connection.execute(
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended(
+            'resume/' || coalesce((SELECT installation_id FROM repos WHERE id = $1), $1)::text, 0))
+        """,
+        whose,
+    )
+
+
+async def list_deferred(connection: Connection, whose: UUID, after: RunPlace, most: int) -> list[RunPlace]:
+    """Return the runs behind `after` that wait to be evaluated and for which no job waits, the oldest first.
 
     `whose` is our key of their installation or of their repository.
     """
     rows = await connection.fetch(
         """
-        SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id
+        SELECT a.created_at, a.id AS run_id FROM audit_runs a JOIN repos r ON r.id = a.repo_id
         WHERE (r.id = $1 OR r.installation_id = $1) AND a.status = 'pending'
-            AND a.published_at IS NULL AND NOT EXISTS (
+            AND a.published_at IS NULL AND (a.created_at, a.id) > ($3, $4) AND NOT EXISTS (
             SELECT 1 FROM procrastinate_jobs j
             WHERE j.status = 'todo' AND j.task_name = 'audit_commit' AND j.args->>'run_id' = a.id::text
         )
-        ORDER BY a.created_at LIMIT $2
+        ORDER BY a.created_at, a.id LIMIT $2
         """,
         whose,
         most,
+        after.created_at,
+        after.run_id,
     )
-    return [row["id"] for row in rows]
+    return [RunPlace(**row) for row in rows]
 
 
 async def list_with_deferred(connection: Connection, repo_ids: Sequence[UUID]) -> list[UUID]:
@@ -231,8 +259,8 @@ async def cancel_runs(connection: Connection, repo_id: UUID, commit_sha: str, re
     return [row["id"] for row in rows]
 
 
-async def reset_publish_errors(connection: Connection, whose: UUID, most: int) -> list[UUID]:
-    """Let the verdicts that GitHub did not take be tried again, and return their runs.
+async def reset_publish_errors(connection: Connection, whose: UUID, after: RunPlace, most: int) -> list[RunPlace]:
+    """Let the verdicts behind `after` that GitHub did not take be tried again; return their runs, the oldest first.
 
     `whose` is our key of their installation or of their repository.
     """
@@ -240,15 +268,17 @@ async def reset_publish_errors(connection: Connection, whose: UUID, most: int) -
         f"""
         UPDATE audit_runs SET publish_error = NULL WHERE id = ANY(ARRAY(
             SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id
-            WHERE (r.id = $1 OR r.installation_id = $1)
+            WHERE (r.id = $1 OR r.installation_id = $1) AND (a.created_at, a.id) > ($3, $4)
                 AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND {_IS_WANTED}
-            LIMIT $2 FOR UPDATE OF a))
-        RETURNING id
+            ORDER BY a.created_at, a.id LIMIT $2 FOR UPDATE OF a))
+        RETURNING created_at, id AS run_id
         """,  # noqa: S608  (an expression of ours)
         whose,
         most,
+        after.created_at,
+        after.run_id,
     )
-    return [row["id"] for row in rows]
+    return sorted((RunPlace(**row) for row in rows), key=lambda place: (place.created_at, place.run_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -54,6 +57,53 @@ async def test_each_end_of_a_suspension_is_one_job_and_each_run_has_one(dsn: str
             "audit_commit": NUMBER,
             "publish_verdict": NUMBER,
         }
+
+
+async def test_ends_of_a_suspension_at_the_same_time_give_each_run_one_job(dsn: str, tmp_path: Path) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        _, installation = await product.repository()
+        await add_waiting(product, NUMBER)
+        async with product.pool.acquire() as connection:
+            keys = await connection.fetchrow("SELECT id, installation_id FROM repos")
+        await asyncio.gather(
+            *(resume_deferred(product.context, keys[name]) for name in ("id", "installation_id") for _ in range(3))
+        )
+        assert await count_jobs(product) == {"audit_commit": NUMBER, "publish_verdict": NUMBER}
+
+
+@contextlib.asynccontextmanager
+async def jobs_that_do_nothing(product: Product) -> AsyncIterator[None]:
+    """End each job as soon as it is enqueued; its verdict is refused again."""
+    async with product.pool.acquire() as connection:
+        await connection.execute(
+            """
+            CREATE TABLE ended_jobs (run_id TEXT);
+            CREATE FUNCTION end_job() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO ended_jobs VALUES (NEW.args->>'run_id');
+                UPDATE audit_runs SET publish_error = 'Refused again.' WHERE status = 'completed'
+                    AND id::text = NEW.args->>'run_id';
+                UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = NEW.id;
+                RETURN NULL;
+            END $$;
+            CREATE TRIGGER end_job AFTER INSERT ON procrastinate_jobs FOR EACH ROW EXECUTE FUNCTION end_job();
+            """
+        )
+        try:
+            yield
+        finally:
+            await connection.execute("DROP FUNCTION end_job() CASCADE; DROP TABLE ended_jobs")
+
+
+async def test_a_run_whose_job_ends_with_nothing_done_is_enqueued_once(dsn: str, tmp_path: Path) -> None:
+    """What happens where a suspension begins again while the account is resumed."""
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        await product.repository()
+        await add_waiting(product, NUMBER)
+        async with jobs_that_do_nothing(product), product.pool.acquire() as connection:
+            whose = await connection.fetchval("SELECT installation_id FROM repos")
+            await asyncio.wait_for(resume_deferred(product.context, whose), 60)
+            numbers = await connection.fetch("SELECT count(*) AS n FROM ended_jobs GROUP BY run_id")
+        assert [row["n"] for row in numbers] == [1] * 2 * NUMBER
 
 
 async def test_an_event_of_an_account_whose_rows_are_locked_is_answered_and_stored_later(
