@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
 
 import jwt
 from jwt.algorithms import RSAAlgorithm
 
-from forgeguard_app.github.client import MAX_ANSWER_BYTES, Client, GitHubUnavailable, RequestRejected
+from forgeguard_app.github.client import MAX_ANSWER_BYTES, Client, GitHubUnavailable, Page, RequestRejected
 
 JWT_LIFE_S = 540
 JWT_SKEW_S = 60
 JWT_KEPT_S = 240.0
 SKEW_NOTED_S = 5.0
 _UNAUTHORIZED, _NOT_FOUND = 401, 404
+_T = TypeVar("_T")
 
 
 class NotTheApp(GitHubUnavailable):
@@ -26,11 +27,10 @@ class NotTheApp(GitHubUnavailable):
 
 
 class AppAccess:
-    """Asks with the first private key that GitHub takes: during rotation there are two."""
+    """Asks with the private key that GitHub took last: during rotation there are two."""
 
     def __init__(self, client: Client, app_id: int, private_keys: tuple[str, ...]) -> None:
         self.client, self._app_id, self._keys = client, app_id, private_keys
-        self._taken: str | None = None
         self._made: dict[str, tuple[str, float]] = {}
 
     async def ask(self, method: str, path: str, data: Any = None, max_bytes: int = MAX_ANSWER_BYTES) -> Any:
@@ -40,14 +40,42 @@ class AppAccess:
             RequestRejected, RateLimited, GitHubUnavailable: as Client.ask; NotTheApp where no key is taken.
         """
         client = self.client.reading(max_bytes)
+        return await self._with_key(lambda app_jwt: client.ask(method, path, app_jwt=app_jwt, data=data))
+
+    async def ask_page(self, path: str) -> Page:
+        """Return the page of a list that the path asks for.
+
+        Raises:
+            RequestRejected, RateLimited, GitHubUnavailable: as Client.ask_page; NotTheApp where no key is taken.
+        """
+        return await self._with_key(lambda app_jwt: self.client.ask_page(path, app_jwt=app_jwt))
+
+    async def list(self, path: str, *, most: int) -> AsyncIterator[Any]:
+        """Yield the items of a list, page after page, at most `most`; each page is asked for with a JWT that holds.
+
+        Raises:
+            RequestRejected, RateLimited, GitHubUnavailable: as `ask_page`.
+        """
+        number, following = 0, path
+        while number < most:
+            page = await self.ask_page(following)
+            for item in page.items[: most - number]:
+                yield item
+            number += len(page.items)
+            if page.next_path is None or not page.items:
+                return
+            following = page.next_path
+
+    async def _with_key(self, request: Callable[[str], Awaitable[_T]]) -> _T:
+        """Make the request with a JWT of each key, until GitHub takes one; that one comes first from then on."""
         refused: RequestRejected | None = None
         for key in self._keys:
             # A JWT made by a clock that is off is refused; the refusal carries GitHub's time, so the next one holds.
             for _ in range(2):
                 skew = self.client.clock.skew_s
                 try:
-                    answer = await client.ask(method, path, app_jwt=self._jwt(key), data=data)
-                    self._taken = key
+                    answer = await request(self._jwt(key))
+                    self._keys = (key, *(other for other in self._keys if other != key))
                     return answer
                 except RequestRejected as error:
                     if error.status != _UNAUTHORIZED and not _is_unknown(error):
@@ -57,23 +85,6 @@ class AppAccess:
                 if abs(self.client.clock.skew_s - skew) < SKEW_NOTED_S:
                     break
         raise NotTheApp("GitHub does not take us for the App") from refused
-
-    async def list(self, path: str, *, most: int) -> AsyncIterator[Any]:
-        """The items of a list, page after page, at most `most`.
-
-        Raises:
-            RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
-        """
-        key = self._taken
-        if key is None:
-            await self.ask("GET", "/app")  # finds the key and GitHub's time, before a list is begun
-            key = self._taken or self._keys[0]  # another list may have forgotten the key meanwhile
-        try:
-            async for item in self.client.list(path, app_jwt=self._jwt(key), most=most):
-                yield item
-        except RequestRejected:
-            self._taken = None
-            raise
 
     def _jwt(self, key: str) -> str:
         """A JWT, made once while it holds."""

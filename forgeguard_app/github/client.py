@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,8 +55,19 @@ class GitHubUnavailable(RetryLater):
         self.answered = answered
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list; `next_path` asks for the next one, None for the last."""
+
+    items: list[Any]
+    next_path: str | None
+
+
 class _GitHub(gidgethub.abc.GitHubAPI):
-    """gidgethub on our session: no redirect followed blindly, every request bounded in time and size."""
+    """gidgethub on our session: no redirect followed blindly, every request bounded in time and size.
+
+    `next_url` is the page that the last answer names as the next one.
+    """
 
     def __init__(
         self,
@@ -67,6 +79,7 @@ class _GitHub(gidgethub.abc.GitHubAPI):
     ) -> None:
         super().__init__(USER_AGENT, base_url=base_url, cache=known)
         self._session, self._clock, self._max_bytes = session, clock, max_bytes
+        self.next_url: str | None = None
 
     async def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
@@ -83,6 +96,8 @@ class _GitHub(gidgethub.abc.GitHubAPI):
                 timeout=aiohttp.ClientTimeout(REQUEST_TIMEOUT_S),
             ) as answer:
                 self._clock.heard(answer.headers.get("Date"))
+                following = answer.links.get("next")
+                self.next_url = None if following is None else str(following["url"])
                 if answer.status in _MOVED and "Location" in answer.headers:
                     # GitHub moves a renamed repository; the method stays, or a write would become a read.
                     # https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
@@ -163,6 +178,23 @@ class Client:
             if heard is not None and github.rate_limit is not None:
                 reset = github.rate_limit.reset_datetime.timestamp()
                 heard(github.rate_limit.remaining, max(reset - self.clock.now(), 0.0))
+
+    async def ask_page(self, path: str, *, app_jwt: str) -> Page:
+        """Return the page of a list that the path asks for.
+
+        Raises:
+            RequestRejected, RateLimited, GitHubUnavailable: as `ask`; an answer that is no list, or that names a page
+                of another host, is GitHubUnavailable.
+        """
+        github = _GitHub(self.session, self.base_url, self.clock, max_bytes=self._max_bytes)
+        try:
+            items = await github.getitem(f"{self.base_url}{path}", **_credentials(None, app_jwt))
+        except _FAILURES as error:
+            raise self._meaning(error) from error
+        following = github.next_url
+        if not isinstance(items, list) or not (following is None or following.startswith(f"{self.base_url}/")):
+            raise GitHubUnavailable("GitHub's answer was not a page of a list", answered=True)
+        return Page(items, None if following is None else following.removeprefix(self.base_url))
 
     async def list(
         self,

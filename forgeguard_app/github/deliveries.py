@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +14,7 @@ from forgeguard_app.github.app_access import AppAccess
 # GitHub delivers payloads of up to 25 MB; its log may escape characters in them, and adds headers and our answer.
 # https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
 MAX_DETAIL_BYTES = 64 << 20
+NEWEST = "/app/hook/deliveries?per_page=100"
 log = structlog.get_logger()
 
 
@@ -31,12 +31,22 @@ class Attempt:
     installation_id: int | None = None
 
 
-async def list_attempts(app: AppAccess, most: int) -> AsyncIterator[Attempt]:
-    """Yield the attempts, the newest first, at most `most`; the log has no payloads."""
-    async for item in app.list("/app/hook/deliveries?per_page=100", most=most):
-        attempt = _read(item)
-        if attempt is not None:
-            yield attempt
+@dataclass(frozen=True, slots=True)
+class AttemptPage:
+    """One page of the log, the newest attempt first; `next_path` asks for the next one, None for the last."""
+
+    attempts: list[Attempt]
+    next_path: str | None
+
+
+async def read_page(app: AppAccess, path: str = NEWEST) -> AttemptPage:
+    """Return a page of at most 100 attempts; the log has no payloads. An entry that is not whole is left out.
+
+    Raises:
+        RequestRejected, RateLimited, GitHubUnavailable: as AppAccess.ask_page.
+    """
+    page = await app.ask_page(path)
+    return AttemptPage([attempt for item in page.items if (attempt := _read(item)) is not None], page.next_path)
 
 
 def _read(item: Any) -> Attempt | None:

@@ -17,6 +17,7 @@ from forgeguard_app.flows.builds.answer_review import end_unanswered
 from forgeguard_app.flows.builds.start_build import requeue_builds
 from forgeguard_app.flows.context.take_step import take_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.flows.upkeep.compare_log import LogComparison
 from forgeguard_app.flows.upkeep.purge_old import prune_disk, purge_old
 from forgeguard_app.flows.upkeep.read_required_checks import read_all_required
 from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliveries
@@ -30,7 +31,6 @@ from forgeguard_app.store.counters import add_counts, claim_turn, drop_turn
 from forgeguard_app.store.pool import DATABASE_ERRORS
 
 WHOLE_LOG = timedelta(days=3)  # what GitHub keeps
-RECENT = timedelta(minutes=30)
 COUNTS_EVERY_S = 5.0
 AGAIN_S = 15.0
 LEAVE_S = 5.0  # for a chore that is ended, until its worker goes on without it
@@ -54,25 +54,11 @@ class Chore:
         return f"chore/{self.name}"
 
 
-class _DeliveryLog:
-    """GitHub's log of deliveries: read whole until nothing of it is missing, then what is recent."""
-
-    def __init__(self) -> None:
-        self._window = WHOLE_LOG
-        self._failed: set[str] = set()
-
-    async def read(self, context: WorkerContext) -> None:
-        window, self._window = self._window, WHOLE_LOG
-        await reconcile_deliveries(context, window, failed=self._failed)
-        if not self._failed:
-            self._window = RECENT
-
-
 def list_chores() -> list[Chore]:
     """Return the chores of one worker. Who waits for the comparison of installations waits for those before it too."""
     return [
         Chore("stranded", 300.0, requeue_stranded),
-        Chore("deliveries", 3_600.0, _DeliveryLog().read),
+        Chore("deliveries", 3_600.0, partial(reconcile_deliveries, comparison=LogComparison(WHOLE_LOG))),
         Chore("heads", 300.0, enqueue_due_heads),
         Chore("allowances", 900.0, lambda context: end_expired_allowances(context.pool)),
         Chore("builds", 300.0, lambda context: requeue_builds(context.pool)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from forgeguard_app.simulator.state import PRIMARY_LIMIT, Delivery, Installation
 from forgeguard_app.simulator.webhooks import Webhooks
 
 DELIVERY_LIFE_S = 3 * 86_400
+_CURSOR = re.compile(r"v1_([0-9]{1,18})")
 _LEVELS = ("read", "write", "admin")
 
 
@@ -123,16 +125,17 @@ class AppRoutes:
             for delivery in reversed(self.world.deliveries)
             if delivery.delivered_at and not self._is_old(delivery)
         ]
-        cursor = request.query.get("cursor", "0")
-        start = int(cursor) if cursor.isascii() and cursor.isdigit() else len(newest)
+        cursor = request.query.get("cursor")
+        if cursor is not None:  # the last attempt of the page before, so that new ones move no page
+            last = _CURSOR.fullmatch(cursor)
+            if last is None:
+                raise Denied(RefusalRule.BAD_CURSOR)
+            newest = [delivery for delivery in newest if delivery.id < int(last[1])]
         headers = {}
-        if start + size < len(newest):
-            headers["Link"] = (
-                f'<{self.shapes.api}/app/hook/deliveries?per_page={size}&cursor={start + size}>; rel="next"'
-            )
-        return web.json_response(
-            [self.shapes.delivery(delivery) for delivery in newest[start : start + size]], headers=headers
-        )
+        if size < len(newest):
+            following = f"{self.shapes.api}/app/hook/deliveries?per_page={size}&cursor=v1_{newest[size - 1].id}"
+            headers["Link"] = f'<{following}>; rel="next"'
+        return web.json_response([self.shapes.delivery(delivery) for delivery in newest[:size]], headers=headers)
 
     async def get_delivery(self, request: web.Request) -> web.Response:
         self.gate.app(request)

@@ -156,6 +156,7 @@ class RefusalRule(Enum):
     NO_FILE = ("there is no such file", 404, _NOT_FOUND, f"{_REST}/repos/contents#get-repository-content")
 
     # The delivery log.
+    BAD_CURSOR = ("the cursor is none that a page named", 422, _FAILED, f"{_HOOKS}#list-deliveries-for-an-app-webhook")
     UNKNOWN_DELIVERY = ("there is no such delivery", 404, _NOT_FOUND, f"{_HOOKS}#get-a-delivery-for-an-app-webhook")
     OLD_DELIVERY = ("the delivery is older than three days", 404, _NOT_FOUND, f"{_DOCS}/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks")
 

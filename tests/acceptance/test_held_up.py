@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forgeguard_app.flows.upkeep import reconcile_deliveries as flow
+from forgeguard_app.flows.upkeep.compare_log import LogComparison
 from forgeguard_app.flows.upkeep.requeue_stranded import AT_ONCE, requeue_stranded
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import RequestRejected
@@ -59,7 +60,7 @@ async def test_a_delivery_that_github_does_not_send_again_holds_up_no_other(
     monkeypatch.setattr(flow, "ask_again", refusing)
     for _ in range(2):
         with pytest.raises(RequestRejected):
-            await flow.reconcile_deliveries(product.context, WINDOW)
+            await flow.reconcile_deliveries(product.context, LogComparison(WINDOW))
     await product.verdicts(repository, sha)
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
+from forgeguard_app.flows.upkeep.compare_log import LogComparison
 from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliveries
 from forgeguard_app.store.audits import find_newest_run
 from tests.support.repositories import WorkTree
@@ -39,7 +40,7 @@ async def test_an_older_head_that_is_evaluated_last_does_not_replace_what_the_ne
     await product.verdicts(repository, newest)
     assert await understood(product) == newest
     impatient = replace(product.context, timings=Timings(patience_s=0.0))
-    await reconcile_deliveries(impatient, timedelta(minutes=5))
+    await reconcile_deliveries(impatient, LogComparison(timedelta(minutes=5)))
     await product.verdicts(repository, older)
     assert await understood(product) == newest
 

@@ -44,3 +44,15 @@ async def test_keys_that_never_get_a_token_leave_nothing_behind(place: Place) ->
         with pytest.raises((InstallationUnavailable, RateLimited)):
             await tokens.get(10_000 + number, place.repository.id)
     assert not tokens._locks
+
+
+async def test_each_page_of_a_list_is_asked_for_with_a_jwt_that_holds(place: Place) -> None:
+    for _ in range(250):
+        place.github.webhooks.send("ping", {"zen": "Keep it logically awesome.", "hook_id": 1})
+    await place.github.webhooks.settle()
+    app = AppAccess(Client(place.session, place.github.api_url), APP_ID, (PRIVATE,))
+    listed = 0
+    async for _ in app.list("/app/hook/deliveries?per_page=100", most=1_000):
+        listed += 1
+        place.github.world.skew_s += 7.0
+    assert listed == len(place.github.world.deliveries)

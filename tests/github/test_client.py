@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from forgeguard_app.github.app_access import AppAccess
+from forgeguard_app.github.app_access import AppAccess, NotTheApp
 from forgeguard_app.github.app_manifest import trade_manifest_code
 from forgeguard_app.github.client import Client, RateLimited, RequestRejected
 from forgeguard_app.github.oauth import OAuth, refresh, trade_code
@@ -115,16 +115,14 @@ async def test_a_code_that_gives_no_user_token_signs_nobody_in(
         await trade_code(client, OAuth(client.base_url, "id", "secret"), "code", "verifier", "http://127.0.0.1/")
 
 
-async def test_a_list_begun_while_another_forgets_the_key_still_signs_its_request(
-    recorded: tuple[Client, Recorder],
-) -> None:
+async def test_a_list_refused_to_the_app_hinders_no_other_list(recorded: tuple[Client, Recorder]) -> None:
     client, recorder = recorded
     recorder.answer = [{"id": 1}]
     app = AppAccess(client, 7, (PRIVATE_KEY,))
     await app.ask("GET", "/app")
     listed = app.list("/app/installations", most=5)
     recorder.status, recorder.answer = 401, {"message": "Bad credentials"}
-    with pytest.raises(RequestRejected):
+    with pytest.raises(NotTheApp):
         await anext(app.list("/app/installations", most=5))
     recorder.status, recorder.answer = 200, [{"id": 2}]
     assert await anext(listed) == {"id": 2}

@@ -256,6 +256,9 @@ simply(RefusalRule.NO_FILE, lambda p: p.ask(f"{p.path}/contents/none.py", p.toke
 simply(RefusalRule.UNKNOWN_DELIVERY, lambda p: p.ask("/app/hook/deliveries/1", p.jwt()))
 
 
+simply(RefusalRule.BAD_CURSOR, lambda p: p.ask("/app/hook/deliveries?cursor=2", p.jwt()))
+
+
 @breaks(RefusalRule.OLD_DELIVERY)
 async def break_old_delivery(p: Place) -> Answer:
     old = p.github.world.deliveries[0]

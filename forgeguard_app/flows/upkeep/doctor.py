@@ -11,7 +11,7 @@ from forgeguard_app.audit.gate import shown
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client, RequestRejected
-from forgeguard_app.github.deliveries import Attempt, list_attempts
+from forgeguard_app.github.deliveries import NEWEST, Attempt, read_page
 from forgeguard_app.github.events import clean_text
 from forgeguard_app.github.permissions import missing_permissions, not_subscribed
 from forgeguard_app.store.counters import list_recent
@@ -25,8 +25,8 @@ from forgeguard_app.store.states import DeliveryOutcome, InstallationStatus
 OLDEST_WELL_S = 300.0
 CUT_WITHIN_S = 86_400.0
 SKEW_WELL_S = 30.0
-MAX_LOOKED_AT = 1_000
-MAX_ATTEMPTS = 50_000  # in which the newest deliveries are looked for
+MAX_COMPARED = 1_000  # deliveries
+MAX_PAGES = 100  # of 100 attempts each
 MIN_VERSION = 140_000
 DAY = timedelta(days=1)
 SETTLED = timedelta(seconds=30)
@@ -174,37 +174,53 @@ async def _installations(context: Examination) -> AsyncIterator[Diagnosis]:
 async def _deliveries(context: Examination) -> Diagnosis:
     compared = await list_missed(context)
     refused = f", {compared.refused} were malformed" if compared.refused else ""
+    of = (
+        f"the newest {compared.sent:,}, of more within a day," if compared.is_cut else f"the last day's {compared.sent}"
+    )
     return Diagnosis(
         "deliveries",
         not compared.missed,
-        f"{len(compared.missed)} of the last day's {compared.sent} never arrived{refused}",
+        f"{len(compared.missed)} of {of} never arrived{refused}",
         "run `forgeguard redeliver`; a worker does so every few minutes",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedLog:
-    """The deliveries that GitHub sent within a day: their number, those that never arrived, the number refused."""
+    """The deliveries that GitHub sent within a day: their number, those that never arrived, the number refused.
+
+    `is_cut` says that GitHub sent more, which were not compared.
+    """
 
     sent: int
     missed: list[Attempt]
     refused: int
+    is_cut: bool = False
 
 
 async def list_missed(context: Examination) -> ComparedLog:
     """Compare the deliveries that GitHub sent within the last day with the inbox, the newest first.
+
+    At most 1,000 deliveries are compared, and 10,000 attempts read.
 
     Raises:
         RequestRejected, RetryLater: GitHub does not list them.
     """
     now = datetime.fromtimestamp(context.client.clock.now(), UTC)
     newest: dict[str, Attempt] = {}
-    async for attempt in list_attempts(context.app, MAX_ATTEMPTS):
-        if now - attempt.delivered_at > DAY or len(newest) >= MAX_LOOKED_AT:
-            break
-        if now - attempt.delivered_at > SETTLED:
-            newest.setdefault(attempt.guid, attempt)
+    path: str | None = NEWEST
+    pages = 0
+    while path is not None and pages < MAX_PAGES and len(newest) <= MAX_COMPARED:
+        page = await read_page(context.app, path)
+        pages += 1
+        for attempt in page.attempts:
+            if SETTLED < now - attempt.delivered_at <= DAY:
+                newest.setdefault(attempt.guid, attempt)
+        is_whole = any(now - attempt.delivered_at > DAY for attempt in page.attempts)
+        path = None if is_whole else page.next_path
+    guids = list(newest)[:MAX_COMPARED]
     async with context.pool.acquire() as connection:
-        known = await list_known(connection, list(newest))
-    missed = [attempt for guid, attempt in newest.items() if guid not in known]
-    return ComparedLog(len(newest), missed, list(known.values()).count(DeliveryOutcome.REFUSED))
+        known = await list_known(connection, guids)
+    missed = [newest[guid] for guid in guids if guid not in known]
+    refused = list(known.values()).count(DeliveryOutcome.REFUSED)
+    return ComparedLog(len(guids), missed, refused, path is not None or len(newest) > MAX_COMPARED)

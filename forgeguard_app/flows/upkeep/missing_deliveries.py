@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 
 from forgeguard_app.github.deliveries import Attempt
 
@@ -44,15 +44,15 @@ class MissingDeliveries:
     def __iter__(self) -> Iterator[Attempt]:
         return (attempt for kept in self._by_installation.values() for attempt in kept.values())
 
-    def share_turns(self, most: int, failed: Container[str] = ()) -> list[Attempt]:
+    def share_turns(self, most: int) -> list[Attempt]:
         """Return the attempts of one pass.
 
         The installations take turns, each with its oldest one first: none takes the room of another, and pushes are
-        evaluated in their order. Deliveries that failed before come after all others.
+        evaluated in their order.
         """
         numbered = [
-            (attempt.guid in failed, turn, attempt.id, attempt)
+            (turn, attempt.id, attempt)
             for kept in self._by_installation.values()
             for turn, attempt in enumerate(reversed(kept.values()))
         ]
-        return [attempt for *_, attempt in sorted(numbered, key=lambda item: item[:3])][:most]
+        return [attempt for *_, attempt in sorted(numbered, key=lambda item: item[:2])][:most]

@@ -61,13 +61,11 @@ async def test_each_end_of_a_suspension_is_one_job_and_each_run_has_one(dsn: str
 
 async def test_ends_of_a_suspension_at_the_same_time_give_each_run_one_job(dsn: str, tmp_path: Path) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
-        _, installation = await product.repository()
+        await product.repository()
         await add_waiting(product, NUMBER)
         async with product.pool.acquire() as connection:
-            keys = await connection.fetchrow("SELECT id, installation_id FROM repos")
-        await asyncio.gather(
-            *(resume_deferred(product.context, keys[name]) for name in ("id", "installation_id") for _ in range(3))
-        )
+            keys = [key for row in await connection.fetch("SELECT id, installation_id FROM repos") for key in row]
+        await asyncio.gather(*(resume_deferred(product.context, key) for key in keys * 3))
         assert await count_jobs(product) == {"audit_commit": NUMBER, "publish_verdict": NUMBER}
 
 

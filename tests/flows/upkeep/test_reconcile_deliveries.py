@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -10,17 +13,20 @@ import pytest
 
 from forgeguard_app.cli.redeliver import duration
 from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.flows.upkeep import doctor
+from forgeguard_app.flows.upkeep.compare_log import LogComparison, PartBounds
 from forgeguard_app.flows.upkeep.doctor import list_missed
 from forgeguard_app.flows.upkeep.missing_deliveries import MissingDeliveries
 from forgeguard_app.flows.upkeep.reconcile_deliveries import (
     AWAY_AFTER,
     DeliveriesLeft,
-    LogCut,
     Reconciled,
     reconcile_deliveries,
 )
+from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.deliveries import Attempt
 from forgeguard_app.simulator.faults import Faults
+from forgeguard_app.simulator.state import stamp
 from tests.support.delivery_log import WINDOW, age, age_in_order, lost
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
@@ -41,13 +47,15 @@ async def test_lost_deliveries_are_asked_for_again_and_evaluated_in_their_order(
     second = await product.push(tree, repository)
     await product.github.webhooks.settle()
     app.webhook_url = address
-    assert (await reconcile_deliveries(product.context, WINDOW)).asked == 0, "an attempt so young may be on its way"
+    assert (await reconcile_deliveries(product.context, LogComparison(WINDOW))).asked == 0, (
+        "an attempt so young may be on its way"
+    )
     age(product, 60)
-    assert await reconcile_deliveries(product.context, WINDOW) == Reconciled(5, 4, 0)
+    assert await reconcile_deliveries(product.context, LogComparison(WINDOW)) == Reconciled(5, 4, 0)
     assert (await product.verdicts(repository, first))["A4"].conclusion == "success"
     assert (await product.verdicts(repository, second))["A4"].conclusion == "failure"
     age(product, 60)
-    assert await reconcile_deliveries(product.context, WINDOW) == Reconciled(5, 0, 0)
+    assert await reconcile_deliveries(product.context, LogComparison(WINDOW)) == Reconciled(5, 0, 0)
 
 
 async def test_where_our_address_cannot_be_reached_the_payload_is_taken_from_the_log(
@@ -62,10 +70,10 @@ async def test_where_our_address_cannot_be_reached_the_payload_is_taken_from_the
     sha = await product.push(tree, repository)
     await product.github.webhooks.settle()
     age(product, 60)
-    assert (await reconcile_deliveries(product.context, WINDOW)).asked == 2
+    assert (await reconcile_deliveries(product.context, LogComparison(WINDOW))).asked == 2
     await product.github.webhooks.settle()
     age(product, 60)
-    assert (await reconcile_deliveries(product.context, WINDOW)).taken == 2
+    assert (await reconcile_deliveries(product.context, LogComparison(WINDOW))).taken == 2
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "success"
 
 
@@ -76,14 +84,14 @@ async def test_what_github_says_arrived_and_the_inbox_lacks_is_asked_for(product
     async with product.pool.acquire() as connection:
         await connection.execute("DELETE FROM audit_runs; DELETE FROM deliveries WHERE event = 'push'")
     age(product, 60)
-    assert (await reconcile_deliveries(product.context, WINDOW)).asked == 1
+    assert (await reconcile_deliveries(product.context, LogComparison(WINDOW))).asked == 1
 
 
 async def test_past_the_window_nothing_is_asked(product: Product) -> None:
     await product.repository()
     await product.idle()
     age(product, 86_400 * 9)
-    assert await reconcile_deliveries(product.context, WINDOW) == Reconciled()
+    assert await reconcile_deliveries(product.context, LogComparison(WINDOW)) == Reconciled()
 
 
 def test_durations() -> None:
@@ -109,7 +117,7 @@ async def test_an_entry_of_the_log_that_is_not_whole_hides_no_other(product: Pro
     app.webhook_url = address
     age(product, 60)
     product.github.world.deliveries[-1].delivered_at = "not a time"
-    await reconcile_deliveries(product.context, WINDOW)
+    await reconcile_deliveries(product.context, LogComparison(WINDOW))
     await product.verdicts(repository, sha)
 
 
@@ -125,7 +133,7 @@ async def test_a_lost_delivery_of_25_mb_is_taken_from_the_log(product: Product, 
             delivery.body = json.dumps(payload).encode()
             delivery.redelivery = True
     age(product, 60)
-    assert (await reconcile_deliveries(product.context, WINDOW)).taken == 1
+    assert (await reconcile_deliveries(product.context, LogComparison(WINDOW))).taken == 1
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "success"
 
 
@@ -144,7 +152,7 @@ async def test_a_payload_that_github_does_not_give_holds_up_no_other_delivery(pr
         await product.push(tree, repository, "second")
     age_in_order(product)
     with pytest.raises(RetryLater):
-        await reconcile_deliveries(product.context, WINDOW)
+        await reconcile_deliveries(product.context, LogComparison(WINDOW))
     await product.verdicts(repository, sha)
 
 
@@ -176,7 +184,7 @@ async def test_a_github_that_fails_for_every_delivery_is_not_asked_for_all_of_th
     world.requests.clear()
     age_in_order(product)
     with pytest.raises(RetryLater):
-        await reconcile_deliveries(product.context, WINDOW)
+        await reconcile_deliveries(product.context, LogComparison(WINDOW))
     assert len([path for _, path in world.requests if "/app/hook/deliveries/" in path]) == AWAY_AFTER
 
 
@@ -191,7 +199,7 @@ async def test_a_delivery_that_cannot_be_read_does_not_count_as_lost(product: Pr
     age_in_order(product)
     compared = await list_missed(product.context)
     assert (len(compared.missed), compared.refused) == (1, 1)
-    assert await reconcile_deliveries(product.context, WINDOW) == Reconciled(3, 0, 0)
+    assert await reconcile_deliveries(product.context, LogComparison(WINDOW)) == Reconciled(3, 0, 0)
     compared = await list_missed(product.context)
     assert (compared.missed, compared.refused) == ([], 2)
 
@@ -211,7 +219,7 @@ async def test_lost_deliveries_of_one_account_hide_no_lost_one_of_another(produc
         await product.push(tree, other)
     age_in_order(product)
     with pytest.raises(DeliveriesLeft):
-        await reconcile_deliveries(product.context, WINDOW, most=4)
+        await reconcile_deliveries(product.context, LogComparison(WINDOW), most=4)
     await product.verdicts(other, sha)
 
 
@@ -223,10 +231,10 @@ async def test_a_pass_says_how_much_it_leaves_to_the_next_one(product: Product, 
         sha = await product.push(tree, repository)
     age_in_order(product)
     with pytest.raises(DeliveriesLeft) as left:
-        await reconcile_deliveries(product.context, WINDOW, most=1)
+        await reconcile_deliveries(product.context, LogComparison(WINDOW), most=1)
     assert left.value.done.asked == 1
     await product.github.webhooks.settle()
-    assert (await reconcile_deliveries(product.context, WINDOW, most=1)).asked == 1
+    assert (await reconcile_deliveries(product.context, LogComparison(WINDOW), most=1)).asked == 1
     await product.verdicts(repository, sha)
 
 
@@ -248,11 +256,6 @@ def test_installations_take_turns_and_each_has_its_oldest_delivery_first() -> No
     assert ids(missing.share_turns(6)) == [1, 5, 6, 2, 3, 4]
     assert ids(missing.share_turns(3)) == [1, 5, 6]
     assert len(missing.share_turns(100)) == 7
-
-
-def test_deliveries_that_failed_before_come_after_all_others() -> None:
-    missing = missing_of(((4, 1), (3, 2), (2, 2), (1, 1)))
-    assert ids(missing.share_turns(4, {"guid1", "guid2"})) == [3, 4, 1, 2]
 
 
 def test_of_each_installation_the_oldest_are_kept_and_all_are_counted() -> None:
@@ -282,22 +285,130 @@ async def test_deliveries_of_many_accounts_that_github_cannot_give_hold_up_no_ot
         sha = tree.commit({"b.py": "bad"})
         await product.push(tree, other, "second")
     age_in_order(product)
-    failed = set[str]()
+    comparison = LogComparison(WINDOW)
     with pytest.raises(RetryLater):
-        await reconcile_deliveries(product.context, WINDOW, failed=failed)
+        await reconcile_deliveries(product.context, comparison)
     await product.verdicts(other, sha)
-    assert len(failed) == AWAY_AFTER
-    await reconcile_deliveries(product.context, WINDOW, failed=failed)
-    assert len(failed) == AWAY_AFTER, "they are tried again, and no new fault"
+    assert len(comparison.failing) == AWAY_AFTER
+    world.requests.clear()
+    await reconcile_deliveries(product.context, comparison)
+    assert len(comparison.failing) == AWAY_AFTER, "they are tried again, and no new fault"
+    world.silent.clear()
+    assert (await reconcile_deliveries(product.context, comparison)).taken == AWAY_AFTER
+    assert not comparison.failing
 
 
-async def test_a_log_longer_than_a_pass_reads_is_told_and_read_again(product: Product, tree: WorkTree) -> None:
+def pages_read(product: Product) -> int:
+    """The number of pages of the log that were asked for since this was asked last."""
+    requests = product.github.world.requests
+    number = sum(path.endswith("/app/hook/deliveries") for _, path in requests)
+    requests.clear()
+    return number
+
+
+def add_arrived(product: Product, number: int) -> None:
+    """Add attempts to the log whose delivery the inbox has."""
+    world = product.github.world
+    world.deliveries.extend(dataclasses.replace(world.deliveries[0], id=world.next_id()) for _ in range(number))
+
+
+async def test_a_long_log_is_compared_in_parts_from_pass_to_pass(product: Product, tree: WorkTree) -> None:
     repository, _ = await product.repository()
     await product.idle()
-    for number in range(3):
-        tree.commit({"a.py": f"x = {number}\n"})
-        await product.push(tree, repository)
+    async with lost(product):
+        tree.commit(START)
+        first = await product.push(tree, repository, "first")
+    add_arrived(product, 250)
+    age(product, 86_400)
+    async with lost(product):
+        tree.commit({"b.py": "bad"})
+        second = await product.push(tree, repository, "second")
+    for delivery in list(product.github.world.deliveries)[-2:]:
+        delivery.delivered_at = stamp(time.time() - 60)
+    comparison = LogComparison(WINDOW, PartBounds(attempts=1))
+    pages_read(product)
+    with pytest.raises(DeliveriesLeft, match="older attempts"):
+        await reconcile_deliveries(product.context, comparison)
+    assert pages_read(product) == 1
+    await product.verdicts(repository, second)
+    with pytest.raises(DeliveriesLeft):
+        await reconcile_deliveries(product.context, comparison)
+    assert pages_read(product) == 2, "what is recent, and the next part"
+    assert (await reconcile_deliveries(product.context, comparison)).asked > 0
+    assert pages_read(product) == 2
+    await product.verdicts(repository, first)
+    await reconcile_deliveries(product.context, comparison)
+    assert pages_read(product) == 1, "all older ones are compared"
+
+
+async def test_the_doctor_says_that_it_compared_the_newest_deliveries_alone(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await product.repository()
     await product.idle()
-    with pytest.raises(LogCut, match="more than 4 attempts"):
-        await reconcile_deliveries(product.context, WINDOW, most_listed=4)
-    assert (await reconcile_deliveries(product.context, WINDOW)).listed > 4
+    age(product, 3_600)
+    assert not (await list_missed(product.context)).is_cut
+    monkeypatch.setattr(doctor, "MAX_COMPARED", 2)
+    compared = await list_missed(product.context)
+    assert (compared.sent, compared.is_cut) == (2, True)
+
+
+async def test_a_delivery_that_github_cannot_give_is_tried_again_without_the_log_that_held_it(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    world = product.github.world
+    async with lost(product):
+        tree.commit(START)
+        sha = await product.push(tree, repository)
+    for delivery in world.deliveries:
+        if delivery.event == "push":
+            delivery.redelivery = True
+            world.silent.append(f"/deliveries/{delivery.id}")
+    add_arrived(product, 250)
+    age(product, 86_400)
+    comparison = LogComparison(WINDOW)
+    with pytest.raises(RetryLater):
+        await reconcile_deliveries(product.context, comparison)
+    pages_read(product)
+    await reconcile_deliveries(product.context, comparison)
+    assert pages_read(product) == 1
+    world.silent.clear()
+    assert (await reconcile_deliveries(product.context, comparison)).taken == 1
+    await product.verdicts(repository, sha)
+    assert not comparison.failing
+
+
+async def test_where_github_forgot_the_place_the_log_is_read_from_its_begin(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    async with lost(product):
+        tree.commit(START)
+        sha = await product.push(tree, repository)
+    add_arrived(product, 150)
+    age(product, 86_400)
+    comparison = LogComparison(WINDOW, PartBounds(attempts=1))
+    with pytest.raises(DeliveriesLeft):
+        await reconcile_deliveries(product.context, comparison)
+    comparison._next_path = "/app/hook/deliveries?cursor=forgotten"
+    with pytest.raises(RequestRejected):
+        await reconcile_deliveries(product.context, comparison)
+    for _ in range(2):
+        with contextlib.suppress(DeliveriesLeft):
+            await reconcile_deliveries(product.context, comparison)
+    await product.verdicts(repository, sha)
+
+
+async def test_after_a_gap_without_passes_what_came_in_it_is_compared(product: Product, tree: WorkTree) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    comparison = LogComparison(WINDOW)
+    await reconcile_deliveries(product.context, comparison)
+    async with lost(product):
+        tree.commit(START)
+        sha = await product.push(tree, repository)
+    product.github.world.skew_s = 7_200.0
+    await product.context.app.ask("GET", "/app")  # GitHub's time is heard
+    assert (await reconcile_deliveries(product.context, comparison)).asked > 0
+    await product.verdicts(repository, sha)
