@@ -342,15 +342,17 @@ async def test_a_long_log_is_compared_in_parts_from_pass_to_pass(product: Produc
 
 
 async def test_the_doctor_says_that_it_compared_the_newest_deliveries_alone(
-    product: Product, monkeypatch: pytest.MonkeyPatch
+    product: Product, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await product.repository()
+    repository, _ = await product.repository()
+    tree.commit(START)
+    await product.push(tree, repository)
     await product.idle()
     age(product, 3_600)
     assert not (await list_missed(product.context)).is_cut
-    monkeypatch.setattr(doctor, "MAX_COMPARED", 2)
+    monkeypatch.setattr(doctor, "MAX_COMPARED", 1)
     compared = await list_missed(product.context)
-    assert (compared.sent, compared.is_cut) == (2, True)
+    assert (compared.sent, compared.is_cut) == (1, True)
 
 
 async def test_a_delivery_that_github_cannot_give_is_tried_again_without_the_log_that_held_it(
