@@ -31,6 +31,7 @@ _GONE = (
     "could not read username",
 )
 _NO_BRANCH = "couldn't find remote ref"
+_SUSPENDED = "installation has been suspended"
 _NO_COMMIT = (
     "not our ref",
     _NO_BRANCH,
@@ -47,6 +48,10 @@ def branch_ref(branch: str) -> str:
 
 class RepositoryGone(Exception):
     """GitHub does not show us the repository any more: deleted, or our access withdrawn."""
+
+
+class AccessSuspended(RepositoryGone):
+    """GitHub shows us the repository no more because the installation is suspended."""
 
 
 class CommitGone(Exception):
@@ -330,11 +335,11 @@ def _split_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def meaning_of(error: GitError) -> Exception:
     """Return the typed error of a failed fetch or push:
 
-    CommitGone, RepositoryGone, or RetryLater for all that may pass.
+    CommitGone, RepositoryGone, AccessSuspended, or RetryLater for all that may pass.
     """
     message = error.stderr.lower()
     if any(words in message for words in _NO_COMMIT):
         return CommitGone(error.stderr)
     if any(words in message for words in _GONE):
-        return RepositoryGone(error.stderr)
+        return (AccessSuspended if _SUSPENDED in message else RepositoryGone)(error.stderr)
     return RetryLater(f"git fetch failed: {error.stderr}")

@@ -43,8 +43,24 @@ class Archived(RequestRejected):
     """The repository is archived: GitHub takes no write there."""
 
 
-class RateLimited(RetryLater):
-    """A rate limit's answer: nothing was done, and nothing is to be asked for `delay_s`."""
+class CommitNotFound(RequestRejected):
+    """The repository holds no such commit, or GitHub does not know it everywhere yet."""
+
+
+class AlreadyExists(RequestRejected):
+    """What was to be made is there already."""
+
+
+class NoCommitsBetween(RequestRejected):
+    """A pull request was wanted of a branch that holds nothing beyond its base."""
+
+
+class NothingDone(RetryLater):
+    """GitHub did nothing of the request, and is not to be asked for `delay_s`."""
+
+
+class RateLimited(NothingDone):
+    """A rate limit's answer."""
 
 
 class GitHubUnavailable(RetryLater):
@@ -241,9 +257,9 @@ class Client:
         wait = _limited(status, headers, str(error), self.clock.now())
         if wait is not None:
             return RateLimited(f"GitHub's rate limit ({status})", delay_s=wait)
-        if status == 403 and "archived so is read-only" in str(error):
-            return Archived(status, str(error))
-        return RequestRejected(status, str(error))
+        text = str(error)
+        kinds = (kind for of, phrase, kind in _REJECTIONS if of == status and phrase in text.lower())
+        return next(kinds, RequestRejected)(status, text)
 
 
 def _credentials(token: str | None, app_jwt: str | None) -> dict[str, Any]:
@@ -262,6 +278,13 @@ def _credentials(token: str | None, app_jwt: str | None) -> dict[str, Any]:
     return given
 
 
+# GitHub's answers have no codes: a status and the words of its message. https://docs.github.com/en/rest/checks/runs
+_REJECTIONS: tuple[tuple[int, str, type[RequestRejected]], ...] = (
+    (403, "archived so is read-only", Archived),
+    (422, "no commit found", CommitNotFound),
+    (422, "already exists", AlreadyExists),
+    (422, "no commits between", NoCommitsBetween),
+)
 _FAILURES = (gidgethub.HTTPException, aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError)
 
 

@@ -13,11 +13,13 @@ from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
-from forgeguard_app.github.client import GitHubUnavailable, RateLimited, RequestRejected
+from forgeguard_app.github.client import GitHubUnavailable, NothingDone, RateLimited, RequestRejected
 from forgeguard_app.github.names import Names, name_in
 
 EARLY_S = 300.0
 _NO_ACCESS = (403, 404, 422)
+# https://docs.github.com/en/apps/maintaining-github-apps/suspending-a-github-app-installation
+_SUSPENDED = "installation has been suspended"
 MAX_TOKENS = 2_000
 LAG_WAIT_S = 0.3  # after the first refusal of a fresh token
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0  # after the first failure to get a token, and at most
@@ -31,6 +33,14 @@ PROPOSE = {"contents": "write", "metadata": "read", "pull_requests": "write"}
 
 class InstallationUnavailable(RequestRejected):
     """The installation is suspended or gone, or the repository no longer belongs to it."""
+
+
+class InstallationSuspended(InstallationUnavailable):
+    """The installation is suspended: what was asked for is as it was, once it is active again."""
+
+
+class TokenUnavailable(NothingDone):
+    """GitHub gave no token, for a limit, a fault of its own, or a failure of a moment ago."""
 
 
 @dataclass(slots=True, eq=False)
@@ -125,10 +135,11 @@ class TokenCache:
         """Return a cached token, or create one; it holds for at least five minutes.
 
         Raises:
-            InstallationUnavailable: the installation is suspended or gone, or the repository no longer belongs to it.
+            InstallationSuspended, InstallationUnavailable: the installation is suspended or gone, or the repository no
+                longer belongs to it.
             NotTheApp: GitHub does not take us for the App.
             RequestRejected: GitHub refused the request for another reason.
-            RateLimited: GitHub gives no token now, or its rate limit is reached; nothing else was asked.
+            TokenUnavailable: GitHub gives no token now; nothing else was asked.
         """
         key = (installation_id, repository_id, tuple(sorted(permissions.items())))
         lock = self._locks.get(key) or asyncio.Lock()
@@ -162,7 +173,7 @@ class TokenCache:
         if wait <= 0 and self.shared is not None:
             wait = await self.shared.left_s(installation_id)
         if wait > 0:
-            raise RateLimited("GitHub gave no token a moment ago", delay_s=wait)
+            raise TokenUnavailable("GitHub gave no token a moment ago", delay_s=wait)
 
     async def _failed(self, installation_id: int, delay_s: float | None) -> float:
         former = self._pauses.pop(installation_id, _Pause(0.0, 0))
@@ -183,17 +194,16 @@ class TokenCache:
             answer = await self._app.ask("POST", f"/app/installations/{installation_id}/access_tokens", wanted)
             token = _read(answer)
         except RequestRejected as error:
-            if error.status in _NO_ACCESS:
-                raise InstallationUnavailable(
-                    error.status, str(error).removeprefix(f"GitHub answered {error.status}: ")
-                ) from error
-            raise
+            if error.status not in _NO_ACCESS:
+                raise
+            kind = InstallationSuspended if _SUSPENDED in str(error).lower() else InstallationUnavailable
+            raise kind(error.status, str(error).removeprefix(f"GitHub answered {error.status}: ")) from error
         except NotTheApp:
             await self._failed(installation_id, None)
             raise
         except (GitHubUnavailable, RateLimited) as error:
             wait = await self._failed(installation_id, error.delay_s)
-            raise RateLimited(f"GitHub gave no token: {error}", delay_s=wait) from error
+            raise TokenUnavailable(f"GitHub gave no token: {error}", delay_s=wait) from error
         self._pauses.pop(installation_id, None)
         if repository_id is not None:
             for described in _dicts(answer.get("repositories")):

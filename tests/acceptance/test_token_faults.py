@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forgeguard_app.github.client import RateLimited
-from forgeguard_app.github.tokens import TokenCache
+from forgeguard_app.github.tokens import TokenCache, TokenUnavailable
 from forgeguard_app.simulator.faults import Faults
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
@@ -71,7 +70,7 @@ async def test_after_a_token_was_not_given_no_job_of_any_process_asks_for_one_un
         others.shared = ours.shared
         product.github.world.faults = Script([(CREATION, "500")])
         for tokens in (ours, ours, others):
-            with pytest.raises(RateLimited):
+            with pytest.raises(TokenUnavailable):
                 await tokens.get(installation.id, repository.id)
         asked = [path for _, path in product.github.world.requests if path.endswith("/access_tokens")]
         assert len(asked) == 1

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
-from forgeguard_app.github.client import Client, RateLimited
-from forgeguard_app.github.tokens import InstallationUnavailable, TokenCache
+from forgeguard_app.github.client import Client
+from forgeguard_app.github.tokens import InstallationUnavailable, TokenCache, TokenUnavailable
 from tests.support.asking import APP_ID, OTHER_PRIVATE, PRIVATE, Place, asking
 
 
@@ -41,7 +41,7 @@ async def test_an_app_that_was_deleted_at_github_takes_no_installation_for_gone(
 async def test_keys_that_never_get_a_token_leave_nothing_behind(place: Place) -> None:
     tokens = TokenCache(AppAccess(Client(place.session, place.github.api_url), APP_ID, (PRIVATE,)))
     for number in range(3):
-        with pytest.raises((InstallationUnavailable, RateLimited)):
+        with pytest.raises((InstallationUnavailable, TokenUnavailable)):
             await tokens.get(10_000 + number, place.repository.id)
     assert not tokens._locks
 

@@ -12,9 +12,16 @@ from aiohttp import web
 
 from forgeguard_app.github.app_access import AppAccess, NotTheApp
 from forgeguard_app.github.app_manifest import trade_manifest_code
-from forgeguard_app.github.client import Client, RateLimited, RequestRejected
+from forgeguard_app.github.client import (
+    AlreadyExists,
+    Archived,
+    Client,
+    CommitNotFound,
+    NoCommitsBetween,
+    RequestRejected,
+)
 from forgeguard_app.github.oauth import OAuth, refresh, trade_code
-from forgeguard_app.github.tokens import TokenCache
+from forgeguard_app.github.tokens import InstallationSuspended, InstallationUnavailable, TokenCache, TokenUnavailable
 from tests.support.running import PRIVATE_KEY
 
 MADE = {
@@ -101,7 +108,7 @@ async def test_an_answer_without_a_token_is_a_fault_of_github_and_no_token(
     client, recorder = recorded
     recorder.answer = answer
     tokens = TokenCache(AppAccess(client, 7, (PRIVATE_KEY,)))
-    with pytest.raises(RateLimited, match="no installation token"):
+    with pytest.raises(TokenUnavailable, match="no installation token"):
         await tokens.get(1, 2)
 
 
@@ -127,3 +134,37 @@ async def test_a_list_refused_to_the_app_hinders_no_other_list(recorded: tuple[C
     recorder.status, recorder.answer = 200, [{"id": 2}]
     assert await anext(listed) == {"id": 2}
     assert all(sent["authorization"].startswith("bearer ey") for sent in recorder.headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (422, "No commit found for SHA: 1111", CommitNotFound),
+        (422, "Validation Failed", RequestRejected),
+        (404, "No commit found for SHA: 1111", RequestRejected),
+        (422, "A pull request already exists for o:forgeguard.", AlreadyExists),
+        (422, "Reference already exists", AlreadyExists),
+        (422, "No commits between main and forgeguard", NoCommitsBetween),
+        (403, "Repository was archived so is read-only.", Archived),
+        (403, "Resource not accessible by integration", RequestRejected),
+    ],
+)
+async def test_a_refusal_is_told_by_its_kind(
+    recorded: tuple[Client, Recorder], status: int, message: str, kind: type[RequestRejected]
+) -> None:
+    client, recorder = recorded
+    recorder.status, recorder.answer = status, {"message": message}
+    with pytest.raises(RequestRejected) as rejected:
+        await client.ask("GET", "/anything", token="ghs_x")
+    assert type(rejected.value) is kind
+
+
+async def test_a_suspended_installation_is_told_from_one_that_is_gone(recorded: tuple[Client, Recorder]) -> None:
+    client, recorder = recorded
+    recorder.status, recorder.answer = 403, {"message": "This installation has been suspended"}
+    with pytest.raises(InstallationSuspended):
+        await TokenCache(AppAccess(client, 7, (PRIVATE_KEY,))).get(1, 2)
+    recorder.status, recorder.answer = 404, {"message": "Not Found"}
+    with pytest.raises(InstallationUnavailable) as gone:
+        await TokenCache(AppAccess(client, 7, (PRIVATE_KEY,))).get(1, 2)
+    assert not isinstance(gone.value, InstallationSuspended)

@@ -32,11 +32,19 @@ from forgeguard_app.flows.intake.wanted_runs import shown_author, shown_message
 from forgeguard_app.flows.publishing.notify_owner import may_notify, schedule_notice
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.git.command import GitError
-from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone, RepositoryTooLarge, TargetGone
+from forgeguard_app.git.mirror import (
+    AccessSuspended,
+    CommitGone,
+    Mirror,
+    Remote,
+    RepositoryGone,
+    RepositoryTooLarge,
+    TargetGone,
+)
 from forgeguard_app.git.range import read_commit_words
 from forgeguard_app.github.permissions import missing_permissions
 from forgeguard_app.github.repo_access import RepoAccess
-from forgeguard_app.github.tokens import InstallationUnavailable
+from forgeguard_app.github.tokens import InstallationSuspended, InstallationUnavailable
 from forgeguard_app.store.allowances import list_in_force
 from forgeguard_app.store.audits import (
     AuditRun,
@@ -80,7 +88,7 @@ HAND_BACK_S = 60.0
 log = structlog.get_logger()
 
 
-class InstallationSuspended(Exception):
+class RunDeferred(Exception):
     """The installation is suspended, or the repository was removed from it: the run waits without a job."""
 
 
@@ -177,7 +185,7 @@ async def _evaluate(
     except EvaluationTimeout as error:
         log.warning("audit.timeout", reason=str(error))
         verdict = could_not_evaluate(str(error), user_fixable=False)
-    except InstallationSuspended:
+    except RunDeferred:
         log.info("audit.deferred")
         await _hand_back(context, run)
         return
@@ -236,7 +244,7 @@ async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installati
     if (hopeless := _hopeless(run)) is not None:
         return hopeless
     if installation.status == InstallationStatus.SUSPENDED:
-        raise InstallationSuspended
+        raise RunDeferred
     try:
         access = context.access(installation, repo)
         work = retry_until_visible(
@@ -249,12 +257,12 @@ async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installati
         what = "target branch" if isinstance(error, TargetGone) else "pushed commit"
         return could_not_evaluate(f"The {what} is not in the repository any more.", user_fixable=False)
     except (RepositoryGone, InstallationUnavailable) as error:
-        if "suspended" in str(error):
-            raise InstallationSuspended from error
+        if isinstance(error, (InstallationSuspended, AccessSuspended)):
+            raise RunDeferred from error
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.timings.lag_s):
             raise RetryLater("the repository may not be known everywhere yet", delay_s=1) from error
         if await _is_removed(context, repo):
-            raise InstallationSuspended from error
+            raise RunDeferred from error
         wrong = missing_permissions(installation.permissions) if installation.permissions else []
         if isinstance(error, InstallationUnavailable) and not wrong:  # nothing can be published there either
             raise RetryLater("GitHub gives the App no access to the repository just now") from error

@@ -11,7 +11,7 @@ import structlog
 
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.github.client import Heard, RateLimited
+from forgeguard_app.github.client import Heard, NothingDone
 from forgeguard_app.github.limits import Cost, LimitUse, wait_for_room
 from forgeguard_app.store.rates import RateBudget, end_use, insert_use, lock_budget, set_blocked, set_remaining
 
@@ -46,7 +46,7 @@ async def reserve(context: WorkerContext, access: Requester, need: Cost) -> Asyn
     number, limits = access.installation_id, context.limits
     try:
         await access.token()  # before the budget is used: minting may take its time
-    except RateLimited as error:
+    except NothingDone as error:
         await _block(context, number, error)
         raise
     async with context.pool.acquire() as connection, connection.transaction():
@@ -64,7 +64,7 @@ async def reserve(context: WorkerContext, access: Requester, need: Cost) -> Asyn
     except TimeoutError as error:
         late = True  # what GitHub still does of it is unknown: the use counts to its end
         raise RetryLater("GitHub took too long") from error
-    except RateLimited as error:
+    except NothingDone as error:
         await _block(context, number, error)
         raise
     finally:
@@ -75,7 +75,7 @@ async def reserve(context: WorkerContext, access: Requester, need: Cost) -> Asyn
                 await set_remaining(connection, number, *low[-1])
 
 
-async def _block(context: WorkerContext, number: int, error: RateLimited) -> None:
+async def _block(context: WorkerContext, number: int, error: NothingDone) -> None:
     """Tell all processes to wait as long as GitHub asks for, or until a token is asked for again."""
     log.warning("github.limited", installation=number, wait_s=error.delay_s)
     async with context.pool.acquire() as connection:

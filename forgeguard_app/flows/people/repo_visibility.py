@@ -9,7 +9,7 @@ import structlog
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.web_context import WebContext
 from forgeguard_app.github.client import RequestRejected
-from forgeguard_app.github.tokens import LIST, InstallationUnavailable
+from forgeguard_app.github.tokens import LIST, InstallationSuspended, InstallationUnavailable
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import Repo, set_private
@@ -55,8 +55,10 @@ async def _is_private(context: WebContext, repo: Repo) -> bool:
         return False
     try:
         token = await context.tokens.get(installation.github_installation_id, repo.github_repo_id, LIST)
-    except InstallationUnavailable as error:
-        return "suspended" not in str(error)
+    except InstallationSuspended:
+        return False
+    except InstallationUnavailable:
+        return True
     try:
         found = await context.client.ask("GET", f"/repositories/{repo.github_repo_id}", token=token.value)
     except RequestRejected:

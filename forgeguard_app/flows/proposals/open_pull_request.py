@@ -14,15 +14,13 @@ from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.branches import BranchMoved, commit_files, push
 from forgeguard_app.git.mirror import Mirror
 from forgeguard_app.github.check_runs import cut
-from forgeguard_app.github.client import RequestRejected
+from forgeguard_app.github.client import AlreadyExists, NoCommitsBetween
 from forgeguard_app.github.limits import Cost
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.github.tokens import PROPOSE
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.repos import Repo
 
-_UNPROCESSABLE = 422
-_NOTHING_TO_DO = ("already exists", "no commits between")
 MAX_TITLE_BYTES, MAX_BODY_BYTES = 256, 65_536
 log = structlog.get_logger()
 
@@ -86,9 +84,7 @@ async def ensure_pull_request(context: WorkerContext, access: RepoAccess, wanted
     async with reserve(context, access, Cost(1, 1, final=False)):
         try:
             made = await access.ask("POST", "/pulls", request)
-        except RequestRejected as error:
-            if error.status != _UNPROCESSABLE or not any(phrase in str(error).lower() for phrase in _NOTHING_TO_DO):
-                raise
+        except (AlreadyExists, NoCommitsBetween) as error:
             log.info("pull.is_there", reason=str(error))
     listing = f"{context.github_url}/{access.full_name}/pulls"
     return str(made["html_url"]) if made and made.get("html_url") else listing

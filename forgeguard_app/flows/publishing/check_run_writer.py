@@ -13,7 +13,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.github import check_runs
 from forgeguard_app.github.check_runs import MAX_ANNOTATIONS, Annotation, CheckRun, CheckRunAction, RemoteCheckRun
-from forgeguard_app.github.client import GitHubUnavailable, RateLimited, RequestRejected
+from forgeguard_app.github.client import CommitNotFound, GitHubUnavailable, NothingDone, RequestRejected
 from forgeguard_app.github.repo_access import RepoAccess
 from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding, list_annotations
 from forgeguard_app.store.audits import AuditRun
@@ -74,7 +74,7 @@ class CheckRunWriter:
                 held = await check_runs.update(self.access, held.github_id, body)
             # GitHub took the request, and the whole of it, whatever it has counted yet.
             held = replace(held, annotations=max(held.annotations, sent))
-        except (RequestRejected, RateLimited):
+        except (RequestRejected, NothingDone):
             await self._note(set_not_sent, code)
             raise
         except GitHubUnavailable as error:
@@ -127,7 +127,7 @@ async def publish_check(outlet: CheckRunWriter, wanted: CheckRun, row: OutboxRow
     try:
         await outlet.send(code, wanted, await outlet.held(wanted, row))
     except RequestRejected as error:
-        refused_places = error.status == UNPROCESSABLE and "no commit found" not in str(error).lower()
+        refused_places = error.status == UNPROCESSABLE and not isinstance(error, CommitNotFound)
         if not refused_places or not wanted.annotations:
             raise
         # GitHub takes no part of a request with one bad annotation; the verdict matters more than its places.

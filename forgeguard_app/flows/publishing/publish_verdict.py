@@ -22,7 +22,6 @@ from forgeguard_app.flows.context.rate_budget import BudgetExhausted, reserve
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.take_pull import enqueue_publication
 from forgeguard_app.flows.publishing.check_run_writer import (
-    UNPROCESSABLE,
     CheckRunWriter,
     final_run,
     may_be_on_github,
@@ -32,7 +31,7 @@ from forgeguard_app.flows.publishing.check_run_writer import (
 from forgeguard_app.flows.publishing.commit_verdict import CommitVerdict, TargetCheck, read_commit_verdict
 from forgeguard_app.flows.publishing.verdicts import cancelled_check
 from forgeguard_app.github.check_runs import ANNOTATIONS_PER_REQUEST, CheckRun, progress
-from forgeguard_app.github.client import Archived, RequestRejected
+from forgeguard_app.github.client import Archived, CommitNotFound, RequestRejected
 from forgeguard_app.github.limits import Cost
 from forgeguard_app.github.tokens import InstallationUnavailable
 from forgeguard_app.store.audits import (
@@ -216,7 +215,7 @@ def _writes(wanted: CheckRun, row: OutboxRow) -> int:
 async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
     """Raise RetryLater where GitHub may take the verdict later; else store why it does not, for operators."""
     context, run = outlet.context, outlet.run
-    no_commit = error.status == UNPROCESSABLE and "no commit found" in str(error).lower()
+    no_commit = isinstance(error, CommitNotFound)
     known = no_commit or error.status in _GONE or isinstance(error, InstallationUnavailable)
     lag_s = context.timings.lag_s if isinstance(error, InstallationUnavailable) else context.timings.commit_lag_s
     young = datetime.now(UTC) - run.created_at < timedelta(seconds=lag_s)
