@@ -19,7 +19,7 @@ from benchmarks.fleet import Fleet, Template, fleet, make_template, settle
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import Installation, Repository
 from forgeguard_app.store.pool import open_pool
-from forgeguard_app.store.queue import enqueue, take_turn
+from forgeguard_app.store.queue import choose_queue, enqueue
 
 FLOOD = 300
 OTHERS = 10
@@ -153,7 +153,7 @@ async def _choices(running: Fleet) -> None:
         took = []
         for _ in range(CHOICES):
             began = time.perf_counter()
-            await take_turn(connection, 1, 2)
+            await choose_queue(connection, 1, 2)
             took.append((time.perf_counter() - began) * 1_000)
     await pool.close()
     took.sort()

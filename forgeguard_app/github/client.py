@@ -48,7 +48,7 @@ class CommitNotFound(RequestRejected):
 
 
 class AlreadyExists(RequestRejected):
-    """What was to be made is there already."""
+    """The thing that was to be made exists."""
 
 
 class NoCommitsBetween(RequestRejected):

@@ -15,7 +15,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
 from forgeguard_app.flows.builds.answer_review import end_unanswered
 from forgeguard_app.flows.builds.start_build import requeue_builds
-from forgeguard_app.flows.context.take_step import take_step
+from forgeguard_app.flows.context.try_step import try_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.upkeep.compare_log import LogComparison
 from forgeguard_app.flows.upkeep.purge_old import prune_disk, purge_old
@@ -75,7 +75,7 @@ async def run_chore(chore: Chore, context: WorkerContext) -> None:
         wait_s = context.timings.reconcile_s
         with contextlib.suppress(*DATABASE_ERRORS):
             async with context.locks.only_one(chore.lock) as held:
-                if held and not await take_step(context, chore.name, partial(_do_in_time, chore, context)):
+                if held and not await try_step(context, chore.name, partial(_do_in_time, chore, context)):
                     wait_s = min(wait_s, AGAIN_S)
         await asyncio.sleep(wait_s)
 
@@ -128,7 +128,7 @@ async def write_counts(context: WorkerContext) -> None:
     """Writes down what this process counted."""
     while True:
         await asyncio.sleep(min(COUNTS_EVERY_S, context.timings.reconcile_s))
-        counts = context.counts.take()
+        counts = context.counts.pop_all()
         if not counts:
             continue
         try:

@@ -9,7 +9,7 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
 from forgeguard_app.store.pool import Pool
-from forgeguard_app.store.queue import take_turn
+from forgeguard_app.store.queue import choose_queue
 
 TRIES = 3  # another worker may take a queue's last job between the choice and its fetch
 
@@ -26,7 +26,7 @@ class FairJobs(JobManager):
         """Return the first job of the queue whose turn it is; None where no job is due."""
         for _ in range(TRIES):
             async with self._pool.acquire() as connection:
-                queue = await take_turn(connection, worker_id, self._most_slots)
+                queue = await choose_queue(connection, worker_id, self._most_slots)
             if queue is None:
                 return None
             job = await super().fetch_job([queue], worker_id)

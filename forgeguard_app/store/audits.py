@@ -12,7 +12,7 @@ from forgeguard_app.audit.counts import OverallOutcome, outcome_of
 from forgeguard_app.audit.gate import shown
 from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding, _insert_check, _insert_findings
 from forgeguard_app.store.changes import notify_change
-from forgeguard_app.store.claims import Former, claim, release
+from forgeguard_app.store.claims import FormerClaim, claim, release
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.states import RunStatus, Trigger
 
@@ -171,7 +171,7 @@ async def begin_run(connection: Connection, run_id: UUID) -> AuditRun | None:
         RETURNING {_RUN}
         """,  # noqa: S608
         run_id,
-        former is Former.DIED,
+        former is FormerClaim.DIED,
     )
     if row is None:
         await release(connection, run_id)

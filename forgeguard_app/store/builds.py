@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from forgeguard_app.audit.gate import shown_lines
-from forgeguard_app.store.claims import Former, claim, release
+from forgeguard_app.store.claims import FormerClaim, claim, release
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.states import BuildStatus
 
@@ -165,8 +165,8 @@ async def begin_phase(connection: Connection, build_id: UUID) -> Build | None:
         WHERE id = $1 AND status IN ('pending', 'running') RETURNING {_COLUMNS}
         """,  # noqa: S608
         build_id,
-        int(former is Former.DIED),
-        int(former is Former.INTERRUPTED),
+        int(former is FormerClaim.DIED),
+        int(former is FormerClaim.INTERRUPTED),
     )
     if row is None:
         await release(connection, build_id)

@@ -43,7 +43,7 @@ class Watch:
         self.closing = False  # the server shuts down: the stream is to end
         self._changed: set[UUID] = set()
 
-    def take(self) -> set[UUID]:
+    def pop_all(self) -> set[UUID]:
         """Return the keys that changed since the last call."""
         taken, self._changed = self._changed, set()
         self.event.clear()

@@ -14,7 +14,7 @@ from forgeguard_app.store.pool import Connection
 KEPT_DAYS = 7
 
 
-class Former(Enum):
+class FormerClaim(Enum):
     """The end of the former claim."""
 
     NONE = "none"
@@ -22,7 +22,7 @@ class Former(Enum):
     INTERRUPTED = "interrupted"
 
 
-async def claim(connection: Connection, work_id: UUID) -> Former:
+async def claim(connection: Connection, work_id: UUID) -> FormerClaim:
     """Claim the work for this process, and say what became of the former claim. Wants a transaction.
 
     The former worker died by itself where all of this holds: its claim is still there, it was not told to stop,
@@ -45,8 +45,8 @@ async def claim(connection: Connection, work_id: UUID) -> Former:
         work_id,
     )
     if died is None:
-        return Former.NONE
-    return Former.DIED if died else Former.INTERRUPTED
+        return FormerClaim.NONE
+    return FormerClaim.DIED if died else FormerClaim.INTERRUPTED
 
 
 async def release(connection: Connection, work_id: UUID) -> bool:

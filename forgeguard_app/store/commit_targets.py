@@ -38,7 +38,7 @@ class AuditTarget:
         return self.branch is not None and self.branch.startswith(":")
 
     @property
-    def aim(self) -> str | None:
+    def target_ref(self) -> str | None:
         """Return the branch of a pull request or of a push; None for the default branch itself and merge groups."""
         return None if self.is_merge_group else self.branch
 

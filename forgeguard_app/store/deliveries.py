@@ -84,7 +84,7 @@ class DurablePush:
     unless_known: bool = False
 
 
-async def take_pushes(
+async def insert_pushes(
     connection: Connection,
     pushes: Sequence[tuple[Delivery, DurablePush]],
     priorities: Sequence[int],
@@ -100,7 +100,7 @@ async def take_pushes(
     order = sorted(range(len(pushes)), key=lambda number: pushes[number][1].repo.github_repo_id)
     columns = zip(*(_columns(*pushes[number]) for number in order), strict=True)
     try:
-        rows = await connection.fetch(_TAKE_PUSHES, *map(list, columns), list(priorities), str(lock_wait_ms))
+        rows = await connection.fetch(_INSERT_PUSHES, *map(list, columns), list(priorities), str(lock_wait_ms))
     except asyncpg.LockNotAvailableError as error:
         raise RowLocked("another transaction holds a row of these pushes") from error
     answers: list[tuple[str, UUID | None]] = [("known", None)] * len(pushes)
@@ -111,7 +111,7 @@ async def take_pushes(
 
 # Every call of the function refers to `bounds`, so that its locks are bounded before it takes any.
 # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT
-_TAKE_PUSHES = """
+_INSERT_PUSHES = """
 SELECT taken.outcome, taken.run_id
 FROM (SELECT set_config('lock_timeout', $20, true) AS lock_timeout OFFSET 0) AS bounds
 CROSS JOIN unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],

@@ -59,7 +59,7 @@ async def has_job(connection: Connection, task: str, run_id: UUID) -> bool:
 
 
 # An index of ours holds the jobs that wait in this order, so that each queue costs two look-ups, however long it is.
-_TAKE_TURN = """
+_CHOOSE_QUEUE = """
 WITH RECURSIVE queues AS (
     (SELECT queue_name FROM procrastinate_jobs WHERE status = 'todo' ORDER BY queue_name LIMIT 1)
     UNION ALL
@@ -88,14 +88,14 @@ RETURNING queue_name
 """
 
 
-async def take_turn(connection: Connection, worker: int, most_slots: int) -> str | None:
+async def choose_queue(connection: Connection, worker: int, most_slots: int) -> str | None:
     """Return the queue whose first job the worker is to take next, and note its turn; None where no job is due.
 
     A queue that has `most_slots` of the worker's jobs under way comes after all that have fewer. Among the others the
     greatest rank goes first, and of equal ranks the queue that was served least recently; every few turns that queue
     goes first whatever its rank, so that no rank keeps another waiting for ever.
     """
-    name: str | None = await connection.fetchval(_TAKE_TURN, worker, most_slots, FAIR_EVERY)
+    name: str | None = await connection.fetchval(_CHOOSE_QUEUE, worker, most_slots, FAIR_EVERY)
     return name
 
 

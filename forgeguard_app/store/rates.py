@@ -134,7 +134,7 @@ async def set_remaining(connection: Connection, github_installation_id: int, rem
     )
 
 
-async def want_drain(connection: Connection, github_installation_id: int, after_s: float, stale_s: float) -> bool:
+async def schedule_waiting(connection: Connection, github_installation_id: int, after_s: float, stale_s: float) -> bool:
     """Notes when what waits is to be published; True where the caller is to enqueue the job for it."""
     found = await connection.fetchval(
         """
@@ -151,7 +151,7 @@ async def want_drain(connection: Connection, github_installation_id: int, after_
     return bool(found)
 
 
-async def clear_drain(connection: Connection, github_installation_id: int) -> None:
+async def unschedule_waiting(connection: Connection, github_installation_id: int) -> None:
     """The job for what waits has begun: the next one that finds no room enqueues another."""
     await connection.execute(
         "UPDATE rate_limits SET waiting_until = NULL WHERE github_installation_id = $1", github_installation_id

@@ -177,7 +177,7 @@ class Stream:
         """Tell changes until the browser or the server ends the stream, or something is away that access depends on."""
         with contextlib.suppress(RetryLater, ConnectionError, web.HTTPException, *DATABASE_ERRORS):
             while not self.watch.closing and self.request.transport is not None:
-                changed = self.watch.take()
+                changed = self.watch.pop_all()
                 self._due.update(part for part in self.parts if not changed.isdisjoint(part.followed.keys))
                 now = time.monotonic()
                 if self._beats.take(changed):

@@ -204,7 +204,7 @@ async def _tell(response: web.StreamResponse, reader: Reader, at: int) -> None:
     tails, silent_s, beat_s = request.app[TAILS], 0.0, request.app[LOG_BEAT_S]
     beats = Beats(reader.own, beat_s)
     while not watch.closing and request.transport is not None:
-        if beats.take(watch.take()):
+        if beats.take(watch.pop_all()):
             await reader.ask()
         ended = await find_ended(request, build_id)
         chunk = await tails.after(build_id, at)

@@ -8,7 +8,7 @@ from pathlib import Path
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.store.audits import find_newest_run
-from forgeguard_app.store.queue import enqueue, take_turn
+from forgeguard_app.store.queue import choose_queue, enqueue
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
@@ -89,7 +89,7 @@ async def test_turns_go_round_and_leave_half_of_a_worker_to_others(dsn: str, tmp
             await enqueue(connection, "waits", {"github_installation_id": str(number)}, priority=rank)
         taken = []
         for _ in range(6):
-            queue = await take_turn(connection, worker, 2)
+            queue = await choose_queue(connection, worker, 2)
             taken.append(queue)
             await connection.execute(
                 "UPDATE procrastinate_jobs SET status = 'doing', worker_id = $2 WHERE id ="
@@ -97,7 +97,7 @@ async def test_turns_go_round_and_leave_half_of_a_worker_to_others(dsn: str, tmp
                 queue,
                 worker,
             )
-        assert await take_turn(connection, worker, 2) is None
+        assert await choose_queue(connection, worker, 2) is None
         assert sorted(map(str, taken[:4])) == ["forgeguard/1", "forgeguard/1", "forgeguard/2", "forgeguard/3"], (
             "half at most"
         )

@@ -175,7 +175,7 @@ async def test_a_list_that_was_cut_removes_nothing(product: Product, tree: WorkT
         await sync_installations(product.context, ListBounds(repositories=2))
     assert repository.id in await guarded(product)
     async with product.pool.acquire() as connection:
-        await add_counts(connection, product.context.counts.take())
+        await add_counts(connection, product.context.counts.pop_all())
     [lists] = [sign async for sign in examine_database(product.pool) if sign.part == "lists"]
     assert not lists.ok
     assert "installations, repositories of an installation" in lists.detail

@@ -12,7 +12,7 @@ import pytest
 
 from forgeguard_app.store.audits import AuditRun, begin_run, find_run, release_run
 from forgeguard_app.store.builds import Build, begin_phase, release_phase
-from forgeguard_app.store.claims import Former, claim, release, set_stopping
+from forgeguard_app.store.claims import FormerClaim, claim, release, set_stopping
 from forgeguard_app.store.pool import Pool, open_pool
 from tests.chaos.database import Database
 
@@ -20,7 +20,7 @@ WORK = uuid.uuid4()
 _LEFT = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1"
 
 
-async def claimed(pool: Pool) -> Former:
+async def claimed(pool: Pool) -> FormerClaim:
     async with pool.acquire() as connection, connection.transaction():
         return await claim(connection, WORK)
 
@@ -37,25 +37,25 @@ async def dead(pool: Pool, witness: Pool) -> None:
 
 async def test_a_worker_that_died_by_itself_is_a_death(dsn: str, pool: Pool) -> None:
     worker = await open_pool(dsn)
-    assert await claimed(worker) is Former.NONE
+    assert await claimed(worker) is FormerClaim.NONE
     await dead(worker, pool)
-    assert await claimed(pool) is Former.DIED
+    assert await claimed(pool) is FormerClaim.DIED
 
 
 async def test_a_work_that_was_given_back_leaves_nothing(dsn: str, pool: Pool) -> None:
-    assert await claimed(pool) is Former.NONE
+    assert await claimed(pool) is FormerClaim.NONE
     async with pool.acquire() as connection:
         assert await release(connection, WORK)
-    assert await claimed(pool) is Former.NONE
+    assert await claimed(pool) is FormerClaim.NONE
 
 
 async def test_a_worker_that_lives_while_another_takes_over_did_not_die(dsn: str, pool: Pool) -> None:
     worker = await open_pool(dsn)
     await claimed(worker)
-    assert await claimed(pool) is Former.INTERRUPTED
+    assert await claimed(pool) is FormerClaim.INTERRUPTED
     async with worker.acquire() as connection:
         assert not await release(connection, WORK), "it belongs to the other now"
-    assert await claimed(pool) is Former.INTERRUPTED, "the same process again"
+    assert await claimed(pool) is FormerClaim.INTERRUPTED, "the same process again"
     worker.terminate()
 
 
@@ -65,7 +65,7 @@ async def test_a_worker_that_was_told_to_stop_did_not_die_by_itself(dsn: str, po
     async with worker.acquire() as connection:
         await set_stopping(connection)
     await dead(worker, pool)
-    assert await claimed(pool) is Former.INTERRUPTED
+    assert await claimed(pool) is FormerClaim.INTERRUPTED
 
 
 _ROWS = f"""
@@ -118,7 +118,7 @@ async def test_a_worker_that_died_while_postgresql_was_restarted_did_not_die_by_
             os.kill(await connection.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)
         worker.terminate()
         other = await _again(dsn)
-        assert await claimed(other) is not Former.DIED
+        assert await claimed(other) is not FormerClaim.DIED
         other.terminate()
 
 

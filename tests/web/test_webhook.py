@@ -289,7 +289,7 @@ async def test_metrics_say_what_operators_watch(intake: Product) -> None:
     await deliver(intake, json.dumps(PUSH).encode())
     intake.context.counts.add("errors", "Broken", 3)
     async with intake.pool.acquire() as connection:
-        await add_counts(connection, intake.context.counts.take())
+        await add_counts(connection, intake.context.counts.pop_all())
         await enqueue(connection, "reconcile_heads", {"repo_id": str(uuid.uuid4())})
         await connection.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE task_name = 'reconcile_heads'")
         await connection.execute("UPDATE procrastinate_events SET at = at - interval '1 hour' WHERE type = 'started'")

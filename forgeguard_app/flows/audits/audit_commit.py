@@ -84,7 +84,7 @@ MAX_DEATHS = 3
 MAX_INTERRUPTIONS = 25  # where PostgreSQL dies with the worker each time, nobody can tell what killed it
 MAX_HEADS = 200  # of a branch, looked through for one that passed
 GIVE_UP_AFTER = timedelta(hours=6)
-HAND_BACK_S = 60.0
+RELEASE_S = 60.0
 log = structlog.get_logger()
 
 
@@ -100,10 +100,10 @@ async def audit_commit(context: WorkerContext, run_id: UUID) -> None:
     """
     async with context.locks.only_one(f"audit/{run_id}") as held:
         if held:
-            await _audit(context, run_id)
+            await _audit_under_lock(context, run_id)
 
 
-async def _audit(context: WorkerContext, run_id: UUID) -> None:
+async def _audit_under_lock(context: WorkerContext, run_id: UUID) -> None:
     """Wait for the mirror before anything is begun: a run that waits is pending, and no time of its own passes."""
     async with context.pool.acquire() as connection, connection.transaction():
         known = await find_run(connection, run_id)
@@ -111,7 +111,7 @@ async def _audit(context: WorkerContext, run_id: UUID) -> None:
             return
         await lock_repo(connection, known.repo_id)
         repo = await get_repo(connection, known.repo_id)
-        if known.status == RunStatus.PENDING and await _follows(connection, known, repo):
+        if known.status == RunStatus.PENDING and await _waits_for_earlier(connection, known, repo):
             return
     async with contextlib.AsyncExitStack() as stack:
         failed: OSError | None = None
@@ -119,19 +119,19 @@ async def _audit(context: WorkerContext, run_id: UUID) -> None:
             await stack.enter_async_context(Mirror(_mirror_of(context, repo), Remote("")).locked(str(run_id)))
         except OSError as error:
             failed = error
-        await _begin(context, run_id, failed)
+        await _claim_and_evaluate(context, run_id, failed)
 
 
 def _mirror_of(context: WorkerContext, repo: Repo) -> Path:
     return context.home / "mirrors" / f"{repo.github_repo_id}.git"
 
 
-async def _follows(connection: Connection, run: AuditRun, repo: Repo) -> bool:
+async def _waits_for_earlier(connection: Connection, run: AuditRun, repo: Repo) -> bool:
     """Return whether an earlier run of the default branch has no verdict yet; its end takes this one up."""
     return _on_default(run, repo) and await find_earlier_unevaluated(connection, run) is not None
 
 
-async def _begin(context: WorkerContext, run_id: UUID, failed: OSError | None) -> None:
+async def _claim_and_evaluate(context: WorkerContext, run_id: UUID, failed: OSError | None) -> None:
     """Claim the run and evaluate it, unless it waits for an earlier one; `failed` is why the mirror has no lock."""
     async with context.pool.acquire() as connection, connection.transaction():
         if context.stopping.is_set():
@@ -146,15 +146,15 @@ async def _begin(context: WorkerContext, run_id: UUID, failed: OSError | None) -
             return
         repo = await get_repo(connection, run.repo_id)
         installation = await find_installation(connection, repo.installation_id)
-        if await _follows(connection, run, repo):
+        if await _waits_for_earlier(connection, run, repo):
             await release_run(connection, run)
             return
     async with _alone(context, run) as alone:
         if not alone:
-            await _hand_back(context, run)
+            await _release(context, run)
             raise RetryLater("a run that died before is tried alone", delay_s=context.timings.retry_s * 2)
-        work = _verdict(context, run, repo, installation) if failed is None else _fail(failed)
-        await _evaluate(context, run, repo, installation, work)
+        work = _verdict_or_fault(context, run, repo, installation) if failed is None else _fail(failed)
+        await _store_outcome(context, run, repo, installation, work)
 
 
 async def _fail(error: OSError) -> Verdict:
@@ -177,7 +177,7 @@ async def _alone(context: WorkerContext, run: AuditRun) -> AsyncIterator[bool]:
             yield True
 
 
-async def _evaluate(
+async def _store_outcome(
     context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation | None, work: Awaitable[Verdict]
 ) -> None:
     try:
@@ -187,17 +187,17 @@ async def _evaluate(
         verdict = could_not_evaluate(str(error), user_fixable=False)
     except RunDeferred:
         log.info("audit.deferred")
-        await _hand_back(context, run)
+        await _release(context, run)
         return
     except asyncio.CancelledError:
-        await asyncio.shield(_hand_back(context, run))
+        await asyncio.shield(_release(context, run))
         raise
     except (RetryLater, *DATABASE_ERRORS) as error:
         if datetime.now(UTC) - run.started_at < GIVE_UP_AFTER:
-            await _hand_back(context, run)
+            await _release(context, run)
             raise
         verdict = could_not_evaluate(f"This could not be evaluated for six hours: {error}", user_fixable=False)
-    await _store(
+    await _store_verdict(
         context,
         run,
         repo,
@@ -211,9 +211,9 @@ def _on_default(run: AuditRun, repo: Repo) -> bool:
     return run.branch == repo.default_branch and run.target_ref is None and run.trigger != Trigger.INSTALLATION
 
 
-async def _hand_back(context: WorkerContext, run: AuditRun) -> None:
+async def _release(context: WorkerContext, run: AuditRun) -> None:
     """Let the run wait again; where the database is away, it is waited for."""
-    deadline = time.monotonic() + HAND_BACK_S
+    deadline = time.monotonic() + RELEASE_S
     while True:
         try:
             async with context.pool.acquire() as connection, connection.transaction():
@@ -236,7 +236,9 @@ def _hopeless(run: AuditRun) -> Verdict | None:
     return None
 
 
-async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation | None) -> Verdict:
+async def _verdict_or_fault(
+    context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation | None
+) -> Verdict:
     if installation is None:
         return could_not_evaluate(
             "The repository belongs to no installation of the App that we know.", user_fixable=True
@@ -248,7 +250,7 @@ async def _verdict(context: WorkerContext, run: AuditRun, repo: Repo, installati
     try:
         access = context.access(installation, repo)
         work = retry_until_visible(
-            context, access, lambda remote: _report(context, run, repo, installation, access, remote)
+            context, access, lambda remote: _evaluate_head(context, run, repo, installation, access, remote)
         )
         report = await with_deadline(context.timings.audit_s, show_progress(context, run, repo, installation, work))
     except CommitGone as error:
@@ -284,7 +286,7 @@ async def _is_removed(context: WorkerContext, repo: Repo) -> bool:
         return await find_repo(connection, repo.id) is None
 
 
-async def _report(
+async def _evaluate_head(
     context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation, access: RepoAccess, remote: Remote
 ) -> Report:
     async with context.pool.acquire() as connection:
@@ -373,7 +375,7 @@ def _without_contract(found: LinkedBoundaries | None, before: EvaluatedContract 
     )
 
 
-async def _store(context: WorkerContext, run: AuditRun, repo: Repo, verdict: Verdict, *, tell: bool) -> None:
+async def _store_verdict(context: WorkerContext, run: AuditRun, repo: Repo, verdict: Verdict, *, tell: bool) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
         await lock_repo(connection, repo.id)
         if not await store_verdict(connection, run.id, verdict):

@@ -73,7 +73,7 @@ class EventCounters:
         """Counts something that happened."""
         self._new[name, label] += number
 
-    def take(self) -> dict[tuple[str, str], int]:
+    def pop_all(self) -> dict[tuple[str, str], int]:
         """Return the counts, and forget them."""
         taken, self._new = dict(self._new), Counter()
         return taken

@@ -65,7 +65,7 @@ async def _follow(connection: Connection, event: AccountEvent, github_delivery_i
             await _installation(connection, event, github_delivery_id)
         case events.InstallationRepositoriesEvent():
             installation_id = await upsert_installation_from_event(connection, event.installation)
-            added = await _take_in(connection, event.repositories_added, installation_id)
+            added = await _store_installation(connection, event.repositories_added, installation_id)
             await audit_baselines(connection, added, github_delivery_id)
             removed = [repository.id for repository in event.repositories_removed]
             await set_removed(connection, removed)
@@ -106,14 +106,14 @@ async def _installation(connection: Connection, event: events.InstallationEvent,
     if event.action == "deleted":
         await set_removed_with(connection, number)
         return
-    added = await _take_in(connection, event.repositories or (), installation_id)
+    added = await _store_installation(connection, event.repositories or (), installation_id)
     if event.action == "created":
         await audit_baselines(connection, added, github_delivery_id)
     if event.action in ("unsuspend", "new_permissions_accepted"):
         await enqueue_job(connection, Job(Task.RESUME_INSTALLATION, installation_id))
 
 
-async def _take_in(
+async def _store_installation(
     connection: Connection, repositories: Sequence[events.Repository], installation_id: UUID
 ) -> list[UUID]:
     """Store the newest repositories, and return our keys of them; a job stores the others in short transactions."""

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from forgeguard_app.flows.intake.rank_heads import RANKS
-from forgeguard_app.store.deliveries import Delivery, DurablePush, take_pushes
+from forgeguard_app.store.deliveries import Delivery, DurablePush, insert_pushes
 from forgeguard_app.store.pool import Pool, RowLocked
 
 AT_ONCE = 64
@@ -42,17 +42,17 @@ class _Waiting:
 
 
 class PushBatcher:
-    """Takes pushes in for one server."""
+    """Stores the pushes that one server receives, in batches."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._waiting: list[_Waiting] = []
-        self._takers: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.Task[None]] = set()
         self._aside: dict[int | None, list[_Waiting]] = {}  # by installation
-        self._turns: deque[int | None] = deque()  # the installations in `_aside` that nobody takes just now
-        self._takers_aside: set[asyncio.Task[None]] = set()
+        self._turns: deque[int | None] = deque()  # the installations in `_aside` whose pushes nobody stores just now
+        self._writers_aside: set[asyncio.Task[None]] = set()
 
-    async def take(self, delivery: Delivery, push: DurablePush) -> Answer:
+    async def submit(self, delivery: Delivery, push: DurablePush) -> Answer:
         """Return the delivery's outcome and audit run, once they are durable.
 
         Raises:
@@ -65,22 +65,22 @@ class PushBatcher:
             self._aside[waiting.installation].append(waiting)
         else:
             self._waiting.append(waiting)
-            _start(self._takers, self._take_waiting)
+            _start(self._writers, self._store_waiting)
         return await waiting.answer
 
-    async def _take_waiting(self) -> None:
+    async def _store_waiting(self) -> None:
         while self._waiting:
             batch = self._waiting[:AT_ONCE]
             del self._waiting[:AT_ONCE]
-            self._set_aside(await self._take(batch))
+            self._set_aside(await self._store(batch))
 
-    async def _take_aside(self) -> None:
+    async def _store_aside(self) -> None:
         while self._turns:
             installation = self._turns.popleft()
             batch = self._aside[installation][:AT_ONCE]
             del self._aside[installation][:AT_ONCE]
             now = asyncio.get_running_loop().time()
-            for waiting in (locked := await self._take(batch)):
+            for waiting in (locked := await self._store(batch)):
                 if waiting.due_at <= now:
                     waiting.fail(RowLocked("another transaction holds a row of this push"))
             self._aside[installation][:0] = [waiting for waiting in locked if not waiting.answer.done()]
@@ -90,27 +90,27 @@ class PushBatcher:
                 del self._aside[installation]
 
     def _set_aside(self, locked: list[_Waiting]) -> None:
-        """Have the pushes taken by themselves, with those that wait for the same installations."""
+        """Have the pushes stored by themselves, with those that wait for the same installations."""
         installations = {waiting.installation for waiting in locked}
         for waiting in [*locked, *(waiting for waiting in self._waiting if waiting.installation in installations)]:
             if waiting.installation not in self._aside:
                 self._aside[waiting.installation] = []
                 self._turns.append(waiting.installation)
             self._aside[waiting.installation].append(waiting)
-            _start(self._takers_aside, self._take_aside)
+            _start(self._writers_aside, self._store_aside)
         self._waiting = [waiting for waiting in self._waiting if waiting.installation not in installations]
 
-    async def _take(self, batch: list[_Waiting]) -> list[_Waiting]:
+    async def _store(self, batch: list[_Waiting]) -> list[_Waiting]:
         """Answer the pushes, and return those of which another transaction holds a row."""
         try:
             async with self._pool.acquire() as connection:
                 pushes = [(waiting.delivery, waiting.push) for waiting in batch]
-                answers = await take_pushes(connection, pushes, RANKS, LOCK_WAIT_MS)
+                answers = await insert_pushes(connection, pushes, RANKS, LOCK_WAIT_MS)
         except RowLocked:
             return batch
         except Exception as error:
             if len(batch) > 1:  # one of them may be what failed: each by itself
-                return [locked for waiting in batch for locked in await self._take([waiting])]
+                return [locked for waiting in batch for locked in await self._store([waiting])]
             batch[0].fail(error)
             return []
         for waiting, answer in zip(batch, answers, strict=True):
@@ -119,15 +119,15 @@ class PushBatcher:
         return []
 
 
-def _start(takers: set[asyncio.Task[None]], take: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Start one taker more, up to their bound."""
+def _start(writers: set[asyncio.Task[None]], store: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Start one writer more, up to their bound."""
 
     async def run() -> None:
         try:
-            await take()
+            await store()
         finally:  # before anything else runs: a push that arrives then starts another one
-            takers.remove(taker)
+            writers.remove(writer)
 
-    if len(takers) < SIDE_BY_SIDE:
-        taker = asyncio.create_task(run())
-        takers.add(taker)
+    if len(writers) < SIDE_BY_SIDE:
+        writer = asyncio.create_task(run())
+        writers.add(writer)

@@ -13,7 +13,7 @@ from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.record_github_deed import record_account_event, record_rerun
 from forgeguard_app.flows.intake.request_recording import request_recording
 from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S, start_or_defer
-from forgeguard_app.flows.intake.take_pull import enqueue_publication, start_run, take_pull_event
+from forgeguard_app.flows.intake.take_pull import enqueue_publication, follow_pull_event, start_run
 from forgeguard_app.flows.intake.wanted_runs import (
     run_of_merge_group,
     run_of_push,
@@ -67,15 +67,15 @@ async def receive_delivery(
         RowLocked: another transaction of the account holds a row; GitHub gets 503, and its log is compared later.
     """
     if (push := _push_of(event)) is not None:
-        return Received(*await pushes.take(_described(delivery_id, name, event), push))
+        return Received(*await pushes.submit(_described(delivery_id, name, event), push))
     async with short_transaction(pool, LOCK_WAIT_MS) as connection:
         described = _described(delivery_id, name, event)
-        known = await insert_delivery(connection, described)
-        if known is None:
+        stored_id = await insert_delivery(connection, described)
+        if stored_id is None:
             return Received("known")
-        received = IGNORED if event is None else await _take(_Intake(connection, known, delivery_id), event)
+        received = IGNORED if event is None else await _apply_event(_Intake(connection, stored_id, delivery_id), event)
         if received.outcome != described.outcome:
-            await set_outcome(connection, known, received.outcome)
+            await set_outcome(connection, stored_id, received.outcome)
         return received
 
 
@@ -107,16 +107,16 @@ def _push_of(event: events.Event | None) -> DurablePush | None:
     return DurablePush(account_of(event.repository.owner), facts_of(event.repository), run, suite)
 
 
-async def _take(intake: _Intake, event: events.Event) -> Received:
+async def _apply_event(intake: _Intake, event: events.Event) -> Received:
     match event:
         case events.Push():
             raise LookupError("a push is made durable by itself")
         case events.PullRequestEvent():
-            return await _pull_request(intake, event)
+            return await _apply_pull_request(intake, event)
         case events.MergeGroupEvent():
-            return await _merge_group(intake, event)
+            return await _apply_merge_group(intake, event)
         case events.CheckSuiteEvent() | events.CheckRunEvent():
-            return await _check(intake, event)
+            return await _apply_rerun_request(intake, event)
         case (
             events.InstallationEvent()
             | events.InstallationRepositoriesEvent()
@@ -131,12 +131,12 @@ async def _take(intake: _Intake, event: events.Event) -> Received:
             assert_never(event)
 
 
-async def _pull_request(intake: _Intake, event: events.PullRequestEvent) -> Received:
+async def _apply_pull_request(intake: _Intake, event: events.PullRequestEvent) -> Received:
     repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
-    return await intake.start(await take_pull_event(intake.connection, repo_id, event, intake.delivery_id), APPLIED)
+    return await intake.start(await follow_pull_event(intake.connection, repo_id, event, intake.delivery_id), APPLIED)
 
 
-async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Received:
+async def _apply_merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Received:
     repo_id = await upsert_from_event(intake.connection, event.repository, event.installation)
     if event.action == "destroyed":
         reason = "The merge queue dropped this group before it was evaluated."
@@ -151,10 +151,10 @@ async def _merge_group(intake: _Intake, event: events.MergeGroupEvent) -> Receiv
     return await intake.start(run, APPLIED)
 
 
-async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRunEvent) -> Received:
+async def _apply_rerun_request(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRunEvent) -> Received:
     """Re-running one check or all of them is the same: three new check runs; a burst of requests is one."""
     if isinstance(event, events.CheckRunEvent) and event.action == "requested_action":
-        return await _requested_action(intake, event)
+        return await _apply_requested_action(intake, event)
     if event.action != "rerequested":
         return IGNORED
     sha = event.check_suite.head_sha if isinstance(event, events.CheckSuiteEvent) else event.check_run.head_sha
@@ -170,7 +170,7 @@ async def _check(intake: _Intake, event: events.CheckSuiteEvent | events.CheckRu
     return APPLIED if asked.run_id is None else Received("accepted", asked.run_id)
 
 
-async def _requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:
+async def _apply_requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:
     """A button was pressed on one of our check runs, whose external id is the audit run."""
     asked = event.requested_action.identifier if event.requested_action else ""
     if asked != "record_known":

@@ -57,7 +57,7 @@ def run_to_repeat(change: TargetsChange) -> TargetRun | None:
     return left[0] if is_better or change.before.list_left_out() != change.after.list_left_out() else None
 
 
-async def take_pull_event(
+async def follow_pull_event(
     connection: Connection, repo_id: UUID, event: events.PullRequestEvent, delivery_id: UUID
 ) -> NewRun | None:
     """Store the event's pull request, and return the run that its head wants. Wants a transaction that holds the
@@ -73,12 +73,12 @@ async def take_pull_event(
     return run_of_pull(repo_id, pull, target_of(event), delivery_id) if is_wanted else None
 
 
-async def take_listed_pull(connection: Connection, repo_id: UUID, pull: Pull) -> None:
+async def follow_listed_pull(connection: Connection, repo_id: UUID, pull: Pull) -> None:
     """Store a pull request as GitHub lists it; what its head wants, the caller starts. Wants a transaction that holds
     the repository.
     """
     known = await find_pull(connection, repo_id, pull.number)
-    if known is not None and _aim(known) == _aim(pull):
+    if known is not None and _target_of(known) == _target_of(pull):
         await upsert_pull(connection, repo_id, pull)
     else:
         await _follow(connection, repo_id, await _change(connection, repo_id, pull))
@@ -119,7 +119,7 @@ async def enqueue_publication(connection: Connection, repo_id: UUID, commit_sha:
         await enqueue_job(connection, Job(Task.PUBLISH_VERDICT, run_id, Priority.VERDICT, delivery_id))
 
 
-def _aim(pull: Pull) -> tuple[PullState, str, str, str, int | None]:
+def _target_of(pull: Pull) -> tuple[PullState, str, str, str, int | None]:
     return pull.state, pull.head_sha, pull.head_ref, pull.base_ref, pull.head_repo_github_id
 
 
@@ -135,7 +135,7 @@ async def _change(connection: Connection, repo_id: UUID, pull: Pull) -> dict[str
 def _repeated(former: AuditRun, run: TargetRun) -> NewRun:
     """Return the run that repeats another one without anybody's request, which a re-run would be taken for."""
     again = run_again(former, target=run.target)
-    return again if run.target.aim is None else replace(again, trigger=Trigger.PULL_REQUEST)
+    return again if run.target.target_ref is None else replace(again, trigger=Trigger.PULL_REQUEST)
 
 
 async def _follow(

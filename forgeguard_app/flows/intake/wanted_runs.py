@@ -181,7 +181,7 @@ def run_again(former: AuditRun, delivery_id: UUID | None = None, target: AuditTa
         delivery_id=delivery_id,
         trigger=Trigger.RERUN,
         fetch_ref=former.fetch_ref,
-        target_ref=former.target_ref or (target.aim if target else None),
+        target_ref=former.target_ref or (target.target_ref if target else None),
         target_sha=former.target_sha,
         fork=former.fork,
     )

@@ -49,31 +49,33 @@ class CheckRunWriter:
     repo: Repo
     installation: Installation
 
-    async def send(self, code: str, wanted: CheckRun, held: RemoteCheckRun | None) -> None:
+    async def send(self, code: str, wanted: CheckRun, remote: RemoteCheckRun | None) -> None:
         """One write where there are at most fifty annotations, one more for each further fifty."""
-        unfinished = held is None or not held.completed or held.annotations < len(wanted.annotations)
-        if held is not None and not unfinished:
-            await self._note(set_sent, code, held.github_id, held.annotations, final=True)
+        unfinished = remote is None or not remote.completed or remote.annotations < len(wanted.annotations)
+        if remote is not None and not unfinished:
+            await self._note(set_sent, code, remote.github_id, remote.annotations, final=True)
         while unfinished:
-            body = check_runs.creation(wanted) if held is None else check_runs.continuation(wanted, held.annotations)
-            held = await self.write(code, held, body, enough=len(wanted.annotations))
-            unfinished = held.annotations < len(wanted.annotations)
+            body = (
+                check_runs.creation(wanted) if remote is None else check_runs.continuation(wanted, remote.annotations)
+            )
+            remote = await self.write(code, remote, body, enough=len(wanted.annotations))
+            unfinished = remote.annotations < len(wanted.annotations)
 
     async def write(
-        self, code: str, held: RemoteCheckRun | None, body: dict[str, object], enough: int | None = None
+        self, code: str, remote: RemoteCheckRun | None, body: dict[str, object], enough: int | None = None
     ) -> RemoteCheckRun:
         """One write, announced before it leaves; its answer is stored, or what is known of its fate."""
         async with self.context.pool.acquire() as connection:
-            if not await set_sending(connection, self.run.id, code, held.github_id if held else None):
+            if not await set_sending(connection, self.run.id, code, remote.github_id if remote else None):
                 raise RetryLater("another worker writes this", delay_s=self.context.timings.retry_s)
-        sent = (held.annotations if held else 0) + len(_annotations_of(body))
+        sent = (remote.annotations if remote else 0) + len(_annotations_of(body))
         try:
-            if held is None:
-                held = await check_runs.create(self.access, body)
+            if remote is None:
+                remote = await check_runs.create(self.access, body)
             else:
-                held = await check_runs.update(self.access, held.github_id, body)
+                remote = await check_runs.update(self.access, remote.github_id, body)
             # GitHub took the request, and the whole of it, whatever it has counted yet.
-            held = replace(held, annotations=max(held.annotations, sent))
+            remote = replace(remote, annotations=max(remote.annotations, sent))
         except (RequestRejected, NothingDone):
             await self._note(set_not_sent, code)
             raise
@@ -81,11 +83,11 @@ class CheckRunWriter:
             if error.answered:
                 await self._note(set_settled, code)
             raise
-        final = enough is not None and held.annotations >= enough
-        await self._note(set_sent, code, held.github_id, held.annotations, final=final)
-        return held
+        final = enough is not None and remote.annotations >= enough
+        await self._note(set_sent, code, remote.github_id, remote.annotations, final=final)
+        return remote
 
-    async def held(self, wanted: CheckRun, row: OutboxRow) -> RemoteCheckRun | None:
+    async def find_remote(self, wanted: CheckRun, row: OutboxRow) -> RemoteCheckRun | None:
         """Return the check run as GitHub holds it; where a write's fate is unknown, GitHub is asked, and its answer
         recorded.
 
@@ -116,7 +118,7 @@ def _annotations_of(body: dict[str, object]) -> Sequence[object]:
     return found if isinstance(found, list) else ()
 
 
-async def publish_check(outlet: CheckRunWriter, wanted: CheckRun, row: OutboxRow) -> None:
+async def publish_check(writer: CheckRunWriter, wanted: CheckRun, row: OutboxRow) -> None:
     """Create or update the check run at GitHub.
 
     Raises:
@@ -125,7 +127,7 @@ async def publish_check(outlet: CheckRunWriter, wanted: CheckRun, row: OutboxRow
     """
     code = row.check_code
     try:
-        await outlet.send(code, wanted, await outlet.held(wanted, row))
+        await writer.send(code, wanted, await writer.find_remote(wanted, row))
     except RequestRejected as error:
         refused_places = error.status == UNPROCESSABLE and not isinstance(error, CommitNotFound)
         if not refused_places or not wanted.annotations:
@@ -134,42 +136,42 @@ async def publish_check(outlet: CheckRunWriter, wanted: CheckRun, row: OutboxRow
         log.warning("publish.annotations_refused", check=code, reason=str(error))
         remark = "\n\nGitHub refused the annotations; every finding stands behind the link."
         bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, _ROOM_FOR_MORE) + remark)
-        async with outlet.context.pool.acquire() as connection:
-            rows = await list_outbox(connection, outlet.run.id)
+        async with writer.context.pool.acquire() as connection:
+            rows = await list_outbox(connection, writer.run.id)
         now = next(item for item in rows if item.check_code == code)
-        await outlet.send(code, bare, await outlet.held(bare, now))
+        await writer.send(code, bare, await writer.find_remote(bare, now))
 
 
-def wanted_run(outlet: CheckRunWriter, code: str) -> CheckRun:
+def wanted_run(writer: CheckRunWriter, code: str) -> CheckRun:
     """Return the check run without its verdict."""
-    run = outlet.run
+    run = writer.run
     return CheckRun(
         name=check_run_name(code),
         head_sha=run.commit_sha,
         external_id=str(run.id),
-        details_url=outlet.context.audit_link(run, outlet.repo),
+        details_url=writer.context.audit_link(run, writer.repo),
         conclusion="",
         title="",
         summary="",
     )
 
 
-async def final_run(outlet: CheckRunWriter, run: AuditRun, check: StoredCheck) -> CheckRun:
+async def final_run(writer: CheckRunWriter, run: AuditRun, check: StoredCheck) -> CheckRun:
     """Return the check run with its verdict and annotations: those of `run`, one of the commit's."""
-    context = outlet.context
+    context = writer.context
     async with context.pool.acquire() as connection:
         shown = await list_annotations(connection, run.id, check.check_code, limit=MAX_ANNOTATIONS + 1)
     summary = check.summary
     if len(shown) > MAX_ANNOTATIONS:
         summary += f"\n\nThe worst {MAX_ANNOTATIONS} findings are annotated; all of them stand behind the link."
     return replace(
-        wanted_run(outlet, check.check_code),
-        details_url=context.audit_link(run, outlet.repo),
+        wanted_run(writer, check.check_code),
+        details_url=context.audit_link(run, writer.repo),
         conclusion=check.conclusion,
         title=check.title,
         summary=summary or check.title,
         annotations=tuple(_annotation(check.check_code, finding) for finding in shown[:MAX_ANNOTATIONS]),
-        actions=(RECORD_KNOWN,) if _recordable(check) and can_record(outlet.installation, run) else (),
+        actions=(RECORD_KNOWN,) if _recordable(check) and can_record(writer.installation, run) else (),
     )
 
 

@@ -47,7 +47,7 @@ from forgeguard_app.store.commit_targets import AuditTarget
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.queue import has_job
-from forgeguard_app.store.rates import clear_drain, list_waiting, want_drain
+from forgeguard_app.store.rates import list_waiting, schedule_waiting, unschedule_waiting
 from forgeguard_app.store.repos import Repo, get_installation_id, get_repo
 from forgeguard_app.store.states import InstallationStatus, RunStatus
 
@@ -76,13 +76,13 @@ async def publish_verdict(context: WorkerContext, run_id: UUID) -> None:
     except BudgetExhausted as error:
         number = await _installation_of(context, run_id)
         if number is not None:
-            await _drain_later(context, number, error.delay_s or 1.0)
+            await _publish_waiting_later(context, number, error.delay_s or 1.0)
 
 
 async def publish_waiting(context: WorkerContext, github_installation_id: int) -> None:
     """Publishes what waits for room in an installation's limits, the most wanted first, until there is none left."""
     async with context.pool.acquire() as connection:
-        await clear_drain(connection, github_installation_id)
+        await unschedule_waiting(connection, github_installation_id)
         waiting = await list_waiting(connection, github_installation_id, AT_ONCE)
     faults, later_s = 0, context.timings.retry_s if len(waiting) == AT_ONCE else None
     for run_id in waiting:
@@ -96,7 +96,7 @@ async def publish_waiting(context: WorkerContext, github_installation_id: int) -
             if isinstance(error, BudgetExhausted) or faults == MAX_FAULTS:
                 break
     if later_s is not None:
-        await _drain_later(context, github_installation_id, later_s)
+        await _publish_waiting_later(context, github_installation_id, later_s)
 
 
 async def _installation_of(context: WorkerContext, run_id: UUID) -> int | None:
@@ -107,9 +107,9 @@ async def _installation_of(context: WorkerContext, run_id: UUID) -> int | None:
     return installation.github_installation_id if installation else None
 
 
-async def _drain_later(context: WorkerContext, number: int, after_s: float) -> None:
+async def _publish_waiting_later(context: WorkerContext, number: int, after_s: float) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
-        if await want_drain(connection, number, after_s, context.timings.stalled_s * 2):
+        if await schedule_waiting(connection, number, after_s, context.timings.stalled_s * 2):
             job = Job(Task.PUBLISH_WAITING, number, Priority.WAITING_VERDICTS)
             await enqueue_job(connection, job, delay=timedelta(seconds=after_s))
 
@@ -150,8 +150,8 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
             unsettled_s = await find_unsettled_write(connection, run.repo_id, run.commit_sha)
         if unsettled_s is not None and unsettled_s < context.timings.settle_s:
             raise RetryLater("a write is not settled yet", delay_s=context.timings.settle_s - unsettled_s)
-        outlet = CheckRunWriter(context, context.access(installation, repo), run, repo, installation)
-        await _publish_checks(outlet, verdict, rows)
+        writer = CheckRunWriter(context, context.access(installation, repo), run, repo, installation)
+        await _publish_checks(writer, verdict, rows)
 
 
 async def _verdict_to_publish(
@@ -175,28 +175,28 @@ async def _verdict_to_publish(
     return CommitVerdict([worst for worst in verdict.checks if worst.check.check_code in codes])
 
 
-async def _publish_checks(outlet: CheckRunWriter, verdict: CommitVerdict, rows: dict[str, OutboxRow]) -> None:
-    context, run = outlet.context, outlet.run
+async def _publish_checks(writer: CheckRunWriter, verdict: CommitVerdict, rows: dict[str, OutboxRow]) -> None:
+    context, run = writer.context, writer.run
     todo = [
         (worst, rows[worst.check.check_code])
         for worst in verdict.checks
         if rows[worst.check.check_code].published_at is None
     ]
-    wanted = [(await final_run(outlet, worst.run, worst.check), row) for worst, row in todo]
+    wanted = [(await final_run(writer, worst.run, worst.check), row) for worst, row in todo]
     writes = sum(_writes(check_run, row) for check_run, row in wanted)
     reads = sum(row.sending_s is not None for _, row in wanted)
     try:
         if writes:
-            await outlet.access.name()  # before a write is announced: nothing goes to a repository that took the name
-            async with reserve(context, outlet.access, Cost(writes + reads + 1, writes)):
+            await writer.access.name()  # before a write is announced: nothing goes to a repository that took the name
+            async with reserve(context, writer.access, Cost(writes + reads + 1, writes)):
                 results = await asyncio.gather(
-                    *(publish_check(outlet, *pair) for pair in wanted), return_exceptions=True
+                    *(publish_check(writer, *pair) for pair in wanted), return_exceptions=True
                 )
                 for problem in results:
                     if isinstance(problem, BaseException):
                         raise problem
     except RequestRejected as error:
-        await _refused(outlet, error)
+        await _refused(writer, error)
         return
     is_whole = len(todo) == len(verdict.checks)  # else a part was written before, and may say less
     async with context.pool.acquire() as connection, connection.transaction():
@@ -212,9 +212,9 @@ def _writes(wanted: CheckRun, row: OutboxRow) -> int:
     return max(1, math.ceil((len(wanted.annotations) - row.annotations_sent) / ANNOTATIONS_PER_REQUEST))
 
 
-async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
+async def _refused(writer: CheckRunWriter, error: RequestRejected) -> None:
     """Raise RetryLater where GitHub may take the verdict later; else store why it does not, for operators."""
-    context, run = outlet.context, outlet.run
+    context, run = writer.context, writer.run
     no_commit = isinstance(error, CommitNotFound)
     known = no_commit or error.status in _GONE or isinstance(error, InstallationUnavailable)
     lag_s = context.timings.lag_s if isinstance(error, InstallationUnavailable) else context.timings.commit_lag_s
@@ -231,13 +231,13 @@ async def _refused(outlet: CheckRunWriter, error: RequestRejected) -> None:
         await set_publish_error(connection, run.id, reason)
         await _try_again_later(connection, run)
         # Permissions that were granted meanwhile were looked through before the refusal stood there.
-        now = await find_installation(connection, outlet.installation.id, settled=True)
-        if now is not None and dict(now.permissions) != dict(outlet.installation.permissions):
+        now = await find_installation(connection, writer.installation.id, settled=True)
+        if now is not None and dict(now.permissions) != dict(writer.installation.permissions):
             await set_publish_error(connection, run.id, None)
             raise RetryLater("the installation's permissions have changed", delay_s=context.timings.retry_s) from error
     # So was what had been refused when the repository came to its new installation.
     async with context.pool.acquire() as connection, connection.transaction():
-        moved = await get_installation_id(connection, run.repo_id) != outlet.installation.id
+        moved = await get_installation_id(connection, run.repo_id) != writer.installation.id
         if moved:
             await set_publish_error(connection, run.id, None)
     if moved:
@@ -256,7 +256,7 @@ async def _try_again_later(connection: Connection, run: AuditRun) -> None:
 async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation) -> None:
     """Shows the three check runs as in progress; a fault here costs nothing but that."""
     access = context.access(installation, repo)
-    outlet = CheckRunWriter(context, access, run, repo, installation)
+    writer = CheckRunWriter(context, access, run, repo, installation)
     async with context.locks.only_one(lock_of(run)) as held:
         if not held:
             return
@@ -272,6 +272,6 @@ async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, i
         try:
             async with reserve(context, access, Cost(len(rows), len(rows), final=False)):
                 for row in rows:
-                    await outlet.write(row.check_code, None, progress(wanted_run(outlet, row.check_code)))
+                    await writer.write(row.check_code, None, progress(wanted_run(writer, row.check_code)))
         except (RetryLater, RequestRejected) as error:
             log.info("publish.no_progress", reason=str(error))

@@ -15,7 +15,7 @@ from forgeguard_app.builders.confinement import end_orphans
 from forgeguard_app.builders.workspace import list_workspaces, place_for, remove_workspace
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.quotas import QUOTAS
-from forgeguard_app.flows.context.take_step import take_step
+from forgeguard_app.flows.context.try_step import try_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.upkeep.enforce_quotas import chosen_mirrors, enforce_quotas, measure_mirrors
 from forgeguard_app.flows.upkeep.watch_disk import lacking_bytes
@@ -63,10 +63,8 @@ async def purge_old(context: WorkerContext) -> None:
         "forms": delete_expired_forms,
         "claims": delete_old_claims,
     }
-    failed = [
-        name for name, step in steps.items() if not await take_step(context, name, partial(_purge, context, step))
-    ]
-    if not await take_step(context, "quotas", partial(enforce_quotas, context.pool)):
+    failed = [name for name, step in steps.items() if not await try_step(context, name, partial(_purge, context, step))]
+    if not await try_step(context, "quotas", partial(enforce_quotas, context.pool)):
         failed.append("quotas")
     log.info("purge.done", failed=failed)
 

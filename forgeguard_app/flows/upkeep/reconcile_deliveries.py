@@ -86,7 +86,9 @@ async def _recover(
     for attempt in chosen:
         try:
             if attempt.redelivery and not attempt.arrived:
-                taken += await _take(context, attempt)  # asked for before, and our address was not reached again
+                taken += await _receive_logged(
+                    context, attempt
+                )  # asked for before, and our address was not reached again
             else:
                 await ask_again(context.app, attempt.id)
                 asked += 1
@@ -125,7 +127,7 @@ def _note(attempt: Attempt, error: Exception) -> None:
     log.warning("delivery.not_had", delivery_id=attempt.guid, error=type(error).__name__, reason=str(error))
 
 
-async def _take(context: WorkerContext, attempt: Attempt) -> bool:
+async def _receive_logged(context: WorkerContext, attempt: Attempt) -> bool:
     body = await get_payload(context.app, attempt.id)
     try:
         event = read_event(attempt.event, body)

@@ -18,7 +18,7 @@ from forgeguard_app.flows.context.rate_budget import reserve
 from forgeguard_app.flows.context.repo_records import stored_pull
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.take_pull import close_lost_pull, start_missing_targets, take_listed_pull
+from forgeguard_app.flows.intake.take_pull import close_lost_pull, follow_listed_pull, start_missing_targets
 from forgeguard_app.flows.intake.wanted_runs import Heads, runs_of_heads
 from forgeguard_app.git.mirror import DefaultHead, RepositoryGone, read_default_head
 from forgeguard_app.github.client import RequestRejected
@@ -119,7 +119,7 @@ async def _ask_about_left_out(
             if pull is None:
                 await close_lost_pull(connection, repo_id, number, asked_at)
             else:
-                await take_listed_pull(connection, repo_id, stored_pull(pull))
+                await follow_listed_pull(connection, repo_id, stored_pull(pull))
 
 
 def _parts(default: DefaultHead, pulls: list[PullRequest]) -> tuple[tuple[str, str], list[PullRequest], dict[str, str]]:
@@ -144,7 +144,7 @@ async def _start_missing(context: WorkerContext, heads: Heads) -> None:
         if heads.default is not None:
             await set_default_branch(connection, heads.repo_id, heads.default[0])
         for pull in heads.pulls:
-            await take_listed_pull(connection, heads.repo_id, stored_pull(pull))
+            await follow_listed_pull(connection, heads.repo_id, stored_pull(pull))
         start = await find_branch_start(connection, heads.repo_id, heads.default[0]) if heads.default else None
         fresh = start is not None and not start.drawn and start.first_push_id is None
         known = await list_evaluated_targets(connection, heads.repo_id, shas)

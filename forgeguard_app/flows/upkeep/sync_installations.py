@@ -20,7 +20,7 @@ import structlog
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.repo_records import state_of, upsert_all_from_event, upsert_installation_from_event
-from forgeguard_app.flows.context.take_step import take_step
+from forgeguard_app.flows.context.try_step import try_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.follow_account import AT_ONCE, audit_baselines
 from forgeguard_app.github.client import RequestRejected
@@ -89,7 +89,7 @@ async def sync_installations(context: WorkerContext, bounds: ListBounds | None =
     for installation in random.sample(listed.items, len(listed.items)):
         asked_at = await _time(context)
         step = partial(_compare, context, installation, listed_at, asked_at, bounds)
-        await take_step(context, "installation", step, installation=installation.id)
+        await try_step(context, "installation", step, installation=installation.id)
     if listed.is_cut:
         log.warning("sync.cut", what="installations", most=bounds.installations)
         context.counts.add("cut_lists", "installations")
@@ -109,7 +109,7 @@ async def _compare(
     except (RetryLater, RequestRejected, TimeoutError) as error:
         log.info("sync.passed_over", installation=installation.id, reason=str(error) or type(error).__name__)
         return
-    await _take_in(context, installation, listed_at, repositories, asked_at, bounds.at_once)
+    await _store_installation(context, installation, listed_at, repositories, asked_at, bounds.at_once)
 
 
 async def sync_installation(context: WorkerContext, installation_id: UUID) -> None:
@@ -132,7 +132,7 @@ async def sync_installation(context: WorkerContext, installation_id: UUID) -> No
     except RequestRejected as error:
         log.info("sync.passed_over", installation=known.github_installation_id, reason=str(error))
         return
-    await _take_in(context, listed_installation, listed_at, repositories, asked_at)
+    await _store_installation(context, listed_installation, listed_at, repositories, asked_at)
 
 
 def _some(missing: list[_T]) -> list[_T]:
@@ -158,7 +158,7 @@ async def _repositories(
     return listed
 
 
-async def _take_in(
+async def _store_installation(
     context: WorkerContext,
     listed_installation: Installation,
     listed_at: datetime,
@@ -168,7 +168,7 @@ async def _take_in(
 ) -> None:
     """Store what GitHub says, in short transactions, so that no push waits for a large installation."""
     # Whose repositories GitHub lists lives at that time; a suspended one only at the time of the first list.
-    installation_id = await _take_in_state(context, listed_installation, listed_at if listed is None else asked_at)
+    installation_id = await _store_state(context, listed_installation, listed_at if listed is None else asked_at)
     if listed is None:
         return
     repositories = sorted(listed.items, key=lambda each: each.id, reverse=True)  # the newest first, as baselines
@@ -178,14 +178,14 @@ async def _take_in(
             if installation is None or installation.status == InstallationStatus.DELETED:
                 return  # since the list was read
             await believe(connection, asked_at)
-            await _take_in_some(connection, installation_id, repositories[start : start + at_once])
+            await _store_some(connection, installation_id, repositories[start : start + at_once])
     async with context.pool.acquire() as connection, connection.transaction():
         missing = await _missing(connection, installation_id, asked_at, listed)
     for repo_id in _some(missing):
         await _remove_repo(context, repo_id, asked_at)
 
 
-async def _take_in_state(context: WorkerContext, installation: Installation, at: datetime) -> UUID:
+async def _store_state(context: WorkerContext, installation: Installation, at: datetime) -> UUID:
     async with context.pool.acquire() as connection, connection.transaction():
         await believe(connection, at)
         installation_id = await upsert_installation_from_event(connection, installation)
@@ -203,7 +203,7 @@ async def _take_in_state(context: WorkerContext, installation: Installation, at:
         return installation_id
 
 
-async def _take_in_some(connection: Connection, installation_id: UUID, repositories: Sequence[Repository]) -> None:
+async def _store_some(connection: Connection, installation_id: UUID, repositories: Sequence[Repository]) -> None:
     ordered = sorted(repositories, key=lambda each: each.id)  # upsert_all_from_event answers in this order
     guarded = await list_guarded(connection, [repository.id for repository in ordered])
     ids = await upsert_all_from_event(connection, ordered, installation_id)
@@ -257,7 +257,7 @@ async def _remove_installations(context: WorkerContext, listed_at: datetime, lis
     async with context.pool.acquire() as connection:
         missing = await set_missing(connection, listed_at, listed)
     for number in _some(missing):
-        await take_step(context, "removal", partial(_remove_installation, context, number), installation=number)
+        await try_step(context, "removal", partial(_remove_installation, context, number), installation=number)
 
 
 async def _remove_installation(context: WorkerContext, number: int) -> None:

@@ -14,7 +14,7 @@ from forgeguard_app.store.pool import DATABASE_ERRORS
 log = structlog.get_logger()
 
 
-async def take_step(context: WorkerContext, name: str, step: Callable[[], Awaitable[object]], **of: object) -> bool:
+async def try_step(context: WorkerContext, name: str, step: Callable[[], Awaitable[object]], **of: object) -> bool:
     """Return whether the step succeeded; a failure is counted, and logged with the thing that it was a step `of`."""
     try:
         await step()
