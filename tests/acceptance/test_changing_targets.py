@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from forgeguard_app.flows.intake.follow_pull import start_run
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
-from forgeguard_app.flows.intake.take_pull import start_run
 from forgeguard_app.flows.intake.wanted_runs import run_of_pull
 from forgeguard_app.flows.publishing.publish_verdict import publish_verdict
 from forgeguard_app.store.audits import find_run

@@ -26,8 +26,8 @@ from forgeguard_app.flows.context.owner_policy import keep_owner_policy, owner_s
 from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.flows.intake.follow_pull import enqueue_publication, start_missing_targets
 from forgeguard_app.flows.intake.rank_heads import rank_of
-from forgeguard_app.flows.intake.take_pull import enqueue_publication, start_missing_targets
 from forgeguard_app.flows.intake.wanted_runs import shown_author, shown_message
 from forgeguard_app.flows.publishing.notify_owner import may_notify, schedule_notice
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of

@@ -9,11 +9,11 @@ from uuid import UUID
 from forgeguard_app.audit.model import Result
 from forgeguard_app.flows.context.repo_records import account_of, facts_of, upsert_from_event
 from forgeguard_app.flows.intake.follow_account import follow_account
+from forgeguard_app.flows.intake.follow_pull import enqueue_publication, follow_pull_event, start_run
 from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.record_github_deed import record_account_event, record_rerun
 from forgeguard_app.flows.intake.request_recording import request_recording
 from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S, start_or_defer
-from forgeguard_app.flows.intake.take_pull import enqueue_publication, follow_pull_event, start_run
 from forgeguard_app.flows.intake.wanted_runs import (
     run_of_merge_group,
     run_of_push,

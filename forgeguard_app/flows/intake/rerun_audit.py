@@ -14,8 +14,8 @@ from uuid import UUID
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.flows.intake.follow_pull import start_run
 from forgeguard_app.flows.intake.rerun_budget import BUDGET, window_start
-from forgeguard_app.flows.intake.take_pull import start_run
 from forgeguard_app.flows.intake.wanted_runs import run_again
 from forgeguard_app.store.audits import AuditRun, asked_again_lately, find_newest_run, find_run
 from forgeguard_app.store.changes import notify_change

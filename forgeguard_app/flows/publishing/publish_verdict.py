@@ -20,7 +20,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.rate_budget import BudgetExhausted, reserve
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.take_pull import enqueue_publication
+from forgeguard_app.flows.intake.follow_pull import enqueue_publication
 from forgeguard_app.flows.publishing.check_run_writer import (
     CheckRunWriter,
     final_run,

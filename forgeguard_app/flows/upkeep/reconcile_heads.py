@@ -18,7 +18,7 @@ from forgeguard_app.flows.context.rate_budget import reserve
 from forgeguard_app.flows.context.repo_records import stored_pull
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.take_pull import close_lost_pull, follow_listed_pull, start_missing_targets
+from forgeguard_app.flows.intake.follow_pull import close_lost_pull, follow_listed_pull, start_missing_targets
 from forgeguard_app.flows.intake.wanted_runs import Heads, runs_of_heads
 from forgeguard_app.git.mirror import DefaultHead, RepositoryGone, read_default_head
 from forgeguard_app.github.client import RequestRejected

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from forgeguard_app.flows.intake.take_pull import TargetsChange, run_to_repeat
+from forgeguard_app.flows.intake.follow_pull import TargetsChange, run_to_repeat
 from forgeguard_app.store.commit_targets import MAX_TARGETS, AuditTarget, CommitTargets, TargetRun
 from forgeguard_app.store.states import RunStatus
 
