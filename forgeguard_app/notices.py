@@ -78,7 +78,7 @@ class Notices:
     tls: ssl.SSLContext | None = None
 
     async def send(self, address: str, body: bytes, headers: dict[str, str]) -> None:
-        """Posts the JSON body; a redirect is not followed, since it could lead inside.
+        """Post the JSON body; a redirect is not followed, since it could lead inside.
 
         Raises:
             NotTaken: the address is not one that we ask, or its answer is a refusal.

@@ -74,7 +74,7 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
 
 
 async def _know_app(base: ProgramResources, context: WebContext, app_exists: asyncio.Event) -> None:
-    """Takes the App's credentials up; in set-up mode offers the link, and waits for the App, whichever process makes
+    """Take the App's credentials up; in set-up mode offers the link, and waits for the App, whichever process makes
     it.
 
     Raises:

@@ -17,7 +17,7 @@ class GlobError(ValueError):
 
 
 def check_glob(pattern: str) -> None:
-    """Refuses what cannot match any path of a repository.
+    """Refuse what cannot match any path of a repository.
 
     Raises:
         GlobError: says what to write instead.

@@ -20,7 +20,7 @@ class Reading:
         self.problems: list[Problem] = []
 
     def problem(self, node: Node | tuple[int, int], message: str) -> None:
-        """Notes what is wrong at a node or a place."""
+        """Note what is wrong at a node or a place."""
         line, column = (node.line, node.column) if isinstance(node, Node) else node
         if not self.is_full:
             more = "; there is more wrong below that is not listed" if len(self.problems) == MAX_PROBLEMS - 1 else ""

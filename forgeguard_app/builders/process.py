@@ -87,7 +87,7 @@ Hear = Callable[[list[bytes]], Awaitable[None]]
 async def run_builder(
     room: Sandbox, run: BuilderRun, hear: Hear, wants_end: Callable[[], Awaitable[bool]]
 ) -> RunOutcome:
-    """Runs it to its end; `hear` is given its lines as they come, `wants_end` is asked now and then whether somebody
+    """Run it to its end; `hear` is given its lines as they come, `wants_end` is asked now and then whether somebody
     cancelled.
 
     Raises:
@@ -201,7 +201,7 @@ def _status(room: Sandbox, status: int) -> int:
 
 
 async def _exited(process: asyncio.subprocess.Process) -> None:
-    """Waits for the program alone: asyncio's own wait is over only when nobody holds its input open any more."""
+    """Wait for the program alone: asyncio's own wait is over only when nobody holds its input open any more."""
     while process.returncode is None:
         await asyncio.sleep(EXIT_S)
 
@@ -224,7 +224,7 @@ async def _feed(process: asyncio.subprocess.Process, prompt: str) -> None:
 
 
 async def _read(output: asyncio.StreamReader, most: int, hear: Hear) -> bool:
-    """Hands the lines on; True where there were too many bytes of them."""
+    """Hand the lines on; True where there were too many bytes of them."""
     rest, size = b"", 0
     while chunk := await output.read(READ_BYTES):
         size += len(chunk)
@@ -246,7 +246,7 @@ def _cut(line: bytes) -> list[bytes]:
 
 
 async def _watch(room: Sandbox, bounds: RunBounds, wants_end: Callable[[], Awaitable[bool]]) -> Ended:
-    """Waits for a bound to be reached, or for somebody's wish."""
+    """Wait for a bound to be reached, or for somebody's wish."""
     loop = asyncio.get_running_loop()
     deadline, look_at_size = loop.time() + bounds.time_s, loop.time() + SIZE_EVERY_S
     while True:
@@ -338,7 +338,7 @@ def _limited(*, no_new_privileges: bool) -> None:
 
 
 async def sweep(room: Sandbox, mark: str) -> None:
-    """Ends what an earlier run left: its worker was killed, and could not."""
+    """End what an earlier run left: its worker was killed, and could not."""
     await asyncio.to_thread(_kill_all, room, mark, None)
 
 

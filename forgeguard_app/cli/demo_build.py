@@ -127,7 +127,7 @@ class Visitor:
             return given
 
     async def watch(self, build_id: str, console: Console) -> None:
-        """Prints the build's log as it comes, to its end."""
+        """Print the build's log as it comes, to its end."""
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "text/event-stream"}
         timeout = aiohttp.ClientTimeout(TIMEOUT_S)
         async with self._session.get(

@@ -65,7 +65,7 @@ class FactsCache:
 
     @property
     def matches(self) -> Mapping[str, BlobMatches]:
-        """Matches by blob."""
+        """Match by blob."""
         return self._matches.entries
 
     def lacks(self, blob: str, patterns: frozenset[str], languages: Collection[Language]) -> bool:

@@ -24,7 +24,7 @@ class MirrorSource:
         return self.mirror.repository
 
     async def ensure(self, needed: set[str]) -> None:
-        """Brings the needed blobs that the mirror lacks."""
+        """Bring the needed blobs that the mirror lacks."""
         of_trees, of_range = await self._known_missing()
         absent = needed & (of_trees | of_range)
         await self.mirror.fetch_blobs(absent)
@@ -32,12 +32,12 @@ class MirrorSource:
         of_range -= absent
 
     async def ensure_range(self) -> None:
-        """Brings the blobs of all commits of the range."""
+        """Bring the blobs of all commits of the range."""
         _, of_range = await self._known_missing()
         await self.ensure(set(of_range))
 
     async def bring_touched(self) -> None:
-        """Brings every blob on either side of a change in the range, whatever is there already."""
+        """Bring every blob on either side of a change in the range, whatever is there already."""
         head, base = self.request.head or "HEAD", self.request.base
         await self.mirror.fetch_blobs(await touched_blobs(self.repository, base, head))
 

@@ -16,13 +16,13 @@ class Source(Protocol):
         """Return the repository to read from."""
 
     async def ensure(self, needed: set[str]) -> None:
-        """Brings the needed blobs."""
+        """Bring the needed blobs."""
 
     async def ensure_range(self) -> None:
-        """Brings the blobs of all commits of the range."""
+        """Bring the blobs of all commits of the range."""
 
     async def bring_touched(self) -> None:
-        """Brings every blob on either side of a change in the range, whatever is there already."""
+        """Bring every blob on either side of a change in the range, whatever is there already."""
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ async def commit_work_tree(repository: GitRepository, parent: str, folder: Path,
 
 
 async def check_out(repository: GitRepository, commit: str, folder: Path) -> None:
-    """Writes the commit's files into the folder; no hook, filter or submodule has a say."""
+    """Write the commit's files into the folder; no hook, filter or submodule has a say."""
     with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as index_folder:
         index = {"GIT_INDEX_FILE": os.path.join(index_folder, "index")}
         await repository.run("read-tree", commit, environment=index)

@@ -175,7 +175,7 @@ class Mirror:
                 await self.repository.run("update-ref", "-d", branch_ref(branch))
 
     async def fetch_blobs(self, names: Iterable[str]) -> None:
-        """Brings these blobs in one request."""
+        """Bring these blobs in one request."""
         wanted = list(dict.fromkeys(names))
         if wanted:
             await self._fetch("--filter=blob:none", "--stdin", stdin="\n".join(wanted).encode("ascii") + b"\n")

@@ -125,12 +125,12 @@ class RemoteCheckRun:
 
 
 async def create(access: RepoAccess, body: dict[str, Any]) -> RemoteCheckRun:
-    """Creates the run."""
+    """Create the run."""
     return _held(await access.ask("POST", "/check-runs", body))
 
 
 async def update(access: RepoAccess, github_id: int, body: dict[str, Any]) -> RemoteCheckRun:
-    """Updates the run."""
+    """Update the run."""
     return _held(await access.ask("PATCH", f"/check-runs/{github_id}", body))
 
 

@@ -19,7 +19,7 @@ class Clock:
         return time.time() + self.skew_s
 
     def heard(self, date: str | None) -> None:
-        """Takes in a Date header; one that is no date says nothing."""
+        """Take in a Date header; one that is no date says nothing."""
         try:
             theirs = email.utils.parsedate_to_datetime(date or "").timestamp()
         except (ValueError, TypeError, OverflowError):

@@ -70,7 +70,7 @@ def _read(item: Any) -> Attempt | None:
 
 
 async def ask_again(app: AppAccess, attempt_id: int) -> None:
-    """Has GitHub deliver once more, under the same guid."""
+    """Have GitHub deliver once more, under the same guid."""
     await app.ask("POST", f"/app/hook/deliveries/{attempt_id}/attempts")
 
 

@@ -64,7 +64,7 @@ class RepoAccess:
             raise RetryLater("the repository belongs to another installation now", delay_s=0.1) from error
 
     def drop(self, token: Token) -> None:
-        """Forgets a token that was refused."""
+        """Forget a token that was refused."""
         self._tokens.drop(token)
 
     async def name(self) -> str:

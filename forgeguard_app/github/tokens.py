@@ -158,7 +158,7 @@ class TokenCache:
         return any(kept is token for kept in self._kept.values())
 
     def drop(self, token: Token) -> None:
-        """Forgets a token that GitHub refused."""
+        """Forget a token that GitHub refused."""
         for key in [key for key, kept in self._kept.items() if kept is token]:
             del self._kept[key]
 

@@ -125,7 +125,7 @@ async def prune_mirrors(context: WorkerContext) -> None:
 
 
 async def write_counts(context: WorkerContext) -> None:
-    """Writes down what this process counted."""
+    """Write down what this process counted."""
     while True:
         await asyncio.sleep(min(COUNTS_EVERY_S, context.timings.reconcile_s))
         counts = context.counts.pop_all()

@@ -54,7 +54,7 @@ class People:
         return self.world.add_account(login, "User")
 
     def allow(self, user: Account, repository: Repository, level: str) -> None:
-        """Lets the person read, write or administer the repository."""
+        """Let the person read, write or administer the repository."""
         self.levels[user.id, repository.id] = level
 
     def users(self) -> list[Account]:

@@ -182,7 +182,7 @@ def _wrong(**fields: str) -> dict[str, str]:
 
 
 async def tree_of(folder: object, entries: bytes) -> str:
-    """Writes the tree that holds these `ls-tree -r -z` entries."""
+    """Write the tree that holds these `ls-tree -r -z` entries."""
     with tempfile.TemporaryDirectory(prefix="simulated-index-") as place:
         env = {"GIT_INDEX_FILE": os.path.join(place, "index")}
         await git(folder, "update-index", "-z", "--index-info", stdin=entries, env=env)

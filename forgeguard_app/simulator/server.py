@@ -64,7 +64,7 @@ class SimulatedGitHub:
         await asyncio.to_thread(shutil.rmtree, self.world.folder, ignore_errors=True)
 
     def register_app(self, app_id: int, public_key: str, webhook_secret: str, webhook_url: str) -> App:
-        """Makes the App known."""
+        """Make the App known."""
         owner = self.world.add_account("forgeguard-makers")
         site = webhook_url.removesuffix("/webhooks/github")
         app = App(app_id, "forgeguard", [public_key], webhook_secret, webhook_url, owner)

@@ -30,11 +30,11 @@ class Webhooks:
         self._number = 0
 
     async def open(self) -> None:
-        """Opens the connections."""
+        """Open the connections."""
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(ANSWER_TIMEOUT_S))
 
     async def close(self) -> None:
-        """Ends what is under way."""
+        """End what is under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -44,7 +44,7 @@ class Webhooks:
     def send(
         self, event: str, payload: dict[str, Any], *, guid: str | None = None, redelivery: bool = False
     ) -> Delivery:
-        """Starts a delivery and gives its log entry."""
+        """Start a delivery and return its log entry."""
         installation = payload.get("installation") or {}
         delivery = Delivery(
             id=self.world.next_id(),
@@ -63,7 +63,7 @@ class Webhooks:
         return delivery
 
     async def settle(self) -> None:
-        """Waits for the deliveries under way."""
+        """Wait for the deliveries under way."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 

@@ -54,7 +54,7 @@ class NewAllowance:
 
 
 async def insert_allowance(connection: Connection, new: NewAllowance) -> Allowance:
-    """Allows it; where it is allowed already, the new reason and end hold."""
+    """Allow it; where it is allowed already, the new reason and end hold."""
     row = await connection.fetchrow(
         f"""
         INSERT INTO allowances (repo_id, check_code, fingerprint, rule, path, reason, user_id, github_login, expires_at)
@@ -142,7 +142,7 @@ async def reopen_allowance(connection: Connection, allowance_id: UUID) -> bool:
 
 
 async def end_expired(connection: Connection, most: int) -> list[Allowance]:
-    """Ends those whose time is over, and gives them."""
+    """End those whose time is over, and return them."""
     rows = await connection.fetch(
         f"""
         UPDATE allowances SET ended_at = expires_at WHERE id = ANY(ARRAY(

@@ -225,7 +225,7 @@ class Verdict:
 
 
 async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) -> bool:
-    """Writes the verdict in place of any earlier one; False where another worker was first. Wants a transaction."""
+    """Write the verdict in place of any earlier one; False where another worker was first. Wants a transaction."""
     claimed = await connection.fetchval(
         """
         UPDATE audit_runs SET status = $2, overall_result = $3, base_sha = $4, files_checked = $5, error_detail = $6,

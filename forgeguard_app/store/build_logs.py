@@ -40,7 +40,7 @@ _COLUMNS = "number, timestamp, source, level, message"
 
 
 async def insert_lines(connection: Connection, build_id: UUID, lines: Sequence[NewLine]) -> None:
-    """Keeps the lines in their order; one writer a build."""
+    """Keep the lines in their order; one writer a build."""
     await connection.execute(
         """
         INSERT INTO build_logs (build_id, timestamp, source, level, message)

@@ -25,7 +25,7 @@ def access_of(user_id: UUID) -> UUID:
 
 
 async def notify_change(connection: Connection, key: UUID) -> None:
-    """Tells that a repository or a build changed, when the caller's transaction commits."""
+    """Tell that a repository or a build changed, when the caller's transaction commits."""
     # At most 8,000 bytes: https://www.postgresql.org/docs/current/sql-notify.html
     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, str(key))
 

@@ -8,7 +8,7 @@ from forgeguard_app.store.pool import Connection
 
 
 async def add_counts(connection: Connection, counts: Mapping[tuple[str, str], int]) -> None:
-    """Adds to the sums, by name and label, always in one order, so that two processes cannot deadlock."""
+    """Add to the sums, by name and label, always in one order, so that two processes cannot deadlock."""
     await connection.executemany(
         """
         INSERT INTO counters AS c (name, label, value) VALUES ($1, $2, $3)

@@ -65,7 +65,7 @@ class _DataPlace:
 
 @contextlib.asynccontextmanager
 async def embedded_postgres(home: Path, settings: Sequence[str] = ()) -> AsyncIterator[str]:
-    """Starts PostgreSQL under `home`, or joins the one that another process of ours runs there; gives its DSN.
+    """Start PostgreSQL under `home`, or join the one that another process of ours runs there; return its DSN.
 
     Raises:
         UserError: it cannot be started here, with the reason and the remedy.
@@ -223,7 +223,7 @@ def _environment() -> dict[str, str]:
 
 
 async def _start(place: _DataPlace, settings: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Starts the server; a stale lock of one that was killed a moment ago is waited for."""
+    """Start the server; a stale lock of one that was killed a moment ago is waited for."""
     sockets = str(place.data) if len(str(place.data)) < MAX_SOCKET_PATH - 20 else tempfile.mkdtemp(prefix="forgeguard-")
     if place.account is not None and sockets != str(place.data):
         os.chown(sockets, place.account.uid, place.account.gid)

@@ -105,7 +105,7 @@ class _Undone(Exception):
 
 
 async def probe_intake(connection: Connection) -> None:
-    """Writes what a delivery writes first, and takes it back; raises as the database does where it cannot."""
+    """Write what a delivery writes first, and take it back; raise as the database does where it cannot."""
     try:
         async with connection.transaction():
             await connection.execute(

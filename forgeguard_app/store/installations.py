@@ -31,7 +31,7 @@ _COLUMNS = "id, github_installation_id, account_login, status, owner_policy, per
 async def upsert_installation(
     connection: Connection, github_installation_id: int, account_github_id: int | None, login: str, kind: str
 ) -> UUID:
-    """Makes the installation known, or its account's present name; its status stays as it is."""
+    """Make the installation known, or its account's present name; its status stays as it is."""
     found: UUID = await connection.fetchval(
         """
         INSERT INTO installations (github_installation_id, account_github_id, account_login, account_type)

@@ -42,7 +42,7 @@ class Locks:
                 await asyncio.shield(self._let_go(holder, name))
 
     async def close(self) -> None:
-        """Gives the connection back, and with it every name."""
+        """Give the connection back, and with it every name."""
         async with self._turn:
             connection, self._connection = self._connection, None
             if connection is not None:

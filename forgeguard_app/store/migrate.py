@@ -64,7 +64,7 @@ def _queue_schema() -> str:
 
 
 async def migrate(dsn: str, folder: Path | None = None) -> list[str]:
-    """Applies what is missing and gives its names.
+    """Apply what is missing and return its names.
 
     Raises:
         UserError: a file was edited after it was applied, or the database is newer than this program.
@@ -119,7 +119,7 @@ async def _record(connection: Connection, migration: Migration) -> None:
 
 
 def refuse_strange(applied: dict[str, str], own: list[Migration], queue: list[Migration]) -> None:
-    """Refuses a database that this program does not understand.
+    """Refuse a database that this program does not understand.
 
     Raises:
         UserError: says which file and what to do.

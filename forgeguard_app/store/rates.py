@@ -135,7 +135,7 @@ async def set_remaining(connection: Connection, github_installation_id: int, rem
 
 
 async def schedule_waiting(connection: Connection, github_installation_id: int, after_s: float, stale_s: float) -> bool:
-    """Notes when what waits is to be published; True where the caller is to enqueue the job for it."""
+    """Note when what waits is to be published; True where the caller is to enqueue the job for it."""
     found = await connection.fetchval(
         """
         INSERT INTO rate_limits AS r (github_installation_id, waiting_until)
@@ -159,7 +159,7 @@ async def unschedule_waiting(connection: Connection, github_installation_id: int
 
 
 async def delete_old_uses(connection: Connection) -> None:
-    """Uses that no window reaches any more."""
+    """Delete the uses that no window reaches any more."""
     await connection.execute(
         "DELETE FROM rate_uses WHERE used_at < clock_timestamp() - make_interval(secs => $1)", KEPT_S
     )

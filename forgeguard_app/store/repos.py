@@ -242,7 +242,7 @@ async def find_configuration(connection: Connection, repo_id: UUID) -> tuple[str
 
 
 async def lock_repo(connection: Connection, repo_id: UUID) -> None:
-    """Holds the repository against all others until the transaction ends."""
+    """Hold the repository against all others until the transaction ends."""
     # Rows that refer to it are still inserted beside.
     # https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
     await connection.execute("SELECT 1 FROM repos WHERE id = $1 FOR NO KEY UPDATE", repo_id)

@@ -245,7 +245,7 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
 
 
 async def cancel_runs(connection: Connection, repo_id: UUID, commit_sha: str, reason: str) -> list[UUID]:
-    """Ends the merge group's runs that have no verdict yet, and gives them."""
+    """End the merge group's runs that have no verdict yet, and return them."""
     rows = await connection.fetch(
         """
         UPDATE audit_runs SET status = 'cancelled', error_detail = $3, completed_at = now()

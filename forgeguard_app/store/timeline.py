@@ -55,7 +55,7 @@ class Filter:
 async def list_entries(
     connection: Connection, repo_id: UUID, wanted: Filter, before: tuple[datetime, UUID] | None, most: int
 ) -> list[TimelineEntry]:
-    """Audits of the repository, the newest first, from beyond `before`."""
+    """Return audits of the repository, the newest first, from beyond `before`."""
     rows = await connection.fetch(
         f"""
         SELECT {_ENTRY} FROM audit_runs

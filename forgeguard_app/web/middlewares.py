@@ -61,7 +61,7 @@ log = structlog.get_logger()
 
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers what went wrong without telling of our insides."""
+    """Answer what went wrong without telling of our insides."""
     request_id = request[REQUEST_ID] = secrets.token_hex(8)
     in_time = body_deadline(request, request.app[BODY_LIMIT_S])
     with structlog.contextvars.bound_contextvars(request_id=request_id), in_time:

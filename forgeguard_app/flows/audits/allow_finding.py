@@ -105,7 +105,7 @@ async def restore_allowance(pool: Pool, person: Person, allowance: Allowance) ->
 
 
 async def end_expired_allowances(pool: Pool) -> int:
-    """Ends those whose time is over, and gives their number."""
+    """End those whose time is over, and return their number."""
     async with pool.acquire() as connection, connection.transaction():
         ended = await end_expired(connection, EXPIRED_AT_ONCE)
     for allowance in ended:

@@ -93,7 +93,7 @@ class RunDeferred(Exception):
 
 
 async def audit_commit(context: WorkerContext, run_id: UUID) -> None:
-    """Audits the run's commit; a run that is finished already, or under way elsewhere, stays as it is.
+    """Audit the run's commit; a run that is finished already, or under way elsewhere, stays as it is.
 
     Raises:
         RetryLater: a passing fault; the run is pending again.

@@ -14,7 +14,7 @@ from forgeguard_app.store.states import BuildStatus
 async def end_build(
     connection: Connection, build: Build, status: BuildStatus, detail: str | None = None, pull_url: str | None = None
 ) -> bool:
-    """Ends the build: completed, failed or cancelled; False where it was at its end before. Wants a transaction."""
+    """End the build: completed, failed or cancelled; False where it was at its end before. Wants a transaction."""
     # The project before its build, in the order of start_build.
     project = await find_project(connection, build.project_id, lock=True)
     if not await set_build_ended(connection, build.id, status, detail=detail, pull_url=pull_url):

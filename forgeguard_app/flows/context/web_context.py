@@ -135,7 +135,7 @@ class WebContext:
 
     @property
     def client(self) -> Client:
-        """Asks GitHub's API."""
+        """Ask GitHub's API."""
         return self.app.client
 
     @property

@@ -70,7 +70,7 @@ class EventCounters:
         self._new: Counter[tuple[str, str]] = Counter()
 
     def add(self, name: str, label: str = "", number: int = 1) -> None:
-        """Counts something that happened."""
+        """Count something that happened."""
         self._new[name, label] += number
 
     def pop_all(self) -> dict[tuple[str, str], int]:

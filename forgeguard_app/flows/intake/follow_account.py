@@ -41,7 +41,7 @@ AccountEvent = (
 
 
 async def follow_account(connection: Connection, event: AccountEvent, github_delivery_id: str) -> None:
-    """Takes the event in, inside the caller's transaction; open streams ask at once who may still see what they
+    """Take the event in, inside the caller's transaction; open streams ask at once who may still see what they
     show.
     """
     await _follow(connection, event, github_delivery_id)

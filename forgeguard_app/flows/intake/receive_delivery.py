@@ -52,7 +52,7 @@ class _Intake:
     github_delivery_id: str
 
     async def start(self, run: NewRun | None, otherwise: Received) -> Received:
-        """Makes the wanted run and its job durable."""
+        """Make the wanted run and its job durable."""
         if run is None:
             return otherwise
         return Received("accepted", await start_run(self.connection, run, self.github_delivery_id))

@@ -95,7 +95,7 @@ async def level_of(context: WebContext, person: Person | None, repo: Repo | None
 
 
 async def refresh_access(context: WebContext, user_id: UUID) -> None:
-    """Reads from GitHub what the person may see, unless it was read within half a minute; concurrent callers share a
+    """Read from GitHub what the person may see, unless it was read within half a minute; concurrent callers share a
     reading.
 
     Raises:

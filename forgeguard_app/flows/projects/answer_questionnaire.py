@@ -52,7 +52,7 @@ async def answer_questionnaire(
     bases: Mapping[str, str] = NO_BASES,
     writer: Writer = NOBODY,
 ) -> Answered:
-    """Keeps every answer that is in its question's form; the others are told, and change nothing.
+    """Keep every answer that is in its question's form; the others are told, and change nothing.
 
     `bases` are the digests of the answers that the writer began from.
 

@@ -50,7 +50,7 @@ async def schedule_notice(connection: Connection, run_id: UUID) -> None:
 
 
 async def notify_owner(context: WorkerContext, run_id: UUID) -> None:
-    """Sends the message, where there is news.
+    """Send the message, where there is news.
 
     Raises:
         RetryLater: it did not arrive; for a day it is tried again.

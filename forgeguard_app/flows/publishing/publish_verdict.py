@@ -66,7 +66,7 @@ def lock_of(run: AuditRun) -> str:
 
 
 async def publish_verdict(context: WorkerContext, run_id: UUID) -> None:
-    """Brings GitHub to hold the run's verdict; done twice it changes nothing.
+    """Bring GitHub to hold the run's verdict; done twice it changes nothing.
 
     Raises:
         RetryLater: a passing fault; what was sent is known, the rest is to be tried later.
@@ -80,7 +80,7 @@ async def publish_verdict(context: WorkerContext, run_id: UUID) -> None:
 
 
 async def publish_waiting(context: WorkerContext, github_installation_id: int) -> None:
-    """Publishes what waits for room in an installation's limits, the most wanted first, until there is none left."""
+    """Publish what waits for room in an installation's limits, the most wanted first, until there is none left."""
     async with context.pool.acquire() as connection:
         await unschedule_waiting(connection, github_installation_id)
         waiting = await list_waiting(connection, github_installation_id, AT_ONCE)
@@ -254,7 +254,7 @@ async def _try_again_later(connection: Connection, run: AuditRun) -> None:
 
 
 async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation) -> None:
-    """Shows the three check runs as in progress; a fault here costs nothing but that."""
+    """Show the three check runs as in progress; a fault here costs nothing but that."""
     access = context.access(installation, repo)
     writer = CheckRunWriter(context, access, run, repo, installation)
     async with context.locks.only_one(lock_of(run)) as held:

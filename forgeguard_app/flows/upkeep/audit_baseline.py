@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 async def audit_baseline(context: WorkerContext, repo_id: UUID) -> None:
-    """Starts the audit of the default branch's head, unless that head was evaluated already or the branch is empty.
+    """Start the audit of the default branch's head, unless that head was evaluated already or the branch is empty.
 
     Raises:
         RetryLater: a passing fault.

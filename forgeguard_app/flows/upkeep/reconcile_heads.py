@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 async def enqueue_due_heads(context: WorkerContext) -> None:
-    """Enqueues the repositories whose heads were not looked at for long."""
+    """Enqueue the repositories whose heads were not looked at for long."""
     async with context.pool.acquire() as connection, connection.transaction():
         for repo_id in await claim_unchecked(connection, context.timings.heads_s, AT_ONCE):
             await enqueue_job(connection, Job(Task.RECONCILE_HEADS, repo_id, Priority.LOOK))

@@ -42,7 +42,7 @@ async def show_builds(ask: ApiRequest) -> shapes.Builds:
 
 
 async def start(ask: ApiRequest) -> shapes.Build:
-    """Starts one; refused with every reason where something is not ready."""
+    """Start one; refused with every reason where something is not ready."""
     view = await open_project(ask.request, id_of(ask.request, "project_id"), AccessLevel.WRITE)
     name = view.project.repo_name
     if name is not None and await find_writable(ask.request, name) is None:
@@ -65,7 +65,7 @@ async def show_build(ask: ApiRequest) -> shapes.Build:
 
 
 async def cancel(ask: ApiRequest) -> shapes.Build:
-    """Cancels it; its processes are gone within seconds."""
+    """Cancel it; its processes are gone within seconds."""
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"), AccessLevel.WRITE)
     pool = ask.request.app[CONTEXT].pool
     await cancel_build(pool, build, ask.user.login)

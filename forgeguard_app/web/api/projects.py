@@ -69,7 +69,7 @@ async def show_project(ask: ApiRequest) -> shapes.Project:
 
 
 async def change_project(ask: ApiRequest) -> shapes.Project:
-    """Renames it, describes it, links it to another repository, which its maker alone does; refused while a build works
+    """Rename it, describe it, link it to another repository, which its maker alone does; refused while a build works
     by it.
     """
     wanted, pool = ask.body, ask.request.app[CONTEXT].pool
@@ -99,7 +99,7 @@ async def show_questionnaire(ask: ApiRequest) -> shapes.Questionnaire:
 
 
 async def answer(ask: ApiRequest) -> shapes.Questionnaire:
-    """Keeps the answers that are in their questions' form; `problems` name the others."""
+    """Keep the answers that are in their questions' form; `problems` name the others."""
     view = await _open(ask, AccessLevel.WRITE)
     writer = Writer(ask.user.login)
     done = await answer_questionnaire(ask.request.app[CONTEXT].pool, view.project.id, ask.body.answers, writer=writer)
@@ -124,7 +124,7 @@ async def show_contracts(ask: ApiRequest) -> shapes.Contracts:
 
 
 async def write(ask: ApiRequest) -> shapes.Written:
-    """Writes contracts from the answers."""
+    """Write contracts from the answers."""
     view = await _open(ask, AccessLevel.WRITE)
     wanted = None if ask.body.types is None else [ContractType(name) for name in ask.body.types]
     pool = ask.request.app[CONTEXT].pool
@@ -138,7 +138,7 @@ async def show_contract(ask: ApiRequest) -> shapes.Contract:
 
 
 async def edit_contract(ask: ApiRequest) -> shapes.Contract:
-    """Saves a new version, unless somebody saved another one meanwhile, or the text is not what its type says."""
+    """Save a new version, unless somebody saved another one meanwhile, or the text is not what its type says."""
     view, kind = await _open(ask, AccessLevel.WRITE), _kind(ask)
     wanted: shapes.ContractEdit = ask.body
     try:

@@ -112,7 +112,7 @@ def state_in_words(build: Build) -> str:
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
-    """Ends it."""
+    """End it."""
     await read_form(request)
     person = await get_person(request)
     build, _ = await open_build(request, id_of(request, "build_id"), AccessLevel.WRITE)

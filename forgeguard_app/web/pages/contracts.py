@@ -47,7 +47,7 @@ def contract_type(request: web.Request) -> ContractType:
 
 
 async def write(request: web.Request) -> web.StreamResponse:
-    """Writes them from the answers: those that are chosen, or all that nobody edited."""
+    """Write them from the answers: those that are chosen, or all that nobody edited."""
     form = await read_form(request)
     view = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE)
     chosen = [kind for kind in ContractType if kind in form.getall("type", [])]

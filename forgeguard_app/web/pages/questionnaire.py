@@ -76,7 +76,7 @@ async def show_section(request: web.Request) -> web.Response:
 
 
 async def answer_section(request: web.Request) -> web.Response:
-    """Keeps what is right, and says what is not; what somebody else changed meanwhile is not overwritten."""
+    """Keep what is right, and say what is not; what somebody else changed meanwhile is not overwritten."""
     form, person = await read_form(request), await get_person(request)
     view, section = await _opened(request, AccessLevel.WRITE)
     # Saved on the way: only what was touched, since what is merely proposed is nobody's answer yet.
