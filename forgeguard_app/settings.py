@@ -43,7 +43,7 @@ EVERYBODY = "*"
 
 
 class Settings(BaseSettings):
-    """Every variable of the specification's section 3 that the server reads so far."""
+    """The variables that the server reads; `docs/operating.md` describes each."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True

@@ -37,7 +37,8 @@ class AppAccess:
         """Return GitHub's answer of at most `max_bytes`.
 
         Raises:
-            RequestRejected, RateLimited, GitHubUnavailable: as Client.ask; NotTheApp where no key is taken.
+            RequestRejected: GitHub refuses the request.
+            RetryLater: GitHub is away, or its limit is reached; NotTheApp where it takes none of the keys.
         """
         client = self.client.reading(max_bytes)
         return await self._with_key(lambda app_jwt: client.ask(method, path, app_jwt=app_jwt, data=data))
@@ -46,7 +47,8 @@ class AppAccess:
         """Return the page of a list that the path asks for.
 
         Raises:
-            RequestRejected, RateLimited, GitHubUnavailable: as Client.ask_page; NotTheApp where no key is taken.
+            RequestRejected: GitHub refuses the request.
+            RetryLater: GitHub is away, or its limit is reached; NotTheApp where it takes none of the keys.
         """
         return await self._with_key(lambda app_jwt: self.client.ask_page(path, app_jwt=app_jwt))
 
@@ -54,7 +56,8 @@ class AppAccess:
         """Yield the items of a list, page after page, at most `most`; each page is asked for with a JWT that holds.
 
         Raises:
-            RequestRejected, RateLimited, GitHubUnavailable: as `ask_page`.
+            RequestRejected: GitHub refuses the request.
+            RetryLater: GitHub is away, or its limit is reached.
         """
         number, following = 0, path
         while number < most:

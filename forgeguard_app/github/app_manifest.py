@@ -101,7 +101,7 @@ async def trade_manifest_code(client: Client, code: str) -> MadeApp:
 
     Raises:
         RequestRejected: the code is wrong, used or expired.
-        RateLimited, GitHubUnavailable: as Client.ask; whether the code is used is unknown then.
+        RetryLater: GitHub is away, or its limit is reached; whether the code is used is unknown then.
     """
     if not is_code(code):
         raise RequestRejected(404, "the code is not one of GitHub's")

@@ -199,8 +199,8 @@ class Client:
         """Return the page of a list that the path asks for.
 
         Raises:
-            RequestRejected, RateLimited, GitHubUnavailable: as `ask`; an answer that is no list, or that names a page
-                of another host, is GitHubUnavailable.
+            RequestRejected: GitHub refuses the request.
+            RetryLater: GitHub is away, its limit is reached, or its answer is no list or names a page of another host.
         """
         github = _GitHub(self.session, self.base_url, self.clock, max_bytes=self._max_bytes)
         try:
@@ -227,7 +227,8 @@ class Client:
         What is in `known` is asked with its ETag, and what comes is put there.
 
         Raises:
-            RequestRejected, RateLimited, GitHubUnavailable: as `ask`.
+            RequestRejected: GitHub refuses the request.
+            RetryLater: GitHub is away, or its limit is reached.
         """
         github = _GitHub(self.session, self.base_url, self.clock, known, self._max_bytes)
         credentials = _credentials(token, app_jwt)

@@ -43,7 +43,8 @@ async def read_page(app: AppAccess, path: str = NEWEST) -> AttemptPage:
     """Return a page of at most 100 attempts; the log has no payloads. An entry that is not whole is left out.
 
     Raises:
-        RequestRejected, RateLimited, GitHubUnavailable: as AppAccess.ask_page.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     page = await app.ask_page(path)
     return AttemptPage([attempt for item in page.items if (attempt := _read(item)) is not None], page.next_path)

@@ -32,7 +32,8 @@ async def list_installations(app: AppAccess, most: int = MAX_INSTALLATIONS) -> L
     """Return the installations of the App, at most `most`.
 
     Raises:
-        RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     found = [item async for item in app.list("/app/installations?per_page=100", most=most)]
     return Listed(_read(found, list[Installation]), len(found) >= most)
@@ -42,7 +43,8 @@ async def get_installation(app: AppAccess, installation_id: int) -> Installation
     """Return the installation; None where GitHub, asked for it by its id, says that there is none.
 
     Raises:
-        RequestRejected, RateLimited, GitHubUnavailable: as Client.ask; a refusal other than 404 says nothing.
+        RequestRejected: GitHub refuses the request; a refusal other than 404 says nothing.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     try:
         found = await app.ask("GET", f"/app/installations/{installation_id}")
@@ -59,7 +61,8 @@ async def find_installation_of(app: AppAccess, full_name: str) -> Installation |
     GitHub redirects a former name: https://docs.github.com/en/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app
 
     Raises:
-        RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     try:
         found = await app.ask("GET", f"/repos/{full_name}/installation")
@@ -76,7 +79,9 @@ async def list_repositories(
     """Return the repositories of an installation, at most `most`.
 
     Raises:
-        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as Client.ask and TokenCache.get.
+        InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     token = await tokens.get(installation_id, None, LIST)
     path = "/installation/repositories?per_page=100"
@@ -97,7 +102,9 @@ async def list_pulls(access: RepoAccess, most: int = MAX_PULLS) -> Listed[PullRe
     """Return the repository's open pull requests, at most about `most`, in whole pages.
 
     Raises:
-        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.ask.
+        InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     found: list[object] = []
     is_cut = True
@@ -114,8 +121,9 @@ async def get_pull(access: RepoAccess, number: int) -> PullRequest | None:
     """Return the pull request; None where GitHub, asked for it by its number, says that there is none.
 
     Raises:
-        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.ask; a refusal
-            other than 404 says nothing.
+        InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+        RequestRejected: GitHub refuses the request; a refusal other than 404 says nothing.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     try:
         found = await access.ask("GET", f"/pulls/{number}")

@@ -29,7 +29,8 @@ async def get_user(client: Client, token: str) -> GitHubUser:
     """Whose token it is.
 
     Raises:
-        RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     answer = await client.ask("GET", "/user", token=token)
     if (
@@ -105,7 +106,8 @@ async def list_access(client: Client, token: str, known: KnownAnswers) -> dict[i
     """Return `read`, `write` or `admin` by the id of each repository that the App and the person both have.
 
     Raises:
-        RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     found: dict[int, str] = {}
     numbers = [

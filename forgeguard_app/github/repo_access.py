@@ -53,8 +53,10 @@ class RepoAccess:
         """A token that holds.
 
         Raises:
-            InstallationUnavailable, RequestRejected, RateLimited: as TokenCache.get.
-            RetryLater: the repository belongs to another installation now, which is stored.
+            InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+            RequestRejected: GitHub refuses the request.
+            RetryLater: GitHub is away, its limit is reached, or the repository belongs to another installation now,
+                which is stored.
         """
         try:
             return await self._tokens.get(self.installation_id, self._repository_id, self._permissions)
@@ -74,7 +76,9 @@ class RepoAccess:
         GitHub said whose name it is: with the token, or asked by id. Concurrent callers share a single request.
 
         Raises:
-            InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as TokenCache.get.
+            InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+            RequestRejected: GitHub refuses the request.
+            RetryLater: GitHub is away, or its limit is reached.
         """
         await self.token()
         names = self._tokens.names
@@ -93,7 +97,9 @@ class RepoAccess:
         """Return whether GitHub, asked by id, gives another name than the one that was used.
 
         Raises:
-            InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as TokenCache.get.
+            InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+            RequestRejected: GitHub refuses the request.
+            RetryLater: GitHub is away, or its limit is reached.
         """
         used = self.full_name
         self._tokens.names.doubt(self._repository_id)
@@ -126,7 +132,9 @@ class RepoAccess:
         one that is refused is replaced once. A repository that is not found is looked up by its id, and followed.
 
         Raises:
-            InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as Client.ask and TokenCache.get.
+            InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+            RequestRejected: GitHub refuses the request.
+            RetryLater: GitHub is away, or its limit is reached.
         """
         replaced = looked_up = False
         while True:

@@ -17,7 +17,8 @@ async def list_required(access: RepoAccess, branch: str) -> list[str] | None:
     """Return the names of the required checks; None where GitHub does not say.
 
     Raises:
-        InstallationUnavailable, RateLimited, GitHubUnavailable: as RepoAccess.ask.
+        InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     try:
         rules = await access.ask("GET", f"/rules/branches/{quote(branch, safe='')}?per_page=100")

@@ -1,4 +1,4 @@
-"""Chooses the base that a head is evaluated against, by the specification's section 6."""
+"""Chooses the base that a head is evaluated against, by what was evaluated before it and where it goes."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ async def find_home(pool: Pool, app: AppAccess, tokens: TokenCache, repo: Repo, 
     gives a token for the repository's numeric id. Otherwise all installations are compared within minutes.
 
     Raises:
-        RequestRejected, RateLimited, GitHubUnavailable: as Client.ask.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     async with pool.acquire() as connection:
         if await belongs_elsewhere(connection, repo.id, github_installation_id):

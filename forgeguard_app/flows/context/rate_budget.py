@@ -40,8 +40,9 @@ async def reserve(context: WorkerContext, access: Requester, need: Cost) -> Asyn
 
     Raises:
         BudgetExhausted: there is no room now.
-        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as TokenCache.get.
-        RetryLater: the requests took too long.
+        InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away or too slow, or its limit is reached.
     """
     number, limits = access.installation_id, context.limits
     try:

@@ -17,7 +17,9 @@ async def _remote_of(context: WorkerContext, access: RepoAccess) -> Remote:
     """Return where the repository is now, under its present name, with a token that opens it.
 
     Raises:
-        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.name.
+        InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away, or its limit is reached.
     """
     full_name = await access.name()
     token = await access.token()
@@ -35,8 +37,10 @@ async def retry_until_visible(
 
     Raises:
         RepositoryGone: no token opens it.
-        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.name; and
-            whatever the work raises.
+        InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub is away, or its limit is reached.
+        Exception: whatever the work raises.
     """
     replaced, moves = False, 0
     while True:

@@ -56,7 +56,6 @@ class Timings:
     patience_s: float = 20.0  # a delivery so young may still be on its way
     heads_s: float = 3_600.0  # how often a repository's heads are compared with our verdicts
     resync_s: float = 3_600.0
-    again_s: float = 5.0  # requests to run again within so long are one
     disk_s: float = 5.0  # how often the disk under the mirrors is looked at
 
 

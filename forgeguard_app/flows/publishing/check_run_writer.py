@@ -122,8 +122,9 @@ async def publish_check(writer: CheckRunWriter, wanted: CheckRun, row: OutboxRow
     """Create or update the check run at GitHub.
 
     Raises:
-        InstallationUnavailable, RequestRejected, RateLimited, GitHubUnavailable: as RepoAccess.ask; what was
-            sent is noted.
+        InstallationUnavailable: the installation is suspended or gone, or lacks the repository.
+        RequestRejected: GitHub refuses the check run; what was sent is noted.
+        RetryLater: GitHub is away, or its limit is reached; what was sent is noted.
     """
     code = row.check_code
     try:
