@@ -97,7 +97,7 @@ def vague_names() -> list[str]:
         f"{path.relative_to(PROJECT)}:{token.start[0]}: {token.string}"
         for path in sources()
         for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline)
-        if token.type == tokenize.NAME and token.string in VAGUE_NAMES
+        if token.type == tokenize.NAME and token.string.lstrip("_") in VAGUE_NAMES
     ]
 
 

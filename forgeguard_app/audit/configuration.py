@@ -142,7 +142,9 @@ def read_configuration(read: ReadText, tree: Tree, owner: PolicySettings, *, own
         file, mistakes = (Boundaries(path), ()) if wrong else read_boundaries(text, path)
         boundaries.append(file)
         problems.extend((*wrong, *mistakes))
-    exceptions, secret_problems = read_exceptions(_there(read, tree, CONFIG_PATH), _there(read, tree, IGNORE_PATH))
+    exceptions, secret_problems = read_exceptions(
+        _read_present(read, tree, CONFIG_PATH), _read_present(read, tree, IGNORE_PATH)
+    )
     own = {_BOUNDED: tuple(problems), _EXCEPTED: secret_problems}
     return Configuration(
         policy,
@@ -171,27 +173,29 @@ def _named(read: ReadText, tree: Tree) -> dict[CheckCode, tuple[Named, ...]]:
         texts = {"ignore": own.ignore or (), "manifests": own.manifests or ()}
         modules = {"ignore_modules": own.ignore_modules or (), "provides": tuple(own.provides or ())}
         found = [
-            _one(f"checks.{code}.{key}", key, text, own.places, is_glob=True)
+            _place_of(f"checks.{code}.{key}", key, text, own.places, is_glob=True)
             for key, listed in texts.items()
             for text in listed
         ]
         found += [
-            _one(f"checks.{code}.{key}", key, text, own.places, is_glob=False)
+            _place_of(f"checks.{code}.{key}", key, text, own.places, is_glob=False)
             for key, listed in modules.items()
             for text in listed
         ]
         if code is _IGNORING:  # said once, and not for each check
-            found += [_one("ignore", "ignore", text, settings.places, is_glob=True) for text in settings.ignore or ()]
+            found += [
+                _place_of("ignore", "ignore", text, settings.places, is_glob=True) for text in settings.ignore or ()
+            ]
         named[code] = tuple(found)
     return named
 
 
-def _one(where: str, key: str, text: str, places: Mapping[str, tuple[str, int, int]], *, is_glob: bool) -> Named:
+def _place_of(where: str, key: str, text: str, places: Mapping[str, tuple[str, int, int]], *, is_glob: bool) -> Named:
     place = places.get(f"{key}.{text}") or places.get(key) or (POLICY_PATHS[0], 1, 1)
     return Named(where, text, *place, is_glob)
 
 
-def _there(read: ReadText, tree: Tree, path: str) -> bytes | None:
+def _read_present(read: ReadText, tree: Tree, path: str) -> bytes | None:
     return read(path) if path in tree.blobs else None
 
 

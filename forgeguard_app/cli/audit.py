@@ -191,7 +191,7 @@ async def _choose(asked: _Asked, checkout: Checkout) -> LocalRange:
 
 
 async def _refuse_unknown(checkout: Checkout, chosen: LocalRange, target: Target) -> None:
-    """A path that exists nowhere is a mistake of typing, not an empty report."""
+    """A path that exists nowhere is an error, and no empty report."""
     for path in target.missing:
         (inside,) = target.scope.paths
         if not any([await has_path(checkout.view, commit, inside) for commit in (chosen.head, chosen.base)]):

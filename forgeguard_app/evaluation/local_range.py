@@ -190,7 +190,7 @@ async def _has_parent(repository: GitRepository, commit: str) -> bool:
     return b"\nparent " in out.partition(b"\n\n")[0]
 
 
-async def _said(repository: GitRepository, *arguments: str) -> str | None:
+async def _ask_git(repository: GitRepository, *arguments: str) -> str | None:
     try:
         out = await repository.run(*arguments)
     except GitError:
@@ -199,18 +199,18 @@ async def _said(repository: GitRepository, *arguments: str) -> str | None:
 
 
 async def _branch(repository: GitRepository) -> str | None:
-    return await _said(repository, "symbolic-ref", "--quiet", "--short", "HEAD")
+    return await _ask_git(repository, "symbolic-ref", "--quiet", "--short", "HEAD")
 
 
 async def _remote(repository: GitRepository) -> str:
     """The remote that the clone was made from: origin where there is one."""
-    names = (await _said(repository, "remote") or "origin").splitlines()
+    names = (await _ask_git(repository, "remote") or "origin").splitlines()
     return "origin" if "origin" in names else names[0]
 
 
 async def _default_branch(repository: GitRepository, remote: str) -> str | None:
     """The default branch as this clone knows it: the remote's, else a local main or master."""
-    known = await _said(repository, "symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD")
+    known = await _ask_git(repository, "symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD")
     if known is not None:
         return known
     for name in (f"{remote}/main", f"{remote}/master", "main", "master"):

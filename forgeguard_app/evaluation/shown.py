@@ -52,7 +52,7 @@ MAX_CHARS = 400_000  # of all of it: a stranger's file may have 500 layers of 2,
 
 def show(gathering: RangeLoader, head: Tree, config: EffectiveConfig) -> dict[str, Any]:
     """Plain values, bounded: where there is too much of it, the layers and the files are left out and counted."""
-    shown = {**describe(config), "files": _files(gathering, head, config), "seen": _seen(head)}
+    shown = {**describe(config), "files": _files(gathering, head, config), "seen": _head_facts(head)}
     if len(json.dumps(shown)) <= MAX_CHARS:
         return shown
     boundaries = [
@@ -75,7 +75,7 @@ def _files(gathering: RangeLoader, head: Tree, config: EffectiveConfig) -> dict[
     return found
 
 
-def _seen(head: Tree) -> dict[str, Any]:
+def _head_facts(head: Tree) -> dict[str, Any]:
     endings = Counter(path.rpartition("/")[2].rpartition(".")[2].lower() for path in head.blobs)
     languages: Counter[str] = Counter()
     for ending, name in LANGUAGES.items():

@@ -256,7 +256,7 @@ async def push(repository: GitRepository, remote: Remote, commit: str, branch: s
                     "The commit on which the build stands is not in the repository any more, since its history was "
                     "rewritten. Start the build again."
                 ) from error
-            raise PushRefused(f"GitHub refuses the push: {_said(error.stderr)}") from error
+            raise PushRefused(f"GitHub refuses the push: {_shown_reason(error.stderr)}") from error
         if "rejected]" in error.stderr:
             now = await _at(repository, remote, ref, environment)
             if now == commit:
@@ -268,7 +268,7 @@ async def push(repository: GitRepository, remote: Remote, commit: str, branch: s
         raise (found if isinstance(found, RepositoryGone | RetryLater) else RetryLater(error.stderr)) from error
 
 
-def _said(stderr: str) -> str:
+def _shown_reason(stderr: str) -> str:
     """Return the other side's message, without git's own words around it."""
     lines = [line.removeprefix("remote:").strip() for line in stderr.splitlines() if line.startswith("remote:")]
     rejected = [line.strip() for line in stderr.splitlines() if "[remote rejected]" in line]

@@ -124,9 +124,9 @@ async def open_checkout(location: Location) -> AsyncIterator[Checkout]:
     repository = GitRepository(location.git_folder, location.environment)
     try:
         object_format, objects, shallow = await asyncio.gather(
-            _said(repository, "--show-object-format"),
-            _said(repository, "--git-path", "objects"),
-            _said(repository, "--git-path", "shallow"),
+            _rev_parse(repository, "--show-object-format"),
+            _rev_parse(repository, "--git-path", "objects"),
+            _rev_parse(repository, "--git-path", "shallow"),
         )
     except GitError as error:
         raise UserError(f"git cannot read {location.git_folder}: {error.stderr}") from error
@@ -168,7 +168,7 @@ def _quoted(path: str) -> str:
     return f'"{escaped}"'
 
 
-async def _said(repository: GitRepository, *arguments: str) -> str:
+async def _rev_parse(repository: GitRepository, *arguments: str) -> str:
     out = await repository.run("rev-parse", "--path-format=absolute", *arguments)
     return out.decode("utf-8", "surrogateescape").removesuffix("\n")
 

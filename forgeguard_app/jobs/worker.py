@@ -58,7 +58,7 @@ async def run_worker(dsn: str, context: WorkerContext, stop: asyncio.Event, shut
 
 
 async def _kept(name: str, chore: Callable[[WorkerContext], Awaitable[None]], context: WorkerContext) -> None:
-    """Begin a chore again that fails by a mistake of ours: what nobody looks after would be lost without a word."""
+    """Begin a chore again that fails by a fault of ours: what nobody looks after would be lost without a word."""
     while True:
         try:
             await chore(context)

@@ -125,7 +125,7 @@ def _meaning(error: Exception, request_id: str) -> tuple[int, str]:
         log.warning("request.locked", reason=str(error))
         return 503, "Another change of this repository or its account is being stored; try again in a moment."
     log.error("request.failed", error=type(error).__name__, exc_info=error)
-    return 500, f"Our mistake. Tell the operator this id: {request_id}"
+    return 500, f"An error on our side. Tell the operator this id: {request_id}"
 
 
 def _elsewhere(request: web.Request, address: str) -> web.Response:

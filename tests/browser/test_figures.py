@@ -287,7 +287,7 @@ async def test_figures_agree_where_notices_existing_and_allowed_findings_mix(
         assert "24 existing finding(s) do not count" in str(runs["A4"].output["summary"])
 
 
-async def test_a_mistake_in_a_configuration_file_is_no_finding_and_cannot_be_allowed(
+async def test_an_error_in_a_configuration_file_is_no_finding_and_cannot_be_allowed(
     product: Product, tree: WorkTree, browser: Browser
 ) -> None:
     repository, _ = await product.repository()

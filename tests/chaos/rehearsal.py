@@ -230,7 +230,7 @@ class _Rehearsal:
         raise Failed(self._story_so_far(problems))
 
     def _nothing_failed(self) -> None:
-        """What heals by itself is still a mistake of ours."""
+        """What heals by itself is still a fault of ours."""
         log = self.folder / "log"
         failed = (
             [line for line in log.read_text("utf-8", "replace").splitlines() if "chore.failed" in line]

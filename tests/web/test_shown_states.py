@@ -35,7 +35,7 @@ async def api(product: Product, path: str) -> dict[str, object]:
         return found
 
 
-async def test_a_mistake_in_a_configuration_file_is_refused_as_an_allowance_with_words(
+async def test_an_error_in_a_configuration_file_is_refused_as_an_allowance_with_words(
     product: Product, tree: WorkTree
 ) -> None:
     repository = await started(product, tree)
@@ -50,7 +50,7 @@ async def test_a_mistake_in_a_configuration_file_is_refused_as_an_allowance_with
         form = {"csrf": csrf, "check_code": "A4", "fingerprint": finding["fingerprint"], "reason": "Let it", "days": ""}
         assert await browser.post(f"{audit}/allow", form) == 400
         assert f"<title>ERROR · {first_line} · {repository.full_name}" in browser.text, "on the audit's page"
-        assert "A mistake in a configuration file cannot be allowed" in browser.text
+        assert "An error in a configuration file cannot be allowed" in browser.text
         assert "boundaries.json, line 1" in browser.text
 
 

@@ -68,11 +68,11 @@ class TextReader:
         self.is_binary = False
         self._head = b""
         self._decoder: Any = None
-        self._told = False
+        self._declared = False
 
     def feed(self, data: bytes, *, last: bool) -> bytes:
         """Take the next bytes; give text as soon as the file's kind is known."""
-        if not self._told:
+        if not self._declared:
             self._head += data
             if len(self._head) < HEAD_BYTES and not last:
                 return b""
@@ -83,7 +83,7 @@ class TextReader:
         return data if self._decoder is None else self._decoder.decode(data, last).encode("utf-8", "replace")
 
     def _tell(self, head: bytes) -> None:
-        self._told = True
+        self._declared = True
         name = encoding_of(head)
         self.is_binary = name is None
         if name:

@@ -197,7 +197,7 @@ class SecretScan:
         self._exceptions, self._tick, self._piece_bytes, self._most = exceptions, tick, piece_bytes, most
         self.found: list[Secret] = []
         self.left_out = 0  # how many more there were than `most`
-        self._seen: set[tuple[str, str, int]] = set()
+        self._found_keys: set[tuple[str, str, int]] = set()
         self._block = AddedBlock("", None, 1, b"")
         self._text: _TextScan | None = None
 
@@ -221,12 +221,12 @@ class SecretScan:
         """Add what another scan found, unless it was met already."""
         for secret in secrets:
             key = (secret.rule.id, secret.path, secret.digest_key)
-            if key in self._seen:
+            if key in self._found_keys:
                 continue
             if len(self.found) >= self._most:
                 self.left_out += 1
                 continue
-            self._seen.add(key)
+            self._found_keys.add(key)
             self.found.append(secret)
 
     def _keep(self, candidates: Iterable[_Candidate]) -> None:
@@ -245,7 +245,7 @@ class SharedScan:
     ) -> None:
         self._places, self._exceptions, self._tick, self._most = places, exceptions, tick, most
         self._text = _TextScan(places[0].path, 1)
-        self._seen: set[tuple[int, str, int]] = set()
+        self._found_keys: set[tuple[int, str, int]] = set()
         self.found: dict[int, list[Secret]] = {}
         self.left_out = 0  # how many more there were than `most`
 
@@ -268,12 +268,12 @@ class SharedScan:
 
     def _take(self, number: int, secret: Secret) -> None:
         key = (number, secret.rule.id, secret.digest_key)
-        if key in self._seen:
+        if key in self._found_keys:
             return
-        if len(self._seen) >= self._most:
+        if len(self._found_keys) >= self._most:
             self.left_out += 1
             return
-        self._seen.add(key)
+        self._found_keys.add(key)
         self.found.setdefault(number, []).append(secret)
 
 

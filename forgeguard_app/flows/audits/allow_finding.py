@@ -59,7 +59,7 @@ async def allow_finding(pool: Pool, person: Person, run: AuditRun, wish: Allowan
             raise UserError("This audit has no such finding. Load its page again.")
         if finding.part == FindingGroup.PROBLEM:
             raise UserError(
-                f"A mistake in a configuration file cannot be allowed: nothing is evaluated until {finding.path},"
+                f"An error in a configuration file cannot be allowed: nothing is evaluated until {finding.path},"
                 f" line {finding.line}, is corrected."
             )
         if finding.part == FindingGroup.NOTICE:

@@ -135,7 +135,7 @@ async def sync_installation(context: WorkerContext, installation_id: UUID) -> No
     await _store_installation(context, listed_installation, listed_at, repositories, asked_at)
 
 
-def _some(missing: list[_T]) -> list[_T]:
+def _sample(missing: list[_T]) -> list[_T]:
     """Return as many as are asked about at once, by chance, so that those that GitHub keeps do not hide the others."""
     return random.sample(missing, min(len(missing), MAX_ASKED))
 
@@ -181,7 +181,7 @@ async def _store_installation(
             await _store_some(connection, installation_id, repositories[start : start + at_once])
     async with context.pool.acquire() as connection, connection.transaction():
         missing = await _missing(connection, installation_id, asked_at, listed)
-    for repo_id in _some(missing):
+    for repo_id in _sample(missing):
         await _remove_repo(context, repo_id, asked_at)
 
 
@@ -256,7 +256,7 @@ async def _remove_repo(context: WorkerContext, repo_id: UUID, asked_at: datetime
 async def _remove_installations(context: WorkerContext, listed_at: datetime, listed: list[int]) -> None:
     async with context.pool.acquire() as connection:
         missing = await set_missing(connection, listed_at, listed)
-    for number in _some(missing):
+    for number in _sample(missing):
         await try_step(context, "removal", partial(_remove_installation, context, number), installation=number)
 
 

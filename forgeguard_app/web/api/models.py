@@ -175,7 +175,7 @@ class Check(ApiResponse):
     """One check's verdict.
 
     `findings` counts all findings; each is counted in exactly one of `new`, `existing`, `allowed`, `notices` and
-    `problems` (mistakes in configuration files). `kept` of them are listed. `verified` counts the verified secrets
+    `problems` (errors in configuration files). `kept` of them are listed. `verified` counts the verified secrets
     among the new and existing ones.
     """
 
