@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from forgeguard_app.audit.boundaries.graph import thinnest_links
 from forgeguard_app.audit.boundaries.match import BoundaryMatcher, LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries, Layer, read_boundaries
 from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies
+from forgeguard_app.audit.cycles import cyclic_arrows
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import mark_new
 from forgeguard_app.audit.languages.imports import Guard
@@ -322,3 +325,34 @@ def test_nineteen_thousand_findings_of_a_kind_are_marked() -> None:
     out = mark_new(CheckCode.A4, findings, findings[:9_000], {}, {"a.py": range(1, 10_001)})
     assert sum(finding.new for finding in out) == 10_000
     assert {finding.line for finding in out if finding.new} == set(range(1, 10_001))
+
+
+def test_manifests_that_include_one_another_on_thousands_of_lines_are_each_noted() -> None:
+    """Each line was once compared with every file that it reaches."""
+    lines = {"requirements.txt": "-r b.txt\n" * 4_000, "b.txt": "-r requirements.txt\n" * 4_000}
+    report, _ = evaluate_in_memory({**lines, "a.py": "import os\n"})
+    (check,) = (check for check in report.checks if check.code is CheckCode.A9)
+    assert {finding.path for finding in check.findings} == {"requirements.txt", "b.txt"}
+    assert "includes this file again" in check.findings[0].message
+
+
+def test_includes_that_hundreds_of_folders_follow_are_bounded_and_that_is_said() -> None:
+    number = 150
+    files = {f"d{at}/a.py": "import requests\n" for at in range(number)}
+    for at in range(number):
+        files[f"d{at}/requirements.txt"] = "".join(f"-r ../d{other}/requirements.txt\n" for other in range(number))
+    report, _ = evaluate_in_memory(files)
+    (check,) = (check for check in report.checks if check.code is CheckCode.A9)
+    assert any("more than 100,000 files" in sentence for sentence in check.incomplete)
+    undeclared = [finding for finding in check.findings if finding.subject == "requests"]
+    assert len(undeclared) == number
+    assert any(finding.level is Level.NOTICE for finding in undeclared), "their declarations may lie in what is left"
+
+
+@given(st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=14))
+def test_arrows_on_a_cycle_are_those_whose_end_reaches_their_start(pairs: set[tuple[int, int]]) -> None:
+    arrows = {(str(a), str(b)) for a, b in pairs}
+    reached = set(arrows)
+    while more := {(a, d) for a, b in reached for c, d in arrows if b == c} - reached:
+        reached |= more
+    assert set(cyclic_arrows(arrows)) == {(a, b) for a, b in arrows if a == b or (b, a) in reached}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-Arrow = tuple[str, str]
+from forgeguard_app.audit.cycles import Arrow, cyclic_arrows
 
 
 def thinnest_links(
@@ -20,7 +20,7 @@ def thinnest_links(
     remaining = dict(weights)
     while True:
         tick()
-        cyclic = _cyclic_arrows(remaining)
+        cyclic = cyclic_arrows(remaining)
         if not cyclic:
             return named
         thinnest = min(remaining[arrow] for arrow in cyclic)
@@ -35,45 +35,6 @@ def thinnest_links(
             named[arrow] = _way_back(trees[start], arrow)
         for arrow in chosen:
             del remaining[arrow]
-
-
-def _cyclic_arrows(weights: Mapping[Arrow, int]) -> list[Arrow]:
-    component = _components(weights)
-    return [(a, b) for a, b in weights if component[a] == component[b]]
-
-
-def _components(weights: Mapping[Arrow, int]) -> dict[str, int]:
-    """Return the number of each node's strongly connected component (Kosaraju), without recursion."""
-    out: dict[str, list[str]] = {}
-    back: dict[str, list[str]] = {}
-    for a, b in weights:
-        out.setdefault(a, []).append(b)
-        out.setdefault(b, [])
-        back.setdefault(b, []).append(a)
-        back.setdefault(a, [])
-    order: list[str] = []
-    visited: set[str] = set()
-    for start, first in out.items():
-        stack = [(start, iter(first))] if start not in visited else []
-        visited.add(start)
-        while stack:
-            node, following = stack[-1]
-            step = next((n for n in following if n not in visited), None)
-            if step is None:
-                order.append(node)
-                stack.pop()
-            else:
-                visited.add(step)
-                stack.append((step, iter(out[step])))
-    component: dict[str, int] = {}
-    for number, start in enumerate(reversed(order)):
-        pending = [start] if start not in component else []
-        while pending:
-            node = pending.pop()
-            if node not in component:
-                component[node] = number
-                pending.extend(back[node])
-    return component
 
 
 def _following(weights: Mapping[Arrow, int]) -> dict[str, list[str]]:

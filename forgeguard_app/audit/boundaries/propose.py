@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from forgeguard_app.audit.boundaries.graph import Arrow
 from forgeguard_app.audit.boundaries.match import BoundaryMatcher, LayerMap
 from forgeguard_app.audit.boundaries.parse import read_boundaries
+from forgeguard_app.audit.cycles import Arrow
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.model import Level
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from forgeguard_app.audit.cycles import cyclic_arrows
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.requirements.model import Manifest
@@ -78,18 +79,8 @@ def _named(manifest: Manifest, text: str) -> Iterator[tuple[int, str, str]]:
 
 def _circles(edges: Mapping[str, list[tuple[int, str]]]) -> Iterator[Problem]:
     """Yield a remark at each line that includes a file which includes its own file again."""
+    circular = frozenset(cyclic_arrows({(path, target) for path, lines in edges.items() for _, target in lines}))
     for path, lines in edges.items():
         for line, target in lines:
-            if path in _reached(edges, target):
+            if (path, target) in circular:
                 yield Problem(path, line, 1, f"{quoted(target)} includes this file again; each is read once")
-
-
-def _reached(edges: Mapping[str, list[tuple[int, str]]], start: str) -> set[str]:
-    visited = {start}
-    pending = [start]
-    while pending:
-        for _, target in edges.get(pending.pop(), ()):
-            if target not in visited:
-                visited.add(target)
-                pending.append(target)
-    return visited
