@@ -356,3 +356,14 @@ def test_arrows_on_a_cycle_are_those_whose_end_reaches_their_start(pairs: set[tu
     while more := {(a, d) for a, b in reached for c, d in arrows if b == c} - reached:
         reached |= more
     assert set(cyclic_arrows(arrows)) == {(a, b) for a, b in arrows if a == b or (b, a) in reached}
+
+
+def test_thousands_of_files_that_a_project_names_are_each_found_on_their_line() -> None:
+    number = 20_000
+    named = "".join(f'"r{at}.txt",\n' for at in range(number))
+    head = '[project]\nname = "x"\ndynamic = ["dependencies"]\n[tool.setuptools.dynamic]\ndependencies = { file = [\n'
+    report, _ = evaluate_in_memory({"pyproject.toml": f"{head}{named}] }}\n", "a.py": "import os\n"})
+    (check,) = (check for check in report.checks if check.code is CheckCode.A9)
+    lines = {finding.line: finding.message for finding in check.findings}
+    assert "'r0.txt'" in lines[6]
+    assert "'r4000.txt'" in lines[4_006]

@@ -18,6 +18,7 @@ from forgeguard_app.audit.requirements.requirements_txt import is_requirements_f
 from forgeguard_app.audit.secrets.masking import quoted
 
 _OPTION = re.compile(r"\s*(-r|--requirement|-c|--constraint)(?:\s+|=)?([^\s#]+)")
+_WORD = re.compile(r"""\"[^\"]*\"|'[^']*'|[^\s,;=:()\[\]{}"']+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,12 @@ def _named(manifest: Manifest, text: str) -> Iterator[tuple[int, str, str]]:
             if option := _OPTION.match(line):
                 yield number, option[1], option[2].strip("\"'")
         return
+    first_line: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        for word in _WORD.findall(line):
+            first_line.setdefault(word.strip("\"'"), number)
     for name, _ in manifest.includes:
-        number = next((at for at, line in enumerate(lines, 1) if name in line), 1)
-        yield number, "file", name
+        yield first_line.get(name, 1), "file", name
 
 
 def _circles(edges: Mapping[str, list[tuple[int, str]]]) -> Iterator[Problem]:
