@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -52,6 +52,42 @@ class CommitVerdict:
     is_counted: bool = True
     is_newest: bool = True
     older: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Write these checks, and with them the verdicts of the runs `older`, which are published by that."""
+
+    checks: Sequence[TargetCheck]
+    older: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteOnly:
+    """Bring these checks to an end, which GitHub shows as begun, and create none."""
+
+    checks: Sequence[TargetCheck]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Write nothing yet: the end of another run publishes the verdict on the commit."""
+
+
+Decision = Publish | CompleteOnly | Wait
+
+
+def decide(verdict: CommitVerdict, begun: Collection[str]) -> Decision:
+    """Return what a finished run does about the verdict on its commit; `begun` are the checks that it may have begun.
+
+    GitHub lets the newest check run hold. So an older run creates none, and its verdict is published with that of a
+    newer one.
+    """
+    if verdict.is_newest:
+        return Wait() if verdict.is_waiting else Publish(verdict.checks, verdict.older)
+    if verdict.is_waiting if begun else verdict.is_counted:
+        return Wait()
+    return CompleteOnly([worst for worst in verdict.checks if worst.check.check_code in begun])
 
 
 def worst_of(checks: Sequence[TargetCheck]) -> TargetCheck:

@@ -28,7 +28,15 @@ from forgeguard_app.flows.publishing.check_run_writer import (
     publish_check,
     wanted_run,
 )
-from forgeguard_app.flows.publishing.commit_verdict import CommitVerdict, TargetCheck, read_commit_verdict
+from forgeguard_app.flows.publishing.commit_verdict import (
+    CompleteOnly,
+    Decision,
+    Publish,
+    TargetCheck,
+    Wait,
+    decide,
+    read_commit_verdict,
+)
 from forgeguard_app.flows.publishing.verdicts import cancelled_check
 from forgeguard_app.github.check_runs import ANNOTATIONS_PER_REQUEST, CheckRun, progress
 from forgeguard_app.github.client import Archived, CommitNotFound, RequestRejected
@@ -138,48 +146,40 @@ async def _publish_run(context: WorkerContext, run_id: UUID) -> None:
             if run.publish_error is not None:
                 await set_publish_error(connection, run_id, None)
             rows = {row.check_code: row for row in await list_outbox(connection, run_id)}
-            verdict = await _verdict_to_publish(connection, context, run, repo, list(rows.values()))
-            if verdict is None:
+            decision = await _decide(connection, context, run, repo, list(rows.values()))
+            if isinstance(decision, Wait):
                 return
-            if not verdict.checks:
+            if not decision.checks:
                 await set_published(connection, run_id)
                 return
-            codes = [worst.check.check_code for worst in verdict.checks]
+            codes = [worst.check.check_code for worst in decision.checks]
             rows = {row.check_code: row for row in await want_check_runs(connection, run_id, codes)}
             # One that another run began may arrive after ours, and would hold then.
             unsettled_s = await find_unsettled_write(connection, run.repo_id, run.commit_sha)
         if unsettled_s is not None and unsettled_s < context.timings.settle_s:
             raise RetryLater("a write is not settled yet", delay_s=context.timings.settle_s - unsettled_s)
         writer = CheckRunWriter(context, context.access(installation, repo), run, repo, installation)
-        await _publish_checks(writer, verdict, rows)
+        await _publish_checks(writer, decision, rows)
 
 
-async def _verdict_to_publish(
+async def _decide(
     connection: Connection, context: WorkerContext, run: AuditRun, repo: Repo, rows: list[OutboxRow]
-) -> CommitVerdict | None:
-    """Return what is to be written for the run: no checks where it counts no more, None where it waits for others."""
+) -> Decision:
+    """Return what is to be written for the run; without checks it counts no more."""
     begun = [row for row in rows if may_be_on_github(row)]
     if run.status == RunStatus.CANCELLED:
-        # Of a run that was cancelled, only what GitHub shows as begun is brought to an end.
         reason = run.error_detail or "Cancelled."
         target = AuditTarget(run.branch)
-        return CommitVerdict([TargetCheck(target, run, cancelled_check(row.check_code, reason)) for row in begun])
+        return CompleteOnly([TargetCheck(target, run, cancelled_check(row.check_code, reason)) for row in begun])
     verdict = await read_commit_verdict(connection, context, run, repo)
-    if verdict.is_newest:
-        return None if verdict.is_waiting else verdict
-    # GitHub lets the newest check run hold: an older run brings to an end what it has begun, and creates nothing. Its
-    # verdict is said with that of a newer one.
-    if verdict.is_waiting if begun else verdict.is_counted:
-        return None
-    codes = {row.check_code for row in begun}
-    return CommitVerdict([worst for worst in verdict.checks if worst.check.check_code in codes])
+    return decide(verdict, {row.check_code for row in begun})
 
 
-async def _publish_checks(writer: CheckRunWriter, verdict: CommitVerdict, rows: dict[str, OutboxRow]) -> None:
+async def _publish_checks(writer: CheckRunWriter, decision: Publish | CompleteOnly, rows: dict[str, OutboxRow]) -> None:
     context, run = writer.context, writer.run
     todo = [
         (worst, rows[worst.check.check_code])
-        for worst in verdict.checks
+        for worst in decision.checks
         if rows[worst.check.check_code].published_at is None
     ]
     wanted = [(await final_run(writer, worst.run, worst.check), row) for worst, row in todo]
@@ -198,10 +198,11 @@ async def _publish_checks(writer: CheckRunWriter, verdict: CommitVerdict, rows: 
     except RequestRejected as error:
         await _refused(writer, error)
         return
-    is_whole = len(todo) == len(verdict.checks)  # else a part was written before, and may say less
+    # Where a part was written before, that part may say less.
+    older = decision.older if isinstance(decision, Publish) and len(todo) == len(decision.checks) else ()
     async with context.pool.acquire() as connection, connection.transaction():
         await set_published(connection, run.id)
-        for run_id in verdict.older if is_whole else ():
+        for run_id in older:
             if not any(map(may_be_on_github, await list_outbox(connection, run_id))):
                 await set_published(connection, run_id)
         await enqueue_publication(connection, run.repo_id, run.commit_sha)

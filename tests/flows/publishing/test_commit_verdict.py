@@ -9,7 +9,16 @@ from uuid import UUID
 import pytest
 
 from forgeguard_app.audit.counts import Evaluation
-from forgeguard_app.flows.publishing.commit_verdict import TargetCheck, worst_of
+from forgeguard_app.flows.publishing.commit_verdict import (
+    CommitVerdict,
+    CompleteOnly,
+    Decision,
+    Publish,
+    TargetCheck,
+    Wait,
+    decide,
+    worst_of,
+)
 from forgeguard_app.store.audit_findings import StoredCheck
 from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.commit_targets import AuditTarget
@@ -68,3 +77,30 @@ def test_the_worst_conclusion_holds(conclusions: tuple[str, ...], holds: int) ->
     checks = [check(number, conclusion) for number, conclusion in enumerate(conclusions)]
     assert worst_of(checks) is checks[holds]
     assert worst_of(checks[::-1]) is checks[holds]
+
+
+A4, OLDER = check(1, "failure"), (UUID(int=9),)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "begun", "decision"),
+    [
+        # The newest run publishes what counts, once everything that counts is evaluated.
+        (CommitVerdict([A4], older=OLDER), (), Publish([A4], OLDER)),
+        (CommitVerdict([A4], older=OLDER), ("A4",), Publish([A4], OLDER)),
+        (CommitVerdict([], is_waiting=True), (), Wait()),
+        (CommitVerdict([], is_waiting=True), ("A4",), Wait()),
+        # An older one that began nothing leaves its verdict to the newest, or counts no more.
+        (CommitVerdict([A4], is_newest=False), (), Wait()),
+        (CommitVerdict([A4], is_newest=False, is_counted=False), (), CompleteOnly([])),
+        (CommitVerdict([], is_newest=False, is_waiting=True, is_counted=False), (), CompleteOnly([])),
+        # What it began is brought to an end with the worst result, once that is known.
+        (CommitVerdict([A4], is_newest=False), ("A4",), CompleteOnly([A4])),
+        (CommitVerdict([A4], is_newest=False, is_counted=False), ("W1",), CompleteOnly([])),
+        (CommitVerdict([], is_newest=False, is_waiting=True, is_counted=False), ("A4",), Wait()),
+    ],
+)
+def test_a_run_writes_what_no_newer_one_will_write(
+    verdict: CommitVerdict, begun: tuple[str, ...], decision: Decision
+) -> None:
+    assert decide(verdict, begun) == decision
