@@ -16,6 +16,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from forgeguard_app.audit.model import CheckCode
+
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "forgeguard_app"
 # Each with the word of the field that says the same.
@@ -39,7 +41,7 @@ _WORD = re.compile(rf"\b({'|'.join(WORDS)})\b", re.IGNORECASE)
 # Each is replaced by the name of the thing: finding, row, message, visited, known.
 VAGUE_NAMES = frozenset({"one", "said", "seen", "told", "some", "there", "front", "pace", "judging", "ledger"})
 QUESTIONS = re.compile(r"(What|Whether|Who|As|There)\b")
-CODES = ("A4", "A9", "W1")
+CODES = tuple(CheckCode)
 MOST_MODULES_OF_A_CHECK = 5
 # Views of the same idea: GitHub's side in the simulator, payloads, rows, and the API's models, whose names are public.
 SAME_IDEA = {

@@ -8,6 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from forgeguard_app.audit.check_settings import (
+    BOUNDARIES,
+    COMMON,
+    FAIL_ON,
+    IGNORE_MODULES,
+    MANIFESTS,
+    PROVIDES,
+    Setting,
+)
 from forgeguard_app.audit.model import CheckCode, Level
 
 
@@ -34,7 +43,7 @@ class CheckKind:
     subject: str  # what it is about, in one word: the heading of its column
     question: str
     nouns: tuple[str, str]  # one finding and many of them
-    settings: tuple[str, ...]  # its keys in forgeguard.yml beside those that every check has
+    settings: tuple[Setting, ...]  # its own in forgeguard.yml, beside those that every check has
     rule_kinds: tuple[str, ...]  # the parts of a rule's name that tell it as one of this check
     reads: Reads
     accepted_by: str  # what to commit so that a finding is accepted
@@ -54,7 +63,7 @@ _KINDS = (
         subject="Boundaries",
         question="does code in one layer reach for what its layer forbids?",
         nouns=("boundary violation", "boundary violations"),
-        settings=("boundaries",),
+        settings=(BOUNDARIES,),
         rule_kinds=("forbidden", "forbidden_imports", "may_import", "order", "exhaustive", "acyclic"),
         reads=Reads.TREE,
         can_be_recorded=True,
@@ -68,7 +77,7 @@ _KINDS = (
         subject="Dependencies",
         question="does it import what no manifest declares?",
         nouns=("dependency problem", "dependency problems"),
-        settings=("manifests", "provides", "ignore_modules"),
+        settings=(IGNORE_MODULES, PROVIDES, MANIFESTS),
         rule_kinds=("undeclared", "development", "unknown", "guarded"),
         reads=Reads.TREE,
         accepted_by="declare the dependency, or name the module under `checks: A9: ignore_modules` in "
@@ -81,7 +90,7 @@ _KINDS = (
         subject="Secrets",
         question="did any commit add a credential?",
         nouns=("possible secret", "possible secrets"),
-        settings=("fail_on",),
+        settings=(FAIL_ON,),
         rule_kinds=(),
         reads=Reads.RANGE,
         accepted_by="`forgeguard:allow` in the line",
@@ -101,9 +110,14 @@ def kind_of(code: str) -> CheckKind:
     return CHECK_KINDS[CheckCode(code)]
 
 
-def kind_with(setting: str) -> CheckKind:
+def kind_with(setting: Setting) -> CheckKind:
     """Return the check that has the setting in forgeguard.yml."""
     return next(kind for kind in _KINDS if setting in kind.settings)
+
+
+def settings_of(code: CheckCode) -> tuple[Setting, ...]:
+    """Return the settings of a check, those that every check has first."""
+    return (*COMMON, *CHECK_KINDS[code].settings)
 
 
 def list_codes_for_writers() -> list[str]:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from forgeguard_app.audit.boundaries.parse import CONTRACT_PATH, DEFAULT_PATHS, Boundaries, read_boundaries
-from forgeguard_app.audit.check_kinds import CHECK_KINDS, ConfiguringFile, configured_by
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, ConfiguringFile, configured_by, settings_of
+from forgeguard_app.audit.check_settings import BOUNDARIES, Entries
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.loosening import boundaries_loosened, exceptions_loosened, policy_loosened
 from forgeguard_app.audit.model import CheckCode, Problem
@@ -109,7 +110,7 @@ def boundary_paths(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem
 
 
 def _named_boundaries(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem, ...]]:
-    settings = settings_with(policy, "boundaries")
+    settings = settings_with(policy, BOUNDARIES)
     if settings.boundaries is None:
         return [path for path in DEFAULT_PATHS if path in tree.blobs][:1], ()
     found: list[str] = []
@@ -170,17 +171,13 @@ def _named(read: ReadText, tree: Tree) -> dict[CheckCode, tuple[Named, ...]]:
     named: dict[CheckCode, tuple[Named, ...]] = {}
     for code in CheckCode:
         own = settings.checks.get(code, CheckSettings())
-        texts = {"ignore": own.ignore or (), "manifests": own.manifests or ()}
-        modules = {"ignore_modules": own.ignore_modules or (), "provides": tuple(own.provides or ())}
         found = [
-            _place_of(f"checks.{code}.{key}", key, text, own.places, is_glob=True)
-            for key, listed in texts.items()
-            for text in listed
-        ]
-        found += [
-            _place_of(f"checks.{code}.{key}", key, text, own.places, is_glob=False)
-            for key, listed in modules.items()
-            for text in listed
+            _place_of(
+                f"checks.{code}.{setting.key}", setting.key, text, own.places, is_glob=setting.entries is Entries.GLOBS
+            )
+            for setting in settings_of(code)
+            if setting.entries is not None
+            for text in getattr(own, setting.key) or ()
         ]
         if code is _IGNORING:  # said once, and not for each check
             found += [
@@ -292,7 +289,7 @@ def by_contract(
     """Apply the project's boundaries where the repository names none, and say what they loosen."""
     own = (
         config.boundaries
-        or settings_with(config.policy, "boundaries").boundaries is not None
+        or settings_with(config.policy, BOUNDARIES).boundaries is not None
         or config.problems.get(_BOUNDED)
     )
     boundaries, problems = read_boundaries(text, CONTRACT_PATH)

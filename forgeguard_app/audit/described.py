@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from forgeguard_app.audit.boundaries.parse import Boundaries, Layer
@@ -46,7 +46,8 @@ def describe_problems(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 
 def _check(code: CheckCode, config: EffectiveConfig) -> dict[str, Any]:
     policy: CheckPolicy = config.policy[code]
-    described: dict[str, Any] = {
+    own = {setting.key: _plain(getattr(policy, setting.key)) for setting in CHECK_KINDS[code].settings}
+    return {
         "enabled": policy.enabled,
         "disabled_by": _cut(policy.disabled_by),
         "gate": str(policy.gate),
@@ -54,14 +55,17 @@ def _check(code: CheckCode, config: EffectiveConfig) -> dict[str, Any]:
         "ignore": _values(policy.ignore),
         "fail_on": policy.fail_on,
         "problems": describe_problems(config.problems.get(code, ())),
+        **own,
     }
-    if "manifests" in CHECK_KINDS[code].settings:
-        described["manifests"] = None if policy.manifests is None else _values(policy.manifests)
-        described["provides"] = {
-            _cut(name): _values(names) for name, names in list(policy.provides.items())[:MOST_VALUES]
-        }
-        described["ignore_modules"] = _values(policy.ignore_modules)
-    return described
+
+
+def _plain(value: object) -> object:
+    """Return a setting's value for a page: None, a text, a list of texts, or such lists by name."""
+    if isinstance(value, Mapping):
+        return {_cut(str(name)): _values(names) for name, names in list(value.items())[:MOST_VALUES]}
+    if isinstance(value, tuple):
+        return _values(value)
+    return None if value is None else _cut(str(value))
 
 
 def _boundaries(file: Boundaries) -> dict[str, Any]:

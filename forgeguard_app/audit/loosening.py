@@ -5,38 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from forgeguard_app.audit.boundaries.parse import Boundaries
-from forgeguard_app.audit.model import CheckCode, Gate, Level
+from forgeguard_app.audit.check_kinds import settings_of
+from forgeguard_app.audit.check_settings import ENABLED, count_of
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.secrets.allowlists import Exceptions
-
-_STRICTNESS = {Gate.NEW: 0, Gate.CHANGED: 1, Gate.ALL: 2}
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def policy_loosened(code: CheckCode, base: CheckPolicy, head: CheckPolicy) -> list[str]:
     """List what the check's settings at head allow that those at base did not."""
-    loosenings: list[str] = []
-    if base.enabled and not head.enabled:
-        loosenings.append(f"{code} disabled")
-    if _STRICTNESS[head.gate] < _STRICTNESS[base.gate]:
-        loosenings.append(f"gate {base.gate} → {head.gate}")
-    if base.level is Level.FAILURE and head.level is not Level.FAILURE:
-        loosenings.append("level fail → warn")
-    if base.fail_on and not head.fail_on:
-        loosenings.append("fail_on removed")
-    if added := len(set(head.ignore) - set(base.ignore)):
-        loosenings.append(f"{_count(added, 'ignored path')} added")
-    if added := len(set(head.ignore_modules) - set(base.ignore_modules)):
-        loosenings.append(f"{_count(added, 'ignored module')} added")
-    if added := len(set(head.provides) - set(base.provides)):
-        loosenings.append(f"{_count(added, 'provided module')} added")
-    for key in ("boundaries", "manifests"):
-        if getattr(base, key) != getattr(head, key):
-            loosenings.append(f"{key} changed")
-    return loosenings
+    words = ((s.key, s.loosened(getattr(base, s.key), getattr(head, s.key))) for s in settings_of(code))
+    return [f"{code} {word}" if key == ENABLED.key else word for key, word in words if word]
 
 
 def boundaries_loosened(base: Iterable[Boundaries], head: Iterable[Boundaries]) -> list[str]:
@@ -44,13 +23,13 @@ def boundaries_loosened(base: Iterable[Boundaries], head: Iterable[Boundaries]) 
     before, after = tuple(base), tuple(head)
     loosenings: list[str] = []
     if removed := len(_rules(before) - _rules(after)):
-        loosenings.append(f"{_count(removed, 'rule')} removed")
+        loosenings.append(f"{count_of(removed, 'rule')} removed")
     if added := len(_exceptions(after) - _exceptions(before)):
-        loosenings.append(f"{_count(added, 'exception')} added")
+        loosenings.append(f"{count_of(added, 'exception')} added")
     if more := len(_allowances(after, before)):
-        loosenings.append(f"{_count(more, 'allowed import')} added")
+        loosenings.append(f"{count_of(more, 'allowed import')} added")
     if narrowed := len(_globs(before) - _globs(after)):
-        loosenings.append(f"{_count(narrowed, 'layer glob')} removed")
+        loosenings.append(f"{count_of(narrowed, 'layer glob')} removed")
     return loosenings
 
 
@@ -58,11 +37,11 @@ def exceptions_loosened(base: Exceptions, head: Exceptions) -> list[str]:
     """List what the exceptions for secrets at head allow that those at base did not."""
     loosenings: list[str] = []
     if more := len(set(head.allowlists) - set(base.allowlists)):
-        loosenings.append(f"{_count(more, 'allowlist')} added")
+        loosenings.append(f"{count_of(more, 'allowlist')} added")
     if more := len(head.ignored - base.ignored):
-        loosenings.append(f"{_count(more, 'ignored secret')} added")
+        loosenings.append(f"{count_of(more, 'ignored secret')} added")
     if more := len(set(head.disabled) - set(base.disabled)):
-        loosenings.append(f"{_count(more, 'secret rule')} disabled")
+        loosenings.append(f"{count_of(more, 'secret rule')} disabled")
     return loosenings
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 from urllib.parse import urlsplit
 
-from forgeguard_app.audit.check_kinds import CHECK_KINDS, kind_with
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, kind_with, settings_of
+from forgeguard_app.audit.check_settings import Setting, read_gate, read_globs
 from forgeguard_app.audit.documents import DocumentError, Node
-from forgeguard_app.audit.globs import GlobError, check_glob
 from forgeguard_app.audit.model import CheckCode, Gate, Level, Problem
 from forgeguard_app.audit.reading import Reading
 from forgeguard_app.audit.yaml_document import read_yaml
 
 POLICY_PATHS = (".github/forgeguard.yml", ".forgeguard.yml")
-MAX_GLOBS = 500
-_LEVELS = {"fail": Level.FAILURE, "warn": Level.WARNING}
-_COMMON = ("enabled", "gate", "ignore", "level")
 _KEYS = ("enabled", "gate", "ignore", "checks")
 _OWNER_KEYS = (*_KEYS, "notify", "enforce")
 
@@ -78,7 +76,7 @@ class CheckPolicy:
 Policy = Mapping[CheckCode, CheckPolicy]
 
 
-def settings_with(policy: Policy, setting: str) -> CheckPolicy:
+def settings_with(policy: Policy, setting: Setting) -> CheckPolicy:
     """Return the settings of the check that has this one."""
     return policy[kind_with(setting).code]
 
@@ -95,35 +93,14 @@ def read_settings(text: str, path: str, *, owner: bool = False) -> tuple[PolicyS
     keys = reading.mapping(node, "the configuration", _OWNER_KEYS if owner else _KEYS)
     settings = PolicySettings(
         enabled=reading.flag(keys["enabled"], "enabled") if "enabled" in keys else None,
-        gate=_gate(reading, keys),
-        ignore=_globs(reading, keys, "ignore"),
+        gate=read_gate(reading, keys["gate"]) if "gate" in keys else None,
+        ignore=read_globs(reading, keys["ignore"], "ignore") if "ignore" in keys else None,
         checks=_checks(reading, keys.get("checks")),
         notify=_notify(reading, keys.get("notify")),
         enforce=_enforce(reading, keys.get("enforce")),
         places=_places(reading, {key: node for key, node in keys.items() if key == "ignore"}),
     )
     return settings, tuple(reading.problems)
-
-
-def _gate(reading: Reading, keys: Mapping[str, Node]) -> Gate | None:
-    word = reading.choice(keys["gate"], "gate", list(Gate)) if "gate" in keys else None
-    return Gate(word) if word else None
-
-
-def _globs(reading: Reading, keys: Mapping[str, Node], key: str, *, single: bool = False) -> tuple[str, ...] | None:
-    if key not in keys:
-        return None
-    globs = reading.texts(keys[key], key, single=single)
-    if len(globs) > MAX_GLOBS:
-        reading.problem(keys[key], f"{key} holds more than {MAX_GLOBS} patterns")
-    nodes = keys[key].value if isinstance(keys[key].value, list) else [keys[key]]
-    for node in nodes:
-        if isinstance(node.value, str):
-            try:
-                check_glob(node.value)
-            except GlobError as error:
-                reading.problem(node, str(error))
-    return globs[:MAX_GLOBS]
 
 
 def _checks(reading: Reading, node: Node | None) -> dict[CheckCode, CheckSettings]:
@@ -136,20 +113,10 @@ def _checks(reading: Reading, node: Node | None) -> dict[CheckCode, CheckSetting
 def _check(reading: Reading, code: CheckCode, node: Node) -> CheckSettings:
     if node.value is None:
         return CheckSettings()
-    keys = reading.mapping(node, f"checks.{code}", (*_COMMON, *CHECK_KINDS[code].settings))
-    level = reading.choice(keys["level"], "level", _LEVELS) if "level" in keys else None
-    return CheckSettings(
-        enabled=reading.flag(keys["enabled"], "enabled") if "enabled" in keys else None,
-        gate=_gate(reading, keys),
-        ignore=_globs(reading, keys, "ignore"),
-        level=_LEVELS[level] if level else None,
-        boundaries=_globs(reading, keys, "boundaries", single=True),
-        manifests=_globs(reading, keys, "manifests", single=True),
-        provides=_provides(reading, keys.get("provides")),
-        ignore_modules=reading.texts(keys["ignore_modules"], "ignore_modules") if "ignore_modules" in keys else None,
-        fail_on=reading.choice(keys["fail_on"], "fail_on", ["verified"]) if "fail_on" in keys else None,
-        places=_places(reading, keys),
-    )
+    known = {setting.key: setting for setting in settings_of(code)}
+    keys = reading.mapping(node, f"checks.{code}", sorted(known))
+    given: dict[str, Any] = {key: known[key].read(reading, value) for key, value in keys.items()}
+    return CheckSettings(**given, places=_places(reading, keys))
 
 
 def _places(reading: Reading, keys: Mapping[str, Node]) -> dict[str, tuple[str, int, int]]:
@@ -163,13 +130,6 @@ def _places(reading: Reading, keys: Mapping[str, Node]) -> dict[str, tuple[str, 
         for name, (line, column) in node.keys.items():
             places.setdefault(f"{key}.{name}", (reading.path, line, column))
     return places
-
-
-def _provides(reading: Reading, node: Node | None) -> dict[str, tuple[str, ...]] | None:
-    if node is None:
-        return None
-    keys = reading.mapping(node, "provides")
-    return {module: reading.texts(value, f"provides.{module}", single=True) for module, value in keys.items()}
 
 
 def _notify(reading: Reading, node: Node | None) -> str | None:
@@ -231,16 +191,14 @@ def _resolved(settings: PolicySettings, code: CheckCode, path: str) -> CheckPoli
     disabled_by = "" if enabled else f"{path} ({'enabled' if not everywhere else f'checks.{code}.enabled'}: false)"
     kind = CHECK_KINDS[code]
     ignore = (settings.ignore or ()) if kind.shares_ignore else ()
+    values: dict[str, Any] = {setting.key: getattr(own, setting.key) for setting in kind.settings}
+    given = {key: value for key, value in values.items() if value is not None}
     return CheckPolicy(
         enabled=enabled,
         gate=own.gate or settings.gate or Gate.NEW,
         ignore=(*ignore, *(own.ignore or ())),
         level=own.level or kind.default_level,
-        boundaries=own.boundaries,
-        manifests=own.manifests,
-        provides=own.provides or {},
-        ignore_modules=own.ignore_modules or (),
-        fail_on=own.fail_on,
         disabled_by=disabled_by,
         places=own.places,
+        **given,
     )

@@ -8,10 +8,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES
+from forgeguard_app.audit.boundaries.propose import PATH as BOUNDARIES_PATH
 from forgeguard_app.audit.boundaries.propose import propose_boundaries
 from forgeguard_app.audit.boundaries.record import known_entries, with_known
 from forgeguard_app.audit.check_kinds import kind_with
+from forgeguard_app.audit.check_settings import BOUNDARIES, IGNORE_MODULES
 from forgeguard_app.audit.configuration import boundary_paths, configuration_paths, read_policy
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages import languages_reading
@@ -51,10 +52,10 @@ async def propose_first(evaluator: Evaluator, source: Source, head: str) -> Firs
     if not bounded:
         text = await _boundaries(evaluator, source, tree)
         if text is not None:
-            files[BOUNDARIES] = text
+            files[BOUNDARIES_PATH] = text
             entries = known_entries(_recordable(await _evaluated(evaluator, source, head, files)))
             recorded = len(entries)
-            files[BOUNDARIES] = with_known(text, entries) or text
+            files[BOUNDARIES_PATH] = with_known(text, entries) or text
     report = await _evaluated(evaluator, source, head, files)
     undeclared = _undeclared(report)
     if not configured:
@@ -105,12 +106,12 @@ async def _evaluated(evaluator: Evaluator, source: Source, head: str, files: dic
 
 def _recordable(report: Report) -> list[tuple[str, str]]:
     """Return rule and path of the violations that a boundaries.json can record."""
-    return [(finding.rule, finding.path) for finding in _failures(report, kind_with("boundaries").code)]
+    return [(finding.rule, finding.path) for finding in _failures(report, kind_with(BOUNDARIES).code)]
 
 
 def _undeclared(report: Report) -> list[str]:
     """Return the modules whose imports fail today because no manifest declares them."""
-    return sorted({finding.subject for finding in _failures(report, kind_with("ignore_modules").code)})
+    return sorted({finding.subject for finding in _failures(report, kind_with(IGNORE_MODULES).code)})
 
 
 def _failures(report: Report, code: CheckCode) -> list[Finding]:
@@ -123,7 +124,7 @@ def _configuration(undeclared: list[str]) -> str:
     if undeclared:
         lines += [
             "checks:",
-            f"  {kind_with('ignore_modules').code}:",
+            f"  {kind_with(IGNORE_MODULES).code}:",
             "    # Imported today although no manifest declares it. Declare them, then strike them out.",
             f"    ignore_modules: {json.dumps(undeclared)}",
         ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from forgeguard_app.audit.boundaries.match import LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.check_kinds import Reads, kind_with
+from forgeguard_app.audit.check_settings import BOUNDARIES, MANIFESTS
 from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts, Tree
@@ -64,16 +65,16 @@ class LeftOut:
         if self.too_deep:
             deep = self.too_deep
             sentence = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(deep)}."
-            yield kind_with("manifests").code, sentence
+            yield kind_with(MANIFESTS).code, sentence
         for code in CheckCode:
-            unread = self.configuration | (self.manifests if code is kind_with("manifests").code else set())
+            unread = self.configuration | (self.manifests if code is kind_with(MANIFESTS).code else set())
             if unread:
                 yield code, f"more configuration and manifests than are read at once: {named(unread)}."
 
 
 def layer_map(cache: FactsCache, boundaries: Boundaries, config: EffectiveConfig) -> LayerMap:
     """Return the layers of a boundaries.json as the configuration that applies sees them."""
-    return cache.memo.layers(boundaries, settings_with(config.policy, "boundaries").ignore)
+    return cache.memo.layers(boundaries, settings_with(config.policy, BOUNDARIES).ignore)
 
 
 def named(paths: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from forgeguard_app.audit.check import Change
 from forgeguard_app.audit.check_kinds import secrets_kind
+from forgeguard_app.audit.check_settings import MANIFESTS
 from forgeguard_app.audit.configuration import (
     Configuration,
     EffectiveConfig,
@@ -190,7 +191,7 @@ class RangeLoader:
         wanted = {
             blob: what for blob, what in (await self._wanted(trees, config)).items() if not blob.startswith(_OVERLAY)
         }
-        manifests = {path for tree in trees for path in manifest_paths(tree, settings_with(policy, "manifests"))}
+        manifests = {path for tree in trees for path in manifest_paths(tree, settings_with(policy, MANIFESTS))}
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
         texts = {tree.blobs[path] for tree in trees for path in manifests if path in tree.blobs}
         await self._bring({*wanted, *changed, *texts} - self.texts.keys())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from forgeguard_app.audit.check_kinds import kind_with
+from forgeguard_app.audit.check_settings import BOUNDARIES
 from forgeguard_app.projects.contract_types import ContractType as T
 
 
@@ -101,7 +102,7 @@ SECTIONS: tuple[Section, ...] = (
         Question("screens", "Which screens or commands?", QuestionKind.TABLE, "A row a screen.", (T.UI, T.PHASES), columns=(Column("screen", "Screen"), Column("purpose", "What somebody does there"))),
         Question("rules", "What holds for every screen?", QuestionKind.LIST, "Keyboard, contrast, phone width, empty and error states.", (T.UI,)),
     )),
-    Section("boundaries", "Architectural boundaries", f"Which part may reach for which. {kind_with('boundaries').code} audits every push for this.", (
+    Section("boundaries", "Architectural boundaries", f"Which part may reach for which. {kind_with(BOUNDARIES).code} audits every push for this.", (
         Question("layers", "Which layers, from the top?", QuestionKind.LAYERS, "Upper layers may import lower ones. Files is a glob such as `app/api/**`.", (T.BOUNDARIES, T.BLUEPRINT, T.BUILDER_CONTRACT), required=True, columns=LAYER_COLUMNS),
         Question("exhaustive", "Must every module have a layer?", QuestionKind.CHOICE, "With yes, a new module without one fails the check.", (T.BOUNDARIES,), choices=("yes", "no")),
     )),

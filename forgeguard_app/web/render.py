@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
-from forgeguard_app.audit.check_kinds import CHECK_KINDS, kind_with
+from forgeguard_app.audit.check_kinds import CHECK_KINDS, ConfiguringFile, configured_by
 from forgeguard_app.web.keys import CONTEXT, TEMPLATES
 from forgeguard_app.web.session import PERSON, UNKNOWN, csrf_token, find_person, sign_in_link
 from forgeguard_app.web.static_files import StaticFiles
@@ -25,7 +25,7 @@ def make_templates(folder: Path, files: StaticFiles) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.globals["static"] = files.address
-    env.globals.update(check_kinds=CHECK_KINDS, kind_with=kind_with)
+    env.globals.update(check_kinds=CHECK_KINDS, boundaries_check=configured_by(ConfiguringFile.BOUNDARIES))
     add_filters(env)
     return env
 

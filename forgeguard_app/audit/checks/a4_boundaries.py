@@ -35,6 +35,7 @@ from forgeguard_app.audit.boundaries.pattern_search import MAX_FILE_MATCHES
 from forgeguard_app.audit.boundaries.record import known_entry
 from forgeguard_app.audit.check import Change, CheckOutcome, CheckRecord
 from forgeguard_app.audit.check_kinds import kind_with
+from forgeguard_app.audit.check_settings import BOUNDARIES
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import MAX_MATCHES, Facts, Tree
 from forgeguard_app.audit.fingerprints import mark_in_scope
@@ -79,7 +80,7 @@ class _BoundaryContext:
         self.unread = languages_of(_under(ruled, self.layered, matcher, tick)) if ruled else Counter()
 
 
-KIND = kind_with("boundaries")
+KIND = kind_with(BOUNDARIES)
 MAX_NAMED = 5
 MAX_TREE_FINDINGS = 100_000  # compared with those of the base
 MAX_WAY = 12  # layers of a cycle that are named

@@ -22,6 +22,7 @@ from inspect import cleandoc
 
 from forgeguard_app.audit.check import Change, CheckOutcome, CheckRecord
 from forgeguard_app.audit.check_kinds import kind_with
+from forgeguard_app.audit.check_settings import MANIFESTS
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import mark_in_scope
@@ -38,7 +39,7 @@ from forgeguard_app.audit.requirements.model import Manifest
 from forgeguard_app.audit.requirements.references import References, references
 from forgeguard_app.audit.secrets.masking import masked
 
-KIND = kind_with("manifests")
+KIND = kind_with(MANIFESTS)
 MAX_TREE_FINDINGS = 100_000  # compared with those of the base
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 

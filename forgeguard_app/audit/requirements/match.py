@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from forgeguard_app.audit.check_kinds import kind_with
+from forgeguard_app.audit.check_settings import PROVIDES
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages.imports import Guard, Import
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
@@ -28,7 +29,7 @@ _DEVELOPMENT_FOLDERS = frozenset(
     " fixtures dev notebooks demo demos t integration_tests unit_tests functional_tests .github .ci testsuite".split()
 )
 _DEVELOPMENT_FILES = frozenset("conftest.py noxfile.py tasks.py fabfile.py dodo.py setup.py manage_dev.py".split())
-_PROVIDES = f"checks.{kind_with('provides').code}.provides"
+_PROVIDES = f"checks.{kind_with(PROVIDES).code}.provides"
 MAX_NAMES = 100  # imported in one statement that could be distributions of a namespace
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from forgeguard_app.audit.check_settings import BOUNDARIES
 from forgeguard_app.audit.gate import shown_lines
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.plain_text import as_utf8
@@ -46,7 +47,7 @@ async def _deciding_at(repository: GitRepository, commit: str, owner: PolicySett
     configured = await read_own_configuration(LocalSource(repository), commit, owner)
     named, matches = (
         {boundary.path for boundary in configured.boundaries},
-        any_glob(settings_with(configured.policy, "boundaries").boundaries or ()),
+        any_glob(settings_with(configured.policy, BOUNDARIES).boundaries or ()),
     )
     return lambda path: is_deciding(path) or path in named or matches(as_utf8(path))
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.audit.check_kinds import kind_with
+from forgeguard_app.audit.check_settings import BOUNDARIES
 from forgeguard_app.evaluation.known_violations import Proposal, propose_known
 from forgeguard_app.evaluation.mirror_source import MirrorSource
 from forgeguard_app.evaluation.request import Request
@@ -25,7 +26,7 @@ from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import get_repo
 
 MAX_RECORDED = 1_000
-_RECORDED = kind_with("boundaries").code
+_RECORDED = kind_with(BOUNDARIES).code
 log = structlog.get_logger()
 
 

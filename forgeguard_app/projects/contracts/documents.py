@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from forgeguard_app.audit.check_kinds import kind_with
+from forgeguard_app.audit.check_settings import MANIFESTS
 from forgeguard_app.projects.answers import Answers
 from forgeguard_app.projects.contracts.words import bullets, document, section, sentence, table
 
@@ -69,7 +70,7 @@ def stack(name: str, answers: Answers) -> str:
         database, "Nothing is kept in a database."
     )
     libraries = answers.items("stack.dependencies")
-    check = kind_with("manifests").code
+    check = kind_with(MANIFESTS).code
     remark = f"Nothing is imported that the manifest does not declare; {check} audits every push for that."
     target = answers.text("deployment.target")
     return document(
