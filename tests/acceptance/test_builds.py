@@ -36,6 +36,7 @@ from tests.support.building import PHASES, PROJECT, agent, ready, running_with_m
 from tests.support.disks import enlarge, small_disk
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.stored import drop_jobs
 
 BAD, GOOD = "echo 'import aiohttp' > shop/domain/orders.py", "echo 'x = 1' > shop/domain/orders.py"
 # Whichever of a folder and a link tar meets first, some link follows its file in a `.git`, whose name is no UTF-8.
@@ -284,7 +285,7 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
                 "UPDATE builds SET status = 'running', deaths = 3, started_at = now(), created_at = now() - "
                 "interval '1 hour'"
             )
-            await connection.execute("DELETE FROM procrastinate_jobs")
+            await drop_jobs(connection)
         assert await requeue_builds(product.pool) == 1
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))

@@ -18,6 +18,7 @@ from tests.support.pulls import FORK, boundary, tell_pull, with_lax
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import started
+from tests.support.stored import count_runs, get_repo_id, lift_limits
 
 
 @pytest.mark.parametrize("merged", [False, True])
@@ -33,7 +34,7 @@ async def test_a_verdict_that_was_left_to_a_newer_one_is_said_when_that_counts_n
         SELECT github_installation_id, now() + interval '1 hour' FROM installations
         ON CONFLICT (github_installation_id) DO UPDATE SET blocked_until = excluded.blocked_until""")
     async with product.pool.acquire() as connection, connection.transaction():
-        repo_id = await connection.fetchval("SELECT id FROM repos")
+        repo_id = await get_repo_id(connection)
         lax = await find_pull(connection, repo_id, 8)
         assert lax is not None
         main = replace(lax, number=7, base_ref="main")
@@ -47,7 +48,7 @@ async def test_a_verdict_that_was_left_to_a_newer_one_is_said_when_that_counts_n
     await product.until("SELECT count(*) FROM audit_runs WHERE status IN ('pending', 'running')", 0)
     tell_pull(product, repository, 8, ("topic", head), ("lax", bad), action="closed", merged=merged)
     await product.github.webhooks.settle()
-    await product.pool.execute("UPDATE rate_limits SET blocked_until = NULL")
+    await lift_limits(product.pool)
     await product.pool.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
     await product.until("SELECT count(*) FROM audit_runs WHERE published_at IS NULL", 0)
     assert await boundary(product, repository, head) == "failure", "it fails for main, the only target left"
@@ -128,4 +129,4 @@ async def test_a_branch_that_is_named_like_a_merge_group_gets_one_audit(product:
     await product.push(tree, repository, name)
     tell_pull(product, repository, 7, (name, head), ("lax", bad))
     assert await boundary(product, repository, head) == "success"
-    assert await product.pool.fetchval("SELECT count(*) FROM audit_runs WHERE commit_sha = $1", head) == 1
+    assert await count_runs(product.pool, head) == 1

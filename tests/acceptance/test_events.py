@@ -15,6 +15,7 @@ from tests.support.events import TOKEN, send
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START, started
+from tests.support.stored import forget_check_runs, get_repo_name
 
 
 async def test_a_fork_is_evaluated_by_its_target_and_excepts_nothing(product: Product, tree: WorkTree) -> None:
@@ -160,7 +161,7 @@ async def test_a_repository_s_new_name_and_privacy_are_known_at_once(product: Pr
     async with product.session.get(link) as answer:
         assert answer.status == 404
     async with product.pool.acquire() as connection:
-        assert await connection.fetchval("SELECT full_name FROM repos") == repository.full_name
+        assert await get_repo_name(connection) == repository.full_name
     send(product, repository, "repository", action="deleted")
     await product.idle()
     async with product.pool.acquire() as connection:
@@ -178,7 +179,7 @@ async def test_a_run_whose_job_was_lost_is_taken_up(product: Product, tree: Work
                 "created_at = now() - interval '1 hour'"
                 " WHERE id = (SELECT id FROM audit_runs WHERE trigger = 'push' ORDER BY created_at DESC LIMIT 1)"
             )
-            await connection.execute("DELETE FROM check_runs")
+            await forget_check_runs(connection)
         async with product.session.get(f"{product.address}/metrics") as answer:
             lines = dict(line.rsplit(" ", 1) for line in (await answer.text()).splitlines() if not line.startswith("#"))
         assert 3_590 < float(lines["forgeguard_oldest_unjudged_head_seconds"]) < 3_700

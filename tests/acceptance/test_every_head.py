@@ -31,6 +31,14 @@ from forgeguard_app.store.repos import get_repo
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START, started
+from tests.support.stored import (
+    forget_check_runs,
+    get_installation_status,
+    get_repo_id,
+    get_run_id,
+    lift_limits,
+    unpublish_runs,
+)
 
 
 async def upload(product: Product, tree: WorkTree, repository: Repository, sha: str) -> None:
@@ -95,7 +103,7 @@ async def test_an_audit_cancelled_under_way_shows_no_progress_afterwards(
         await story.queue_group(repository, sha, base)
         await product.github.webhooks.settle()
         async with product.pool.acquire() as connection:
-            run_id = await connection.fetchval("SELECT id FROM audit_runs WHERE commit_sha = $1", sha)
+            run_id = await get_run_id(connection, sha)
             run = await begin_run(connection, run_id)
             assert run is not None
             repo = await get_repo(connection, run.repo_id)
@@ -131,7 +139,7 @@ async def test_heads_that_no_event_told_of_are_found(product: Product, tree: Wor
     world.add_pull(repository, "own", heads["own"], "main")
     world.add_pull(repository, "main", heads["fork"], "main", fork=True)
     async with product.pool.acquire() as connection:
-        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+        repo_id = await get_repo_id(connection, repository.id)
     await reconcile_heads(product.context, repo_id)
     for sha in heads.values():
         assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
@@ -161,7 +169,7 @@ async def test_what_events_did_not_tell_of_installations_is_learnt_from_github(
     await sync_installations(product.context)
     await sync_installations(product.context)
     async with product.pool.acquire() as connection:
-        assert await connection.fetchval("SELECT status FROM installations") == "deleted"
+        assert await get_installation_status(connection) == "deleted"
 
 
 async def test_an_older_suspension_that_comes_late_suspends_nothing(product: Product, tree: WorkTree) -> None:
@@ -284,7 +292,7 @@ async def test_of_what_waits_the_most_wanted_goes_first(dsn: str, tmp_path: Path
         await worker
         assert not product.github.world.check_runs, "there is no room yet"
         async with product.pool.acquire() as connection:
-            await connection.execute("UPDATE rate_limits SET blocked_until = NULL")
+            await lift_limits(connection)
         await publish_waiting(product.context, installation.id)
         runs = sorted(product.github.world.check_runs.values(), key=lambda run: run.id)
         assert [run.head_sha for run in runs[:9:3]] == [shas["main"], shas["topic1"], shas["topic2"]]
@@ -303,7 +311,7 @@ async def test_a_verdict_held_back_while_suspended_is_published_however_the_end_
             "UPDATE audit_runs SET published_at = NULL, publish_error = 'The installation is suspended.',"
             " created_at = now() - interval '1 hour'"
         )
-        await connection.execute("DELETE FROM check_runs")
+        await forget_check_runs(connection)
     assert await requeue_stranded(product.context, 0) == 1
     await product.idle()
     assert len(product.github.world.runs_of(repository.id, sha)) == 6
@@ -336,8 +344,8 @@ async def test_a_verdict_that_github_does_not_take_says_why_and_is_tried_when_it
 async def test_a_write_of_unknown_fate_is_looked_up_only_once_it_is_settled(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     async with product.pool.acquire() as connection:
-        run_id = await connection.fetchval("SELECT id FROM audit_runs")
-        await connection.execute("UPDATE audit_runs SET published_at = NULL")
+        run_id = await get_run_id(connection)
+        await unpublish_runs(connection)
         await connection.execute(
             "UPDATE check_runs SET published_at = NULL, github_id = NULL, sending_at = clock_timestamp()"
         )
@@ -356,8 +364,8 @@ async def test_a_run_that_was_found_is_not_made_again_where_the_next_write_is_re
     repository = await started(product, tree)
     world, sha = product.github.world, tree.git("rev-parse", "HEAD")
     async with product.pool.acquire() as connection:
-        run_id = await connection.fetchval("SELECT id FROM audit_runs")
-        await connection.execute("UPDATE audit_runs SET published_at = NULL")
+        run_id = await get_run_id(connection)
+        await unpublish_runs(connection)
         # As where the worker died while it said that the run is in progress: GitHub holds it, we know of no id.
         await connection.execute(
             "UPDATE check_runs SET published_at = NULL, github_id = NULL, sending_at = clock_timestamp() - "
@@ -370,7 +378,7 @@ async def test_a_run_that_was_found_is_not_made_again_where_the_next_write_is_re
         await publish_verdict(product.context, run_id)
     world.limits = usual
     async with product.pool.acquire() as connection:
-        await connection.execute("UPDATE rate_limits SET blocked_until = NULL")
+        await lift_limits(connection)
     await publish_verdict(product.context, run_id)
     assert [run.status for run in world.runs_of(repository.id, sha)] == ["completed"] * 3
 

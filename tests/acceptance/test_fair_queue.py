@@ -11,6 +11,7 @@ from forgeguard_app.store.audits import find_newest_run
 from forgeguard_app.store.queue import choose_queue, enqueue
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.stored import drop_jobs, get_repo_id
 
 MANY = 12
 
@@ -63,7 +64,7 @@ async def test_a_re_run_ranks_as_the_push_of_its_branch(dsn: str, tmp_path: Path
             await product.push(tree, repository, branch)
             await product.github.webhooks.settle()
             async with product.pool.acquire() as connection:
-                repo_id = await connection.fetchval("SELECT id FROM repos")
+                repo_id = await get_repo_id(connection)
                 former = await find_newest_run(connection, repo_id, sha)
                 assert former is not None
                 await connection.execute("UPDATE audit_runs SET created_at = now() - interval '1 minute'")
@@ -83,7 +84,7 @@ async def test_turns_go_round_and_leave_half_of_a_worker_to_others(dsn: str, tmp
         product.pool.acquire() as connection,
         connection.transaction(),
     ):
-        await connection.execute("DELETE FROM procrastinate_jobs")
+        await drop_jobs(connection)
         worker = await connection.fetchval("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
         for number, rank in ((1, 15), (1, 15), (1, 15), (1, 15), (2, 0), (3, 0)):
             await enqueue(connection, "waits", {"github_installation_id": str(number)}, priority=rank)

@@ -20,6 +20,7 @@ from forgeguard_app.store.repos import believe, get_database_time
 from forgeguard_app.store.states import InstallationStatus
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
+from tests.support.stored import get_repo_id
 
 
 async def states(product: Product) -> dict[int, str]:
@@ -205,7 +206,7 @@ async def test_a_pull_that_a_list_leaves_out_is_closed_where_github_says_so_alon
         await story.open_pull(repository, name, sha, "main")
     await product.idle()
     async with product.pool.acquire() as connection:
-        repo_id = await connection.fetchval("SELECT id FROM repos")
+        repo_id = await get_repo_id(connection)
 
         async def opened(most: int = 1_000) -> list[int]:
             await reconcile_heads(product.context, repo_id, most)

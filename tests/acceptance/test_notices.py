@@ -20,6 +20,7 @@ from tests.support.inbox import Inbox, inbox
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, free_port, running
 from tests.support.starting import START
+from tests.support.stored import get_github_installation_id
 
 SECRET = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 
@@ -60,7 +61,7 @@ async def test_new_secrets_and_a_branch_that_turns_red_and_recovers_are_told_onc
         assert "`&lt;!channel&gt;.py:1`" in text, "a file name is no mention"
         assert SECRET[4:12] not in body.decode()
         async with product.pool.acquire() as connection:
-            number = await connection.fetchval("SELECT github_installation_id FROM installations")
+            number = await get_github_installation_id(connection)
         key = product.web_context.keys.notices.sign(f"installation/{number}")
         assert headers["X-ForgeGuard-Signature-256"] == "sha256=" + hmac.new(key.encode(), body, sha256).hexdigest()
         await product.verdicts(shop, sha)
@@ -104,7 +105,7 @@ async def test_what_did_not_arrive_is_tried_again_and_said_to_those_who_can_mend
         policy = product.github.world.find_repository("acme/.github")
         assert policy is not None
         async with product.pool.acquire() as connection:
-            number = await connection.fetchval("SELECT github_installation_id FROM installations")
+            number = await get_github_installation_id(connection)
         for name, level in (("owner", "admin"), ("member", "read")):
             user = product.github.people.add(name)
             product.github.people.allow(user, policy, level)

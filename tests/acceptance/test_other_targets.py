@@ -14,6 +14,7 @@ from tests.support.pulls import FORK, LAX, boundary, tell_pull, with_lax
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import START, started
+from tests.support.stored import count_runs
 
 
 async def test_a_pull_request_of_the_default_branch_changes_nothing_of_it(product: Product, tree: WorkTree) -> None:
@@ -141,7 +142,7 @@ async def test_nothing_is_green_while_a_target_has_no_verdict(product: Product, 
     assert await boundary(product, repository, head) == "failure"
     shown = [run for run in product.github.world.runs_of(repository.id, head) if run.name.startswith("ForgeGuard / A4")]
     assert {run.conclusion for run in shown} == {"failure"}
-    assert await product.pool.fetchval("SELECT count(*) FROM audit_runs WHERE commit_sha = $1", head) == 2
+    assert await count_runs(product.pool, head) == 2
 
 
 async def test_a_commit_with_too_many_targets_does_not_pass(

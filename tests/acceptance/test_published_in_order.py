@@ -26,6 +26,7 @@ from forgeguard_app.simulator.story import Story
 from tests.support.repositories import WorkTree
 from tests.support.running import running
 from tests.support.starting import START
+from tests.support.stored import drop_jobs, get_installation_key, get_repo_id, get_rerun_id, get_run_id, lift_limits
 
 
 class Always(Faults):
@@ -57,9 +58,9 @@ async def test_an_older_verdict_never_comes_after_a_newer_one(dsn: str, tmp_path
         stop.set()
         await worker
         async with product.pool.acquire() as connection:
-            older = await connection.fetchval("SELECT id FROM audit_runs WHERE commit_sha = $1", sha)
+            older = await get_run_id(connection, sha)
             # the retry of A waits its turn (it is due within minutes after some 5xx); B comes first
-            await connection.execute("DELETE FROM procrastinate_jobs")
+            await drop_jobs(connection)
         faults.active = False
         Story(product.github).rerun(repository, sha)
         await product.github.webhooks.settle()
@@ -69,7 +70,7 @@ async def test_an_older_verdict_never_comes_after_a_newer_one(dsn: str, tmp_path
         stop.set()
         await worker
         async with product.pool.acquire() as connection:
-            newer = await connection.fetchval("SELECT id FROM audit_runs WHERE trigger = 'rerun'")
+            newer = await get_rerun_id(connection)
         await publish_verdict(product.context, older)
         holds = {run.name: run.external_id for run in world.latest_runs(repository.id, sha)}
         assert set(holds.values()) == {str(newer)}, holds
@@ -107,7 +108,7 @@ async def test_a_newer_verdict_waits_for_an_older_write_of_unknown_fate(
             stop.set()
             await worker
         async with product.pool.acquire() as connection:
-            newer = await connection.fetchval("SELECT id FROM audit_runs WHERE trigger = 'rerun'")
+            newer = await get_rerun_id(connection)
         holds = {run.name: run.external_id for run in product.github.world.latest_runs(repository.id, sha)}
         assert set(holds.values()) == {str(newer)}, holds
 
@@ -170,15 +171,15 @@ async def test_a_verdict_held_back_for_eight_days_is_published_after_all(
         await worker
         product.github.world.silent.clear()
         async with product.pool.acquire() as connection:
-            await connection.execute("DELETE FROM procrastinate_jobs")
+            await drop_jobs(connection)
             await connection.execute("UPDATE check_runs SET sending_at = NULL")
             await connection.execute(
                 "UPDATE audit_runs SET publish_error = 'The installation is suspended.',"
                 " created_at = now() - make_interval(days => $1), started_at = now() - make_interval(days => $1)",
                 days,
             )
-            repo_id = await connection.fetchval("SELECT id FROM repos")
-            installation_id = await connection.fetchval("SELECT id FROM installations")
+            repo_id = await get_repo_id(connection)
+            installation_id = await get_installation_key(connection)
             await enqueue_job(connection, Job(Task.RESUME_INSTALLATION, installation_id))  # what `unsuspend` does
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
@@ -216,7 +217,7 @@ async def test_three_verdicts_that_github_stumbles_over_hold_up_no_other(
         stop.set()
         await worker
         async with product.pool.acquire() as connection:
-            await connection.execute("UPDATE rate_limits SET blocked_until = NULL")
+            await lift_limits(connection)
         real, bad = check_runs.create, set(shas[:3])
 
         async def create(access: Any, body: dict[str, object]) -> RemoteCheckRun:
@@ -284,8 +285,8 @@ async def test_two_workers_that_both_believe_to_hold_the_lock_make_one_set_of_ch
         stop.set()
         await worker
         async with product.pool.acquire() as connection:
-            await connection.execute("UPDATE rate_limits SET blocked_until = NULL")
-            run_id = await connection.fetchval("SELECT id FROM audit_runs")
+            await lift_limits(connection)
+            run_id = await get_run_id(connection)
         a = replace(product.context, tokens=TokenCache(product.context.app))
         b = replace(product.context, tokens=TokenCache(product.context.app))
         real, waits, go = RepoAccess.name, asyncio.Event(), asyncio.Event()

@@ -19,6 +19,14 @@ from tests.support.evaluated import evaluate
 from tests.support.repositories import WorkTree, stuck
 from tests.support.running import Product, running
 from tests.support.starting import START, started
+from tests.support.stored import (
+    count_runs,
+    forget_check_runs,
+    get_repo_name,
+    get_run_id,
+    let_heads_be_fresh,
+    unpublish_runs,
+)
 
 
 async def test_a_push_becomes_three_check_runs_with_annotations(product: Product, tree: WorkTree) -> None:
@@ -52,7 +60,7 @@ async def test_a_quiet_push_costs_at_most_four_requests(product: Product, tree: 
     repository, installation = await product.repository()
     tree.commit(START)
     async with product.pool.acquire() as connection:  # the hourly look at heads is no part of a push
-        await connection.execute("UPDATE repos SET heads_checked_at = clock_timestamp()")
+        await let_heads_be_fresh(connection)
     await product.idle()
     assert installation is not None
     requests = product.github.world.requests
@@ -196,10 +204,10 @@ async def test_deleted_branches_tags_and_the_merge_queue_give_no_run(
     await product.push(tree, repository, "gone")
     await product.idle()
     async with product.pool.acquire() as connection:
-        before = await connection.fetchval("SELECT count(*) FROM audit_runs")
+        before = await count_runs(connection)
         await product.push(tree, repository, "x", refspec)
         await product.idle()
-        assert await connection.fetchval("SELECT count(*) FROM audit_runs") == before
+        assert await count_runs(connection) == before
         assert (
             await connection.fetchval("SELECT outcome FROM deliveries ORDER BY received_at DESC LIMIT 1") == "ignored"
         )
@@ -269,8 +277,8 @@ async def test_a_check_run_whose_answer_was_lost_is_adopted(product: Product, tr
     from forgeguard_app.flows.publishing.publish_verdict import publish_verdict
 
     async with product.pool.acquire() as connection:
-        run_id = await connection.fetchval("SELECT id FROM audit_runs WHERE commit_sha = $1", sha)
-        await connection.execute("UPDATE audit_runs SET published_at = NULL")
+        run_id = await get_run_id(connection, sha)
+        await unpublish_runs(connection)
         await connection.execute(
             "UPDATE check_runs SET published_at = NULL, github_id = NULL, annotations_sent = 0, sending_at = "
             "now() - interval '1 minute'"
@@ -284,7 +292,7 @@ async def test_a_renamed_repository_goes_on(product: Product, tree: WorkTree) ->
     tree.commit({"b.py": "x = 1"})
     product.github.world.rename(repository, "renamed")
     async with product.pool.acquire() as connection:
-        old = await connection.fetchval("SELECT full_name FROM repos")
+        old = await get_repo_name(connection)
     sha = await product.push(tree, repository, "topic")
     async with product.pool.acquire() as connection:
         await product.verdicts(repository, sha)
@@ -292,9 +300,9 @@ async def test_a_renamed_repository_goes_on(product: Product, tree: WorkTree) ->
     from forgeguard_app.flows.publishing.publish_verdict import publish_verdict
 
     async with product.pool.acquire() as connection:
-        run_id = await connection.fetchval("SELECT id FROM audit_runs WHERE commit_sha = $1", sha)
-        await connection.execute("UPDATE audit_runs SET published_at = NULL")
-        await connection.execute("DELETE FROM check_runs")
+        run_id = await get_run_id(connection, sha)
+        await unpublish_runs(connection)
+        await forget_check_runs(connection)
     await publish_verdict(product.context, run_id)
     assert len(product.github.world.runs_of(repository.id, sha)) == 6, "the write followed the redirect as a write"
 

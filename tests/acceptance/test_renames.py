@@ -25,6 +25,7 @@ from forgeguard_app.store.repos import Repo, find_repo_named, get_repo
 from tests.support.building import agent, ready
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.stored import count_runs, forget_check_runs, get_run_id, unpublish_runs
 
 RULES = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}'
 
@@ -105,7 +106,7 @@ async def test_a_verdict_is_published_where_the_repository_is_now(
     await product.idle()
     async with product.pool.acquire() as connection:
         run_id = await connection.fetchval("UPDATE audit_runs SET published_at = NULL RETURNING id")
-        await connection.execute("DELETE FROM check_runs")
+        await forget_check_runs(connection)
     await warm(product, repository, installation)
     former, copy = await lose_name(product, repository, taken=taken)
     asked_from = len(product.github.world.requests)
@@ -131,7 +132,7 @@ async def test_heads_and_pull_requests_of_a_repository_that_took_the_name_are_ne
     await product.idle()
     await untouched(product, former, copy, asked_from)
     async with product.pool.acquire() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM audit_runs") == 1
+        assert await count_runs(connection) == 1
         assert await connection.fetchval("SELECT count(*) FROM pulls") == 0
 
 
@@ -172,9 +173,9 @@ async def test_a_name_that_github_does_not_tell_by_id_is_told_with_a_new_token(
     product.github.world.silent.append("/repositories/")
     await lose_name(product, repository, taken=True)
     async with product.pool.acquire() as connection:
-        await connection.execute("UPDATE audit_runs SET published_at = NULL")
-        await connection.execute("DELETE FROM check_runs")
-        run_id = await connection.fetchval("SELECT id FROM audit_runs")
+        await unpublish_runs(connection)
+        await forget_check_runs(connection)
+        run_id = await get_run_id(connection)
     assert installation is not None
     token = await product.context.tokens.get(installation.id, repository.id)
     token.minted -= 60

@@ -14,6 +14,7 @@ from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import started
+from tests.support.stored import get_repo_id
 
 
 async def test_the_installation_s_page_says_which_checks_are_not_required(product: Product, tree: WorkTree) -> None:
@@ -23,7 +24,7 @@ async def test_the_installation_s_page_says_which_checks_are_not_required(produc
     installation = product.github.world.installation_of(repository.id)
     assert installation is not None
     async with product.pool.acquire() as connection:
-        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+        repo_id = await get_repo_id(connection, repository.id)
     path = f"/installations/{installation.id}"
     async with Browser(product) as browser:
         for required, phrases, absent in (
@@ -54,7 +55,7 @@ async def test_a_head_that_no_event_told_of_is_found_though_github_never_answers
     await product.github.webhooks.settle()
     product.github.world.app.webhook_url = delivered  # type: ignore[union-attr]
     async with product.pool.acquire() as connection:
-        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+        repo_id = await get_repo_id(connection, repository.id)
     with contextlib.suppress(RetryLater):
         await reconcile_heads(product.context, repo_id)
     await product.verdicts(repository, sha)
@@ -64,7 +65,7 @@ async def test_required_checks_that_github_does_not_tell_stay_as_they_were(produ
     repository = await started(product, tree)
     repository.required = {"ruleset": ["ci"]}
     async with product.pool.acquire() as connection:
-        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+        repo_id = await get_repo_id(connection, repository.id)
     await read_required_checks(product.context, repo_id)
     product.github.world.silent.append("/rules/branches/")
     await read_required_checks(product.context, repo_id)

@@ -17,6 +17,7 @@ from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import started
+from tests.support.stored import get_newest_run_id, get_repo_id
 
 _DEFERRED = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'start_rerun' AND status = 'todo'"
 _REQUESTS = "SELECT count(*) FROM rerun_requests"
@@ -34,7 +35,7 @@ async def heads(product: Product, tree: WorkTree, number: int) -> tuple[Reposito
         await product.push(tree, repository, f"topic{name}")
     await product.idle()
     async with product.pool.acquire() as connection:
-        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+        repo_id = await get_repo_id(connection, repository.id)
         found = [await find_newest_run(connection, repo_id, sha) for sha in shas]
     return repository, [run for run in found if run is not None]
 
@@ -126,7 +127,7 @@ async def test_what_is_asked_at_github_beyond_the_budget_is_deferred_once_and_do
                 story.rerun(repository, sha)
                 await product.github.webhooks.settle()
             assert (await connection.fetchval(_DEFERRED), await connection.fetchval(_RERUNS)) == (1, before)
-            run_id = await connection.fetchval("SELECT id FROM audit_runs ORDER BY created_at DESC LIMIT 1")
+            run_id = await get_newest_run_id(connection)
             async with Browser(product) as browser:
                 await browser.get(f"/audits/{run_id}")
                 assert "because this hour's budget of re-runs is spent" in browser.text
@@ -156,7 +157,7 @@ async def test_beyond_the_budget_the_page_and_the_api_say_when_to_ask_again(
         await browser.submit("/account/tokens", name="t", scope="write", days="30")
         token = re.findall(r"fgp_[\w-]+", browser.text)[0]
         async with product.pool.acquire() as connection:
-            run_id = await connection.fetchval("SELECT id FROM audit_runs ORDER BY created_at DESC LIMIT 1")
+            run_id = await get_newest_run_id(connection)
         await spend(product, user.id)
         browser.home()
         await browser.get(f"/audits/{run_id}")

@@ -12,6 +12,7 @@ from forgeguard_app.store.audits import find_run
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START
+from tests.support.stored import get_run_id
 
 
 @contextlib.asynccontextmanager
@@ -47,5 +48,5 @@ async def test_a_run_whose_worker_died_waits_for_another_such_run_of_its_worker(
     async with pushed_before(dsn, tmp_path, tree, "deaths") as (product, sha):
         await product.until("SELECT count(*) > 0 FROM procrastinate_jobs WHERE attempts > 0 AND status = 'todo'", True)
         async with product.pool.acquire() as connection:
-            run = await find_run(connection, await connection.fetchval("SELECT id FROM audit_runs"))
+            run = await find_run(connection, await get_run_id(connection))
         assert run is not None and (run.commit_sha, run.completed_at) == (sha, None)

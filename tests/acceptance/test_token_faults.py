@@ -11,6 +11,7 @@ from forgeguard_app.github.tokens import TokenCache, TokenUnavailable
 from forgeguard_app.simulator.faults import Faults
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.stored import let_heads_be_fresh
 
 MOST_REQUESTS = 30
 CREATION, WRITE, GIT = "access_tokens", "POST /api/v3/repos/{owner}/{repo}/check-runs", "git-upload-pack"
@@ -47,7 +48,7 @@ async def test_a_push_under_two_token_faults_that_pass_makes_at_most_thirty_requ
     world = product.github.world
     repository, installation = await product.repository()
     async with product.pool.acquire() as connection:  # the hourly look at heads is no part of a push
-        await connection.execute("UPDATE repos SET heads_checked_at = clock_timestamp()")
+        await let_heads_be_fresh(connection)
     assert installation is not None
     product.context.tokens.drop(await product.context.tokens.get(installation.id, repository.id))
     world.token_lag_s = lag_s

@@ -12,6 +12,7 @@ from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliverie
 from forgeguard_app.store.audits import find_newest_run
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
+from tests.support.stored import get_repo_id
 
 SETTINGS = ".github/forgeguard.yml"
 
@@ -57,7 +58,7 @@ async def test_a_re_run_of_an_older_head_changes_nothing_and_one_of_the_newest_i
     await product.verdicts(repository, newest)
     for sha in (older, newest):
         async with product.pool.acquire() as connection:
-            repo_id = await connection.fetchval("SELECT id FROM repos")
+            repo_id = await get_repo_id(connection)
             run = await find_newest_run(connection, repo_id, sha)
             await connection.execute("UPDATE repos SET configuration_sha = 'none'")
         assert run is not None

@@ -25,6 +25,7 @@ from forgeguard_app.store.repos import (
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.stored import is_private
 
 
 def tell(product: Product, repository: Repository, installation: Installation, action: str, **then: Any) -> None:
@@ -112,10 +113,10 @@ async def test_an_answer_of_github_s_counts_unless_something_was_learned_after_t
         async with connection.transaction():
             await believe(connection, asked_at)
             await upsert_repo(connection, public, None)
-        assert await connection.fetchval("SELECT private FROM repos") is bool(how)
+        assert await is_private(connection) is bool(how)
         await set_private(connection, repo.id)
         await upsert_repo(connection, public, None)
-        assert await connection.fetchval("SELECT private FROM repos"), "the answer counts in its transaction alone"
+        assert await is_private(connection), "the answer counts in its transaction alone"
 
 
 async def test_a_push_that_says_private_outlasts_an_answer_under_way(product: Product, tree: WorkTree) -> None:

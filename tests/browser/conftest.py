@@ -28,6 +28,7 @@ from tests.support.answers import filled
 from tests.support.browsing import Browser
 from tests.support.building import BUILDER, agent
 from tests.support.running import Product, running
+from tests.support.stored import get_user_id
 from tests.support.watching import Proxy, finish_build, proxied
 
 
@@ -107,7 +108,7 @@ async def _signed_in(product: Product, browser: Chromium) -> Scene:
     cookies = await signed_in(product, user)
     async with product.pool.acquire() as connection:
         repo = await find_repo_named(connection, repository.full_name)
-        user_id: UUID = await connection.fetchval("SELECT id FROM users WHERE github_id = $1", user.id)
+        user_id: UUID = await get_user_id(connection, user.id)
     assert repo is not None
     person = Person(user_id, user.id, "mona", user_id, None)
     project_id = await create_project(product.pool, person, described("Shop", ""), repo)

@@ -13,6 +13,7 @@ from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
 from forgeguard_app.store.audits import Verdict
 from forgeguard_app.store.states import BuildStatus, RunStatus
 from tests.browser.conftest import Scene
+from tests.support.stored import get_github_installation_id
 from tests.support.watching import (
     PASSED,
     finish_build,
@@ -328,7 +329,7 @@ async def test_signing_out_ends_what_other_tabs_follow_and_they_say_so(scene: Sc
 async def test_overviews_of_repositories_installations_and_projects_change_by_themselves(scene: Scene) -> None:
     pool = scene.product.pool
     async with pool.acquire() as connection:
-        number = await connection.fetchval("SELECT github_installation_id FROM installations")
+        number = await get_github_installation_id(connection)
     run_id = await wait_for_run(pool, scene.repo.id, "Shown in overviews")
     async with scene.window() as (context, proxy):
         paths = ("/", "/installations", f"/installations/{number}", f"/projects/{scene.project_id}")

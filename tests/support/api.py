@@ -18,6 +18,7 @@ from tests.support.answers import filled
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
+from tests.support.stored import get_repo_id, get_run_id, get_user_id
 
 
 @dataclass
@@ -41,8 +42,8 @@ async def all_known(product: Product, tree: WorkTree) -> Known:
         token = re.findall(r"fgp_[\w-]+", browser.text)[0]
     async with product.pool.acquire() as connection:
         ids = {
-            "run_id": str(await connection.fetchval("SELECT id FROM audit_runs")),
-            "repo_id": str(await connection.fetchval("SELECT id FROM repos")),
+            "run_id": str(await get_run_id(connection)),
+            "repo_id": str(await get_repo_id(connection)),
         }
     ids |= await project_of(product, user.id)
     return Known(product, token, ids)
@@ -51,8 +52,8 @@ async def all_known(product: Product, tree: WorkTree) -> Known:
 async def project_of(product: Product, github_id: int) -> dict[str, str]:
     """A project of that person with its contracts, linked to the one repository, and a build that ended."""
     async with product.pool.acquire() as connection:
-        user_id = await connection.fetchval("SELECT id FROM users WHERE github_id = $1", github_id)
-        repo = await find_repo(connection, await connection.fetchval("SELECT id FROM repos"))
+        user_id = await get_user_id(connection, github_id)
+        repo = await find_repo(connection, await get_repo_id(connection))
     person = Person(user_id, github_id, "mona", user_id, None)
     project_id = await create_project(product.pool, person, described("Shop", ""), repo)
     await answer_questionnaire(product.pool, project_id, dict(filled("python-aiohttp").values))

@@ -10,6 +10,7 @@ from forgeguard_app.web.server import make_web
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
+from tests.support.stored import forget_access_checks, get_repo_id, get_run_id
 
 # Which status owner, member (reads), stranger and nobody get, by route, of a private repository and of a public one.
 PAGE = ("page", (200, 200, 404, 404), (200, 200, 200, 200))
@@ -150,8 +151,8 @@ async def test_each_sees_what_github_lets_them_see(product: Product, tree: WorkT
         if level:
             world.allow(user, repository, level)
     async with product.pool.acquire() as connection:
-        run_id = await connection.fetchval("SELECT id FROM audit_runs")
-        repo_id = await connection.fetchval("SELECT id FROM repos")
+        run_id = await get_run_id(connection)
+        repo_id = await get_repo_id(connection)
     async with (
         Browser(product) as owner,
         Browser(product) as member,
@@ -197,8 +198,8 @@ async def test_private_and_absent_read_the_same_to_a_stranger(product: Product, 
     await product.verdicts(repository, await product.push(tree, repository))
     user = product.github.people.add("stranger")
     async with product.pool.acquire() as connection:
-        run_id = await connection.fetchval("SELECT id FROM audit_runs")
-        repo_id = await connection.fetchval("SELECT id FROM repos")
+        run_id = await get_run_id(connection)
+        repo_id = await get_repo_id(connection)
     pairs = [
         (f"/repos/{repository.full_name}", f"/repos/{repository.owner.login}/other"),
         (f"/audits/{run_id}", f"/audits/{repo_id}"),
@@ -225,7 +226,7 @@ async def test_private_and_absent_read_the_same_to_a_stranger(product: Product, 
                 browser.home()
                 product.github.people.revoke(user)
                 async with product.pool.acquire() as connection:
-                    await connection.execute("UPDATE users SET access_checked_at = NULL")
+                    await forget_access_checks(connection)
                 found.append(await browser.get(path, follow=False))
             assert found == [303, 303], hidden
 
@@ -270,7 +271,7 @@ async def test_a_read_token_writes_nothing(product: Product, tree: WorkTree) -> 
     user = product.github.people.add("mona")
     product.github.people.allow(user, repository, "admin")
     async with product.pool.acquire() as connection:
-        run_id = await connection.fetchval("SELECT id FROM audit_runs")
+        run_id = await get_run_id(connection)
     async with Browser(product) as browser:
         await browser.sign_in(user, "/account")
         await browser.submit("/account/tokens", name="t", scope="read", days="30")

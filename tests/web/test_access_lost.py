@@ -26,6 +26,7 @@ from forgeguard_app.store.repos import find_repo_named
 from forgeguard_app.web import live, log_stream
 from tests.support.browsing import Browser
 from tests.support.running import Product, running
+from tests.support.stored import count_access_answers, get_user_id
 
 NEVER_S = 1e9
 
@@ -167,14 +168,14 @@ async def test_what_is_kept_of_github_s_answers_is_small_bounded_and_the_person_
         await scene.grow_old()
         await refresh_access(product.web_context, mine)
         async with product.pool.acquire() as connection:
-            number = await connection.fetchval("SELECT count(*) FROM access_answers WHERE user_id = $1", mine)
+            number = await count_access_answers(connection, mine)
             assert number == 2
             assert number <= MAX_ANSWERS
         people.revoke(scene.user)
         scene.send("github_app_authorization", "revoked")
         await product.github.webhooks.settle()
         async with product.pool.acquire() as connection:
-            assert not await connection.fetchval("SELECT count(*) FROM access_answers WHERE user_id = $1", mine)
+            assert not await count_access_answers(connection, mine)
 
 
 async def test_an_event_that_comes_while_access_is_read_is_not_overlooked(dsn: str, tmp_path: Path) -> None:
@@ -184,7 +185,7 @@ async def test_an_event_that_comes_while_access_is_read_is_not_overlooked(dsn: s
         assert await browser.get(scene.path) == 200
         await scene.grow_old()
         async with product.pool.acquire() as connection:
-            user_id = await connection.fetchval("SELECT id FROM users")
+            user_id = await get_user_id(connection)
             async with connection.transaction():
                 await connection.execute("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
                 reading = asyncio.create_task(refresh_access(product.web_context, user_id))
@@ -345,7 +346,7 @@ async def test_the_api_s_log_stream_of_a_build_ends_when_its_reader_loses_the_re
         await browser.submit("/account/tokens", name="t", scope="read", days="30")
         token = re.findall(r"fgp_[\w-]+", browser.text)[0]
         async with product.pool.acquire() as connection:
-            user_id = await connection.fetchval("SELECT id FROM users")
+            user_id = await get_user_id(connection)
             project_id = await connection.fetchval(
                 "INSERT INTO projects (user_id, name, repo_id) VALUES ($1, 'Shop', $2) RETURNING id", user_id, repo_id
             )

@@ -15,6 +15,7 @@ from forgeguard_app.github.client import Client
 from forgeguard_app.github.people import KnownAnswers, list_access
 from tests.support.browsing import Browser
 from tests.support.running import running
+from tests.support.stored import forget_access_checks
 
 
 async def test_long_readings_of_some_keep_nobody_waiting(
@@ -25,7 +26,7 @@ async def test_long_readings_of_some_keep_nobody_waiting(
             async with Browser(product) as browser:
                 await browser.sign_in(product.github.people.add(name))
         async with product.pool.acquire() as connection:
-            await connection.execute("UPDATE users SET access_checked_at = NULL")
+            await forget_access_checks(connection)
             rows = await connection.fetch("SELECT id, github_login, access_token FROM users")
         seal, begun = product.web_context.keys.tokens, 0
         slow = {seal.open(row["access_token"]) for row in rows if row["github_login"] != "mona"}

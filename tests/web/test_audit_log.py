@@ -17,6 +17,7 @@ from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import OPERATOR, Product
 from tests.support.starting import started
+from tests.support.stored import get_github_installation_id, get_run_id
 
 
 async def test_every_route_that_changes_something_has_a_name_in_the_log(product: Product) -> None:
@@ -37,8 +38,8 @@ async def test_deeds_and_denials_are_noted_and_shown_to_operators_and_owners(pro
     people.allow(owner, repository, "admin")
     people.allow(member, repository, "read")
     async with product.pool.acquire() as connection:
-        run_id = await connection.fetchval("SELECT id FROM audit_runs")
-        number = await connection.fetchval("SELECT github_installation_id FROM installations")
+        run_id = await get_run_id(connection)
+        number = await get_github_installation_id(connection)
     page = f"/installations/{number}"
     async with Browser(product) as of_owner, Browser(product) as of_member, Browser(product) as of_operator:
         await of_owner.sign_in(owner, "/account")
@@ -105,7 +106,7 @@ async def test_entries_beyond_the_bound_of_a_page_and_of_a_file_are_in_their_nex
     owner = product.github.people.add("owner")
     product.github.people.allow(owner, repository, "admin")
     async with product.pool.acquire() as connection:
-        number = await connection.fetchval("SELECT github_installation_id FROM installations")
+        number = await get_github_installation_id(connection)
         await connection.execute(
             """
             INSERT INTO audit_log (deed, outcome, via, subject, repo_id, at)

@@ -17,6 +17,7 @@ from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START
+from tests.support.stored import get_repo_id
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 
@@ -80,7 +81,7 @@ async def test_a_private_badge_needs_its_link_which_its_page_shows(product: Prod
     expiry, _, mark = signature.partition(".")
     assert 0 < int(expiry) - time.time() <= LINK_LIFE_S
     async with product.pool.acquire() as connection:
-        repo_id = await connection.fetchval("SELECT id FROM repos")
+        repo_id = await get_repo_id(connection)
     ended = sign_until(product.web_context.keys.badges, str(repo_id), int(time.time()) - 1)
     for other in (mark, f"{int(expiry) + 1}.{mark}", ended, product.web_context.keys.badges.sign(str(repo_id))):
         assert await message(product, f"{repository.full_name}.json?signature={other}") == "unknown", other

@@ -21,6 +21,7 @@ from tests.support.project_pages import make, written
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import started
+from tests.support.stored import forget_access_checks
 
 EVIL = "<script>alert(1)</script>"
 
@@ -219,7 +220,7 @@ async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: 
         for level, may in (("write", 403), ("admin", 400)):  # a build is under way, so that nothing is done
             building.github.people.allow(member, repository, level)
             async with building.pool.acquire() as connection:
-                await connection.execute("UPDATE users SET access_checked_at = NULL")
+                await forget_access_checks(connection)
             assert await send(reader, f"{project}/rename", name="Shop") == 303
             assert await send(reader, f"{project}/delete", confirmation="Shop") == 403, "for its creator alone"
             assert await send(reader, f"{project}/link", repository="x/y") == 403, "for its creator alone"
@@ -241,7 +242,7 @@ async def test_a_maker_who_lost_the_repository_keeps_the_project_and_nothing_of_
         building.github.people.levels.pop((user.id, repository.id))
         async with building.pool.acquire() as connection:
             await connection.execute("UPDATE repos SET private = true")
-            await connection.execute("UPDATE users SET access_checked_at = NULL")
+            await forget_access_checks(connection)
         assert await status(maker, project) == 200
         assert await send(maker, f"{project}/rename", name="https://evil.example") == 403
         assert await status(maker, f"{project}/contracts/ui") == 200

@@ -13,6 +13,7 @@ from forgeguard_app.store.pool import Pool
 from tests.support.browsing import Browser
 from tests.support.databases import sessions_away
 from tests.support.running import Product
+from tests.support.stored import count_kept_forms, forget_access_checks
 
 NEW = {"name": "Shop & <b>sons</b>", "description": "Line one", "repository": ""}
 
@@ -62,7 +63,7 @@ async def test_a_form_sent_after_its_session_ended_is_kept_over_the_sign_in_and_
         assert browser.status == 200, browser.text
         assert await names(product.pool) == [NEW["name"]]
         async with product.pool.acquire() as connection:
-            assert await connection.fetchval("SELECT count(*) FROM kept_forms") == 0
+            assert await count_kept_forms(connection) == 0
 
 
 async def test_a_kept_form_is_sealed_and_opens_for_its_writer_in_its_browser_alone(product: Product) -> None:
@@ -95,13 +96,13 @@ async def test_only_a_form_that_we_rendered_is_kept_and_only_five_of_one_person(
         for forged in ("", "x", "a.b.c.d", token[:-1], token.replace(token.split(".")[1], "0" * 32)):
             assert await stranger.post("/projects", NEW | {"csrf": forged}, follow=False) == 401
         async with product.pool.acquire() as connection:
-            assert await connection.fetchval("SELECT count(*) FROM kept_forms") == 0
+            assert await count_kept_forms(connection) == 0
         foreign = {"Sec-Fetch-Site": "cross-site"}
         assert await browser.post("/projects", NEW | {"csrf": token}, follow=False, headers=foreign) == 403
         for number in range(7):
             await browser.post("/projects", NEW | {"csrf": token, "name": str(number)}, follow=False)
         async with product.pool.acquire() as connection:
-            assert await connection.fetchval("SELECT count(*) FROM kept_forms") == 5
+            assert await count_kept_forms(connection) == 5
 
 
 async def test_a_page_from_before_the_newest_sign_in_asks_once_more_instead_of_a_bare_403(product: Product) -> None:
@@ -162,7 +163,7 @@ async def test_access_that_github_takes_back_in_the_middle_of_a_form_keeps_the_f
         token = token_of(browser)
         product.github.people.revoke(user)
         async with product.pool.acquire() as connection:
-            await connection.execute("UPDATE users SET access_checked_at = NULL")
+            await forget_access_checks(connection)
         form = {"csrf": token, "name": "Other", "description": "", "repository": "a/b"}
         assert await browser.post("/projects", form, follow=False) == 401
         assert "is kept for 60 minutes" in browser.text

@@ -21,6 +21,7 @@ from forgeguard_app.simulator.manifest import problems_of as refused_by_github
 from tests.support.browsing import Browser
 from tests.support.running import Product
 from tests.support.setting_up import KEY, Bare, browsing, fields, without_app
+from tests.support.stored import count_credentials
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,7 +91,7 @@ async def test_an_answer_that_nobody_asked_for_makes_no_app(bare: Bare, query: s
         assert await browser.get(f"/setup/callback{query}") == 400
         assert "Traceback" not in browser.text
     async with bare.pool.acquire() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM app_credentials") == 0
+        assert await count_credentials(connection) == 0
 
 
 async def test_a_code_that_github_refuses_is_said_and_set_up_goes_on(bare: Bare) -> None:

@@ -13,6 +13,7 @@ from forgeguard_app.simulator.faults import REST, Faults
 from forgeguard_app.store.credentials import AttemptOutcome, SetupLink, Try
 from tests.support.browsing import Browser
 from tests.support.setting_up import Bare, answer_of, browsing, to_github, without_app
+from tests.support.stored import count_credentials
 
 CONVERSION = "POST /api/v3/app-manifests/{code}/conversions"
 
@@ -35,7 +36,7 @@ def faulty(kind: str) -> Faults:
 
 async def number_of_apps(bare: Bare) -> int:
     async with bare.pool.acquire() as connection:
-        return int(await connection.fetchval("SELECT count(*) FROM app_credentials"))
+        return int(await count_credentials(connection))
 
 
 async def test_reloading_the_answer_shows_the_app_again(bare: Bare) -> None:

@@ -12,6 +12,7 @@ from tests.support.browsing import Browser, plain
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START, started
+from tests.support.stored import get_repo_id
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 
@@ -216,7 +217,7 @@ async def test_the_api_filters_audits_by_the_state_that_is_shown(product: Produc
     tree.commit({".github/forgeguard.yml": "checks: {A9: {enabled: false}}\n"})
     await product.verdicts(repository, await product.push(tree, repository))
     async with product.pool.acquire() as connection:
-        repo_id = await connection.fetchval("SELECT id FROM repos")
+        repo_id = await get_repo_id(connection)
     everything = (await api(product, f"/repos/{repo_id}/audits"))["items"]
     assert [audit["state"] for audit in everything] == ["partly", "leaked", "passed"]  # type: ignore[attr-defined]
     for state in ("partly", "leaked", "passed"):

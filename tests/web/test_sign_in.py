@@ -10,6 +10,7 @@ import pytest
 from forgeguard_app.flows.people.repo_access import refresh_access
 from tests.support.browsing import Browser
 from tests.support.running import Product
+from tests.support.stored import forget_access_checks, get_user_id
 
 
 async def test_a_person_signs_in_and_comes_back_to_where_they_were(product: Product) -> None:
@@ -178,7 +179,7 @@ async def test_what_a_person_takes_back_at_github_ends_their_sessions_and_tokens
         token = await made_token(browser)
         product.github.people.revoke(user)
         async with product.pool.acquire() as connection:
-            await connection.execute("UPDATE users SET access_checked_at = NULL")
+            await forget_access_checks(connection)
         assert await browser.get("/", follow=False) == 303, "the token is found dead in mid-session"
         assert await browser.get("/account", follow=False) == 303
         await browser.get("/")
@@ -195,6 +196,6 @@ async def test_an_expiring_token_is_renewed_once_however_many_ask(product: Produ
         await browser.sign_in(user, "/account")
     async with product.pool.acquire() as connection:
         await connection.execute("UPDATE users SET token_expires_at = now(), access_checked_at = NULL")
-        user_id = await connection.fetchval("SELECT id FROM users")
+        user_id = await get_user_id(connection)
     await asyncio.gather(*(refresh_access(product.web_context, user_id) for _ in range(8)))
     assert product.github.people.refreshed == 1

@@ -22,6 +22,7 @@ from forgeguard_app.store.pulls import Pull, upsert_pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.states import PullState
 from tests.support.running import Product, running
+from tests.support.stored import drop_jobs, get_installation_status, get_repo_id, get_run_id
 
 PUSH = {
     "ref": "refs/heads/main",
@@ -77,7 +78,7 @@ async def test_a_push_is_durable_with_its_work_before_the_answer(intake: Product
         assert row is not None
         assert (row["commit_message"], row["branch"], row["event"]) == ("Hello \ufffd there", "main", "push")
         assert await connection.fetchval("SELECT args->>'run_id' FROM procrastinate_jobs") == str(
-            await connection.fetchval("SELECT id FROM audit_runs")
+            await get_run_id(connection)
         )
 
 
@@ -87,8 +88,8 @@ async def test_a_re_run_ranks_as_a_push_of_its_branch_in_the_queue_of_its_instal
         await deliver(intake, json.dumps(PUSH | {"ref": f"refs/heads/{branch}", "after": sha}).encode())
     async with intake.pool.acquire() as connection:
         pull = Pull(1, PullState.OPEN, pushes["topic"], "topic", 5, "main")
-        await upsert_pull(connection, await connection.fetchval("SELECT id FROM repos"), pull)
-        await connection.execute("DELETE FROM procrastinate_jobs")
+        await upsert_pull(connection, await get_repo_id(connection), pull)
+        await drop_jobs(connection)
     asked = {key: PUSH[key] for key in ("repository", "installation")} | {"action": "rerequested"}
     for sha in pushes.values():
         await deliver(intake, json.dumps(asked | {"check_run": {"head_sha": sha}}).encode(), "check_run")
@@ -221,7 +222,7 @@ async def test_an_installation_s_life(intake: Product) -> None:
         assert await connection.fetchval("SELECT array_agg(github_repo_id) FROM repos WHERE removed_at IS NULL") == [6]
         for action, status in (("suspend", "suspended"), ("unsuspend", "active"), ("deleted", "deleted")):
             await deliver(intake, body(action), "installation")
-            assert await connection.fetchval("SELECT status FROM installations") == status
+            assert await get_installation_status(connection) == status
         assert await connection.fetchval("SELECT count(*) FROM repos WHERE webhook_active") == 0
 
 

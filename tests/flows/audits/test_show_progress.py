@@ -12,6 +12,7 @@ from forgeguard_app.store.repos import get_repo
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import started
+from tests.support.stored import get_repo_id
 
 
 async def test_the_work_of_a_cancelled_audit_has_ended_before_the_mirror_s_lock_is_released(
@@ -20,7 +21,7 @@ async def test_the_work_of_a_cancelled_audit_has_ended_before_the_mirror_s_lock_
     repository = await started(product, tree)
     await product.idle()
     async with product.pool.acquire() as connection:
-        repo_id = await connection.fetchval("SELECT id FROM repos WHERE github_repo_id = $1", repository.id)
+        repo_id = await get_repo_id(connection, repository.id)
         repo = await get_repo(connection, repo_id)
         run = await find_newest_run(connection, repo_id, tree.git("rev-parse", "HEAD"))
         assert run is not None and repo.installation_id is not None

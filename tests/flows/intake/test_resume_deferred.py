@@ -12,6 +12,7 @@ import asyncpg
 from forgeguard_app.flows.context.resume_deferred import AT_ONCE, resume_deferred
 from forgeguard_app.store.installations import find_by_github_id
 from tests.support.running import Product, running
+from tests.support.stored import drop_jobs
 
 NUMBER = AT_ONCE + 20
 
@@ -19,7 +20,7 @@ NUMBER = AT_ONCE + 20
 async def add_waiting(product: Product, number: int) -> None:
     """Runs that were deferred, and as many verdicts that GitHub did not take; none has a job."""
     async with product.pool.acquire() as connection:
-        await connection.execute("DELETE FROM procrastinate_jobs")
+        await drop_jobs(connection)
         await connection.execute(
             """
             INSERT INTO audit_runs (repo_id, commit_sha, branch, started_at, status, publish_error)

@@ -8,6 +8,7 @@ from forgeguard_app.flows.upkeep.reconcile_heads import PULLS_AT_ONCE, reconcile
 from tests.support.repositories import WorkTree
 from tests.support.running import running
 from tests.support.starting import START
+from tests.support.stored import get_repo_id
 
 
 async def test_more_pull_requests_than_one_transaction_takes_get_their_runs_once(
@@ -23,7 +24,7 @@ async def test_more_pull_requests_than_one_transaction_takes_get_their_runs_once
             sha = f"{at // 2:040x}"  # two of each head, which a transaction's bound may part
             product.github.world.add_pull(repository, f"topic{at}", sha, "main" if at % 2 else "next", fork=True)
         async with product.pool.acquire() as connection:
-            repo_id = await connection.fetchval("SELECT id FROM repos")
+            repo_id = await get_repo_id(connection)
         for _ in range(3):
             await reconcile_heads(product.context, repo_id)
         async with product.pool.acquire() as connection:
