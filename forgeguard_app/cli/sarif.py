@@ -11,7 +11,7 @@ from typing import Any
 from forgeguard_app import __version__
 from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.explain import explain
-from forgeguard_app.audit.model import SEVERITY, CheckReport, Finding, Level
+from forgeguard_app.audit.model import CONFIGURATION_RULE, NOTICE_RULE, SEVERITY, CheckReport, Finding, Level
 from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.audit.report import problem_findings
 from forgeguard_app.cli.accept import how_to_accept
@@ -65,7 +65,7 @@ def _rule(name: str, check: CheckReport, findings: list[Finding]) -> dict[str, A
         "problem.severity": _PROBLEM[worst.level],
         "tags": [str(check.code)],
     }
-    if CHECKS[check.code].kind.finds_secrets and worst.rule != "configuration":
+    if CHECKS[check.code].kind.finds_secrets and worst.rule not in (CONFIGURATION_RULE, NOTICE_RULE):
         severity = _VERIFIED_SECRET if any(finding.verified for finding in findings) else _SECRET
         properties |= {"security-severity": severity, "tags": [str(check.code), "security"]}
     return {
@@ -81,7 +81,7 @@ def _rule(name: str, check: CheckReport, findings: list[Finding]) -> dict[str, A
 
 
 def _about(check: CheckReport, finding: Finding) -> str:
-    if finding.rule == "configuration":
+    if finding.rule == CONFIGURATION_RULE:
         return "A file that configures ForgeGuard cannot be used as it is.\n\nNothing is checked until it is corrected."
     return explain(f"{check.code}/{finding.rule}") or explain(check.code) or CHECKS[check.code].kind.name
 

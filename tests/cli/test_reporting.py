@@ -547,3 +547,14 @@ def test_the_command_works_without_home_and_in_the_c_locale(faulty: WorkTree) ->
     command = [sys.executable, "-m", "forgeguard_app.cli.main", "audit", "--strict"]
     done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
     assert (done.returncode, "  ü\\x1b.txt:1:6" in done.stdout.decode()) == (1, True), done.stderr
+
+
+def test_sarif_gives_a_remark_on_the_configuration_of_the_secrets_scan_no_severity(
+    tree: WorkTree, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.commit({"a.py": "x = 1\n", ".gitleaksignore": "gone.py:some-rule:3\n"})
+    monkeypatch.chdir(tree.folder)
+    main(["audit", "--all", "--format", "sarif"])
+    rules = {rule["id"]: rule for rule in json.loads(capsys.readouterr().out)["runs"][0]["tool"]["driver"]["rules"]}
+    assert rules["W1/configuration-notice"]["properties"]["tags"] == ["W1"]
+    assert "security-severity" not in rules["W1/configuration-notice"]["properties"]

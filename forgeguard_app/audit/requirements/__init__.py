@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from forgeguard_app.audit.requirements.model import ManifestReader
-from forgeguard_app.audit.requirements.pyproject import PIPFILE, PYPROJECT
+from forgeguard_app.audit.requirements.pipfile import PIPFILE
+from forgeguard_app.audit.requirements.pyproject import PYPROJECT
 from forgeguard_app.audit.requirements.requirements_txt import REQUIREMENTS
 from forgeguard_app.audit.requirements.setuptools import SETUP_CFG, SETUP_PY, TOX
 
