@@ -12,10 +12,32 @@ DELIVERY_DAYS = 30
 FAILED_JOB_DAYS = 7
 TRIAL_DAYS = 7
 BATCH = 5_000
+RUNS_AT_ONCE = 200  # audits, each with up to thousands of findings
+
+
+async def delete_left_runs(connection: Connection) -> int:
+    """Delete up to RUNS_AT_ONCE audits of repositories that left a month ago, and return their number."""
+    rows = await connection.fetch(
+        """
+        DELETE FROM audit_runs WHERE id IN (
+            SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id
+                LEFT JOIN installations i ON i.id = r.installation_id
+            WHERE r.removed_at < now() - make_interval(days => $1)
+                OR (i.status = 'deleted' AND i.updated_at < now() - make_interval(days => $1))
+            LIMIT $2)
+        RETURNING id
+        """,
+        REMOVED_DAYS,
+        RUNS_AT_ONCE,
+    )
+    return len(rows)
 
 
 async def delete_left(connection: Connection) -> int:
-    """Repositories and installations that left a month ago, with their audits; the number of repositories."""
+    """Delete repositories and installations that left a month ago, and return the number of repositories.
+
+    It is one statement whatever they hold: their audits are deleted before, by `delete_left_runs`.
+    """
     gone = await connection.fetch(
         "DELETE FROM repos WHERE removed_at < now() - make_interval(days => $1) RETURNING id", REMOVED_DAYS
     )

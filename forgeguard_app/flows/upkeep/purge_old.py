@@ -31,8 +31,10 @@ from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.projects import delete_old_projects
 from forgeguard_app.store.purge import (
     BATCH,
+    RUNS_AT_ONCE,
     delete_failed_jobs,
     delete_left,
+    delete_left_runs,
     delete_old_deliveries,
     delete_old_trials,
     list_holders,
@@ -42,6 +44,7 @@ from forgeguard_app.store.rates import delete_old_uses
 from forgeguard_app.store.reruns import delete_old_requests
 
 MAX_BATCHES = 20
+MAX_LEFT_BATCHES = 500
 UNUSED_S = 30 * 86_400.0
 log = structlog.get_logger()
 
@@ -49,7 +52,7 @@ log = structlog.get_logger()
 async def purge_old(context: WorkerContext) -> None:
     """Delete from the database, in batches; a step that fails holds up no other and is tried again the next time."""
     steps: dict[str, Callable[[Connection], Awaitable[object]]] = {
-        "left": delete_left,
+        "left": _delete_left,
         "deliveries": partial(_delete_batches, delete_old_deliveries),
         "build logs": partial(_delete_batches, partial(delete_old_logs, most=BATCH)),
         "build changes": partial(_delete_batches, partial(delete_old_changes, days=KEPT_DAYS, most=BATCH)),
@@ -72,6 +75,14 @@ async def purge_old(context: WorkerContext) -> None:
 async def _purge(context: WorkerContext, step: Callable[[Connection], Awaitable[object]]) -> None:
     async with context.pool.acquire() as connection:
         await step(connection)
+
+
+async def _delete_left(connection: Connection) -> None:
+    """Delete what left, its audits first; what is more than one pass deletes waits for the next one."""
+    for _ in range(MAX_LEFT_BATCHES):
+        if await delete_left_runs(connection) < RUNS_AT_ONCE:
+            await delete_left(connection)
+            return
 
 
 async def _delete_batches(delete: Callable[[Connection], Awaitable[int]], connection: Connection) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from forgeguard_app.flows.upkeep.purge_old import purge_old
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.purge import RUNS_AT_ONCE
 from tests.support.refusing import refuse
 from tests.support.running import running
+from tests.support.stored import count_runs
 
 
 async def insert_old(connection: Connection) -> None:
@@ -49,3 +51,25 @@ async def test_installations_are_compared_although_old_rows_cannot_be_deleted(ow
         finally:
             stop.set()
             await worker
+
+
+async def test_a_repository_that_left_goes_with_its_audits_in_batches(own_dsn: str, tmp_path: Path) -> None:
+    async with running(own_dsn, tmp_path / "product", worker=False) as product:
+        async with product.pool.acquire() as connection:
+            await connection.execute(
+                f"""
+                INSERT INTO repos (github_repo_id, full_name, removed_at) VALUES (2, 'o/r', now() - interval '1 year');
+                INSERT INTO audit_runs (repo_id, commit_sha, branch, status)
+                    SELECT r.id, lpad(to_hex(n), 40, '0'), 'main', 'completed' FROM repos r, generate_series(1, 450) n;
+                CREATE FUNCTION refuse_many() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    IF (SELECT count(*) FROM gone) > {RUNS_AT_ONCE} THEN RAISE EXCEPTION 'too many at once'; END IF;
+                    RETURN NULL;
+                END $$;
+                CREATE TRIGGER refuse_many AFTER DELETE ON audit_runs REFERENCING OLD TABLE AS gone
+                    FOR EACH STATEMENT EXECUTE FUNCTION refuse_many();
+                """
+            )
+        await purge_old(product.context)
+        async with product.pool.acquire() as connection:
+            assert await connection.fetchval("SELECT count(*) FROM repos WHERE github_repo_id = 2") == 0
+            assert await count_runs(connection) == 0
