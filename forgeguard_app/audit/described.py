@@ -8,7 +8,7 @@ from typing import Any
 from forgeguard_app.audit.boundaries.parse import Boundaries, Layer
 from forgeguard_app.audit.check_kinds import CHECK_KINDS
 from forgeguard_app.audit.configuration import EffectiveConfig
-from forgeguard_app.audit.gate import masked_path
+from forgeguard_app.audit.masked_text import masked_path
 from forgeguard_app.audit.model import CheckCode, Level, Problem
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.report import clean

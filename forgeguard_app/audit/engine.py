@@ -12,7 +12,7 @@ from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.counts import Countable, Counts, FindingGroup, count
 from forgeguard_app.audit.facts import Facts
 from forgeguard_app.audit.fingerprints import apply_gate, digest
-from forgeguard_app.audit.gate import leaving
+from forgeguard_app.audit.masked_text import mask_report
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import (
     CONFIGURATION_RULE,
@@ -50,7 +50,7 @@ def audit(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) -> 
             checks.append(_report(code, change, policy, outcome, config.notes.get(code, ()), remarks[code]))
     files = change.head.blobs if change.whole_tree else change.changed
     counted = sum(path in change.scope for path in files)
-    return leaving(Report(change.base_sha, change.head_sha, counted, tuple(checks)))
+    return mask_report(Report(change.base_sha, change.head_sha, counted, tuple(checks)))
 
 
 def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckReport:

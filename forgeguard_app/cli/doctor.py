@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from forgeguard_app.app.examine import examine
-from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.masked_text import shown_lines
 from forgeguard_app.flows.upkeep.doctor import Diagnosis
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import Settings, load_settings

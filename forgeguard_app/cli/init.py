@@ -7,7 +7,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.audit.model import Result
 from forgeguard_app.audit.plain_text import escaped
 from forgeguard_app.cli.targets import find_target

@@ -92,7 +92,7 @@ def _module(verb: str) -> ModuleType:
 
 def _shown(text: str) -> str:
     """Return an error's text as it may be printed: what it repeats of arguments, remotes and files is masked."""
-    from forgeguard_app.audit.gate import shown_lines  # noqa: PLC0415  (--version and --help load nothing)
+    from forgeguard_app.audit.masked_text import shown_lines  # noqa: PLC0415  (--version and --help load nothing)
 
     return shown_lines(text)
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 
 from forgeguard_app.app.database import database
-from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.masked_text import shown_lines
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import load_settings
 from forgeguard_app.store import migrate as migrations

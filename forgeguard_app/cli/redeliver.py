@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 
 from forgeguard_app.app.redeliver import redeliver
-from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.masked_text import shown_lines
 from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.logs import set_up_logs

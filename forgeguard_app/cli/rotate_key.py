@@ -8,7 +8,7 @@ import logging
 import sys
 
 from forgeguard_app.app.rotate_key import rotate_key
-from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.masked_text import shown_lines
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import load_settings
 

@@ -10,7 +10,7 @@ import structlog
 
 from forgeguard_app.app.run_as import leave_root
 from forgeguard_app.app.serve import serve
-from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.masked_text import shown_lines
 from forgeguard_app.cli.running import start_child, stop_children, stop_on_signals
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import Settings, load_settings

@@ -7,7 +7,7 @@ import asyncio
 
 from forgeguard_app.app.run_as import leave_root
 from forgeguard_app.app.work import work
-from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.masked_text import shown_lines
 from forgeguard_app.cli.running import stop_on_signals
 from forgeguard_app.logs import set_up_logs
 from forgeguard_app.settings import Settings, load_settings

@@ -12,7 +12,7 @@ from forgeguard_app.audit.boundaries.propose import rooms_of
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.described import describe
 from forgeguard_app.audit.facts import Tree
-from forgeguard_app.audit.gate import masked_path
+from forgeguard_app.audit.masked_text import masked_path
 from forgeguard_app.audit.policy import POLICY_PATHS
 from forgeguard_app.audit.report import clean
 from forgeguard_app.audit.secrets.masking import masked

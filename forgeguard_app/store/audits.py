@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from forgeguard_app.audit.counts import OverallOutcome, outcome_of
-from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding, _insert_check, _insert_findings
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.claims import FormerClaim, claim, release

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.masked_text import shown_lines
 from forgeguard_app.store.claims import FormerClaim, claim, release
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.states import BuildStatus

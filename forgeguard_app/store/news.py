@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from forgeguard_app.audit.check_kinds import secrets_kind
-from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pool import Connection
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import jinja2
 from markupsafe import Markup
 
-from forgeguard_app.audit.gate import masked_path, shown
+from forgeguard_app.audit.masked_text import masked_path, shown
 from forgeguard_app.audit.plain_text import escaped_lines
 
 MAX_PROSE_CHARS = 20_000

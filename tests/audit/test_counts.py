@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from forgeguard_app.audit.counts import Countable, Counts, Evaluation, FindingGroup, count, part_of
 from forgeguard_app.audit.engine import MAX_FINDINGS
-from forgeguard_app.audit.gate import leaving
+from forgeguard_app.audit.masked_text import mask_report
 from forgeguard_app.audit.model import CheckCode, CheckReport, Report, Result
 from forgeguard_app.audit.report import summary_markdown
 from tests.support.evaluated import check_of, evaluate
@@ -70,6 +70,6 @@ def test_no_secret_leaves_with_the_names_of_the_rules_that_are_counted() -> None
         Counts(new=3, counted=3), rules={FindingGroup.NEW: {f"all/forbidden/{TOKEN}": 2, "all/forbidden/x": 1}}
     )
     report = Report(None, None, 1, (CheckReport(CheckCode.A4, Result.FAIL, "3 new", counts=counts),))
-    check = leaving(report).checks[0]
+    check = mask_report(report).checks[0]
     assert TOKEN not in json.dumps(check.counts.rules) + summary_markdown(check)
     assert sum(check.counts.rules[FindingGroup.NEW].values()) == 3

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import structlog
 
-from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.masked_text import shown_lines
 from forgeguard_app.logs import set_up_logs
 
 

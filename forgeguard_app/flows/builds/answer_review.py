@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.builds.end_build import end_build
 from forgeguard_app.flows.builds.start_build import enqueue_build

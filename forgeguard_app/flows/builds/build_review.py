@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from forgeguard_app.audit.check_settings import BOUNDARIES
-from forgeguard_app.audit.gate import shown_lines
+from forgeguard_app.audit.masked_text import shown_lines
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.plain_text import as_utf8
 from forgeguard_app.audit.policy import PolicySettings, settings_with

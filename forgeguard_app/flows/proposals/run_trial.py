@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.evaluation.dry_run import dry_run
 from forgeguard_app.evaluation.first_rules import FirstRules, propose_first

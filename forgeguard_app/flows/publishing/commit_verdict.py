@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.github.check_runs import cut
 from forgeguard_app.store.audit_findings import StoredCheck, list_checks

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.audit.model import Result
 from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.errors import RetryLater

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from forgeguard_app.audit.check_kinds import CHECK_KINDS, Reads, kind_of
 from forgeguard_app.audit.counts import Evaluation
-from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Report, Result
 from forgeguard_app.audit.plain_text import as_utf8, escaped, escaped_lines
 from forgeguard_app.audit.report import detail, problem_findings, summary_markdown

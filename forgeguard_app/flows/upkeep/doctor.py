@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from forgeguard_app.audit.gate import shown
+from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client, RequestRejected

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from forgeguard_app.audit.gate import shown, shown_lines
+from forgeguard_app.audit.masked_text import shown, shown_lines
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.web.api.operations import ApiResponse, Strict
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from forgeguard_app.audit.described import describe
 from forgeguard_app.audit.excerpts import excerpt_of
-from forgeguard_app.audit.gate import MAX_SHOWN_CHARS, shown, shown_lines
+from forgeguard_app.audit.masked_text import MAX_SHOWN_CHARS, shown, shown_lines
 from forgeguard_app.audit.model import CheckCode, Result
 from forgeguard_app.audit.report import detail, summary_markdown
 from forgeguard_app.cli.formats import FORMATS

@@ -1,4 +1,4 @@
-"""The gate through which every text leaves the engine: what looks like a secret is masked, whatever check wrote it.
+"""Masks every text that leaves the engine: what looks like a secret is not shown, whatever check wrote it.
 
 A check quotes what strangers wrote: names, patterns, keys, modules, paths. Any of them may be a credential that was
 pasted into the wrong place. Errors that are kept or shown, and log lines, quote GitHub, git and settings in the same
@@ -18,7 +18,7 @@ MAX_SHOWN_CHARS = 1_000
 _MAX_READ_CHARS = 50_000  # of an error that a log line or a page repeats
 
 
-def leaving(report: Report) -> Report:
+def mask_report(report: Report) -> Report:
     """Return the report with every text masked. Positions, fingerprints and commits are ours and stay."""
     return replace(report, checks=tuple(_check(check) for check in report.checks))
 
