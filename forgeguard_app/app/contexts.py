@@ -11,7 +11,7 @@ import structlog
 from forgeguard_app.app.base import ProgramResources, credentials_of, opened
 from forgeguard_app.builders.confinement import NO_WAY, available
 from forgeguard_app.builders.network import Network
-from forgeguard_app.builders.workspace import network_remark
+from forgeguard_app.builders.workspace import network_note
 from forgeguard_app.errors import UserError
 from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.flows.context.worker_context import Builder, WorkerContext
@@ -76,8 +76,8 @@ def _builder(settings: Settings) -> Builder:
     if command and kind is None:
         raise UserError(NO_WAY)
     network = Network(settings.builder_network)
-    if command and kind is not None and (remark := network_remark(network, kind)):
-        log.warning("builder.network", reason=remark)
+    if command and kind is not None and (note := network_note(network, kind)):
+        log.warning("builder.network", reason=note)
     return Builder(
         command,
         settings.builder_environment,

@@ -19,11 +19,12 @@ class Change:
     """A change to evaluate: two trees, the difference between them, and how to look at it.
 
     `base` is the tree new is counted against; with `whole_tree` there is none and every finding counts as new.
-    `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added. `others`
-    are the other parents of a merge that is about to be committed, each with its renames. `added` are the secrets in
-    lines that the commits of the range added, `standing` those in files that the gate for secrets asks for. `remarks`
-    are notes by check, `incomplete` sentences about what a bound kept from being read, `allowed` the fingerprints that
-    somebody allowed. `scope` are the files that the report is about, `checks` the checks that run.
+    `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added.
+    `other_parents` are those of a merge that is about to be committed, each with its renames. `added` are the secrets
+    in lines that the commits of the range added, `standing` those in files that the gate for secrets asks for.
+    `notes` are sentences for the summary by check, `incomplete` those about what a bound kept from being read,
+    `allowed` the fingerprints that somebody allowed. `scope` are the files that the report is about, `checks` the
+    checks that run.
     """
 
     head_sha: str | None
@@ -36,10 +37,10 @@ class Change:
     added: tuple[Secret, ...] = ()
     standing: tuple[Secret, ...] = ()
     whole_tree: bool = False
-    remarks: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
+    notes: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
     incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
     allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
-    others: tuple[tuple[Tree, Mapping[str, str]], ...] = ()
+    other_parents: tuple[tuple[Tree, Mapping[str, str]], ...] = ()
     scope: Scope = EVERYWHERE
     checks: Collection[CheckCode] = tuple(CheckCode)
 

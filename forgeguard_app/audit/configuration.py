@@ -284,7 +284,7 @@ def _compared(code: CheckCode, base: Configuration, head: Configuration) -> tupl
 
 
 def by_contract(
-    config: EffectiveConfig, text: str, remark: str, before: str | None = None, loosens: str = ""
+    config: EffectiveConfig, text: str, note: str, before: str | None = None, loosens: str = ""
 ) -> EffectiveConfig:
     """Apply the project's boundaries where the repository names none, and say what they loosen."""
     own = (
@@ -297,8 +297,8 @@ def by_contract(
         return config
     former = () if before is None else (read_boundaries(before, CONTRACT_PATH)[0],)
     loosenings = boundaries_loosened(former, (boundaries,)) if former else []
-    remarks = (f"{loosens}: {', '.join(loosenings)}.", remark) if loosenings else (remark,)
-    notes = {**config.notes, _BOUNDED: (*remarks, *config.notes.get(_BOUNDED, ()))}
+    added = (f"{loosens}: {', '.join(loosenings)}.", note) if loosenings else (note,)
+    notes = {**config.notes, _BOUNDED: (*added, *config.notes.get(_BOUNDED, ()))}
     return replace(config, boundaries=(boundaries,), notes=notes)
 
 

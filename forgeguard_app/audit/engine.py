@@ -87,7 +87,7 @@ def _report(
         findings = tuple(replace(finding, new=True, counted=True) for finding in findings)
     findings = _without_allowed(findings, change.allowed.get(code, ()))
     notices = _notices(code, change, (*remarks, *outcome.remarks))
-    notes = (*notes, *_of_notices(notices), *change.remarks.get(code, ()), *outcome.notes)
+    notes = (*notes, *_of_notices(notices), *change.notes.get(code, ()), *outcome.notes)
     incomplete = (*change.incomplete.get(code, ()), *outcome.incomplete)
     if outcome.nothing:
         result, title = _completed(Result.PASS, f"Nothing to check: {outcome.nothing}", incomplete)

@@ -71,6 +71,6 @@ def mark_in_scope(
     others: Iterable[Collection[Finding]],
 ) -> tuple[Finding, ...]:
     """Mark what is new, then keep what lies in the change's scope."""
-    beside = [(findings, renames) for findings, (_, renames) in zip(others, change.others, strict=True)]
+    beside = [(findings, renames) for findings, (_, renames) in zip(others, change.other_parents, strict=True)]
     findings = mark_new(code, head, base, change.renames, change.touched, beside)
     return tuple(finding for finding in findings if finding.path in change.scope)

@@ -46,12 +46,12 @@ class Network(StrEnum):
 class Wall:
     """Keeps a builder to its network: `prefix` goes before the command that makes the namespaces.
 
-    `unshares` says that it has a network of its own without a way out; `remark` is for the builder's log, '' for none.
+    `unshares` says that it has a network of its own without a way out; `note` is for the builder's log, '' for none.
     """
 
     prefix: tuple[str, ...] = ()
     unshares: bool = False
-    remark: str = ""
+    note: str = ""
 
 
 def wall_for(network: Network, uid: int | None, *, in_namespaces: bool) -> Wall:
@@ -59,10 +59,10 @@ def wall_for(network: Network, uid: int | None, *, in_namespaces: bool) -> Wall:
     if network is Network.HOST:
         return Wall()
     if not in_namespaces:
-        return Wall(remark=SHARED)
+        return Wall(note=SHARED)
     if network is Network.NONE:
         return Wall(unshares=True)
-    return Wall(prefix=outside()) if can_reach_outside(uid) else Wall(unshares=True, remark=CLOSED)
+    return Wall(prefix=outside()) if can_reach_outside(uid) else Wall(unshares=True, note=CLOSED)
 
 
 def outside() -> tuple[str, ...]:

@@ -132,11 +132,11 @@ def empty_shared(uid: int) -> None:
         )
 
 
-def network_remark(network: Network, kind: Confinement) -> str:
+def network_note(network: Network, kind: Confinement) -> str:
     """Return what keeps builders of that kind from what `network` says, '' where nothing does. It takes a moment."""
     user = PROBE_UID if kind is Confinement.OWN_USER else None
     apart = kind is Confinement.BUBBLEWRAP or (kind is Confinement.OWN_USER and users_have_namespaces())
-    return wall_for(network, user, in_namespaces=apart).remark
+    return wall_for(network, user, in_namespaces=apart).note
 
 
 def open_workspace(place: Path, name: str, kind: Confinement, network: Network = Network.OUTSIDE) -> Workspace:

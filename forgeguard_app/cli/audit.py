@@ -152,7 +152,7 @@ async def _audit(arguments: argparse.Namespace) -> CommandOutcome:
             asked.request(chosen.head, chosen.base),
             staged=arguments.staged,
             merged=chosen.merged,
-            remarks=(*chosen.notes, *await _uncommitted(asked, checkout)),
+            notes=(*chosen.notes, *await _uncommitted(asked, checkout)),
         )
         report = await Evaluator(timeout_s=load_evaluation_timeout_s()).evaluate(LocalSource(checkout.view), request)
         uri = await checkout.remote_uri() if arguments.format == "sarif" else None  # no other format names it

@@ -82,10 +82,10 @@ class RangeLoader:
             added=tuple(added.secrets),
             standing=() if request.whole_tree else tuple(standing.secrets),
             whole_tree=request.whole_tree,
-            remarks=self._remarks(changes, head),
+            notes=self._notes(changes, head),
             incomplete=await in_thread(self._incomplete, head, config, (*ranged.incomplete, *standing.incomplete)),
             allowed=request.allowed,
-            others=tuple(others),
+            other_parents=tuple(others),
             scope=request.scope,
             checks=request.checks,
         )
@@ -134,8 +134,8 @@ class RangeLoader:
         enforced = request.owner.enforce.policy == "target"
         config = choose(head_config, base_config, target_applies=enforced, fork=request.fork, owner=request.owner)
         if contract is not None:
-            config = by_contract(config, contract.boundaries, contract.remark, contract.before, contract.loosens)
-        notes = {code: (*request.remarks, *config.notes.get(code, ())) for code in CheckCode}
+            config = by_contract(config, contract.boundaries, contract.note, contract.before, contract.loosens)
+        notes = {code: (*request.notes, *config.notes.get(code, ())) for code in CheckCode}
         return replace(config, notes=notes)
 
     async def configuration_of(self, tree: Tree) -> Configuration:
@@ -283,16 +283,16 @@ class RangeLoader:
         await self._bring(set(files.values()))
         return await search.in_files(files)
 
-    def _remarks(self, changes: list[PathChange], head: Tree) -> Mapping[CheckCode, tuple[str, ...]]:
-        remarks: list[str] = []
+    def _notes(self, changes: list[PathChange], head: Tree) -> Mapping[CheckCode, tuple[str, ...]]:
+        notes: list[str] = []
         if not (self.request.whole_tree or self.request.whole_secrets or changes):
             staged = "Nothing is staged that differs from the base."
-            remarks.append(staged if self.request.staged else "The range is empty: head and base hold the same files.")
+            notes.append(staged if self.request.staged else "The range is empty: head and base hold the same files.")
         gone = {change.old_path for change in changes if change.old_path}
         unmatched = self.request.scope.unmatched((*head.blobs, *gone))
         if unmatched:
-            remarks.append(f"Not part of what was read, so nothing is reported on it: {named(unmatched)}.")
-        return dict.fromkeys(CheckCode, tuple(remarks))
+            notes.append(f"Not part of what was read, so nothing is reported on it: {named(unmatched)}.")
+        return dict.fromkeys(CheckCode, tuple(notes))
 
     def _incomplete(
         self, head: Tree, config: EffectiveConfig, secrets: Iterable[str]

@@ -15,12 +15,12 @@ class ProjectBoundaries:
     """The boundaries of the project that the repository is linked to, which apply where it has none of its own.
 
     With `alone` they apply whatever the head says, and the target's settings with them: so a builder, which could
-    loosen its own rules otherwise, is evaluated. The summary contains `remark`, and what the boundaries loosen against
+    loosen its own rules otherwise, is evaluated. The summary contains `note`, and what the boundaries loosen against
     `before`.
     """
 
     boundaries: str
-    remark: str = ""
+    note: str = ""
     alone: bool = False
     before: str | None = None
     loosens: str = ""  # the words before the list of what is loosened
@@ -49,7 +49,7 @@ class Request:
     owner: PolicySettings = field(default_factory=PolicySettings)
     owner_file: bool = False
     whole_secrets: bool = False
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     overlay: Mapping[str, bytes] = field(default_factory=dict)
     excerpts: bool = False
     describe: bool = False

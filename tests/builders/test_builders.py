@@ -454,13 +454,13 @@ print(open("/proc/net/route").read().count("\\n") > 1, flush=True)
 """
         async with room(tmp_path, Confinement.OWN_USER, network) as sandbox:
             outcome, heard = await run(sandbox, f"python3 -c {shlex.quote(script)}")
-            remark, uid = sandbox.wall.remark, sandbox.uid
+            note, uid = sandbox.wall.note, sandbox.uid
     assert outcome.status == 0, heard
     assert set(heard[:-1]) == {str(network is Network.HOST)}
     outside = network is Network.OUTSIDE and can_reach_outside(uid and PROBE_UID)
     if network is not Network.HOST:
         assert heard[-1] == str(outside)
-    assert remark == (CLOSED if network is Network.OUTSIDE and not outside else "")
+    assert note == (CLOSED if network is Network.OUTSIDE and not outside else "")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users for builders")

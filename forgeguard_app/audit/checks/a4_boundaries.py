@@ -99,7 +99,7 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
 
     head = side(change.head)
     base = () if change.whole_tree else side(change.base).findings
-    others = [side(tree).findings for tree, _ in change.others]
+    others = [side(tree).findings for tree, _ in change.other_parents]
     findings = mark_in_scope(KIND.code, change, head.findings, base, others)
     incomplete = beyond(head, change.scope)
     return CheckOutcome(findings, notes=head.notes, incomplete=incomplete, remarks=head.remarks, unread=head.unread)

@@ -89,7 +89,7 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
     notes = [] if change.whole_tree else changes(base, head)
     notes += newly_guarded(base, head)
     notes += unread((path for path in change.head.paths if path in change.scope), policy)
-    others = [check(tree, facts, policy, memo).shown for tree, _ in change.others]
+    others = [check(tree, facts, policy, memo).shown for tree, _ in change.other_parents]
     findings = mark_in_scope(KIND.code, change, head.shown, base.shown, others)
     errors, elsewhere = _told_apart(head, change)
     incomplete = (*head.incomplete, *head.references.incomplete)

@@ -318,7 +318,7 @@ async def _evaluate_head(
         whole_secrets=history.is_baseline,
         owner=owner_settings(installation),
         owner_file=owners,
-        remarks=(*base.remarks, *_without_contract(contract, before)),
+        notes=(*base.notes, *_without_contract(contract, before)),
         excerpts=True,
         describe=run.branch == repo.default_branch and run.target_ref is None and not run.fork,
         contract=_contract(context, contract, before),
@@ -355,18 +355,18 @@ def _contract(
         return None
     address = f"{context.address}/projects/{found.project_id}/contracts/boundaries"
     editor = f"edited by {found.edited_by}" if found.edited_by else "written from the answers"
-    remark = (
+    note = (
         f"Evaluated by the boundaries of the project “{without_links(found.name)}”, version {found.version}, "
         f"{editor}: {address}"
     )
     if before is None:
-        return ProjectBoundaries(found.content, remark)
+        return ProjectBoundaries(found.content, note)
     loosens = f"Version {found.version} loosens the rules against version {before.version}, evaluated before"
-    return ProjectBoundaries(found.content, remark, before=before.content, loosens=loosens)
+    return ProjectBoundaries(found.content, note, before=before.content, loosens=loosens)
 
 
 def _without_contract(found: LinkedBoundaries | None, before: EvaluatedContract | None) -> tuple[str, ...]:
-    """Return a remark where a project's boundaries evaluated the repository lately, and none do now."""
+    """Return a note where a project's boundaries evaluated the repository lately, and none do now."""
     if found is not None or before is None:
         return ()
     return (

@@ -41,7 +41,7 @@ class Base:
 
     sha: str
     target: str | None = None
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def earlier_passed(run: AuditRun, heads: Sequence[BranchHead]) -> list[str]:
@@ -110,7 +110,7 @@ async def choose_base(mirror: Mirror, run: AuditRun, history: History) -> Base:
     """
     if history.is_baseline:
         return Base(run.commit_sha, None, (BASELINE,))
-    remarks = _others(history.pulls) if run.target_ref is None else ()
+    notes = _others(history.pulls) if run.target_ref is None else ()
     if run.target_sha is not None and await _brought(mirror, run.target_sha):
         return Base(run.target_sha, run.target_sha)
     target = history.target_of(run)
@@ -121,12 +121,12 @@ async def choose_base(mirror: Mirror, run: AuditRun, history: History) -> Base:
         raise TargetGone(target)  # a stranger's head has no rules of its own
     if tip is None:
         fallback = await first_parent(mirror.repository, run.commit_sha)
-        remark = f"The target branch `{target}` is not there; evaluated against the first parent."
-        return Base(fallback or EMPTY_TREE, None, (*remarks, remark))
+        note = f"The target branch `{target}` is not there; evaluated against the first parent."
+        return Base(fallback or EMPTY_TREE, None, (*notes, note))
     common = await merge_base(mirror.repository, tip, run.commit_sha)
     if common is None:
-        return Base(EMPTY_TREE, tip, (*remarks, f"No history is shared with `{target}`; evaluated against nothing."))
-    return Base(common, tip, remarks)
+        return Base(EMPTY_TREE, tip, (*notes, f"No history is shared with `{target}`; evaluated against nothing."))
+    return Base(common, tip, notes)
 
 
 def _others(pulls: Sequence[Pull]) -> tuple[str, ...]:
@@ -150,11 +150,11 @@ async def _on_default(mirror: Mirror, run: AuditRun, history: History) -> Base:
     if await _brought(mirror, run.before_sha):
         return Base(run.before_sha, run.before_sha)
     parent = await first_parent(mirror.repository, run.commit_sha)
-    remark = (
+    note = (
         f"The commit before the push ({run.before_sha[:10]}) is gone; evaluated against "
         f"{'the first parent' if parent else 'nothing'}."
     )
-    return Base(parent or EMPTY_TREE, parent, (remark,))
+    return Base(parent or EMPTY_TREE, parent, (note,))
 
 
 async def _brought(mirror: Mirror, sha: str) -> bool:

@@ -192,8 +192,8 @@ async def _by_command(
     """The operator's command, in a checkout of its own."""
     build, phase = work.build, work.phase
     async with work.ours.room(work.builder.bounds.checkout_bytes) as room:
-        if room.wall.remark:
-            await log.say(room.wall.remark, "warn")
+        if room.wall.note:
+            await log.say(room.wall.note, "warn")
         # The last attempt's files are there again; on another machine it begins from the last phase, with the findings.
         tried = work.build.tried_sha
         known = tried is not None and await has_commit(work.repository, tried)

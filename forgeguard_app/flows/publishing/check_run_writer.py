@@ -135,8 +135,8 @@ async def publish_check(writer: CheckRunWriter, wanted: CheckRun, row: OutboxRow
             raise
         # GitHub takes no part of a request with one bad annotation; the verdict matters more than its places.
         log.warning("publish.annotations_refused", check=code, reason=str(error))
-        remark = "\n\nGitHub refused the annotations; every finding stands behind the link."
-        bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, _ROOM_FOR_MORE) + remark)
+        note = "\n\nGitHub refused the annotations; every finding stands behind the link."
+        bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, _ROOM_FOR_MORE) + note)
         async with writer.context.pool.acquire() as connection:
             rows = await list_outbox(connection, writer.run.id)
         now = next(item for item in rows if item.check_code == code)

@@ -71,7 +71,7 @@ def stack(name: str, answers: Answers) -> str:
     )
     libraries = answers.items("stack.dependencies")
     check = kind_with(MANIFESTS).code
-    remark = f"Nothing is imported that the manifest does not declare; {check} audits every push for that."
+    note = f"Nothing is imported that the manifest does not declare; {check} audits every push for that."
     target = answers.text("deployment.target")
     return document(
         f"{name}: stack",
@@ -84,7 +84,7 @@ def stack(name: str, answers: Answers) -> str:
                 if libraries
                 else "It needs no library beside the language's own.\n\n"
             )
-            + remark,
+            + note,
         ),
         section("Where it runs", _HANDS.get(target, "")),
         section("Settings", bullets(f"`{item}`" for item in answers.items("deployment.environment"))),
