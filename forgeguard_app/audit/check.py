@@ -16,33 +16,24 @@ from forgeguard_app.audit.secrets.scanner import Secret
 
 @dataclass(frozen=True)
 class Change:
-    """A change to evaluate: two trees, the difference between them, and how to look at it.
-
-    `base` is the tree new is counted against; with `whole_tree` there is none and every finding counts as new.
-    `renames` maps a path at head to its path at base, `touched` a path to the line numbers the change added.
-    `other_parents` are those of a merge that is about to be committed, each with its renames. `added` are the secrets
-    in lines that the commits of the range added, `standing` those in files that the gate for secrets asks for.
-    `notes` are sentences for the summary by check, `incomplete` those about what a bound kept from being read,
-    `allowed` the fingerprints that somebody allowed. `scope` are the files that the report is about, `checks` the
-    checks that run.
-    """
+    """A change to evaluate: two trees, the difference between them, and how to look at it."""
 
     head_sha: str | None
     base_sha: str | None
     head: Tree
-    base: Tree
-    changed: Collection[str]
-    renames: Mapping[str, str]
-    touched: Mapping[str, Container[int]]
-    added: tuple[Secret, ...] = ()
-    standing: tuple[Secret, ...] = ()
-    whole_tree: bool = False
-    notes: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
-    incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)
-    allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
-    other_parents: tuple[tuple[Tree, Mapping[str, str]], ...] = ()
-    scope: Scope = EVERYWHERE
-    checks: Collection[CheckCode] = tuple(CheckCode)
+    base: Tree  # the tree that new is counted against
+    changed: Collection[str]  # paths at head
+    renames: Mapping[str, str]  # a path at head to its path at base
+    touched: Mapping[str, Container[int]]  # a path to the line numbers that the change added
+    added: tuple[Secret, ...] = ()  # in lines that the commits of the range added
+    standing: tuple[Secret, ...] = ()  # in the files that the gate for secrets asks for
+    whole_tree: bool = False  # there is no base, and every finding counts as new
+    notes: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)  # sentences for the summary
+    incomplete: Mapping[CheckCode, tuple[str, ...]] = field(default_factory=dict)  # what a bound kept from being read
+    allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)  # fingerprints that somebody allowed
+    other_parents: tuple[tuple[Tree, Mapping[str, str]], ...] = ()  # of a merge to be committed, with their renames
+    scope: Scope = EVERYWHERE  # the files that the report is about
+    checks: Collection[CheckCode] = tuple(CheckCode)  # the checks that run
 
 
 @dataclass(frozen=True, slots=True)

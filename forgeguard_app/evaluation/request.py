@@ -28,36 +28,25 @@ class ProjectBoundaries:
 
 @dataclass(frozen=True)
 class Request:
-    """A request of an evaluation. `base` is a commit or EMPTY_TREE.
+    """One evaluation that is asked for."""
 
-    With `staged`, head is a commit that nobody made: what git would commit now, so that the report names no commit.
-    `merged` are its other parents: what stands in one of them is not new. `scope` are the files that the report is
-    about, `checks` the checks that run, `incomplete` says what was left out before. `target` is the commit whose
-    configuration applies where head's does not (`base` where None). `owner_file` is set for the owner's `.github`.
-    `whole_secrets` counts what stands in the whole tree as existing secrets. With `whole_tree` the whole tree of head
-    is evaluated and every finding counts as new. `overlay` are configuration files laid over head's, to try them before
-    they are committed. With `excerpts` new findings carry the lines around them, with `describe` the report says how
-    the configuration was understood; without `secrets` the tree's files are not searched for secrets. `allowed` are the
-    fingerprints, by check, that somebody allowed.
-    """
-
-    head: str
-    base: str
-    target: str | None = None
-    whole_tree: bool = False
-    fork: bool = False
-    owner: PolicySettings = field(default_factory=PolicySettings)
-    owner_file: bool = False
-    whole_secrets: bool = False
-    notes: tuple[str, ...] = ()
-    overlay: Mapping[str, bytes] = field(default_factory=dict)
-    excerpts: bool = False
-    describe: bool = False
-    secrets: bool = True
-    contract: ProjectBoundaries | None = None
-    allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)
-    staged: bool = False
-    merged: tuple[str, ...] = ()
-    scope: Scope = EVERYWHERE
-    checks: frozenset[CheckCode] = frozenset(CheckCode)
-    incomplete: tuple[str, ...] = ()
+    head: str  # a commit; with `staged` one that nobody made
+    base: str  # a commit, or EMPTY_TREE
+    target: str | None = None  # the commit whose configuration applies where head's does not; None for base
+    whole_tree: bool = False  # evaluate all of head, and count every finding as new
+    fork: bool = False  # the head comes from a fork, so that its own configuration does not apply
+    owner: PolicySettings = field(default_factory=PolicySettings)  # the defaults of the repository's owner
+    owner_file: bool = False  # the repository is the owner's `.github`, whose file holds the owner's defaults
+    whole_secrets: bool = False  # count the secrets of the whole tree as existing ones
+    notes: tuple[str, ...] = ()  # sentences for the summary of each check
+    overlay: Mapping[str, bytes] = field(default_factory=dict)  # files that are tried in place of head's
+    excerpts: bool = False  # give new findings the lines around them
+    describe: bool = False  # say in the report how the configuration was understood
+    secrets: bool = True  # search the files of the tree for secrets
+    contract: ProjectBoundaries | None = None  # for a repository without boundaries of its own
+    allowed: Mapping[CheckCode, Collection[str]] = field(default_factory=dict)  # fingerprints that somebody allowed
+    staged: bool = False  # head holds what git would commit now, and the report names no commit
+    merged: tuple[str, ...] = ()  # the other parents of a merge: what one of them holds is not new
+    scope: Scope = EVERYWHERE  # the files that the report is about
+    checks: frozenset[CheckCode] = frozenset(CheckCode)  # the checks that run
+    incomplete: tuple[str, ...] = ()  # what was left out before
