@@ -24,7 +24,7 @@ _SECRET = re.compile(
 
 
 def masked(text: str) -> str:
-    """The text with everything that looks like one of our credentials taken out."""
+    """Return the text with everything that looks like one of our credentials taken out."""
     return _SECRET.sub("***", text)
 
 

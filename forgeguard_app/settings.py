@@ -35,7 +35,7 @@ def networks_of(text: str) -> tuple[Network, ...]:
 
 
 def default_home() -> Path:
-    """The platform's user data folder; as root /var/lib/forgeguard."""
+    """Return the platform's user data folder; as root /var/lib/forgeguard."""
     return Path("/var/lib/forgeguard") if os.geteuid() == 0 else Path(platformdirs.user_data_dir("forgeguard"))
 
 
@@ -207,7 +207,7 @@ def _pem(text: str) -> str:
 
 
 def load_settings() -> Settings:
-    """The settings.
+    """Return the settings.
 
     Raises:
         UserError: names every variable that is missing or malformed, never its value.

@@ -21,7 +21,7 @@ _KEY_FILE = "secret_key"
 
 
 def load_keys(configured: str | None, home: Path) -> tuple[bytes, ...]:
-    """The keys, the first for signing and all for checking: as configured, else one kept under `home`."""
+    """Return the keys, the first for signing and all for checking: as configured, else one kept under `home`."""
     if configured:
         return tuple(part.strip().encode() for part in configured.split(",") if part.strip())
     home.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -49,7 +49,7 @@ class Signer:
         self._keys = [_derived(key, purpose) for key in keys]
 
     def sign(self, text: str) -> str:
-        """The signature of the text, fit for an address."""
+        """Return the signature of the text, fit for an address."""
         return hmac.new(self._keys[0], text.encode(), sha256).hexdigest()[:40]
 
     def holds(self, text: str, signature: str) -> bool:
@@ -85,7 +85,7 @@ class Sealer:
         return self._fernets.encrypt(text.encode()).decode()
 
     def open(self, sealed: str, *, within_s: int | None = None) -> str | None:
-        """The text; None where no key of ours sealed it, or not within the last seconds."""
+        """Return the text; None where no key of ours sealed it, or not within the last seconds."""
         try:
             return self._fernets.decrypt(sealed.encode("utf-8", "replace"), ttl=within_s).decode()
         except InvalidToken:
@@ -93,7 +93,7 @@ class Sealer:
 
 
 def new_secret() -> str:
-    """A random value that nobody guesses: 256 bits, fit for an address."""
+    """Return a random value that nobody guesses: 256 bits, fit for an address."""
     return secrets.token_urlsafe(32)
 
 
@@ -103,7 +103,7 @@ def digest(secret: str) -> str:
 
 
 def challenge_of(verifier: str) -> str:
-    """The S256 challenge of a PKCE verifier (RFC 7636, 4.2)."""
+    """Return the S256 challenge of a PKCE verifier (RFC 7636, 4.2)."""
     # https://www.rfc-editor.org/rfc/rfc7636#section-4.2
     return base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
 

@@ -53,7 +53,7 @@ async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[ProgramR
 
 
 async def credentials_of(base: ProgramResources) -> OpenedCredentials | None:
-    """The App's credentials: the environment's, else those that set-up made; None in set-up mode.
+    """Return the App's credentials: the environment's, else those that set-up made; None in set-up mode.
 
     Raises:
         UserError: see `read_credentials`.

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, app_exists: asyncio.Event) -> None:
-    """The web server until `stop` is set; `ready` once it listens, `app_exists` once there is an App to work for."""
+    """Run the web server until `stop` is set; `ready` once it listens, `app_exists` once there is an App."""
     async with opened(settings, size=SERVER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
         app = GitHubApp(Client(session, settings.github_api_url), settings.github_url, settings.address)
         context = WebContext(

@@ -10,7 +10,7 @@ from forgeguard_app.settings import Settings
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
-    """One worker until `stop` is set.
+    """Run one worker until `stop` is set.
 
     Raises:
         UserError: see `contexts`.

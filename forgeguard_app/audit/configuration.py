@@ -69,14 +69,14 @@ class Configuration:
 
 
 def configuration_paths(tree: Tree) -> list[str]:
-    """The files that can configure us, whatever the settings say; boundaries files named there come on top."""
+    """Return the files that can configure us, whatever the settings say; boundaries files named there come on top."""
     return [path for path in (*POLICY_PATHS, *DEFAULT_PATHS, CONFIG_PATH, IGNORE_PATH) if path in tree.blobs]
 
 
 def read_policy(
     read: ReadText, tree: Tree, owner: PolicySettings, *, owner_file: bool = False
 ) -> tuple[Policy, tuple[Problem, ...]]:
-    """The policy at one commit; the first of the two places that exists counts.
+    """Return the policy at one commit; the first of the two places that exists counts.
 
     `owner_file` tells the owner's `.github` repository, whose file may say more.
     """
@@ -102,8 +102,8 @@ def _decoded(path: str, data: bytes) -> tuple[str, tuple[Problem, ...]]:
 
 
 def boundary_paths(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Problem, ...]]:
-    """The boundaries files that count, at most MAX_BOUNDARY_FILES, and a problem for each named one that does not
-    exist.
+    """Return the boundaries files that count, at most MAX_BOUNDARY_FILES, and a problem for each named one that does
+    not exist.
     """
     found, problems = _named_boundaries(policy, tree)
     return found[:MAX_BOUNDARY_FILES], problems
@@ -213,7 +213,7 @@ class EffectiveConfig:
 def choose(
     head: Configuration, base: Configuration | None, *, target_applies: bool, fork: bool, owner: PolicySettings
 ) -> EffectiveConfig:
-    """The configuration that applies; `base` is that of the target, None where there is no earlier commit."""
+    """Return the configuration that applies; `base` is that of the target, None where there is no earlier commit."""
     defaults = resolve(laid_over(owner, PolicySettings()))
     if fork:
         return _for_fork(head, base, defaults)

@@ -32,7 +32,7 @@ def describe(config: EffectiveConfig) -> dict[str, Any]:
 
 
 def describe_problems(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Each with its place."""
+    """Return each with its place."""
     return [
         {
             "path": _cut(masked_path(problem.path)),

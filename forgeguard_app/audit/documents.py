@@ -36,7 +36,7 @@ class Node:
         return _KINDS.get(type(self.value), "something else")
 
     def plain(self) -> Any:
-        """The value without places."""
+        """Return the value without places."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):

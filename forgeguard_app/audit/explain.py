@@ -9,7 +9,7 @@ from forgeguard_app.audit.model import CheckCode
 
 
 def explain(rule: str) -> str | None:
-    """The text on a check or a rule; None where there is no such rule."""
+    """Return the text on a check or a rule; None where there is no such rule."""
     if rule.upper() in tuple(CheckCode):
         return CHECKS[CheckCode(rule.upper())].about
     name = rule
@@ -20,6 +20,6 @@ def explain(rule: str) -> str | None:
 
 
 def similar(rule: str) -> list[str]:
-    """Names that the person may have meant."""
+    """Return names that the person may have meant."""
     names = [*map(str, CHECKS), *(name for check in CHECKS.values() for name in check.rule_names)]
     return get_close_matches(rule, names, n=3)

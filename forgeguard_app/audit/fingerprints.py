@@ -14,7 +14,7 @@ Key = tuple[str, str, str]
 
 
 def digest(*parts: str) -> str:
-    """A short stable name for the parts; 32 hexadecimal digits."""
+    """Return a short stable name for the parts; 32 hexadecimal digits."""
     joined = "\0".join(parts).encode("utf-8", "surrogateescape")
     return hashlib.sha256(joined).hexdigest()[:32]
 
@@ -55,7 +55,7 @@ def _counted(findings: Iterable[Finding]) -> Counter[Key]:
 
 
 def apply_gate(findings: Iterable[Finding], gate: Gate, changed: Collection[str]) -> tuple[Finding, ...]:
-    """The findings with `counted`: whether the gate lets them through to the verdict."""
+    """Return the findings with `counted`: whether the gate lets them through to the verdict."""
     if gate is Gate.ALL:
         return tuple(replace(finding, counted=True) for finding in findings)
     if gate is Gate.CHANGED:

@@ -38,7 +38,7 @@ def check_glob(pattern: str) -> None:
 
 @lru_cache(maxsize=4_096)
 def glob_regex(pattern: str) -> str:
-    """The pattern as a regular expression for whole paths.
+    """Return the pattern as a regular expression for whole paths.
 
     Its size is linear in the pattern's, and the wildcards of one segment cannot cross a '/'.
     """
@@ -80,7 +80,7 @@ def _segment(part: str) -> str:
 
 
 def joined(folder: str, pattern: str) -> str:
-    """The pattern relative to the root, for one that is relative to a folder (without a trailing '/')."""
+    """Return the pattern relative to the root, for one that is relative to a folder (without a trailing '/')."""
     return f"{_escape(folder)}/{pattern}" if folder else pattern
 
 

@@ -143,7 +143,7 @@ def _unescape(token: str) -> str:
 
 
 def read_json(text: str) -> Node:
-    """The document as nodes.
+    """Return the document as nodes.
 
     Raises:
         DocumentError: it is not JSON (RFC 8259), is longer than MAX_JSON_CHARS or nested deeper than MAX_DEPTH.

@@ -28,7 +28,7 @@ class Memo:
         self._lock = RLock()
 
     def context(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The context kept under the key, made where there is none."""
+        """Return the context kept under the key, made where there is none."""
         with self._lock:  # audits of one worker run side by side
             if key in self._contexts:
                 self._contexts.move_to_end(key)
@@ -43,7 +43,7 @@ class Memo:
         return self.context(("layers", boundaries, ignore), lambda: LayerMap(boundaries, ignore))
 
     def modules(self, tree: Tree) -> ModuleIndex:
-        """The tree's modules; two trees of the same source files share one index."""
+        """Return the tree's modules; two trees of the same source files share one index."""
         return self.context(("modules", tree.source_paths, tree.manifest_folders), lambda: tree.modules)
 
 
@@ -51,7 +51,7 @@ class AnswerCache(dict[Hashable, T]):
     """Answers by key, emptied when there are too many."""
 
     def get_or(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The answer kept under the key, made where there is none."""
+        """Return the answer kept under the key, made where there is none."""
         answer = self.get(key)
         if answer is None:
             if len(self) >= MAX_ANSWERS:

@@ -63,7 +63,7 @@ _COMPILED = CompiledPatterns()
 
 
 def compile_pattern(pattern: str) -> Any:
-    """The compiled pattern, `^` and `$` at line ends, over UTF-8 bytes.
+    """Return the compiled pattern, `^` and `$` at line ends, over UTF-8 bytes.
 
     Raises:
         PatternError: re2 refuses it: look-around, back-references, repeats above 1000, bad syntax.

@@ -158,7 +158,7 @@ def _enforce(reading: Reading, node: Node | None) -> Enforcement:
 
 
 def laid_over(owner: PolicySettings, repository: PolicySettings) -> PolicySettings:
-    """The repository's words over the owner's, key by key; what the owner enforces over both."""
+    """Return the repository's words over the owner's, key by key; what the owner enforces over both."""
     checks: dict[CheckCode, CheckSettings] = {}
     for code in CheckCode:
         own = _over(owner.checks.get(code, CheckSettings()), repository.checks.get(code, CheckSettings()))

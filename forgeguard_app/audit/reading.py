@@ -32,7 +32,7 @@ class Reading:
         return len(self.problems) >= MAX_PROBLEMS
 
     def mapping(self, node: Node, what: str, known: Iterable[str] | None = None) -> dict[str, Node]:
-        """The mapping's nodes by key; with `known`, every other key is a problem."""
+        """Return the mapping's nodes by key; with `known`, every other key is a problem."""
         if not isinstance(node.value, dict):
             self.problem(node, f"{what} must be a mapping, not {node.kind}")
             return {}
@@ -47,14 +47,14 @@ class Reading:
         return {key: value for key, value in node.value.items() if key in names}
 
     def items(self, node: Node, what: str) -> list[Node]:
-        """The nodes of a list."""
+        """Return the nodes of a list."""
         if not isinstance(node.value, list):
             self.problem(node, f"{what} must be a list, not {node.kind}")
             return []
         return node.value
 
     def text(self, node: Node, what: str) -> str | None:
-        """A non-empty text."""
+        """Return a non-empty text."""
         if not isinstance(node.value, str):
             self.problem(node, f"{what} must be text, not {node.kind}")
         elif not node.value.strip():
@@ -64,7 +64,7 @@ class Reading:
         return None
 
     def texts(self, node: Node, what: str, *, single: bool = False) -> tuple[str, ...]:
-        """A list of texts; with `single`, one text alone will do."""
+        """Return a list of texts; with `single`, one text alone will do."""
         if single and isinstance(node.value, str):
             text = self.text(node, what)
             return () if text is None else (text,)
@@ -79,7 +79,7 @@ class Reading:
         return None
 
     def choice(self, node: Node, what: str, choices: Iterable[str]) -> str | None:
-        """One of a few words."""
+        """Return one of a few words."""
         names = list(choices)
         if isinstance(node.value, str) and node.value in names:
             return node.value

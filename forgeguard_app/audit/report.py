@@ -32,7 +32,7 @@ def exit_status(report: Report, *, strict: bool = False) -> int:
 
 
 def report_json(report: Report, *, strict: bool = False) -> dict[str, Any]:
-    """The object that `forgeguard audit --format json` prints; its shape is fixed for scripts."""
+    """Return the object that `forgeguard audit --format json` prints; its shape is fixed for scripts."""
     return {
         "version": VERSION,
         "base": report.base,
@@ -56,7 +56,7 @@ def report_json(report: Report, *, strict: bool = False) -> dict[str, Any]:
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
-    """One finding for scripts."""
+    """Return one finding for scripts."""
     return {
         "path": as_utf8(finding.path),  # JSON has escapes of its own, and a script opens the file
         "line": finding.line,
@@ -72,7 +72,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
 
 
 def problem_findings(check: CheckReport) -> Iterable[Finding]:
-    """The problems of a check's configuration as findings at their places."""
+    """Return the problems of a check's configuration as findings at their places."""
     for problem in check.problems:
         yield Finding(
             path=problem.path,
@@ -89,7 +89,7 @@ def problem_findings(check: CheckReport) -> Iterable[Finding]:
 
 
 def detail(check: CheckReport) -> str:
-    """One short paragraph for people: the title and the first lines of the summary."""
+    """Return one short paragraph for people: the title and the first lines of the summary."""
     notes = [note for note in (*check.incomplete, *check.notes)[:3] if note]
     return escaped(". ".join([check.title.rstrip("."), *(note.rstrip(".") for note in notes)]) + ".")
 
@@ -138,7 +138,7 @@ def _known_lines(findings: Iterable[Finding]) -> list[str]:
 
 
 def _inline(text: str) -> str:
-    """A sentence in Markdown: no markup of a stranger's takes effect, no line is broken."""
+    """Return a sentence in Markdown: no markup of a stranger's takes effect, no line is broken."""
     return " ".join(text.replace("<", "&lt;").replace("@", "@\u200b").replace("](", "]\u200b(").split())
 
 

@@ -19,7 +19,7 @@ _PLAIN = "tag:yaml.org,2002:"
 
 
 def read_yaml(text: str) -> Node | None:
-    """The one document of a YAML text as nodes, None where it is empty.
+    """Return the one document of a YAML text as nodes, None where it is empty.
 
     Aliases, tags, merge keys and keys that are not text are refused: a configuration needs none of them, and
     the first two are how YAML is abused (expansion bombs, object construction).

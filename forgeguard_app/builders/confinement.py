@@ -76,7 +76,7 @@ def choose(*, root: bool, bubblewrap: bool, unconfined: bool) -> Confinement | N
 
 
 def available(*, unconfined: bool) -> Confinement | None:
-    """The way on this machine."""
+    """Return the way on this machine."""
     return choose(root=os.geteuid() == 0, bubblewrap=shutil.which("bwrap") is not None, unconfined=unconfined)
 
 
@@ -124,7 +124,7 @@ class Sandbox:
         return [*self.wall.prefix, *apart, *own, "--", *command]
 
     def take_over(self) -> None:
-        """The checkout and the home are the builder's; what it is given is not."""
+        """Give the builder the checkout and the home, and nothing else that lies there."""
         if self.uid is None:
             return
         for top in self.written:
@@ -260,8 +260,8 @@ def users_have_namespaces() -> bool:
 
 
 def _locks() -> Path:
-    """One folder for the whole machine: several ForgeGuards on it share the numbers, and must not end one another's
-    builders.
+    """Return one folder for the whole machine: several ForgeGuards on it share the numbers, and must not end one
+    another's builders.
     """
     top = next(folder for folder in _RUN if os.access(folder, os.W_OK))
     locks = Path(top) / "forgeguard-builders"

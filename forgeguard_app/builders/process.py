@@ -343,7 +343,7 @@ async def sweep(room: Sandbox, mark: str) -> None:
 
 
 def _kill_all(room: Sandbox, mark: str, leader: int | None) -> None:
-    """Every process of the builder, also those that left its session: by its user, else by the mark in its
+    """Kill every process of the builder, also those that left its session: by its user, else by the mark in its
     environment.
     """
     if leader is not None:

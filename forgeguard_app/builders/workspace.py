@@ -30,8 +30,8 @@ CONTRACTS, FINDINGS, PHASE = "contracts", "findings.json", "phase.json"
 
 
 def place_for(home: Path) -> Path:
-    """A folder for builds that their users can pass through: under HOME where they can, else beside other temporary
-    files.
+    """Return a folder for builds that their users can pass through: under HOME where they can, else beside other
+    temporary files.
     """
     place = home / "builds"
     place.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -140,14 +140,14 @@ def network_note(network: Network, kind: Confinement) -> str:
 
 
 def open_workspace(place: Path, name: str, kind: Confinement, network: Network = Network.OUTSIDE) -> Workspace:
-    """The build's place, made where there is none; it stays until the build's end."""
+    """Return the build's place, made where there is none; it stays until the build's end."""
     folder = place / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     return Workspace(folder, kind, network)
 
 
 async def remove_workspace(place: Path, name: str) -> None:
-    """The build is at its end."""
+    """Remove what the build left."""
     await asyncio.to_thread(_remove_all, place / name)
 
 
@@ -177,7 +177,7 @@ def remove(folder: Path) -> None:
 
 
 def list_workspaces(place: Path) -> list[UUID]:
-    """The builds that have a place on this machine; anything else there is left alone."""
+    """Return the builds that have a place on this machine; anything else there is left alone."""
     found: list[UUID] = []
     for path in sorted(place.iterdir()) if place.is_dir() else []:
         with contextlib.suppress(ValueError):

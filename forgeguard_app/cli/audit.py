@@ -46,7 +46,7 @@ commit, also for `git commit --amend`; with `--base HEAD~1` everything that the 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb's arguments."""
+    """Add the verb's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.usage = "forgeguard audit [options] [PATH] [-- FILE…]"
@@ -191,7 +191,7 @@ async def _choose(asked: _Asked, checkout: Checkout) -> LocalRange:
 
 
 async def _refuse_unknown(checkout: Checkout, chosen: LocalRange, target: Target) -> None:
-    """A path that exists nowhere is an error, and no empty report."""
+    """Refuse a path that exists nowhere, instead of an empty report."""
     for path in target.missing:
         (inside,) = target.scope.paths
         if not any([await has_path(checkout.view, commit, inside) for commit in (chosen.head, chosen.base)]):

@@ -46,7 +46,7 @@ _IDENTITY = [
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb's arguments."""
+    """Add the verb's arguments."""
     parser.add_argument("--once", action="store_true", help="end after the first audit; 0 if its check runs arrived")
     parser.add_argument(
         "--build",
@@ -122,7 +122,7 @@ async def _stay(stage: Stage, *, arrived: bool, once: bool) -> int:
 
 
 async def _build(stage: Stage, folder: Path) -> bool:
-    """An empty repository with the App on it becomes one that a builder filled."""
+    """Return an empty repository with the App on it becomes one that a builder filled."""
     app = stage.github.world.app
     if app is not None:
         app.permissions |= PERMISSIONS
@@ -145,7 +145,7 @@ def _plain(name: str) -> str:
 async def serving(
     github: SimulatedGitHub, folder: Path, *, workers: int = 1, secret: str | None = None, builder: str | None = None
 ) -> AsyncIterator[str]:
-    """The real server with workers, configured by the environment alone; gives its address."""
+    """Run the real server with workers, configured by the environment alone, and give its address."""
     private, public = new_key()
     secret = secret or secrets.token_hex(20)
     port = _free_port()
@@ -227,7 +227,7 @@ async def _show_pushes(stage: Stage, pushes: AsyncIterator[DemoPush], *, once: b
 
 
 async def _verdicts(stage: Stage, sha: str, say: object) -> list[CheckRun] | None:
-    """The three completed check runs of a head; None where they do not come."""
+    """Return the three completed check runs of a head; None where they do not come."""
     deadline = time.monotonic() + VERDICT_TIMEOUT_S
     world = stage.github.world
     while time.monotonic() < deadline:
@@ -295,7 +295,7 @@ async def _last_commits(arguments: argparse.Namespace) -> list[str]:
 
 
 async def _local_pushes(stage: Stage, repo: Path, commits: list[str]) -> AsyncIterator[DemoPush]:
-    """The repository's last commits, one push each; what lies before them is there when the App is installed."""
+    """Yield the repository's last commits, one push each; what lies before them is there when the App is installed."""
     source = repo.resolve()
     url = stage.github.clone_url(stage.repository)
     if len(commits) > 1:

@@ -86,7 +86,7 @@ ANSWERS: dict[str, Any] = {
 
 
 def write_agent(folder: Path) -> str:
-    """The command of the demo's builder."""
+    """Return the command of the demo's builder."""
     path = folder / "agent.sh"
     path.write_text(AGENT)
     path.chmod(0o755)
@@ -114,7 +114,7 @@ class Visitor:
         self._token = found[0]
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The API's answer.
+        """Return the API's answer.
 
         Raises:
             UserError: it refused.

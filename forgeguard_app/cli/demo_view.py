@@ -29,7 +29,7 @@ def show_runs(
     annotations: dict[int, list[dict[str, Any]]],
     took: float,
 ) -> None:
-    """The check runs of one head, each with its summary and annotations."""
+    """Print the check runs of one head, each with its summary and annotations."""
     console.print()
     console.rule(Text(heading, style="bold"), align="left")
     for run in runs:

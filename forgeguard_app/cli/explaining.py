@@ -46,7 +46,9 @@ def explanation(rule: str, paths: Sequence[str]) -> str:
 
 
 def _own_rules(paths: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The rules of the repository's files by check, as they lie in the work tree; none where there is no repository."""
+    """Return the rules of the repository's files by check, as they lie in the work tree; none where there is no
+    repository.
+    """
     location = find_target(paths, []).location
     if location is None:
         return {}

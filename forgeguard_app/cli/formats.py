@@ -100,7 +100,7 @@ def github(outcome: CommandOutcome) -> str:
 
 
 def _line(value: str) -> str:
-    """A line that is no command."""
+    """Return a line that is no command."""
     return escaped(value).lstrip(":")
 
 

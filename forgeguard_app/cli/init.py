@@ -24,7 +24,7 @@ from forgeguard_app.git.range import resolve
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb's arguments."""
+    """Add the verb's arguments."""
     parser.add_argument("path", metavar="PATH", nargs="?", help="a folder of the repository (default: here)")
 
 

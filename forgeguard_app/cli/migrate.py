@@ -15,7 +15,7 @@ from forgeguard_app.store.pool import connecting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb takes none."""
+    """Add nothing: the verb takes no arguments."""
 
 
 def run(_: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from forgeguard_app.settings import load_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb takes none."""
+    """Add nothing: the verb takes no arguments."""
 
 
 def run(_: argparse.Namespace) -> int:

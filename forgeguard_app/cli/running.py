@@ -27,7 +27,7 @@ def stop_on_signals() -> asyncio.Event:
 def start_child(
     arguments: Sequence[str], env: dict[str, str] | None = None, out: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """A process of ours running another verb; it gets SIGTERM when we die, however we die (Linux)."""
+    """Return a process of ours running another verb; it gets SIGTERM when we die, however we die (Linux)."""
     command = [sys.executable, "-m", "forgeguard_app.cli.main", *arguments]
     return subprocess.Popen(
         command,

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb's arguments."""
+    """Add the verb's arguments."""
     parser.add_argument("--workers", type=int, metavar="N", help="workers beside the server, 0 for none (default: 1)")
 
 
@@ -63,7 +63,7 @@ async def _all_of(*events: asyncio.Event) -> None:
 
 
 async def _keep(children: list[subprocess.Popen[bytes]]) -> None:
-    """A worker that died is replaced."""
+    """Replace a worker that died."""
     while True:
         await asyncio.sleep(RESTART_S)
         for number, child in enumerate(children):

@@ -57,7 +57,7 @@ def _here() -> Path:
 
 
 def _plain(name: str) -> Path:
-    """The path without `..`; links on the way are followed, a link at its end is what git knows, and is not."""
+    """Return the path without `..`; links on the way are followed, a link at its end is what git knows, and is not."""
     if not name:
         raise UserError("a path is empty")
     if "\0" in name:
@@ -71,7 +71,7 @@ def _plain(name: str) -> Path:
 
 
 def _existing(path: Path) -> Path:
-    """The nearest folder above a path, or it itself: a deleted file lies in a repository too."""
+    """Return the nearest folder above a path, or it itself: a deleted file lies in a repository too."""
     folder = path if path.is_dir() and not path.is_symlink() else path.parent
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent

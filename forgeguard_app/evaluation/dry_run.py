@@ -55,7 +55,7 @@ def _compared(today: CheckReport, then: CheckReport) -> dict[str, Any]:
 
 
 def _more(ours: Iterable[Finding], theirs: Iterable[Finding]) -> list[Finding]:
-    """The findings that the one has beyond the other: alike are those of one rule at one place."""
+    """Return the findings that the one has beyond the other: alike are those of one rule at one place."""
     left = Counter(_place(their) for their in theirs)
     found: list[Finding] = []
     for finding in ours:

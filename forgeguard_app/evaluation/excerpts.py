@@ -20,8 +20,8 @@ MAX_READ_BYTES = 64 << 20  # of the files with these findings; beyond it finding
 async def with_excerpts(
     source: Source, change: Change, report: Report, tick: Callable[[], object] = lambda: None
 ) -> Report:
-    """The report, its new findings in changed files with their lines; those files were read already, so nothing is
-    fetched.
+    """Return the report, its new findings in changed files with their lines; those files were read already, so nothing
+    is fetched.
     """
     wanted = {path for check in report.checks for path in _paths(check, change)}
     names = [change.head.blobs[path] for path in sorted(wanted)]

@@ -109,7 +109,7 @@ def _bytes_of_matches(matches: BlobMatches) -> int:
 
 
 def _interned(facts: SourceFacts) -> SourceFacts:
-    """The facts with one object for each name: modules repeat from file to file."""
+    """Return the facts with one object for each name: modules repeat from file to file."""
     imports = tuple(
         Import(sys.intern(item.module), tuple(map(sys.intern, item.names)), *item[2:]) for item in facts.imports
     )

@@ -26,7 +26,7 @@ class Proposal:
 async def propose_known(
     source: Source, head: str, owner: PolicySettings, findings: Iterable[tuple[str, str]]
 ) -> list[Proposal]:
-    """The boundaries files at head with the findings, given as (rule, path), recorded; each in the file with its
+    """Return the boundaries files at head with the findings, given as (rule, path), recorded; each in the file with its
     layer.
     """
     tree = Tree(await read_tree(source.repository, head))

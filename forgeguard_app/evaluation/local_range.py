@@ -43,7 +43,7 @@ async def staged_range(checkout: Checkout, base: str | None, variables: Mapping[
 
 
 async def _merge_heads(checkout: Checkout, variables: Mapping[str, str]) -> list[str]:
-    """The commits that are being merged: MERGE_HEAD, or git's variables while a pre-merge-commit hook runs."""
+    """Return the commits that are being merged: MERGE_HEAD, or git's variables while a pre-merge-commit hook runs."""
     try:
         named = (checkout.location.git_folder / "MERGE_HEAD").read_text("ascii").split()
     except FileNotFoundError:
@@ -203,13 +203,13 @@ async def _branch(repository: GitRepository) -> str | None:
 
 
 async def _remote(repository: GitRepository) -> str:
-    """The remote that the clone was made from: origin where there is one."""
+    """Return the remote that the clone was made from: origin where there is one."""
     names = (await _ask_git(repository, "remote") or "origin").splitlines()
     return "origin" if "origin" in names else names[0]
 
 
 async def _default_branch(repository: GitRepository, remote: str) -> str | None:
-    """The default branch as this clone knows it: the remote's, else a local main or master."""
+    """Return the default branch as this clone knows it: the remote's, else a local main or master."""
     known = await _ask_git(repository, "symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD")
     if known is not None:
         return known

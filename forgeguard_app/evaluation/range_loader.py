@@ -92,11 +92,11 @@ class RangeLoader:
         return change, Facts(self.cache.sources, self.cache.matches, self.texts, tick=self.deadline.check), config
 
     def text_at(self, head: Tree, path: str) -> bytes | None:
-        """A configuration file of head, as far as it was read."""
+        """Return a configuration file of head, as far as it was read."""
         return self._text(head, path) if path in head.blobs else None
 
     def _laid_over(self) -> dict[str, str]:
-        """The overlay's files under names that no blob has; their texts are known from here on."""
+        """Return the overlay's files under names that no blob has; their texts are known from here on."""
         names = {path: f"{_OVERLAY}{sha256(data).hexdigest()}" for path, data in self.request.overlay.items()}
         self.texts.update((names[path], data) for path, data in self.request.overlay.items())
         return names
@@ -308,7 +308,7 @@ class RangeLoader:
 
 
 def _before(head: Mapping[str, str], changes: Iterable[PathChange], whole_tree: bool) -> dict[str, str]:
-    """The files of the base, from those of head and what changed."""
+    """Return the files of the base, from those of head and what changed."""
     if whole_tree:
         return {}
     files = dict(head)

@@ -28,7 +28,7 @@ class Blobs:
 
 
 def path_text(raw: bytes) -> str:
-    """A path as text; bytes that are not UTF-8 survive as surrogates, so that no two paths fall together."""
+    """Return a path as text; bytes that are not UTF-8 survive as surrogates, so that no two paths fall together."""
     return raw.decode("utf-8", "surrogateescape")
 
 

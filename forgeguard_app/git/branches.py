@@ -41,7 +41,7 @@ class BranchDeleted(BranchMoved):
 
 
 async def commit_files(repository: GitRepository, parent: str, files: Mapping[str, bytes], message: str) -> str:
-    """A commit on top of `parent` in which the files are as given; the tree's other contents need not be here."""
+    """Return a commit on top of `parent` in which the files are as given; no other content need be here."""
     with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as folder:
         index = {"GIT_INDEX_FILE": os.path.join(folder, "index")}
         await repository.run("read-tree", parent, environment=index)
@@ -191,7 +191,7 @@ async def _index_of(
 
 
 async def commit_work_tree(repository: GitRepository, parent: str, folder: Path, message: str) -> str | None:
-    """A commit of what lies in the folder, on top of `parent`; None where nothing was changed.
+    """Return a commit of what lies in the folder, on top of `parent`; None where nothing was changed.
 
     Only the folder's files count, and nobody else may change them meanwhile.
 
@@ -276,7 +276,7 @@ def _shown_reason(stderr: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """One line of what a stranger's server said."""
+    """Return one line of what a stranger's server said."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 

@@ -126,6 +126,6 @@ async def get_files_size(repository: GitRepository, commit: str) -> int:
 
 
 async def list_paths(repository: GitRepository, commit: str) -> set[str]:
-    """Every file's path."""
+    """Return every file's path."""
     out = await repository.run("ls-tree", "-r", "-z", "--name-only", commit)
     return set(out.decode("utf-8", "surrogateescape").split("\0")) - {""}

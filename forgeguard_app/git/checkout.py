@@ -104,7 +104,7 @@ class Checkout:
         return variables
 
     def _copied_index(self) -> Path:
-        """A copy, because git may hold the lock of the original, and to write a tree takes one.
+        """Return a copy, because git may hold the lock of the original, and to write a tree takes one.
 
         It is not the view's own index, from which git would read `.gitattributes`.
         """
@@ -163,7 +163,7 @@ def _borrowed(objects: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _quoted(path: str) -> str:
-    """A path in a list that git separates at colons."""
+    """Return a path in a list that git separates at colons."""
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
@@ -174,7 +174,7 @@ async def _rev_parse(repository: GitRepository, *arguments: str) -> str:
 
 
 def _without_credentials(address: str) -> str | None:
-    """An absolute address without what stands before its host: a token may."""
+    """Return an absolute address without what stands before its host: a token may."""
     if "://" not in address and (short := _SHORT_SSH.match(address)):
         address = f"ssh://{short[1]}/{short[2]}"
     parts = urlsplit(address)

@@ -169,7 +169,7 @@ class GitRepository:
 
 
 def scrubbed() -> dict[str, str]:
-    """The environment git gets: no configuration but ours, no prompt, no lazy fetch, only HTTP."""
+    """Return the environment git gets: no configuration but ours, no prompt, no lazy fetch, only HTTP."""
     env = {name: os.environ[name] for name in _PASSED if name in os.environ}
     return env | {
         "HOME": "/nonexistent",
@@ -193,7 +193,7 @@ def scrubbed() -> dict[str, str]:
 
 
 def authorization(url: str, token: str) -> dict[str, str]:
-    """The environment that hands a token to git for this address alone: no argument, log or file ever holds it."""
+    """Return the environment that hands a token to git for this address alone: no argument, log or file holds it."""
     basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
     return {
         "GIT_CONFIG_COUNT": "1",

@@ -181,7 +181,7 @@ class Mirror:
             await self._fetch("--filter=blob:none", "--stdin", stdin="\n".join(wanted).encode("ascii") + b"\n")
 
     async def missing_blobs(self, commits: Sequence[str], base: str, head: str) -> tuple[set[str], set[str]]:
-        """The blobs that the mirror lacks of the commits' trees, and of the commits between base and head."""
+        """Return the blobs that the mirror lacks of the commits' trees, and of the commits between base and head."""
         trees = [f"{sha}^{{tree}}" for sha in commits if sha != EMPTY_TREE]
         excluded = () if base == EMPTY_TREE else (f"^{base}",)
         of_trees, of_range = await asyncio.gather(self._missing_of(trees), self._missing_of((head, *excluded)))
@@ -264,7 +264,7 @@ class MirrorOnDisk:
 
 
 def list_mirrors(folder: Path) -> list[MirrorOnDisk]:
-    """The mirrors below a folder; anything else there is left alone."""
+    """Return the mirrors below a folder; anything else there is left alone."""
     found: list[MirrorOnDisk] = []
     for path in sorted(folder.glob("*.git")):
         lock = path.with_suffix(".lock")

@@ -58,7 +58,7 @@ class Unshown(NamedTuple):
 
 
 def unquoted(raw: bytes) -> bytes:
-    """A path as git writes it in a header, with its quotes and escapes undone."""
+    """Return a path as git writes it in a header, with its quotes and escapes undone."""
     raw = raw.removesuffix(b"\t")
     if not (raw.startswith(b'"') and raw.endswith(b'"') and len(raw) > 1):
         return raw

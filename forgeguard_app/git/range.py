@@ -69,7 +69,7 @@ async def read_commit_words(repository: GitRepository, sha: str) -> CommitWords:
 
 
 async def resolve(repository: GitRepository, revision: str) -> str | None:
-    """The commit that a revision of the person's means; None where there is none."""
+    """Return the commit that a revision of the person's means; None where there is none."""
     try:
         out = await repository.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except GitError:
@@ -89,7 +89,7 @@ async def merge_base(repository: GitRepository, first: str, second: str) -> str 
 
 
 async def first_parent(repository: GitRepository, commit: str) -> str | None:
-    """The commit's first parent; None for a root, or where a shallow clone ends."""
+    """Return the commit's first parent; None for a root, or where a shallow clone ends."""
     return await resolve(repository, f"{commit}^1")
 
 
@@ -119,7 +119,7 @@ async def has_commit_of(repository: GitRepository, commits: Collection[str], bas
 
 
 async def list_changes(repository: GitRepository, base: str, head: str) -> list[PathChange]:
-    """The files that differ, renames followed."""
+    """Return the files that differ, renames followed."""
     tree = await _tree_of(repository, base)
     out = await repository.run("diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", tree, head)
     fields = out.split(b"\0")
@@ -140,7 +140,9 @@ async def list_changes(repository: GitRepository, base: str, head: str) -> list[
 
 
 async def touched_blobs(repository: GitRepository, base: str, head: str) -> set[str]:
-    """The blobs on either side of every change that the commits between base and head made, the whole change's too."""
+    """Return the blobs on either side of every change that the commits between base and head made, the whole change's
+    too.
+    """
     history = ("log", "-m", "--root", "--raw", "--no-renames", "--no-abbrev", "--format=", head, *_without(base))
     tree = await _tree_of(repository, base)
     whole = ("diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", tree, head)

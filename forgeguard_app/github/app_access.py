@@ -90,7 +90,7 @@ class AppAccess:
         raise NotTheApp("GitHub does not take us for the App") from refused
 
     def _jwt(self, key: str) -> str:
-        """A JWT, made once while it holds."""
+        """Return a JWT, made once while it holds."""
         now = self.client.clock.now()
         kept, made_at = self._made.get(key, ("", 0.0))
         if not 0 <= now - made_at < JWT_KEPT_S:
@@ -106,7 +106,7 @@ def _is_unknown(error: RequestRejected) -> bool:
 
 
 def make_app_jwt(app_id: int, private_key: str, now: float) -> str:
-    """A JWT that says we are the App: back-dated against a fast clock of ours, within GitHub's ten minutes."""
+    """Return a JWT that says we are the App: back-dated against a fast clock of ours, within GitHub's ten minutes."""
     claims = {"iat": int(now) - JWT_SKEW_S, "exp": int(now) + JWT_LIFE_S - JWT_SKEW_S, "iss": str(app_id)}
     # https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app
     return jwt.encode(claims, _read_key(private_key), algorithm="RS256")

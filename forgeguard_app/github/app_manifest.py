@@ -40,7 +40,7 @@ class MadeApp:
 
 
 def make_manifest(name: str, address: str, kind: str, here: str | None = None) -> dict[str, Any]:
-    """The manifest of an App whose server GitHub reaches at `address`; the browser that makes it is at `here`."""
+    """Return the manifest of an App whose server GitHub reaches at `address`; its browser is at `here`."""
     return {
         "name": name,
         "url": address,
@@ -57,7 +57,7 @@ def make_manifest(name: str, address: str, kind: str, here: str | None = None) -
 
 
 def manifest_text(kind: str) -> str:
-    """The file below `manifests/`, for those who register the App by hand."""
+    """Return the file below `manifests/`, for those who register the App by hand."""
     return json.dumps(make_manifest("ForgeGuard", "https://forgeguard.example", kind), indent=2) + "\n"
 
 
@@ -97,7 +97,7 @@ def _is_private(address: str) -> bool:
 
 
 async def trade_manifest_code(client: Client, code: str) -> MadeApp:
-    """The App for the code, which holds once and for an hour.
+    """Return the App for the code, which holds once and for an hour.
 
     Raises:
         RequestRejected: the code is wrong, used or expired.

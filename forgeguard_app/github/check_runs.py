@@ -55,7 +55,7 @@ class CheckRun:
 
 
 def cut(text: str, limit: int) -> str:
-    """The text in at most `limit` bytes of UTF-8, as GitHub counts them, no character torn."""
+    """Return the text in at most `limit` bytes of UTF-8, as GitHub counts them, no character torn."""
     raw = text.encode("utf-8", "replace")
     if len(raw) <= limit:
         return raw.decode("utf-8")
@@ -63,7 +63,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def creation(run: CheckRun) -> dict[str, Any]:
-    """The body that creates the run as completed, with its first annotations."""
+    """Return the body that creates the run as completed, with its first annotations."""
     return {
         "name": run.name,
         "head_sha": run.head_sha,
@@ -77,7 +77,7 @@ def creation(run: CheckRun) -> dict[str, Any]:
 
 
 def progress(run: CheckRun) -> dict[str, Any]:
-    """The body that creates the run as still in progress."""
+    """Return the body that creates the run as still in progress."""
     return {
         "name": run.name,
         "head_sha": run.head_sha,
@@ -88,7 +88,7 @@ def progress(run: CheckRun) -> dict[str, Any]:
 
 
 def continuation(run: CheckRun, sent: int) -> dict[str, Any]:
-    """The body that completes the run, or adds to it the annotations after the first `sent`."""
+    """Return the body that completes the run, or adds to it the annotations after the first `sent`."""
     return {"status": "completed", "conclusion": run.conclusion, "output": _output(run, sent), **_actions(run)}
 
 

@@ -123,7 +123,7 @@ class _GitHub(gidgethub.abc.GitHubAPI):
         raise GitHubUnavailable("GitHub redirects in a circle", answered=True)
 
     def _refuse_foreign(self, url: str) -> None:
-        """The token goes to the API's own host and to no other."""
+        """Refuse every host but the API's own: the token goes to no other."""
         if urlsplit(url)[:2] != urlsplit(self.base_url)[:2]:
             raise RequestRejected(400, "it pointed to another host")
 
@@ -155,7 +155,7 @@ class Client:
         self._max_bytes = max_bytes
 
     def elsewhere(self, base_url: str) -> Client:
-        """A client of another GitHub, over the same connections."""
+        """Return a client of another GitHub, over the same connections."""
         return Client(self.session, base_url)
 
     def reading(self, max_bytes: int) -> Client:
@@ -222,7 +222,7 @@ class Client:
         key: str | None = None,
         known: Known | None = None,
     ) -> AsyncIterator[Any]:
-        """The items of a list, page after page, at most `most`; `key` is where an answer keeps them.
+        """Yield the items of a list, page after page, at most `most`; `key` is where an answer keeps them.
 
         What is in `known` is asked with its ETag, and what comes is put there.
 
@@ -290,7 +290,7 @@ _FAILURES = (gidgethub.HTTPException, aiohttp.ClientError, TimeoutError, OSError
 
 
 def _limited(status: int, headers: Mapping[str, str], message: str, now: float) -> float | None:
-    """Seconds to wait where the answer is a rate limit's, by GitHub's own order of precedence; else None."""
+    """Return seconds to wait where the answer is a rate limit's, by GitHub's own order of precedence; else None."""
     if status not in (403, 429):
         return None
     if (after := headers.get("Retry-After", headers.get("retry-after", ""))).isdigit():

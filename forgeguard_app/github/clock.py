@@ -15,7 +15,7 @@ class Clock:
         self.skew_s = 0.0
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return seconds since the epoch."""
         return time.time() + self.skew_s
 
     def heard(self, date: str | None) -> None:

@@ -51,7 +51,7 @@ async def read_page(app: AppAccess, path: str = NEWEST) -> AttemptPage:
 
 
 def _read(item: Any) -> Attempt | None:
-    """The entry; None for one that is not whole: one entry must not hide all the others."""
+    """Return the entry; None for one that is not whole: one entry must not hide all the others."""
     try:
         at = datetime.fromisoformat(item["delivered_at"].replace("Z", "+00:00"))
         arrived = 200 <= int(item["status_code"]) < 400
@@ -76,6 +76,6 @@ async def ask_again(app: AppAccess, attempt_id: int) -> None:
 
 
 async def get_payload(app: AppAccess, attempt_id: int) -> bytes:
-    """The body of a delivery, from the log."""
+    """Return the body of a delivery, from the log."""
     detail = await app.ask("GET", f"/app/hook/deliveries/{attempt_id}", max_bytes=MAX_DETAIL_BYTES)
     return json.dumps(detail["request"]["payload"]).encode()

@@ -56,7 +56,7 @@ async def get_installation(app: AppAccess, installation_id: int) -> Installation
 
 
 async def find_installation_of(app: AppAccess, full_name: str) -> Installation | None:
-    """The installation that holds the repository of that name; None where the App is not installed on it.
+    """Return the installation that holds the repository of that name; None where the App is not installed on it.
 
     GitHub redirects a former name: https://docs.github.com/en/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app
 

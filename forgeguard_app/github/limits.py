@@ -48,7 +48,7 @@ class Cost:
 
 
 def wait_for_room(need: Cost, uses: Sequence[LimitUse], limits: Limits) -> float:
-    """Seconds until there is room for the need; 0 where there is room now.
+    """Return seconds until there is room for the need; 0 where there is room now.
 
     A batch counts from its begin until a whole window after its end, so that however late GitHub counted its requests,
     no window of GitHub's holds more than the limit. A need that is larger than a limit is let through alone.
@@ -69,12 +69,14 @@ def _points(requests: int, writes: int) -> int:
 
 
 def _ended(use: LimitUse, limits: Limits) -> float:
-    """Seconds since GitHub last could have counted a request of the batch; negative where that is still to come."""
+    """Return seconds since GitHub last could have counted a request of the batch; negative where that is to come."""
     return use.begun_s - limits.lasts_s if use.ended_s is None else use.ended_s
 
 
 def _window(wanted: int, limit: float, window_s: float, spent: Sequence[tuple[float, int]]) -> float:
-    """Seconds until enough of what was spent has left the window; `spent` holds (seconds since its end, how much)."""
+    """Return seconds until enough of what was spent has left the window; `spent` holds (seconds since its end, how
+    much).
+    """
     if not wanted:
         return 0.0
     leaving = sorted((window_s - ended_s, cost) for ended_s, cost in spent if ended_s < window_s)

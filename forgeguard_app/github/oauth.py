@@ -57,7 +57,7 @@ def authorize_url(oauth: OAuth, redirect_uri: str, state: str, challenge: str) -
 
 
 async def trade_code(client: Client, oauth: OAuth, code: str, verifier: str, redirect_uri: str) -> UserTokens:
-    """The tokens for a code.
+    """Return the tokens for a code.
 
     Raises:
         RequestRejected: the code is wrong, used or expired, or GitHub does not know us.

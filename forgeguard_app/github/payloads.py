@@ -47,7 +47,7 @@ _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _TYPES.items()}
 
 
 def read_event(name: str, body: bytes) -> Event | None:
-    """The event; None for one that we do not act on, whose body must be JSON all the same.
+    """Return the event; None for one that we do not act on, whose body must be JSON all the same.
 
     Raises:
         BadPayload: the body is not JSON, lacks a field or holds a name that git would not allow.
@@ -87,7 +87,7 @@ _WHERE: dict[type[Any], str] = {
 
 
 def _names(event: Event) -> tuple[list[str], list[str]]:
-    """The commit ids and references that the event names."""
+    """Return the commit ids and references that the event names."""
     match event:
         case Push():
             return [event.before, event.after], [event.ref]

@@ -23,12 +23,12 @@ _LEVELS = ("read", "write", "admin")
 
 
 def missing_permissions(granted: Mapping[str, str]) -> list[str]:
-    """The permissions that are needed and not granted, as `name: level`."""
+    """Return the permissions that are needed and not granted, as `name: level`."""
     return [f"{name}: {level}" for name, level in PERMISSIONS.items() if not _covers(granted.get(name), level)]
 
 
 def not_subscribed(events: Collection[str]) -> list[str]:
-    """The events that are needed and not subscribed."""
+    """Return the events that are needed and not subscribed."""
     return [event for event in EVENTS if event not in events]
 
 

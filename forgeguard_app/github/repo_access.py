@@ -50,7 +50,7 @@ class RepoAccess:
         self.heard: Heard | None = None
 
     async def token(self) -> Token:
-        """A token that holds.
+        """Return a token that holds.
 
         Raises:
             InstallationUnavailable: the installation is suspended or gone, or lacks the repository.

@@ -113,7 +113,7 @@ async def _is_due(context: WorkerContext, name: str, every_s: float) -> bool:
 
 
 async def prune_mirrors(context: WorkerContext) -> None:
-    """Every worker tidies its own disk, as soon as its mirrors may have passed their bounds."""
+    """Tidy this worker's own disk as soon as its mirrors may have passed their bounds."""
     watch = DiskWatch(context.home, context.mirrors_max_bytes, time.monotonic())
     while True:
         await asyncio.sleep(context.timings.disk_s)

@@ -91,7 +91,7 @@ class Retry(BaseRetryStrategy):
 
 
 def due_now() -> datetime:
-    """A time that is past by the database's clock too, however far ours is off."""
+    """Return a time that is past by the database's clock too, however far ours is off."""
     return datetime.now(UTC) - timedelta(hours=1)
 
 

@@ -69,7 +69,7 @@ async def _kept(name: str, chore: Callable[[WorkerContext], Awaitable[None]], co
 
 
 async def _work(dsn: str, context: WorkerContext, stop: asyncio.Event, under_way: UnderWay, shutdown_s: float) -> None:
-    """One life of the queue's worker: until `stop`, or until it lost the database."""
+    """Run the queue's worker for one life: until `stop`, or until it lost the database."""
     app, timings = make_app(dsn, context, under_way, max(CONCURRENCY // 2, 1)), context.timings
     async with app.open_async():
         worker = Worker(

@@ -27,7 +27,7 @@ class Answers:
     marks: Mapping[str, Mark] = field(default_factory=dict)
 
     def text(self, key: str) -> str:
-        """A text or a choice; empty where nothing was answered."""
+        """Return a text or a choice; empty where nothing was answered."""
         value = self.values.get(key, "")
         return value if isinstance(value, str) else ""
 
@@ -43,7 +43,7 @@ class Answers:
 
 
 def read_state(state: Mapping[str, Any]) -> Answers:
-    """The answers in a stored state; what no question of today asks is left out, what has another form too.
+    """Return the answers in a stored state; what no question of today asks is left out, what has another form too.
 
     States before version 1 held the answers directly, by section.
     """
@@ -67,12 +67,12 @@ def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def written_state(answers: Answers) -> dict[str, Any]:
-    """The state as it is stored."""
+    """Return the state as it is stored."""
     return {"version": VERSION, "answers": dict(answers.values), "marks": written_marks(answers.marks)}
 
 
 def read_answer(question: Question, value: Any) -> tuple[Value, list[str]]:
-    """The answer in the question's form, and all that is wrong with it; an empty one takes the answer back."""
+    """Return the answer in the question's form, and all that is wrong with it; an empty one takes the answer back."""
     match question.kind:
         case QuestionKind.TEXT:
             return _text(value)

@@ -51,7 +51,7 @@ TABLE: dict[Action, dict[Status, Status | str]] = {
 
 
 def next_status(status: Status, move: Action) -> Status:
-    """The state after the move.
+    """Return the state after the move.
 
     Raises:
         UserError: it is refused, with the reason.

@@ -19,7 +19,7 @@ class SeenCode:
 
 
 def propose(key: str, answers: Answers, code: SeenCode, package: str) -> Value:
-    """A proposal for the question; empty where there is none. `package` is the project's name as Python has it."""
+    """Return a proposal for the question; empty where there is none. `package` is the project's name in Python."""
     proposer = _PROPOSERS.get(key)
     return proposer(answers, code, package) if proposer else ""
 
@@ -125,7 +125,7 @@ def _layer(name: str, glob: str, may_import: str = "", forbidden: str = "", reas
 
 
 def _phases(answers: Answers, _: SeenCode, __: str) -> Value:
-    """A skeleton first, then what lies lowest, up to what people see, and the way out at the end."""
+    """Return a skeleton first, then what lies lowest, up to what people see, and the way out at the end."""
     names = [row["name"] for row in answers.rows("boundaries.layers")]
     rows = [
         _phase(

@@ -124,5 +124,5 @@ QUESTIONS: dict[str, Question] = {
 
 
 def find_section(key: str) -> Section | None:
-    """The section of that name."""
+    """Return the section of that name."""
     return next((section for section in SECTIONS if section.key == key), None)

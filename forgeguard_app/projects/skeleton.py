@@ -61,7 +61,7 @@ def _laid(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen)
 
 
 def _python(name: str, boundaries: Boundaries, dependencies: Sequence[str]) -> dict[str, str]:
-    """A package for each layer that is a folder of Python, a manifest, and a test that imports them all."""
+    """Return a package for each layer that is a folder of Python, a manifest, and a test that imports them all."""
     folders = {
         layer.name: glob.removesuffix("/**")
         for layer in boundaries.layers

@@ -30,7 +30,7 @@ class AppPages:
         self.codes_made_at: dict[str, float] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        """Every page."""
+        """Return every page."""
         return [
             web.get("/login", self.show_login),
             web.post("/session", self.sign_in),

@@ -41,7 +41,7 @@ class Faults:
         self._asked: Counter[tuple[str, str]] = Counter()
 
     def choose(self, where: str, identity: str, kinds: Sequence[str]) -> str | None:
-        """The fault that this request meets, if any."""
+        """Return the fault that this request meets, if any."""
         self._asked[where, identity] += 1
         if not self.active or len(self.met) >= self.most:
             return None

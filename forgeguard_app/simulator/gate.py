@@ -141,7 +141,7 @@ class RequestGate:
         return repository
 
     def _secondary(self, installation: Installation) -> None:
-        """The limits on writes and on requests at once; off where the world says so."""
+        """Apply the limits on writes and on requests at once; off where the world says so."""
         now, limits = self.world.now(), self.world.limits
         while installation.writes and installation.writes[0] < now - limits.hour_s:
             installation.writes.popleft()
@@ -161,7 +161,7 @@ def _is_accepted(kind: str) -> bool:
 
 
 def page_of(request: web.Request, items: list[Any]) -> list[Any]:
-    """The asked page of a list."""
+    """Return the asked page of a list."""
     size, page = asked_page(request)
     return items[(page - 1) * size : page * size]
 
@@ -177,7 +177,7 @@ def _number(request: web.Request, name: str, default: int) -> int:
 
 
 def next_link(request: web.Request, api: str, number: int) -> dict[str, str]:
-    """The header that leads to the next page of a list of `number` items, where there is one."""
+    """Return the header that leads to the next page of a list of `number` items, where there is one."""
     size, page = asked_page(request)
     if page * size >= number:
         return {}

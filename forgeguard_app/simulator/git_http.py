@@ -51,7 +51,7 @@ async def git(folder: object, *arguments: str, stdin: bytes | None = None, env: 
 
 
 async def make_folder(repository: Repository) -> None:
-    """The bare repository behind a new Repository, set up as GitHub's are."""
+    """Make the bare repository behind a new Repository, set up as GitHub's are."""
     repository.folder.parent.mkdir(parents=True, exist_ok=True)
     await git(
         repository.folder,
@@ -72,7 +72,7 @@ async def make_folder(repository: Repository) -> None:
 
 
 async def read_refs(repository: Repository) -> dict[str, str]:
-    """Every reference and what it points to."""
+    """Return every reference and what it points to."""
     out = await git(repository.folder, "for-each-ref", "--format=%(refname) %(objectname)")
     return dict(line.split(" ") for line in out.decode("utf-8", "surrogateescape").splitlines())
 
@@ -240,7 +240,7 @@ def _check_service(request: web.Request) -> None:
 
 
 async def push_payload(shapes: Shapes, repository: Repository, ref: str, before: str, after: str) -> dict[str, Any]:
-    """The body of a push event."""
+    """Return the body of a push event."""
     html = f"{shapes.address}/{repository.full_name}"
     commits = [] if after == ZERO or ref.startswith("refs/tags/") else await _commits(repository, before, after, html)
     forced = False

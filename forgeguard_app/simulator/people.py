@@ -50,7 +50,7 @@ class People:
         self.used: set[str] = set()  # codes and refresh tokens, which hold once
 
     def add(self, login: str) -> Account:
-        """A new person."""
+        """Return a new person."""
         return self.world.add_account(login, "User")
 
     def allow(self, user: Account, repository: Repository, level: str) -> None:
@@ -62,13 +62,13 @@ class People:
         return [account for account in self.world.accounts.values() if account.type == "User"]
 
     def sign_in(self, user: Account) -> str:
-        """The cookie of a browser in which the person is signed in."""
+        """Return the cookie of a browser in which the person is signed in."""
         cookie = secrets.token_urlsafe(16)
         self.browsers[cookie] = user
         return cookie
 
     def grant(self, user: Account, redirect_uri: str, challenge: str | None) -> str:
-        """A code for the App."""
+        """Return a code for the App."""
         code = secrets.token_hex(10)
         self.codes[code] = Grant(user, redirect_uri, challenge, self.world.now())
         self.granted.add(user.id)
@@ -107,13 +107,13 @@ class People:
         return self._mint(self.tokens.pop(old).user)
 
     def revoke(self, user: Account) -> None:
-        """The person takes back what they granted."""
+        """Let the person take back what they granted."""
         self.granted.discard(user.id)
         self.revoked |= {value for value, token in self.tokens.items() if token.user.id == user.id}
         self.tokens = {value: token for value, token in self.tokens.items() if token.user.id != user.id}
 
     def installations_of(self, user: Account) -> list[Installation]:
-        """The installations in which the person may see a repository."""
+        """Return the installations in which the person may see a repository."""
         return [
             installation
             for installation in self.world.installations.values()

@@ -38,7 +38,7 @@ class RestFace:
         self.users = users
 
     def routes(self) -> list[web.RouteDef]:
-        """Every route, in one table."""
+        """Return every route, in one table."""
         repo = r"/repos/{owner}/{repo}"
         table: list[tuple[str, str, Handler]] = [
             ("GET", "/app", self.app.get_app),

@@ -44,7 +44,7 @@ class ContentRoutes:
         return web.json_response(self.shapes.whole_pull(pull))
 
     async def list_rules(self, request: web.Request) -> web.Response:
-        """The rules that hold for a branch; only the default branch has any."""
+        """Return the rules that hold for a branch; only the default branch has any."""
         repository = self.gate.repository(request)
         names = (
             repository.required.get("ruleset", []) if request.match_info["branch"] == repository.default_branch else []
@@ -153,7 +153,7 @@ class ContentRoutes:
         return web.json_response(answer, status=200 if current else 201)
 
     async def _tree_with(self, folder: object, tip: str, path: str, blob: str) -> str:
-        """The tree of a commit with one file replaced, through an index of its own."""
+        """Return the tree of a commit with one file replaced, through an index of its own."""
         listed = (await git(folder, "ls-tree", "-r", "-z", tip)).split(b"\0")
         kept = [entry for entry in listed if entry and entry.partition(b"\t")[2] != path.encode()]
         index = b"\0".join([*kept, f"100644 blob {blob}\t{path}".encode()]) + b"\0"

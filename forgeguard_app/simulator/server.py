@@ -74,7 +74,7 @@ class SimulatedGitHub:
         return app
 
     async def create_repository(self, owner: Account, name: str, *, private: bool = False) -> Repository:
-        """A new empty repository."""
+        """Return a new empty repository."""
         repository = self.world.add_repository(owner, name, private=private)
         await make_folder(repository)
         return repository
@@ -87,7 +87,7 @@ class SimulatedGitHub:
         return installation
 
     def installation_payload(self, action: str, installation: Installation) -> dict[str, Any]:
-        """The body of an installation event."""
+        """Return the body of an installation event."""
         return self.shapes.installation_event(action, installation)
 
     def clone_url(self, repository: Repository, *, token: bool = True) -> str:
@@ -100,7 +100,7 @@ class SimulatedGitHub:
         return (await git(repository.folder, "rev-parse", f"refs/heads/{branch}")).decode().strip()
 
     async def pushed(self, repository: Repository, payload: dict[str, Any]) -> None:
-        """A reference moved: tells the App, and opens a suite for it."""
+        """Tell the App that a reference moved, and open a suite for it."""
         self.tell(repository, "push", payload)
         ref, sha = str(payload["ref"]), str(payload["after"])
         app = self.world.app

@@ -27,7 +27,7 @@ class Shapes:
         self.api = f"{address}/api/v3"
 
     def account(self, account: Account) -> dict[str, Any]:
-        """A simple user."""
+        """Return a simple user."""
         url = f"{self.api}/users/{account.login}"
         return {
             "login": account.login, "id": account.id, "node_id": _node("U", account.id), "avatar_url": f"{self.address}/avatars/{account.id}",
@@ -39,7 +39,7 @@ class Shapes:
         }  # fmt: skip
 
     def private_user(self, account: Account) -> dict[str, Any]:
-        """The person whose token it is."""
+        """Return the person whose token it is."""
         unsaid = ("name", "company", "location", "email", "hireable", "bio", "twitter_username")
         return self.account(account) | dict.fromkeys(unsaid) | {
             "blog": "", "notification_email": None, "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0,
@@ -62,7 +62,7 @@ class Shapes:
         return {"name": name, "commit": {"sha": sha, "url": f"{url}/commits/{sha}"}, "protected": False}
 
     def protected_branch(self, repository: Repository, sha: str, names: list[str]) -> dict[str, Any]:
-        """A branch with the older kind of protection, as lists carry it."""
+        """Return a branch with the older kind of protection, as lists carry it."""
         url = f"{self.api}/repos/{repository.full_name}"
         protection = f"{url}/branches/{repository.default_branch}/protection"
         checks = [{"context": name, "app_id": None} for name in names]
@@ -75,7 +75,7 @@ class Shapes:
         }  # fmt: skip
 
     def repository(self, repository: Repository) -> dict[str, Any]:
-        """A repository as webhooks carry it."""
+        """Return a repository as webhooks carry it."""
         url = f"{self.api}/repos/{repository.full_name}"
         html = f"{self.address}/{repository.full_name}"
         created = stamp(repository.created_at)
@@ -106,7 +106,7 @@ class Shapes:
         }  # fmt: skip
 
     def short_repository(self, repository: Repository) -> dict[str, Any]:
-        """A repository as installation events list it."""
+        """Return a repository as installation events list it."""
         return {
             "id": repository.id,
             "node_id": _node("R", repository.id),
@@ -116,7 +116,7 @@ class Shapes:
         }
 
     def app(self, app: App) -> dict[str, Any]:
-        """The App as check runs name it."""
+        """Return the App as check runs name it."""
         return {
             "id": app.id, "client_id": app.client_id, "slug": app.slug, "node_id": _node("A", app.id), "owner": self.account(app.owner),
             "name": app.name, "description": "", "external_url": self.address, "html_url": f"{self.address}/apps/{app.slug}",
@@ -125,7 +125,7 @@ class Shapes:
         }  # fmt: skip
 
     def check_run(self, run: CheckRun) -> dict[str, Any]:
-        """A check run as the REST API answers it."""
+        """Return a check run as the REST API answers it."""
         repository = self.world.repositories[run.repository_id]
         url = f"{self.api}/repos/{repository.full_name}/check-runs/{run.id}"
         app = self.world.app
@@ -151,7 +151,7 @@ class Shapes:
         }  # fmt: skip
 
     def installation(self, installation: Installation) -> dict[str, Any]:
-        """An installation as webhooks carry it."""
+        """Return an installation as webhooks carry it."""
         app = self.world.app
         if app is None:
             raise LookupError("no App")
@@ -167,7 +167,7 @@ class Shapes:
         }  # fmt: skip
 
     def installation_event(self, action: str, installation: Installation) -> dict[str, Any]:
-        """The body of an installation event."""
+        """Return the body of an installation event."""
         repositories = [self.world.repositories[number] for number in sorted(installation.repository_ids)]
         body: dict[str, Any] = {
             "action": action,
@@ -180,7 +180,7 @@ class Shapes:
         return body
 
     def pull(self, pull: Pull) -> dict[str, Any]:
-        """A pull request as the REST API lists it."""
+        """Return a pull request as the REST API lists it."""
         repository = self.world.repositories[pull.repository_id]
         url = f"{self.api}/repos/{repository.full_name}/pulls/{pull.number}"
         issue = f"{self.api}/repos/{repository.full_name}/issues/{pull.number}"
@@ -210,14 +210,14 @@ class Shapes:
         }  # fmt: skip
 
     def whole_pull(self, pull: Pull) -> dict[str, Any]:
-        """A pull request as the REST API answers it by its number."""
+        """Return a pull request as the REST API answers it by its number."""
         counts = dict.fromkeys(("comments", "review_comments", "commits", "additions", "deletions", "changed_files"), 0)
         return self.pull(pull) | counts | {
             "merged": False, "mergeable": None, "mergeable_state": "unknown", "merged_by": None, "maintainer_can_modify": False,
         }  # fmt: skip
 
     def suite_event(self, repository: Repository, sha: str, suite: Suite, action: str) -> dict[str, Any]:
-        """The body of a check_suite event."""
+        """Return the body of a check_suite event."""
         url = f"{self.api}/repos/{repository.full_name}/check-suites/{suite.id}"
         app = self.world.app
         person = {"name": "A", "email": "a@example.invalid"}
@@ -235,7 +235,7 @@ class Shapes:
         }  # fmt: skip
 
     def file(self, repository: Repository, path: str, blob: str, data: bytes) -> dict[str, Any]:
-        """A file as the contents API answers it."""
+        """Return a file as the contents API answers it."""
         url = f"{self.api}/repos/{repository.full_name}/contents/{path}"
         links = {"self": url, "git": url, "html": url}
         return {
@@ -245,11 +245,11 @@ class Shapes:
         }  # fmt: skip
 
     def simple_installation(self, installation: Installation) -> dict[str, Any]:
-        """The installation as other events name it."""
+        """Return the installation as other events name it."""
         return {"id": installation.id, "node_id": _node("I", installation.id)}
 
     def delivery(self, delivery: Delivery) -> dict[str, Any]:
-        """An entry of the delivery log."""
+        """Return an entry of the delivery log."""
         return {
             "id": delivery.id, "guid": delivery.guid, "delivered_at": delivery.delivered_at, "redelivery": delivery.redelivery, "duration": delivery.duration,
             "status": delivery.status, "status_code": delivery.status_code, "event": delivery.event, "action": delivery.action,

@@ -36,12 +36,12 @@ class SecondaryLimits:
 
 
 def stamp(at: float | None = None) -> str:
-    """A time as GitHub writes it."""
+    """Return a time as GitHub writes it."""
     return datetime.fromtimestamp(time.time() if at is None else at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def new_key() -> tuple[str, str]:
-    """An RSA key pair in PEM: private, public."""
+    """Return an RSA key pair in PEM: private, public."""
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
@@ -247,17 +247,17 @@ class World:
         return time.time() + self.skew_s
 
     def next_id(self) -> int:
-        """An id that was never given out."""
+        """Return an id that was never given out."""
         return next(World._ids)
 
     def add_account(self, login: str, kind: str = "Organization") -> Account:
-        """A new account."""
+        """Return a new account."""
         account = Account(self.next_id(), login, kind)
         self.accounts[account.id] = account
         return account
 
     def add_repository(self, owner: Account, name: str, *, private: bool = False) -> Repository:
-        """A new repository; its git folder is made by the git face."""
+        """Return a new repository; its git folder is made by the git face."""
         number = self.next_id()
         repository = Repository(number, owner, name, self.folder / "git" / f"{number}.git", private)
         repository.created_at = self.now()
@@ -265,7 +265,7 @@ class World:
         return repository
 
     def find_repository(self, full_name: str) -> Repository | None:
-        """The repository of that present name."""
+        """Return the repository of that present name."""
         return next((r for r in self.repositories.values() if r.full_name.lower() == full_name.lower()), None)
 
     def add_pull(
@@ -278,7 +278,7 @@ class World:
         fork: bool = False,
         title: str = "",
     ) -> Pull:
-        """A new pull request; one from a fork has a head repository that we do not hold."""
+        """Return a new pull request; one from a fork has a head repository that we do not hold."""
         number = 1 + max((n for owner, n in self.pulls if owner == repository.id), default=0)
         head = None if fork else repository.id
         pull = Pull(
@@ -310,24 +310,24 @@ class World:
         repository.private, repository.updated_at = private, self.now()
 
     def installation_of(self, repository_id: int) -> Installation | None:
-        """The installation that holds the repository."""
+        """Return the installation that holds the repository."""
         return next((i for i in self.installations.values() if repository_id in i.repository_ids), None)
 
     def mint(
         self, installation: Installation, repository_ids: set[int], permissions: dict[str, str]
     ) -> tuple[str, Token]:
-        """A new token."""
+        """Return a new token."""
         value = f"ghs_{secrets.token_hex(18)}"
         token = Token(installation.id, self.now() + TOKEN_LIFE_S, permissions, repository_ids, self.now())
         self.tokens[value] = token
         return value, token
 
     def suite_of(self, repository_id: int, sha: str) -> int:
-        """The check suite of our App on a commit."""
+        """Return the check suite of our App on a commit."""
         return self.suites.setdefault((repository_id, sha), Suite(self.next_id())).id
 
     def queued_suites(self) -> list[tuple[int, str]]:
-        """The suites that GitHub opened for us and nothing completed yet."""
+        """Return the suites that GitHub opened for us and nothing completed yet."""
         done = {(run.repository_id, run.head_sha) for run in self.check_runs.values() if run.status == "completed"}
         return [key for key, suite in self.suites.items() if suite.opened and key not in done]
 
@@ -346,7 +346,7 @@ class World:
         return sorted(found, key=lambda run: -run.id)
 
     def latest_runs(self, repository_id: int, sha: str) -> list[CheckRun]:
-        """The newest check run of each name on a commit, by name."""
+        """Return the newest check run of each name on a commit, by name."""
         latest: dict[str, CheckRun] = {}
         for run in self.runs_of(repository_id, sha):
             latest.setdefault(run.name, run)

@@ -18,7 +18,7 @@ class Story:
         self.github, self.world, self.shapes = github, github.world, github.shapes
 
     async def move(self, repository: Repository, branch: str, sha: str | None) -> None:
-        """A push: the branch points to the commit, or is gone."""
+        """Push: let the branch point to the commit, or be gone."""
         ref = f"refs/heads/{branch}"
         try:
             before = (await git(repository.folder, "rev-parse", "--verify", "--quiet", ref)).decode().strip()
@@ -29,31 +29,31 @@ class Story:
         await self.github.pushed(repository, payload)
 
     async def open_pull(self, repository: Repository, branch: str, sha: str, base: str, *, fork: bool = False) -> Pull:
-        """A pull request is opened; a fork's head lies in a reference of its own alone."""
+        """Open a pull request; a fork's head lies in a reference of its own alone."""
         pull = self.world.add_pull(repository, branch, sha, base, fork=fork)
         await self._set_ref(repository, f"refs/pull/{pull.number}/head", sha)
         self._tell_pull(repository, pull, "opened")
         return pull
 
     async def retarget(self, repository: Repository, pull: Pull, base: str) -> None:
-        """The pull request aims elsewhere."""
+        """Let the pull request aim elsewhere."""
         former, pull.base_ref = pull.base_ref, base
         self._tell_pull(repository, pull, "edited", changes={"base": {"ref": {"from": former}, "sha": {"from": ZERO}}})
 
     def close_pull(self, repository: Repository, pull: Pull) -> None:
-        """The pull request is closed."""
+        """Close the pull request."""
         pull.state = "closed"
         self._tell_pull(repository, pull, "closed")
 
     async def queue_group(self, repository: Repository, sha: str, base_sha: str, base: str = "main") -> str:
-        """The merge queue wants a group evaluated; gives the group's branch."""
+        """Let the merge queue want a group evaluated, and return the group's branch."""
         branch = f"gh-readonly-queue/{base}/pr-1-{base_sha}"
         await self.move(repository, branch, sha)
         self._tell_group(repository, "checks_requested", branch, sha, base_sha, base)
         return branch
 
     async def drop_group(self, repository: Repository, sha: str, base_sha: str, base: str = "main") -> None:
-        """The merge queue gives the group up."""
+        """Let the merge queue give the group up."""
         branch = f"gh-readonly-queue/{base}/pr-1-{base_sha}"
         self._tell_group(repository, "destroyed", branch, sha, base_sha, base, reason="invalidated")
         await self.move(repository, branch, None)
@@ -70,41 +70,41 @@ class Story:
         self.github.tell(repository, "check_run", body | {"requested_action": {"identifier": identifier}})
 
     def suspend(self, installation: Installation, *, on: bool) -> None:
-        """The installation is suspended, or works again."""
+        """Suspend the installation, or let it work again."""
         installation.suspended_at = self.world.now() if on else None
         installation.updated_at = self.world.now()
         action = "suspend" if on else "unsuspend"
         self.github.webhooks.send("installation", self.github.installation_payload(action, installation))
 
     def archive(self, repository: Repository, *, on: bool) -> None:
-        """The repository is archived, or takes writes again."""
+        """Archive the repository, or let it take writes again."""
         repository.archived = on
         self.github.tell(repository, "repository", {"action": "archived" if on else "unarchived"})
 
     def rename(self, repository: Repository, name: str) -> None:
-        """The repository has another name; the old one redirects."""
+        """Give the repository another name; the old one redirects."""
         former = repository.name
         self.world.rename(repository, name)
         changes = {"repository": {"name": {"from": former}}}
         self.github.tell(repository, "repository", {"action": "renamed", "changes": changes})
 
     def set_private(self, repository: Repository, *, private: bool) -> None:
-        """The repository becomes private, or public."""
+        """Make the repository private, or public."""
         self.world.set_private(repository, private=private)
         self.github.tell(repository, "repository", {"action": "privatized" if private else "publicized"})
 
     def remove(self, repository: Repository, installation: Installation) -> None:
-        """The App is taken off the repository."""
+        """Take the App off the repository."""
         installation.repository_ids.discard(repository.id)
         self._tell_of_repositories(installation, "removed", [repository])
 
     def add(self, repository: Repository, installation: Installation) -> None:
-        """The App comes to one more repository of the installation."""
+        """Add one more repository to the installation."""
         installation.repository_ids.add(repository.id)
         self._tell_of_repositories(installation, "added", [repository])
 
     async def take_name(self, repository: Repository, name: str, *, guarded: bool = False) -> Repository:
-        """The repository has another name, which nobody tells; its old one belongs to a public copy, `guarded` like
+        """Rename the repository without telling anybody; its old one belongs to a public copy, `guarded` like
         it.
         """
         former, folder = repository.name, repository.folder

@@ -82,7 +82,7 @@ async def insert_allowance(connection: Connection, new: NewAllowance) -> Allowan
 async def list_allowances(
     connection: Connection, repo_id: UUID, before: tuple[datetime, UUID] | None = None, most: int = MAX_LISTED
 ) -> list[Allowance]:
-    """The repository's allowances, ended ones too, the newest first."""
+    """Return the repository's allowances, ended ones too, the newest first."""
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM allowances
@@ -98,7 +98,7 @@ async def list_allowances(
 
 
 async def list_in_force(connection: Connection, repo_id: UUID) -> dict[str, frozenset[str]]:
-    """The fingerprints that are allowed now, by check."""
+    """Return the fingerprints that are allowed now, by check."""
     rows = await connection.fetch(
         """
         SELECT check_code, array_agg(fingerprint) AS fingerprints FROM allowances
@@ -110,7 +110,7 @@ async def list_in_force(connection: Connection, repo_id: UUID) -> dict[str, froz
 
 
 async def find_allowance(connection: Connection, allowance_id: UUID) -> Allowance | None:
-    """The allowance by our key."""
+    """Return the allowance by our key."""
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM allowances WHERE id = $1", allowance_id)  # noqa: S608
     return None if row is None else Allowance(**row)
 
@@ -155,7 +155,7 @@ async def end_expired(connection: Connection, most: int) -> list[Allowance]:
 
 
 async def list_heads_with(connection: Connection, repo_id: UUID, check_code: str, fingerprint: str) -> list[UUID]:
-    """The newest runs of heads that are their branch's newest, and in which the finding stands."""
+    """Return the newest runs of heads that are their branch's newest, and in which the finding stands."""
     rows = await connection.fetch(
         """
         SELECT a.id FROM audit_runs a WHERE a.repo_id = $1 AND a.status = 'completed'

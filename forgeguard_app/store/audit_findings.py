@@ -126,7 +126,7 @@ async def _insert_findings(connection: Connection, check_id: UUID, findings: Seq
 
 
 async def list_checks(connection: Connection, run_id: UUID) -> list[StoredCheck]:
-    """The run's checks in their order."""
+    """Return the run's checks in their order."""
     rows = await connection.fetch(
         f"SELECT {_CHECK} FROM audit_checks WHERE audit_run_id = $1 ORDER BY check_code",  # noqa: S608
         run_id,
@@ -144,7 +144,7 @@ def _stored_check(row: dict[str, Any]) -> StoredCheck:
 async def list_findings(
     connection: Connection, run_id: UUID, check_code: str, *, counted: bool, limit: int, offset: int = 0
 ) -> list[StoredFinding]:
-    """Findings of one check in their stable order; with `counted` only those the gate let through."""
+    """Return findings of one check in their stable order; with `counted` only those the gate let through."""
     rows = await connection.fetch(
         f"""
         SELECT {", ".join(f"f.{name.strip()}" for name in _FINDING.split(","))}

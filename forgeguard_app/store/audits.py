@@ -80,7 +80,7 @@ def _run(row: Any) -> AuditRun:
 
 
 async def insert_run(connection: Connection, run: NewRun) -> UUID:
-    """A pending run."""
+    """Return a pending run."""
     found: UUID = await connection.fetchval(
         """
         INSERT INTO audit_runs (repo_id, commit_sha, branch, before_sha, commit_message, commit_author, delivery_id,
@@ -105,7 +105,7 @@ async def insert_run(connection: Connection, run: NewRun) -> UUID:
 
 
 async def find_newest_run(connection: Connection, repo_id: UUID, commit_sha: str) -> AuditRun | None:
-    """The newest run of a head."""
+    """Return the newest run of a head."""
     row = await connection.fetchrow(
         f"SELECT {_RUN} FROM audit_runs WHERE repo_id = $1 AND commit_sha = $2 ORDER BY created_at DESC LIMIT 1",  # noqa: S608
         repo_id,
@@ -151,7 +151,7 @@ async def asked_again_lately(connection: Connection, repo_id: UUID, commit_sha: 
 
 
 async def find_run(connection: Connection, run_id: UUID) -> AuditRun | None:
-    """The run by our key."""
+    """Return the run by our key."""
     row = await connection.fetchrow(f"SELECT {_RUN} FROM audit_runs WHERE id = $1", run_id)  # noqa: S608
     return None if row is None else _run(row)
 
@@ -181,7 +181,7 @@ async def begin_run(connection: Connection, run_id: UUID) -> AuditRun | None:
 
 
 async def release_run(connection: Connection, run: AuditRun) -> None:
-    """The work stopped for a passing fault: the run waits again. Wants a transaction."""
+    """Let the run wait again: its work stopped for a passing fault. Wants a transaction."""
     if await release(connection, run.id):
         await connection.execute(
             "UPDATE audit_runs SET status = 'pending' WHERE id = $1 AND status = 'running'", run.id

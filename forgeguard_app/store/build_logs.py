@@ -76,7 +76,7 @@ async def get_printed_bytes(connection: Connection, build_id: UUID) -> int:
 
 
 async def list_lines(connection: Connection, build_id: UUID, after: int, most: int) -> list[LogLine]:
-    """The lines beyond number `after`, in their order."""
+    """Return the lines beyond number `after`, in their order."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM build_logs WHERE build_id = $1 AND number > $2 ORDER BY number LIMIT $3",  # noqa: S608
         build_id,
@@ -105,7 +105,7 @@ async def list_piece(connection: Connection, build_id: UUID, after: int, most: i
 
 
 async def list_last_lines(connection: Connection, build_id: UUID, before: int | None, most: int) -> list[LogLine]:
-    """The last lines, or the last before number `before`, in their order."""
+    """Return the last lines, or the last before number `before`, in their order."""
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM build_logs WHERE build_id = $1 AND ($2::bigint IS NULL OR number < $2)

@@ -28,7 +28,7 @@ class BuildPhase:
 
 
 async def list_phases(connection: Connection, build_id: UUID) -> list[BuildPhase]:
-    """A build's phases in their order."""
+    """Return a build's phases in their order."""
     rows = await connection.fetch(
         """
         SELECT number, name, status, loops, commit_sha, audit, started_at, completed_at FROM build_phases

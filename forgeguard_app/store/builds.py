@@ -120,7 +120,7 @@ async def insert_build(connection: Connection, new: NewBuild) -> UUID:
 
 
 async def find_build(connection: Connection, build_id: UUID) -> Build | None:
-    """The build by our key."""
+    """Return the build by our key."""
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM builds WHERE id = $1", build_id)  # noqa: S608
     return None if row is None else _build(row)
 
@@ -134,7 +134,7 @@ async def find_status(connection: Connection, build_id: UUID) -> BuildStatus | N
 async def list_builds(
     connection: Connection, project_id: UUID, before: tuple[datetime, UUID] | None, most: int
 ) -> list[Build]:
-    """A project's, the newest first."""
+    """Return a project's, the newest first."""
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM builds WHERE project_id = $1 AND ($2::timestamptz IS NULL
@@ -188,7 +188,7 @@ async def set_builder(connection: Connection, build_id: UUID, name: str) -> None
 
 
 async def release_phase(connection: Connection, build_id: UUID) -> None:
-    """The work stopped for a passing fault: it is no death of its worker."""
+    """Let the phase wait again: its work stopped for a passing fault, which is no death of its worker."""
     await release(connection, build_id)
 
 
@@ -209,7 +209,7 @@ class Loop:
 
 
 async def set_loop(connection: Connection, build_id: UUID, number: int, loop: Loop) -> int:
-    """The present phase's work was found wanting; how many times in a row now."""
+    """Note that the present phase's attempt failed, and return how many did so in a row."""
     loops: int = await connection.fetchval(
         """
         UPDATE builds SET loop_count = loop_count + 1, findings = $2::jsonb, tried_sha = coalesce($3, tried_sha),
@@ -242,7 +242,7 @@ async def set_phase_done(
     audit: Mapping[str, Any] | None,
     following: str | None,
 ) -> None:
-    """The phase passed and was pushed; `following` is the title of the next one. Wants a transaction."""
+    """Store that the phase passed and was pushed; `following` is the title of the next one. Wants a transaction."""
     await release(connection, build_id)
     await _set_audit(connection, build_id, number, audit)
     await connection.execute(
@@ -278,7 +278,7 @@ async def _set_audit(connection: Connection, build_id: UUID, number: int, audit:
 async def set_build_ended(
     connection: Connection, build_id: UUID, status: str, *, detail: str | None = None, pull_url: str | None = None
 ) -> bool:
-    """The build is at its end: completed, failed or cancelled; False where it was before. Wants a transaction."""
+    """End the build: completed, failed or cancelled; False where it had ended before. Wants a transaction."""
     ended = await connection.fetchval(
         """
         UPDATE builds SET status = $2, error_detail = $3, pull_url = $4, completed_at = now(), waiting_since = NULL,

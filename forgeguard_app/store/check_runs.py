@@ -22,7 +22,7 @@ class OutboxRow:
 
 
 async def want_check_runs(connection: Connection, run_id: UUID, codes: Iterable[str]) -> list[OutboxRow]:
-    """The outbox rows of the run, made where there are none yet, by check."""
+    """Return the outbox rows of the run, made where there are none yet, by check."""
     await connection.executemany(
         "INSERT INTO check_runs (audit_run_id, check_code) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         [(run_id, code) for code in codes],
@@ -31,7 +31,7 @@ async def want_check_runs(connection: Connection, run_id: UUID, codes: Iterable[
 
 
 async def list_outbox(connection: Connection, run_id: UUID) -> list[OutboxRow]:
-    """The outbox rows of the run, by check."""
+    """Return the outbox rows of the run, by check."""
     rows = await connection.fetch(
         """
         SELECT check_code, github_id, extract(epoch FROM clock_timestamp() - sending_at)::float8 AS sending_s,

@@ -45,7 +45,7 @@ async def list_contracts(connection: Connection, project_id: UUID) -> list[Contr
 
 
 async def find_contract(connection: Connection, project_id: UUID, contract_type: str) -> Contract | None:
-    """One of them."""
+    """Return one of them."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM project_contracts WHERE project_id = $1 AND contract_type = $2",  # noqa: S608
         project_id,
@@ -57,7 +57,7 @@ async def find_contract(connection: Connection, project_id: UUID, contract_type:
 async def set_contract(
     connection: Connection, project_id: UUID, contract_type: str, content: str, edited_by: str | None
 ) -> int:
-    """A new version, which is given. Wants a transaction in which the project is held."""
+    """Return a new version, which is given. Wants a transaction in which the project is held."""
     row = await connection.fetchrow(
         """
         INSERT INTO project_contracts (project_id, contract_type, content, edited_by) VALUES ($1, $2, $3, $4)
@@ -98,7 +98,7 @@ async def set_contract(
 
 
 async def list_versions(connection: Connection, contract_id: UUID) -> list[Version]:
-    """The newest first."""
+    """Return the newest first."""
     rows = await connection.fetch(
         "SELECT version, edited_by, created_at FROM contract_versions WHERE contract_id = $1 ORDER BY version DESC",
         contract_id,

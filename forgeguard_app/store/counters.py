@@ -19,7 +19,7 @@ async def add_counts(connection: Connection, counts: Mapping[tuple[str, str], in
 
 
 async def list_counts(connection: Connection) -> dict[tuple[str, str], int]:
-    """Every sum by name and label."""
+    """Return every sum by name and label."""
     rows = await connection.fetch("SELECT name, label, value FROM counters ORDER BY name, label LIMIT 1000")
     return {(row["name"], row["label"]): row["value"] for row in rows}
 

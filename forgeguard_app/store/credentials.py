@@ -112,7 +112,7 @@ _LOCK_LINK = f"{_FIND_LINK} FOR UPDATE"
 
 
 async def renew_link(connection: Connection, token_hash: str) -> None:
-    """A new link, in place of any other."""
+    """Store a new link, in place of any other."""
     await connection.execute(
         """
         INSERT INTO setup_links (token_hash) VALUES ($1)
@@ -134,7 +134,7 @@ async def find_link(connection: Connection, *, lock: bool = False) -> SetupLink 
 
 
 async def claim_link(connection: Connection, token_hash: str, browser_hash: str) -> bool:
-    """The first browser that opens the link has it; False for any other."""
+    """Return the first browser that opens the link has it; False for any other."""
     found = await connection.fetchval(
         "UPDATE setup_links SET browser_hash = $2 WHERE token_hash = $1 AND browser_hash IS NULL RETURNING id",
         token_hash,

@@ -90,7 +90,7 @@ async def insert_pushes(
     priorities: Sequence[int],
     lock_wait_ms: int,
 ) -> list[tuple[str, UUID | None]]:
-    """Each delivery's outcome ('known' where it was here before) and audit run, all of it in one statement.
+    """Return each delivery's outcome ('known' where it was here before) and audit run, all of it in one statement.
 
     In the order of the repositories, whose rows are locked, so that two calls cannot deadlock.
 

@@ -290,7 +290,7 @@ async def _answers(place: _DataPlace) -> bool:
 
 
 async def _reachable(place: _DataPlace) -> str:
-    """The DSN, once the server answers: it may be one that another process is just starting."""
+    """Return the DSN, once the server answers: it may be one that another process is just starting."""
     deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
     while asyncio.get_running_loop().time() < deadline:
         folder = _socket_folder(place)

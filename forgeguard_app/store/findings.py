@@ -40,7 +40,7 @@ class ListedFinding:
 async def list_page(
     connection: Connection, run_id: UUID, check_code: str | None, after: tuple[str, int], *, secrets: bool, most: int
 ) -> list[ListedFinding]:
-    """Findings beyond `after`, by check and order; without `secrets` no existing secrets."""
+    """Return findings beyond `after`, by check and order; without `secrets` no existing secrets."""
     rows = await connection.fetch(
         f"""
         SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level,
@@ -94,7 +94,7 @@ async def set_standing_secrets(connection: Connection, run: AuditRun) -> None:
 
 
 async def find_finding(connection: Connection, run_id: UUID, check_code: str, fingerprint: str) -> ListedFinding | None:
-    """The finding of the run by its fingerprint."""
+    """Return the finding of the run by its fingerprint."""
     row = await connection.fetchrow(
         f"""
         SELECT c.check_code, f.ordinal, f.path, f.line, f.end_line, f.column_number, f.rule, f.message, f.level,

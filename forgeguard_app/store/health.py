@@ -33,7 +33,7 @@ class Health:
 
 
 async def read_health(connection: Connection) -> Health:
-    """The figures; heads of suspended installations and removed repositories wait by intent and do not count."""
+    """Return the figures; heads of suspended installations and removed repositories wait by intent and do not count."""
     heads = await connection.fetchrow(
         """
         SELECT count(*) FILTER (WHERE publish_error IS NULL) AS unevaluated,
@@ -136,7 +136,7 @@ class WaitingHead:
 
 
 async def list_oldest(connection: Connection, most: int) -> list[WaitingHead]:
-    """The heads that wait the longest."""
+    """Return the heads that wait the longest."""
     rows = await connection.fetch(
         """
         SELECT a.id AS run_id, r.full_name, a.branch, a.commit_sha, a.status, a.publish_error AS reason,
@@ -160,7 +160,7 @@ class UsedBudget:
 
 
 async def list_budgets(connection: Connection, most: int) -> list[UsedBudget]:
-    """The installations that used the most."""
+    """Return the installations that used the most."""
     rows = await connection.fetch(
         """
         SELECT coalesce(nullif(i.account_login, ''), l.github_installation_id::text) AS account_login,

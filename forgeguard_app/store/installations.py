@@ -83,7 +83,7 @@ async def set_installation_state(connection: Connection, github_installation_id:
 
 
 async def set_account_name(connection: Connection, github_installation_id: int, login: str) -> None:
-    """The account has another name."""
+    """Store the account's new name."""
     await connection.execute(
         "UPDATE installations SET account_login = $2, updated_at = now() WHERE github_installation_id = $1",
         github_installation_id,
@@ -92,7 +92,7 @@ async def set_account_name(connection: Connection, github_installation_id: int, 
 
 
 async def list_live_installations(connection: Connection) -> list[Installation]:
-    """Every installation that is not deleted."""
+    """Return every installation that is not deleted."""
     rows = await connection.fetch(f"SELECT {_COLUMNS} FROM installations WHERE status <> 'deleted' ORDER BY id")  # noqa: S608
     return [_installation(dict(row)) for row in rows]
 
@@ -152,14 +152,14 @@ def _installation(row: Mapping[str, Any]) -> Installation:
 
 
 async def set_owner_policy(connection: Connection, installation_id: UUID, text: str | None) -> None:
-    """The owner's forgeguard.yml as last read and found valid."""
+    """Store the owner's forgeguard.yml as last read and found valid."""
     await connection.execute(
         "UPDATE installations SET owner_policy = $2, updated_at = now() WHERE id = $1", installation_id, text
     )
 
 
 async def find_by_github_id(connection: Connection, github_installation_id: int) -> Installation | None:
-    """The installation by GitHub's key."""
+    """Return the installation by GitHub's key."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM installations WHERE github_installation_id = $1",  # noqa: S608
         github_installation_id,

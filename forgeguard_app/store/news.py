@@ -39,7 +39,7 @@ async def find_former_result(connection: Connection, run: AuditRun) -> str | Non
 
 
 async def list_fresh_secrets(connection: Connection, run: AuditRun, most: int) -> list[FreshSecret]:
-    """The new secrets of the run that no earlier run of the repository had."""
+    """Return the new secrets of the run that no earlier run of the repository had."""
     rows = await connection.fetch(
         """
         SELECT f.rule, f.path, f.line FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id

@@ -63,7 +63,7 @@ _SEEN = f"""
 
 
 async def list_seen(connection: Connection, user_id: UUID, after: str, most: int) -> list[SeenRepo]:
-    """The guarded repositories that the person may see, by name, from beyond `after`."""
+    """Return the guarded repositories that the person may see, by name, from beyond `after`."""
     rows = await connection.fetch(
         f"{_SEEN} AND lower(r.full_name) > $2 ORDER BY lower(r.full_name) LIMIT $3",
         user_id,
@@ -87,7 +87,7 @@ async def list_seen_ids(connection: Connection, user_id: UUID, most: int) -> lis
 
 
 async def find_seen(connection: Connection, user_id: UUID, repo_id: UUID) -> SeenRepo | None:
-    """One of them."""
+    """Return one of them."""
     row = await connection.fetchrow(f"{_SEEN} AND r.id = $2", user_id, repo_id)
     return None if row is None else SeenRepo(**row)
 
@@ -123,7 +123,7 @@ class SeenInstallation:
 async def list_seen_installations(
     connection: Connection, user_id: UUID, after: str, most: int
 ) -> list[SeenInstallation]:
-    """The installations of which the person may see a repository, by account."""
+    """Return the installations of which the person may see a repository, by account."""
     rows = await connection.fetch(
         f"""
         SELECT i.id, i.github_installation_id, i.account_login, i.account_type, i.status, count(*) AS repositories,
@@ -145,7 +145,7 @@ async def list_seen_installations(
 
 
 async def find_seen_installation(connection: Connection, user_id: UUID, number: int) -> SeenInstallation | None:
-    """One of them, by GitHub's number."""
+    """Return one of them, by GitHub's number."""
     found = await list_seen_installations(connection, user_id, "", MOST)
     return next((installation for installation in found if installation.github_installation_id == number), None)
 
@@ -164,7 +164,7 @@ class GuardedRepo:
 
 
 async def list_seen_of(connection: Connection, user_id: UUID, installation_id: UUID, most: int) -> list[GuardedRepo]:
-    """The installation's repositories that the person may see, those that fail first."""
+    """Return the installation's repositories that the person may see, those that fail first."""
     rows = await connection.fetch(
         f"""
         SELECT r.id, r.full_name, r.private, a.level, r.default_branch, newest.id AS run_id, r.required_checks

@@ -53,7 +53,7 @@ def _project(row: Any) -> Project:
 async def insert_project(
     connection: Connection, user_id: UUID, name: str, description: str | None, repo_id: UUID | None
 ) -> UUID:
-    """A draft."""
+    """Return a draft."""
     found: UUID = await connection.fetchval(
         "INSERT INTO projects (user_id, name, description, repo_id) VALUES ($1, $2, $3, $4) RETURNING id",
         user_id,
@@ -81,7 +81,7 @@ async def count_projects(connection: Connection, user_id: UUID) -> tuple[int, in
 
 
 async def find_project(connection: Connection, project_id: UUID, *, lock: bool = False) -> Project | None:
-    """The project; with `lock` held against all others until the transaction ends."""
+    """Return the project; with `lock` held against all others until the transaction ends."""
     query = f"{_SELECT} WHERE p.id = $1 AND p.deleted_at IS NULL" + (" FOR NO KEY UPDATE OF p" if lock else "")
     row = await connection.fetchrow(query, project_id)
     return None if row is None else _project(row)
@@ -90,7 +90,7 @@ async def find_project(connection: Connection, project_id: UUID, *, lock: bool =
 async def list_projects(
     connection: Connection, user_id: UUID, before: tuple[datetime, UUID] | None, most: int
 ) -> list[ListedProject]:
-    """Those that the person made, and those of repositories into which GitHub lets them; the newest first."""
+    """Return those that the person made, and those of repositories into which GitHub lets them; the newest first."""
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} {_FROM} WHERE p.deleted_at IS NULL AND (p.user_id = $1 OR EXISTS (
@@ -107,7 +107,7 @@ async def list_projects(
 
 
 async def set_project(connection: Connection, project_id: UUID, name: str, description: str | None) -> None:
-    """Its name and description."""
+    """Store its name and description."""
     await connection.execute(
         "UPDATE projects SET name = $2, description = $3, updated_at = now() WHERE id = $1",
         project_id,
@@ -198,7 +198,7 @@ class LinkedBoundaries:
 
 
 async def find_boundaries_of(connection: Connection, repo_id: UUID) -> LinkedBoundaries | None:
-    """The boundaries contract of the project that the repository is linked to; of several the oldest project's."""
+    """Return the boundaries contract of the repository's project; of several projects that of the oldest."""
     row = await connection.fetchrow(
         """
         SELECT p.id AS project_id, p.name, c.id AS contract_id, c.version, c.edited_by, c.content FROM projects p

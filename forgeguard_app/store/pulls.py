@@ -83,7 +83,7 @@ def _pull(row: Any) -> Pull:
 
 
 async def list_open_pulls(connection: Connection, repo_id: UUID, head_sha: str, head_ref: str | None) -> list[Pull]:
-    """The repository's own open pull requests with that head, the oldest first.
+    """Return the repository's own open pull requests with that head, the oldest first.
 
     A push may be here before its pull request's event, so that the branch counts too. A fork's never do: a stranger's
     branch bears any name and any commit of ours.

@@ -49,7 +49,7 @@ async def delete_left(connection: Connection) -> int:
 
 
 async def delete_old_deliveries(connection: Connection) -> int:
-    """A batch of the inbox's oldest rows, long past what GitHub would deliver again."""
+    """Return a batch of the inbox's oldest rows, long past what GitHub would deliver again."""
     rows = await connection.fetch(
         """
         DELETE FROM deliveries WHERE id IN (

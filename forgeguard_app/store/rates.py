@@ -35,7 +35,7 @@ class RateBudget:
 async def lock_budget(
     connection: Connection, github_installation_id: int, window_s: float, minute_s: float
 ) -> RateBudget:
-    """The installation's budget, held against all others until the transaction ends."""
+    """Return the installation's budget, held against all others until the transaction ends."""
     row = await connection.fetchrow(
         """
         INSERT INTO rate_limits AS r (github_installation_id) VALUES ($1)
@@ -64,7 +64,7 @@ async def lock_budget(
 
 
 async def insert_use(connection: Connection, github_installation_id: int, requests: int, writes: int) -> UUID:
-    """A batch of requests is about to leave."""
+    """Store that a batch of requests is about to leave."""
     found: UUID = await connection.fetchval(
         "INSERT INTO rate_uses (github_installation_id, requests, writes) VALUES ($1, $2, $3) RETURNING id",
         github_installation_id,
@@ -75,7 +75,7 @@ async def insert_use(connection: Connection, github_installation_id: int, reques
 
 
 async def end_use(connection: Connection, use_id: UUID) -> None:
-    """Its last answer is here."""
+    """Note that its last answer is here."""
     await connection.execute("UPDATE rate_uses SET ended_at = clock_timestamp() WHERE id = $1", use_id)
 
 
@@ -152,7 +152,7 @@ async def schedule_waiting(connection: Connection, github_installation_id: int, 
 
 
 async def unschedule_waiting(connection: Connection, github_installation_id: int) -> None:
-    """The job for what waits has begun: the next one that finds no room enqueues another."""
+    """Note that the job for what waits has begun: the next one that finds no room enqueues another."""
     await connection.execute(
         "UPDATE rate_limits SET waiting_until = NULL WHERE github_installation_id = $1", github_installation_id
     )

@@ -114,7 +114,7 @@ async def set_removed_with(connection: Connection, github_installation_id: int) 
 
 
 async def get_repo(connection: Connection, repo_id: UUID) -> Repo:
-    """The repository by our key, which a foreign key vouches for."""
+    """Return the repository by our key, which a foreign key vouches for."""
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM repos WHERE id = $1", repo_id)  # noqa: S608
     if row is None:
         raise LookupError(f"no repository {repo_id}")
@@ -122,13 +122,13 @@ async def get_repo(connection: Connection, repo_id: UUID) -> Repo:
 
 
 async def find_repo(connection: Connection, repo_id: UUID) -> Repo | None:
-    """The guarded repository by our key."""
+    """Return the guarded repository by our key."""
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM repos WHERE id = $1 AND removed_at IS NULL", repo_id)  # noqa: S608
     return None if row is None else Repo(**row)
 
 
 async def find_repo_named(connection: Connection, full_name: str) -> Repo | None:
-    """The guarded repository of that present name, in any case."""
+    """Return the guarded repository of that present name, in any case."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM repos WHERE lower(full_name) = lower($1) AND removed_at IS NULL"  # noqa: S608
         " ORDER BY updated_at DESC LIMIT 1",
@@ -234,7 +234,7 @@ async def claim_required(connection: Connection, after_s: float, again_s: float,
 
 
 async def find_configuration(connection: Connection, repo_id: UUID) -> tuple[str, dict[str, Any]] | None:
-    """The commit and its configuration as understood; None where nothing was audited yet."""
+    """Return the commit and its configuration as understood; None where nothing was audited yet."""
     row = await connection.fetchrow(
         "SELECT configuration_sha, configuration FROM repos WHERE id = $1 AND configuration IS NOT NULL", repo_id
     )

@@ -76,7 +76,9 @@ async def list_with_deferred(connection: Connection, repo_ids: Sequence[UUID]) -
 
 
 async def find_earlier_unevaluated(connection: Connection, run: AuditRun) -> UUID | None:
-    """An earlier run of the same branch that has no verdict yet and is not given up: its verdict may be our base."""
+    """Return an earlier run of the same branch that has no verdict yet and is not given up: its verdict may be our
+    base.
+    """
     found: UUID | None = await connection.fetchval(
         """
         SELECT id FROM audit_runs
@@ -93,7 +95,7 @@ async def find_earlier_unevaluated(connection: Connection, run: AuditRun) -> UUI
 
 
 async def find_next_pending(connection: Connection, run: AuditRun) -> UUID | None:
-    """The oldest run of the same branch that waits to be evaluated."""
+    """Return the oldest run of the same branch that waits to be evaluated."""
     found: UUID | None = await connection.fetchval(
         """
         SELECT id FROM audit_runs WHERE repo_id = $1 AND branch = $2 AND status = 'pending' AND target_ref IS NULL
@@ -121,7 +123,7 @@ class BranchHead:
 
 
 async def list_earlier_heads(connection: Connection, run: AuditRun, most: int) -> list[BranchHead]:
-    """The other heads of the run's branch that were heard of before it, the newest first.
+    """Return the other heads of the run's branch that were heard of before it, the newest first.
 
     What a pull request's target made of a head says nothing of the head's own branch.
     """
@@ -323,7 +325,7 @@ async def find_branch_start(connection: Connection, repo_id: UUID, branch: str) 
 
 
 async def set_before(connection: Connection, run_id: UUID, later_id: UUID) -> None:
-    """The run comes before the other one, whenever it was made."""
+    """Let the run come before the other one, whenever it was made."""
     await connection.execute(
         """
         UPDATE audit_runs r SET created_at = later.created_at - interval '1 microsecond',

@@ -28,7 +28,7 @@ class Signed:
 
 
 async def insert_session(connection: Connection, user_id: UUID, token_hash: str, browser: str) -> UUID:
-    """A browser is signed in."""
+    """Store the session of a browser that signs in."""
     found: UUID = await connection.fetchval(
         """
         INSERT INTO sessions (user_id, token_hash, browser, expires_at)
@@ -77,7 +77,7 @@ class Session:
 
 
 async def list_sessions(connection: Connection, user_id: UUID) -> list[Session]:
-    """A person's browsers, the last seen first."""
+    """Return a person's browsers, the last seen first."""
     rows = await connection.fetch(
         "SELECT id, browser, created_at, seen_at FROM sessions WHERE user_id = $1 AND expires_at > now() "
         "ORDER BY seen_at DESC",
@@ -87,7 +87,7 @@ async def list_sessions(connection: Connection, user_id: UUID) -> list[Session]:
 
 
 async def delete_session(connection: Connection, user_id: UUID, session_id: UUID) -> None:
-    """One browser is signed out."""
+    """Sign one browser out."""
     await connection.execute("DELETE FROM sessions WHERE id = $1 AND user_id = $2", session_id, user_id)
     await notify_change(connection, access_of(user_id))
 
@@ -100,7 +100,7 @@ async def delete_session_of(connection: Connection, token_hash: str) -> None:
 
 
 async def delete_sessions(connection: Connection, user_id: UUID, *, tokens_too: bool = False) -> None:
-    """Every browser of the person is signed out; with `tokens_too` no API token of theirs holds any more.
+    """Sign every browser of the person out; with `tokens_too` their API tokens are deleted.
 
     Wants a transaction.
     """
@@ -128,7 +128,7 @@ _LISTED = "id, name, scope, created_at, used_at, expires_at"
 async def insert_token(
     connection: Connection, user_id: UUID, name: str, token_hash: str, scope: str, days: int
 ) -> ApiToken | None:
-    """A new token; None where the person has as many as anybody may have."""
+    """Return a new token; None where the person has as many as anybody may have."""
     row = await connection.fetchrow(
         f"""
         INSERT INTO api_tokens (user_id, name, token_hash, scope, expires_at)
@@ -164,7 +164,7 @@ async def find_token(connection: Connection, token_hash: str) -> Signed | None:
 
 
 async def list_tokens(connection: Connection, user_id: UUID) -> list[ApiToken]:
-    """A person's tokens that still hold, the newest first."""
+    """Return a person's tokens that still hold, the newest first."""
     rows = await connection.fetch(
         f"SELECT {_LISTED} FROM api_tokens WHERE user_id = $1 AND expires_at > now() ORDER BY created_at DESC",  # noqa: S608
         user_id,
@@ -173,7 +173,7 @@ async def list_tokens(connection: Connection, user_id: UUID) -> list[ApiToken]:
 
 
 async def delete_token(connection: Connection, user_id: UUID, token_id: UUID) -> bool:
-    """The token holds no more; False where the person has no such token."""
+    """Delete the token; False where the person has no such token."""
     found = await connection.fetchval(
         "DELETE FROM api_tokens WHERE id = $1 AND user_id = $2 RETURNING id", token_id, user_id
     )

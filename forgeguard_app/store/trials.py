@@ -48,7 +48,7 @@ class NewTrial:
 
 
 async def insert_trial(connection: Connection, new: NewTrial) -> UUID:
-    """A pending trial."""
+    """Return a pending trial."""
     found: UUID = await connection.fetchval(
         "INSERT INTO trials (repo_id, user_id, kind, path, content, project_id) VALUES ($1, $2, $3, $4, $5, "
         "$6) RETURNING id",
@@ -71,7 +71,7 @@ async def count_lately(connection: Connection, user_id: UUID) -> int:
 
 
 async def find_trial(connection: Connection, trial_id: UUID) -> Trial | None:
-    """The trial by our key."""
+    """Return the trial by our key."""
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM trials WHERE id = $1", trial_id)  # noqa: S608
     if row is None:
         return None

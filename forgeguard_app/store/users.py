@@ -74,7 +74,7 @@ async def upsert_user(
 
 
 async def set_tokens(connection: Connection, user_id: UUID, tokens: SealedTokens) -> None:
-    """The tokens were renewed."""
+    """Store renewed tokens."""
     await connection.execute(
         """
         UPDATE users SET access_token = $2, refresh_token = $3, updated_at = now(),
@@ -88,7 +88,7 @@ async def set_tokens(connection: Connection, user_id: UUID, tokens: SealedTokens
 
 
 async def get_user(connection: Connection, user_id: UUID, *, lock: bool = False) -> User:
-    """The person by our key; with `lock` held against all others until the transaction ends."""
+    """Return the person by our key; with `lock` held against all others until the transaction ends."""
     query = f"SELECT {_COLUMNS} FROM users WHERE id = $1" + (" FOR NO KEY UPDATE" if lock else "")  # noqa: S608
     row = await connection.fetchrow(query, user_id)
     if row is None:

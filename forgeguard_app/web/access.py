@@ -42,7 +42,7 @@ class RepoView:
 
 
 async def open_named(request: web.Request, least: AccessLevel = AccessLevel.PUBLIC) -> RepoView:
-    """The repository that the address names by owner and name.
+    """Return the repository that the address names by owner and name.
 
     Raises:
         HTTPNotFound: it does not exist, or who asks may not see it; both are answered alike.
@@ -55,7 +55,7 @@ async def open_named(request: web.Request, least: AccessLevel = AccessLevel.PUBL
 
 
 async def open_repo(request: web.Request, repo_id: UUID, least: AccessLevel = AccessLevel.PUBLIC) -> RepoView:
-    """The repository by our key.
+    """Return the repository by our key.
 
     Raises:
         HTTPNotFound, HTTPForbidden: as `open_named`.
@@ -68,7 +68,7 @@ async def open_repo(request: web.Request, repo_id: UUID, least: AccessLevel = Ac
 async def open_audit(
     request: web.Request, run_id: UUID, least: AccessLevel = AccessLevel.PUBLIC
 ) -> tuple[AuditRun, RepoView]:
-    """The audit and its repository.
+    """Return the audit and its repository.
 
     Where nobody can sign in, a signed link opens this one audit as if it were public.
 
@@ -156,7 +156,7 @@ class Own(Enum):
 async def open_project(
     request: web.Request, project_id: UUID, least: AccessLevel = AccessLevel.READ, *, own: Own = Own.NO
 ) -> SeenProject:
-    """The project, for its maker and for those whom GitHub lets into its repository.
+    """Return the project, for its maker and for those whom GitHub lets into its repository.
 
     Its contracts apply to the repository and are proposed there, so its maker too writes only while GitHub lets them
     write; `own` says where being its maker is enough, or needed.
@@ -203,8 +203,8 @@ async def find_writable(request: web.Request, full_name: str) -> Repo | None:
 async def open_build(
     request: web.Request, build_id: UUID, least: AccessLevel = AccessLevel.READ
 ) -> tuple[Build, SeenProject]:
-    """The build and its project; its log may tell of the repository in which it built, whatever the project is linked
-    to now.
+    """Return the build and its project; its log may tell of the repository in which it built, whatever the project is
+    linked to now.
 
     Raises:
         HTTPNotFound, HTTPForbidden: as `open_project`.

@@ -13,12 +13,12 @@ MAX_CHARS = 400
 
 
 def cursor_of(at: datetime, key: UUID) -> str:
-    """The place behind the row."""
+    """Return the place behind the row."""
     return text_cursor(f"{at.isoformat()} {key}")
 
 
 def read_cursor(text: str | None) -> tuple[datetime, UUID] | None:
-    """The row behind which the page begins; None for the first page.
+    """Return the row behind which the page begins; None for the first page.
 
     Raises:
         HTTPBadRequest: it is no cursor of ours.
@@ -36,12 +36,12 @@ def read_cursor(text: str | None) -> tuple[datetime, UUID] | None:
 
 
 def text_cursor(text: str) -> str:
-    """A cursor of a list that is ordered by a text."""
+    """Return a cursor of a list that is ordered by a text."""
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def read_text_cursor(text: str | None) -> str:
-    """The text behind which the page begins; empty for the first page.
+    """Return the text behind which the page begins; empty for the first page.
 
     Raises:
         HTTPBadRequest: it is no cursor of ours.

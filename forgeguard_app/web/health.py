@@ -21,7 +21,7 @@ READY: web.AppKey[Recent[Mapping[str, str]]] = web.AppKey("READY")
 
 
 async def healthz(_: web.Request) -> web.Response:
-    """The process answers."""
+    """Return the process answers."""
     return web.json_response({"status": "alive"})
 
 

@@ -20,7 +20,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     more: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """An application/problem+json answer; `detail` is ours and says what to do, `errors` name each place.
+    """Return an application/problem+json answer; `detail` is ours and says what to do, `errors` name each place.
 
     `more` are members of our own, for our pages' scripts.
     """

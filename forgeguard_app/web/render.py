@@ -16,7 +16,7 @@ from forgeguard_app.web.texts import add_filters
 
 
 def make_templates(folder: Path, files: StaticFiles) -> jinja2.Environment:
-    """The templates; whatever they are given is text, never markup."""
+    """Return the templates; whatever they are given is text, never markup."""
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
@@ -31,7 +31,7 @@ def make_templates(folder: Path, files: StaticFiles) -> jinja2.Environment:
 
 
 async def page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-    """The rendered page; it is the person's own and nobody keeps it."""
+    """Return the rendered page; it is the person's own and nobody keeps it."""
     context = request.app[CONTEXT]
     person = request[PERSON] if PERSON in request else await find_person(request)
     shown: dict[str, Any] = {

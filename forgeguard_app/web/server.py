@@ -57,7 +57,7 @@ _REPO = r"/repos/{owner:[^/]+}/{name:[^/]+}"
 def make_web(
     context: WebContext, dsn: str | None, *, beat_s: float = live.BEAT_S, body_s: float = BODY_S
 ) -> web.Application:
-    """The application; `dsn` is where changes are listened for. Without webhook secrets it refuses deliveries."""
+    """Return the application; `dsn` is where changes are listened for. Without secrets it refuses deliveries."""
     app = web.Application(middlewares=[noted, guarded], client_max_size=MAX_FORM_BYTES)
     app[keys.CONTEXT] = context
     app[keys.POOL] = context.pool

@@ -63,7 +63,7 @@ def _secure(context: WebContext) -> bool:
 
 
 def set_cookie(context: WebContext, response: web.StreamResponse, name: str, value: str, max_age_s: int | None) -> None:
-    """A cookie that scripts do not see and other sites do not send along with a form."""
+    """Set a cookie that scripts do not see and other sites do not send along with a form."""
     response.set_cookie(
         cookie_name(context, name),
         value,
@@ -78,12 +78,12 @@ def set_cookie(context: WebContext, response: web.StreamResponse, name: str, val
 
 
 def drop_cookie(context: WebContext, response: web.StreamResponse, name: str) -> None:
-    """The browser forgets the cookie."""
+    """Let the browser forget the cookie."""
     response.del_cookie(cookie_name(context, name), path="/", httponly=True, secure=_secure(context), samesite="Lax")
 
 
 def keep_session(context: WebContext, response: web.StreamResponse, secret: str) -> None:
-    """The browser is signed in from here on."""
+    """Sign the browser in from here on."""
     set_cookie(context, response, SESSION, secret, LIFE_DAYS * 86_400)
 
 
@@ -154,7 +154,7 @@ def is_script(request: web.Request) -> bool:
 
 
 def own_path(text: str) -> str:
-    """A path on this server, whatever was asked for."""
+    """Return a path on this server, whatever was asked for."""
     parts = urlsplit(text)
     fine = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
     clean = fine and len(text) < MAX_RETURN_CHARS and text.isprintable() and "\\" not in text
@@ -198,7 +198,7 @@ def _made_for(context: WebContext, token: str) -> UUID | None:
 
 
 async def read_form(request: web.Request, most_bytes: int | None = None) -> MultiDictProxy[str]:
-    """The form of a signed-in person, sent from our own page; `most_bytes` where it carries more than forms do.
+    """Return the form of a signed-in person, sent from our own page; `most_bytes` where it carries more than forms do.
 
     Raises:
         HTTPForbidden: it came from elsewhere.
@@ -246,7 +246,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def refuse_foreign(request: web.Request) -> None:
-    """A write comes from our own pages alone: browsers say where from.
+    """Refuse a write that comes from no page of ours: browsers say where from.
 
     Raises:
         HTTPForbidden: it comes from elsewhere.

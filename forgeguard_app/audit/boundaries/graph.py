@@ -10,8 +10,8 @@ from forgeguard_app.audit.cycles import Arrow, cyclic_arrows
 def thinnest_links(
     weights: Mapping[Arrow, int], tick: Callable[[], object] = lambda: None
 ) -> dict[Arrow, tuple[str, ...]]:
-    """The arrows, given with their number of imports, whose removal leaves no cycle, thinnest first, each with the
-    cycle it closes.
+    """Return the arrows, given with their number of imports, whose removal leaves no cycle, thinnest first, each with
+    the cycle it closes.
 
     An arrow is as thick as it has imports: in a cycle the few imports that go against the many are the mistake.
     Arrows equally thin are all named. `tick` is called at every step.

@@ -78,7 +78,7 @@ class LayerMap:
         self._known: dict[str, tuple[Layer, ...]] = {}
 
     def layers_of(self, path: str) -> tuple[Layer, ...]:
-        """The layers whose globs match the path, in their order; none for an ignored path."""
+        """Return the layers whose globs match the path, in their order; none for an ignored path."""
         layers = self._known.get(path)
         if layers is None:
             if len(self._known) >= MAX_PATHS or self._remembered > MAX_COMBINED:
@@ -163,7 +163,7 @@ class BoundaryMatcher:
         matches: Mapping[str, Matches],
         tick: Callable[[], object] = lambda: None,
     ) -> FileVerdict:
-        """The verdict on one file: `facts` where it is Python, `matches` by pattern for its layers' patterns.
+        """Return the verdict on one file: `facts` where it is Python, `matches` by pattern for its layers' patterns.
 
         `tick` is called for each of its layers and imports.
         """
@@ -313,7 +313,7 @@ class BoundaryMatcher:
             yield _Violation(layer, f"{layer.name}/order/{target}", f"{message}: ", "")
 
     def _order(self, source: str, targets: tuple[str, ...]) -> tuple[str, str] | None:
-        """The violated target and why, None where any of the target's layers may be imported."""
+        """Return the violated target and why, None where any of the target's layers may be imported."""
         ranks = self.map.ranks
         if source not in ranks:
             return None

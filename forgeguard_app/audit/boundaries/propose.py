@@ -49,7 +49,7 @@ class ProposedLayer:
 
 
 def propose_boundaries(tree: Tree, facts: Facts) -> str | None:
-    """The text of a boundaries.json that is nearly true of the tree; None where no package has two parts.
+    """Return the text of a boundaries.json that is nearly true of the tree; None where no package has two parts.
 
     What goes against the order it finds (the few imports against the many) is left to be recorded as known.
     """
@@ -93,7 +93,7 @@ def _without_cycles(weights: Mapping[Arrow, int]) -> list[Arrow]:
 
 
 def rooms_of(tree: Tree) -> list[ProposedLayer]:
-    """The parts of every package that has at least two, each a folder or a module directly below it."""
+    """Return the parts of every package that has at least two, each a folder or a module directly below it."""
     inside: dict[str, set[str]] = {}
     for path in tree.source_paths:
         parts = path.split("/")
@@ -115,7 +115,7 @@ def rooms_of(tree: Tree) -> list[ProposedLayer]:
 
 
 def _parts(folder: str, inside: Mapping[str, set[str]]) -> list[ProposedLayer]:
-    """A package with one part alone is looked into."""
+    """Return a package with one part alone is looked into."""
     for _ in range(10):
         children = sorted(name for name in inside.get(folder, ()) if not name.startswith("__"))
         folders = [name for name in children if f"{folder}/{name}" in inside and name not in _BESIDE]

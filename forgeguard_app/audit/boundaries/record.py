@@ -16,7 +16,7 @@ def known_entry(rule: str, path: str) -> dict[str, str]:
 
 
 def known_entries(findings: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    """The entries that cover boundary violations, given as (rule, path), each once."""
+    """Return the entries that cover boundary violations, given as (rule, path), each once."""
     entries: list[dict[str, str]] = []
     for rule, path in findings:
         entry = known_entry(rule, path)

@@ -236,7 +236,7 @@ def _under(
 
 
 def _unplaced(matcher: BoundaryMatcher, tick: Callable[[], object]) -> tuple[tuple[str, str], ...]:
-    """The modules without a layer below a package that holds a layer's module directly, with that package."""
+    """Return the modules without a layer below a package that holds a layer's module directly, with that package."""
     layered: set[str] = set()
     roots = {"", *matcher.modules.roots}
     for path in matcher.modules.paths:

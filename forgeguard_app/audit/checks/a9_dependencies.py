@@ -174,12 +174,12 @@ def _index(manifests: Iterable[Manifest], policy: CheckPolicy) -> DeclarationInd
 
 
 def changes(base: DependencySide, head: DependencySide) -> list[str]:
-    """Sentences on the dependencies that the change adds, removes or alters."""
+    """Return sentences on the dependencies that the change adds, removes or alters."""
     return differences(base.manifests, head.manifests)
 
 
 def newly_guarded(base: DependencySide, head: DependencySide) -> list[str]:
-    """A sentence on modules that head imports behind a guard alone and base does not."""
+    """Return a sentence on modules that head imports behind a guard alone and base does not."""
     guarded = sorted(set(head.guarded) - set(base.guarded))
     shown = ", ".join(f"`{name}`" for name in guarded[:20]) + (" and others" if len(guarded) > 20 else "")
     return [f"Imported behind a guard alone, and declared nowhere: {shown}."] if guarded else []

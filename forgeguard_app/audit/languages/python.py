@@ -53,7 +53,7 @@ _MAX_PREFIX = 1_000  # characters before a statement on its line
 
 
 def python_facts(data: bytes) -> SourceFacts:
-    """The imports and whether there is any code; every input gives an answer."""
+    """Return the imports and whether there is any code; every input gives an answer."""
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     if text.endswith("\\"):
         text += "\n"  # or a literal that never closes would be tried in every way
@@ -107,7 +107,7 @@ class _Source:
         return self.lines[index]
 
     def statement(self, start: int, end: int) -> list[Import]:
-        """The imports of the statement whose word `import` stands at start..end."""
+        """Return the imports of the statement whose word `import` stands at start..end."""
         clause = self._from_clause(start)
         if clause is None:
             return [] if self.text.endswith(".", 0, start) else self._plain(start, end)

@@ -74,7 +74,7 @@ class ModuleIndex:
         return tuple(roots)
 
     def root_of(self, path: str) -> str:
-        """The folder from which the file's module name counts."""
+        """Return the folder from which the file's module name counts."""
         folder = path.rpartition("/")[0]
         while folder in self.packages and folder:
             folder = folder.rpartition("/")[0]
@@ -91,7 +91,7 @@ class ModuleIndex:
         return root != "" and all(part.isidentifier() for part in below.split("/"))
 
     def name_of(self, path: str) -> str:
-        """The file's module name, '' for an `__init__.py` at a root."""
+        """Return the file's module name, '' for an `__init__.py` at a root."""
         name = self._names.get(path)
         if name is None:
             root = self.root_of(path)
@@ -103,14 +103,14 @@ class ModuleIndex:
         return name
 
     def package_of(self, path: str) -> str:
-        """The package that relative imports of the file count from."""
+        """Return the package that relative imports of the file count from."""
         name = self.name_of(path)
         if path.rpartition("/")[2].startswith("__init__."):
             return name
         return name.rpartition(".")[0]
 
     def absolute(self, path: str, item: Import) -> str | None:
-        """The absolute name of what the statement's module part means; None where the dots leave the tree."""
+        """Return the absolute name of what the statement's module part means; None where the dots leave the tree."""
         if not item.level:
             return item.module
         parts = self.package_of(path).split(".") if self.package_of(path) else []
@@ -155,7 +155,7 @@ class ModuleIndex:
         return {name: tuple(roots) for name, roots in found.items()}
 
     def find(self, path: str, module: str) -> str | None:
-        """The file that defines the module, or its nearest parent module; None where the repository has none."""
+        """Return the file that defines the module, or its nearest parent module; None where the repository has none."""
         top = module.partition(".")[0]
         for folder in self._above(path):
             if top in self._children[folder] and (found := self._find_below(folder, module)) is not None:
@@ -166,7 +166,7 @@ class ModuleIndex:
         return self._found_at_roots[module]
 
     def find_relative(self, path: str, level: int, module: str) -> str | None:
-        """The file that a relative import means."""
+        """Return the file that a relative import means."""
         folder = path.rpartition("/")[0]
         for _ in range(level - 1):
             folder = folder.rpartition("/")[0]
@@ -219,7 +219,7 @@ class ModuleIndex:
         return folder in self._children or self._find_below(root, module) is not None
 
     def targets(self, path: str, item: Import) -> list[tuple[str, str | None]]:
-        """The modules that the statement reaches: absolute name and file, None where the tree has none.
+        """Return the modules that the statement reaches: absolute name and file, None where the tree has none.
 
         A name that is no module of its own counts as its module, so that `from a import x, y` reaches `a` once.
         """

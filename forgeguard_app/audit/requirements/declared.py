@@ -25,7 +25,7 @@ class Declarations:
 
 
 def included_paths(manifest: Manifest) -> Iterable[tuple[str, DependencyScope]]:
-    """The paths, from the root, of the files that the manifest refers to; those outside the tree are left out."""
+    """Return the paths, from the root, of the files that the manifest refers to; none outside the tree."""
     folder = posixpath.dirname(manifest.path)
     for name, scope in manifest.includes:
         path = posixpath.normpath(posixpath.join(folder, name))
@@ -34,7 +34,7 @@ def included_paths(manifest: Manifest) -> Iterable[tuple[str, DependencyScope]]:
 
 
 def home_of(path: str) -> str:
-    """The folder whose files a manifest is for: `requirements/extras/base.txt` is for the folder above."""
+    """Return the folder whose files a manifest is for: `requirements/extras/base.txt` is for the folder above."""
     parts = posixpath.dirname(path).split("/")
     if "requirements" in parts:
         return "/".join(parts[: parts.index("requirements")])
@@ -72,7 +72,7 @@ class DeclarationIndex:
         return frozenset(manifest.path for folder in set(folders) for manifest in self._counting(folder))
 
     def project_of(self, path: str) -> Manifest | None:
-        """The project that the file belongs to: the nearest above it whose manifest gives it a name."""
+        """Return the project that the file belongs to: the nearest above it whose manifest gives it a name."""
         folder = posixpath.dirname(path)
         while True:
             for manifest in self._by_home.get(folder, []):
@@ -132,7 +132,7 @@ def _is_list(manifest: Manifest) -> bool:
 
 
 def differences(base: Iterable[Manifest], head: Iterable[Manifest]) -> list[str]:
-    """Sentences on the dependencies that head adds, removes or alters against base, manifest by manifest.
+    """Return sentences on the dependencies that head adds, removes or alters against base, manifest by manifest.
 
     What ships comes first and by name; of what only serves development a long list is counted.
     """

@@ -17,7 +17,7 @@ _NOT_FOLLOWED = f"the manifests include more than {MAX_FOLLOWED:,} files in all,
 
 
 def manifest_paths(tree: Tree, policy: CheckPolicy) -> tuple[str, ...]:
-    """The manifests that count: those the configuration names, else all that we know by name."""
+    """Return the manifests that count: those the configuration names, else all that we know by name."""
     if policy.manifests is not None:
         named = any_glob(policy.manifests)
         return tuple(path for path in tree.blobs if named(path))

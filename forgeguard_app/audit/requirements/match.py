@@ -70,7 +70,9 @@ class DependencyContext:
 
 
 def note_used(context: DependencyContext, tree: Tree, facts: Facts) -> None:
-    """A declared distribution whose own name is imported somewhere is known by that: it keeps no module in doubt."""
+    """Note that a declared distribution whose own name is imported somewhere is known by that: it keeps no module in
+    doubt.
+    """
     if context.used:
         return
     tops: set[str] = {""}

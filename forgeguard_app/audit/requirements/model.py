@@ -79,7 +79,7 @@ def not_read(path: str, why: str, *, is_project: bool = False) -> Manifest:
 
 
 def normalised(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
+    """Return a distribution's name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

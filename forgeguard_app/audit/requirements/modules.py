@@ -56,7 +56,7 @@ def is_standard(module: str) -> bool:
 
 @lru_cache(maxsize=16_384)
 def known_providers(module: str) -> tuple[str, ...]:
-    """The distributions that are known to provide the module, the usual one first; empty where we know none."""
+    """Return the distributions that are known to provide the module, the usual one first; empty where we know none."""
     parts = module.split(".")
     renamed = _renamed()
     shared = parts[0] in _NAMESPACES  # the root of a shared namespace belongs to nobody
@@ -72,7 +72,7 @@ def known_providers(module: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16_384)
 def possible_providers(module: str, names: tuple[str, ...] = ()) -> frozenset[str]:
-    """Every distribution name that could provide the module, known or by its way of naming."""
+    """Return every distribution name that could provide the module, known or by its way of naming."""
     parts = module.split(".")
     top = normalised(parts[0])
     possible = {

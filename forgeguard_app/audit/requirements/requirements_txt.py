@@ -50,7 +50,7 @@ def scope_of(path: str) -> DependencyScope:
 
 
 def read_requirements(path: str, text: str, scope: DependencyScope | None = None) -> Manifest:
-    """The distributions that the file names, and the files it includes."""
+    """Return the distributions that the file names, and the files it includes."""
     scope = scope or scope_of(path)
     declared: list[Declared] = []
     includes: list[tuple[str, DependencyScope]] = []
@@ -105,7 +105,7 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
 
 
 def _named(line: str) -> str | None:
-    """The distribution that the entry names, None for a bare address or something else."""
+    """Return the distribution that the entry names, None for a bare address or something else."""
     if egg := _EGG.search(line):
         return egg.group(1)
     if (wheel := _wheel(line)) is not None:

@@ -166,7 +166,7 @@ class _SetupPy:
                         self.assigned[target.id] = node.value
 
     def value(self, node: ast.expr | None) -> object:
-        """The literal's value, None where it is not one."""
+        """Return the literal's value, None where it is not one."""
         if isinstance(node, ast.Name):
             node = self.assigned.get(node.id)
         if node is None:

@@ -31,7 +31,7 @@ class TomlReader:
         self.problems.append(Problem(self.path, self.text.count("\n", 0, max(at, 0)) + 1, 1, message))
 
     def requirements(self, values: Any, scope: DependencyScope, where: str) -> None:
-        """A list of PEP 508 texts."""
+        """Read a list of PEP 508 texts."""
         if values is None:
             return
         if not isinstance(values, list):

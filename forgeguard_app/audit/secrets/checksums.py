@@ -14,7 +14,7 @@ _TOTAL = 36
 
 
 def base62(number: int, width: int) -> str:
-    """The number in base 62, filled up with zeros to the width."""
+    """Return the number in base 62, filled up with zeros to the width."""
     digits = ""
     while number:
         number, digit = divmod(number, 62)

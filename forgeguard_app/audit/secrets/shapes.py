@@ -12,5 +12,5 @@ GITHUB = "GitHub Docs, About authentication: token formats"
 
 
 def near(word: str, value: str) -> str:
-    """A value without a prefix of its own, assigned to a name that holds the provider's word."""
+    """Return a value without a prefix of its own, assigned to a name that holds the provider's word."""
     return rf"(?i:{word})[\w.\-]{{0,30}}[\"']?\s*(?::|=|=>|:=|,)\s*[\"'`]?({value})(?:[\"'`\s;,)]|$)"

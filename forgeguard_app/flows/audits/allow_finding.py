@@ -42,7 +42,7 @@ class AllowanceRequest:
 
 
 async def allow_finding(pool: Pool, person: Person, run: AuditRun, wish: AllowanceRequest) -> Allowance:
-    """The finding of this run counts no more, here and wherever it stands in the repository.
+    """Let the finding of this run count no more, here and wherever it stands in the repository.
 
     Raises:
         UserError: there is no such finding in the run, or no reason is given.
@@ -81,7 +81,7 @@ async def allow_finding(pool: Pool, person: Person, run: AuditRun, wish: Allowan
 
 
 async def revoke_allowance(pool: Pool, person: Person, allowance: Allowance) -> None:
-    """The finding counts again."""
+    """Let the finding count again."""
     async with pool.acquire() as connection, connection.transaction():
         await lock_repo(connection, allowance.repo_id)
         if await end_allowance(connection, allowance.id):

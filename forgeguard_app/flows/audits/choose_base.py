@@ -27,7 +27,7 @@ class History:
     is_baseline: bool = False  # the head stood there when the App came, and no push brought it
 
     def target_of(self, run: AuditRun) -> str | None:
-        """The branch that the head aims at; None on the default branch itself without a pull request."""
+        """Return the branch that the head aims at; None on the default branch itself without a pull request."""
         if run.target_ref is not None:
             return run.target_ref
         if run.branch == self.default_branch:
@@ -45,7 +45,7 @@ class Base:
 
 
 def earlier_passed(run: AuditRun, heads: Sequence[BranchHead]) -> list[str]:
-    """The heads that passed and came before this one, the newest first; `heads` were heard of before it.
+    """Return the heads that passed and came before this one, the newest first; `heads` were heard of before it.
 
     Deliveries arrive in any order: a head whose push says that it replaced this one came later, unless this one's
     push in turn says that it replaced that (a branch that was reset).
@@ -137,7 +137,7 @@ def _others(pulls: Sequence[Pull]) -> tuple[str, ...]:
 
 
 async def _on_default(mirror: Mirror, run: AuditRun, history: History) -> Base:
-    """The newest earlier head that passed, so that the next push does not accept what failed before."""
+    """Return the newest earlier head that passed, so that the next push does not accept what failed before."""
     for sha in history.passed:
         if await _brought(mirror, sha):
             return Base(sha, sha)

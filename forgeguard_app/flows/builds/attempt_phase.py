@@ -163,7 +163,7 @@ _REASONS = {
 async def _by_hand(
     context: WorkerContext, work: PhaseWork, log: BuildLog, wants_end: WantsEnd
 ) -> tuple[str | None, str]:
-    """The built-in builder: what it lays down follows from the contracts alone."""
+    """Return the built-in builder: what it lays down follows from the contracts alone."""
     if await wants_end():
         return None, _CANCELLED
     answers = read_state(work.project.questionnaire_state)
@@ -189,7 +189,7 @@ async def _same_tree(repository: GitRepository, first: str, second: str) -> bool
 async def _by_command(
     context: WorkerContext, work: PhaseWork, log: BuildLog, wants_end: WantsEnd
 ) -> tuple[str | None, str]:
-    """The operator's command, in a checkout of its own."""
+    """Return the operator's command, in a checkout of its own."""
     build, phase = work.build, work.phase
     async with work.ours.room(work.builder.bounds.checkout_bytes) as room:
         if room.wall.note:

@@ -11,7 +11,7 @@ from forgeguard_app.store.states import BuildStatus
 
 
 async def cancel_build(pool: Pool, build: Build, login: str) -> None:
-    """The build is to end; what it pushed stays.
+    """Let the build end; what it pushed stays.
 
     Raises:
         UserError: it is at its end already.

@@ -89,7 +89,7 @@ async def _refuse_too_many(connection: Connection, person: Person, installation_
 
 
 async def enqueue_build(connection: Connection, build_id: UUID) -> None:
-    """The job that works at the build's present phase."""
+    """Enqueue the job that works at the build's present phase."""
     await enqueue_job(connection, Job(Task.ADVANCE_BUILD, build_id, Priority.BUILD))
 
 

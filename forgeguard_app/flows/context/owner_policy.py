@@ -10,7 +10,7 @@ from forgeguard_app.store.installations import Installation, set_owner_policy
 
 
 def owner_settings(installation: Installation) -> PolicySettings:
-    """The owner's file as last found valid."""
+    """Return the owner's file as last found valid."""
     if installation.owner_policy is None:
         return PolicySettings()
     settings, problems = read_settings(installation.owner_policy, POLICY_PATHS[0], owner=True)
@@ -20,7 +20,7 @@ def owner_settings(installation: Installation) -> PolicySettings:
 async def keep_owner_policy(
     context: WorkerContext, repository: GitRepository, installation: Installation, head: str
 ) -> None:
-    """The owner's file counts for all of the owner's repositories once it is valid; a broken one changes nothing."""
+    """Keep the owner's file for all of the owner's repositories once it is valid; a broken one changes nothing."""
     tree = await read_tree(repository, head)
     text: str | None = None
     if POLICY_PATHS[0] in tree:

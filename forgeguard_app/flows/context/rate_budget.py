@@ -31,7 +31,7 @@ class Requester(Protocol):
     heard: Heard | None
 
     async def token(self) -> object:
-        """A token that holds."""
+        """Return a token that holds."""
 
 
 @contextlib.asynccontextmanager

@@ -92,7 +92,7 @@ def facts_of(repository: events.Repository) -> RepoFacts:
 
 
 def stored_pull(pull: events.PullRequest) -> Pull:
-    """The pull request as it is kept."""
+    """Return the pull request as it is kept."""
     return Pull(
         number=pull.number,
         state=PullState.OPEN if pull.state == "open" else PullState.CLOSED,

@@ -77,7 +77,7 @@ class Keys:
 
 
 def notice_key(keys: Signer, github_installation_id: int) -> str:
-    """The key of one installation's notices, which its owner checks them with."""
+    """Return the key of one installation's notices, which its owner checks them with."""
     return keys.sign(f"installation/{github_installation_id}")
 
 

@@ -156,7 +156,7 @@ class WorkerContext:
         return notice_key(self.notice_keys, installation.github_installation_id)
 
     def access(self, installation: Installation, repo: Repo, permissions: dict[str, str] | None = None) -> RepoAccess:
-        """The repository as the installation sees it."""
+        """Return the repository as the installation sees it."""
         number, github_id = installation.github_installation_id, repo.github_repo_id
         access = RepoAccess(self.client, self.tokens, number, github_id, repo.full_name, permissions or AUDIT)
         access.moved = partial(self._store_name, repo.id)

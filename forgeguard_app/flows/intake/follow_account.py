@@ -124,6 +124,6 @@ async def _store_installation(
 
 
 async def audit_baselines(connection: Connection, repo_ids: list[UUID], github_delivery_id: str = "") -> None:
-    """The newest repositories first: theirs are the checks that somebody waits for."""
+    """Enqueue the audits of the newest repositories first: somebody waits for their checks."""
     for repo_id in reversed(repo_ids):
         await enqueue_job(connection, Job(Task.AUDIT_BASELINE, repo_id, Priority.BASELINE, github_delivery_id))

@@ -171,7 +171,7 @@ async def _apply_rerun_request(intake: _Intake, event: events.CheckSuiteEvent | 
 
 
 async def _apply_requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:
-    """A button was pressed on one of our check runs, whose external id is the audit run."""
+    """Do what a button on one of our check runs asks for; its external id is the audit run."""
     asked = event.requested_action.identifier if event.requested_action else ""
     if asked != "record_known":
         return IGNORED

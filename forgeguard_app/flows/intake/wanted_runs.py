@@ -36,7 +36,7 @@ class Heads:
 
 
 def audited_branch(event: events.Push) -> str | None:
-    """The branch whose head is to be audited; None for tags, deleted branches and the merge queue's own."""
+    """Return the branch whose head is to be audited; None for tags, deleted branches and the merge queue's own."""
     branch = event.ref.removeprefix("refs/heads/")
     if branch == event.ref or event.deleted or ZERO.match(event.after) or branch.startswith(MERGE_QUEUE_PREFIX):
         return None
@@ -44,7 +44,7 @@ def audited_branch(event: events.Push) -> str | None:
 
 
 def run_of_push(event: events.Push, repo_id: UUID, delivery_id: UUID) -> NewRun | None:
-    """Every new head of a branch is evaluated."""
+    """Return every new head of a branch is evaluated."""
     branch = audited_branch(event)
     if branch is None:
         return None
@@ -124,7 +124,7 @@ def run_of_pull(repo_id: UUID, pull: Pull, target: AuditTarget, delivery_id: UUI
 
 
 def run_of_merge_group(event: events.MergeGroupEvent, repo_id: UUID, delivery_id: UUID) -> NewRun | None:
-    """A merge group is evaluated for real, against the commit it is stacked on."""
+    """Return the run that evaluates a merge group against the commit that it is stacked on."""
     if event.action != "checks_requested":
         return None
     group = event.merge_group

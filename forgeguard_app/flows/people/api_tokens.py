@@ -26,7 +26,7 @@ class NewToken:
 
 
 async def make_token(pool: Pool, user_id: UUID, name: str, scope: str, days: int) -> NewToken:
-    """A new personal API token.
+    """Return a new personal API token.
 
     Raises:
         UserError: the name, scope or life is not one, or there are too many.

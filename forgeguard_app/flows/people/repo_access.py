@@ -170,7 +170,7 @@ def _age(user: User) -> float:
 
 
 async def _token(context: WebContext, user_id: UUID) -> str:
-    """A token that holds, renewed where it is about to expire: a refresh token holds once, so the row is held
+    """Return a token that holds, renewed where it is about to expire: a refresh token holds once, so the row is held
     meanwhile.
     """
     async with context.pool.acquire() as connection, connection.transaction():

@@ -74,7 +74,7 @@ class OpenedCredentials:
 
 
 async def offer_setup(pool: Pool) -> str:
-    """A fresh one-time link's secret; links offered before hold no more."""
+    """Return a fresh one-time link's secret; links offered before hold no more."""
     token = new_secret()
     async with pool.acquire() as connection:
         await renew_link(connection, digest(token))
@@ -183,7 +183,7 @@ def store_app(context: WebContext, credentials: OpenedCredentials) -> None:
 
 
 async def read_credentials(pool: Pool, keys: Keys) -> OpenedCredentials | None:
-    """The App that set-up made; None where it was not.
+    """Return the App that set-up made; None where it was not.
 
     Raises:
         UserError: it was sealed under a key that we do not have.

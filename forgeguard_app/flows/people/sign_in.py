@@ -59,7 +59,7 @@ class SignedIn:
 
 
 def begin_sign_in(context: WebContext, return_to: str) -> SignInRedirect:
-    """The way to GitHub; no state is kept here, the browser carries it, sealed.
+    """Return the way to GitHub; no state is kept here, the browser carries it, sealed.
 
     Raises:
         SignInFailed: there is no App to sign in with yet.
@@ -75,8 +75,7 @@ def begin_sign_in(context: WebContext, return_to: str) -> SignInRedirect:
 
 
 async def finish_sign_in(context: WebContext, note: str, state: str, code: str, browser: Browser) -> SignedIn:
-    """The code is traded for tokens, which are kept sealed; the person has a session, and the browser's former one
-    ends.
+    """Trade the code for tokens, which are kept sealed; the person has a session, and the browser's former one ends.
 
     Raises:
         SignInFailed: the state is not this browser's, or GitHub refuses the code.
@@ -105,7 +104,7 @@ async def finish_sign_in(context: WebContext, note: str, state: str, code: str, 
 
 
 def sealed(context: WebContext, tokens: UserTokens) -> SealedTokens:
-    """The tokens as they are kept."""
+    """Return the tokens as they are kept."""
     seal = context.keys.tokens.seal
     refresh_token = None if tokens.refresh_token is None else seal(tokens.refresh_token)
     return SealedTokens(seal(tokens.access_token), refresh_token, tokens.expires_in_s)

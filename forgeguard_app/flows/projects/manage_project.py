@@ -50,7 +50,7 @@ class Description:
 
 
 def described(name: str, description: str) -> Description:
-    """The two as they are kept.
+    """Return the two as they are kept.
 
     Raises:
         UserError: there is no name, or one of them is too long.
@@ -64,7 +64,7 @@ def described(name: str, description: str) -> Description:
 
 
 async def create_project(pool: Pool, person: Person, wanted: Description, repo: Repo | None) -> UUID:
-    """A draft.
+    """Return a draft.
 
     Raises:
         UserError: the person has too many.
@@ -83,7 +83,7 @@ async def create_project(pool: Pool, person: Person, wanted: Description, repo: 
 
 
 async def rename_project(pool: Pool, project_id: UUID, wanted: Description) -> None:
-    """Its name and description are others."""
+    """Change its name and description."""
     async with pool.acquire() as connection, connection.transaction():
         await apply_action(connection, project_id, Action.RENAME)
         await set_project(connection, project_id, wanted.name, wanted.description)

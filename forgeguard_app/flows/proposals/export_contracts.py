@@ -18,7 +18,7 @@ from forgeguard_app.store.trials import NewTrial
 
 
 async def request_export(pool: Pool, person: Person, project: Project) -> UUID:
-    """A worker opens the pull request; the trial's page shows what came of it.
+    """Return a worker opens the pull request; the trial's page shows what came of it.
 
     Raises:
         UserError: there is nothing to export, or nowhere to.

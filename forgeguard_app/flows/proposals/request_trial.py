@@ -19,7 +19,7 @@ MAX_AN_HOUR = 60
 
 
 async def request_trial(pool: Pool, person: Person, repo: Repo, path: str, content: str) -> UUID:
-    """A changed configuration is to be tried.
+    """Request the trial of a changed configuration.
 
     Raises:
         UserError: the file does not configure ForgeGuard, is too large, or the person tries too often.
@@ -37,7 +37,7 @@ async def request_trial(pool: Pool, person: Person, repo: Repo, path: str, conte
 
 
 async def request_first_rules(pool: Pool, person: Person, repo: Repo) -> UUID:
-    """A first configuration is to be drawn from the code.
+    """Request that a first configuration is drawn from the code.
 
     Raises:
         UserError: the person asks too often.
@@ -47,7 +47,7 @@ async def request_first_rules(pool: Pool, person: Person, repo: Repo) -> UUID:
 
 
 async def list_paths(pool: Pool, repo: Repo) -> list[str]:
-    """The files that can be tried: the usual ones, and the boundaries files that are named elsewhere."""
+    """Return the files that can be tried: the usual ones, and the boundaries files that are named elsewhere."""
     async with pool.acquire() as connection:
         return await _paths(connection, repo)
 
@@ -59,7 +59,7 @@ async def _paths(connection: Connection, repo: Repo) -> list[str]:
 
 
 async def enqueue_trial(connection: Connection, new: NewTrial) -> UUID:
-    """The trial and its job.
+    """Return the trial and its job.
 
     Raises:
         UserError: the person asks too often.

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 def check_run_name(code: str) -> str:
-    """The name under which the check is required and re-run."""
+    """Return the name under which the check is required and re-run."""
     return f"ForgeGuard / {code} {kind_of(code).name}"
 
 
@@ -50,7 +50,7 @@ class CheckRunWriter:
     installation: Installation
 
     async def send(self, code: str, wanted: CheckRun, remote: RemoteCheckRun | None) -> None:
-        """One write where there are at most fifty annotations, one more for each further fifty."""
+        """Write once where there are at most fifty annotations, once more for each further fifty."""
         unfinished = remote is None or not remote.completed or remote.annotations < len(wanted.annotations)
         if remote is not None and not unfinished:
             await self._note(set_sent, code, remote.github_id, remote.annotations, final=True)
@@ -64,7 +64,7 @@ class CheckRunWriter:
     async def write(
         self, code: str, remote: RemoteCheckRun | None, body: dict[str, object], enough: int | None = None
     ) -> RemoteCheckRun:
-        """One write, announced before it leaves; its answer is stored, or what is known of its fate."""
+        """Return one write, announced before it leaves; its answer is stored, or what is known of its fate."""
         async with self.context.pool.acquire() as connection:
             if not await set_sending(connection, self.run.id, code, remote.github_id if remote else None):
                 raise RetryLater("another worker writes this", delay_s=self.context.timings.retry_s)

@@ -45,7 +45,7 @@ def may_notify(owner: PolicySettings, run: AuditRun, repo: Repo, verdict: Verdic
 
 
 async def schedule_notice(connection: Connection, run_id: UUID) -> None:
-    """The job, durable with the verdict."""
+    """Enqueue the job, durable with the verdict."""
     await enqueue_job(connection, Job(Task.NOTIFY_OWNER, run_id, Priority.NOTICE))
 
 
@@ -127,7 +127,7 @@ async def _send(context: WorkerContext, installation: Installation, run: AuditRu
 
 
 def _text(text: str) -> str:
-    """A stranger's words in Slack's markup: no link, no mention (`<!channel>`), no second line."""
+    """Return a stranger's words in Slack's markup: no link, no mention (`<!channel>`), no second line."""
     text = shown(" ".join(text.split()), 500)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

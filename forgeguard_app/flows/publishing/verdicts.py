@@ -29,7 +29,7 @@ def verdict_of(report: Report) -> Verdict:
 
 
 def could_not_evaluate(reason: str, *, user_fixable: bool) -> Verdict:
-    """An ERROR of all checks: never passing, and `action_required` where a person can fix it."""
+    """Return an ERROR of all checks: never passing, and `action_required` where a person can fix it."""
     reason = shown(masked(reason))  # no digest of ours is in it
     conclusion = "action_required" if user_fixable else "failure"
     checks = [
@@ -49,7 +49,7 @@ def could_not_evaluate(reason: str, *, user_fixable: bool) -> Verdict:
 
 
 def cancelled_check(code: str, reason: str) -> StoredCheck:
-    """The end of a check that was begun and is not wanted any more."""
+    """Return the end of a check that was begun and is not wanted any more."""
     name = kind_of(code).name
     return StoredCheck(code, name, "ERROR", "cancelled", "Cancelled", reason, reason, Evaluation.ERROR)
 

@@ -48,7 +48,7 @@ class Diagnosis:
 
 
 async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
-    """The database, its schema, the queue and what waits in it."""
+    """Yield the database, its schema, the queue and what waits in it."""
     try:
         async with pool.acquire() as connection:
             version = await read_version(connection)

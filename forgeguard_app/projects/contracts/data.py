@@ -42,7 +42,7 @@ _NAME = re.compile(r"[^a-z0-9_]+")
 
 
 def schema(name: str, answers: Answers) -> str:
-    """Every table, as SQL that can be run."""
+    """Return every table, as SQL that can be run."""
     tables = _tables(answers)
     if not tables:
         return document(f"{name}: schema", "Nothing is kept: no part of it needs a table.\n")
@@ -57,7 +57,7 @@ def schema(name: str, answers: Answers) -> str:
 
 
 def sql_of(text: str) -> str:
-    """The SQL of a schema contract, in its order."""
+    """Return the SQL of a schema contract, in its order."""
     return "\n".join(block.strip() for block in _SQL_BLOCK.findall(text)) + "\n"
 
 
@@ -113,12 +113,12 @@ def _identifier(text: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    """The name as SQL takes it, where it is a word of the language too."""
+    """Return the name as SQL takes it, where it is a word of the language too."""
     return f'"{name}"' if name in _RESERVED else name
 
 
 def physics(name: str, answers: Answers) -> str:
-    """The API as an OpenAPI document."""
+    """Return the API as an OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
     for row in answers.rows("api.endpoints"):
         path = row["path"] if row["path"].startswith("/") else f"/{row['path']}"

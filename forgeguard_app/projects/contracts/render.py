@@ -26,5 +26,5 @@ TEMPLATES: dict[ContractType, Callable[[str, Answers], str]] = {
 
 
 def render(name: str, answers: Answers) -> dict[ContractType, str]:
-    """Every contract's text."""
+    """Return every contract's text."""
     return {kind: template(name, answers) for kind, template in TEMPLATES.items()}

@@ -12,7 +12,7 @@ from forgeguard_app.projects.contracts.words import bullets, document, sentence
 
 
 def boundaries(name: str, answers: Answers) -> str:
-    """A boundaries.json: the layers from the top, and what each must not import."""
+    """Return a boundaries.json: the layers from the top, and what each must not import."""
     rows = answers.rows("boundaries.layers")
     names = [row["name"] for row in rows]
     described: dict[str, Any] = {

@@ -10,18 +10,18 @@ _NOT_NAME = re.compile(r"[^a-z0-9]+")
 
 
 def package_of(name: str) -> str:
-    """The project's name as a Python package."""
+    """Return the project's name as a Python package."""
     found = _NOT_NAME.sub("_", name.lower()).strip("_")[:40].strip("_")
     return found if found and not found[0].isdigit() and not iskeyword(found) else "app"
 
 
 def distribution_of(name: str) -> str:
-    """The project's name as a distribution."""
+    """Return the project's name as a distribution."""
     return package_of(name).replace("_", "-")
 
 
 def sentence(text: str) -> str:
-    """The text, ended as a sentence."""
+    """Return the text, ended as a sentence."""
     text = text.strip()
     ended = (
         not text or text.endswith((".", "!", "?", "…", ":")) or (text[0] == text[-1] == "`" and text.count("`") == 2)
@@ -30,12 +30,12 @@ def sentence(text: str) -> str:
 
 
 def bullets(items: Iterable[str]) -> str:
-    """A list, each item a sentence."""
+    """Return a list, each item a sentence."""
     return "\n".join(f"- {sentence(item)}" for item in items)
 
 
 def section(title: str, body: str, level: int = 2) -> str:
-    """A heading with what stands below it; nothing where nothing does."""
+    """Return a heading with what stands below it; nothing where nothing does."""
     return f"{'#' * level} {title}\n\n{body.strip()}\n" if body.strip() else ""
 
 

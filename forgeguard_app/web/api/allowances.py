@@ -17,7 +17,7 @@ from forgeguard_app.web.keys import CONTEXT
 
 
 async def show_allowances(ask: ApiRequest) -> models.Allowances:
-    """A repository's allowances, for those whom GitHub lets into it."""
+    """Return a repository's allowances, for those whom GitHub lets into it."""
     query: models.AllowancesQuery = ask.query
     view = await open_repo(ask.request, query.repo_id, AccessLevel.READ)
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
@@ -28,7 +28,7 @@ async def show_allowances(ask: ApiRequest) -> models.Allowances:
 
 
 async def add_allowance(ask: ApiRequest) -> models.Allowance:
-    """The finding counts no more; open heads in which it stands are evaluated again."""
+    """Let the finding count no more; open heads in which it stands are evaluated again."""
     wanted: models.NewAllowance = ask.body
     run, _ = await open_audit(ask.request, wanted.audit_id, AccessLevel.WRITE)
     wish = AllowanceRequest(wanted.check_code, wanted.fingerprint, wanted.reason, wanted.days)
@@ -37,7 +37,7 @@ async def add_allowance(ask: ApiRequest) -> models.Allowance:
 
 
 async def remove_allowance(ask: ApiRequest) -> None:
-    """The finding counts again."""
+    """Let the finding count again."""
     pool = ask.request.app[CONTEXT].pool
     async with pool.acquire() as connection:
         allowance = await find_allowance(connection, id_of(ask.request, "allowance_id"))

@@ -36,7 +36,7 @@ _ENTRY = (
 
 
 async def show_repos(ask: ApiRequest) -> models.Repositories:
-    """The guarded repositories that the one who asks sees, by name."""
+    """Return the guarded repositories that the one who asks sees, by name."""
     context, query = ask.request.app[CONTEXT], ask.query
     await refresh_access(context, ask.user.user_id)
     async with context.pool.acquire() as connection:
@@ -47,7 +47,7 @@ async def show_repos(ask: ApiRequest) -> models.Repositories:
 
 
 async def show_repo(ask: ApiRequest) -> models.Repository:
-    """One repository; a public one for everybody."""
+    """Return one repository; a public one for everybody."""
     view = await open_repo(ask.request, id_of(ask.request, "repo_id"))
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await find_seen(connection, ask.person.user_id, view.repo.id) if ask.person is not None else None
@@ -58,7 +58,7 @@ async def show_repo(ask: ApiRequest) -> models.Repository:
 
 
 async def show_audits(ask: ApiRequest) -> models.Audits:
-    """A repository's audits, the newest first."""
+    """Return a repository's audits, the newest first."""
     view, query = await open_repo(ask.request, id_of(ask.request, "repo_id")), ask.query
     wanted = filter_of(query.state or "", query.branch or None, query.author or None, query.result)
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
@@ -73,7 +73,7 @@ async def show_audits(ask: ApiRequest) -> models.Audits:
 
 
 async def show_audit(ask: ApiRequest) -> models.Audit:
-    """One audit with its verdict."""
+    """Return one audit with its verdict."""
     run, view = await open_audit(ask.request, id_of(ask.request, "run_id"))
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         stored = await list_checks(connection, run.id)
@@ -110,7 +110,7 @@ def _check(stored: StoredCheck, state: ShownState) -> models.Check:
 
 
 async def show_findings(ask: ApiRequest) -> models.Findings:
-    """An audit's findings; where existing secrets stand is for those who may write to the repository."""
+    """Return an audit's findings; where existing secrets stand is for those who may write to the repository."""
     run, view = await open_audit(ask.request, id_of(ask.request, "run_id"))
     query, after = ask.query, _place(ask.query.cursor)
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
@@ -143,7 +143,7 @@ async def show_findings(ask: ApiRequest) -> models.Findings:
 
 
 async def rerun(ask: ApiRequest) -> models.Rerun:
-    """The same head is audited once more under today's rules."""
+    """Audit the same head once more under today's rules."""
     run, _ = await open_audit(ask.request, id_of(ask.request, "run_id"), AccessLevel.WRITE)
     try:
         found: UUID = await rerun_audit(ask.request.app[CONTEXT].pool, run, ask.user.github_id)

@@ -31,7 +31,7 @@ AGAIN_S = 60  # after how many seconds a refused build may be asked for again
 
 
 async def show_builds(ask: ApiRequest) -> shapes.Builds:
-    """A project's builds."""
+    """Return a project's builds."""
     view, query = await open_project(ask.request, id_of(ask.request, "project_id")), ask.query
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_builds(connection, view.project.id, read_cursor(query.cursor), query.limit + 1)
@@ -59,7 +59,7 @@ async def start(ask: ApiRequest) -> shapes.Build:
 
 
 async def show_build(ask: ApiRequest) -> shapes.Build:
-    """One build with its phases."""
+    """Return one build with its phases."""
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
     return await _whole(ask, build)
 
@@ -97,7 +97,7 @@ async def _answer(ask: ApiRequest, answer: ReviewAnswer) -> shapes.Build:
 
 
 async def show_logs(ask: ApiRequest) -> shapes.Logs:
-    """Its log in its order; a live stream for `Accept: text/event-stream`, resumed by `Last-Event-ID`."""
+    """Return its log in its order; a live stream for `Accept: text/event-stream`, resumed by `Last-Event-ID`."""
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
     cursor = read_text_cursor(ask.query.cursor) or "0"
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
@@ -111,7 +111,7 @@ async def show_logs(ask: ApiRequest) -> shapes.Logs:
 
 
 async def stream(ask: ApiRequest) -> web.StreamResponse:
-    """The same as a live stream."""
+    """Return the same as a live stream."""
     build, _ = await open_build(ask.request, id_of(ask.request, "build_id"))
 
     async def open_again() -> None:

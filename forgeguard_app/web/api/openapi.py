@@ -35,13 +35,13 @@ async def show_document(_: web.Request) -> web.Response:
 
 
 async def show_api(request: web.Request) -> web.Response:
-    """The same document for people."""
+    """Return the same document for people."""
     return await page(request, "api.html", document=document(), operations=OPERATIONS, prefix=PREFIX, kind=kind_of)
 
 
 @functools.cache
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """Return the whole document."""
     models = sorted(
         {model for operation in OPERATIONS for model in _models(operation)} | {Problem},
         key=lambda model: model.__name__,
@@ -128,7 +128,7 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _bare(field: dict[str, Any]) -> dict[str, Any]:
-    """A query has no null: what may be left out is left out."""
+    """Return the schema without null: what may be left out of a query is left out."""
     choices = [choice for choice in field.get("anyOf", [field]) if choice.get("type") != "null"]
     return {name: value for name, value in choices[0].items() if name not in ("title", "description", "default")}
 

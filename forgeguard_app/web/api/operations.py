@@ -107,7 +107,7 @@ class Operation:
 
 
 def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The operation as a handler."""
+    """Return the operation as a handler."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         person = await find_person(request)

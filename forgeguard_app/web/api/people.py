@@ -31,7 +31,7 @@ async def show_me(ask: ApiRequest) -> models.Me:
 
 
 async def show_installations(ask: ApiRequest) -> models.Installations:
-    """The accounts on which the App is installed, as far as the one who asks sees a repository there."""
+    """Return the accounts on which the App is installed, as far as the one who asks sees a repository there."""
     context, query = ask.request.app[CONTEXT], ask.query
     await refresh_access(context, ask.user.user_id)
     async with context.pool.acquire() as connection:
@@ -50,7 +50,7 @@ async def show_tokens(ask: ApiRequest) -> models.Tokens:
 
 
 async def add_token(ask: ApiRequest) -> models.Token:
-    """A new token: `value` is in this answer alone. A token makes none, since the new one would outlive it."""
+    """Return a new token: `value` is in this answer alone. A token makes none, since the new one would outlive it."""
     if ask.user.scope is not None:
         raise web.HTTPForbidden(reason="A token makes no other token: make it on your account page, signed in.")
     wanted: models.NewToken = ask.body
@@ -59,7 +59,7 @@ async def add_token(ask: ApiRequest) -> models.Token:
 
 
 async def remove_token(ask: ApiRequest) -> None:
-    """The token holds no more."""
+    """Delete the token."""
     token_id: UUID = id_of(ask.request, "token_id")
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         if not await delete_token(connection, ask.user.user_id, token_id):

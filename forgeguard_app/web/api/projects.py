@@ -43,7 +43,7 @@ from forgeguard_app.web.keys import CONTEXT
 
 
 async def show_projects(ask: ApiRequest) -> shapes.Projects:
-    """Those that you made, and those of repositories into which GitHub lets you; the newest first."""
+    """Return those that you made, and those of repositories into which GitHub lets you; the newest first."""
     context, query = ask.request.app[CONTEXT], ask.query
     await refresh_access(context, ask.user.user_id)
     async with context.pool.acquire() as connection:
@@ -55,7 +55,7 @@ async def show_projects(ask: ApiRequest) -> shapes.Projects:
 
 
 async def add_project(ask: ApiRequest) -> shapes.Project:
-    """A draft; its questionnaire comes next."""
+    """Return a draft; its questionnaire comes next."""
     wanted: shapes.NewProject = ask.body
     repo = await _repo(ask, wanted.repo_id)
     context = ask.request.app[CONTEXT]
@@ -64,7 +64,7 @@ async def add_project(ask: ApiRequest) -> shapes.Project:
 
 
 async def show_project(ask: ApiRequest) -> shapes.Project:
-    """One project."""
+    """Return one project."""
     return project_of((await _open(ask)).project)
 
 
@@ -87,13 +87,13 @@ async def change_project(ask: ApiRequest) -> shapes.Project:
 
 
 async def delete_project(ask: ApiRequest) -> None:
-    """The project goes with its contracts and builds; for its maker alone."""
+    """Delete the project with its contracts and builds; for its maker alone."""
     view = await _open(ask, AccessLevel.ADMIN, own=Own.ALONE)
     await remove_project(ask.request.app[CONTEXT].pool, view.project.id)
 
 
 async def show_questionnaire(ask: ApiRequest) -> shapes.Questionnaire:
-    """Every question with its answer, or a proposal."""
+    """Return every question with its answer, or a proposal."""
     view = await _open(ask)
     return await _questionnaire(ask, view, read_state(view.project.questionnaire_state))
 
@@ -114,7 +114,7 @@ async def answer(ask: ApiRequest) -> shapes.Questionnaire:
 
 
 async def show_contracts(ask: ApiRequest) -> shapes.Contracts:
-    """The contracts that are written."""
+    """Return the contracts that are written."""
     view = await _open(ask)
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_contracts(connection, view.project.id)
@@ -133,7 +133,7 @@ async def write(ask: ApiRequest) -> shapes.Written:
 
 
 async def show_contract(ask: ApiRequest) -> shapes.Contract:
-    """One contract with its text."""
+    """Return one contract with its text."""
     return await _contract(ask, (await _open(ask)).project.id)
 
 

@@ -58,7 +58,7 @@ async def add_token(request: web.Request) -> web.StreamResponse:
 
 
 async def remove_token(request: web.Request) -> web.StreamResponse:
-    """The token holds no more."""
+    """Delete the token."""
     await read_form(request)
     person = await get_person(request)
     async with request.app[CONTEXT].pool.acquire() as connection:
@@ -67,7 +67,7 @@ async def remove_token(request: web.Request) -> web.StreamResponse:
 
 
 async def remove_session(request: web.Request) -> web.StreamResponse:
-    """One browser is signed out."""
+    """Sign one browser out."""
     await read_form(request)
     person = await get_person(request)
     async with request.app[CONTEXT].pool.acquire() as connection:

@@ -30,7 +30,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def allow(request: web.Request) -> web.StreamResponse:
-    """The finding counts no more."""
+    """Let the finding count no more."""
     form, person = await read_form(request), await get_person(request)
     run, view = await open_audit(request, id_of(request, "run_id"), AccessLevel.WRITE)
     days = form.get("days", "")
@@ -46,7 +46,7 @@ async def allow(request: web.Request) -> web.StreamResponse:
 
 
 async def show_allowances(request: web.Request) -> web.Response:
-    """The list, for those whom GitHub lets into the repository."""
+    """Return the list, for those whom GitHub lets into the repository."""
     view = await open_named(request, AccessLevel.READ)
     async with request.app[CONTEXT].pool.acquire() as connection:
         found = await list_allowances(connection, view.repo.id, most=500)
@@ -63,7 +63,7 @@ async def show_allowances(request: web.Request) -> web.Response:
 
 
 async def export_allowances(request: web.Request) -> web.Response:
-    """The same as CSV or JSON, to keep."""
+    """Return the same as CSV or JSON, to keep."""
     view = await open_named(request, AccessLevel.READ)
     async with request.app[CONTEXT].pool.acquire() as connection:
         found = await list_allowances(connection, view.repo.id)
@@ -75,7 +75,7 @@ async def export_allowances(request: web.Request) -> web.Response:
 
 
 async def end(request: web.Request) -> web.StreamResponse:
-    """The finding counts again."""
+    """Let the finding count again."""
     await read_form(request)
     view, allowance = await _opened(request)
     await revoke_allowance(request.app[CONTEXT].pool, await get_person(request), allowance)

@@ -210,7 +210,7 @@ def leaks_of(secrets: Iterable[LeakedSecret]) -> list[Leak]:
 
 
 async def rerun(request: web.Request) -> web.StreamResponse:
-    """The head is audited once more."""
+    """Audit the head once more."""
     await read_form(request)
     run, _ = await open_audit(request, id_of(request, "run_id"), AccessLevel.WRITE)
     person = await get_person(request)

@@ -143,7 +143,7 @@ async def _answer(request: web.Request, *, approves: bool) -> web.StreamResponse
 
 
 async def download_log(request: web.Request) -> web.StreamResponse:
-    """The whole log as text, written as it is read, as long as the reader may see it."""
+    """Return the whole log as text, written as it is read, as long as the reader may see it."""
     build, _ = await open_build(request, id_of(request, "build_id"))
     with request.app[LOG_STREAMS].one_of(await find_person(request), ""):
         return await _write_log(request, build)

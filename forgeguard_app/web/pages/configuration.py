@@ -77,7 +77,7 @@ async def _page(
 
 
 async def try_changed(request: web.Request) -> web.StreamResponse:
-    """A changed file is tried."""
+    """Try a changed file."""
     form, person = await read_form(request, MAX_FORM_BYTES), await get_person(request)
     view = await open_named(request, AccessLevel.READ)
     pool = request.app[CONTEXT].pool
@@ -95,7 +95,7 @@ async def _refused(request: web.Request, view: RepoView, wrong: UserError, typed
 
 
 async def propose(request: web.Request) -> web.StreamResponse:
-    """A first configuration is drawn from the code, and becomes a pull request where we may open one."""
+    """Draw a first configuration from the code; it becomes a pull request where we may open one."""
     await read_form(request)
     person, view = await get_person(request), await open_named(request, AccessLevel.WRITE)
     trial_id = await request_first_rules(request.app[CONTEXT].pool, person, view.repo)

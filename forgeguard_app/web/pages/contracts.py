@@ -60,14 +60,14 @@ async def write(request: web.Request) -> web.StreamResponse:
 
 
 async def show_contract(request: web.Request) -> web.Response:
-    """The text as it reads, the editor, and its versions."""
+    """Return the text as it reads, the editor, and its versions."""
     view = await open_project(request, id_of(request, "project_id"))
     contract = await _contract(request, view)
     return await _page(request, view, contract, contract.content)
 
 
 async def save(request: web.Request) -> web.StreamResponse:
-    """A new version; or, with the other button, what it would look like."""
+    """Return a new version; or, with the other button, what it would look like."""
     form, person = await read_form(request, MAX_FORM_BYTES), await get_person(request)
     view, kind = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE), contract_type(request)
     content, version = form.get("content", "").replace("\r\n", "\n"), form.get("version", "")

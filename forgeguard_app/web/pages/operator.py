@@ -39,7 +39,7 @@ class _Examined:
 
 
 async def show_operator(request: web.Request) -> web.Response:
-    """The page."""
+    """Return the page."""
     context, before = await _for_operator(request), read_before(request)
     diagnoses = [diagnosis async for diagnosis in examine_database(context.pool)]
     missed: list[Attempt] = []

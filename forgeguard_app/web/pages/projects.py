@@ -40,7 +40,7 @@ _NO_REPO = "There is no guarded repository of that name to which you may write."
 
 
 async def show_projects(request: web.Request) -> web.Response:
-    """Those that the person made, and those of their repositories."""
+    """Return those that the person made, and those of their repositories."""
     return await _list(request)
 
 
@@ -68,7 +68,7 @@ async def _list(
 
 
 async def add_project(request: web.Request) -> web.StreamResponse:
-    """A new one; its questionnaire comes next."""
+    """Return a new one; its questionnaire comes next."""
     form, person = await read_form(request), await get_person(request)
     try:
         wanted = described(form.get("name", ""), form.get("description", ""))
@@ -115,7 +115,7 @@ async def project_page(
 
 
 async def rename(request: web.Request) -> web.StreamResponse:
-    """Its name and description."""
+    """Return its name and description."""
     form = await read_form(request)
     view = await open_project(request, id_of(request, "project_id"), AccessLevel.WRITE)
     try:

@@ -70,7 +70,7 @@ class SentAnswers:
 
 
 async def show_section(request: web.Request) -> web.Response:
-    """The questions with what was answered, and proposals where nothing was."""
+    """Return the questions with what was answered, and proposals where nothing was."""
     view, section = await _opened(request, AccessLevel.READ)
     return await _page(request, view, section, read_state(view.project.questionnaire_state))
 

@@ -77,7 +77,7 @@ def read_filter(request: web.Request) -> tuple[str, Filter]:
 
 
 async def show_repo(request: web.Request) -> web.Response:
-    """The repository's page."""
+    """Return the repository's page."""
     view, (state, wanted) = await open_named(request), read_filter(request)
     before = read_cursor(request.query.get("cursor"))
     repo_id = view.repo.id

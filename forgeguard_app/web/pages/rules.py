@@ -23,7 +23,7 @@ async def show_rules(request: web.Request) -> web.Response:
 
 
 async def show_rule(request: web.Request) -> web.Response:
-    """One of them, in the words that `forgeguard audit --explain` prints too."""
+    """Return one of them, in the words that `forgeguard audit --explain` prints too."""
     name = request.match_info["rule"][:200]
     text = explain(name)
     if text is None:

@@ -48,7 +48,7 @@ async def show_setup(request: web.Request) -> web.StreamResponse:
 
 
 async def choose(request: web.Request) -> web.StreamResponse:
-    """The choice is made: the form that leads to GitHub, or what is wrong with the choice."""
+    """Return the form that leads to GitHub with the choice, or what is wrong with it."""
     refuse_foreign(request)
     context = request.app[CONTEXT]
     try:

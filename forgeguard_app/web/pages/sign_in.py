@@ -77,7 +77,7 @@ async def logout(request: web.Request) -> web.StreamResponse:
 
 
 async def logout_everywhere(request: web.Request) -> web.StreamResponse:
-    """Every browser of the person is signed out; with `tokens` none of their API tokens holds any more."""
+    """Sign every browser of the person out; with `tokens` their API tokens are deleted too."""
     form, person = await read_form(request), await get_person(request)
     async with request.app[CONTEXT].pool.acquire() as connection, connection.transaction():
         await delete_sessions(connection, person.user_id, tokens_too="tokens" in form)

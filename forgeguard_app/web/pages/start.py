@@ -43,7 +43,7 @@ async def show_start(request: web.Request) -> web.Response:
 
 
 async def show_installations(request: web.Request) -> web.Response:
-    """The accounts on which the App is installed, as far as the person sees something of them."""
+    """Return the accounts on which the App is installed, as far as the person sees something of them."""
     context, person = request.app[CONTEXT], await get_person(request)
     await refresh_access(context, person.user_id)
     async with context.pool.acquire() as connection:
@@ -52,7 +52,7 @@ async def show_installations(request: web.Request) -> web.Response:
 
 
 async def show_installation(request: web.Request) -> web.Response:
-    """One installation: what is guarded, what its audits say, and what is left to do."""
+    """Return one installation: what is guarded, what its audits say, and what is left to do."""
     context, person = request.app[CONTEXT], await get_person(request)
     number, before = int(request.match_info["number"]), read_before(request)
     await refresh_access(context, person.user_id)
