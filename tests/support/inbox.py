@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.support.running import free_port
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 90.0
 
 
 @dataclass

@@ -38,7 +38,7 @@ from tests.support.repositories import WorkTree
 
 APP_ID = 7
 OPERATOR = 999_999_999
-TIMEOUT_S = 30.0
+TIMEOUT_S = 90.0
 PRIVATE_KEY, PUBLIC_KEY = new_key()
 
 
