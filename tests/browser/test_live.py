@@ -84,13 +84,30 @@ async def test_twenty_tabs_load_share_one_stream_and_all_follow(scene: Scene) ->
             await expect(page.get_by_role("heading", level=1)).to_be_visible()
         await proxy.until_streams(1)
         assert proxy.most_streams <= 2, (
-            "a new one replaces the old one as tabs join; the old one's end may arrive later"
+            "a new one replaces the old one as tabs join, after the old one was answered; its end may arrive later"
         )
         await finish_run(pool, runs[4], FAILED)
         await expect(pages[4].get_by_role("heading", level=1)).to_contain_text("FAIL")
         for page in pages[10:]:
             await expect(page.locator(f"#run-{runs[4]}")).to_contain_text("FAIL")
         assert proxy.streams == 1
+
+
+async def test_a_stream_that_the_server_has_not_answered_is_not_replaced(scene: Scene) -> None:
+    pool = scene.product.pool
+    runs = [await wait_for_run(pool, scene.repo.id, f"Slow {number}") for number in range(8)]
+    async with scene.window() as (context, proxy):
+        proxy.stream_gate.clear()
+        pages = []
+        for run_id in runs:
+            pages.append(await opened(context, f"{proxy.address}/audits/{run_id}"))
+            await until(lambda: proxy.streams == 1, lambda: "no stream was asked for")
+        # A stream that says nothing for seconds is followed by polls.
+        assert len([query for query in proxy.followed if "once=1" not in query]) == 1
+        proxy.stream_gate.set()
+        for run_id, page in zip(runs, pages, strict=True):
+            await finish_run(pool, run_id, PASSED)
+            await expect(page.get_by_role("heading", level=1)).to_contain_text("PASS")
 
 
 async def test_a_change_between_rendering_and_connecting_is_not_missed(scene: Scene) -> None:

@@ -49,6 +49,8 @@ class Proxy:
         self.refuses_streams = False
         self.gate = asyncio.Event()  # pages wait for it
         self.gate.set()
+        self.stream_gate = asyncio.Event()  # streams wait for it
+        self.stream_gate.set()
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
@@ -73,6 +75,7 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         try:
+            await self.stream_gate.wait()
             async with self._ask(request) as answer:
                 response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
                 held = await answer.read() if self.buffers else b""

@@ -24,6 +24,8 @@
       this.source = this.timer = null;
       this.planned = Infinity;
       this.openedAt = 0;
+      this.greeted = false; // the open stream said hello
+      this.waits = false; // somebody joined or left before it did
       this.notBefore = 0; // while the server is away
       this.failures = 0;
       this.polls = 0; // how many more times the server is polled, because no stream gets through
@@ -84,6 +86,12 @@
     }
 
     connect() {
+      // However slow the server is, one stream replaces one: not a row of streams that nobody answered yet.
+      if (this.source && !this.greeted && this.polls <= 0) {
+        this.waits = true;
+        this.planned = Infinity;
+        return;
+      }
       const wanted = this.wanted();
       this.close();
       if (!wanted.size) return;
@@ -110,6 +118,7 @@
       this.planned = Infinity;
       this.source?.close();
       this.source = null;
+      this.greeted = this.waits = false;
       this.asked = new Set();
     }
 
@@ -132,6 +141,9 @@
       if (event === "hello" || event === "beat") {
         if (this.failures > 2) for (const tab of this.tabs.keys()) this.tell(tab, { state: "back" });
         this.failures = 0;
+        this.greeted = true;
+        if (this.waits) this.plan(Math.max(JOIN_MS, this.openedAt + REJOIN_MS - Date.now()));
+        this.waits = false;
         return;
       }
       if (event === "version") this.known.set(data.subject, data.version);
