@@ -18,7 +18,7 @@ from aiohttp import web
 
 from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.flows.context.web_context import GitHubApp, Keys, WebContext
-from forgeguard_app.flows.context.worker_context import Builder, WorkerContext
+from forgeguard_app.flows.context.worker_context import Builder, Timings, WorkerContext
 from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
 from forgeguard_app.github.app_access import AppAccess
 from forgeguard_app.github.client import Client
@@ -39,6 +39,7 @@ from tests.support.repositories import WorkTree
 APP_ID = 7
 OPERATOR = 999_999_999
 TIMEOUT_S = 90.0
+TIMINGS = Timings(quick_s=60.0)  # on a slow machine too, an audit writes what it writes on a fast one
 PRIVATE_KEY, PUBLIC_KEY = new_key()
 
 
@@ -234,6 +235,7 @@ async def running(
             keys.notices,
             notices or Notices(),
             builder=builder or Builder(),
+            timings=TIMINGS,
             signs_links=not can_sign_in,
         )
         stop = asyncio.Event()
