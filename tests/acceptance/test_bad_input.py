@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.repos import set_removed
 from tests.support.repositories import Files, WorkTree, stuck
 from tests.support.running import Product, running
+from tests.support.stored_runs import count_uncompleted_runs, get_run_status_of_repo
 
 RULE = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}'
 
@@ -46,7 +48,7 @@ async def test_branches_whose_names_begin_with_a_dash_are_audited(product: Produ
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
     async with product.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM audit_runs WHERE target_ref = $1", base) == 1
-        assert await connection.fetchval("SELECT count(*) FROM audit_runs WHERE status <> 'completed'") == 0
+        assert await count_uncompleted_runs(connection) == 0
 
 
 async def test_strange_names_and_contents(product: Product, tree: WorkTree) -> None:
@@ -191,9 +193,7 @@ async def test_a_repository_that_left_waits_until_it_is_back_and_holds_nobody_up
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
         await product.verdicts(other, sha)
-        status = (
-            f"SELECT r.status FROM audit_runs r JOIN repos p ON p.id = r.repo_id WHERE p.github_repo_id = {gone.id}"
-        )
+        status = partial(get_run_status_of_repo, github_id=gone.id)
         await product.until(status, "pending")
         assert product.github.world.runs_of(gone.id, lost) == []
         async with product.pool.acquire() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.building import PROJECT, agent, ready
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import started
+from tests.support.stored_builds import get_loop_count
 
 MANY_LONG_NAMES = """
 python3 - <<'PY'
@@ -45,8 +47,7 @@ async def test_more_names_than_are_read_are_a_failed_attempt_with_the_reason(
     async with running(dsn, tmp_path / "p", builder=agent(PROJECT + MANY_LONG_NAMES)) as product:
         place = await ready(product, tree)
         build_id = await place.start()
-        query = f"SELECT loop_count FROM builds WHERE id = '{build_id}'"
-        await product.until(query, 1, timeout_s=300)
+        await product.until(partial(get_loop_count, build_id=build_id), 1, timeout_s=300)
         assert (await place.build(build_id)).interruptions == 0
         assert "longer paths" in await place.text(build_id)
         await cancel_build(product.pool, await place.build(build_id), "mona")

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from forgeguard_app.store.pool import Pool, open_pool
 from tests.support.building import PROJECT, agent, ready, running_with_mark
 from tests.support.repositories import WorkTree
 from tests.support.running import APP_ID, PRIVATE_KEY, Product, running
+from tests.support.stored_builds import is_logged
 
 
 def start_worker(product: Product, folder: Path, script: Path) -> subprocess.Popen[bytes]:
@@ -67,9 +69,7 @@ async def test_kill_9_of_a_worker_in_mid_phase_costs_that_attempt_alone(
         build_id = await place.start()
         first = start_worker(product, tmp_path, script)
         try:
-            await product.until(
-                f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
-            )
+            await product.until(partial(is_logged, build_id=build_id, message="waits"), True)
             os.kill(first.pid, signal.SIGKILL)
             first.wait(10)
             deadline = time.monotonic() + 10
@@ -97,9 +97,7 @@ async def test_a_worker_that_was_taken_over_changes_nothing_of_the_build(
     async with running(dsn, tmp_path / "p", builder=agent(waits + ends)) as product:
         place = await ready(product, tree)
         build_id = await place.start()
-        await product.until(
-            f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
-        )
+        await product.until(partial(is_logged, build_id=build_id, message="waits"), True)
         other = await open_pool(dsn)
         try:
             async with other.acquire() as connection:  # the first worker loses the connection that held the build

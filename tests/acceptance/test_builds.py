@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -36,7 +37,9 @@ from tests.support.building import PHASES, PROJECT, agent, ready, running_with_m
 from tests.support.disks import enlarge, small_disk
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
-from tests.support.stored import drop_jobs
+from tests.support.stored import is_removed
+from tests.support.stored_builds import has_base, has_head, is_logged
+from tests.support.stored_jobs import drop_jobs, was_attempted
 
 BAD, GOOD = "echo 'import aiohttp' > shop/domain/orders.py", "echo 'x = 1' > shop/domain/orders.py"
 # Whichever of a folder and a link tar meets first, some link follows its file in a `.git`, whose name is no UTF-8.
@@ -203,9 +206,7 @@ async def test_cancelled_within_seconds_with_all_its_processes(dsn: str, tmp_pat
     ) as product:
         place = await ready(product, tree)
         build_id = await place.start()
-        await product.until(
-            f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'up'", True
-        )
+        await product.until(partial(is_logged, build_id=build_id, message="up"), True)
         with pytest.raises(UserError, match="cancel it first"):
             await remove_project(product.pool, place.project_id)
         await cancel_build(product.pool, await place.build(build_id), "mona")
@@ -251,9 +252,7 @@ async def test_a_worker_that_stops_in_mid_phase_hands_back_and_another_goes_on_f
         worker = asyncio.create_task(run_worker(dsn, product.context, stop, shutdown_s=0.2))
         place = await ready(product, tree)
         build_id = await place.start()
-        await product.until(
-            f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
-        )
+        await product.until(partial(is_logged, build_id=build_id, message="waits"), True)
         stop.set()
         await worker
         build = await place.build(build_id)
@@ -336,9 +335,7 @@ async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
         with pytest.raises(UserError, match="cancel it first"):
             build_id = await place.start()
             await link_project(product.pool, place.project_id, None)
-        await product.until(
-            f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
-        )
+        await product.until(partial(is_logged, build_id=build_id, message="waits"), True)
         installation = product.github.world.installation_of(place.repository.id)
         assert installation is not None
         installation.repository_ids.discard(place.repository.id)
@@ -351,7 +348,7 @@ async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
         body = product.github.installation_payload("removed", installation)
         del body["repositories"]
         product.github.webhooks.send("installation_repositories", body | removed)
-        await product.until("SELECT removed_at IS NOT NULL FROM repos", True)
+        await product.until(is_removed, True)
         build = await place.ended(build_id)
         assert not go.exists(), "the builder was ended, and not waited for"
         assert build.status == "failed"
@@ -364,7 +361,7 @@ async def test_somebody_else_who_pushed_to_the_branch_keeps_it(dsn: str, tmp_pat
     async with running(dsn, tmp_path / "p", builder=agent("date +%N >> a.txt; sleep 1")) as product:
         place = await ready(product, tree)
         build_id = await place.start()
-        await product.until(f"SELECT base_sha IS NOT NULL FROM builds WHERE id = '{build_id}'", True)
+        await product.until(partial(has_base, build_id=build_id), True)
         tree.commit({"mine.txt": "x"})
         await product.push(tree, place.repository, f"forgeguard/build-{build_id}")
         build = await place.ended(build_id)
@@ -396,7 +393,7 @@ async def test_a_branch_that_is_deleted_in_mid_build_is_said_to_be(dsn: str, tmp
     async with running(dsn, tmp_path / "p", builder=agent("date +%N >> a.txt; sleep 1")) as product:
         place = await ready(product, tree)
         build_id = await place.start()
-        await product.until(f"SELECT head_sha IS NOT NULL FROM builds WHERE id = '{build_id}'", True)
+        await product.until(partial(has_head, build_id=build_id), True)
         await git(place.repository.folder, "update-ref", "-d", f"refs/heads/forgeguard/build-{build_id}")
         build = await place.ended(build_id)
         assert build.status == "failed"
@@ -412,7 +409,7 @@ async def test_a_main_that_is_rewritten_in_mid_build_loses_no_work(
     async with running(dsn, tmp_path / "p", builder=agent("date +%N >> a.txt; sleep 1")) as product:
         place = await ready(product, tree)
         build_id = await place.start()
-        await product.until(f"SELECT base_sha IS NOT NULL FROM builds WHERE id = '{build_id}'", True)
+        await product.until(partial(has_base, build_id=build_id), True)
         tree.git("checkout", "--quiet", "--orphan", "rewritten")
         tree.commit({"README.md": "# All of it again\n"})
         await git(place.repository.folder, "fetch", "--quiet", str(tree.folder), "+HEAD:refs/heads/main")
@@ -454,19 +451,18 @@ async def test_a_file_that_fails_on_the_worker_ends_the_build_and_is_not_taken_f
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a small disk")
 async def test_a_full_disk_is_waited_for_and_takes_no_attempt(dsn: str, tree: WorkTree) -> None:
-    tried = "SELECT attempts > 1 FROM procrastinate_jobs WHERE task_name = 'advance_build'"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o711)  # so that builds lie in it, and not where other tests have theirs
-        await _on_a_full_disk(dsn, folder, tree, tried)
+        await _on_a_full_disk(dsn, folder, tree)
 
 
-async def _on_a_full_disk(dsn: str, folder: Path, tree: WorkTree, tried: str) -> None:
+async def _on_a_full_disk(dsn: str, folder: Path, tree: WorkTree) -> None:
     async with running(dsn, folder / "p", builder=agent("date +%N > x")) as product:
         place = await ready(product, tree)
         with small_disk(place_for(product.context.home), 2) as disk:
             build_id = await place.start()
-            await product.until(tried, True)
+            await product.until(partial(was_attempted, task="advance_build", more_than=1), True)
             enlarge(disk, 600)
             build = await place.ended(build_id)
         assert build.status == "completed", await place.text(build.id)
@@ -635,7 +631,7 @@ async def test_a_push_that_fails_for_a_while_builds_nothing_again(dsn: str, tmp_
         place = await ready(product, tree)
         product.github.world.faults = Pushes()
         build_id = await place.start()
-        await product.until("SELECT attempts > 2 FROM procrastinate_jobs WHERE task_name = 'advance_build'", True)
+        await product.until(partial(was_attempted, task="advance_build", more_than=2), True)
         product.github.world.faults = None
         build = await place.ended(build_id)
         assert build.status == "completed", await place.text(build.id)
@@ -675,8 +671,7 @@ async def test_failed_attempts_leave_nothing_in_the_build_s_repository(
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
         place = await ready(product, tree)
         build_id = await place.start()
-        query = f"SELECT count(*) FROM build_logs WHERE build_id = '{build_id}' AND message = 'the third'"
-        await product.until(query, 1)
+        await product.until(partial(is_logged, build_id=build_id, message="the third"), True)
         folder = place_for(product.context.home) / str(build_id) / "ledger.git" / "objects"
         sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
         assert sum(size > 1_000_000 for size in sizes) == 1, "that of the attempt before alone"

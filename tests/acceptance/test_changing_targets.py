@@ -18,7 +18,15 @@ from tests.support.pulls import FORK, boundary, tell_pull, with_lax
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import started
-from tests.support.stored import count_runs, get_repo_id, lift_limits
+from tests.support.stored import get_repo_id, lift_limits
+from tests.support.stored_jobs import make_jobs_due
+from tests.support.stored_runs import (
+    count_begun_runs,
+    count_runs,
+    count_unpublished_runs,
+    get_run_id_of_branch,
+    list_evaluated_branches,
+)
 
 
 @pytest.mark.parametrize("merged", [False, True])
@@ -45,12 +53,12 @@ async def test_a_verdict_that_was_left_to_a_newer_one_is_said_when_that_counts_n
                 await connection.execute(
                     "UPDATE audit_runs SET created_at = created_at - interval '1 microsecond' WHERE id = $1", made
                 )
-    await product.until("SELECT count(*) FROM audit_runs WHERE status IN ('pending', 'running')", 0)
+    await product.until(count_begun_runs, 0)
     tell_pull(product, repository, 8, ("topic", head), ("lax", bad), action="closed", merged=merged)
     await product.github.webhooks.settle()
     await lift_limits(product.pool)
-    await product.pool.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
-    await product.until("SELECT count(*) FROM audit_runs WHERE published_at IS NULL", 0)
+    await make_jobs_due(product.pool)
+    await product.until(count_unpublished_runs, 0)
     assert await boundary(product, repository, head) == "failure", "it fails for main, the only target left"
 
 
@@ -67,7 +75,7 @@ async def test_an_older_verdict_of_a_closed_pull_request_comes_after_no_newer_on
         former = await find_run(connection, await connection.fetchval("SELECT id FROM audit_runs WHERE fork"))
         assert former is not None
         newer = await rerun_audit(product.pool, former, 1)
-        await product.until("SELECT count(*) FROM audit_runs WHERE published_at IS NULL", 0)
+        await product.until(count_unpublished_runs, 0)
         # As if the older one had come to its verdict after the newer one.
         await connection.execute("UPDATE audit_runs SET published_at = NULL WHERE id = $1", former.id)
         await connection.execute("DELETE FROM check_runs WHERE audit_run_id = $1", former.id)
@@ -84,14 +92,11 @@ async def test_a_re_run_evaluates_a_pushed_head_for_each_target(product: Product
     tell_pull(product, repository, 8, ("topic", head), ("main", start))
     assert await boundary(product, repository, head) == "failure"
     async with product.pool.acquire() as connection:
-        former = await find_run(
-            connection, await connection.fetchval("SELECT id FROM audit_runs WHERE branch = 'topic' LIMIT 1")
-        )
+        former = await find_run(connection, await get_run_id_of_branch(connection, "topic"))
     assert former is not None
     await rerun_audit(product.pool, former, 1)
     assert await boundary(product, repository, head) == "failure"
-    again = await product.pool.fetch("SELECT evaluated_target FROM audit_runs WHERE trigger = 'rerun'")
-    assert sorted(row["evaluated_target"] for row in again) == ["lax", "main"]
+    assert await list_evaluated_branches(product.pool, trigger="rerun") == ["lax", "main"]
     assert len(product.github.world.latest_runs(repository.id, head)) == 3
 
 
@@ -119,8 +124,7 @@ async def test_the_former_default_branch_s_own_verdict_is_none_for_the_new_one(
     await product.idle()
     tell_pull(product, repository, 7, ("main", head), ("next", other))
     assert await boundary(product, repository, head) == "success"
-    targets = await product.pool.fetch("SELECT evaluated_target FROM audit_runs WHERE commit_sha = $1", head)
-    assert sorted(row["evaluated_target"] for row in targets) == ["", "next"]
+    assert await list_evaluated_branches(product.pool, head) == ["", "next"]
 
 
 async def test_a_branch_that_is_named_like_a_merge_group_gets_one_audit(product: Product, tree: WorkTree) -> None:

@@ -15,7 +15,8 @@ from tests.support.events import TOKEN, send
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START, started
-from tests.support.stored import forget_check_runs, get_repo_name
+from tests.support.stored import get_repo_name, is_removed
+from tests.support.stored_runs import forget_check_runs
 
 
 async def test_a_fork_is_evaluated_by_its_target_and_excepts_nothing(product: Product, tree: WorkTree) -> None:
@@ -165,7 +166,7 @@ async def test_a_repository_s_new_name_and_privacy_are_known_at_once(product: Pr
     send(product, repository, "repository", action="deleted")
     await product.idle()
     async with product.pool.acquire() as connection:
-        assert await connection.fetchval("SELECT removed_at FROM repos") is not None
+        assert await is_removed(connection)
 
 
 async def test_a_run_whose_job_was_lost_is_taken_up(product: Product, tree: WorkTree) -> None:

@@ -31,12 +31,12 @@ from forgeguard_app.store.repos import get_repo
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START, started
-from tests.support.stored import (
+from tests.support.stored import get_account_login, get_installation_status, get_repo_id, has_no_token, lift_limits
+from tests.support.stored_runs import (
+    count_completed_runs,
+    count_refused_runs,
     forget_check_runs,
-    get_installation_status,
-    get_repo_id,
     get_run_id,
-    lift_limits,
     unpublish_runs,
 )
 
@@ -287,7 +287,7 @@ async def test_of_what_waits_the_most_wanted_goes_first(dsn: str, tmp_path: Path
             await set_blocked(connection, installation.id, 3_600)
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-        await product.until("SELECT count(*) FROM audit_runs WHERE status = 'completed'", 3)
+        await product.until(count_completed_runs, 3)
         stop.set()
         await worker
         assert not product.github.world.check_runs, "there is no room yet"
@@ -331,7 +331,7 @@ async def test_a_verdict_that_github_does_not_take_says_why_and_is_tried_when_it
         worker = asyncio.create_task(run_worker(dsn, replace(product.context, timings=timings), stop))
         granted = dict(product.github.world.app.permissions)  # type: ignore[union-attr]
         installation.permissions = {**granted, "checks": "read"}
-        await product.until("SELECT count(*) FROM audit_runs WHERE publish_error IS NOT NULL", 1)
+        await product.until(count_refused_runs, 1)
         installation.permissions = None
         product.github.webhooks.send(
             "installation", product.github.installation_payload("new_permissions_accepted", installation)
@@ -389,7 +389,7 @@ async def test_a_person_s_revocation_is_heeded_at_once(product: Product) -> None
         product.github.webhooks.send(
             "github_app_authorization", {"action": "revoked", "sender": {"id": 5, "login": "a"}}
         )
-        await product.until("SELECT access_token IS NULL FROM users", True)
+        await product.until(has_no_token, True)
         assert await connection.fetchval("SELECT github_login FROM users WHERE github_id = 5") == "a", (
             "the person stays"
         )
@@ -404,7 +404,7 @@ async def test_an_account_s_new_name_is_known(product: Product) -> None:
         "account": {"id": installation.account.id, "login": "newer"},
     }
     product.github.webhooks.send("installation_target", body)
-    await product.until("SELECT account_login FROM installations", "newer")
+    await product.until(get_account_login, "newer")
 
 
 async def test_a_push_of_more_commits_than_a_delivery_carries_is_evaluated_whole(

@@ -11,7 +11,8 @@ from forgeguard_app.store.audits import find_newest_run
 from forgeguard_app.store.queue import choose_queue, enqueue
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
-from tests.support.stored import drop_jobs, get_repo_id
+from tests.support.stored import get_repo_id
+from tests.support.stored_jobs import drop_jobs
 
 MANY = 12
 

@@ -20,7 +20,7 @@ from tests.support.inbox import Inbox, inbox
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, free_port, running
 from tests.support.starting import START
-from tests.support.stored import get_github_installation_id
+from tests.support.stored import get_github_installation_id, get_notify_error
 
 SECRET = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 
@@ -99,7 +99,7 @@ async def test_what_did_not_arrive_is_tried_again_and_said_to_those_who_can_mend
         box.answers = [302]  # a redirect could lead anywhere
         tree.commit({"t.py": f"T = '{SECRET[:-1]}x'\n"})
         await product.push(tree, shop, "topic")
-        await product.until("SELECT notify_error FROM installations", "It answered 302.")
+        await product.until(get_notify_error, "It answered 302.")
         await product.idle()
         assert len(box.came) == 1
         policy = product.github.world.find_repository("acme/.github")

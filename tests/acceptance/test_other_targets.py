@@ -14,7 +14,7 @@ from tests.support.pulls import FORK, LAX, boundary, tell_pull, with_lax
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import START, started
-from tests.support.stored import count_runs
+from tests.support.stored_runs import count_reruns, count_runs, get_run_id_of_branch, list_evaluated_branches
 
 
 async def test_a_pull_request_of_the_default_branch_changes_nothing_of_it(product: Product, tree: WorkTree) -> None:
@@ -97,13 +97,13 @@ async def test_a_red_head_of_the_default_branch_pushed_to_another_branch_stays_r
     assert await boundary(product, repository, head) == "failure"
     await product.push(tree, repository, "copy")
     assert await boundary(product, repository, head) == "failure"
-    again = await product.pool.fetchval("SELECT id FROM audit_runs WHERE branch = 'copy'")
+    again = await get_run_id_of_branch(product.pool, "copy")
     async with product.pool.acquire() as connection:
         former = await find_run(connection, again)
     assert former is not None
     await rerun_audit(product.pool, former, 1)
     assert await boundary(product, repository, head) == "failure", "it is evaluated again for main too"
-    assert await product.pool.fetchval("SELECT count(*) FROM audit_runs WHERE trigger = 'rerun'") == 2
+    assert await count_reruns(product.pool) == 2
 
 
 @pytest.mark.parametrize("way", ["closed", "retargeted", "moved"])
@@ -166,8 +166,7 @@ async def test_a_commit_with_too_many_targets_does_not_pass(
     assert "Close some of them" in shown["summary"]
     tell_pull(product, repository, 8, ("topic", head), ("two", start), action="closed")
     assert await boundary(product, repository, head) == "success", "there is room for main now"
-    targets = await product.pool.fetch("SELECT evaluated_target FROM audit_runs WHERE commit_sha = $1", head)
-    assert {row["evaluated_target"] for row in targets} == {"one", "two", "main"}
+    assert set(await list_evaluated_branches(product.pool, head)) == {"one", "two", "main"}
 
 
 async def test_a_copy_of_main_known_by_a_stranger_s_pull_request_is_no_baseline(

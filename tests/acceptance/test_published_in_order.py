@@ -26,7 +26,19 @@ from forgeguard_app.simulator.story import Story
 from tests.support.repositories import WorkTree
 from tests.support.running import running
 from tests.support.starting import START
-from tests.support.stored import drop_jobs, get_installation_key, get_repo_id, get_rerun_id, get_run_id, lift_limits
+from tests.support.stored import get_installation_key, get_repo_id, lift_limits
+from tests.support.stored_jobs import drop_jobs
+from tests.support.stored_runs import (
+    count_completed_reruns,
+    count_completed_runs,
+    count_published_reruns,
+    count_refused_runs,
+    count_sent_check_runs,
+    count_unpublished_runs,
+    count_written_check_runs,
+    get_rerun_id,
+    get_run_id,
+)
 
 
 class Always(Faults):
@@ -54,7 +66,7 @@ async def test_an_older_verdict_never_comes_after_a_newer_one(dsn: str, tmp_path
         faults = world.faults = Always("check-runs ForgeGuard / A9", "500")
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-        await product.until("SELECT count(*) FROM check_runs WHERE github_id IS NOT NULL", 2)
+        await product.until(count_written_check_runs, 2)
         stop.set()
         await worker
         async with product.pool.acquire() as connection:
@@ -66,7 +78,7 @@ async def test_an_older_verdict_never_comes_after_a_newer_one(dsn: str, tmp_path
         await product.github.webhooks.settle()
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-        await product.until("SELECT count(*) FROM audit_runs WHERE trigger = 'rerun' AND published_at IS NOT NULL", 1)
+        await product.until(count_published_reruns, 1)
         stop.set()
         await worker
         async with product.pool.acquire() as connection:
@@ -99,12 +111,12 @@ async def test_a_newer_verdict_waits_for_an_older_write_of_unknown_fate(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(check_runs, "create", create)
             worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-            await product.until("SELECT count(*) FROM check_runs WHERE sending_at IS NOT NULL", 3)
+            await product.until(count_sent_check_runs, 3)
             Story(product.github).rerun(repository, sha)
             await product.github.webhooks.settle()
-            await product.until("SELECT count(*) FROM audit_runs WHERE trigger = 'rerun' AND status = 'completed'", 1)
+            await product.until(count_completed_reruns, 1)
             go.set()
-            await product.until("SELECT count(*) FROM audit_runs WHERE published_at IS NULL", 0)
+            await product.until(count_unpublished_runs, 0)
             stop.set()
             await worker
         async with product.pool.acquire() as connection:
@@ -137,7 +149,7 @@ async def test_one_refusal_that_passes_loses_no_verdict(
         monkeypatch.setattr(check_runs, "create", create)
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-        await product.until("SELECT count(*) FROM audit_runs WHERE publish_error IS NOT NULL", 1)
+        await product.until(count_refused_runs, 1)
         await product.idle()
         async with product.pool.acquire() as connection:
             later_s = await connection.fetch(
@@ -146,7 +158,7 @@ async def test_one_refusal_that_passes_loses_no_verdict(
                 " RETURNING extract(epoch FROM f.scheduled_at - now())::integer AS seconds"
             )
         assert [590 < row["seconds"] < 700 for row in later_s] == [True], "as long again as it has waited"
-        await product.until("SELECT count(*) FROM audit_runs WHERE published_at IS NULL", 0)
+        await product.until(count_unpublished_runs, 0)
         stop.set()
         await worker
         assert len(product.github.world.runs_of(repository.id, sha)) == 3, "nothing ever tries it again"
@@ -166,7 +178,7 @@ async def test_a_verdict_held_back_for_eight_days_is_published_after_all(
         product.github.world.silent.append("check-runs")
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-        await product.until("SELECT count(*) FROM audit_runs WHERE status = 'completed'", 1)
+        await product.until(count_completed_runs, 1)
         stop.set()
         await worker
         product.github.world.silent.clear()
@@ -213,7 +225,7 @@ async def test_three_verdicts_that_github_stumbles_over_hold_up_no_other(
             )
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-        await product.until("SELECT count(*) FROM audit_runs WHERE status = 'completed'", 4)
+        await product.until(count_completed_runs, 4)
         stop.set()
         await worker
         async with product.pool.acquire() as connection:
@@ -256,7 +268,7 @@ async def test_a_count_of_annotations_that_lags_makes_no_endless_writes(
         monkeypatch.setattr(check_runs, "create", create)
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, context, stop))
-        await product.until("SELECT count(*) FROM audit_runs WHERE published_at IS NULL", 0)
+        await product.until(count_unpublished_runs, 0)
         stop.set()
         await worker
         runs = product.github.world.runs_of(repository.id, sha)
@@ -281,7 +293,7 @@ async def test_two_workers_that_both_believe_to_hold_the_lock_make_one_set_of_ch
             )
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-        await product.until("SELECT count(*) FROM audit_runs WHERE status = 'completed'", 1)
+        await product.until(count_completed_runs, 1)
         stop.set()
         await worker
         async with product.pool.acquire() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,14 @@ from tests.support.evaluated import evaluate
 from tests.support.repositories import WorkTree, stuck
 from tests.support.running import Product, running
 from tests.support.starting import START, started
-from tests.support.stored import (
+from tests.support.stored import get_newest_outcome, get_repo_name, let_heads_be_fresh
+from tests.support.stored_jobs import get_most_attempts_of_waiting, is_scheduled
+from tests.support.stored_runs import (
     count_runs,
     forget_check_runs,
-    get_repo_name,
+    get_base_sha,
     get_run_id,
-    let_heads_be_fresh,
+    get_run_status,
     unpublish_runs,
 )
 
@@ -103,7 +106,7 @@ async def test_on_the_default_branch_the_newest_head_that_passed_is_the_base(pro
     runs = await product.verdicts(repository, still)
     assert runs["A4"].conclusion == "failure", "the next push must not whiten an unrepaired one"
     async with product.pool.acquire() as connection:
-        assert await connection.fetchval("SELECT base_sha FROM audit_runs WHERE commit_sha = $1", still) == passed
+        assert await get_base_sha(connection, still) == passed
 
 
 async def test_a_branch_is_evaluated_since_it_left_its_target_however_many_pushes(
@@ -208,9 +211,7 @@ async def test_deleted_branches_tags_and_the_merge_queue_give_no_run(
         await product.push(tree, repository, "x", refspec)
         await product.idle()
         assert await count_runs(connection) == before
-        assert (
-            await connection.fetchval("SELECT outcome FROM deliveries ORDER BY received_at DESC LIMIT 1") == "ignored"
-        )
+        assert await get_newest_outcome(connection) == "ignored"
 
 
 async def test_a_redelivery_changes_nothing(product: Product, tree: WorkTree) -> None:
@@ -335,7 +336,7 @@ async def test_a_first_push_is_evaluated_against_nothing(product: Product, tree:
     runs = await product.verdicts(repository, await product.push(tree, repository))
     assert runs["A4"].conclusion == "failure"
     async with product.pool.acquire() as connection:
-        assert await connection.fetchval("SELECT base_sha FROM audit_runs") is None
+        assert await get_base_sha(connection) is None
 
 
 async def test_a_worker_told_to_stop_hands_back_what_it_has_not_finished(
@@ -349,7 +350,7 @@ async def test_a_worker_told_to_stop_hands_back_what_it_has_not_finished(
         with stuck(product.context.home / "mirrors" / f"{repository.id}.git"):  # the first worker cannot come to an end
             stop = asyncio.Event()
             worker = asyncio.create_task(run_worker(dsn, product.context, stop, 0.2))
-            await product.until("SELECT status FROM audit_runs", "running")
+            await product.until(get_run_status, "running")
             async with product.pool.acquire() as connection:
                 stop.set()
                 await worker
@@ -382,18 +383,11 @@ async def test_who_waits_for_a_mirror_holds_no_slot_and_loses_no_attempt(
         stop = asyncio.Event()
         async with mirror.locked("another process"):
             worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-            await product.until(
-                "SELECT count(*) > 0 FROM procrastinate_jobs WHERE task_name = 'audit_commit' AND "
-                "scheduled_at IS NOT NULL",
-                True,
-            )
+            await product.until(partial(is_scheduled, task="audit_commit"), True)
             tree.commit({"n.txt": "other\n"})
             await product.verdicts(other, await product.push(tree, other))
             async with product.pool.acquire() as connection:
-                attempts = (
-                    "SELECT max(attempts) FROM procrastinate_jobs WHERE task_name = 'audit_commit' AND status = 'todo'"
-                )
-                assert await connection.fetchval(attempts) == 0
+                assert await get_most_attempts_of_waiting(connection, "audit_commit") == 0
                 states = (
                     "SELECT DISTINCT r.status FROM audit_runs r JOIN repos o ON o.id = r.repo_id WHERE "
                     "o.full_name LIKE '%/busy'"

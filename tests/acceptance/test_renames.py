@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,17 @@ from forgeguard_app.store.repos import Repo, find_repo_named, get_repo
 from tests.support.building import agent, ready
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
-from tests.support.stored import count_runs, forget_check_runs, get_run_id, unpublish_runs
+from tests.support.stored import count_pulls
+from tests.support.stored_builds import is_logged
+from tests.support.stored_jobs import was_attempted
+from tests.support.stored_runs import (
+    count_runs,
+    forget_check_runs,
+    get_run_id,
+    get_run_status,
+    list_base_shas,
+    unpublish_runs,
+)
 
 RULES = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}'
 
@@ -90,8 +101,7 @@ async def test_a_push_is_evaluated_though_its_repository_lost_its_name_and_nobod
         assert runs["A4"].output["title"] == "1 new boundary violation"
         await untouched(product, former, copy, asked_from)
         async with product.pool.acquire() as connection:
-            rows = await connection.fetch("SELECT base_sha FROM audit_runs WHERE commit_sha = $1", sha)
-        assert [row["base_sha"] for row in rows] == [base]
+            assert await list_base_shas(connection, sha) == [base]
         assert (await known(product, repository.full_name)).github_repo_id == repository.id
 
 
@@ -133,7 +143,7 @@ async def test_heads_and_pull_requests_of_a_repository_that_took_the_name_are_ne
     await untouched(product, former, copy, asked_from)
     async with product.pool.acquire() as connection:
         assert await count_runs(connection) == 1
-        assert await connection.fetchval("SELECT count(*) FROM pulls") == 0
+        assert await count_pulls(connection) == 0
 
 
 async def test_a_pull_request_of_ours_goes_to_the_repository_and_not_to_its_old_name(
@@ -200,9 +210,8 @@ async def test_a_repository_that_is_gone_and_whose_name_another_took_is_not_read
         installation.repository_ids.discard(repository.id)
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(dsn, product.context, stop))
-        tried = "SELECT max(attempts) > 1 FROM procrastinate_jobs WHERE task_name = 'audit_commit'"
-        await product.until(tried, True)
-        await product.until(f"SELECT status FROM audit_runs WHERE commit_sha = '{sha}'", "pending")
+        await product.until(partial(was_attempted, task="audit_commit", more_than=1), True)
+        await product.until(partial(get_run_status, commit_sha=sha), "pending")
         stop.set()
         await worker
         assert product.github.world.check_runs == {}
@@ -255,9 +264,7 @@ async def test_a_build_goes_on_where_the_repository_is_now(
         place = await ready(product, tree)
         await product.idle()
         build_id = await place.start()
-        await product.until(
-            f"SELECT count(*) > 0 FROM build_logs WHERE build_id = '{build_id}' AND message = 'waits'", True
-        )
+        await product.until(partial(is_logged, build_id=build_id, message="waits"), True)
         former, copy = await lose_name(product, place.repository, taken=taken)
         asked_from = len(product.github.world.requests)
         if not confirmed:

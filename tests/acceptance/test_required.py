@@ -14,7 +14,7 @@ from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import started
-from tests.support.stored import get_repo_id
+from tests.support.stored import get_repo_id, get_required_checks
 
 
 async def test_the_installation_s_page_says_which_checks_are_not_required(product: Product, tree: WorkTree) -> None:
@@ -70,4 +70,4 @@ async def test_required_checks_that_github_does_not_tell_stay_as_they_were(produ
     product.github.world.silent.append("/rules/branches/")
     await read_required_checks(product.context, repo_id)
     async with product.pool.acquire() as connection:
-        assert await connection.fetchval("SELECT required_checks FROM repos WHERE id = $1", repo_id) == ["ci"]
+        assert await get_required_checks(connection, repo_id) == ["ci"]

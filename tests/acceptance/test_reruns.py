@@ -17,13 +17,19 @@ from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import started
-from tests.support.stored import get_newest_run_id, get_repo_id
+from tests.support.stored import get_repo_id
+from tests.support.stored_jobs import (
+    age_rerun_requests,
+    count_rerun_requests,
+    count_waiting_jobs,
+    drop_jobs_of,
+    drop_rerun_requests,
+    let_rerun_requests_be_due,
+)
+from tests.support.stored_runs import count_published_reruns, count_reruns, get_newest_run_id
 
-_DEFERRED = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'start_rerun' AND status = 'todo'"
-_REQUESTS = "SELECT count(*) FROM rerun_requests"
 _RECORDINGS = "SELECT id FROM procrastinate_jobs WHERE task_name = 'record_violations'"
 _WAITING = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'record_violations' AND status = 'todo'"
-_RERUNS = "SELECT count(*) FROM audit_runs WHERE trigger = 'rerun'"
 
 
 async def heads(product: Product, tree: WorkTree, number: int) -> tuple[Repository, list[AuditRun]]:
@@ -90,7 +96,7 @@ async def test_a_person_and_an_account_have_so_many_re_runs_an_hour_however_fast
                 continue
             raise AssertionError("the account's budget is spent")
         async with product.pool.acquire() as connection:
-            assert await connection.fetchval(_RERUNS) == 3
+            assert await count_reruns(connection) == 3
 
 
 async def test_a_person_who_asked_for_little_has_a_re_run_though_others_spent_the_account_s_share(
@@ -122,27 +128,30 @@ async def test_what_is_asked_at_github_beyond_the_budget_is_deferred_once_and_do
         story, sha = Story(product.github), tree.git("rev-parse", "HEAD")
         await spend(product, product.github.world.pusher.id)
         async with product.pool.acquire() as connection:
-            before = await connection.fetchval(_RERUNS)
+            before = await count_reruns(connection)
             for _ in range(3):
                 story.rerun(repository, sha)
                 await product.github.webhooks.settle()
-            assert (await connection.fetchval(_DEFERRED), await connection.fetchval(_RERUNS)) == (1, before)
+            assert (await count_waiting_jobs(connection, "start_rerun"), await count_reruns(connection)) == (1, before)
             run_id = await get_newest_run_id(connection)
             async with Browser(product) as browser:
                 await browser.get(f"/audits/{run_id}")
                 assert "because this hour's budget of re-runs is spent" in browser.text
-            await connection.execute("UPDATE rerun_requests SET due_at = due_at - interval '9 hours'")
+            await let_rerun_requests_be_due(connection, 9)
             await delete_old_requests(connection)  # while no worker ran
-            await connection.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'start_rerun'")
+            await drop_jobs_of(connection, "start_rerun")
         for _ in range(2):  # the job is lost, and enqueued once
             await requeue_stranded(product.context, 0)
-        await product.until(f"{_RERUNS} AND published_at IS NOT NULL", before + 1)
+        await product.until(count_published_reruns, before + 1)
         await product.idle()
         async with product.pool.acquire() as connection:
-            assert (await connection.fetchval(_DEFERRED), await connection.fetchval(_RERUNS)) == (0, before + 1)
-            await connection.execute("UPDATE rerun_requests SET due_at = due_at - interval '3 hours'")
+            assert (await count_waiting_jobs(connection, "start_rerun"), await count_reruns(connection)) == (
+                0,
+                before + 1,
+            )
+            await let_rerun_requests_be_due(connection, 3)
             await delete_old_requests(connection)
-            assert await connection.fetchval("SELECT count(*) FROM rerun_requests") == 0
+            assert await count_rerun_requests(connection) == 0
 
 
 async def test_beyond_the_budget_the_page_and_the_api_say_when_to_ask_again(
@@ -193,14 +202,14 @@ async def test_presses_of_the_button_are_one_while_its_job_waits_and_have_the_bu
         await press(1)
         await product.idle()
         await press(2)
-        assert await connection.fetchval(_REQUESTS) == 1, "three presses within five seconds"
-        await connection.execute("DELETE FROM rerun_requests")
+        assert await count_rerun_requests(connection) == 1, "three presses within five seconds"
+        await drop_rerun_requests(connection)
         await spend(product, product.github.world.pusher.id)
         product.github.world.pulls.clear()
-        before = await connection.fetchval(_REQUESTS)
+        before = await count_rerun_requests(connection)
         await press(3)
-        assert await connection.fetchval(_REQUESTS) == before + 1
-        await connection.execute("UPDATE rerun_requests SET created_at = created_at - interval '9 seconds'")
+        assert await count_rerun_requests(connection) == before + 1
+        await age_rerun_requests(connection, 9)
         await press(1)  # its job waits
         assert await connection.fetchval(f"{_WAITING} AND scheduled_at > now() + interval '50 minutes'") == 1
         assert product.github.world.pulls == {}

@@ -12,7 +12,8 @@ from forgeguard_app.store.audits import find_run
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START
-from tests.support.stored import get_run_id
+from tests.support.stored_jobs import is_retried
+from tests.support.stored_runs import count_completed_runs, get_run_id
 
 
 @contextlib.asynccontextmanager
@@ -30,7 +31,7 @@ async def pushed_before(dsn: str, tmp_path: Path, tree: WorkTree, column: str) -
         async with product.context.suspect:
             worker = asyncio.create_task(run_worker(dsn, product.context, stop))
             yield product, sha
-        await product.until("SELECT count(*) FROM audit_runs WHERE status = 'completed'", 1)
+        await product.until(count_completed_runs, 1)
         stop.set()
         await worker
 
@@ -39,14 +40,14 @@ async def test_an_interrupted_run_waits_for_no_run_that_may_have_killed_a_worker
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
     async with pushed_before(dsn, tmp_path, tree, "interruptions") as (product, _):
-        await product.until("SELECT count(*) FROM audit_runs WHERE status = 'completed'", 1)
+        await product.until(count_completed_runs, 1)
 
 
 async def test_a_run_whose_worker_died_waits_for_another_such_run_of_its_worker(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
     async with pushed_before(dsn, tmp_path, tree, "deaths") as (product, sha):
-        await product.until("SELECT count(*) > 0 FROM procrastinate_jobs WHERE attempts > 0 AND status = 'todo'", True)
+        await product.until(is_retried, True)
         async with product.pool.acquire() as connection:
             run = await find_run(connection, await get_run_id(connection))
         assert run is not None and (run.commit_sha, run.completed_at) == (sha, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
@@ -13,6 +14,7 @@ from forgeguard_app.store.audits import find_newest_run
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.stored import get_repo_id
+from tests.support.stored_runs import get_status_of_run
 
 SETTINGS = ".github/forgeguard.yml"
 
@@ -63,5 +65,5 @@ async def test_a_re_run_of_an_older_head_changes_nothing_and_one_of_the_newest_i
             await connection.execute("UPDATE repos SET configuration_sha = 'none'")
         assert run is not None
         again = await rerun_audit(product.pool, run, 1)
-        await product.until(f"SELECT status FROM audit_runs WHERE id = '{again}'", "completed")
+        await product.until(partial(get_status_of_run, run_id=again), "completed")
         assert await understood(product) == ("none" if sha == older else newest)

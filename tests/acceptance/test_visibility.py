@@ -25,7 +25,7 @@ from forgeguard_app.store.repos import (
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
-from tests.support.stored import is_private
+from tests.support.stored import is_private, list_public_repos
 
 
 def tell(product: Product, repository: Repository, installation: Installation, action: str, **then: Any) -> None:
@@ -84,8 +84,7 @@ async def test_many_repositories_at_once_cost_one_list_and_not_a_question_each(p
     installation = product.github.install(owner, repositories)
     await product.idle()
     async with product.pool.acquire() as connection:
-        rows = await connection.fetch("SELECT github_repo_id FROM repos WHERE NOT private")
-    assert {row["github_repo_id"] for row in rows} == {repository.id for repository in repositories[1:]}
+        assert await list_public_repos(connection) == {repository.id for repository in repositories[1:]}
     asked = [path for _, path in product.github.world.requests]
     assert 1 <= asked.count("/api/v3/installation/repositories") <= 2
     assert installation.id in product.github.world.installations

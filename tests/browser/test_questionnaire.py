@@ -20,10 +20,12 @@ from playwright.async_api import BrowserContext, Page, Request, Route, expect
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.flows.projects.manage_project import create_project, described
 from forgeguard_app.simulator.state import Account
+from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.users import SealedTokens, upsert_user
 from tests.browser.walking import look
 from tests.browser.windows import shared_product, signed_in
 from tests.support.running import Product
+from tests.support.stored import count_waiting_backends
 from tests.support.watching import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -69,8 +71,11 @@ class Place:
 
     async def waiting(self, number: int = 1) -> None:
         """Waits until so many saves are under way."""
-        query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        await self.product.until(f"SELECT ({query}) >= {number}", True)
+
+        async def are_waiting(connection: Connection) -> bool:
+            return await count_waiting_backends(connection) >= number
+
+        await self.product.until(are_waiting, True)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

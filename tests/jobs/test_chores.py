@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from forgeguard_app.flows.context.worker_context import Timings
@@ -15,6 +16,8 @@ from forgeguard_app.store.locks import Locks
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START
+from tests.support.stored_jobs import is_compared
+from tests.support.stored_runs import count_runs
 
 STOP_S = 20.0
 
@@ -28,7 +31,7 @@ async def comparing(product: Product) -> AsyncIterator[asyncio.Event]:
         await connection.execute("SELECT 1 FROM installations FOR UPDATE")
         worker = asyncio.create_task(run_worker(product.dsn, context, stop))
         try:
-            await product.until("SELECT count(*) FROM counters WHERE name = 'turns' AND label = 'sync'", 1)
+            await product.until(is_compared, True)
             yield stop
         finally:
             stop.set()
@@ -51,7 +54,7 @@ async def test_lost_deliveries_are_found_while_installations_are_compared(
             sha = await product.push(tree, repository)
             await product.github.webhooks.settle()
             app.webhook_url = address
-            await product.until(f"SELECT count(*) FROM audit_runs WHERE commit_sha = '{sha}'", 1)
+            await product.until(partial(count_runs, commit_sha=sha), 1)
 
 
 async def test_a_chore_that_does_not_end_is_left_to_others_after_its_deadline(dsn: str, tmp_path: Path) -> None:

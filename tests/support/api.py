@@ -18,7 +18,8 @@ from tests.support.answers import filled
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
-from tests.support.stored import get_repo_id, get_run_id, get_user_id
+from tests.support.stored import get_repo_id, get_user_id
+from tests.support.stored_runs import get_run_id
 
 
 @dataclass

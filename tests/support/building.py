@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from forgeguard_app.store.users import SealedTokens, upsert_user
 from tests.support.answers import filled
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
+from tests.support.stored_builds import get_project_status, has_ended, has_stopped
 
 PROJECT = (
     'printf \'[project]\\nname = "shop"\\nversion = "1"\\ndependencies = ["aiohttp", "asyncpg"]\\n\' > '
@@ -61,17 +63,13 @@ class Building:
 
     async def ended(self, build_id: UUID) -> Build:
         """At its end."""
-        await self.product.until(f"SELECT completed_at IS NOT NULL FROM builds WHERE id = '{build_id}'", True)
+        await self.product.until(partial(has_ended, build_id=build_id), True)
         await self.product.idle()
         return await self.build(build_id)
 
     async def asked(self, build_id: UUID) -> tuple[Build, list[BuildChange]]:
         """Waiting for an approval, with the changes to approve."""
-        await self.product.until(
-            f"SELECT status IN ('awaiting_approval', 'completed', 'failed', 'cancelled') FROM builds WHERE id "
-            f"= '{build_id}'",
-            True,
-        )
+        await self.product.until(partial(has_stopped, build_id=build_id), True)
         await self.product.idle()
         build = await self.build(build_id)
         assert build.status == "awaiting_approval", await self.text(build_id)
@@ -95,8 +93,7 @@ class Building:
         return "\n".join(line.message for line in await self.lines(build_id))
 
     async def status(self) -> str:
-        async with self.product.pool.acquire() as connection:
-            return str(await connection.fetchval("SELECT status FROM projects WHERE id = $1", self.project_id))
+        return await get_project_status(self.product.pool, self.project_id)
 
     def pulls(self) -> list[Pull]:
         return [pull for pull in self.product.github.world.pulls.values() if pull.repository_id == self.repository.id]

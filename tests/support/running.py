@@ -8,7 +8,7 @@ import json
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -30,17 +30,20 @@ from forgeguard_app.notices import Notices
 from forgeguard_app.settings import networks_of
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import CheckRun, Installation, Repository, new_key
-from forgeguard_app.store.pool import Pool, open_pool
+from forgeguard_app.store.pool import Connection, Pool, open_pool
 from forgeguard_app.web.connections import BODY_S, HEADER_S, Runner
 from forgeguard_app.web.live import BEAT_S
 from forgeguard_app.web.server import make_web
 from tests.support.repositories import WorkTree
+from tests.support.stored_jobs import is_compared
 
 APP_ID = 7
 OPERATOR = 999_999_999
 TIMEOUT_S = 90.0
 TIMINGS = Timings(quick_s=60.0)  # on a slow machine too, an audit writes what it writes on a fast one
 PRIVATE_KEY, PUBLIC_KEY = new_key()
+
+Reader = Callable[[Connection], Awaitable[object]]
 
 
 @dataclass
@@ -116,13 +119,13 @@ class Product:
                 )
             )
 
-    async def until(self, query: str, value: object, timeout_s: float = TIMEOUT_S) -> None:
-        """Waits until the database answers so."""
+    async def until(self, read: str | Reader, value: object, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until the reader of the database, or the query, returns the value."""
         deadline = time.monotonic() + timeout_s
         async with self.pool.acquire() as connection:
-            while await connection.fetchval(query) != value:
+            while (found := await _read(connection, read)) != value:
                 if time.monotonic() > deadline:
-                    raise AssertionError(f"{query} never gave {value!r}")
+                    raise AssertionError(f"{read} returned {found!r} and never {value!r}")
                 await asyncio.sleep(0.01)
 
     @contextlib.asynccontextmanager
@@ -149,12 +152,7 @@ class Product:
 
     async def compared(self) -> bool:
         """Return whether a worker compared this database's installations with GitHub before."""
-        async with self.pool.acquire() as connection:
-            return bool(
-                await connection.fetchval(
-                    "SELECT EXISTS (SELECT 1 FROM counters WHERE name = 'turns' AND label = 'sync')"
-                )
-            )
+        return await is_compared(self.pool)
 
     async def first_chores(self) -> None:
         """Wait for the end of what a worker compares with GitHub at its start: a test may compare by itself."""
@@ -252,6 +250,10 @@ async def running(
                 await task
             await runner.cleanup()
     pool.terminate()
+
+
+async def _read(connection: Connection, read: str | Reader) -> object:
+    return await (connection.fetchval(read) if isinstance(read, str) else read(connection))
 
 
 def free_port() -> int:

@@ -10,7 +10,8 @@ from forgeguard_app.web.server import make_web
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
-from tests.support.stored import forget_access_checks, get_repo_id, get_run_id
+from tests.support.stored import forget_access_checks, get_repo_id
+from tests.support.stored_runs import get_run_id
 
 # Which status owner, member (reads), stranger and nobody get, by route, of a private repository and of a public one.
 PAGE = ("page", (200, 200, 404, 404), (200, 200, 200, 200))

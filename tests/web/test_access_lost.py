@@ -26,7 +26,8 @@ from forgeguard_app.store.repos import find_repo_named
 from forgeguard_app.web import live, log_stream
 from tests.support.browsing import Browser
 from tests.support.running import Product, running
-from tests.support.stored import count_access_answers, get_user_id
+from tests.support.stored import count_access_answers, count_waiting_backends, get_user_id, get_user_id_of_login
+from tests.support.stored_builds import insert_build_row, insert_numbered_lines, insert_project_row
 
 NEVER_S = 1e9
 
@@ -157,7 +158,7 @@ async def test_what_is_kept_of_github_s_answers_is_small_bounded_and_the_person_
                 assert await browser.get(scene.path) == (200 if user is scene.user else 404)
         async with product.pool.acquire() as connection:
             rows = await connection.fetch("SELECT user_id, content FROM access_answers")
-            mine = await connection.fetchval("SELECT id FROM users WHERE github_login = 'mona'")
+            mine = await get_user_id_of_login(connection, "mona")
             assert {row["user_id"] for row in rows if "permissions" in row["content"]} == {mine}
             assert all(len(row["content"]) < 400 for row in rows), "only what says who may do what"
             await connection.execute(
@@ -189,11 +190,7 @@ async def test_an_event_that_comes_while_access_is_read_is_not_overlooked(dsn: s
             async with connection.transaction():
                 await connection.execute("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
                 reading = asyncio.create_task(refresh_access(product.web_context, user_id))
-                await product.until(
-                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
-                    "current_database()",
-                    1,
-                )
+                await product.until(count_waiting_backends, 1)
                 await connection.execute("UPDATE users SET access_checked_at = NULL WHERE id = $1", user_id)
                 product.github.world.requests.clear()  # before the commit, at which the reading goes on
         await reading
@@ -257,9 +254,8 @@ async def test_the_api_s_log_streams_end_with_their_token_and_are_counted_apart(
         await browser.submit("/account/tokens", name="t", scope="read", days="30")
         token = re.findall(r"fgp_[\w-]+", browser.text)[0]
         async with product.pool.acquire() as connection:
-            build_id = await connection.fetchval(
-                "WITH p AS (INSERT INTO projects (user_id, name) SELECT id, 'Shop' FROM users RETURNING id) "
-                "INSERT INTO builds (project_id, status) SELECT id, 'running' FROM p RETURNING id"
+            build_id = await insert_build_row(
+                connection, await insert_project_row(connection, await get_user_id(connection))
             )
             token_id = await connection.fetchval("SELECT id FROM api_tokens")
         headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
@@ -286,9 +282,8 @@ async def test_a_log_that_is_downloaded_slowly_ends_where_its_reader_signs_out(d
     async with open_scene(dsn, tmp_path / "p", NEVER_S) as scene, Browser(scene.product) as browser:
         await browser.sign_in(scene.user, "/account")
         async with scene.product.pool.acquire() as connection:
-            build_id = await connection.fetchval(
-                "WITH p AS (INSERT INTO projects (user_id, name) SELECT id, 'Shop' FROM users RETURNING id) "
-                "INSERT INTO builds (project_id, status) SELECT id, 'running' FROM p RETURNING id"
+            build_id = await insert_build_row(
+                connection, await insert_project_row(connection, await get_user_id(connection))
             )
             await connection.execute(
                 "INSERT INTO build_logs (build_id, message) SELECT $1, n || repeat('x', 8000) FROM "
@@ -347,18 +342,9 @@ async def test_the_api_s_log_stream_of_a_build_ends_when_its_reader_loses_the_re
         token = re.findall(r"fgp_[\w-]+", browser.text)[0]
         async with product.pool.acquire() as connection:
             user_id = await get_user_id(connection)
-            project_id = await connection.fetchval(
-                "INSERT INTO projects (user_id, name, repo_id) VALUES ($1, 'Shop', $2) RETURNING id", user_id, repo_id
-            )
-            build_id = await connection.fetchval(
-                "INSERT INTO builds (project_id, repo_id, status) VALUES ($1, $2, 'running') RETURNING id",
-                project_id,
-                repo_id,
-            )
-            await connection.execute(
-                "INSERT INTO build_logs (build_id, message) SELECT $1, 'line ' || n FROM generate_series(1, 3) n",
-                build_id,
-            )
+            project_id = await insert_project_row(connection, user_id, repo_id=repo_id)
+            build_id = await insert_build_row(connection, project_id, repo_id=repo_id)
+            await insert_numbered_lines(connection, build_id, 3)
         headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
         address = f"{product.address}/api/v1/builds/{build_id}/logs"
         async with product.session.get(address, headers=headers) as answer:

@@ -17,7 +17,8 @@ from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import OPERATOR, Product
 from tests.support.starting import started
-from tests.support.stored import get_github_installation_id, get_run_id
+from tests.support.stored import get_github_installation_id
+from tests.support.stored_runs import get_run_id
 
 
 async def test_every_route_that_changes_something_has_a_name_in_the_log(product: Product) -> None:

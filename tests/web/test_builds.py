@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import started
 from tests.support.stored import forget_access_checks
+from tests.support.stored_builds import get_build_status, get_loop_count, insert_numbered_lines, is_beyond_first_phase
 
 EVIL = "<script>alert(1)</script>"
 
@@ -152,10 +154,7 @@ async def test_a_hundred_thousand_lines_stay_usable(building: Product, tree: Wor
         _, build, _ = await begun(building, tree, browser)
         build_id = UUID(build.rpartition("/")[2])
         async with building.pool.acquire() as connection:
-            await connection.execute(
-                "INSERT INTO build_logs (build_id, message) SELECT $1, 'line ' || n FROM generate_series(1, 100000) n",
-                build_id,
-            )
+            await insert_numbered_lines(connection, build_id, 100_000)
         await browser.get(build)
         assert len(browser.text) < 150_000
         assert "line 100000" in browser.text
@@ -263,8 +262,8 @@ CI = ".github/workflows/ci.yml"
 async def waiting(product: Product, tree: WorkTree, browser: Browser) -> tuple[str, str]:
     """A build that waits for an approval: its address, and the commit that it asks about."""
     _, build, _ = await begun(product, tree, browser)
-    build_id = build.rpartition("/")[2]
-    await product.until(f"SELECT status FROM builds WHERE id = '{build_id}'", "awaiting_approval")
+    build_id = UUID(build.rpartition("/")[2])
+    await product.until(partial(get_build_status, build_id=build_id), "awaiting_approval")
     await product.idle()
     await browser.get(build)
     return build, re.findall(r'name="commit" value="([0-9a-f]{40})"', browser.text)[0]
@@ -300,14 +299,15 @@ async def test_changes_of_files_that_decide_are_approved_on_the_page_by_who_may_
         await maker.submit(f"{build}/approve", commit="0" * 40)
         assert "does not wait for an approval of these changes" in maker.text
         assert await send(maker, f"{build}/hand-back", commit=commit, reason=f"No {EVIL}") == 303
-        await product.until(f"SELECT loop_count FROM builds WHERE id = '{build.rpartition('/')[2]}'", 1)
-        await product.until(f"SELECT status FROM builds WHERE id = '{build.rpartition('/')[2]}'", "awaiting_approval")
+        build_id = UUID(build.rpartition("/")[2])
+        await product.until(partial(get_loop_count, build_id=build_id), 1)
+        await product.until(partial(get_build_status, build_id=build_id), "awaiting_approval")
         await maker.get(build)
         assert EVIL not in maker.text
         second = re.findall(r'name="commit" value="([0-9a-f]{40})"', maker.text)[0]
         assert second != commit
         assert await send(maker, f"{build}/approve", commit=second) == 303
-        await product.until(f"SELECT phase_number > 0 FROM builds WHERE id = '{build.rpartition('/')[2]}'", True)
+        await product.until(partial(is_beyond_first_phase, build_id=build_id), True)
         await maker.get(build)
         assert "1 approved change of files" in maker.text
         async with product.pool.acquire() as connection:

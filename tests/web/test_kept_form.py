@@ -13,7 +13,7 @@ from forgeguard_app.store.pool import Pool
 from tests.support.browsing import Browser
 from tests.support.databases import sessions_away
 from tests.support.running import Product
-from tests.support.stored import count_kept_forms, forget_access_checks
+from tests.support.stored import count_api_tokens, count_kept_forms, forget_access_checks
 
 NEW = {"name": "Shop & <b>sons</b>", "description": "Line one", "repository": ""}
 
@@ -217,7 +217,7 @@ async def test_a_token_is_shown_once_behind_a_redirect_and_a_reload_makes_no_sec
         await browser.get("/account")
         assert value not in browser.text
         async with product.pool.acquire() as connection:
-            assert await connection.fetchval("SELECT count(*) FROM api_tokens") == 1
+            assert await count_api_tokens(connection) == 1
 
 
 async def test_a_database_that_is_away_says_so_keeps_the_form_and_does_not_look_like_signed_out(

@@ -26,7 +26,7 @@ from forgeguard_app.store.repos import find_repo, find_repo_named
 from forgeguard_app.web.live import MOST_OF_ADDRESS, MOST_OF_PERSON, Streams
 from tests.support.browsing import Browser
 from tests.support.running import Product, running
-from tests.support.stored import get_installation_key
+from tests.support.stored import get_installation_key, get_user_id_of_login
 from tests.support.watching import PASSED, finish_run, stir, wait_for_run
 
 
@@ -165,7 +165,7 @@ async def test_an_overview_is_followed_by_the_person_whom_it_shows_and_nobody_el
     await guarded(still, private=True)
     member, stranger = [await cookies_of(still, login) for login in ("member", "stranger")]
     async with still.pool.acquire() as connection:
-        user_id = await connection.fetchval("SELECT id FROM users WHERE github_login = 'member'")
+        user_id = await get_user_id_of_login(connection, "member")
         installation_id = await get_installation_key(connection)
     parts = [f"{kind}/{user_id}~" for kind in ("start", "installations")] + [f"installation/{installation_id}~"]
     for cookies, expected in ((member, ["version"] * 3), (stranger, ["gone"] * 3), ({}, ["gone"] * 3)):

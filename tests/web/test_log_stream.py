@@ -6,15 +6,13 @@ import asyncio
 
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.web.log_stream import CHUNK_BYTES, KEPT_BYTES, Tails
+from tests.support.stored_builds import insert_build_row, insert_person, insert_project_row
 
 
 async def test_a_large_log_that_is_read_from_everywhere_takes_a_bounded_memory(pool: Pool) -> None:
     async with pool.acquire() as connection:
-        build_id = await connection.fetchval(
-            "WITH u AS (INSERT INTO users (github_id, github_login) VALUES (1, 'mona') RETURNING id), "
-            "p AS (INSERT INTO projects (user_id, name) SELECT id, 'Shop' FROM u RETURNING id) "
-            "INSERT INTO builds (project_id, status) SELECT id, 'running' FROM p RETURNING id"
-        )
+        user_id = await insert_person(connection, 1, "mona")
+        build_id = await insert_build_row(connection, await insert_project_row(connection, user_id))
         await connection.execute(
             "INSERT INTO build_logs (build_id, message) SELECT $1, repeat(E'\\x01', 8000) FROM "
             "generate_series(1, 1200)",

@@ -10,7 +10,7 @@ import pytest
 from forgeguard_app.flows.people.repo_access import refresh_access
 from tests.support.browsing import Browser
 from tests.support.running import Product
-from tests.support.stored import forget_access_checks, get_user_id
+from tests.support.stored import count_api_tokens, count_sessions, forget_access_checks, get_user_id, has_no_token
 
 
 async def test_a_person_signs_in_and_comes_back_to_where_they_were(product: Product) -> None:
@@ -69,7 +69,7 @@ async def test_a_callback_that_nobody_began_is_a_friendly_page(product: Product,
             assert "Traceback" not in browser.text
             assert "<script>" not in browser.text.replace('<script src="/static', "")
         async with product.pool.acquire() as connection:
-            assert await connection.fetchval("SELECT count(*) FROM sessions") == 0
+            assert await count_sessions(connection) == 0
 
 
 async def test_a_code_or_state_holds_once_and_in_its_own_browser(product: Product) -> None:
@@ -120,7 +120,7 @@ async def test_forms_from_elsewhere_or_without_their_token_change_nothing(produc
         assert await browser.post("/account/tokens", form | {"csrf": csrf[1], "days": "10000"}) == 400
         assert await browser.post("/account/tokens", form | {"csrf": csrf[1], "name": " \0"}) in (200, 400)
         async with product.pool.acquire() as connection:
-            assert await connection.fetchval("SELECT count(*) FROM api_tokens WHERE name = 'ci'") == 0
+            assert await count_api_tokens(connection, "ci") == 0
 
 
 async def test_sign_out_everywhere_ends_every_browser(product: Product) -> None:
@@ -184,7 +184,7 @@ async def test_what_a_person_takes_back_at_github_ends_their_sessions_and_tokens
         assert await browser.get("/account", follow=False) == 303
         await browser.get("/")
         async with product.pool.acquire() as connection:
-            assert await connection.fetchval("SELECT access_token FROM users") is None
+            assert await has_no_token(connection)
         await browser.sign_in(user, "/account")
         assert browser.status == 200
         assert await status_of(product, token) == 401, "it holds no more, also once the person is back"

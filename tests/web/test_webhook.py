@@ -22,7 +22,9 @@ from forgeguard_app.store.pulls import Pull, upsert_pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.states import PullState
 from tests.support.running import Product, running
-from tests.support.stored import drop_jobs, get_installation_status, get_repo_id, get_run_id
+from tests.support.stored import count_repos, get_installation_status, get_repo_id, is_lock_awaited
+from tests.support.stored_jobs import count_jobs, drop_jobs
+from tests.support.stored_runs import get_run_id
 
 PUSH = {
     "ref": "refs/heads/main",
@@ -347,7 +349,7 @@ async def test_a_long_transaction_of_one_account_holds_up_no_push_of_another(int
     async with intake.pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT 1 FROM repos WHERE github_repo_id = $1 FOR UPDATE", locked)
         held_up = [asyncio.create_task(deliver(intake, push_to(locked, number))) for number in range(2, 6)]
-        await intake.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", True)
+        await intake.until(is_lock_awaited, True)
         others = {asyncio.create_task(deliver(intake, push_to(account, 2))) for account in (other, new)}
         done, _ = await asyncio.wait(others, timeout=20.0)
         assert done == others, "GitHub ends a delivery after ten seconds"
@@ -366,9 +368,8 @@ async def test_of_a_large_installation_a_delivery_stores_the_newest_repositories
     assert (await deliver(intake, json.dumps(body).encode(), "installation"))[0] == 202
     async with intake.pool.acquire() as connection:
         assert await connection.fetchval("SELECT min(github_repo_id) FROM repos") == 51
-        assert await connection.fetchval("SELECT count(*) FROM repos") == AT_ONCE
-        jobs = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'sync_installation'"
-        assert await connection.fetchval(jobs) == 1
+        assert await count_repos(connection) == AT_ONCE
+        assert await count_jobs(connection, "sync_installation") == 1
 
 
 async def test_a_push_whose_row_is_locked_for_a_moment_is_taken_in(intake: Product) -> None:
@@ -376,7 +377,7 @@ async def test_a_push_whose_row_is_locked_for_a_moment_is_taken_in(intake: Produ
     async with intake.pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT 1 FROM repos WHERE github_repo_id = 21 FOR UPDATE")
         pushes = [asyncio.create_task(deliver(intake, push_to(21, number))) for number in range(2, 6)]
-        await intake.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", True)
+        await intake.until(is_lock_awaited, True)
     assert [status for status, _ in await asyncio.gather(*pushes)] == [202] * 4
     assert await count(intake.pool, "audit_runs") == 5
 

@@ -11,6 +11,7 @@ from forgeguard_app.builders.process import MAX_LINE_BYTES
 from forgeguard_app.flows.builds.build_log import MAX_JOINED_BYTES, BuildLog, LogReader
 from forgeguard_app.store.build_logs import list_lines
 from tests.support.running import Product
+from tests.support.stored_builds import insert_build_row, insert_person, insert_project_row
 
 KEY = "operators/own+key-4711"  # what BUILDER_ENV hands to the builder: no rule knows it
 TOKEN = "ghp_" + "0uVTEwVmIrT7DrVjHRZuLtdrPUUb6R2GFoqh"
@@ -89,13 +90,8 @@ async def test_what_a_builder_prints_is_kept_up_to_a_bound_over_all_attempts_and
     product: Product,
 ) -> None:
     async with product.pool.acquire() as connection:
-        build_id = await connection.fetchval(
-            """
-            WITH u AS (INSERT INTO users (github_id, github_login) VALUES (1, 'mona') RETURNING id),
-            p AS (INSERT INTO projects (user_id, name) SELECT id, 'p' FROM u RETURNING id)
-            INSERT INTO builds (project_id, status) SELECT id, 'failed' FROM p RETURNING id
-            """
-        )
+        user_id = await insert_person(connection, 1, "mona")
+        build_id = await insert_build_row(connection, await insert_project_row(connection, user_id), "failed")
     for attempt in range(3):  # each has a log of its own
         log = BuildLog(product.context, build_id, max_bytes=1_000)
         for number in range(8):

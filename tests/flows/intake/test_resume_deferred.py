@@ -12,7 +12,7 @@ import asyncpg
 from forgeguard_app.flows.context.resume_deferred import AT_ONCE, resume_deferred
 from forgeguard_app.store.installations import find_by_github_id
 from tests.support.running import Product, running
-from tests.support.stored import drop_jobs
+from tests.support.stored_jobs import count_jobs_by_task, drop_jobs
 
 NUMBER = AT_ONCE + 20
 
@@ -32,12 +32,6 @@ async def add_waiting(product: Product, number: int) -> None:
         )
 
 
-async def count_jobs(product: Product) -> dict[str, int]:
-    async with product.pool.acquire() as connection:
-        rows = await connection.fetch("SELECT task_name, count(*) FROM procrastinate_jobs GROUP BY 1")
-        return {row["task_name"]: row["count"] for row in rows}
-
-
 async def test_each_end_of_a_suspension_is_one_job_and_each_run_has_one(dsn: str, tmp_path: Path) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
         _, installation = await product.repository()
@@ -47,13 +41,13 @@ async def test_each_end_of_a_suspension_is_one_job_and_each_run_has_one(dsn: str
             for action in ("suspend", "unsuspend"):
                 product.github.webhooks.send("installation", product.github.installation_payload(action, installation))
                 await product.github.webhooks.settle()
-        assert await count_jobs(product) == {"resume_installation": 3}
+        assert await count_jobs_by_task(product.pool) == {"resume_installation": 3}
         async with product.pool.acquire() as connection:
             stored = await find_by_github_id(connection, installation.id)
             assert stored is not None
         for _ in range(3):
             await resume_deferred(product.context, stored.id)
-        assert await count_jobs(product) == {
+        assert await count_jobs_by_task(product.pool) == {
             "resume_installation": 3,
             "audit_commit": NUMBER,
             "publish_verdict": NUMBER,
@@ -67,7 +61,7 @@ async def test_ends_of_a_suspension_at_the_same_time_give_each_run_one_job(dsn: 
         async with product.pool.acquire() as connection:
             keys = [key for row in await connection.fetch("SELECT id, installation_id FROM repos") for key in row]
         await asyncio.gather(*(resume_deferred(product.context, key) for key in keys * 3))
-        assert await count_jobs(product) == {"audit_commit": NUMBER, "publish_verdict": NUMBER}
+        assert await count_jobs_by_task(product.pool) == {"audit_commit": NUMBER, "publish_verdict": NUMBER}
 
 
 @contextlib.asynccontextmanager

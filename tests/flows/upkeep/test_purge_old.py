@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from forgeguard_app.flows.upkeep.purge_old import purge_old
@@ -11,7 +12,8 @@ from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.purge import RUNS_AT_ONCE
 from tests.support.refusing import refuse
 from tests.support.running import running
-from tests.support.stored import count_runs
+from tests.support.stored import count_repos
+from tests.support.stored_runs import count_runs
 
 
 async def insert_old(connection: Connection) -> None:
@@ -32,7 +34,7 @@ async def test_rows_that_cannot_be_deleted_keep_no_others(own_dsn: str, tmp_path
             await insert_old(connection)
         await purge_old(product.context)
         async with product.pool.acquire() as connection:
-            assert await connection.fetchval("SELECT count(*) FROM repos WHERE github_repo_id = 2") == 1
+            assert await count_repos(connection, 2) == 1
             assert await connection.fetchval("SELECT count(*) FROM deliveries WHERE github_delivery_id = 'old'") == 0
 
 
@@ -47,7 +49,7 @@ async def test_installations_are_compared_although_old_rows_cannot_be_deleted(ow
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(own_dsn, product.context, stop))
         try:
-            await product.until(f"SELECT count(*) FROM repos WHERE github_repo_id = {fresh.id}", 1)
+            await product.until(partial(count_repos, github_id=fresh.id), 1)
         finally:
             stop.set()
             await worker
@@ -71,5 +73,5 @@ async def test_a_repository_that_left_goes_with_its_audits_in_batches(own_dsn: s
             )
         await purge_old(product.context)
         async with product.pool.acquire() as connection:
-            assert await connection.fetchval("SELECT count(*) FROM repos WHERE github_repo_id = 2") == 0
+            assert await count_repos(connection, 2) == 0
             assert await count_runs(connection) == 0

@@ -8,7 +8,7 @@ from forgeguard_app.flows.upkeep.reconcile_heads import PULLS_AT_ONCE, reconcile
 from tests.support.repositories import WorkTree
 from tests.support.running import running
 from tests.support.starting import START
-from tests.support.stored import get_repo_id
+from tests.support.stored import get_repo_id, list_open_pulls
 
 
 async def test_more_pull_requests_than_one_transaction_takes_get_their_runs_once(
@@ -29,5 +29,5 @@ async def test_more_pull_requests_than_one_transaction_takes_get_their_runs_once
             await reconcile_heads(product.context, repo_id)
         async with product.pool.acquire() as connection:
             runs = await connection.fetchval("SELECT count(*) FROM audit_runs WHERE commit_sha LIKE '0000%'")
-            pulls = await connection.fetchval("SELECT count(*) FROM pulls WHERE state = 'open'")
+            pulls = len(await list_open_pulls(connection))
         assert (runs, pulls) == (number, number), "one for each head and target"

@@ -9,6 +9,7 @@ from forgeguard_app.flows.upkeep.sync_installations import ListBounds, sync_inst
 from tests.support.refusing import refuse
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
+from tests.support.stored import is_lock_awaited, list_installation_statuses
 
 
 async def is_guarded(product: Product, github_repo_id: int) -> bool:
@@ -54,8 +55,7 @@ async def test_an_installation_that_cannot_be_removed_keeps_no_other(own_dsn: st
         for _ in range(2):  # the second list that leaves them out
             await sync_installations(product.context)
         async with product.pool.acquire() as connection:
-            rows = await connection.fetch("SELECT github_installation_id, status FROM installations")
-        states = {row["github_installation_id"]: row["status"] for row in rows}
+            states = await list_installation_statuses(connection)
         assert [states[number] for number in numbers] == ["deleted", "active", "deleted"]
 
 
@@ -72,7 +72,7 @@ async def test_a_comparison_of_many_repositories_holds_up_no_push(dsn: str, tmp_
         async with product.pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT 1 FROM repos WHERE github_repo_id = $1 FOR UPDATE", repositories[1].id)
             comparison = asyncio.create_task(sync_installations(product.context, ListBounds(at_once=1)))
-            await product.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", True)
+            await product.until(is_lock_awaited, True)
             for repository in (repositories[0], repositories[2]):
                 await product.push(tree, repository)
             await product.github.webhooks.settle()

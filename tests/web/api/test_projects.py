@@ -13,6 +13,7 @@ from forgeguard_app.projects.contract_types import ContractType
 from tests.support.answers import filled
 from tests.support.api import Known, ask
 from tests.support.building import BUILDER
+from tests.support.stored_builds import insert_person
 
 
 async def test_from_a_name_to_a_build_and_its_log(known: Known) -> None:
@@ -129,9 +130,7 @@ async def test_a_project_is_changed_and_linked_to_what_one_may_write_alone(known
 )
 async def test_a_stranger_cannot_tell_a_project_from_none(known: Known, path: str) -> None:
     async with known.product.pool.acquire() as connection:
-        other = await connection.fetchval(
-            "INSERT INTO users (github_id, github_login) VALUES (999, 'other') RETURNING id"
-        )
+        other = await insert_person(connection, 999, "other")
         await connection.execute("UPDATE projects SET user_id = $1, repo_id = NULL", other)
     hidden = await ask(known, path.format(**known.ids), status=404)
     absent = await ask(known, path.format(project_id=known.ids["run_id"], build_id=known.ids["run_id"]), status=404)
