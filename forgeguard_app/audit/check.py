@@ -41,7 +41,7 @@ class CheckOutcome:
     """The findings of one check, before the gate, and what its report says beside them.
 
     `problems` are errors in files that the check reads, and make it an ERROR. `nothing` is the reason where there was
-    nothing to check. `remarks` become notices, `unread` names the files whose imports were not read.
+    nothing to check. `remarks` become notices. `unread` ends the title: what was not read of what the check is about.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -66,7 +66,8 @@ class CheckRecord:
 
     `about` explains it to people. `contents` and `imports` select, of some files, those whose contents or imports the
     check reads, so that a report can say what it missed. `own_rules` explains the rules that a repository's own files
-    give, by the names that findings carry; None where a repository gives none.
+    give, by the names that findings carry; None where a repository gives none. `entry` returns what accepts a rule's
+    findings in a file, for the list of `kind.recorded_under`; None where there is no such list.
     """
 
     kind: CheckKind
@@ -77,5 +78,6 @@ class CheckRecord:
     rule_names: tuple[str, ...]
     help_address: Callable[[str], str]
     own_rules: Callable[[Configuration], dict[str, str]] | None = None
+    entry: Callable[[str, str], dict[str, str]] | None = None  # of a rule's name and a path
     contents: Selection = _none_read
     imports: Selection = _none_read

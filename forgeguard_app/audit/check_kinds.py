@@ -48,7 +48,7 @@ class CheckKind:
     reads: Reads
     accepted_by: str  # what to commit so that a finding is accepted
     help_url: str
-    can_be_recorded: bool = False  # we can write its findings into boundaries.json as known violations
+    recorded_under: str = ""  # the list of its configuring file into which we can write its findings; '' for none
     configured_by: ConfiguringFile | None = None
     default_level: Level = Level.FAILURE
     shares_ignore: bool = True  # `ignore` at the top of forgeguard.yml counts for it
@@ -66,7 +66,7 @@ _KINDS = (
         settings=(BOUNDARIES,),
         rule_kinds=("forbidden", "forbidden_imports", "may_import", "order", "exhaustive", "acyclic"),
         reads=Reads.TREE,
-        can_be_recorded=True,
+        recorded_under="known_violations",
         accepted_by="under `known_violations` in `boundaries.json`",
         help_url="https://en.wikipedia.org/wiki/Multitier_architecture",
         configured_by=ConfiguringFile.BOUNDARIES,

@@ -140,9 +140,9 @@ def read_configuration(read: ReadText, tree: Tree, owner: PolicySettings, *, own
             problems.append(Problem(path, 1, 1, "the file is too large to be read"))
             continue
         text, wrong = _decoded(path, data)
-        file, mistakes = (Boundaries(path), ()) if wrong else read_boundaries(text, path)
+        file, errors = (Boundaries(path), ()) if wrong else read_boundaries(text, path)
         boundaries.append(file)
-        problems.extend((*wrong, *mistakes))
+        problems.extend((*wrong, *errors))
     exceptions, secret_problems = read_exceptions(
         _read_present(read, tree, CONFIG_PATH), _read_present(read, tree, IGNORE_PATH)
     )

@@ -10,7 +10,7 @@ from enum import StrEnum
 class FindingGroup(StrEnum):
     """The part of a check's findings that a finding belongs to; each finding belongs to exactly one."""
 
-    PROBLEM = "problem"  # a mistake in a configuration file: nothing was evaluated because of it
+    PROBLEM = "problem"  # an error in a configuration file: nothing was evaluated because of it
     NEW = "new"
     EXISTING = "existing"
     ALLOWED = "allowed"

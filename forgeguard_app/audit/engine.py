@@ -55,7 +55,7 @@ def audit(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) -> 
 
 def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckReport:
     files = ", ".join(dict.fromkeys(problem.path for problem in problems))
-    title = f"{_number(len(problems), 'mistake')} in {files}"
+    title = f"{_number(len(problems), 'error')} in {files}"
     counts = Counts(problem=len(problems), rules={FindingGroup.PROBLEM: {CONFIGURATION_RULE: len(problems)}})
     return CheckReport(
         code,
@@ -81,7 +81,7 @@ def _report(
     remarks: tuple[Problem, ...],
 ) -> CheckReport:
     if outcome.problems:
-        return replace(_misconfigured(code, outcome.problems), notes=("A manifest does not parse.", *notes))
+        return replace(_misconfigured(code, outcome.problems), notes=(*outcome.notes, *notes))
     findings = apply_gate(outcome.findings, policy.gate, change.changed)
     if change.whole_tree:
         findings = tuple(replace(finding, new=True, counted=True) for finding in findings)
@@ -186,7 +186,7 @@ def _title(code: CheckCode, counts: Counts, change: Change, unread: str) -> str:
     parts = ((counts.new if mixed else 0, "new"), (counts.existing, "existing"), (counts.allowed, "allowed"))
     beside = [f"{number:,} {word}" for number, word in parts if number]
     title = f"{title} ({', '.join(beside)})" if beside else title
-    return f"{title}; imports of {unread} were not read" if unread else title
+    return f"{title}; {unread}" if unread else title
 
 
 def _number(count: int, word: str) -> str:

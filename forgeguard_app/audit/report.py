@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from forgeguard_app.audit.boundaries.record import known_entries
 from forgeguard_app.audit.check_kinds import CHECK_KINDS
+from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.counts import Counts, FindingGroup
 from forgeguard_app.audit.fingerprints import digest
 from forgeguard_app.audit.model import CONFIGURATION_RULE, CheckReport, Finding, Level, Report, Result
@@ -109,13 +109,14 @@ def summary_markdown(check: CheckReport) -> str:
     uncounted = ((counts.standing - counts.counted, "existing"), (counts.allowed, "allowed"))
     if amounts := " and ".join(f"{number:,} {word}" for number, word in uncounted if number):
         lines += ["", f"{amounts} finding(s) do not count towards the result and are not annotated."]
-    if check.result is Result.FAIL and CHECK_KINDS[check.code].can_be_recorded:
+    record = CHECKS[check.code]
+    if check.result is Result.FAIL and record.entry is not None:
         lines += [
             "",
-            "To accept a place for now, add it to `known_violations`:",
+            f"To accept a place for now, add it to `{record.kind.recorded_under}`:",
             "",
             "```json",
-            *_first(_known_lines(check.counted), MAX_LISTED, "… and {:,} more"),
+            *_first(_entries(record.entry, check.counted), MAX_LISTED, "… and {:,} more"),
             "```",
         ]
     return clean("\n".join(lines).strip() or check.title)
@@ -132,9 +133,10 @@ def _by_rule(counts: Counts) -> list[tuple[str, int, int]]:
     return sorted(rows, key=lambda row: (-row[1], -row[2], row[0]))
 
 
-def _known_lines(findings: Iterable[Finding]) -> list[str]:
-    entries = known_entries((finding.rule, as_utf8(finding.path)) for finding in findings)
-    return [f"{json.dumps(entry, ensure_ascii=False)}," for entry in entries]
+def _entries(entry: Callable[[str, str], dict[str, str]], findings: Iterable[Finding]) -> list[str]:
+    """Return the entries that accept the findings, each once."""
+    found = [entry(finding.rule, as_utf8(finding.path)) for finding in findings]
+    return list(dict.fromkeys(f"{json.dumps(place, ensure_ascii=False)}," for place in found))
 
 
 def _inline(text: str) -> str:

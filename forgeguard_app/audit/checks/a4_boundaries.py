@@ -102,7 +102,8 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
     others = [side(tree).findings for tree, _ in change.other_parents]
     findings = mark_in_scope(KIND.code, change, head.findings, base, others)
     incomplete = beyond(head, change.scope)
-    return CheckOutcome(findings, notes=head.notes, incomplete=incomplete, remarks=head.remarks, unread=head.unread)
+    unread = f"imports of {head.unread} were not read" if head.unread else ""
+    return CheckOutcome(findings, notes=head.notes, incomplete=incomplete, remarks=head.remarks, unread=unread)
 
 
 def check(
@@ -345,6 +346,7 @@ CHECK = CheckRecord(
     KIND.rule_kinds,
     help_address=lambda rule: KIND.help_url,
     own_rules=lambda configuration: own_rules(configuration.boundaries),
+    entry=known_entry,
     contents=_contents,
     imports=_imports,
 )

@@ -92,9 +92,11 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
     others = [check(tree, facts, policy, memo).shown for tree, _ in change.other_parents]
     findings = mark_in_scope(KIND.code, change, head.shown, base.shown, others)
     errors, elsewhere = _told_apart(head, change)
+    if errors:
+        return CheckOutcome(problems=errors, notes=("A manifest does not parse.",))
     incomplete = (*head.incomplete, *head.references.incomplete)
     remarks = (*head.references.remarks, *elsewhere)
-    return CheckOutcome(findings, errors, tuple(notes), head.nothing, incomplete, remarks)
+    return CheckOutcome(findings, (), tuple(notes), head.nothing, incomplete, remarks)
 
 
 def _told_apart(head: DependencySide, change: Change) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:

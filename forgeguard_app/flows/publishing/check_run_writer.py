@@ -177,7 +177,7 @@ async def final_run(writer: CheckRunWriter, run: AuditRun, check: StoredCheck) -
 
 
 def _recordable(check: StoredCheck) -> bool:
-    return kind_of(check.check_code).can_be_recorded and check.result == Result.FAIL
+    return bool(kind_of(check.check_code).recorded_under) and check.result == Result.FAIL
 
 
 def can_record(installation: Installation, run: AuditRun) -> bool:

@@ -8,8 +8,8 @@ from itertools import groupby
 
 from aiohttp import web
 
-from forgeguard_app.audit.boundaries.record import known_entry
 from forgeguard_app.audit.check_kinds import CheckKind, kind_of
+from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.counts import FindingGroup
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.revocation import Revocation, revocation_of
@@ -194,7 +194,7 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
         shows_source=not view.repo.private or view.level >= AccessLevel.READ,
         newer=newer,
         window=window,
-        known_entry=known_entry,
+        records=CHECKS,
         deferred_until=deferred_until,
         excerpts_deleted_at=excerpts_deleted_at,
         signature=f"?signature={subject.signature}" if subject.signature else "",

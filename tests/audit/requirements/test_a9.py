@@ -175,6 +175,8 @@ async def test_a_manifest_that_does_not_parse_is_an_error_on_its_line(
     check = await a9(tree, {name: text, "a.py": "import requests\n"})
     assert check.result is Result.ERROR
     assert (check.problems[0].path, check.problems[0].line) == (name, line)
+    assert check.title == f"1 error in {name}"
+    assert check.notes == ("A manifest does not parse.",)
 
 
 BROKEN = "from setuptools import setup\nprint 'x'\nsetup()\n"
