@@ -72,7 +72,8 @@ def prose() -> Iterator[tuple[Path, int, str]]:
             if token.type in (tokenize.STRING, tokenize.COMMENT):
                 for number, line in enumerate(token.string.splitlines(), token.start[0]):
                     yield path, number, line
-    documents = [PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "db/schema.md")]
+    named = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "db/schema.md")
+    documents = [PROJECT / name for name in named]
     documents += [*sorted((PROJECT / "docs").rglob("*.md")), *sorted((PACKAGE / "web" / "templates").rglob("*.html"))]
     for path in documents:
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):

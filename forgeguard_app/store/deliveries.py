@@ -118,12 +118,11 @@ CROSS JOIN unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]
     $9::text[],
     $10::text[], $11::boolean[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::boolean[],
         $18::timestamptz[]
-) WITH ORDINALITY AS p(delivery, event, action, installation, account, login, kind, repo, name, head_branch, private,
-    sha, branch,
-    before, message, author, unless_known, as_of, number)
+) WITH ORDINALITY AS p(delivery, event, action, installation, account, login, kind, repo, name, default_branch,
+    private, sha, branch, before, message, author, unless_known, as_of, number)
 CROSS JOIN LATERAL take_push(CASE WHEN bounds.lock_timeout IS NOT NULL THEN p.delivery END, p.event, p.action,
-    p.installation, p.account, p.login, p.kind, p.repo, p.name, p.head_branch, p.private, p.sha, p.branch, p.before,
-    p.message, p.author, $19::integer[], p.unless_known, p.as_of) AS taken
+    p.installation, p.account, p.login, p.kind, p.repo, p.name, p.default_branch, p.private, p.sha, p.branch,
+    p.before, p.message, p.author, $19::integer[], p.unless_known, p.as_of) AS taken
 ORDER BY p.number
 """
 
