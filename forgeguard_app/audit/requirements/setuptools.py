@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import re
+import threading
 from collections.abc import Iterable
 
 from packaging.requirements import InvalidRequirement
@@ -28,6 +29,9 @@ from forgeguard_app.audit.requirements.model import (
 from forgeguard_app.audit.toml_document import TooMuch, check_depth
 
 MAX_SETUP_CHARS = 200_000
+# Before 3.11.8 ast counts its depth for all threads at once, and meets a depth that is another's:
+# https://github.com/python/cpython/issues/106905
+_PARSING = threading.Lock()
 
 
 def read_setup_cfg(path: str, text: str) -> Manifest:
@@ -117,7 +121,8 @@ def read_setup_py(path: str, text: str) -> Manifest:
         return not_read(path, f"longer than {MAX_SETUP_CHARS:,} characters", is_project=True)
     try:
         check_depth(text)
-        tree = ast.parse(text)
+        with _PARSING:
+            tree = ast.parse(text)
     except TooMuch as error:
         return not_read(path, f"line {error.line}: {error.message}", is_project=True)
     except (MemoryError, RecursionError, SystemError):  # the last is how ast meets its depth
