@@ -48,6 +48,31 @@ async def test_text_in_every_unicode_encoding_is_read(tree: WorkTree, name: str)
     assert places(check_of(await evaluate(tree, whole_tree=True), CheckCode.W1)) == [("a.ps1", 2)]
 
 
+@pytest.mark.parametrize("name", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+async def test_ascii_in_the_middle_of_a_wide_encoding_is_read(tree: WorkTree, name: str) -> None:
+    base = tree.commit({"a.ps1": "$a = 1\r\n".encode(name)})
+    mark = "".encode(name)
+    wide = name if not mark else f"{name}-le"
+    files = {
+        "a.ps1": "$a = 1\r\n".encode(name) + line(1).encode() + line(2).encode(wide) + line(3).encode(),
+        "mark.txt": mark + line(4).encode(),
+        "long.txt": ("# nothing\n" * 9_000).encode(name) + line(5).encode() + line(6).encode(wide),
+    }
+    tree.commit(files)
+    for check in (
+        check_of(await evaluate(tree, base), CheckCode.W1),
+        check_of(await evaluate(tree, whole_tree=True), CheckCode.W1),
+    ):
+        assert set(places(check)) == {
+            ("a.ps1", 2),
+            ("a.ps1", 3),
+            ("a.ps1", 4),
+            ("long.txt", 9_001),
+            ("long.txt", 9_002),
+            ("mark.txt", 1),
+        }
+
+
 async def test_text_with_nul_bytes_is_read(tree: WorkTree) -> None:
     base = tree.commit({"x": ""})
     files = {"a.log": b"\0" * 70_000 + b"start\n" + line(1).encode(), "b.log": b"one\0two\n" + line(2).encode()}
@@ -184,6 +209,27 @@ def test_text_of_any_encoding_in_pieces_is_the_text_in_utf_8(text: str, size: in
     cuts = [*range(0, len(data), size), len(data)]
     out = b"".join(reader.feed(data[low:high], last=high == len(data)) for low, high in pairwise(cuts))
     assert out.decode() == text
+
+
+@given(st.integers(1, 70), st.integers(0, 40), st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le"]))
+def test_a_wide_text_with_ascii_in_it_reads_alike_in_any_pieces(size: int, shift: int, name: str) -> None:
+    begin, plain = "text of a log\n" * 9_000 + "x" * shift, "password = 1234567890abcdefghijklmnopqrstuvwxyz\n"
+    data = begin.encode(name) + plain.encode() + "and more\n".encode(name) + plain.encode()
+    whole_text, reader = TextReader().feed(data, last=True), TextReader()
+    cuts = [0, *range(len(begin.encode(name)) - 40, len(data), size), len(data)]
+    pieces = [reader.feed(data[low:high], last=high == len(data)) for low, high in pairwise(cuts)]
+    assert b"".join(pieces) == whole_text
+    assert whole_text.count(plain.strip().encode()) == 2 and b"and more\n" in whole_text
+
+
+@given(st.integers(1, 70), st.integers(0, 40), st.sampled_from(["utf-16-le", "utf-16-be"]))
+def test_a_text_with_wide_ascii_in_it_reads_alike_in_any_pieces(size: int, shift: int, name: str) -> None:
+    begin, wide = "text of a log\n" * 9_000 + "x" * shift, "password = 1234567890abcdefghijklmnopqrstuvwxyz\n"
+    data = begin.encode() + wide.encode(name) + b"a stray \0 byte\n" + wide.encode(name)
+    reader = TextReader()
+    cuts = [0, *range(len(begin) - 40, len(data), size), len(data)]
+    pieces = [reader.feed(data[low:high], last=high == len(data)) for low, high in pairwise(cuts)]
+    assert b"".join(pieces) == (begin + wide + "a stray \0 byte\n" + wide).encode()
 
 
 def whole(items: Iterator[Added | Unshown] | list[Added | Unshown]) -> list[Added | Unshown]:

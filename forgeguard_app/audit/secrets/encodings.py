@@ -1,6 +1,6 @@
 """Which files are text, and how their bytes become UTF-8:
 
-UTF-16 and UTF-32 with or without a mark, text with stray NUL bytes.
+UTF-16 and UTF-32 with or without a mark, text with stray NUL bytes, ASCII in the middle of UTF-16 and the reverse.
 
 git takes a file with a NUL byte among its first 8,000 for binary; a script that an editor saved as UTF-16 is one
 (https://git-scm.com/docs/gitattributes#_marking_files_as_binary).
@@ -9,15 +9,25 @@ git takes a file with a NUL byte among its first 8,000 for binary; a script that
 from __future__ import annotations
 
 import codecs
-from typing import Any
+import re
 
 HEAD_BYTES = 1 << 16  # by which a file is told
 _MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
+_RUN = 32  # bytes of ASCII in a row are no UTF-16: that many halves of other characters are never all printable …
+_MOST_ALIKE = 8  # … unless a few characters are repeated: a line of U+2550 is P%P%P%
+# The character next to a NUL byte belongs to it: in little-endian text the one before, in big-endian the one after.
+_ASCII = {"le": re.compile(rb"[\t\n\r -~]+(?!\0)"), "be": re.compile(rb"(?<!\0)[\t\n\r -~]+")}
+_WIDE = re.compile(  # ASCII as UTF-16 or UTF-32
+    rb"(?:[\t\n\r -~]\0){8,}|(?:\0[\t\n\r -~]){8,}|(?:[\t\n\r -~]\0\0\0){8,}|(?:\0\0\0[\t\n\r -~]){8,}"
+)
+_TWO = re.compile(rb"[^\0]{2}")  # as no ASCII in UTF-16 or UTF-32 has them
+_MOST_HELD = 1 << 16
 # Where the NUL bytes of ASCII text stand in each, by the position modulo four.
 _LAYOUTS = {"utf-16-le": (1, 3), "utf-16-be": (0, 2), "utf-32-le": (1, 2, 3), "utf-32-be": (0, 1, 2)}
 _CONTROL = bytes({*range(1, 32)} - {8, 9, 10, 11, 12, 13, 27})  # what text does not hold, but for a few
@@ -27,8 +37,8 @@ _MAX_CONTROL, _MAX_HIGH = 0.02, 0.3
 def encoding_of(head: bytes) -> str | None:
     """Return the name of the file's encoding, '' where its bytes are read as they are; None for a binary file."""
     for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name if _reads_as_text(head, name) else None
+        if head.startswith(mark) and _reads_as_text(head[len(mark) :], name):
+            return name
     if b"\0" not in head:
         return ""
     for name in _LAYOUTS:
@@ -61,13 +71,69 @@ def _is_text(data: bytes) -> bool:
     return data.decode("utf-8", "replace").count("\ufffd") <= len(data) * _MAX_CONTROL
 
 
+class _WideDecoder:
+    """Decodes UTF-16 or UTF-32 into which something wrote ASCII, as a shell's `>>` does."""
+
+    def __init__(self, name: str) -> None:
+        self._decoder = codecs.getincrementaldecoder(name)("replace")
+        self._ascii = _ASCII[name[-2:]]
+        self._before = int(name.endswith("be"))  # bytes before a run that belong to it
+        self._held = b""  # the end of the former piece, of which the next one says what it is
+        self._in_ascii = False  # the former piece ended in ASCII
+
+    def decode(self, data: bytes, *, last: bool) -> bytes:
+        """Return the next text in UTF-8; at most the last 36 bytes of a piece wait for the next one."""
+        data = self._held + data
+        run = len(data) - len(data.rstrip(_PRINTABLE))
+        end = len(data) if last else len(data) - (min(run + self._before, len(data)) if run < _RUN + 4 else 1)
+        self._held, whole, data = data[end:], data, data[:end]
+        parts, at = [], 0
+        for found in self._ascii.finditer(whole, 0, end):
+            goes_on = self._in_ascii and found.start() == 0
+            if not goes_on and (len(found[0]) < _RUN or len(set(found[0])) < _MOST_ALIKE):
+                continue
+            parts += [self._wide(data[at : found.start()], last=True), found[0]]
+            at = found.end()
+        self._in_ascii = at == end and (end > 0 or self._in_ascii)
+        return b"".join([*parts, self._wide(data[at:], last=last)])
+
+    def _wide(self, data: bytes, *, last: bool) -> bytes:
+        return self._decoder.decode(data, last).encode("utf-8", "replace")
+
+
+class _NarrowDecoder:
+    """Passes text on, and takes the NUL bytes out where something wrote ASCII as UTF-16 into it."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def decode(self, data: bytes, *, last: bool) -> bytes:
+        """Return the next text; where a piece ends in NUL bytes and single characters, those wait for the next one."""
+        data = self._held + data
+        if last:
+            end = len(data)
+        elif b"\0" not in data:
+            end = max(len(data) - 1, 0)
+        else:
+            apart = _TWO.search(data[: -_MOST_HELD - 1 : -1])
+            held = apart.start() + 1 if apart else len(data)
+            end = len(data) - held if held <= _MOST_HELD else len(data)
+        self._held, data = data[end:], data[:end]
+        return _WIDE.sub(_without_nul, data) if b"\0" in data else data
+
+
+def _without_nul(found: re.Match[bytes]) -> bytes:
+    return found[0].replace(b"\0", b"")
+
+
 class TextReader:
     """Turns the bytes of one file, as they arrive, into text in UTF-8; a binary file gives none."""
 
     def __init__(self) -> None:
         self.is_binary = False
         self._head = b""
-        self._decoder: Any = None
+        self._wide: _WideDecoder | None = None
+        self._narrow = _NarrowDecoder()
         self._declared = False
 
     def feed(self, data: bytes, *, last: bool) -> bytes:
@@ -77,14 +143,17 @@ class TextReader:
             if len(self._head) < HEAD_BYTES and not last:
                 return b""
             data, self._head = self._head, b""
-            self._tell(data[:HEAD_BYTES])
+            data = data[self._begin(data[:HEAD_BYTES]) :]
         if self.is_binary:
             return b""
-        return data if self._decoder is None else self._decoder.decode(data, last).encode("utf-8", "replace")
+        return self._narrow.decode(data if self._wide is None else self._wide.decode(data, last=last), last=last)
 
-    def _tell(self, head: bytes) -> None:
+    def _begin(self, head: bytes) -> int:
+        """Choose the decoder by the first bytes; return the length of the mark, which is no text."""
         self._declared = True
         name = encoding_of(head)
         self.is_binary = name is None
-        if name:
-            self._decoder = codecs.getincrementaldecoder(name)("replace")
+        if not name:
+            return 0
+        self._wide = _WideDecoder(name)
+        return next((len(mark) for mark, of in _MARKS if of == name and head.startswith(mark)), 0)
