@@ -62,6 +62,16 @@ async def test_no_body_is_inflated_before_a_handler_sees_it(hasty: Product) -> N
     await runner.cleanup()
 
 
+@pytest.mark.parametrize("path", ["/projects", "/repos/x/y/configuration/try"])
+async def test_a_multipart_form_is_refused_before_it_is_parsed(hasty: Product, path: str) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    body = b'--x\r\nContent-Disposition: form-data; name="csrf"\r\n\r\nv\r\n--x--\r\n'
+    for sent in (body, b"\n" * 150_000):
+        async with hasty.session.post(hasty.address + path, data=sent, headers=headers) as answer:
+            assert answer.status == 400
+            assert "not a form of ours" in await answer.text()
+
+
 async def test_what_never_ends_is_ended(hasty: Product, caplog: pytest.LogCaptureFixture) -> None:
     assert await received(hasty, b"") == b""
     assert await received(hasty, b"GET /healthz HTTP/1.1\r\nHost: x\r\n") == b""

@@ -20,6 +20,8 @@ from forgeguard_app.web.problems import problem
 from forgeguard_app.web.session import find_person, refuse_foreign
 
 MAX_BODY_BYTES = 64 << 10
+MAX_VALUES = 20_000  # of a body: each is looked at while others wait
+MOST_ERRORS = 1_000  # of which the first 50 are told
 RATES: web.AppKey[Rates] = web.AppKey("RATES")
 PERSON_RATES: web.AppKey[Rates] = web.AppKey("PERSON_RATES")
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -175,12 +177,32 @@ async def _body_of(request: web.Request, most: int) -> Any:
         if len(data) > most:
             raise web.HTTPRequestEntityTooLarge(most, len(data))
     try:
-        return json.loads(data)
+        body = json.loads(data)
     except (ValueError, RecursionError):
         raise UserError("The body is not JSON.") from None
+    if _has_more_values(body, MAX_VALUES):
+        raise UserError(f"The body holds more than {MAX_VALUES:,} values; send fewer at once.")
+    return body
+
+
+def _has_more_values(body: Any, most: int) -> bool:
+    """Return whether the body, its lists and objects hold more values than that."""
+    waiting, number = [body], 0
+    while waiting:
+        value = waiting.pop()
+        number += 1
+        if number + len(waiting) > most:
+            return True
+        if isinstance(value, dict | list):
+            if number + len(waiting) + len(value) > most:
+                return True
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return False
 
 
 def _places(error: ValidationError) -> list[dict[str, str]]:
+    if error.error_count() > MOST_ERRORS:
+        return [{"place": "body", "message": f"{error.error_count():,} errors, too many to be listed"}]
     return [
         {"place": ".".join(str(part) for part in problem["loc"]) or "body", "message": problem["msg"]}
         for problem in error.errors(include_url=False, include_input=False)

@@ -135,3 +135,12 @@ async def test_a_stranger_cannot_tell_a_project_from_none(known: Known, path: st
     hidden = await ask(known, path.format(**known.ids), status=404)
     absent = await ask(known, path.format(project_id=known.ids["run_id"], build_id=known.ids["run_id"]), status=404)
     assert hidden == absent
+
+
+async def test_a_body_of_very_many_values_is_refused_in_one_sentence(known: Known) -> None:
+    path = f"/projects/{known.ids['project_id']}/questionnaire"
+    many = await ask(known, path, method="PUT", status=400, json={"answers": {"a": [[]] * 250_000}})
+    assert "20,000 values" in many["detail"]
+    wrong = await ask(known, path, method="PUT", status=400, json={"answers": {"a": [[]] * 19_000}})
+    assert [error["place"] for error in wrong["errors"]] == ["body"]
+    assert "too many to be listed" in wrong["errors"][0]["message"]
