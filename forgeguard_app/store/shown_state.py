@@ -26,12 +26,16 @@ class CheckFacts:
     verified: int
 
 
+MAX_AHEAD = 1_000  # each reader of a page that shows a waiting audit has them sorted
+
+
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
     """The place of an audit in the queue.
 
-    `earlier` counts the earlier pushes of the same branch without a verdict, `ahead` the jobs that are due before this
-    one, `retry_s` the seconds until the next try of a job that was put off; None where no job waits.
+    `earlier` counts the earlier pushes of the same branch without a verdict. `ahead` are the jobs that are due before
+    this one, a number beyond MAX_AHEAD where so many wait that they are not sorted. `retry_s` are the seconds until the
+    next try of a job that was put off. None where no job waits.
     """
 
     earlier: int = 0
@@ -125,8 +129,10 @@ def newest_run_of_pull(repo: str, pull: str) -> str:
             = {pull}.base_ref DESC, a.created_at DESC LIMIT 1)"""  # noqa: S608  (columns of ours)
 
 
-async def list_states(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Stored]:
-    """Return what decides the state of these audits; the queue is asked for those that wait."""
+async def list_states(
+    connection: Connection, run_ids: Collection[UUID], *, with_queue: bool = True
+) -> dict[UUID, Stored]:
+    """Return what decides the state of these audits; the queue is asked for those that wait, where it is wanted."""
     rows = await connection.fetch(
         f"""
         SELECT a.id, a.status, a.outcome, a.verified_count, a.error_detail, a.published_at IS NOT NULL AS published,
@@ -141,7 +147,7 @@ async def list_states(connection: Connection, run_ids: Collection[UUID]) -> dict
     )
     found = {row["id"]: (_run(dict(row)), _place(dict(row))) for row in rows}
     waiting = [run_id for run_id, (run, _) in found.items() if run.status == RunStatus.PENDING]
-    for run_id, queue in (await _list_queue(connection, waiting) if waiting else {}).items():
+    for run_id, queue in (await _list_queue(connection, waiting) if waiting and with_queue else {}).items():
         run, place = found[run_id]
         found[run_id] = replace(run, queue=queue), place
     return found
@@ -151,9 +157,11 @@ async def list_places(connection: Connection, repo_ids: Collection[UUID]) -> dic
     """Return what decides the state of repositories without an audit."""
     rows = await connection.fetch(
         f"""
+        WITH newest_jobs AS (
+            SELECT args FROM procrastinate_jobs WHERE status IN ('todo', 'doing') ORDER BY id DESC LIMIT {MAX_AHEAD}
+        )
         SELECT r.id, {_PLACE}, EXISTS (SELECT 1 FROM audit_runs a WHERE a.repo_id = r.id) AS is_known,
-            EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.status IN ('todo', 'doing')
-            AND j.args->>'repo_id' = r.id::text) AS starts
+            EXISTS (SELECT 1 FROM newest_jobs j WHERE j.args->>'repo_id' = r.id::text) AS starts
         FROM repos r LEFT JOIN installations i ON i.id = r.installation_id WHERE r.id = ANY($1::uuid[])
         """,  # noqa: S608
         list(repo_ids),
@@ -165,6 +173,11 @@ async def list_places(connection: Connection, repo_ids: Collection[UUID]) -> dic
 
 
 async def _list_queue(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, QueueFacts]:
+    waiting: int = await connection.fetchval(
+        "SELECT count(*) FROM (SELECT FROM procrastinate_jobs WHERE status = 'todo' LIMIT $1) AS jobs", MAX_AHEAD + 1
+    )
+    if waiting > MAX_AHEAD:
+        return {run_id: QueueFacts(ahead=waiting) for run_id in run_ids}
     rows = await connection.fetch(
         """
         WITH waiting AS (

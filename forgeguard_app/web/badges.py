@@ -17,9 +17,9 @@ from aiohttp import web
 
 from forgeguard_app.flows.context.web_context import WebContext
 from forgeguard_app.flows.people.repo_visibility import is_public
-from forgeguard_app.store.badges import BadgeRow, find_badge
-from forgeguard_app.store.repos import Repo, find_repo
-from forgeguard_app.store.shown_state import list_states
+from forgeguard_app.store.badges import find_badge_run
+from forgeguard_app.store.repos import Repo, find_repo_named
+from forgeguard_app.store.shown_state import Stored, list_states
 from forgeguard_app.store.states import RunStatus
 from forgeguard_app.vault import holds_now
 from forgeguard_app.web.keys import CONTEXT
@@ -28,6 +28,7 @@ from forgeguard_app.web.states import ShownState, StateKind, shown_state
 LABEL = "ForgeGuard"
 STALE_S = 900.0  # an audit takes a second: one that waits so long says nothing of the code any more
 MAX_NAME_CHARS = 300
+_NOBODY = UUID(int=0)
 # GitHub's image proxy keeps what it may keep; with these it asks again each time:
 # https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-anonymized-urls
 _CACHE = "no-cache, no-store, must-revalidate, max-age=0"
@@ -97,21 +98,19 @@ async def pull_badge(request: web.Request) -> web.Response:
 async def _badge(request: web.Request, branch: str | None, number: int | None) -> web.Response:
     context = request.app[CONTEXT]
     full_name = f"{request.match_info['owner']}/{request.match_info['name']}"[:MAX_NAME_CHARS]
-    async with context.pool.acquire() as connection:
-        row = await find_badge(connection, full_name.replace("\0", ""), branch, number)
-        stored = await list_states(connection, [row.run_id]) if row is not None and row.run_id is not None else {}
-    signature = request.query.get("signature", "")
-    repo = None if row is None else await _repo(context, row.repo_id)
-    open_to_all = repo is not None and (
-        holds_now(context.keys.badges, str(repo.id), signature) or await is_public(context, repo)
-    )
+    repo = await _open_repo(context, full_name, request.query.get("signature", ""))
+    stored: dict[UUID, Stored] = {}
+    if repo is not None:
+        async with context.pool.acquire() as connection:
+            run_id = await find_badge_run(connection, repo.id, branch, number)
+            stored = await list_states(connection, [run_id], with_queue=False) if run_id is not None else {}
     state, age_s = None, 0.0
-    for run, place in stored.values() if open_to_all else ():
+    for run, place in stored.values():
         held = place.installation != "active"  # what was found before says nothing of later commits
         state, age_s = shown_state(replace(run, status=RunStatus.PENDING) if held else run, place), run.age_s
     look = look_of(state, age_s)
     as_json = request.match_info["form"] == "json"
-    text = _endpoint(look) if as_json else draw(LABEL, look, _reason(row, state))
+    text = _endpoint(look) if as_json else draw(LABEL, look, _reason(repo, state))
     etag = f'"{sha256(text.encode()).hexdigest()[:16]}"'
     headers = {
         "Cache-Control": _CACHE,
@@ -125,14 +124,20 @@ async def _badge(request: web.Request, branch: str | None, number: int | None) -
     return web.Response(text=text, content_type=kind, headers=headers)
 
 
-async def _repo(context: WebContext, repo_id: UUID) -> Repo | None:
+async def _open_repo(context: WebContext, full_name: str, signature: str) -> Repo | None:
+    """Return the repository where its state may be told: it is public, or the badge's link is signed.
+
+    A private one and one that is not there cost the same: the time of the answer tells nothing.
+    """
     async with context.pool.acquire() as connection:
-        return await find_repo(connection, repo_id)
+        repo = await find_repo_named(connection, full_name.replace("\0", ""))
+    signed = holds_now(context.keys.badges, str(repo.id if repo else _NOBODY), signature)
+    return repo if repo is not None and (signed or await is_public(context, repo)) else None
 
 
-def _reason(row: BadgeRow | None, state: ShownState | None) -> str:
+def _reason(repo: Repo | None, state: ShownState | None) -> str:
     """Return why, for public repositories: the link to a private one's badge gives its state and nothing else."""
-    return "" if row is None or row.private or state is None or state.waits else state.reason
+    return "" if repo is None or repo.private or state is None or state.waits else state.reason
 
 
 def _endpoint(look: Look) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 from forgeguard_app.audit.counts import Evaluation, OverallOutcome
 from forgeguard_app.audit.model import Result
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.shown_state import CheckFacts, PlaceFacts, RunFacts, list_places, list_states
+from forgeguard_app.store.shown_state import MAX_AHEAD, CheckFacts, PlaceFacts, RunFacts, list_places, list_states
 from forgeguard_app.store.states import RunStatus
 from forgeguard_app.store.timeline import Filter
 
@@ -198,6 +198,8 @@ def _waiting(run: RunFacts, place: PlaceFacts) -> ShownState:
         return ShownState(
             StateKind.RETRYING, f"A passing fault stopped it; it is tried again in {_span(queue.retry_s)}."
         )
+    if queue.ahead is not None and queue.ahead > MAX_AHEAD:
+        return ShownState(StateKind.QUEUED, f"More than {MAX_AHEAD:,} other jobs are waiting, too.")
     if queue.ahead:
         return ShownState(StateKind.QUEUED, f"{_number(queue.ahead, 'other job', 'other jobs')} first.")
     return ShownState(StateKind.STARTING, "It starts in a moment.")

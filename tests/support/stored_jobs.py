@@ -72,6 +72,14 @@ async def is_compared(database: Connection | Pool) -> bool:
     return compared
 
 
+async def add_jobs(database: Connection | Pool, number: int) -> None:
+    """Add so many jobs that wait, of nobody and for nothing."""
+    await database.execute(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name) SELECT 'others', 'none' FROM generate_series(1, $1)",
+        number,
+    )
+
+
 async def drop_jobs(database: Connection | Pool) -> None:
     """Delete every job, as if its work were lost."""
     await database.execute("DELETE FROM procrastinate_jobs")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.vault import LINK_LIFE_S, sign_until
+from forgeguard_app.web import badges
 from forgeguard_app.web.badges import ERROR, FAIL, PASS, RUNNING, STALE, UNKNOWN, WARN, Look, draw, look_of
 from forgeguard_app.web.states import ShownState, StateKind
 from tests.support.browsing import Browser
@@ -88,6 +91,30 @@ async def test_a_private_badge_needs_its_link_which_its_page_shows(product: Prod
     Story(product.github).rename(repository, "renamed")
     await product.idle()
     assert await message(product, f"{repository.full_name}.json?signature={signature}") == "passing"
+
+
+async def test_of_a_private_repository_as_little_is_read_as_of_none(
+    product: Product, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, _ = await product.repository(private=True)
+    tree.commit(START)
+    await product.verdicts(repository, await product.push(tree, repository))
+    read: list[str] = []
+    for name in ("find_repo_named", "find_badge_run", "list_states", "is_public"):
+        original = getattr(badges, name)
+        monkeypatch.setattr(badges, name, _noting(read, name, original))
+    for full_name in (repository.full_name, "nobody/nothing"):
+        read.clear()
+        assert await message(product, f"{full_name}.json") == "unknown"
+        assert set(read) <= {"find_repo_named", "is_public"}, "is_public asks nothing where it is stored as private"
+
+
+def _noting(read: list[str], name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def noted(*values: Any, **more: Any) -> Any:
+        read.append(name)
+        return original(*values, **more)
+
+    return noted
 
 
 async def test_the_image_proxy_asks_again_and_is_told_that_nothing_changed(product: Product) -> None:

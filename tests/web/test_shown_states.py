@@ -8,11 +8,14 @@ from pathlib import Path
 
 from forgeguard_app.simulator.state import Account, Repository
 from forgeguard_app.simulator.story import Story
+from forgeguard_app.store.shown_state import MAX_AHEAD, list_states
 from tests.support.browsing import Browser, plain
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import START, started
 from tests.support.stored import get_repo_id
+from tests.support.stored_jobs import add_jobs
+from tests.support.stored_runs import get_run_id
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 
@@ -224,3 +227,18 @@ async def test_the_api_filters_audits_by_the_state_that_is_shown(product: Produc
         found = (await api(product, f"/repos/{repo_id}/audits?state={state}"))["items"]
         assert [audit["state"] for audit in found] == [state]  # type: ignore[attr-defined]
     assert (await api(product, f"/repos/{repo_id}"))["state"] == "partly"
+
+
+async def test_the_place_in_a_long_queue_is_not_counted(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository()
+        tree.commit(START)
+        await product.push(tree, repository)
+        await product.github.webhooks.settle()
+        async with product.pool.acquire() as connection:
+            run_id = await get_run_id(connection)
+            found, _ = (await list_states(connection, [run_id]))[run_id]
+            assert found.queue.ahead is not None and found.queue.ahead < 10
+            await add_jobs(connection, MAX_AHEAD)
+            found, _ = (await list_states(connection, [run_id]))[run_id]
+            assert found.queue.ahead == MAX_AHEAD + 1
