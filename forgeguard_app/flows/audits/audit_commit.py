@@ -13,13 +13,13 @@ from uuid import UUID
 import structlog
 
 from forgeguard_app.audit.model import CheckCode, Report
-from forgeguard_app.audit.plain_text import without_links
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.evaluation.mirror_source import MirrorSource
-from forgeguard_app.evaluation.request import ProjectBoundaries, Request
+from forgeguard_app.evaluation.request import Request
 from forgeguard_app.flows.audits.audit_faults import verdict_after, with_deadline, with_file_faults
 from forgeguard_app.flows.audits.choose_base import History, choose_base, earlier_passed, newest_head
+from forgeguard_app.flows.audits.project_boundaries import note_without_contract, project_boundaries
 from forgeguard_app.flows.audits.show_progress import show_progress
 from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.owner_policy import keep_owner_policy, owner_settings
@@ -60,8 +60,6 @@ from forgeguard_app.store.findings import set_standing_secrets
 from forgeguard_app.store.installations import Installation, find_installation
 from forgeguard_app.store.pool import DATABASE_ERRORS, Connection
 from forgeguard_app.store.projects import (
-    EvaluatedContract,
-    LinkedBoundaries,
     find_boundaries_of,
     find_evaluated_before,
     set_evaluated_by,
@@ -318,10 +316,10 @@ async def _evaluate_head(
         whole_secrets=history.is_baseline,
         owner=owner_settings(installation),
         owner_file=owners,
-        notes=(*base.notes, *_without_contract(contract, before)),
+        notes=(*base.notes, *note_without_contract(contract, before)),
         excerpts=True,
         describe=run.branch == repo.default_branch and run.target_ref is None and not run.fork,
-        contract=_contract(context, contract, before),
+        contract=project_boundaries(context, contract, before),
         allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
     )
     report = await context.evaluator.evaluate(MirrorSource(mirror, request), request)
@@ -344,34 +342,6 @@ async def _is_newest_head(connection: Connection, run: AuditRun) -> bool:
         return False
     return (
         newest_head(await list_evaluated_heads(connection, repo.id, repo.default_branch, MAX_HEADS)) == run.commit_sha
-    )
-
-
-def _contract(
-    context: WorkerContext, found: LinkedBoundaries | None, before: EvaluatedContract | None
-) -> ProjectBoundaries | None:
-    """Return the project's boundaries, for a repository that has none of its own."""
-    if found is None:
-        return None
-    address = f"{context.address}/projects/{found.project_id}/contracts/boundaries"
-    editor = f"edited by {found.edited_by}" if found.edited_by else "written from the answers"
-    note = (
-        f"Evaluated by the boundaries of the project “{without_links(found.name)}”, version {found.version}, "
-        f"{editor}: {address}"
-    )
-    if before is None:
-        return ProjectBoundaries(found.content, note)
-    loosens = f"Version {found.version} loosens the rules against version {before.version}, evaluated before"
-    return ProjectBoundaries(found.content, note, before=before.content, loosens=loosens)
-
-
-def _without_contract(found: LinkedBoundaries | None, before: EvaluatedContract | None) -> tuple[str, ...]:
-    """Return a note where a project's boundaries evaluated the repository lately, and none do now."""
-    if found is not None or before is None:
-        return ()
-    return (
-        f"No project's boundaries apply any more: version {before.version} did, until its project was "
-        f"unlinked or deleted.",
     )
 
 
