@@ -202,8 +202,18 @@ async def set_commit_words(connection: Connection, run_id: UUID, message: str | 
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerPolicy:
+    """The forgeguard.yml of the owner's `.github` repository at a head, found valid; None where there is none."""
+
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict of a run. `status` is completed, or error where it could not be evaluated."""
+    """The verdict of a run. `status` is completed, or error where it could not be evaluated.
+
+    `configuration` and `owner_policy` come into force where the run's head is the newest of the default branch.
+    """
 
     status: RunStatus
     overall_result: str
@@ -212,6 +222,7 @@ class Verdict:
     checks: Sequence[tuple[StoredCheck, Sequence[StoredFinding]]]
     error_detail: str | None = None
     configuration: Mapping[str, Any] | None = None
+    owner_policy: OwnerPolicy | None = None
 
     @property
     def excerpt_bytes(self) -> int:

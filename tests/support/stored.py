@@ -122,6 +122,12 @@ async def get_account_login(database: Connection | Pool) -> str:
     return login
 
 
+async def get_owner_policy(database: Connection | Pool) -> str | None:
+    """Return the owner's file that holds for the repositories of the only installation."""
+    text: str | None = await _one(database, "SELECT owner_policy FROM installations")
+    return text
+
+
 async def get_notify_error(database: Connection | Pool) -> str | None:
     """Return the reason why the last notice of the only installation was not taken."""
     reason: str | None = await _one(database, "SELECT notify_error FROM installations")

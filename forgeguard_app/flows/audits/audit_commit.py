@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import structlog
 
-from forgeguard_app.audit.model import CheckCode, Report
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.evaluation.mirror_source import MirrorSource
@@ -22,7 +23,7 @@ from forgeguard_app.flows.audits.choose_base import History, choose_base, earlie
 from forgeguard_app.flows.audits.project_boundaries import note_without_contract, project_boundaries
 from forgeguard_app.flows.audits.show_progress import show_progress
 from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
-from forgeguard_app.flows.context.owner_policy import keep_owner_policy, owner_settings
+from forgeguard_app.flows.context.owner_policy import owner_settings, read_owner_policy
 from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
@@ -57,7 +58,7 @@ from forgeguard_app.store.audits import (
 )
 from forgeguard_app.store.commit_targets import set_evaluated_target
 from forgeguard_app.store.findings import set_standing_secrets
-from forgeguard_app.store.installations import Installation, find_installation
+from forgeguard_app.store.installations import Installation, find_installation, set_owner_policy
 from forgeguard_app.store.pool import DATABASE_ERRORS, Connection
 from forgeguard_app.store.projects import (
     find_boundaries_of,
@@ -250,7 +251,7 @@ async def _verdict_or_fault(
         work = retry_until_visible(
             context, access, lambda remote: _evaluate_head(context, run, repo, installation, access, remote)
         )
-        report = await with_deadline(context.timings.audit_s, show_progress(context, run, repo, installation, work))
+        return await with_deadline(context.timings.audit_s, show_progress(context, run, repo, installation, work))
     except CommitGone as error:
         if datetime.now(UTC) - run.created_at < timedelta(seconds=context.timings.commit_lag_s):
             raise RetryLater("the commit is not readable yet", delay_s=min(2.0, context.timings.retry_s * 4)) from error
@@ -276,7 +277,6 @@ async def _verdict_or_fault(
         return could_not_evaluate(str(error), user_fixable=False)
     except GitError as error:
         return verdict_after(error)
-    return verdict_of(report)
 
 
 async def _is_removed(context: WorkerContext, repo: Repo) -> bool:
@@ -286,7 +286,7 @@ async def _is_removed(context: WorkerContext, repo: Repo) -> bool:
 
 async def _evaluate_head(
     context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation, access: RepoAccess, remote: Remote
-) -> Report:
+) -> Verdict:
     async with context.pool.acquire() as connection:
         history = History(
             default_branch=repo.default_branch,
@@ -322,10 +322,10 @@ async def _evaluate_head(
         contract=project_boundaries(context, contract, before),
         allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
     )
-    report = await context.evaluator.evaluate(MirrorSource(mirror, request), request)
-    if owners and run.branch == repo.default_branch:
-        await keep_owner_policy(context, mirror.repository, installation, run.commit_sha)
-    return report
+    verdict = verdict_of(await context.evaluator.evaluate(MirrorSource(mirror, request), request))
+    if owners and request.describe:
+        return replace(verdict, owner_policy=await read_owner_policy(mirror.repository, run.commit_sha))
+    return verdict
 
 
 async def _keep_words(context: WorkerContext, mirror: Mirror, run: AuditRun) -> None:
@@ -358,8 +358,11 @@ async def _store_verdict(context: WorkerContext, run: AuditRun, repo: Repo, verd
             await set_standing_secrets(connection, run)
         await start_missing_targets(connection, repo.id, run.commit_sha)
         await enqueue_publication(connection, repo.id, run.commit_sha)
-        if verdict.configuration is not None and await _is_newest_head(connection, run):
-            await set_configuration(connection, repo.id, run.commit_sha, verdict.configuration)
+        if await _is_newest_head(connection, run):
+            if verdict.configuration is not None:
+                await set_configuration(connection, repo.id, run.commit_sha, verdict.configuration)
+            if verdict.owner_policy is not None and repo.installation_id is not None:
+                await set_owner_policy(connection, repo.installation_id, verdict.owner_policy.text)
         if tell:
             await schedule_notice(connection, run.id)
         following = await find_next_pending(connection, run)

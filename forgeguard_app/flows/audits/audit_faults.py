@@ -7,7 +7,6 @@ from collections.abc import Awaitable
 
 import structlog
 
-from forgeguard_app.audit.model import Report
 from forgeguard_app.errors import RetryLater, as_passing
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate
@@ -38,8 +37,8 @@ async def with_file_faults(work: Awaitable[Verdict]) -> Verdict:
         )
 
 
-async def with_deadline(deadline_s: float, work: Awaitable[Report]) -> Report:
-    """Return the report of a whole audit, with what is fetched for it.
+async def with_deadline(deadline_s: float, work: Awaitable[Verdict]) -> Verdict:
+    """Return the verdict of a whole audit, with what is fetched for it.
 
     Raises:
         EvaluationTimeout: it did not end in time.

@@ -7,10 +7,9 @@ from collections.abc import Awaitable
 
 import structlog
 
-from forgeguard_app.audit.model import Report
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.publishing.publish_verdict import announce_progress
-from forgeguard_app.store.audits import AuditRun
+from forgeguard_app.store.audits import AuditRun, Verdict
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.repos import Repo
 
@@ -19,9 +18,9 @@ log = structlog.get_logger()
 
 
 async def show_progress(
-    context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation, work: Awaitable[Report]
-) -> Report:
-    """Return the report of the work. A quick audit costs no extra write; a longer one is shown as in progress.
+    context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation, work: Awaitable[Verdict]
+) -> Verdict:
+    """Return the work's verdict. A quick audit costs no extra write; a longer one is shown as in progress.
 
     However this ends, the work has ended too, because the mirror's lock is released after it.
     """

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from forgeguard_app.audit.policy import POLICY_PATHS, PolicySettings, read_settings
-from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.git.blobs import read_blobs, read_tree
 from forgeguard_app.git.command import GitRepository
-from forgeguard_app.store.installations import Installation, set_owner_policy
+from forgeguard_app.store.audits import OwnerPolicy
+from forgeguard_app.store.installations import Installation
 
 
 def owner_settings(installation: Installation) -> PolicySettings:
@@ -17,17 +17,12 @@ def owner_settings(installation: Installation) -> PolicySettings:
     return PolicySettings() if problems else settings
 
 
-async def keep_owner_policy(
-    context: WorkerContext, repository: GitRepository, installation: Installation, head: str
-) -> None:
-    """Keep the owner's file for all of the owner's repositories once it is valid; a broken one changes nothing."""
+async def read_owner_policy(repository: GitRepository, head: str) -> OwnerPolicy | None:
+    """Return the owner's file at the head, for all of the owner's repositories; None where it is broken."""
     tree = await read_tree(repository, head)
-    text: str | None = None
-    if POLICY_PATHS[0] in tree:
-        blobs = await read_blobs(repository, [tree[POLICY_PATHS[0]]])
-        text = blobs.data.get(tree[POLICY_PATHS[0]], b"").decode("utf-8", "replace").replace("\0", "�")
-        _, problems = read_settings(text, POLICY_PATHS[0], owner=True)
-        if problems:
-            return
-    async with context.pool.acquire() as connection:
-        await set_owner_policy(connection, installation.id, text)
+    if POLICY_PATHS[0] not in tree:
+        return OwnerPolicy(None)
+    blobs = await read_blobs(repository, [tree[POLICY_PATHS[0]]])
+    text = blobs.data.get(tree[POLICY_PATHS[0]], b"").decode("utf-8", "replace").replace("\0", "�")
+    _, problems = read_settings(text, POLICY_PATHS[0], owner=True)
+    return None if problems else OwnerPolicy(text)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from forgeguard_app.audit.model import Report
 from forgeguard_app.flows.audits.show_progress import show_progress
-from forgeguard_app.store.audits import find_newest_run
+from forgeguard_app.store.audits import Verdict, find_newest_run
 from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.repos import get_repo
 from tests.support.repositories import WorkTree
@@ -29,7 +28,7 @@ async def test_the_work_of_a_cancelled_audit_has_ended_before_the_mirror_s_lock_
     assert installation is not None
     begun, steps = asyncio.Event(), 0
 
-    async def work() -> Report:
+    async def work() -> Verdict:
         nonlocal steps
         try:
             begun.set()
