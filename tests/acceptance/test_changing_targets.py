@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from forgeguard_app.audit.model import Report
 from forgeguard_app.flows.intake.follow_pull import start_run
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
 from forgeguard_app.flows.intake.wanted_runs import run_of_pull
@@ -27,6 +30,7 @@ from tests.support.stored_runs import (
     get_run_id_of_branch,
     list_evaluated_branches,
 )
+from tests.support.watching import until
 
 
 @pytest.mark.parametrize("merged", [False, True])
@@ -134,3 +138,27 @@ async def test_a_branch_that_is_named_like_a_merge_group_gets_one_audit(product:
     tell_pull(product, repository, 7, (name, head), ("lax", bad))
     assert await boundary(product, repository, head) == "success"
     assert await count_runs(product.pool, head) == 1
+
+
+async def test_a_head_that_passed_for_another_branch_is_in_progress_while_it_is_evaluated_for_this_one(
+    product: Product, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, start, bad, head = await with_lax(product, tree)
+    tell_pull(product, repository, 7, ("topic", head), ("lax", bad))
+    await product.push(tree, repository, "topic")
+    assert await boundary(product, repository, head) == "success"
+    evaluate, go = product.context.evaluator.evaluate, asyncio.Event()
+
+    async def wait_and_evaluate(*values: Any) -> Report:
+        await go.wait()
+        return await evaluate(*values)
+
+    monkeypatch.setattr(product.context.evaluator, "evaluate", wait_and_evaluate)
+    tell_pull(product, repository, 7, ("topic", head), ("main", start), action="edited", changes={"base": {}})
+    world = product.github.world
+    await until(
+        lambda: {run.status for run in world.latest_runs(repository.id, head)} == {"in_progress"},
+        lambda: "the verdict for the other branch stands",
+    )
+    go.set()
+    assert await boundary(product, repository, head) == "failure"

@@ -40,7 +40,7 @@ from tests.support.stored_jobs import is_compared
 APP_ID = 7
 OPERATOR = 999_999_999
 TIMEOUT_S = 90.0
-TIMINGS = Timings(quick_s=60.0)  # on a slow machine too, an audit writes what it writes on a fast one
+TIMINGS = Timings(quick_s=600.0)  # on a slow machine too, an audit writes what it writes on a fast one
 PRIVATE_KEY, PUBLIC_KEY = new_key()
 
 Reader = Callable[[Connection], Awaitable[object]]
