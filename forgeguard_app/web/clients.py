@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -51,11 +52,15 @@ def group_of(text: str) -> str:
     return text if address is None else str(address)
 
 
+@lru_cache(maxsize=10_000)
 def network_of(group: str) -> str:
     """Return the network of an address as it is counted: its /48 for IPv6, which is one customer's."""
     if ":" not in group:
         return group
-    network = ipaddress.ip_network(group, strict=False)
+    try:
+        network = ipaddress.ip_network(group, strict=False)
+    except ValueError:  # no address: a name that a proxy gave
+        return group
     return str(network.supernet(new_prefix=_IPV6_SITE) if network.prefixlen > _IPV6_SITE else network)
 
 

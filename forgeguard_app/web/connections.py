@@ -169,8 +169,8 @@ class _Reading:
 class Unsigned:
     """The bytes of deliveries whose signature is not checked yet, by address: they are whatever anybody sends.
 
-    Where there are too many, the largest body ends of the address that sends the most, and not one that comes new: else
-    strangers who send much kept GitHub's deliveries out.
+    Where there are too many, the largest body ends of the network that sends the most, and not one that comes new: else
+    strangers who send much kept GitHub's deliveries out, some of them from many addresses of one network.
     """
 
     def __init__(self) -> None:
@@ -201,10 +201,12 @@ class Unsigned:
             self._forget(reading)
 
     def _end_largest(self) -> None:
-        most = self._of.most_common(1)[0][0]
-        largest = max(
-            (reading for reading in self._readings if reading.address == most), key=lambda reading: reading.size
-        )
+        of_network: Counter[str] = Counter()
+        for address, size in self._of.items():
+            of_network[network_of(address)] += size
+        most = of_network.most_common(1)[0][0]
+        those = (reading for reading in self._readings if network_of(reading.address) == most)
+        largest = max(those, key=lambda reading: reading.size)
         self._forget(largest)
         largest.end()
 

@@ -21,7 +21,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.people.repo_access import Person, SignedOut
 from forgeguard_app.store.changes import ACCESS, ChangeFeed, TooManyWatches, Watch, access_of
 from forgeguard_app.store.pool import DATABASE_ERRORS
-from forgeguard_app.web.clients import client_of
+from forgeguard_app.web.clients import client_of, network_of
 from forgeguard_app.web.keys import CHANGES, CONTEXT
 from forgeguard_app.web.log_stream import GATHER_S, TAILS, Beats, find_ended, line_number
 from forgeguard_app.web.session import find_person
@@ -33,6 +33,7 @@ TICK_S = 1.0  # the shortest time between two events of a part; a closed connect
 MOST_PARTS = 60
 MOST_OF_PERSON = 16  # streams: as many browsers
 MOST_OF_ADDRESS = 64  # streams of people who are not signed in, from one address
+MOST_OF_NETWORK = 250  # the same, from one network, of which one customer may have 65,536 addresses as they are counted
 MOST_OF_NOBODY = 1_000  # the same, all together
 HEADERS = {
     "Content-Type": "text/event-stream",
@@ -59,7 +60,8 @@ class Streams:
         """Count one stream until the context ends: that of a person, or of an address where nobody is signed in.
 
         Raises:
-            HTTPTooManyRequests: the person has `MOST_OF_PERSON` streams, or the address `MOST_OF_ADDRESS`.
+            HTTPTooManyRequests: the person has `MOST_OF_PERSON` streams, or the address, its network or all who are not
+                signed in have as many as they may.
         """
         who = address if person is None else person.user_id
         if self._is_full(who):
@@ -75,8 +77,14 @@ class Streams:
     def _is_full(self, who: UUID | str) -> bool:
         if isinstance(who, UUID):
             return self._open[who] >= MOST_OF_PERSON
-        of_nobody = sum(number for viewer, number in self._open.items() if isinstance(viewer, str))
-        return self._open[who] >= MOST_OF_ADDRESS or of_nobody >= MOST_OF_NOBODY
+        of_nobody = {viewer: number for viewer, number in self._open.items() if isinstance(viewer, str)}
+        network = network_of(who)
+        of_network = sum(number for viewer, number in of_nobody.items() if network_of(viewer) == network)
+        return (
+            self._open[who] >= MOST_OF_ADDRESS
+            or of_network >= MOST_OF_NETWORK
+            or sum(of_nobody.values()) >= MOST_OF_NOBODY
+        )
 
 
 STREAMS: web.AppKey[Streams] = web.AppKey("STREAMS")

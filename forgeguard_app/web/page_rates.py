@@ -6,13 +6,14 @@ import structlog
 from aiohttp import web
 
 from forgeguard_app.web.api.rates import Rates
-from forgeguard_app.web.clients import client_of, is_within
+from forgeguard_app.web.clients import client_of, is_within, network_of
 from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.session import SESSION, cookie_name, find_person
 
 BEFORE_SIGN_IN = (
     10  # times what a person may: all who share an address, and badges, which GitHub's proxy fetches for everybody
 )
+NETWORK_SHARE = 4  # times what an address may: a network of IPv6, of which one customer has all addresses
 log = structlog.get_logger()
 _FREE = ("/static/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/favicon.ico")
 _COARSE = ("/badges/", "/api/v1/")  # the API has limits of its own
@@ -23,6 +24,7 @@ class PageRates:
 
     def __init__(self, per_minute: int) -> None:
         self._of_address, self._of_asker = Rates(per_minute * BEFORE_SIGN_IN), Rates(per_minute)
+        self._of_network = Rates(per_minute * BEFORE_SIGN_IN * NETWORK_SHARE)
         self._has_said = False
 
     async def take(self, request: web.Request) -> None:
@@ -36,6 +38,8 @@ class PageRates:
         address = client_of(request)
         self._say_untrusted(request)
         _refuse(self._of_address.take(address))
+        if (network := network_of(address)) != address:
+            _refuse(self._of_network.take(network))
         if not request.path.startswith(_COARSE):
             _refuse(self._of_asker.take(await _asker(request) or address))
 

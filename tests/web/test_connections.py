@@ -17,6 +17,7 @@ from forgeguard_app.vault import signature_of
 from forgeguard_app.web import connections
 from forgeguard_app.web.clients import group_of, network_of, origin_of
 from forgeguard_app.web.connections import MOST_OF_ADDRESS, UNSIGNED_OF_ADDRESS, Runner, Unsigned
+from forgeguard_app.web.page_rates import BEFORE_SIGN_IN, NETWORK_SHARE
 from tests.support.browsing import Browser
 from tests.support.running import Product, free_port, running
 
@@ -125,6 +126,19 @@ async def test_unsigned_bodies_are_bounded_together_and_let_go(hasty: Product) -
         assert answer.status == 200, await answer.text()
 
 
+def test_the_bodies_that_end_for_others_sake_are_of_the_network_that_sends_the_most() -> None:
+    unsigned, ended = Unsigned(), list[str]()
+    with contextlib.ExitStack() as stack:
+        honest = stack.enter_context(unsigned.reading("192.0.2.1", lambda: ended.append("honest")))
+        assert honest(3 << 20)
+        for number in range(200):
+            address = f"2001:db8:1:{number:x}::/64"
+            grow = stack.enter_context(unsigned.reading(address, lambda: ended.append("neighbour")))
+            grow(900 << 10)
+        assert honest(1 << 20)
+    assert set(ended) == {"neighbour"}
+
+
 async def test_every_answer_is_marked_and_names_no_versions(dsn: str, tmp_path: Path) -> None:
     async with running(dsn, tmp_path / "marked", worker=False) as product:
         product.web_context.app.address = "https://guard.example.com"
@@ -175,6 +189,20 @@ async def test_who_asks_too_often_is_told_to_wait_and_others_are_not(dsn: str, t
         async with Browser(product) as browser:
             await browser.get("/login", follow=False)
             assert await browser.get("/rules") == 200, "the proxy's own address has a share of its own"
+
+
+async def test_many_addresses_of_one_network_have_one_share(dsn: str, tmp_path: Path) -> None:
+    async with running(dsn, tmp_path / "net", worker=False, proxies="127.0.0.1", pages_per_minute=1) as product:
+
+        async def status(address: str) -> int:
+            headers = {"X-Forwarded-For": address}
+            async with product.session.get(f"{product.address}/rules", headers=headers) as answer:
+                return answer.status
+
+        share = BEFORE_SIGN_IN * NETWORK_SHARE
+        assert [await status(f"2001:db8:1:{number:x}::1") for number in range(share)] == [200] * share
+        assert await status("2001:db8:1:ffff::1") == 429
+        assert await status("2001:db8:2::1") == 200
 
 
 async def test_a_proxy_that_is_not_trusted_is_said_once(hasty: Product, capsys: pytest.CaptureFixture[str]) -> None:

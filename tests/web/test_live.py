@@ -23,7 +23,7 @@ from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import find_repo, find_repo_named
-from forgeguard_app.web.live import MOST_OF_ADDRESS, MOST_OF_PERSON, Streams
+from forgeguard_app.web.live import MOST_OF_ADDRESS, MOST_OF_NETWORK, MOST_OF_PERSON, Streams
 from tests.support.browsing import Browser
 from tests.support.running import Product, running
 from tests.support.stored import get_installation_key, get_user_id_of_login
@@ -232,6 +232,17 @@ def test_an_address_has_so_many_streams_and_leaves_those_of_others() -> None:
         stack.enter_context(streams.one_of(None, "192.0.2.2"))
         stack.enter_context(streams.one_of(Person(uuid4(), 1, "mona", uuid4(), None), "192.0.2.1"))
     assert streams.total == 0
+
+
+def test_a_network_has_so_many_streams_from_however_many_addresses() -> None:
+    streams = Streams(20.0)
+    with contextlib.ExitStack() as stack:
+        for number in range(MOST_OF_NETWORK):
+            stack.enter_context(streams.one_of(None, f"2001:db8:1:{number:x}::/64"))
+        with pytest.raises(web.HTTPTooManyRequests):
+            stack.enter_context(streams.one_of(None, "2001:db8:1:ffff::/64"))
+        stack.enter_context(streams.one_of(None, "2001:db8:2:1::/64"))
+        stack.enter_context(streams.one_of(None, "192.0.2.1"))
 
 
 async def test_a_server_that_stops_ends_its_streams(dsn: str, tmp_path: Path) -> None:
