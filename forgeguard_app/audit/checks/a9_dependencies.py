@@ -32,7 +32,7 @@ from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import Finding, Problem
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import POLICY_PATHS, CheckPolicy
-from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences
+from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences, home_of
 from forgeguard_app.audit.requirements.manifests import manifest_paths, read_manifests
 from forgeguard_app.audit.requirements.match import DependencyContext, list_undeclared, note_used
 from forgeguard_app.audit.requirements.model import Manifest
@@ -40,6 +40,7 @@ from forgeguard_app.audit.requirements.references import References, references
 from forgeguard_app.audit.secrets.masking import masked
 
 KIND = kind_with(MANIFESTS)
+NO_MANIFEST = "no dependency manifest"
 MAX_TREE_FINDINGS = 100_000  # compared with those of the base
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
@@ -92,8 +93,10 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
     others = [check(tree, facts, policy, memo).shown for tree, _ in change.other_parents]
     findings = mark_in_scope(KIND.code, change, head.shown, base.shown, others)
     errors, elsewhere = _told_apart(head, change)
-    if errors:
-        return CheckOutcome(problems=errors, notes=("A manifest does not parse.",))
+    lost = () if change.whole_tree else _lost(base, head, change, policy)
+    if errors or lost:
+        note = "A manifest does not parse." if errors else "A manifest that was read is not read any more."
+        return CheckOutcome(problems=(*errors, *lost), notes=(note,))
     incomplete = (*head.incomplete, *head.references.incomplete)
     remarks = (*head.references.remarks, *elsewhere)
     return CheckOutcome(findings, (), tuple(notes), head.nothing, incomplete, remarks)
@@ -112,6 +115,32 @@ def _told_apart(head: DependencySide, change: Change) -> tuple[tuple[Problem, ..
     return tuple(errors), tuple(elsewhere)
 
 
+def _lost(base: DependencySide, head: DependencySide, change: Change, policy: CheckPolicy) -> tuple[Problem, ...]:
+    """Return the manifests that the change made unreadable, where they count for evaluated code.
+
+    Nothing would be undeclared any more: a change could bring a dependency and hide the list that lacks it.
+    """
+    now = {manifest.path: manifest for manifest in head.manifests}
+    ignored = any_glob(policy.ignore)
+    found: dict[str, Problem] = {}
+    for path in dict.fromkeys(m.path for m in base.manifests if m.declared or (m.is_project and not m.unread)):
+        if path not in change.head.blobs or path not in change.changed or path not in change.scope:
+            continue
+        manifest = now.get(path)
+        if manifest is not None and manifest.unread:
+            why = f"the manifest is not read any more: {manifest.unread}"
+        elif head.nothing == NO_MANIFEST:
+            why = "the manifest is too large to be read" if manifest is None else "the file declares nothing any more"
+        else:
+            continue
+        home = home_of(path)
+        below = f"{home}/" if home else ""
+        sources = (source for source in change.head.source_paths if source.startswith(below) and source != path)
+        if not all(ignored(source) for source in sources):
+            found[path] = Problem(path, 1, 1, why)
+    return tuple(found.values())
+
+
 def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> DependencySide:
     """List the tree's imports that its manifests do not declare."""
     if not tree.source_paths:
@@ -120,7 +149,7 @@ def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Dependen
     problems = tuple(problem for manifest in manifests for problem in manifest.problems)
     found = references(manifests, tree, facts.texts)
     if not any(m.declared or m.is_project or m.unread or m.problems or m.path.endswith(".txt") for m in manifests):
-        return DependencySide(problems=problems, nothing="no dependency manifest", references=found)
+        return DependencySide(problems=problems, manifests=manifests, nothing=NO_MANIFEST, references=found)
     named = tuple((path, tree.blobs[path]) for path in (m.path for m in manifests) if path in tree.blobs)
     key = ("dependencies", tree.paths, named, _frozen(policy))
     context = memo.context(key, lambda: DependencyContext(memo.modules(tree), _index(manifests, policy), policy))

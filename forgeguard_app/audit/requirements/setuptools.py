@@ -6,7 +6,7 @@ import ast
 import configparser
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from packaging.requirements import InvalidRequirement
 
@@ -29,6 +29,7 @@ from forgeguard_app.audit.requirements.model import (
 from forgeguard_app.audit.toml_document import TooMuch, check_depth
 
 MAX_SETUP_CHARS = 200_000
+_SETUP_PACKAGES = ("setuptools", "distutils")
 # Before 3.11.8 ast counts its depth for all threads at once, and meets a depth that is another's:
 # https://github.com/python/cpython/issues/106905
 _PARSING = threading.Lock()
@@ -130,9 +131,12 @@ def read_setup_py(path: str, text: str) -> Manifest:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or text.count("\n", 0, max(text.find("\0"), 0)) + 1
         return Manifest(path, is_project=True, problems=(Problem(path, line, 1, "this does not parse as Python"),))
-    call = next((node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_setup(node.func)), None)
+    imported = _imported_of_setuptools(tree)
+    names = {"setup", *(alias for alias, name in imported if name == "setup")}
+    call = next((node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_setup(node.func, names)), None)
     if call is None:
-        return Manifest(path)
+        opaque = "no call of setup(…) was found in setup.py" if imported else ""
+        return Manifest(path, is_project=bool(imported), opaque=opaque)
     reader = _SetupPy(tree)
     arguments = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     if any(keyword.arg is None for keyword in call.keywords):
@@ -151,10 +155,22 @@ def read_setup_py(path: str, text: str) -> Manifest:
     )
 
 
-def _is_setup(function: ast.expr) -> bool:
-    return (isinstance(function, ast.Name) and function.id == "setup") or (
-        isinstance(function, ast.Attribute) and function.attr == "setup"
-    )
+def _imported_of_setuptools(tree: ast.Module) -> list[tuple[str, str]]:
+    """Return what the file imports of setuptools or distutils, as (name here, name there)."""
+    return [
+        (alias.asname or alias.name, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if (alias.name if isinstance(node, ast.Import) else node.module or "").partition(".")[0] in _SETUP_PACKAGES
+    ]
+
+
+def _is_setup(function: ast.expr, names: Collection[str]) -> bool:
+    """Return whether this is `setup`, whatever it was imported as."""
+    if isinstance(function, ast.Attribute):
+        return function.attr == "setup"
+    return isinstance(function, ast.Name) and function.id in names
 
 
 class _SetupPy:

@@ -179,6 +179,44 @@ async def test_a_manifest_that_does_not_parse_is_an_error_on_its_line(
     assert check.notes == ("A manifest does not parse.",)
 
 
+SETUP = "from setuptools import setup\nsetup(name='x', install_requires=[])\n"
+LOST = {
+    "nested": ("setup.py", SETUP + "x = " + "(" * 300 + ")" * 300 + "\n"),
+    "deep": ("setup.py", SETUP + "x = a" + ".a" * 5_000 + "\n"),
+    "long": ("setup.py", SETUP + "#" + "x" * 200_001),
+    "very long": ("setup.py", SETUP + "#" + "x" * 1_000_001),
+    "too large to be fetched": ("setup.py", SETUP + "#" + "x" * 5_300_000),
+    "without a word": ("setup.py", "nowhere\n"),
+    "a long project": ("pyproject.toml", project() + "#" + "x" * 1_000_001),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+async def test_a_change_that_makes_a_manifest_unreadable_hides_no_import_that_it_adds(
+    tree: WorkTree, name: str
+) -> None:
+    path, text = LOST[name]
+    base = tree.commit({path: SETUP if path == "setup.py" else project(), "a.py": "", "docs/x.md": ""})
+    tree.commit({"a.py": "import yaml\n"})
+    assert check_of(await evaluate(tree, base), CheckCode.A9).result is Result.FAIL
+    tree.commit({path: text})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert check.result is Result.ERROR, check.title
+    assert [problem.path for problem in check.problems] == [path]
+    long_before = tree.git("rev-parse", "HEAD")
+    tree.commit({"b.py": "import yaml\n"})
+    assert check_of(await evaluate(tree, long_before), CheckCode.A9).result is not Result.ERROR, "nothing is lost there"
+
+
+async def test_setup_is_found_under_whatever_name_it_is_imported(tree: WorkTree) -> None:
+    base = tree.commit({"setup.py": SETUP, "a.py": ""})
+    tree.commit({"a.py": "import yaml\n", "setup.py": SETUP.replace("setup\nsetup", "setup as s\ns")})
+    assert check_of(await evaluate(tree, base), CheckCode.A9).result is Result.FAIL
+    tree.commit({"setup.py": "from setuptools import find_packages\nrun(find_packages())\n"})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert "no call of setup(…)" in " ".join([finding.message for finding in check.findings]), check
+
+
 BROKEN = "from setuptools import setup\nprint 'x'\nsetup()\n"
 
 
