@@ -11,14 +11,14 @@ from forgeguard_app.audit.facts import LineRanges
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.audit.secrets.allowlists import Exceptions
-from forgeguard_app.audit.secrets.encodings import HEAD_BYTES, TextReader, encoding_of
+from forgeguard_app.audit.secrets.encodings import HEAD_BYTES, TextReader, encoding_of, without_wide_nul
 from forgeguard_app.audit.secrets.scanner import MAX_SECRETS, AddedBlock, Secret, SecretScan, SharedScan, kind_of
 from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.left_out import named
 from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_beginning, stream_blobs
 from forgeguard_app.git.command import HOW_TO_COMPLETE, GitLacksObjects, GitRepository
-from forgeguard_app.git.patches import PatchReader, Unshown
+from forgeguard_app.git.patches import LONG_BYTES, PatchReader, Unshown
 from forgeguard_app.git.range import read_added
 
 MAX_TEXT_BYTES = 100 << 20
@@ -89,13 +89,17 @@ class SecretSearch:
                 lines.add(item.first_line, item.text.count(b"\n"))
                 if self.wanted and not ignored(item.path):
                     commit = self._named_commit(item.commit)
-                    scan.add(AddedBlock(item.path, commit, item.first_line, item.text, item.continues))
+                    text = without_wide_nul(item.text)
+                    scan.add(AddedBlock(item.path, commit, item.first_line, text, item.continues))
             self.deadline.check()
 
         async with self.deadline.of_git():
             await read_added(self._repository, base, head, take, self.deadline.left_s + 1, merged)
         take(None)
         scan.finish()
+        if patch.long_paths:
+            reason = f"changes of {patch.long_paths:,} file(s) whose path is longer than {LONG_BYTES >> 10} KiB."
+            search.incomplete.append(reason)
         if self.wanted:
             await self._in_unshown([item for item in unshown if not ignored(item.path)], scan, search)
         return _result(scan, search)

@@ -85,6 +85,7 @@ class PatchReader:
         self._running = False  # the last line that was read is added, and the next may continue it
         self._within: bytes | None = None  # the beginning of a long line was read: its signs
         self._changed: dict[str, list[Unshown]] = {}  # of this commit, by the new blob
+        self.long_paths = 0  # headers that are longer than what is kept of a line: the lines below them are passed over
 
     def feed(self, data: bytes) -> Iterator[Added | Unshown]:
         """Take the next bytes of the patch; give what they complete."""
@@ -110,6 +111,7 @@ class PatchReader:
             at = end
         self._rest = text[at:]
         if len(self._rest) > LONG_BYTES:
+            self.long_paths += not self._in_hunk and self._rest.startswith(b"+++ ")
             self._within, part, self._rest = self._rest[: self._parents], self._rest, b""
             yield from self._long(part, first=True)
 

@@ -73,6 +73,31 @@ async def test_ascii_in_the_middle_of_a_wide_encoding_is_read(tree: WorkTree, na
         }
 
 
+async def test_wide_lines_far_down_in_a_file_and_text_of_any_script_are_read(tree: WorkTree) -> None:
+    plain = "Write-Host hello world\r\n" * 600
+    base = tree.commit({"deploy.ps1": plain})
+    chinese = "\u4e2d\u6587\u8bf4\u660e\u5185\u5bb9" * 40 + "\n"
+    files = {
+        "deploy.ps1": plain.encode() + line(1).encode("utf-16-le") + line(2).encode("utf-16-le"),
+        "le.txt": (chinese + line(3)).encode("utf-16-le"),
+        "be.txt": (chinese + line(4)).encode("utf-16-be"),
+    }
+    tree.commit(files)
+    for check in (
+        check_of(await evaluate(tree, base), CheckCode.W1),
+        check_of(await evaluate(tree, whole_tree=True), CheckCode.W1),
+    ):
+        assert set(places(check)) == {("deploy.ps1", 601), ("deploy.ps1", 602), ("le.txt", 2), ("be.txt", 2)}
+
+
+def test_a_path_that_is_longer_than_what_is_kept_is_counted() -> None:
+    reader = PatchReader()
+    name = b"d" * 300_000
+    patch = b"\0" + b"1" * 40 + b"\ndiff --git a/x b/x\n--- /dev/null\n+++ b/" + name + b"\n@@ -0,0 +1 @@\n+text\n"
+    found = [item for at in range(0, len(patch), 1 << 15) for item in reader.feed(patch[at : at + (1 << 15)])]
+    assert (found, reader.long_paths) == ([], 1)
+
+
 async def test_text_with_nul_bytes_is_read(tree: WorkTree) -> None:
     base = tree.commit({"x": ""})
     files = {"a.log": b"\0" * 70_000 + b"start\n" + line(1).encode(), "b.log": b"one\0two\n" + line(2).encode()}

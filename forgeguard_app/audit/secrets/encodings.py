@@ -31,6 +31,7 @@ _MOST_HELD = 1 << 16
 # Where the NUL bytes of ASCII text stand in each, by the position modulo four.
 _LAYOUTS = {"utf-16-le": (1, 3), "utf-16-be": (0, 2), "utf-32-le": (1, 2, 3), "utf-32-be": (0, 1, 2)}
 _CONTROL = bytes({*range(1, 32)} - {8, 9, 10, 11, 12, 13, 27})  # what text does not hold, but for a few
+_BREAKS = dict.fromkeys(map(ord, "\t\n\r\u3000\u00a0"))  # what is no printable character, and stands in text
 _MAX_CONTROL, _MAX_HIGH = 0.02, 0.3
 
 
@@ -44,7 +45,9 @@ def encoding_of(head: bytes) -> str | None:
     for name in _LAYOUTS:
         if _has_layout(head, name) and _reads_as_text(head, name):
             return name
-    return "" if _is_text(head.replace(b"\0", b"")) else None
+    if _is_text(head.replace(b"\0", b"")):
+        return ""
+    return next((name for name in ("utf-16-le", "utf-16-be") if _is_all_printable(head, name)), None)
 
 
 def _has_layout(head: bytes, name: str) -> bool:
@@ -57,6 +60,15 @@ def _has_layout(head: bytes, name: str) -> bool:
 def _reads_as_text(head: bytes, name: str) -> bool:
     text = head[: len(head) // 4 * 4].decode(name, "replace")
     return bool(text) and text.count("\ufffd") <= len(text) * _MAX_CONTROL and _is_text(text.encode("utf-8", "replace"))
+
+
+def _is_all_printable(head: bytes, name: str) -> bool:
+    """Return whether the bytes are nothing but text in UTF-16, of whatever script: no data is that by chance."""
+    try:
+        text = codecs.getincrementaldecoder(name)("strict").decode(head)
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and text.translate(_BREAKS).isprintable()
 
 
 def _is_text(data: bytes) -> bool:
@@ -119,7 +131,12 @@ class _NarrowDecoder:
             held = apart.start() + 1 if apart else len(data)
             end = len(data) - held if held <= _MOST_HELD else len(data)
         self._held, data = data[end:], data[:end]
-        return _WIDE.sub(_without_nul, data) if b"\0" in data else data
+        return without_wide_nul(data)
+
+
+def without_wide_nul(text: bytes) -> bytes:
+    """Return the text with its ASCII that stands there as UTF-16 or UTF-32 as plain ASCII."""
+    return _WIDE.sub(_without_nul, text) if b"\0" in text else text
 
 
 def _without_nul(found: re.Match[bytes]) -> bytes:
