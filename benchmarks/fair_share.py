@@ -16,6 +16,7 @@ import asyncpg
 
 from benchmarks.deliveries import closed_loop, sign
 from benchmarks.fleet import Fleet, Template, fleet, make_template, settle
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import Installation, Repository
 from forgeguard_app.store.pool import open_pool
@@ -121,7 +122,7 @@ async def _push(running: Fleet, github: SimulatedGitHub, pushed: list[tuple[Made
 
 
 async def _took(github: SimulatedGitHub, made: Made, sha: str, began: float) -> float:
-    while sum(run.status == "completed" for run in github.world.runs_of(made[0].id, sha)) < 3:
+    while sum(run.status == "completed" for run in github.world.runs_of(made[0].id, sha)) < len(CheckCode):
         if time.monotonic() - began > MOST_S:
             raise RuntimeError(f"a push was not evaluated within {MOST_S:.0f} s")
         await asyncio.sleep(0.02)

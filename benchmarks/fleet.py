@@ -16,6 +16,7 @@ from pathlib import Path
 
 import aiohttp
 
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.cli.running import start_child, stop_children
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import Installation, Repository, new_key
@@ -169,7 +170,7 @@ def evaluated(github: SimulatedGitHub) -> int:
     for run in github.world.check_runs.values():
         if run.status == "completed":
             done.setdefault((run.repository_id, run.head_sha), set()).add(run.name)
-    return sum(len(names) == 3 for names in done.values())
+    return sum(len(names) == len(CheckCode) for names in done.values())
 
 
 def doubled(github: SimulatedGitHub) -> int:

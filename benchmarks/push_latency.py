@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.cli.demo import Stage, _git, _install, serving
 from forgeguard_app.simulator.server import SimulatedGitHub
 from forgeguard_app.simulator.state import Repository
@@ -122,7 +123,7 @@ async def _sent(github: SimulatedGitHub, repository_id: int, number: int) -> flo
 
 
 async def _completed(github: SimulatedGitHub, repository_id: int, sha: str) -> None:
-    while sum(run.status == "completed" for run in github.world.runs_of(repository_id, sha)) < 3:
+    while sum(run.status == "completed" for run in github.world.runs_of(repository_id, sha)) < len(CheckCode):
         await asyncio.sleep(0.001)
 
 

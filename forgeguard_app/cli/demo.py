@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.cli.demo_build import PERMISSIONS, play_build, write_agent
 from forgeguard_app.cli.demo_sample import BRANCH, START, STEPS, DemoStep
 from forgeguard_app.cli.demo_view import show_runs
@@ -32,7 +33,7 @@ READY_TIMEOUT_S = 60.0
 VERDICT_TIMEOUT_S = 300.0
 MAX_GIT_BYTES = 64 << 20
 LAST_COMMITS = 5
-CHECKS = 3
+CHECKS = len(CheckCode)
 _IDENTITY = [
     "-c",
     "user.name=Demo",

@@ -28,10 +28,10 @@ async def test_the_installation_s_page_says_which_checks_are_not_required(produc
     path = f"/installations/{installation.id}"
     async with Browser(product) as browser:
         for required, phrases, absent in (
-            ({}, ("A4 is not", "A9 is not", "W1 is not"), "all three"),
+            ({}, ("A4 is not", "A9 is not", "W1 is not"), "all of them"),
             ({"ruleset": [check_run_name("A4"), "ci"]}, ("A9 is not", "W1 is not"), "A4 is not"),
             ({"ruleset": [check_run_name("A4")], "protection": [check_run_name("A9")]}, ("W1 is not",), "A9 is not"),
-            ({"protection": [check_run_name(code) for code in ("A4", "A9", "W1")]}, ("all three",), "is not</span>"),
+            ({"protection": [check_run_name(code) for code in ("A4", "A9", "W1")]}, ("all of them",), "is not</span>"),
         ):
             repository.required = required
             await read_required_checks(product.context, repo_id)
@@ -40,6 +40,21 @@ async def test_the_installation_s_page_says_which_checks_are_not_required(produc
             await browser.get(path)
             assert all(phrase in browser.text for phrase in phrases), required
             assert absent not in browser.text
+
+
+async def test_first_rules_are_proposed_from_the_installation_s_page_where_there_are_none(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, installation = await product.repository()
+    assert installation is not None
+    tree.commit({"pyproject.toml": "[project]\nname='x'\nversion='1'\n", "a.py": "x = 1\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    for level, is_offered in (("write", True), ("read", False)):
+        user = product.github.people.add(f"mona-{level}")
+        product.github.people.allow(user, repository, level)
+        async with Browser(product) as browser:
+            await browser.sign_in(user, f"/installations/{installation.id}")
+            assert (f"Propose first rules for {repository.full_name}" in browser.text) == is_offered
 
 
 @pytest.mark.parametrize("silent", ["/rules/branches/", "/branches", "/pulls"])

@@ -16,6 +16,7 @@ from uuid import UUID
 import aiohttp
 from aiohttp import web
 
+from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.flows.context.web_context import GitHubApp, Keys, WebContext
 from forgeguard_app.flows.context.worker_context import Builder, Timings, WorkerContext
@@ -98,7 +99,7 @@ class Product:
         )
         return tree.git("rev-parse", "HEAD")
 
-    async def verdicts(self, repository: Repository, sha: str, number: int = 3) -> dict[str, CheckRun]:
+    async def verdicts(self, repository: Repository, sha: str, number: int = len(CheckCode)) -> dict[str, CheckRun]:
         """The completed check runs of a head, by check code, once all are there."""
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
