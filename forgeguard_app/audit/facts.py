@@ -127,12 +127,11 @@ def _never() -> None:
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts by blob id, for all blobs that the policy makes relevant; `unread` tells blobs passed over and why."""
+    """Facts by blob id, for all blobs that the policy makes relevant."""
 
     sources: Mapping[tuple[str, str], SourceFacts]  # by the language's name and the blob
     matches: Mapping[str, BlobMatches]
     texts: Mapping[str, bytes] = field(default_factory=dict)
-    unread: Mapping[str, str] = field(default_factory=dict)
     # Called in every loop over files; raises where the time of the evaluation is over.
     tick: Callable[[], object] = _never
 

@@ -38,12 +38,12 @@ class MirrorSource:
 
     async def bring_touched(self) -> None:
         """Bring every blob on either side of a change in the range, whatever is there already."""
-        head, base = self.request.head or "HEAD", self.request.base
+        head, base = self.request.head, self.request.base
         await self.mirror.fetch_blobs(await touched_blobs(self.repository, base, head))
 
     async def _known_missing(self) -> tuple[set[str], set[str]]:
         if self._missing is None:
-            head, base, target = self.request.head or "HEAD", self.request.base, self.request.target
+            head, base, target = self.request.head, self.request.base, self.request.target
             commits = dict.fromkeys((head, base, *([target] if target else [])))
             self._missing = await self.mirror.missing_blobs(list(commits), base, head)
         return self._missing

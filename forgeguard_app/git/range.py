@@ -55,7 +55,7 @@ async def has_commit(repository: GitRepository, sha: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CommitWords:
-    """The subject, author and message of a commit."""
+    """The author and the message of a commit."""
 
     author: str
     message: str
@@ -69,7 +69,7 @@ async def read_commit_words(repository: GitRepository, sha: str) -> CommitWords:
 
 
 async def resolve(repository: GitRepository, revision: str) -> str | None:
-    """Return the commit that a revision of the person's means; None where there is none."""
+    """Return the commit that a revision means; None where there is none."""
     try:
         out = await repository.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except GitError:

@@ -20,7 +20,7 @@ CUT = "…"
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One annotation on a line at head; columns count only where it is one line."""
+    """One annotation on lines of a file at head."""
 
     path: str
     start_line: int

@@ -32,7 +32,7 @@ Heard = Callable[[int, float], None]  # requests that remain of the primary limi
 
 
 class RequestRejected(Exception):
-    """GitHub answered 4xx: asking again changes nothing. `status` is its status."""
+    """GitHub answered 4xx: asking again at once changes nothing. `status` is its status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"GitHub answered {status}: {message}")

@@ -55,7 +55,7 @@ class Chore:
 
 
 def list_chores() -> list[Chore]:
-    """Return the chores of one worker. Who waits for the comparison of installations waits for those before it too."""
+    """Return the chores of one worker."""
     return [
         Chore("stranded", 300.0, requeue_stranded),
         Chore("deliveries", 3_600.0, partial(reconcile_deliveries, comparison=LogComparison(WHOLE_LOG))),

@@ -18,7 +18,7 @@ from forgeguard_app.jobs.chores import list_chores, prune_mirrors, run_chore, wr
 from forgeguard_app.jobs.tasks import UnderWay, due_now, make_app
 from forgeguard_app.store.claims import set_stopping
 from forgeguard_app.store.pool import DATABASE_ERRORS
-from forgeguard_app.store.queue import list_orphaned_jobs
+from forgeguard_app.store.queue import list_jobs_of_workers
 
 CONCURRENCY = 4
 SHUTDOWN_S = 5.0
@@ -136,7 +136,7 @@ async def _sweep(app: App, context: WorkerContext, under_way: UnderWay) -> None:
         try:
             stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=context.timings.stalled_s)
             async with context.pool.acquire() as connection:
-                listed = await list_orphaned_jobs(connection, under_way.workers)
+                listed = await list_jobs_of_workers(connection, under_way.workers)
             orphaned_before, orphaned = orphaned, set(listed) - under_way.jobs
             for number in {job.id for job in stalled if job.id is not None} | (orphaned_before & orphaned):
                 with contextlib.suppress(ProcrastinateException):  # another sweeper was faster

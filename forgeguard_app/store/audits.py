@@ -80,7 +80,7 @@ def _run(row: Any) -> AuditRun:
 
 
 async def insert_run(connection: Connection, run: NewRun) -> UUID:
-    """Return a pending run."""
+    """Insert a pending run and return its key."""
     found: UUID = await connection.fetchval(
         """
         INSERT INTO audit_runs (repo_id, commit_sha, branch, before_sha, commit_message, commit_author, delivery_id,
@@ -115,7 +115,7 @@ async def find_newest_run(connection: Connection, repo_id: UUID, commit_sha: str
 
 
 async def find_newer_run(connection: Connection, run: AuditRun) -> UUID | None:
-    """Return the newest run of the same head that has the same cause as this one, where there is a newer one.
+    """Return the newest run of the same head, branch and target as this one, where there is a newer one.
 
     An audit of the head for another pull request's base replaces nothing.
     """

@@ -47,7 +47,7 @@ class AuditTarget:
 class TargetRun:
     """The newest audit run of a commit for one target.
 
-    `is_open` says that the target is chosen only when the run begins, so that `target` is a guess until then.
+    `is_undecided` says that the target is chosen only when the run begins, so that `target` is a guess until then.
     """
 
     target: AuditTarget
@@ -56,7 +56,7 @@ class TargetRun:
     overall_result: str | None
     created_at: datetime
     is_published: bool
-    is_open: bool = False
+    is_undecided: bool = False
 
     @property
     def is_unfinished(self) -> bool:
@@ -90,7 +90,7 @@ class CommitTargets:
         return [
             run
             for run in self.runs
-            if run.is_open or run.target in aimed or run.target.branch is None or run.target.is_merge_group
+            if run.is_undecided or run.target in aimed or run.target.branch is None or run.target.is_merge_group
         ]
 
     def list_missing(self) -> list[AuditTarget]:
@@ -122,9 +122,9 @@ class CommitTargets:
         return any(run.is_unfinished for run in self.list_present())
 
     @property
-    def has_open(self) -> bool:
+    def has_undecided(self) -> bool:
         """Return whether a run has yet to choose its target."""
-        return any(run.is_open for run in self.runs)
+        return any(run.is_undecided for run in self.runs)
 
     def find(self, target: AuditTarget) -> TargetRun | None:
         """Return the newest run for the target."""
@@ -138,8 +138,8 @@ _TARGET = """CASE WHEN a.target_sha IS NOT NULL THEN ':' || a.branch WHEN a.targ
     WHEN a.evaluated_target IS NOT NULL THEN nullif(a.evaluated_target, '')
     WHEN a.branch IS NOT DISTINCT FROM r.default_branch THEN NULL
     WHEN a.status = 'completed' THEN '?' ELSE r.default_branch END"""
-_IS_OPEN = """(a.target_ref IS NULL AND a.evaluated_target IS NULL AND NOT a.fork AND a.status IN ('pending', 'running')
-    AND a.branch IS DISTINCT FROM r.default_branch)"""
+_IS_UNDECIDED = """(a.target_ref IS NULL AND a.evaluated_target IS NULL AND NOT a.fork
+    AND a.status IN ('pending', 'running') AND a.branch IS DISTINCT FROM r.default_branch)"""
 _AIMS = "p.base_ref, p.head_repo_github_id IS DISTINCT FROM r.github_repo_id AS fork"
 
 
@@ -149,7 +149,7 @@ async def find_commit_targets(connection: Connection, repo_id: UUID, commit_sha:
     runs = await connection.fetch(
         f"""
         SELECT DISTINCT ON (target, fork) {_TARGET} AS target, a.fork, a.id, a.status, a.overall_result, a.created_at,
-            a.published_at IS NOT NULL AS is_published, {_IS_OPEN} AS is_open
+            a.published_at IS NOT NULL AS is_published, {_IS_UNDECIDED} AS is_undecided
         FROM audit_runs a JOIN repos r ON r.id = a.repo_id
         WHERE a.repo_id = $1 AND a.commit_sha = $2 AND a.status <> 'cancelled'
         ORDER BY target, fork, a.created_at DESC, a.id DESC
@@ -183,7 +183,7 @@ async def find_commit_targets(connection: Connection, repo_id: UUID, commit_sha:
             row["overall_result"],
             row["created_at"],
             row["is_published"],
-            row["is_open"],
+            row["is_undecided"],
         )
         for row in runs
     ]

@@ -16,7 +16,7 @@ from forgeguard_app.store.states import DeliveryOutcome
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A stored delivery: enough to recognize it, nothing of its payload."""
+    """A delivery as it is stored: enough to recognize it, nothing of its payload."""
 
     github_delivery_id: str
     event: str
@@ -72,8 +72,8 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class DurablePush:
-    """A push to be made durable: `run` is None where nothing is to be evaluated.
+class NewPush:
+    """A push that is not stored yet: `run` is None where nothing is to be evaluated.
 
     With `unless_known` a head that has any run gets no other.
     """
@@ -86,7 +86,7 @@ class DurablePush:
 
 async def insert_pushes(
     connection: Connection,
-    pushes: Sequence[tuple[Delivery, DurablePush]],
+    pushes: Sequence[tuple[Delivery, NewPush]],
     priorities: Sequence[int],
     lock_wait_ms: int,
 ) -> list[tuple[str, UUID | None]]:
@@ -127,7 +127,7 @@ ORDER BY p.number
 """
 
 
-def _columns(delivery: Delivery, push: DurablePush) -> tuple[object, ...]:
+def _columns(delivery: Delivery, push: NewPush) -> tuple[object, ...]:
     run, repo, account = push.run, push.repo, push.account
     what = (delivery.github_delivery_id, delivery.event, delivery.action, delivery.github_installation_id)
     whose = (account.github_id, account.login, account.kind)

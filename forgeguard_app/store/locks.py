@@ -23,10 +23,10 @@ class Locks:
 
     @contextlib.asynccontextmanager
     async def only_one(self, name: str) -> AsyncIterator[bool]:
-        """Return whether we are the one that holds the name just now, in this process too.
+        """Hold the name until the context ends; yield whether nobody else holds it, in this process or another.
 
         Raises:
-            DATABASE_ERRORS: the database is.
+            DATABASE_ERRORS: the database is away.
         """
         if name in self._names:  # a session may take its own lock again
             yield False

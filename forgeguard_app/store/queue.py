@@ -129,7 +129,7 @@ async def count_waiting(connection: Connection) -> int:
     return number
 
 
-async def list_orphaned_jobs(connection: Connection, workers: Collection[int]) -> list[int]:
+async def list_jobs_of_workers(connection: Connection, workers: Collection[int]) -> list[int]:
     """Return the jobs that the queue thinks these workers are working on."""
     rows = await connection.fetch(
         "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = ANY($1::bigint[])", list(workers)

@@ -28,7 +28,6 @@ class RateBudget:
     blocked_s: float
     remaining: int | None
     resets_s: float
-    waiting_s: float | None
     uses: tuple[RateUse, ...]
 
 
@@ -41,8 +40,7 @@ async def lock_budget(
         INSERT INTO rate_limits AS r (github_installation_id) VALUES ($1)
         ON CONFLICT (github_installation_id) DO UPDATE SET updated_at = now()
         RETURNING coalesce(extract(epoch FROM blocked_until - clock_timestamp()), 0)::float8 AS blocked_s, remaining,
-            coalesce(extract(epoch FROM resets_at - clock_timestamp()), 0)::float8 AS resets_s,
-            extract(epoch FROM waiting_until - clock_timestamp())::float8 AS waiting_s
+            coalesce(extract(epoch FROM resets_at - clock_timestamp()), 0)::float8 AS resets_s
         """,
         github_installation_id,
     )

@@ -98,7 +98,7 @@ async def close_lost_pull(connection: Connection, repo_id: UUID, number: int, as
 async def start_missing_targets(connection: Connection, repo_id: UUID, commit_sha: str) -> None:
     """Start the runs that the commit lacks for open pull requests. Wants a transaction that holds the repository."""
     targets = await find_commit_targets(connection, repo_id, commit_sha)
-    if targets.has_open:
+    if targets.has_undecided:
         return  # it may choose one of them
     for target in targets.list_startable():
         pull = await find_open_pull(connection, repo_id, commit_sha, target.branch or "", fork=target.fork)

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from forgeguard_app.flows.intake.rank_heads import RANKS
-from forgeguard_app.store.deliveries import Delivery, DurablePush, insert_pushes
+from forgeguard_app.store.deliveries import Delivery, NewPush, insert_pushes
 from forgeguard_app.store.pool import Pool, RowLocked
 
 AT_ONCE = 64
@@ -28,7 +28,7 @@ Answer = tuple[str, UUID | None]
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     delivery: Delivery
-    push: DurablePush
+    push: NewPush
     answer: asyncio.Future[Answer]
     due_at: float  # by the event loop's clock
 
@@ -52,7 +52,7 @@ class PushBatcher:
         self._turns: deque[int | None] = deque()  # the installations in `_aside` whose pushes nobody stores just now
         self._writers_aside: set[asyncio.Task[None]] = set()
 
-    async def submit(self, delivery: Delivery, push: DurablePush) -> Answer:
+    async def submit(self, delivery: Delivery, push: NewPush) -> Answer:
         """Return the delivery's outcome and audit run, once they are durable.
 
         Raises:

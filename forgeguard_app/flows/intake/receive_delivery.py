@@ -23,12 +23,12 @@ from forgeguard_app.github import events
 from forgeguard_app.github.events import MAX_NAME_CHARS, clean_text
 from forgeguard_app.store.audits import NewRun, asked_again_lately, find_newest_run, find_run
 from forgeguard_app.store.commit_targets import AuditTarget, find_commit_targets
-from forgeguard_app.store.deliveries import Delivery, DurablePush, insert_delivery, set_outcome
+from forgeguard_app.store.deliveries import Delivery, NewPush, insert_delivery, set_outcome
 from forgeguard_app.store.pool import Connection, Pool, short_transaction
 from forgeguard_app.store.run_order import cancel_runs
 from forgeguard_app.store.states import DeliveryOutcome
 
-_LEARNT = UUID(int=0)  # our keys of repository and delivery, which the database knows
+_FILLED_IN_BY_TAKE_PUSH = UUID(int=0)  # our keys of repository and delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +92,19 @@ def _described(delivery_id: str, name: str, event: events.Event | None) -> Deliv
     )
 
 
-def _push_of(event: events.Event | None) -> DurablePush | None:
+def _push_of(event: events.Event | None) -> NewPush | None:
     """Return the durable push of a push event, or of the suite that GitHub opened at one; None for every other
     event.
     """
     match event:
         case events.Push():
-            run = run_of_push(event, _LEARNT, _LEARNT)
+            run = run_of_push(event, _FILLED_IN_BY_TAKE_PUSH, _FILLED_IN_BY_TAKE_PUSH)
         case events.CheckSuiteEvent(action="requested"):
-            run = run_of_suite(event, _LEARNT, _LEARNT)
+            run = run_of_suite(event, _FILLED_IN_BY_TAKE_PUSH, _FILLED_IN_BY_TAKE_PUSH)
         case _:
             return None
     suite = isinstance(event, events.CheckSuiteEvent)
-    return DurablePush(account_of(event.repository.owner), facts_of(event.repository), run, suite)
+    return NewPush(account_of(event.repository.owner), facts_of(event.repository), run, suite)
 
 
 async def _apply_event(intake: _Intake, event: events.Event) -> Received:
@@ -171,7 +171,7 @@ async def _apply_rerun_request(intake: _Intake, event: events.CheckSuiteEvent | 
 
 
 async def _apply_requested_action(intake: _Intake, event: events.CheckRunEvent) -> Received:
-    """Do what a button on one of our check runs asks for; its external id is the audit run."""
+    """Do what a button on one of our check runs asks for."""
     asked = event.requested_action.identifier if event.requested_action else ""
     if asked != "record_known":
         return IGNORED

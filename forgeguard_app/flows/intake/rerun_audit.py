@@ -128,7 +128,7 @@ async def start_rerun(context: WorkerContext, request_id: UUID) -> None:
 async def _start(connection: Connection, former: AuditRun, delivery_key: UUID | None, delivery_id: str | None) -> UUID:
     """Start a run for each target of the commit; return the one for the target of `former`, else the first."""
     present = (await find_commit_targets(connection, former.repo_id, former.commit_sha)).list_present()
-    targets = {run.id: None if run.is_open else run.target for run in present} or {former.id: None}
+    targets = {run.id: None if run.is_undecided else run.target for run in present} or {former.id: None}
     started: dict[UUID, UUID] = {}
     for run_id, target in targets.items():
         run = former if run_id == former.id else await find_run(connection, run_id)

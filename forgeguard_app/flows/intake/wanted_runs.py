@@ -44,7 +44,7 @@ def audited_branch(event: events.Push) -> str | None:
 
 
 def run_of_push(event: events.Push, repo_id: UUID, delivery_id: UUID) -> NewRun | None:
-    """Return every new head of a branch is evaluated."""
+    """Return the run of a pushed branch's new head; None where nothing is audited."""
     branch = audited_branch(event)
     if branch is None:
         return None
@@ -105,7 +105,7 @@ def wants_run(event: events.PullRequestEvent, targets: CommitTargets) -> bool:
         retargeted = event.action == "edited" and event.changes is not None and event.changes.base is not None
         return retargeted or (event.action in _OPENED and pull.base.ref != event.repository.default_branch)
     # A push that is not begun yet may choose this target; its end starts what is missing then.
-    return target in targets.list_startable() and (target.fork or not targets.has_open)
+    return target in targets.list_startable() and (target.fork or not targets.has_undecided)
 
 
 def run_of_pull(repo_id: UUID, pull: Pull, target: AuditTarget, delivery_id: UUID | None) -> NewRun:

@@ -15,10 +15,10 @@ MAIN, LAX, FORK, ITSELF = AuditTarget("main"), AuditTarget("lax"), AuditTarget("
 GROUP = AuditTarget.of_group("gh-readonly-queue/main/pr-1-abc")
 
 
-def run(number: int, target: AuditTarget, result: str | None = "PASS", *, is_open: bool = False) -> TargetRun:
+def run(number: int, target: AuditTarget, result: str | None = "PASS", *, is_undecided: bool = False) -> TargetRun:
     made = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
     status = RunStatus.COMPLETED if result else RunStatus.PENDING
-    return TargetRun(target, UUID(int=number), status, result, made, is_published=True, is_open=is_open)
+    return TargetRun(target, UUID(int=number), status, result, made, is_published=True, is_undecided=is_undecided)
 
 
 def targets(
@@ -56,9 +56,9 @@ def test_what_counts(
 
 
 def test_a_run_that_has_yet_to_choose_its_target_counts() -> None:
-    found = targets(run(1, LAX), run(2, MAIN, None, is_open=True), aimed=(LAX,))
+    found = targets(run(1, LAX), run(2, MAIN, None, is_undecided=True), aimed=(LAX,))
     assert found.is_waiting
-    assert found.has_open
+    assert found.has_undecided
 
 
 def test_what_is_missing_is_started_main_first_and_forks_last_as_far_as_the_bound_goes() -> None:

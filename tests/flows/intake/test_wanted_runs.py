@@ -46,9 +46,11 @@ def test_pushes(ref: str, before: str, after: str, deleted: bool, wanted: tuple[
     assert (None if run is None else (run.branch, run.before_sha)) == wanted
 
 
-def run_for(target: AuditTarget, *, is_open: bool = False, result: str | None = "PASS") -> TargetRun:
-    status = RunStatus.PENDING if is_open else RunStatus.COMPLETED
-    return TargetRun(target, KEY, status, result, datetime(2026, 1, 1, tzinfo=UTC), is_published=True, is_open=is_open)
+def run_for(target: AuditTarget, *, is_undecided: bool = False, result: str | None = "PASS") -> TargetRun:
+    status = RunStatus.PENDING if is_undecided else RunStatus.COMPLETED
+    return TargetRun(
+        target, KEY, status, result, datetime(2026, 1, 1, tzinfo=UTC), is_published=True, is_undecided=is_undecided
+    )
 
 
 MAIN, RELEASE, STRANGER = AuditTarget("main"), AuditTarget("release"), AuditTarget("main", fork=True)
@@ -64,8 +66,8 @@ PUSHED = (run_for(MAIN),)
         ("opened", REPO, "release", "open", None, (), ("topic", "release", None, False)),
         ("reopened", REPO, "release", "open", None, PUSHED, ("topic", "release", None, False)),
         ("opened", REPO, "main", "open", None, (run_for(RELEASE),), ("topic", "main", None, False)),
-        ("opened", REPO, "release", "open", None, (run_for(MAIN, is_open=True),), None),  # it may choose release
-        ("opened", FORK, "main", "open", None, (run_for(MAIN, is_open=True),), ("pull/3", "main", HEAD_REF, True)),
+        ("opened", REPO, "release", "open", None, (run_for(MAIN, is_undecided=True),), None),  # it may choose release
+        ("opened", FORK, "main", "open", None, (run_for(MAIN, is_undecided=True),), ("pull/3", "main", HEAD_REF, True)),
         ("synchronize", REPO, "release", "open", None, (), None),  # its push comes too
         ("synchronize", REPO, "release", "open", None, PUSHED, ("topic", "release", None, False)),
         ("edited", REPO, "main", "open", None, PUSHED, None),
