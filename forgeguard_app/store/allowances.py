@@ -141,17 +141,27 @@ async def reopen_allowance(connection: Connection, allowance_id: UUID) -> bool:
     return found is not None
 
 
-async def end_expired(connection: Connection, most: int) -> list[Allowance]:
-    """End those whose time is over, and return them."""
+async def list_expired(connection: Connection, most: int) -> list[Allowance]:
+    """Return the allowances in force whose time is over, those that expired first before the others."""
     rows = await connection.fetch(
         f"""
-        UPDATE allowances SET ended_at = expires_at WHERE id = ANY(ARRAY(
-            SELECT id FROM allowances WHERE ended_at IS NULL AND expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED))
-        RETURNING {_COLUMNS}
+        SELECT {_COLUMNS} FROM allowances WHERE ended_at IS NULL AND expires_at <= now() ORDER BY expires_at LIMIT $1
         """,  # noqa: S608
         most,
     )
     return [Allowance(**row) for row in rows]
+
+
+async def end_expired(connection: Connection, allowance_id: UUID) -> bool:
+    """End the allowance as of its own time; False where it was ended or given more time meanwhile."""
+    found = await connection.fetchval(
+        """
+        UPDATE allowances SET ended_at = expires_at WHERE id = $1 AND ended_at IS NULL AND expires_at <= now()
+        RETURNING id
+        """,
+        allowance_id,
+    )
+    return found is not None
 
 
 async def list_heads_with(connection: Connection, repo_id: UUID, check_code: str, fingerprint: str) -> list[UUID]:

@@ -17,3 +17,9 @@ async def refuse(connection: Connection, deed: str, table: str, condition: str =
         CREATE TRIGGER {name} BEFORE {deed} ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}();
         """
     )
+
+
+async def admit(connection: Connection, deed: str, table: str) -> None:
+    """Let what `refuse` refused take place again."""
+    name = f"refuse_{deed}_{table}".lower()
+    await connection.execute(f"DROP TRIGGER {name} ON {table}; DROP FUNCTION {name}()")

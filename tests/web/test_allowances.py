@@ -7,14 +7,19 @@ import io
 import json
 import re
 from html import escape
+from pathlib import Path
 from typing import Any
+
+import asyncpg
+import pytest
 
 from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
 from forgeguard_app.simulator.state import Repository
 from tests.support.api import Known, ask
 from tests.support.browsing import Browser
+from tests.support.refusing import admit, refuse
 from tests.support.repositories import WorkTree
-from tests.support.running import Product
+from tests.support.running import Product, running
 from tests.support.starting import started
 
 
@@ -90,6 +95,34 @@ async def test_an_allowance_ends_by_itself(product: Product, tree: WorkTree) -> 
     assert await end_expired_allowances(product.pool) == 1
     assert await conclusion(product, repository, sha) == "failure"
     assert await end_expired_allowances(product.pool) == 0
+
+
+async def allow_for_now(product: Product, tree: WorkTree) -> tuple[Repository, str]:
+    """A repository whose red head passes because of an allowance, and the sha of that head."""
+    repository, sha, audit = await red(product, tree)
+    user = product.github.people.add(repository.owner.login)
+    product.github.people.allow(user, repository, "admin")
+    async with Browser(product) as browser:
+        await browser.sign_in(user, audit)
+        await browser.submit(f"{audit}/allow", reason="for now", days="30")
+    assert await conclusion(product, repository, sha) == "success"
+    return repository, sha
+
+
+async def test_an_allowance_ends_only_together_with_the_start_of_its_re_run(own_dsn: str, tmp_path: Path) -> None:
+    async with running(own_dsn, tmp_path / "product") as product, product.without_chores():
+        refused, first = await allow_for_now(product, WorkTree(tmp_path / "refused"))
+        other, second = await allow_for_now(product, WorkTree(tmp_path / "other"))
+        async with product.pool.acquire() as connection:
+            await refuse(connection, "INSERT", "audit_runs", f"NEW.commit_sha = '{first}'")
+            await connection.execute("UPDATE allowances SET expires_at = now() - interval '1 minute'")
+        with pytest.raises(asyncpg.DeadlockDetectedError):
+            await end_expired_allowances(product.pool)
+        assert await conclusion(product, other, second) == "failure"
+        async with product.pool.acquire() as connection:
+            await admit(connection, "INSERT", "audit_runs")
+        assert await end_expired_allowances(product.pool) == 1
+        assert await conclusion(product, refused, first) == "failure"
 
 
 async def test_who_only_reads_or_was_never_let_in_allows_nothing(product: Product, tree: WorkTree) -> None:

@@ -17,6 +17,7 @@ from forgeguard_app.store.allowances import (
     end_allowance,
     end_expired,
     insert_allowance,
+    list_expired,
     list_heads_with,
     reopen_allowance,
 )
@@ -105,14 +106,32 @@ async def restore_allowance(pool: Pool, person: Person, allowance: Allowance) ->
 
 
 async def end_expired_allowances(pool: Pool) -> int:
-    """End those whose time is over, and return their number."""
+    """End the allowances whose time is over, and return their number; one that fails holds up no other.
+
+    Raises:
+        Exception: as the last allowance that failed raised it, after all the others; the next pass tries it again.
+    """
+    async with pool.acquire() as connection:
+        expired = await list_expired(connection, EXPIRED_AT_ONCE)
+    ended, fault = 0, None
+    for allowance in expired:
+        try:
+            ended += await _end_expired(pool, allowance)
+        except Exception as error:
+            fault = error
+    if fault is not None:
+        raise fault
+    return ended
+
+
+async def _end_expired(pool: Pool, allowance: Allowance) -> bool:
+    """End one allowance together with the start of its re-runs: nobody else looks for the heads of an ended one."""
     async with pool.acquire() as connection, connection.transaction():
-        ended = await end_expired(connection, EXPIRED_AT_ONCE)
-    for allowance in ended:
-        async with pool.acquire() as connection, connection.transaction():
-            await lock_repo(connection, allowance.repo_id)
-            await _evaluate_again(connection, allowance, None)
-    return len(ended)
+        await lock_repo(connection, allowance.repo_id)
+        if not await end_expired(connection, allowance.id):
+            return False
+        await _evaluate_again(connection, allowance, None)
+    return True
 
 
 async def _evaluate_again(connection: Connection, allowance: Allowance, asked_by: int | None) -> None:
