@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -273,6 +273,7 @@ async def set_published(connection: Connection, run_id: UUID) -> None:
 # one.
 SUSPENDED = "The installation is suspended."
 NO_INSTALLATION = "The repository belongs to no installation that we know."
+REFUSED_FOR = timedelta(days=30)  # a verdict of that age that GitHub refuses is not tried again by itself
 
 
 async def set_publish_error(connection: Connection, run_id: UUID, reason: str | None) -> None:

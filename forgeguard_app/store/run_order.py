@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from forgeguard_app.store.audits import NO_INSTALLATION, SUSPENDED, AuditRun
+from forgeguard_app.store.audits import NO_INSTALLATION, REFUSED_FOR, SUSPENDED, AuditRun
 from forgeguard_app.store.pool import Connection
 
 # A verdict of a week, or the newest one of its branch, however long it was held back.
@@ -218,7 +218,8 @@ class Stranded:
 async def list_stranded(connection: Connection, after_s: float, most: int) -> list[Stranded]:
     """Return the runs that are not published, older than `after_s`, for which no job waits; deferred ones left out.
 
-    A verdict that was held back from a suspended installation counts once that is active again.
+    A verdict that was held back from a suspended installation counts once that is active again, and one that GitHub
+    refused for as long as it is tried again by itself.
     The oldest of each installation come first, so that what one piles up hides nobody else's.
     """
     rows = await connection.fetch(
@@ -228,8 +229,8 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
         FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
         LEFT JOIN rate_limits l ON l.github_installation_id = i.github_installation_id
         WHERE a.published_at IS NULL AND {_IS_WANTED}
-            AND (a.publish_error IS NULL OR a.publish_error = ANY($3::text[]))
-                AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
+            AND (a.publish_error IS NULL OR a.publish_error = ANY($3::text[]) OR a.created_at > now() - $4::interval)
+            AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
             AND (a.status IN ('pending', 'running') OR l.waiting_until IS NULL
                 OR l.waiting_until < now() - interval '1 minute')
             AND NOT EXISTS (
@@ -242,6 +243,7 @@ async def list_stranded(connection: Connection, after_s: float, most: int) -> li
         after_s,
         most,
         [SUSPENDED, NO_INSTALLATION],
+        REFUSED_FOR,
     )
     return [Stranded(**row) for row in rows]
 

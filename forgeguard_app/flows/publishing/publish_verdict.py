@@ -19,7 +19,7 @@ from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.rate_budget import BudgetExhausted, reserve
-from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.flows.context.worker_context import Timings, WorkerContext
 from forgeguard_app.flows.intake.follow_pull import enqueue_publication
 from forgeguard_app.flows.publishing.check_run_writer import (
     CheckRunWriter,
@@ -44,6 +44,7 @@ from forgeguard_app.github.limits import Cost
 from forgeguard_app.github.tokens import InstallationUnavailable
 from forgeguard_app.store.audits import (
     NO_INSTALLATION,
+    REFUSED_FOR,
     SUSPENDED,
     AuditRun,
     find_run,
@@ -63,7 +64,6 @@ _GONE = (403, 404, 410)
 ARCHIVED = "The repository is archived, so that it takes no check runs; they follow once it is unarchived."
 AT_ONCE = 200  # verdicts that one job publishes of what waits
 FIRST_TRY, LAST_TRY = timedelta(minutes=1), timedelta(days=1)  # pauses of a refused verdict, which double with its age
-REFUSED_FOR = timedelta(days=30)
 MAX_FAULTS = 3  # of one pass over what waits
 log = structlog.get_logger()
 
@@ -213,32 +213,55 @@ def _writes(wanted: CheckRun, row: OutboxRow) -> int:
     return max(1, math.ceil((len(wanted.annotations) - row.annotations_sent) / ANNOTATIONS_PER_REQUEST))
 
 
+def refusal_reason(error: RequestRejected) -> str:
+    """Return the sentence that says why GitHub does not take the verdict."""
+    if isinstance(error, CommitNotFound):
+        return "The commit is not in the repository any more."
+    if isinstance(error, Archived):
+        return ARCHIVED
+    return f"GitHub does not take it ({error.status})."
+
+
+def _is_too_early(timings: Timings, run: AuditRun, error: RequestRejected) -> bool:
+    """Return whether the run is so young that GitHub may not know its commit everywhere yet."""
+    lag_s = timings.lag_s if isinstance(error, InstallationUnavailable) else timings.commit_lag_s
+    is_young = datetime.now(UTC) - run.created_at < timedelta(seconds=lag_s)
+    return is_young and (isinstance(error, CommitNotFound) or error.status in (404, 422))
+
+
 async def _refused(writer: CheckRunWriter, error: RequestRejected) -> None:
-    """Raise RetryLater where GitHub may take the verdict later; else store why it does not, for operators."""
+    """Store the refusal for operators, together with the job that tries the verdict again.
+
+    Raises:
+        RetryLater: GitHub may take the verdict within seconds.
+    """
     context, run = writer.context, writer.run
-    no_commit = isinstance(error, CommitNotFound)
-    known = no_commit or error.status in _GONE or isinstance(error, InstallationUnavailable)
-    lag_s = context.timings.lag_s if isinstance(error, InstallationUnavailable) else context.timings.commit_lag_s
-    young = datetime.now(UTC) - run.created_at < timedelta(seconds=lag_s)
-    if young and (no_commit or error.status in (404, 422)):
+    if _is_too_early(context.timings, run, error):
         raise RetryLater("GitHub does not know the commit yet", delay_s=context.timings.retry_s) from error
+    known = isinstance(error, (CommitNotFound, InstallationUnavailable)) or error.status in _GONE
     log.log(logging.WARNING if known else logging.ERROR, "publish.refused", reason=str(error))
-    reason = f"GitHub does not take it ({error.status})."
-    if no_commit:
-        reason = "The commit is not in the repository any more."
-    elif isinstance(error, Archived):
-        reason = ARCHIVED
-    async with context.pool.acquire() as connection:
-        await set_publish_error(connection, run.id, reason)
+    async with context.pool.acquire() as connection, connection.transaction():
+        await set_publish_error(connection, run.id, refusal_reason(error))
         await _try_again_later(connection, run)
-        # Permissions that were granted meanwhile were looked through before the refusal stood there.
-        now = await find_installation(connection, writer.installation.id, settled=True)
-        if now is not None and dict(now.permissions) != dict(writer.installation.permissions):
+    await _retry_if_changed(writer, error)
+
+
+async def _retry_if_changed(writer: CheckRunWriter, error: RequestRejected) -> None:
+    """Withdraw the stored refusal where its reason may have changed while GitHub was asked.
+
+    The event of such a change resets the refusals that it finds: this one was not committed yet.
+
+    Raises:
+        RetryLater: the installation has other permissions, or the repository has another installation.
+    """
+    context, run, installation = writer.context, writer.run, writer.installation
+    async with context.pool.acquire() as connection:
+        now = await find_installation(connection, installation.id, settled=True)
+        if now is not None and dict(now.permissions) != dict(installation.permissions):
             await set_publish_error(connection, run.id, None)
             raise RetryLater("the installation's permissions have changed", delay_s=context.timings.retry_s) from error
-    # So was what had been refused when the repository came to its new installation.
     async with context.pool.acquire() as connection, connection.transaction():
-        moved = await get_installation_id(connection, run.repo_id) != writer.installation.id
+        moved = await get_installation_id(connection, run.repo_id) != installation.id
         if moved:
             await set_publish_error(connection, run.id, None)
     if moved:
@@ -248,7 +271,10 @@ async def _refused(writer: CheckRunWriter, error: RequestRejected) -> None:
 
 
 async def _try_again_later(connection: Connection, run: AuditRun) -> None:
-    """Enqueue the next try of a refused verdict: a refusal may pass without an event that tells of it."""
+    """Enqueue the next try of a refused verdict: a refusal may pass without an event that tells of it.
+
+    Wants the transaction that stores the refusal: no other job publishes a refused verdict.
+    """
     age = datetime.now(UTC) - run.created_at
     if age < REFUSED_FOR and not await has_job(connection, Task.PUBLISH_VERDICT, run.id):
         await enqueue_job(connection, Job(Task.PUBLISH_VERDICT, run.id), delay=min(max(age, FIRST_TRY), LAST_TRY))
