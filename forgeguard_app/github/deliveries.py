@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from forgeguard_app.github.app_access import AppAccess
+from forgeguard_app.github.client import GitHubUnavailable
 
 # GitHub delivers payloads of up to 25 MB; its log may escape characters in them, and adds headers and our answer.
 # https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
@@ -76,6 +77,16 @@ async def ask_again(app: AppAccess, attempt_id: int) -> None:
 
 
 async def get_payload(app: AppAccess, attempt_id: int) -> bytes:
-    """Return the body of a delivery, from the log."""
+    """Return the body of a delivery, from the log.
+
+    Raises:
+        GitHubUnavailable: GitHub is away, or its log does not hold the body at present.
+        RequestRejected: GitHub refuses the request.
+        RetryLater: GitHub's limit is reached.
+    """
     detail = await app.ask("GET", f"/app/hook/deliveries/{attempt_id}", max_bytes=MAX_DETAIL_BYTES)
-    return json.dumps(detail["request"]["payload"]).encode()
+    request = detail.get("request") if isinstance(detail, dict) else None
+    payload = request.get("payload") if isinstance(request, dict) else None
+    if not isinstance(payload, dict):
+        raise GitHubUnavailable("GitHub's delivery log does not hold the payload", answered=True)
+    return json.dumps(payload).encode()

@@ -158,6 +158,12 @@ async def get_newest_outcome(database: Connection | Pool) -> str:
     return outcome
 
 
+async def count_refused_deliveries(database: Connection | Pool) -> int:
+    """Return the number of deliveries in the inbox that could not be read."""
+    number: int = await _one(database, "SELECT count(*) FROM deliveries WHERE outcome = 'refused'")
+    return number
+
+
 async def is_lock_awaited(database: Connection | Pool) -> bool:
     """Return whether a transaction of any database waits for a lock."""
     awaited: bool = await _one(database, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")

@@ -25,6 +25,7 @@ from forgeguard_app.github.payloads import BadPayload, read_event
 from forgeguard_app.store.pool import DATABASE_ERRORS
 
 WINDOW_CLOSES = timedelta(days=2, hours=12)  # GitHub keeps them for three days
+REFUSED_AFTER = timedelta(days=1)  # a refused delivery counts as known: none follows from one answer of the log
 MAX_ASKED = 1_000  # a pass; the next one goes on
 AWAY_AFTER = 5  # deliveries in a row for which GitHub fails, until it is asked whether it is there
 log = structlog.get_logger()
@@ -47,6 +48,10 @@ class DeliveriesLeft(RetryLater):
         self.done = done
 
 
+class UnreadablePayload(RetryLater):
+    """The log's payload of a delivery that cannot be read; the log may hold a better one later."""
+
+
 async def reconcile_deliveries(context: WorkerContext, comparison: LogComparison, most: int = MAX_ASKED) -> Reconciled:
     """Bring the inbox to hold every delivery of the log, or of its next part; one that fails holds up no other.
 
@@ -62,7 +67,7 @@ async def reconcile_deliveries(context: WorkerContext, comparison: LogComparison
     part = await comparison.read_part(context, now, missing)
     chosen = missing.share_turns(most)
     failing = await comparison.list_failing(context, now)
-    asked, taken, fault = await _recover(context, chosen + failing[: most - len(chosen)], comparison)
+    asked, taken, fault = await _recover(context, chosen + failing[: most - len(chosen)], comparison, now)
     done = Reconciled(part.listed, asked, taken)
     _tell(context, [*missing, *failing], now, done)
     left = missing.number - len(chosen)
@@ -78,17 +83,15 @@ async def reconcile_deliveries(context: WorkerContext, comparison: LogComparison
 
 
 async def _recover(
-    context: WorkerContext, chosen: Sequence[Attempt], comparison: LogComparison
+    context: WorkerContext, chosen: Sequence[Attempt], comparison: LogComparison, now: datetime
 ) -> tuple[int, int, Exception | None]:
     """Return how many were asked for and taken, and the last fault of a delivery that had not failed before."""
     asked = taken = failed_in_a_row = 0
     fault: Exception | None = None
     for attempt in chosen:
         try:
-            if attempt.redelivery and not attempt.arrived:
-                taken += await _receive_logged(
-                    context, attempt
-                )  # asked for before, and our address was not reached again
+            if attempt.redelivery and not attempt.arrived:  # asked for before, and our address was not reached again
+                taken += await _receive_logged(context, attempt, now)
             else:
                 await ask_again(context.app, attempt.id)
                 asked += 1
@@ -120,18 +123,25 @@ def _tell(context: WorkerContext, missing: Sequence[Attempt], now: datetime, don
 
 def _is_of_one(error: Exception) -> bool:
     """Return whether the error may concern one delivery alone: no limit, no refused App and no lost database."""
-    return isinstance(error, GitHubUnavailable) and not isinstance(error, NotTheApp)
+    return isinstance(error, (GitHubUnavailable, UnreadablePayload)) and not isinstance(error, NotTheApp)
 
 
 def _note(attempt: Attempt, error: Exception) -> None:
     log.warning("delivery.not_had", delivery_id=attempt.guid, error=type(error).__name__, reason=str(error))
 
 
-async def _receive_logged(context: WorkerContext, attempt: Attempt) -> bool:
+async def _receive_logged(context: WorkerContext, attempt: Attempt, now: datetime) -> bool:
+    """Return whether the delivery was taken from the log; False where it is noted as refused.
+
+    Raises:
+        UnreadablePayload: it cannot be read, and its attempt is younger than a day.
+    """
     body = await get_payload(context.app, attempt.id)
     try:
         event = read_event(attempt.event, body)
     except BadPayload as error:
+        if now - attempt.delivered_at < REFUSED_AFTER:
+            raise UnreadablePayload(f"the payload in GitHub's log cannot be read: {error}") from error
         log.warning("delivery.malformed", delivery_id=attempt.guid, reason=str(error))
         await refuse_delivery(context.pool, attempt.guid, attempt.event)
         return False

@@ -21,6 +21,7 @@ from forgeguard_app.flows.upkeep.reconcile_deliveries import (
     AWAY_AFTER,
     DeliveriesLeft,
     Reconciled,
+    UnreadablePayload,
     reconcile_deliveries,
 )
 from forgeguard_app.github.client import RequestRejected
@@ -31,6 +32,7 @@ from tests.support.delivery_log import WINDOW, age, age_in_order, lost
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
 from tests.support.starting import START
+from tests.support.stored import count_refused_deliveries
 
 
 async def test_lost_deliveries_are_asked_for_again_and_evaluated_in_their_order(
@@ -188,7 +190,9 @@ async def test_a_github_that_fails_for_every_delivery_is_not_asked_for_all_of_th
     assert len([path for _, path in world.requests if "/app/hook/deliveries/" in path]) == AWAY_AFTER
 
 
-async def test_a_delivery_that_cannot_be_read_does_not_count_as_lost(product: Product, tree: WorkTree) -> None:
+async def test_a_delivery_that_cannot_be_read_is_noted_as_refused_once_the_log_says_so_for_a_day(
+    product: Product,
+) -> None:
     await product.repository()
     await product.idle()
     product.github.webhooks.send("check_suite", {"action": "requested"})
@@ -197,11 +201,40 @@ async def test_a_delivery_that_cannot_be_read_does_not_count_as_lost(product: Pr
         product.github.webhooks.send("check_suite", {"action": "requested"})
     product.github.world.deliveries[-1].redelivery = True
     age_in_order(product)
+    comparison = LogComparison(WINDOW)
+    with pytest.raises(UnreadablePayload):
+        await reconcile_deliveries(product.context, comparison)
     compared = await list_missed(product.context)
     assert (len(compared.missed), compared.refused) == (1, 1)
+    assert len(comparison.failing) == 1
+    age(product, 90_000)
     assert await reconcile_deliveries(product.context, LogComparison(WINDOW)) == Reconciled(3, 0, 0)
-    compared = await list_missed(product.context)
-    assert (compared.missed, compared.refused) == ([], 2)
+    assert await count_refused_deliveries(product.pool) == 2
+
+
+@pytest.mark.parametrize(
+    ("payload", "age_s"),
+    [("null", 3_600), ("null", 2 * 86_400), ("[]", 2 * 86_400), ("{}", 3_600)],
+)
+async def test_a_payload_that_the_log_lacks_for_a_while_is_taken_from_it_later(
+    product: Product, tree: WorkTree, payload: str, age_s: int
+) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    async with lost(product):
+        tree.commit(START)
+        sha = await product.push(tree, repository)
+    push = next(delivery for delivery in product.github.world.deliveries if delivery.event == "push")
+    whole, push.body, push.redelivery = push.body, payload.encode(), True
+    age(product, age_s)
+    comparison = LogComparison(WINDOW)
+    with pytest.raises(RetryLater):
+        await reconcile_deliveries(product.context, comparison)
+    await reconcile_deliveries(product.context, comparison)  # no new fault
+    assert await count_refused_deliveries(product.pool) == 0
+    push.body = whole
+    assert (await reconcile_deliveries(product.context, comparison)).taken == 1
+    assert (await product.verdicts(repository, sha))["A4"].conclusion == "success"
 
 
 async def test_lost_deliveries_of_one_account_hide_no_lost_one_of_another(product: Product, tree: WorkTree) -> None:
