@@ -28,7 +28,6 @@ class Attempt:
     event: str
     delivered_at: datetime
     redelivery: bool
-    arrived: bool
     installation_id: int | None = None
 
 
@@ -55,7 +54,6 @@ def _read(item: Any) -> Attempt | None:
     """Return the entry; None for one that is not whole: one entry must not hide all the others."""
     try:
         at = datetime.fromisoformat(item["delivered_at"].replace("Z", "+00:00"))
-        arrived = 200 <= int(item["status_code"]) < 400
         installation = item.get("installation_id")
         return Attempt(
             id=int(item["id"]),
@@ -63,7 +61,6 @@ def _read(item: Any) -> Attempt | None:
             event=str(item["event"]),
             delivered_at=at,
             redelivery=bool(item["redelivery"]),
-            arrived=arrived,
             installation_id=None if installation is None else int(installation),
         )
     except (ValueError, KeyError, TypeError, AttributeError):

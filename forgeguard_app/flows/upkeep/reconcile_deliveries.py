@@ -90,7 +90,8 @@ async def _recover(
     fault: Exception | None = None
     for attempt in chosen:
         try:
-            if attempt.redelivery and not attempt.arrived:  # asked for before, and our address was not reached again
+            # Asked for before, and the inbox lacks it all the same: our address is not reached, or a proxy answers.
+            if attempt.redelivery:
                 taken += await _receive_logged(context, attempt, now)
             else:
                 await ask_again(context.app, attempt.id)

@@ -237,6 +237,34 @@ async def test_a_payload_that_the_log_lacks_for_a_while_is_taken_from_it_later(
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "success"
 
 
+class Swallowed(Faults):
+    """A proxy in front of us that answers every delivery by itself, so that GitHub's log says that it arrived."""
+
+    def __init__(self) -> None:
+        super().__init__(0, {})
+
+    def choose(self, where: str, identity: str, kinds: Sequence[str]) -> str | None:
+        return "lost" if "lost" in kinds else None
+
+
+async def test_a_delivery_that_a_proxy_answers_again_and_again_is_taken_from_the_log(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, _ = await product.repository()
+    await product.idle()
+    product.github.world.faults = Swallowed()
+    tree.commit(START)
+    sha = await product.push(tree, repository)
+    await product.github.webhooks.settle()
+    age(product, 60)
+    assert await reconcile_deliveries(product.context, LogComparison(WINDOW)) == Reconciled(3, 2, 0)
+    await product.github.webhooks.settle()
+    assert (await reconcile_deliveries(product.context, LogComparison(WINDOW))).taken == 0, "it may be on its way"
+    age(product, 60)
+    assert await reconcile_deliveries(product.context, LogComparison(WINDOW)) == Reconciled(3, 0, 2)
+    assert (await product.verdicts(repository, sha))["A4"].conclusion == "success"
+
+
 async def test_lost_deliveries_of_one_account_hide_no_lost_one_of_another(product: Product, tree: WorkTree) -> None:
     busy, _ = await product.repository("busy")
     other, _ = await product.repository("other")
@@ -276,7 +304,7 @@ def missing_of(numbers: Iterable[tuple[int, int | None]], most_each: int = 100, 
     missing = MissingDeliveries(most_each, most)
     for number, installation in numbers:
         at = datetime(2026, 1, 1, tzinfo=UTC)
-        missing.add(Attempt(number, f"guid{number}", "push", at, False, False, installation))
+        missing.add(Attempt(number, f"guid{number}", "push", at, False, installation))
     return missing
 
 
