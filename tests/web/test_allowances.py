@@ -21,6 +21,7 @@ from tests.support.refusing import admit, refuse
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.starting import started
+from tests.support.stored_runs import count_completed_reruns, get_newest_run_id
 
 
 async def red(product: Product, tree: WorkTree) -> tuple[Repository, str, str]:
@@ -123,6 +124,21 @@ async def test_an_allowance_ends_only_together_with_the_start_of_its_re_run(own_
             await admit(connection, "INSERT", "audit_runs")
         assert await end_expired_allowances(product.pool) == 1
         assert await conclusion(product, refused, first) == "failure"
+
+
+async def test_a_head_that_is_evaluated_while_an_allowance_ends_is_evaluated_again(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, sha = await allow_for_now(product, tree)
+    async with product.without_chores():
+        # Its newest run read the allowance and has no verdict yet.
+        await product.pool.execute("DELETE FROM audit_checks; UPDATE allowances SET expires_at = now()")
+        await product.pool.execute(
+            "UPDATE audit_runs SET status = 'running' WHERE id = $1", await get_newest_run_id(product.pool)
+        )
+        assert await end_expired_allowances(product.pool) == 1
+        await product.until(count_completed_reruns, 1)
+    assert await conclusion(product, repository, sha) == "failure"
 
 
 async def test_who_only_reads_or_was_never_let_in_allows_nothing(product: Product, tree: WorkTree) -> None:
