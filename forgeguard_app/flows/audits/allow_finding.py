@@ -24,7 +24,7 @@ from forgeguard_app.store.allowances import (
 from forgeguard_app.store.audits import AuditRun, find_run
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.findings import find_finding
-from forgeguard_app.store.pool import Connection, Pool
+from forgeguard_app.store.pool import Connection, Pool, Unreachable
 from forgeguard_app.store.repos import lock_repo
 
 MAX_REASON_CHARS = 1_000
@@ -109,6 +109,7 @@ async def end_expired_allowances(pool: Pool) -> int:
     """End the allowances whose time is over, and return their number; one that fails holds up no other.
 
     Raises:
+        Unreachable, TimeoutError: the database is away.
         Exception: as the last allowance that failed raised it, after all the others; the next pass tries it again.
     """
     async with pool.acquire() as connection:
@@ -117,6 +118,8 @@ async def end_expired_allowances(pool: Pool) -> int:
     for allowance in expired:
         try:
             ended += await _end_expired(pool, allowance)
+        except (Unreachable, TimeoutError):
+            raise  # the database is away, for all of them
         except Exception as error:
             fault = error
     if fault is not None:
