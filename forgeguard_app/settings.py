@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     builder_env: str = ""
     builder_unconfined: bool = False
     builder_owners: str = ""
+    builder_folders: str = ""
     builder_network: Literal["outside", "none", "host"] = "outside"
 
     @field_validator("public_url", "github_url", "github_api_url")
@@ -105,6 +106,13 @@ class Settings(BaseSettings):
         ):
             return value
         raise ValueError(f"must be {EVERYBODY} or GitHub ids of accounts (numbers), separated by commas")
+
+    @field_validator("builder_folders")
+    @classmethod
+    def _folders(cls, value: str) -> str:
+        if not all(os.path.isabs(name) and os.path.realpath(name) != "/" for name in _names(value)):
+            raise ValueError("must be absolute paths of files or folders, separated by commas, and not / itself")
+        return value
 
     @field_validator("operators")
     @classmethod
@@ -141,6 +149,11 @@ class Settings(BaseSettings):
     def builder_environment(self) -> dict[str, str]:
         """The variables of ours that a builder may have, by name."""
         return {name: os.environ[name] for name in _names(self.builder_env) if name in os.environ}
+
+    @property
+    def builder_visible(self) -> tuple[str, ...]:
+        """Return the files and folders of this machine that a confined builder sees beside the system."""
+        return tuple(_names(self.builder_folders))
 
     @property
     def operator_ids(self) -> frozenset[int]:

@@ -23,6 +23,12 @@ def test_every_builder_setting_that_is_wrong_stops_the_start_with_its_name(monke
     settings = load_settings()
     assert settings.builder_argv == ("agent", "--flag", "two words")
     assert settings.builder_environment == {"KEY_OF_AGENT": "k"}
+    for wrong in ("agent", "/srv/agent,../x", "/", "/srv/.."):
+        monkeypatch.setenv("FORGEGUARD_BUILDER_FOLDERS", wrong)
+        with pytest.raises(UserError, match="BUILDER_FOLDERS: must be absolute paths"):
+            load_settings()
+    monkeypatch.setenv("FORGEGUARD_BUILDER_FOLDERS", "/srv/agent, /etc/pip.conf")
+    assert load_settings().builder_visible == ("/srv/agent", "/etc/pip.conf")
 
 
 @pytest.mark.parametrize(

@@ -84,4 +84,5 @@ def _builder(settings: Settings) -> Builder:
         settings.builder_unconfined,
         owners=settings.builder_owner_ids,
         network=network,
+        folders=settings.builder_visible,
     )

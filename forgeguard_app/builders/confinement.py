@@ -9,13 +9,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from forgeguard_app.builders.network import Wall
 from forgeguard_app.builders.probing import FIRST_UID, PROBE_UID, UIDS, once_it_works
+from forgeguard_app.builders.visible_files import MEMORY, SHARED, list_named, list_system, list_visible
 from forgeguard_app.errors import RetryLater
 
 END_ROUNDS = 50
@@ -23,32 +24,8 @@ PROBE_S = 10.0
 TEMPORARY_BYTES = 512 << 20  # of each temporary folder of a builder, where it lives in memory
 MEMORY_BYTES = 64 << 20  # of shared memory, where the other temporary folders lie beside the checkout
 EMPTY_BYTES = 1 << 20  # of a folder that hides what lies there
-_NO_ROOM = ("--remount-ro",)
-MEMORY = "/dev/shm"  # noqa: S108
-SHARED = ("/tmp", "/var/tmp", MEMORY)  # noqa: S108  (hidden from builders)
 _RUN = ("/run", "/var/run", tempfile.gettempdir())
 TEMPORARY = "/tmp"  # noqa: S108  (inside the sandbox, of the builder alone)
-_SYSTEM = (
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/opt",
-    "/etc/alternatives",
-    "/etc/ssl",
-    "/etc/ca-certificates",
-    "/etc/resolv.conf",
-    "/etc/hosts",
-    "/etc/nsswitch.conf",
-    "/etc/passwd",
-    "/etc/group",
-    "/etc/localtime",
-    "/etc/pki",
-    "/etc/crypto-policies",
-    "/nix/store",
-)
 
 
 class Confinement(StrEnum):
@@ -96,6 +73,7 @@ class Sandbox:
     in_namespaces: bool = False
     wall: Wall = field(default_factory=Wall)
     place: Path | None = None
+    folders: tuple[str, ...] = ()  # and files of the machine that the operator shows it
 
     @property
     def tmp(self) -> Path | None:
@@ -134,55 +112,10 @@ class Sandbox:
             os.chown(top, self.uid, self.uid)  # last: until then nobody but us reaches what lies below
 
 
-def wrapped(room: Sandbox) -> list[str]:
-    """Return bubblewrap's arguments.
-
-    The system is read-only, and the checkout and the home alone can be written to. No other process is in sight.
-    """
-    binds = [part for path in _SYSTEM if os.path.exists(path) for part in ("--ro-bind", path, path)]
-    return [
-        "bwrap",
-        "--die-with-parent",
-        "--new-session",
-        "--unshare-user-try",
-        "--unshare-pid",
-        "--unshare-ipc",
-        "--unshare-uts",
-        "--unshare-cgroup-try",
-        *binds,
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-        *_NO_ROOM,
-        "/dev",
-        "--size",
-        str(MEMORY_BYTES),
-        "--tmpfs",
-        MEMORY,
-        "--size",
-        str(TEMPORARY_BYTES),
-        "--tmpfs",
-        TEMPORARY,
-        "--bind",
-        str(room.work),
-        str(room.work),
-        "--bind",
-        str(room.home),
-        str(room.home),
-        "--ro-bind",
-        str(room.given),
-        str(room.given),
-        "--chdir",
-        str(room.work),
-    ]
-
-
 _UNSHARED = (
     "bwrap",
     "--die-with-parent",
     "--new-session",
-    "--unshare-user",
     "--unshare-pid",
     "--unshare-ipc",
     "--unshare-uts",
@@ -190,58 +123,54 @@ _UNSHARED = (
 )
 
 
+def wrapped(room: Sandbox) -> list[str]:
+    """Return bubblewrap's arguments for our own user.
+
+    The system is read-only, and the checkout and the home alone can be written to. No other process is in sight.
+    """
+    return [*_UNSHARED, "--unshare-user-try", *_mounts(room, list_named(room.folders))]
+
+
 def namespaces(room: Sandbox, command: list[str]) -> list[str]:
     """Return bubblewrap's arguments for a user of its own, whom the files' rights keep from what is ours.
 
-    What users of a machine share is not there: other builds' folders, /tmp, /var/tmp and /dev/shm, processes, and
-    System V IPC. The temporary folders live in memory and are bounded. Files that the command names are there.
+    What users of a machine share is not there: /run with its services, other builds' folders, /tmp, /var/tmp and
+    /dev/shm, processes, and System V IPC. The temporary folders live in memory and are bounded. Programs and files
+    that the command names are there.
     """
-    own = [*_NO_ROOM, "/dev", *(part for folder in SHARED for part in _temporary(room, folder))]
+    search = os.environ.get("PATH", os.defpath)
+    visible = list_visible(command, search, room.folders, room.given.parent.parent)
+    return [*_UNSHARED, "--unshare-user", *_mounts(room, visible)]
+
+
+def _mounts(room: Sandbox, visible: Iterable[str]) -> list[str]:
+    """Return bubblewrap's arguments for all that is there, what lies in a folder after that folder."""
+    mounts: dict[str, tuple[str, ...]] = {path: ("--ro-bind", path, path) for path in list_system()}
+    # The way that a name takes over links may be closed to the builder's user, and what links lead to may have gone.
+    mounts |= {path: ("--ro-bind-try", os.path.realpath(path), path) for path in visible}
+    mounts |= {"/proc": ("--proc", "/proc"), "/dev": ("--dev", "/dev", "--remount-ro", "/dev")}
+    mounts |= {folder: _temporary(room, folder) for folder in SHARED}
     builds = str(room.given.parent.parent)
-    named = [
-        word for word in command if word.startswith(tuple(f"{folder}/" for folder in SHARED)) and os.path.isfile(word)
-    ]
-    binds = [part for path in named for part in ("--ro-bind", path, path)]
-    return [
-        *_UNSHARED,
-        "--ro-bind",
-        "/",
-        "/",
-        "--dev",
-        "/dev",
-        "--proc",
-        "/proc",
-        *own,
-        "--size",
-        str(EMPTY_BYTES),
-        "--tmpfs",
-        builds,
-        "--bind",
-        str(room.work),
-        str(room.work),
-        "--bind",
-        str(room.home),
-        str(room.home),
-        "--ro-bind",
-        str(room.given),
-        str(room.given),
-        *binds,
-        "--chdir",
-        str(room.work),
-    ]
+    mounts |= {builds: ("--size", str(EMPTY_BYTES), "--tmpfs", builds)}
+    mounts |= {str(folder): ("--bind", str(folder), str(folder)) for folder in (room.work, room.home)}
+    mounts |= {str(room.given): ("--ro-bind", str(room.given), str(room.given))}
+    ordered = [word for path in sorted(mounts, key=lambda path: path.count("/")) for word in mounts[path]]
+    # bubblewrap's own root lies in memory too, without a bound.
+    return [*ordered, "--remount-ro", "/", "--chdir", str(room.work)]
 
 
 def _temporary(room: Sandbox, folder: str) -> tuple[str, ...]:
     """Return bubblewrap's arguments for one folder that users of a machine share; shared memory stays in memory."""
     if room.tmp is not None and folder != MEMORY:
         return ("--bind", str(room.tmp), folder)
-    return ("--size", str(MEMORY_BYTES if room.tmp else TEMPORARY_BYTES), "--tmpfs", folder)
+    small = folder == MEMORY and (room.tmp is not None or room.uid is None)
+    return ("--size", str(MEMORY_BYTES if small else TEMPORARY_BYTES), "--tmpfs", folder)
 
 
 @once_it_works
 def users_have_namespaces() -> bool:
     """Return whether bubblewrap works here for the users of builders, which some machines and containers forbid."""
-    command = [*_UNSHARED, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    command = [*_UNSHARED, "--unshare-user", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
     try:
         done = subprocess.run(
             command,

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from forgeguard_app.builders.confinement import SHARED, TEMPORARY, Confinement, Sandbox, own_user, users_have_namespaces
+from forgeguard_app.builders.confinement import TEMPORARY, Confinement, Sandbox, own_user, users_have_namespaces
 from forgeguard_app.builders.network import Network, Wall, wall_for
 from forgeguard_app.builders.probing import PROBE_UID
 from forgeguard_app.builders.sized_place import mount_sized, refuse_full_disk, unmount
+from forgeguard_app.builders.visible_files import SHARED
 from forgeguard_app.errors import UserError
 
 REMOVE_TIMEOUT_S = 120.0
@@ -35,6 +36,7 @@ def place_for(home: Path) -> Path:
     """
     place = home / "builds"
     place.mkdir(parents=True, exist_ok=True, mode=0o711)
+    place = place.resolve()  # a sandbox holds none of the links on the way
     if os.geteuid() != 0 or all(_passable(folder) for folder in (place, *place.parents)):
         return place
     elsewhere = Path(tempfile.gettempdir()) / "forgeguard-builds"
@@ -57,6 +59,7 @@ class Workspace:
     folder: Path
     kind: Confinement
     network: Network = Network.OUTSIDE
+    folders: tuple[str, ...] = ()
 
     @property
     def repository(self) -> Path:
@@ -102,7 +105,15 @@ class Workspace:
         sized = uid is not None and mount_sized(self.folder / PLACE, most_bytes)
         top = self.folder / PLACE if sized else self.folder
         room = Sandbox(
-            self.kind, top / "work", top / "home", self.folder / "given", uid, inside, wall, top if sized else None
+            self.kind,
+            top / "work",
+            top / "home",
+            self.folder / "given",
+            uid,
+            inside,
+            wall,
+            top if sized else None,
+            self.folders,
         )
         for path in (*room.written, room.given):
             path.mkdir(mode=0o700)
@@ -139,11 +150,16 @@ def network_note(network: Network, kind: Confinement) -> str:
     return wall_for(network, user, in_namespaces=apart).note
 
 
-def open_workspace(place: Path, name: str, kind: Confinement, network: Network = Network.OUTSIDE) -> Workspace:
-    """Return the build's place, made where there is none; it stays until the build's end."""
+def open_workspace(
+    place: Path, name: str, kind: Confinement, network: Network = Network.OUTSIDE, folders: tuple[str, ...] = ()
+) -> Workspace:
+    """Return the build's place, made where there is none; it stays until the build's end.
+
+    `folders` are shown to its builders beside the system.
+    """
     folder = place / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-    return Workspace(folder, kind, network)
+    return Workspace(folder, kind, network, folders)
 
 
 async def remove_workspace(place: Path, name: str) -> None:

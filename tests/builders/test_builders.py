@@ -13,8 +13,9 @@ import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,11 +67,15 @@ CONFINED = [
 
 @contextlib.asynccontextmanager
 async def room(
-    folder: Path, kind: Confinement = KIND, network: Network = Network.OUTSIDE, most_bytes: int = 64 << 20
+    folder: Path,
+    kind: Confinement = KIND,
+    network: Network = Network.OUTSIDE,
+    most_bytes: int = 64 << 20,
+    folders: tuple[str, ...] = (),
 ) -> AsyncIterator[Sandbox]:
     place, name = place_for(folder), f"b{os.getpid()}-{time.monotonic_ns()}"
     try:
-        async with open_workspace(place, name, kind, network).room(most_bytes) as sandbox:
+        async with open_workspace(place, name, kind, network, folders).room(most_bytes) as sandbox:
             sandbox.take_over()
             yield sandbox
     finally:
@@ -84,6 +89,7 @@ async def run(
     bounds: RunBounds | None = None,
     end: asyncio.Event | None = None,
     prompt: str = "",
+    program: tuple[str, ...] = ("bash", "-c"),
     **passed: str,
 ) -> tuple[RunOutcome, list[str]]:
     heard: list[str] = []
@@ -95,7 +101,7 @@ async def run(
         return end is not None and end.is_set()
 
     wanted = BuilderRun(
-        ["bash", "-c", script],
+        [*program, script],
         environment_of(sandbox, passed),
         prompt,
         sandbox.given.parent.name,
@@ -461,6 +467,88 @@ print(open("/proc/net/route").read().count("\\n") > 1, flush=True)
     if network is not Network.HOST:
         assert heard[-1] == str(outside)
     assert note == (CLOSED if network is Network.OUTSIDE and not outside else "")
+
+
+@contextlib.contextmanager
+def folder_of_the_machine(top: str) -> Iterator[Path]:
+    """A folder of root's that every user may enter and read."""
+    folder = Path(tempfile.mkdtemp(dir=top, prefix="forgeguard-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+LOOK = """
+import os, socket
+for folder in os.environ["PLACES"].split(","):
+    with socket.socket(socket.AF_UNIX) as service:
+        try:
+            service.connect(folder + "/service")
+            print("reached", folder)
+        except OSError as error:
+            print(type(error).__name__)
+    try:
+        print("read", open(folder + "/key").read())
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
+@pytest.mark.parametrize("network", list(Network))
+@pytest.mark.parametrize("top", ["/run", "/var/lib", "/srv"])
+async def test_a_builder_reaches_no_service_s_socket_and_reads_no_file_that_every_user_may(
+    tmp_path: Path, network: Network, top: str
+) -> None:
+    with folder_of_the_machine(top) as folder, socket.socket(socket.AF_UNIX) as service:
+        service.bind(f"{folder}/service")
+        service.listen()
+        (folder / "service").chmod(0o777)
+        (folder / "key").write_text("of the machine")
+        (folder / "key").chmod(0o444)
+        # The command does not name them: what it names is shown to it.
+        places, look = f"{folder},/var{folder}" if top == "/run" else str(folder), f"python3 -c {shlex.quote(LOOK)}"
+        async with room(tmp_path, Confinement.OWN_USER, network) as sandbox:
+            outcome, heard = await run(sandbox, look, PLACES=places)
+            bare = replace(sandbox, in_namespaces=False, wall=Wall())
+            _, without = await run(bare, look, PLACES=places)
+    assert f"reached {folder}" in without, "users of the machine reach it, so that the test shows something"
+    assert "read of the machine" in without
+    assert (outcome.status, set(heard)) == (0, {"FileNotFoundError"})
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")
+async def test_a_command_anywhere_runs_with_what_lies_beside_it(tmp_path: Path) -> None:
+    with folder_of_the_machine("/var/lib") as folder, folder_of_the_machine("/var/tmp") as named:
+        (folder / "bin").mkdir()
+        (folder / "lib").mkdir()
+        (folder / "lib" / "words").write_text("from its library")
+        agent = folder / "bin" / "agent"
+        agent.write_text('#!/bin/sh\ncat "$(dirname "$0")/../lib/words"; echo; cat "$1"\n')
+        agent.chmod(0o755)
+        (named / "more").write_text("from a folder of the operator's")
+        async with room(tmp_path, Confinement.OWN_USER, folders=(str(named), f"{named}/nowhere")) as sandbox:
+            outcome, heard = await run(sandbox, f"{named}/more", program=(str(agent),))
+            assert (outcome.status, heard) == (0, ["from its library", "from a folder of the operator's"])
+            outcome, heard = await run(sandbox, f"{folder}/bin/agent {named}/more; echo x > {folder}/lib/words")
+            assert "Read-only file system" in heard[-1]
+
+
+@pytest.mark.parametrize("kind", CONFINED)
+async def test_a_builder_has_the_system_s_names_and_no_room_beside_its_own(tmp_path: Path, kind: Confinement) -> None:
+    async with room(tmp_path, kind) as sandbox:
+        if not sandbox.private_tmp:
+            pytest.skip("no namespaces for users here")
+        script = (
+            "head -c 100 /etc/resolv.conf > /dev/null && head -c 1 /etc/passwd > /dev/null && git --version "
+            "> /dev/null && echo x > /tmp/x && echo x > /var/tmp/x && echo system; echo x > /fill; ls -A /run /srv"
+        )
+        _, heard = await run(sandbox, script)
+    assert heard[0] == "system"
+    assert "/fill: Read-only file system" in heard[1]
+    assert all("No such file" in line for line in heard[2:])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users for builders")

@@ -211,7 +211,7 @@ async def _phase(context: WorkerContext, build: Build, builder: Builder, build_l
     if kind is None and builder.command:
         raise UserError(NO_WAY)
     home = await asyncio.to_thread(place_for, context.home)
-    ours = open_workspace(home, str(build.id), kind or Confinement.UNCONFINED, builder.network)
+    ours = open_workspace(home, str(build.id), kind or Confinement.UNCONFINED, builder.network, builder.folders)
     return await _work(context, place, plan, ours, build_log)
 
 

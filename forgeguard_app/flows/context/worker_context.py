@@ -91,6 +91,7 @@ class Builder:
     bounds: RunBounds = field(default_factory=RunBounds)
     owners: frozenset[int] | None = None
     network: Network = Network.OUTSIDE
+    folders: tuple[str, ...] = ()  # and files of the machine that a confined command sees beside the system
 
     def serves(self, accounts: Collection[int]) -> bool:
         """Return whether one of the accounts may build with the command."""
