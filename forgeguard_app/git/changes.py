@@ -121,9 +121,15 @@ async def list_links_out(repository: GitRepository, parent: str, commit: str) ->
 
 
 def _leads_out(path: str, target: bytes | None) -> bool:
-    """Return whether a link leads out of the repository; one whose target is too long to be a path counts too."""
+    """Return whether a link may lead out of the repository; one whose target is too long to be a path counts too.
+
+    The folders above a link are no links, so that `..` at a target's beginning means what it says. After a name it may
+    not: the name may be a link to another depth, on some file systems also in other letters (`X` for `x`). So a target
+    that goes up after a name counts as leading out. All other targets only descend from where they went up to, and
+    each link on their way is held to the same.
+    """
     if target is None:
         return True
-    leads_to = os.fsdecode(target)
-    where = os.path.normpath(os.path.join(os.path.dirname(path), leads_to))
-    return os.path.isabs(leads_to) or where == ".." or where.startswith("../")
+    parts = [part for part in os.fsdecode(target).split("/") if part not in ("", ".")]
+    ups = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
+    return os.path.isabs(target) or ".." in parts[ups:] or ups > path.count("/")

@@ -288,7 +288,8 @@ async def _taken(context: WorkerContext, work: PhaseWork, room: Sandbox, log: Bu
     if commit is None:
         return None, ""
     if links := await list_links_out(work.repository, work.start, commit):
-        return None, f"{clean(links[0])[:200]} is a link that leads out of the repository. Remove it."
+        words = "is a link that leads out of the repository, or up after a name (a/../b). Remove it."
+        return None, f"{clean(links[0])[:200]} {words}"
     changed = await list_changed(work.repository, work.start, commit)
     forms = forms_of(work.builder.environment.values())
     if leak := await asyncio.to_thread(find_given, folder, changed, forms):
