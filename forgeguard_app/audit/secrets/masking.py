@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
+from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
 from forgeguard_app.audit.secrets.random_text import MIN_CHARS, random_spans
 from forgeguard_app.audit.secrets.scanner import AddedBlock, spans_of
 
@@ -24,6 +25,17 @@ _MAX_QUOTED = 80  # characters of a stranger's text in a message
 _BEGIN, _END = b"-----BEGIN", b"-----END"
 _PATH = "output.txt"
 _MAX_LAST_BYTES = 1_000
+_LEAST_BYTES = 8  # of a value's beginning that is held back
+_MAX_OPEN_BYTES = 4_096  # from the output's end in which such a beginning is looked for
+_PREFIXES = sorted({rule.prefix for rule in PROVIDER_RULES if rule.prefix})
+# `figures` is no token, `fig1` may be the beginning of one.
+_WORDLIKE = [prefix for prefix in _PREFIXES if len(prefix) < 4 and prefix.isalpha()]
+_TELLING = [prefix for prefix in _PREFIXES if prefix not in _WORDLIKE]
+# A token's characters to the end, after what its provider puts before each.
+_OPEN_TOKEN = re.compile(
+    rb"(?<![A-Za-z0-9_])(?:(?:%s)|(?:%s)(?=[\w.+/=-]{0,400}\d))[\w.+/=-]{0,400}\Z"
+    % tuple("|".join(map(re.escape, prefixes)).encode() for prefixes in (_TELLING, _WORDLIKE))
+)
 # Line ends, what stands for a control character (U+FFFD), and characters without a width.
 _BREAKS = re.compile(rb"\n|\xef\xbf\xbd|\xc2\xad|\xe2\x80[\x8b-\x8f]|\xe2\x81\xa0|\xef\xbb\xbf")
 
@@ -35,7 +47,8 @@ class Masker:
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        self._known = re.compile(b"|".join(map(re.escape, forms_of(known))) or b"(?!)")
+        self._forms = forms_of(known)
+        self._known = re.compile(b"|".join(map(re.escape, self._forms)) or b"(?!)")
         self._in_key = False
         self._last = b""  # the end of the line before, on which a value may have begun
 
@@ -48,6 +61,39 @@ class Masker:
             # A line stays a line, so that there are as many as before.
             text = text[:start] + MASK + b"\n" * text.count(b"\n", start, end) + text[end:]
         return text.split(b"\n")[1:]
+
+    def count_open(self, lines: Sequence[bytes]) -> int:
+        """Return how many of the last lines hold the beginning of a value that the next lines may complete.
+
+        Masked without them, that beginning would be kept: these lines are masked together with the next ones.
+        """
+        parts: list[bytes] = []  # from the last line backwards, without what breaks a value
+        looked_at = 0
+        for line in reversed(lines):
+            parts.append(_BREAKS.sub(b"", line[-_MAX_OPEN_BYTES:]))
+            looked_at += len(line) + 1
+            if looked_at >= _MAX_OPEN_BYTES:
+                break
+        left = self._open_bytes(b"".join(reversed(parts))[-_MAX_OPEN_BYTES:])
+        count = 0
+        while left > 0:
+            left -= len(parts[count])
+            count += 1
+        return count
+
+    def _open_bytes(self, text: bytes) -> int:
+        """Return how many bytes at the end begin a value that is not whole."""
+        longest = 0
+        for form in self._forms:
+            at = text.find(form[:_LEAST_BYTES], max(len(text) - len(form) + 1, 0))
+            while at != -1 and not form.startswith(text[at:]):
+                at = text.find(form[:_LEAST_BYTES], at + 1)
+            longest = max(longest, len(text) - at if at != -1 else 0)
+        token = _OPEN_TOKEN.search(text)
+        size = len(text) - token.start() if token else 0
+        if size < _LEAST_BYTES or any(end == len(text) for _, end in self._spans(text)):
+            return longest
+        return max(longest, size)
 
     def _spans(self, text: bytes) -> list[tuple[int, int]]:
         known = [match.span() for match in self._known.finditer(text)]

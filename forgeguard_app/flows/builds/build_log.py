@@ -23,21 +23,27 @@ class LogReader:
     """Turns what a build prints into the lines that are kept.
 
     Masking is the last step before a line is cut: after escapes and JSON are undone, and after the parts of a long line
-    are joined, a value stands in the text as a reader would see it.
+    are joined, a value stands in the text as a reader would see it. Lines that end in the beginning of a value wait for
+    the next ones, or for the end of the output; other lines never wait.
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._masker = Masker(known)
         self._held = b""  # the parts of a line whose end has not come
+        self._open: list[tuple[str, str]] = []  # the last lines, where a value begins on them that may go on
 
     def read(self, parts: Sequence[bytes]) -> list[tuple[str, str]]:
         """Return level and message of the lines that end in these parts of a builder's output."""
-        return self._masked([line for whole in self._joined(parts) for line in read_line(whole)])
+        lines = [*self._open, *(line for whole in self._joined(parts) for line in read_line(whole))]
+        ready = len(lines) - self._masker.count_open([_encoded(text) for _, text in lines])
+        self._open = lines[ready:]
+        return self._masked(lines[:ready])
 
     def rest(self) -> list[tuple[str, str]]:
-        """Return the line that no other part came to."""
+        """Return the lines that no other part came to."""
         held, self._held = self._held, b""
-        return self._masked(read_line(held)) if held else []
+        lines, self._open = [*self._open, *(read_line(held) if held else [])], []
+        return self._masked(lines) if lines else []
 
     def sentences(self, message: str, level: str) -> list[tuple[str, str]]:
         """Return the lines of a message of ours, which may quote others."""
@@ -54,8 +60,12 @@ class LogReader:
         return lines
 
     def _masked(self, lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        texts = self._masker.mask([text.encode("utf-8", "replace") for _, text in lines])
+        texts = self._masker.mask([_encoded(text) for _, text in lines])
         return [(level, cut(text.decode("utf-8", "replace"))) for (level, _), text in zip(lines, texts, strict=True)]
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 class BuildLog:

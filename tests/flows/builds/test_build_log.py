@@ -59,8 +59,64 @@ def test_an_own_key_is_masked_in_the_encodings_in_which_programs_print_it(before
     assert all(b"[masked]" in kept([line]).encode() for line in printed)
 
 
-def test_a_value_that_ends_in_the_next_batch_is_not_kept_whole() -> None:
-    assert KEY not in kept([f"the {KEY[:9]}".encode()], [KEY[9:].encode()]).replace("\n", "")
+@pytest.mark.parametrize("value", [KEY, TOKEN, base64.b64encode(KEY.encode()).decode()], ids=["key", "token", "base64"])
+@pytest.mark.parametrize("size", [8, 9, 12, 18])
+def test_a_value_over_batches_is_masked_from_its_beginning(value: str, size: int) -> None:
+    pieces = [value[at : at + size].encode() for at in range(0, len(value), size)]
+    text = kept(
+        [b"first", b"the " + pieces[0]], *([piece] for piece in pieces[1:-1]), [pieces[-1] + b" it is", b"last"]
+    )
+    assert not any(piece.decode() in text for piece in pieces if len(piece) > 3)
+    lines = text.split("\n")
+    assert (lines[0], lines[-1], len(lines)) == ("first", "last", len(pieces) + 2)
+
+
+def test_a_value_s_beginning_is_held_back_with_what_follows_it_on_other_lines() -> None:
+    reader = LogReader([KEY])
+    assert reader.read([b"before", f"the {KEY[:9]}".encode()]) == [("info", "before")]
+    assert reader.read([b"", "\u200b".encode()]) == []
+    lines = [text for _, text in reader.read([KEY[9:].encode(), b"after"])]
+    assert (lines[0], lines[-1]) == ("the [masked]", "after")
+    assert len(lines) == 5
+    assert reader.rest() == []
+
+
+def test_nothing_that_is_held_back_is_lost() -> None:
+    for beginning in (KEY[:-1], TOKEN[:-1]):
+        reader = LogReader([KEY])
+        assert reader.read([b"a", f"the {beginning}".encode()]) == [("info", "a")]
+        assert reader.read([b" other"]) == [("info", f"the {beginning}"), ("info", " other")]
+        assert reader.read([f"the {beginning}".encode()]) == []
+        assert reader.sentences("ours", "warn") == [("warn", "ours")]
+        assert reader.rest() == [("info", f"the {beginning}")]
+        assert reader.rest() == []
+
+
+def test_so_much_is_held_back_and_no_more() -> None:
+    reader = LogReader([KEY])
+    assert reader.read([KEY[:9].encode()]) == []
+    given = 1
+    while not (lines := reader.read([b""] * 100)):
+        given += 100
+        assert given < 10_000
+    assert [text for _, text in lines + reader.rest()] == [KEY[:9]] + [""] * (given + 99)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Password for https://git:",
+        f"{KEY[:7]}",
+        f"the {KEY}",
+        f"the {TOKEN}",
+        "ghp_",
+        f"{KEY[:9]}?",
+        "drew figures",
+        "",
+    ],
+)
+def test_other_lines_are_shown_at_once(prompt: str) -> None:
+    assert len(LogReader([KEY]).read([prompt.encode()])) == 1
 
 
 def test_ordinary_output_stays_as_it_is() -> None:
