@@ -27,7 +27,7 @@ from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.evaluation_limits import load_evaluation_timeout_s
 from forgeguard_app.git.checkout import Checkout, open_checkout, open_view
-from forgeguard_app.git.command import EMPTY_TREE, HOW_TO_COMPLETE, TOO_LARGE, GitError, GitLacksObjects, GitTooLarge
+from forgeguard_app.git.command import EMPTY_TREE, HOW_TO_COMPLETE, GitError, GitLacksObjects, GitTooLarge
 from forgeguard_app.git.folder import commit_folder, list_files
 from forgeguard_app.git.range import has_path
 
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         outcome = asyncio.run(_audit(arguments))
     except GitTooLarge as error:
-        raise UserError(TOO_LARGE) from error
+        raise UserError(error.reason) from error
     except GitError as error:
         more = f"; {HOW_TO_COMPLETE}" if isinstance(error, GitLacksObjects) else ""
         raise UserError(f"git could not read the repository: {error.stderr}{more}") from error

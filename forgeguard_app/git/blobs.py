@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from forgeguard_app.git.command import BIG_FILE_BYTES, DEFAULT_TIMEOUT_S, GitRepository
+from forgeguard_app.git.listing import MAX_DEPTH, MAX_FILES, Tick, TooDeep, TooManyFiles, no_tick, read_listing
 from forgeguard_app.threads import in_thread
 
-_LINK = b"120000 "
-_REGULAR = ("100644", "100755", "100664")
+_LINK, _FOLDER = b"120000 ", b"040000 "
+_REGULAR = (b"100644 ", b"100755 ", b"100664 ")
 MAX_KEPT_BYTES = 256 << 20  # of files that are held in memory at once: git packs hundreds of MB into some KB
-MAX_TREE_BYTES = 128 << 20  # of a commit's list of files: a push of some hundred bytes can hold millions
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,53 @@ class Files(dict[str, str]):
         self.links: set[str] = set()
 
 
-async def read_tree(repository: GitRepository, commit: str) -> Files:
-    """Return the regular files of a commit or tree; submodules are left out."""
-    out = await repository.run("ls-tree", "-r", "-z", "--full-tree", commit, max_bytes=MAX_TREE_BYTES)
-    files = Files()
-    for entry in out.split(b"\0"):
-        head, _, path = entry.partition(b"\t")
-        if head.startswith(_LINK):
-            files.links.add(path_text(path))
-        if head[:6].decode("ascii", "replace") in _REGULAR:
-            files[path_text(path)] = head.rsplit(b" ", 1)[1].decode("ascii")
-    return files
+class _TreeReader:
+    """Reads what `git ls-tree -r -t -z` prints.
+
+    Folders are listed and counted too: trees that name one another hold millions of them without a single file.
+    """
+
+    def __init__(self, tick: Tick, max_files: int, max_depth: int) -> None:
+        self.files = Files()
+        self._tick, self._max_files, self._max_depth = tick, max_files, max_depth
+        self._folders = self._others = 0
+
+    def take(self, entries: list[bytes]) -> None:
+        for entry in entries:
+            head, _, path = entry.partition(b"\t")
+            if head.startswith(_FOLDER):
+                self._folders += 1
+                if path.count(b"/") >= self._max_depth:
+                    raise TooDeep(("ls-tree",), -1, f"more than {self._max_depth} folders one in another")
+            elif head.startswith(_REGULAR):
+                self.files[path_text(path)] = head.rsplit(b" ", 1)[1].decode("ascii")
+            else:
+                self._others += 1
+                if head.startswith(_LINK):
+                    self.files.links.add(path_text(path))
+        self._tick()
+        if max(len(self.files) + self._others, self._folders) > self._max_files:
+            raise TooManyFiles(("ls-tree",), -1, f"more than {self._max_files} files or folders")
+
+
+async def read_tree(
+    repository: GitRepository,
+    commit: str,
+    tick: Tick = no_tick,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    *,
+    max_files: int = MAX_FILES,
+    max_depth: int = MAX_DEPTH,
+) -> Files:
+    """Return the regular files of a commit or tree; submodules are left out.
+
+    Raises:
+        TooManyFiles: it holds more files or folders than `max_files`, or their list is too long.
+        TooDeep: more than `max_depth` folders lie one in another.
+    """
+    reader = _TreeReader(tick, max_files, max_depth)
+    await read_listing(repository, ("ls-tree", "-r", "-t", "-z", "--full-tree", commit), reader.take, timeout_s)
+    return reader.files
 
 
 async def measure_blobs(repository: GitRepository, wanted: Iterable[str]) -> dict[str, int]:
@@ -64,6 +100,10 @@ async def measure_blobs(repository: GitRepository, wanted: Iterable[str]) -> dic
     out = await repository.run(
         "cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", "--buffer", stdin=ask
     )
+    return await in_thread(_sizes, names, out)
+
+
+def _sizes(names: list[str], out: bytes) -> dict[str, int]:
     found: dict[str, int] = {}
     for name, line in zip(names, out.decode("ascii", "replace").splitlines(), strict=False):
         fields = line.split()

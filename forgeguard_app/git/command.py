@@ -81,11 +81,10 @@ class GitTimeout(GitError):
     """git did not end within its time."""
 
 
-TOO_LARGE = "The commit holds more files, or longer paths, than are read: the list of them is too large."
-
-
 class GitTooLarge(GitError):
-    """git's output passed its bound."""
+    """git's output passed its bound; `reason` says for people which bound of a commit that is."""
+
+    reason = "The commit holds more files, or longer paths, than are read: the list of them is too large."
 
 
 class GitLacksObjects(GitError):

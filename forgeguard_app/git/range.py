@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Seque
 from dataclasses import dataclass
 
 from forgeguard_app.git.blobs import path_text
-from forgeguard_app.git.command import EMPTY_TREE, GitError, GitRepository
+from forgeguard_app.git.command import DEFAULT_TIMEOUT_S, EMPTY_TREE, GitError, GitRepository
+from forgeguard_app.git.listing import MAX_FILES, Tick, TooManyFiles, no_tick, read_listing
 from forgeguard_app.threads import in_thread
 
 LIST_TIMEOUT_S = 300.0
@@ -118,25 +119,54 @@ async def has_commit_of(repository: GitRepository, commits: Collection[str], bas
     return False
 
 
-async def list_changes(repository: GitRepository, base: str, head: str) -> list[PathChange]:
-    """Return the files that differ, renames followed."""
+async def list_changes(
+    repository: GitRepository,
+    base: str,
+    head: str,
+    tick: Tick = no_tick,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    *,
+    max_files: int = MAX_FILES,
+) -> list[PathChange]:
+    """Return the files that differ, renames followed.
+
+    Raises:
+        TooManyFiles: more files than `max_files` differ, or their list is too long.
+    """
     tree = await _tree_of(repository, base)
-    out = await repository.run("diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", tree, head)
-    fields = out.split(b"\0")
-    changes: list[PathChange] = []
-    at = 0
-    while at + 1 < len(fields):
-        old_mode, mode, old_blob, blob, status = fields[at].decode("ascii").removeprefix(":").split(" ")
-        old_path = path_text(fields[at + 1])
-        path = old_path
-        at += 2
-        if status[:1] in ("R", "C"):
-            path = path_text(fields[at])
-            at += 1
-        was, is_now = old_mode.startswith("100"), mode.startswith("100")
-        if was or is_now:
-            changes.append(PathChange(path, blob if is_now else "", old_path if was else "", old_blob if was else ""))
-    return changes
+    reader = _ChangesReader(tick, max_files)
+    arguments = ("diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", tree, head)
+    await read_listing(repository, arguments, reader.take, timeout_s)
+    return reader.changes
+
+
+class _ChangesReader:
+    """Reads what `git diff-tree -r -z -M --raw` prints."""
+
+    def __init__(self, tick: Tick, max_files: int) -> None:
+        self.changes: list[PathChange] = []
+        self._tick, self._max_files = tick, max_files
+        self._count = 0
+        self._rest: list[bytes] = []  # of a change whose paths are still to come
+
+    def take(self, more: list[bytes]) -> None:
+        fields, at = [*self._rest, *more], 0
+        while at < len(fields):
+            old_mode, mode, old_blob, blob, status = fields[at].decode("ascii").removeprefix(":").split(" ")
+            end = at + (3 if status[:1] in ("R", "C") else 2)
+            if end > len(fields):
+                break
+            old_path, path = path_text(fields[at + 1]), path_text(fields[end - 1])
+            was, is_now = old_mode.startswith("100"), mode.startswith("100")
+            if was or is_now:
+                self.changes.append(
+                    PathChange(path, blob if is_now else "", old_path if was else "", old_blob if was else "")
+                )
+            self._count, at = self._count + 1, end
+        self._rest = fields[at:]
+        self._tick()
+        if self._count > self._max_files:
+            raise TooManyFiles(("diff-tree",), -1, f"more than {self._max_files} changed files")
 
 
 async def touched_blobs(repository: GitRepository, base: str, head: str) -> set[str]:

@@ -125,6 +125,39 @@ async def test_a_tree_of_more_files_than_are_read_ends_with_a_verdict(product: P
     assert all("more files, or longer paths, than are read" in run.output["summary"] for run in runs.values())
 
 
+async def test_half_a_million_files_in_two_trees_end_with_a_verdict_on_that_commit_alone(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await prepared(product, tree)
+    base, inner = tree.git("rev-parse", "HEAD"), tree.git("rev-parse", "HEAD:pyproject.toml")
+    for kind in ("100644 blob", "040000 tree"):
+        inner = tree.git("mktree", stdin="".join(f"{kind} {inner}\t{number}.py\n" for number in range(708)))
+    tree.git("reset", "--soft", tree.git("commit-tree", "-p", base, "-m", "501,264 files", inner))
+    runs = await product.verdicts(repository, await product.push(tree, repository))
+    assert {run.conclusion for run in runs.values()} == {"failure"}
+    assert all("At most 500,000 files" in run.output["summary"] for run in runs.values())
+    tree.git("reset", "--hard", "--quiet", base)
+    sha = tree.commit({"a.py": "x = 1\n"})
+    await product.push(tree, repository)
+    assert {run.conclusion for run in (await product.verdicts(repository, sha)).values()} == {"success"}
+
+
+async def test_folders_too_deep_in_one_another_end_with_a_verdict(product: Product, tree: WorkTree) -> None:
+    repository = await prepared(product, tree)
+    path = "a/" * 1_001 + "a.py"
+    tree.git(
+        "fast-import",
+        "--quiet",
+        stdin="commit refs/heads/deep\ncommitter a <a@b> 0 +0000\ndata 0\nfrom refs/heads/main\n"
+        f"M 100644 inline {path}\ndata 1\nx\n",
+    )
+    sha = tree.git("rev-parse", "deep")
+    await product.push(tree, repository, "", "deep:deep")
+    runs = await product.verdicts(repository, sha)
+    assert {run.conclusion for run in runs.values()} == {"failure"}
+    assert all("more than 1,000 folders one in another" in run.output["summary"] for run in runs.values())
+
+
 @pytest.mark.nightly
 async def test_five_thousand_changed_files(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)

@@ -10,7 +10,7 @@ import structlog
 from forgeguard_app.errors import RetryLater, as_passing
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate
-from forgeguard_app.git.command import TOO_LARGE, GitError, GitTimeout, GitTooLarge
+from forgeguard_app.git.command import GitError, GitTimeout, GitTooLarge
 from forgeguard_app.store.audits import Verdict
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ def verdict_after(error: GitError) -> Verdict:
         raise RetryLater("git took too long") from error
     if isinstance(error, GitTooLarge):
         log.warning("audit.too_large", bound=error.stderr)
-        return could_not_evaluate(TOO_LARGE, user_fixable=False)
+        return could_not_evaluate(error.reason, user_fixable=False)
     log.warning("audit.git_failed", status=error.status, stderr=error.stderr)
     if error.out_of_space:
         raise RetryLater("the disk under the mirrors is full") from error

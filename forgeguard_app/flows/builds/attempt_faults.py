@@ -9,7 +9,7 @@ from forgeguard_app.audit.report import clean
 from forgeguard_app.builders.sized_place import is_full
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
-from forgeguard_app.git.command import TOO_LARGE, GitError, GitTooLarge
+from forgeguard_app.git.command import GitError, GitTooLarge
 from forgeguard_app.store.builds import Loop
 
 MAX_CHARS = 300
@@ -31,7 +31,7 @@ async def describe_fault(error: Exception, deed: str, folder: Path) -> str:
     # A builder chooses the names that git repeats, so that its words alone prove nothing.
     if error.out_of_space and await asyncio.to_thread(is_full, folder):
         raise RetryLater("this machine's disk is full") from error
-    why = TOO_LARGE if isinstance(error, GitTooLarge) else _first_error(error)
+    why = error.reason if isinstance(error, GitTooLarge) else _first_error(error)
     return f"What was left in the checkout cannot be {deed}: {why}"
 
 

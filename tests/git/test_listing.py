@@ -1,0 +1,82 @@
+"""Lists of files are read within bounds, piece by piece, and off the event loop."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from forgeguard_app.git.blobs import read_tree
+from forgeguard_app.git.command import EMPTY_TREE, GitRepository
+from forgeguard_app.git.listing import MAX_DEPTH, TooDeep, TooManyFiles
+from forgeguard_app.git.range import PathChange, list_changes
+from tests.support.repositories import WorkTree
+
+OTHER = "1" * 40
+
+
+def tree_of(tree: WorkTree, entry: str, count: int) -> str:
+    return tree.git("mktree", "--missing", stdin="".join(f"{entry}\tn{number}\n" for number in range(count)))
+
+
+@pytest.mark.parametrize("entry", ["100644 blob", "120000 blob", "160000 commit", "040000 tree"])
+async def test_a_tree_of_more_entries_of_any_kind_than_are_read_is_refused(tree: WorkTree, entry: str) -> None:
+    repository = GitRepository(tree.folder / ".git")
+    empty = tree.git("mktree")
+    listed = f"{entry} {empty if entry.endswith('tree') else OTHER}"
+    await read_tree(repository, tree_of(tree, listed, 3), max_files=3)
+    with pytest.raises(TooManyFiles):
+        await read_tree(repository, tree_of(tree, listed, 4), max_files=3)
+
+
+async def test_a_range_of_more_changes_than_are_read_is_refused(tree: WorkTree) -> None:
+    repository = GitRepository(tree.folder / ".git")
+    blob = tree.git("hash-object", "-w", "--stdin", stdin="x")
+    changes = await list_changes(repository, EMPTY_TREE, tree_of(tree, f"100644 blob {blob}", 3), max_files=3)
+    assert changes == [PathChange(f"n{number}", blob, "", "") for number in range(3)]
+    with pytest.raises(TooManyFiles):
+        await list_changes(repository, EMPTY_TREE, tree_of(tree, f"160000 commit {OTHER}", 4), max_files=3)
+
+
+def nested(tree: WorkTree, depth: int) -> str:
+    """Commit a file in as many folders one in another."""
+    path = "a/" * depth + "a.py"
+    tree.git(
+        "fast-import",
+        "--quiet",
+        stdin=f"commit refs/heads/deep{depth}\ncommitter a <a@b> 0 +0000\ndata 0\nM 100644 inline {path}\ndata 1\nx\n",
+    )
+    return tree.git("rev-parse", f"deep{depth}")
+
+
+async def test_folders_deeper_in_one_another_than_are_read_are_refused(tree: WorkTree) -> None:
+    repository = GitRepository(tree.folder / ".git")
+    assert list(await read_tree(repository, nested(tree, MAX_DEPTH))) == ["a/" * MAX_DEPTH + "a.py"]
+    with pytest.raises(TooDeep):
+        await read_tree(repository, nested(tree, MAX_DEPTH + 1))
+
+
+async def test_lists_that_arrive_in_many_pieces_are_whole_and_read_in_threads(tree: WorkTree) -> None:
+    names = [f"{'n' * 60}{number:04}.py" for number in range(3_000)]
+    base = tree.commit({f"old/{name}": name for name in names})
+    tree.git("mv", "old", "new")
+    head = tree.commit({})
+    threads: list[int] = []
+
+    def tick() -> None:
+        threads.append(threading.get_ident())
+
+    repository = GitRepository(tree.folder / ".git")
+    files = await read_tree(repository, head, tick)
+    pieces = len(threads)
+    changes = await list_changes(repository, base, head, tick)
+    assert list(files) == [f"new/{name}" for name in names]
+    assert changes == [PathChange(path, blob, f"old{path[3:]}", blob) for path, blob in files.items()]
+    assert min(pieces, len(threads) - pieces) > 1
+    assert threading.get_ident() not in threads
+
+
+async def test_a_path_that_arrives_in_many_pieces_is_whole(tree: WorkTree) -> None:
+    name = "n" * 1_000_000
+    listed = tree.git("mktree", "--missing", stdin=f"100644 blob {OTHER}\t{name}\n100644 blob {OTHER}\tz\n")
+    assert list(await read_tree(GitRepository(tree.folder / ".git"), listed)) == [name, "z"]
