@@ -35,7 +35,15 @@ from forgeguard_app.evaluation.left_out import MAX_INCLUDE_ROUNDS, LeftOut, laye
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.secret_search import MAX_TEXT_BYTES, Search, SecretSearch
 from forgeguard_app.evaluation.source import Source
-from forgeguard_app.git.blobs import MAX_KEPT_BYTES, BlobPiece, measure_blobs, read_blobs, read_tree, stream_blobs
+from forgeguard_app.git.blobs import (
+    MAX_KEPT_BYTES,
+    BlobPiece,
+    Files,
+    measure_blobs,
+    read_blobs,
+    read_tree,
+    stream_blobs,
+)
 from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjects
 from forgeguard_app.git.range import PathChange, list_changes
 from forgeguard_app.threads import in_thread
@@ -61,28 +69,29 @@ class RangeLoader:
 
     async def gather(self) -> tuple[Change, Facts, EffectiveConfig]:
         """Fetch and read everything that the range needs."""
-        request, repository = self.request, self.source.repository
-        head_files, changes = await asyncio.gather(read_tree(repository, request.head), self._changes(request.base))
-        before = _before(head_files, changes, request.whole_tree)
-        links = frozenset(head_files.links)
-        head, base = Tree({**head_files, **self._laid_over()}, links), Tree(before)
+        request = self.request
+        head_files = await self._files_of(request.head)  # first: git reads no changes of a tree that is refused
+        changes = await self._changes(request.base)
+        base = Tree(await in_thread(_before, head_files, changes, request.whole_tree, self.deadline.check))
+        head = Tree({**head_files, **self._laid_over()}, frozenset(head_files.links))
         config = await self._configure(head, base)
         others = [await self._other(head_files, commit) for commit in request.merged]
         ranged = await self._facts(head, (base, *(tree for tree, _ in others)), changes, config)
         standing = await self._standing(head, changes, config)
         added = standing if request.whole_tree else ranged
+        changed, renames, notes = await in_thread(self._describe_changes, changes, head)
         change = Change(
             head_sha=None if request.staged else request.head,
             base_sha=None if request.whole_tree or request.base == EMPTY_TREE else request.base,
             head=head,
             base=base,
-            changed={c.path for c in changes} | {c.old_path for c in changes if c.old_path and not c.blob},
-            renames=_renames(changes),
+            changed=changed,
+            renames=renames,
             touched=ranged.touched,
             added=tuple(added.secrets),
             standing=() if request.whole_tree else tuple(standing.secrets),
             whole_tree=request.whole_tree,
-            notes=self._notes(changes, head),
+            notes=notes,
             incomplete=await in_thread(self._incomplete, head, config, (*ranged.incomplete, *standing.incomplete)),
             allowed=request.allowed,
             other_parents=tuple(others),
@@ -104,24 +113,33 @@ class RangeLoader:
     async def _other(self, head_files: Mapping[str, str], commit: str) -> tuple[Tree, Mapping[str, str]]:
         """Return the files of another parent of head, and what head renamed since."""
         changes = await self._changes(commit)
-        return Tree(_before(head_files, changes, whole_tree=False)), _renames(changes)
+        before = await in_thread(_before, head_files, changes, whole_tree=False, tick=self.deadline.check)
+        return Tree(before), await in_thread(_renames, changes)
+
+    async def _files_of(self, commit: str) -> Files:
+        async with self.deadline.of_git():
+            return await read_tree(self.source.repository, commit, self.deadline.check, self.deadline.left_s + 1)
 
     async def _changes(self, base: str) -> list[PathChange]:
         if self.request.whole_tree:
             return []
-        repository, head = self.source.repository, self.request.head
         try:
-            return await list_changes(repository, base, head)
+            return await self._list_changes(base)
         except GitLacksObjects:  # to tell a rename from a new file, git reads contents
             with self.deadline.paused():
                 await self.source.bring_touched()
-            return await list_changes(repository, base, head)
+            return await self._list_changes(base)
+
+    async def _list_changes(self, base: str) -> list[PathChange]:
+        repository, head, tick = self.source.repository, self.request.head, self.deadline.check
+        async with self.deadline.of_git():
+            return await list_changes(repository, base, head, tick, self.deadline.left_s + 1)
 
     async def _configure(self, head: Tree, base: Tree) -> EffectiveConfig:
         request = self.request
         target = base
         if request.target is not None and request.target != request.base:
-            target = Tree(await read_tree(self.source.repository, request.target))
+            target = Tree(await self._files_of(request.target))
         has_base = not request.whole_tree and request.base != EMPTY_TREE
         # A fork's own commits configure nothing, whatever they are evaluated against.
         trusted = request.target not in (None, EMPTY_TREE) if request.fork else has_base
@@ -143,7 +161,7 @@ class RangeLoader:
         without_room = await self._read_texts(tree, configuration_paths(tree))
         owner, is_owners = self.request.owner, self.request.owner_file
         policy, _ = read_policy(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
-        boundaries, _ = boundary_paths(policy, tree)
+        boundaries, _ = await in_thread(boundary_paths, policy, tree)
         without_room |= await self._read_texts(tree, boundaries)
         self.left_out.configuration |= without_room
         self._refuse_missing(tree, (*configuration_paths(tree), *boundaries))
@@ -162,9 +180,7 @@ class RangeLoader:
 
     async def _read_texts(self, tree: Tree, paths: Iterable[str]) -> set[str]:
         """Read the files that are not read yet, and return those for which there is no room."""
-        wanted = {path: tree.blobs[path] for path in sorted(paths) if path in tree.blobs}
-        known = self.texts.keys() | self.left_out.too_large | self.left_out.missing
-        unread = [blob for blob in wanted.values() if blob not in known]
+        wanted, unread = await in_thread(self._unread, tree, paths)
         if not unread:
             return set()
         await self._bring(set(unread))
@@ -173,6 +189,12 @@ class RangeLoader:
         self.left_out.too_large |= blobs.too_large
         self.left_out.missing |= blobs.missing
         return {path for path, blob in wanted.items() if blob in blobs.no_room}
+
+    def _unread(self, tree: Tree, paths: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+        """Return the blobs of the files that the tree has, by path, and those that are not read yet."""
+        wanted = {path: tree.blobs[path] for path in sorted(paths) if path in tree.blobs}
+        known = self.texts.keys() | self.left_out.too_large | self.left_out.missing
+        return wanted, [blob for blob in wanted.values() if blob not in known]
 
     def _room_bytes(self) -> int:
         return self.max_kept_bytes - sum(
@@ -187,22 +209,24 @@ class RangeLoader:
         self, head: Tree, parents: tuple[Tree, ...], changes: list[PathChange], config: EffectiveConfig
     ) -> Search:
         """Bring and read all that is not known yet, and search the added lines beside it."""
-        policy, trees = config.policy, (head, *parents)
-        wanted = {
-            blob: what for blob, what in (await self._wanted(trees, config)).items() if not blob.startswith(_OVERLAY)
-        }
-        manifests = {path for tree in trees for path in manifest_paths(tree, settings_with(policy, MANIFESTS))}
-        changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
-        texts = {tree.blobs[path] for tree in trees for path in manifests if path in tree.blobs}
-        await self._bring({*wanted, *changed, *texts} - self.texts.keys())
+        trees = (head, *parents)
+        wanted = await in_thread(_wanted, self.cache, trees, config, self.deadline.check)
+        manifests, blobs = await in_thread(self._needed, trees, changes, config)
+        await self._bring((wanted.keys() | blobs) - self.texts.keys())
         with self.deadline.paused():
             await self.source.ensure_range()
         ranged, _ = await asyncio.gather(self._lines(config), self._read_manifests(trees, manifests))
         await self._learn(wanted)
         return ranged
 
-    async def _wanted(self, trees: tuple[Tree, ...], config: EffectiveConfig) -> dict[str, _Wanted]:
-        return await in_thread(_wanted, self.cache, trees, config, self.deadline.check)
+    def _needed(
+        self, trees: tuple[Tree, ...], changes: list[PathChange], config: EffectiveConfig
+    ) -> tuple[set[str], set[str]]:
+        """Return the paths of the manifests, and the blobs of manifests and changed files."""
+        settings = settings_with(config.policy, MANIFESTS)
+        manifests = {path for tree in trees for path in manifest_paths(tree, settings)}
+        changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
+        return manifests, changed | {tree.blobs[path] for tree in trees for path in manifests if path in tree.blobs}
 
     async def _learn(self, wanted: Mapping[str, _Wanted]) -> None:
         """Read the blobs one after the other, and keep the facts of each."""
@@ -255,16 +279,15 @@ class RangeLoader:
         for _ in range(MAX_INCLUDE_ROUNDS):
             for tree in trees:
                 self.left_out.manifests |= await self._read_texts(tree, pending)
-            texts = {(path, tree.blobs[path]) for tree in trees for path in pending & tree.blobs.keys()}
-            pending = await in_thread(self._included, texts) - paths
+            pending = await in_thread(self._included, trees, pending) - paths
             paths = paths | pending
             if not pending:
                 return
         self.left_out.too_deep = sorted(pending & trees[0].blobs.keys())
 
-    def _included(self, files: set[tuple[str, str]]) -> set[str]:
+    def _included(self, trees: tuple[Tree, ...], paths: set[str]) -> set[str]:
         found: set[str] = set()
-        for path, blob in files:
+        for path, blob in {(path, tree.blobs[path]) for tree in trees for path in paths & tree.blobs.keys()}:
             self.deadline.check()
             data = self.texts.get(blob)
             if data is not None:
@@ -278,10 +301,21 @@ class RangeLoader:
         if not search.wanted or not self.request.secrets or (policy.gate is Gate.NEW and not whole):
             return Search()
         whole_tree = whole or policy.gate is Gate.ALL
-        paths = head.blobs if whole_tree else [change.path for change in changes if change.blob]
-        files = {path: head.blobs[path] for path in paths if path in head.blobs and path not in self.request.overlay}
+        files = await in_thread(self._standing_files, head, None if whole_tree else changes)
         await self._bring(set(files.values()))
         return await search.in_files(files)
+
+    def _standing_files(self, head: Tree, changes: list[PathChange] | None) -> dict[str, str]:
+        """Return the files of head that are searched: the changed ones, or all of them."""
+        paths = head.blobs if changes is None else [change.path for change in changes if change.blob]
+        return {path: head.blobs[path] for path in paths if path in head.blobs and path not in self.request.overlay}
+
+    def _describe_changes(
+        self, changes: list[PathChange], head: Tree
+    ) -> tuple[set[str], dict[str, str], Mapping[CheckCode, tuple[str, ...]]]:
+        """Return the changed paths, the renames, and the notes on the range."""
+        changed = {c.path for c in changes} | {c.old_path for c in changes if c.old_path and not c.blob}
+        return changed, _renames(changes), self._notes(changes, head)
 
     def _notes(self, changes: list[PathChange], head: Tree) -> Mapping[CheckCode, tuple[str, ...]]:
         notes: list[str] = []
@@ -307,12 +341,15 @@ class RangeLoader:
         return {code: tuple(dict.fromkeys(sentences)) for code, sentences in by_check.items()}
 
 
-def _before(head: Mapping[str, str], changes: Iterable[PathChange], whole_tree: bool) -> dict[str, str]:
+def _before(
+    head: Mapping[str, str], changes: Iterable[PathChange], whole_tree: bool, tick: Callable[[], object]
+) -> dict[str, str]:
     """Return the files of the base, from those of head and what changed."""
     if whole_tree:
         return {}
     files = dict(head)
     for change in changes:
+        tick()
         if change.blob and change.path != change.old_path:
             files.pop(change.path, None)
     # A changed file keeps its place, so that trees of the same files list them alike.
@@ -339,6 +376,8 @@ def _wanted(
             tick()
             patterns = _union([layers.patterns_of(path) for layers in maps], unions)
             languages = languages_reading(path)
+            if blob.startswith(_OVERLAY):
+                continue
             if (languages or patterns) and cache.lacks(blob, patterns, languages):
                 before = wanted.get(blob, (languages, frozenset()))
                 wanted[blob] = (before[0] | languages, _union([before[1], patterns], unions))

@@ -20,6 +20,7 @@ from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_beginning, s
 from forgeguard_app.git.command import HOW_TO_COMPLETE, GitLacksObjects, GitRepository
 from forgeguard_app.git.patches import LONG_BYTES, PatchReader, Unshown
 from forgeguard_app.git.range import read_added
+from forgeguard_app.threads import in_thread
 
 MAX_TEXT_BYTES = 100 << 20
 K = TypeVar("K", bound=Hashable)
@@ -62,18 +63,27 @@ class SecretSearch:
 
     async def in_files(self, files: Mapping[str, str]) -> Search:
         """Search what stands in the files, given as path → blob."""
-        search, scan, ignored = Search(), self._scan(), self._ignored()
-        paths: dict[str, list[str]] = {}
-        for path, blob in files.items():
-            if not ignored(path):
-                paths.setdefault(blob, []).append(path)
+        search, scan = Search(), self._scan()
+        paths = await in_thread(self._by_blob, files)
         readable = await self._readable(paths, search)
-        wanted = {blob: [(path, AddedBlock(path, None, 1, b"")) for path in paths[blob]] for blob in readable}
+        wanted = await in_thread(
+            lambda: {blob: [(path, AddedBlock(path, None, 1, b"")) for path in paths[blob]] for blob in readable}
+        )
         found = await self._in_blobs(wanted, self.exceptions)
         for secrets in found.found.values():
             scan.keep(secrets)
         scan.left_out += found.left_out
         return _result(scan, search)
+
+    def _by_blob(self, files: Mapping[str, str]) -> dict[str, list[str]]:
+        """Return the paths of the files that are searched, by their blobs."""
+        ignored = self._ignored()
+        paths: dict[str, list[str]] = {}
+        for path, blob in files.items():
+            self.deadline.check()
+            if not ignored(path):
+                paths.setdefault(blob, []).append(path)
+        return paths
 
     async def _in_range(self, base: str, head: str, merged: Sequence[str]) -> Search:
         search, scan, patch = Search(), self._scan(), PatchReader()

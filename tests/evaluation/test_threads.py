@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import subprocess
 import sys
+import threading
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from forgeguard_app.audit.scope import Scope
+from forgeguard_app.evaluation.evaluator import Evaluator
+from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.source import LocalSource
+from forgeguard_app.git.command import EMPTY_TREE, GitRepository
+from forgeguard_app.git.listing import MAX_DEPTH, TooDeep
 from forgeguard_app.threads import in_thread
+from tests.support.repositories import WorkTree
 
 LEFT_BEHIND = """
 import asyncio, threading
@@ -35,3 +47,43 @@ async def test_results_and_errors_of_a_thread_arrive_where_it_was_started() -> N
         await in_thread(divmod, 1, 0)
     with pytest.raises(RuntimeError, match="StopIteration"):
         await asyncio.wait_for(in_thread(next, iter(())), 10)
+
+
+class WatchedScope(Scope):
+    """A scope that notes in which threads it is asked about paths."""
+
+    threads: ClassVar[set[int]] = set()
+
+    def __contains__(self, path: str) -> bool:
+        self.threads.add(threading.get_ident())
+        return super().__contains__(path)
+
+
+async def test_no_loop_over_all_files_runs_on_the_event_loop(tree: WorkTree) -> None:
+    head = tree.commit({"a.py": "import os\n", "requirements.txt": ""})
+    request = Request(head, EMPTY_TREE, whole_tree=True, scope=WatchedScope(frozenset({""})))
+    await Evaluator().evaluate(LocalSource(GitRepository(tree.folder / ".git")), request)
+    assert WatchedScope.threads
+    assert threading.get_ident() not in WatchedScope.threads
+
+
+async def test_no_changes_are_read_of_a_tree_that_is_refused(
+    tree: WorkTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    script, log = tmp_path / "bin/git", tmp_path / "log"
+    script.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {shutil.which("git")} "$@"\n')
+    script.chmod(0o755)
+    base = tree.commit({"a.py": "import os\n"})
+    tree.git(
+        "fast-import",
+        "--quiet",
+        stdin="commit refs/heads/deep\ncommitter a <a@b> 0 +0000\ndata 0\nfrom refs/heads/main\n"
+        f"M 100644 inline {'a/' * (MAX_DEPTH + 1)}a.py\ndata 1\nx\n",
+    )
+    head = tree.git("rev-parse", "deep")
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    with pytest.raises(TooDeep):
+        await Evaluator().evaluate(LocalSource(GitRepository(tree.folder / ".git")), Request(head, base))
+    assert "ls-tree" in log.read_text()
+    assert "diff-tree" not in log.read_text()
