@@ -69,7 +69,12 @@ class GitError(Exception):
 
     def __init__(self, arguments: Sequence[str], status: int, stderr: str) -> None:
         super().__init__(f"git {arguments[0] if arguments else ''} ended with {status}: {stderr}")
-        self.status, self.stderr = status, stderr
+        self.command, self.status, self.stderr = arguments[0] if arguments else "", status, stderr
+
+    @property
+    def of_reading(self) -> bool:
+        """Return whether the command only reads, so that it fails again where the repository is what it fails on."""
+        return self.command not in _WRITING
 
     @property
     def out_of_space(self) -> bool:

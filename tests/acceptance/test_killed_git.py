@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
+
+import pytest
 
 from forgeguard_app.git.build_repository import open_build_repository
 from forgeguard_app.git.mirror import Mirror, Remote, branch_ref
@@ -94,3 +97,50 @@ async def test_two_fetches_of_one_audit_leave_each_other_s_packs_alone(product: 
         await asyncio.gather(*(mirror.fetch_blobs([blob]) for blob in blobs))
         for blob in blobs:
             await mirror.repository.run("cat-file", "-e", blob)
+
+
+@pytest.fixture
+def kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose files name commands of git; a command that is named takes its file and is killed by a signal."""
+    folder, real = tmp_path / "kills", shutil.which("git")
+    (tmp_path / "bin").mkdir()
+    folder.mkdir()
+    script = tmp_path / "bin/git"
+    script.write_text(
+        "#!/bin/sh\n"
+        'for argument in "$@"; do\n'
+        f'  for file in {folder}/"$argument".*; do\n'
+        '    if [ -e "$file" ]; then rm "$file"; kill -SEGV $$; fi\n'
+        "  done\n"
+        "done\n"
+        f'exec {real} "$@"\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    return folder
+
+
+async def test_a_git_that_was_killed_once_is_tried_again(product: Product, tree: WorkTree, kills: Path) -> None:
+    repository = await started(product, tree)
+    for command in ("ls-tree", "diff-tree"):
+        (kills / f"{command}.1").touch()
+    sha = tree.commit({"u.py": "x = 1\n"})
+    await product.push(tree, repository, "topic")
+    assert {run.conclusion for run in (await product.verdicts(repository, sha)).values()} == {"success"}
+    assert not list(kills.iterdir())
+
+
+async def test_a_git_that_dies_twice_of_one_commit_ends_with_a_verdict_on_that_commit_alone(
+    product: Product, tree: WorkTree, kills: Path
+) -> None:
+    repository = await started(product, tree)
+    for number in range(2):
+        (kills / f"diff-tree.{number}").touch()
+    sha = tree.commit({"u.py": "x = 1\n"})
+    await product.push(tree, repository)
+    runs = await product.verdicts(repository, sha)
+    assert {run.conclusion for run in runs.values()} == {"failure"}
+    assert all("git diff-tree was ended by signal 11, twice" in run.output["summary"] for run in runs.values())
+    sha = tree.commit({"u.py": "x = 2\n"})
+    await product.push(tree, repository)
+    assert {run.conclusion for run in (await product.verdicts(repository, sha)).values()} == {"success"}

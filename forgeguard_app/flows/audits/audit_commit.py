@@ -276,7 +276,7 @@ async def _verdict_or_fault(
         log.warning("audit.too_large", max_bytes=context.mirror_max_bytes)
         return could_not_evaluate(str(error), user_fixable=False)
     except GitError as error:
-        return verdict_after(error)
+        return verdict_after(context.git_failures, run.id, error)
 
 
 async def _is_removed(context: WorkerContext, repo: Repo) -> bool:

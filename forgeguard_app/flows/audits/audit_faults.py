@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from uuid import UUID
 
 import structlog
 
 from forgeguard_app.errors import RetryLater, as_passing
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
+from forgeguard_app.flows.context.git_failures import GitFailures
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate
 from forgeguard_app.git.command import GitError, GitTimeout, GitTooLarge
 from forgeguard_app.store.audits import Verdict
@@ -54,19 +56,38 @@ async def with_deadline(deadline_s: float, work: Awaitable[Verdict]) -> Verdict:
         raise EvaluationTimeout(reason) from error
 
 
-def verdict_after(error: GitError) -> Verdict:
-    """Return the verdict where git's answer is larger than is read.
+def verdict_after(failures: GitFailures, run_id: UUID, error: GitError) -> Verdict:
+    """Return the verdict where git's answer is larger than is read, or where reading failed twice in the same way.
+
+    A git that was killed, or a machine that was too busy, is tried again. A commit that git cannot read fails again,
+    and the next ones of its branch wait for its verdict.
 
     Raises:
-        RetryLater: it took too long, or the disk is full.
-        GitError: it failed for another reason.
+        RetryLater: it failed so for the first time, or the disk is full.
+        GitError: a command that writes failed.
     """
-    if isinstance(error, GitTimeout):
-        raise RetryLater("git took too long") from error
     if isinstance(error, GitTooLarge):
         log.warning("audit.too_large", bound=error.stderr)
         return could_not_evaluate(error.reason, user_fixable=False)
-    log.warning("audit.git_failed", status=error.status, stderr=error.stderr)
+    log.warning("audit.git_failed", command=error.command, status=error.status, stderr=error.stderr)
     if error.out_of_space:
         raise RetryLater("the disk under the mirrors is full") from error
+    if error.of_reading and failures.is_repeated(run_id, error):
+        return could_not_evaluate(_unreadable(error), user_fixable=False)
+    if error.of_reading or isinstance(error, GitTimeout):
+        raise RetryLater(f"git {error.command} {_end_of(error)}") from error
     raise error
+
+
+def _unreadable(error: GitError) -> str:
+    return (
+        f"git could not read this commit: git {error.command} {_end_of(error)}, twice in this audit. "
+        "It is not tried again; other commits are audited as before. "
+        "The operator finds what git wrote in the worker's log."
+    )
+
+
+def _end_of(error: GitError) -> str:
+    if isinstance(error, GitTimeout):
+        return "did not end within its time"
+    return f"was ended by signal {-error.status}" if error.status < 0 else f"ended with status {error.status}"
