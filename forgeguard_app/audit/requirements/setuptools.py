@@ -13,8 +13,8 @@ from packaging.requirements import InvalidRequirement
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.requirements.bounds import (
     MAX_PROBLEMS,
-    MAX_SETTING_LINES,
     requirement_of,
+    unread_settings,
 )
 from forgeguard_app.audit.requirements.model import (
     Declared,
@@ -35,11 +35,24 @@ _SETUP_PACKAGES = ("setuptools", "distutils")
 _PARSING = threading.Lock()
 
 
+class _SettingsParser(configparser.RawConfigParser):
+    """A parser of sections and keys whose time is linear; the library's own pattern tries each blank of a run."""
+
+    OPTCRE = re.compile(r"(?P<option>[^=:]*+)(?P<vi>[=:])(?P<value>.*)\Z")
+
+    def __init__(self) -> None:
+        super().__init__(strict=False, interpolation=None)  # other delimiters would replace OPTCRE
+
+
+class _ToxParser(_SettingsParser):
+    OPTCRE = re.compile(r"(?P<option>[^=]*+)(?P<vi>=)(?P<value>.*)\Z")
+
+
 def read_setup_cfg(path: str, text: str) -> Manifest:
     """setuptools' declarative configuration."""
-    if text.count("\n") > MAX_SETTING_LINES:
-        return not_read(path, f"longer than {MAX_SETTING_LINES:,} lines", is_project=True)
-    parser = configparser.RawConfigParser(strict=False, delimiters=("=", ":"), interpolation=None)
+    if reason := unread_settings(text):
+        return not_read(path, reason, is_project=True)
+    parser = _SettingsParser()
     try:
         parser.read_string(text)
     except configparser.Error as error:
@@ -85,9 +98,9 @@ def read_setup_cfg(path: str, text: str) -> Manifest:
 
 def read_tox(path: str, text: str) -> Manifest:
     """Return what tox's environments install, for developers."""
-    if text.count("\n") > MAX_SETTING_LINES:
-        return not_read(path, f"longer than {MAX_SETTING_LINES:,} lines")
-    parser = configparser.RawConfigParser(strict=False, delimiters=("=",), interpolation=None)
+    if reason := unread_settings(text):
+        return not_read(path, reason)
+    parser = _ToxParser()
     try:
         parser.read_string(text)
     except configparser.Error:

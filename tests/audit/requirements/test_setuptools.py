@@ -1,15 +1,25 @@
-"""setup.py read as a text, in several threads as a worker's audits do."""
+"""setup.py read as a text, in several threads as a worker's audits do; setup.cfg and tox.ini."""
 
 from __future__ import annotations
 
+import configparser
 import gc
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from forgeguard_app.audit.requirements.setuptools import read_setup_py
+from forgeguard_app.audit.requirements.bounds import MAX_SETTING_LINE_CHARS
+from forgeguard_app.audit.requirements.setuptools import (
+    _SettingsParser,
+    _ToxParser,
+    read_setup_cfg,
+    read_setup_py,
+    read_tox,
+)
 
 CALL = "setup(name='shop', install_requires=['requests'])\n"
 
@@ -36,3 +46,30 @@ def test_files_that_are_read_at_the_same_time_do_not_disturb_each_other() -> Non
     with ThreadPoolExecutor(6) as threads:
         manifests = list(threads.map(lambda number: read_setup_py("setup.py", text), range(60)))
     assert {(manifest.opaque, len(manifest.declared)) for manifest in manifests} == {("", 1)}
+
+
+@pytest.mark.parametrize(("parser", "delimiters"), [(_SettingsParser, ("=", ":")), (_ToxParser, ("=",))])
+@given(text=st.text("ab =:#;[]\t\n\r\x85\u2028", max_size=60))
+def test_keys_are_those_that_the_library_finds(
+    parser: type[_SettingsParser], delimiters: tuple[str, ...], text: str
+) -> None:
+    library = configparser.RawConfigParser(strict=False, delimiters=delimiters, interpolation=None)
+    assert _sections(parser(), f"[o]\n{text}") == _sections(library, f"[o]\n{text}")
+
+
+def _sections(parser: configparser.RawConfigParser, text: str) -> object:
+    try:
+        parser.read_string(text)
+    except configparser.ParsingError as error:
+        return error.errors
+    return {name: dict(parser[name]) for name in parser}
+
+
+def test_runs_of_blanks_in_every_line_are_read() -> None:
+    line = "a" + " " * (MAX_SETTING_LINE_CHARS - 2) + "b\n"
+    text = f"[options]\n{line * 99}"
+    assert [problem.line for problem in read_setup_cfg("setup.cfg", text).problems] == [2]
+    assert read_tox("tox.ini", text).unread == "not a configuration file of sections and keys"
+    lines = line.replace("b", "=") * 99
+    assert read_setup_cfg("setup.cfg", f"[options]\n{lines}install_requires = b").declared[0].name == "b"
+    assert read_tox("tox.ini", f"[testenv]\n{lines}deps = b").declared[0].name == "b"
