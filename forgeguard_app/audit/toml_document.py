@@ -8,8 +8,23 @@ from typing import Any
 
 MAX_KEY_PARTS = 32  # of one dotted key: tomllib builds every prefix of it
 MAX_DEPTH = 100
-_TOKEN = re.compile(r"""(?P<name>[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')|(?P<dot>\.)|(?P<gap>[ \t]++)|(?P<other>.)""")
-_BRACKETS = re.compile(r"""[\[\]{}()]|"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'|\#[^\n]*+""")
+# Texts in quotes end where TOML ends them; one that is never closed ends with its line, or with the file where it may
+# hold lines. Possessive everywhere: nothing that was read is read again, whatever follows it.
+_TEXTS = r"""
+    \"\"\"(?:[^"\\]++|\\.?+|"(?!""))*+(?:"{3,5}+)?+
+  | '''(?:[^']++|'(?!''))*+(?:'{3,5}+)?+
+"""
+_TEXTS_ON_LINE = r"""
+    "(?:[^"\\\n]++|\\[^\n])*+"?+
+  | '[^'\n]*+'?+
+"""
+_FLAGS = re.VERBOSE | re.DOTALL
+_TOKEN = re.compile(
+    rf"(?P<text>{_TEXTS})|(?P<name>[\w-]++|{_TEXTS_ON_LINE})|(?P<dot>\.)|(?P<gap>[ \t]++)"
+    r"|(?P<other>\#[^\n]*+|[^\w\-\"'.\# \t]++)",
+    _FLAGS,
+)
+_MARKS = re.compile(rf"[\[\]{{}}()]|{_TEXTS}|{_TEXTS_ON_LINE}|\#[^\n]*+", _FLAGS)
 
 
 class TooMuch(ValueError):
@@ -27,9 +42,8 @@ def load_toml(text: str) -> dict[str, Any]:
         TooMuch: it is nested deeper, or has longer dotted keys, than is read.
         ValueError: it is not TOML; mostly a TOMLDecodeError.
     """
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.count(".") >= MAX_KEY_PARTS and _longest_key(line) > MAX_KEY_PARTS:
-            raise TooMuch(number, f"a key of more than {MAX_KEY_PARTS} parts is not read")
+    if any(line.count(".") >= MAX_KEY_PARTS for line in text.split("\n")):
+        _check_keys(text)
     check_depth(text)
     try:
         return tomllib.loads(text)
@@ -37,37 +51,40 @@ def load_toml(text: str) -> dict[str, Any]:
         raise TooMuch(1, "nested too deeply to be read") from None
 
 
-def _longest_key(line: str) -> int:
-    """Return the most names that dots join on the line."""
-    longest = parts = 0
+def _check_keys(text: str) -> None:
+    """Look for names that dots join.
+
+    Raises:
+        TooMuch: there are more than MAX_KEY_PARTS.
+    """
+    parts = 0
     expects_name = True
-    for token in _TOKEN.finditer(line):
+    for token in _TOKEN.finditer(text):
         kind = token.lastgroup
         if kind == "name":
             parts = parts + 1 if expects_name else 1
             expects_name = False
-            longest = max(longest, parts)
+            if parts > MAX_KEY_PARTS:
+                line = text.count("\n", 0, token.start()) + 1
+                raise TooMuch(line, f"a key of more than {MAX_KEY_PARTS} parts is not read")
         elif kind == "dot":
             expects_name = True
-        elif token.group() == "#":
-            break
-        elif kind == "other":
+        elif kind != "gap":
             parts, expects_name = 0, True
-    return longest
 
 
-def check_depth(text: str, most: int = MAX_DEPTH) -> None:
-    """Look for brackets that are open at once, strings and comments left out.
+def check_depth(text: str, marks: re.Pattern[str] = _MARKS) -> None:
+    """Look for brackets that are open at once; `marks` finds brackets, and passes over texts and comments.
 
     Raises:
-        TooMuch: there are more than `most`.
+        TooMuch: there are more than MAX_DEPTH.
     """
     depth = 0
-    for token in _BRACKETS.finditer(text):
+    for token in marks.finditer(text):
         mark = token.group()
         if mark in "[{(":
             depth += 1
-            if depth > most:
-                raise TooMuch(text.count("\n", 0, token.start()) + 1, f"nested more than {most} deep")
+            if depth > MAX_DEPTH:
+                raise TooMuch(text.count("\n", 0, token.start()) + 1, f"nested more than {MAX_DEPTH} deep")
         elif mark in "]})":
             depth = max(depth - 1, 0)

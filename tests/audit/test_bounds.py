@@ -65,6 +65,41 @@ readme = '''
     assert [requirement.name for requirement in manifest.declared] == ["b"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["x = 'don't [[[\n" * 3, r'x = "\"[[[', 'x = """ \'[[[ # """ ]', "x = '''\\''' ]", "y = 'C:\\' ]"],
+)
+def test_what_is_not_toml_is_said_by_its_parser(text: str) -> None:
+    assert read_manifest("Pipfile", text.encode()).problems[0].message.startswith("not TOML: ")
+
+
+def test_brackets_and_dots_in_texts_of_many_lines_are_passed_over() -> None:
+    inside = "[" * 200 + "don't say \" " + "." * 50 + "\n" + "a." * 50 + "\n"
+    text = f'name = """{inside}\\\\""""\n[packages]\nb = {{x = \'\'\'{inside}\'\'\', y = "]", z = \'C:\\\'}}\n'
+    assert read_manifest("Pipfile", text.encode()).declared[0].name == "b"
+    text = f"import setuptools\n'''{inside}'''\nx = 'a\\\n{'[' * 200}'\nsetuptools.setup(install_requires=['b'])\n"
+    assert read_manifest("setup.py", text.encode()).declared[0].name == "b"
+
+
+def test_what_follows_a_text_of_many_lines_is_measured() -> None:
+    text = "x = {a = '''\ndon't say \" or # ''', "
+    key = read_manifest("Pipfile", f"{text}{'b.' * 50_000}b = 1}}\n".encode())
+    deep = read_manifest("Pipfile", f"{text}b = {'[' * 101}".encode())
+    assert [(manifest.problems[0].line, manifest.problems[0].message) for manifest in (key, deep)] == [
+        (2, "a key of more than 32 parts is not read"),
+        (2, "nested more than 100 deep"),
+    ]
+
+
+@pytest.mark.parametrize("begin", ['"', "'", '"""', "'''", "a"])
+@pytest.mark.parametrize("piece", [r"\"", r"\'", r"\"\'", r".\"", '"', "'", "'\"", "\\", '"""\\', '"""""""'])
+def test_texts_that_are_never_closed(begin: str, piece: str) -> None:
+    text = f"x = {begin}{piece * (190_000 // len(piece))}".encode()
+    for name in ("pyproject.toml", "Pipfile", "setup.py"):
+        assert read_manifest(name, text).declared == ()
+    assert read_exceptions(text, None)[0].allowlists == ()
+
+
 @pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "x = " + "{a=" * 100_000, "a = " + "9" * 5_000])
 def test_toml_that_its_parser_cannot_take_is_a_problem(text: str) -> None:
     assert len(read_manifest("pyproject.toml", f"\n{text}".encode()).problems) == 1

@@ -33,6 +33,18 @@ _SETUP_PACKAGES = ("setuptools", "distutils")
 # Before 3.11.8 ast counts its depth for all threads at once, and meets a depth that is another's:
 # https://github.com/python/cpython/issues/106905
 _PARSING = threading.Lock()
+# Brackets; and the texts and comments that are passed over, each at once, whether or not it is ever closed.
+_MARKS = re.compile(
+    r"""
+    [\[\]{}()]
+  | \"\"\"(?:[^"\\]++|\\(?:\r\n|.)?+|"(?!""))*+(?:\"\"\")?+
+  | '''(?:[^'\\]++|\\(?:\r\n|.)?+|'(?!''))*+(?:''')?+
+  | "(?:[^"\\\n]++|\\(?:\r\n|.)?+)*+"?+
+  | '(?:[^'\\\n]++|\\(?:\r\n|.)?+)*+'?+
+  | \#[^\n]*+
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 
 class _SettingsParser(configparser.RawConfigParser):
@@ -134,7 +146,7 @@ def read_setup_py(path: str, text: str) -> Manifest:
     if len(text) > MAX_SETUP_CHARS:
         return not_read(path, f"longer than {MAX_SETUP_CHARS:,} characters", is_project=True)
     try:
-        check_depth(text)
+        check_depth(text, _MARKS)
         with _PARSING:
             tree = ast.parse(text)
     except TooMuch as error:
