@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from forgeguard_app.audit.model import Problem
 
 MAX_PHASES = 50
-_HEADING = re.compile(r"##\s+Phase\s+(\d{1,4})\s*(?:[:.–—-]\s*(.*?))?\s*$")
+# For lines without the blanks at their ends; possessive, so that no blank of a run is tried as its end.
+_HEADING = re.compile(r"##\s++Phase\s++(\d{1,4})\s*+(?:[:.–—-](.*))?\Z")
 _OBJECTIVE = re.compile(r"\*\*Objective\.?\*\*[.:]?\s*(.*)")
 _LISTS = {"deliverables": "deliverables", "exit criteria": "exit_criteria"}
-_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+(.*\S)")
+_ITEM = re.compile(r"(?:[-*+]|\d++[.)])\s++(.*)\Z")
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ def read_plan(text: str, path: str = "phases.md") -> tuple[list[Phase], tuple[Pr
     problems: list[Problem] = []
     into = ""
     for number, line in enumerate(text.splitlines(), 1):
-        heading = _HEADING.match(line)
+        heading = _HEADING.match(line.rstrip())
         if heading:
             phases.append(Phase(int(heading[1]), (heading[2] or "").strip(), number))
             into = ""
@@ -68,7 +69,7 @@ def _take(phase: Phase, line: str, into: str) -> str:
         return "objective"
     if into == "objective" and line.strip():
         phase.objective = f"{phase.objective} {line.strip()}".strip()
-    elif into in _LISTS.values() and (item := _ITEM.match(line)):
+    elif into in _LISTS.values() and (item := _ITEM.match(line.strip())):
         getattr(phase, into).append(item[1])
     elif into in _LISTS.values() and line.startswith("  ") and line.strip() and getattr(phase, into):
         getattr(phase, into)[-1] += f" {line.strip()}"

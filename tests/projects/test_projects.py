@@ -186,6 +186,31 @@ def test_500_phases_are_refused_and_50_are_not() -> None:
     assert "500 phases" in read_plan(plan(500))[1][0].message
 
 
+@pytest.mark.parametrize("line", ["## Phase 1{}x", "##{}x", "-{}", "{}x", "- {}x", "1{}", "**Objective.**{}x", "##{}"])
+def test_runs_of_blanks_in_a_plan_are_read(line: str) -> None:
+    before = "## Phase 0: a\n**Objective.** o\n### Deliverables\n- d\n### Exit criteria\n- e\n"
+    phases, problems = read_plan(before + line.format(" " * 190_000))
+    assert (len(phases), problems) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("##  Phase 0", ""),
+        ("## Phase 0 \t", ""),
+        ("## Phase 0:", ""),
+        ("## Phase 0 : a  b ", "a  b"),
+        ("## Phase 0—a:", "a:"),
+        ("## Phase 0 a", None),
+        ("## Phase 00000", None),
+    ],
+)
+def test_headings_of_phases(line: str, name: str | None) -> None:
+    phases, _ = read_plan(f"{line}\n### Deliverables\n  -  a b \n1)  c\n-\n2.\n  d\n")
+    assert [phase.name for phase in phases] == ([] if name is None else [name])
+    assert [phase.deliverables for phase in phases] == ([] if name is None else [["a b", "c d"]])
+
+
 def test_every_move_is_decided_in_every_state() -> None:
     assert set(TABLE) == set(Action)
     assert all(set(row) == set(Status) for row in TABLE.values())
