@@ -6,6 +6,7 @@ No test asserts a time; without the linear algorithms these run for minutes.
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -21,8 +22,9 @@ from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies
 from forgeguard_app.audit.cycles import cyclic_arrows
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import mark_new
+from forgeguard_app.audit.languages import python
 from forgeguard_app.audit.languages.imports import Guard
-from forgeguard_app.audit.languages.python import PYTHON, _Blocks, python_facts
+from forgeguard_app.audit.languages.python import PYTHON, _Blocks, _Lines, python_facts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode, Finding, Level
@@ -132,7 +134,7 @@ def test_blocks_nested_thousands_deep_are_read_in_one_pass() -> None:
     facts = python_facts("\n".join(lines).encode())
     assert len(facts.imports) == 500
     assert {imported.guard for imported in facts.imports} == {Guard.TRY}
-    blocks = _Blocks(lines)
+    blocks = _Blocks(_Lines("\n".join(lines)))
     assert blocks.guard_above(depth) is Guard.TRY
     assert len(blocks._above) == depth + 1  # each block was looked at, and is known to the imports that follow
 
@@ -164,6 +166,49 @@ def test_guards_are_found_at_any_distance() -> None:
 )
 def test_many_imports_in_one_line(text: str, number: int) -> None:
     assert len(python_facts(text.encode()).imports) == number
+
+
+def test_a_text_of_millions_of_lines_takes_little_memory() -> None:
+    text = b'import a\nx = """' + b"\n" * 1_000_000 + b'"""\nif x: import b\n'
+    python_facts(b"import a\n")
+    tracemalloc.start()
+    facts = python_facts(text)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 30 * len(text)
+    assert [imported.module for imported in facts.imports] == ["a"]
+    assert facts.cut
+
+
+def test_lines_beyond_the_bound_without_an_import_leave_nothing_out() -> None:
+    facts = python_facts(b"import a\n" + b"x\n" * 300_000)
+    assert (len(facts.imports), facts.has_code, facts.cut) == (1, True, False)
+    facts = python_facts(b"import a\n" + b"\n" * 249_998 + b"import b")
+    assert [imported.line for imported in facts.imports] == [1, 250_000]
+    assert not facts.cut
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("import\n" * 600_000, 0),
+        ("import a\n" + "import\n" * 39_999 + "import b\n", 1),
+        ("import " + "a," * 500_000 + "a\n", 40_000),
+        (("from" + " " * 3_000 + "import;" * 140 + "\n") * 1_000, 0),
+    ],
+    ids=["words", "one word more", "modules of one statement", "blanks"],
+)
+def test_imports_beyond_a_bound_are_said_to_be_left_out(text: str, number: int) -> None:
+    facts = python_facts(text.encode())
+    assert (len(facts.imports), facts.cut) == (number, True)
+
+
+def test_long_texts_are_blanked_as_short_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"x = '''{'é' * size}\n{' ' * size}\n\n\\''''''; import a{size}\n" for size in range(5))
+    found = python_facts(text.encode())
+    monkeypatch.setattr(python, "_LONG_TEXT_CHARS", 0)
+    assert python_facts(text.encode()) == found
+    assert len(found.imports) == 5
 
 
 def test_a_module_name_without_end_is_cut() -> None:

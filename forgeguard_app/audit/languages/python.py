@@ -7,8 +7,10 @@ file. It blanks out comments and the insides of string literals, after which eve
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
-from itertools import accumulate
+from collections.abc import Iterator
+from itertools import accumulate, islice, pairwise
 
 from forgeguard_app.audit.languages.imports import Guard, Import, SourceFacts
 from forgeguard_app.audit.languages.language import Language
@@ -18,10 +20,10 @@ _LITERALS = re.compile(
     r"""
     \#[^\n]*
   | (?:
-        \"\"\"[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*(?:\"\"\"|\Z)
-      | '''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*(?:'''|\Z)
-      | "[^"\\\n]*(?:\\.[^"\\\n]*)*(?:"|(?=\n)|\Z)
-      | '[^'\\\n]*(?:\\.[^'\\\n]*)*(?:'|(?=\n)|\Z)
+        \"\"\"[^"\\]*+(?:(?:\\.|"(?!""))[^"\\]*+)*+(?:\"\"\"|\Z)
+      | '''[^'\\]*+(?:(?:\\.|'(?!''))[^'\\]*+)*+(?:'''|\Z)
+      | "[^"\\\n]*+(?:\\.[^"\\\n]*+)*+(?:"|(?=\n)|\Z)
+      | '[^'\\\n]*+(?:\\.[^'\\\n]*+)*+(?:'|(?=\n)|\Z)
     )
     """,
     re.VERBOSE | re.DOTALL,
@@ -43,7 +45,16 @@ _HEADER = re.compile(r"[ \t\f]*(?:async[ \t]+)?([a-z]+)\b")
 _IMPORT_ERRORS = re.compile(r"\b(?:ImportError|ModuleNotFoundError|Exception|BaseException)\b")
 _BARE_EXCEPT = re.compile(r"[ \t\f]*except[ \t]*:")
 _TYPE_CHECKING = re.compile(r"[ \t\f]*(?:el)?if\b[ \t(]*(?:\w+\.)?TYPE_CHECKING\b(?![ \t]*(?:or|is|==|!=))")
+_CODE = re.compile(r'[^ "\\\t\f\n]')
+_GAPS = re.compile(_GAP)
+_TO_BLANKS = bytes(10 if code == 10 else 32 for code in range(256))
+_EMPTY_TEXTS = tuple('"' + " " * (size - 2) + '"' for size in range(2, 100))  # shared: a file may hold a million texts
+_LONG_TEXT_CHARS = 10_000
+_CHUNK_CHARS = 1 << 16  # whose lines are looked at together
+_MAX_LINES = 250_000
 _MAX_IMPORTS = 20_000
+_MAX_LOOKED_AT = 40_000  # words `import`, those without a module among them
+_MAX_MODULES = 40_000  # of one statement without `from`
 _MAX_PARTS = 64  # of a module's name; what follows is cut off
 _MAX_HOPS = 50  # lines joined by backslashes
 _MAX_CLAUSE = 4_000  # characters between `from` and `import`
@@ -59,17 +70,20 @@ def python_facts(data: bytes) -> SourceFacts:
         text += "\n"  # or a literal that never closes would be tried in every way
     if "import" not in text:
         return SourceFacts((), _has_code(_blanked(text)) if len(text) < _MAX_IMPORTS else True)
-    source = _Source(_blanked(text))
+    blanked = _blanked(text)
+    source = _Source(blanked)
     found: list[Import] = []
+    looked_at = 0
     at = source.text.find("import")
     while at != -1:
-        if len(found) > _MAX_IMPORTS:
+        if len(found) > _MAX_IMPORTS or looked_at >= _MAX_LOOKED_AT:
             source.cut = True
             break
         if _WORD.match(source.text, max(at - 1, 0)):
+            looked_at += 1
             found.extend(source.statement(at, at + len("import")))
         at = source.text.find("import", at + len("import"))
-    return SourceFacts(tuple(found), _has_code(source.text), source.cut)
+    return SourceFacts(tuple(found), _has_code(blanked), source.cut)
 
 
 def _blanked(text: str) -> str:
@@ -80,35 +94,68 @@ def _blank(match: re.Match[str]) -> str:
     literal = match.group()
     if literal[0] == "#":
         return " " * len(literal)
+    size = len(literal)
     if "\n" not in literal:
-        return '"' + " " * (len(literal) - 2) + '"' if len(literal) > 1 else literal
-    # A backslash keeps the lines of one literal one logical line, as they are in Python.
-    return "\\\n".join('"' + " " * max(len(part) - 2, 0) for part in literal.split("\n"))
+        if size - 2 < len(_EMPTY_TEXTS):
+            return _EMPTY_TEXTS[size - 2] if size > 1 else literal
+        return '"' + " " * (size - 2) + '"'
+    # A quote for the first two characters of each line, or for as many as it has. A backslash keeps the lines of one
+    # literal one logical line, as they are in Python.
+    if size < _LONG_TEXT_CHARS:
+        return "\\\n".join(['"' + " " * (len(part) - 2) for part in literal.split("\n")])
+    # The same without an object for each of what may be millions of lines.
+    blanks = "\n" + literal.encode("ascii", "replace").translate(_TO_BLANKS).decode("ascii")
+    for begin in ("\n  ", "\n ", "\n"):
+        blanks = blanks.replace(begin, "\0")
+    return '"' + blanks[1:].replace("\0", '\\\n"')
 
 
 def _has_code(blanked: str) -> bool:
-    return any(line.strip(' "\\\t\f') for line in blanked.split("\n"))
+    return _CODE.search(blanked) is not None
+
+
+class _Lines:
+    """The first lines of a text, cut out when they are asked for: a list of them may take fifty times its memory."""
+
+    def __init__(self, text: str) -> None:
+        self.starts = array("I", (0,))
+        for at in range(0, len(text), _CHUNK_CHARS):
+            lines = text[at : at + _CHUNK_CHARS].split("\n")
+            del lines[-1]
+            self.starts.extend(islice(accumulate((len(line) + 1 for line in lines), initial=at), 1, None))
+            if len(self.starts) > _MAX_LINES:
+                del self.starts[_MAX_LINES + 1 :]
+                text = text[: self.starts.pop() - 1]
+                break
+        self.text = text
+
+    def __iter__(self) -> Iterator[str]:
+        for start, after in pairwise(self.starts):
+            yield self.text[start : after - 1]
+        yield self.text[self.starts[-1] :]
+
+    def __getitem__(self, index: int) -> str:
+        following = self.starts[index + 1 : index + 2]
+        return self.text[self.starts[index] : following[0] - 1 if following else None]
 
 
 class _Source:
     """A blanked text with its lines, asked about one statement after the other; `cut` where one passed a bound."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.cut = False
-        self.lines = text.split("\n")
-        self.starts = list(accumulate((len(line) + 1 for line in self.lines), initial=0))[:-1]
+        self.lines = _Lines(text)
+        self.text, self.starts = self.lines.text, self.lines.starts
+        self.cut = _NEXT_IMPORT.search(text, len(self.text)) is not None
+        self._after = 0  # the end of the last `import` that was looked at
         self._blocks: _Blocks | None = None
 
     def line_index(self, offset: int) -> int:
         return bisect_right(self.starts, offset) - 1
 
-    def line(self, index: int) -> str:
-        return self.lines[index]
-
     def statement(self, start: int, end: int) -> list[Import]:
         """Return the imports of the statement whose word `import` stands at start..end."""
         clause = self._from_clause(start)
+        self._after = end
         if clause is None:
             return [] if self.text.endswith(".", 0, start) else self._plain(start, end)
         dots, dotted = clause.group(1), clause.group(2)
@@ -123,7 +170,7 @@ class _Source:
         floor = max(self._logical_start(start), start - _MAX_CLAUSE)
         at = start
         for _ in range(_MAX_WORDS):
-            at = self.text.rfind("from", floor, at)
+            at = self.text.rfind("from", max(floor, self._after), at)
             if at == -1:
                 self._note_long_clause(floor, start)
                 return None
@@ -142,7 +189,7 @@ class _Source:
         """Return where the line begins that holds the offset, lines continued by a backslash joined."""
         index = self.line_index(offset)
         first = max(index - _MAX_HOPS, 0)
-        while index > first and self.lines[index - 1].endswith("\\"):
+        while index > first and self.text.endswith("\\\n", 0, self.starts[index]):
             index -= 1
         return self.starts[index]
 
@@ -154,11 +201,16 @@ class _Source:
             at = match.end()
             if match.group(2) is None:
                 break
+            if len(modules) >= _MAX_MODULES:
+                self.cut = True
+                break
+        if not modules:
+            return []
         place = self._place(start, max(at - 1, start))
         return [Import(module, (), 0, *place) for module in modules]
 
     def _names(self, end: int) -> tuple[tuple[str, ...], int]:
-        gap = re.compile(_GAP).match(self.text, end)
+        gap = _GAPS.match(self.text, end)
         at = gap.end() if gap else end
         pattern = _NAMES_IN_PARENTHESES if self.text.startswith("(", at) else _NAMES_ON_LINE
         # The names of a half-written statement end where the next statement begins.
@@ -180,7 +232,8 @@ class _Source:
         return index + 1, end_index + 1, column + 1, guard, last - self.starts[end_index] + 2
 
     def _guard(self, index: int, column: int) -> Guard:
-        prefix = self.lines[index][: min(column, _MAX_PREFIX)]
+        start = self.starts[index]
+        prefix = self.text[start : start + min(column, _MAX_PREFIX)]
         if self._blocks is None:
             if not column:
                 return Guard.NONE
@@ -195,9 +248,9 @@ class _Source:
 class _Blocks:
     """Which line heads the block that a line stands in, found for all lines in one pass."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: _Lines) -> None:
         self._lines = lines
-        self._parents: list[int] = []  # the nearest line above that is indented less; -1 for none
+        self._parents = array("i")  # the nearest line above that is indented less; -1 for none
         self._catching: set[int] = set()  # the `try` lines one of whose `except` catches an ImportError
         self._above: dict[int, Guard] = {-1: Guard.NONE}
         open_lines: list[tuple[int, int, int]] = []  # indentation, line, and its `try` while handlers may follow
