@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from tests.fuzz.mutations import mutate
+from tests.fuzz.runs import runs
 from tests.fuzz.targets import TARGETS
 
 TIME_S = 10.0  # of the processor, for one input
@@ -31,11 +32,14 @@ def main() -> int:
     parser.add_argument("target", choices=sorted(TARGETS))
     parser.add_argument("--number", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--runs", action="store_true", help="runs of one piece instead of inputs made by seeds")
     arguments = parser.parse_args()
     target = TARGETS[arguments.target]
     for sample in target.samples:
         target.read(sample)  # what is loaded at the first reading counts for the program
     _bound()
+    if arguments.runs:
+        return _runs(arguments.target)
     for seed in range(arguments.seed, arguments.seed + arguments.number):
         data = mutate(seed, target.samples)
         if (problem := _problem(arguments.target, data)) is not None:
@@ -45,6 +49,16 @@ def main() -> int:
             print(f"replay: make fuzz TARGET={arguments.target} SEED={seed} N=1")
             return 1
     print(f"{arguments.target}: {arguments.number:,} inputs from seed {arguments.seed}, all answered")
+    return 0
+
+
+def _runs(name: str) -> int:
+    number = 0
+    for number, data in enumerate(runs(TARGETS[name].samples), 1):
+        if (problem := _problem(name, data)) is not None:
+            print(f"{name}, run {number}, {data[:40]!r}…: {problem}")
+            return 1
+    print(f"{name}: {number:,} runs, all answered")
     return 0
 
 

@@ -19,6 +19,15 @@ FEW, MANY = 60, 600
 )
 @pytest.mark.parametrize("target", sorted(TARGETS))
 def test_strange_bytes_are_answered_within_bounds(target: str, seed: int, number: int) -> None:
-    command = [sys.executable, "-m", "tests.fuzz", target, "--number", str(number), "--seed", str(seed)]
+    _fuzz(target, "--number", str(number), "--seed", str(seed))
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_runs_of_one_piece_are_answered_within_bounds(target: str) -> None:
+    _fuzz(target, "--runs")
+
+
+def _fuzz(*arguments: str) -> None:
+    command = [sys.executable, "-m", "tests.fuzz", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-2_000:]
