@@ -32,7 +32,7 @@ from forgeguard_app.audit.patterns import CompiledPatterns
 from forgeguard_app.audit.policy import PolicySettings, read_settings, resolve
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences
 from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest
-from forgeguard_app.audit.requirements.readers import read_manifest
+from forgeguard_app.audit.requirements.readers import is_manifest, read_manifest
 from forgeguard_app.audit.scope import EVERYWHERE
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
 from tests.support.in_memory import evaluate_in_memory
@@ -242,6 +242,11 @@ def test_what_a_bound_keeps_from_being_read_of_a_manifest_is_said(name: str, tex
 def test_entries_that_make_an_expression_try_every_way(entry: str) -> None:
     text = f"{entry} x\n" * 200
     assert read_manifest("requirements.txt", text.encode()).path == "requirements.txt"
+
+
+def test_names_that_make_an_expression_try_every_way() -> None:
+    assert not is_manifest("a/" + "requirements-" * 20_000)
+    assert is_manifest("a/" + "requirements-" * 18 + "requirements.txt")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from forgeguard_app.audit.requirements.model import (
 NOT_READ = (
     "this is not a requirement that pip reads; write a name and a version, such as requests>=2, or an option of pip"
 )
+_MAX_NAME_CHARS = 255  # of a file on the usual file systems; a tree of git may hold longer names
 _NAMES = re.compile(r"(?:[\w.-]*[-_.])?requirements(?:[-_.][\w.-]*)?\.(?:txt|in|pip)\Z", re.IGNORECASE)
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=)?(\S+)")
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(.+)")
@@ -36,7 +37,7 @@ _HOSTED = re.compile(
 def is_requirements_file(path: str) -> bool:
     """Return whether pip's users would take it for a requirements file, by its name or its folder's."""
     folder, _, name = path.rpartition("/")
-    if _NAMES.match(name):
+    if len(name) <= _MAX_NAME_CHARS and _NAMES.match(name):
         return True
     return "requirements" in folder.split("/") and name.endswith((".txt", ".in"))
 
