@@ -15,6 +15,7 @@ from threading import Event, Thread
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from forgeguard_app.store.embedded import embedded_postgres
 from forgeguard_app.store.migrate import migrate
@@ -24,6 +25,9 @@ from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
 SAMPLE = 4  # one of so many nightly tests runs with the others
+# No test asserts a time, so that it holds on a slow machine too.
+settings.register_profile("forgeguard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("forgeguard")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

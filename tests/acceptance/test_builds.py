@@ -437,9 +437,9 @@ async def test_a_file_that_fails_on_the_worker_ends_the_build_and_is_not_taken_f
 ) -> None:
     async with running(dsn, tmp_path / "p", builder=agent("true")) as product:
         place = await ready(product, tree)
-        await asyncio.to_thread(shutil.rmtree, product.context.home / "mirrors", ignore_errors=True)
-        (product.context.home / "mirrors").write_text("no folder")
-        (product.context.home / "builds").write_text("no folder")
+        for name in ("mirrors", "builds"):
+            await asyncio.to_thread(shutil.rmtree, product.context.home / name, ignore_errors=True)
+            (product.context.home / name).write_text("no folder")
         build = await place.ended(await place.start())
         assert build.status == "failed"
         assert "on the worker's machine" in str(build.error_detail)

@@ -154,6 +154,8 @@ async def test_twenty_clicks_on_cancel_of_twenty_reach_a_build_that_changes_all_
             await speak(pool, build_id, f"n{number}")
             await page.mouse.up()
         assert await page.evaluate("clicks") == 20
+        failed_attempts = page.locator("#build td[data-label='Failed attempts']").first
+        await expect(failed_attempts).to_have_text("20")
         # The page comes while the button is pressed, and waits for its release.
         proxy.gate.clear()
         fetched = proxy.asked[f"/builds/{build_id}"]
@@ -164,7 +166,7 @@ async def test_twenty_clicks_on_cancel_of_twenty_reach_a_build_that_changes_all_
         await expect(page.locator("ol[data-log] li", has_text="n19")).to_be_visible()
         await page.mouse.up()
         assert await page.evaluate("clicks") == 21
-        await expect(page.locator("#build td[data-label='Failed attempts']").first).to_have_text("21")
+        await expect(failed_attempts).to_have_text("21")
     await finish_build(pool, build_id, BuildStatus.CANCELLED)
 
 

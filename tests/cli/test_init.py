@@ -103,7 +103,9 @@ NAMES = ("a", "b", "c", "d", "e")
 IMPORTS = st.dictionaries(st.sampled_from(NAMES), st.lists(st.sampled_from(NAMES), max_size=5), min_size=2)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(IMPORTS)
 def test_any_packages_get_rules_that_we_take(imports: dict[str, list[str]]) -> None:
     texts = {

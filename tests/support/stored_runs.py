@@ -94,6 +94,11 @@ async def count_runs(database: Connection | Pool, commit_sha: str | None = None)
     return number
 
 
+async def has_run(database: Connection | Pool, commit_sha: str) -> bool:
+    """Return whether the commit has an audit run, at its push or at the installation."""
+    return await count_runs(database, commit_sha) > 0
+
+
 async def count_reruns(database: Connection | Pool) -> int:
     """Return the number of audit runs that somebody asked for."""
     number: int = await _one(database, "SELECT count(*) FROM audit_runs WHERE trigger = 'rerun'")
