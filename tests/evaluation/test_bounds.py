@@ -134,7 +134,7 @@ async def test_four_hundred_thousand_folders_of_a_few_trees_are_said(tree: WorkT
     blob = tree.git("hash-object", "-w", "--stdin", stdin="import os\n")
     head = nested(tree, blob, 1_000, 401)
     source = LocalSource(GitRepository(tree.folder / ".git"))
-    report = await Evaluator().evaluate(source, Request(head, EMPTY_TREE, whole_tree=True))
+    report = await Evaluator(timeout_s=500).evaluate(source, Request(head, EMPTY_TREE, whole_tree=True))
     assert check_of(report, CheckCode.A9).incomplete == (
         "modules in more than 400,000 folders, whose imports are not resolved.",
     )

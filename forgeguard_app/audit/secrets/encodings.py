@@ -63,12 +63,12 @@ def _reads_as_text(head: bytes, name: str) -> bool:
 
 
 def _is_all_printable(head: bytes, name: str) -> bool:
-    """Return whether the bytes are nothing but text in UTF-16, of whatever script: no data is that by chance."""
+    """Return whether the bytes are nothing but text in UTF-16, of whatever script, with blanks or line ends in it."""
     try:
         text = codecs.getincrementaldecoder(name)("strict").decode(head)
     except UnicodeDecodeError:
         return False
-    return bool(text) and text.translate(_BREAKS).isprintable()
+    return ("\n" in text or " " in text) and text.translate(_BREAKS).isprintable()
 
 
 def _is_text(data: bytes) -> bool:
