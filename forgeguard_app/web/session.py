@@ -15,6 +15,7 @@ from forgeguard_app.flows.people.keep_form import drop_form
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.sessions import LIFE_DAYS, find_session, find_token
 from forgeguard_app.vault import digest, new_secret
+from forgeguard_app.web.forms import read_fields
 from forgeguard_app.web.keys import CONTEXT
 
 PERSON: web.RequestKey[Person | None] = web.RequestKey("PERSON")
@@ -224,15 +225,7 @@ async def read_sent(request: web.Request, most_bytes: int | None = None) -> Sent
     """
     if SENT in request:
         return request[SENT]
-    # No form of ours is multipart; its reader searches 200 kB of line ends for seconds, before anybody is known.
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise web.HTTPBadRequest(reason="This is not a form of ours.")
-    try:
-        large = request if most_bytes is None else request.clone(client_max_size=most_bytes)
-        form = await large.post()
-    except (ValueError, UnicodeDecodeError):
-        raise web.HTTPBadRequest(reason="The form cannot be read.") from None
-    texts = [(name, value.replace("\0", "")) for name, value in form.items() if isinstance(value, str)]
+    texts = [(name, value.replace("\0", "")) for name, value in await read_fields(request, most_bytes)]
     own = dict(reversed([text for text in texts if text[0] in (_CSRF, KEPT)]))
     token, fields = own.get(_CSRF, ""), tuple(text for text in texts if text[0] not in (_CSRF, KEPT))
     request[SENT] = SentForm(fields, _made_for(request.app[CONTEXT], token), token, _uuid(own.get(KEPT, "")))

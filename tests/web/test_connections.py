@@ -73,6 +73,15 @@ async def test_a_multipart_form_is_refused_before_it_is_parsed(hasty: Product, p
             assert "not a form of ours" in await answer.text()
 
 
+@pytest.mark.parametrize("charset", ["punycode", "idna", "utf-7", "utf-16", "rot13", "unknown"])
+async def test_a_form_in_another_encoding_is_refused_before_it_is_decoded(hasty: Product, charset: str) -> None:
+    headers = {"Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
+    body = b"-e28h" + b"a" * 150_000
+    async with hasty.session.post(hasty.address + "/projects", data=body, headers=headers) as answer:
+        assert answer.status == 400
+        assert "send it as UTF-8" in await answer.text()
+
+
 async def test_what_never_ends_is_ended(hasty: Product, caplog: pytest.LogCaptureFixture) -> None:
     assert await received(hasty, b"") == b""
     assert await received(hasty, b"GET /healthz HTTP/1.1\r\nHost: x\r\n") == b""

@@ -43,3 +43,5 @@ def read_manifest(path: str, data: bytes, scope: DependencyScope | None = None) 
         return reader.read(path, text, scope)
     except RecursionError:
         return Manifest(path, problems=(Problem(path, 1, 1, "the file is nested too deeply to be read"),))
+    except (ValueError, TypeError, OverflowError):  # such as a number of more digits than Python writes
+        return Manifest(path, problems=(Problem(path, 1, 1, "the file holds a value that cannot be read"),))

@@ -18,7 +18,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.evaluation.mirror_source import MirrorSource
 from forgeguard_app.evaluation.request import Request
-from forgeguard_app.flows.audits.audit_faults import verdict_after, with_deadline, with_file_faults
+from forgeguard_app.flows.audits.audit_faults import verdict_after, with_deadline, with_file_faults, with_own_faults
 from forgeguard_app.flows.audits.choose_base import History, choose_base, earlier_passed, newest_head
 from forgeguard_app.flows.audits.project_boundaries import note_without_contract, project_boundaries
 from forgeguard_app.flows.audits.show_progress import show_progress
@@ -31,7 +31,7 @@ from forgeguard_app.flows.intake.follow_pull import enqueue_publication, start_m
 from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.wanted_runs import shown_author, shown_message
 from forgeguard_app.flows.publishing.notify_owner import may_notify, schedule_notice
-from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of
+from forgeguard_app.flows.publishing.verdicts import could_not_evaluate
 from forgeguard_app.git.command import GitError
 from forgeguard_app.git.mirror import (
     AccessSuspended,
@@ -322,7 +322,8 @@ async def _evaluate_head(
         contract=project_boundaries(context, contract, before),
         allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
     )
-    verdict = verdict_of(await context.evaluator.evaluate(MirrorSource(mirror, request), request))
+    work = context.evaluator.evaluate(MirrorSource(mirror, request), request)
+    verdict = await with_own_faults(context.git_failures, run.id, work)
     if owners and request.describe:
         return replace(verdict, owner_policy=await read_owner_policy(mirror.repository, run.commit_sha))
     return verdict

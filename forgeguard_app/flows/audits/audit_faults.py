@@ -8,13 +8,24 @@ from uuid import UUID
 
 import structlog
 
+from forgeguard_app.audit.model import Report
 from forgeguard_app.errors import RetryLater, as_passing
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.flows.context.git_failures import GitFailures
-from forgeguard_app.flows.publishing.verdicts import could_not_evaluate
+from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.git.command import GitError, GitTimeout, GitTooLarge
 from forgeguard_app.store.audits import Verdict
 
+_OWN_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 log = structlog.get_logger()
 
 
@@ -37,6 +48,26 @@ async def with_file_faults(work: Awaitable[Verdict]) -> Verdict:
             f"A file or folder failed on the worker's machine: {why}. The operator finds it in the worker's log.",
             user_fixable=False,
         )
+
+
+async def with_own_faults(failures: GitFailures, run_id: UUID, work: Awaitable[Report]) -> Verdict:
+    """Return the verdict of an evaluation; one that says so where our own code fails on the commit again and again.
+
+    Raises:
+        RetryLater: it failed for the first time, as it may where git was killed while it wrote.
+    """
+    try:
+        return verdict_of(await work)
+    except _OWN_FAULTS as error:
+        log.exception("audit.own_fault")
+        if not failures.is_repeated_fault(run_id, error):
+            raise RetryLater(f"the evaluation failed: {type(error).__name__}") from error
+        reason = (
+            f"ForgeGuard itself failed on this commit, twice in the same way ({type(error).__name__}). "
+            "It is not tried again; other commits are audited as before. "
+            "The operator finds where in the worker's log, and can report it."
+        )
+        return could_not_evaluate(reason, user_fixable=False)
 
 
 async def with_deadline(deadline_s: float, work: Awaitable[Verdict]) -> Verdict:

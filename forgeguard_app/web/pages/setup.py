@@ -20,6 +20,7 @@ from forgeguard_app.flows.people.set_up_app import (
 from forgeguard_app.flows.people.setup_stops import SetupStopped
 from forgeguard_app.github.app_manifest import is_reachable
 from forgeguard_app.store.users import forget_own_access
+from forgeguard_app.web.forms import read_fields
 from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import SETUP, cookie_name, get_person, refuse_foreign, set_cookie
@@ -55,11 +56,7 @@ async def choose(request: web.Request) -> web.StreamResponse:
         browser = await open_setup(context, "", _browser(request))
     except SetupStopped as stop:
         return await _stopped(request, stop)
-    form = {
-        name: value.strip()[:MAX_GIVEN_CHARS]
-        for name, value in (await request.post()).items()
-        if isinstance(value, str)
-    }
+    form = {name: value.strip()[:MAX_GIVEN_CHARS] for name, value in await read_fields(request)}
     choice = Choice(
         form.get("name", ""),
         form.get("kind", ""),

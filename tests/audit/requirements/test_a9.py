@@ -208,6 +208,21 @@ async def test_a_change_that_makes_a_manifest_unreadable_hides_no_import_that_it
     assert check_of(await evaluate(tree, long_before), CheckCode.A9).result is not Result.ERROR, "nothing is lost there"
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("Pipfile", "[packages]\nrequests = 0x" + "F" * 5_000 + "\n"),
+        ("setup.py", "from setuptools import setup\nsetup(extras_require={0x" + "F" * 5_000 + ": ['requests']})\n"),
+    ],
+)
+async def test_a_number_of_more_digits_than_python_writes_is_an_error_of_its_manifest(
+    tree: WorkTree, path: str, text: str
+) -> None:
+    check = await a9(tree, {path: text, "a.py": "import requests\n"})
+    assert check.result is Result.ERROR
+    assert [problem.path for problem in check.problems] == [path]
+
+
 async def test_setup_is_found_under_whatever_name_it_is_imported(tree: WorkTree) -> None:
     base = tree.commit({"setup.py": SETUP, "a.py": ""})
     tree.commit({"a.py": "import yaml\n", "setup.py": SETUP.replace("setup\nsetup", "setup as s\ns")})

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
+from forgeguard_app.audit.model import Report
 from forgeguard_app.errors import RetryLater
-from forgeguard_app.flows.audits.audit_faults import verdict_after
+from forgeguard_app.flows.audits.audit_faults import verdict_after, with_own_faults
 from forgeguard_app.flows.context.git_failures import MAX_RUNS, GitFailures
 from forgeguard_app.git.command import GitError, GitTimeout
 
@@ -67,3 +68,19 @@ def test_what_is_not_the_commit_s_fault_is_tried_again(error: GitError, raised: 
     for _ in range(3):
         with pytest.raises(raised):
             verdict_after(failures, RUN, error)
+
+
+async def test_an_own_fault_is_tried_again_once_and_then_a_verdict() -> None:
+    failures = GitFailures()
+
+    async def fail() -> Report:
+        raise ValueError("Exceeds the limit (4300 digits)")
+
+    with pytest.raises(RetryLater):
+        await with_own_faults(failures, RUN, fail())
+    with pytest.raises(RetryLater):
+        await with_own_faults(failures, OTHER, fail())
+    verdict = await with_own_faults(failures, RUN, fail())
+    assert verdict.overall_result == "ERROR"
+    assert "ForgeGuard itself failed on this commit" in str(verdict.error_detail)
+    assert "4300" not in str(verdict.error_detail), "an error's text may quote the repository"
