@@ -120,7 +120,7 @@ def _lost(base: DependencySide, head: DependencySide, change: Change, policy: Ch
 
     Nothing would be undeclared any more: a change could bring a dependency and hide the list that lacks it.
     """
-    now = {manifest.path: manifest for manifest in head.manifests}
+    now, index = {manifest.path: manifest for manifest in head.manifests}, _index(head.manifests, policy)
     ignored = any_glob(policy.ignore)
     found: dict[str, Problem] = {}
     for path in dict.fromkeys(m.path for m in base.manifests if m.declared or (m.is_project and not m.unread)):
@@ -129,8 +129,10 @@ def _lost(base: DependencySide, head: DependencySide, change: Change, policy: Ch
         manifest = now.get(path)
         if manifest is not None and manifest.unread:
             why = f"the manifest is not read any more: {manifest.unread}"
-        elif head.nothing == NO_MANIFEST:
-            why = "the manifest is too large to be read" if manifest is None else "the file declares nothing any more"
+        elif manifest is None:
+            why = "the manifest is too large to be read"
+        elif head.nothing == NO_MANIFEST or index.for_folder(home_of(path)) is None:
+            why = "the file declares nothing any more"
         else:
             continue
         home = home_of(path)

@@ -187,16 +187,18 @@ LOST = {
     "very long": ("setup.py", SETUP + "#" + "x" * 1_000_001),
     "too large to be fetched": ("setup.py", SETUP + "#" + "x" * 5_300_000),
     "without a word": ("setup.py", "nowhere\n"),
+    "tools alone": ("pyproject.toml", "[tool.ruff]\n"),
     "a long project": ("pyproject.toml", project() + "#" + "x" * 1_000_001),
 }
 
 
+@pytest.mark.parametrize("other", ["docs/x.md", "docs/requirements.txt"])
 @pytest.mark.parametrize("name", LOST)
 async def test_a_change_that_makes_a_manifest_unreadable_hides_no_import_that_it_adds(
-    tree: WorkTree, name: str
+    tree: WorkTree, name: str, other: str
 ) -> None:
     path, text = LOST[name]
-    base = tree.commit({path: SETUP if path == "setup.py" else project(), "a.py": "", "docs/x.md": ""})
+    base = tree.commit({path: SETUP if path == "setup.py" else project(), "a.py": "", other: "sphinx\n"})
     tree.commit({"a.py": "import yaml\n"})
     assert check_of(await evaluate(tree, base), CheckCode.A9).result is Result.FAIL
     tree.commit({path: text})
