@@ -456,3 +456,13 @@ def test_thousands_of_files_that_a_project_names_are_each_found_on_their_line() 
     lines = {finding.line: finding.message for finding in check.findings}
     assert "'r0.txt'" in lines[6]
     assert "'r4000.txt'" in lines[4_006]
+
+
+@pytest.mark.parametrize(
+    "text", ["import {0}\n", "from {0} import x\n", "from os import {0}\n", "import os, {0} as y\n"]
+)
+def test_a_name_as_long_as_its_file_is_cut_and_that_is_said(text: str) -> None:
+    facts = python_facts(text.format("a" * 1_000_000).encode())
+    assert facts.cut
+    assert max(len(name) for found in facts.imports for name in (found.module, *found.names)) <= 200
+    assert not python_facts(text.format("a" * 200).encode()).cut

@@ -56,6 +56,7 @@ _MAX_IMPORTS = 20_000
 _MAX_LOOKED_AT = 40_000  # words `import`, those without a module among them
 _MAX_MODULES = 40_000  # of one statement without `from`
 _MAX_PARTS = 64  # of a module's name; what follows is cut off
+_MAX_NAME_CHARS = 200  # likewise: what is computed for a name is kept, and a name may have the length of its file
 _MAX_HOPS = 50  # lines joined by backslashes
 _MAX_CLAUSE = 4_000  # characters between `from` and `import`
 _MAX_WORDS = 20  # `from` in a clause
@@ -164,7 +165,7 @@ class _Source:
             return []
         names, last = self._names(end)
         place = self._place(clause.start(), last)
-        return [Import(_compact(dotted), names, level, *place)]
+        return [Import(self._bounded(_compact(dotted)), names, level, *place)]
 
     def _from_clause(self, start: int) -> re.Match[str] | None:
         floor = max(self._logical_start(start), start - _MAX_CLAUSE)
@@ -197,7 +198,7 @@ class _Source:
         modules: list[str] = []
         at = end
         while (match := _MODULES.match(self.text, at)) is not None:
-            modules.append(_compact(match.group(1)))
+            modules.append(self._bounded(_compact(match.group(1))))
             at = match.end()
             if match.group(2) is None:
                 break
@@ -221,9 +222,15 @@ class _Source:
         if match is None:
             return (), end
         body = match.group().replace("\\\n", " ")
-        names = tuple(name.group(1) for name in _IMPORTED_NAME.finditer(body) if name.group(1) != "as")
+        found = (name.group(1) for name in _IMPORTED_NAME.finditer(body) if name.group(1) != "as")
+        names = tuple(map(self._bounded, found))
         self.cut = self.cut or len(match.group()) == _MAX_NAMES_CHARS
         return names, max(at + len(match.group().rstrip()) - 1, end)
+
+    def _bounded(self, name: str) -> str:
+        if len(name) > _MAX_NAME_CHARS:
+            self.cut = True
+        return name[:_MAX_NAME_CHARS]
 
     def _place(self, start: int, last: int) -> tuple[int, int, int, Guard, int]:
         index, end_index = self.line_index(start), self.line_index(last)
