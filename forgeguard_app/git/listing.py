@@ -14,6 +14,7 @@ MAX_FILES = 500_000
 # newer ones refuse 2,048: https://git-scm.com/docs/git-config#Documentation/git-config.txt-coremaxTreeDepth
 MAX_DEPTH = 1_000
 MAX_LIST_BYTES = 128 << 20
+WIDE = 4  # bytes that Python keeps of each character of a text that holds one beyond U+FFFF
 Tick = Callable[[], object]
 
 
@@ -46,7 +47,7 @@ async def read_listing(
     """Give the fields that git prints, each with a NUL behind it, to `take`, piece by piece, in a thread.
 
     Raises:
-        TooManyFiles: they take more than MAX_LIST_BYTES.
+        TooManyFiles: they take more than MAX_LIST_BYTES, in memory where they are not ASCII.
     """
     fields, size_bytes = _Fields(), 0
 
@@ -55,7 +56,7 @@ async def read_listing(
 
     async with repository.stream(*arguments, timeout_s=timeout_s) as chunks:
         async for chunk in chunks:
-            size_bytes += len(chunk)
+            size_bytes += len(chunk) if chunk.isascii() else len(chunk) * WIDE
             if size_bytes > MAX_LIST_BYTES:
                 raise TooManyFiles(arguments, -1, f"more than {MAX_LIST_BYTES} bytes")
             await in_thread(give, chunk)

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from forgeguard_app.git import listing
 from forgeguard_app.git.blobs import read_tree
 from forgeguard_app.git.command import EMPTY_TREE, GitRepository
 from forgeguard_app.git.listing import MAX_DEPTH, TooDeep, TooManyFiles
@@ -80,3 +81,18 @@ async def test_a_path_that_arrives_in_many_pieces_is_whole(tree: WorkTree) -> No
     name = "n" * 1_000_000
     listed = tree.git("mktree", "--missing", stdin=f"100644 blob {OTHER}\t{name}\n100644 blob {OTHER}\tz\n")
     assert list(await read_tree(GitRepository(tree.folder / ".git"), listed)) == [name, "z"]
+
+
+async def test_names_that_take_four_bytes_for_each_character_count_so(
+    tree: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MAX_LIST_BYTES", 2_000)
+    repository = GitRepository(tree.folder / ".git")
+    for name, is_read in (("a" * 200, True), ("a" * 196 + "\U0001f600", False)):
+        names = "".join(f"100644 blob {OTHER}\t{number}{name}\n" for number in range(5))
+        listed = tree.git("-c", "core.quotePath=false", "mktree", "--missing", stdin=names)
+        if is_read:
+            assert len(await read_tree(repository, listed)) == 5
+        else:
+            with pytest.raises(TooManyFiles):
+                await read_tree(repository, listed)

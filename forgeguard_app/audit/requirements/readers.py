@@ -9,12 +9,21 @@ from forgeguard_app.audit.requirements import READERS
 from forgeguard_app.audit.requirements.model import DependencyScope, Manifest, ManifestReader, not_read
 
 MAX_MANIFEST_BYTES = 1_000_000
+MAX_KEPT_CHARS = 250  # of a path that is kept: they are strangers', and nobody else's are longer
 _BY_NAME = {name: reader for reader in READERS for name in reader.names}
 
 
-@lru_cache(maxsize=131_072)
 def reader_of(path: str) -> ManifestReader | None:
     """Return the reader of the manifest at the path; None where it is none that we read."""
+    return _known_reader_of(path) if len(path) <= MAX_KEPT_CHARS else _find_reader(path)
+
+
+@lru_cache(maxsize=131_072)
+def _known_reader_of(path: str) -> ManifestReader | None:
+    return _find_reader(path)
+
+
+def _find_reader(path: str) -> ManifestReader | None:
     found = _BY_NAME.get(path.rpartition("/")[2])
     if found is not None:
         return found
