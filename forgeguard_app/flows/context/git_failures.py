@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from traceback import walk_tb
 from uuid import UUID
 
 from forgeguard_app.git.command import GitError
 
 MAX_RUNS = 1_000  # the oldest are forgotten, and tried once more
+AGAIN_S = 60.0  # a machine without memory fails everything for a while
 
 
 class GitFailures:
     """How a run failed: of git which command, and with which status; of our own code the error and its place.
 
-    Kept in memory: each worker tries a run twice at the most, and a worker that died knows nothing of its tries.
+    A failure is repeated where it comes again `again_s` after the first time; until then it is tried again. Kept in
+    memory: each worker has its own count, and a worker that died knows nothing of its tries.
     """
 
-    def __init__(self) -> None:
-        self._failures: dict[UUID, set[tuple[str, str, int]]] = {}
+    def __init__(self, again_s: float = AGAIN_S) -> None:
+        self._again_s = again_s
+        self._failures: dict[UUID, dict[tuple[str, str, int], float]] = {}
 
     def is_repeated(self, run_id: UUID, error: GitError) -> bool:
         """Return whether git failed in the same way in the run before, and remember that it did."""
@@ -30,11 +34,11 @@ class GitFailures:
         return self._is_repeated(run_id, (type(error).__name__, *place))
 
     def _is_repeated(self, run_id: UUID, way: tuple[str, str, int]) -> bool:
-        known = self._failures.setdefault(run_id, set())
-        if way in known:
+        known, now = self._failures.setdefault(run_id, {}), time.monotonic()
+        if way in known and now - known[way] >= self._again_s:
             del self._failures[run_id]
             return True
-        known.add(way)
+        known.setdefault(way, now)
         while len(self._failures) > MAX_RUNS:
             del self._failures[next(iter(self._failures))]
         return False
