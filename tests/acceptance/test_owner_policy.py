@@ -70,8 +70,13 @@ async def test_a_broken_file_changes_nothing_and_a_deleted_one_ends_the_policy(
     for files, kept in (
         ({".github/forgeguard.yml": STRICT}, STRICT),
         ({".github/forgeguard.yml": "checks: 1\n"}, STRICT),
+        ({".github/forgeguard.yml": "#" * 6_000_000 + "\n"}, STRICT),
+        ("link", STRICT),
         ({".github/forgeguard.yml": None}, None),
     ):
-        policies.commit(files)
+        if isinstance(files, str):
+            (policies.folder / ".github/forgeguard.yml").unlink()
+            (policies.folder / ".github/forgeguard.yml").symlink_to("elsewhere.yml")
+        policies.commit({} if isinstance(files, str) else files)
         await product.verdicts(repository, await product.push(policies, repository))
         assert await get_owner_policy(product.pool) == kept

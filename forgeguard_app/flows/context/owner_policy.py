@@ -18,11 +18,17 @@ def owner_settings(installation: Installation) -> PolicySettings:
 
 
 async def read_owner_policy(repository: GitRepository, head: str) -> OwnerPolicy | None:
-    """Return the owner's file at the head, for all of the owner's repositories; None where it is broken."""
+    """Return the owner's file at the head, for all of the owner's repositories.
+
+    None where it is broken, too large to be read or a link: what held before goes on.
+    """
     tree = await read_tree(repository, head)
-    if POLICY_PATHS[0] not in tree:
-        return OwnerPolicy(None)
-    blobs = await read_blobs(repository, [tree[POLICY_PATHS[0]]])
-    text = blobs.data.get(tree[POLICY_PATHS[0]], b"").decode("utf-8", "replace").replace("\0", "�")
+    path = POLICY_PATHS[0]
+    if path not in tree:
+        return None if path in tree.links else OwnerPolicy(None)
+    blobs = await read_blobs(repository, [tree[path]])
+    if tree[path] not in blobs.data:
+        return None
+    text = blobs.data[tree[path]].decode("utf-8", "replace").replace("\0", "�")
     _, problems = read_settings(text, POLICY_PATHS[0], owner=True)
     return None if problems else OwnerPolicy(text)
