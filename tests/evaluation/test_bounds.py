@@ -35,8 +35,9 @@ def test_long_names_count_for_what_they_take_of_the_memory() -> None:
     for number in range(8):
         cache.learn(f"short{number}", b"import a\n", frozenset(), (PYTHON,))
     assert len(cache.sources) == 8
+    names = ", ".join(f"{'x' * 190}{number}" for number in range(190))
     for number in range(8):
-        cache.learn(f"long{number}", f"from a import {'x' * 4_000}{number}\n".encode() * 10, frozenset(), (PYTHON,))
+        cache.learn(f"long{number}", f"from a import {names}\n".encode(), frozenset(), (PYTHON,))
     assert list(cache.sources) == [("Python", "long6"), ("Python", "long7")]
 
 
