@@ -130,7 +130,7 @@ def _lost(base: DependencySide, head: DependencySide, change: Change, policy: Ch
         if manifest is not None and manifest.unread:
             why = f"the manifest is not read any more: {manifest.unread}"
         elif manifest is None:
-            why = "the manifest is too large to be read"
+            why = "the manifest is not read any more: it is too large, or not at hand"
         elif head.nothing == NO_MANIFEST or index.for_folder(home_of(path)) is None:
             why = "the file declares nothing any more"
         else:
