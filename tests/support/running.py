@@ -18,7 +18,7 @@ from aiohttp import web
 
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.evaluation.evaluator import Evaluator
-from forgeguard_app.flows.context.git_failures import GitFailures
+from forgeguard_app.flows.context.audit_failures import AuditFailures
 from forgeguard_app.flows.context.web_context import GitHubApp, Keys, WebContext
 from forgeguard_app.flows.context.worker_context import Builder, Timings, WorkerContext
 from forgeguard_app.flows.intake.ask_about_repo import ask_about_repo
@@ -236,7 +236,7 @@ async def running(
             notices or Notices(),
             builder=builder or Builder(),
             timings=TIMINGS,
-            git_failures=GitFailures(again_s=0.0),
+            audit_failures=AuditFailures(again_s=0.0),
             signs_links=not can_sign_in,
         )
         stop = asyncio.Event()

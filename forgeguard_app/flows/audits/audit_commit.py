@@ -276,7 +276,7 @@ async def _verdict_or_fault(
         log.warning("audit.too_large", max_bytes=context.mirror_max_bytes)
         return could_not_evaluate(str(error), user_fixable=False)
     except GitError as error:
-        return verdict_after(context.git_failures, run.id, error)
+        return verdict_after(context.audit_failures, run.id, error)
 
 
 async def _is_removed(context: WorkerContext, repo: Repo) -> bool:
@@ -323,7 +323,7 @@ async def _evaluate_head(
         allowed={code: allowed.get(str(code), frozenset()) for code in CheckCode},
     )
     work = context.evaluator.evaluate(MirrorSource(mirror, request), request)
-    verdict = await with_own_faults(context.git_failures, run.id, work)
+    verdict = await with_own_faults(context.audit_failures, run.id, work)
     if owners and request.describe:
         return replace(verdict, owner_policy=await read_owner_policy(mirror.repository, run.commit_sha))
     return verdict

@@ -11,7 +11,7 @@ import structlog
 from forgeguard_app.audit.model import Report
 from forgeguard_app.errors import RetryLater, as_passing
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
-from forgeguard_app.flows.context.git_failures import GitFailures
+from forgeguard_app.flows.context.audit_failures import AuditFailures
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.git.command import GitError, GitTimeout, GitTooLarge
 from forgeguard_app.store.audits import Verdict
@@ -50,7 +50,7 @@ async def with_file_faults(work: Awaitable[Verdict]) -> Verdict:
         )
 
 
-async def with_own_faults(failures: GitFailures, run_id: UUID, work: Awaitable[Report]) -> Verdict:
+async def with_own_faults(failures: AuditFailures, run_id: UUID, work: Awaitable[Report]) -> Verdict:
     """Return the verdict of an evaluation; one that says so where our own code fails on the commit again and again.
 
     Raises:
@@ -87,7 +87,7 @@ async def with_deadline(deadline_s: float, work: Awaitable[Verdict]) -> Verdict:
         raise EvaluationTimeout(reason) from error
 
 
-def verdict_after(failures: GitFailures, run_id: UUID, error: GitError) -> Verdict:
+def verdict_after(failures: AuditFailures, run_id: UUID, error: GitError) -> Verdict:
     """Return the verdict where git's answer is larger than is read, or where reading failed twice in the same way.
 
     A git that was killed, or a machine that was too busy, is tried again. A commit that git cannot read fails again,

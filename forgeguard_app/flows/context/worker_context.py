@@ -15,9 +15,9 @@ import structlog
 from forgeguard_app.builders.network import Network
 from forgeguard_app.builders.process import RunBounds
 from forgeguard_app.evaluation.evaluator import Evaluator
+from forgeguard_app.flows.context.audit_failures import AuditFailures
 from forgeguard_app.flows.context.audit_links import sign_audit
 from forgeguard_app.flows.context.find_home import find_home
-from forgeguard_app.flows.context.git_failures import GitFailures
 from forgeguard_app.flows.context.token_pauses import TokenPauses
 from forgeguard_app.flows.context.web_context import notice_key
 from forgeguard_app.git.mirror import MAX_BYTES, MAX_TOTAL_BYTES
@@ -134,7 +134,7 @@ class WorkerContext:
     builder: Builder = field(default_factory=Builder)
     building: set[UUID] = field(default_factory=set)
     suspect: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by the one run that may have killed a worker
-    git_failures: GitFailures = field(default_factory=GitFailures)
+    audit_failures: AuditFailures = field(default_factory=AuditFailures)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set once the worker was told to stop
     mirror_max_bytes: int = MAX_BYTES  # of the disk, for each repository
     mirrors_max_bytes: int = MAX_TOTAL_BYTES  # and for all of them

@@ -9,7 +9,7 @@ import pytest
 from forgeguard_app.audit.model import Report
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.audits.audit_faults import verdict_after, with_own_faults
-from forgeguard_app.flows.context.git_failures import MAX_RUNS, GitFailures
+from forgeguard_app.flows.context.audit_failures import MAX_RUNS, AuditFailures
 from forgeguard_app.git.command import GitError, GitTimeout
 
 RUN, OTHER = UUID(int=1), UUID(int=2)
@@ -27,13 +27,13 @@ DIED = GitError(("diff-tree", "a"), -11, "")
     ],
 )
 def test_only_the_same_failure_of_the_same_run_is_repeated(run: UUID, error: GitError, repeated: bool) -> None:
-    failures = GitFailures(again_s=0.0)
+    failures = AuditFailures(again_s=0.0)
     assert not failures.is_repeated(RUN, DIED)
     assert failures.is_repeated(run, error) is repeated
 
 
 def test_failures_of_the_oldest_runs_are_forgotten() -> None:
-    failures = GitFailures(again_s=0.0)
+    failures = AuditFailures(again_s=0.0)
     for number in range(MAX_RUNS + 1):
         assert not failures.is_repeated(UUID(int=number), DIED)
     assert not failures.is_repeated(UUID(int=0), DIED)
@@ -49,7 +49,7 @@ def test_failures_of_the_oldest_runs_are_forgotten() -> None:
     ],
 )
 def test_reading_that_fails_twice_in_the_same_way_ends_the_run(error: GitError, words: str) -> None:
-    failures = GitFailures(again_s=0.0)
+    failures = AuditFailures(again_s=0.0)
     with pytest.raises(RetryLater):
         verdict_after(failures, RUN, error)
     assert words in (verdict_after(failures, RUN, error).error_detail or "")
@@ -64,14 +64,14 @@ def test_reading_that_fails_twice_in_the_same_way_ends_the_run(error: GitError, 
     ],
 )
 def test_what_is_not_the_commit_s_fault_is_tried_again(error: GitError, raised: type[Exception]) -> None:
-    failures = GitFailures(again_s=0.0)
+    failures = AuditFailures(again_s=0.0)
     for _ in range(3):
         with pytest.raises(raised):
             verdict_after(failures, RUN, error)
 
 
 async def test_an_own_fault_is_tried_again_once_and_then_a_verdict() -> None:
-    failures = GitFailures(again_s=0.0)
+    failures = AuditFailures(again_s=0.0)
 
     async def fail() -> Report:
         raise ValueError("Exceeds the limit (4300 digits)")
@@ -87,5 +87,5 @@ async def test_an_own_fault_is_tried_again_once_and_then_a_verdict() -> None:
 
 
 def test_what_fails_again_at_once_is_tried_again() -> None:
-    failures = GitFailures(again_s=3_600.0)
+    failures = AuditFailures(again_s=3_600.0)
     assert not any(failures.is_repeated(RUN, DIED) for _ in range(5)), "the machine may have no memory for a while"

@@ -12,7 +12,7 @@ MAX_RUNS = 1_000  # the oldest are forgotten, and tried once more
 AGAIN_S = 60.0  # a machine without memory fails everything for a while
 
 
-class GitFailures:
+class AuditFailures:
     """How a run failed: of git which command, and with which status; of our own code the error and its place.
 
     A failure is repeated where it comes again `again_s` after the first time; until then it is tried again. Kept in
