@@ -18,6 +18,7 @@ from forgeguard_app.flows.builds.start_build import requeue_builds
 from forgeguard_app.flows.context.try_step import try_step
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.upkeep.compare_log import LogComparison
+from forgeguard_app.flows.upkeep.end_left_trials import end_left_trials
 from forgeguard_app.flows.upkeep.purge_old import prune_disk, purge_old
 from forgeguard_app.flows.upkeep.read_required_checks import read_all_required
 from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliveries
@@ -61,6 +62,7 @@ def list_chores() -> list[Chore]:
         Chore("deliveries", 3_600.0, partial(reconcile_deliveries, comparison=LogComparison(WHOLE_LOG))),
         Chore("heads", 300.0, enqueue_due_heads),
         Chore("allowances", 900.0, lambda context: end_expired_allowances(context.pool)),
+        Chore("trials", 300.0, end_left_trials),
         Chore("builds", 300.0, lambda context: requeue_builds(context.pool)),
         Chore("approvals", 900.0, lambda context: end_unanswered(context.pool)),
         Chore("required", 3_600.0, read_all_required),

@@ -102,3 +102,25 @@ async def set_trial_failed(connection: Connection, trial_id: UUID, reason: str) 
         trial_id,
         shown(reason),
     )
+
+
+async def fail_left_trials(connection: Connection, after_s: float, reason: str) -> list[UUID]:
+    """End the pending trials that are older than `after_s` seconds and have no job any more, and return the
+    repositories in which there were any.
+    """
+    rows = await connection.fetch(
+        """
+        WITH ended AS (
+            UPDATE trials t SET status = 'error', error_detail = $2, completed_at = now()
+            WHERE t.status = 'pending' AND t.created_at < now() - make_interval(secs => $1) AND NOT EXISTS (
+                SELECT 1 FROM procrastinate_jobs j WHERE j.status IN ('todo', 'doing')
+                    AND j.task_name = 'try_configuration' AND j.args->>'trial_id' = t.id::text
+            )
+            RETURNING t.repo_id
+        )
+        SELECT DISTINCT repo_id FROM ended
+        """,
+        after_s,
+        shown(reason),
+    )
+    return [row["repo_id"] for row in rows]

@@ -56,6 +56,14 @@ async def is_retried(database: Connection | Pool) -> bool:
     return retried
 
 
+async def has_failed_for_good(database: Connection | Pool, task: str) -> bool:
+    """Return whether a job of the kind was given up."""
+    found: bool = await database.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM procrastinate_jobs WHERE task_name = $1 AND status = 'failed')", task
+    )
+    return found
+
+
 async def is_scheduled(database: Connection | Pool, task: str) -> bool:
     """Return whether a job of the task has a time before which it is not begun."""
     scheduled: bool = await database.fetchval(

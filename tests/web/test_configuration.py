@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
+from forgeguard_app.flows.proposals import run_trial
 from forgeguard_app.flows.proposals.request_trial import MAX_AN_HOUR
+from forgeguard_app.flows.upkeep.end_left_trials import end_left_trials
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Account, Repository
 from tests.support.browsing import Browser, plain
 from tests.support.repositories import Files, WorkTree
 from tests.support.running import Product
+from tests.support.stored_jobs import has_failed_for_good
 
 RULES = (
     '{"layers": [{"name": "api", "glob": "app/api/**", "forbidden_imports": [{"module": "asyncpg", "reason": '
@@ -116,6 +122,32 @@ async def test_a_changed_file_is_tried_against_the_whole_tree_and_written_nowher
         assert browser.status == 400
         assert "within an hour" in browser.text
         assert "Today and with the change" in browser.text, "on the page of the trial from which it was sent"
+
+
+async def test_a_trial_that_nobody_can_do_says_so_once_its_job_has_failed_for_good(
+    product: Product, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def broken(*_: object) -> None:
+        await begun.wait()
+        raise ArithmeticError("a fault of ours")
+
+    monkeypatch.setattr(run_trial, "propose_first", broken)
+    repository, user = await guarded(product, tree, LOOSE)
+    async with Browser(product) as browser, product.without_chores():
+        path = f"/repos/{repository.full_name}/configuration"
+        await browser.sign_in(user, path)
+        await browser.submit(f"{path}/propose")
+        await end_left_trials(product.context, 0)
+        await browser.get(browser.address)
+        assert "Running" in browser.text, "its job is there"
+        begun.set()
+        await product.until(partial(has_failed_for_good, task="try_configuration"), True)
+        await end_left_trials(product.context, 0)
+        await browser.get(browser.address)
+        assert "Running" not in browser.text
+        assert "ForgeGuard failed at it" in browser.text
 
 
 async def test_a_trial_is_found_in_its_own_repository_alone(product: Product, tree: WorkTree) -> None:
