@@ -141,12 +141,16 @@ async def reopen_allowance(connection: Connection, allowance_id: UUID) -> bool:
     return found is not None
 
 
-async def list_expired(connection: Connection, most: int) -> list[Allowance]:
-    """Return the allowances in force whose time is over, those that expired first before the others."""
+async def list_expired(connection: Connection, after: Allowance | None, most: int) -> list[Allowance]:
+    """Return the allowances in force whose time is over, from the one that expired first, or from behind `after`."""
     rows = await connection.fetch(
         f"""
-        SELECT {_COLUMNS} FROM allowances WHERE ended_at IS NULL AND expires_at <= now() ORDER BY expires_at LIMIT $1
+        SELECT {_COLUMNS} FROM allowances WHERE ended_at IS NULL AND expires_at <= now()
+            AND ($1::timestamptz IS NULL OR (expires_at, id) > ($1, $2::uuid))
+        ORDER BY expires_at, id LIMIT $3
         """,  # noqa: S608
+        after and after.expires_at,
+        after and after.id,
         most,
     )
     return [Allowance(**row) for row in rows]

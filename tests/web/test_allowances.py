@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from forgeguard_app.flows.audits import allow_finding
 from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
 from forgeguard_app.simulator.state import Repository
 from tests.support.api import Known, ask
@@ -110,13 +111,16 @@ async def allow_for_now(product: Product, tree: WorkTree) -> tuple[Repository, s
     return repository, sha
 
 
-async def test_an_allowance_ends_only_together_with_the_start_of_its_re_run(own_dsn: str, tmp_path: Path) -> None:
+async def test_an_allowance_ends_only_together_with_the_start_of_its_re_run(
+    own_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allow_finding, "EXPIRED_AT_ONCE", 1)  # one that fails each time holds up none behind it
     async with running(own_dsn, tmp_path / "product") as product, product.without_chores():
         refused, first = await allow_for_now(product, WorkTree(tmp_path / "refused"))
         other, second = await allow_for_now(product, WorkTree(tmp_path / "other"))
         async with product.pool.acquire() as connection:
             await refuse(connection, "INSERT", "audit_runs", f"NEW.commit_sha = '{first}'")
-            await connection.execute("UPDATE allowances SET expires_at = now() - interval '1 minute'")
+            await connection.execute("UPDATE allowances SET expires_at = created_at")
         with pytest.raises(asyncpg.DeadlockDetectedError):
             await end_expired_allowances(product.pool)
         assert await conclusion(product, other, second) == "failure"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -112,10 +113,8 @@ async def end_expired_allowances(pool: Pool) -> int:
         Unreachable, TimeoutError: the database is away.
         Exception: as the last allowance that failed raised it, after all the others; the next pass tries it again.
     """
-    async with pool.acquire() as connection:
-        expired = await list_expired(connection, EXPIRED_AT_ONCE)
     ended, fault = 0, None
-    for allowance in expired:
+    async for allowance in _expired(pool):
         try:
             ended += await _end_expired(pool, allowance)
         except (Unreachable, TimeoutError):
@@ -125,6 +124,18 @@ async def end_expired_allowances(pool: Pool) -> int:
     if fault is not None:
         raise fault
     return ended
+
+
+async def _expired(pool: Pool) -> AsyncIterator[Allowance]:
+    last: Allowance | None = None
+    while True:
+        async with pool.acquire() as connection:
+            found = await list_expired(connection, last, EXPIRED_AT_ONCE)
+        for allowance in found:
+            yield allowance
+        if len(found) < EXPIRED_AT_ONCE:
+            return
+        last = found[-1]
 
 
 async def _end_expired(pool: Pool, allowance: Allowance) -> bool:
