@@ -20,7 +20,12 @@ CHILD = "import os,signal,sys,time\n"
 
 
 async def run(
-    code: str, *, stdin: bytes | None = None, timeout_s: float = LONG_S, max_bytes: int = 1 << 20
+    code: str,
+    *,
+    stdin: bytes | None = None,
+    timeout_s: float = LONG_S,
+    max_bytes: int = 1 << 20,
+    memory_bytes: int | None = None,
 ) -> Finished:
     async with asyncio.timeout(OUTER_S):
         return await run_program(
@@ -29,6 +34,7 @@ async def run(
             stdin=stdin,
             timeout_s=timeout_s,
             max_bytes=max_bytes,
+            memory_bytes=memory_bytes,
         )
 
 
@@ -54,6 +60,18 @@ async def test_too_much_on_standard_error_is_read_and_cut() -> None:
     assert done.status == 0
     assert done.err.startswith(b"first x")
     assert len(done.err) == 64 << 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a running process")
+async def test_a_program_and_its_children_get_no_more_memory_than_their_bound() -> None:
+    code = (
+        "sys.stdin.read(); print(end='in it ', flush=True)\ntry: bytearray(1 << 28)\nexcept MemoryError: print('none')"
+    )
+    of_child = (
+        f"import subprocess; sys.stdin.read(); subprocess.run([sys.executable, '-c', {CHILD + code!r}], input=b'')"
+    )
+    for tried in (code, of_child):
+        assert (await run(tried, stdin=b"", memory_bytes=1 << 27)).out == b"in it none\n"
 
 
 async def test_a_program_that_closes_its_pipes_and_lives_on_is_killed() -> None:

@@ -56,7 +56,7 @@ class SecretSearch:
     async def in_range(self, base: str, head: str, merged: Sequence[str] = ()) -> Search:
         """Search the lines that any commit of base..head adds, without those that `merged` has."""
         with contextlib.suppress(GitLacksObjects):
-            return await self._in_range(base, head, merged)
+            return await self._in_range(base, head, merged, must_be_whole=True)
         with self.deadline.paused():  # a merged branch may start from contents that neither end has
             await self.source.bring_touched()
         return await self._in_range(base, head, merged)
@@ -85,7 +85,7 @@ class SecretSearch:
                 paths.setdefault(blob, []).append(path)
         return paths
 
-    async def _in_range(self, base: str, head: str, merged: Sequence[str]) -> Search:
+    async def _in_range(self, base: str, head: str, merged: Sequence[str], *, must_be_whole: bool = False) -> Search:
         search, scan, patch = Search(), self._scan(), PatchReader()
         ignored = self._ignored()
         unshown: list[Unshown] = []
@@ -107,15 +107,26 @@ class SecretSearch:
             await read_added(self._repository, base, head, take, self.deadline.left_s + 1, merged)
         take(None)
         scan.finish()
-        if patch.long_paths:
-            reason = f"changes of {patch.long_paths:,} file(s) whose path is longer than {LONG_BYTES >> 10} KiB."
-            search.incomplete.append(reason)
+        if patch.long_headers:
+            search.incomplete.append(
+                f"changes of {patch.long_headers:,} file(s) whose path, or list of merged contents, is longer than "
+                f"{LONG_BYTES >> 10} KiB."
+            )
         if self.wanted:
-            await self._in_unshown([item for item in unshown if not ignored(item.path)], scan, search)
+            items = [item for item in unshown if not ignored(item.path)]
+            if must_be_whole:
+                await self._require(items)
+            await self._in_unshown(items, scan, search)
         return _result(scan, search)
 
+    async def _require(self, items: Iterable[Unshown]) -> None:
+        """Raise GitLacksObjects where the repository lacks what the files hold or held before."""
+        names = {name for item in items for name in (item.blob, *item.parents)}
+        if missing := names - (await measure_blobs(self._repository, names)).keys():
+            raise GitLacksObjects(("cat-file",), 0, f"{len(missing):,} blobs are not here")
+
     async def _in_unshown(self, items: list[Unshown], scan: SecretScan, search: Search) -> None:
-        """Search changed files whose lines git does not show; what a parent has already is not added."""
+        """Search changed files whose lines are not shown; what a parent has already is not added."""
         by_blob: dict[str, list[Unshown]] = {}
         for item in dict.fromkeys(items):
             by_blob.setdefault(item.blob, []).append(item)

@@ -17,6 +17,10 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 DEFAULT_TIMEOUT_S = 60.0
 MAX_OUTPUT_BYTES = 256 << 20
 BIG_FILE_BYTES = 5 << 20
+# What git may allocate, beside the packs that it maps. Some hundred kilobytes of objects can make it want any amount;
+# a fetch of millions of honest objects wants more than a command that reads.
+READING_MEMORY_BYTES = 2 << 30
+WRITING_MEMORY_BYTES = 4 << 30
 
 # What the repository or the machine could configure to run a program, to reach elsewhere or to change a format.
 _SETTINGS = (
@@ -120,10 +124,16 @@ class GitRepository:
             GitError: it ended with another status than 0, took too long or wrote too much.
         """
         command, env = self._command(arguments), self._environment(environment)
-        grace_s = GRACE_S if arguments[0] in _WRITING else 0.0
+        writing = arguments[0] in _WRITING
         try:
             done = await run_program(
-                command, env=env, stdin=stdin, timeout_s=timeout_s, max_bytes=max_bytes, grace_s=grace_s
+                command,
+                env=env,
+                stdin=stdin,
+                timeout_s=timeout_s,
+                max_bytes=max_bytes,
+                grace_s=GRACE_S if writing else 0.0,
+                memory_bytes=WRITING_MEMORY_BYTES if writing else READING_MEMORY_BYTES,
             )
         except FileNotFoundError as error:
             raise UserError("the git program was not found on PATH: install git 2.39 or later") from error
@@ -144,7 +154,8 @@ class GitRepository:
         Raises:
             GitError: git ended with another status than 0 after its output was read, or the block took too long.
         """
-        async with started(self._command(arguments), env=self._environment(None), stdin=stdin) as program:
+        command, env = self._command(arguments), self._environment(None)
+        async with started(command, env=env, stdin=stdin, memory_bytes=READING_MEMORY_BYTES) as program:
             ended = False
 
             async def chunks() -> AsyncIterator[bytes]:

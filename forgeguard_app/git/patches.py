@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from forgeguard_app.git.blobs import path_text
 
 LONG_BYTES = 1 << 16  # of a line, after which its beginning is given before its end is there
-_HUNK = re.compile(rb"@@+ (?:-\d+(?:,\d+)? )+\+(\d+)(?:,(\d+))? @@+")
+_HUNK = re.compile(rb"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
 _RAW = re.compile(rb":+((?:\d{6} )+)((?:[0-9a-f]{40,64} )+)[A-Z0-9]+\t")
 _INDEX = re.compile(rb"index ([0-9a-f,]+)\.\.([0-9a-f]+)")
+_ADDED_RUN = re.compile(rb"(?:\+[^\n]*+\n)++")
 _REMOVED_RUN = re.compile(rb"(?:-[^\n]*+\n)++")
 _ESCAPES = {
     b"n": b"\n",
@@ -46,7 +46,7 @@ class Added(NamedTuple):
 
 
 class Unshown(NamedTuple):
-    """A file that changed and whose lines git does not show: binary, large, or said to be so by an attribute.
+    """A file that changed and whose lines git does not show: binary, large, or changed by a merge.
 
     `parents` are the blobs that it had before; those of files that are new are left out.
     """
@@ -65,27 +65,22 @@ def unquoted(raw: bytes) -> bytes:
     return _QUOTED.sub(lambda m: bytes([int(m[1], 8) & 255]) if len(m[1]) == 3 else _ESCAPES.get(m[1], m[1]), raw[1:-1])
 
 
-@lru_cache(maxsize=64)
-def _added_run(parents: int) -> re.Pattern[bytes]:
-    return re.compile(rb"(?:\+{%d}[^\n]*+\n)++" % parents)
-
-
 class PatchReader:
     """Reads a patch of any number of commits, each announced by a line of NUL and its id, in bounded memory.
 
-    Of a merge's combined patch the added lines are those that stand in no parent. Needs a patch without context lines
-    whose hunks start with '@@', with `--raw` and `--full-index` where unshown files matter; what does not look like a
-    patch is passed over.
+    Needs a patch without context lines whose hunks start with '@@', with `--raw` and `--full-index` where unshown files
+    matter. Of a merge there are raw lines alone (`-c --raw`). What does not look like a patch is passed over.
     """
 
     def __init__(self) -> None:
         self._rest = b""
         self._commit, self._path, self._blob = "", "", ""
-        self._in_hunk, self._parents, self._number = False, 1, 0
+        self._in_hunk, self._number = False, 0
         self._running = False  # the last line that was read is added, and the next may continue it
-        self._within: bytes | None = None  # the beginning of a long line was read: its signs
+        self._within: bytes | None = None  # the beginning of a long line was read: its sign
         self._changed: dict[str, list[Unshown]] = {}  # of this commit, by the new blob
-        self.long_paths = 0  # headers that are longer than what is kept of a line: the lines below them are passed over
+        # Headers that are longer than what is kept of a line, so that what they are of is passed over.
+        self.long_headers = 0
 
     def feed(self, data: bytes) -> Iterator[Added | Unshown]:
         """Take the next bytes of the patch; give what they complete."""
@@ -98,21 +93,19 @@ class PatchReader:
             if end:
                 self._within = None
         while (end := text.find(b"\n", at) + 1) > 0:
-            if self._in_hunk and text.startswith(b"+" * self._parents, at):
-                match = _added_run(self._parents).match(text, at)
-                if match is not None:
-                    yield self._run(match.group())
-                    at = match.end()
-                    continue
-            if self._in_hunk and self._parents == 1 and (match := _REMOVED_RUN.match(text, at)):
+            if self._in_hunk and (match := _ADDED_RUN.match(text, at)):
+                yield self._run(match.group())
+                at = match.end()
+                continue
+            if self._in_hunk and (match := _REMOVED_RUN.match(text, at)):
                 at = match.end()
                 continue
             yield from self._line(text[at : end - 1])
             at = end
         self._rest = text[at:]
         if len(self._rest) > LONG_BYTES:
-            self.long_paths += not self._in_hunk and self._rest.startswith(b"+++ ")
-            self._within, part, self._rest = self._rest[: self._parents], self._rest, b""
+            self.long_headers += not self._in_hunk and self._rest.startswith((b"+++ ", b"::"))
+            self._within, part, self._rest = self._rest[:1], self._rest, b""
             yield from self._long(part, first=True)
 
     def finish(self) -> Iterator[Added | Unshown]:
@@ -122,8 +115,7 @@ class PatchReader:
         self._running = False
 
     def _run(self, lines: bytes) -> Added:
-        signs = b"+" * self._parents
-        text = lines[self._parents :].replace(b"\n" + signs, b"\n")
+        text = lines[1:].replace(b"\n+", b"\n")
         added = Added(self._commit, self._path, self._number, text, self._running)
         self._number += text.count(b"\n")
         self._running = True
@@ -131,18 +123,18 @@ class PatchReader:
 
     def _long(self, part: bytes, *, first: bool = False) -> Iterator[Added]:
         """Read a part of a line that is too long to be kept; only one that was added matters."""
-        signs = self._within or b""
-        if self._in_hunk and signs == b"+" * self._parents:
-            yield Added(self._commit, self._path, self._number, part[len(signs) if first else 0 :], self._running)
+        sign = self._within or b""
+        if self._in_hunk and sign == b"+":
+            yield Added(self._commit, self._path, self._number, part[1 if first else 0 :], self._running)
             self._running = True
             self._number += part.endswith(b"\n")
         elif self._in_hunk and part.endswith(b"\n"):
-            self._count(signs)
+            self._count(sign)
 
     def _line(self, line: bytes) -> Iterator[Unshown]:
         mark = line[:1]
         if self._in_hunk and mark in (b"+", b"-", b" ", b"\\"):
-            self._count(line[: self._parents])
+            self._count(mark)
             return
         self._running = False
         if mark == b"\0":
@@ -151,14 +143,13 @@ class PatchReader:
         elif line.startswith(b"diff "):
             self._in_hunk, self._path, self._blob = False, "", ""
         elif mark == b"@" and self._path and (hunk := _HUNK.match(line)):
-            self._in_hunk, self._parents = True, line.index(b" ") - 1
-            self._number = int(hunk.group(1))
+            self._in_hunk, self._number = True, int(hunk.group(1))
         elif not self._in_hunk:
             yield from self._header(line)
 
-    def _count(self, signs: bytes) -> None:
+    def _count(self, sign: bytes) -> None:
         """Pass over a line of a hunk that is not added by the commit."""
-        if signs[:1] != b"\\" and b"-" not in signs:
+        if sign not in (b"\\", b"-"):
             self._number += 1
             self._running = False
 
@@ -171,15 +162,20 @@ class PatchReader:
         elif line.startswith(b"Binary files ") and (waiting := self._changed.get(self._blob)):
             yield waiting.pop(0)
         elif line.startswith(b":") and (raw := _RAW.match(line)):
-            self._note(raw, line[raw.end() :])
+            changed = _changed_file(self._commit, raw, line[raw.end() :])
+            if changed is not None and line.startswith(b"::"):
+                yield changed
+            elif changed is not None:
+                self._changed.setdefault(changed.blob, []).append(changed)
 
-    def _note(self, raw: re.Match[bytes], names: bytes) -> None:
-        *_, mode = raw.group(1).split()
-        *before, blob = raw.group(2).decode("ascii").split()
-        if mode.startswith(b"100") and blob not in before:  # else the same contents under another name or mode
-            path = path_text(unquoted(names.rpartition(b"\t")[2]))
-            parents = tuple(name for name in before if name.strip("0"))
-            self._changed.setdefault(blob, []).append(Unshown(self._commit, path, blob, parents))
+
+def _changed_file(commit: str, raw: re.Match[bytes], names: bytes) -> Unshown | None:
+    *_, mode = raw.group(1).split()
+    *before, blob = raw.group(2).decode("ascii").split()
+    if not mode.startswith(b"100") or blob in before:  # the same contents under another name or mode
+        return None
+    path = path_text(unquoted(names.rpartition(b"\t")[2]))
+    return Unshown(commit, path, blob, tuple(name for name in before if name.strip("0")))
 
 
 def read_patch(data: bytes) -> Iterator[Added | Unshown]:

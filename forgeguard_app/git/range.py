@@ -13,13 +13,11 @@ from forgeguard_app.threads import in_thread
 
 LIST_TIMEOUT_S = 300.0
 Take = Callable[[bytes], object]
+_RAW = ("--format=%x00%H", "--raw", "--no-abbrev", "-M")
 _PATCH = (
     "-p",
-    "--raw",
     "--full-index",
-    "--no-abbrev",
     "-U0",
-    "-M",
     "--no-color",
     "--no-ext-diff",
     "--no-textconv",
@@ -206,14 +204,21 @@ async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 async def read_added(
     repository: GitRepository, base: str, head: str, take: Take, timeout_s: float, merged: Sequence[str] = ()
 ) -> None:
-    """Give the patch of everything that the commits of base..head add to `take`, piece by piece, in a thread.
+    """Give what the commits of base..head add to `take`, piece by piece, in a thread.
 
-    Of a merge that are the lines of no parent. What `merged` and the commits before it have is left out.
+    Of a commit that is the patch, of a merge the files in which it differs from every parent, without their lines: a
+    combined patch takes memory by the square of the lines, and has room for 63 parents
+    (https://github.com/git/git/blob/master/combine-diff.c). What `merged` and the commits before it have is left out.
+
+    Raises:
+        GitTimeout: it takes longer than `timeout_s` twice.
     """
-    arguments = ("log", "--format=%x00%H", "--cc", "--root", *_PATCH, head, *_without(base, *merged))
-    async with repository.stream(*arguments, timeout_s=timeout_s) as chunks:
-        async for chunk in chunks:
-            await in_thread(take, chunk)
+    range_ = (head, *_without(base, *merged))
+    patches = ("log", "--no-merges", "--root", *_RAW, *_PATCH, *range_)
+    for arguments in (patches, ("log", "--merges", "-c", *_RAW, *range_)):
+        async with repository.stream(*arguments, timeout_s=timeout_s) as chunks:
+            async for chunk in chunks:
+                await in_thread(take, chunk)
 
 
 def _without(*commits: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import string
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 import pytest
@@ -17,6 +17,7 @@ from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.encodings import TextReader, encoding_of
 from forgeguard_app.audit.secrets.scanner import AddedBlock
 from forgeguard_app.evaluation.secret_search import BlobSearch
+from forgeguard_app.git import command
 from forgeguard_app.git.blobs import BlobPiece
 from forgeguard_app.git.patches import Added, PatchReader, Unshown, read_patch
 from tests.support.evaluated import check_of, evaluate, evaluate_all
@@ -95,7 +96,7 @@ def test_a_path_that_is_longer_than_what_is_kept_is_counted() -> None:
     name = b"d" * 300_000
     patch = b"\0" + b"1" * 40 + b"\ndiff --git a/x b/x\n--- /dev/null\n+++ b/" + name + b"\n@@ -0,0 +1 @@\n+text\n"
     found = [item for at in range(0, len(patch), 1 << 15) for item in reader.feed(patch[at : at + (1 << 15)])]
-    assert (found, reader.long_paths) == ([], 1)
+    assert (found, reader.long_headers) == ([], 1)
 
 
 async def test_text_with_nul_bytes_is_read(tree: WorkTree) -> None:
@@ -214,6 +215,51 @@ async def test_a_secret_in_the_other_half_of_a_merge_of_utf_16_files_is_not_new(
     merge = tree.commit({"a.txt": ("2\n" + line(1) + line(2)).encode("utf-16")}, "merge")
     check = check_of(await evaluate(tree, base), CheckCode.W1)
     assert sorted((f.line, f.commit) for f in check.findings) == sorted([(2, side), (3, merge)])
+
+
+def merge_of(tree: WorkTree, parents: list[str], files: Mapping[str, str]) -> str:
+    """Commits the files as a merge of the parents, and gives its id."""
+    tree.write(files)
+    tree.git("add", "--all")
+    named = [part for parent in parents for part in ("-p", parent)]
+    merge = tree.git("commit-tree", *named, "-m", "merge", tree.git("write-tree"))
+    tree.git("reset", "--quiet", "--hard", merge)
+    return merge
+
+
+@pytest.mark.parametrize("number", [2, 64, 130])
+async def test_what_a_merge_of_any_number_of_parents_adds_is_read(tree: WorkTree, number: int) -> None:
+    base = tree.commit({"a.txt": "1\n" + line(1)})
+    parents = [tree.git("commit-tree", "-p", base, "-m", f"{side}", f"{base}^{{tree}}") for side in range(number)]
+    merge = merge_of(tree, parents, {"a.txt": "1\n" + line(1) + line(2), "b.txt": line(3)})
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
+    assert [(f.path, f.line, f.commit) for f in check.findings] == [("a.txt", 3, merge), ("b.txt", 1, merge)]
+    assert check.incomplete == ()
+
+
+async def test_a_merge_of_more_parents_than_are_read_is_said(tree: WorkTree) -> None:
+    base = tree.commit({"a.txt": "1\n"})
+    sides = (f"commit refs/sides/{n}\ncommitter a <a@b> {n} +0000\ndata 0\nfrom {base}\n" for n in range(9_000))
+    tree.git("fast-import", "--quiet", stdin="".join(sides))
+    parents = tree.git("for-each-ref", "--format=%(objectname)", "refs/sides").split()
+    merge_of(tree, parents, {"b.txt": line(3)})
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
+    assert check.result == Result.WARN
+    assert check.findings or "list of merged contents" in check.incomplete[0]
+
+
+async def test_a_merge_of_files_of_many_lines_takes_little_memory(
+    tree: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tree.commit({"a.py": "x = 1\n"})
+    parents: list[str] = []
+    for side in ("left", "right"):
+        tree.git("switch", "--quiet", "--create", side, base)
+        parents.append(tree.commit({"many.txt": "".join(f"{side} {number}\n" for number in range(20_000))}))
+    merge = merge_of(tree, parents, {"many.txt": line()})
+    monkeypatch.setattr(command, "READING_MEMORY_BYTES", 256 << 20)
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
+    assert [(f.path, f.line, f.commit) for f in check.findings] == [("many.txt", 1, merge)]
 
 
 def test_binary_files_are_told_from_text() -> None:
