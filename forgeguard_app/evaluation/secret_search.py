@@ -18,7 +18,7 @@ from forgeguard_app.evaluation.left_out import named
 from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_beginning, stream_blobs
 from forgeguard_app.git.command import HOW_TO_COMPLETE, GitLacksObjects, GitRepository
-from forgeguard_app.git.patches import LONG_BYTES, PatchReader, Unshown
+from forgeguard_app.git.patches import LONG_BYTES, PatchReader, Unshown, UnshownFiles
 from forgeguard_app.git.range import read_added
 from forgeguard_app.threads import in_thread
 
@@ -88,12 +88,13 @@ class SecretSearch:
     async def _in_range(self, base: str, head: str, merged: Sequence[str], *, must_be_whole: bool = False) -> Search:
         search, scan, patch = Search(), self._scan(), PatchReader()
         ignored = self._ignored()
-        unshown: list[Unshown] = []
+        unshown = UnshownFiles()
 
         def take(chunk: bytes | None) -> None:
             for item in patch.feed(chunk) if chunk is not None else patch.finish():
                 if isinstance(item, Unshown):
-                    unshown.append(item)
+                    if self.wanted and not ignored(item.path):
+                        unshown.add(item)
                     continue
                 lines = search.touched.setdefault(item.path, LineRanges())
                 lines.add(item.first_line, item.text.count(b"\n"))
@@ -107,16 +108,10 @@ class SecretSearch:
             await read_added(self._repository, base, head, take, self.deadline.left_s + 1, merged)
         take(None)
         scan.finish()
-        if patch.long_headers:
-            search.incomplete.append(
-                f"changes of {patch.long_headers:,} file(s) whose path, or list of merged contents, is longer than "
-                f"{LONG_BYTES >> 10} KiB."
-            )
-        if self.wanted:
-            items = [item for item in unshown if not ignored(item.path)]
-            if must_be_whole:
-                await self._require(items)
-            await self._in_unshown(items, scan, search)
+        search.incomplete += _passed_over(patch, unshown)
+        if must_be_whole:
+            await self._require(unshown.items)
+        await self._in_unshown(unshown.items, scan, search)
         return _result(scan, search)
 
     async def _require(self, items: Iterable[Unshown]) -> None:
@@ -247,6 +242,16 @@ class BlobSearch(Generic[K]):
                 if kept:
                     self.found[keys[number]] = kept
         self._reader = None
+
+
+def _passed_over(patch: PatchReader, unshown: UnshownFiles) -> Iterator[str]:
+    if patch.long_headers:
+        yield (
+            f"changes of {patch.long_headers:,} file(s) whose path, or list of merged contents, is longer than "
+            f"{LONG_BYTES >> 10} KiB."
+        )
+    if number := patch.unkept + unshown.left_out:
+        yield f"{number:,} file(s) beyond the first ones that were merged, are binary, or changed in one commit."
 
 
 def _result(scan: SecretScan, search: Search) -> Search:

@@ -6,12 +6,15 @@ The text comes from strangers and is never trusted to be whole.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from forgeguard_app.git.blobs import path_text
 
 LONG_BYTES = 1 << 16  # of a line, after which its beginning is given before its end is there
+MAX_UNSHOWN_BYTES = 64 << 20  # that unshown files take in memory: trees of some hundred bytes name millions
+_SIGNS = (b"+", b"-", b" ", b"\\")
 _HUNK = re.compile(rb"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
 _RAW = re.compile(rb":+((?:\d{6} )+)((?:[0-9a-f]{40,64} )+)[A-Z0-9]+\t")
 _INDEX = re.compile(rb"index ([0-9a-f,]+)\.\.([0-9a-f]+)")
@@ -56,6 +59,11 @@ class Unshown(NamedTuple):
     blob: str
     parents: tuple[str, ...]
 
+    @property
+    def weight(self) -> int:
+        """Return about how many bytes it takes in memory."""
+        return 300 + 4 * len(self.path) + 100 * len(self.parents)
+
 
 def unquoted(raw: bytes) -> bytes:
     """Return a path as git writes it in a header, with its quotes and escapes undone."""
@@ -78,9 +86,11 @@ class PatchReader:
         self._in_hunk, self._number = False, 0
         self._running = False  # the last line that was read is added, and the next may continue it
         self._within: bytes | None = None  # the beginning of a long line was read: its sign
-        self._changed: dict[str, list[Unshown]] = {}  # of this commit, by the new blob
-        # Headers that are longer than what is kept of a line, so that what they are of is passed over.
-        self.long_headers = 0
+        self._changed: dict[str, deque[Unshown]] = {}  # of this commit, by the new blob
+        self._changed_bytes = 0
+        # What is passed over: headers that are longer than what is kept of a line, and files of one commit for whose
+        # names there is no room, which matters where git does not show their lines.
+        self.long_headers = self.unkept = 0
 
     def feed(self, data: bytes) -> Iterator[Added | Unshown]:
         """Take the next bytes of the patch; give what they complete."""
@@ -124,6 +134,8 @@ class PatchReader:
     def _long(self, part: bytes, *, first: bool = False) -> Iterator[Added]:
         """Read a part of a line that is too long to be kept; only one that was added matters."""
         sign = self._within or b""
+        if first and sign not in _SIGNS:
+            self._in_hunk, self._running, self._path = False, False, ""  # a header of the next file
         if self._in_hunk and sign == b"+":
             yield Added(self._commit, self._path, self._number, part[1 if first else 0 :], self._running)
             self._running = True
@@ -133,13 +145,14 @@ class PatchReader:
 
     def _line(self, line: bytes) -> Iterator[Unshown]:
         mark = line[:1]
-        if self._in_hunk and mark in (b"+", b"-", b" ", b"\\"):
+        if self._in_hunk and mark in _SIGNS:
             self._count(mark)
             return
         self._running = False
         if mark == b"\0":
             self._commit, self._in_hunk, self._path = line[1:].decode("ascii", "replace"), False, ""
             self._changed.clear()
+            self._changed_bytes = 0
         elif line.startswith(b"diff "):
             self._in_hunk, self._path, self._blob = False, "", ""
         elif mark == b"@" and self._path and (hunk := _HUNK.match(line)):
@@ -160,13 +173,21 @@ class PatchReader:
         elif line.startswith(b"index ") and (found := _INDEX.match(line)):
             self._blob = found.group(2).decode("ascii")
         elif line.startswith(b"Binary files ") and (waiting := self._changed.get(self._blob)):
-            yield waiting.pop(0)
+            yield waiting.popleft()
         elif line.startswith(b":") and (raw := _RAW.match(line)):
             changed = _changed_file(self._commit, raw, line[raw.end() :])
             if changed is not None and line.startswith(b"::"):
                 yield changed
             elif changed is not None:
-                self._changed.setdefault(changed.blob, []).append(changed)
+                self._wait_for(changed)
+
+    def _wait_for(self, changed: Unshown) -> None:
+        """Keep the file until its lines are shown or not."""
+        self._changed_bytes += changed.weight
+        if self._changed_bytes > MAX_UNSHOWN_BYTES:
+            self.unkept += 1
+        else:
+            self._changed.setdefault(changed.blob, deque()).append(changed)
 
 
 def _changed_file(commit: str, raw: re.Match[bytes], names: bytes) -> Unshown | None:
@@ -176,6 +197,23 @@ def _changed_file(commit: str, raw: re.Match[bytes], names: bytes) -> Unshown | 
         return None
     path = path_text(unquoted(names.rpartition(b"\t")[2]))
     return Unshown(commit, path, blob, tuple(name for name in before if name.strip("0")))
+
+
+class UnshownFiles:
+    """The unshown files of a range, as many as fit into MAX_UNSHOWN_BYTES; `left_out` counts the others."""
+
+    def __init__(self) -> None:
+        self.items: list[Unshown] = []
+        self.left_out = 0
+        self._bytes = 0
+
+    def add(self, item: Unshown) -> None:
+        """Keep the file where there is room."""
+        self._bytes += item.weight
+        if self._bytes > MAX_UNSHOWN_BYTES:
+            self.left_out += 1
+        else:
+            self.items.append(item)
 
 
 def read_patch(data: bytes) -> Iterator[Added | Unshown]:

@@ -17,7 +17,7 @@ from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.encodings import TextReader, encoding_of
 from forgeguard_app.audit.secrets.scanner import AddedBlock
 from forgeguard_app.evaluation.secret_search import BlobSearch
-from forgeguard_app.git import command
+from forgeguard_app.git import command, patches
 from forgeguard_app.git.blobs import BlobPiece
 from forgeguard_app.git.patches import Added, PatchReader, Unshown, read_patch
 from tests.support.evaluated import check_of, evaluate, evaluate_all
@@ -246,6 +246,34 @@ async def test_a_merge_of_more_parents_than_are_read_is_said(tree: WorkTree) -> 
     check = check_of(await evaluate(tree, base), CheckCode.W1)
     assert check.result == Result.WARN
     assert check.findings or "list of merged contents" in check.incomplete[0]
+
+
+async def test_a_path_too_long_to_be_kept_ends_the_file_before_it(tree: WorkTree) -> None:
+    policy = 'checks:\n  W1: {ignore: ["vendor/**"]}\n'
+    base = tree.commit({".github/forgeguard.yml": policy, "vendor/a.txt": "x\n"})
+    long = "w/" + "/".join(["\u00e9" * 120] * 66)  # its quoted form passes 32 KiB, twice in one header
+    blobs = [tree.git("hash-object", "-w", "--stdin", stdin=text) for text in ("y\n", line())]
+    entries = (f"100644 {blob}\t{path}" for blob, path in zip(blobs, ("vendor/a.txt", long), strict=True))
+    tree.git("update-index", "--index-info", stdin="\n".join(entries))
+    head = tree.git("commit-tree", "-p", base, "-m", "long", tree.git("write-tree"))
+    tree.git("update-ref", "HEAD", head)
+    assert places(check_of(await evaluate(tree, base), CheckCode.W1)) == [(long, 1)]
+
+
+@pytest.mark.parametrize("kind", ["binary", "merged"])
+async def test_files_of_a_range_beyond_what_is_kept_are_said(
+    tree: WorkTree, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    base = tree.commit({"a.txt": "1\n"})
+    files = {f"f{n}.bin": line(n).encode() + b"\0" * 8_000 for n in range(9)}
+    if kind == "binary":
+        tree.commit(files)
+    else:
+        merge_of(tree, [base, tree.commit({})], {name: data.decode() for name, data in files.items()})
+    monkeypatch.setattr(patches, "MAX_UNSHOWN_BYTES", 2_000)
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
+    assert 0 < len(check.findings) < 9
+    assert f"{9 - len(check.findings)} file(s) beyond the first ones" in check.incomplete[0]
 
 
 async def test_a_merge_of_files_of_many_lines_takes_little_memory(
