@@ -45,7 +45,7 @@ class Evaluator:
     async def _evaluate(self, gathering: RangeLoader) -> Report:
         source, request = gathering.source, gathering.request
         change, facts, config = await gathering.gather()
-        report = await in_thread(audit, change, facts, config, self.cache.memo)
+        report = await in_thread(audit, change, facts, config, gathering.memo)
         if request.describe:
             report = replace(report, configuration=await in_thread(show, gathering, change.head, config))
         return await with_excerpts(source, change, report, gathering.deadline.check) if request.excerpts else report

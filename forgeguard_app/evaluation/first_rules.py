@@ -21,6 +21,7 @@ from forgeguard_app.audit.model import CheckCode, Finding, Level, Report
 from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.evaluator import Evaluator
+from forgeguard_app.evaluation.facts_cache import HeldFacts
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import read_blobs, read_tree
@@ -77,26 +78,27 @@ async def _has_boundaries(source: Source, tree: Tree) -> tuple[str, ...]:
 
 async def _boundaries(evaluator: Evaluator, source: Source, tree: Tree) -> str | None:
     wanted: dict[str, set[Language]] = {}
+    held = evaluator.cache.hold()
     for path in tree.source_paths:
         blob, languages = tree.blobs[path], languages_reading(path)
-        if evaluator.cache.lacks(blob, frozenset(), languages):
+        if held.lacks(blob, frozenset(), languages):
             wanted.setdefault(blob, set()).update(languages)
     await source.ensure(set(wanted))
     deadline = Deadline(evaluator.timeout_s)
     async with deadline.limit():
-        return await _drawn(evaluator, source, tree, wanted, deadline)
+        return await _drawn(held, source, tree, wanted, deadline)
 
 
 async def _drawn(
-    evaluator: Evaluator, source: Source, tree: Tree, wanted: Mapping[str, set[Language]], deadline: Deadline
+    held: HeldFacts, source: Source, tree: Tree, wanted: Mapping[str, set[Language]], deadline: Deadline
 ) -> str | None:
     unread = list(wanted)
     for start in range(0, len(unread), READ_AT_ONCE):
         blobs = await read_blobs(source.repository, unread[start : start + READ_AT_ONCE])
         for blob, data in blobs.data.items():
             deadline.check()
-            await in_thread(evaluator.cache.learn, blob, data, frozenset(), wanted[blob])
-    return await in_thread(propose_boundaries, tree, Facts(evaluator.cache.sources, {}, tick=deadline.check))
+            await in_thread(held.learn, blob, data, frozenset(), wanted[blob])
+    return await in_thread(propose_boundaries, tree, Facts(held.sources, {}, tick=deadline.check))
 
 
 async def _evaluated(evaluator: Evaluator, source: Source, head: str, files: dict[str, str]) -> Report:

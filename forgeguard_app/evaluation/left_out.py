@@ -13,10 +13,10 @@ from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages.python_modules import MAX_DEPTH, MAX_FOLDERS
+from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.policy import settings_with
 from forgeguard_app.audit.scope import Scope
-from forgeguard_app.evaluation.facts_cache import FactsCache
 from forgeguard_app.git.command import BIG_FILE_BYTES, HOW_TO_COMPLETE
 
 MAX_INCLUDE_ROUNDS = 20
@@ -34,8 +34,13 @@ class LeftOut:
     configuration: set[str] = field(default_factory=set)  # paths at any commit of the range that found no room
     manifests: set[str] = field(default_factory=set)  # likewise
 
+    @property
+    def depends_on_range(self) -> bool:
+        """Return whether another evaluation of the same files might read more."""
+        return bool(self.missing or self.lost or self.too_deep or self.configuration or self.manifests)
+
     def sentences(
-        self, head: Tree, config: EffectiveConfig, cache: FactsCache, scope: Scope
+        self, head: Tree, config: EffectiveConfig, facts: Facts, memo: Memo, scope: Scope
     ) -> Iterator[tuple[CheckCode, str]]:
         """Yield what each check would have read of the files in the scope, with the reason why it did not."""
 
@@ -44,23 +49,22 @@ class LeftOut:
 
         large, absent, lost = files(self.too_large), files(self.missing), files(self.lost)
         sources = [path for path in head.source_paths if path in scope]
-        facts = Facts(cache.sources, cache.matches)
         cut = [path for path in sources if (found := facts.source(path, head.blobs[path])) is not None and found.cut]
         deep = [path for path in sources if path.count("/") > MAX_DEPTH]
         for code, check in CHECKS.items():
             if check.kind.reads is not Reads.TREE:
                 continue
-            if paths := check.contents(large, head, config, cache.memo):
+            if paths := check.contents(large, head, config, memo):
                 yield code, f"larger than {BIG_FILE_BYTES >> 20} MB: {named(paths)}."
-            if paths := check.contents(absent, head, config, cache.memo):
+            if paths := check.contents(absent, head, config, memo):
                 yield code, f"not in this clone: {named(paths)}; {HOW_TO_COMPLETE}."
             if lost:
                 yield code, f"more files and forbidden patterns than are kept at once: {named(lost)}."
-            if paths := check.imports(cut, head, config, cache.memo):
+            if paths := check.imports(cut, head, config, memo):
                 yield code, f"imports beyond the number or length that is read in one file: {named(paths)}."
-            if paths := check.imports(deep, head, config, cache.memo):
+            if paths := check.imports(deep, head, config, memo):
                 yield code, f"modules in more than {MAX_DEPTH} folders one in another: {named(paths)}."
-            if cache.memo.modules(head).cut and check.imports(sources, head, config, cache.memo):
+            if memo.modules(head).cut and check.imports(sources, head, config, memo):
                 yield code, f"modules in more than {MAX_FOLDERS:,} folders, whose imports are not resolved."
         if self.too_deep:
             deep = self.too_deep
@@ -72,9 +76,9 @@ class LeftOut:
                 yield code, f"more configuration and manifests than are read at once: {named(unread)}."
 
 
-def layer_map(cache: FactsCache, boundaries: Boundaries, config: EffectiveConfig) -> LayerMap:
+def layer_map(memo: Memo, boundaries: Boundaries, config: EffectiveConfig) -> LayerMap:
     """Return the layers of a boundaries.json as the configuration that applies sees them."""
-    return cache.memo.layers(boundaries, settings_with(config.policy, BOUNDARIES).ignore)
+    return memo.layers(boundaries, settings_with(config.policy, BOUNDARIES).ignore)
 
 
 def named(paths: Iterable[str]) -> str:

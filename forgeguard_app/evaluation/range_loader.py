@@ -22,8 +22,7 @@ from forgeguard_app.audit.configuration import (
     read_policy,
 )
 from forgeguard_app.audit.facts import Facts, Tree
-from forgeguard_app.audit.languages import languages_reading
-from forgeguard_app.audit.languages.language import Language
+from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode, Gate
 from forgeguard_app.audit.policy import settings_with
 from forgeguard_app.audit.requirements.declared import included_paths
@@ -31,10 +30,11 @@ from forgeguard_app.audit.requirements.manifests import manifest_paths
 from forgeguard_app.audit.requirements.readers import read_manifest
 from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.facts_cache import FactsCache
-from forgeguard_app.evaluation.left_out import MAX_INCLUDE_ROUNDS, LeftOut, layer_map, named
+from forgeguard_app.evaluation.left_out import MAX_INCLUDE_ROUNDS, LeftOut, named
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.secret_search import MAX_TEXT_BYTES, Search, SecretSearch
 from forgeguard_app.evaluation.source import Source
+from forgeguard_app.evaluation.wanted_facts import OVERLAY, Wanted, list_wanted
 from forgeguard_app.git.blobs import (
     MAX_KEPT_BYTES,
     BlobPiece,
@@ -47,11 +47,6 @@ from forgeguard_app.git.blobs import (
 from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjects
 from forgeguard_app.git.range import PathChange, list_changes
 from forgeguard_app.threads import in_thread
-
-_OVERLAY = "overlay:"
-_Wanted = tuple[frozenset[Language], frozenset[str]]  # as which languages a blob is read, and for which patterns
-# Unions by the identity of their sets, which stay alive beside them.
-_Unions = dict[tuple[int, ...], tuple[frozenset[str], list[frozenset[str]]]]
 
 
 @dataclass
@@ -67,6 +62,15 @@ class RangeLoader:
     texts: dict[str, bytes] = field(default_factory=dict)
     left_out: LeftOut = field(default_factory=LeftOut)
 
+    def __post_init__(self) -> None:
+        """Hold what the evaluation uses of the cache."""
+        self._held = self.cache.hold()
+
+    @property
+    def memo(self) -> Memo:
+        """Return where answers are kept: those from facts that other evaluations may have whole are kept nowhere."""
+        return Memo() if self.left_out.depends_on_range else self.cache.memo
+
     async def gather(self) -> tuple[Change, Facts, EffectiveConfig]:
         """Fetch and read everything that the range needs."""
         request = self.request
@@ -76,7 +80,7 @@ class RangeLoader:
         head = Tree({**head_files, **self._laid_over()}, frozenset(head_files.links))
         config = await self._configure(head, base)
         others = [await self._other(head_files, commit) for commit in request.merged]
-        ranged = await self._facts(head, (base, *(tree for tree, _ in others)), changes, config)
+        ranged = await self._read_facts(head, (base, *(tree for tree, _ in others)), changes, config)
         standing = await self._standing(head, changes, config)
         added = standing if request.whole_tree else ranged
         changed, renames, notes = await in_thread(self._describe_changes, changes, head)
@@ -98,7 +102,7 @@ class RangeLoader:
             scope=request.scope,
             checks=request.checks,
         )
-        return change, Facts(self.cache.sources, self.cache.matches, self.texts, tick=self.deadline.check), config
+        return change, self._facts, config
 
     def text_at(self, head: Tree, path: str) -> bytes | None:
         """Return a configuration file of head, as far as it was read."""
@@ -106,7 +110,7 @@ class RangeLoader:
 
     def _laid_over(self) -> dict[str, str]:
         """Return the overlay's files under names that no blob has; their texts are known from here on."""
-        names = {path: f"{_OVERLAY}{sha256(data).hexdigest()}" for path, data in self.request.overlay.items()}
+        names = {path: f"{OVERLAY}{sha256(data).hexdigest()}" for path, data in self.request.overlay.items()}
         self.texts.update((names[path], data) for path, data in self.request.overlay.items())
         return names
 
@@ -197,20 +201,22 @@ class RangeLoader:
         return wanted, [blob for blob in wanted.values() if blob not in known]
 
     def _room_bytes(self) -> int:
-        return self.max_kept_bytes - sum(
-            len(data) for blob, data in self.texts.items() if not blob.startswith(_OVERLAY)
-        )
+        return self.max_kept_bytes - sum(len(data) for blob, data in self.texts.items() if not blob.startswith(OVERLAY))
 
     async def _bring(self, blobs: set[str]) -> None:
         with self.deadline.paused():
             await self.source.ensure(blobs)
 
-    async def _facts(
+    @property
+    def _facts(self) -> Facts:
+        return Facts(self._held.sources, self._held.matches, self.texts, tick=self.deadline.check)
+
+    async def _read_facts(
         self, head: Tree, parents: tuple[Tree, ...], changes: list[PathChange], config: EffectiveConfig
     ) -> Search:
         """Bring and read all that is not known yet, and search the added lines beside it."""
         trees = (head, *parents)
-        wanted = await in_thread(_wanted, self.cache, trees, config, self.deadline.check)
+        wanted = await in_thread(list_wanted, self._held, trees, config, self.cache.memo, self.deadline.check)
         manifests, blobs = await in_thread(self._needed, trees, changes, config)
         await self._bring((wanted.keys() | blobs) - self.texts.keys())
         with self.deadline.paused():
@@ -228,7 +234,7 @@ class RangeLoader:
         changed = {blob for change in changes for blob in (change.blob, change.old_blob) if blob}
         return manifests, changed | {tree.blobs[path] for tree in trees for path in manifests if path in tree.blobs}
 
-    async def _learn(self, wanted: Mapping[str, _Wanted]) -> None:
+    async def _learn(self, wanted: Mapping[str, Wanted]) -> None:
         """Read the blobs one after the other, and keep the facts of each."""
         repository = self.source.repository
         parts: list[bytes] = []
@@ -238,7 +244,7 @@ class RangeLoader:
                 parts.append(piece.data)
                 if piece.last:
                     languages, patterns = wanted[piece.blob]
-                    self.cache.learn(piece.blob, b"".join(parts), patterns, languages, self.deadline.check)
+                    self._held.learn(piece.blob, b"".join(parts), patterns, languages, self.deadline.check)
                     parts.clear()
                     self.deadline.check()
 
@@ -248,7 +254,7 @@ class RangeLoader:
         fitting = [blob for blob, size in sizes.items() if size <= BIG_FILE_BYTES]
         async with self.deadline.of_git():
             await stream_blobs(repository, fitting, take, self.deadline.left_s + 1)
-        lacks = self.cache.lacks
+        lacks = self._held.lacks
         self.left_out.lost = {blob for blob in fitting if lacks(blob, wanted[blob][1], wanted[blob][0])}
 
     def _search(self, config: EffectiveConfig) -> SecretSearch:
@@ -335,7 +341,7 @@ class RangeLoader:
         by_check: dict[CheckCode, list[str]] = {code: list(self.request.incomplete) for code in CheckCode}
         for code in CheckCode:
             by_check[code].extend(config.incomplete.get(code, ()))
-        for code, sentence in self.left_out.sentences(head, config, self.cache, self.request.scope):
+        for code, sentence in self.left_out.sentences(head, config, self._facts, self.cache.memo, self.request.scope):
             by_check[code].append(sentence)
         by_check[secrets_kind().code].extend(secrets)
         return {code: tuple(dict.fromkeys(sentences)) for code, sentences in by_check.items()}
@@ -360,36 +366,3 @@ def _before(
 def _renames(changes: Iterable[PathChange]) -> dict[str, str]:
     """Paths at head with the paths that they had."""
     return {c.path: c.old_path for c in changes if c.old_path and c.blob and c.old_path != c.path}
-
-
-def _wanted(
-    cache: FactsCache, trees: Iterable[Tree], config: EffectiveConfig, tick: Callable[[], object]
-) -> dict[str, _Wanted]:
-    """Return the blobs to read: as which languages, and for which patterns."""
-    wanted: dict[str, _Wanted] = {}
-    maps = [
-        layer_map(cache, file, config) for file in config.boundaries if any(layer.forbidden for layer in file.layers)
-    ]
-    unions: _Unions = {}  # files of the same layers share one set of patterns
-    for tree in trees:
-        for path, blob in tree.blobs.items():
-            tick()
-            patterns = _union([layers.patterns_of(path) for layers in maps], unions)
-            languages = languages_reading(path)
-            if blob.startswith(_OVERLAY):
-                continue
-            if (languages or patterns) and cache.lacks(blob, patterns, languages):
-                before = wanted.get(blob, (languages, frozenset()))
-                wanted[blob] = (before[0] | languages, _union([before[1], patterns], unions))
-    return wanted
-
-
-def _union(sets: list[frozenset[str]], known: _Unions) -> frozenset[str]:
-    """Return the union, one object for the same sets: thousands of patterns are not copied for each file."""
-    distinct = {id(patterns): patterns for patterns in sets if patterns}
-    if len(distinct) < 2:
-        return next(iter(distinct.values()), frozenset())
-    key = tuple(sorted(distinct))
-    if key not in known:
-        known[key] = (frozenset().union(*distinct.values()), sets)
-    return known[key][0]

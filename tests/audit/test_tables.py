@@ -96,7 +96,7 @@ def test_no_two_languages_claim_a_suffix() -> None:
 def test_one_blob_has_facts_of_its_own_in_each_language() -> None:
     imported = Import("other", (), 0, 1, 1, 1)
     other = Language("Other", (".other",), lambda data: SourceFacts((imported,), has_code=True))
-    cache = FactsCache()
+    cache = FactsCache().hold()
     cache.learn("blob", b"import a\n", frozenset(), (PYTHON,))
     assert cache.lacks("blob", frozenset(), (PYTHON, other))
     cache.learn("blob", b"import a\n", frozenset(), (PYTHON, other))

@@ -32,13 +32,19 @@ async def test_a_text_over_the_bound_is_said_to_be_unread(tree: WorkTree) -> Non
 
 def test_long_names_count_for_what_they_take_of_the_memory() -> None:
     cache = FactsCache(max_sources_bytes=100_000)
-    for number in range(8):
-        cache.learn(f"short{number}", b"import a\n", frozenset(), (PYTHON,))
-    assert len(cache.sources) == 8
+
+    def kept() -> list[str]:
+        return [blob for blob in blobs if not cache.hold().lacks(blob, frozenset(), (PYTHON,))]
+
+    blobs = {f"short{number}": b"import a\n" for number in range(8)}
+    for blob, data in blobs.items():
+        cache.hold().learn(blob, data, frozenset(), (PYTHON,))
+    assert kept() == list(blobs)
     names = ", ".join(f"{'x' * 190}{number}" for number in range(190))
-    for number in range(8):
-        cache.learn(f"long{number}", f"from a import {names}\n".encode(), frozenset(), (PYTHON,))
-    assert list(cache.sources) == [("Python", "long6"), ("Python", "long7")]
+    blobs |= {f"long{number}": f"from a import {names}\n".encode() for number in range(8)}
+    for blob, data in blobs.items():
+        cache.hold().learn(blob, data, frozenset(), (PYTHON,))
+    assert kept() == ["long6", "long7"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,10 @@ async def test_files_of_the_same_layers_share_one_set_of_patterns(tree: WorkTree
         await Evaluator(cache).evaluate(LocalSource(GitRepository(tree.folder / ".git")), request), CheckCode.A4
     )
     assert len(check.findings) == 3
-    first, second = cache.matches.values()
+    held = cache.hold()
+    tree_blobs = tree.git("rev-parse", "HEAD:a.py", "HEAD:b.py").split()
+    assert not any(held.lacks(blob, frozenset({"p0", "p1", "p2"}), ()) for blob in tree_blobs)
+    first, second = held.matches.values()
     assert first.searched is second.searched
     assert [*first.found, *second.found] == ["p1", "p1", "p2"]
 

@@ -26,7 +26,7 @@ def evaluate_in_memory(
     tree = Tree(blobs, frozenset(links))
     configuration = read_configuration(data.get, tree, PolicySettings())
     config = choose(configuration, None, target_applies=False, fork=False, owner=PolicySettings())
-    cache = FactsCache()
+    cache = FactsCache().hold()
     patterns = frozenset(r.pattern for file in config.boundaries for layer in file.layers for r in layer.forbidden)
     for path, content in data.items():
         cache.learn(blobs[path], content, patterns, languages_reading(path))

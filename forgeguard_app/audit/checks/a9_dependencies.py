@@ -34,7 +34,7 @@ from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import POLICY_PATHS, CheckPolicy
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences, home_of
 from forgeguard_app.audit.requirements.manifests import manifest_paths, read_manifests
-from forgeguard_app.audit.requirements.match import DependencyContext, list_undeclared, note_used
+from forgeguard_app.audit.requirements.match import DependencyContext, list_undeclared
 from forgeguard_app.audit.requirements.model import Manifest
 from forgeguard_app.audit.requirements.references import References, references
 from forgeguard_app.audit.secrets.masking import masked
@@ -178,10 +178,10 @@ def _findings(
     tree: Tree, facts: Facts, policy: CheckPolicy, context: DependencyContext
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """Return the findings of all files, and the files that were left out because there are too many."""
-    note_used(context, tree, facts)
+    used = context.answers(tree, facts)
     ignored = any_glob(policy.ignore)
     findings: list[Finding] = []
-    answers, blobs = context.answers, tree.blobs
+    answers, blobs = used.findings, tree.blobs
     for at, path in enumerate(tree.source_paths):
         if len(findings) >= MAX_TREE_FINDINGS:
             return tuple(findings), tree.source_paths[at:]
@@ -190,7 +190,9 @@ def _findings(
         if known is None:
             facts.tick()
             source = facts.source(path, blob)
-            known = () if source is None or ignored(path) else tuple(list_undeclared(context, path, source.imports))
+            known = (
+                () if source is None or ignored(path) else tuple(list_undeclared(context, used, path, source.imports))
+            )
             answers[path, blob] = known
         if known:
             findings.extend(known)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from forgeguard_app.audit.check_kinds import kind_with
 from forgeguard_app.audit.check_settings import PROVIDES
@@ -30,7 +31,17 @@ _DEVELOPMENT_FOLDERS = frozenset(
 )
 _DEVELOPMENT_FILES = frozenset("conftest.py noxfile.py tasks.py fabfile.py dodo.py setup.py manage_dev.py".split())
 _PROVIDES = f"checks.{kind_with(PROVIDES).code}.provides"
+MAX_USED = 8  # sets of used distributions whose answers are kept
 MAX_NAMES = 100  # imported in one statement that could be distributions of a namespace
+
+
+@dataclass
+class UsedAnswers:
+    """The answers that hold while these of the doubtful distributions are used, by path and blob."""
+
+    used: frozenset[str]
+    findings: AnswerCache[tuple[Finding, ...]] = field(default_factory=AnswerCache)
+    unknown: dict[int, str] = field(default_factory=dict)  # by what is declared, which the index keeps
 
 
 @dataclass
@@ -40,21 +51,45 @@ class DependencyContext:
     modules: ModuleIndex
     index: DeclarationIndex
     policy: CheckPolicy
-    answers: AnswerCache[tuple[Finding, ...]] = field(default_factory=AnswerCache)
     outcomes: AnswerCache[tuple[tuple[Finding, ...], tuple[str, ...]]] = field(default_factory=AnswerCache)
-    used: frozenset[str] = frozenset()
-    unknown: dict[int, str] = field(default_factory=dict)  # by what is declared, which the index keeps
     namespaces: dict[tuple[str, int], bool] = field(default_factory=dict)
+    _imported: AnswerCache[frozenset[str]] = field(default_factory=AnswerCache)  # doubtful ones, by path and blob
+    _answers: AnswerCache[UsedAnswers] = field(default_factory=AnswerCache)
 
-    def unknown_distribution(self, declarations: Declarations) -> str:
+    @cached_property
+    def doubtful(self) -> frozenset[str]:
+        """Declared distributions whose modules we do not know."""
+        declared = {item.name for manifest in self.index.manifests for item in manifest.declared}
+        return frozenset(name for name in declared if not modules_known(name))
+
+    def answers(self, tree: Tree, facts: Facts) -> UsedAnswers:
+        """Return the answers that hold for the tree.
+
+        A doubtful distribution whose own name is imported somewhere is known by that: it keeps no module in doubt.
+        """
+        used = frozenset().union(*self._used(tree, facts)) if self.doubtful else frozenset()
+        if len(self._answers) >= MAX_USED:
+            self._answers.clear()
+        return self._answers.get_or(used, lambda: UsedAnswers(used))
+
+    def _used(self, tree: Tree, facts: Facts) -> Iterator[frozenset[str]]:
+        for path in tree.source_paths:
+            blob = tree.blobs[path]
+            source = facts.source(path, blob)
+            if source is not None:
+                yield self._imported.get_or((path, blob), lambda s=source: self._doubtful_in(s.imports))  # type: ignore[misc]
+
+    def _doubtful_in(self, imports: Iterable[Import]) -> frozenset[str]:
+        tops = {item.module.partition(".")[0] for item in imports if not item.level}
+        return self.doubtful.intersection(map(normalised, tops))
+
+    def unknown_distribution(self, declarations: Declarations, answers: UsedAnswers) -> str:
         """Return an unused declared distribution whose modules we do not know; '' where there is none."""
-        if id(declarations) not in self.unknown:
+        if id(declarations) not in answers.unknown:
             provided = {normalised(name) for names in self.provides(declarations).values() for name in names}
-            doubtful = (
-                name for name in sorted(declarations.scopes) if not modules_known(name) and name not in provided
-            )
-            self.unknown[id(declarations)] = next((name for name in doubtful if name not in self.used), "")
-        return self.unknown[id(declarations)]
+            doubtful = sorted(self.doubtful.intersection(declarations.scopes) - provided - answers.used)
+            answers.unknown[id(declarations)] = doubtful[0] if doubtful else ""
+        return answers.unknown[id(declarations)]
 
     def in_namespace(self, module: str, declarations: Declarations) -> bool:
         """Return whether a declared distribution lies in the import's namespace; asked once for all imports of a
@@ -69,21 +104,9 @@ class DependencyContext:
         return {**declarations.provides, **self.policy.provides}
 
 
-def note_used(context: DependencyContext, tree: Tree, facts: Facts) -> None:
-    """Note that a declared distribution whose own name is imported somewhere is known by that: it keeps no module in
-    doubt.
-    """
-    if context.used:
-        return
-    tops: set[str] = {""}
-    for path in tree.source_paths:
-        source = facts.source(path, tree.blobs[path])
-        if source is not None:
-            tops.update(item.module.partition(".")[0] for item in source.imports if not item.level)
-    context.used = frozenset(normalised(top) for top in tops)
-
-
-def list_undeclared(context: DependencyContext, path: str, imports: Iterable[Import]) -> Iterable[Finding]:
+def list_undeclared(
+    context: DependencyContext, answers: UsedAnswers, path: str, imports: Iterable[Import]
+) -> Iterable[Finding]:
     """Yield a finding for each import that no manifest declares for the file's code."""
     declarations = context.index.for_folder(posixpath.dirname(path))
     if declarations is None:
@@ -96,7 +119,7 @@ def list_undeclared(context: DependencyContext, path: str, imports: Iterable[Imp
             or (not item.module.isascii() and not item.module.replace(".", "").isidentifier())
         ):
             continue
-        finding = _evaluated(context, declarations, path, item)
+        finding = _evaluated(context, answers, declarations, path, item)
         if finding is None:
             continue
         # What we are sure of stands at every line; what we are not, once a file.
@@ -110,7 +133,9 @@ def list_undeclared(context: DependencyContext, path: str, imports: Iterable[Imp
             yield finding
 
 
-def _evaluated(context: DependencyContext, declarations: Declarations, path: str, item: Import) -> Finding | None:
+def _evaluated(
+    context: DependencyContext, answers: UsedAnswers, declarations: Declarations, path: str, item: Import
+) -> Finding | None:
     module = item.module
     if is_standard(module) or _ignored_module(context.policy, module):
         return None
@@ -130,7 +155,7 @@ def _evaluated(context: DependencyContext, declarations: Declarations, path: str
         message = f"{module!r} is imported behind a guard and no manifest declares it ({suggestion!r} would)"
         return _finding(path, item, "guarded", message, Level.NOTICE)
     doubt = declarations.opaque
-    if not doubt and not known and (unknown := context.unknown_distribution(declarations)):
+    if not doubt and not known and (unknown := context.unknown_distribution(declarations, answers)):
         doubt = f"the modules of {unknown!r} are not known to us"
     if doubt:
         message = (
