@@ -16,8 +16,10 @@ import structlog
 MAX_CHARS = 1_000  # of a text, apart from tracebacks
 # The set-up link is logged to be opened: the log's reader is the operator.
 _MEANT_TO_BE_READ = {("setup.open", "link")}
+# It is tried once for each run of a token's characters: a run of `eyJ` would take the square of its size otherwise.
+_WEB_TOKEN = re.compile(r"(?<![\w\-])(?:(?!eyJ)[\w\-])*+(eyJ[\w\-]{8,}\.[\w\-]{8,}\.[\w\-]*)")
 _SECRET = re.compile(
-    r"gh[pousr]_[A-Za-z0-9_.\-]{10,}|github_pat_\w{10,}|eyJ[\w\-]{8,}\.[\w\-]{8,}\.[\w\-]*|(?i:basic|bearer|token)\s+[A-Za-z0-9+/=_.\-]{16,}"
+    r"gh[pousr]_[A-Za-z0-9_.\-]{10,}|github_pat_\w{10,}|(?i:basic|bearer|token)\s+[A-Za-z0-9+/=_.\-]{16,}"
     r"|-----BEGIN[^-]*PRIVATE KEY-----.*|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
     re.DOTALL,
 )
@@ -25,7 +27,13 @@ _SECRET = re.compile(
 
 def masked(text: str) -> str:
     """Return the text with everything that looks like one of our credentials taken out."""
-    return _SECRET.sub("***", text)
+    spans = [match.span() for match in _SECRET.finditer(text)] + [match.span(1) for match in _WEB_TOKEN.finditer(text)]
+    parts, at = [], 0
+    for start, end in sorted(spans):
+        if start >= at:
+            parts += [text[at:start], "***"]
+        at = max(at, end)
+    return "".join([*parts, text[at:]])
 
 
 def _masking(mask: Callable[[str], str]) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:

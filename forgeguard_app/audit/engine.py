@@ -50,7 +50,7 @@ def audit(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) -> 
             checks.append(_report(code, change, policy, outcome, config.notes.get(code, ()), remarks[code]))
     files = change.head.blobs if change.whole_tree else change.changed
     counted = sum(path in change.scope for path in files)
-    return mask_report(Report(change.base_sha, change.head_sha, counted, tuple(checks)))
+    return mask_report(Report(change.base_sha, change.head_sha, counted, tuple(checks)), facts.tick)
 
 
 def _misconfigured(code: CheckCode, problems: tuple[Problem, ...]) -> CheckReport:

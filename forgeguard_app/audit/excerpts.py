@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 from forgeguard_app.audit.model import Excerpt
 from forgeguard_app.audit.secrets.masking import masked
@@ -17,10 +18,10 @@ HIDDEN = "… (left out: this line may hold a secret)"
 
 
 class SourceLines:
-    """The lines of one file, found once for any number of excerpts."""
+    """The lines of one file, found once for any number of excerpts; `tick` is called at every step and may raise."""
 
-    def __init__(self, path: str, data: bytes) -> None:
-        self._path, self._data = path, data
+    def __init__(self, path: str, data: bytes, tick: Callable[[], object] = lambda: None) -> None:
+        self._path, self._data, self._tick = path, data, tick
         self._binary = b"\0" in data[:8_000]
         self._starts = array("q", [0])
         at = data.find(b"\n")
@@ -37,8 +38,11 @@ class SourceLines:
         # The whole neighbourhood is scanned: a key may begin long before the lines that are shown.
         start = max(first - BEFORE, 1)
         lines = [self._line(number) for number in range(start, min(last + MAX_LINES, len(self._starts)) + 1)]
-        secret = _secret_lines(AddedBlock(self._path, None, start, b"\n".join(lines)))
-        shown = (HIDDEN if number in secret else _clean(lines[number - start]) for number in range(first, last + 1))
+        secret = _secret_lines(AddedBlock(self._path, None, start, b"\n".join(lines)), self._tick)
+        shown = (
+            HIDDEN if number in secret else _clean(lines[number - start], self._tick)
+            for number in range(first, last + 1)
+        )
         return Excerpt(first, "\n".join(shown))
 
     def _line(self, number: int) -> bytes:
@@ -52,8 +56,8 @@ def excerpt_of(path: str, data: bytes, line: int, end_line: int) -> Excerpt | No
     return SourceLines(path, data).excerpt(line, end_line)
 
 
-def _secret_lines(block: AddedBlock) -> set[int]:
-    secret = _lines_of_spans(block)
+def _secret_lines(block: AddedBlock, tick: Callable[[], object]) -> set[int]:
+    secret = _lines_of_spans(block, tick)
     inside = False
     for number, line in enumerate(block.text.split(b"\n"), block.first_line):
         inside = inside or (b"-----BEGIN" in line and b"PRIVATE KEY" in line)
@@ -63,16 +67,18 @@ def _secret_lines(block: AddedBlock) -> set[int]:
     return secret
 
 
-def _lines_of_spans(block: AddedBlock) -> set[int]:
+def _lines_of_spans(block: AddedBlock, tick: Callable[[], object]) -> set[int]:
     """Return every line that holds a part of a credential, however often the same one stands there."""
     lines: set[int] = set()
-    for start, end in spans_of(block):
-        first = block.first_line + block.text.count(b"\n", 0, start)
-        lines.update(range(first, first + block.text.count(b"\n", start, end) + 1))
+    line, at = block.first_line, 0
+    for start, end in spans_of(block, tick):
+        first = line + block.text.count(b"\n", at, start)
+        line, at = first + block.text.count(b"\n", start, end), end
+        lines.update(range(first, line + 1))
     return lines
 
 
-def _clean(raw: bytes) -> str:
-    text = masked(raw.decode("utf-8", "replace").rstrip("\r"))
+def _clean(raw: bytes, tick: Callable[[], object]) -> str:
+    text = masked(raw.decode("utf-8", "replace").rstrip("\r"), tick=tick)
     plain = "".join(char if char.isprintable() or char == "\t" else "�" for char in text)
     return plain if len(plain) <= MAX_LINE_CHARS else plain[:MAX_LINE_CHARS] + "…"

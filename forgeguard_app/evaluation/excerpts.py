@@ -48,7 +48,7 @@ def _with_lines(check: CheckReport, texts: Mapping[str, bytes], tick: Callable[[
             tick()
             left -= 1
             if finding.path not in lines:
-                lines[finding.path] = SourceLines(finding.path, texts[finding.path])
+                lines[finding.path] = SourceLines(finding.path, texts[finding.path], tick)
             excerpt = lines[finding.path].excerpt(finding.line, finding.end_line)
             finding = replace(finding, excerpt=excerpt)  # noqa: PLW2901
         found.append(finding)

@@ -97,7 +97,7 @@ async def _drawn(
         blobs = await read_blobs(source.repository, unread[start : start + READ_AT_ONCE])
         for blob, data in blobs.data.items():
             deadline.check()
-            await in_thread(held.learn, blob, data, frozenset(), wanted[blob])
+            await in_thread(held.learn, blob, data, frozenset(), wanted[blob], deadline.check)
     return await in_thread(propose_boundaries, tree, Facts(held.sources, {}, tick=deadline.check))
 
 

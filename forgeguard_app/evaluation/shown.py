@@ -52,7 +52,11 @@ MAX_CHARS = 400_000  # of all of it: a stranger's file may have 500 layers of 2,
 
 def show(gathering: RangeLoader, head: Tree, config: EffectiveConfig) -> dict[str, Any]:
     """Plain values, bounded: where there is too much of it, the layers and the files are left out and counted."""
-    shown = {**describe(config), "files": _files(gathering, head, config), "seen": _head_facts(head)}
+    shown = {
+        **describe(config, gathering.deadline.check),
+        "files": _files(gathering, head, config),
+        "seen": _head_facts(head),
+    }
     if len(json.dumps(shown)) <= MAX_CHARS:
         return shown
     boundaries = [
@@ -70,7 +74,7 @@ def _files(gathering: RangeLoader, head: Tree, config: EffectiveConfig) -> dict[
             continue
         text = clean(data.decode("utf-8", "replace"))
         # A text to start a change from must be whole: one with a secret in it is not kept at all.
-        if masked(text, keep_hashes=True) == text:
+        if masked(text, keep_hashes=True, tick=gathering.deadline.check) == text:
             found[masked_path(clean(path))] = text
     return found
 

@@ -17,6 +17,7 @@ from forgeguard_app.audit.masked_text import masked_path, shown
 from forgeguard_app.audit.plain_text import escaped_lines
 
 MAX_PROSE_CHARS = 20_000
+MAX_LINE_CHARS = 200
 _STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month"))
 _TICKS = re.compile(r"(`+)")
 
@@ -38,7 +39,7 @@ def add_filters(env: jinja2.Environment) -> None:
 
 def first_line(text: str | None) -> str:
     """Return the first line of a message, without its end where it is long."""
-    return masked_path((text or "").split("\n")[0])[:200]
+    return masked_path((text or "").partition("\n")[0], limit_chars=10 * MAX_LINE_CHARS)[:MAX_LINE_CHARS]
 
 
 def plain(text: object) -> str:

@@ -8,12 +8,12 @@ import base64
 import json
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
 from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
-from forgeguard_app.audit.secrets.random_text import MIN_CHARS, random_spans
+from forgeguard_app.audit.secrets.random_text import MAX_KEPT_CHARS, MIN_CHARS, random_spans
 from forgeguard_app.audit.secrets.scanner import AddedBlock, spans_of
 
 MASK = b"[masked]"
@@ -22,6 +22,11 @@ _USER = re.compile(r"(?<=://)[^\s/@'\"<>]+(?=@)")
 _ESCAPES = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|[nrt'\"])")
 _ORDINARY_USERS = frozenset(("git", "user", "username", "hg", "svn"))
 _MAX_QUOTED = 80  # characters of a stranger's text in a message
+_MAX_READ_QUOTED = 1_000  # of the text that are looked at for them: masked, they may be fewer
+# Of a text behind a cut that are looked at: as many as a value's shape may need to be told. The windows of the scan
+# reach no further.
+_BEHIND_CUT_CHARS = 4_096
+_CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no character
 _BEGIN, _END = b"-----BEGIN", b"-----END"
 _PATH = "output.txt"
 _MAX_LAST_BYTES = 1_000
@@ -57,10 +62,12 @@ class Masker:
         kept = [self._without_key(line) for line in lines]
         text = b"\n".join([self._last, *kept])
         self._last = b"\n".join([self._last, *kept])[-_MAX_LAST_BYTES:].rpartition(b"\n")[2]
-        for start, end in reversed(_united([*self._spans(text), *self._spans_over_breaks(text)])):
+        parts, at = [], 0
+        for start, end in _united([*self._spans(text), *self._spans_over_breaks(text)]):
             # A line stays a line, so that there are as many as before.
-            text = text[:start] + MASK + b"\n" * text.count(b"\n", start, end) + text[end:]
-        return text.split(b"\n")[1:]
+            parts += [text[at:start], MASK, b"\n" * text.count(b"\n", start, end)]
+            at = end
+        return b"".join([*parts, text[at:]]).split(b"\n")[1:]
 
     def count_open(self, lines: Sequence[bytes]) -> int:
         """Return how many of the last lines hold the beginning of a value that the next lines may complete.
@@ -155,23 +162,55 @@ def _united(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return united
 
 
-@lru_cache(maxsize=32_768)
-def masked(text: str, *, keep_hashes: bool = False) -> str:
+def masked(
+    text: str,
+    *,
+    keep_hashes: bool = False,
+    limit_chars: int | None = None,
+    tick: Callable[[], object] = lambda: None,
+) -> str:
     """Return the text without what a scan for secrets finds in it, without passwords in addresses and random text.
 
     `keep_hashes` leaves commits and digests readable, for text that holds ours: logs, paths, branches, source lines.
+    With `limit_chars`, only what stands in the first so many characters of the text is returned, and hardly more is
+    read; a value that the cut goes through is masked whole, so that no part of it is left.
+    The time is linear in the text. `tick` is called at every step on a long text and may raise.
     """
+    cut = len(text) if limit_chars is None else min(limit_chars, len(text))
     if len(text) < MIN_CHARS and "://" not in text:
-        return text
-    text = _USER.sub(_without_password, text)
-    text = _without(text, _secret_spans(text))
-    return _without(text, random_spans(_ESCAPES.sub(_blank, text), keep_hashes=keep_hashes))
+        return text[:cut]
+    text = text[: cut + _BEHIND_CUT_CHARS]
+    if len(text) <= MAX_KEPT_CHARS:
+        return _masked_short(text, cut, keep_hashes)
+    return _masked(text, cut, keep_hashes, tick)
+
+
+@lru_cache(maxsize=32_768)
+def _masked_short(text: str, cut: int, keep_hashes: bool) -> str:
+    return _masked(text, cut, keep_hashes, lambda: None)
+
+
+def _masked(text: str, cut: int, keep_hashes: bool, tick: Callable[[], object]) -> str:
+    """Return what stands in the first `cut` characters."""
+    text, cut = _replaced(text, cut, _users(text, tick))
+    text, cut = _replaced(text, cut, ((*span, _MASK) for span in _secret_spans(text, tick)))
+    random = random_spans(_ESCAPES.sub(_blank, text), keep_hashes=keep_hashes, tick=tick)
+    text, cut = _replaced(text, cut, ((*span, _MASK) for span in random))
+    return text[:cut]
 
 
 def quoted(text: str) -> str:
     """Return a stranger's text in quotes for a message: masked before it is cut, on one line."""
-    shown = masked(text)
-    return repr(shown if len(shown) <= _MAX_QUOTED else shown[: _MAX_QUOTED - 1] + "…")
+    shown = masked(text, limit_chars=_MAX_READ_QUOTED)
+    whole = len(shown) <= _MAX_QUOTED and len(text) <= _MAX_READ_QUOTED
+    return repr(shown if whole else shown[: _MAX_QUOTED - 1] + "…")
+
+
+def _users(text: str, tick: Callable[[], object]) -> Iterator[tuple[int, int, str]]:
+    """Yield where addresses name users, and what is shown of them."""
+    for match in _USER.finditer(text):
+        tick()
+        yield *match.span(), _without_password(match)
 
 
 def _without_password(match: re.Match[str]) -> str:
@@ -181,19 +220,25 @@ def _without_password(match: re.Match[str]) -> str:
     return user if user in _ORDINARY_USERS else _MASK
 
 
-def _secret_spans(text: str) -> list[tuple[int, int]]:
+def _secret_spans(text: str, tick: Callable[[], object]) -> list[tuple[int, int]]:
     """Return where the scan finds secrets, counted in characters."""
     plain = _ESCAPES.sub(_blank, text)
     # Lone surrogates stand for bytes of file names.
     data = plain.encode("utf-8", "surrogatepass")
-    spans = spans_of(AddedBlock(_PATH, None, 1, data))
+    spans = spans_of(AddedBlock(_PATH, None, 1, data), tick)
     if len(data) == len(text):
         return spans
-    return [(_chars(data[:start]), _chars(data[:end])) for start, end in spans]
+    found: list[tuple[int, int]] = []
+    at = chars = 0  # what was counted so far
+    for start, end in spans:
+        first = chars + _chars(data[at:start])
+        at, chars = end, first + _chars(data[start:end])
+        found.append((first, chars))
+    return found
 
 
 def _chars(data: bytes) -> int:
-    return len(data.decode("utf-8", "surrogatepass"))
+    return len(data.translate(None, _CONTINUATION))
 
 
 def _blank(match: re.Match[str]) -> str:
@@ -201,7 +246,17 @@ def _blank(match: re.Match[str]) -> str:
     return " " * len(match.group())
 
 
-def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    for start, end in reversed(spans):
-        text = text[:start] + _MASK + text[end:]
-    return text
+def _replaced(text: str, cut: int, spans: Iterable[tuple[int, int, str]]) -> tuple[str, int]:
+    """Return the text with something else in each span, and where the place `cut` is in it: behind what replaces a
+    span that it lies in.
+
+    The spans are in order, none over another.
+    """
+    parts: list[str] = []
+    at, moved = 0, cut
+    for start, end, new in spans:
+        parts += (text[at:start], new)
+        at = end
+        if start < cut:
+            moved += len(new) - (min(end, cut) - start)
+    return "".join((*parts, text[at:])), moved

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -85,11 +85,14 @@ def _matcher() -> _Matcher:
     return _Matcher()
 
 
-def find_spans(text: bytes, low: int, high: int, path: str, origin: int) -> set[Span]:
+def find_spans(
+    text: bytes, low: int, high: int, path: str, origin: int, tick: Callable[[], object] = lambda: None
+) -> set[Span]:
     """Return everything in `text` that looks real and whose keyword ends in low..high.
 
     `origin` is the position of the text's first byte in the whole, of which every position counts. The text reaches
-    as far to both sides of low..high as a window does, unless the whole ends there.
+    as far to both sides of low..high as a window does, unless the whole ends there. `tick` is called for each
+    keyword and window.
     """
     matcher = _matcher()
     first = max(low - matcher.longest + 1, 0)
@@ -102,6 +105,7 @@ def find_spans(text: bytes, low: int, high: int, path: str, origin: int) -> set[
     windows: dict[int, list[Window]] = {}
     line = (0, -1)
     for keyword, _, stop in hits:
+        tick()
         at = first + stop - 1
         if at < low:
             continue
@@ -116,16 +120,17 @@ def find_spans(text: bytes, low: int, high: int, path: str, origin: int) -> set[
     found = {
         span
         for number, group in windows.items()
-        for window in _likely(matcher.patterns[number], view, group)
+        for window in _likely(matcher.patterns[number], view, group, tick)
         for span in _confirmed(matcher.patterns[number], number, view, path, window)
     }
     return {Span(number, origin + start, origin + end) for number, start, end in found}
 
 
-def _likely(pattern: Any, text: bytes, windows: list[Window]) -> Iterator[Window]:
+def _likely(pattern: Any, text: bytes, windows: list[Window], tick: Callable[[], object]) -> Iterator[Window]:
     """Leave out windows of which many side by side hold no match together; so a text full of keywords costs little."""
     bunch: list[Window] = []
     for window in (*windows, None):
+        tick()
         if bunch and (window is None or window[1] - bunch[0][0] > BUNCH_BYTES):
             if len(bunch) == 1 or pattern.search(text[bunch[0][0] : bunch[-1][1]]) is not None:
                 yield from bunch

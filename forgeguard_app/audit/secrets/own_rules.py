@@ -15,7 +15,11 @@ def own_secret_rules(exceptions: Exceptions) -> dict[str, str]:
 
 
 def _described(rule: NamedRule, exceptions: Exceptions) -> str:
-    lines = [masked(rule.description)[:MAX_DESCRIPTION_CHARS]] if rule.description else []
+    lines = (
+        [masked(rule.description, limit_chars=10 * MAX_DESCRIPTION_CHARS)[:MAX_DESCRIPTION_CHARS]]
+        if rule.description
+        else []
+    )
     lines.append(f"It is a rule of {CONFIG_PATH}, line {rule.line}.")
     if rule.own:
         lines.append("ForgeGuard does not honour rules of a repository's own for secrets: it finds nothing here.")

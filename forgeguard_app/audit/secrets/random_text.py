@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, cast
 
 # The cost of each letter after the one before it ("^" begins a word), in half bits from "a" = 0. One row a letter
 # before, one
@@ -64,19 +65,45 @@ _LETTERS_ONLY = 0.2  # what text without a digit must cost more, a character
 _LIMITS = ((24, -0.3), (20, -0.1), (16, 0.15), (MIN_CHARS, 0.6))
 _JOINED_LIMIT, _PATH_LIMIT = 0.6, 0.8  # where words may stand in it
 _NEIGHBOURS = "/.+=-_~"
+_BESIDE_CHARS = 40  # of a piece beside random text, with what joins the two
+_BEFORE = re.compile(r"[A-Za-z0-9]+[/+=_~-]+\Z")
+_AFTER = re.compile(r"[/+=_~-]+[A-Za-z0-9]+=*")
+_PADDING = re.compile(r"=*")
+MAX_KEPT_CHARS = 1_000  # of a text whose answer is remembered: 16,384 long ones would fill the memory
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def random_spans(text: str, *, keep_hashes: bool = False) -> list[tuple[int, int]]:
+def _remembered(function: F) -> F:
+    """Remember the function's answers on short texts."""
+    kept = lru_cache(maxsize=16_384)(function)
+
+    @wraps(function)
+    def answer(text: str, *settings: Any) -> Any:
+        return (kept if len(text) <= MAX_KEPT_CHARS else function)(text, *settings)
+
+    return cast(F, answer)
+
+
+def random_spans(
+    text: str, *, keep_hashes: bool = False, tick: Callable[[], object] = lambda: None
+) -> list[tuple[int, int]]:
     """Return where random text stands, in order; with `keep_hashes`, hexadecimal text (commits, digests) is left
-    alone.
+    alone. `tick` is called at every step and may raise.
     """
     if len(text) < MIN_CHARS:
         return []
-    spans = [span for match in _JOINED.finditer(text) for span in _random_in(match, keep_hashes)]
+    spans = [span for match in _JOINED.finditer(text) for span in _random_in(match, keep_hashes, tick)]
     if not keep_hashes:  # also where it is a part of a word
-        spans += [match.span() for match in _HASH.finditer(text) if _is_random(match.group(), keep_hashes)]
-    spans += [match.span() for match in _BASE64.finditer(text) if _is_base64(match.group())]
-    return _merged(_grown(text, span) for span in spans)
+        spans += [match.span() for match in _ticked(_HASH, text, tick) if _is_random(match.group(), keep_hashes)]
+    spans += [match.span() for match in _ticked(_BASE64, text, tick) if _is_base64(match.group())]
+    growth = _Growth(text, tick)
+    return _merged((growth.first(start), growth.last(end)) for start, end in spans)
+
+
+def _ticked(kind: re.Pattern[str], text: str, tick: Callable[[], object]) -> Iterator[re.Match[str]]:
+    for match in kind.finditer(text):
+        tick()
+        yield match
 
 
 def _is_base64(text: str) -> bool:
@@ -85,8 +112,9 @@ def _is_base64(text: str) -> bool:
     return "/" in text and mixed and _excess(text) > _PATH_LIMIT
 
 
-def _random_in(match: re.Match[str], keep_hashes: bool) -> Iterator[tuple[int, int]]:
+def _random_in(match: re.Match[str], keep_hashes: bool, tick: Callable[[], object]) -> Iterator[tuple[int, int]]:
     """Yield the whole of a name such as `a-b_c` where it is random, else what is random between its words."""
+    tick()
     joined = match.group()
     if len(joined) < MIN_CHARS or _UUID.search(joined):
         return
@@ -104,6 +132,7 @@ def _random_in(match: re.Match[str], keep_hashes: bool) -> Iterator[tuple[int, i
         return
     run: list[re.Match[str]] = []
     for piece in (*pieces, None):
+        tick()
         if piece is not None and piece not in kept and not _is_wordy(piece.group()):
             run.append(piece)
             continue
@@ -114,7 +143,7 @@ def _random_in(match: re.Match[str], keep_hashes: bool) -> Iterator[tuple[int, i
         run = []
 
 
-@lru_cache(maxsize=16_384)
+@_remembered
 def _is_wordy(piece: str) -> bool:
     """Return whether most of a piece is words: `openjdk`, `v1alpha1beta2`; in a long one some are there by chance."""
     if len(piece) >= _RELIABLE_CHARS:
@@ -131,16 +160,51 @@ def _is_short_hash(piece: str) -> bool:
     return 6 <= len(piece) < _HASH_CHARS and bool(_HEX.match(piece)) and not piece.isdigit()
 
 
-def _grown(text: str, span: tuple[int, int]) -> tuple[int, int]:
-    """Return the span with the short pieces beside it that belong to the same value, as in Base64 with its `/` and
-    `+`.
+class _Growth:
+    """Finds how far random text reaches with the short pieces beside it that belong to the same value, as in Base64
+    with its `/` and `+`.
+
+    Each place is left in one step to each side, so steps are remembered: many spans beside one another, each of which
+    reaches over all others, take no longer than one.
     """
-    start, end = span
-    while (before := re.search(r"[A-Za-z0-9]+[/+=_~-]+\Z", text[max(start - 40, 0) : start])) and _odd(before.group()):
-        start -= len(before.group())
-    while (after := re.match(r"[/+=_~-]+[A-Za-z0-9]+=*", text[end : end + 40])) and _odd(after.group()):
-        end += len(after.group())
-    return start, end + len(text[end:]) - len(text[end:].lstrip("="))
+
+    def __init__(self, text: str, tick: Callable[[], object]) -> None:
+        self._text, self._tick = text, tick
+        self._firsts: dict[int, int] = {}
+        self._lasts: dict[int, int] = {}
+
+    def first(self, start: int) -> int:
+        """Return where the value begins of which random text begins at `start`."""
+        return self._walk(start, self._firsts, self._before, lambda at: at)
+
+    def last(self, end: int) -> int:
+        """Return where the value ends of which random text ends at `end`."""
+        return self._walk(end, self._lasts, self._after, self._behind_padding)
+
+    def _walk(self, at: int, known: dict[int, int], step: Callable[[int], int], finish: Callable[[int], int]) -> int:
+        passed: list[int] = []
+        while at not in known:
+            self._tick()
+            passed.append(at)
+            to = step(at)
+            if to == at:
+                known[at] = finish(at)
+                break
+            at = to
+        known.update(dict.fromkeys(passed, known[at]))
+        return known[at]
+
+    def _before(self, at: int) -> int:
+        found = _BEFORE.search(self._text[max(at - _BESIDE_CHARS, 0) : at])
+        return at - len(found.group()) if found and _odd(found.group()) else at
+
+    def _after(self, at: int) -> int:
+        found = _AFTER.match(self._text[at : at + _BESIDE_CHARS])
+        return at + len(found.group()) if found and _odd(found.group()) else at
+
+    def _behind_padding(self, at: int) -> int:
+        found = _PADDING.match(self._text, at)
+        return at if found is None else found.end()
 
 
 def _odd(piece: str) -> bool:
@@ -149,7 +213,7 @@ def _odd(piece: str) -> bool:
     return len(plain) <= 3 or _excess(plain) > 0
 
 
-@lru_cache(maxsize=16_384)
+@_remembered
 def _is_random(text: str, keep_hashes: bool, limit: float | None = None) -> bool:
     plain = "".join(_PIECE.findall(text))
     size = len(plain)
@@ -165,7 +229,7 @@ def _is_random(text: str, keep_hashes: bool, limit: float | None = None) -> bool
     return not (size < 16 and digits < 2) and _excess(text) > limit
 
 
-@lru_cache(maxsize=16_384)
+@_remembered
 def _excess(text: str) -> float:
     """Return how many bits a character the text costs as words, beyond those of random text in its alphabet."""
     plain = "".join(_PIECE.findall(text))

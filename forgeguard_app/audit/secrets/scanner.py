@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 from forgeguard_app.audit.secrets.allowlists import INLINE, NEXT_LINE, Exceptions
@@ -85,8 +86,14 @@ class _TextPosition:
 class _TextScan:
     """One text that arrives in pieces, in memory bounded by a piece."""
 
-    def __init__(self, path: str, first_line: int, piece_bytes: int = PIECE_BYTES) -> None:
-        self.path, self._piece_bytes = path, piece_bytes
+    def __init__(
+        self,
+        path: str,
+        first_line: int,
+        piece_bytes: int = PIECE_BYTES,
+        tick: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.path, self._piece_bytes, self._tick = path, piece_bytes, tick
         self._buffer = b""
         self._origin = 0  # the position of the buffer's first byte
         self._done = 0  # the position up to which keywords were looked for
@@ -109,7 +116,9 @@ class _TextScan:
         self._buffer = b""
 
     def _look(self, high: int) -> None:
-        spans = find_spans(self._buffer, self._done - self._origin, high - self._origin, self.path, self._origin)
+        spans = find_spans(
+            self._buffer, self._done - self._origin, high - self._origin, self.path, self._origin, self._tick
+        )
         self._done = high
         if spans:
             new = [(self._anchor(span), span) for span in spans if span not in self._pending]
@@ -126,6 +135,7 @@ class _TextScan:
         text, origin = self._buffer, self._origin
         place, at = _TextPosition(self._place.line, self._place.column), 0
         for anchor, span in anchored:
+            self._tick()
             place.move(text[at:anchor])
             at = anchor
             low, high = max(anchor - LINE_BYTES, 0), anchor + LINE_BYTES
@@ -174,17 +184,21 @@ def _apart(group: list[Span]) -> list[Span]:
     if len(group) == 1:
         return group
     kept: list[Span] = []  # in the order of the text
-    for span in sorted(group):
-        at = bisect_left(kept, span.start, key=lambda other: other.start)
-        if (at == 0 or kept[at - 1].end <= span.start) and (at == len(kept) or span.end <= kept[at].start):
-            kept.insert(at, span)
+    for _, of_rule in groupby(sorted(group), key=lambda span: span.rule):
+        new: list[Span] = []
+        for span in of_rule:
+            at = bisect_left(kept, span.start, key=lambda other: other.start)
+            free = (at == 0 or kept[at - 1].end <= span.start) and (at == len(kept) or span.end <= kept[at].start)
+            if free and (not new or new[-1].end <= span.start):
+                new.append(span)
+        kept = sorted((*kept, *new), key=lambda span: span.start)  # once a rule: a group may be a whole piece of text
     return kept
 
 
 class SecretScan:
     """Collects the credentials of many blocks, in their order; a value met again under its path counts once.
 
-    `tick` is called for each piece and may raise, to end the scan.
+    `tick` is called at every step and may raise, to end the scan.
     """
 
     def __init__(
@@ -206,7 +220,7 @@ class SecretScan:
         if self._text is None or not block.continues:
             self.finish()
             self._block = block
-            self._text = _TextScan(block.path, block.first_line, self._piece_bytes)
+            self._text = _TextScan(block.path, block.first_line, self._piece_bytes, self._tick)
         for piece in _pieces(block.text, self._piece_bytes):
             self._tick()
             self._keep(self._text.feed(piece))
@@ -230,21 +244,21 @@ class SecretScan:
             self.found.append(secret)
 
     def _keep(self, candidates: Iterable[_Candidate]) -> None:
-        self.keep(_secrets(candidates, self._block, self._exceptions))
+        self.keep(_secrets(candidates, self._block, self._exceptions, self._tick))
 
 
 class SharedScan:
     """Collects the credentials of one text that stands in several places, whose paths are of one kind: it is read once.
 
-    `found` is by the number of the place; a value met again in one counts once. `tick` is called for each piece and
-    each place, and may raise.
+    `found` is by the number of the place; a value met again in one counts once. `tick` is called at every step and
+    may raise.
     """
 
     def __init__(
         self, places: Sequence[AddedBlock], exceptions: Exceptions, tick: Callable[[], object], most: int = MAX_SECRETS
     ) -> None:
         self._places, self._exceptions, self._tick, self._most = places, exceptions, tick, most
-        self._text = _TextScan(places[0].path, 1)
+        self._text = _TextScan(places[0].path, 1, tick=tick)
         self._found_keys: set[tuple[int, str, int]] = set()
         self.found: dict[int, list[Secret]] = {}
         self.left_out = 0  # how many more there were than `most`
@@ -263,7 +277,7 @@ class SharedScan:
         new = list(candidates)
         for number, place in enumerate(self._places) if new else ():
             self._tick()
-            for secret in _secrets(new, place, self._exceptions):
+            for secret in _secrets(new, place, self._exceptions, self._tick):
                 self._take(number, secret)
 
     def _take(self, number: int, secret: Secret) -> None:
@@ -277,9 +291,12 @@ class SharedScan:
         self.found.setdefault(number, []).append(secret)
 
 
-def _secrets(candidates: Iterable[_Candidate], block: AddedBlock, exceptions: Exceptions) -> Iterator[Secret]:
+def _secrets(
+    candidates: Iterable[_Candidate], block: AddedBlock, exceptions: Exceptions, tick: Callable[[], object]
+) -> Iterator[Secret]:
     """Yield the candidates that nothing excepts under the block's path and commit."""
     for candidate in candidates:
+        tick()
         if not _excepted(candidate, block, exceptions):
             yield _secret(candidate, block)
 
@@ -321,9 +338,12 @@ def scan(blocks: Iterable[AddedBlock], exceptions: Exceptions) -> list[Secret]:
     return search.found
 
 
-def spans_of(block: AddedBlock) -> list[tuple[int, int]]:
-    """Return where credentials stand in the block's text, whatever would except them; in order, none over another."""
-    text = _TextScan(block.path, block.first_line)
+def spans_of(block: AddedBlock, tick: Callable[[], object] = lambda: None) -> list[tuple[int, int]]:
+    """Return where credentials stand in the block's text, whatever would except them; in order, none over another.
+
+    `tick` is called at every step and may raise.
+    """
+    text = _TextScan(block.path, block.first_line, tick=tick)
     found = [match.span for piece in _pieces(block.text, PIECE_BYTES) for match in text.feed(piece)]
     found.extend(match.span for match in text.finish())
     return [(span.start, span.end) for span in found]

@@ -73,7 +73,7 @@ def shown_author(text: str | None) -> str | None:
 
 def _shown(text: str | None, limit: int) -> str | None:
     """Return text that is kept for people to read alone: without secrets, which a commit's message may hold."""
-    return None if text is None else clean_text(masked(text[: 4 * limit], keep_hashes=True), limit)
+    return None if text is None else clean_text(masked(text, keep_hashes=True, limit_chars=4 * limit), limit)
 
 
 def run_of_suite(event: events.CheckSuiteEvent, repo_id: UUID, delivery_id: UUID) -> NewRun | None:
