@@ -18,13 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_: argparse.Namespace) -> int:
-    """0 once it was told to stop."""
+    """0 once it was told to stop; 1 where it stopped by itself, to be started again."""
     set_up_logs(mask=shown_lines)
     settings = load_settings()
     leave_root(settings.run_as, settings.home)
-    asyncio.run(_work(settings))
-    return 0
+    return 0 if asyncio.run(_work(settings)) else 1
 
 
-async def _work(settings: Settings) -> None:
-    await work(settings, stop_on_signals())
+async def _work(settings: Settings) -> bool:
+    return await work(settings, stop_on_signals())

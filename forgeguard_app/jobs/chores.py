@@ -30,9 +30,11 @@ from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.jobs.deadline import DeadlineExceeded, end_by
 from forgeguard_app.store.counters import add_counts, claim_turn, drop_turn
 from forgeguard_app.store.pool import DATABASE_ERRORS
+from forgeguard_app.threads import LEFT
 
 WHOLE_LOG = timedelta(days=3)  # what GitHub keeps
 COUNTS_EVERY_S = 5.0
+LAST_COUNTS_S = 1.0  # for what was counted last, while the worker stops
 AGAIN_S = 15.0
 LEAVE_S = 5.0  # for a chore that is ended, until its worker goes on without it
 PURGE_EVERY_S = 3_600.0
@@ -127,15 +129,26 @@ async def prune_mirrors(context: WorkerContext) -> None:
 
 
 async def write_counts(context: WorkerContext) -> None:
-    """Write down what this process counted."""
-    while True:
-        await asyncio.sleep(min(COUNTS_EVERY_S, context.timings.reconcile_s))
-        counts = context.counts.pop_all()
-        if not counts:
-            continue
-        try:
-            async with context.pool.acquire() as connection, connection.transaction():
-                await add_counts(connection, counts)
-        except DATABASE_ERRORS:
-            for (name, label), number in counts.items():
-                context.counts.add(name, label, number)
+    """Write down what this process counted, at its end too."""
+    try:
+        while True:
+            await asyncio.sleep(min(COUNTS_EVERY_S, context.timings.reconcile_s))
+            await _write_new_counts(context)
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_COUNTS_S):
+                await _write_new_counts(context)
+
+
+async def _write_new_counts(context: WorkerContext) -> None:
+    for function, number in LEFT.pop_new().items():
+        context.counts.add("left_threads", function, number)
+    counts = context.counts.pop_all()
+    if not counts:
+        return
+    try:
+        async with context.pool.acquire() as connection, connection.transaction():
+            await add_counts(connection, counts)
+    except DATABASE_ERRORS:
+        for (name, label), number in counts.items():
+            context.counts.add(name, label, number)

@@ -41,6 +41,8 @@ class _Figures(Collector):
         received = {str(outcome): health.deliveries.get(outcome, 0) for outcome in DeliveryOutcome}
         yield _gauges("deliveries_last_hour", "Deliveries received, last hour.", "outcome", received)
         yield self._counters("errors", "errors", "Work that failed and is tried again or given up.", "kind")
+        description = "Threads that a worker left behind at a time limit, and that went on."
+        yield self._counters("left_threads", "left_threads", description, "function")
         yield self._counters("deliveries_missed", "missed", "Deliveries that GitHub logged and we never got.", "found")
 
     def _single(self) -> Iterable[tuple[str, str, float]]:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
+
+from structlog.testing import capture_logs
+
+from forgeguard_app.app.watchdog import stopped_when_threads_are_left
+from forgeguard_app.threads import LeftThreads
 
 BUSY = """
 import asyncio, re
@@ -45,3 +52,24 @@ def test_a_process_that_one_call_holds_up_ends_and_names_the_call() -> None:
 def test_a_process_whose_loop_turns_lives_on() -> None:
     done = ran(ALIVE)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+async def test_a_worker_in_which_too_many_threads_are_left_stops_and_says_so() -> None:
+    release, stop, left = threading.Event(), asyncio.Event(), LeftThreads(grace_s=0.0)
+    threads = [threading.Thread(target=release.wait, name=name) for name in ("audit", "learn")]
+    for thread in threads:
+        thread.start()
+    try:
+        left.add(threads[0])
+        async with stopped_when_threads_are_left(stop, 2, left, look_s=0.001) as found:
+            await asyncio.sleep(0)
+            assert not stop.is_set()
+            with capture_logs() as logs:
+                left.add(threads[1])
+                await asyncio.wait_for(stop.wait(), 60)
+        assert found.is_set()
+        assert [(line["event"], line["functions"]) for line in logs] == [("worker.threads_left", ["audit", "learn"])]
+    finally:
+        release.set()
+        for thread in threads:
+            thread.join()

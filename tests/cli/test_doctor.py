@@ -50,7 +50,7 @@ async def test_all_is_well(product: Product) -> None:
     await product.repository()
     status, output = await doctor(product)
     assert status == 0, output
-    assert "ILL" not in output and output.count("ok   ") == 15
+    assert "ILL" not in output and output.count("ok   ") == 16
     assert output.endswith("All is well.\n")
 
 

@@ -19,7 +19,7 @@ from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.command import EMPTY_TREE, GitRepository
 from forgeguard_app.git.listing import MAX_DEPTH, TooDeep
-from forgeguard_app.threads import in_thread
+from forgeguard_app.threads import LEFT, LeftThreads, in_thread
 from tests.support.repositories import WorkTree
 
 LEFT_BEHIND = """
@@ -47,6 +47,27 @@ async def test_results_and_errors_of_a_thread_arrive_where_it_was_started() -> N
         await in_thread(divmod, 1, 0)
     with pytest.raises(RuntimeError, match="StopIteration"):
         await asyncio.wait_for(in_thread(next, iter(())), 10)
+
+
+async def test_a_thread_that_nobody_waits_for_is_known_until_it_ends() -> None:
+    release = threading.Event()
+
+    def wait_for_ever() -> None:
+        release.wait()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(in_thread(wait_for_ever), 0.01)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "wait_for_ever"]
+    assert thread in LEFT._left
+    left, patient = LeftThreads(grace_s=0.0), LeftThreads(grace_s=3_600.0)
+    left.add(thread)
+    patient.add(thread)
+    assert left.list_functions() == ["wait_for_ever"]
+    assert (left.pop_new(), left.pop_new()) == ({"wait_for_ever": 1}, {})
+    assert patient.list_functions() == [], "it may still meet its limit"
+    release.set()
+    thread.join()
+    assert left.list_functions() == []
 
 
 class WatchedScope(Scope):

@@ -16,6 +16,7 @@ import pytest
 
 from forgeguard_app.flows.intake.follow_account import AT_ONCE
 from forgeguard_app.flows.intake.rank_heads import RANKS
+from forgeguard_app.flows.upkeep.doctor import examine_database
 from forgeguard_app.store.counters import add_counts
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.pulls import Pull, upsert_pull
@@ -291,6 +292,7 @@ async def test_where_nothing_can_be_written_the_server_is_not_ready_and_github_i
 async def test_metrics_say_what_operators_watch(intake: Product) -> None:
     await deliver(intake, json.dumps(PUSH).encode())
     intake.context.counts.add("errors", "Broken", 3)
+    intake.context.counts.add("left_threads", "audit", 2)
     async with intake.pool.acquire() as connection:
         await add_counts(connection, intake.context.counts.pop_all())
         await enqueue(connection, "reconcile_heads", {"repo_id": str(uuid.uuid4())})
@@ -301,6 +303,7 @@ async def test_metrics_say_what_operators_watch(intake: Product) -> None:
     for line in (
         "forgeguard_unjudged_heads 1.0",
         'forgeguard_errors_total{kind="Broken"} 3.0',
+        'forgeguard_left_threads_total{function="audit"} 2.0',
         "forgeguard_rate_writes_left 500.0",
         'forgeguard_jobs{status="todo"} 1.0',
         'forgeguard_deliveries_last_hour{outcome="accepted"} 1.0',
@@ -308,6 +311,8 @@ async def test_metrics_say_what_operators_watch(intake: Product) -> None:
     ):
         assert line in text, text
     assert "forgeguard_oldest_unjudged_head_seconds" in text
+    [limits] = [sign async for sign in examine_database(intake.pool) if sign.part == "time limits"]
+    assert (limits.ok, limits.detail) == (False, "passed today by what did not end at them: audit")
     assert re.search(r'^forgeguard_oldest_running_job_seconds\{kind="reconcile_heads"\} 36\d\d', text, re.M), text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -14,6 +13,7 @@ from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.projects.output import clean, cut, read_line
 from forgeguard_app.store.build_logs import NewLine, get_printed_bytes, insert_lines, line_bytes
 from forgeguard_app.store.changes import notify_change
+from forgeguard_app.threads import in_thread
 
 MAX_PRINTED_BYTES = 50 << 20  # of one build's lines that its builder printed
 MAX_JOINED_BYTES = 64 << 10  # of one line; what is beyond is not kept
@@ -87,7 +87,7 @@ class BuildLog:
 
     async def hear(self, lines: Sequence[bytes]) -> None:
         """Keep what the builder printed."""
-        await self._keep_printed(await asyncio.to_thread(self._reader.read, lines))
+        await self._keep_printed(await in_thread(self._reader.read, lines))
 
     async def _keep_printed(self, lines: Sequence[tuple[str, str]]) -> None:
         """Keep the lines that there is room for."""

@@ -24,6 +24,7 @@ from forgeguard_app.store.states import DeliveryOutcome, InstallationStatus
 
 OLDEST_WELL_S = 300.0
 CUT_WITHIN_S = 86_400.0
+LEFT_WITHIN_S = 86_400.0
 SKEW_WELL_S = 30.0
 MAX_COMPARED = 1_000  # deliveries
 MAX_PAGES = 100  # of 100 attempts each
@@ -63,6 +64,7 @@ async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
             yield Diagnosis("intake", True, "a delivery can be made durable")
             health = await read_health(connection)
             cut = await list_recent(connection, "cut_lists", CUT_WITHIN_S)
+            left = await list_recent(connection, "left_threads", LEFT_WITHIN_S)
     except DATABASE_ERRORS as error:
         remedy = "start it, make room on its disk, or fix FORGEGUARD_DATABASE_URL"
         yield Diagnosis("database", False, f"cannot be used: {type(error).__name__}", remedy)
@@ -100,6 +102,14 @@ async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
         f"cut at their bound today: {', '.join(cut)}" if cut else "GitHub's lists were read to their ends",
         "nothing is removed because of a list that was cut; what lost events would have told of beyond its "
         "end is not noticed",
+    )
+    yield Diagnosis(
+        "time limits",
+        not left,
+        f"passed today by what did not end at them: {', '.join(left)}"
+        if left
+        else "all work ended at its limits today",
+        "where it is much, workers start again by themselves and log `worker.threads_left`; report the repository",
     )
 
 
