@@ -124,9 +124,16 @@ def _named_boundaries(policy: Policy, tree: Tree) -> tuple[list[str], tuple[Prob
     return list(dict.fromkeys(found)), tuple(problems)
 
 
-def read_configuration(read: ReadText, tree: Tree, owner: PolicySettings, *, owner_file: bool = False) -> Configuration:
+def read_configuration(
+    read: ReadText,
+    tree: Tree,
+    owner: PolicySettings,
+    *,
+    owner_file: bool = False,
+    tick: Callable[[], object] = lambda: None,
+) -> Configuration:
     """Return the configuration of the commit with this tree; `read` gives a path's bytes, None where it is too
-    large.
+    large. `tick` is called for each file and in long ones, and may raise.
     """
     policy, policy_problems = read_policy(read, tree, owner, owner_file=owner_file)
     named, missing = _named_boundaries(policy, tree)
@@ -135,16 +142,17 @@ def read_configuration(read: ReadText, tree: Tree, owner: PolicySettings, *, own
     problems: list[Problem] = list(missing)
     boundaries: list[Boundaries] = []
     for path in paths:
+        tick()
         data = read(path)
         if data is None:
             problems.append(Problem(path, 1, 1, "the file is too large to be read"))
             continue
         text, wrong = _decoded(path, data)
-        file, errors = (Boundaries(path), ()) if wrong else read_boundaries(text, path)
+        file, errors = (Boundaries(path), ()) if wrong else read_boundaries(text, path, tick)
         boundaries.append(file)
         problems.extend((*wrong, *errors))
     exceptions, secret_problems = read_exceptions(
-        _read_present(read, tree, CONFIG_PATH), _read_present(read, tree, IGNORE_PATH)
+        _read_present(read, tree, CONFIG_PATH), _read_present(read, tree, IGNORE_PATH), tick
     )
     own = {_BOUNDED: tuple(problems), _EXCEPTED: secret_problems}
     return Configuration(

@@ -37,6 +37,8 @@ class Reading:
             self.problem(node, f"{what} must be a mapping, not {node.kind}")
             return {}
         for key, line, column in node.duplicates:
+            if self.is_full:
+                break
             self.problem((line, column), f"the key {quoted(key)} stands here twice")
         if known is None:
             return node.value

@@ -93,6 +93,7 @@ def _layers(file: Boundaries, head: Tree, facts: Facts, memo: Memo) -> list[Prob
     empty = memo.context(key, lambda: _without_match(globs, head, facts))
     remarks = list(file.remarks)
     for layer in file.layers:
+        facts.tick()
         own = [glob for glob in layer.globs if not glob.startswith("!")]
         lost = [glob for glob in own if glob in empty]
         if own and len(lost) == len(own):
@@ -112,6 +113,7 @@ def _modules(named: Iterable[Named], head: Tree, facts: Facts) -> list[Problem]:
         return []
     imported: set[str] = set()
     for path in head.source_paths:
+        facts.tick()
         source = facts.source(path, head.blobs[path])
         for item in source.imports if source is not None else ():
             imported.update((item.module, *(f"{item.module}.{name}" for name in item.names)))

@@ -170,7 +170,12 @@ class RangeLoader:
         self.left_out.configuration |= without_room
         self._refuse_missing(tree, (*configuration_paths(tree), *boundaries))
         return await in_thread(
-            read_configuration, lambda path: self._text(tree, path), tree, owner, owner_file=is_owners
+            read_configuration,
+            lambda path: self._text(tree, path),
+            tree,
+            owner,
+            owner_file=is_owners,
+            tick=self.deadline.check,
         )
 
     def _refuse_missing(self, tree: Tree, paths: Iterable[str]) -> None:

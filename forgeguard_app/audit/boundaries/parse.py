@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from forgeguard_app.audit.documents import DocumentError, Node
@@ -83,8 +83,12 @@ _KEYS = ("$schema", "description", "layers", "order", "exhaustive", "acyclic", "
 _LAYER_KEYS = ("name", "description", "glob", "forbidden", "forbidden_imports", "may_import")
 
 
-def read_boundaries(text: str, path: str) -> tuple[Boundaries, tuple[Problem, ...]]:
-    """Parse the file at `path`; return it with all its errors, each at its place."""
+def read_boundaries(
+    text: str, path: str, tick: Callable[[], object] = lambda: None
+) -> tuple[Boundaries, tuple[Problem, ...]]:
+    """Parse the file at `path`; return it with all its errors, each at its place. `tick` is called for each known
+    violation, and may raise.
+    """
     reading = Reading(path)
     try:
         root = read_json(text)
@@ -102,7 +106,7 @@ def read_boundaries(text: str, path: str) -> tuple[Boundaries, tuple[Problem, ..
     layers = _layers(reading, nodes[:MAX_LAYERS], folder)
     names = {layer.name for layer in layers}
     _check_may_import(reading, nodes[:MAX_LAYERS], names)
-    known, remarks = _known_violations(reading, keys.get("known_violations"), names)
+    known, remarks = _known_violations(reading, keys.get("known_violations"), names, tick)
     boundaries = Boundaries(
         path,
         layers=tuple(layers),
@@ -130,7 +134,7 @@ def _layers(reading: Reading, nodes: list[Node], folder: str) -> list[Layer]:
         name = _required(reading, node, keys, "name")
         if name and len(name) > MAX_NAME_CHARS:
             reading.problem(keys["name"], f"a name longer than {MAX_NAME_CHARS} characters is not read")
-        if name in known_names:
+        if name in known_names and not reading.is_full:
             reading.problem(keys["name"], f"a layer named {quoted(name)} stands above already")
         if name:
             known_names.add(name)
@@ -202,7 +206,8 @@ def _imports(reading: Reading, node: Node | None) -> tuple[ForbiddenImport, ...]
         if module is None:
             continue
         if len(module) > MAX_NAME_CHARS or not all(part.isidentifier() for part in module.split(".")):
-            reading.problem(keys["module"], f"{quoted(module)} is not a module's name such as 'package.module'")
+            if not reading.is_full:
+                reading.problem(keys["module"], f"{quoted(module)} is not a module's name such as 'package.module'")
         else:
             rules.append(ForbiddenImport(module, reason))
     return tuple(rules)
@@ -233,7 +238,8 @@ def _check_may_import(reading: Reading, nodes: list[Node], names: set[str]) -> N
 
 def _named(reading: Reading, items: Iterable[Node], names: set[str]) -> None:
     for item in items:
-        if isinstance(item.value, str) and item.value.strip() and item.value not in names:
+        unknown = isinstance(item.value, str) and item.value.strip() and item.value not in names
+        if unknown and not reading.is_full:
             reading.problem(item, f"no layer is named {quoted(item.value)}")
 
 
@@ -247,7 +253,7 @@ def _order(reading: Reading, node: Node | None, names: set[str]) -> tuple[tuple[
         members = item.value if isinstance(item.value, list) else [item]
         _named(reading, members, names)
         for member in members:
-            if isinstance(member.value, str) and member.value in placed:
+            if isinstance(member.value, str) and member.value in placed and not reading.is_full:
                 reading.problem(member, f"the layer {quoted(member.value)} stands in order twice")
         placed.update(group)
         groups.append(group)
@@ -255,11 +261,12 @@ def _order(reading: Reading, node: Node | None, names: set[str]) -> tuple[tuple[
 
 
 def _known_violations(
-    reading: Reading, node: Node | None, names: set[str]
+    reading: Reading, node: Node | None, names: set[str], tick: Callable[[], object]
 ) -> tuple[tuple[KnownViolation, ...], tuple[Problem, ...]]:
     known: list[KnownViolation] = []
     remarks: list[Problem] = []
     for item in [] if node is None else reading.items(node, "known_violations"):
+        tick()
         keys = reading.mapping(item, "an entry of known_violations", ("layer", "file", "pattern", "reason"))
         if not isinstance(item.value, dict):
             continue

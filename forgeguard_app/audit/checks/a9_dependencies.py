@@ -149,7 +149,7 @@ def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Dependen
         return DependencySide(nothing=f"no file of a supported language ({name_languages()})")
     manifests = read_manifests(tree, facts, policy, memo)
     problems = tuple(problem for manifest in manifests for problem in manifest.problems)
-    found = references(manifests, tree, facts.texts)
+    found = references(manifests, tree, facts.texts, facts.tick)
     if not any(m.declared or m.is_project or m.unread or m.problems or m.path.endswith(".txt") for m in manifests):
         return DependencySide(problems=problems, manifests=manifests, nothing=NO_MANIFEST, references=found)
     named = tuple((path, tree.blobs[path]) for path in (m.path for m in manifests) if path in tree.blobs)
@@ -190,9 +190,8 @@ def _findings(
         if known is None:
             facts.tick()
             source = facts.source(path, blob)
-            known = (
-                () if source is None or ignored(path) else tuple(list_undeclared(context, used, path, source.imports))
-            )
+            imports = () if source is None or ignored(path) else source.imports
+            known = tuple(list_undeclared(context, used, path, imports, facts.tick))
             answers[path, blob] = known
         if known:
             findings.extend(known)

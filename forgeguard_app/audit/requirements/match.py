@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -105,14 +105,21 @@ class DependencyContext:
 
 
 def list_undeclared(
-    context: DependencyContext, answers: UsedAnswers, path: str, imports: Iterable[Import]
+    context: DependencyContext,
+    answers: UsedAnswers,
+    path: str,
+    imports: Iterable[Import],
+    tick: Callable[[], object] = lambda: None,
 ) -> Iterable[Finding]:
-    """Yield a finding for each import that no manifest declares for the file's code."""
+    """Yield a finding for each import that no manifest declares for the file's code. `tick` is called for each
+    import, and may raise.
+    """
     declarations = context.index.for_folder(posixpath.dirname(path))
     if declarations is None:
         return
     reported: set[tuple[str, str, int]] = set()
     for item in imports:
+        tick()
         if (
             item.level
             or not item.module

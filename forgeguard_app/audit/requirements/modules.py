@@ -46,6 +46,7 @@ def _known_distributions() -> frozenset[str]:
 
 
 _NAMESPACES = frozenset(NAMESPACES.split())
+_NORMALISED_NAMESPACES = frozenset(map(normalised, _NAMESPACES))
 _TOOLS = tuple(TOOL_PREFIXES.split())
 
 
@@ -103,7 +104,7 @@ def shares_namespace(module: str, declared: Iterable[str]) -> bool:
     google-cloud-x).
     """
     parts = [normalised(part) for part in module.split(".")]
-    if parts[0] not in {normalised(name) for name in _NAMESPACES}:
+    if parts[0] not in _NORMALISED_NAMESPACES:
         return False
     prefix = "-".join(parts[:2]) + "-"
     return any(name.startswith(prefix) or f"apache-{prefix}" in f"{name}-" for name in declared)

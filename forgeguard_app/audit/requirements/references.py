@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from forgeguard_app.audit.cycles import cyclic_arrows
@@ -29,8 +29,10 @@ class References:
     incomplete: tuple[str, ...] = ()
 
 
-def references(manifests: Iterable[Manifest], tree: Tree, texts: Mapping[str, bytes]) -> References:
-    """Return what the manifests refer to in vain."""
+def references(
+    manifests: Iterable[Manifest], tree: Tree, texts: Mapping[str, bytes], tick: Callable[[], object] = lambda: None
+) -> References:
+    """Return what the manifests refer to in vain. `tick` is called at every step, and may raise."""
     remarks: list[Problem] = []
     incomplete: list[str] = []
     edges: dict[str, list[tuple[int, str]]] = {}
@@ -39,6 +41,7 @@ def references(manifests: Iterable[Manifest], tree: Tree, texts: Mapping[str, by
         if manifest.unread:
             continue
         for line, option, name in _named(manifest, data.decode("utf-8", "replace")):
+            tick()
             target = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
             if (reason := _unread(name, target, tree)) is not None:
                 remarks.append(Problem(path, line, 1, f"{option} {quoted(name)}: {reason}"))
@@ -46,7 +49,7 @@ def references(manifests: Iterable[Manifest], tree: Tree, texts: Mapping[str, by
                 incomplete.append(f"`{target}`: files that are included this deep, or are this large, are not read.")
             else:
                 edges.setdefault(path, []).append((line, target))
-    remarks += _circles(edges)
+    remarks += _circles(edges, tick)
     remarks += [
         Problem(path, 1, 1, "this manifest is a symbolic link, which is not followed")
         for path in sorted(tree.links)
@@ -81,10 +84,11 @@ def _named(manifest: Manifest, text: str) -> Iterator[tuple[int, str, str]]:
         yield first_line.get(name, 1), "file", name
 
 
-def _circles(edges: Mapping[str, list[tuple[int, str]]]) -> Iterator[Problem]:
+def _circles(edges: Mapping[str, list[tuple[int, str]]], tick: Callable[[], object]) -> Iterator[Problem]:
     """Yield a remark at each line that includes a file which includes its own file again."""
     circular = frozenset(cyclic_arrows({(path, target) for path, lines in edges.items() for _, target in lines}))
     for path, lines in edges.items():
         for line, target in lines:
+            tick()
             if (path, target) in circular:
                 yield Problem(path, line, 1, f"{quoted(target)} includes this file again; each is read once")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -44,9 +45,11 @@ _COMMENT = re.compile(r"(?<!\s)\s++#.*\Z")
 _HOW = "write path:rule:line or commit:path:rule:line"
 
 
-def read_exceptions(config: bytes | None, ignore: bytes | None) -> tuple[Exceptions, tuple[Problem, ...]]:
-    """Return what the two files except, and what is wrong with them."""
-    reader = _Config()
+def read_exceptions(
+    config: bytes | None, ignore: bytes | None, tick: Callable[[], object] = lambda: None
+) -> tuple[Exceptions, tuple[Problem, ...]]:
+    """Return what the two files except, and what is wrong with them. `tick` is called for each table, and may raise."""
+    reader = _Config(tick)
     if config is not None:
         reader.read(config.decode("utf-8", "replace").removeprefix("\ufeff"))
     places, remarks = _read_ignore(ignore) if ignore is not None else ([], [])
@@ -65,7 +68,8 @@ def read_exceptions(config: bytes | None, ignore: bytes | None) -> tuple[Excepti
 class _Config:
     """Reads one `.gitleaks.toml`; what has no meaning for us is remarked at its line, what is broken is a problem."""
 
-    def __init__(self) -> None:
+    def __init__(self, tick: Callable[[], object]) -> None:
+        self._tick = tick
         self.allowlists: list[Allowlist] = []
         self.disabled: list[str] = []
         self.problems: list[Problem] = []
@@ -119,16 +123,15 @@ class _Config:
         self.disabled.extend(self._texts(table, "disabledRules", line))
 
     def _rule(self, rule: Mapping[str, Any], line: int) -> None:
+        self._tick()
         self._unknown(rule, _RULE, "a rule", line)
         name = rule.get("id")
         if not isinstance(name, str) or not name:
             self._problem(line, "a rule has no id")
             return
         if own := sorted(rule.keys() & (_RULE - _ABOUT_RULE)):
-            remark = (
-                f"the repository's own rule {quoted(name)} is not honoured ({', '.join(own)}): it finds nothing here"
-            )
-            self._remark(line, remark)
+            honoured = f"is not honoured ({', '.join(own)}): it finds nothing here"
+            self._remark(line, lambda: f"the repository's own rule {quoted(name)} {honoured}")
         described = rule.get("description")
         self.named_rules.append(NamedRule(name, described if isinstance(described, str) else "", line, bool(own)))
         self._single(rule, "allowlist", line, (name,))
@@ -149,6 +152,7 @@ class _Config:
             self._allowlist(entry, self._header(key, number, line), rules)
 
     def _allowlist(self, table: Mapping[str, Any], line: int, rules: tuple[str, ...]) -> None:
+        self._tick()
         self._unknown(table, _ALLOWLIST, "an allowlist", line)
         lists = {key: self._texts(table, key, line) for key in _LISTS}
         patterns = {key: self._usable(lists[key], self._line(key, line)) for key in ("paths", "regexes")}
@@ -217,8 +221,8 @@ class _Config:
     def _unknown(self, table: Mapping[str, Any], known: frozenset[str], what: str, line: int) -> None:
         for key in table:
             if key not in known:
-                where = f" in {what}" if what else ""
-                self._remark(self._line(key, line), f"the key {quoted(key)}{where} is not known and was not honoured")
+                self._tick()
+                self._remark(self._line(key, line), partial(_unknown_key, key, what))
 
     def _problem(self, line: int, message: str) -> None:
         if len(self.problems) == MAX_SAID:
@@ -226,11 +230,14 @@ class _Config:
         if len(self.problems) <= MAX_SAID:
             self.problems.append(Problem(CONFIG_PATH, line, 1, message))
 
-    def _remark(self, line: int, message: str) -> None:
+    def _remark(self, line: int, message: str | Callable[[], str]) -> None:
+        """Note what is not honoured; a message that quotes a text is made only where it is listed."""
         if len(self.remarks) == MAX_SAID:
             message = "there is more below that is not honoured and not listed"
         if len(self.remarks) <= MAX_SAID:
-            self.remarks.append(Problem(CONFIG_PATH, line, 1, message))
+            self._tick()
+            words = message if isinstance(message, str) else message()
+            self.remarks.append(Problem(CONFIG_PATH, line, 1, words))
 
     def _header(self, key: str, number: int, after: int = 1) -> int:
         """Return the line of the n-th table of that name from a line on, that line itself where there is none."""
@@ -262,6 +269,11 @@ class _Config:
         found = self._text.find(next(iter(entry.splitlines()), ""), at, at + NEAR_CHARS)
         self._last = (after, max(found, at))
         return after if found == -1 else bisect_right(self._starts, found)
+
+
+def _unknown_key(key: str, what: str) -> str:
+    where = f" in {what}" if what else ""
+    return f"the key {quoted(key)}{where} is not known and was not honoured"
 
 
 def _syntax(message: str, lines: int) -> Problem:

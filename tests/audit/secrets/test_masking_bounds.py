@@ -15,13 +15,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.excerpts import SourceLines
+from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.masked_text import shown_lines
+from forgeguard_app.audit.requirements.readers import read_manifest
+from forgeguard_app.audit.requirements.references import references
 from forgeguard_app.audit.secrets.allowlists import Exceptions
-from forgeguard_app.audit.secrets.masking import Masker, _replaced, masked, quoted
+from forgeguard_app.audit.secrets.gitleaks_files import MAX_SAID, read_exceptions
+from forgeguard_app.audit.secrets.masking import Masker, _masked_short, _replaced, masked, quoted
 from forgeguard_app.audit.secrets.matching import Span
 from forgeguard_app.audit.secrets.random_text import _AFTER, _BEFORE, _BESIDE_CHARS, _Growth, _odd, random_spans
 from forgeguard_app.audit.secrets.scanner import AddedBlock, SecretScan, _apart
+from tests.support.in_memory import evaluate_in_memory
 from tests.support.planted import drawn, plant, remains
 
 LETTERS = string.ascii_letters + string.digits
@@ -202,3 +208,34 @@ def test_of_overlapping_spans_the_first_rules_are_kept(given_spans: list[tuple[i
         if (at == 0 or kept[at - 1].end <= span.start) and (at == len(kept) or span.end <= kept[at].start):
             kept.insert(at, span)
     assert _apart(group) == kept
+
+
+NAMES = [f"{VALUES[number % 97]}{number}" for number in range(3_000)]
+RULES = "".join(f'[[rules]]\nid = "{name}"\nregex = "a"\n' for name in NAMES).encode()
+INCLUDES = "".join(f"-r {name}.txt\n" for name in NAMES).encode()
+VIOLATIONS = [{"layer": name, "file": "a.py", "pattern": "x", "reason": "y"} for name in NAMES]
+READERS: dict[str, Callable[[Callable[[], None]], object]] = {
+    "rules of gitleaks": lambda tick: read_exceptions(RULES, None, tick),
+    "included files": lambda tick: references(
+        [read_manifest("requirements.txt", INCLUDES)], Tree({"requirements.txt": "1"}), {"1": INCLUDES}, tick
+    ),
+    "known violations": lambda tick: read_boundaries(
+        json.dumps({"layers": [{"name": "a", "glob": "**"}], "known_violations": VIOLATIONS}), "boundaries.json", tick
+    ),
+    "imports": lambda tick: evaluate_in_memory(
+        {"a.py": "".join(f"import requests.m{name}\n" for name in NAMES), "requirements.txt": "requests\n"}, tick=tick
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_each_text_that_a_message_quotes_is_a_step_that_looks_at_the_clock(kind: str) -> None:
+    assert _steps(READERS[kind]) >= len(NAMES)
+
+
+def test_remarks_that_are_not_listed_are_not_made() -> None:
+    masked_before = _masked_short.cache_info()
+    exceptions, _ = read_exceptions(RULES, None)
+    masked_after = _masked_short.cache_info()
+    asked = masked_after.hits + masked_after.misses - masked_before.hits - masked_before.misses
+    assert (len(exceptions.remarks), asked) == (MAX_SAID + 1, MAX_SAID)
