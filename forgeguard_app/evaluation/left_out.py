@@ -12,6 +12,7 @@ from forgeguard_app.audit.check_settings import BOUNDARIES, MANIFESTS
 from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.languages.imports import Cut
 from forgeguard_app.audit.languages.python_modules import MAX_DEPTH, MAX_FOLDERS
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode
@@ -21,6 +22,11 @@ from forgeguard_app.git.command import BIG_FILE_BYTES, HOW_TO_COMPLETE
 
 MAX_INCLUDE_ROUNDS = 20
 MOST_NAMED = 5
+_CUT = {
+    Cut.BOUND: "imports beyond the number or length that is read in one file",
+    Cut.ENCODING: "imports of files that declare an encoding that is not read, or is not theirs; save them as UTF-8",
+    Cut.SYNTAX: "imports after a string or an f-string that does not end, or in a file with null characters",
+}
 
 
 @dataclass
@@ -49,7 +55,7 @@ class LeftOut:
 
         large, absent, lost = files(self.too_large), files(self.missing), files(self.lost)
         sources = [path for path in head.source_paths if path in scope]
-        cut = [path for path in sources if (found := facts.source(path, head.blobs[path])) is not None and found.cut]
+        cut = _cut_files(sources, head, facts)
         deep = [path for path in sources if path.count("/") > MAX_DEPTH]
         for code, check in CHECKS.items():
             if check.kind.reads is not Reads.TREE:
@@ -60,8 +66,8 @@ class LeftOut:
                 yield code, f"not in this clone: {named(paths)}; {HOW_TO_COMPLETE}."
             if lost:
                 yield code, f"more files and forbidden patterns than are kept at once: {named(lost)}."
-            if paths := check.imports(cut, head, config, memo):
-                yield code, f"imports beyond the number or length that is read in one file: {named(paths)}."
+            covered = ((reason, check.imports(paths, head, config, memo)) for reason, paths in cut)
+            yield from ((code, f"{_CUT[reason]}: {named(paths)}.") for reason, paths in covered if paths)
             if paths := check.imports(deep, head, config, memo):
                 yield code, f"modules in more than {MAX_DEPTH} folders one in another: {named(paths)}."
             if memo.modules(head).cut and check.imports(sources, head, config, memo):
@@ -74,6 +80,15 @@ class LeftOut:
             unread = self.configuration | (self.manifests if code is kind_with(MANIFESTS).code else set())
             if unread:
                 yield code, f"more configuration and manifests than are read at once: {named(unread)}."
+
+
+def _cut_files(sources: Iterable[str], head: Tree, facts: Facts) -> list[tuple[Cut, list[str]]]:
+    """Return the files of which imports may be missing, by the reason."""
+    cut: dict[Cut, list[str]] = {}
+    for path in sources:
+        if (found := facts.source(path, head.blobs[path])) is not None and found.cut:
+            cut.setdefault(found.cut, []).append(path)
+    return sorted(cut.items())
 
 
 def layer_map(memo: Memo, boundaries: Boundaries, config: EffectiveConfig) -> LayerMap:

@@ -22,8 +22,8 @@ from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies
 from forgeguard_app.audit.cycles import cyclic_arrows
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import mark_new
-from forgeguard_app.audit.languages import python
-from forgeguard_app.audit.languages.imports import Guard
+from forgeguard_app.audit.languages import python_literals
+from forgeguard_app.audit.languages.imports import Cut, Guard
 from forgeguard_app.audit.languages.python import PYTHON, _Blocks, _Lines, python_facts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.memo import Memo
@@ -182,7 +182,7 @@ def test_a_text_of_millions_of_lines_takes_little_memory() -> None:
 
 def test_lines_beyond_the_bound_without_an_import_leave_nothing_out() -> None:
     facts = python_facts(b"import a\n" + b"x\n" * 300_000)
-    assert (len(facts.imports), facts.has_code, facts.cut) == (1, True, False)
+    assert (len(facts.imports), facts.has_code, facts.cut) == (1, True, Cut.NONE)
     facts = python_facts(b"import a\n" + b"\n" * 249_998 + b"import b")
     assert [imported.line for imported in facts.imports] == [1, 250_000]
     assert not facts.cut
@@ -200,13 +200,13 @@ def test_lines_beyond_the_bound_without_an_import_leave_nothing_out() -> None:
 )
 def test_imports_beyond_a_bound_are_said_to_be_left_out(text: str, number: int) -> None:
     facts = python_facts(text.encode())
-    assert (len(facts.imports), facts.cut) == (number, True)
+    assert (len(facts.imports), facts.cut) == (number, Cut.BOUND)
 
 
 def test_long_texts_are_blanked_as_short_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "".join(f"x = '''{'é' * size}\n{' ' * size}\n\n\\''''''; import a{size}\n" for size in range(5))
     found = python_facts(text.encode())
-    monkeypatch.setattr(python, "_LONG_TEXT_CHARS", 0)
+    monkeypatch.setattr(python_literals, "_LONG_TEXT_CHARS", 0)
     assert python_facts(text.encode()) == found
     assert len(found.imports) == 5
 

@@ -79,6 +79,31 @@ async def test_imports_that_a_bound_keeps_from_being_read_are_said(tree: WorkTre
     assert [check.incomplete for check in report.checks] == [sentences, sentences, ()]
 
 
+async def test_files_that_python_may_read_otherwise_do_not_pass(tree: WorkTree) -> None:
+    rules = {"layers": [{"name": "all", "glob": "**", "forbidden_imports": [{"module": "yaml"}]}]}
+    files = {
+        "requirements.txt": "",
+        "boundaries.json": json.dumps(rules),
+        "coded.py": "# coding: utf-7\n+AGkAbQBwAG8AcgB0- yaml\n",
+        "open.py": "import os\nx = '''\nimport yaml\n",
+        "usual.py": "# coding: latin-1\nimport os\n",
+    }
+    checks = (await evaluate_all(tree, files)).checks
+    sentences = (
+        "imports of files that declare an encoding that is not read, or is not theirs; save them as UTF-8: `coded.py`.",
+        "imports after a string or an f-string that does not end, or in a file with null characters: `open.py`.",
+    )
+    assert [check.incomplete for check in checks] == [sentences, sentences, ()]
+    assert [check.result for check in checks] == [Result.WARN, Result.WARN, Result.PASS]
+
+
+async def test_an_import_after_nested_quotes_is_found(tree: WorkTree) -> None:
+    rules = {"layers": [{"name": "all", "glob": "**", "forbidden_imports": [{"module": "yaml"}]}]}
+    text = """x = f"{"'''"}"\nimport yaml\n"""
+    report = await evaluate_all(tree, {"requirements.txt": "", "boundaries.json": json.dumps(rules), "m.py": text})
+    assert [(check.result, len(check.findings)) for check in report.checks][:2] == [(Result.FAIL, 1), (Result.FAIL, 1)]
+
+
 async def test_boundaries_files_over_the_bound_are_said(tree: WorkTree) -> None:
     files = {f"p{number}/boundaries.json": '{"layers": [{"name": "a", "glob": "**"}]}' for number in range(102)}
     check = check_of(

@@ -14,6 +14,15 @@ class Guard(StrEnum):
     TYPING = "typing"  # if TYPE_CHECKING
 
 
+class Cut(StrEnum):
+    """The reason why imports of a file may be missing from its facts."""
+
+    NONE = ""
+    BOUND = "bound"  # more, or longer ones, than are read
+    ENCODING = "encoding"  # declared, and not read or not the one of the bytes
+    SYNTAX = "syntax"  # a string or a field of an f-string does not end, or there are null characters
+
+
 class Import(NamedTuple):
     """One import statement's one module.
 
@@ -34,9 +43,9 @@ class Import(NamedTuple):
 class SourceFacts(NamedTuple):
     """Facts of one source file for the checks; `has_code` is false for documentation and comments alone.
 
-    `cut` tells that a bound kept some of its imports from being read.
+    `cut` tells why some of its imports may not be among them.
     """
 
     imports: tuple[Import, ...]
     has_code: bool
-    cut: bool = False
+    cut: Cut = Cut.NONE

@@ -11,35 +11,28 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate, islice, pairwise
+from unicodedata import normalize
 
-from forgeguard_app.audit.languages.imports import Guard, Import, SourceFacts
+from forgeguard_app.audit.languages.imports import Cut, Guard, Import, SourceFacts
 from forgeguard_app.audit.languages.language import Language
+from forgeguard_app.audit.languages.python_encoding import decoded
+from forgeguard_app.audit.languages.python_literals import without_literals
 
-# A triple-quoted literal that never closes runs to the end, a single-quoted one to the end of its line.
-_LITERALS = re.compile(
-    r"""
-    \#[^\n]*
-  | (?:
-        \"\"\"[^"\\]*+(?:(?:\\.|"(?!""))[^"\\]*+)*+(?:\"\"\"|\Z)
-      | '''[^'\\]*+(?:(?:\\.|'(?!''))[^'\\]*+)*+(?:'''|\Z)
-      | "[^"\\\n]*+(?:\\.[^"\\\n]*+)*+(?:"|(?=\n)|\Z)
-      | '[^'\\\n]*+(?:\\.[^'\\\n]*+)*+(?:'|(?=\n)|\Z)
-    )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_WORD = re.compile(r"(?:\W|\A)import(?!\w)")
+# Characters of names, as a set of ASCII's that are none: which others there are is Python's to decide, and none of them
+# has another meaning.
+_LETTER, _LETTERS = r"[^\x00-@\[-^`{-\x7f]", r"[^\x00-/:-@\[-^`{-\x7f]"
+_WORD = re.compile(rf"(?:\W|\A)import(?!{_LETTERS})")
 # Possessive everywhere: nothing that was read is read again, whatever follows it.
-_NAME = r"[^\W\d]\w*+"
+_NAME = rf"{_LETTER}{_LETTERS}*+"
 _GAP = r"(?:[ \t\f]|\\\n)*+"
 _DOTTED = rf"{_NAME}(?:{_GAP}\.{_GAP}{_NAME})*+"
 # Looked for backwards from `import`: the rest of a `from` clause, whose dots may stand apart.
-_FROM = re.compile(rf"(?<![\w.])from((?:[ \t\f.]|\\\n)*+)({_DOTTED})?+{_GAP}\Z")
+_FROM = re.compile(rf"(?<![\w\x80-\U0010ffff.])from((?:[ \t\f.]|\\\n)*+)({_DOTTED})?+{_GAP}\Z")
 _MODULES = re.compile(rf"{_GAP}({_DOTTED})(?:{_GAP}as{_GAP}{_NAME})?(?:{_GAP}(,))?")
 _NAMES_IN_PARENTHESES = re.compile(r"\(([^()]*)(?:\)|\Z)")
 _NAMES_ON_LINE = re.compile(r"(?:[^\n;\\]|\\\n)*+")
-_CLAUSE = re.compile(r"(?:[\w. \t\f]|\\\n)*+")  # all that can stand between `from` and `import`
-_NEXT_IMPORT = re.compile(r"(?<!\w)import(?!\w)")
+_CLAUSE = re.compile(r"(?:[\w\x80-\U0010ffff. \t\f]|\\\n)*+")  # all that can stand between `from` and `import`
+_NEXT_IMPORT = re.compile(rf"import(?<!\wimport)(?!{_LETTERS})")
 _IMPORTED_NAME = re.compile(rf"({_NAME}|\*)(?:\s+as\s+{_NAME})?")
 _HEADER = re.compile(r"[ \t\f]*(?:async[ \t]+)?([a-z]+)\b")
 _IMPORT_ERRORS = re.compile(r"\b(?:ImportError|ModuleNotFoundError|Exception|BaseException)\b")
@@ -47,9 +40,6 @@ _BARE_EXCEPT = re.compile(r"[ \t\f]*except[ \t]*:")
 _TYPE_CHECKING = re.compile(r"[ \t\f]*(?:el)?if\b[ \t(]*(?:\w+\.)?TYPE_CHECKING\b(?![ \t]*(?:or|is|==|!=))")
 _CODE = re.compile(r'[^ "\\\t\f\n]')
 _GAPS = re.compile(_GAP)
-_TO_BLANKS = bytes(10 if code == 10 else 32 for code in range(256))
-_EMPTY_TEXTS = tuple('"' + " " * (size - 2) + '"' for size in range(2, 100))  # shared: a file may hold a million texts
-_LONG_TEXT_CHARS = 10_000
 _CHUNK_CHARS = 1 << 16  # whose lines are looked at together
 _MAX_LINES = 250_000
 _MAX_IMPORTS = 20_000
@@ -66,13 +56,21 @@ _MAX_PREFIX = 1_000  # characters before a statement on its line
 
 def python_facts(data: bytes) -> SourceFacts:
     """Return the imports and whether there is any code; every input gives an answer."""
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text, known = decoded(data)
     if text.endswith("\\"):
         text += "\n"  # or a literal that never closes would be tried in every way
+    cut = Cut.NONE if known else Cut.ENCODING
     if "import" not in text:
-        return SourceFacts((), _has_code(_blanked(text)) if len(text) < _MAX_IMPORTS else True)
-    blanked = _blanked(text)
+        return SourceFacts((), _has_code(text) if len(text) < _MAX_IMPORTS else True, cut)
+    blanked, whole = without_literals(text)
+    if not cut and not (whole and "\0" not in text):
+        cut = Cut.SYNTAX
     source = _Source(blanked)
+    found = _imports(source)
+    return SourceFacts(found, _CODE.search(blanked) is not None, cut or (Cut.BOUND if source.cut else Cut.NONE))
+
+
+def _imports(source: _Source) -> tuple[Import, ...]:
     found: list[Import] = []
     looked_at = 0
     at = source.text.find("import")
@@ -84,35 +82,11 @@ def python_facts(data: bytes) -> SourceFacts:
             looked_at += 1
             found.extend(source.statement(at, at + len("import")))
         at = source.text.find("import", at + len("import"))
-    return SourceFacts(tuple(found), _has_code(blanked), source.cut)
+    return tuple(found)
 
 
-def _blanked(text: str) -> str:
-    return _LITERALS.sub(_blank, text)
-
-
-def _blank(match: re.Match[str]) -> str:
-    literal = match.group()
-    if literal[0] == "#":
-        return " " * len(literal)
-    size = len(literal)
-    if "\n" not in literal:
-        if size - 2 < len(_EMPTY_TEXTS):
-            return _EMPTY_TEXTS[size - 2] if size > 1 else literal
-        return '"' + " " * (size - 2) + '"'
-    # A quote for the first two characters of each line, or for as many as it has. A backslash keeps the lines of one
-    # literal one logical line, as they are in Python.
-    if size < _LONG_TEXT_CHARS:
-        return "\\\n".join(['"' + " " * (len(part) - 2) for part in literal.split("\n")])
-    # The same without an object for each of what may be millions of lines.
-    blanks = "\n" + literal.encode("ascii", "replace").translate(_TO_BLANKS).decode("ascii")
-    for begin in ("\n  ", "\n ", "\n"):
-        blanks = blanks.replace(begin, "\0")
-    return '"' + blanks[1:].replace("\0", '\\\n"')
-
-
-def _has_code(blanked: str) -> bool:
-    return _CODE.search(blanked) is not None
+def _has_code(text: str) -> bool:
+    return _CODE.search(without_literals(text)[0]) is not None
 
 
 class _Lines:
@@ -228,6 +202,9 @@ class _Source:
         return names, max(at + len(match.group().rstrip()) - 1, end)
 
     def _bounded(self, name: str) -> str:
+        """Return the name as Python compares it (NFKC), cut at the bound."""
+        if not name.isascii():
+            name = normalize("NFKC", name[: _MAX_NAME_CHARS + 1])
         if len(name) > _MAX_NAME_CHARS:
             self.cut = True
         return name[:_MAX_NAME_CHARS]
