@@ -44,7 +44,7 @@ format: $(READY)
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos --number $(N) --seed $(SEED)
 
-# Strange bytes for one reader: manifests, patches, payloads or configuration.
+# Strange bytes for one reader: manifests, patches, payloads, configuration or sources.
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz $(TARGET) --number $(N) --seed $(SEED)
 

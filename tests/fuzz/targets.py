@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 from forgeguard_app.audit.boundaries.parse import read_boundaries
+from forgeguard_app.audit.languages.python import python_facts
 from forgeguard_app.audit.policy import read_settings
 from forgeguard_app.audit.requirements.readers import read_manifest
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
 from forgeguard_app.git.patches import read_patch
 from forgeguard_app.github.payloads import BadPayload, read_event
+from tests.support.python_texts import module
 
 _PYPROJECT = b"""[project]
 name = "x"
@@ -129,7 +134,22 @@ def _payload(data: bytes) -> None:
             read_event(name, data)
 
 
+def _source(data: bytes) -> None:
+    """Compare the imports with those of `ast`, where the running Python parses the source."""
+    facts = python_facts(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            nodes = list(ast.walk(ast.parse(data)))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+    modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    modules += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert facts.cut or sorted(modules) == sorted(item.module for item in facts.imports)
+
+
 TARGETS = {
+    "sources": Target(tuple(module(Random(seed))[0].encode() for seed in range(20)), _source),
     "manifests": Target((_PYPROJECT, _SETUP, _REQUIREMENTS, _CFG), _manifests),
     "patches": Target((_PATCH,), _patch),
     "payloads": Target((_PUSH, _INSTALLATION), _payload),
