@@ -32,7 +32,8 @@ from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import Finding, Problem
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import POLICY_PATHS, CheckPolicy
-from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences, home_of
+from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences
+from forgeguard_app.audit.requirements.lost import list_lost
 from forgeguard_app.audit.requirements.manifests import manifest_paths, read_manifests
 from forgeguard_app.audit.requirements.match import DependencyContext, list_undeclared
 from forgeguard_app.audit.requirements.model import Manifest
@@ -93,9 +94,13 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
     others = [check(tree, facts, policy, memo).shown for tree, _ in change.other_parents]
     findings = mark_in_scope(KIND.code, change, head.shown, base.shown, others)
     errors, elsewhere = _told_apart(head, change)
-    lost = () if change.whole_tree else _lost(base, head, change, policy)
+    lost: tuple[Problem, ...] = ()
+    if not change.whole_tree:
+        # Without a source file the base was not checked, but its manifests stand.
+        before = base.manifests or read_manifests(change.base, facts, policy, memo)
+        lost = list_lost(_index(before, policy), _index(head.manifests, policy), change, policy, findings, facts.tick)
     if errors or lost:
-        note = "A manifest does not parse." if errors else "A manifest that was read is not read any more."
+        note = "A manifest does not parse." if errors else "A change took away what a manifest declares."
         return CheckOutcome(problems=(*errors, *lost), notes=(note,))
     incomplete = (*head.incomplete, *head.references.incomplete)
     remarks = (*head.references.remarks, *elsewhere)
@@ -113,34 +118,6 @@ def _told_apart(head: DependencySide, change: Change) -> tuple[tuple[Problem, ..
         touched = change.whole_tree or problem.path in change.changed
         (errors if touched and problem.path in head.governing else elsewhere).append(problem)
     return tuple(errors), tuple(elsewhere)
-
-
-def _lost(base: DependencySide, head: DependencySide, change: Change, policy: CheckPolicy) -> tuple[Problem, ...]:
-    """Return the manifests that the change made unreadable, where they count for evaluated code.
-
-    Nothing would be undeclared any more: a change could bring a dependency and hide the list that lacks it.
-    """
-    now, index = {manifest.path: manifest for manifest in head.manifests}, _index(head.manifests, policy)
-    ignored = any_glob(policy.ignore)
-    found: dict[str, Problem] = {}
-    for path in dict.fromkeys(m.path for m in base.manifests if m.declared or (m.is_project and not m.unread)):
-        if path not in change.head.blobs or path not in change.changed or path not in change.scope:
-            continue
-        manifest = now.get(path)
-        if manifest is not None and manifest.unread:
-            why = f"the manifest is not read any more: {manifest.unread}"
-        elif manifest is None:
-            why = "the manifest is not read any more: it is too large, or not at hand"
-        elif head.nothing == NO_MANIFEST or index.for_folder(home_of(path)) is None:
-            why = "the file declares nothing any more"
-        else:
-            continue
-        home = home_of(path)
-        below = f"{home}/" if home else ""
-        sources = (source for source in change.head.source_paths if source.startswith(below) and source != path)
-        if not all(ignored(source) for source in sources):
-            found[path] = Problem(path, 1, 1, why)
-    return tuple(found.values())
 
 
 def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> DependencySide:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest
@@ -15,13 +15,17 @@ _DOES_NOT_PARSE = "does not parse"
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
-    """Declared dependencies for the files of one folder: scopes by distribution, and what makes the list incomplete."""
+    """Declared dependencies for the files of one folder: scopes by distribution, and what makes the list incomplete.
+
+    `doubts` are the manifests that make it so, the first of them in words in `opaque`.
+    """
 
     scopes: Mapping[str, frozenset[DependencyScope]]
     own_names: frozenset[str] = frozenset()
     provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     opaque: str = ""
     manifest: str = ""
+    doubts: tuple[Manifest, ...] = ()
 
 
 def included_paths(manifest: Manifest) -> Iterable[tuple[str, DependencyScope]]:
@@ -48,8 +52,10 @@ class DeclarationIndex:
         self.manifests = tuple(manifests)
         self.everywhere = everywhere
         self._by_home: dict[str, list[Manifest]] = {}
+        self._by_path: dict[str, list[Manifest]] = {}
         for manifest in self.manifests:
             self._by_home.setdefault("" if everywhere else manifest.home, []).append(manifest)
+            self._by_path.setdefault(manifest.path, []).append(manifest)
         self._known: dict[str, Declarations | None] = {}
         self._joined_before: dict[tuple[int, ...], Declarations | None] = {}  # folders of one project share it
 
@@ -66,6 +72,10 @@ class DeclarationIndex:
                 self._joined_before[key] = self._joined(counting)
             self._known[folder] = self._joined_before[key]
         return self._known[folder]
+
+    def at(self, path: str) -> Sequence[Manifest]:
+        """Return the readings of the file: one for each scope and folder that it counts for."""
+        return self._by_path.get(path, ())
 
     def governing(self, folders: Iterable[str]) -> frozenset[str]:
         """Return the paths of the manifests that count for the files of these folders."""
@@ -109,14 +119,9 @@ class DeclarationIndex:
         provides: dict[str, tuple[str, ...]] = {}
         for manifest in manifests:
             provides.update(manifest.provides)
-        # A project that computes its list is complete after all where a file beside it says the list.
-        lists = any(_is_list(m) and any(d.scope is DependencyScope.RUNTIME for d in m.declared) for m in manifests)
-        doubts = [
-            (m, m.opaque or _DOES_NOT_PARSE)
-            for m in manifests
-            if m.problems or (m.opaque and not (m.is_project and lists))
-        ]
-        opaque = f"{doubts[0][0].path}: {doubts[0][1]}" if doubts else ""
+        completed = _completed(manifests)
+        doubts = tuple(m for m in manifests if m.problems or (m.opaque and not completed(m)))
+        opaque = f"{doubts[0].path}: {doubts[0].opaque or _DOES_NOT_PARSE}" if doubts else ""
         project = next((m for m in manifests if m.is_project), manifests[0])
         return Declarations(
             {name: frozenset(found) for name, found in scopes.items()},
@@ -124,7 +129,20 @@ class DeclarationIndex:
             provides,
             opaque,
             project.path,
+            doubts,
         )
+
+
+def _completed(manifests: Iterable[Manifest]) -> Callable[[Manifest], bool]:
+    """Return whether a project that computes its list is complete after all: a file beside it says the list.
+
+    That is a list of requirements, or another manifest of the same project, such as the setup.py beside a
+    pyproject.toml that leaves its dependencies to it.
+    """
+    saying = [m for m in manifests if any(item.scope is DependencyScope.RUNTIME for item in m.declared)]
+    lists = any(map(_is_list, saying))
+    homes = {manifest.home for manifest in saying if manifest.is_project and not manifest.opaque}
+    return lambda manifest: manifest.is_project and (lists or manifest.home in homes)
 
 
 def _is_list(manifest: Manifest) -> bool:

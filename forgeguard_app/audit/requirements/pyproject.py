@@ -35,10 +35,13 @@ def read_pyproject(path: str, text: str) -> Manifest:
         table_at(document, "build-system").get("requires"), DependencyScope.BUILD, "build-system.requires"
     )
     _read_tools(reader, tool)
-    name = project.get("name") or table_at(tool, "poetry").get("name")
+    poetry = table_at(tool, "poetry")
+    name = project.get("name") or poetry.get("name")
     includes = tuple(_dynamic_files(tool))
-    dynamic = _list(project.get("dynamic"))
-    computed = "dependencies" in dynamic and not any(scope is DependencyScope.RUNTIME for _, scope in includes)
+    is_resolved = any(scope is DependencyScope.RUNTIME for _, scope in includes) or bool(
+        table_at(poetry, "dependencies")
+    )
+    computed = "dependencies" in _list(project.get("dynamic")) and not is_resolved
     return Manifest(
         path,
         tuple(reader.declared),

@@ -29,6 +29,7 @@ _HASHES = re.compile(r"\s--(?:hash|config-settings?|global-option|install-option
 _ADDRESS = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://|git\+|file:|\.{0,2}/|\.\Z|\.\[)|.*\.(?:whl|zip|tar\.gz)\Z", re.IGNORECASE
 )
+_ITSELF = re.compile(r"\./?(?:\[[^\]]*+\])?\Z")  # the project beside the list, whose own manifest says what it needs
 _HOSTED = re.compile(
     r"(?:git\+)?(?:https?|ssh|git)://[^\s/]++/[^\s/]++/([A-Za-z0-9][\w.-]*+)((?:/(?:archive|zipball)/[^\s@#]*+)?)(?:@[^\s#]*+)?(?:#\S*+)?\Z"
 )
@@ -72,7 +73,7 @@ def read_requirements(path: str, text: str, scope: DependencyScope | None = None
         if name is not None:
             declared.append(Declared(normalised(name), scope, line))
         elif editable or _ADDRESS.match(line):
-            if line not in (".", "./"):
+            if not _ITSELF.match(line):
                 opaque = f"line {number} names an address without a distribution"
         elif "$" not in line and "{" not in line and len(problems) < MAX_PROBLEMS:
             problems.append(Problem(path, number, 1, NOT_READ))

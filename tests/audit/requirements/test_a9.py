@@ -210,6 +210,184 @@ async def test_a_change_that_makes_a_manifest_unreadable_hides_no_import_that_it
     assert check_of(await evaluate(tree, long_before), CheckCode.A9).result is not Result.ERROR, "nothing is lost there"
 
 
+DYNAMIC = '[project]\nname = "demo-app"\nversion = "1"\ndynamic = ["dependencies"]\n'
+COMPUTED = "from setuptools import setup\nsetup(name='x', install_requires=read())\n"
+DECLARING = {
+    "pyproject.toml": project("requests"),
+    "setup.py": SETUP.replace("[]", "['requests']"),
+    "setup.cfg": "[metadata]\nname = x\n[options]\ninstall_requires =\n  requests\n",
+    "requirements.txt": "requests\n",
+    "requirements/base.txt": "requests\n",
+    "Pipfile": '[packages]\nrequests = "*"\n',
+}
+UNKNOWN = {
+    "pyproject.toml": DYNAMIC,
+    "setup.py": COMPUTED,
+    "requirements.txt": "requests\nhttps://host.invalid/some.zip\n",
+}
+
+
+def put_link(tree: WorkTree, path: str) -> None:
+    place = tree.folder / path
+    place.rename(place.with_name("real"))
+    place.symlink_to("real")
+
+
+def put_repository(tree: WorkTree, path: str) -> None:
+    (tree.folder / path).unlink()
+    sha = tree.git("rev-parse", "HEAD")
+    tree.git("rm", "--quiet", "--cached", path)
+    tree.git("update-index", "--add", "--cacheinfo", f"160000,{sha},{path}")
+
+
+def put_folder(tree: WorkTree, path: str) -> None:
+    text = (tree.folder / path).read_text()
+    (tree.folder / path).unlink()
+    tree.write({f"{path}/x": text})
+
+
+def rename(tree: WorkTree, path: str) -> None:
+    (tree.folder / path).rename(tree.folder / f"{path}.old")
+
+
+def delete(tree: WorkTree, path: str) -> None:
+    (tree.folder / path).unlink()
+
+
+TAKEN = {"link": put_link, "repository": put_repository, "folder": put_folder, "renamed": rename, "deleted": delete}
+
+
+@pytest.mark.parametrize("folder", ["", "sub/"])
+@pytest.mark.parametrize("name", DECLARING)
+@pytest.mark.parametrize("taken", TAKEN)
+async def test_a_manifest_taken_away_hides_no_import_that_the_change_adds(
+    tree: WorkTree, taken: str, name: str, folder: str
+) -> None:
+    path = folder + name
+    files = {path: DECLARING[name], f"{folder}app/a.py": "import requests\n", "docs/requirements.txt": "sphinx\n"}
+    base = tree.commit(files)
+    tree.write({f"{folder}app/a.py": "import requests\nimport yaml\n"})
+    TAKEN[taken](tree, path)
+    if taken != "repository":  # which is in the index alone
+        tree.git("add", "--all", "--force")
+    tree.git("add", f"{folder}app/a.py")
+    tree.git("commit", "--quiet", "--message", "x")
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert check.result is Result.ERROR, check.title
+    assert [problem.path for problem in check.problems] == [path]
+    long_before = tree.git("rev-parse", "HEAD")
+    tree.git("commit", "--quiet", "--allow-empty", "--message", "Nothing")
+    assert check_of(await evaluate(tree, long_before), CheckCode.A9).result is not Result.ERROR, "nothing is lost there"
+
+
+@pytest.mark.parametrize("sources_before", [True, False])
+@pytest.mark.parametrize("name", UNKNOWN)
+async def test_a_list_that_becomes_unknown_hides_no_import_that_the_change_adds(
+    tree: WorkTree, name: str, sources_before: bool
+) -> None:
+    before: Files = {"app/a.py": "import requests\n"} if sources_before else {"x.md": ""}
+    base = tree.commit({name: DECLARING[name], **before})
+    tree.commit({name: UNKNOWN[name], "app/a.py": "import requests\nimport yaml\n"})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert check.result is Result.ERROR, check.title
+    assert [problem.path for problem in check.problems] == [name]
+    assert "what is declared cannot be known any more" in check.problems[0].message
+
+
+async def test_a_new_manifest_that_says_nothing_takes_no_list_from_the_code_beside_it(tree: WorkTree) -> None:
+    base = tree.commit({"pyproject.toml": project("requests"), "app/a.py": "import requests\n"})
+    tree.commit({"app/setup.py": COMPUTED, "app/a.py": "import yaml\n"})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert (check.result, [problem.path for problem in check.problems]) == (Result.ERROR, ["app/setup.py"])
+
+
+async def test_a_list_that_spoke_for_a_computing_project_is_missed(tree: WorkTree) -> None:
+    base = tree.commit({"setup.py": COMPUTED, "requirements.txt": "requests\n", "app/a.py": "import requests\n"})
+    tree.commit({"requirements.txt": None, "app/a.py": "import requests\nimport yaml\n"})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert (check.result, [problem.path for problem in check.problems]) == (Result.ERROR, ["requirements.txt"])
+
+
+HONEST: dict[str, tuple[Files, Files]] = {
+    "a package goes away with its manifest": ({}, {"sub/pyproject.toml": None, "sub/b.py": None}),
+    "the list moves to another manifest": ({}, {"pyproject.toml": None, "Pipfile": DECLARING["Pipfile"]}),
+    "code moves, and a script stays behind": (
+        {},
+        {
+            "pyproject.toml": None,
+            "app/a.py": None,
+            "backend/pyproject.toml": project("requests", "pyyaml"),
+            "backend/app/a.py": "import requests, yaml\n",
+        },
+    ),
+    "a part is declared by the whole": ({}, {"sub/pyproject.toml": None, "sub/b.py": "import requests\n"}),
+    "dependencies move to a file": (
+        {},
+        {
+            "pyproject.toml": DYNAMIC + '[tool.setuptools.dynamic]\ndependencies = {file = "deps/all.list"}\n',
+            "deps/all.list": "requests\n",
+        },
+    ),
+    "dependencies move to setup.py": ({}, {"pyproject.toml": DYNAMIC, "setup.py": DECLARING["setup.py"]}),
+    "Poetry says what is dynamic": (
+        {},
+        {"pyproject.toml": DYNAMIC + '[tool.poetry.dependencies]\nrequests = "*"\n', "app/a.py": "import requests\n"},
+    ),
+    "a list names an address that no import is in doubt by": (
+        {"pyproject.toml": None, "requirements.txt": "requests\n"},
+        {
+            "requirements.txt": "requests\n-e ./libs/x\n",
+            "libs/x/x/__init__.py": "",
+            "app/a.py": "import requests, os\n",
+        },
+    ),
+    "a list names its own project": (
+        {"requirements.txt": "requests\n"},
+        {"requirements.txt": "requests\n-e .[fast]\n"},
+    ),
+    "a new package computes its list": (
+        {},
+        {"libs/y/setup.py": COMPUTED, "libs/y/y.py": "import mystery\n"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+async def test_what_is_still_declared_is_not_missed(tree: WorkTree, name: str) -> None:
+    before, after = HONEST[name]
+    files: dict[str, str | bytes | None] = {
+        "pyproject.toml": project("requests"),
+        "app/a.py": "import requests\n",
+        "scripts/run.py": "import requests\n",
+        "sub/pyproject.toml": project("httpx").replace("demo-app", "sub"),
+        "sub/b.py": "import httpx\n",
+    }
+    base = tree.commit({path: text for path, text in {**files, **before}.items() if text is not None})
+    tree.commit(after)
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert check.result is Result.PASS, [*check.problems, *check.findings]
+
+
+async def test_files_that_setuptools_reads_as_dependencies_are_read_as_requirements(tree: WorkTree) -> None:
+    dynamic = (
+        'dependencies = {file = ["deps/a.list", "deps/b.list"]}\noptional-dependencies.dev = {file = "deps/c.list"}\n'
+    )
+    files = {
+        "pyproject.toml": f"{DYNAMIC}[tool.setuptools.dynamic]\n{dynamic}",
+        "deps/a.list": "requests\n",
+        "deps/b.list": "PyYAML\n",
+        "deps/c.list": "pytest\n",
+        "a.py": "import requests, yaml\nimport pytest\nimport httpx\n",
+    }
+    assert rows(await a9(tree, files)) == [("a.py", 2, "development"), ("a.py", 3, "undeclared")]
+
+
+async def test_dependencies_that_only_a_build_backend_knows_leave_doubt(tree: WorkTree) -> None:
+    check = await a9(tree, {"pyproject.toml": DYNAMIC, "a.py": "import yaml\n"})
+    assert [(f.rule, f.level) for f in check.findings] == [("unknown", Level.NOTICE)]
+    assert "project.dependencies is dynamic" in check.findings[0].message
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [
@@ -231,7 +409,7 @@ async def test_setup_is_found_under_whatever_name_it_is_imported(tree: WorkTree)
     assert check_of(await evaluate(tree, base), CheckCode.A9).result is Result.FAIL
     tree.commit({"setup.py": "from setuptools import find_packages\nrun(find_packages())\n"})
     check = check_of(await evaluate(tree, base), CheckCode.A9)
-    assert "no call of setup(…)" in " ".join([finding.message for finding in check.findings]), check
+    assert "no call of setup(…)" in " ".join([problem.message for problem in check.problems]), check
 
 
 BROKEN = "from setuptools import setup\nprint 'x'\nsetup()\n"

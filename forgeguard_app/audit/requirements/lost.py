@@ -1,0 +1,132 @@
+"""Manifests that a change takes away from the code that they count for: deleted, replaced by a link, unreadable,
+or with a list that nobody can read any more.
+
+Nothing would be undeclared any more: a change could bring a dependency and hide the list that lacks it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
+
+from forgeguard_app.audit.check import Change
+from forgeguard_app.audit.facts import Tree
+from forgeguard_app.audit.model import Finding, Problem
+from forgeguard_app.audit.pattern_sets import any_glob
+from forgeguard_app.audit.policy import CheckPolicy
+from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations
+
+_GONE = "the manifest is gone, and no other one counts for changed code below it: declare there what it imports"
+_LINK = "the manifest is a symbolic link now, which is not followed: commit the file itself"
+_NOTHING = "the file declares nothing any more"
+_ABSENT = "the manifest is not read any more: it is too large, or not at hand"
+_LIST_THEM = "list the dependencies, or name the files that list them under `manifests`"
+
+
+def list_lost(
+    base: DeclarationIndex,
+    head: DeclarationIndex,
+    change: Change,
+    policy: CheckPolicy,
+    findings: Iterable[Finding],
+    tick: Callable[[], object],
+) -> tuple[Problem, ...]:
+    """Return a problem for each manifest that the change made unknown, where it counted for evaluated code.
+
+    `findings` are those of head, marked as new or not. `tick` is called for each folder, and may raise.
+    """
+    touched = _touched(base, head, change)
+    if not touched:
+        return ()
+    folders = _folders(change, policy, {m.path for m in (*base.manifests, *head.manifests)})
+    counting = base.governing(folders)
+    lost = {path: why for path in sorted(touched & counting) if (why := _unreadable(path, base, head, change.head))}
+    doubtful = {posixpath.dirname(f.path) for f in findings if f.new and f.rule == "unknown"}
+    told_before = {posixpath.dirname(path) for path in change.base.source_paths}
+    known: dict[tuple[int, int, bool, bool, bool], None] = {}
+    for folder, changed in folders.items():
+        tick()
+        was, now = base.for_folder(folder), head.for_folder(folder)
+        if was is None or was.opaque:
+            continue
+        key = (id(was), id(now), changed, folder in doubtful, folder in told_before)
+        if key in known:
+            continue
+        known[key] = None
+        mine = base.governing([folder]) & touched
+        if now is None:
+            found = _without_list(mine, change.head, changed=changed)
+        else:
+            old = touched if folder in told_before else mine
+            found = _doubted(now, mine, old, asked=folder in doubtful)
+        for path, why in found:
+            lost.setdefault(path, why)
+    return tuple(Problem(path, 1, 1, why) for path, why in lost.items())
+
+
+def _touched(base: DeclarationIndex, head: DeclarationIndex, change: Change) -> frozenset[str]:
+    """Return the manifests in the scope that head has otherwise than base, and than every other parent."""
+    parents = (change.base, *(tree for tree, _ in change.other_parents))
+    paths = {manifest.path for manifest in (*base.manifests, *head.manifests)}
+    return frozenset(
+        path
+        for path in paths
+        if path in change.scope and all(tree.blobs.get(path) != change.head.blobs.get(path) for tree in parents)
+    )
+
+
+def _folders(change: Change, policy: CheckPolicy, manifests: set[str]) -> dict[str, bool]:
+    """Return the folders of evaluated code at head, with whether the change brought or altered a file there.
+
+    A manifest is no code that it counts for.
+    """
+    ignored = any_glob(policy.ignore)
+    folders: dict[str, bool] = {}
+    for path in change.head.source_paths:
+        if path in manifests or ignored(path):
+            continue
+        old = change.base.blobs.get(change.renames.get(path, path))
+        folder = posixpath.dirname(path)
+        folders[folder] = folders.get(folder, False) or old != change.head.blobs[path]
+    return folders
+
+
+def _unreadable(path: str, base: DeclarationIndex, head: DeclarationIndex, tree: Tree) -> str:
+    """Return why a manifest that stands at head cannot be read there; '' where it can, or is gone."""
+    if not any(m.declared or (m.is_project and not m.unread) for m in base.at(path)):
+        return ""
+    if path in tree.links:
+        return _LINK
+    if path not in tree.blobs:
+        return ""
+    now = head.at(path)
+    if not now:
+        return _ABSENT
+    return next((f"the manifest is not read any more: {m.unread}" for m in now if m.unread), "")
+
+
+def _without_list(mine: Iterable[str], tree: Tree, *, changed: bool) -> Iterator[tuple[str, str]]:
+    """Yield the manifests that no longer count, where nothing else does.
+
+    Where a manifest is gone, code that did not change is not asked for: it may be what was left behind.
+    """
+    for path in sorted(mine):
+        if path in tree.blobs:
+            yield path, _NOTHING
+        elif changed:
+            yield path, _GONE
+
+
+def _doubted(now: Declarations, mine: frozenset[str], old: frozenset[str], *, asked: bool) -> Iterator[tuple[str, str]]:
+    """Yield the manifests by which the list is not known any more.
+
+    A project's own manifest counts always, if it or code beside it was there before. Anything else counts where a new
+    import is in doubt by it (`asked`).
+    """
+    doubts = [doubt for doubt in now.doubts if not doubt.problems]
+    why = f"what is declared cannot be known any more ({now.opaque}): {_LIST_THEM}"
+    for manifest in doubts:
+        if manifest.path in old and (manifest.is_project or asked):
+            yield manifest.path, why
+    if asked and doubts and not any(manifest.path in old for manifest in doubts):
+        yield from ((path, why) for path in sorted(mine))
