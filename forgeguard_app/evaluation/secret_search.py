@@ -11,12 +11,12 @@ from forgeguard_app.audit.facts import LineRanges
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.audit.secrets.allowlists import Exceptions
-from forgeguard_app.audit.secrets.encodings import HEAD_BYTES, TextReader, encoding_of, without_wide_nul
+from forgeguard_app.audit.secrets.encodings import Decoded, NarrowDecoder, TextReader
 from forgeguard_app.audit.secrets.scanner import MAX_SECRETS, AddedBlock, Secret, SecretScan, SharedScan, kind_of
 from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.left_out import named
 from forgeguard_app.evaluation.source import Source
-from forgeguard_app.git.blobs import BlobPiece, measure_blobs, read_beginning, stream_blobs
+from forgeguard_app.git.blobs import BlobPiece, measure_blobs, stream_blobs
 from forgeguard_app.git.command import HOW_TO_COMPLETE, GitLacksObjects, GitRepository
 from forgeguard_app.git.patches import LONG_BYTES, PatchReader, Unshown, UnshownFiles
 from forgeguard_app.git.range import read_added
@@ -86,7 +86,7 @@ class SecretSearch:
         return paths
 
     async def _in_range(self, base: str, head: str, merged: Sequence[str], *, must_be_whole: bool = False) -> Search:
-        search, scan, patch = Search(), self._scan(), PatchReader()
+        search, scan, patch, decoder = Search(), self._scan(), PatchReader(), NarrowDecoder()
         ignored = self._ignored()
         unshown = UnshownFiles()
 
@@ -100,7 +100,7 @@ class SecretSearch:
                 lines.add(item.first_line, item.text.count(b"\n"))
                 if self.wanted and not ignored(item.path):
                     commit = self._named_commit(item.commit)
-                    text = without_wide_nul(item.text)
+                    text = decoder.decode(item.text, last=item.text.endswith(b"\n"))  # else its line goes on
                     scan.add(AddedBlock(item.path, commit, item.first_line, text, item.continues))
             self.deadline.check()
 
@@ -178,16 +178,11 @@ class SecretSearch:
         return SecretScan(self.exceptions, self.deadline.check)
 
     async def _readable(self, paths: Mapping[str, list[str]], search: Search) -> list[str]:
-        """Return the blobs that are there and not too large; missing ones and larger ones that are text are said."""
+        """Return the blobs that are there and not too large; missing ones and larger ones are said."""
         sizes = await measure_blobs(self._repository, paths)
         if missing := [path for blob in paths.keys() - sizes.keys() for path in paths[blob]]:
             search.incomplete.append(f"not in this clone: {named(missing)}; {HOW_TO_COMPLETE}.")
-        large: list[str] = []
-        for blob in (blob for blob, size in sizes.items() if size > self.max_text_bytes):
-            self.deadline.check()
-            if encoding_of(await read_beginning(self._repository, blob, HEAD_BYTES)) is not None:
-                large.extend(paths[blob])
-        if large:
+        if large := [path for blob, size in sizes.items() if size > self.max_text_bytes for path in paths[blob]]:
             search.incomplete.append(f"larger than {self.max_text_bytes / (1 << 20):.3g} MB: {named(large)}.")
         return [blob for blob, size in sizes.items() if size <= self.max_text_bytes]
 
@@ -209,7 +204,7 @@ class BlobSearch(Generic[K]):
         self.left_out = 0
         self._wanted, self._exceptions, self._tick, self._left = wanted, exceptions, tick, most
         self._reader: TextReader | None = None
-        self._scans: list[tuple[list[K], SharedScan]] = []
+        self._scans: list[_BlobScan[K]] = []
 
     def take(self, pieces: Iterator[BlobPiece]) -> None:
         """Search the next pieces, in their order."""
@@ -217,30 +212,30 @@ class BlobSearch(Generic[K]):
             if self._reader is None:
                 self._reader = TextReader()
                 self._scans = list(self._begin(self._wanted[piece.blob]))
-            text = self._reader.feed(piece.data, last=piece.last)
-            for _, scan in self._scans if text else ():
-                scan.add(text)
+            reading = self._reader.feed(piece.data, last=piece.last)
+            for scan in self._scans:
+                scan.add(reading)
             if piece.last:
                 self._finish()
 
-    def _begin(self, places: list[tuple[K, AddedBlock]]) -> Iterator[tuple[list[K], SharedScan]]:
+    def _begin(self, places: list[tuple[K, AddedBlock]]) -> Iterator[_BlobScan[K]]:
         kinds: dict[tuple[bool, ...], list[tuple[K, AddedBlock]]] = {}
         for key, block in places:
             kinds.setdefault(kind_of(block.path), []).append((key, block))
         for kind in kinds.values():
-            scan = SharedScan([block for _, block in kind], self._exceptions, self._tick, self._left)
-            yield [key for key, _ in kind], scan
+            blocks = [block for _, block in kind]
+            text, plain = (SharedScan(blocks, self._exceptions, self._tick, self._left) for _ in range(2))
+            yield _BlobScan([key for key, _ in kind], text, plain)
 
     def _finish(self) -> None:
-        for keys, scan in self._scans:
-            scan.finish()
-            self.left_out += scan.left_out
-            for number, secrets in scan.found.items():
+        for scan in self._scans:
+            self.left_out += scan.finish()
+            for key, secrets in scan.found():
                 kept = secrets[: self._left]
                 self._left -= len(kept)
                 self.left_out += len(secrets) - len(kept)
                 if kept:
-                    self.found[keys[number]] = kept
+                    self.found[key] = kept
         self._reader = None
 
 
@@ -252,6 +247,36 @@ def _passed_over(patch: PatchReader, unshown: UnshownFiles) -> Iterator[str]:
         )
     if number := patch.unkept + unshown.left_out:
         yield f"{number:,} file(s) beyond the first ones that were merged, are binary, or changed in one commit."
+
+
+@dataclass(frozen=True)
+class _BlobScan(Generic[K]):
+    """The scans of one blob for the places of one kind: of its text, and of its bytes as they are where both differ."""
+
+    keys: list[K]
+    text: SharedScan
+    plain: SharedScan
+
+    def add(self, reading: Decoded) -> None:
+        for scan, part in ((self.text, reading.text), (self.plain, reading.plain)):
+            if part:
+                scan.add(part)
+
+    def finish(self) -> int:
+        """End both scans; return how many secrets they did not keep."""
+        self.text.finish()
+        self.plain.finish()
+        return max(self.text.left_out, self.plain.left_out)
+
+    def found(self) -> Iterator[tuple[K, list[Secret]]]:
+        """Yield the secrets of each place that has any; of a value that both readings hold, that of the text."""
+        for number, key in enumerate(self.keys):
+            secrets = list(self.text.found.get(number, ()))
+            known = {(secret.rule.id, secret.digest_key) for secret in secrets}
+            beside = self.plain.found.get(number, ())
+            secrets += [secret for secret in beside if (secret.rule.id, secret.digest_key) not in known]
+            if secrets:
+                yield key, secrets
 
 
 def _result(scan: SecretScan, search: Search) -> Search:

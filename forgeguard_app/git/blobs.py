@@ -134,17 +134,6 @@ async def stream_blobs(
             await in_thread(take, reader.feed(chunk))
 
 
-async def read_beginning(repository: GitRepository, blob: str, size: int) -> bytes:
-    """Return the first bytes of a blob of any size."""
-    found = b""
-    async with repository.stream("cat-file", "blob", blob) as chunks:
-        async for chunk in chunks:
-            found += chunk
-            if len(found) >= size:
-                break
-    return found[:size]
-
-
 class _BlobReader:
     """Reads what `git cat-file --batch` writes, as it arrives."""
 

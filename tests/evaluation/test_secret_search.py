@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Result
 from forgeguard_app.audit.secrets.allowlists import Exceptions
-from forgeguard_app.audit.secrets.encodings import TextReader, encoding_of
+from forgeguard_app.audit.secrets.encodings import TextReader, without_wide_nul
 from forgeguard_app.audit.secrets.scanner import AddedBlock
 from forgeguard_app.evaluation.secret_search import BlobSearch
 from forgeguard_app.git import command, patches
@@ -290,11 +291,89 @@ async def test_a_merge_of_files_of_many_lines_takes_little_memory(
     assert [(f.path, f.line, f.commit) for f in check.findings] == [("many.txt", 1, merge)]
 
 
-def test_binary_files_are_told_from_text() -> None:
-    for data in (PNG[:70_000], b"\x7fELF" + bytes(range(32)) * 100, b"PK\3\4" + random.Random(2).randbytes(9_000)):
-        assert encoding_of(data) is None
-    for data in (b"", b"text", "日本語".encode(), "café\n".encode("latin-1") * 20, b"\0" * 100 + b"text\n"):
-        assert encoding_of(data) == ""
+BINARY = {
+    "image": PNG[:70_000],
+    "program": b"\x7fELF" + bytes(range(32)) * 3_000,
+    "archive": b"PK\3\4" + random.Random(2).randbytes(9_000),
+    "control characters": b"some text of a log\x01\n\0" * 500,
+    "cut text": b"\0\0\xff\xfe" * 20_000,
+}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", *ENCODINGS])
+@pytest.mark.parametrize("name", BINARY)
+async def test_what_stands_in_a_binary_file_is_read(tree: WorkTree, name: str, encoding: str) -> None:
+    data = BINARY[name]
+    base = tree.commit({"a.bin": data})
+    tree.commit({"a.bin": data + f"\n{line()}".encode(encoding) + data})
+    for check in (
+        check_of(await evaluate(tree, base), CheckCode.W1),
+        check_of(await evaluate(tree, whole_tree=True), CheckCode.W1),
+    ):
+        assert [(f.path, f.rule) for f in check.findings] == [("a.bin", "github-personal-token")]
+        assert check.incomplete == ()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS[:6])
+async def test_wide_lines_behind_a_short_beginning_in_ascii_are_read(tree: WorkTree, encoding: str) -> None:
+    base = tree.commit({"x": ""})
+    text = "\u4e2d\u6587\u8bf4\u660e\n" * 40 + line()
+    tree.commit({f"{size}.ps1": (b"# head\n" * 9)[:size] + text.encode(encoding) for size in range(1, 60)})
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
+    assert {f.path for f in check.findings} == {f"{size}.ps1" for size in range(1, 60)}
+
+
+async def test_wide_text_in_a_long_line_of_a_text_file_is_read_across_its_pieces(tree: WorkTree) -> None:
+    base = tree.commit({"x": ""})
+    wide = "".join(f"{'x' * 100} {token(seed)} " for seed in range(1_000)).encode("utf-32-le")
+    tree.commit({"a.txt": b"text\n" * 2_000 + wide})
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
+    assert len(check.findings) == 1_000
+
+
+FILLERS = st.one_of(
+    st.binary(max_size=80),
+    st.sampled_from([0, 1, 2, 3, 9, 70_000]).map(lambda size: b"\0" * size),
+    st.tuples(st.sampled_from(["ascii", *ENCODINGS]), st.integers(0, 40)).map(
+        lambda drawn: ("some text, of a log\n" * drawn[1])[: drawn[1]].encode(drawn[0])
+    ),
+    st.tuples(st.sampled_from(ENCODINGS), st.integers(1, 3_000)).map(
+        lambda drawn: ("\u4e2d\u6587 text\n" * drawn[1]).encode(drawn[0])
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(FILLERS, max_size=6),
+    st.lists(FILLERS, max_size=6),
+    st.sampled_from(["ascii", *ENCODINGS]),
+    st.lists(st.integers(0, 1 << 20), max_size=8),
+)
+def test_a_secret_among_pieces_of_any_encodings_is_found(
+    before: list[bytes], after: list[bytes], encoding: str, cuts: list[int]
+) -> None:
+    secret = f"\n{line()}".encode(encoding.removesuffix("-sig"))
+    data = b"".join((*before, secret, *after))
+    ends = sorted({0, *(cut % (len(data) + 1) for cut in cuts), len(data)})
+    search = BlobSearch({"b": [("x", AddedBlock("a.bin", None, 1, b""))]}, Exceptions(), lambda: None)
+    search.take(BlobPiece("b", data[low:high], last=high == len(data)) for low, high in pairwise(ends))
+    assert [secret.rule.id for secret in search.found["x"]] == ["github-personal-token"]
+
+
+WIDE = re.compile(  # all runs, looked for at every byte
+    rb"(?:[\t\n\r -~]\0(?!\0\0)){8,}|(?:\0[\t\n\r -~]){8,}"
+    rb"|(?:[\t\n\r -~]\0\0\0){8,}|(?:\0\0\0[\t\n\r -~]){8,}"
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.sampled_from([b"a", b"\0", b"\xff", *(("b" * n).encode(e) for n in (1, 7, 8, 9) for e in ENCODINGS)]))
+)
+def test_every_run_of_wide_characters_is_found_by_its_sign(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    assert without_wide_nul(data) == WIDE.sub(lambda run: run[0].replace(b"\0", b""), data)
 
 
 @given(
@@ -306,7 +385,7 @@ def test_text_of_any_encoding_in_pieces_is_the_text_in_utf_8(text: str, size: in
     text = "plain ASCII text to begin with, of some length\n" * 8 + text
     data, reader = text.encode(name), TextReader()
     cuts = [*range(0, len(data), size), len(data)]
-    out = b"".join(reader.feed(data[low:high], last=high == len(data)) for low, high in pairwise(cuts))
+    out = b"".join(reader.feed(data[low:high], last=high == len(data)).text for low, high in pairwise(cuts))
     assert out.decode() == text
 
 
@@ -314,9 +393,9 @@ def test_text_of_any_encoding_in_pieces_is_the_text_in_utf_8(text: str, size: in
 def test_a_wide_text_with_ascii_in_it_reads_alike_in_any_pieces(size: int, shift: int, name: str) -> None:
     begin, plain = "text of a log\n" * 9_000 + "x" * shift, "password = 1234567890abcdefghijklmnopqrstuvwxyz\n"
     data = begin.encode(name) + plain.encode() + "and more\n".encode(name) + plain.encode()
-    whole_text, reader = TextReader().feed(data, last=True), TextReader()
+    whole_text, reader = TextReader().feed(data, last=True).text, TextReader()
     cuts = [0, *range(len(begin.encode(name)) - 40, len(data), size), len(data)]
-    pieces = [reader.feed(data[low:high], last=high == len(data)) for low, high in pairwise(cuts)]
+    pieces = [reader.feed(data[low:high], last=high == len(data)).text for low, high in pairwise(cuts)]
     assert b"".join(pieces) == whole_text
     assert whole_text.count(plain.strip().encode()) == 2 and b"and more\n" in whole_text
 
@@ -327,7 +406,7 @@ def test_a_text_with_wide_ascii_in_it_reads_alike_in_any_pieces(size: int, shift
     data = begin.encode() + wide.encode(name) + b"a stray \0 byte\n" + wide.encode(name)
     reader = TextReader()
     cuts = [0, *range(len(begin) - 40, len(data), size), len(data)]
-    pieces = [reader.feed(data[low:high], last=high == len(data)) for low, high in pairwise(cuts)]
+    pieces = [reader.feed(data[low:high], last=high == len(data)).text for low, high in pairwise(cuts)]
     assert b"".join(pieces) == (begin + wide + "a stray \0 byte\n" + wide).encode()
 
 

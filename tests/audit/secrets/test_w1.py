@@ -157,7 +157,7 @@ async def test_a_broken_allowlist_is_an_error(tree: WorkTree) -> None:
     assert "look-around" in check.problems[0].message
 
 
-async def test_binaries_are_not_read_and_huge_files_are(tree: WorkTree) -> None:
+async def test_binary_and_huge_files_are_read(tree: WorkTree) -> None:
     base = tree.commit({"a.txt": ""})
     tree.commit(
         {
@@ -168,7 +168,7 @@ async def test_binaries_are_not_read_and_huge_files_are(tree: WorkTree) -> None:
     )
     report = await evaluate(tree, base)
     secrets = check_of(report, CheckCode.W1)
-    assert [(f.path, f.line) for f in secrets.findings] == [("big.py", 3), ("small.py", 1)]
+    assert [(f.path, f.line) for f in secrets.findings] == [("big.py", 3), ("bin.dat", 1), ("small.py", 1)]
     assert secrets.incomplete == ()
 
 
