@@ -325,10 +325,10 @@ async def test_wide_lines_behind_a_short_beginning_in_ascii_are_read(tree: WorkT
 
 async def test_wide_text_in_a_long_line_of_a_text_file_is_read_across_its_pieces(tree: WorkTree) -> None:
     base = tree.commit({"x": ""})
-    wide = "".join(f"{'x' * 100} {token(seed)} " for seed in range(1_000)).encode("utf-32-le")
-    tree.commit({"a.txt": b"text\n" * 2_000 + wide})
+    wide = "".join(f"{'x' * 100} {token(seed)} " for seed in range(1_200)).encode("utf-32-le")
+    tree.commit({f"{shift}.txt": b"text\n" * 2_000 + b"x" * shift + wide for shift in range(4)})
     check = check_of(await evaluate(tree, base), CheckCode.W1)
-    assert len(check.findings) == 1_000
+    assert len(check.findings) == 4_800
 
 
 FILLERS = st.one_of(
