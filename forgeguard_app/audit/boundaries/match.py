@@ -24,6 +24,7 @@ MAX_COMBINED = 5_000_000  # layers in remembered combinations
 MAX_CROSSINGS = 10_000  # pairs of combinations of layers
 MOST_NAMED = 20
 MOST_NAME_CHARS = 80
+MAX_BASES = 20  # names of the module in `from module import name` that each name is looked up below
 MAX_FILE_FINDINGS = 20_000  # of one file, known ones included: a few layers, patterns and lines multiply
 _VALUES = re.compile(
     r"[\"'`:=@]|\d{3}|[^\W\d_]\d|\d[^\W\d_]"
@@ -154,6 +155,7 @@ class BoundaryMatcher:
         self.map, self.modules, self.level = layer_map, modules, level
         self.boundaries = layer_map.boundaries
         self._needs_imports = self.boundaries.needs_imports
+        self._forbids_imports = any(layer.forbidden_imports for layer in self.boundaries.layers)
         self._crossings: dict[tuple[int, int], _Crossing] = {}
 
     def file(
@@ -201,7 +203,7 @@ class BoundaryMatcher:
         if facts is not None and layers and self._needs_imports:
             for item in facts.imports:
                 tick()
-                yield from self._imports(path, layers, item, edges)
+                yield from self._imports(path, layers, item, edges, tick)
 
     def _known_numbers(self, layer: Layer, finding: Finding) -> list[int]:
         """Return the known violations that cover the finding, by the file's name, the layer and the pattern."""
@@ -236,20 +238,22 @@ class BoundaryMatcher:
         )
 
     def _imports(
-        self, path: str, layers: tuple[Layer, ...], item: Import, edges: list[Edge]
+        self, path: str, layers: tuple[Layer, ...], item: Import, edges: list[Edge], tick: Callable[[], object]
     ) -> Iterator[tuple[Layer, Finding]]:
         targets = self.modules.targets(path, item)
-        base = self.modules.absolute(path, item) or ""
-        written = [base, *(f"{base}.{name}" for name in item.names)]
+        written = self._written(path, item, targets) if self._forbids_imports else []
         for layer in layers:
             for rule, hit in self._forbidden(layer, written):
                 message = f"Layer {layer.name!r} must not import {rule.module!r}{_because(rule.reason)}"
                 named = f"{layer.name}/forbidden_imports/{rule.module}"
                 yield layer, self._import_finding(path, item, named, message, hit)
+        met: dict[tuple[str, int], object] = {}  # several files that a name may mean often lie in the same layers
         for name, target in targets:
+            tick()
             reached = self.map.layers_of(target) if target is not None and target != path else ()
-            if not reached:
+            if not reached or (name, id(reached)) in met:
                 continue
+            met[name, id(reached)] = reached
             crossing = self._crossing(layers, reached)
             if self.boundaries.acyclic and crossing.sources:
                 place = (path, item.line, item.end_line, item.column)
@@ -261,6 +265,22 @@ class BoundaryMatcher:
                         path, item, violation.rule, f"{violation.before}{name!r}{violation.after}", name
                     ),
                 )
+
+    def _written(self, path: str, item: Import, targets: list[tuple[str, str | None]]) -> list[str]:
+        """Return the names of what the import names: as it is written, and as the file that it means is called.
+
+        They differ where a folder above the module is a package, or has a manifest, that only the path tells of.
+        """
+        base = self.modules.absolute(path, item) or ""
+        bases = {base: None}
+        written = dict.fromkeys((base, *(f"{base}.{name}" for name in item.names)))
+        for name, target in targets:
+            others = self.modules.other_names(target) if target is not None and target != path else ()
+            written.update(dict.fromkeys(others))
+            if name == base and len(bases) < MAX_BASES:
+                bases.update(dict.fromkeys(others))
+        written.update(dict.fromkeys(f"{other}.{name}" for other in bases for name in item.names))
+        return list(written)
 
     def _crossing(self, layers: tuple[Layer, ...], reached: tuple[Layer, ...]) -> _Crossing:
         """Return what an import from some layers into others means, found once for all imports between them."""

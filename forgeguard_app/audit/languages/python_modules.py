@@ -2,19 +2,34 @@
 
 Without an interpreter there is no sys.path. A module is looked for where Python would find it when the code runs
 as its authors run it: in the folders above the importing file that are no packages, at the root, beside every
-project's manifest, and in the `src` (`lib`, `python`) folder beside it.
+project's manifest, and in the `src` (`lib`, `python`) folder beside it. Where that leaves several files, each of them
+is a meaning of the import: a file that somebody adds must not take an import away from the one that it meant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 from forgeguard_app.audit.languages.imports import Import
 
 MAX_DEPTH = 100  # folders in one another that are searched; each costs the length of its path
 MAX_FOLDERS = 400_000  # a few git trees can name each other to any number of folders
 _SOURCE_FOLDERS = ("src", "lib", "python")
+_SUFFIXES = (".py", ".pyi", ".pyw")
+# What Python takes of the files of one name in one folder: a package, then a module.
+# https://docs.python.org/3/library/importlib.html#importlib.machinery.FileFinder
+_INITS = ("__init__.py", "__init__.pyi")
+_RUNNING = ("/__init__.py", ".py", ".pyw")
+
+
+class _Place(NamedTuple):
+    """A folder above a file from which it may import."""
+
+    folder: str
+    is_root: bool
+    sources: tuple[str, ...]  # the source folders beside it, where it is the root of a project
 
 
 class ModuleIndex:
@@ -31,26 +46,33 @@ class ModuleIndex:
             for folder, _, name in (path.rpartition("/") for path in self.paths)
             if name.startswith("__init__.py")
         )
-        self._children = self._list_children()
+        self._children: dict[str, set[str]] = {}
+        self._last_parts: set[str] = set()  # of the names of all modules: most imported names are none
+        self._add_children(path for path in self.paths if path.endswith(_SUFFIXES))
+        self._python_folders = frozenset(self._children)
+        self._add_children(path for path in self.paths if not path.endswith(_SUFFIXES))
         self._manifests = tuple(manifest_folders)
-        self.roots = self._global_roots()
-        self._root_set = frozenset(self.roots)
+        # An `__init__.py` beside a project's manifest, or in `src`, does not keep its modules from being found.
+        self._search_roots = self._global_roots()
+        self._root_set = frozenset(self._search_roots)
+        self.roots = tuple(root for root in self._search_roots if root not in self.packages)
         self._names: dict[str, str] = {}
         self._found: dict[tuple[str, str], str | None] = {}
         # What is found at the roots is the same for every file.
-        self._found_at_roots: dict[str, str | None] = {}
+        self._found_at_roots: dict[str, tuple[str, ...]] = {}
         self._held_at_roots: dict[str, bool] = {}
-        self._searched: dict[str, tuple[str, ...]] = {}
+        self._searched: dict[str, tuple[_Place, ...]] = {}
 
-    def _list_children(self) -> dict[str, set[str]]:
-        """For each folder the names importable from it: modules, packages and folders that hold Python below."""
-        children: dict[str, set[str]] = {}
-        for path in self.paths:
+    def _add_children(self, paths: Iterable[str]) -> None:
+        """Note for each folder the names importable from it: modules, packages and folders that hold sources below."""
+        children = self._children
+        for path in paths:
             if len(children) > self._max_folders:
                 self.cut = True
                 break
             folder, _, name = path.rpartition("/")
             name = name.rpartition(".")[0]
+            self._last_parts.update((name, folder.rpartition("/")[2]))
             if folder.count("/") >= MAX_DEPTH:
                 *parts, name = folder.split("/", MAX_DEPTH)[:MAX_DEPTH]
                 folder = "/".join(parts)
@@ -59,24 +81,24 @@ class ModuleIndex:
                 if name in known:
                     break
                 known.add(name)
+                self._last_parts.add(name)
                 if not folder:
                     break
                 folder, _, name = folder.rpartition("/")
-        return children
 
     def _global_roots(self) -> tuple[str, ...]:
         roots: dict[str, None] = {}
         for folder in dict.fromkeys(("", *self._manifests)):
             sources = [f"{folder}/{name}" if folder else name for name in _SOURCE_FOLDERS]
             for root in (*sources, folder):
-                if root in self._children and root not in self.packages:
+                if root in self._children and (root != folder or not root or root not in self.packages):
                     roots[root] = None
         return tuple(roots)
 
     def root_of(self, path: str) -> str:
         """Return the folder from which the file's module name counts."""
         folder = path.rpartition("/")[0]
-        while folder in self.packages and folder:
+        while folder in self.packages and folder not in self._root_set and folder:
             folder = folder.rpartition("/")[0]
         best = folder
         while best and best not in self._root_set:
@@ -115,31 +137,52 @@ class ModuleIndex:
             return item.module
         parts = self.package_of(path).split(".") if self.package_of(path) else []
         up = item.level - 1
-        if up > len(parts):
-            return None
-        parts = parts[: len(parts) - up]
-        return ".".join((*parts, item.module) if item.module else parts)
+        if up > len(parts):  # the package begins further up than the nearest root
+            if up > path.count("/"):
+                return None
+            parts = self._name_from_root(_above(path, item.level)).split(".")
+        else:
+            parts = parts[: len(parts) - up]
+        return ".".join(part for part in (*parts, item.module) if part)
+
+    def _name_from_root(self, below: str) -> str:
+        """Return the dotted name of a folder or module as counted from the nearest root above it."""
+        root = below.rpartition("/")[0]
+        while root and root not in self._root_set:
+            root = root.rpartition("/")[0]
+        return below[len(root) + 1 if root else 0 :].replace("/", ".")
+
+    def other_names(self, path: str) -> tuple[str, ...]:
+        """Return the module names that a file has, whichever name it was imported by."""
+        stem = path.rpartition(".")[0].removesuffix("/__init__")
+        return tuple(dict.fromkeys((self.name_of(path), self._name_from_root(stem))))
 
     @property
     def folders(self) -> frozenset[str]:
         """Return the folders from which something can be imported."""
         return frozenset(self._children)
 
-    def _above(self, path: str) -> tuple[str, ...]:
-        """Return the folders above the file that are no packages and hold Python, the nearest first."""
-        own = path.rpartition("/")[0]
-        known = self._searched.get(own)
+    def _places(self, folder: str) -> tuple[_Place, ...]:
+        """Return the folders above the files of a folder that hold Python and are roots or no packages, the nearest
+        first.
+        """
+        known = self._searched.get(folder)
         if known is None:
-            folders: list[str] = []
-            folder = own
+            places: list[_Place] = []
+            above = folder
             while True:
-                if folder not in self.packages and folder in self._children:
-                    folders.append(folder)
-                if not folder:
+                is_root = above in self._root_set
+                if above in self._children and (is_root or above not in self.packages):
+                    places.append(_Place(above, is_root, self._sources_of(above) if is_root else ()))
+                if not above:
                     break
-                folder = folder.rpartition("/")[0]
-            known = self._searched[own] = tuple(folders)
+                above = above.rpartition("/")[0]
+            known = self._searched[folder] = tuple(places)
         return known
+
+    def _sources_of(self, root: str) -> tuple[str, ...]:
+        sources = (_joined(root, name) for name in _SOURCE_FOLDERS)
+        return tuple(source for source in sources if source in self._root_set)
 
     def holding(self, top: str) -> tuple[str, ...]:
         """Return the roots, in order, that hold the name."""
@@ -148,63 +191,134 @@ class ModuleIndex:
     @cached_property
     def _roots_by_name(self) -> Mapping[str, tuple[str, ...]]:
         """The roots that hold each name, in order: a repository may have thousands of projects."""
+        return self._by_name(self._search_roots)
+
+    @cached_property
+    def _package_roots_by_name(self) -> Mapping[str, tuple[str, ...]]:
+        """The folders with a manifest that are packages too."""
+        return self._by_name(root for root in dict.fromkeys(self._manifests) if root and root in self.packages)
+
+    def _by_name(self, roots: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}
-        for root in self.roots:
-            for name in self._children[root]:
+        for root in roots:
+            for name in self._children.get(root, ()):
                 found.setdefault(name, []).append(root)
         return {name: tuple(roots) for name, roots in found.items()}
 
     def find(self, path: str, module: str) -> str | None:
-        """Return the file that defines the module, or its nearest parent module; None where the repository has none."""
-        top = module.partition(".")[0]
-        for folder in self._above(path):
-            if top in self._children[folder] and (found := self._find_below(folder, module)) is not None:
-                return found
-        if module not in self._found_at_roots:
-            below = (self._find_below(root, module) for root in self.holding(top))
-            self._found_at_roots[module] = next((found for found in below if found is not None), None)
-        return self._found_at_roots[module]
+        """Return the likeliest file that defines the module, or its nearest parent module; None where the repository
+        has none.
+        """
+        found = (self.meanings(path, name) for name in _with_parents(module))
+        return next((files[0] for files in found if files), None)
 
-    def find_relative(self, path: str, level: int, module: str) -> str | None:
-        """Return the file that a relative import means."""
+    def meanings(self, path: str, module: str) -> tuple[str, ...]:
+        """Return the files that may define the module when the file imports it, the likeliest first.
+
+        A folder without `__init__.py` counts as the one that it could have, unless it lies at a root: there it is
+        rather the name of a distribution. A file x.py never defines x.y.
+        """
+        if module.rpartition(".")[2] not in self._last_parts:
+            return ()
         folder = path.rpartition("/")[0]
-        for _ in range(level - 1):
-            folder = folder.rpartition("/")[0]
-        if not module:
-            return self._init(folder)
-        return self._find_below(folder, module)
+        near, is_sure = self._near(folder, module)
+        if is_sure or (near and "." not in module):
+            return near
+        at_roots = self._at_roots(module)
+        found = tuple(dict.fromkeys((*near, *at_roots))) if near and at_roots else near or at_roots
+        return found or self._in_packages(folder, module)
 
-    def _find_below(self, root: str, module: str) -> str | None:
-        key = (root, module)
-        if key in self._found:
-            return self._found[key]
-        stem = f"{root}/" if root else ""
-        stem += module.replace(".", "/")
-        found: str | None = None
-        while len(stem) > len(root):
-            found = self._module_at(stem)
-            if found is not None:
-                break
-            stem = stem.rpartition("/")[0]
-        self._found[key] = found
+    def _near(self, folder: str, module: str) -> tuple[tuple[str, ...], bool]:
+        """Return what is found in the folders above, and whether it can be nothing else.
+
+        A folder between the file and its project's root comes first in sys.path for a script or a test alone, so that
+        the search goes on there. It ends at the first root that has the module; only the package that the file itself
+        lies in is looked for further up, because a manifest may stand within a package.
+        """
+        top = module.partition(".")[0]
+        found: dict[str, None] = {}
+        is_sure = False
+        for place in self._places(folder):
+            in_package = f"{folder}/".startswith(f"{_joined(place.folder, top)}/")
+            if is_sure and not in_package:
+                continue
+            here = self._at(place.folder, module) if top in self._children[place.folder] else None
+            at_root = [here] if here else []
+            if place.sources and not (here and (in_package or "." not in module)):
+                sources = (self._at(source, module) for source in place.sources if top in self._children[source])
+                at_root += [file for file in sources if file]
+            found.update(dict.fromkeys(at_root))
+            is_sure = is_sure or (place.is_root and any(self._is_running(file) for file in at_root))
+        return tuple(found), is_sure
+
+    def _at_roots(self, module: str) -> tuple[str, ...]:
+        found = self._found_at_roots.get(module)
+        if found is None:
+            files = (self._at(root, module) for root in self.holding(module.partition(".")[0]))
+            found = self._found_at_roots[module] = tuple(file for file in files if file)
         return found
 
-    def _module_at(self, stem: str) -> str | None:
-        for suffix in (".py", ".pyi", ".pyw"):
+    def _in_packages(self, folder: str, module: str) -> tuple[str, ...]:
+        """Return what is found from folders that are packages, because a stray `__init__.py` makes one of any folder.
+
+        Only the package that the file lies in is looked for, and packages with a manifest of their own.
+        """
+        top, dot, _ = module.partition(".")
+        if not dot:
+            return ()
+        roots: dict[str, None] = {}
+        above = folder
+        while above:
+            above, _, name = above.rpartition("/")
+            if name == top and above in self.packages:
+                roots[above] = None
+        roots.update(dict.fromkeys(self._package_roots_by_name.get(top, ())))
+        files = (self._at(root, module) for root in roots)
+        return tuple(file for file in files if file and file in self.paths)
+
+    def _at(self, root: str, module: str, *, below_package: bool = False) -> str | None:
+        """Return what defines exactly this module where it is counted from the folder."""
+        stem = _joined(root, module.replace(".", "/"))
+        for suffix in (*_RUNNING, "/__init__.pyi"):
             if stem + suffix in self.paths:
                 return stem + suffix
-        return self._init(stem)
+        if stem in self._python_folders and (below_package or "." in module):
+            return f"{stem}/__init__.py"
+        return f"{stem}.pyi" if f"{stem}.pyi" in self.paths else None
 
-    def _init(self, folder: str) -> str | None:
-        for name in ("__init__.py", "__init__.pyi"):
-            path = f"{folder}/{name}" if folder else name
-            if path in self.paths:
-                return path
-        return None
+    def _is_running(self, file: str) -> bool:
+        """Return whether a file is there and no stub, which Python does not import."""
+        return file in self.paths and not file.endswith(".pyi")
+
+    def _parent_package(self, path: str, item: Import) -> tuple[str, ...]:
+        """Return the deepest package above a module that was not found."""
+        for name in _with_parents(item.module.rpartition(".")[0]):
+            files = self._defining(path, item, name)
+            if packages := tuple(file for file in files if _is_package(file)):
+                return packages
+        return ()
+
+    def _defining(self, path: str, item: Import, written: str) -> tuple[str, ...]:
+        """Return the files that may define a module that the statement names."""
+        if not item.level:
+            return self.meanings(path, written)
+        folder = _above(path, item.level)
+        if not written:
+            inits = (_joined(folder, name) for name in _INITS)
+            return tuple(init for init in inits if init in self.paths)[:1]
+        if written.rpartition(".")[2] not in self._last_parts:
+            return ()
+        file = self._at(folder, written, below_package=True)
+        if file is not None and self._is_running(file):
+            return (file,)
+        # A package without `__init__.py` may go on below another root.
+        base = self.absolute(path, item._replace(module=written))
+        others = self.meanings(path, base) if base else ()
+        return tuple(dict.fromkeys((file, *others))) if file else others
 
     def is_own(self, path: str, module: str) -> bool:
         """Return whether the repository itself holds what an absolute import names, namespace folders included."""
-        if any(self._holds(folder, module) for folder in self._above(path)):
+        if any(self._holds(place.folder, module) for place in self._places(path.rpartition("/")[0])):
             return True
         if module not in self._held_at_roots:
             roots = self.holding(module.partition(".")[0])
@@ -212,31 +326,52 @@ class ModuleIndex:
         return self._held_at_roots[module]
 
     def _holds(self, root: str, module: str) -> bool:
+        """Return whether a folder has the module or one above it: a file x.py may set up x.y when it is imported."""
         if module.partition(".")[0] not in self._children[root]:
             return False
-        below = module.replace(".", "/")
-        folder = f"{root}/{below}" if root else below
-        return folder in self._children or self._find_below(root, module) is not None
+        if _joined(root, module.replace(".", "/")) in self._children:
+            return True
+        return any(self._at(root, name) for name in _with_parents(module))
 
     def targets(self, path: str, item: Import) -> list[tuple[str, str | None]]:
-        """Return the modules that the statement reaches: absolute name and file, None where the tree has none.
+        """Return the modules that the statement may reach: absolute name and file, None where the tree has none.
 
-        A name that is no module of its own counts as its module, so that `from a import x, y` reaches `a` once.
+        A name that is no module of its own counts as its module, so that `from a import x, y` reaches `a` once. One
+        that is a module of its own reaches `a` too where `a` may be a file, which has no modules below it.
         """
         base = self.absolute(path, item)
         if base is None:
             return []
-        own = self._locate(path, item, item.module)
-        found: dict[str, str | None] = {}
+        own = self._defining(path, item, item.module) or self._parent_package(path, item)
+        found: dict[tuple[str, str | None], None] = {}
         for name in item.names or ("*",):
-            target = self._locate(path, item, f"{item.module}.{name}" if item.module else name) if name != "*" else own
-            if name == "*" or target is None or target == own:
-                found[base] = own
-            else:
-                found[f"{base}.{name}" if base else name] = target
-        return list(found.items())
+            written = f"{item.module}.{name}" if item.module else name
+            files = self._defining(path, item, written) if name != "*" else ()
+            for file in files:
+                found[f"{base}.{name}" if base else name, file] = None
+            for reached in own or (None,):
+                if not files or (reached is not None and not _is_package(reached)):
+                    found[base, reached] = None
+        return list(found)
 
-    def _locate(self, path: str, item: Import, written: str) -> str | None:
-        if not item.level:
-            return self.find(path, written)
-        return self.find_relative(path, item.level, written)
+
+def _with_parents(module: str) -> Iterator[str]:
+    """Yield the module and those above it; of a long name the first parts alone, below which no folder is searched."""
+    parts = module.split(".", MAX_DEPTH)[:MAX_DEPTH]
+    for size in range(len(parts), 0, -1):
+        yield ".".join(parts[:size])
+
+
+def _is_package(file: str) -> bool:
+    return file.rpartition("/")[2].startswith("__init__.")
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _above(path: str, level: int) -> str:
+    """Return the folder that a relative import with so many dots counts from."""
+    for _ in range(level):
+        path = path.rpartition("/")[0]
+    return path

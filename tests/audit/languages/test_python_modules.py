@@ -1,0 +1,150 @@
+"""What an import means for A4 where files that somebody adds could take it away from the file that it meant."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from forgeguard_app.audit.languages.imports import Import
+from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from tests.support.in_memory import evaluate_in_memory
+
+API: dict[str, object] = {"name": "api", "glob": "**/app/api/**", "may_import": []}
+DB: dict[str, object] = {"name": "db", "glob": ["**/app/db/**", "!app/api/**"]}
+PLAIN = {"app/api/users.py": "import app.db.engine\n", "app/db/engine.py": ""}
+PACKAGES = {**PLAIN, "app/__init__.py": "", "app/api/__init__.py": "", "app/db/__init__.py": ""}
+SRC = {f"src/{path}": text for path, text in PACKAGES.items()}
+FROM_API = {"app/api/users.py": "from app import db\n", "app/db/engine.py": ""}
+RELATIVE = {"app/api/users.py": "from ..db import engine\n", "app/db/engine.py": ""}
+
+
+def rules_of(files: dict[str, str], layers: list[dict[str, object]]) -> list[str]:
+    """Return the rules that A4 finds violated, in order."""
+    report, _ = evaluate_in_memory({"boundaries.json": json.dumps({"layers": layers}), **files})
+    return sorted(finding.rule for finding in report.checks[0].findings)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(PLAIN | {"app/api/app.py": ""}, id="a module named like the package beside the importer"),
+        pytest.param(PLAIN | {"app/api/app/db/engine.py": ""}, id="a folder named like the package beside it"),
+        pytest.param(PLAIN | {"app/api/app/__init__.py": "", "app/api/app/db.py": ""}, id="a package named like it"),
+        pytest.param(PLAIN | {"app/api/app/db/engine.pyi": ""}, id="a stub beside it"),
+        pytest.param(
+            PLAIN | {"app/api/app/db/engine.py": "", "app/api/pyproject.toml": ""}, id="a manifest beside the importer"
+        ),
+        pytest.param(PLAIN | {"app.py": ""}, id="a module beside the package"),
+        pytest.param(PLAIN | {"lib/app/db/engine.py": "", "app/api/app.py": ""}, id="a package of that name in lib"),
+        pytest.param(PACKAGES | {"__init__.py": ""}, id="a package at the root of the repository"),
+        pytest.param(SRC | {"src/__init__.py": ""}, id="src as a package"),
+        pytest.param(SRC | {"src/__init__.pyi": ""}, id="src with a stub of a package"),
+        pytest.param(
+            {f"svc/{path}": text for path, text in PACKAGES.items()} | {"svc/__init__.py": ""},
+            id="a folder with a package as a package",
+        ),
+        pytest.param(
+            {f"svc/a/{path}": text for path, text in PACKAGES.items()}
+            | {"svc/a/setup.py": "", "svc/a/__init__.py": ""},
+            id="a project as a package",
+        ),
+        pytest.param(PACKAGES | FROM_API | {"app/db/__init__.py": "", "app/db.py": ""}, id="a module beside a package"),
+        pytest.param(FROM_API | {"app/api/app.py": ""}, id="from: a module beside the importer"),
+        pytest.param(FROM_API, id="from: a folder without __init__.py"),
+        pytest.param(FROM_API | {"app/db.pyi": ""}, id="from: a stub beside a folder without __init__.py"),
+        pytest.param({**PLAIN, "app/api/users.py": "import app.db\n"}, id="a folder without __init__.py"),
+        pytest.param({**PLAIN, "app/api/users.py": "import app.\uff44b.engine\n"}, id="a letter of full width"),
+        pytest.param({**FROM_API, "app/api/users.py": "from app import \uff44b\n"}, id="from: a letter of full width"),
+        pytest.param(RELATIVE, id="relative"),
+        pytest.param({**RELATIVE, "app/api/users.py": "from .. import db\n"}, id="relative: no __init__.py"),
+        pytest.param(RELATIVE | {"app/api/pyproject.toml": ""}, id="relative: out of a folder with a manifest"),
+        pytest.param(
+            {"src/app/api/users.py": "from ..db import engine\n", "app/db/engine.py": ""}, id="relative: another root"
+        ),
+    ],
+)
+def test_no_added_file_takes_an_import_away_from_the_layer_that_it_reaches(files: dict[str, str]) -> None:
+    assert set(rules_of(files, [API, DB])) == {"api/may_import/db"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import app.db.engine\n", "from app.db import engine\n", "from app import db\n", "import src.app.db.engine\n"],
+)
+@pytest.mark.parametrize("added", ["src/__init__.py", "src/app/api/pyproject.toml", "src/app/api/app.py", "x.py"])
+def test_a_forbidden_module_is_found_by_each_of_its_names(text: str, added: str) -> None:
+    forbidden = [{"module": "app.db", "reason": "r"}]
+    layers: list[dict[str, object]] = [{"name": "api", "glob": "src/app/api/**", "forbidden_imports": forbidden}]
+    for written in (text, "from ..db import engine\n", "from ...app.db.engine import x\n", "from .. import db\n"):
+        files = {"src/app/api/users.py": written, "src/app/db/engine.py": "", added: ""}
+        assert rules_of(files, layers) == ["api/forbidden_imports/app.db"], written
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(
+            {"svc/a/app/api/v.py": "import app.cfg\n", "svc/a/app/cfg.py": "", "app/db/x.py": "", "app/cfg.py": ""}
+            | {"svc/a/pyproject.toml": "", "svc/b/pyproject.toml": "", "svc/b/app/db/cfg.py": ""},
+            id="the project's own package",
+        ),
+        pytest.param(
+            {"svc/a/app/api/v.py": "import cfg.x\n", "svc/a/cfg/x.py": "", "app/db/cfg/x.py": ""}
+            | {"svc/a/pyproject.toml": "", "app/db/pyproject.toml": ""},
+            id="another project has it too",
+        ),
+        pytest.param({"app/api/v.py": "import alembic\n", "app/db/alembic/env.py": ""}, id="a distribution"),
+        pytest.param(
+            {"app/api/v.py": "from alembic import op\n", "alembic/app/db/env.py": "", "app/db/__init__.py": ""},
+            id="a folder at the root named like a distribution",
+        ),
+        pytest.param(
+            {"app/api/v.py": "import redis.asyncio\n", "app/db/pyproject.toml": "", "app/db/redis.py": ""},
+            id="a module is no package",
+        ),
+        pytest.param({"app/api/a.py": "import app.api.b\n", "app/api/b.py": "", "app/db/b.py": ""}, id="its own layer"),
+    ],
+)
+def test_what_an_import_cannot_mean_is_no_violation(files: dict[str, str]) -> None:
+    assert rules_of(files, [API, DB]) == []
+
+
+def targets(paths: list[str], path: str, item: Import, manifests: tuple[str, ...] = ()) -> list[tuple[str, str | None]]:
+    return ModuleIndex([*paths, path], manifests).targets(path, item)
+
+
+def statement(module: str, *names: str, level: int = 0) -> Import:
+    return Import(module, names, level, 1, 1, 1)
+
+
+def test_a_script_may_mean_the_file_beside_it_or_the_project_s() -> None:
+    paths = ["tools/utils.py", "utils.py", "other/utils.py"]
+    assert targets(paths, "tools/run.py", statement("utils")) == [("utils", "tools/utils.py"), ("utils", "utils.py")]
+
+
+def test_a_name_that_is_no_module_counts_as_its_module_once() -> None:
+    paths = ["a/__init__.py", "a/b.py"]
+    assert targets(paths, "t.py", statement("a", "x", "y", "b")) == [("a", "a/__init__.py"), ("a.b", "a/b.py")]
+    assert targets(paths, "t.py", statement("a", "*")) == [("a", "a/__init__.py")]
+    assert targets(paths, "t.py", statement("a.missing.c")) == [("a.missing.c", "a/__init__.py")]
+    assert targets(paths, "t.py", statement("elsewhere", "x")) == [("elsewhere", None)]
+
+
+def test_several_projects_that_export_a_module_are_all_meant() -> None:
+    paths = ["p/a/lib_x/m.py", "p/b/lib_x/m.py"]
+    found = targets(paths, "tools/t.py", statement("lib_x.m"), ("p/a", "p/b"))
+    assert [file for _, file in found] == paths
+
+
+def test_dots_that_leave_the_tree_reach_nothing() -> None:
+    assert targets(["a.py"], "b.py", statement("x", level=2)) == []
+
+
+def test_a_name_of_thousands_of_parts_is_looked_up_by_its_first_ones() -> None:
+    paths = ["a/__init__.py"]
+    long = "a." * 20_000 + "b"
+    index = ModuleIndex(paths)
+    assert index.targets("t.py", statement(long)) == [(long, "a/__init__.py")]
+    assert index.is_own("t.py", long)
+    assert index.find("t.py", long) == "a/__init__.py"
