@@ -13,7 +13,9 @@ from pathlib import Path
 from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.git.changes import hash_blob
 from forgeguard_app.git.command import GitError, GitRepository, GitTimeout, authorization
+from forgeguard_app.git.listing import split_fields
 from forgeguard_app.git.mirror import Remote, RepositoryGone, meaning_of
+from forgeguard_app.threads import in_thread
 
 PUSH_TIMEOUT_S = 300.0
 ADD_TIMEOUT_S = 300.0
@@ -111,7 +113,7 @@ async def list_ignored(repository: GitRepository, parent: str, folder: Path) -> 
             environment=index,
             timeout_s=ADD_TIMEOUT_S,
         )
-    return sorted(out.decode("utf-8", "replace").split("\0")[:-1])
+    return await in_thread(lambda: sorted(split_fields(out, "replace")))
 
 
 async def list_kept(repository: GitRepository, parent: str, folder: Path) -> list[str]:
@@ -120,7 +122,7 @@ async def list_kept(repository: GitRepository, parent: str, folder: Path) -> lis
         out = await repository.run(
             *options, "ls-files", "-z", "--others", "--exclude-standard", environment=index, timeout_s=ADD_TIMEOUT_S
         )
-    return out.decode("utf-8", "replace").split("\0")[:-1]
+    return await in_thread(split_fields, out, "replace")
 
 
 async def hidden_sources(repository: GitRepository, base: str, folder: Path, ignored: Iterable[str]) -> list[str]:
@@ -155,7 +157,11 @@ async def _changes_ignores(repository: GitRepository, base: str, folder: Path) -
 
 async def _ignores_at(repository: GitRepository, commit: str) -> dict[str, str]:
     out = await repository.run("ls-tree", "-r", "-z", commit)
-    entries = [line.partition("\t") for line in out.decode("utf-8", "surrogateescape").split("\0")[:-1]]
+    return await in_thread(_ignores_of, out)
+
+
+def _ignores_of(out: bytes) -> dict[str, str]:
+    entries = (line.partition("\t") for line in split_fields(out))
     return {path: described.split()[2] for described, _, path in entries if path.rpartition("/")[2] == ".gitignore"}
 
 
@@ -285,4 +291,4 @@ async def _at(repository: GitRepository, remote: Remote, ref: str, environment: 
         out = await repository.run("ls-remote", remote.url, ref, timeout_s=60.0, environment=environment)
     except GitError as error:
         raise RetryLater(f"the branch could not be looked at: {error.stderr}") from error
-    return out.decode().split("\t")[0].strip() or None
+    return out.partition(b"\t")[0].decode().strip() or None

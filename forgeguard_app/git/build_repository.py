@@ -11,8 +11,10 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.git.branches import HistoryRewritten, push
 from forgeguard_app.git.command import GitError, GitRepository, GitTimeout, authorization
 from forgeguard_app.git.leftovers import remove_leftovers
+from forgeguard_app.git.listing import split_fields
 from forgeguard_app.git.mirror import FETCH_TIMEOUT_S, MAX_BYTES, Remote, fetch_within, meaning_of
 from forgeguard_app.git.range import has_commit
+from forgeguard_app.threads import in_thread
 
 ATTRIBUTES = "* -text -eol -crlf -working-tree-encoding -filter -ident\n"
 # Commits of a rewritten history, among which one is looked for that is still on a branch; a server takes whole
@@ -121,6 +123,10 @@ async def _fetch(repository: GitRepository, remote: Remote, commits: Iterable[st
 async def get_files_size(repository: GitRepository, commit: str) -> int:
     """Return how many bytes the commit's files take where they are checked out, 4,096 at the least for each."""
     out = await repository.run("ls-tree", "-r", "-l", "-z", commit)
+    return await in_thread(_files_size, out)
+
+
+def _files_size(out: bytes) -> int:
     sizes = (entry.split(b"\t", 1)[0].split()[-1] for entry in out.split(b"\0") if entry)
     return sum(max(int(size), FILE_BYTES) for size in sizes if size.isdigit())
 
@@ -128,4 +134,4 @@ async def get_files_size(repository: GitRepository, commit: str) -> int:
 async def list_paths(repository: GitRepository, commit: str) -> set[str]:
     """Return every file's path."""
     out = await repository.run("ls-tree", "-r", "-z", "--name-only", commit)
-    return set(out.decode("utf-8", "surrogateescape").split("\0")) - {""}
+    return await in_thread(lambda: set(split_fields(out)))

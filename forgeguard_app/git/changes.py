@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from forgeguard_app.git.blobs import read_blobs
 from forgeguard_app.git.command import GitRepository
+from forgeguard_app.git.listing import split_fields
+from forgeguard_app.threads import in_thread
 
 LINK_MODE = "120000"
 MAX_TARGET_BYTES = 4_096
@@ -17,7 +19,7 @@ MAX_TARGET_BYTES = 4_096
 async def list_touched(repository: GitRepository, parent: str, commit: str) -> list[str]:
     """Return the paths that the commit adds, changes or deletes; of a rename both."""
     out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--name-only", parent, commit)
-    return out.decode("utf-8", "replace").split("\0")[:-1]
+    return await in_thread(split_fields, out, "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,11 @@ class RawChange:
 async def list_raw_changes(repository: GitRepository, parent: str, commit: str) -> list[RawChange]:
     """Return the files that the commit adds, changes or deletes; of a rename both."""
     out = await repository.run("diff-tree", "-r", "-z", "--no-renames", "--no-abbrev", parent, commit)
-    fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    return await in_thread(_raw_changes, out)
+
+
+def _raw_changes(out: bytes) -> list[RawChange]:
+    fields = split_fields(out)
     kinds = {"A": "added", "D": "deleted"}
     found = []
     for described, path in zip(fields[::2], fields[1::2], strict=True):
@@ -76,7 +82,7 @@ async def read_difference(repository: GitRepository, parent: str, commit: str, p
         f":(top,literal){path}",
         max_bytes=max_bytes,
     )
-    return _shown_difference(out.decode("utf-8", "replace").split("\n"))
+    return await in_thread(lambda: _shown_difference(out.decode("utf-8", "replace").split("\n")))
 
 
 def _shown_difference(lines: Sequence[str]) -> str | None:
@@ -102,7 +108,7 @@ async def list_changed(repository: GitRepository, parent: str, commit: str) -> l
     out = await repository.run(
         "diff-tree", "-r", "-z", "--no-renames", "--name-only", "--diff-filter=AMT", parent, commit
     )
-    return out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    return await in_thread(split_fields, out)
 
 
 async def list_links_out(repository: GitRepository, parent: str, commit: str) -> list[str]:
@@ -110,14 +116,20 @@ async def list_links_out(repository: GitRepository, parent: str, commit: str) ->
     out = await repository.run(
         "diff-tree", "-r", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT", parent, commit
     )
-    fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    links = await in_thread(_links, out)
+    targets = await read_blobs(repository, links.values(), MAX_TARGET_BYTES)
+    return [path for path, blob in links.items() if _leads_out(path, targets.data.get(blob))]
+
+
+def _links(out: bytes) -> dict[str, str]:
+    """Return the blobs of the symbolic links by path."""
+    fields = split_fields(out)
     links: dict[str, str] = {}
     for described, path in zip(fields[::2], fields[1::2], strict=True):
         _, mode, _, blob, _ = described.split()
         if mode == LINK_MODE:
             links[path] = blob
-    targets = await read_blobs(repository, links.values(), MAX_TARGET_BYTES)
-    return [path for path, blob in links.items() if _leads_out(path, targets.data.get(blob))]
+    return links
 
 
 def _leads_out(path: str, target: bytes | None) -> bool:

@@ -82,9 +82,9 @@ class Checkout:
             out = await self.repository.run("config", "--get-regexp", r"^remote\..*\.url$")
         except GitError:
             return None
-        addresses = [line.split(" ", 1) for line in out.decode("utf-8", "replace").splitlines() if " " in line]
-        addresses.sort(key=lambda item: item[0] != "remote.origin.url")
-        return _without_credentials(addresses[0][1]) if addresses else None
+        addresses = [line.split(b" ", 1) for line in out.splitlines() if b" " in line]
+        addresses.sort(key=lambda item: item[0] != b"remote.origin.url")
+        return _without_credentials(addresses[0][1].decode("utf-8", "replace")) if addresses else None
 
     async def _without_filters(self) -> dict[str, str]:
         """Return git's variables that turn off every filter which the repository's configuration names."""

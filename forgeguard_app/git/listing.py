@@ -62,6 +62,15 @@ async def read_listing(
             await in_thread(give, chunk)
 
 
+def split_fields(out: bytes, errors: str = "surrogateescape") -> list[str]:
+    """Return the fields that git printed, each with a NUL behind it.
+
+    `errors` says what becomes of bytes that are no UTF-8: surrogates, or "replace".
+    Lists of git may take hundreds of megabytes: call it in a thread.
+    """
+    return out.decode("utf-8", errors).split("\0")[:-1]
+
+
 class _Fields:
     """Splits what arrives in pieces at its NULs. A long field is joined once."""
 

@@ -16,6 +16,7 @@ from forgeguard_app.git.command import EMPTY_TREE, GitError, GitRepository, GitT
 from forgeguard_app.git.leftovers import remove_leftovers
 from forgeguard_app.git.mirror_lock import lock_file
 from forgeguard_app.git.range import has_commit, is_sha, lines_of
+from forgeguard_app.threads import in_thread
 
 FETCH_TIMEOUT_S = 300.0
 LIST_TIMEOUT_S = 60.0
@@ -315,6 +316,10 @@ async def read_default_head(remote: Remote, pattern: str | None = None) -> Defau
         raise RetryLater(str(error)) from error
     except GitError as error:
         raise meaning_of(error) from error
+    return await in_thread(_default_head, out)
+
+
+def _default_head(out: bytes) -> DefaultHead | None:
     branch = sha = ""
     branches: dict[str, str] = {}
     for line in out.decode("utf-8", "replace").splitlines():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from forgeguard_app.git.listing import MAX_FILES, Tick, TooManyFiles, no_tick, r
 from forgeguard_app.threads import in_thread
 
 LIST_TIMEOUT_S = 300.0
+MAX_WORDS_BYTES = 64 << 10  # of a commit's message and of its author's name
+MAX_LINE_BYTES = 64 << 10  # of a line that begins with what is looked for: a path behind it may have any length
 Take = Callable[[bytes], object]
 _RAW = ("--format=%x00%H", "--raw", "--no-abbrev", "-M")
 _PATCH = (
@@ -54,17 +57,48 @@ async def has_commit(repository: GitRepository, sha: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CommitWords:
-    """The author and the message of a commit."""
+    """The author and the message of a commit, each ending with an ellipsis where it is longer than is read."""
 
     author: str
     message: str
 
 
-async def read_commit_words(repository: GitRepository, sha: str) -> CommitWords:
-    """Return the author and the message of a commit that is there."""
-    out = await repository.run("log", "-1", "--format=%an%x00%B", "--encoding=UTF-8", sha)
-    author, _, message = out.decode("utf-8", "replace").partition("\0")
-    return CommitWords(author, message.strip("\n"))
+async def read_commit_words(repository: GitRepository, sha: str, *, max_bytes: int = MAX_WORDS_BYTES) -> CommitWords:
+    """Return the author and the message of a commit that is there, of each at most `max_bytes`: some hundred kilobytes
+    of objects hold a message of any size.
+    """
+    author, message = _Beginning(max_bytes), _Beginning(max_bytes)
+    arguments = ("log", "-1", "--format=%an%x00%B", "--encoding=UTF-8", sha)
+    async with repository.stream(*arguments) as chunks:
+        filled = author
+        async for chunk in chunks:
+            before, end, after = chunk.partition(b"\0") if filled is author else (chunk, b"", b"")
+            filled.add(before)
+            if end:
+                filled = message
+                message.add(after)
+            if message.cut:
+                break
+    return CommitWords(author.text, message.text)
+
+
+class _Beginning:
+    """The first bytes of a text that arrives in pieces."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.cut = False
+        self._data, self._max_bytes = b"", max_bytes
+
+    def add(self, piece: bytes) -> None:
+        room = self._max_bytes - len(self._data)
+        self.cut = self.cut or len(piece) > room
+        if room > 0:
+            self._data += piece[:room]
+
+    @property
+    def text(self) -> str:
+        text = getincrementaldecoder("utf-8")("replace").decode(self._data, final=not self.cut).strip("\n")
+        return f"{text}…" if self.cut else text
 
 
 async def resolve(repository: GitRepository, revision: str) -> str | None:
@@ -84,7 +118,7 @@ async def merge_base(repository: GitRepository, first: str, second: str) -> str 
         if error.status == 1:
             return None
         raise
-    return out.decode("ascii").split("\n", 1)[0].strip() or None
+    return out.partition(b"\n")[0].decode("ascii").strip() or None
 
 
 async def first_parent(repository: GitRepository, commit: str) -> str | None:
@@ -190,13 +224,15 @@ def _blobs_of(line: str) -> Iterator[str]:
                 yield blob
 
 
-async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the lines of a stream, without their line breaks."""
+async def lines_of(chunks: AsyncIterator[bytes], max_bytes: int = MAX_LINE_BYTES) -> AsyncIterator[bytes]:
+    """Yield the lines of a stream, without their line breaks, of each at most the first `max_bytes`."""
     rest = b""
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
+        *lines, more = chunk.split(b"\n")
         for line in lines:
-            yield line
+            yield (rest + line)[:max_bytes]
+            rest = b""
+        rest = (rest + more)[:max_bytes]
     if rest:
         yield rest
 

@@ -7,6 +7,7 @@ from forgeguard_app.git.blobs import read_blobs, read_tree
 from forgeguard_app.git.command import GitRepository
 from forgeguard_app.store.audits import OwnerPolicy
 from forgeguard_app.store.installations import Installation
+from forgeguard_app.threads import in_thread
 
 
 def owner_settings(installation: Installation) -> PolicySettings:
@@ -29,6 +30,10 @@ async def read_owner_policy(repository: GitRepository, head: str) -> OwnerPolicy
     blobs = await read_blobs(repository, [tree[path]])
     if tree[path] not in blobs.data:
         return None
-    text = blobs.data[tree[path]].decode("utf-8", "replace").replace("\0", "�")
+    return await in_thread(_policy_of, blobs.data[tree[path]])
+
+
+def _policy_of(data: bytes) -> OwnerPolicy | None:
+    text = data.decode("utf-8", "replace").replace("\0", "�")
     _, problems = read_settings(text, POLICY_PATHS[0], owner=True)
     return None if problems else OwnerPolicy(text)

@@ -72,8 +72,14 @@ def shown_author(text: str | None) -> str | None:
 
 
 def _shown(text: str | None, limit: int) -> str | None:
-    """Return text that is kept for people to read alone: without secrets, which a commit's message may hold."""
-    return None if text is None else clean_text(masked(text, keep_hashes=True, limit_chars=4 * limit), limit)
+    """Return text that is kept for people to read alone: without secrets, which a commit's message may hold.
+
+    It ends with an ellipsis where it is longer than is kept.
+    """
+    if text is None:
+        return None
+    shown = masked(text, keep_hashes=True, limit_chars=4 * limit)
+    return clean_text(f"{shown[: limit - 1]}…" if len(shown) > limit else shown, limit)
 
 
 def run_of_suite(event: events.CheckSuiteEvent, repo_id: UUID, delivery_id: UUID) -> NewRun | None:
