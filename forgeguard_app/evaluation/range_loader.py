@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 
 from forgeguard_app.audit.check import Change
@@ -77,7 +78,7 @@ class RangeLoader:
         head_files = await self._files_of(request.head)  # first: git reads no changes of a tree that is refused
         changes = await self._changes(request.base)
         base = Tree(await in_thread(_before, head_files, changes, request.whole_tree, self.deadline.check))
-        head = Tree({**head_files, **self._laid_over()}, frozenset(head_files.links))
+        head = await in_thread(lambda: Tree({**head_files, **self._laid_over()}, frozenset(head_files.links)))
         config = await self._configure(head, base)
         others = [await self._other(head_files, commit) for commit in request.merged]
         ranged = await self._read_facts(head, (base, *(tree for tree, _ in others)), changes, config)
@@ -164,19 +165,14 @@ class RangeLoader:
         """Read the configuration that the tree holds."""
         without_room = await self._read_texts(tree, configuration_paths(tree))
         owner, is_owners = self.request.owner, self.request.owner_file
-        policy, _ = read_policy(lambda path: self._text(tree, path), tree, owner, owner_file=is_owners)
+        text = partial(self._text, tree)
+        policy, _ = await in_thread(read_policy, text, tree, owner, owner_file=is_owners)
         boundaries, _ = await in_thread(boundary_paths, policy, tree)
         without_room |= await self._read_texts(tree, boundaries)
         self.left_out.configuration |= without_room
         self._refuse_missing(tree, (*configuration_paths(tree), *boundaries))
-        return await in_thread(
-            read_configuration,
-            lambda path: self._text(tree, path),
-            tree,
-            owner,
-            owner_file=is_owners,
-            tick=self.deadline.check,
-        )
+        tick = self.deadline.check
+        return await in_thread(read_configuration, text, tree, owner, owner_file=is_owners, tick=tick)
 
     def _refuse_missing(self, tree: Tree, paths: Iterable[str]) -> None:
         """Without its configuration nothing can be evaluated."""
@@ -193,11 +189,12 @@ class RangeLoader:
         if not unread:
             return set()
         await self._bring(set(unread))
-        blobs = await read_blobs(self.source.repository, unread, max_kept_bytes=self._room_bytes())
+        room_bytes = await in_thread(self._room_bytes)
+        blobs = await read_blobs(self.source.repository, unread, max_kept_bytes=room_bytes)
         self.texts.update(blobs.data)
         self.left_out.too_large |= blobs.too_large
         self.left_out.missing |= blobs.missing
-        return {path for path, blob in wanted.items() if blob in blobs.no_room}
+        return await in_thread(lambda: {path for path, blob in wanted.items() if blob in blobs.no_room})
 
     def _unread(self, tree: Tree, paths: Iterable[str]) -> tuple[dict[str, str], list[str]]:
         """Return the blobs of the files that the tree has, by path, and those that are not read yet."""
@@ -206,7 +203,8 @@ class RangeLoader:
         return wanted, [blob for blob in wanted.values() if blob not in known]
 
     def _room_bytes(self) -> int:
-        return self.max_kept_bytes - sum(len(data) for blob, data in self.texts.items() if not blob.startswith(OVERLAY))
+        kept = (len(data) for blob, data in self.texts.items() if not blob.startswith(OVERLAY))
+        return self.max_kept_bytes - sum(kept)
 
     async def _bring(self, blobs: set[str]) -> None:
         with self.deadline.paused():
@@ -223,7 +221,7 @@ class RangeLoader:
         trees = (head, *parents)
         wanted = await in_thread(list_wanted, self._held, trees, config, self.cache.memo, self.deadline.check)
         manifests, blobs = await in_thread(self._needed, trees, changes, config)
-        await self._bring((wanted.keys() | blobs) - self.texts.keys())
+        await self._bring(await in_thread(lambda: (wanted.keys() | blobs) - self.texts.keys()))
         with self.deadline.paused():
             await self.source.ensure_range()
         ranged, _ = await asyncio.gather(self._lines(config), self._read_manifests(trees, manifests))
@@ -254,24 +252,29 @@ class RangeLoader:
                     self.deadline.check()
 
         sizes = await measure_blobs(repository, wanted)
-        self.left_out.too_large |= {blob for blob, size in sizes.items() if size > BIG_FILE_BYTES}
-        self.left_out.missing |= wanted.keys() - sizes.keys()
-        fitting = [blob for blob, size in sizes.items() if size <= BIG_FILE_BYTES]
+        fitting = await in_thread(self._fitting, wanted, sizes)
         async with self.deadline.of_git():
             await stream_blobs(repository, fitting, take, self.deadline.left_s + 1)
-        lacks = self._held.lacks
-        self.left_out.lost = {blob for blob in fitting if lacks(blob, wanted[blob][1], wanted[blob][0])}
+        self.left_out.lost = await in_thread(self._lost, wanted, fitting)
+
+    def _lost(self, wanted: Mapping[str, Wanted], read: list[str]) -> set[str]:
+        return {blob for blob in read if self._held.lacks(blob, wanted[blob][1], wanted[blob][0])}
+
+    def _fitting(self, wanted: Mapping[str, Wanted], sizes: Mapping[str, int]) -> list[str]:
+        """Return the blobs that are read, and note those that are too large or not there."""
+        self.left_out.too_large |= {blob for blob, size in sizes.items() if size > BIG_FILE_BYTES}
+        self.left_out.missing |= wanted.keys() - sizes.keys()
+        return [blob for blob, size in sizes.items() if size <= BIG_FILE_BYTES]
 
     def _search(self, config: EffectiveConfig) -> SecretSearch:
         request, code = self.request, secrets_kind().code
         policy = config.policy[code]
         wanted = policy.enabled and not config.problems.get(code) and code in request.checks
-        ignore = policy.ignore
         return SecretSearch(
             self.source,
             self.deadline,
             config.exceptions,
-            ignore,
+            policy.ignore,
             wanted,
             request.scope,
             request.staged,
@@ -313,7 +316,7 @@ class RangeLoader:
             return Search()
         whole_tree = whole or policy.gate is Gate.ALL
         files = await in_thread(self._standing_files, head, None if whole_tree else changes)
-        await self._bring(set(files.values()))
+        await self._bring(await in_thread(set, files.values()))
         return await search.in_files(files)
 
     def _standing_files(self, head: Tree, changes: list[PathChange] | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Generic, TypeVar
 
 from forgeguard_app.audit.facts import LineRanges
@@ -70,8 +71,7 @@ class SecretSearch:
             lambda: {blob: [(path, AddedBlock(path, None, 1, b"")) for path in paths[blob]] for blob in readable}
         )
         found = await self._in_blobs(wanted, self.exceptions)
-        for secrets in found.found.values():
-            scan.keep(secrets)
+        await in_thread(scan.keep, chain.from_iterable(found.found.values()))
         scan.left_out += found.left_out
         return _result(scan, search)
 
@@ -106,8 +106,8 @@ class SecretSearch:
 
         async with self.deadline.of_git():
             await read_added(self._repository, base, head, take, self.deadline.left_s + 1, merged)
-        take(None)
-        scan.finish()
+        await in_thread(take, None)
+        await in_thread(scan.finish)
         search.incomplete += _passed_over(patch, unshown)
         if must_be_whole:
             await self._require(unshown.items)
@@ -116,43 +116,89 @@ class SecretSearch:
 
     async def _require(self, items: Iterable[Unshown]) -> None:
         """Raise GitLacksObjects where the repository lacks what the files hold or held before."""
-        names = {name for item in items for name in (item.blob, *item.parents)}
-        if missing := names - (await measure_blobs(self._repository, names)).keys():
-            raise GitLacksObjects(("cat-file",), 0, f"{len(missing):,} blobs are not here")
+        names = await in_thread(self._names_of, items)
+        sizes = await measure_blobs(self._repository, names)
+        if missing := len(names) - len(sizes):
+            raise GitLacksObjects(("cat-file",), 0, f"{missing:,} blobs are not here")
+
+    def _names_of(self, items: Iterable[Unshown]) -> set[str]:
+        names: set[str] = set()
+        for item in items:
+            self.deadline.check()
+            names.add(item.blob)
+            names.update(item.parents)
+        return names
 
     async def _in_unshown(self, items: list[Unshown], scan: SecretScan, search: Search) -> None:
         """Search changed files whose lines are not shown; what a parent has already is not added."""
-        by_blob: dict[str, list[Unshown]] = {}
-        for item in dict.fromkeys(items):
-            by_blob.setdefault(item.blob, []).append(item)
-        readable = await self._readable({blob: [i.path for i in group] for blob, group in by_blob.items()}, search)
-        wanted = {
-            blob: [(item, AddedBlock(item.path, self._named_commit(item.commit), 1, b"")) for item in by_blob[blob]]
-            for blob in readable
-        }
-        found = await self._in_blobs(wanted, self.exceptions)
+        by_blob, paths = await in_thread(self._grouped, items)
+        readable = await self._readable(paths, search)
+        found = await self._in_blobs(await in_thread(self._places, by_blob, readable), self.exceptions)
         scan.left_out += found.left_out
         had = await self._in_parents(found.found)
-        for item, secrets in found.found.items():
+        await in_thread(self._keep_added, found.found, had, scan)
+
+    def _grouped(self, items: Iterable[Unshown]) -> tuple[dict[str, list[Unshown]], dict[str, list[str]]]:
+        """Return the files, each once, and their paths, by the blobs that they hold."""
+        by_blob: dict[str, list[Unshown]] = {}
+        paths: dict[str, list[str]] = {}
+        for item in dict.fromkeys(items):
+            self.deadline.check()
+            by_blob.setdefault(item.blob, []).append(item)
+            paths.setdefault(item.blob, []).append(item.path)
+        return by_blob, paths
+
+    def _places(
+        self, by_blob: Mapping[str, list[Unshown]], readable: Iterable[str]
+    ) -> dict[str, list[tuple[Unshown, AddedBlock]]]:
+        """Return the files that are read, each with the place that its secrets are found at, by their blobs."""
+        places: dict[str, list[tuple[Unshown, AddedBlock]]] = {}
+        for item in (item for blob in readable for item in by_blob[blob]):
+            self.deadline.check()
+            block = AddedBlock(item.path, self._named_commit(item.commit), 1, b"")
+            places.setdefault(item.blob, []).append((item, block))
+        return places
+
+    def _keep_added(
+        self,
+        found: Mapping[Unshown, list[Secret]],
+        had: Mapping[tuple[str, str], set[tuple[str, int]]],
+        scan: SecretScan,
+    ) -> None:
+        """Keep the secrets that none of a file's parents has."""
+        for item, secrets in found.items():
+            self.deadline.check()
             before = {key for parent in item.parents for key in had.get((parent, item.path), ())}
             scan.keep(secret for secret in secrets if (secret.rule.id, secret.digest_key) not in before)
 
     async def _in_parents(self, items: Iterable[Unshown]) -> dict[tuple[str, str], set[tuple[str, int]]]:
         """Return rule and value of everything that the files held before, by blob and path."""
+        paths = await in_thread(self._by_parent, items)
+        sizes = await measure_blobs(self._repository, paths)
+        found = await self._in_blobs(await in_thread(self._parents, paths, sizes), Exceptions(inline=False))
+        return await in_thread(
+            lambda: {key: {(s.rule.id, s.digest_key) for s in secrets} for key, secrets in found.found.items()}
+        )
+
+    def _by_parent(self, items: Iterable[Unshown]) -> dict[str, set[str]]:
+        """Return the paths of the files by the blobs that they held before."""
         paths: dict[str, set[str]] = {}
         for item in items:
+            self.deadline.check()
             for parent in item.parents:
                 paths.setdefault(parent, set()).add(item.path)
-        sizes = await measure_blobs(self._repository, paths)
-        wanted = {
-            blob: [((blob, path), AddedBlock(path, None, 1, b"")) for path in sorted(paths[blob])]
-            for blob, size in sizes.items()
-            if size <= self.max_text_bytes
-        }
-        found = await self._in_blobs(wanted, Exceptions(inline=False))
-        return {
-            key: {(secret.rule.id, secret.digest_key) for secret in secrets} for key, secrets in found.found.items()
-        }
+        return paths
+
+    def _parents(
+        self, paths: Mapping[str, set[str]], sizes: Mapping[str, int]
+    ) -> dict[str, list[tuple[tuple[str, str], AddedBlock]]]:
+        """Return the blobs that are not too large to be read, each with its places."""
+        places: dict[str, list[tuple[tuple[str, str], AddedBlock]]] = {}
+        for blob, size in sizes.items():
+            self.deadline.check()
+            if size <= self.max_text_bytes:
+                places[blob] = [((blob, path), AddedBlock(path, None, 1, b"")) for path in sorted(paths[blob])]
+        return places
 
     async def _in_blobs(
         self, wanted: Mapping[str, list[tuple[K, AddedBlock]]], exceptions: Exceptions
@@ -180,11 +226,31 @@ class SecretSearch:
     async def _readable(self, paths: Mapping[str, list[str]], search: Search) -> list[str]:
         """Return the blobs that are there and not too large; missing ones and larger ones are said."""
         sizes = await measure_blobs(self._repository, paths)
-        if missing := [path for blob in paths.keys() - sizes.keys() for path in paths[blob]]:
-            search.incomplete.append(f"not in this clone: {named(missing)}; {HOW_TO_COMPLETE}.")
-        if large := [path for blob, size in sizes.items() if size > self.max_text_bytes for path in paths[blob]]:
-            search.incomplete.append(f"larger than {self.max_text_bytes / (1 << 20):.3g} MB: {named(large)}.")
-        return [blob for blob, size in sizes.items() if size <= self.max_text_bytes]
+        missing, readable, large = await in_thread(self._sorted_by_size, paths, sizes)
+        if missing:
+            search.incomplete.append(f"not in this clone: {await in_thread(named, missing)}; {HOW_TO_COMPLETE}.")
+        if large:
+            size = f"{self.max_text_bytes / (1 << 20):.3g} MB"
+            search.incomplete.append(f"larger than {size}: {await in_thread(named, large)}.")
+        return readable
+
+    def _sorted_by_size(
+        self, paths: Mapping[str, list[str]], sizes: Mapping[str, int]
+    ) -> tuple[list[str], list[str], list[str]]:
+        """Return the paths whose blobs are missing, the blobs that are read, and the paths of those too large."""
+        missing: list[str] = []
+        readable: list[str] = []
+        large: list[str] = []
+        for blob in paths.keys() - sizes.keys():
+            self.deadline.check()
+            missing.extend(paths[blob])
+        for blob, size in sizes.items():
+            self.deadline.check()
+            if size <= self.max_text_bytes:
+                readable.append(blob)
+            else:
+                large.extend(paths[blob])
+        return missing, readable, large
 
 
 class BlobSearch(Generic[K]):

@@ -93,14 +93,19 @@ async def read_tree(
 
 async def measure_blobs(repository: GitRepository, wanted: Iterable[str]) -> dict[str, int]:
     """Return the sizes in bytes of the blobs that are there."""
-    names = list(dict.fromkeys(wanted))
+    names, ask = await in_thread(_asked, wanted)
     if not names:
         return {}
-    ask = "\n".join(names).encode("ascii") + b"\n"
     out = await repository.run(
         "cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", "--buffer", stdin=ask
     )
     return await in_thread(_sizes, names, out)
+
+
+def _asked(wanted: Iterable[str]) -> tuple[list[str], bytes]:
+    """Return the names, each once, and how git is asked for them."""
+    names = list(dict.fromkeys(wanted))
+    return names, "\n".join(names).encode("ascii") + b"\n"
 
 
 def _sizes(names: list[str], out: bytes) -> dict[str, int]:
@@ -124,11 +129,10 @@ async def stream_blobs(
     repository: GitRepository, names: Iterable[str], take: Callable[[Iterator[BlobPiece]], object], timeout_s: float
 ) -> None:
     """Give the blobs, which must be there, to `take`, piece by piece and in their order, in a thread."""
-    wanted = list(names)
+    wanted, ask = await in_thread(_asked, names)
     if not wanted:
         return
     reader = _BlobReader()
-    ask = "\n".join(wanted).encode("ascii") + b"\n"
     async with repository.stream("cat-file", "--batch", "--buffer", stdin=ask, timeout_s=timeout_s) as chunks:
         async for chunk in chunks:
             await in_thread(take, reader.feed(chunk))

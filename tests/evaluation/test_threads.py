@@ -8,17 +8,24 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from forgeguard_app.audit.scope import Scope
+from forgeguard_app.audit.secrets.allowlists import Exceptions
+from forgeguard_app.audit.secrets.scanner import AddedBlock, SecretScan
+from forgeguard_app.evaluation import secret_search
+from forgeguard_app.evaluation.deadline import Deadline, EvaluationTimeout
 from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.request import Request
+from forgeguard_app.evaluation.secret_search import Search, SecretSearch
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.command import EMPTY_TREE, GitRepository
 from forgeguard_app.git.listing import MAX_DEPTH, TooDeep
+from forgeguard_app.git.patches import Unshown, UnshownFiles
 from forgeguard_app.threads import LEFT, LeftThreads, in_thread
 from tests.support.repositories import WorkTree
 
@@ -86,6 +93,49 @@ async def test_no_loop_over_all_files_runs_on_the_event_loop(tree: WorkTree) -> 
     await Evaluator().evaluate(LocalSource(GitRepository(tree.folder / ".git")), request)
     assert WatchedScope.threads
     assert threading.get_ident() not in WatchedScope.threads
+
+
+class WatchedFiles(list[Unshown]):
+    """Changed files whose lines are not shown; notes in which threads they are gone through."""
+
+    threads: ClassVar[set[int]] = set()
+
+    def __iter__(self) -> Iterator[Unshown]:
+        self.threads.add(threading.get_ident())
+        return super().__iter__()
+
+
+async def test_no_loop_over_changed_binary_files_runs_on_the_event_loop(
+    tree: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trees that name one another change hundreds of thousands of them in some kilobytes."""
+    secret = "gh" + "p_" + "Zk3Qw9Lm2Xc7Vb5Nn8Rt4Yp6Hs1Jd0Fg3AqU"
+    kept = UnshownFiles()
+    kept.items = WatchedFiles()
+    monkeypatch.setattr(secret_search, "UnshownFiles", lambda: kept)
+    places: set[int] = set()
+
+    def block(*fields: Any) -> AddedBlock:
+        places.add(threading.get_ident())
+        return AddedBlock(*fields)
+
+    monkeypatch.setattr(secret_search, "AddedBlock", block)
+    base = tree.commit({"a.bin": "\0old", "b.bin": f"\0{secret}"})
+    head = tree.commit({"a.bin": f"\0\n{secret}\n", "b.bin": f"\0more\n{secret}\n"})
+    report = await Evaluator().evaluate(LocalSource(GitRepository(tree.folder / ".git")), Request(head, base))
+    assert [finding.path for check in report.checks for finding in check.findings if finding.new] == ["a.bin"]
+    assert WatchedFiles.threads
+    assert places
+    assert threading.get_ident() not in WatchedFiles.threads | places
+
+
+async def test_the_time_limit_ends_the_sorting_of_changed_binary_files() -> None:
+    files = [Unshown("c", "a.bin", "b" * 40, ("a" * 40,))]
+    search = SecretSearch(LocalSource(GitRepository(Path("/nonexistent"))), Deadline(-1), Exceptions())
+    with pytest.raises(EvaluationTimeout):
+        await search._require(files)
+    with pytest.raises(EvaluationTimeout):
+        await search._in_unshown(files, SecretScan(Exceptions()), Search())
 
 
 async def test_no_changes_are_read_of_a_tree_that_is_refused(
