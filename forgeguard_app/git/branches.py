@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.git.blobs import read_tree
 from forgeguard_app.git.changes import hash_blob
 from forgeguard_app.git.command import GitError, GitRepository, GitTimeout, authorization
 from forgeguard_app.git.listing import split_fields
@@ -43,7 +44,12 @@ class BranchDeleted(BranchMoved):
 
 
 async def commit_files(repository: GitRepository, parent: str, files: Mapping[str, bytes], message: str) -> str:
-    """Return a commit on top of `parent` in which the files are as given; no other content need be here."""
+    """Return a commit on top of `parent` in which the files are as given; no other content need be here.
+
+    Raises:
+        GitTooLarge: `parent` holds more files, or deeper folders, than are read.
+    """
+    await read_tree(repository, parent)  # a few trees that name one another would fill an index of gigabytes
     with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as folder:
         index = {"GIT_INDEX_FILE": os.path.join(folder, "index")}
         await repository.run("read-tree", parent, environment=index)
@@ -156,13 +162,8 @@ async def _changes_ignores(repository: GitRepository, base: str, folder: Path) -
 
 
 async def _ignores_at(repository: GitRepository, commit: str) -> dict[str, str]:
-    out = await repository.run("ls-tree", "-r", "-z", commit)
-    return await in_thread(_ignores_of, out)
-
-
-def _ignores_of(out: bytes) -> dict[str, str]:
-    entries = (line.partition("\t") for line in split_fields(out))
-    return {path: described.split()[2] for described, _, path in entries if path.rpartition("/")[2] == ".gitignore"}
+    files = await read_tree(repository, commit)
+    return {path: blob for path, blob in files.items() if path.rpartition("/")[2] == ".gitignore"}
 
 
 def _ignores_in(folder: Path) -> dict[str, int]:

@@ -7,14 +7,14 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from forgeguard_app.errors import RetryLater
+from forgeguard_app.errors import RetryLater, UserError
+from forgeguard_app.git.blobs import read_tree
 from forgeguard_app.git.branches import HistoryRewritten, push
-from forgeguard_app.git.command import GitError, GitRepository, GitTimeout, authorization
+from forgeguard_app.git.command import GitError, GitRepository, GitTimeout, GitTooLarge, authorization
 from forgeguard_app.git.leftovers import remove_leftovers
-from forgeguard_app.git.listing import split_fields
+from forgeguard_app.git.listing import MAX_FILES, TooManyFiles, read_listing
 from forgeguard_app.git.mirror import FETCH_TIMEOUT_S, MAX_BYTES, Remote, fetch_within, meaning_of
 from forgeguard_app.git.range import has_commit
-from forgeguard_app.threads import in_thread
 
 ATTRIBUTES = "* -text -eol -crlf -working-tree-encoding -filter -ident\n"
 # Commits of a rewritten history, among which one is looked for that is still on a branch; a server takes whole
@@ -120,18 +120,42 @@ async def _fetch(repository: GitRepository, remote: Remote, commits: Iterable[st
         raise meaning_of(error) from error
 
 
+class _Sizes:
+    """Adds up what the files take, and counts them."""
+
+    def __init__(self) -> None:
+        self.number = self.bytes = 0
+
+    def take(self, entries: list[bytes]) -> None:
+        sizes = [size for entry in entries if (size := entry.split(b"\t", 1)[0].split()[-1]).isdigit()]
+        self.bytes += sum(max(int(size), FILE_BYTES) for size in sizes)
+        self.number += len(entries)
+        if self.number > MAX_FILES:
+            raise TooManyFiles(("ls-tree",), -1, f"more than {MAX_FILES} files")
+
+
 async def get_files_size(repository: GitRepository, commit: str) -> int:
-    """Return how many bytes the commit's files take where they are checked out, 4,096 at the least for each."""
-    out = await repository.run("ls-tree", "-r", "-l", "-z", commit)
-    return await in_thread(_files_size, out)
+    """Return how many bytes the commit's files take where they are checked out, 4,096 at the least for each.
 
-
-def _files_size(out: bytes) -> int:
-    sizes = (entry.split(b"\t", 1)[0].split()[-1] for entry in out.split(b"\0") if entry)
-    return sum(max(int(size), FILE_BYTES) for size in sizes if size.isdigit())
+    Raises:
+        UserError: it holds more files than are read.
+    """
+    sizes = _Sizes()
+    try:
+        await read_listing(repository, ("ls-tree", "-r", "-l", "-z", commit), sizes.take)
+    except GitTooLarge as error:
+        raise UserError(error.reason) from error
+    return sizes.bytes
 
 
 async def list_paths(repository: GitRepository, commit: str) -> set[str]:
-    """Return every file's path."""
-    out = await repository.run("ls-tree", "-r", "-z", "--name-only", commit)
-    return await in_thread(lambda: set(split_fields(out)))
+    """Return the path of every file and link.
+
+    Raises:
+        UserError: the commit holds more of them than are read.
+    """
+    try:
+        files = await read_tree(repository, commit)
+    except GitTooLarge as error:
+        raise UserError(error.reason) from error
+    return {*files, *files.links}

@@ -6,8 +6,11 @@ import threading
 
 import pytest
 
-from forgeguard_app.git import listing
+from forgeguard_app.errors import UserError
+from forgeguard_app.git import build_repository, listing
 from forgeguard_app.git.blobs import read_tree
+from forgeguard_app.git.branches import commit_files
+from forgeguard_app.git.build_repository import FILE_BYTES, get_files_size, list_paths
 from forgeguard_app.git.command import EMPTY_TREE, GitRepository
 from forgeguard_app.git.listing import MAX_DEPTH, TooDeep, TooManyFiles
 from forgeguard_app.git.range import PathChange, list_changes
@@ -96,3 +99,22 @@ async def test_names_that_take_four_bytes_for_each_character_count_so(
         else:
             with pytest.raises(TooManyFiles):
                 await read_tree(repository, listed)
+
+
+async def test_what_builds_and_proposals_list_is_bounded_too(tree: WorkTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = GitRepository(tree.folder / ".git")
+    head = tree.commit({f"f{number}": "x" for number in range(4)})
+    assert await list_paths(repository, head) == {f"f{number}" for number in range(4)}
+    assert await get_files_size(repository, head) == 4 * FILE_BYTES
+    deep = nested(tree, MAX_DEPTH + 1)
+    with pytest.raises(UserError, match="folders one in another"):
+        await list_paths(repository, deep)
+    with pytest.raises(TooDeep):
+        await commit_files(repository, deep, {"a": b"x"}, "message")
+    monkeypatch.setattr(build_repository, "MAX_FILES", 3)
+    with pytest.raises(UserError, match="more files"):
+        await get_files_size(repository, head)
+    monkeypatch.setattr(listing, "MAX_LIST_BYTES", 100)
+    for read in (list_paths, get_files_size):
+        with pytest.raises(UserError, match="more files, or longer paths"):
+            await read(repository, head)

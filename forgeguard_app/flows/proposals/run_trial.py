@@ -28,7 +28,7 @@ from forgeguard_app.flows.proposals.open_pull_request import (
     may_open_pull_request,
     open_pull_request,
 )
-from forgeguard_app.git.command import EMPTY_TREE
+from forgeguard_app.git.command import EMPTY_TREE, GitTooLarge
 from forgeguard_app.git.mirror import Mirror, RepositoryGone, read_default_head
 from forgeguard_app.github.client import RequestRejected
 from forgeguard_app.github.events import good_ref
@@ -63,10 +63,10 @@ async def run_trial(context: WorkerContext, trial_id: UUID) -> None:
         installation = await find_installation(connection, repo.installation_id)
     try:
         sha, result = await _tried(context, trial, repo, installation)
-    except (UserError, RequestRejected, RetryLater) as error:
+    except (UserError, RequestRejected, RetryLater, GitTooLarge) as error:
         if isinstance(error, RetryLater) and datetime.now(UTC) - trial.created_at < PATIENCE:
             raise
-        reason = str(error) if isinstance(error, UserError) else f"It could not be done: {error}"
+        reason = _reason(error)
         async with context.pool.acquire() as connection, connection.transaction():
             await set_trial_failed(connection, trial_id, reason)
             await notify_change(connection, repo.id)
@@ -76,6 +76,16 @@ async def run_trial(context: WorkerContext, trial_id: UUID) -> None:
         await set_trial_done(connection, trial_id, sha, result)
         await notify_change(connection, repo.id)
     log.info("trial.done", kind=trial.kind)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case UserError():
+            return str(error)
+        case GitTooLarge():
+            return error.reason
+        case _:
+            return f"It could not be done: {error}"
 
 
 @dataclass(frozen=True, slots=True)
