@@ -18,6 +18,7 @@ from forgeguard_app.cli.sarif import sarif_log
 _MARKS = {Result.PASS: "✓", Result.WARN: "!", Result.FAIL: "✗", Result.ERROR: "✗"}
 _COMMANDS = {Level.FAILURE: "error", Level.WARNING: "warning", Level.NOTICE: "notice"}
 # In JSON text a line break is layout; what else acts on a terminal stands inside a string, where it can be escaped.
+_COMMAND = re.compile(r"^(\s*)::|##\[")
 _ACTING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -40,7 +41,15 @@ def text(outcome: CommandOutcome) -> str:
             lines += [f"    Not read: {escaped(reason)}" for reason in check.incomplete]
             lines += [f"    {escaped(note)}" for note in check.notes if note not in shared]
         lines += _findings(check, quiet=outcome.quiet)
-    return "\n".join([*lines, outcome.last_line()])
+    return "\n".join(map(_no_command, [*lines, outcome.last_line()]))
+
+
+def _no_command(line: str) -> str:
+    """Return the line so that GitHub Actions, which reads what every step prints, takes it for no command.
+
+    https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
+    """
+    return _COMMAND.sub(lambda found: f"{found[1]}\\::" if found[1] is not None else "##\\[", line)
 
 
 def _heading(check: CheckReport) -> str:
@@ -101,7 +110,7 @@ def github(outcome: CommandOutcome) -> str:
 
 def _line(value: str) -> str:
     """Return a line that is no command."""
-    return escaped(value).lstrip(":")
+    return _no_command(escaped(value))
 
 
 def _data(value: str) -> str:

@@ -558,3 +558,17 @@ def test_sarif_gives_a_remark_on_the_configuration_of_the_secrets_scan_no_severi
     rules = {rule["id"]: rule for rule in json.loads(capsys.readouterr().out)["runs"][0]["tool"]["driver"]["rules"]}
     assert rules["W1/configuration-notice"]["properties"]["tags"] == ["W1"]
     assert "security-severity" not in rules["W1/configuration-notice"]["properties"]
+
+
+def test_no_name_makes_a_line_that_github_actions_takes_for_a_command(
+    capsys: pytest.CaptureFixture[str], tree: WorkTree
+) -> None:
+    os.chdir(tree.folder)
+    tree.commit({"requirements.txt": "", "::add-mask::e.py": "import yaml\n", "x##[add-mask]e.py": "import yaml\n"})
+    for form in ("text", "github"):
+        status, lines = audited(capsys, "--all", "--format", form)
+        assert status == 1
+        commands = [line for line in lines if line.lstrip().startswith("::")]
+        assert len(commands) == (2 if form == "github" else 0)
+        assert all(line.startswith("::error file=") for line in commands)
+        assert not [line for line in lines if line not in commands and "##[" in line]
