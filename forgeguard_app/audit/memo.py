@@ -17,14 +17,21 @@ from forgeguard_app.audit.languages.python_modules import ModuleIndex
 
 T = TypeVar("T")
 MAX_CONTEXTS = 24
+MAX_BYTES = 200_000_000  # of the texts in the keys
 MAX_ANSWERS = 100_000
+_TEXT_BYTES, _WIDE_BYTES = 60, 4
 
 
 class Memo:
-    """A bounded store of contexts, the least recently used leaving first."""
+    """A store of contexts, bounded by their number and by what their keys take: the least recently used leave first.
 
-    def __init__(self) -> None:
+    What a context holds grows with the paths in its key.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._contexts: OrderedDict[Hashable, Any] = OrderedDict()
+        self._bytes: dict[Hashable, int] = {}
+        self._max_bytes = max_bytes
         self._lock = RLock()
 
     def context(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -33,9 +40,13 @@ class Memo:
             if key in self._contexts:
                 self._contexts.move_to_end(key)
                 return cast(T, self._contexts[key])
-            made = self._contexts[key] = make()
-            while len(self._contexts) > MAX_CONTEXTS:
-                self._contexts.popitem(last=False)
+            made, size = make(), _bytes_of(key)
+            if size > self._max_bytes:
+                return made
+            self._contexts[key], self._bytes[key] = made, size
+            while len(self._contexts) > MAX_CONTEXTS or sum(self._bytes.values()) > self._max_bytes:
+                left, _ = self._contexts.popitem(last=False)
+                del self._bytes[left]
             return made
 
     def layers(self, boundaries: Boundaries, ignore: tuple[str, ...]) -> LayerMap:
@@ -45,6 +56,17 @@ class Memo:
     def modules(self, tree: Tree) -> ModuleIndex:
         """Return the tree's modules; two trees of the same source files share one index."""
         return self.context(("modules", tree.source_paths, tree.manifest_folders), lambda: tree.modules)
+
+
+def _bytes_of(key: Hashable) -> int:
+    """Return about how many bytes of memory the texts of a key take, in tuples one in another."""
+    match key:
+        case str():
+            return _TEXT_BYTES + len(key) * (1 if key.isascii() else _WIDE_BYTES)
+        case tuple():
+            return sum(map(_bytes_of, key))
+        case _:
+            return 0
 
 
 class AnswerCache(dict[Hashable, T]):

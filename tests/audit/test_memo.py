@@ -1,0 +1,29 @@
+"""What was evaluated is remembered within bounds."""
+
+from __future__ import annotations
+
+from forgeguard_app.audit.memo import Memo
+
+
+def is_kept(memo: Memo, key: tuple[object, ...]) -> bool:
+    made: list[int] = []
+    memo.context(key, lambda: made.append(1))
+    return not made
+
+
+def test_contexts_with_long_keys_leave_before_there_are_too_many_of_them() -> None:
+    memo = Memo(max_bytes=10_000)
+    keys = [("files", tuple(f"{number}/{'x' * 900}" for _ in range(2))) for number in range(4)]
+    for key in keys:
+        memo.context(key, object)
+    assert [is_kept(memo, key) for key in reversed(keys)] == [True] * 4
+    memo.context(("files", ("\u4e2d" * 1_500,)), object)
+    assert not is_kept(memo, keys[-1])
+
+
+def test_a_key_longer_than_the_bound_is_answered_and_not_kept() -> None:
+    memo = Memo(max_bytes=1_000)
+    assert memo.context(("small",), lambda: "kept") == "kept"
+    assert memo.context(("long", "x" * 2_000), lambda: "answered") == "answered"
+    assert memo.context(("long", "x" * 2_000), lambda: "again") == "again"
+    assert is_kept(memo, ("small",))
