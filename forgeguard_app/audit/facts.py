@@ -32,10 +32,13 @@ class Match(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Matches of one pattern in one blob; `capped` where there were more than MAX_MATCHES."""
+    """Matches of one pattern in one blob; `capped` where there were more than MAX_MATCHES, `partly` where the text was
+    searched in pieces that long matches do not fit into.
+    """
 
     found: tuple[Match, ...]
     capped: bool = False
+    partly: bool = False
 
 
 class BlobMatches(NamedTuple):

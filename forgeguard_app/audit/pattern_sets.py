@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from forgeguard_app.audit.bounded_search import Tick, is_found, no_tick, room_bytes
 from forgeguard_app.audit.globs import glob_regex
+from forgeguard_app.audit.line_patterns import stays_in_line
 from forgeguard_app.audit.patterns import PatternError, compile_bytes
 
 JOINED_CHARS = 100_000  # of one expression made of many; more would cost more than each alone
 Compile = Callable[[str], Any]
+_Test = Callable[[bytes, Tick], bool | None]  # None: no search in bounded time can tell
 
 
 class PatternSet:
     """A set of expressions of re2's syntax. A text that none matches costs one search, whatever their number.
 
     Halves of the set are joined into one expression each, down to single ones, and compiled when they are first needed.
-    An expression that re2 refuses matches nothing.
+    An expression that re2 refuses matches nothing. Neither does one that is too large for the text to be searched in
+    bounded time, unless `keep_unsearched`.
     """
 
     def __init__(
@@ -27,10 +31,12 @@ class PatternSet:
         whole: bool = False,
         joined_chars: int = JOINED_CHARS,
         compile_joined: Compile = compile_bytes,
+        keep_unsearched: bool = False,
     ) -> None:
         self._expressions = expressions
         self._prefix, self._whole, self._joined_chars, self._compile = prefix, whole, joined_chars, compile_joined
-        self._tests: dict[tuple[int, int], Any] = {}
+        self._keep_unsearched = keep_unsearched
+        self._tests: dict[tuple[int, int], _Test | None] = {}
         self._ends = [0]  # how many characters stand up to each expression
         for expression in expressions:
             self._ends.append(self._ends[-1] + len(expression))
@@ -39,39 +45,37 @@ class PatternSet:
         """Return whether any expression matches the text."""
         return any(self._walk(text, first=True))
 
-    def matching(self, text: bytes, tick: Callable[[], object] | None = None) -> list[int]:
+    def matching(self, text: bytes, tick: Tick = no_tick) -> list[int]:
         """Return the numbers of the expressions that match the text, in order; `tick` is called before every search."""
         return [start for start, _ in self._walk(text, tick)]
 
-    def _walk(
-        self, text: bytes, tick: Callable[[], object] | None = None, *, first: bool = False
-    ) -> Iterator[tuple[int, int]]:
+    def _walk(self, text: bytes, tick: Tick = no_tick, *, first: bool = False) -> Iterator[tuple[int, int]]:
         """Yield ranges that match: single expressions, or the first range of any size."""
         ranges = [(0, len(self._expressions))] if self._expressions else []
         while ranges:
             start, end = found = ranges.pop()
-            if tick is not None:
-                tick()
+            tick()
             test = self._test(found)
-            if test is not None and test(text) is None:
+            matches = None if test is None else test(text, tick)
+            if matches is False:
                 continue
             if end - start == 1:
-                if test is not None:
+                if matches or (test is not None and self._keep_unsearched):
                     yield found
-            elif first and test is not None:
+            elif first and matches:
                 yield found
                 return
             else:
                 middle = (start + end) // 2
                 ranges += [(middle, end), (start, middle)]
 
-    def _test(self, wanted: tuple[int, int]) -> Any:
+    def _test(self, wanted: tuple[int, int]) -> _Test | None:
         """Return the test of the range; None where it cannot be made, so that its parts are tried."""
         if wanted not in self._tests:
             self._tests[wanted] = self._made(*wanted)
         return self._tests[wanted]
 
-    def _made(self, start: int, end: int) -> Any:
+    def _made(self, start: int, end: int) -> _Test | None:
         if end - start > 1 and self._ends[end] - self._ends[start] > self._joined_chars:
             return None
         try:
@@ -81,7 +85,12 @@ class PatternSet:
                 compiled = self._compile(self._prefix + "|".join(map(self._group, self._expressions[start:end])))
         except PatternError:
             return None
-        return compiled.fullmatch if self._whole else compiled.search
+        if self._whole:
+            return lambda text, tick: (
+                compiled.fullmatch(text) is not None if len(text) <= room_bytes(compiled) else None
+            )
+        by_line = all(map(stays_in_line, self._expressions[start:end]))
+        return lambda text, tick: is_found(compiled, text, by_line=by_line, tick=tick)
 
     def _group(self, expression: str) -> str:
         """Return the expression in parentheses of its own; a quotation that it leaves open is closed."""

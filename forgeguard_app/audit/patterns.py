@@ -1,7 +1,8 @@
-"""Regular expressions from strangers, on re2: linear in the text whatever the pattern."""
+"""Regular expressions from strangers, on re2: a search costs at most the text times the pattern's program."""
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from threading import Lock
 from typing import Any
@@ -11,19 +12,28 @@ import re2
 MAX_PATTERN_CHARS = 2_000
 MAX_FRAGMENT_CHARS = 8
 _LINES = "(?m)"  # before a stranger's pattern; no message shows it
-MAX_PROGRAM = 2_000_000  # instructions of the patterns of one file together; a usual pattern has fewer than 100
+MAX_PATTERN_PROGRAM = 9_000  # instructions of one pattern; a usual one has fewer than 100
+MAX_PROGRAM = 1_000_000  # instructions of the patterns of one file together
 MAX_KEPT = 8_000_000  # instructions of compiled patterns; one takes some 30 bytes, and a search as much again
 _LEAST_KEPT = 2_000
+_SEARCH_MEMORY, _TRIAL_MEMORY = 8 << 20, 1 << 20  # bytes; the second ends a compilation at some 43,000 instructions
+_CLASS = re.compile(r"\\[pP]")  # a class of Unicode takes as long to read as some hundred instructions to compile
+_CLASS_COST = 500
+_TOO_LARGE = (
+    f"it is too large, because its repetitions are written out (more than {MAX_PATTERN_PROGRAM:,} instructions); "
+    "use '*' or '+', or smaller numbers in '{…}'"
+)
 
 
 class PatternError(ValueError):
     """A pattern that re2 refuses; the text says why in words of ours."""
 
 
-def _options() -> Any:
+def _options(memory_bytes: int) -> Any:
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = 8 << 20
+    options.never_capture = True  # groups would cost a second search of each match; only its place is asked for
+    options.max_mem = memory_bytes
     return options
 
 
@@ -66,11 +76,15 @@ def compile_pattern(pattern: str) -> Any:
     """Return the compiled pattern, `^` and `$` at line ends, over UTF-8 bytes.
 
     Raises:
-        PatternError: re2 refuses it: look-around, back-references, repeats above 1000, bad syntax.
+        PatternError: re2 refuses it (look-around, back-references, repeats above 1000, bad syntax), or its program has
+            more than MAX_PATTERN_PROGRAM instructions.
     """
     if len(pattern) > MAX_PATTERN_CHARS:
         raise PatternError(f"a pattern longer than {MAX_PATTERN_CHARS} characters is not read")
-    return _COMPILED.get(pattern)
+    compiled = _COMPILED.get(pattern)
+    if int(compiled.programsize) > MAX_PATTERN_PROGRAM:
+        raise PatternError(_TOO_LARGE)
+    return compiled
 
 
 class PatternBudget:
@@ -91,6 +105,7 @@ class PatternBudget:
         if self._left <= 0:
             raise PatternError("the patterns above it take all the room that the patterns of a file have together")
         self._left -= MAX_PROGRAM // 100  # what is refused may have taken as long
+        self._left -= _CLASS_COST * len(_CLASS.findall(pattern))
         size = int(compile_pattern(pattern).programsize)
         self._left -= size - MAX_PROGRAM // 100
         self._known.add(pattern)
@@ -100,10 +115,12 @@ def compile_bytes(expression: str) -> Any:
     """Return the compiled expression, over UTF-8 bytes.
 
     Raises:
-        PatternError: re2 refuses it.
+        PatternError: re2 refuses it, or its program has more than some 43,000 instructions.
     """
+    encoded = expression.encode("utf-8", "replace")
     try:
-        return re2.compile(expression.encode("utf-8", "replace"), _options())
+        re2.compile(encoded, _options(_TRIAL_MEMORY))  # compiling keeps all threads waiting, for as long as it is let
+        return re2.compile(encoded, _options(_SEARCH_MEMORY))
     except re2.error as error:
         raise PatternError(_reason(error)) from None
 
@@ -111,6 +128,8 @@ def compile_bytes(expression: str) -> Any:
 def _reason(error: Exception) -> str:
     message = error.args[0] if error.args else ""
     text = message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
+    if text.startswith("pattern too large"):
+        return _TOO_LARGE
     kind, _, fragment = text.partition(": ")
     fragment = fragment.removeprefix(_LINES)
     text = f"{kind}: {fragment}" if fragment else kind

@@ -181,6 +181,7 @@ class RangeLoader:
             raise GitLacksObjects(("cat-file",), 0, f"{named(missing)}: not in this clone")
 
     def _text(self, tree: Tree, path: str) -> bytes | None:
+        self.deadline.check()  # the patterns of each file take a while to compile
         return self.texts.get(tree.blobs[path])
 
     async def _read_texts(self, tree: Tree, paths: Iterable[str]) -> set[str]:

@@ -34,6 +34,8 @@ class Counting:
         counter = self
 
         class Counted:
+            programsize = compiled.programsize
+
             def search(self, text: bytes) -> object:
                 counter.searches += 1
                 return compiled.search(text)

@@ -46,8 +46,8 @@ class Edge(NamedTuple):
 
 class FileVerdict(NamedTuple):
     """The result for one file: findings, imports between layers, the patterns of which matches were cut off, which of
-    the known violations stand in it, by their number in the list, and whether there were more findings than are kept of
-    a file.
+    the known violations stand in it, by their number in the list, whether there were more findings than are kept of
+    a file, and the patterns of which long matches were not looked for.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -55,6 +55,7 @@ class FileVerdict(NamedTuple):
     capped: tuple[str, ...] = ()
     known: frozenset[int] = frozenset()
     full: bool = False
+    partly: tuple[str, ...] = ()
 
 
 @dataclass
@@ -171,6 +172,7 @@ class BoundaryMatcher:
         """
         layers = self.map.layers_of(path)
         capped = tuple(sorted(pattern for pattern, result in matches.items() if result.capped))
+        partly = tuple(sorted(pattern for pattern, result in matches.items() if result.partly))
         edges: list[Edge] = []
         kept: list[Finding] = []
         known: set[int] = set()
@@ -181,7 +183,7 @@ class BoundaryMatcher:
             if not numbers:
                 kept.append(finding)
         full = next(found, None) is not None
-        return FileVerdict(tuple(kept), tuple(edges), capped, frozenset(known), full)
+        return FileVerdict(tuple(kept), tuple(edges), capped, frozenset(known), full, partly)
 
     def _found(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
+from forgeguard_app.audit.bounded_search import BoundedSearch, Tick, no_tick
 from forgeguard_app.audit.facts import MAX_MATCHES, Match, Matches
+from forgeguard_app.audit.line_patterns import stays_in_line
 from forgeguard_app.audit.pattern_sets import PatternSet
 from forgeguard_app.audit.patterns import compile_pattern
 
@@ -19,47 +21,51 @@ def find_matches(data: bytes, pattern: str) -> Matches:
     return _matches(_utf8(data), pattern)
 
 
-def find_all_matches(
-    data: bytes, patterns: frozenset[str], tick: Callable[[], object] = lambda: None
-) -> Mapping[str, Matches]:
-    """Return the matches of each pattern that has some; `tick` is called before every search."""
+def find_all_matches(data: bytes, patterns: frozenset[str], tick: Tick = no_tick) -> Mapping[str, Matches]:
+    """Return the matches of each pattern that has some, or of which some may be missing; `tick` is called before every
+    search, each of which takes bounded time.
+    """
     if not patterns:
         return {}
     text = _utf8(data)
-    wanted, joined = _joined(patterns)
     found: dict[str, Matches] = {}
     left = MAX_FILE_MATCHES
-    for number in joined.matching(text, tick):
+    for pattern in sorted(_occurring(text, patterns, tick)):
         tick()
-        matches = _matches(text, wanted[number], tick) if left > 0 else Matches((), capped=True)
+        matches = _matches(text, pattern, tick) if left > 0 else Matches((), capped=True)
         left -= len(matches.found)
-        if matches.found or matches.capped:
-            found[wanted[number]] = matches
+        if matches.found or matches.capped or matches.partly:
+            found[pattern] = matches
     return found
+
+
+def _occurring(text: bytes, patterns: frozenset[str], tick: Tick) -> list[str]:
+    """Return the patterns that match, or of which only a search for every match tells."""
+    wanted, joined = _joined(patterns)
+    return [wanted[number] for number in joined.matching(text, tick)]
 
 
 @lru_cache(maxsize=32)
 def _joined(patterns: frozenset[str]) -> tuple[tuple[str, ...], PatternSet]:
-    """Return the patterns in order, and a set of them; made once for all files of the same patterns."""
-    wanted = tuple(sorted(patterns))
-    return wanted, PatternSet(wanted, joined_chars=JOINED_CHARS)
+    """Return the patterns, those that stay within a line side by side, and a set of them; made once for all files of
+    the same patterns.
+    """
+    wanted = tuple(sorted(patterns, key=lambda pattern: (stays_in_line(pattern), pattern)))
+    return wanted, PatternSet(wanted, joined_chars=JOINED_CHARS, keep_unsearched=True)
 
 
 def _utf8(data: bytes) -> bytes:
     return data.decode("utf-8", "replace").encode("utf-8")
 
 
-def _matches(text: bytes, pattern: str, tick: Callable[[], object] = lambda: None) -> Matches:
+def _matches(text: bytes, pattern: str, tick: Tick = no_tick) -> Matches:
     found: list[Match] = []
     line, counted = 1, 0
     columns = 0  # characters in the match's line up to `counted`
-    for match in compile_pattern(pattern).finditer(text):
-        tick()
-        start, end = match.span()
-        if start == end:
-            continue
+    search = BoundedSearch(compile_pattern(pattern), by_line=stays_in_line(pattern), tick=tick)
+    for start, end in search.spans(text):
         if len(found) == MAX_MATCHES:
-            return Matches(tuple(found), capped=True)
+            return Matches(tuple(found), capped=True, partly=search.partly)
         if breaks := text.count(b"\n", counted, start):
             line += breaks
             counted, columns = text.rfind(b"\n", counted, start) + 1, 0
@@ -69,7 +75,7 @@ def _matches(text: bytes, pattern: str, tick: Callable[[], object] = lambda: Non
         column = columns + 1
         subject = text[start : min(end, start + 4 * MAX_SUBJECT_CHARS)].decode("utf-8", "replace")
         found.append(Match(line, end_line, column, subject[:MAX_SUBJECT_CHARS], _end_column(text, start, end, column)))
-    return Matches(tuple(found))
+    return Matches(tuple(found), partly=search.partly)
 
 
 def _end_column(text: bytes, start: int, end: int, column: int) -> int:

@@ -58,6 +58,7 @@ class BoundarySide:
     known: frozenset[int] = frozenset()
     capped: tuple[tuple[str, str], ...] = ()  # the files and patterns of which matches were left out
     full: tuple[str, ...] = ()  # files of which not all violations are among the findings
+    partly: tuple[tuple[str, str], ...] = ()  # the files and patterns of which long matches were not looked for
 
 
 class _BoundaryContext:
@@ -115,6 +116,7 @@ def check(
     unread: Counter[str] = Counter()
     capped: list[tuple[str, str]] = []
     full: list[str] = []
+    partly: list[tuple[str, str]] = []
     modules = memo.modules(tree)
     for boundaries in rules:
         key = ("boundaries", boundaries, ignore, level, tree.paths)
@@ -128,9 +130,12 @@ def check(
         unread |= context.unread
         capped.extend(outcome.capped)
         full.extend(outcome.full)
+        partly.extend(outcome.partly)
     listing = listed(unread) if unread else ""
     notes = (f"The imports of {listing} that import rules cover were not read.",) if listing else ()
-    return BoundarySide(tuple(findings), notes, tuple(remarks), listing, capped=tuple(capped), full=tuple(full))
+    return BoundarySide(
+        tuple(findings), notes, tuple(remarks), listing, capped=tuple(capped), full=tuple(full), partly=tuple(partly)
+    )
 
 
 def beyond(outcome: BoundarySide, scope: Scope) -> tuple[str, ...]:
@@ -143,6 +148,11 @@ def beyond(outcome: BoundarySide, scope: Scope) -> tuple[str, ...]:
         sentences.append(
             f"violations after the first {MAX_FILE_FINDINGS:,} of a file or {MAX_TREE_FINDINGS:,} of all: "
             f"{_named(full)}."
+        )
+    if partly := [f"{quoted(pattern)} in `{path}`" for path, pattern in outcome.partly if path in scope]:
+        sentences.append(
+            "long matches of patterns that may cross lines, or in very long lines, where pattern and file are too "
+            f"large together to be searched at once: {_named(partly)}."
         )
     return tuple(sentences)
 
@@ -194,10 +204,10 @@ def _evaluated(tree: Tree, facts: Facts, context: _BoundaryContext) -> BoundaryS
         findings.extend(islice(cycles, MAX_TREE_FINDINGS))
         full.extend(finding.path for finding in islice(cycles, 1))
     known = frozenset(number for verdict in verdicts for number in verdict.known)
-    capped = tuple(
-        (path, pattern) for path, verdict in zip(context.layered, verdicts, strict=False) for pattern in verdict.capped
-    )
-    return BoundarySide(tuple(findings), known=known, capped=capped, full=tuple(full))
+    read = list(zip(context.layered, verdicts, strict=False))
+    capped = tuple((path, pattern) for path, verdict in read for pattern in verdict.capped)
+    partly = tuple((path, pattern) for path, verdict in read for pattern in verdict.partly)
+    return BoundarySide(tuple(findings), known=known, capped=capped, full=tuple(full), partly=partly)
 
 
 def _arrows(verdicts: Iterable[FileVerdict], tick: Callable[[], object]) -> dict[tuple[str, str], int]:

@@ -316,6 +316,19 @@ async def test_matches_are_capped_and_said(tree: WorkTree) -> None:
     assert check.incomplete == ("matches after the first 1,000 of a pattern or 50,000 of a file: 'a' in `a.py`.",)
 
 
+async def test_a_file_too_large_for_a_pattern_that_crosses_lines_is_searched_in_pieces_and_said(tree: WorkTree) -> None:
+    patterns = ["|".join(f"{word}{blank}[ab]{{900}}" for word in ("key", *"cdefghi")) for blank in (r"\s", ".")]
+    layers = [{"name": "all", "glob": "*.py", "forbidden": [{"pattern": p, "reason": "r"} for p in patterns]}]
+    text = "# x\n" * 4_000 + "# key " + "a" * 900
+    check = await a4(tree, {"boundaries.json": boundaries(layers=layers), "a.py": text, "b.py": "# key\n"})
+    assert [(finding.path, finding.line) for finding in check.findings] == [("a.py", 4_001)] * 2
+    (sentence,) = check.incomplete
+    assert sentence.startswith("long matches of patterns that may cross lines")
+    assert "in `a.py`" in sentence
+    assert "b.py" not in sentence
+    assert "key." not in sentence
+
+
 async def test_a_line_break_in_a_path_hides_no_file(tree: WorkTree) -> None:
     layers = [{"name": "app", "glob": ["app/**", "!app/ok*"], "forbidden": [{"pattern": "a", "reason": "r"}]}]
     files = {"boundaries.json": boundaries(layers=layers), "app/x\ny.py": "a\n", "app/z.py\n": "a\n"}
