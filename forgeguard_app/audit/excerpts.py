@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 
+from forgeguard_app.audit.file_text import text_of
 from forgeguard_app.audit.model import Excerpt
 from forgeguard_app.audit.secrets.masking import masked
 from forgeguard_app.audit.secrets.scanner import AddedBlock, spans_of
@@ -21,7 +22,8 @@ class SourceLines:
     """The lines of one file, found once for any number of excerpts; `tick` is called at every step and may raise."""
 
     def __init__(self, path: str, data: bytes, tick: Callable[[], object] = lambda: None) -> None:
-        self._path, self._data, self._tick = path, data, tick
+        self._path, self._data, self._tick = path, text_of(data), tick
+        data = self._data
         self._binary = b"\0" in data[:8_000]
         self._starts = array("q", [0])
         at = data.find(b"\n")

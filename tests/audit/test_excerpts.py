@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,14 @@ def test_the_lines_around_are_given_with_their_number() -> None:
     assert last.text.endswith("line 20")
     assert excerpt_of("a.py", data, 21, 21) is None
     assert excerpt_of("a.bin", b"\0" + data, 1, 1) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_lines_of_a_file_in_any_unicode_encoding_are_shown_as_text_and_their_secrets_hidden(encoding: str) -> None:
+    data = f"import requests é\r\nT = '{TOKEN}'\r\nx = 1\r\n".encode(encoding)
+    found = excerpt_of("a.cs", data, 1, 1)
+    assert found is not None
+    assert found.text.split("\n") == ["import requests é", HIDDEN, "x = 1", ""]
 
 
 def test_a_line_with_a_secret_is_left_out_wherever_its_key_began() -> None:

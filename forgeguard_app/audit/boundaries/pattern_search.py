@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from forgeguard_app.audit.bounded_search import BoundedSearch, Tick, no_tick
 from forgeguard_app.audit.facts import MAX_MATCHES, Match, Matches
+from forgeguard_app.audit.file_text import text_of
 from forgeguard_app.audit.line_patterns import stays_in_line
 from forgeguard_app.audit.pattern_sets import PatternSet
 from forgeguard_app.audit.patterns import compile_pattern
@@ -18,7 +19,7 @@ JOINED_CHARS = 2_000  # patterns searched for at once in a file of up to 5 MB, s
 
 def find_matches(data: bytes, pattern: str) -> Matches:
     """Return the matches of a forbidden pattern in a file's bytes, at most MAX_MATCHES, empty matches left out."""
-    return _matches(_utf8(data), pattern)
+    return _matches(text_of(data), pattern)
 
 
 def find_all_matches(data: bytes, patterns: frozenset[str], tick: Tick = no_tick) -> Mapping[str, Matches]:
@@ -27,7 +28,7 @@ def find_all_matches(data: bytes, patterns: frozenset[str], tick: Tick = no_tick
     """
     if not patterns:
         return {}
-    text = _utf8(data)
+    text = text_of(data, tick)
     found: dict[str, Matches] = {}
     left = MAX_FILE_MATCHES
     for pattern in sorted(_occurring(text, patterns, tick)):
@@ -52,10 +53,6 @@ def _joined(patterns: frozenset[str]) -> tuple[tuple[str, ...], PatternSet]:
     """
     wanted = tuple(sorted(patterns, key=lambda pattern: (stays_in_line(pattern), pattern)))
     return wanted, PatternSet(wanted, joined_chars=JOINED_CHARS, keep_unsearched=True)
-
-
-def _utf8(data: bytes) -> bytes:
-    return data.decode("utf-8", "replace").encode("utf-8")
 
 
 def _matches(text: bytes, pattern: str, tick: Tick = no_tick) -> Matches:

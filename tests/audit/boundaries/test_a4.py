@@ -303,6 +303,32 @@ async def test_a_hostile_pattern_on_a_megabyte_is_linear(tree: WorkTree) -> None
     assert check.result is Result.PASS
 
 
+@pytest.mark.parametrize("suffix", ["sql", "cs", "ps1", "ts"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+async def test_patterns_are_found_in_files_of_every_unicode_encoding(
+    tree: WorkTree, encoding: str, suffix: str
+) -> None:
+    layers = [{"name": "all", "glob": f"*.{suffix}", "forbidden": [{"pattern": "^DROP|DROP TABLE", "reason": "r"}]}]
+    text = "DROP\r\n-- tables\r\n/* é */ DROP TABLE x;\r\n"
+    check = await a4(tree, {"boundaries.json": boundaries(layers=layers), f"a.{suffix}": text.encode(encoding)})
+    found = [(finding.line, finding.column, finding.end_column) for finding in check.findings]
+    assert found == [(1, 1, 5), (3, 9, 19)]
+
+
+async def test_control_characters_behind_a_byte_order_mark_hide_nothing(tree: WorkTree) -> None:
+    layers = [{"name": "all", "glob": "*.ts", "forbidden": [{"pattern": "DROP TABLE", "reason": "r"}]}]
+    text = "/*" + "\1" * 5_000 + "*/\nDROP TABLE x\n"
+    check = await a4(tree, {"boundaries.json": boundaries(layers=layers), "a.ts": text.encode("utf-16")})
+    assert [(finding.line, finding.column) for finding in check.findings] == [(2, 1)]
+
+
+async def test_the_text_in_a_binary_file_is_searched_as_it_is(tree: WorkTree) -> None:
+    layers = [{"name": "all", "glob": "*.bin", "forbidden": [{"pattern": "DROP TABLE", "reason": "r"}]}]
+    data = bytes(range(256)) * 40 + b"\nDROP TABLE x\n"
+    check = await a4(tree, {"boundaries.json": boundaries(layers=layers), "a.bin": data})
+    assert [finding.subject for finding in check.findings] == ["DROP TABLE"]
+
+
 async def test_matches_are_capped_and_said(tree: WorkTree) -> None:
     layers = [
         {
