@@ -86,8 +86,10 @@ class PatternSet:
         except PatternError:
             return None
         if self._whole:
+            # A glob alone is always compared: its length and a path's are bounded where they are read.
+            room = None if end - start == 1 else room_bytes(compiled)
             return lambda text, tick: (
-                compiled.fullmatch(text) is not None if len(text) <= room_bytes(compiled) else None
+                None if room is not None and len(text) > room else compiled.fullmatch(text) is not None
             )
         by_line = all(map(stays_in_line, self._expressions[start:end]))
         return lambda text, tick: is_found(compiled, text, by_line=by_line, tick=tick)

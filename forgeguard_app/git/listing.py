@@ -14,6 +14,8 @@ MAX_FILES = 500_000
 # newer ones refuse 2,048: https://git-scm.com/docs/git-config#Documentation/git-config.txt-coremaxTreeDepth
 MAX_DEPTH = 1_000
 MAX_LIST_BYTES = 128 << 20
+MAX_PATH_BYTES = 16_384  # a path is compared with globs that strangers write, at the cost of the one times the other
+_BESIDE_PATH_BYTES = 200  # mode, kind and object in front of a path
 WIDE = 4  # bytes that Python keeps of each character of a text that holds one beyond U+FFFF
 Tick = Callable[[], object]
 
@@ -23,8 +25,8 @@ class TooManyFiles(GitTooLarge):
 
     reason = (
         "The commit holds or changes more files, or longer paths, than are read. "
-        f"At most {MAX_FILES:,} files, in as many folders, are evaluated, and the list of them may take at most "
-        f"{MAX_LIST_BYTES >> 20} MB."
+        f"At most {MAX_FILES:,} files, in as many folders, are evaluated, a path may have at most {MAX_PATH_BYTES:,} "
+        f"bytes, and the list of them may take at most {MAX_LIST_BYTES >> 20} MB."
     )
 
 
@@ -47,12 +49,16 @@ async def read_listing(
     """Give the fields that git prints, each with a NUL behind it, to `take`, piece by piece, in a thread.
 
     Raises:
-        TooManyFiles: they take more than MAX_LIST_BYTES, in memory where they are not ASCII.
+        TooManyFiles: they take more than MAX_LIST_BYTES, in memory where they are not ASCII, or a path is longer than
+            MAX_PATH_BYTES.
     """
     fields, size_bytes = _Fields(), 0
 
     def give(piece: bytes) -> None:
-        take(fields.feed(piece))
+        found = fields.feed(piece)
+        if max(map(len, found), default=0) > MAX_PATH_BYTES + _BESIDE_PATH_BYTES:
+            raise TooManyFiles(arguments, -1, f"a path of more than {MAX_PATH_BYTES} bytes")
+        take(found)
 
     async with repository.stream(*arguments, timeout_s=timeout_s) as chunks:
         async for chunk in chunks:

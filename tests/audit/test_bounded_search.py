@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
 from forgeguard_app.audit.bounded_search import MAX_WORK, BoundedSearch, is_found
+from forgeguard_app.audit.globs import glob_regex
 from forgeguard_app.audit.line_patterns import stays_in_line
-from forgeguard_app.audit.pattern_sets import PatternSet
+from forgeguard_app.audit.pattern_sets import GlobSet, PatternSet
 from forgeguard_app.audit.patterns import MAX_PATTERN_PROGRAM, PatternError, compile_bytes, compile_pattern
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
+from forgeguard_app.git.listing import MAX_PATH_BYTES
 
 _ATOMS = (
     r"a b ab . ^ $ \b \B \A \z \s \S \d \D \w \W [ab] [^a] [^a\n] [^\S\n] [\n-z] [ -~] [\t] []a] [^]\n] [[:space:]] "
@@ -157,6 +159,13 @@ def test_one_pattern_too_large_is_refused_on_its_line_with_what_to_do() -> None:
     _, wrong = read_exceptions(f"[allowlist]\nregexes = ['{large}']\n".encode(), None)
     assert [problem.line for problem in wrong] == [2]
     assert int(compile_pattern(fits).programsize) <= MAX_PATTERN_PROGRAM
+
+
+def test_the_largest_glob_and_the_longest_path_that_is_read_take_bounded_work() -> None:
+    largest = max(int(compile_bytes(f"(?s){glob_regex(char * 1_000)}").programsize) for char in "?aé𐀀")
+    assert largest * MAX_PATH_BYTES <= 4 * MAX_WORK
+    globs = GlobSet(["*" + "?" * 990, "*.py"])
+    assert globs.matching("x" * (MAX_PATH_BYTES - 3) + ".py") == [0, 1]
 
 
 def test_patterns_that_are_slow_to_read_are_bounded_together() -> None:

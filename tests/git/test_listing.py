@@ -12,7 +12,7 @@ from forgeguard_app.git.blobs import read_tree
 from forgeguard_app.git.branches import commit_files
 from forgeguard_app.git.build_repository import FILE_BYTES, get_files_size, list_paths
 from forgeguard_app.git.command import EMPTY_TREE, GitRepository
-from forgeguard_app.git.listing import MAX_DEPTH, TooDeep, TooManyFiles
+from forgeguard_app.git.listing import MAX_DEPTH, MAX_PATH_BYTES, TooDeep, TooManyFiles
 from forgeguard_app.git.range import PathChange, list_changes
 from tests.support.repositories import WorkTree
 
@@ -80,10 +80,18 @@ async def test_lists_that_arrive_in_many_pieces_are_whole_and_read_in_threads(tr
     assert threading.get_ident() not in threads
 
 
-async def test_a_path_that_arrives_in_many_pieces_is_whole(tree: WorkTree) -> None:
-    name = "n" * 1_000_000
-    listed = tree.git("mktree", "--missing", stdin=f"100644 blob {OTHER}\t{name}\n100644 blob {OTHER}\tz\n")
-    assert list(await read_tree(GitRepository(tree.folder / ".git"), listed)) == [name, "z"]
+async def test_a_path_longer_than_is_read_is_refused(tree: WorkTree) -> None:
+    repository = GitRepository(tree.folder / ".git")
+    for size, is_read in ((MAX_PATH_BYTES, True), (MAX_PATH_BYTES + 201, False), (1_000_000, False)):
+        name = "n" * size
+        listed = tree.git("mktree", "--missing", stdin=f"100644 blob {OTHER}\t{name}\n100644 blob {OTHER}\tz\n")
+        if is_read:
+            assert list(await read_tree(repository, listed)) == [name, "z"]
+            continue
+        with pytest.raises(TooManyFiles):
+            await read_tree(repository, listed)
+        with pytest.raises(TooManyFiles):
+            await list_changes(repository, EMPTY_TREE, listed)
 
 
 async def test_names_that_take_four_bytes_for_each_character_count_so(
