@@ -15,7 +15,8 @@ def text_of(data: bytes, tick: Callable[[], object] = lambda: None) -> bytes:
     """Return the file's text in UTF-8, without a byte order mark.
 
     UTF-16 and UTF-32 are decoded, with or without a mark, and ASCII in them among other bytes too. Bytes that are no
-    text stand as U+FFFD, in a binary file too, so that its text is found all the same. `tick` is called for each 64 kB that are decoded.
+    text stand as U+FFFD, in a binary file too, so that its text is found all the same. `tick` is called for each 64 kB
+    that are decoded.
     """
     if b"\0" in data or data.startswith(_WIDE_MARKS):
         data = _decoded(data, tick)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from threading import RLock
 from typing import Any, TypeVar, cast
 
-from forgeguard_app.audit.boundaries.match import LayerMap
+from forgeguard_app.audit.boundaries.layer_map import LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.languages.python_modules import ModuleIndex

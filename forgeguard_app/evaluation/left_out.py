@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from forgeguard_app.audit.boundaries.match import LayerMap
+from forgeguard_app.audit.boundaries.layer_map import LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.check_kinds import Reads, kind_with
 from forgeguard_app.audit.check_settings import BOUNDARIES, MANIFESTS

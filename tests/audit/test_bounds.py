@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forgeguard_app.audit.boundaries.graph import thinnest_links
-from forgeguard_app.audit.boundaries.match import BoundaryMatcher, LayerMap
+from forgeguard_app.audit.boundaries.layer_map import LayerMap
+from forgeguard_app.audit.boundaries.match import BoundaryMatcher
 from forgeguard_app.audit.boundaries.parse import Boundaries, Layer, read_boundaries
 from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies

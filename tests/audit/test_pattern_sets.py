@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forgeguard_app.audit.boundaries.match import LayerMap
+from forgeguard_app.audit.boundaries.layer_map import LayerMap
 from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.boundaries.pattern_search import find_all_matches, find_matches
 from forgeguard_app.audit.globs import GlobError, check_glob, glob_regex

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from forgeguard_app.audit.boundaries.match import BoundaryMatcher, LayerMap
+from forgeguard_app.audit.boundaries.layer_map import LayerMap
+from forgeguard_app.audit.boundaries.match import BoundaryMatcher
 from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.cycles import Arrow
 from forgeguard_app.audit.facts import Facts, Tree

@@ -21,12 +21,12 @@ from inspect import cleandoc
 from itertools import islice, product
 
 from forgeguard_app.audit.boundaries.graph import thinnest_links
+from forgeguard_app.audit.boundaries.layer_map import LayerMap
 from forgeguard_app.audit.boundaries.match import (
     MAX_FILE_FINDINGS,
     BoundaryMatcher,
     Edge,
     FileVerdict,
-    LayerMap,
     shown_name,
 )
 from forgeguard_app.audit.boundaries.own_rules import own_rules
