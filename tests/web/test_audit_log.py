@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -11,11 +12,12 @@ import pytest
 from forgeguard_app.simulator.state import Account
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audit_log import delete_old_entries
+from forgeguard_app.web import page_rates
 from forgeguard_app.web.audit_log import DEEDS, EXPORTED, SHOWN, UNNOTED
 from forgeguard_app.web.server import make_web
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
-from tests.support.running import OPERATOR, Product
+from tests.support.running import OPERATOR, Product, running
 from tests.support.starting import started
 from tests.support.stored import get_github_installation_id
 from tests.support.stored_runs import get_run_id
@@ -170,3 +172,26 @@ async def test_an_entry_cannot_be_changed_and_goes_after_a_year(product: Product
                 await connection.execute(statement)
         await delete_old_entries(connection)
         assert [row["deed"] for row in await connection.fetch("SELECT deed FROM audit_log")] == ["young"]
+
+
+async def test_who_changes_too_much_is_told_to_wait_so_that_the_log_has_a_bound(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_rates, "DEEDS_AT_ONCE", 3)
+    async with running(dsn, tmp_path / "deeds", worker=False) as product, Browser(product) as browser:
+        await browser.sign_in(product.github.people.add("mona"), "/account")
+        await browser.submit("/account/tokens", name="t", scope="write", days="3")
+        token = re.findall(r"fgp_[\w-]+", browser.text)[0]
+        headers = {"Authorization": f"Bearer {token}"}
+        statuses = []
+        for number in range(3):
+            sent = {"name": f"p{number}"}
+            address = f"{product.address}/api/v1/projects"
+            async with product.session.post(address, json=sent, headers=headers) as answer:
+                statuses.append(answer.status)
+        assert statuses == [201, 201, 429]
+        await browser.get("/account")
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', browser.text)[0]
+        assert await browser.post("/projects", {"csrf": csrf, "name": "x", "description": ""}) == 429
+        assert await browser.get("/projects") == 200, "to look is no change"
+        assert await product.pool.fetchval("SELECT count(*) FROM audit_log WHERE github_login = 'mona'") == 4

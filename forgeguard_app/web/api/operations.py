@@ -16,6 +16,7 @@ from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.states import TokenScope
 from forgeguard_app.web.api.rates import Rates
 from forgeguard_app.web.clients import client_of
+from forgeguard_app.web.page_rates import PAGE_RATES
 from forgeguard_app.web.problems import problem
 from forgeguard_app.web.session import find_person, refuse_foreign
 
@@ -113,7 +114,7 @@ def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamR
 
     async def handle(request: web.Request) -> web.StreamResponse:
         person = await find_person(request)
-        limited = _limited(request, person)
+        limited = _limited(request, person, operation)
         if limited is not None:
             return problem(429, f"Too many requests; ask again in {limited} s.", retry_after_s=limited)
         if person is None and not operation.for_all:
@@ -150,13 +151,19 @@ def serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamR
     return handle
 
 
-def _limited(request: web.Request, person: Person | None) -> int | None:
-    """Return the seconds to wait: each token has its limit, a person twice that with all tokens, others by address."""
+def _limited(request: web.Request, person: Person | None, operation: Operation) -> int | None:
+    """Return the seconds to wait: each token has its limit, a person twice that with all tokens, others by address.
+
+    Changes count with those on pages too.
+    """
     rates = request.app[RATES]
     if person is None:
         return rates.take(f"address {client_of(request)}")
     limited = rates.take(f"token {person.key}")
-    return limited if limited is not None else request.app[PERSON_RATES].take(str(person.user_id))
+    limited = limited if limited is not None else request.app[PERSON_RATES].take(str(person.user_id))
+    if limited is None and operation.writes:
+        limited = request.app[PAGE_RATES].take_deed(person)
+    return limited
 
 
 def _query_of(request: web.Request) -> dict[str, str]:
