@@ -37,7 +37,10 @@ _IMPORTED_NAME = re.compile(rf"({_NAME}|\*)(?:\s+as\s+{_NAME})?")
 _HEADER = re.compile(r"[ \t\f]*(?:async[ \t]+)?([a-z]+)\b")
 _IMPORT_ERRORS = re.compile(r"\b(?:ImportError|ModuleNotFoundError|Exception|BaseException)\b")
 _BARE_EXCEPT = re.compile(r"[ \t\f]*except[ \t]*:")
-_TYPE_CHECKING = re.compile(r"[ \t\f]*(?:el)?if\b[ \t(]*(?:\w+\.)?TYPE_CHECKING\b(?![ \t]*(?:or|is|==|!=))")
+# The name is the whole condition, or all of it that matters: `TYPE_CHECKING and x`.
+_TYPE_CHECKING = re.compile(
+    r"[ \t\f]*(?:el)?if\b[ \t(]*(?:\w+\.)?TYPE_CHECKING\b[ \t)]*(?::|and\b(?![^\n]*\b(?:or|if)\b))"
+)
 _CODE = re.compile(r'[^ "\\\t\f\n]')
 _GAPS = re.compile(_GAP)
 _CHUNK_CHARS = 1 << 16  # whose lines are looked at together
