@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from forgeguard_app.audit.boundaries.layer_map import LayerMap
@@ -12,6 +12,7 @@ from forgeguard_app.audit.check_settings import BOUNDARIES, MANIFESTS
 from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.languages import SUFFIXES
 from forgeguard_app.audit.languages.imports import Cut
 from forgeguard_app.audit.languages.python_modules import MAX_DEPTH, MAX_FOLDERS
 from forgeguard_app.audit.memo import Memo
@@ -25,6 +26,7 @@ MOST_NAMED = 5
 _CUT = {
     Cut.BOUND: "imports beyond the number or length that is read in one file",
     Cut.ENCODING: "imports of files that declare an encoding that is not read, or is not theirs; save them as UTF-8",
+    Cut.POINTER: "imports of files whose contents Git LFS keeps elsewhere",
     Cut.SYNTAX: "imports after a string or an f-string that does not end, or in a file with null characters",
 }
 
@@ -39,6 +41,8 @@ class LeftOut:
     too_deep: list[str] = field(default_factory=list)
     configuration: set[str] = field(default_factory=set)  # paths at any commit of the range that found no room
     manifests: set[str] = field(default_factory=set)  # likewise
+    # Source files that the change put behind links and submodules, with the paths of those.
+    unfollowed: dict[str, str] = field(default_factory=dict)
 
     @property
     def depends_on_range(self) -> bool:
@@ -68,6 +72,9 @@ class LeftOut:
                 yield code, f"more files and forbidden patterns than are kept at once: {named(lost)}."
             covered = ((reason, check.imports(paths, head, config, memo)) for reason, paths in cut)
             yield from ((code, f"{_CUT[reason]}: {named(paths)}.") for reason, paths in covered if paths)
+            if paths := check.imports([path for path in self.unfollowed if path in scope], head, config, memo):
+                behind = {self.unfollowed[path] for path in paths}
+                yield code, f"what the change put behind links and submodules, which are not followed: {named(behind)}."
             if paths := check.imports(deep, head, config, memo):
                 yield code, f"modules in more than {MAX_DEPTH} folders one in another: {named(paths)}."
             if memo.modules(head).cut and check.imports(sources, head, config, memo):
@@ -89,6 +96,25 @@ def _cut_files(sources: Iterable[str], head: Tree, facts: Facts) -> list[tuple[C
         if (found := facts.source(path, head.blobs[path])) is not None and found.cut:
             cut.setdefault(found.cut, []).append(path)
     return sorted(cut.items())
+
+
+def unfollowed(links: Set[str], submodules: Set[str], base: Tree) -> dict[str, str]:
+    """Return the source files that may lie behind these links and submodules, with the paths of those: a submodule is
+    a folder, and a link may be one where the base has a folder.
+    """
+    found = {path: path for path in links if path.endswith(SUFFIXES)}
+    folders = set(submodules)
+    if links - found.keys():
+        for path in base.blobs:
+            folders.update(parent for parent in _parents(path) if parent in links)
+    return found | {f"{folder}/__init__.py": folder for folder in folders}
+
+
+def _parents(path: str) -> Iterator[str]:
+    at = path.rfind("/")
+    while at > 0:
+        yield path[:at]
+        at = path.rfind("/", 0, at)
 
 
 def layer_map(memo: Memo, boundaries: Boundaries, config: EffectiveConfig) -> LayerMap:

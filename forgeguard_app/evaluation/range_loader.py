@@ -31,7 +31,7 @@ from forgeguard_app.audit.requirements.manifests import manifest_paths
 from forgeguard_app.audit.requirements.readers import read_manifest
 from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.facts_cache import FactsCache
-from forgeguard_app.evaluation.left_out import MAX_INCLUDE_ROUNDS, LeftOut, named
+from forgeguard_app.evaluation.left_out import MAX_INCLUDE_ROUNDS, LeftOut, named, unfollowed
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.secret_search import MAX_TEXT_BYTES, Search, SecretSearch
 from forgeguard_app.evaluation.source import Source
@@ -46,7 +46,7 @@ from forgeguard_app.git.blobs import (
     stream_blobs,
 )
 from forgeguard_app.git.command import BIG_FILE_BYTES, EMPTY_TREE, GitLacksObjects
-from forgeguard_app.git.range import PathChange, list_changes
+from forgeguard_app.git.range import Changes, PathChange, list_changes
 from forgeguard_app.threads import in_thread
 
 
@@ -78,6 +78,7 @@ class RangeLoader:
         head_files = await self._files_of(request.head)  # first: git reads no changes of a tree that is refused
         changes = await self._changes(request.base)
         base = Tree(await in_thread(_before, head_files, changes, request.whole_tree, self.deadline.check))
+        self.left_out.unfollowed = await in_thread(unfollowed, changes.links, changes.submodules, base)
         head = await in_thread(lambda: Tree({**head_files, **self._laid_over()}, frozenset(head_files.links)))
         config = await self._configure(head, base)
         others = [await self._other(head_files, commit) for commit in request.merged]
@@ -125,9 +126,9 @@ class RangeLoader:
         async with self.deadline.of_git():
             return await read_tree(self.source.repository, commit, self.deadline.check, self.deadline.left_s + 1)
 
-    async def _changes(self, base: str) -> list[PathChange]:
+    async def _changes(self, base: str) -> Changes:
         if self.request.whole_tree:
-            return []
+            return Changes()
         try:
             return await self._list_changes(base)
         except GitLacksObjects:  # to tell a rename from a new file, git reads contents
@@ -135,7 +136,7 @@ class RangeLoader:
                 await self.source.bring_touched()
             return await self._list_changes(base)
 
-    async def _list_changes(self, base: str) -> list[PathChange]:
+    async def _list_changes(self, base: str) -> Changes:
         repository, head, tick = self.source.repository, self.request.head, self.deadline.check
         async with self.deadline.of_git():
             return await list_changes(repository, base, head, tick, self.deadline.left_s + 1)
@@ -216,7 +217,7 @@ class RangeLoader:
         return Facts(self._held.sources, self._held.matches, self.texts, tick=self.deadline.check)
 
     async def _read_facts(
-        self, head: Tree, parents: tuple[Tree, ...], changes: list[PathChange], config: EffectiveConfig
+        self, head: Tree, parents: tuple[Tree, ...], changes: Changes, config: EffectiveConfig
     ) -> Search:
         """Bring and read all that is not known yet, and search the added lines beside it."""
         trees = (head, *parents)
@@ -229,9 +230,7 @@ class RangeLoader:
         await self._learn(wanted)
         return ranged
 
-    def _needed(
-        self, trees: tuple[Tree, ...], changes: list[PathChange], config: EffectiveConfig
-    ) -> tuple[set[str], set[str]]:
+    def _needed(self, trees: tuple[Tree, ...], changes: Changes, config: EffectiveConfig) -> tuple[set[str], set[str]]:
         """Return the paths of the manifests, and the blobs of manifests and changed files."""
         settings = settings_with(config.policy, MANIFESTS)
         manifests = {path for tree in trees for path in manifest_paths(tree, settings)}
@@ -309,7 +308,7 @@ class RangeLoader:
                 found |= {included for included, _ in included_paths(read_manifest(path, data))}
         return found
 
-    async def _standing(self, head: Tree, changes: list[PathChange], config: EffectiveConfig) -> Search:
+    async def _standing(self, head: Tree, changes: Changes, config: EffectiveConfig) -> Search:
         """Search what stands in the files that the gate for secrets asks for."""
         policy, search = config.policy[secrets_kind().code], self._search(config)
         whole = self.request.whole_tree or self.request.whole_secrets
@@ -320,19 +319,19 @@ class RangeLoader:
         await self._bring(await in_thread(set, files.values()))
         return await search.in_files(files)
 
-    def _standing_files(self, head: Tree, changes: list[PathChange] | None) -> dict[str, str]:
+    def _standing_files(self, head: Tree, changes: Changes | None) -> dict[str, str]:
         """Return the files of head that are searched: the changed ones, or all of them."""
         paths = head.blobs if changes is None else [change.path for change in changes if change.blob]
         return {path: head.blobs[path] for path in paths if path in head.blobs and path not in self.request.overlay}
 
     def _describe_changes(
-        self, changes: list[PathChange], head: Tree
+        self, changes: Changes, head: Tree
     ) -> tuple[set[str], dict[str, str], Mapping[CheckCode, tuple[str, ...]]]:
         """Return the changed paths, the renames, and the notes on the range."""
         changed = {c.path for c in changes} | {c.old_path for c in changes if c.old_path and not c.blob}
         return changed, _renames(changes), self._notes(changes, head)
 
-    def _notes(self, changes: list[PathChange], head: Tree) -> Mapping[CheckCode, tuple[str, ...]]:
+    def _notes(self, changes: Changes, head: Tree) -> Mapping[CheckCode, tuple[str, ...]]:
         notes: list[str] = []
         if not (self.request.whole_tree or self.request.whole_secrets or changes):
             staged = "Nothing is staged that differs from the base."

@@ -28,6 +28,7 @@ _PATCH = (
     "--src-prefix=a/",
     "--dst-prefix=b/",
 )
+_LINK, _SUBMODULE = "120000", "160000"
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
@@ -39,6 +40,15 @@ class PathChange:
     blob: str
     old_path: str
     old_blob: str
+
+
+class Changes(list[PathChange]):
+    """The changed regular files; `links` and `submodules` are the paths at which head has one that is new or other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.submodules: set[str] = set()
 
 
 def is_sha(text: str) -> bool:
@@ -159,7 +169,7 @@ async def list_changes(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     *,
     max_files: int = MAX_FILES,
-) -> list[PathChange]:
+) -> Changes:
     """Return the files that differ, renames followed.
 
     Raises:
@@ -176,7 +186,7 @@ class _ChangesReader:
     """Reads what `git diff-tree -r -z -M --raw` prints."""
 
     def __init__(self, tick: Tick, max_files: int) -> None:
-        self.changes: list[PathChange] = []
+        self.changes = Changes()
         self._tick, self._max_files = tick, max_files
         self._count = 0
         self._rest: list[bytes] = []  # of a change whose paths are still to come
@@ -194,6 +204,8 @@ class _ChangesReader:
                 self.changes.append(
                     PathChange(path, blob if is_now else "", old_path if was else "", old_blob if was else "")
                 )
+            if mode in (_LINK, _SUBMODULE):
+                (self.changes.links if mode == _LINK else self.changes.submodules).add(path)
             self._count, at = self._count + 1, end
         self._rest = fields[at:]
         self._tick()

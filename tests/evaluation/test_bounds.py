@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from forgeguard_app.evaluation.facts_cache import FactsCache
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.command import EMPTY_TREE, GitLacksObjects, GitRepository
-from tests.support.evaluated import check_of, evaluate_all
+from tests.support.evaluated import check_of, evaluate, evaluate_all
 from tests.support.repositories import WorkTree
 
 TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
@@ -102,6 +103,64 @@ async def test_an_import_after_nested_quotes_is_found(tree: WorkTree) -> None:
     text = """x = f"{"'''"}"\nimport yaml\n"""
     report = await evaluate_all(tree, {"requirements.txt": "", "boundaries.json": json.dumps(rules), "m.py": text})
     assert [(check.result, len(check.findings)) for check in report.checks][:2] == [(Result.FAIL, 1), (Result.FAIL, 1)]
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "1" * 64 + "\nsize 40\n"
+
+
+def point_at_large_file_storage(tree: WorkTree) -> str:
+    tree.write({"app/api/users.py": POINTER})
+    return "imports of files whose contents Git LFS keeps elsewhere: `app/api/users.py`."
+
+
+def link_the_file(tree: WorkTree) -> str:
+    tree.write({"app/api/users.py": None, "data.txt": "import asyncpg\n"})
+    (tree.folder / "app/api/users.py").symlink_to("../../data.txt")
+    return UNFOLLOWED + "`app/api/users.py`."
+
+
+def link_the_folder(tree: WorkTree) -> str:
+    tree.write({"app/api/users.py": None, "app/api/__init__.py": None, "other/users.txt": "import asyncpg\n"})
+    (tree.folder / "app/api").rmdir()
+    (tree.folder / "app/api").symlink_to("../other")
+    return UNFOLLOWED + "`app/api`."
+
+
+def put_a_submodule_there(tree: WorkTree) -> str:
+    tree.git("rm", "--quiet", "-r", "app/api")
+    inner = WorkTree(tree.folder / "app/api")
+    inner.commit({"users.py": "import asyncpg\n"})
+    return UNFOLLOWED + "`app/api`."
+
+
+UNFOLLOWED = "what the change put behind links and submodules, which are not followed: "
+
+
+@pytest.mark.parametrize("change", [point_at_large_file_storage, link_the_file, link_the_folder, put_a_submodule_there])
+async def test_code_that_a_change_puts_where_it_is_not_read_does_not_pass(
+    tree: WorkTree, change: Callable[[WorkTree], str]
+) -> None:
+    rules = {"layers": [{"name": "api", "glob": "app/api/**", "forbidden_imports": [{"module": "asyncpg"}]}]}
+    files = {"boundaries.json": json.dumps(rules), "requirements.txt": "", "app/__init__.py": "", "m.py": "import os\n"}
+    base = tree.commit({**files, "app/api/__init__.py": "", "app/api/users.py": "x = 1\n"})
+    sentence = change(tree)
+    tree.commit({})
+    report = await evaluate(tree, base)
+    for code in (CheckCode.A4, CheckCode.A9):
+        check = check_of(report, code)
+        assert (check.result, check.incomplete) == (Result.WARN, (sentence,))
+    base = tree.git("rev-parse", "HEAD")
+    tree.commit({"m.py": "import sys\n"})
+    later = check_of(await evaluate(tree, base), CheckCode.A4)
+    assert (later.result == Result.PASS) == (change is not point_at_large_file_storage)
+
+
+async def test_links_and_submodules_beside_the_code_are_no_matter(tree: WorkTree) -> None:
+    base = tree.commit({"requirements.txt": "", "a.py": "import os\n"})
+    (tree.folder / "LICENSE").symlink_to("a.py")
+    (tree.folder / "docs").symlink_to("nowhere")
+    tree.commit({})
+    assert all(check.incomplete == () for check in (await evaluate(tree, base)).checks)
 
 
 async def test_boundaries_files_over_the_bound_are_said(tree: WorkTree) -> None:

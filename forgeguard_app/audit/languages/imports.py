@@ -20,6 +20,7 @@ class Cut(StrEnum):
     NONE = ""
     BOUND = "bound"  # more, or longer ones, than are read
     ENCODING = "encoding"  # declared, and not read or not the one of the bytes
+    POINTER = "pointer"  # Git LFS keeps the contents elsewhere
     SYNTAX = "syntax"  # a string or a field of an f-string does not end, or there are null characters
 
 

@@ -57,8 +57,14 @@ _MAX_NAMES_CHARS = 200_000  # of one statement's names
 _MAX_PREFIX = 1_000  # characters before a statement on its line
 
 
+# https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md#the-pointer
+_LFS_POINTERS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
+
+
 def python_facts(data: bytes) -> SourceFacts:
     """Return the imports and whether there is any code; every input gives an answer."""
+    if data.startswith(_LFS_POINTERS):
+        return SourceFacts((), has_code=True, cut=Cut.POINTER)
     text, known = decoded(data)
     if text.endswith("\\"):
         text += "\n"  # or a literal that never closes would be tried in every way
