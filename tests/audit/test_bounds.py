@@ -467,3 +467,16 @@ def test_a_name_as_long_as_its_file_is_cut_and_that_is_said(text: str) -> None:
     assert facts.cut
     assert max(len(name) for found in facts.imports for name in (found.module, *found.names)) <= 200
     assert not python_facts(text.format("a" * 200).encode()).cut
+
+
+def test_names_in_deep_folders_take_little_memory_and_their_rules_are_found() -> None:
+    parts = [f"{'f' * 90}{number}" for number in range(90)]
+    rules = {"layers": [{"name": "a", "glob": "**/*.py", "forbidden_imports": [{"module": "m.a9", "reason": "no"}]}]}
+    files = {"/".join(parts[: 90 - up]) + "/m.py": "x = 1\n" for up in range(10)}
+    files["/".join(parts) + "/use.py"] = f"from m import {', '.join(f'a{number}' for number in range(9_000))}\n"
+    tracemalloc.start()
+    report, _ = evaluate_in_memory({**files, "boundaries.json": json.dumps(rules)})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [finding.rule for finding in report.checks[0].findings] == ["a/forbidden_imports/m.a9"]
+    assert most < 60_000_000

@@ -74,6 +74,35 @@ class _Crossing(NamedTuple):
     violations: tuple[_Violation, ...]
 
 
+class _Hits:
+    """Looks up names among the modules of rules; of a long name no more than a rule could name."""
+
+    def __init__(self, rules: Mapping[str, list[tuple[str, int]]], longest: int) -> None:
+        self.found: dict[tuple[str, int], str] = {}
+        self._rules, self._longest = rules, longest
+
+    def look_up(self, name: str) -> None:
+        """Look up the name and every module above it."""
+        if len(name) > self._longest:
+            near, _, _ = name[: self._longest + 1].rpartition(".")
+        else:
+            near = name
+        for module in _with_parents(near):
+            self._note(module, name)
+
+    def look_below(self, base: str, names: tuple[str, ...]) -> None:
+        """Look up the names below a module, which was looked up itself."""
+        room = self._longest - len(base) - 1
+        for name in names if base and room > 0 else ():
+            if len(name) <= room:
+                joined = f"{base}.{name}"
+                self._note(joined, joined)
+
+    def _note(self, module: str, name: str) -> None:
+        for rule in self._rules.get(module, ()):
+            self.found.setdefault(rule, name)
+
+
 class BoundaryMatcher:
     """Answers which layers and rules of one boundaries.json apply to single files within one tree."""
 
@@ -167,10 +196,10 @@ class BoundaryMatcher:
     def _imports(
         self, path: str, layers: tuple[Layer, ...], item: Import, edges: list[Edge], tick: Callable[[], object]
     ) -> Iterator[tuple[Layer, Finding]]:
-        targets = self.modules.targets(path, item)
-        written = self._written(path, item, targets) if self._forbids_imports else []
-        for layer in layers:
-            for rule, hit in self._forbidden(layer, written):
+        targets = self.modules.targets(path, item, tick)
+        hits = self._hits(path, item, targets, tick) if self._forbids_imports else {}
+        for layer in layers if hits else ():
+            for rule, hit in self._forbidden(layer, hits):
                 message = f"Layer {layer.name!r} must not import {rule.module!r}{_because(rule.reason)}"
                 named = f"{layer.name}/forbidden_imports/{rule.module}"
                 yield layer, self._import_finding(path, item, named, message, hit)
@@ -193,21 +222,30 @@ class BoundaryMatcher:
                     ),
                 )
 
-    def _written(self, path: str, item: Import, targets: list[tuple[str, str | None]]) -> list[str]:
-        """Return the names of what the import names: as it is written, and as the file that it means is called.
+    def _hits(
+        self, path: str, item: Import, targets: list[tuple[str, str | None]], tick: Callable[[], object]
+    ) -> dict[tuple[str, int], str]:
+        """Return the rules on imports that the import violates, by layer and number, each with the first name that
+        does.
 
-        They differ where a folder above the module is a package, or has a manifest, that only the path tells of.
+        Its names are looked for as they are written, and as the files that it means are called. They differ where a
+        folder above the module is a package, or has a manifest, that only the path tells of.
         """
+        hits = _Hits(self._rules_by_module, self._longest_rule)
         base = self.modules.absolute(path, item) or ""
         bases = {base: None}
-        written = dict.fromkeys((base, *(f"{base}.{name}" for name in item.names)))
+        hits.look_up(base)
+        hits.look_below(base, item.names)
         for name, target in targets:
-            others = self.modules.other_names(target) if target is not None and target != path else ()
-            written.update(dict.fromkeys(others))
-            if name == base and len(bases) < MAX_BASES:
-                bases.update(dict.fromkeys(others))
-        written.update(dict.fromkeys(f"{other}.{name}" for other in bases for name in item.names))
-        return list(written)
+            tick()
+            for other in self.modules.other_names(target) if target is not None and target != path else ():
+                hits.look_up(other)
+                if name == base and len(bases) < MAX_BASES:
+                    bases[other] = None
+        for other in bases:
+            tick()
+            hits.look_below(other, item.names)
+        return hits.found
 
     def _crossing(self, layers: tuple[Layer, ...], reached: tuple[Layer, ...]) -> _Crossing:
         """Return what an import from some layers into others means, found once for all imports between them."""
@@ -225,28 +263,24 @@ class BoundaryMatcher:
         violations = tuple(violation for layer in own for violation in self._reach(layer, targets))
         return _Crossing(layers, reached, tuple(layer.name for layer in own), targets, violations)
 
-    def _forbidden(self, layer: Layer, written: list[str]) -> Iterator[tuple[ForbiddenImport, str]]:
-        """Yield the rules that the import violates, each with the first name that does, in the order of the rules."""
-        if not layer.forbidden_imports:
-            return
-        rules = self._rules_by_module[layer.name]
-        hits: dict[int, str] = {}
-        for name in written:
-            for module in _with_parents(name):
-                for number in rules.get(module, ()):
-                    hits.setdefault(number, name)
-        for number in sorted(hits):
-            yield layer.forbidden_imports[number], hits[number]
+    def _forbidden(self, layer: Layer, hits: Mapping[tuple[str, int], str]) -> Iterator[tuple[ForbiddenImport, str]]:
+        """Yield the rules of the layer that the import violates, each with the name that does, in their order."""
+        for number, rule in enumerate(layer.forbidden_imports):
+            if (hit := hits.get((layer.name, number))) is not None:
+                yield rule, hit
 
     @cached_property
-    def _rules_by_module(self) -> Mapping[str, Mapping[str, list[int]]]:
-        """The numbers of each layer's rules on imports, by layer and module."""
-        found: dict[str, dict[str, list[int]]] = {}
+    def _rules_by_module(self) -> Mapping[str, list[tuple[str, int]]]:
+        """The layers' rules on imports, by layer and number, for each module."""
+        found: dict[str, list[tuple[str, int]]] = {}
         for layer in self.boundaries.layers:
-            rules = found.setdefault(layer.name, {})
             for number, rule in enumerate(layer.forbidden_imports):
-                rules.setdefault(rule.module, []).append(number)
+                found.setdefault(rule.module, []).append((layer.name, number))
         return found
+
+    @cached_property
+    def _longest_rule(self) -> int:
+        return max(map(len, self._rules_by_module), default=0)
 
     def _reach(self, layer: Layer, names: tuple[str, ...]) -> Iterator[_Violation]:
         """Yield what it means that the layer imports a module of the layers `names`."""

@@ -8,7 +8,7 @@ is a meaning of the import: a file that somebody adds must not take an import aw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -333,8 +333,11 @@ class ModuleIndex:
             return True
         return any(self._at(root, name) for name in _with_parents(module))
 
-    def targets(self, path: str, item: Import) -> list[tuple[str, str | None]]:
+    def targets(
+        self, path: str, item: Import, tick: Callable[[], object] = lambda: None
+    ) -> list[tuple[str, str | None]]:
         """Return the modules that the statement may reach: absolute name and file, None where the tree has none.
+        `tick` is called for each name, and may raise.
 
         A name that is no module of its own counts as its module, so that `from a import x, y` reaches `a` once. One
         that is a module of its own reaches `a` too where `a` may be a file, which has no modules below it.
@@ -345,6 +348,7 @@ class ModuleIndex:
         own = self._defining(path, item, item.module) or self._parent_package(path, item)
         found: dict[tuple[str, str | None], None] = {}
         for name in item.names or ("*",):
+            tick()
             written = f"{item.module}.{name}" if item.module else name
             files = self._defining(path, item, written) if name != "*" else ()
             for file in files:
