@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from threading import RLock
+from threading import Lock
 from typing import Any, TypeVar, cast
 
 from forgeguard_app.audit.boundaries.layer_map import LayerMap
@@ -32,7 +32,7 @@ class Memo:
         self._contexts: OrderedDict[Hashable, Any] = OrderedDict()
         self._bytes: dict[Hashable, int] = {}
         self._max_bytes = max_bytes
-        self._lock = RLock()
+        self._lock = Lock()
 
     def context(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the context kept under the key, made where there is none."""
@@ -40,7 +40,11 @@ class Memo:
             if key in self._contexts:
                 self._contexts.move_to_end(key)
                 return cast(T, self._contexts[key])
-            made, size = make(), _bytes_of(key)
+        made = make()  # without the lock: a hostile tree takes long, and others wait for nothing of it
+        size = _bytes_of(key)
+        with self._lock:
+            if key in self._contexts:
+                return cast(T, self._contexts[key])  # another audit made it meanwhile
             if size > self._max_bytes:
                 return made
             self._contexts[key], self._bytes[key] = made, size

@@ -88,9 +88,14 @@ class PatchReader:
         self._within: bytes | None = None  # the beginning of a long line was read: its sign
         self._changed: dict[str, deque[Unshown]] = {}  # of this commit, by the new blob
         self._changed_bytes = 0
-        # What is passed over: headers that are longer than what is kept of a line, and files of one commit for whose
-        # names there is no room, which matters where git does not show their lines.
-        self.long_headers = self.unkept = 0
+        # What is passed over: headers that are longer than what is kept of a line, of which a file has two, and files
+        # of one commit for whose names there is no room, which matters where git does not show their lines.
+        self._long_raw = self._long_names = self.unkept = 0
+
+    @property
+    def long_headers(self) -> int:
+        """Return of how many files the headers were too long to be kept."""
+        return max(self._long_raw, self._long_names)
 
     def feed(self, data: bytes) -> Iterator[Added | Unshown]:
         """Take the next bytes of the patch; give what they complete."""
@@ -114,7 +119,8 @@ class PatchReader:
             at = end
         self._rest = text[at:]
         if len(self._rest) > LONG_BYTES:
-            self.long_headers += not self._in_hunk and self._rest.startswith((b"+++ ", b"::"))
+            self._long_raw += self._rest.startswith(b":")
+            self._long_names += not self._in_hunk and self._rest.startswith(b"+++ ")
             self._within, part, self._rest = self._rest[:1], self._rest, b""
             yield from self._long(part, first=True)
 

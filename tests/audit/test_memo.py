@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 from forgeguard_app.audit.memo import Memo
 
 
@@ -27,3 +30,20 @@ def test_a_key_longer_than_the_bound_is_answered_and_not_kept() -> None:
     assert memo.context(("long", "x" * 2_000), lambda: "answered") == "answered"
     assert memo.context(("long", "x" * 2_000), lambda: "again") == "again"
     assert is_kept(memo, ("small",))
+
+
+def test_a_context_that_takes_long_keeps_nobody_else_waiting() -> None:
+    memo, begun, end = Memo(), threading.Event(), threading.Event()
+
+    def slow() -> str:
+        begun.set()
+        assert end.wait(30)
+        return "slow"
+
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(memo.context, ("slow",), slow)
+        assert begun.wait(30)
+        assert pool.submit(memo.context, ("quick",), lambda: "quick").result(30) == "quick"
+        assert pool.submit(memo.context, ("slow",), lambda: "first").result(30) == "first"
+        end.set()
+        assert waiting.result(30) == "first", "what was made twice is one"

@@ -100,6 +100,14 @@ def test_a_path_that_is_longer_than_what_is_kept_is_counted() -> None:
     assert (found, reader.long_headers) == ([], 1)
 
 
+def test_a_binary_file_whose_path_is_longer_than_what_is_kept_is_counted_too() -> None:
+    reader = PatchReader()
+    raw = b":000000 100644 " + b"0" * 40 + b" " + b"2" * 40 + b" A\t" + b"d" * 300_000 + b"\n"
+    patch = b"\0" + b"1" * 40 + b"\n" + raw + b"\ndiff --git a/x b/x\nBinary files /dev/null and b/x differ\n"
+    found = [item for at in range(0, len(patch), 1 << 15) for item in reader.feed(patch[at : at + (1 << 15)])]
+    assert (found, reader.long_headers) == ([], 1)
+
+
 async def test_text_with_nul_bytes_is_read(tree: WorkTree) -> None:
     base = tree.commit({"x": ""})
     files = {"a.log": b"\0" * 70_000 + b"start\n" + line(1).encode(), "b.log": b"one\0two\n" + line(2).encode()}

@@ -16,6 +16,7 @@ from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations
 
+MAX_ORIGINS = 20  # folders of files of one name that a new file may have come from
 _GONE = "the manifest is gone, and no other one counts for changed code below it: declare there what it imports"
 _LINK = "the manifest is a symbolic link now, which is not followed: commit the file itself"
 _NOTHING = "the file declares nothing any more"
@@ -39,21 +40,21 @@ def list_lost(
     if not touched:
         return ()
     folders = _folders(change, policy, {m.path for m in (*base.manifests, *head.manifests)})
-    counting = base.governing(folders)
+    counting = base.governing({old for old, _ in folders})
     lost = {path: why for path in sorted(touched & counting) if (why := _unreadable(path, base, head, change.head))}
     doubtful = {posixpath.dirname(f.path) for f in findings if f.new and f.rule == "unknown"}
     told_before = {posixpath.dirname(path) for path in change.base.source_paths}
     known: dict[tuple[int, int, bool, bool, bool], None] = {}
-    for folder, changed in folders.items():
+    for (old_folder, folder), changed in folders.items():
         tick()
-        was, now = base.for_folder(folder), head.for_folder(folder)
+        was, now = base.for_folder(old_folder), head.for_folder(folder)
         if was is None or was.opaque:
             continue
         key = (id(was), id(now), changed, folder in doubtful, folder in told_before)
         if key in known:
             continue
         known[key] = None
-        mine = base.governing([folder]) & touched
+        mine = base.governing([old_folder]) & touched
         if now is None:
             found = _without_list(mine, change.head, changed=changed)
         else:
@@ -75,20 +76,40 @@ def _touched(base: DeclarationIndex, head: DeclarationIndex, change: Change) -> 
     )
 
 
-def _folders(change: Change, policy: CheckPolicy, manifests: set[str]) -> dict[str, bool]:
-    """Return the folders of evaluated code at head, with whether the change brought or altered a file there.
+def _folders(change: Change, policy: CheckPolicy, manifests: set[str]) -> dict[tuple[str, str], bool]:
+    """Return the folders of evaluated code at the base and at head, with whether the change brought or altered a file
+    there.
 
     A manifest is no code that it counts for.
     """
     ignored = any_glob(policy.ignore)
-    folders: dict[str, bool] = {}
+    gone = _gone(change)
+    folders: dict[tuple[str, str], bool] = {}
     for path in change.head.source_paths:
         if path in manifests or ignored(path):
             continue
-        old = change.base.blobs.get(change.renames.get(path, path))
-        folder = posixpath.dirname(path)
-        folders[folder] = folders.get(folder, False) or old != change.head.blobs[path]
+        old_path = change.renames.get(path, path)
+        folder, name = posixpath.split(path)
+        old = change.base.blobs.get(old_path)
+        origins = {folder, posixpath.dirname(old_path)} if old is not None else {folder, *gone.get(name, ())}
+        for origin in origins:
+            key = (origin, folder)
+            folders[key] = folders.get(key, False) or old != change.head.blobs[path] or origin != folder
     return folders
+
+
+def _gone(change: Change) -> dict[str, list[str]]:
+    """Return the folders of files that head has no more, by name: from there a new file of that name may have come,
+    however much of it is new.
+    """
+    found: dict[str, list[str]] = {}
+    moved = set(change.renames.values())
+    for path in change.changed:
+        if path in change.base.blobs and path not in change.head.blobs and path not in moved:
+            folder, name = posixpath.split(path)
+            if name != "__init__.py" and len(found.setdefault(name, [])) < MAX_ORIGINS:
+                found[name].append(folder)
+    return found
 
 
 def _unreadable(path: str, base: DeclarationIndex, head: DeclarationIndex, tree: Tree) -> str:
