@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from forgeguard_app.audit.languages.imports import Import
+from forgeguard_app.audit.languages.standard_library import is_standard
 
 MAX_DEPTH = 100  # folders in one another that are searched; each costs the length of its path
 MAX_FOLDERS = 400_000  # a few git trees can name each other to any number of folders
@@ -226,21 +227,22 @@ class ModuleIndex:
             return near
         at_roots = self._at_roots(module)
         found = tuple(dict.fromkeys((*near, *at_roots))) if near and at_roots else near or at_roots
-        return found or self._in_packages(folder, module)
+        return found or (() if is_standard(module) else self._in_packages(folder, module))
 
     def _near(self, folder: str, module: str) -> tuple[tuple[str, ...], bool]:
         """Return what is found in the folders above, and whether it can be nothing else.
 
         A folder between the file and its project's root comes first in sys.path for a script or a test alone, so that
         the search goes on there. It ends at the first root that has the module; only the package that the file itself
-        lies in is looked for further up, because a manifest may stand within a package.
+        lies in is looked for further up, because a manifest may stand within a package. A name of the standard library
+        is that one, but beside the file and at roots: an `email.py` further up is honest code by the dozen.
         """
-        top = module.partition(".")[0]
+        top, standard = module.partition(".")[0], is_standard(module)
         found: dict[str, None] = {}
         is_sure = False
         for place in self._places(folder):
             in_package = f"{folder}/".startswith(f"{_joined(place.folder, top)}/")
-            if is_sure and not in_package:
+            if (is_sure and not in_package) or (standard and not place.is_root and place.folder != folder):
                 continue
             here = self._at(place.folder, module) if top in self._children[place.folder] else None
             at_root = [here] if here else []

@@ -12,13 +12,13 @@ from forgeguard_app.audit.check_settings import PROVIDES
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages.imports import Guard, Import
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from forgeguard_app.audit.languages.standard_library import is_standard
 from forgeguard_app.audit.memo import AnswerCache
 from forgeguard_app.audit.model import Finding, Level
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations
 from forgeguard_app.audit.requirements.model import DependencyScope, normalised
 from forgeguard_app.audit.requirements.modules import (
-    is_standard,
     known_providers,
     modules_known,
     possible_providers,

@@ -7,22 +7,12 @@ it. Sources: curated.py, the table of pipreqs, PEP 503 names and the usual ways 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from forgeguard_app.audit.requirements.curated import NAMESPACES, RENAMED, SAME_NAME, TOOL_PREFIXES
 from forgeguard_app.audit.requirements.model import normalised
 from forgeguard_app.audit.requirements.module_table import TABLE
-
-# What some Python from 3.8 on had in its standard library and another has not, beside what only type checkers know.
-_ONCE_STANDARD = """
-asynchat asyncore aifc audioop binhex cgi cgitb chunk crypt distutils formatter imghdr imp lib2to3 macpath mailcap
-msilib nis nntplib ossaudiodev parser pipes smtpd sndhdr spwd sunau symbol telnetlib uu xdrlib _bootlocale
-dummy_threading compression annotationlib string.templatelib concurrent.interpreters _typeshed __main__ __future__
-_testcapi test
-"""
-STANDARD_LIBRARY = frozenset(sys.stdlib_module_names) | frozenset(_ONCE_STANDARD.split())
 
 
 @lru_cache(maxsize=1)
@@ -48,11 +38,6 @@ def _known_distributions() -> frozenset[str]:
 _NAMESPACES = frozenset(NAMESPACES.split())
 _NORMALISED_NAMESPACES = frozenset(map(normalised, _NAMESPACES))
 _TOOLS = tuple(TOOL_PREFIXES.split())
-
-
-def is_standard(module: str) -> bool:
-    """Return whether the module belongs to the standard library of a Python from 3.8 on."""
-    return module.partition(".")[0] in STANDARD_LIBRARY
 
 
 @lru_cache(maxsize=16_384)

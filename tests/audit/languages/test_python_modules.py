@@ -110,6 +110,19 @@ def test_what_an_import_cannot_mean_is_no_violation(files: dict[str, str]) -> No
     assert rules_of(files, [API, DB]) == []
 
 
+@pytest.mark.parametrize("inits", [(), ("app/__init__.py", "app/api/__init__.py")])
+def test_a_module_of_the_standard_library_is_no_file_of_that_name_further_up(inits: tuple[str, ...]) -> None:
+    layers: list[dict[str, object]] = [
+        {"name": "api", "glob": "app/api/**", "may_import": []},
+        {"name": "infra", "glob": "app/*.py"},
+    ]
+    files = {path: "" for path in ("app/email.py", "app/logging.py", *inits)}
+    plain = {"app/api/u.py": "import email\nfrom logging import INFO\n"}
+    assert rules_of(files | plain, layers) == []
+    through = {"app/api/u.py": "from app.logging import INFO\n"}
+    assert rules_of(files | through, layers) == ["api/may_import/infra"]
+
+
 def targets(paths: list[str], path: str, item: Import, manifests: tuple[str, ...] = ()) -> list[tuple[str, str | None]]:
     return ModuleIndex([*paths, path], manifests).targets(path, item)
 
