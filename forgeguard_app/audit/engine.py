@@ -12,6 +12,7 @@ from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.counts import Countable, Counts, FindingGroup, count
 from forgeguard_app.audit.facts import Facts
 from forgeguard_app.audit.fingerprints import apply_gate, digest
+from forgeguard_app.audit.kept_findings import first_within_bounds
 from forgeguard_app.audit.masked_text import mask_report
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import (
@@ -29,7 +30,6 @@ from forgeguard_app.audit.model import (
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.unmatched import unmatched
 
-MAX_FINDINGS = 5_000
 MAX_PLACES = 10
 
 
@@ -145,16 +145,16 @@ def _completed(result: Result, title: str, incomplete: tuple[str, ...]) -> tuple
 
 def _kept(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Return the findings that are stored, in their stable order: verified secrets first, then what counts."""
-    if len(findings) <= MAX_FINDINGS:
+    if len(first_within_bounds(findings)) == len(findings):
         return findings
     worst = sorted(findings, key=lambda f: (not f.verified or f.allowed, not f.counted, SEVERITY[f.level], not f.new))
-    return tuple(sorted(worst[:MAX_FINDINGS], key=lambda finding: finding.order))
+    return tuple(sorted(first_within_bounds(worst), key=lambda finding: finding.order))
 
 
 def _of_kept(counts: Counts, kept: tuple[Finding, ...]) -> tuple[str, ...]:
     """Return a sentence where not all findings are kept."""
     more = counts.total > len(kept)
-    return (f"{counts.total:,} findings in all; the worst {MAX_FINDINGS:,} are kept.",) if more else ()
+    return (f"{counts.total:,} findings in all; the worst {len(kept):,} are kept.",) if more else ()
 
 
 def _without_allowed(findings: tuple[Finding, ...], allowed: Collection[str]) -> tuple[Finding, ...]:

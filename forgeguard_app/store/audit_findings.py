@@ -95,33 +95,12 @@ async def _insert_check(connection: Connection, run_id: UUID, check: StoredCheck
 async def _insert_findings(connection: Connection, check_id: UUID, findings: Sequence[StoredFinding]) -> None:
     if not findings:
         return
-    await connection.executemany(
-        f"""
-        INSERT INTO findings (audit_check_id, ordinal, {_FINDING})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-        """,  # noqa: S608
-        [
-            (
-                check_id,
-                n,
-                f.path,
-                f.line,
-                f.end_line,
-                f.column_number,
-                f.rule,
-                f.message,
-                f.level,
-                f.is_new,
-                f.is_counted,
-                f.commit_sha,
-                f.fingerprint,
-                f.excerpt,
-                f.excerpt_line,
-                f.is_allowed,
-                f.is_verified,
-            )
-            for n, f in enumerate(findings)
-        ],
+    columns = [name.strip() for name in _FINDING.split(",")]
+    # The transaction holds the repository: one COPY takes a tenth of the time of as many statements as rows.
+    await connection.copy_records_to_table(
+        "findings",
+        columns=["audit_check_id", "ordinal", *columns],
+        records=[(check_id, n, *(getattr(finding, name) for name in columns)) for n, finding in enumerate(findings)],
     )
 
 

@@ -6,7 +6,7 @@ import random
 import string
 import zlib
 
-from forgeguard_app.audit.engine import MAX_FINDINGS
+from forgeguard_app.audit.kept_findings import MAX_FINDINGS
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.checksums import base62
 from forgeguard_app.cli.formats import FORMATS

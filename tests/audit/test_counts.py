@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from forgeguard_app.audit.counts import Countable, Counts, Evaluation, FindingGroup, count, part_of
-from forgeguard_app.audit.engine import MAX_FINDINGS
+from forgeguard_app.audit.kept_findings import MAX_BYTES, MAX_FINDINGS
 from forgeguard_app.audit.masked_text import mask_report
 from forgeguard_app.audit.model import CheckCode, CheckReport, Report, Result
 from forgeguard_app.audit.report import summary_markdown
@@ -45,6 +45,17 @@ async def test_findings_beyond_those_that_are_kept_are_counted(tree: WorkTree) -
     assert check.counts.new == check.counts.total == number
     assert check.title.startswith(f"{number:,} new boundary violations")
     assert f"| {number:,} | 0 |" in summary_markdown(check)
+
+
+async def test_findings_whose_paths_take_too_many_bytes_are_counted_and_left_out(tree: WorkTree) -> None:
+    folders = "/".join("f" * 200 for _ in range(15))
+    base = tree.commit({"boundaries.json": rules(), "pyproject.toml": PROJECT})
+    tree.commit({f"{folders}/{place}.py": "bad\n" * 200 for place in range(10)})
+    check = check_of(await evaluate(tree, base), CheckCode.A4)
+    assert check.counts.new == 2_000
+    kept = len(check.findings)
+    assert MAX_BYTES // 4_000 < kept < MAX_BYTES // len(folders)
+    assert f"2,000 findings in all; the worst {kept:,} are kept." in check.notes
 
 
 async def test_the_gate_changes_the_words_of_the_title_and_not_its_figures(tree: WorkTree) -> None:

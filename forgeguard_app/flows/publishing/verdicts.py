@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from forgeguard_app.audit.check_kinds import CHECK_KINDS, Reads, kind_of
 from forgeguard_app.audit.counts import Evaluation
+from forgeguard_app.audit.kept_findings import first_within_bounds
 from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Report, Result
 from forgeguard_app.audit.plain_text import as_utf8, escaped, escaped_lines
@@ -85,7 +86,8 @@ def _standing(check: CheckReport) -> int | None:
 
 
 def _stored_findings(check: CheckReport) -> list[StoredFinding]:
-    return [_stored_finding(finding) for finding in (*problem_findings(check), *check.findings)]
+    problems = first_within_bounds(tuple(problem_findings(check)))
+    return [_stored_finding(finding) for finding in (*problems, *check.findings)]
 
 
 def _stored_finding(finding: Finding) -> StoredFinding:
