@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from forgeguard_app.audit.check_kinds import list_codes_for_writers, list_codes_of_range
-from forgeguard_app.store.audits import AuditRun
+from forgeguard_app.audit.check_kinds import list_codes_for_writers
 from forgeguard_app.store.pool import Connection
 
 # The part that a stored finding is counted in, as audit.counts.part_of decides it.
@@ -60,37 +59,6 @@ async def list_page(
         list_codes_for_writers(),
     )
     return [ListedFinding(**row) for row in rows]
-
-
-async def set_standing_secrets(connection: Connection, run: AuditRun) -> None:
-    """Store how many different secrets the audits of the branch have reported up to this run, without the allowed ones.
-
-    Their check reads the range, so that a secret of an earlier push is in no finding of this run although it still
-    stands in the history. Of a commit that was audited again only the newest audit counts.
-    """
-    await connection.execute(
-        """
-        WITH audited AS (
-            SELECT DISTINCT ON (a.commit_sha) a.id FROM audit_runs a
-            WHERE a.repo_id = $2 AND a.branch = $3 AND a.created_at <= $4 AND a.status = 'completed'
-            ORDER BY a.commit_sha, a.created_at DESC
-        )
-        UPDATE audit_checks k SET standing_count = greatest(new_count + existing_count, (
-            SELECT count(DISTINCT f.fingerprint) FROM audited
-            JOIN audit_checks c ON c.audit_run_id = audited.id AND c.check_code = k.check_code
-            JOIN findings f ON f.audit_check_id = c.id
-            WHERE c.result <> 'ERROR' AND f.level <> 'notice' AND NOT EXISTS (
-                SELECT 1 FROM allowances w WHERE w.repo_id = $2
-                    AND w.check_code = k.check_code AND w.fingerprint = f.fingerprint
-                    AND w.ended_at IS NULL AND (w.expires_at IS NULL OR w.expires_at > now()))))
-        WHERE audit_run_id = $1 AND check_code = ANY($5::text[]) AND evaluation = 'evaluated'
-        """,
-        run.id,
-        run.repo_id,
-        run.branch,
-        run.created_at,
-        list_codes_of_range(),
-    )
 
 
 async def find_finding(connection: Connection, run_id: UUID, check_code: str, fingerprint: str) -> ListedFinding | None:

@@ -57,7 +57,6 @@ from forgeguard_app.store.audits import (
     store_verdict,
 )
 from forgeguard_app.store.commit_targets import set_evaluated_target
-from forgeguard_app.store.findings import set_standing_secrets
 from forgeguard_app.store.installations import Installation, find_installation, set_owner_policy
 from forgeguard_app.store.pool import DATABASE_ERRORS, Connection
 from forgeguard_app.store.projects import (
@@ -75,6 +74,7 @@ from forgeguard_app.store.run_order import (
     list_evaluated_heads,
     oldest_evaluated,
 )
+from forgeguard_app.store.standing_secrets import set_standing_secrets
 from forgeguard_app.store.states import InstallationStatus, RunStatus, Trigger
 from forgeguard_app.store.storage import delete_excerpts_over
 
