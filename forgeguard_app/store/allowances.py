@@ -171,14 +171,15 @@ async def end_expired(connection: Connection, allowance_id: UUID) -> bool:
 async def list_heads_with(connection: Connection, repo_id: UUID, check_code: str, fingerprint: str) -> list[UUID]:
     """Return the newest runs of heads that are their branch's newest, and in which the finding stands or may stand.
 
+    It may stand in a head whose findings are not kept any more.
     A run that is under way may have read the allowances before; one that waits reads them when it begins.
     """
     rows = await connection.fetch(
         """
         SELECT a.id FROM audit_runs a WHERE a.repo_id = $1
-            AND (a.status = 'running' OR a.status = 'completed' AND EXISTS (
+            AND (a.status = 'running' OR a.status = 'completed' AND (a.findings_deleted_at IS NOT NULL OR EXISTS (
                 SELECT 1 FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
-                WHERE f.fingerprint = $3 AND c.check_code = $2 AND c.audit_run_id = a.id))
+                WHERE f.fingerprint = $3 AND c.check_code = $2 AND c.audit_run_id = a.id)))
             AND NOT EXISTS (
                 SELECT 1 FROM audit_runs newer WHERE newer.repo_id = a.repo_id AND newer.created_at > a.created_at
                     AND (newer.branch = a.branch OR newer.commit_sha = a.commit_sha))

@@ -22,6 +22,7 @@ _CHECK = (
     "check_code, check_name, result, conclusion, title, summary, detail, evaluation, problem_count, new_count,"
     " existing_count, allowed_count, notice_count, verified_count, kept_count, rule_counts, standing_count"
 )
+ROW_BYTES = 320  # of a finding beside its texts: the row, and its place in four indexes
 _PARTS = tuple(part.value for part in FindingGroup)
 
 
@@ -44,6 +45,11 @@ class StoredFinding:
     excerpt_line: int | None = None
     is_allowed: bool = False
     is_verified: bool = False
+
+    @property
+    def row_bytes(self) -> int:
+        """The bytes that the finding takes without its excerpt, which has a quota of its own."""
+        return ROW_BYTES + sum(len(text.encode()) for text in (self.path, self.rule, self.message))
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,19 +230,28 @@ class Verdict:
         return sum(len((finding.excerpt or "").encode()) for _, findings in self.checks for finding in findings)
 
     @property
+    def finding_bytes(self) -> int:
+        """Return what the findings take without these lines."""
+        return sum(finding.row_bytes for _, findings in self.checks for finding in findings)
+
+    @property
     def outcome(self) -> OverallOutcome:
         """Return the common result of the checks."""
         return outcome_of((check.result, check.evaluation) for check, _ in self.checks)
 
 
 async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) -> bool:
-    """Write the verdict in place of any earlier one; False where another worker was first. Wants a transaction."""
-    claimed = await connection.fetchval(
+    """Write the verdict in place of any earlier one; False where another worker was first.
+
+    Wants a transaction that holds the repository.
+    """
+    claimed = await connection.fetchrow(
         """
-        UPDATE audit_runs SET status = $2, overall_result = $3, base_sha = $4, files_checked = $5, error_detail = $6,
-            outcome = $7, verified_count = $8, excerpt_bytes = $9, completed_at = now()
-        WHERE id = $1 AND status = 'running'
-        RETURNING repo_id
+        WITH former AS (SELECT id, finding_bytes FROM audit_runs WHERE id = $1)
+        UPDATE audit_runs a SET status = $2, overall_result = $3, base_sha = $4, files_checked = $5, error_detail = $6,
+            outcome = $7, verified_count = $8, excerpt_bytes = $9, finding_bytes = $10, completed_at = now()
+        FROM former WHERE a.id = former.id AND a.status = 'running'
+        RETURNING a.repo_id, a.finding_bytes - coalesce(former.finding_bytes, 0) AS more_bytes
         """,
         run_id,
         verdict.status,
@@ -253,11 +262,15 @@ async def store_verdict(connection: Connection, run_id: UUID, verdict: Verdict) 
         verdict.outcome,
         sum(check.counts.verified for check, _ in verdict.checks),
         verdict.excerpt_bytes,
+        verdict.finding_bytes,
     )
     if claimed is None:
         return False
     await release(connection, run_id)
-    await notify_change(connection, claimed)
+    await notify_change(connection, claimed["repo_id"])
+    await connection.execute(
+        "UPDATE repos SET finding_bytes = finding_bytes + $2 WHERE id = $1 AND $2::bigint <> 0", *claimed.values()
+    )
     await connection.execute("DELETE FROM audit_checks WHERE audit_run_id = $1", run_id)
     for check, findings in verdict.checks:
         await _insert_findings(connection, await _insert_check(connection, run_id, check, len(findings)), findings)

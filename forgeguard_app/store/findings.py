@@ -113,7 +113,10 @@ async def list_parts(
 
 @dataclass(frozen=True, slots=True)
 class LeakedSecret:
-    """A verified secret that nobody allowed, with the audit that reported it."""
+    """A verified secret that nobody allowed, with the audit that reported it.
+
+    Where its finding is not kept any more, `path` is empty and `commit_sha` is the head of that audit.
+    """
 
     run_id: UUID
     branch: str | None
@@ -130,24 +133,36 @@ async def list_leaked(
 
     Their check reads the range, so that what the default branch holds is what any of its audits has reported; of
     another branch the newest audit reads the whole branch. Of a commit that was audited again only the newest counts.
+    What a finding that is deleted reported is among those that stand, without its place.
     """
     rows = await connection.fetch(
         """
-        SELECT DISTINCT ON (f.fingerprint) a.id AS run_id, a.branch, f.rule, f.path, f.line,
-            coalesce(f.commit_sha, a.commit_sha) AS commit_sha
-        FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id JOIN audit_runs a ON a.id = c.audit_run_id
-        JOIN repos r ON r.id = a.repo_id
-        WHERE f.is_verified AND f.level <> 'notice' AND a.repo_id = $1 AND ($2::uuid IS NULL OR a.id = $2) AND ($3
-            OR f.is_new)
-            AND NOT ($2::uuid IS NOT NULL AND f.is_allowed)
-            AND ($2::uuid IS NOT NULL OR (
-                NOT EXISTS (SELECT 1 FROM audit_runs n WHERE n.repo_id = $1 AND n.branch IS NOT DISTINCT FROM a.branch
-                    AND n.created_at > a.created_at AND n.status = 'completed'
-                    AND (n.commit_sha = a.commit_sha OR a.branch <> r.default_branch))
-                AND NOT EXISTS (SELECT 1 FROM allowances w WHERE w.repo_id = $1 AND w.check_code = c.check_code
-                    AND w.fingerprint = f.fingerprint AND w.ended_at IS NULL
-                    AND (w.expires_at IS NULL OR w.expires_at > now()))))
-        ORDER BY f.fingerprint, a.created_at DESC LIMIT $4
+        SELECT DISTINCT ON (fingerprint) run_id, branch, rule, path, line, commit_sha FROM (
+            SELECT f.fingerprint, a.created_at, a.id AS run_id, a.branch, f.rule, f.path, f.line,
+                coalesce(f.commit_sha, a.commit_sha) AS commit_sha
+            FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id JOIN audit_runs a ON a.id = c.audit_run_id
+            JOIN repos r ON r.id = a.repo_id
+            WHERE f.is_verified AND f.level <> 'notice' AND a.repo_id = $1 AND ($2::uuid IS NULL OR a.id = $2) AND ($3
+                OR f.is_new)
+                AND NOT ($2::uuid IS NOT NULL AND f.is_allowed)
+                AND ($2::uuid IS NOT NULL OR (
+                    NOT EXISTS (SELECT 1 FROM audit_runs n WHERE n.repo_id = $1
+                        AND n.branch IS NOT DISTINCT FROM a.branch AND n.created_at > a.created_at
+                        AND n.status = 'completed'
+                        AND (n.commit_sha = a.commit_sha OR a.branch <> r.default_branch))
+                    AND NOT EXISTS (SELECT 1 FROM allowances w WHERE w.repo_id = $1 AND w.check_code = c.check_code
+                        AND w.fingerprint = f.fingerprint AND w.ended_at IS NULL
+                        AND (w.expires_at IS NULL OR w.expires_at > now()))))
+            UNION ALL
+            SELECT s.fingerprint, a.created_at, a.id, a.branch, s.verified_rule, '', 0, a.commit_sha
+            FROM standing_secrets s JOIN audit_runs a ON a.id = s.run_id JOIN repos r ON r.id = s.repo_id
+            WHERE s.repo_id = $1 AND $2::uuid IS NULL AND $3 AND s.verified_rule IS NOT NULL
+                AND a.findings_deleted_at IS NOT NULL AND r.standing_branch = r.default_branch
+                AND NOT EXISTS (SELECT 1 FROM allowances w WHERE w.repo_id = $1 AND w.check_code = s.check_code
+                    AND w.fingerprint = s.fingerprint AND w.ended_at IS NULL
+                    AND (w.expires_at IS NULL OR w.expires_at > now()))
+        ) AS found
+        ORDER BY fingerprint, path = '', created_at DESC LIMIT $4
         """,
         repo_id,
         run_id,

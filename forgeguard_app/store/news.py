@@ -48,6 +48,9 @@ async def list_fresh_secrets(connection: Connection, run: AuditRun, most: int) -
                 SELECT 1 FROM findings e JOIN audit_checks d ON d.id = e.audit_check_id
                 JOIN audit_runs r ON r.id = d.audit_run_id
                 WHERE e.fingerprint = f.fingerprint AND r.repo_id = $2 AND r.created_at < $3)
+            AND NOT EXISTS (  -- its finding may be deleted
+                SELECT 1 FROM standing_secrets s JOIN audit_runs r ON r.id = s.run_id
+                WHERE s.repo_id = $2 AND s.check_code = $6 AND s.fingerprint = f.fingerprint AND r.created_at < $3)
         ORDER BY f.ordinal LIMIT $5
         """,
         run.id,

@@ -156,12 +156,21 @@ async def delete_excerpts_over(
     return gone
 
 
-async def find_excerpts_deleted(connection: Connection, run_id: UUID) -> datetime | None:
-    """Return when the lines around the run's findings were deleted because of a quota; None where they were not."""
-    found: datetime | None = await connection.fetchval(
-        "SELECT excerpts_deleted_at FROM audit_runs WHERE id = $1", run_id
+@dataclass(frozen=True, slots=True)
+class DeletedParts:
+    """When parts of an audit were deleted because of a quota; None where they were not."""
+
+    excerpts_at: datetime | None
+    findings_at: datetime | None
+
+
+async def find_deleted(connection: Connection, run_id: UUID) -> DeletedParts:
+    """Return what of the audit is not kept any more."""
+    row = await connection.fetchrow(
+        "SELECT excerpts_deleted_at AS excerpts_at, findings_deleted_at AS findings_at FROM audit_runs WHERE id = $1",
+        run_id,
     )
-    return found
+    return DeletedParts(None, None) if row is None else DeletedParts(**row)
 
 
 _HOLDERS = {
@@ -186,6 +195,11 @@ _HOLDERS = {
     ("excerpts", "installation"): """
         SELECT i.account_login AS name, sum(a.excerpt_bytes) AS bytes FROM audit_runs a JOIN repos r ON r.id = a.repo_id
         JOIN installations i ON i.id = r.installation_id WHERE a.excerpt_bytes > 0 GROUP BY i.id, 1""",
+    ("findings", "repository"): """
+        SELECT r.full_name AS name, r.finding_bytes AS bytes FROM repos r WHERE r.finding_bytes > 0""",
+    ("findings", "installation"): """
+        SELECT i.account_login AS name, sum(r.finding_bytes) AS bytes FROM repos r
+        JOIN installations i ON i.id = r.installation_id WHERE r.finding_bytes > 0 GROUP BY i.id, 1""",
 }
 
 

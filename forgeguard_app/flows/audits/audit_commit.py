@@ -32,6 +32,7 @@ from forgeguard_app.flows.intake.rank_heads import rank_of
 from forgeguard_app.flows.intake.wanted_runs import shown_author, shown_message
 from forgeguard_app.flows.publishing.notify_owner import may_notify, schedule_notice
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate
+from forgeguard_app.flows.upkeep.keep_findings import keep_findings
 from forgeguard_app.git.command import GitError
 from forgeguard_app.git.mirror import (
     AccessSuspended,
@@ -370,4 +371,6 @@ async def _store_verdict(context: WorkerContext, run: AuditRun, repo: Repo, verd
         if following is not None:
             rank = await rank_of(connection, run)  # of the same branch
             await enqueue_job(connection, Job(Task.AUDIT_COMMIT, following, rank))
+    if verdict.finding_bytes:
+        await keep_findings(context.pool, repo.id, QUOTAS)
     log.info("audit.evaluated", result=verdict.overall_result, files=verdict.files_checked)

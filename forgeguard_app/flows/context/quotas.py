@@ -24,6 +24,8 @@ class Quotas:
     logs_of_person: int = GIGABYTE
     excerpts_of_repository: int = 128 * MEGABYTE
     excerpts_of_installation: int = 2 * GIGABYTE
+    findings_of_repository: int = 128 * MEGABYTE
+    findings_of_installation: int = 2 * GIGABYTE
     mirrors_of_installation: int = 25 * GIGABYTE
 
 

@@ -165,6 +165,8 @@ async def final_run(writer: CheckRunWriter, run: AuditRun, check: StoredCheck) -
     summary = check.summary
     if len(shown) > MAX_ANNOTATIONS:
         summary += f"\n\nThe worst {MAX_ANNOTATIONS} findings are annotated; all of them stand behind the link."
+    if check.counts.total and not check.kept_count:
+        summary += "\n\nThe findings of this audit are not kept any more, so that none is annotated."
     return replace(
         wanted_run(writer, check.check_code),
         details_url=context.audit_link(run, writer.repo),

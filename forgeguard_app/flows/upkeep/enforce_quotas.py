@@ -10,9 +10,12 @@ import structlog
 
 from forgeguard_app.flows.context.quotas import QUOTAS, Quotas
 from forgeguard_app.flows.context.worker_context import WorkerContext
+from forgeguard_app.flows.upkeep.keep_findings import keep_findings
 from forgeguard_app.git.mirror import MirrorOnDisk
+from forgeguard_app.store.kept_findings import count_findings, find_uncounted, list_repos_over
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.purge import Holder
+from forgeguard_app.store.repos import lock_repo
 from forgeguard_app.store.storage import (
     MOST_HOLDERS,
     StorageUse,
@@ -24,11 +27,13 @@ from forgeguard_app.store.storage import (
 )
 
 MAX_BATCHES = 100
+MAX_COUNTED = 2_000  # batches of audits from before findings were counted; the next hour goes on
 log = structlog.get_logger()
 
 
 async def enforce_quotas(pool: Pool, quotas: Quotas = QUOTAS) -> None:
-    """Delete logs and source lines beyond the quotas, in batches, and measure what is left."""
+    """Delete logs, findings and source lines beyond the quotas, in batches, and measure what is left."""
+    await _delete_findings(pool, quotas)
     async with pool.acquire() as connection:
         logs = await _delete_logs(connection, quotas)
         excerpts = await _delete_excerpts(connection, quotas)
@@ -36,6 +41,20 @@ async def enforce_quotas(pool: Pool, quotas: Quotas = QUOTAS) -> None:
         await delete_old_uses_of_machines(connection)
     if logs or excerpts:
         log.warning("quotas.kept", logs=logs, excerpts=excerpts)
+
+
+async def _delete_findings(pool: Pool, quotas: Quotas) -> None:
+    async with pool.acquire() as connection:
+        for _ in range(MAX_COUNTED):
+            repo_id = await find_uncounted(connection)
+            if repo_id is None:
+                break
+            async with connection.transaction():
+                await lock_repo(connection, repo_id)
+                await count_findings(connection, repo_id)
+        over = await list_repos_over(connection, quotas.findings_of_repository, quotas.findings_of_installation)
+    for repo_id in over:
+        await keep_findings(pool, repo_id, quotas)
 
 
 async def _delete_logs(connection: Connection, quotas: Quotas) -> int:
@@ -69,6 +88,7 @@ async def _measure(connection: Connection, quotas: Quotas) -> None:
         "contract_versions": {"person": quotas.versions_of_person, "project": None},
         "build_logs": {"person": quotas.logs_of_person, "project": quotas.logs_of_project},
         "excerpts": {"installation": quotas.excerpts_of_installation, "repository": quotas.excerpts_of_repository},
+        "findings": {"installation": quotas.findings_of_installation, "repository": quotas.findings_of_repository},
     }
     for kind, holders in bounds.items():
         found = [use for holder, quota in holders.items() for use in await measure(connection, kind, holder, quota)]

@@ -12,6 +12,7 @@ from forgeguard_app.flows.people.repo_access import AccessLevel, refresh_access
 from forgeguard_app.store.audit_findings import StoredCheck, list_checks
 from forgeguard_app.store.findings import list_page
 from forgeguard_app.store.overview import SeenRepo, find_head_run, find_seen, list_seen
+from forgeguard_app.store.storage import find_deleted
 from forgeguard_app.store.timeline import list_entries
 from forgeguard_app.web.access import RepoView, id_of, open_audit, open_repo
 from forgeguard_app.web.api import models
@@ -78,12 +79,21 @@ async def show_audit(ask: ApiRequest) -> models.Audit:
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         stored = await list_checks(connection, run.id)
         state = (await states_of(connection, [run.id]))[run.id]
+        deleted = await find_deleted(connection, run.id)
     entry = {name: getattr(run, name) for name in _ENTRY} | _state(state)
     more = {
         name: getattr(run, name) for name in ("base_sha", "error_detail", "published_at", "publish_error", "repo_id")
     }
     checks = [_check(check, state.checks[check.check_code]) for check in stored]
-    return models.Audit.model_validate(entry | more | {"repository": view.repo.full_name, "checks": checks})
+    return models.Audit.model_validate(
+        entry
+        | more
+        | {
+            "repository": view.repo.full_name,
+            "checks": checks,
+            "findings_deleted_at": deleted.findings_at,
+        }
+    )
 
 
 def _check(stored: StoredCheck, state: ShownState) -> models.Check:
@@ -117,6 +127,7 @@ async def show_findings(ask: ApiRequest) -> models.Findings:
         found = await list_page(
             connection, run.id, query.check_code, after, secrets=view.may_write, most=query.limit + 1
         )
+        deleted = await find_deleted(connection, run.id)
     items = [
         models.Finding.model_validate(
             {
@@ -139,7 +150,8 @@ async def show_findings(ask: ApiRequest) -> models.Findings:
         for finding in found[: query.limit]
     ]
     last = found[query.limit - 1] if len(found) > query.limit else None
-    return models.Findings(items=items, next=text_cursor(f"{last.check_code} {last.ordinal}") if last else None)
+    following = text_cursor(f"{last.check_code} {last.ordinal}") if last else None
+    return models.Findings(items=items, next=following, findings_deleted_at=deleted.findings_at)
 
 
 async def rerun(ask: ApiRequest) -> models.Rerun:

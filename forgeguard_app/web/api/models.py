@@ -206,6 +206,9 @@ class Audit(AuditEntry):
     published_at: datetime | None
     publish_error: Shown | None
     checks: list[Check]
+    findings_deleted_at: Annotated[
+        datetime | None, Field(description="When the findings were deleted because of a quota; their counts stay.")
+    ]
 
 
 class Finding(ApiResponse):
@@ -232,6 +235,9 @@ class Findings(ApiResponse):
 
     items: list[Finding]
     next: str | None
+    findings_deleted_at: Annotated[
+        datetime | None, Field(description="When they were deleted because of a quota, so that there are none.")
+    ]
 
 
 class Rerun(ApiResponse):

@@ -20,7 +20,7 @@ from forgeguard_app.store.audit_findings import StoredCheck, list_checks
 from forgeguard_app.store.audits import find_newer_run
 from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
 from forgeguard_app.store.reruns import find_due
-from forgeguard_app.store.storage import find_excerpts_deleted
+from forgeguard_app.store.storage import find_deleted
 from forgeguard_app.web.access import id_of, open_audit
 from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.render import page, see_other
@@ -155,7 +155,7 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
     window = _window(request)
     async with request.app[CONTEXT].pool.acquire() as connection:
         newer = await find_newer_run(connection, run)
-        excerpts_deleted_at = await find_excerpts_deleted(connection, run.id)
+        deleted = await find_deleted(connection, run.id)
         deferred_until = await find_due(connection, run.repo_id, run.commit_sha)
         state = (await states_of(connection, [run.id]))[run.id]
         checks = [
@@ -196,7 +196,7 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
         window=window,
         records=CHECKS,
         deferred_until=deferred_until,
-        excerpts_deleted_at=excerpts_deleted_at,
+        deleted=deleted,
         signature=f"?signature={subject.signature}" if subject.signature else "",
         subject=subject,
         version=version,

@@ -29,7 +29,7 @@ async def test_an_audit_with_its_findings_page_by_page(known: Known) -> None:
     assert findings == everything
     assert [finding["line"] for finding in everything] == [1, 2]
     only = await ask(known, f"/audits/{run_id}/findings", params={"check_code": "W1"})
-    assert only == {"items": [], "next": None}
+    assert only == {"items": [], "next": None, "findings_deleted_at": None}
 
 
 async def test_audits_are_listed_newest_first_and_filtered(known: Known, tree: WorkTree) -> None:
