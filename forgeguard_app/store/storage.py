@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.trials import TRIAL_BYTES
 
 MOST_HOLDERS = 20  # of each kind that are stored
 MOST_RUNS, MOST_BUILDS = 200, 50  # of which too much is deleted at once
@@ -195,6 +196,9 @@ _HOLDERS = {
     ("excerpts", "installation"): """
         SELECT i.account_login AS name, sum(a.excerpt_bytes) AS bytes FROM audit_runs a JOIN repos r ON r.id = a.repo_id
         JOIN installations i ON i.id = r.installation_id WHERE a.excerpt_bytes > 0 GROUP BY i.id, 1""",
+    ("trials", "person"): f"""
+        SELECT coalesce(u.github_login, '?') AS name, sum({TRIAL_BYTES}) AS bytes
+        FROM trials t LEFT JOIN users u ON u.id = t.user_id GROUP BY u.id, 1""",  # noqa: S608
     ("findings", "repository"): """
         SELECT r.full_name AS name, r.finding_bytes AS bytes FROM repos r WHERE r.finding_bytes > 0""",
     ("findings", "installation"): """

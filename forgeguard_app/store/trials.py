@@ -30,9 +30,15 @@ class Trial:
     result: Mapping[str, Any] | None
     error_detail: str | None
     created_at: datetime
+    content_deleted_at: datetime | None
 
 
-_COLUMNS = "id, repo_id, user_id, project_id, kind, path, content, status, commit_sha, result, error_detail, created_at"
+_COLUMNS = (
+    "id, repo_id, user_id, project_id, kind, path, content, status, commit_sha, result, error_detail, created_at,"
+    " content_deleted_at"
+)
+# What a trial takes, without reading it: a result as it is compressed.
+TRIAL_BYTES = "coalesce(octet_length(t.content), 0) + coalesce(pg_column_size(t.result), 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,49 @@ async def insert_trial(connection: Connection, new: NewTrial) -> UUID:
         new.project_id,
     )
     return found
+
+
+async def hold_trials(connection: Connection, user_id: UUID) -> None:
+    """Hold the trials of the person until the transaction ends, so that those at once pass no bound together."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('trials of ' || $1::uuid, 0))", user_id)
+
+
+async def get_pending_bytes(connection: Connection, user_id: UUID) -> int:
+    """Return how many bytes the contents of the person's trials take that have not ended."""
+    found: int = await connection.fetchval(
+        "SELECT coalesce(sum(octet_length(content)), 0)::bigint FROM trials WHERE user_id = $1 AND status = 'pending'",
+        user_id,
+    )
+    return found
+
+
+async def delete_contents_over(connection: Connection, user_id: UUID, quota_bytes: int) -> int:
+    """Delete content and result of the person's trials that ended first, beyond the quota. Return their number.
+
+    Wants a transaction that holds the person's trials.
+    """
+    gone = await connection.execute(
+        f"""
+        UPDATE trials SET content = NULL, result = NULL, content_deleted_at = now() WHERE id IN (
+            SELECT id FROM (
+                SELECT t.id, t.completed_at, sum({TRIAL_BYTES}) OVER (
+                    ORDER BY t.completed_at DESC NULLS FIRST, t.created_at DESC, t.id) AS total
+                FROM trials t WHERE t.user_id = $1 AND t.content_deleted_at IS NULL
+            ) AS sized WHERE total > $2 AND completed_at IS NOT NULL)
+        """,  # noqa: S608
+        user_id,
+        quota_bytes,
+    )
+    return int(gone.rpartition(" ")[2])
+
+
+async def list_people_over(connection: Connection, quota_bytes: int) -> list[UUID]:
+    """Return the people whose trials take more than the quota."""
+    rows = await connection.fetch(
+        f"SELECT t.user_id FROM trials t GROUP BY 1 HAVING sum({TRIAL_BYTES}) > $1",  # noqa: S608
+        quota_bytes,
+    )
+    return [row["user_id"] for row in rows]
 
 
 async def count_lately(connection: Connection, user_id: UUID) -> int:

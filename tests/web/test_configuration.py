@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.proposals import run_trial
 from forgeguard_app.flows.proposals.request_trial import MAX_AN_HOUR
 from forgeguard_app.flows.upkeep.end_left_trials import end_left_trials
+from forgeguard_app.flows.upkeep.enforce_quotas import enforce_quotas
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Account, Repository
 from tests.support.browsing import Browser, plain
@@ -199,3 +202,20 @@ async def test_first_rules_become_a_pull_request_where_we_may_open_one(product: 
     assert [pull.title for pull in pulls] == ["Add ForgeGuard's first rules"]
     names = await git(repository.folder, "diff", "--name-only", "main", f"refs/heads/{pulls[0].head_ref}")
     assert names.decode().split() == [".github/forgeguard.yml", "boundaries.json"]
+
+
+async def test_the_page_of_a_trial_that_is_not_kept_any_more_says_so(product: Product, tree: WorkTree) -> None:
+    repository, user = await guarded(product, tree, LOOSE)
+    path = f"/repos/{repository.full_name}/configuration"
+    async with Browser(product) as browser:
+        await browser.sign_in(user, path)
+        addresses = []
+        for form, fields in ((f"{path}/propose", {}), (f"{path}/try", {"path": "boundaries.json", "content": RULES})):
+            await browser.get(path)
+            await trial(product, browser, form, **fields)
+            addresses.append(browser.address)
+        await enforce_quotas(product.pool, replace(QUOTAS, trials_of_person=0))
+        for address in addresses:
+            assert await browser.get(address) == 200
+            assert "What this trial showed is not kept any more" in browser.text
+            assert "Change it and try again" not in browser.text

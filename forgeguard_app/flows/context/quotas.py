@@ -15,6 +15,7 @@ class Quotas:
 
     `contracts_of_person` bounds the present texts, which nothing deletes: more are refused. Of these, others than the
     projects' creator may have written `contracts_of_others`, so that they leave room to the creator.
+    `pending_trials_of_person` bounds the contents of trials that have not ended, in the same way.
     """
 
     contracts_of_person: int = 64 * MEGABYTE
@@ -26,6 +27,8 @@ class Quotas:
     excerpts_of_installation: int = 2 * GIGABYTE
     findings_of_repository: int = 128 * MEGABYTE
     findings_of_installation: int = 2 * GIGABYTE
+    trials_of_person: int = 16 * MEGABYTE
+    pending_trials_of_person: int = 8 * MEGABYTE
     mirrors_of_installation: int = 25 * GIGABYTE
 
 

@@ -8,11 +8,19 @@ from forgeguard_app.audit.boundaries.parse import DEFAULT_PATHS
 from forgeguard_app.audit.policy import POLICY_PATHS
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
+from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.repos import Repo, find_configuration
 from forgeguard_app.store.states import TrialKind
-from forgeguard_app.store.trials import NewTrial, count_lately, insert_trial
+from forgeguard_app.store.trials import (
+    NewTrial,
+    count_lately,
+    delete_contents_over,
+    get_pending_bytes,
+    hold_trials,
+    insert_trial,
+)
 
 MAX_CONTENT_CHARS = 150_000
 MAX_AN_HOUR = 60
@@ -62,10 +70,15 @@ async def enqueue_trial(connection: Connection, new: NewTrial) -> UUID:
     """Return the trial and its job.
 
     Raises:
-        UserError: the person asks too often.
+        UserError: the person asks too often, or for too much at once.
     """
+    await hold_trials(connection, new.user_id)
+    size_bytes = len((new.content or "").encode("utf-8", "replace"))
+    if await get_pending_bytes(connection, new.user_id) + size_bytes > QUOTAS.pending_trials_of_person:
+        raise UserError("Your trials that have not ended take too much; try again once they have.")
     if await count_lately(connection, new.user_id) >= MAX_AN_HOUR:
         raise UserError(f"You tried {MAX_AN_HOUR} times within an hour; wait a little.")
     trial_id = await insert_trial(connection, new)
+    await delete_contents_over(connection, new.user_id, QUOTAS.trials_of_person)
     await enqueue_job(connection, Job(Task.RUN_TRIAL, trial_id, Priority.TRIAL))
     return trial_id

@@ -18,6 +18,7 @@ from forgeguard_app.evaluation.first_rules import FirstRules, propose_first
 from forgeguard_app.evaluation.mirror_source import MirrorSource
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.flows.context.owner_policy import owner_settings
+from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.context.repository import mirror_at
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
@@ -40,7 +41,9 @@ from forgeguard_app.store.repos import Repo, get_repo
 from forgeguard_app.store.states import InstallationStatus, TrialKind, TrialStatus
 from forgeguard_app.store.trials import (
     Trial,
+    delete_contents_over,
     find_trial,
+    hold_trials,
     set_trial_done,
     set_trial_failed,
 )
@@ -73,7 +76,9 @@ async def run_trial(context: WorkerContext, trial_id: UUID) -> None:
         log.info("trial.failed", reason=reason)
         return
     async with context.pool.acquire() as connection, connection.transaction():
+        await hold_trials(connection, trial.user_id)
         await set_trial_done(connection, trial_id, sha, result)
+        await delete_contents_over(connection, trial.user_id, QUOTAS.trials_of_person)
         await notify_change(connection, repo.id)
     log.info("trial.done", kind=trial.kind)
 

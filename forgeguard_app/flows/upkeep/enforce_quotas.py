@@ -25,6 +25,7 @@ from forgeguard_app.store.storage import (
     measure,
     set_uses,
 )
+from forgeguard_app.store.trials import delete_contents_over, hold_trials, list_people_over
 
 MAX_BATCHES = 100
 MAX_COUNTED = 2_000  # batches of audits from before findings were counted; the next hour goes on
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 async def enforce_quotas(pool: Pool, quotas: Quotas = QUOTAS) -> None:
     """Delete logs, findings and source lines beyond the quotas, in batches, and measure what is left."""
     await _delete_findings(pool, quotas)
+    await _delete_trials(pool, quotas)
     async with pool.acquire() as connection:
         logs = await _delete_logs(connection, quotas)
         excerpts = await _delete_excerpts(connection, quotas)
@@ -55,6 +57,14 @@ async def _delete_findings(pool: Pool, quotas: Quotas) -> None:
         over = await list_repos_over(connection, quotas.findings_of_repository, quotas.findings_of_installation)
     for repo_id in over:
         await keep_findings(pool, repo_id, quotas)
+
+
+async def _delete_trials(pool: Pool, quotas: Quotas) -> None:
+    async with pool.acquire() as connection:
+        for user_id in await list_people_over(connection, quotas.trials_of_person):
+            async with connection.transaction():
+                await hold_trials(connection, user_id)
+                await delete_contents_over(connection, user_id, quotas.trials_of_person)
 
 
 async def _delete_logs(connection: Connection, quotas: Quotas) -> int:
@@ -88,6 +98,7 @@ async def _measure(connection: Connection, quotas: Quotas) -> None:
         "contract_versions": {"person": quotas.versions_of_person, "project": None},
         "build_logs": {"person": quotas.logs_of_person, "project": quotas.logs_of_project},
         "excerpts": {"installation": quotas.excerpts_of_installation, "repository": quotas.excerpts_of_repository},
+        "trials": {"person": quotas.trials_of_person},
         "findings": {"installation": quotas.findings_of_installation, "repository": quotas.findings_of_repository},
     }
     for kind, holders in bounds.items():
