@@ -14,6 +14,7 @@ from forgeguard_app.git.blobs import read_blobs
 from forgeguard_app.threads import in_thread
 
 MOST = 200  # findings of a check that get an excerpt; what a page shows first
+MAX_BYTES = 512 << 10  # of a check's excerpts; those of most checks take a tenth of it
 MAX_READ_BYTES = 64 << 20  # of the files with these findings; beyond it findings are shown without their lines
 
 
@@ -41,15 +42,16 @@ def _paths(check: CheckReport, change: Change) -> set[str]:
 def _with_lines(check: CheckReport, texts: Mapping[str, bytes], tick: Callable[[], object]) -> CheckReport:
     if CHECK_KINDS[check.code].finds_secrets:
         return check
-    left, found = MOST, []
+    left, left_bytes, found = MOST, MAX_BYTES, []
     lines: dict[str, SourceLines] = {}
     for finding in check.findings:
-        if finding.new and left and finding.path in texts:
+        if finding.new and left and left_bytes > 0 and finding.path in texts:
             tick()
             left -= 1
             if finding.path not in lines:
                 lines[finding.path] = SourceLines(finding.path, texts[finding.path], tick)
             excerpt = lines[finding.path].excerpt(finding.line, finding.end_line)
+            left_bytes -= len(excerpt.text.encode()) if excerpt else 0
             finding = replace(finding, excerpt=excerpt)  # noqa: PLW2901
         found.append(finding)
     return replace(check, findings=tuple(found))

@@ -12,6 +12,7 @@ from forgeguard_app.audit.languages.python import PYTHON
 from forgeguard_app.audit.model import CheckCode, Report, Result
 from forgeguard_app.audit.policy import Enforcement, PolicySettings
 from forgeguard_app.evaluation.evaluator import Evaluator
+from forgeguard_app.evaluation.excerpts import MAX_BYTES, MOST
 from forgeguard_app.evaluation.facts_cache import FactsCache
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import LocalSource
@@ -281,3 +282,15 @@ async def test_large_configuration_at_head_leaves_the_target_s_rules_their_room(
     owner = PolicySettings(enforce=Enforcement(policy="target"))
     check = check_of(await evaluate_within(tree, 1_000, Request(head, base, target=base, owner=owner)), CheckCode.A4)
     assert check.result is Result.ERROR, "the head's file has no room; the target's rules would be skipped as broken"
+
+
+async def test_the_lines_around_findings_are_bounded_in_bytes(tree: WorkTree) -> None:
+    rule = {"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}
+    base = tree.commit({"boundaries.json": json.dumps(rule)})
+    tree.commit({"a.py": f"# bad {chr(0x20000) * 240}\n" * MOST})
+    check = check_of(await evaluate(tree, base, excerpts=True), CheckCode.A4)
+    shown = [finding.excerpt.text for finding in check.findings if finding.excerpt]
+    assert len(check.findings) == MOST
+    size = sum(len(text.encode()) for text in shown)
+    assert MAX_BYTES <= size < MAX_BYTES + len(shown[0].encode()) * 2, "one more than there is room for"
+    assert all(finding.excerpt for finding in check.findings[: len(shown)]), "the first ones have theirs"

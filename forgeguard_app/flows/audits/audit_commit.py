@@ -79,7 +79,7 @@ from forgeguard_app.store.standing_secrets import set_standing_secrets
 from forgeguard_app.store.states import InstallationStatus, RunStatus, Trigger
 from forgeguard_app.store.storage import delete_excerpts_over
 
-LARGE_EXCERPTS_BYTES = 1 << 20
+LARGE_EXCERPTS_BYTES = 64 << 10
 MAX_DEATHS = 3
 MAX_INTERRUPTIONS = 25  # where PostgreSQL dies with the worker each time, nobody can tell what killed it
 MAX_HEADS = 200  # of a branch, looked through for one that passed

@@ -19,10 +19,13 @@ from forgeguard_app.store.kept_findings import find_use
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.standing_secrets import set_standing_secrets
 from forgeguard_app.store.storage import list_uses
+from tests.support.browsing import Browser, plain
 from tests.support.repositories import WorkTree
 from tests.support.running import Product
+from tests.support.stored import get_repo_id
 from tests.support.stored_verdicts import Head, add_repo, add_verdict
 
+TOKEN = "gh" + "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"
 SIZE = 1_000
 TEXT = "m" * (SIZE - 320 - len("a.py") - len("r"))
 
@@ -173,3 +176,25 @@ async def test_one_push_of_many_branches_keeps_no_more_findings_than_its_quota(
     for part in ("", "/findings"):
         async with product.session.get(f"{product.address}/api/v1/audits/{gone}{part}") as answer:
             assert (await answer.json())["findings_deleted_at"] is not None, part
+
+
+async def test_a_verified_secret_is_named_to_writers_after_its_finding_is_gone(
+    product: Product, tree: WorkTree
+) -> None:
+    repository, _ = await product.repository()
+    tree.commit({"a.py": "x = 1\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    tree.commit({"b.py": f"T = '{TOKEN}'\n"})
+    await product.verdicts(repository, await product.push(tree, repository))
+    async with product.pool.acquire() as connection:
+        repo_id = await get_repo_id(connection)
+    user = product.github.people.add("mona")
+    product.github.people.allow(user, repository, "write")
+    async with Browser(product) as browser:
+        await browser.sign_in(user, f"/repos/{repository.full_name}")
+        assert "b.py:1" in plain(browser.text)
+        await keep_findings(product.pool, repo_id, of_repository(0))
+        await browser.get(f"/repos/{repository.full_name}")
+        assert "b.py:1" not in plain(browser.text)
+        assert "A verified secret was" in browser.text
+        assert "whose findings are not kept" in browser.text
