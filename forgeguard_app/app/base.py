@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from forgeguard_app.flows.context.web_context import Keys
 from forgeguard_app.flows.people.set_up_app import OpenedCredentials, read_credentials
 from forgeguard_app.settings import Settings
 from forgeguard_app.store.migrate import migrate, schema_state
-from forgeguard_app.store.pool import Pool, connecting, open_pool
+from forgeguard_app.store.pool import Pool, connecting, pool_of
 from forgeguard_app.vault import load_keys
 
 
@@ -37,8 +36,7 @@ async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[ProgramR
         with connecting():
             if settings.database_url is None:
                 await migrate(dsn)
-            pool = await open_pool(dsn, size=size)
-        try:
+        async with pool_of(dsn, size) as pool:
             with connecting():
                 async with pool.acquire() as connection:
                     state = await schema_state(connection)
@@ -46,10 +44,6 @@ async def opened(settings: Settings, *, size: int = 8) -> AsyncIterator[ProgramR
                 raise UserError(state)
             secret = settings.secret_key.get_secret_value() if settings.secret_key else None
             yield ProgramResources(settings, dsn, pool, Keys(load_keys(secret, settings.home)))
-        finally:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await pool.close()
 
 
 async def credentials_of(base: ProgramResources) -> OpenedCredentials | None:

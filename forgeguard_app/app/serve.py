@@ -13,22 +13,29 @@ from aiohttp import web
 from forgeguard_app.app.base import ProgramResources, credentials_of, opened
 from forgeguard_app.errors import RetryLater, UserError
 from forgeguard_app.flows.context.web_context import GitHubApp, WebContext
+from forgeguard_app.flows.intake import receive_delivery
 from forgeguard_app.flows.people.set_up_app import offer_setup, store_app
 from forgeguard_app.github.client import Client, RequestRejected
 from forgeguard_app.settings import Settings
-from forgeguard_app.store.pool import DATABASE_ERRORS
+from forgeguard_app.store.pool import DATABASE_ERRORS, pool_of
 from forgeguard_app.web.connections import Runner
-from forgeguard_app.web.server import make_web
+from forgeguard_app.web.server import OwnPools, make_web
 
 SHUTDOWN_S = 2.0
-SERVER_CONNECTIONS = 10
+# Each of them has a share of the connections to PostgreSQL that the others cannot take. One more listens for changes.
+PAGE_CONNECTIONS, STREAM_CONNECTIONS, INTAKE_CONNECTIONS = 5, 3, receive_delivery.CONNECTIONS
 LOOK_S = 2.0  # how often a server in set-up mode looks whether another one finished it
 log = structlog.get_logger()
 
 
 async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, app_exists: asyncio.Event) -> None:
     """Run the web server until `stop` is set; `ready` once it listens, `app_exists` once there is an App."""
-    async with opened(settings, size=SERVER_CONNECTIONS) as base, aiohttp.ClientSession() as session:
+    async with (
+        opened(settings, size=PAGE_CONNECTIONS) as base,
+        pool_of(base.dsn, INTAKE_CONNECTIONS) as intake,
+        pool_of(base.dsn, STREAM_CONNECTIONS) as streams,
+        aiohttp.ClientSession() as session,
+    ):
         app = GitHubApp(Client(session, settings.github_api_url), settings.github_url, settings.address)
         context = WebContext(
             base.pool,
@@ -39,7 +46,11 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: asyncio.Event, a
             metrics_from=settings.metrics_networks,
         )
         knowing = asyncio.create_task(_know_app(base, context, app_exists))
-        runner = Runner(make_web(context, base.dsn), proxies=settings.proxies, shutdown_s=SHUTDOWN_S)
+        runner = Runner(
+            make_web(context, base.dsn, pools=OwnPools(intake, streams)),
+            proxies=settings.proxies,
+            shutdown_s=SHUTDOWN_S,
+        )
         await runner.setup()
         try:
             await _listen(runner, settings)

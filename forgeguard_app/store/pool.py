@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ else:
 
 COMMAND_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 5.0
 SEARCH_PATH = "public, procrastinate"
 
 
@@ -115,3 +117,20 @@ async def open_pool(dsn: str, *, size: int = 8) -> Pool:
         server_settings={"search_path": SEARCH_PATH, "application_name": f"forgeguard {uuid4().hex}"},
     )
     return await pool
+
+
+@contextlib.asynccontextmanager
+async def pool_of(dsn: str, size: int) -> AsyncIterator[Pool]:
+    """Open a pool as `open_pool` does until the context ends; it waits for what still runs, for `CLOSE_TIMEOUT_S`.
+
+    Raises:
+        UserError: the database is away, or refuses us.
+    """
+    with connecting():
+        pool = await open_pool(dsn, size=size)
+    try:
+        yield pool
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await pool.close()

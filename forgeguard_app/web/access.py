@@ -18,7 +18,7 @@ from forgeguard_app.store.installations import find_installation
 from forgeguard_app.store.projects import Project, find_project
 from forgeguard_app.store.repos import Repo, find_repo, find_repo_named, get_repo
 from forgeguard_app.store.states import InstallationStatus
-from forgeguard_app.web.keys import CONTEXT
+from forgeguard_app.web.keys import context_of
 from forgeguard_app.web.session import find_person
 
 _ABSENT = "There is no such page, or you may not see it."
@@ -49,7 +49,7 @@ async def open_named(request: web.Request, least: AccessLevel = AccessLevel.PUBL
         HTTPForbidden: they may see it, and not do this.
     """
     full_name = f"{request.match_info['owner']}/{request.match_info['name']}"
-    async with request.app[CONTEXT].pool.acquire() as connection:
+    async with context_of(request).pool.acquire() as connection:
         repo = await find_repo_named(connection, full_name)
     return await _opened(request, repo, least)
 
@@ -60,7 +60,7 @@ async def open_repo(request: web.Request, repo_id: UUID, least: AccessLevel = Ac
     Raises:
         HTTPNotFound, HTTPForbidden: as `open_named`.
     """
-    async with request.app[CONTEXT].pool.acquire() as connection:
+    async with context_of(request).pool.acquire() as connection:
         repo = await find_repo(connection, repo_id)
     return await _opened(request, repo, least)
 
@@ -75,7 +75,7 @@ async def open_audit(
     Raises:
         HTTPNotFound, HTTPForbidden: as `open_named`.
     """
-    context, person = request.app[CONTEXT], await find_person(request)
+    context, person = context_of(request), await find_person(request)
     async with context.pool.acquire() as connection:
         run = await find_run(connection, run_id)
         repo = None if run is None else await find_repo(connection, run.repo_id)
@@ -105,7 +105,7 @@ def id_of(request: web.Request, name: str) -> UUID:
 
 async def _opened(request: web.Request, repo: Repo | None, least: AccessLevel) -> RepoView:
     person = await find_person(request)
-    level = await level_of(request.app[CONTEXT], person, repo)
+    level = await level_of(context_of(request), person, repo)
     if repo is None:
         raise web.HTTPNotFound(reason=_ABSENT)
     return await _allowed(request, RepoView(repo, level), least)
@@ -125,7 +125,7 @@ async def _allowed(request: web.Request, view: RepoView, least: AccessLevel) -> 
 async def _is_suspended(request: web.Request, repo: Repo) -> bool:
     if repo.installation_id is None:
         return False
-    async with request.app[CONTEXT].pool.acquire() as connection:
+    async with context_of(request).pool.acquire() as connection:
         installation = await find_installation(connection, repo.installation_id)
     return installation is not None and installation.status == InstallationStatus.SUSPENDED
 
@@ -165,7 +165,7 @@ async def open_project(
         HTTPNotFound: it does not exist, or who asks may not see it; both are answered alike.
         HTTPForbidden: they may see it, and not do this.
     """
-    context, person = request.app[CONTEXT], await find_person(request)
+    context, person = context_of(request), await find_person(request)
     async with context.pool.acquire() as connection:
         project = await find_project(connection, project_id) if person is not None else None
         repo = await find_repo(connection, project.repo_id) if project is not None and project.repo_id else None
@@ -189,12 +189,12 @@ async def open_project(
 
 async def administers(request: web.Request, repo: Repo | None) -> bool:
     """Return whether who asks is an admin of the repository; True without a repository."""
-    return repo is None or await level_of(request.app[CONTEXT], await find_person(request), repo) >= AccessLevel.ADMIN
+    return repo is None or await level_of(context_of(request), await find_person(request), repo) >= AccessLevel.ADMIN
 
 
 async def find_writable(request: web.Request, full_name: str) -> Repo | None:
     """Return the guarded repository of that name, if who asks may write to it; None otherwise."""
-    context, person = request.app[CONTEXT], await find_person(request)
+    context, person = context_of(request), await find_person(request)
     async with context.pool.acquire() as connection:
         repo = await find_repo_named(connection, full_name.strip())
     return repo if await level_of(context, person, repo) >= AccessLevel.WRITE else None
@@ -209,7 +209,7 @@ async def open_build(
     Raises:
         HTTPNotFound, HTTPForbidden: as `open_project`.
     """
-    context, person = request.app[CONTEXT], await find_person(request)
+    context, person = context_of(request), await find_person(request)
     async with context.pool.acquire() as connection:
         build = await find_build(connection, build_id)
         repo = await find_repo(connection, build.repo_id) if build is not None and build.repo_id else None
@@ -229,7 +229,7 @@ async def refuse_who_may_not_push(request: web.Request, build: Build) -> None:
     Raises:
         HTTPForbidden: they may not write to it.
     """
-    context, person = request.app[CONTEXT], await find_person(request)
+    context, person = context_of(request), await find_person(request)
     async with context.pool.acquire() as connection:
         repo = await find_repo(connection, build.repo_id) if build.repo_id else None
     if repo is None or await level_of(context, person, repo) < AccessLevel.WRITE:

@@ -18,12 +18,12 @@ from aiohttp import web
 from markupsafe import Markup
 
 from forgeguard_app.audit.model import Problem
+from forgeguard_app.fair_turns import FairTurns, TooManyWaiting
 from forgeguard_app.flows.projects.save_contract import Edit
 from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program
 from forgeguard_app.projects.contract_types import FILES, ContractType
 from forgeguard_app.web.aside_worker import WORK
 from forgeguard_app.web.clients import client_of
-from forgeguard_app.web.fair_turns import FairTurns, TooManyWaiting
 from forgeguard_app.web.session import PERSON
 
 TIMEOUT_S = 3.0

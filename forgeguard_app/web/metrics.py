@@ -14,7 +14,7 @@ from forgeguard_app.store.health import Health, read_health
 from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.states import DeliveryOutcome
 from forgeguard_app.web.clients import is_neighbour
-from forgeguard_app.web.keys import POOL
+from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.live import STREAMS
 from forgeguard_app.web.recent import Recent
 
@@ -87,7 +87,7 @@ async def metrics(request: web.Request) -> web.Response:
     """Serve the figures in Prometheus' text format to addresses in METRICS_FROM; others get 404."""
     if not is_neighbour(request):
         raise web.HTTPNotFound
-    pool = request.app[POOL]
+    pool = request.app[CONTEXT].pool
     health, counts = await request.app[FIGURES].get(lambda: _read(pool))
     registry = CollectorRegistry()
     registry.register(_Figures(health, counts, request.app[STREAMS].total))

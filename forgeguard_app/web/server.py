@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiohttp import web
 
 from forgeguard_app.flows.context.web_context import WebContext
-from forgeguard_app.flows.intake.push_batcher import PushBatcher
+from forgeguard_app.flows.intake.receive_delivery import IntakeLines
 from forgeguard_app.store.changes import ChangeFeed
+from forgeguard_app.store.pool import Pool
 from forgeguard_app.web import keys, live
 from forgeguard_app.web.api.openapi import show_api, show_document
 from forgeguard_app.web.api.operations import PERSON_RATES, RATES, serve
@@ -54,18 +56,35 @@ _BUILD = "/builds/{build_id}"
 _REPO = r"/repos/{owner:[^/]+}/{name:[^/]+}"
 
 
+@dataclass(frozen=True, slots=True)
+class OwnPools:
+    """The connections that requests for pages cannot take: those of deliveries and those of event streams."""
+
+    intake: Pool  # of at least `receive_delivery.CONNECTIONS`
+    streams: Pool
+
+
 def make_web(
-    context: WebContext, dsn: str | None, *, beat_s: float = live.BEAT_S, body_s: float = BODY_S
+    context: WebContext,
+    dsn: str | None,
+    *,
+    pools: OwnPools | None = None,
+    beat_s: float = live.BEAT_S,
+    body_s: float = BODY_S,
 ) -> web.Application:
-    """Return the application; `dsn` is where changes are listened for. Without secrets it refuses deliveries."""
+    """Return the application; `dsn` is where changes are listened for. Without secrets it refuses deliveries.
+
+    Without `pools` deliveries and streams share the connections of the pages.
+    """
+    pools = pools or OwnPools(context.pool, context.pool)
     app = web.Application(middlewares=[noted, guarded], client_max_size=MAX_FORM_BYTES)
     app[keys.CONTEXT] = context
-    app[keys.POOL] = context.pool
-    app[keys.PUSHES] = PushBatcher(context.pool)
+    app[keys.STREAM_CONTEXT] = replace(context, pool=pools.streams)
+    app[keys.INTAKE] = IntakeLines(pools.intake)
     app[keys.CHANGES] = ChangeFeed(dsn)
     files = app[STATIC] = StaticFiles(_HERE / "static")
     app[keys.TEMPLATES] = make_templates(_HERE / "templates", files)
-    app[TAILS] = Tails(context.pool)
+    app[TAILS] = Tails(pools.streams)
     app[live.STREAMS] = live.Streams(beat_s)
     app[live.LOG_STREAMS] = live.Streams(beat_s)
     app[LOG_BEAT_S] = beat_s

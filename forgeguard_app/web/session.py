@@ -16,7 +16,7 @@ from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.sessions import LIFE_DAYS, find_session, find_token
 from forgeguard_app.vault import digest, new_secret
 from forgeguard_app.web.forms import read_fields
-from forgeguard_app.web.keys import CONTEXT
+from forgeguard_app.web.keys import CONTEXT, context_of
 
 PERSON: web.RequestKey[Person | None] = web.RequestKey("PERSON")
 UNKNOWN: web.RequestKey[bool] = web.RequestKey("UNKNOWN")  # whether it cannot be told who asks, as without a database
@@ -100,7 +100,7 @@ async def find_person(request: web.Request) -> Person | None:
 
 
 async def _look(request: web.Request) -> Person | None:
-    context = request.app[CONTEXT]
+    context = context_of(request)
     kind, _, value = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() == "bearer":
         async with context.pool.acquire() as connection:

@@ -25,7 +25,7 @@ from forgeguard_app.store.versions import (
     find_trial_version,
 )
 from forgeguard_app.web.access import open_audit, open_build, open_project, open_repo
-from forgeguard_app.web.keys import CONTEXT
+from forgeguard_app.web.keys import context_of
 from forgeguard_app.web.overviews import read_installation, read_installations, read_project, read_repositories
 from forgeguard_app.web.session import PERSON, find_person
 
@@ -104,7 +104,7 @@ async def open_subject(request: web.Request, subject: Subject) -> Followed:
         case SubjectKind.REPO:
             return _by_rows(subject, (await open_repo(request, subject.id)).repo.id)
         case SubjectKind.TRIAL:
-            async with request.app[CONTEXT].pool.acquire() as connection:
+            async with context_of(request).pool.acquire() as connection:
                 trial = await find_trial(connection, subject.id)
             repo_id = subject.id if trial is None else trial.repo_id  # no repository has a trial's key
             return _by_rows(subject, (await open_repo(request, repo_id, AccessLevel.READ)).repo.id)
@@ -123,7 +123,7 @@ def _by_rows(subject: Subject, key: UUID) -> Followed:
 
 async def _open_overview(request: web.Request, subject: Subject) -> Followed:
     """Return how an overview of the person who asks is followed: by the changes of all repositories on it."""
-    context, person = request.app[CONTEXT], await find_person(request)
+    context, person = context_of(request), await find_person(request)
     if person is None or (subject.kind is not SubjectKind.INSTALLATION and subject.id != person.user_id):
         raise web.HTTPNotFound
     user_id = person.user_id

@@ -15,7 +15,7 @@ from forgeguard_app.store.states import DeliveryOutcome
 from forgeguard_app.vault import signature_holds
 from forgeguard_app.web.clients import client_of
 from forgeguard_app.web.connections import Unsigned
-from forgeguard_app.web.keys import CONTEXT, POOL, PUSHES
+from forgeguard_app.web.keys import CONTEXT, INTAKE
 from forgeguard_app.web.problems import problem
 
 # GitHub sends no larger payload: https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
@@ -54,9 +54,10 @@ async def webhook(request: web.Request) -> web.Response:
         event = read_event(name, body)
     except BadPayload as error:
         log.warning("delivery.malformed", delivery_id=delivery_id, event_name=name, reason=str(error))
-        await refuse_delivery(request.app[POOL], delivery_id, name)
+        await refuse_delivery(request.app[INTAKE].pool, delivery_id, name)
         return problem(400, f"The body is not a {name} delivery: {error}")
-    received = await receive_delivery(request.app[POOL], request.app[PUSHES], delivery_id, name, event)
+    del body  # up to 25 MB, of which nothing is needed while the event waits
+    received = await receive_delivery(request.app[INTAKE], delivery_id, name, event)
     log.info(
         "delivery.received",
         delivery_id=delivery_id,

@@ -16,6 +16,7 @@ from uuid import UUID
 import aiohttp
 from aiohttp import web
 
+from forgeguard_app.app.serve import INTAKE_CONNECTIONS, STREAM_CONNECTIONS
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.flows.context.audit_failures import AuditFailures
@@ -35,7 +36,7 @@ from forgeguard_app.simulator.state import CheckRun, Installation, Repository, n
 from forgeguard_app.store.pool import Connection, Pool, open_pool
 from forgeguard_app.web.connections import BODY_S, HEADER_S, Runner
 from forgeguard_app.web.live import BEAT_S
-from forgeguard_app.web.server import make_web
+from forgeguard_app.web.server import OwnPools, make_web
 from tests.support.repositories import WorkTree
 from tests.support.stored_jobs import is_compared
 
@@ -61,6 +62,7 @@ class Product:
     secret: str
     dsn: str
     works: bool
+    intake_pool: Pool  # of deliveries; `pool` is that of pages and of the worker
 
     async def repository(
         self, name: str = "shop", *, private: bool = False, install: bool = True
@@ -200,6 +202,7 @@ async def running(
 ) -> AsyncIterator[Product]:
     """Starts it all; `worker` False leaves the jobs waiting."""
     pool = await open_pool(dsn, size=16)
+    pools = OwnPools(await open_pool(dsn, size=INTAKE_CONNECTIONS), await open_pool(dsn, size=STREAM_CONNECTIONS))
     secret = secrets.token_hex(16)
     keys = Keys([b"k" * 32])
     async with SimulatedGitHub(folder / "github", secondary_limits=False) as github, aiohttp.ClientSession() as session:
@@ -217,7 +220,8 @@ async def running(
             metrics_from=networks_of(metrics_from),
             figures_kept_s=0.0,
         )
-        runner = Runner(make_web(web_context, dsn, beat_s=beat_s, body_s=body_s), header_s=header_s, shutdown_s=0.2)
+        app_of_pages = make_web(web_context, dsn, pools=pools, beat_s=beat_s, body_s=body_s)
+        runner = Runner(app_of_pages, header_s=header_s, shutdown_s=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         client = Client(session, github.api_url)
@@ -240,7 +244,7 @@ async def running(
             signs_links=not can_sign_in,
         )
         stop = asyncio.Event()
-        product = Product(github, pool, context, web_context, address, session, secret, dsn, worker)
+        product = Product(github, pool, context, web_context, address, session, secret, dsn, worker, pools.intake)
         first = worker and not await product.compared()
         task = asyncio.create_task(run_worker(dsn, context, stop)) if worker else None
         try:
@@ -252,7 +256,8 @@ async def running(
             if task is not None:
                 await task
             await runner.cleanup()
-    pool.terminate()
+    for used in (pool, pools.intake, pools.streams):
+        used.terminate()
 
 
 async def _read(connection: Connection, read: str | Reader) -> object:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from forgeguard_app.fair_turns import FairTurns
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.web.aside import WAITING_EACH, Aside
-from forgeguard_app.web.fair_turns import FairTurns
 from forgeguard_app.web.markdown import as_html
 from tests.support.browsing import Browser
 from tests.support.project_pages import make, written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import io
@@ -23,7 +24,13 @@ from forgeguard_app.store.pulls import Pull, upsert_pull
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.states import PullState
 from tests.support.running import Product, running
-from tests.support.stored import count_repos, get_installation_status, get_repo_id, is_lock_awaited
+from tests.support.stored import (
+    count_repos,
+    count_waiting_backends,
+    get_installation_status,
+    get_repo_id,
+    is_lock_awaited,
+)
 from tests.support.stored_jobs import count_jobs, drop_jobs
 from tests.support.stored_runs import get_run_id
 
@@ -230,7 +237,7 @@ async def test_an_installation_s_life(intake: Product) -> None:
 
 
 async def test_the_database_away_is_said_with_when_to_come_back(intake: Product) -> None:
-    intake.pool.terminate()
+    intake.intake_pool.terminate()
     async with intake.session.post(
         f"{intake.address}/webhooks/github",
         data=b"{}",
@@ -281,7 +288,7 @@ async def test_where_nothing_can_be_written_the_server_is_not_ready_and_github_i
                 f"ALTER DATABASE {own_dsn.split('/')[3].split('?', maxsplit=1)[0]} SET "
                 f"default_transaction_read_only = on"
             )
-        await product.pool.expire_connections()
+        await product.intake_pool.expire_connections()
         async with product.session.get(f"{product.address}/readyz") as answer:
             assert answer.status == 503
             assert (await answer.json())["checks"]["intake"] == "cannot write"
@@ -385,6 +392,45 @@ async def test_a_push_whose_row_is_locked_for_a_moment_is_taken_in(intake: Produ
         await intake.until(is_lock_awaited, True)
     assert [status for status, _ in await asyncio.gather(*pushes)] == [202] * 4
     assert await count(intake.pool, "audit_runs") == 5
+
+
+def pull_of(account: int, number: int) -> bytes:
+    """A pull request's event in the repository of an account."""
+    body = json.loads(push_to(account, number))
+    repository, installation = body["repository"], body["installation"]
+    base = {"ref": "main", "sha": "c" * 40}
+    head = {"ref": "topic", "sha": "b" * 40, "repo": repository}
+    pull = {"number": number, "state": "open", "head": head, "base": base}
+    return json.dumps(
+        {"action": "labeled", "installation": installation, "repository": repository, "pull_request": pull}
+    ).encode()
+
+
+async def test_events_of_an_account_whose_row_is_held_wait_with_few_connections_and_hold_up_no_other(
+    intake: Product,
+) -> None:
+    locked, other = 21, 22
+    for account in (locked, other):
+        assert (await deliver(intake, push_to(account, 1)))[0] == 202
+    async with intake.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM repos WHERE github_repo_id = $1 FOR UPDATE", locked)
+        events = [asyncio.create_task(deliver(intake, pull_of(locked, number), "pull_request")) for number in range(12)]
+        await intake.until(is_lock_awaited, True)
+        for number in range(2, 6):
+            assert (await deliver(intake, push_to(other, number)))[0] == 202
+            assert (await deliver(intake, pull_of(other, number), "pull_request"))[0] == 202
+            assert await count_waiting_backends(intake.pool) <= 1, "one of the account, however many there are"
+    assert {status for status, _ in await asyncio.gather(*events)} <= {202, 503}, "503 where others took 8 s"
+
+
+async def test_pages_that_take_all_their_connections_keep_no_delivery_waiting(intake: Product) -> None:
+    async with contextlib.AsyncExitStack() as pages, asyncio.timeout(60):
+        for _ in range(intake.pool.get_max_size()):
+            await pages.enter_async_context(intake.pool.acquire())
+        assert (await deliver(intake, json.dumps(PUSH).encode()))[0] == 202
+        assert (await deliver(intake, pull_of(21, 1), "pull_request"))[0] == 202
+        async with intake.session.get(f"{intake.address}/readyz") as answer:
+            assert answer.status == 200
 
 
 async def test_a_strange_path_is_a_problem_and_not_a_trace(intake: Product) -> None:

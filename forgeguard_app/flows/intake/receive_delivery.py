@@ -8,6 +8,8 @@ from uuid import UUID
 
 from forgeguard_app.audit.model import Result
 from forgeguard_app.flows.context.repo_records import account_of, facts_of, upsert_from_event
+from forgeguard_app.flows.intake import event_turns, push_batcher
+from forgeguard_app.flows.intake.event_turns import EventTurns
 from forgeguard_app.flows.intake.follow_account import follow_account
 from forgeguard_app.flows.intake.follow_pull import enqueue_publication, follow_pull_event, start_run
 from forgeguard_app.flows.intake.push_batcher import PushBatcher
@@ -39,8 +41,20 @@ class Received:
     run_id: UUID | None = None
 
 
-LOCK_WAIT_MS = 3_000  # of an event that is no push; its request holds one of few connections meanwhile
+CONNECTIONS = 2 * push_batcher.SIDE_BY_SIDE + event_turns.AT_ONCE + event_turns.AT_ONCE_ASIDE
 IGNORED, APPLIED = Received("ignored"), Received("applied")
+
+
+class IntakeLines:
+    """The lines in which the deliveries of one process wait, and the pool of at least `CONNECTIONS` that stores them.
+
+    A request for a page takes none of these connections where the pool is intake's own.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.pushes = PushBatcher(pool)
+        self.events = EventTurns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +72,23 @@ class _Intake:
         return Received("accepted", await start_run(self.connection, run, self.github_delivery_id))
 
 
-async def receive_delivery(
-    pool: Pool, pushes: PushBatcher, delivery_id: str, name: str, event: events.Event | None
-) -> Received:
+async def receive_delivery(lines: IntakeLines, delivery_id: str, name: str, event: events.Event | None) -> Received:
     """Take one delivery in; one that was here before changes nothing.
 
     Raises:
         RowLocked: another transaction of the account holds a row; GitHub gets 503, and its log is compared later.
     """
+    described = _described(delivery_id, name, event)
     if (push := _push_of(event)) is not None:
-        return Received(*await pushes.submit(_described(delivery_id, name, event), push))
-    async with short_transaction(pool, LOCK_WAIT_MS) as connection:
-        described = _described(delivery_id, name, event)
+        return Received(*await lines.pushes.submit(described, push))
+    return await lines.events.store(
+        described.github_installation_id, lambda: _store_event(lines.pool, described, event)
+    )
+
+
+async def _store_event(pool: Pool, described: Delivery, event: events.Event | None) -> Received:
+    delivery_id = described.github_delivery_id
+    async with short_transaction(pool, push_batcher.LOCK_WAIT_MS) as connection:
         stored_id = await insert_delivery(connection, described)
         if stored_id is None:
             return Received("known")

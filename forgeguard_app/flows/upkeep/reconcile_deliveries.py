@@ -13,8 +13,7 @@ import structlog
 
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.push_batcher import PushBatcher
-from forgeguard_app.flows.intake.receive_delivery import receive_delivery
+from forgeguard_app.flows.intake.receive_delivery import IntakeLines, receive_delivery
 from forgeguard_app.flows.intake.refuse_delivery import refuse_delivery
 from forgeguard_app.flows.upkeep.compare_log import LogComparison
 from forgeguard_app.flows.upkeep.missing_deliveries import MissingDeliveries
@@ -146,5 +145,5 @@ async def _receive_logged(context: WorkerContext, attempt: Attempt, now: datetim
         log.warning("delivery.malformed", delivery_id=attempt.guid, reason=str(error))
         await refuse_delivery(context.pool, attempt.guid, attempt.event)
         return False
-    await receive_delivery(context.pool, PushBatcher(context.pool), attempt.guid, attempt.event, event)
+    await receive_delivery(IntakeLines(context.pool), attempt.guid, attempt.event, event)
     return True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Hashable
 
 
 class TooManyWaiting(Exception):
@@ -15,11 +17,28 @@ class FairTurns:
 
     def __init__(self, slots: int, waiting_each: int) -> None:
         self._free, self._waiting_each = slots, waiting_each
-        self._holds: Counter[str] = Counter()
+        self._holds: Counter[Hashable] = Counter()
         # By asker, in the order of their turns.
-        self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._queues: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
 
-    async def take(self, asker: str) -> None:
+    @contextlib.asynccontextmanager
+    async def turn(self, asker: Hashable) -> AsyncIterator[None]:
+        """Hold a slot until the context ends.
+
+        Raises:
+            TooManyWaiting: as `take`.
+        """
+        await self.take(asker)
+        try:
+            yield
+        finally:
+            self.give_back(asker)
+
+    def has(self, asker: Hashable) -> bool:
+        """Return whether the asker holds a slot or waits for one."""
+        return bool(self._holds[asker]) or asker in self._queues
+
+    async def take(self, asker: Hashable) -> None:
         """Wait for a slot, which `give_back` ends.
 
         Raises:
@@ -39,7 +58,7 @@ class FairTurns:
                 self._leave(asker, turn)
             raise
 
-    def give_back(self, asker: str) -> None:
+    def give_back(self, asker: Hashable) -> None:
         """End the asker's turn."""
         self._holds[asker] -= 1
         if not self._holds[asker]:
@@ -47,7 +66,7 @@ class FairTurns:
         self._free += 1
         self._next()
 
-    def _leave(self, asker: str, turn: asyncio.Future[None]) -> None:
+    def _leave(self, asker: Hashable, turn: asyncio.Future[None]) -> None:
         queue = self._queues.get(asker)
         if queue is not None and turn in queue:
             queue.remove(turn)
@@ -56,7 +75,7 @@ class FairTurns:
 
     def _next(self) -> None:
         """Give free slots to those whose turn it is; who was served goes to the end."""
-        for asker in list(self._queues):
+        for asker in list(self._queues) if self._free else ():
             if not self._free:
                 return
             if self._holds[asker]:
