@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import Hashable
 
 
 class TooManyWaiting(Exception):
@@ -20,19 +19,6 @@ class FairTurns:
         self._holds: Counter[Hashable] = Counter()
         # By asker, in the order of their turns.
         self._queues: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
-
-    @contextlib.asynccontextmanager
-    async def turn(self, asker: Hashable) -> AsyncIterator[None]:
-        """Hold a slot until the context ends.
-
-        Raises:
-            TooManyWaiting: as `take`.
-        """
-        await self.take(asker)
-        try:
-            yield
-        finally:
-            self.give_back(asker)
 
     def has(self, asker: Hashable) -> bool:
         """Return whether the asker holds a slot or waits for one."""

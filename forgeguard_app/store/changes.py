@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from forgeguard_app.store.pool import CONNECT_TIMEOUT_S, DATABASE_ERRORS, Connection, connect
@@ -17,6 +18,8 @@ MAX_WATCHES = 4_000  # of pages in one process; a browser has one
 MAX_LOG_WATCHES = 1_000  # streams of build logs, counted apart: live pages take none of them away
 AGAIN_S = 2.0
 FRESH_S = 5.0  # not every change is told: what was read is not believed for longer
+MOST_VALUES = 10_000  # readings of one key that are kept
+T = TypeVar("T")
 
 
 def access_of(user_id: UUID) -> UUID:
@@ -66,7 +69,7 @@ class _Topic:
     """One key while it is watched: by whom, and what was read about it since it last changed."""
 
     watches: set[Watch] = field(default_factory=set)
-    values: dict[str, tuple[float, asyncio.Task[str | None]]] = field(default_factory=dict)
+    values: dict[str, tuple[float, asyncio.Task[Any]]] = field(default_factory=dict)
 
 
 class ChangeFeed:
@@ -101,7 +104,7 @@ class ChangeFeed:
         finally:
             self._forget(watch)
 
-    async def value(self, key: UUID, name: str, read: Callable[[], Awaitable[str | None]]) -> str | None:
+    async def value(self, key: UUID, name: str, read: Callable[[], Awaitable[T]]) -> T:
         """Return what `read` gives; all who watch the key share a reading until the key changes, for `FRESH_S` at
         most.
         """
@@ -112,9 +115,13 @@ class ChangeFeed:
         now = time.monotonic()
         if task is None or now - read_at > FRESH_S:
             task = asyncio.ensure_future(_run(read))
+            topic.values.pop(name, None)  # the newest reading is the last one
             topic.values[name] = (now, task)
+            if len(topic.values) > MOST_VALUES:
+                del topic.values[next(iter(topic.values))]
             task.add_done_callback(lambda done: _drop_failed(topic, name, done))
-        return await asyncio.shield(task)
+        value: T = await asyncio.shield(task)
+        return value
 
     async def close(self) -> None:
         """Stop listening and end every stream."""
@@ -161,11 +168,11 @@ class ChangeFeed:
             await asyncio.sleep(AGAIN_S)
 
 
-async def _run(read: Callable[[], Awaitable[str | None]]) -> str | None:
+async def _run(read: Callable[[], Awaitable[T]]) -> T:
     return await read()
 
 
-def _drop_failed(topic: _Topic, name: str, task: asyncio.Task[str | None]) -> None:
+def _drop_failed(topic: _Topic, name: str, task: asyncio.Task[Any]) -> None:
     """Forget a reading that failed, so that the next caller reads again."""
     failed = task.cancelled() or task.exception() is not None
     if failed and topic.values.get(name, (0.0, None))[1] is task:

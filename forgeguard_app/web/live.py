@@ -11,18 +11,19 @@ import contextlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from aiohttp import web
 
 from forgeguard_app.errors import RetryLater
+from forgeguard_app.fair_turns import FairTurns, TooManyWaiting
 from forgeguard_app.flows.people.repo_access import Person, SignedOut
 from forgeguard_app.store.changes import ACCESS, ChangeFeed, TooManyWatches, Watch, access_of
 from forgeguard_app.store.pool import DATABASE_ERRORS
 from forgeguard_app.web.clients import client_of, network_of
-from forgeguard_app.web.keys import CHANGES, CONTEXT
+from forgeguard_app.web.keys import CHANGES, context_of, mark_stream
 from forgeguard_app.web.log_stream import GATHER_S, TAILS, Beats, find_ended, line_number
 from forgeguard_app.web.session import find_person
 from forgeguard_app.web.subjects import Followed, Subject, SubjectKind, ask_again, open_subject, read_subject
@@ -31,10 +32,12 @@ BEAT_S = 20.0  # access is asked again, and no proxy thinks that the stream is d
 LONGEST_S = 1_800.0  # then the browser connects again
 TICK_S = 1.0  # the shortest time between two events of a part; a closed connection is noticed within it
 MOST_PARTS = 60
+MOST_PARTS_OF_NOBODY = 20  # of a stream of somebody who is not signed in
 MOST_OF_PERSON = 16  # streams: as many browsers
 MOST_OF_ADDRESS = 64  # streams of people who are not signed in, from one address
 MOST_OF_NETWORK = 250  # the same, from one network, of which one customer may have 65,536 addresses as they are counted
 MOST_OF_NOBODY = 1_000  # the same, all together
+REFRESHES_OF_NOBODY = 4  # of their streams, how many read the database at once
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
@@ -49,6 +52,7 @@ class Streams:
     def __init__(self, beat_s: float) -> None:
         self.beat_s = beat_s
         self._open: Counter[UUID | str] = Counter()
+        self._refreshes = FairTurns(REFRESHES_OF_NOBODY, MOST_OF_NETWORK)
 
     @property
     def total(self) -> int:
@@ -73,6 +77,29 @@ class Streams:
             self._open[who] -= 1
             if not self._open[who]:
                 del self._open[who]
+
+    @contextlib.asynccontextmanager
+    async def refreshing(self, person: Person | None, address: str) -> AsyncIterator[None]:
+        """Hold the right to read what a stream shows until the context ends.
+
+        Streams of people who are not signed in take turns by network, since anybody opens them. Nothing is sent to a
+        browser meanwhile, which may read slowly.
+
+        Raises:
+            HTTPServiceUnavailable: more streams of the network wait than it may have.
+        """
+        if person is not None:
+            yield
+            return
+        network = network_of(address)
+        try:
+            await self._refreshes.take(network)
+        except TooManyWaiting:
+            raise web.HTTPServiceUnavailable(reason="Too many pages are live; reload this one later.") from None
+        try:
+            yield
+        finally:
+            self._refreshes.give_back(network)
 
     def _is_full(self, who: UUID | str) -> bool:
         if isinstance(who, UUID):
@@ -101,15 +128,28 @@ class LivePart:
     free_at: float = 0.0
 
 
+Opener = Callable[[web.Request, Subject], Awaitable[Followed]]
+
+
+async def _open_shared(request: web.Request, subject: Subject) -> Followed:
+    """Return the same as `open_subject` for somebody who is not signed in; all of them share a reading for `FRESH_S`,
+    or until somebody loses access.
+    """
+    return await request.app[CHANGES].value(ACCESS, f"public {subject}", lambda: open_subject(request, subject))
+
+
 async def show_events(request: web.Request) -> web.StreamResponse:
     """Stream what changes of the named parts; with `once`, answer what changed already, for proxies that hold streams
     back.
     """
     wanted = _read_wanted(request)
+    mark_stream(request)
     person = await find_person(request)
+    wanted, left_out = _within_share(wanted, person)
     own = {ACCESS} if person is None else {ACCESS, access_of(person.user_id)}
     with request.app[STREAMS].one_of(person, client_of(request)):
-        parts, gone = await _open_parts(request, wanted)
+        async with request.app[STREAMS].refreshing(person, client_of(request)):
+            parts, gone = await _open_parts(request, wanted, open_subject)
         try:
             async with request.app[CHANGES].watch(own | {key for part in parts for key in part.followed.keys}) as watch:
                 response = web.StreamResponse(headers=HEADERS)
@@ -117,7 +157,7 @@ async def show_events(request: web.Request) -> web.StreamResponse:
                 stream = Stream(request, response, watch, parts, own)
                 with contextlib.suppress(TimeoutError, ConnectionError):
                     async with asyncio.timeout(LONGEST_S):
-                        await stream.begin(gone)
+                        await stream.begin(gone, left_out)
                         await (stream.tell_once() if "once" in request.query else stream.run())
                 return response
         except TooManyWatches:
@@ -145,12 +185,21 @@ def _read_wanted(request: web.Request) -> dict[Subject, str]:
     return wanted
 
 
-async def _open_parts(request: web.Request, wanted: Mapping[Subject, str]) -> tuple[list[LivePart], list[Subject]]:
+def _within_share(wanted: Mapping[Subject, str], person: Person | None) -> tuple[dict[Subject, str], list[Subject]]:
+    """Return what the stream follows, and the subjects beyond what somebody who is not signed in may follow."""
+    most = MOST_PARTS if person is not None else MOST_PARTS_OF_NOBODY
+    named = list(wanted.items())
+    return dict(named[:most]), [subject for subject, _ in named[most:]]
+
+
+async def _open_parts(
+    request: web.Request, wanted: Mapping[Subject, str], opener: Opener
+) -> tuple[list[LivePart], list[Subject]]:
     """Return the parts that the person may see, and the subjects that they may not."""
     parts, gone = [], []
     for subject, version in wanted.items():
         try:
-            parts.append(LivePart(subject, await open_subject(request, subject), version))
+            parts.append(LivePart(subject, await opener(request, subject), version))
         except (web.HTTPNotFound, web.HTTPForbidden, SignedOut):
             gone.append(subject)
     return parts, gone
@@ -168,18 +217,20 @@ class Stream:
     _due: set[LivePart] = field(default_factory=set)
     _beats: Beats = field(init=False)
 
-    async def begin(self, gone: list[Subject]) -> None:
-        """Say that the stream is open; everything is compared once, since it may have changed before."""
+    async def begin(self, gone: Sequence[Subject], left_out: Sequence[Subject]) -> None:
+        """Say that the stream is open, and what it does not follow; everything is compared once, since it may have
+        changed before.
+        """
         await self._send("hello", {})
-        for subject in gone:
-            await self._send("gone", {"subject": str(subject)})
+        for event, subjects in (("gone", gone), ("full", left_out)):
+            for subject in subjects:
+                await self._send(event, {"subject": str(subject)})
         self._due.update(self.parts)
         self._beats = Beats(self.own, self.request.app[STREAMS].beat_s)
 
     async def tell_once(self) -> None:
         """Tell what is other than shown, and end."""
-        for part in list(self._due):
-            await self._tell(part)
+        await self._tell_all(list(self._due))
 
     async def run(self) -> None:
         """Tell changes until the browser or the server ends the stream, or something is away that access depends on."""
@@ -190,9 +241,7 @@ class Stream:
                 now = time.monotonic()
                 if self._beats.take(changed):
                     await self._beat()
-                for part in [part for part in self._due if part.free_at <= now]:
-                    self._due.discard(part)
-                    await self._tell(part)
+                await self._tell_all([part for part in self._due if part.free_at <= now])
                 await self._wait()
 
     async def _wait(self) -> None:
@@ -202,7 +251,10 @@ class Stream:
     async def _beat(self) -> None:
         """Ask access again, and compare everything: not every change is told."""
         fresh = await ask_again(self.request)
-        kept, gone = await _open_parts(fresh, {part.subject: part.version for part in self.parts})
+        person = await find_person(fresh)
+        async with self._refreshing(person):
+            opener = open_subject if person is not None else _open_shared
+            kept, gone = await _open_parts(fresh, {part.subject: part.version for part in self.parts}, opener)
         left = {part.subject for part in kept}
         self.parts = [part for part in self.parts if part.subject in left]
         self._due = set(self.parts)
@@ -210,11 +262,23 @@ class Stream:
             await self._send("gone", {"subject": str(subject)})
         await self._send("beat", {})
 
-    async def _tell(self, part: LivePart) -> None:
-        if part.subject.kind is SubjectKind.LOG:
-            return await self._tell_lines(part)
-        part.free_at = time.monotonic() + TICK_S
-        version = await self._version(part)
+    def _refreshing(self, person: Person | None) -> contextlib.AbstractAsyncContextManager[None]:
+        return self.request.app[STREAMS].refreshing(person, client_of(self.request))
+
+    async def _tell_all(self, due: Sequence[LivePart]) -> None:
+        """Read the versions of the parts that are due, then tell those that are other ones."""
+        self._due.difference_update(due)
+        logs = [part for part in due if part.subject.kind is SubjectKind.LOG]
+        versions: list[tuple[LivePart, str | None]] = []
+        if len(logs) < len(due):
+            async with self._refreshing(await find_person(self.request)):
+                versions = [(part, await self._version(part)) for part in due if part not in logs]
+        for part, version in versions:
+            await self._tell(part, version)
+        for part in logs:
+            await self._tell_lines(part)
+
+    async def _tell(self, part: LivePart, version: str | None) -> None:
         if version is None:
             await self._drop(part, "gone")
         elif version != part.version:
@@ -239,10 +303,11 @@ class Stream:
         await self._send(event, {"subject": str(part.subject)})
 
     async def _version(self, part: LivePart) -> str | None:
+        part.free_at = time.monotonic() + TICK_S
         changes: ChangeFeed = self.request.app[CHANGES]
 
         async def read() -> str | None:
-            async with self.request.app[CONTEXT].pool.acquire() as connection:
+            async with context_of(self.request).pool.acquire() as connection:
                 return await part.followed.read(connection)
 
         if not part.followed.is_shared:

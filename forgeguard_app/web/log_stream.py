@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -32,6 +33,7 @@ GATHER_S = 0.1  # lines that come so close together are sent together
 LEAST_S = 5.0  # between two times at which a stream asks access again since somebody lost theirs
 BEAT_S = 20.0  # access is asked again, and no proxy thinks that the stream is dead
 LONGEST_S = 1_800.0
+LEAST_PART = 0.5  # of a beat, after which the next one comes at the earliest
 TICK_S = 1.0  # a closed connection is noticed within it
 RETRY_MS = 2_000
 ENDED = ("completed", "failed", "cancelled")
@@ -167,7 +169,7 @@ class Beats:
 
     def __init__(self, own: Iterable[UUID], beat_s: float) -> None:
         self._own, self._beat_s = frozenset(own) - {ACCESS}, beat_s
-        self._next_at = time.monotonic() + beat_s
+        self._next_at = time.monotonic() + self._until_next()
         self._is_told, self._free_at = False, 0.0
 
     @property
@@ -184,8 +186,12 @@ class Beats:
         now = time.monotonic()
         if self._is_told:
             self._is_told, self._free_at = False, now + LEAST_S
-        self._next_at = now + self._beat_s
+        self._next_at = now + self._until_next()
         return True
+
+    def _until_next(self) -> float:
+        """Return some time of at most a beat, in seconds, so that streams that opened together do not stay together."""
+        return self._beat_s * random.uniform(LEAST_PART, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,14 @@ from forgeguard_app.store.audits import find_run
 from forgeguard_app.store.changes import ACCESS, notify_change
 from forgeguard_app.store.queue import enqueue
 from forgeguard_app.store.repos import find_repo, find_repo_named
-from forgeguard_app.web.live import MOST_OF_ADDRESS, MOST_OF_NETWORK, MOST_OF_PERSON, Streams
+from forgeguard_app.web.live import (
+    MOST_OF_ADDRESS,
+    MOST_OF_NETWORK,
+    MOST_OF_PERSON,
+    MOST_PARTS_OF_NOBODY,
+    REFRESHES_OF_NOBODY,
+    Streams,
+)
 from tests.support.browsing import Browser
 from tests.support.running import Product, running
 from tests.support.stored import get_installation_key, get_user_id_of_login
@@ -220,6 +227,50 @@ async def test_a_person_has_so_many_streams_and_those_that_closed_do_not_count(s
 
     async with asyncio.timeout(20):
         await opens()
+
+
+async def test_a_stream_of_nobody_follows_so_many_parts_and_says_which_it_leaves_out(still: Product) -> None:
+    _, repo_id = await guarded(still)
+    parts = [f"repo/{repo_id}~old"] + [f"repo/{uuid4()}~" for _ in range(MOST_PARTS_OF_NOBODY - 1)]
+    beyond = [f"repo/{uuid4()}" for _ in range(3)]
+    asked = [*parts, *(f"{subject}~" for subject in beyond)]
+    of_nobody = await events(still, {}, *asked)
+    assert [data["subject"] for event, data in of_nobody if event == "full"] == beyond
+    assert [event for event, _ in of_nobody].count("gone") == MOST_PARTS_OF_NOBODY - 1
+    assert "version" in dict(of_nobody)
+    of_member = await events(still, await cookies_of(still, "member"), *asked)
+    assert "full" not in dict(of_member)
+
+
+async def test_streams_of_nobody_are_refreshed_in_turns_by_network_and_those_of_people_at_any_time() -> None:
+    streams = Streams(20.0)
+    refreshed: list[str] = []
+    end = asyncio.Event()
+
+    async def refresh(address: str, person: Person | None = None) -> None:
+        async with streams.refreshing(person, address):
+            refreshed.append(address)
+            await end.wait()
+
+    addresses = [f"2001:db8:1:{number:x}::/64" for number in range(8)] + [f"192.0.2.{number}" for number in range(8)]
+    tasks = [asyncio.create_task(refresh(address)) for address in addresses]
+    await asyncio.sleep(0)
+    assert refreshed == [addresses[0], *addresses[8 : 7 + REFRESHES_OF_NOBODY]], "one of a network"
+    mona = Person(uuid4(), 1, "mona", uuid4(), None)
+    tasks += [asyncio.create_task(refresh("192.0.2.99", mona)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert refreshed[REFRESHES_OF_NOBODY:] == ["192.0.2.99"] * 2
+    end.set()
+    await asyncio.gather(*tasks)
+    assert len(refreshed) == len(tasks)
+
+
+async def test_streams_have_connections_that_pages_cannot_take(still: Product) -> None:
+    _, repo_id = await guarded(still)
+    async with contextlib.AsyncExitStack() as pages, asyncio.timeout(60):
+        for _ in range(still.pool.get_max_size()):
+            await pages.enter_async_context(still.pool.acquire())
+        assert [event for event, _ in await events(still, {}, f"repo/{repo_id}~old")] == ["version"]
 
 
 def test_an_address_has_so_many_streams_and_leaves_those_of_others() -> None:

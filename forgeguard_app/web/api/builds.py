@@ -22,7 +22,7 @@ from forgeguard_app.web.access import find_writable, id_of, open_build, open_pro
 from forgeguard_app.web.api import project_models as shapes
 from forgeguard_app.web.api.operations import ApiRequest, EditConflict
 from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
-from forgeguard_app.web.keys import CONTEXT
+from forgeguard_app.web.keys import CONTEXT, mark_stream
 from forgeguard_app.web.live import LOG_STREAMS
 from forgeguard_app.web.log_stream import ENDED, stream_log
 from forgeguard_app.web.subjects import ask_again
@@ -117,6 +117,7 @@ async def stream(ask: ApiRequest) -> web.StreamResponse:
     async def open_again() -> None:
         await open_build(await ask_again(ask.request), build.id)
 
+    mark_stream(ask.request)
     with ask.request.app[LOG_STREAMS].one_of(ask.person, ""):
         return await stream_log(ask.request, build.id, ask.user.user_id, open_again)
 

@@ -102,7 +102,7 @@
       this.polls = 0;
       this.openedAt = Date.now();
       const source = (this.source = new EventSource(address));
-      for (const event of ["hello", "beat", "version", "gone", "lines", "end"]) {
+      for (const event of ["hello", "beat", "version", "gone", "full", "lines", "end"]) {
         source.addEventListener(event, ({ data }) => source === this.source && this.take(event, JSON.parse(data)));
       }
       source.onerror = () => source === this.source && this.again();
@@ -151,6 +151,7 @@
         const version = parts.get(data.subject);
         if (version === undefined) continue;
         if (event === "version" && version !== data.version) this.tell(tab, data);
+        else if (event === "full") this.tell(tab, { state: "full" });
         else if (event === "lines") this.tellLines(tab, parts, data);
         else if (event !== "version") this.tell(tab, { subject: data.subject, [event]: true });
       }
