@@ -289,7 +289,17 @@ NO_INSTALLATION = "The repository belongs to no installation that we know."
 REFUSED_FOR = timedelta(days=30)  # a verdict of that age that GitHub refuses is not tried again by itself
 
 
-async def set_publish_error(connection: Connection, run_id: UUID, reason: str | None) -> None:
-    """GitHub does not take the verdict, and why; None where it is tried again."""
+async def set_publish_error(
+    connection: Connection, run_id: UUID, reason: str | None, again_after: timedelta | None = None
+) -> None:
+    """GitHub does not take the verdict, and why; None where it is tried again.
+
+    `again_after` is when the next try is due, from now; None where nothing is known of it.
+    """
     kept = None if reason is None else shown(reason)
-    await connection.execute("UPDATE audit_runs SET publish_error = $2 WHERE id = $1", run_id, kept)
+    await connection.execute(
+        "UPDATE audit_runs SET publish_error = $2, publish_retry_at = clock_timestamp() + $3::interval WHERE id = $1",
+        run_id,
+        kept,
+        again_after,
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.queue import SUBJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,13 @@ async def is_over_share(connection: Connection, build_id: UUID, building: Sequen
     A build waits while its job does, between two of its phases too.
     """
     found: bool = await connection.fetchval(
-        """
+        f"""
         SELECT EXISTS (SELECT 1 FROM builds b JOIN builds own ON own.user_id = b.user_id
                 WHERE b.id = $1 AND own.id = ANY($2::uuid[]) AND own.id <> b.id)
             AND EXISTS (SELECT 1 FROM builds b JOIN builds other ON other.user_id IS DISTINCT FROM b.user_id
-                JOIN procrastinate_jobs j ON j.args->>'build_id' = other.id::text AND j.status = 'todo'
+                JOIN procrastinate_jobs j ON {SUBJECT} = other.id::text AND j.status = 'todo'
                 WHERE b.id = $1 AND other.status IN ('pending', 'running') AND other.id <> ALL($2::uuid[]))
-        """,
+        """,  # noqa: S608  (an expression of ours)
         build_id,
         list(building),
     )

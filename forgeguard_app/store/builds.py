@@ -14,6 +14,7 @@ import asyncpg
 from forgeguard_app.audit.masked_text import shown_lines
 from forgeguard_app.store.claims import FormerClaim, claim, release
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.queue import SUBJECT
 from forgeguard_app.store.states import BuildStatus
 
 
@@ -351,12 +352,13 @@ async def list_ended(connection: Connection, build_ids: Sequence[UUID]) -> list[
 async def list_orphaned_builds(connection: Connection, most: int) -> list[UUID]:
     """Builds that are not at their end and for which no job waits or runs."""
     rows = await connection.fetch(
-        """
+        f"""
         SELECT b.id FROM builds b WHERE b.status IN ('pending', 'running')
-            AND b.created_at < now() - interval '10 s' AND NOT EXISTS (
-            SELECT 1 FROM procrastinate_jobs j WHERE j.status IN ('todo', 'doing') AND j.args->>'build_id' = b.id::text)
+            AND b.created_at < now() - interval '10 s' AND (
+            SELECT j.id FROM procrastinate_jobs j
+            WHERE j.status IN ('todo', 'doing') AND {SUBJECT} = b.id::text LIMIT 1) IS NULL
         ORDER BY b.created_at LIMIT $1
-        """,
+        """,  # noqa: S608  (an expression of ours)
         most,
     )
     return [row["id"] for row in rows]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
@@ -15,6 +16,8 @@ from forgeguard_app.store.pool import Connection
 NAME = "forgeguard"  # of the queue of jobs that belong to no installation
 KEPT_TURNS = 100_000
 FAIR_EVERY = 4  # of so many jobs one is of the queue that waited longest, whatever their ranks
+# What the job `j` is about, as an index of ours holds it for the jobs that wait or run.
+SUBJECT = "coalesce(j.args->>'run_id', j.args->>'request_id', j.args->>'trial_id', j.args->>'build_id')"
 
 
 async def enqueue(
@@ -48,55 +51,38 @@ async def enqueue(
 async def has_job(connection: Connection, task: str, run_id: UUID) -> bool:
     """Return whether a job of that task waits for the audit run."""
     found: bool = await connection.fetchval(
-        """
-        SELECT EXISTS (SELECT 1 FROM procrastinate_jobs
-            WHERE task_name = $1 AND status = 'todo' AND args->>'run_id' = $2)
-        """,
+        f"""
+        SELECT EXISTS (SELECT 1 FROM procrastinate_jobs j
+            WHERE j.task_name = $1 AND j.status = 'todo' AND {SUBJECT} = $2)
+        """,  # noqa: S608  (an expression of ours)
         task,
         str(run_id),
     )
     return found
 
 
-# An index of ours holds the jobs that wait in this order, so that each queue costs two look-ups, however long it is.
-_CHOOSE_QUEUE = """
-WITH RECURSIVE queues AS (
-    (SELECT queue_name FROM procrastinate_jobs WHERE status = 'todo' ORDER BY queue_name LIMIT 1)
-    UNION ALL
-    SELECT (SELECT j.queue_name FROM procrastinate_jobs j WHERE j.status = 'todo' AND j.queue_name > q.queue_name
-        ORDER BY j.queue_name LIMIT 1)
-    FROM queues q WHERE q.queue_name IS NOT NULL
-), held AS (
-    SELECT queue_name, count(*) AS slots FROM procrastinate_jobs WHERE worker_id = $1
-        AND status = 'doing' GROUP BY queue_name
-), chosen AS (
-    SELECT q.queue_name FROM queues q
-    CROSS JOIN LATERAL (
-        SELECT j.priority, j.id FROM procrastinate_jobs j
-        WHERE j.queue_name = q.queue_name AND j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now())
-        ORDER BY j.queue_name, j.priority DESC, j.id LIMIT 1
-    ) AS first
-    LEFT JOIN held h ON h.queue_name = q.queue_name LEFT JOIN queue_turns t ON t.queue_name = q.queue_name
-    CROSS JOIN (SELECT last_value % $3 = 0 AS is_fair FROM queue_turns_turn_seq) AS turns
-    ORDER BY coalesce(h.slots, 0) >= $2, CASE WHEN is_fair THEN 0
-        ELSE first.priority END DESC, t.turn NULLS FIRST, first.id
-    LIMIT 1
-)
-INSERT INTO queue_turns AS t (queue_name) SELECT queue_name FROM chosen
-ON CONFLICT (queue_name) DO UPDATE SET turn = excluded.turn
-RETURNING queue_name
-"""
+class JobLost(Exception):
+    """Another worker took the chosen queue's last due job in the same moment."""
 
 
-async def choose_queue(connection: Connection, worker: int, most_slots: int) -> str | None:
-    """Return the queue whose first job the worker is to take next, and note its turn; None where no job is due.
+async def take_next_job(connection: Connection, worker: int, most_slots: int) -> dict[str, Any] | None:
+    """Let the worker have the job whose turn it is, and note its queue's turn; None where no job is due.
 
     A queue that has `most_slots` of the worker's jobs under way comes after all that have fewer. Among the others the
     greatest rank goes first, and of equal ranks the queue that was served least recently; every few turns that queue
     goes first whatever its rank, so that no rank keeps another waiting for ever.
+
+    The cost grows with the number of queues and their ranks, not with the number of jobs, whenever they are due.
+
+    Raises:
+        JobLost: another worker was faster; the next choice is another one.
     """
-    name: str | None = await connection.fetchval(_CHOOSE_QUEUE, worker, most_slots, FAIR_EVERY)
-    return name
+    row = await connection.fetchrow("SELECT * FROM take_next_job($1, $2, $3)", worker, most_slots, FAIR_EVERY)
+    if row is None:
+        return None
+    if row["id"] is None:
+        raise JobLost
+    return {**row, "args": json.loads(row["args"])}
 
 
 async def delete_old_turns(connection: Connection) -> None:

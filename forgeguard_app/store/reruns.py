@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.queue import SUBJECT
 
 KEPT_HOURS = 2
 READ_STARTS = 2_000  # more than three hours of an installation's budget
@@ -112,33 +114,19 @@ async def insert_request(connection: Connection, new: NewRequest) -> UUID:
     return request_id
 
 
-async def is_deferred(connection: Connection, repo_id: UUID, commit_sha: str, before: datetime) -> bool:
-    """Return whether a re-run of the head waits for its budget and starts at `before` or earlier."""
-    found: bool = await connection.fetchval(
-        """
-        SELECT EXISTS (SELECT 1 FROM rerun_requests
-            WHERE repo_id = $1 AND commit_sha = $2 AND run_id IS NULL AND due_at <= $3)
-        """,
-        repo_id,
-        commit_sha,
-        before,
-    )
-    return found
-
-
 async def is_recording(connection: Connection, run_id: UUID, task: str, within_s: int) -> bool:
     """Return whether a job of the task waits or runs for the run, or was asked for within the last seconds.
 
     A request for a re-run comes before its run ends, and a request to record what a run found after it.
     """
     found: bool = await connection.fetchval(
-        """
-        SELECT EXISTS (SELECT 1 FROM procrastinate_jobs
-            WHERE status IN ('todo', 'doing') AND task_name = $2 AND args->>'run_id' = $1::uuid::text)
+        f"""
+        SELECT EXISTS (SELECT 1 FROM procrastinate_jobs j
+            WHERE j.status IN ('todo', 'doing') AND j.task_name = $2 AND {SUBJECT} = $1::uuid::text)
         OR EXISTS (SELECT 1 FROM rerun_requests q JOIN audit_runs a ON a.id = q.run_id
             WHERE a.id = $1::uuid AND q.created_at > a.completed_at
                 AND q.created_at > now() - make_interval(secs => $3))
-        """,
+        """,  # noqa: S608  (an expression of ours)
         run_id,
         task,
         within_s,
@@ -174,6 +162,29 @@ async def drop_request(connection: Connection, request_id: UUID) -> None:
     await connection.execute("DELETE FROM rerun_requests WHERE id = $1", request_id)
 
 
+async def drop_deferred(connection: Connection, repo_id: UUID, commit_sha: str) -> None:
+    """Take back the head's deferred re-run, where there is one: another run answers it. Its job finds nothing to do."""
+    await connection.execute(
+        "DELETE FROM rerun_requests WHERE repo_id = $1 AND commit_sha = $2 AND run_id IS NULL", repo_id, commit_sha
+    )
+
+
+async def set_request_refused(connection: Connection, run_id: UUID) -> None:
+    """Note for the run's page that what somebody asked for on GitHub was refused just now."""
+    repo_id = await connection.fetchval(
+        "UPDATE audit_runs SET request_refused_at = clock_timestamp() WHERE id = $1 RETURNING repo_id", run_id
+    )
+    await notify_change(connection, repo_id)
+
+
+async def find_request_refused(connection: Connection, run_id: UUID) -> datetime | None:
+    """Return when the last request of the run on GitHub was refused; None where none was."""
+    found: datetime | None = await connection.fetchval(
+        "SELECT request_refused_at FROM audit_runs WHERE id = $1", run_id
+    )
+    return found
+
+
 async def delete_old_requests(connection: Connection) -> None:
     """Delete the requests that no longer count. A deferred one stays, however late its job runs."""
     await connection.execute(
@@ -193,13 +204,13 @@ class OverdueRerun:
 async def list_overdue(connection: Connection, after_s: float, limit: int) -> list[OverdueRerun]:
     """Return the deferred requests that should have started `after_s` ago and that no job will start."""
     rows = await connection.fetch(
-        """
+        f"""
         SELECT q.id, q.repo_id FROM rerun_requests q
-        WHERE q.run_id IS NULL AND q.due_at < now() - make_interval(secs => $1) AND NOT EXISTS (
-            SELECT 1 FROM procrastinate_jobs j
-            WHERE j.status IN ('todo', 'doing') AND j.args->>'request_id' = q.id::text)
+        WHERE q.run_id IS NULL AND q.due_at < now() - make_interval(secs => $1) AND (
+            SELECT j.id FROM procrastinate_jobs j
+            WHERE j.status IN ('todo', 'doing') AND {SUBJECT} = q.id::text LIMIT 1) IS NULL
         ORDER BY q.due_at LIMIT $2
-        """,
+        """,  # noqa: S608  (an expression of ours)
         after_s,
         limit,
     )

@@ -9,10 +9,15 @@ from uuid import UUID
 
 from forgeguard_app.store.audits import NO_INSTALLATION, REFUSED_FOR, SUSPENDED, AuditRun
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.queue import SUBJECT
 
 # A verdict of a week, or the newest one of its branch, however long it was held back.
-_IS_WANTED = """(a.created_at > now() - interval '7 days' OR NOT EXISTS (SELECT 1 FROM audit_runs n
-    WHERE n.repo_id = a.repo_id AND n.branch IS NOT DISTINCT FROM a.branch AND n.created_at > a.created_at))"""
+# Equality with a branch is found in an index, and sameness that holds for no branch, too, is not.
+_IS_WANTED = """(a.created_at > now() - interval '7 days' OR CASE WHEN a.branch IS NULL
+    THEN NOT EXISTS (SELECT 1 FROM audit_runs n
+        WHERE n.repo_id = a.repo_id AND n.branch IS NULL AND n.created_at > a.created_at)
+    ELSE NOT EXISTS (SELECT 1 FROM audit_runs n
+        WHERE n.repo_id = a.repo_id AND n.branch = a.branch AND n.created_at > a.created_at) END)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +51,15 @@ async def list_deferred(connection: Connection, whose: UUID, after: RunPlace, mo
     `whose` is our key of their installation or of their repository.
     """
     rows = await connection.fetch(
-        """
+        f"""
         SELECT a.created_at, a.id AS run_id FROM audit_runs a JOIN repos r ON r.id = a.repo_id
         WHERE (r.id = $1 OR r.installation_id = $1) AND a.status = 'pending'
-            AND a.published_at IS NULL AND (a.created_at, a.id) > ($3, $4) AND NOT EXISTS (
-            SELECT 1 FROM procrastinate_jobs j
-            WHERE j.status = 'todo' AND j.task_name = 'audit_commit' AND j.args->>'run_id' = a.id::text
-        )
+            AND a.published_at IS NULL AND (a.created_at, a.id) > ($3, $4) AND (
+            SELECT j.id FROM procrastinate_jobs j
+            WHERE j.status = 'todo' AND j.task_name = 'audit_commit' AND {SUBJECT} = a.id::text LIMIT 1
+        ) IS NULL
         ORDER BY a.created_at, a.id LIMIT $2
-        """,
+        """,  # noqa: S608  (an expression of ours)
         whose,
         most,
         after.created_at,
@@ -208,44 +213,62 @@ async def is_baseline_run(connection: Connection, run: AuditRun) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Stranded:
-    """A run whose work was lost: `task` is the job that it wants."""
+class Unpublished:
+    """A run that is not published. `task` is the job that it wants where its work was lost, else None.
 
-    run_id: UUID
-    task: str
+    `installation_id` is our key of its installation, None where the run wants no job.
+    """
+
+    place: RunPlace
+    installation_id: UUID | None
+    task: str | None
 
 
-async def list_stranded(connection: Connection, after_s: float, most: int) -> list[Stranded]:
-    """Return the runs that are not published, older than `after_s`, for which no job waits; deferred ones left out.
+async def list_unpublished(connection: Connection, after_s: float, after: RunPlace, most: int) -> list[Unpublished]:
+    """Return the runs behind `after` that are not published and are older than `after_s`, the oldest first, and which
+    of them wait for no job, though nothing defers them.
 
     A verdict that was held back from a suspended installation counts once that is active again, and one that GitHub
-    refused for as long as it is tried again by itself.
-    The oldest of each installation come first, so that what one piles up hides nobody else's.
+    refused for as long as it is tried again by itself, once the next try is due.
+
+    The cost grows with `most` alone: each run is looked up by itself, whatever PostgreSQL knows of the tables' sizes.
     """
     rows = await connection.fetch(
         f"""
-        SELECT a.id AS run_id, CASE WHEN a.status IN ('pending',
-            'running') THEN 'audit_commit' ELSE 'publish_verdict' END AS task
-        FROM audit_runs a JOIN repos r ON r.id = a.repo_id JOIN installations i ON i.id = r.installation_id
-        LEFT JOIN rate_limits l ON l.github_installation_id = i.github_installation_id
-        WHERE a.published_at IS NULL AND {_IS_WANTED}
-            AND (a.publish_error IS NULL OR a.publish_error = ANY($3::text[]) OR a.created_at > now() - $4::interval)
-            AND a.created_at < now() - make_interval(secs => $1) AND i.status = 'active' AND r.removed_at IS NULL
-            AND (a.status IN ('pending', 'running') OR l.waiting_until IS NULL
-                OR l.waiting_until < now() - interval '1 minute')
-            AND NOT EXISTS (
-                SELECT 1 FROM procrastinate_jobs j
-                WHERE j.status IN ('todo', 'doing') AND j.args->>'run_id' = a.id::text
-                    AND j.task_name <> 'record_violations'
-            )
-        ORDER BY row_number() OVER (PARTITION BY r.installation_id ORDER BY a.created_at), a.created_at LIMIT $2
-        """,  # noqa: S608  (an expression of ours)
+        WITH page AS MATERIALIZED (
+            SELECT a.id, a.created_at, a.repo_id, a.branch, a.status, a.publish_error, a.publish_retry_at
+            FROM audit_runs a
+            WHERE a.published_at IS NULL AND a.created_at < now() - make_interval(secs => $1)
+                AND (a.created_at, a.id) > ($3, $4)
+            ORDER BY a.created_at, a.id LIMIT $2
+        )
+        SELECT a.created_at, a.id AS run_id, wanting.installation_id, CASE WHEN wanting.installation_id IS NOT NULL
+            THEN CASE WHEN a.status IN ('pending', 'running') THEN 'audit_commit' ELSE 'publish_verdict' END END AS task
+        FROM page a LEFT JOIN LATERAL (
+            SELECT r.installation_id FROM repos r JOIN installations i ON i.id = r.installation_id
+            WHERE r.id = a.repo_id AND i.status = 'active' AND r.removed_at IS NULL
+                AND (a.publish_error IS NULL OR a.publish_error = ANY($5::text[]) OR (
+                    a.created_at > now() - $6::interval AND coalesce(a.publish_retry_at <= clock_timestamp(), true)))
+                AND (a.status IN ('pending', 'running') OR coalesce((SELECT l.waiting_until FROM rate_limits l
+                    WHERE l.github_installation_id = i.github_installation_id) < now() - interval '1 minute', true))
+                AND {_IS_WANTED} AND (
+                    SELECT j.id FROM procrastinate_jobs j
+                    WHERE j.status IN ('todo', 'doing') AND {SUBJECT} = a.id::text
+                        AND j.task_name <> 'record_violations' LIMIT 1) IS NULL
+            LIMIT 1
+        ) AS wanting ON true
+        ORDER BY a.created_at, a.id
+        """,  # noqa: S608  (expressions of ours)
         after_s,
         most,
+        after.created_at,
+        after.run_id,
         [SUSPENDED, NO_INSTALLATION],
         REFUSED_FOR,
     )
-    return [Stranded(**row) for row in rows]
+    return [
+        Unpublished(RunPlace(row["created_at"], row["run_id"]), row["installation_id"], row["task"]) for row in rows
+    ]
 
 
 async def cancel_runs(connection: Connection, repo_id: UUID, commit_sha: str, reason: str) -> list[UUID]:
@@ -270,7 +293,7 @@ async def reset_publish_errors(connection: Connection, whose: UUID, after: RunPl
     """
     rows = await connection.fetch(
         f"""
-        UPDATE audit_runs SET publish_error = NULL WHERE id = ANY(ARRAY(
+        UPDATE audit_runs SET publish_error = NULL, publish_retry_at = NULL WHERE id = ANY(ARRAY(
             SELECT a.id FROM audit_runs a JOIN repos r ON r.id = a.repo_id
             WHERE (r.id = $1 OR r.installation_id = $1) AND (a.created_at, a.id) > ($3, $4)
                 AND a.publish_error IS NOT NULL AND a.published_at IS NULL AND {_IS_WANTED}

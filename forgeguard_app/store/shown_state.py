@@ -9,6 +9,7 @@ from uuid import UUID
 
 from forgeguard_app.audit.counts import Evaluation, OverallOutcome
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.queue import SUBJECT
 from forgeguard_app.store.states import RunStatus
 
 SILENT_S = 15.0  # a worker that has given no sign of life for so long is not counted
@@ -172,32 +173,34 @@ async def list_places(connection: Connection, repo_ids: Collection[UUID]) -> dic
     }
 
 
+DUE_JOBS = f"due_jobs({MAX_AHEAD + 1})"  # enough of them to know whether more than MAX_AHEAD wait
+
+
 async def _list_queue(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, QueueFacts]:
-    waiting: int = await connection.fetchval(
-        "SELECT count(*) FROM (SELECT FROM procrastinate_jobs WHERE status = 'todo' LIMIT $1) AS jobs", MAX_AHEAD + 1
-    )
+    waiting: int = await connection.fetchval(f"SELECT count(*) FROM {DUE_JOBS} AS jobs")  # noqa: S608
     if waiting > MAX_AHEAD:
         return {run_id: QueueFacts(ahead=waiting) for run_id in run_ids}
     rows = await connection.fetch(
-        """
+        f"""
         WITH waiting AS (
-            SELECT id, args, priority, scheduled_at, scheduled_at > clock_timestamp() IS TRUE AS is_later,
-                row_number() OVER (
-                PARTITION BY queue_name ORDER BY scheduled_at > clock_timestamp() IS TRUE, priority DESC, id) AS turn
-            FROM procrastinate_jobs WHERE status = 'todo'
+            SELECT id, args, priority,
+                row_number() OVER (PARTITION BY queue_name ORDER BY priority DESC, id) AS turn
+            FROM {DUE_JOBS} AS due
         ), jobs AS (
-            SELECT args->>'run_id' AS run_id,
-                CASE WHEN is_later THEN extract(epoch FROM scheduled_at - clock_timestamp()) END AS later_s,
-                row_number() OVER (ORDER BY is_later, turn, priority DESC, id) - 1 AS ahead
+            SELECT args->>'run_id' AS run_id, row_number() OVER (ORDER BY turn, priority DESC, id) - 1 AS ahead
             FROM waiting
         )
-        SELECT a.id, j.later_s::float8 AS later_s, j.ahead::integer AS ahead,
+        SELECT a.id, j.ahead::integer AS ahead, (
+                -- Of a bare time the least one would be sought in the index of times, behind all that waits for later.
+                SELECT min(extract(epoch FROM j.scheduled_at - clock_timestamp())) FROM procrastinate_jobs j
+                WHERE j.status = 'todo' AND {SUBJECT} = a.id::text AND j.scheduled_at > clock_timestamp()
+            )::float8 AS later_s,
             (SELECT count(*) FROM audit_runs e WHERE e.repo_id = a.repo_id AND e.branch = a.branch
                 AND e.created_at < a.created_at AND e.status IN ('pending', 'running') AND e.commit_sha <> a.commit_sha
                 AND e.target_ref IS NULL AND a.target_ref IS NULL AND a.branch = r.default_branch)::integer AS earlier
         FROM audit_runs a JOIN repos r ON r.id = a.repo_id LEFT JOIN jobs j ON j.run_id = a.id::text
         WHERE a.id = ANY($1::uuid[])
-        """,
+        """,  # noqa: S608  (expressions of ours)
         list(run_ids),
     )
     return {

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from forgeguard_app.audit.masked_text import shown
 from forgeguard_app.store.pool import Connection
+from forgeguard_app.store.queue import SUBJECT
 from forgeguard_app.store.states import TrialKind, TrialStatus
 
 
@@ -158,17 +159,17 @@ async def fail_left_trials(connection: Connection, after_s: float, reason: str) 
     repositories in which there were any.
     """
     rows = await connection.fetch(
-        """
+        f"""
         WITH ended AS (
             UPDATE trials t SET status = 'error', error_detail = $2, completed_at = now()
-            WHERE t.status = 'pending' AND t.created_at < now() - make_interval(secs => $1) AND NOT EXISTS (
-                SELECT 1 FROM procrastinate_jobs j WHERE j.status IN ('todo', 'doing')
-                    AND j.task_name = 'try_configuration' AND j.args->>'trial_id' = t.id::text
-            )
+            WHERE t.status = 'pending' AND t.created_at < now() - make_interval(secs => $1) AND (
+                SELECT j.id FROM procrastinate_jobs j WHERE j.status IN ('todo', 'doing')
+                    AND j.task_name = 'try_configuration' AND {SUBJECT} = t.id::text LIMIT 1
+            ) IS NULL
             RETURNING t.repo_id
         )
         SELECT DISTINCT repo_id FROM ended
-        """,
+        """,  # noqa: S608  (an expression of ours)
         after_s,
         shown(reason),
     )

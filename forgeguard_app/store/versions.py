@@ -10,7 +10,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.shown_state import APP, SILENT_S
+from forgeguard_app.store.queue import SUBJECT
+from forgeguard_app.store.shown_state import APP, DUE_JOBS, MAX_AHEAD, SILENT_S
 
 NEWEST = 100  # runs of a repository on which its version depends: more than a page shows
 # Why an audit waits is in rows that change without a notice, and in the time: it shows at the next beat of a stream.
@@ -20,11 +21,10 @@ _WHY_WAITING = f"""concat_ws(' ',
     (SELECT greatest(ceil(extract(epoch FROM max(greatest(l.blocked_until, l.waiting_until,
             CASE WHEN l.remaining = 0 THEN l.resets_at END)) - clock_timestamp()) / 60), 0) FROM rate_limits l
         WHERE l.github_installation_id IN (i.github_installation_id, {APP})))"""  # noqa: S608  (numbers of ours)
-_PLACE_IN_QUEUE = """(
-    SELECT concat_ws(' ', count(*) FILTER (WHERE j.scheduled_at IS NULL OR j.scheduled_at <= clock_timestamp()),
-        greatest(ceil(extract(epoch FROM min(j.scheduled_at) FILTER (WHERE j.args->>'run_id' = a.id::text)
-            - clock_timestamp()) / 60), 0))
-    FROM procrastinate_jobs j WHERE j.status = 'todo')"""
+# Beyond MAX_AHEAD no page says how many jobs wait.
+_PLACE_IN_QUEUE = f"""concat_ws(' ', (SELECT least(count(*), {MAX_AHEAD + 1}) FROM {DUE_JOBS} AS due),
+    (SELECT greatest(ceil(min(extract(epoch FROM j.scheduled_at - clock_timestamp())) / 60), 0)
+    FROM procrastinate_jobs j WHERE j.status = 'todo' AND {SUBJECT} = a.id::text))"""  # noqa: S608
 
 
 async def find_repo_version(connection: Connection, repo_id: UUID) -> str | None:
@@ -53,7 +53,7 @@ async def find_audit_version(connection: Connection, run_id: UUID) -> str | None
         SELECT left(md5(concat_ws('|', a.status, a.overall_result, a.completed_at, a.error_detail, a.publish_error,
             a.published_at IS NOT NULL, i.status,
             (SELECT min(q.due_at) FROM rerun_requests q WHERE q.repo_id = a.repo_id AND q.commit_sha = a.commit_sha
-                AND q.run_id IS NULL),
+                AND q.run_id IS NULL), a.request_refused_at,
             CASE WHEN a.published_at IS NULL THEN {_WHY_WAITING} END,
             CASE WHEN a.status = 'pending' THEN {_PLACE_IN_QUEUE} END,
             (SELECT n.id FROM audit_runs n WHERE n.repo_id = a.repo_id AND n.commit_sha = a.commit_sha

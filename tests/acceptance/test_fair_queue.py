@@ -8,7 +8,7 @@ from pathlib import Path
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.store.audits import find_newest_run
-from forgeguard_app.store.queue import choose_queue, enqueue
+from forgeguard_app.store.queue import enqueue, take_next_job
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 from tests.support.stored import get_repo_id
@@ -91,16 +91,9 @@ async def test_turns_go_round_and_leave_half_of_a_worker_to_others(dsn: str, tmp
             await enqueue(connection, "waits", {"github_installation_id": str(number)}, priority=rank)
         taken = []
         for _ in range(6):
-            queue = await choose_queue(connection, worker, 2)
-            taken.append(queue)
-            await connection.execute(
-                "UPDATE procrastinate_jobs SET status = 'doing', worker_id = $2 WHERE id ="
-                " (SELECT id FROM procrastinate_jobs WHERE queue_name = $1 AND status = 'todo' ORDER BY id LIMIT 1)",
-                queue,
-                worker,
-            )
-        assert await choose_queue(connection, worker, 2) is None
-        assert sorted(map(str, taken[:4])) == ["forgeguard/1", "forgeguard/1", "forgeguard/2", "forgeguard/3"], (
-            "half at most"
-        )
+            job = await take_next_job(connection, worker, 2)
+            assert job is not None
+            taken.append(job["queue_name"])
+        assert await take_next_job(connection, worker, 2) is None
+        assert sorted(taken[:4]) == ["forgeguard/1", "forgeguard/1", "forgeguard/2", "forgeguard/3"], "half at most"
         assert taken[4:] == ["forgeguard/1", "forgeguard/1"], "and all of it where nobody else waits"

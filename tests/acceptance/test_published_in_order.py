@@ -136,7 +136,7 @@ async def test_one_refusal_that_passes_loses_no_verdict(
         await product.push(tree, repository)
         await product.github.webhooks.settle()
         async with product.pool.acquire() as connection:
-            await connection.execute("UPDATE audit_runs SET created_at = now() - interval '10 minutes'")
+            await connection.execute("UPDATE audit_runs SET created_at = now() - interval '5 minutes'")
         real = check_runs.create
         refused: list[dict[str, object]] = []
 
@@ -157,7 +157,7 @@ async def test_one_refusal_that_passes_loses_no_verdict(
                 " AND j.status = 'todo' AND j.task_name = 'publish_verdict'"
                 " RETURNING extract(epoch FROM f.scheduled_at - now())::integer AS seconds"
             )
-        assert [590 < row["seconds"] < 700 for row in later_s] == [True], "as long again as it has waited"
+        assert [290 < row["seconds"] < 400 for row in later_s] == [True], "as long again as it has waited"
         await product.until(count_unpublished_runs, 0)
         stop.set()
         await worker

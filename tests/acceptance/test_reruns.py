@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from pathlib import Path
 
-from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
+from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit, start_or_defer
 from forgeguard_app.flows.intake.rerun_budget import BUDGET
 from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
 from forgeguard_app.simulator.state import Repository
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.audits import AuditRun, find_newest_run
-from forgeguard_app.store.reruns import RerunBudget, delete_old_requests
+from forgeguard_app.store.reruns import RerunBudget, delete_old_requests, find_due, find_request_refused
 from tests.support.browsing import Browser
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
@@ -20,6 +21,7 @@ from tests.support.starting import started
 from tests.support.stored import get_repo_id
 from tests.support.stored_jobs import (
     age_rerun_requests,
+    count_jobs,
     count_rerun_requests,
     count_waiting_jobs,
     drop_jobs_of,
@@ -67,7 +69,7 @@ async def defer(product: Product, person: int, *minutes: int) -> None:
         await connection.execute(
             """
             INSERT INTO rerun_requests (repo_id, installation_id, commit_sha, asked_by, due_at)
-            SELECT r.id, r.installation_id, 'y' || m, $1, now() + make_interval(mins => m)
+            SELECT r.id, r.installation_id, gen_random_uuid()::text, $1, now() + make_interval(mins => m)
                 FROM repos r, unnest($2::integer[]) m
             """,
             person,
@@ -152,6 +154,70 @@ async def test_what_is_asked_at_github_beyond_the_budget_is_deferred_once_and_do
             await let_rerun_requests_be_due(connection, 3)
             await delete_old_requests(connection)
             assert await count_rerun_requests(connection) == 0
+
+
+async def test_what_is_asked_at_github_far_beyond_the_budget_is_refused_and_the_page_says_so(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    await product.idle()
+    story, sha = Story(product.github), tree.git("rev-parse", "HEAD")
+    person = product.github.world.pusher.id
+    async with product.without_chores(), product.pool.acquire() as connection:
+        await spend(product, person)
+        await defer(product, person, *[55] * BUDGET.of_person, *[115] * BUDGET.of_person)
+        run_id, before = await get_newest_run_id(connection), await count_rerun_requests(connection)
+        async with Browser(product) as browser:
+            for press in (partial(story.rerun, repository, sha), partial(press_button, product, repository, sha)):
+                await browser.get(f"/audits/{run_id}")
+                assert "was refused" not in browser.text
+                press()
+                await product.github.webhooks.settle()
+                await browser.get(f"/audits/{run_id}")
+                assert "could not have been answered within 2 hours" in browser.text
+                await connection.execute("UPDATE audit_runs SET request_refused_at = NULL")
+        assert await count_rerun_requests(connection) == before
+        assert await count_jobs(connection, "start_rerun") + await count_jobs(connection, "record_violations") == 0
+        former = await find_newest_run(connection, await get_repo_id(connection), sha)
+        assert former is not None
+        # What follows from something else than a press has nobody who would ask again.
+        async with connection.transaction():
+            asked = await start_or_defer(connection, former, person)
+        assert (asked.run_id, asked.is_new) == (None, True)
+        story.rerun(repository, sha)
+        await product.github.webhooks.settle()
+        assert await find_request_refused(connection, run_id) is None, "the same request waits already"
+
+
+def press_button(product: Product, repository: Repository, sha: str) -> None:
+    """Press the button that records what is known, on the check run of A4."""
+    runs = product.github.world.runs_of(repository.id, sha)
+    button = next(run.id for run in runs if "A4" in run.name)
+    Story(product.github).press(repository, button, "record_known")
+
+
+async def test_a_head_has_one_deferred_re_run_which_the_first_one_with_room_answers(
+    product: Product, tree: WorkTree
+) -> None:
+    await started(product, tree)
+    await product.idle()
+    sha = tree.git("rev-parse", "HEAD")
+    async with product.without_chores(), product.pool.acquire() as connection:
+        former = await find_newest_run(connection, await get_repo_id(connection), sha)
+        assert former is not None
+        await spend(product, 1)
+        await defer(product, 1, *[65] * BUDGET.of_person)
+        await spend(product, 2)
+        due = []
+        for person in (1, 1, 2, 1):
+            async with connection.transaction():
+                await start_or_defer(connection, former, person, None)
+            due.append(await find_due(connection, former.repo_id, sha))
+        assert due[0] == due[1] and due[2] == due[3] and due[2] is not None and due[0] is not None
+        assert due[2] < due[0], "the earlier one takes the place of the later one"
+        await connection.execute("UPDATE audit_runs SET created_at = created_at - interval '1 minute'")
+        await rerun_audit(product.pool, former, 3)
+        assert await find_due(connection, former.repo_id, sha) is None, "the run that starts now answers it"
 
 
 async def test_beyond_the_budget_the_page_and_the_api_say_when_to_ask_again(

@@ -80,11 +80,15 @@ async def is_compared(database: Connection | Pool) -> bool:
     return compared
 
 
-async def add_jobs(database: Connection | Pool, number: int) -> None:
-    """Add so many jobs that wait, of nobody and for nothing."""
+async def add_jobs(database: Connection | Pool, number: int, later_s: int | None = None) -> None:
+    """Add so many jobs that wait, of nobody and for nothing; due at once, or in so many seconds."""
     await database.execute(
-        "INSERT INTO procrastinate_jobs (queue_name, task_name) SELECT 'others', 'none' FROM generate_series(1, $1)",
+        """
+        INSERT INTO procrastinate_jobs (queue_name, task_name, scheduled_at)
+        SELECT 'others', 'none', now() + make_interval(secs => $2) FROM generate_series(1, $1)
+        """,
         number,
+        later_s,
     )
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from forgeguard_app.simulator.state import Account, Repository
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.shown_state import MAX_AHEAD, list_states
+from forgeguard_app.store.versions import find_audit_version
 from tests.support.browsing import Browser, plain
 from tests.support.repositories import WorkTree
+from tests.support.rows_read import rows_read
 from tests.support.running import Product, running
 from tests.support.starting import START, started
 from tests.support.stored import get_repo_id
@@ -242,3 +244,33 @@ async def test_the_place_in_a_long_queue_is_not_counted(dsn: str, tmp_path: Path
             await add_jobs(connection, MAX_AHEAD)
             found, _ = (await list_states(connection, [run_id]))[run_id]
             assert found.queue.ahead == MAX_AHEAD + 1
+
+
+async def test_jobs_for_later_are_no_jobs_ahead_and_cost_a_page_nothing(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    async with running(dsn, tmp_path / "p", worker=False) as product:
+        repository, _ = await product.repository()
+        tree.commit(START)
+        await product.push(tree, repository)
+        await product.github.webhooks.settle()
+        async with product.pool.acquire() as connection:
+            run_id = await get_run_id(connection)
+            place, version = (
+                (await list_states(connection, [run_id]))[run_id][0].queue,
+                await find_audit_version(connection, run_id),
+            )
+            await add_jobs(connection, 5 * MAX_AHEAD, 3_600)
+            async with rows_read(connection) as read:
+                assert (await list_states(connection, [run_id]))[run_id][0].queue == place
+                assert await find_audit_version(connection, run_id) == version
+            assert read.number < 1_000
+            await add_jobs(connection, 5 * MAX_AHEAD)
+            versions = []
+            for _ in range(2):
+                async with rows_read(connection) as read:
+                    assert (await list_states(connection, [run_id]))[run_id][0].queue.ahead == MAX_AHEAD + 1
+                    versions.append(await find_audit_version(connection, run_id))
+                assert read.number < 5 * MAX_AHEAD
+                await add_jobs(connection, 1)
+            assert versions[0] == versions[1] != version

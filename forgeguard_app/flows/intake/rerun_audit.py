@@ -1,8 +1,9 @@
 """A head is audited once more for each of its targets, under today's rules.
 
-The budgets of who asks and of the installation bound it.
+The budgets of who asks and of the installation bound it. A request beyond them is deferred, where nobody waits for an
+answer, and a person's request that could not be answered within MAX_WAIT is refused.
 
-Requests within five seconds are one, and so are those that wait for the same budget.
+Requests for a head within five seconds are one, and so are those that come while its re-run is deferred.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.follow_pull import start_run
-from forgeguard_app.flows.intake.rerun_budget import BUDGET, window_start
+from forgeguard_app.flows.intake.rerun_budget import BUDGET, is_beyond, window_start
 from forgeguard_app.flows.intake.wanted_runs import run_again
 from forgeguard_app.store.audits import AuditRun, asked_again_lately, find_newest_run, find_run
 from forgeguard_app.store.changes import notify_change
@@ -26,11 +27,13 @@ from forgeguard_app.store.reruns import (
     NewRequest,
     RerunBudget,
     Spent,
+    drop_deferred,
     drop_request,
     find_deferred,
+    find_due,
     insert_request,
-    is_deferred,
     lock_spent,
+    set_request_refused,
     set_started,
 )
 
@@ -65,6 +68,7 @@ async def rerun_audit(pool: Pool, former: AuditRun, asked_by: int, budget: Rerun
         wait_s = (window_start(spent) - spent.now).total_seconds()
         if wait_s > 0:
             raise TooManyReruns(math.ceil(wait_s))
+        await drop_deferred(connection, former.repo_id, former.commit_sha)  # this one answers it
         run_id = await _start(connection, former, None, None)
         await insert_request(connection, NewRequest(former.repo_id, former.commit_sha, asked_by, spent.now, run_id))
         return run_id
@@ -72,8 +76,8 @@ async def rerun_audit(pool: Pool, former: AuditRun, asked_by: int, budget: Rerun
 
 @dataclass(frozen=True, slots=True)
 class RerunRequest:
-    """The outcome of a request: its run, None where it is deferred; `is_new` is False where the same one waits
-    already.
+    """The outcome of a request: its run, None where it is deferred or refused; `is_new` is False where the same one
+    waits already, and where it is refused.
     """
 
     run_id: UUID | None
@@ -87,23 +91,31 @@ async def start_or_defer(
     delivery: tuple[UUID, str] | None = None,
     budget: RerunBudget = BUDGET,
 ) -> RerunRequest:
-    """Start a re-run, or defer it until there is room for it.
+    """Start a re-run, or defer it until there is room for it; a delivery's is refused where that is too far ahead.
 
-    Wants a transaction that holds the repository. `delivery` is what asked, by our key and by GitHub's.
+    Wants a transaction that holds the repository. `delivery` is the press of a button that asked, by our key and by
+    GitHub's; without one the re-run follows from something else, of which nobody would know that it was refused.
     """
     spent = await lock_spent(connection, former.repo_id, asked_by, budget)
     due_at = window_start(spent)
     if due_at > spent.now:
         new = NewRequest(former.repo_id, former.commit_sha, asked_by, due_at, None)
-        return RerunRequest(None, await _defer(connection, former, new, spent))
+        return RerunRequest(None, await _defer(connection, former, new, spent, may_refuse=delivery is not None))
+    await drop_deferred(connection, former.repo_id, former.commit_sha)  # this one answers it
     run_id = await _start(connection, former, *(delivery or (None, None)))
     await insert_request(connection, NewRequest(former.repo_id, former.commit_sha, asked_by, spent.now, run_id))
     return RerunRequest(run_id, is_new=True)
 
 
-async def _defer(connection: Connection, former: AuditRun, new: NewRequest, spent: Spent) -> bool:
-    if await is_deferred(connection, new.repo_id, new.commit_sha, new.due_at):
+async def _defer(connection: Connection, former: AuditRun, new: NewRequest, spent: Spent, *, may_refuse: bool) -> bool:
+    """Return whether the re-run was deferred; False where it was before, or where the request is refused."""
+    deferred_to = await find_due(connection, new.repo_id, new.commit_sha)
+    if deferred_to is not None and deferred_to <= new.due_at:
         return False
+    if deferred_to is None and may_refuse and is_beyond(new.due_at, spent):
+        await set_request_refused(connection, former.id)
+        return False
+    await drop_deferred(connection, new.repo_id, new.commit_sha)  # this one comes earlier
     request_id = await insert_request(connection, new)
     job = Job(Task.START_RERUN, request_id, also=(("former_run_id", str(former.id)),))
     await enqueue_job(connection, job, delay=new.due_at - spent.now)

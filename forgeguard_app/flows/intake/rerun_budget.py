@@ -8,6 +8,7 @@ from forgeguard_app.store.reruns import RerunBudget, Spent
 
 BUDGET = RerunBudget(of_person=200, of_installation=600, reserved=150, few=20)
 WINDOW = timedelta(hours=1)
+MAX_WAIT = 2 * WINDOW  # a request of a person that could not be answered within it is refused
 
 
 def window_start(spent: Spent) -> datetime:
@@ -20,6 +21,14 @@ def window_start(spent: Spent) -> datetime:
     if spent.is_whole or found + WINDOW <= spent.starts[-1]:
         return found
     return earliest if spent.of_installation is None else max(earliest, spent.of_installation + WINDOW)
+
+
+def is_beyond(due_at: datetime, spent: Spent) -> bool:
+    """Return whether a start lies so far ahead that a person's request for it is refused.
+
+    So nobody has more than twice the budget of an hour deferred, and no account either.
+    """
+    return due_at - spent.now > MAX_WAIT
 
 
 def _first_gap(earliest: datetime, starts: tuple[datetime, ...], most: int) -> datetime:

@@ -44,7 +44,6 @@ from forgeguard_app.github.limits import Cost
 from forgeguard_app.github.tokens import InstallationUnavailable
 from forgeguard_app.store.audits import (
     NO_INSTALLATION,
-    REFUSED_FOR,
     SUSPENDED,
     AuditRun,
     find_run,
@@ -64,6 +63,7 @@ _GONE = (403, 404, 410)
 ARCHIVED = "The repository is archived, so that it takes no check runs; they follow once it is unarchived."
 AT_ONCE = 200  # verdicts that one job publishes of what waits
 FIRST_TRY, LAST_TRY = timedelta(minutes=1), timedelta(days=1)  # pauses of a refused verdict, which double with its age
+JOB_UP_TO = timedelta(minutes=10)  # a longer pause of a refused verdict has no job
 MAX_FAULTS = 3  # of one pass over what waits
 log = structlog.get_logger()
 
@@ -230,7 +230,7 @@ def _is_too_early(timings: Timings, run: AuditRun, error: RequestRejected) -> bo
 
 
 async def _refused(writer: CheckRunWriter, error: RequestRejected) -> None:
-    """Store the refusal for operators, together with the job that tries the verdict again.
+    """Store the refusal for operators, together with when the verdict is tried again.
 
     Raises:
         RetryLater: GitHub may take the verdict within seconds.
@@ -241,8 +241,7 @@ async def _refused(writer: CheckRunWriter, error: RequestRejected) -> None:
     known = isinstance(error, (CommitNotFound, InstallationUnavailable)) or error.status in _GONE
     log.log(logging.WARNING if known else logging.ERROR, "publish.refused", reason=str(error))
     async with context.pool.acquire() as connection, connection.transaction():
-        await set_publish_error(connection, run.id, refusal_reason(error))
-        await _try_again_later(connection, run)
+        await _try_again_later(connection, run, refusal_reason(error))
     await _retry_if_changed(writer, error)
 
 
@@ -270,14 +269,17 @@ async def _retry_if_changed(writer: CheckRunWriter, error: RequestRejected) -> N
         ) from error
 
 
-async def _try_again_later(connection: Connection, run: AuditRun) -> None:
-    """Enqueue the next try of a refused verdict: a refusal may pass without an event that tells of it.
+async def _try_again_later(connection: Connection, run: AuditRun, reason: str) -> None:
+    """Store the refusal with the time of the next try: a refusal may pass without an event that tells of it.
 
-    Wants the transaction that stores the refusal: no other job publishes a refused verdict.
+    Wants a transaction. A young verdict has a job for it; later ones are found by the look for stranded runs, so that
+    an account whose verdicts are all refused keeps no jobs for a month.
     """
     age = datetime.now(UTC) - run.created_at
-    if age < REFUSED_FOR and not await has_job(connection, Task.PUBLISH_VERDICT, run.id):
-        await enqueue_job(connection, Job(Task.PUBLISH_VERDICT, run.id), delay=min(max(age, FIRST_TRY), LAST_TRY))
+    pause = min(max(age, FIRST_TRY), LAST_TRY)
+    await set_publish_error(connection, run.id, reason, pause)
+    if pause < JOB_UP_TO and not await has_job(connection, Task.PUBLISH_VERDICT, run.id):
+        await enqueue_job(connection, Job(Task.PUBLISH_VERDICT, run.id), delay=pause)
 
 
 async def announce_progress(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 
 from aiohttp import web
@@ -15,11 +16,12 @@ from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.secrets.revocation import Revocation, revocation_of
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
+from forgeguard_app.flows.intake.rerun_budget import MAX_WAIT
 from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.audit_findings import StoredCheck, list_checks
 from forgeguard_app.store.audits import find_newer_run
 from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
-from forgeguard_app.store.reruns import find_due
+from forgeguard_app.store.reruns import find_due, find_request_refused
 from forgeguard_app.store.storage import find_deleted
 from forgeguard_app.web.access import id_of, open_audit
 from forgeguard_app.web.keys import CONTEXT
@@ -157,6 +159,7 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
         newer = await find_newer_run(connection, run)
         deleted = await find_deleted(connection, run.id)
         deferred_until = await find_due(connection, run.repo_id, run.commit_sha)
+        request_refused_at = await find_request_refused(connection, run.id)
         state = (await states_of(connection, [run.id]))[run.id]
         checks = [
             _shown(
@@ -197,6 +200,8 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
         records=CHECKS,
         deferred_until=deferred_until,
         deleted=deleted,
+        request_refused_at=request_refused_at,
+        refused_beyond_h=MAX_WAIT // timedelta(hours=1),
         signature=f"?signature={subject.signature}" if subject.signature else "",
         subject=subject,
         version=version,

@@ -55,7 +55,7 @@ async def test_a_refusal_is_stored_only_together_with_the_job_that_tries_again(
     async with running(own_dsn, tmp_path / "product") as product, product.without_chores():
         await started(product, tree)
         await product.idle()
-        await hold_back(product, 1)
+        await hold_back(product, 0)
         number = await get_github_installation_id(product.pool)
 
         async def forbid(access: Any, body: dict[str, object]) -> RemoteCheckRun:
@@ -87,3 +87,26 @@ async def test_a_refused_verdict_whose_job_was_lost_gets_another_one_for_a_month
         await product.until(f"SELECT published_at IS NOT NULL FROM audit_runs WHERE id = '{run_id}'", jobs == 1)
         await product.idle()
         assert await count_waiting_jobs(product.pool, "publish_verdict") == 0
+
+
+async def test_an_old_verdict_that_is_refused_waits_without_a_job_until_its_next_try_is_due(
+    product: Product, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await started(product, tree)
+    await product.idle()
+
+    async def forbid(access: Any, body: dict[str, object]) -> RemoteCheckRun:
+        raise RequestRejected(403, "Resource not accessible by integration")
+
+    async with product.without_chores():
+        run_id = await hold_back(product, 2)
+        with monkeypatch.context() as patch:
+            patch.setattr(check_runs, "create", forbid)
+            assert await requeue_stranded(product.context, 0) == 1
+            await product.idle()
+        assert await count_refused_runs(product.pool) == 1
+        assert await count_waiting_jobs(product.pool, "publish_verdict") == 0
+        assert await requeue_stranded(product.context, 0) == 0, "its next try is due in a day"
+        await product.pool.execute("UPDATE audit_runs SET publish_retry_at = now() WHERE id = $1", run_id)
+        assert await requeue_stranded(product.context, 0) == 1
+        await product.until(f"SELECT published_at IS NOT NULL FROM audit_runs WHERE id = '{run_id}'", True)
