@@ -142,6 +142,7 @@ class HeldFacts:
         self.matches: _Held[str, BlobMatches] = _Held(cache.matches, _of_matches())
         # Unions by the identity of their parts, which stay alive beside them: thousands of files share each.
         self._unions: dict[tuple[int, int], tuple[frozenset[str], frozenset[str], frozenset[str]]] = {}
+        self._asked: dict[str, frozenset[str]] = {}  # all patterns that this evaluation wants of a blob
 
     def lacks(self, blob: str, patterns: frozenset[str], languages: Collection[Language]) -> bool:
         """Return whether the blob must be read to know these facts; those that are known are held from now on."""
@@ -155,6 +156,7 @@ class HeldFacts:
     def _has_matches(self, blob: str, patterns: frozenset[str]) -> bool:
         if not patterns:
             return True
+        self._asked[blob] = self._union(self._asked.get(blob, frozenset()), patterns)
         known = self.matches.find(blob)
         return known is not None and known.covers(patterns) and blob in self.matches
 
@@ -173,14 +175,14 @@ class HeldFacts:
                 self.sources.put(key, _interned(language.read(data)))
         known = self.matches.find(blob) or BlobMatches()
         if not known.covers(patterns):
-            if len(known.searched) + len(patterns) > MAX_SEARCHED:
-                known = BlobMatches()
+            if len(known.searched) + len(patterns) > MAX_SEARCHED:  # only what this evaluation wants is kept
+                known, patterns = BlobMatches(), self._union(self._asked.get(blob, frozenset()), patterns)
             unsearched = patterns - known.searched if known.searched else patterns
             found = find_all_matches(data, unsearched, tick)
             self.matches.put(blob, BlobMatches(self._union(known.searched, patterns), {**known.found, **found}))
 
     def _union(self, first: frozenset[str], second: frozenset[str]) -> frozenset[str]:
-        if not first:
+        if not first or first is second:
             return second
         key = (id(first), id(second))
         if key not in self._unions:

@@ -199,7 +199,7 @@ class PatchReader:
 def _changed_file(commit: str, raw: re.Match[bytes], names: bytes) -> Unshown | None:
     *_, mode = raw.group(1).split()
     *before, blob = raw.group(2).decode("ascii").split()
-    if not mode.startswith(b"100") or blob in before:  # the same contents under another name or mode
+    if not mode.startswith((b"100", b"120")) or blob in before:  # the same contents under another name or mode
         return None
     path = path_text(unquoted(names.rpartition(b"\t")[2]))
     return Unshown(commit, path, blob, tuple(name for name in before if name.strip("0")))

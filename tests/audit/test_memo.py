@@ -6,6 +6,20 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from forgeguard_app.audit.memo import Memo
+from forgeguard_app.audit.remembered import remembered
+
+
+def test_answers_to_long_questions_are_not_remembered() -> None:
+    asked: list[str] = []
+
+    @remembered(100, longest=10)
+    def answer(text: str, other: str = "") -> str:
+        asked.append(text)
+        return text + other
+
+    for question in (("short",), ("short", "more"), ("x" * 11,), ("short", "y" * 6)):
+        assert answer(*question) == answer(*question) == "".join(question)
+    assert asked == ["short", "short", "x" * 11, "x" * 11, "short", "short"]
 
 
 def is_kept(memo: Memo, key: tuple[object, ...]) -> bool:

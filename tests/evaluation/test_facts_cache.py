@@ -125,3 +125,16 @@ def test_patterns_of_many_configurations_are_not_remembered_without_end() -> Non
     assert cache.hold().lacks("blob", sets[0], ())
     assert list(held.matches["blob"].found) == ["2-8"]
     assert cache.hold().lacks("blob", frozenset(), (PYTHON,))
+
+
+def test_patterns_that_two_places_of_a_blob_need_are_known_for_both() -> None:
+    cache = FactsCache()
+    first, second = (frozenset(f"x{side}_{n}" for n in range(12_000)) for side in (1, 2))
+    cache.hold().learn("blob", b"x1_77", first, ())
+    held = cache.hold()
+    assert not held.lacks("blob", first, ())
+    assert held.lacks("blob", second, ())
+    held.learn("blob", b"x1_77", second, ())
+    assert not held.lacks("blob", second, ())
+    assert not held.lacks("blob", first, ())
+    assert sorted(held.matches["blob"].found) == ["x1_7", "x1_77"]

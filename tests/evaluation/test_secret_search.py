@@ -246,6 +246,15 @@ async def test_what_a_merge_of_any_number_of_parents_adds_is_read(tree: WorkTree
     assert check.incomplete == ()
 
 
+async def test_the_target_of_a_link_that_a_merge_adds_is_read(tree: WorkTree) -> None:
+    base = tree.commit({"a.txt": "1\n"})
+    parents = [tree.git("commit-tree", "-p", base, "-m", f"{side}", f"{base}^{{tree}}") for side in range(2)]
+    (tree.folder / "link").symlink_to(token())
+    merge = merge_of(tree, parents, {})
+    check = check_of(await evaluate(tree, base), CheckCode.W1)
+    assert [(f.path, f.commit) for f in check.findings] == [("link", merge)]
+
+
 async def test_a_merge_of_more_parents_than_are_read_is_said(tree: WorkTree) -> None:
     base = tree.commit({"a.txt": "1\n"})
     sides = (f"commit refs/sides/{n}\ncommitter a <a@b> {n} +0000\ndata 0\nfrom {base}\n" for n in range(9_000))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from forgeguard_app.audit.facts import Match, Matches
 from forgeguard_app.audit.languages.imports import Import, SourceFacts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.model import Finding, Level
+from forgeguard_app.audit.remembered import remembered
 from forgeguard_app.audit.secrets.masking import masked, quoted
 
 MAX_SHOWN_CHARS = 120
@@ -331,7 +332,7 @@ def _is_of_file(known: KnownViolation, path: str) -> bool:
     return path == known.file or path.endswith(f"/{known.file.lstrip('/')}")
 
 
-@lru_cache(maxsize=4_096)
+@remembered(4_096)
 def _shown(matched: str, pattern: str) -> str:
     """Return the matched text in quotes where it is code; a text that assigns or quotes a value is not repeated."""
     text = " ".join(matched.split())
@@ -340,7 +341,7 @@ def _shown(matched: str, pattern: str) -> str:
     return repr(text)
 
 
-@lru_cache(maxsize=4_096)
+@remembered(4_096)
 def _quoted_pattern(pattern: str) -> str:
     return quoted(pattern)  # to mask it takes longer than to find its matches
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from forgeguard_app.audit.remembered import remembered
 from forgeguard_app.audit.requirements.curated import NAMESPACES, RENAMED, SAME_NAME, TOOL_PREFIXES
 from forgeguard_app.audit.requirements.model import normalised
 from forgeguard_app.audit.requirements.module_table import TABLE
@@ -40,7 +41,7 @@ _NORMALISED_NAMESPACES = frozenset(map(normalised, _NAMESPACES))
 _TOOLS = tuple(TOOL_PREFIXES.split())
 
 
-@lru_cache(maxsize=16_384)
+@remembered(16_384)
 def known_providers(module: str) -> tuple[str, ...]:
     """Return the distributions that are known to provide the module, the usual one first; empty where we know none."""
     parts = module.split(".")
@@ -56,9 +57,23 @@ def known_providers(module: str) -> tuple[str, ...]:
     return (top,) if top in _same_name() else ()
 
 
-@lru_cache(maxsize=16_384)
 def possible_providers(module: str, names: tuple[str, ...] = ()) -> frozenset[str]:
-    """Return every distribution name that could provide the module, known or by its way of naming."""
+    """Return every distribution name that could provide the module, or one of the names in it, known or by its way of
+    naming.
+    """
+    possible = _possible_providers(module)
+    if not names:
+        return possible
+    joined = _joined(module)
+    return possible.union(f"{joined}-{normalised(name)}" for name in names if name != "*")
+
+
+def _joined(module: str) -> str:
+    return "-".join(part for part in map(normalised, module.split(".", 5)[:5]) if part).strip("-")
+
+
+@remembered(16_384)
+def _possible_providers(module: str) -> frozenset[str]:
     parts = module.split(".")
     top = normalised(parts[0])
     possible = {
@@ -77,7 +92,6 @@ def possible_providers(module: str, names: tuple[str, ...] = ()) -> frozenset[st
     for part in parts[:5]:
         joined = f"{joined}-{normalised(part)}".strip("-")
         possible.add(joined)
-    possible.update(f"{joined}-{normalised(name)}" for name in names if name != "*")
     renamed = _renamed()
     for size in range(len(parts), 0, -1):
         possible.update(renamed.get(".".join(parts[:size]), ()))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from forgeguard_app.audit.model import Problem
+from forgeguard_app.audit.remembered import remembered
 from forgeguard_app.audit.requirements import READERS
 from forgeguard_app.audit.requirements.model import DependencyScope, Manifest, ManifestReader, not_read
 
@@ -13,17 +12,9 @@ MAX_KEPT_CHARS = 250  # of a path that is kept: they are strangers', and nobody 
 _BY_NAME = {name: reader for reader in READERS for name in reader.names}
 
 
+@remembered(131_072, longest=MAX_KEPT_CHARS)
 def reader_of(path: str) -> ManifestReader | None:
     """Return the reader of the manifest at the path; None where it is none that we read."""
-    return _known_reader_of(path) if len(path) <= MAX_KEPT_CHARS else _find_reader(path)
-
-
-@lru_cache(maxsize=131_072)
-def _known_reader_of(path: str) -> ManifestReader | None:
-    return _find_reader(path)
-
-
-def _find_reader(path: str) -> ManifestReader | None:
     found = _BY_NAME.get(path.rpartition("/")[2])
     if found is not None:
         return found

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.audit.pattern_sets import PatternSet
+from forgeguard_app.audit.remembered import remembered
 from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
 from forgeguard_app.audit.secrets.rule_names import is_named
 
@@ -175,7 +176,7 @@ def _by_place(ignored: frozenset[Ignored]) -> Mapping[tuple[str, int], list[Igno
     return places
 
 
-@lru_cache(maxsize=4_096)
+@remembered(4_096)
 def means(rule: str, name: str) -> bool:
     """Return whether a name in a file of gitleaks means our rule."""
     return is_named(rule, name, _first_words())

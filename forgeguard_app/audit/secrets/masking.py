@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
+from forgeguard_app.audit.remembered import MAX_KEPT_CHARS
 from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
-from forgeguard_app.audit.secrets.random_text import MAX_KEPT_CHARS, MIN_CHARS, random_spans
+from forgeguard_app.audit.secrets.random_text import MIN_CHARS, random_spans
 from forgeguard_app.audit.secrets.scanner import AddedBlock, spans_of
 
 MASK = b"[masked]"

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache, wraps
-from typing import Any, TypeVar, cast
+
+from forgeguard_app.audit.remembered import remembered
 
 # The cost of each letter after the one before it ("^" begins a word), in half bits from "a" = 0. One row a letter
 # before, one
@@ -69,19 +69,6 @@ _BESIDE_CHARS = 40  # of a piece beside random text, with what joins the two
 _BEFORE = re.compile(r"[A-Za-z0-9]+[/+=_~-]+\Z")
 _AFTER = re.compile(r"[/+=_~-]+[A-Za-z0-9]+=*")
 _PADDING = re.compile(r"=*")
-MAX_KEPT_CHARS = 1_000  # of a text whose answer is remembered: 16,384 long ones would fill the memory
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _remembered(function: F) -> F:
-    """Remember the function's answers on short texts."""
-    kept = lru_cache(maxsize=16_384)(function)
-
-    @wraps(function)
-    def answer(text: str, *settings: Any) -> Any:
-        return (kept if len(text) <= MAX_KEPT_CHARS else function)(text, *settings)
-
-    return cast(F, answer)
 
 
 def random_spans(
@@ -143,7 +130,7 @@ def _random_in(match: re.Match[str], keep_hashes: bool, tick: Callable[[], objec
         run = []
 
 
-@_remembered
+@remembered(16_384)
 def _is_wordy(piece: str) -> bool:
     """Return whether most of a piece is words: `openjdk`, `v1alpha1beta2`; in a long one some are there by chance."""
     if len(piece) >= _RELIABLE_CHARS:
@@ -213,7 +200,7 @@ def _odd(piece: str) -> bool:
     return len(plain) <= 3 or _excess(plain) > 0
 
 
-@_remembered
+@remembered(16_384)
 def _is_random(text: str, keep_hashes: bool, limit: float | None = None) -> bool:
     plain = "".join(_PIECE.findall(text))
     size = len(plain)
@@ -229,7 +216,7 @@ def _is_random(text: str, keep_hashes: bool, limit: float | None = None) -> bool
     return not (size < 16 and digits < 2) and _excess(text) > limit
 
 
-@_remembered
+@remembered(16_384)
 def _excess(text: str) -> float:
     """Return how many bits a character the text costs as words, beyond those of random text in its alphabet."""
     plain = "".join(_PIECE.findall(text))
