@@ -111,15 +111,28 @@ def _modules(named: Iterable[Named], head: Tree, facts: Facts) -> list[Problem]:
     modules = [entry for entry in named if not entry.is_glob]
     if not modules:
         return []
-    imported: set[str] = set()
-    for path in head.source_paths:
-        facts.tick()
-        source = facts.source(path, head.blobs[path])
-        for item in source.imports if source is not None else ():
-            imported.update((item.module, *(f"{item.module}.{name}" for name in item.names)))
-    parts = {".".join(module.split(".")[:size]) for module in imported for size in range(1, module.count(".") + 2)}
+    imported = _imported({entry.text for entry in modules}, head, facts)
     return [
         Problem(module.path, module.line, module.column, f"{module.key}: no file imports {quoted(module.text)}")
         for module in modules
-        if module.text not in parts
+        if module.text not in imported
     ]
+
+
+def _imported(wanted: set[str], head: Tree, facts: Facts) -> set[str]:
+    """Return those of the modules that some file imports, themselves or something below them."""
+    longest, found = max(map(len, wanted)), set[str]()
+    for path in head.source_paths:
+        source = facts.source(path, head.blobs[path])
+        for item in source.imports if source is not None else ():
+            facts.tick()
+            near = item.module if len(item.module) <= longest else item.module[: longest + 1].rpartition(".")[0]
+            while near:
+                if near in wanted:
+                    found.add(near)
+                near = near.rpartition(".")[0]
+            room = longest - len(item.module) - 1
+            found.update(name for n in item.names if len(n) <= room and (name := f"{item.module}.{n}") in wanted)
+        if len(found) == len(wanted):
+            break
+    return found

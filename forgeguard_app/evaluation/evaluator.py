@@ -38,9 +38,12 @@ class Evaluator:
             EvaluationTimeout: it took longer than `timeout_s`, fetches not counted.
         """
         deadline = Deadline(self.timeout_s)
-        async with deadline.limit():
-            loader = RangeLoader(self.cache, source, request, deadline, self.max_text_bytes, self.max_kept_bytes)
-            return await self._evaluate(loader)
+        try:
+            async with deadline.limit():
+                loader = RangeLoader(self.cache, source, request, deadline, self.max_text_bytes, self.max_kept_bytes)
+                return await self._evaluate(loader)
+        finally:
+            self.cache.memo.trim()
 
     async def _evaluate(self, gathering: RangeLoader) -> Report:
         source, request = gathering.source, gathering.request

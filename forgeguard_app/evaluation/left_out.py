@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from forgeguard_app.audit.boundaries.layer_map import LayerMap
@@ -55,12 +55,13 @@ class LeftOut:
         """Yield what each check would have read of the files in the scope, with the reason why it did not."""
 
         def files(blobs: set[str]) -> list[str]:
-            return [path for path, blob in head.blobs.items() if blob in blobs and path in scope] if blobs else []
+            found = (path for path, blob in head.blobs.items() if blob in blobs and path in scope)
+            return _Ticked(found if blobs else (), facts.tick)
 
         large, absent, lost = files(self.too_large), files(self.missing), files(self.lost)
-        sources = [path for path in head.source_paths if path in scope]
+        sources = _Ticked((path for path in head.source_paths if path in scope), facts.tick)
         cut = _cut_files(sources, head, facts)
-        deep = [path for path in sources if path.count("/") > MAX_DEPTH]
+        deep = _Ticked((path for path in sources if path.count("/") > MAX_DEPTH), facts.tick)
         for code, check in CHECKS.items():
             if check.kind.reads is not Reads.TREE:
                 continue
@@ -80,13 +81,26 @@ class LeftOut:
             if memo.modules(head).cut and check.imports(sources, head, config, memo):
                 yield code, f"modules in more than {MAX_FOLDERS:,} folders, whose imports are not resolved."
         if self.too_deep:
-            deep = self.too_deep
-            sentence = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {named(deep)}."
+            included = named(self.too_deep)
+            sentence = f"included by more than {MAX_INCLUDE_ROUNDS} manifests one after the other: {included}."
             yield kind_with(MANIFESTS).code, sentence
         for code in CheckCode:
             unread = self.configuration | (self.manifests if code is kind_with(MANIFESTS).code else set())
             if unread:
                 yield code, f"more configuration and manifests than are read at once: {named(unread)}."
+
+
+class _Ticked(list[str]):
+    """Paths of which each step looks at the clock, however long the one who goes through them takes for each."""
+
+    def __init__(self, paths: Iterable[str], tick: Callable[[], object]) -> None:
+        super().__init__(paths)
+        self._tick = tick
+
+    def __iter__(self) -> Iterator[str]:
+        for path in super().__iter__():
+            self._tick()
+            yield path
 
 
 def _cut_files(sources: Iterable[str], head: Tree, facts: Facts) -> list[tuple[Cut, list[str]]]:

@@ -147,8 +147,10 @@ class RangeLoader:
         if request.target is not None and request.target != request.base:
             target = Tree(await self._files_of(request.target))
         has_base = not request.whole_tree and request.base != EMPTY_TREE
-        # A fork's own commits configure nothing, whatever they are evaluated against.
-        trusted = request.target not in (None, EMPTY_TREE) if request.fork else has_base
+        # A fork's own commits configure nothing, whatever they are evaluated against, and a head without history does
+        # not escape the configuration of its target.
+        has_target = request.target not in (None, EMPTY_TREE)
+        trusted = has_target if request.fork else has_base or (has_target and not request.whole_tree)
         # Read first, so that large files at head leave none of the target's rules without room.
         base_config = await self.configuration_of(target) if trusted else None
         head_config = await self.configuration_of(head)

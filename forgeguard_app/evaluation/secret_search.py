@@ -24,6 +24,7 @@ from forgeguard_app.git.range import read_added
 from forgeguard_app.threads import in_thread
 
 MAX_TEXT_BYTES = 100 << 20
+MAX_TOUCHED = 200_000  # runs of added lines that are noted
 K = TypeVar("K", bound=Hashable)
 
 
@@ -36,6 +37,13 @@ class Search:
     secrets: list[Secret] = field(default_factory=list)
     touched: dict[str, LineRanges] = field(default_factory=dict)
     incomplete: list[str] = field(default_factory=list)
+    touched_room: int = MAX_TOUCHED
+
+    def touch(self, path: str, first_line: int, count: int) -> None:
+        """Note lines that a commit added, as long as there is room: they only say which of equal findings is new."""
+        if self.touched_room:
+            self.touched_room -= 1
+            self.touched.setdefault(path, LineRanges()).add(first_line, count)
 
 
 @dataclass(frozen=True)
@@ -96,8 +104,7 @@ class SecretSearch:
                     if self.wanted and not ignored(item.path):
                         unshown.add(item)
                     continue
-                lines = search.touched.setdefault(item.path, LineRanges())
-                lines.add(item.first_line, item.text.count(b"\n"))
+                search.touch(item.path, item.first_line, item.text.count(b"\n"))
                 if self.wanted and not ignored(item.path):
                     commit = self._named_commit(item.commit)
                     text = decoder.decode(item.text, last=item.text.endswith(b"\n"))  # else its line goes on

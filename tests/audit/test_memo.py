@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from forgeguard_app.audit.memo import Memo
+from forgeguard_app.audit.memo import AnswerCache, Memo, bytes_of
+from forgeguard_app.audit.model import Finding, Level
 from forgeguard_app.audit.remembered import remembered
 
 
@@ -61,3 +62,20 @@ def test_a_context_that_takes_long_keeps_nobody_else_waiting() -> None:
         assert pool.submit(memo.context, ("slow",), lambda: "first").result(30) == "first"
         end.set()
         assert waiting.result(30) == "first", "what was made twice is one"
+
+
+def test_contexts_that_hold_most_answers_leave_after_an_evaluation() -> None:
+    memo = Memo(max_answer_bytes=1_000_000)
+    caches = {name: memo.context(name, AnswerCache[tuple[str, ...]]) for name in ("small", "large")}
+    for number in range(300):
+        caches["small"].put(number, ("x",))
+        caches["large"].put(number, ("x" * 5_000, "y"))
+    memo.trim()
+    assert memo.context("small", AnswerCache[tuple[str, ...]]) is caches["small"]
+    assert memo.context("large", AnswerCache[tuple[str, ...]]) is not caches["large"]
+
+
+def test_what_an_answer_takes_is_known_from_a_sample() -> None:
+    texts = tuple("x" * 1_000 for _ in range(10_000))
+    assert 9_000_000 < bytes_of((texts, {"a": texts})) / 2 < 12_000_000
+    assert bytes_of(Finding("p", 1, "r", "m" * 700, Level.NOTICE)) > 700

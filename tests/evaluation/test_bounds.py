@@ -275,6 +275,28 @@ async def test_configuration_without_room_passes_no_check(
     assert {(check.result, check.incomplete) for check in report.checks} == {(result, incomplete)}
 
 
+async def test_a_head_without_history_does_not_escape_the_configuration_of_its_target(tree: WorkTree) -> None:
+    target = tree.commit({"requirements.txt": "", "a.py": "import os\n"})
+    tree.commit({"a.py": "import yaml\n", ".github/forgeguard.yml": "enabled: false\n"})
+    orphan = tree.git("commit-tree", "HEAD^{tree}", "-m", "no parent")
+    owner = PolicySettings(enforce=Enforcement(policy="target"))
+    request = Request(orphan, EMPTY_TREE, target=target, owner=owner)
+    check = check_of(
+        await Evaluator().evaluate(LocalSource(GitRepository(tree.folder / ".git")), request), CheckCode.A9
+    )
+    assert (check.result, [finding.subject for finding in check.findings]) == (Result.FAIL, ["yaml"])
+
+
+async def test_modules_of_the_settings_are_looked_for_without_keeping_all_that_are_imported(tree: WorkTree) -> None:
+    policy = "checks: {A9: {ignore_modules: [zzz, m1.n7, m2]}}\n"
+    names = ", ".join(f"n{number}" for number in range(9_000))
+    files = {f"f{n}.py": f"from m{n}.{'x' * 190} import {names}\n" for n in range(9)}
+    report = await evaluate_all(tree, {".forgeguard.yml": policy, "m.py": f"from m1 import {names}\n", **files})
+    notes = [note for check in report.checks for note in check.notes if "no file imports" in note]
+    assert len(notes) == 1
+    assert "zzz" in notes[0]
+
+
 async def test_large_configuration_at_head_leaves_the_target_s_rules_their_room(tree: WorkTree) -> None:
     rules = {"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad"}]}]}
     base = tree.commit({"boundaries.json": json.dumps(rules), "a.py": ""})

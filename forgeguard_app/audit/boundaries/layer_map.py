@@ -33,6 +33,7 @@ class LayerMap:
         self._remembered = 0  # layers and patterns in all combinations
         self._ignored = any_glob(self.ignore)
         self._known: dict[str, tuple[Layer, ...]] = {}
+        self.bytes = 0  # about what the remembered paths take in memory
 
     def layers_of(self, path: str) -> tuple[Layer, ...]:
         """Return the layers whose globs match the path, in their order; none for an ignored path."""
@@ -41,10 +42,12 @@ class LayerMap:
             if len(self._known) >= MAX_PATHS or self._remembered > MAX_COMBINED:
                 self._forget()
             layers = self._known[path] = () if self._ignored(path) else self._layers(self._numbers(path))
+            self.bytes += 200 + len(path)
         return layers
 
     def _forget(self) -> None:
         self._known.clear()
+        self.bytes = 0
         self._combined.clear()
         self._patterns.clear()
         self._remembered = 0

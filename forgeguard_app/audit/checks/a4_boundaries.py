@@ -80,6 +80,11 @@ class _BoundaryContext:
         ruled = _under_import_rules(boundaries)
         self.unread = languages_of(_under(ruled, self.layered, matcher, tick)) if ruled else Counter()
 
+    @property
+    def bytes(self) -> int:
+        """About what the answers take in memory."""
+        return self.answers.bytes + self.outcomes.bytes
+
 
 KIND = kind_with(BOUNDARIES)
 MAX_NAMED = 5

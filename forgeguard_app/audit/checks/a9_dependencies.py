@@ -16,7 +16,7 @@ How to fix it: declare the distribution, or tell us under `provides` which decla
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from inspect import cleandoc
 
@@ -27,6 +27,7 @@ from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import mark_in_scope
 from forgeguard_app.audit.languages import UNREAD_SUFFIXES, name_languages
+from forgeguard_app.audit.languages.standard_library import is_standard
 from forgeguard_app.audit.languages.unread import languages_of, listed
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import Finding, Problem
@@ -98,13 +99,28 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
     if not change.whole_tree:
         # Without a source file the base was not checked, but its manifests stand.
         before = base.manifests or read_manifests(change.base, facts, policy, memo)
-        lost = list_lost(_index(before, policy), _index(head.manifests, policy), change, policy, findings, facts.tick)
+        sides = _index(before, policy), _index(head.manifests, policy)
+        lost = list_lost(sides, change, policy, findings, _needs(change.head, facts, memo), facts.tick)
     if errors or lost:
         note = "A manifest does not parse." if errors else "A change took away what a manifest declares."
         return CheckOutcome(problems=(*errors, *lost), notes=(note,))
     incomplete = (*head.incomplete, *head.references.incomplete)
     remarks = (*head.references.remarks, *elsewhere)
     return CheckOutcome(findings, (), tuple(notes), head.nothing, incomplete, remarks)
+
+
+def _needs(tree: Tree, facts: Facts, memo: Memo) -> Callable[[str], bool]:
+    """Return whether a file imports what is neither Python's own nor the repository's, as far as it was read."""
+    modules = memo.modules(tree)
+
+    def needs(path: str) -> bool:
+        source = facts.source(path, tree.blobs[path])
+        if source is None or source.cut:
+            return True
+        others = (item.module for item in source.imports if not item.level and not is_standard(item.module))
+        return not all(modules.is_own(path, module) for module in others)
+
+    return needs
 
 
 def _told_apart(head: DependencySide, change: Change) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
@@ -169,7 +185,7 @@ def _findings(
             source = facts.source(path, blob)
             imports = () if source is None or ignored(path) else source.imports
             known = tuple(list_undeclared(context, used, path, imports, facts.tick))
-            answers[path, blob] = known
+            answers.put((path, blob), known)
         if known:
             findings.extend(known)
     return tuple(findings), ()

@@ -64,6 +64,12 @@ class ModuleIndex:
         self._held_at_roots: dict[str, bool] = {}
         self._searched: dict[str, tuple[_Place, ...]] = {}
 
+    @property
+    def bytes(self) -> int:
+        """About what the remembered answers take in memory: names and paths of some hundred characters."""
+        at_roots = len(self._found_at_roots) + len(self._held_at_roots)
+        return 500 * (len(self._names) + len(self._found) + len(self._searched) + at_roots)
+
     def _add_children(self, paths: Iterable[str]) -> None:
         """Note for each folder the names importable from it: modules, packages and folders that hold sources below."""
         children = self._children

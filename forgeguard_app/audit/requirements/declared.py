@@ -77,9 +77,13 @@ class DeclarationIndex:
         """Return the readings of the file: one for each scope and folder that it counts for."""
         return self._by_path.get(path, ())
 
-    def governing(self, folders: Iterable[str]) -> frozenset[str]:
-        """Return the paths of the manifests that count for the files of these folders."""
-        return frozenset(manifest.path for folder in set(folders) for manifest in self._counting(folder))
+    def governing(self, folders: Iterable[str], tick: Callable[[], object] = lambda: None) -> frozenset[str]:
+        """Return the paths of the manifests that count for the files of these folders; `tick` is called for each."""
+        found: set[str] = set()
+        for folder in set(folders):
+            tick()
+            found.update(manifest.path for manifest in self._counting(folder))
+        return frozenset(found)
 
     def project_of(self, path: str) -> Manifest | None:
         """Return the project that the file belongs to: the nearest above it whose manifest gives it a name."""

@@ -25,22 +25,25 @@ _LIST_THEM = "list the dependencies, or name the files that list them under `man
 
 
 def list_lost(
-    base: DeclarationIndex,
-    head: DeclarationIndex,
+    sides: tuple[DeclarationIndex, DeclarationIndex],
     change: Change,
     policy: CheckPolicy,
     findings: Iterable[Finding],
+    needs: Callable[[str], bool],
     tick: Callable[[], object],
 ) -> tuple[Problem, ...]:
     """Return a problem for each manifest that the change made unknown, where it counted for evaluated code.
 
-    `findings` are those of head, marked as new or not. `tick` is called for each folder, and may raise.
+    `sides` are what base and head declare. `findings` are those of head, marked as new or not. `needs` says of a file
+    at head whether it imports what somebody has to declare. `tick` is called for each file and folder, and may raise.
     """
+    base, head = sides
     touched = _touched(base, head, change)
     if not touched:
         return ()
-    folders = _folders(change, policy, {m.path for m in (*base.manifests, *head.manifests)})
-    counting = base.governing({old for old, _ in folders})
+    manifests = {m.path for m in (*base.manifests, *head.manifests)}
+    folders = _folders(change, policy, manifests, needs, tick)
+    counting = base.governing({old for old, _ in folders}, tick)
     lost = {path: why for path in sorted(touched & counting) if (why := _unreadable(path, base, head, change.head))}
     doubtful = {posixpath.dirname(f.path) for f in findings if f.new and f.rule == "unknown"}
     told_before = {posixpath.dirname(path) for path in change.base.source_paths}
@@ -76,9 +79,15 @@ def _touched(base: DeclarationIndex, head: DeclarationIndex, change: Change) -> 
     )
 
 
-def _folders(change: Change, policy: CheckPolicy, manifests: set[str]) -> dict[tuple[str, str], bool]:
+def _folders(
+    change: Change,
+    policy: CheckPolicy,
+    manifests: set[str],
+    needs: Callable[[str], bool],
+    tick: Callable[[], object],
+) -> dict[tuple[str, str], bool]:
     """Return the folders of evaluated code at the base and at head, with whether the change brought or altered a file
-    there.
+    there that needs something declared.
 
     A manifest is no code that it counts for.
     """
@@ -86,6 +95,7 @@ def _folders(change: Change, policy: CheckPolicy, manifests: set[str]) -> dict[t
     gone = _gone(change)
     folders: dict[tuple[str, str], bool] = {}
     for path in change.head.source_paths:
+        tick()
         if path in manifests or ignored(path):
             continue
         old_path = change.renames.get(path, path)
@@ -94,7 +104,8 @@ def _folders(change: Change, policy: CheckPolicy, manifests: set[str]) -> dict[t
         origins = {folder, posixpath.dirname(old_path)} if old is not None else {folder, *gone.get(name, ())}
         for origin in origins:
             key = (origin, folder)
-            folders[key] = folders.get(key, False) or old != change.head.blobs[path] or origin != folder
+            is_other = old != change.head.blobs[path] or origin != folder
+            folders[key] = folders.get(key, False) or (is_other and needs(path))
     return folders
 
 

@@ -32,6 +32,7 @@ _DEVELOPMENT_FOLDERS = frozenset(
 _DEVELOPMENT_FILES = frozenset("conftest.py noxfile.py tasks.py fabfile.py dodo.py setup.py manage_dev.py".split())
 _PROVIDES = f"checks.{kind_with(PROVIDES).code}.provides"
 MAX_USED = 8  # sets of used distributions whose answers are kept
+_ENTRY_BYTES = 500  # of a short answer with its key
 MAX_NAMES = 100  # imported in one statement that could be distributions of a namespace
 
 
@@ -52,9 +53,15 @@ class DependencyContext:
     index: DeclarationIndex
     policy: CheckPolicy
     outcomes: AnswerCache[tuple[tuple[Finding, ...], tuple[str, ...]]] = field(default_factory=AnswerCache)
-    namespaces: dict[tuple[str, int], bool] = field(default_factory=dict)
+    namespaces: AnswerCache[bool] = field(default_factory=AnswerCache)
     _imported: AnswerCache[frozenset[str]] = field(default_factory=AnswerCache)  # doubtful ones, by path and blob
     _answers: AnswerCache[UsedAnswers] = field(default_factory=AnswerCache)
+
+    @property
+    def bytes(self) -> int:
+        """About what the answers take in memory."""
+        kept = sum(used.findings.bytes for used in self._answers.values())
+        return kept + self.outcomes.bytes + _ENTRY_BYTES * (len(self.namespaces) + len(self._imported))
 
     @cached_property
     def doubtful(self) -> frozenset[str]:
@@ -96,9 +103,7 @@ class DependencyContext:
         namespace.
         """
         key = (".".join(module.split(".", 2)[:2]), id(declarations))
-        if key not in self.namespaces:
-            self.namespaces[key] = shares_namespace(module, declarations.scopes)
-        return self.namespaces[key]
+        return self.namespaces.get_or(key, lambda: shares_namespace(module, declarations.scopes))
 
     def provides(self, declarations: Declarations) -> Mapping[str, tuple[str, ...]]:
         return {**declarations.provides, **self.policy.provides}

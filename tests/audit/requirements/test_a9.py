@@ -280,6 +280,13 @@ async def test_a_manifest_taken_away_hides_no_import_that_the_change_adds(
     assert check_of(await evaluate(tree, long_before), CheckCode.A9).result is not Result.ERROR, "nothing is lost there"
 
 
+async def test_a_project_that_needs_nothing_any_more_may_drop_its_manifest(tree: WorkTree) -> None:
+    base = tree.commit({"requirements.txt": "attrs\n", "p/a.py": "import attr\n", "p/__init__.py": ""})
+    tree.commit({"requirements.txt": None, "p/a.py": "import os\nimport p.a\n"})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert check.result is Result.PASS, check.problems
+
+
 @pytest.mark.parametrize("more", ["", "".join(f"x{number} = {number}\n" for number in range(90))])
 async def test_a_manifest_that_is_lost_where_its_code_moves_hides_no_import(tree: WorkTree, more: str) -> None:
     base = tree.commit({"svc/api/pyproject.toml": project("requests"), "svc/api/a.py": "import requests\n"})
