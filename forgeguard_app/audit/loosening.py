@@ -28,6 +28,8 @@ def boundaries_loosened(base: Iterable[Boundaries], head: Iterable[Boundaries]) 
         loosenings.append(f"{count_of(added, 'exception')} added")
     if more := len(_allowances(after, before)):
         loosenings.append(f"{count_of(more, 'allowed import')} added")
+    if _is_order_loosened(before, after):
+        loosenings.append("order of layers changed")
     if narrowed := len(_globs(before) - _globs(after)):
         loosenings.append(f"{count_of(narrowed, 'layer glob')} removed")
     return loosenings
@@ -57,6 +59,19 @@ def _rules(files: Iterable[Boundaries]) -> set[tuple[object, ...]]:
         rules |= {("order", name) for name in names}
         rules |= {(file.path, flag) for flag in ("exhaustive", "acyclic") if getattr(file, flag)}
     return rules
+
+
+def _is_order_loosened(before: Iterable[Boundaries], after: Iterable[Boundaries]) -> bool:
+    """Return whether some layer may import another one that it might not: one above it, or its neighbour."""
+    now = {file.path: {name: rank for rank, group in enumerate(file.order) for name in group} for file in after}
+    for file in before:
+        ranks, lowest = now.get(file.path, {}), 0
+        for group in file.order:
+            places = {ranks[name] for name in group if name in ranks}
+            if len(places) > 1 or any(place < lowest for place in places):
+                return True
+            lowest = max(places, default=lowest)
+    return False
 
 
 def _exceptions(files: Iterable[Boundaries]) -> set[object]:

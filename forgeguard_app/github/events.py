@@ -10,7 +10,7 @@ import msgspec
 
 ZERO = re.compile(r"0{40,64}\Z")
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(?:/|\Z)|/\Z")
-MAX_REF_CHARS = 1_000
+MAX_REF_BYTES = 1_000  # as many as fit into an index beside other columns; GitHub takes some 250
 MAX_MESSAGE_CHARS = 10_000
 MAX_NAME_CHARS = 500
 
@@ -236,7 +236,7 @@ def good_ref(name: str) -> bool:
 
     It may begin with a dash, as git takes refs/heads/-x; in an argument of git it stands in its full reference alone.
     """
-    return 0 < len(name) <= MAX_REF_CHARS and _BAD_REF.search(name) is None
+    return 0 < len(name.encode("utf-8", "surrogatepass")) <= MAX_REF_BYTES and _BAD_REF.search(name) is None
 
 
 def moment(value: str | int | None) -> datetime | None:
