@@ -14,7 +14,8 @@ from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages import SUFFIXES
 from forgeguard_app.audit.languages.imports import Cut
-from forgeguard_app.audit.languages.python_modules import MAX_DEPTH, MAX_FOLDERS
+from forgeguard_app.audit.languages.python_modules import MAX_FOLDERS
+from forgeguard_app.audit.languages.python_paths import MAX_DEPTH
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.policy import settings_with

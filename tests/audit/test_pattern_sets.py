@@ -13,7 +13,8 @@ from forgeguard_app.audit.boundaries.layer_map import LayerMap
 from forgeguard_app.audit.boundaries.parse import read_boundaries
 from forgeguard_app.audit.boundaries.pattern_search import find_all_matches, find_matches
 from forgeguard_app.audit.globs import GlobError, check_glob, glob_regex
-from forgeguard_app.audit.languages.python_modules import MAX_DEPTH, ModuleIndex
+from forgeguard_app.audit.languages.python_modules import ModuleIndex
+from forgeguard_app.audit.languages.python_paths import MAX_DEPTH
 from forgeguard_app.audit.pattern_sets import GlobSet, PatternSet
 from forgeguard_app.audit.patterns import compile_bytes
 from forgeguard_app.audit.secrets.allowlists import Allowlist, Exceptions

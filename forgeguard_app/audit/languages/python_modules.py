@@ -8,20 +8,22 @@ is a meaning of the import: a file that somebody adds must not take an import aw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from functools import cached_property
 from typing import NamedTuple
 
 from forgeguard_app.audit.languages.imports import Import
+from forgeguard_app.audit.languages.python_paths import MAX_DEPTH, folder_above, is_package, joined, with_parents
 from forgeguard_app.audit.languages.standard_library import is_standard
 
-MAX_DEPTH = 100  # folders in one another that are searched; each costs the length of its path
 MAX_FOLDERS = 400_000  # a few git trees can name each other to any number of folders
+MAX_KEPT = 100_000  # of what a name means below a folder
 _SOURCE_FOLDERS = ("src", "lib", "python")
 _SUFFIXES = (".py", ".pyi", ".pyw")
 # What Python takes of the files of one name in one folder: a package, then a module.
 # https://docs.python.org/3/library/importlib.html#importlib.machinery.FileFinder
 _INITS = ("__init__.py", "__init__.pyi")
+_NOTHING: Set[str] = frozenset()
 _RUNNING = ("/__init__.py", ".py", ".pyw")
 
 
@@ -58,11 +60,12 @@ class ModuleIndex:
         self._root_set = frozenset(self._search_roots)
         self.roots = tuple(root for root in self._search_roots if root not in self.packages)
         self._names: dict[str, str] = {}
-        self._found: dict[tuple[str, str], str | None] = {}
+        self._held_below: dict[tuple[str, str], Set[str] | None] = {}
         # What is found at the roots is the same for every file.
         self._found_at_roots: dict[str, tuple[str, ...]] = {}
         self._held_at_roots: dict[str, bool] = {}
         self._searched: dict[str, tuple[_Place, ...]] = {}
+        self._packages_around: dict[tuple[str, str], tuple[str, ...]] = {}
 
     @property
     def bytes(self) -> int:
@@ -147,7 +150,7 @@ class ModuleIndex:
         if up > len(parts):  # the package begins further up than the nearest root
             if up > path.count("/"):
                 return None
-            parts = self._name_from_root(_above(path, item.level)).split(".")
+            parts = self._name_from_root(folder_above(path, item.level)).split(".")
         else:
             parts = parts[: len(parts) - up]
         return ".".join(part for part in (*parts, item.module) if part)
@@ -173,22 +176,21 @@ class ModuleIndex:
         """Return the folders above the files of a folder that hold Python and are roots or no packages, the nearest
         first.
         """
+        missing: list[str] = []
+        while folder not in self._searched and folder:
+            missing.append(folder)
+            folder = folder.rpartition("/")[0]
         known = self._searched.get(folder)
-        if known is None:
-            places: list[_Place] = []
-            above = folder
-            while True:
-                is_root = above in self._root_set
-                if above in self._children and (is_root or above not in self.packages):
-                    places.append(_Place(above, is_root, self._sources_of(above) if is_root else ()))
-                if not above:
-                    break
-                above = above.rpartition("/")[0]
-            known = self._searched[folder] = tuple(places)
-        return known
+        for at in ("", *reversed(missing)) if known is None else reversed(missing):
+            is_root = at in self._root_set
+            known = known or ()  # shared with all folders below
+            if at in self._children and (is_root or at not in self.packages):
+                known = (_Place(at, is_root, self._sources_of(at) if is_root else ()), *known)
+            self._searched[at] = known
+        return known or ()
 
     def _sources_of(self, root: str) -> tuple[str, ...]:
-        sources = (_joined(root, name) for name in _SOURCE_FOLDERS)
+        sources = (joined(root, name) for name in _SOURCE_FOLDERS)
         return tuple(source for source in sources if source in self._root_set)
 
     def holding(self, top: str) -> tuple[str, ...]:
@@ -216,7 +218,7 @@ class ModuleIndex:
         """Return the likeliest file that defines the module, or its nearest parent module; None where the repository
         has none.
         """
-        found = (self.meanings(path, name) for name in _with_parents(module))
+        found = (self.meanings(path, name) for name in with_parents(module))
         return next((files[0] for files in found if files), None)
 
     def meanings(self, path: str, module: str) -> tuple[str, ...]:
@@ -229,34 +231,31 @@ class ModuleIndex:
             return ()
         folder = path.rpartition("/")[0]
         near, is_sure = self._near(folder, module)
-        if is_sure or (near and "." not in module):
-            return near
-        at_roots = self._at_roots(module)
-        found = tuple(dict.fromkeys((*near, *at_roots))) if near and at_roots else near or at_roots
-        return found or (() if is_standard(module) else self._in_packages(folder, module))
+        others = () if is_sure else self._at_roots(module)
+        found = tuple(dict.fromkeys((*near, *others))) if near and others else near or others
+        if "." not in module or is_standard(module):
+            return found
+        around = self._around(folder, module)
+        return tuple(dict.fromkeys((*found, *around))) if around else found or self._in_packages(module)
 
     def _near(self, folder: str, module: str) -> tuple[tuple[str, ...], bool]:
-        """Return what is found in the folders above, and whether it can be nothing else.
+        """Return what is found in the folders above, and whether a project above has it, so that it is none of another
+        project beside that one.
 
-        A folder between the file and its project's root comes first in sys.path for a script or a test alone, so that
-        the search goes on there. It ends at the first root that has the module; only the package that the file itself
-        lies in is looked for further up, because a manifest may stand within a package. A name of the standard library
-        is that one, but beside the file and at roots: an `email.py` further up is honest code by the dozen.
+        All folders above count, up to the root of the repository: a manifest and a module that somebody adds beside
+        the file decide neither how the file is run nor what the import means. A name of the standard library is that
+        one, but beside the file and at roots: an `email.py` further up is honest code by the dozen.
         """
         top, standard = module.partition(".")[0], is_standard(module)
         found: dict[str, None] = {}
         is_sure = False
         for place in self._places(folder):
-            in_package = f"{folder}/".startswith(f"{_joined(place.folder, top)}/")
-            if (is_sure and not in_package) or (standard and not place.is_root and place.folder != folder):
+            if standard and not place.is_root and place.folder != folder:
                 continue
-            here = self._at(place.folder, module) if top in self._children[place.folder] else None
-            at_root = [here] if here else []
-            if place.sources and not (here and (in_package or "." not in module)):
-                sources = (self._at(source, module) for source in place.sources if top in self._children[source])
-                at_root += [file for file in sources if file]
-            found.update(dict.fromkeys(at_root))
-            is_sure = is_sure or (place.is_root and any(self._is_running(file) for file in at_root))
+            folders = (at for at in (place.folder, *place.sources) if top in self._children[at])
+            if at_root := [file for at in folders if (file := self._at(at, module))]:
+                found.update(dict.fromkeys(at_root))
+                is_sure = is_sure or (place.is_root and any(self._is_running(file) for file in at_root))
         return tuple(found), is_sure
 
     def _at_roots(self, module: str) -> tuple[str, ...]:
@@ -266,27 +265,40 @@ class ModuleIndex:
             found = self._found_at_roots[module] = tuple(file for file in files if file)
         return found
 
-    def _in_packages(self, folder: str, module: str) -> tuple[str, ...]:
-        """Return what is found from folders that are packages, because a stray `__init__.py` makes one of any folder.
-
-        Only the package that the file lies in is looked for, and packages with a manifest of their own.
+    def _around(self, folder: str, module: str) -> tuple[str, ...]:
+        """Return what is found in the package that the file lies in, where the folders above it are packages too: a
+        stray `__init__.py` makes one of any folder.
         """
-        top, dot, _ = module.partition(".")
-        if not dot:
+        top = module.partition(".")[0]
+        if f"/{top}/" not in f"/{folder}/":
             return ()
-        roots: dict[str, None] = {}
-        above = folder
-        while above:
-            above, _, name = above.rpartition("/")
-            if name == top and above in self.packages:
-                roots[above] = None
-        roots.update(dict.fromkeys(self._package_roots_by_name.get(top, ())))
+        key = (folder, top)
+        roots = self._packages_around.get(key)
+        if roots is None:
+            found: list[str] = []
+            while folder:
+                folder, _, name = folder.rpartition("/")
+                if name == top and folder in self.packages:
+                    found.append(folder)
+            roots = tuple(found)
+            self._packages_around = {key: roots}  # of the last statement alone: they may be long
+        return self._present(roots, module)
+
+    def _in_packages(self, module: str) -> tuple[str, ...]:
+        """Return what is found beside manifests that lie in packages."""
+        return self._present(self._package_roots_by_name.get(module.partition(".")[0], ()), module)
+
+    def _present(self, roots: Iterable[str], module: str) -> tuple[str, ...]:
         files = (self._at(root, module) for root in roots)
         return tuple(file for file in files if file and file in self.paths)
 
     def _at(self, root: str, module: str, *, below_package: bool = False) -> str | None:
         """Return what defines exactly this module where it is counted from the folder."""
-        stem = _joined(root, module.replace(".", "/"))
+        parent, _, last = module.rpartition(".")
+        held = self._held(root, parent)
+        if held is not None and last not in held:
+            return None
+        stem = joined(root, module.replace(".", "/"))
         for suffix in (*_RUNNING, "/__init__.pyi"):
             if stem + suffix in self.paths:
                 return stem + suffix
@@ -294,15 +306,32 @@ class ModuleIndex:
             return f"{stem}/__init__.py"
         return f"{stem}.pyi" if f"{stem}.pyi" in self.paths else None
 
+    def _held(self, root: str, parent: str) -> Set[str] | None:
+        """Return the names in the folder of a package that is counted from a root; None where it lies too deep to be
+        known. Kept, because a statement may name thousands of modules of one package, and paths may be long.
+        """
+        if not parent:
+            return self._children.get(root, _NOTHING) if root.count("/") < MAX_DEPTH and not self.cut else None
+        key = (root, parent)
+        if key not in self._held_below:
+            stem = joined(root, parent.replace(".", "/"))
+            held = self._children.get(stem, _NOTHING) if stem.count("/") < MAX_DEPTH and not self.cut else None
+            if len(self._held_below) >= MAX_KEPT:
+                self._held_below.clear()
+            self._held_below[key] = held
+            return held
+        return self._held_below.get(key)
+
     def _is_running(self, file: str) -> bool:
         """Return whether a file is there and no stub, which Python does not import."""
         return file in self.paths and not file.endswith(".pyi")
 
-    def _parent_package(self, path: str, item: Import) -> tuple[str, ...]:
+    def _parent_package(self, path: str, item: Import, tick: Callable[[], object]) -> tuple[str, ...]:
         """Return the deepest package above a module that was not found."""
-        for name in _with_parents(item.module.rpartition(".")[0]):
+        for name in with_parents(item.module.rpartition(".")[0]):
+            tick()
             files = self._defining(path, item, name)
-            if packages := tuple(file for file in files if _is_package(file)):
+            if packages := tuple(file for file in files if is_package(file)):
                 return packages
         return ()
 
@@ -310,9 +339,9 @@ class ModuleIndex:
         """Return the files that may define a module that the statement names."""
         if not item.level:
             return self.meanings(path, written)
-        folder = _above(path, item.level)
+        folder = folder_above(path, item.level)
         if not written:
-            inits = (_joined(folder, name) for name in _INITS)
+            inits = (joined(folder, name) for name in _INITS)
             return tuple(init for init in inits if init in self.paths)[:1]
         if written.rpartition(".")[2] not in self._last_parts:
             return ()
@@ -337,9 +366,9 @@ class ModuleIndex:
         """Return whether a folder has the module or one above it: a file x.py may set up x.y when it is imported."""
         if module.partition(".")[0] not in self._children[root]:
             return False
-        if _joined(root, module.replace(".", "/")) in self._children:
+        if joined(root, module.replace(".", "/")) in self._children:
             return True
-        return any(self._at(root, name) for name in _with_parents(module))
+        return any(self._at(root, name) for name in with_parents(module))
 
     def targets(
         self, path: str, item: Import, tick: Callable[[], object] = lambda: None
@@ -353,37 +382,22 @@ class ModuleIndex:
         base = self.absolute(path, item)
         if base is None:
             return []
-        own = self._defining(path, item, item.module) or self._parent_package(path, item)
+        own = self._defining(path, item, item.module) or self._parent_package(path, item, tick)
+        # The module itself is reached by all names that are none, its files by all names.
+        reached: tuple[list[tuple[str, str | None]], ...] = (
+            [(base, file) for file in own if not is_package(file)],
+            [(base, file) for file in own or (None,)],
+        )
+        added = -1
         found: dict[tuple[str, str | None], None] = {}
-        for name in item.names or ("*",):
+        for name in dict.fromkeys(item.names or ("*",)):
             tick()
             written = f"{item.module}.{name}" if item.module else name
             files = self._defining(path, item, written) if name != "*" else ()
             for file in files:
                 found[f"{base}.{name}" if base else name, file] = None
-            for reached in own or (None,):
-                if not files or (reached is not None and not _is_package(reached)):
-                    found[base, reached] = None
+            through = 0 if files else 1
+            if through > added:
+                found.update(dict.fromkeys(reached[through]))
+                added = through
         return list(found)
-
-
-def _with_parents(module: str) -> Iterator[str]:
-    """Yield the module and those above it; of a long name the first parts alone, below which no folder is searched."""
-    parts = module.split(".", MAX_DEPTH)[:MAX_DEPTH]
-    for size in range(len(parts), 0, -1):
-        yield ".".join(parts[:size])
-
-
-def _is_package(file: str) -> bool:
-    return file.rpartition("/")[2].startswith("__init__.")
-
-
-def _joined(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
-
-
-def _above(path: str, level: int) -> str:
-    """Return the folder that a relative import with so many dots counts from."""
-    for _ in range(level):
-        path = path.rpartition("/")[0]
-    return path

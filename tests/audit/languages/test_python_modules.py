@@ -35,6 +35,11 @@ def rules_of(files: dict[str, str], layers: list[dict[str, object]]) -> list[str
         pytest.param(
             PLAIN | {"app/api/app/db/engine.py": "", "app/api/pyproject.toml": ""}, id="a manifest beside the importer"
         ),
+        pytest.param(
+            {"app/api/users.py": "from engine import x\n", "libs/app/db/engine.py": "", "libs/app/db/setup.py": ""}
+            | {"app/api/engine.py": ""},
+            id="a module named like another project's beside the importer",
+        ),
         pytest.param(PLAIN | {"app.py": ""}, id="a module beside the package"),
         pytest.param(PLAIN | {"lib/app/db/engine.py": "", "app/api/app.py": ""}, id="a package of that name in lib"),
         pytest.param(PACKAGES | {"__init__.py": ""}, id="a package at the root of the repository"),
@@ -121,6 +126,51 @@ def test_a_module_of_the_standard_library_is_no_file_of_that_name_further_up(ini
     assert rules_of(files | plain, layers) == []
     through = {"app/api/u.py": "from app.logging import INFO\n"}
     assert rules_of(files | through, layers) == ["api/may_import/infra"]
+
+
+ROUTERS: dict[str, object] = {"name": "routers", "glob": "routers/**", "may_import": []}
+ENGINES: dict[str, object] = {"name": "repos", "glob": ["repos/**", "engine.py"]}
+ENGINE = {"repos/engine.py": "", "engine.py": ""}
+
+
+@pytest.mark.parametrize("manifest", ["setup.py", "pyproject.toml"])
+@pytest.mark.parametrize("inits", [(), ("routers/__init__.py",), ("routers/repos/__init__.py",)])
+@pytest.mark.parametrize("text", ["from repos.engine import x\n", "import repos.engine\n", "import engine\n"])
+def test_a_manifest_and_a_module_added_beside_the_importer_hide_no_module_of_the_root(
+    text: str, inits: tuple[str, ...], manifest: str
+) -> None:
+    added = {f"routers/{name}": "" for name in (manifest, "repos/engine.py", "engine.py")} | dict.fromkeys(inits, "")
+    assert rules_of({"routers/u.py": text, **ENGINE, **added}, [ROUTERS, ENGINES]) == ["routers/may_import/repos"]
+
+
+def test_a_module_added_at_the_root_hides_no_module_of_the_importer_s_own_package() -> None:
+    files = dict.fromkeys(("svc/__init__.py", "svc/app/__init__.py", "svc/app/db.py"), "")
+    layers: list[dict[str, object]] = [
+        {"name": "api", "glob": "svc/app/api/**", "may_import": []},
+        {"name": "db", "glob": "svc/app/db.py"},
+    ]
+    added = {"svc/app/api/u.py": "import app.db\n", "app/db.py": ""}
+    assert rules_of(files | added, layers) == ["api/may_import/db"]
+
+
+def test_projects_that_have_a_package_of_the_same_name_mean_their_own() -> None:
+    layers: list[dict[str, object]] = [{"name": name, "glob": f"svc/{name}/**", "may_import": []} for name in "ab"]
+    files = {f"svc/{name}/{file}": "" for name in "ab" for file in ("app/x.py", "app/__init__.py", "conf.py")}
+    for name in "ab":
+        project = {"pyproject.toml": f"[project]\nname = '{name}'\n", "app/y.py": "from app import x\n"}
+        project |= {"tests/test_x.py": "from app.x import y\nimport conf\n", "run.py": "import app.x, conf\n"}
+        files |= {f"svc/{name}/{file}": text for file, text in project.items()}
+    assert rules_of(files, layers) == []
+
+
+def test_names_of_one_statement_are_looked_up_once_each_below_any_number_of_folders() -> None:
+    folders = ["/".join("abcdefgh"[:depth]) for depth in range(1, 9)]
+    index = ModuleIndex([f"{folder}/m.py" for folder in folders] + ["n/x.py", "use.py"])
+    looks: list[int] = []
+    repeated = Import("m", ("m", "x") * 5_000, 0, 1, 1, 1)
+    found = index.targets("a/b/c/d/e/f/g/h/use.py", repeated, lambda: looks.append(1))
+    assert found == [("m", f"{folder}/m.py") for folder in reversed(folders)]
+    assert len(looks) == 2
 
 
 def targets(paths: list[str], path: str, item: Import, manifests: tuple[str, ...] = ()) -> list[tuple[str, str | None]]:
