@@ -53,7 +53,10 @@ def list_lost(
         was, now = base.for_folder(old_folder), head.for_folder(folder)
         if was is None or was.opaque:
             continue
-        key = (id(was), id(now), changed, folder in doubtful, folder in told_before)
+        asked = folder in doubtful
+        # Of code that came from elsewhere, an import must be in doubt that was known there.
+        had_list = folder in told_before or (asked and old_folder != folder)
+        key = (id(was), id(now), changed, asked, had_list)
         if key in known:
             continue
         known[key] = None
@@ -61,8 +64,7 @@ def list_lost(
         if now is None:
             found = _without_list(mine, change.head, changed=changed)
         else:
-            old = touched if folder in told_before else mine
-            found = _doubted(now, mine, old, asked=folder in doubtful)
+            found = _doubted(now, mine, touched if had_list else mine, asked=asked)
         for path, why in found:
             lost.setdefault(path, why)
     return tuple(Problem(path, 1, 1, why) for path, why in lost.items())

@@ -320,6 +320,23 @@ async def test_a_new_manifest_that_says_nothing_takes_no_list_from_the_code_besi
     assert (check.result, [problem.path for problem in check.problems]) == (Result.ERROR, ["app/setup.py"])
 
 
+@pytest.mark.parametrize("name", UNKNOWN)
+@pytest.mark.parametrize("more", ["", "".join(f"x{number} = {number}\n" for number in range(90))])
+async def test_code_that_moves_to_a_manifest_that_says_nothing_keeps_its_list(
+    tree: WorkTree, more: str, name: str
+) -> None:
+    files: Files = {"pyproject.toml": project("requests"), "src/app/a.py": "import requests\n", "README.md": "x\n"}
+    base = tree.commit(files)
+    added = UNKNOWN[name].replace("requests\n", "")
+    tree.commit({"src/app/a.py": None, "src/b/a.py": f"import requests, yaml\n{more}", f"src/b/{name}": added})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    found = [*(problem.path for problem in check.problems), *(finding.path for finding in check.findings)]
+    assert (check.result in (Result.ERROR, Result.FAIL), set(found) <= {f"src/b/{name}", "src/b/a.py"}) == (True, True)
+    long_before = tree.git("rev-parse", "HEAD")
+    tree.commit({"README.md": "y\n"})
+    assert check_of(await evaluate(tree, long_before), CheckCode.A9).result is Result.PASS, "nothing is lost there"
+
+
 async def test_a_list_that_spoke_for_a_computing_project_is_missed(tree: WorkTree) -> None:
     base = tree.commit({"setup.py": COMPUTED, "requirements.txt": "requests\n", "app/a.py": "import requests\n"})
     tree.commit({"requirements.txt": None, "app/a.py": "import requests\nimport yaml\n"})
