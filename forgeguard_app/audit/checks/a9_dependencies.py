@@ -38,6 +38,7 @@ from forgeguard_app.audit.requirements.lost import list_lost
 from forgeguard_app.audit.requirements.manifests import manifest_paths, read_manifests
 from forgeguard_app.audit.requirements.match import DependencyContext, list_undeclared
 from forgeguard_app.audit.requirements.model import Manifest
+from forgeguard_app.audit.requirements.modules import is_well_known
 from forgeguard_app.audit.requirements.references import References, references
 from forgeguard_app.audit.secrets.masking import masked
 
@@ -113,12 +114,16 @@ def _needs(tree: Tree, facts: Facts, memo: Memo) -> Callable[[str], bool]:
     """Return whether a file imports what is neither Python's own nor the repository's, as far as it was read."""
     modules = memo.modules(tree)
 
+    def is_here(path: str, module: str) -> bool:
+        file = modules.find(path, module)
+        return file is not None and file.endswith(".py") and not is_well_known(module)
+
     def needs(path: str) -> bool:
         source = facts.source(path, tree.blobs[path])
         if source is None or source.cut:
             return True
         others = (item.module for item in source.imports if not item.level and not is_standard(item.module))
-        return not all(modules.is_own(path, module) for module in others)
+        return not all(is_here(path, module) for module in others)
 
     return needs
 
@@ -147,7 +152,8 @@ def check(tree: Tree, facts: Facts, policy: CheckPolicy, memo: Memo) -> Dependen
         return DependencySide(problems=problems, manifests=manifests, nothing=NO_MANIFEST, references=found)
     named = tuple((path, tree.blobs[path]) for path in (m.path for m in manifests) if path in tree.blobs)
     key = ("dependencies", tree.paths, named, _frozen(policy))
-    context = memo.context(key, lambda: DependencyContext(memo.modules(tree), _index(manifests, policy), policy))
+    modules = memo.modules(tree)
+    context = memo.context(key, lambda: DependencyContext(modules, _index(manifests, policy), policy, tree.paths))
     if len(context.outcomes) >= MAX_OUTCOMES:
         context.outcomes.clear()
     findings, left = context.outcomes.get_or(tree.contents, lambda: _findings(tree, facts, policy, context))

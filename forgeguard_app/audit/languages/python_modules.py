@@ -13,7 +13,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 from forgeguard_app.audit.languages.imports import Import
-from forgeguard_app.audit.languages.python_paths import MAX_DEPTH, folder_above, is_package, joined, with_parents
+from forgeguard_app.audit.languages.python_paths import (
+    MAX_DEPTH,
+    Remembering,
+    folder_above,
+    is_package,
+    joined,
+    with_parents,
+)
 from forgeguard_app.audit.languages.standard_library import is_standard
 
 MAX_FOLDERS = 400_000  # a few git trees can name each other to any number of folders
@@ -35,7 +42,7 @@ class _Place(NamedTuple):
     sources: tuple[str, ...]  # the source folders beside it, where it is the root of a project
 
 
-class ModuleIndex:
+class ModuleIndex(Remembering):
     """The modules of one tree; `cut` where it has more folders than are kept, so that some imports are not resolved."""
 
     def __init__(
@@ -61,27 +68,19 @@ class ModuleIndex:
         self.roots = tuple(root for root in self._search_roots if root not in self.packages)
         self._names: dict[str, str] = {}
         self._held_below: dict[tuple[str, str], Set[str] | None] = {}
-        # What is found at the roots is the same for every file.
         self._found_at_roots: dict[str, tuple[str, ...]] = {}
-        self._held_at_roots: dict[str, bool] = {}
         self._searched: dict[str, tuple[_Place, ...]] = {}
+        self._searched_last: tuple[str | None, tuple[str, ...]] = (None, ())
         self._packages_around: dict[tuple[str, str], tuple[str, ...]] = {}
-
-    @property
-    def bytes(self) -> int:
-        """About what the remembered answers take in memory: names and paths of some hundred characters."""
-        at_roots = len(self._found_at_roots) + len(self._held_at_roots)
-        return 500 * (len(self._names) + len(self._found) + len(self._searched) + at_roots)
 
     def _add_children(self, paths: Iterable[str]) -> None:
         """Note for each folder the names importable from it: modules, packages and folders that hold sources below."""
         children = self._children
         for path in paths:
-            if len(children) > self._max_folders:
-                self.cut = True
+            self.cut = self.cut or len(children) > self._max_folders
+            if self.cut:
                 break
-            folder, _, name = path.rpartition("/")
-            name = name.rpartition(".")[0]
+            folder, _, name = path.rpartition(".")[0].rpartition("/")
             self._last_parts.update((name, folder.rpartition("/")[2]))
             if folder.count("/") >= MAX_DEPTH:
                 *parts, name = folder.split("/", MAX_DEPTH)[:MAX_DEPTH]
@@ -99,8 +98,7 @@ class ModuleIndex:
     def _global_roots(self) -> tuple[str, ...]:
         roots: dict[str, None] = {}
         for folder in dict.fromkeys(("", *self._manifests)):
-            sources = [f"{folder}/{name}" if folder else name for name in _SOURCE_FOLDERS]
-            for root in (*sources, folder):
+            for root in (*(joined(folder, name) for name in _SOURCE_FOLDERS), folder):
                 if root in self._children and (root != folder or not root or root not in self.packages):
                     roots[root] = None
         return tuple(roots)
@@ -110,9 +108,7 @@ class ModuleIndex:
         folder = path.rpartition("/")[0]
         while folder in self.packages and folder not in self._root_set and folder:
             folder = folder.rpartition("/")[0]
-        best = folder
-        while best and best not in self._root_set:
-            best = best.rpartition("/")[0]
+        best = self._root_above(folder)
         if path.rpartition("/")[0] in self.packages and folder not in self._root_set:
             return folder if not self._is_namespace(folder, best) else best
         return best
@@ -155,11 +151,14 @@ class ModuleIndex:
             parts = parts[: len(parts) - up]
         return ".".join(part for part in (*parts, item.module) if part)
 
+    def _root_above(self, folder: str) -> str:
+        while folder and folder not in self._root_set:
+            folder = folder.rpartition("/")[0]
+        return folder
+
     def _name_from_root(self, below: str) -> str:
         """Return the dotted name of a folder or module as counted from the nearest root above it."""
-        root = below.rpartition("/")[0]
-        while root and root not in self._root_set:
-            root = root.rpartition("/")[0]
+        root = self._root_above(below.rpartition("/")[0])
         return below[len(root) + 1 if root else 0 :].replace("/", ".")
 
     def other_names(self, path: str) -> tuple[str, ...]:
@@ -169,21 +168,18 @@ class ModuleIndex:
 
     @property
     def folders(self) -> frozenset[str]:
-        """Return the folders from which something can be imported."""
+        """The folders from which something can be imported."""
         return frozenset(self._children)
 
     def _places(self, folder: str) -> tuple[_Place, ...]:
-        """Return the folders above the files of a folder that hold Python and are roots or no packages, the nearest
-        first.
-        """
+        """Return the folders above a folder's files that hold Python and are roots or no packages, nearest first."""
         missing: list[str] = []
         while folder not in self._searched and folder:
             missing.append(folder)
             folder = folder.rpartition("/")[0]
         known = self._searched.get(folder)
         for at in ("", *reversed(missing)) if known is None else reversed(missing):
-            is_root = at in self._root_set
-            known = known or ()  # shared with all folders below
+            is_root, known = at in self._root_set, known or ()  # shared with all folders below
             if at in self._children and (is_root or at not in self.packages):
                 known = (_Place(at, is_root, self._sources_of(at) if is_root else ()), *known)
             self._searched[at] = known
@@ -192,6 +188,27 @@ class ModuleIndex:
     def _sources_of(self, root: str) -> tuple[str, ...]:
         sources = (joined(root, name) for name in _SOURCE_FOLDERS)
         return tuple(source for source in sources if source in self._root_set)
+
+    def searched_from(self, path: str) -> tuple[str, ...]:
+        """Return the folders from which the file may import when it runs, the nearest first."""
+        folder = path.rpartition("/")[0]
+        known, folders = self._searched_last
+        if known != folder:
+            folders = tuple(at for place in self._places(folder) for at in (place.folder, *place.sources))
+            self._searched_last = (folder, folders)
+        return folders
+
+    def may_hold(self, name: str) -> bool:
+        """Return whether any folder has a module or folder of the name."""
+        return name in self._last_parts
+
+    def names_in(self, folder: str) -> Set[str]:
+        """Return the names of what can be imported from a folder."""
+        return self._children.get(folder, _NOTHING)
+
+    def is_root(self, folder: str) -> bool:
+        """Return whether a project's modules are counted from the folder."""
+        return folder in self._root_set
 
     def holding(self, top: str) -> tuple[str, ...]:
         """Return the roots, in order, that hold the name."""
@@ -215,9 +232,7 @@ class ModuleIndex:
         return {name: tuple(roots) for name, roots in found.items()}
 
     def find(self, path: str, module: str) -> str | None:
-        """Return the likeliest file that defines the module, or its nearest parent module; None where the repository
-        has none.
-        """
+        """Return the likeliest file that defines the module, or its nearest parent; None where there is none."""
         found = (self.meanings(path, name) for name in with_parents(module))
         return next((files[0] for files in found if files), None)
 
@@ -253,7 +268,7 @@ class ModuleIndex:
             if standard and not place.is_root and place.folder != folder:
                 continue
             folders = (at for at in (place.folder, *place.sources) if top in self._children[at])
-            if at_root := [file for at in folders if (file := self._at(at, module))]:
+            if at_root := [file for at in folders if (file := self.at(at, module))]:
                 found.update(dict.fromkeys(at_root))
                 is_sure = is_sure or (place.is_root and any(self._is_running(file) for file in at_root))
         return tuple(found), is_sure
@@ -261,7 +276,7 @@ class ModuleIndex:
     def _at_roots(self, module: str) -> tuple[str, ...]:
         found = self._found_at_roots.get(module)
         if found is None:
-            files = (self._at(root, module) for root in self.holding(module.partition(".")[0]))
+            files = (self.at(root, module) for root in self.holding(module.partition(".")[0]))
             found = self._found_at_roots[module] = tuple(file for file in files if file)
         return found
 
@@ -289,10 +304,10 @@ class ModuleIndex:
         return self._present(self._package_roots_by_name.get(module.partition(".")[0], ()), module)
 
     def _present(self, roots: Iterable[str], module: str) -> tuple[str, ...]:
-        files = (self._at(root, module) for root in roots)
+        files = (self.at(root, module) for root in roots)
         return tuple(file for file in files if file and file in self.paths)
 
-    def _at(self, root: str, module: str, *, below_package: bool = False) -> str | None:
+    def at(self, root: str, module: str, *, below_package: bool = False) -> str | None:
         """Return what defines exactly this module where it is counted from the folder."""
         parent, _, last = module.rpartition(".")
         held = self._held(root, parent)
@@ -345,30 +360,13 @@ class ModuleIndex:
             return tuple(init for init in inits if init in self.paths)[:1]
         if written.rpartition(".")[2] not in self._last_parts:
             return ()
-        file = self._at(folder, written, below_package=True)
+        file = self.at(folder, written, below_package=True)
         if file is not None and self._is_running(file):
             return (file,)
         # A package without `__init__.py` may go on below another root.
         base = self.absolute(path, item._replace(module=written))
         others = self.meanings(path, base) if base else ()
         return tuple(dict.fromkeys((file, *others))) if file else others
-
-    def is_own(self, path: str, module: str) -> bool:
-        """Return whether the repository itself holds what an absolute import names, namespace folders included."""
-        if any(self._holds(place.folder, module) for place in self._places(path.rpartition("/")[0])):
-            return True
-        if module not in self._held_at_roots:
-            roots = self.holding(module.partition(".")[0])
-            self._held_at_roots[module] = any(self._holds(root, module) for root in roots)
-        return self._held_at_roots[module]
-
-    def _holds(self, root: str, module: str) -> bool:
-        """Return whether a folder has the module or one above it: a file x.py may set up x.y when it is imported."""
-        if module.partition(".")[0] not in self._children[root]:
-            return False
-        if joined(root, module.replace(".", "/")) in self._children:
-            return True
-        return any(self._at(root, name) for name in with_parents(module))
 
     def targets(
         self, path: str, item: Import, tick: Callable[[], object] = lambda: None
@@ -392,8 +390,7 @@ class ModuleIndex:
         found: dict[tuple[str, str | None], None] = {}
         for name in dict.fromkeys(item.names or ("*",)):
             tick()
-            written = f"{item.module}.{name}" if item.module else name
-            files = self._defining(path, item, written) if name != "*" else ()
+            files = self._defining(path, item, ".".join(filter(None, (item.module, name)))) if name != "*" else ()
             for file in files:
                 found[f"{base}.{name}" if base else name, file] = None
             through = 0 if files else 1

@@ -17,13 +17,15 @@ from forgeguard_app.audit.memo import AnswerCache
 from forgeguard_app.audit.model import Finding, Level
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations
-from forgeguard_app.audit.requirements.model import DependencyScope, normalised
+from forgeguard_app.audit.requirements.model import DependencyScope, Manifest, normalised
 from forgeguard_app.audit.requirements.modules import (
+    is_well_known,
     known_providers,
     modules_known,
     possible_providers,
     shares_namespace,
 )
+from forgeguard_app.audit.requirements.own_modules import Holding, OwnModule, OwnModules
 
 _DEVELOPMENT_FOLDERS = frozenset(
     "test tests testing docs doc examples example samples benchmarks benchmark bench scripts script tools tool ci e2e"
@@ -52,10 +54,15 @@ class DependencyContext:
     modules: ModuleIndex
     index: DeclarationIndex
     policy: CheckPolicy
+    paths: tuple[str, ...] = ()  # all files of the tree
     outcomes: AnswerCache[tuple[tuple[Finding, ...], tuple[str, ...]]] = field(default_factory=AnswerCache)
     namespaces: AnswerCache[bool] = field(default_factory=AnswerCache)
+    own: OwnModules = field(init=False)
     _imported: AnswerCache[frozenset[str]] = field(default_factory=AnswerCache)  # doubtful ones, by path and blob
     _answers: AnswerCache[UsedAnswers] = field(default_factory=AnswerCache)
+
+    def __post_init__(self) -> None:
+        self.own = OwnModules(self.modules, self.index, self.paths)
 
     @property
     def bytes(self) -> int:
@@ -131,7 +138,7 @@ def list_undeclared(
             or (not item.module.isascii() and not item.module.replace(".", "").isidentifier())
         ):
             continue
-        finding = _evaluated(context, answers, declarations, path, item)
+        finding = _evaluated(context, answers, declarations, path, item, tick)
         if finding is None:
             continue
         # What we are sure of stands at every line; what we are not, once a file.
@@ -146,26 +153,57 @@ def list_undeclared(
 
 
 def _evaluated(
-    context: DependencyContext, answers: UsedAnswers, declarations: Declarations, path: str, item: Import
+    context: DependencyContext,
+    answers: UsedAnswers,
+    declarations: Declarations,
+    path: str,
+    item: Import,
+    tick: Callable[[], object],
 ) -> Finding | None:
     module = item.module
     if is_standard(module) or _ignored_module(context.policy, module):
         return None
-    if context.modules.is_own(path, module):
+    own = context.own.look_up(path, item, declarations, tick)
+    if own.holding is Holding.MODULE or (own.holding is Holding.FOLDER and not is_well_known(module)):
         return _sibling(context, path, item)
     scopes = _scopes(context, declarations, item)
+    if own.owner is not None and not (scopes and is_well_known(module)):
+        importer = context.index.project_of(path)
+        if importer is not None or own.owner.project_name in declarations.scopes.keys() | declarations.own_names:
+            return _of_project(context, path, item, own.owner)
     if scopes is not None:
         return _declared(path, item, scopes, declarations, context.policy.level)
+    return _missing(context, answers, declarations, path, item, own)
+
+
+def _missing(
+    context: DependencyContext,
+    answers: UsedAnswers,
+    declarations: Declarations,
+    path: str,
+    item: Import,
+    own: OwnModule,
+) -> Finding | None:
+    """Return the finding for an import that nothing declares and no module here satisfies; None for what a project
+    has by its own name.
+    """
+    module = item.module
     top = module.partition(".")[0]
-    if possible_providers(module) & declarations.own_names or (
-        path.endswith("setup.py") and top in ("setuptools", "pkg_resources")
-    ):
+    file = own.file if not is_well_known(module) else ""
+    if possible_providers(module) & declarations.own_names:
+        compiled = context.own.built_from(top)
+        if not is_well_known(module) or compiled.endswith(".py"):
+            return None
+        file = file or compiled
+    if path.endswith("setup.py") and top in ("setuptools", "pkg_resources"):
         return None
     known = known_providers(module)
     suggestion = known[0] if known else normalised(top)
     if item.guard is not Guard.NONE:
         message = f"{module!r} is imported behind a guard and no manifest declares it ({suggestion!r} would)"
         return _finding(path, item, "guarded", message, Level.NOTICE)
+    if file:
+        return _finding(path, item, "unknown", _not_from_here(item, file), Level.NOTICE)
     doubt = declarations.opaque
     if not doubt and not known and (unknown := context.unknown_distribution(declarations, answers)):
         doubt = f"the modules of {unknown!r} are not known to us"
@@ -182,14 +220,27 @@ def _sibling(context: DependencyContext, path: str, item: Import) -> Finding | N
     """Return a finding for a module of another project here that the importing project does not declare."""
     found = context.modules.find(path, item.module)
     owner = None if found is None else context.index.project_of(found)
+    return None if owner is None else _of_project(context, path, item, owner)
+
+
+def _of_project(context: DependencyContext, path: str, item: Import, owner: Manifest) -> Finding | None:
+    """Return a finding where the importing project does not declare the one that the module belongs to."""
     importer = context.index.project_of(path)
-    if owner is None or importer is None or owner.project_name == importer.project_name or item.guard is not Guard.NONE:
+    if importer is None or owner.project_name == importer.project_name or item.guard is not Guard.NONE:
         return None
     name = owner.project_name or ""
     if context.policy.manifests is not None or context.index.member_declares(importer, name):
         return None
     message = f"{item.module!r} belongs to {owner.path}, but {importer.path} does not declare it: add {name!r}"
     return _finding(path, item, "undeclared", message, context.policy.level)
+
+
+def _not_from_here(item: Import, file: str) -> str:
+    top = item.module.partition(".")[0]
+    return (
+        f"{item.module!r} may not be importable from here ({file} has its name, but lies in another project's folder,"
+        f" is no Python that runs, or holds none itself); tell us with {_PROVIDES}: {{{top}: its-distribution}}"
+    )
 
 
 def _scopes(context: DependencyContext, declarations: Declarations, item: Import) -> frozenset[DependencyScope] | None:

@@ -57,6 +57,21 @@ def known_providers(module: str) -> tuple[str, ...]:
     return (top,) if top in _same_name() else ()
 
 
+@lru_cache(maxsize=1)
+def _curated() -> frozenset[str]:
+    return frozenset(line.split()[0] for line in RENAMED.strip().splitlines())
+
+
+@remembered(16_384)
+def is_well_known(module: str) -> bool:
+    """Return whether the module is surely a distribution's, though the repository may have a file of its name."""
+    known = known_providers(module)
+    top = module.partition(".")[0]
+    return bool(known) and (
+        module in _curated() or top in _curated() or normalised(top) in _same_name() or top in _NAMESPACES
+    )
+
+
 def possible_providers(module: str, names: tuple[str, ...] = ()) -> frozenset[str]:
     """Return every distribution name that could provide the module, or one of the names in it, known or by its way of
     naming.

@@ -516,3 +516,84 @@ async def test_a_workspace_sibling_counts_only_where_its_member_declares_it(tree
         ("libs/a/src/a/__init__.py", 2, "undeclared"),
         ("libs/b/src/b/__init__.py", 2, "undeclared"),
     ]
+
+
+NAMED = project().replace("demo-app", "other")
+SHADOWS: dict[str, Files] = {
+    "a stub at the root": {"requests.pyi": ""},
+    "a package of stubs": {"requests/__init__.pyi": ""},
+    "a stub of a package's module": {"requests/api.pyi": ""},
+    "a stub beside the file": {"src/app/requests.pyi": ""},
+    "a stub beside an empty manifest": {"tools/setup.py": "", "tools/requests.pyi": ""},
+    "a module beside an empty manifest": {"tools/setup.py": "", "tools/requests.py": ""},
+    "a package in another project": {"tools/pyproject.toml": NAMED, "tools/requests/__init__.py": ""},
+    "a folder in another project": {"tools/pyproject.toml": NAMED, "tools/requests/x.py": ""},
+    "a folder beside the file": {"src/app/requests/x.py": ""},
+    "folders beside the file": {"src/app/requests/x/y.py": ""},
+    "a folder at the root": {"requests/x.py": ""},
+    "a module that Windows imports": {"requests.pyw": ""},
+}
+
+
+@pytest.mark.parametrize("name", SHADOWS)
+@pytest.mark.parametrize("text", ["import requests\n", "from requests import get\n", "import requests.sessions\n"])
+async def test_a_file_that_the_importing_one_cannot_import_declares_nothing(
+    tree: WorkTree, text: str, name: str
+) -> None:
+    base = tree.commit({"pyproject.toml": project("attrs"), "src/app/a.py": "import attr\n"})
+    tree.commit({"src/app/a.py": f"import attr\n{text}", **SHADOWS[name]})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert (check.result, rows(check)) == (Result.FAIL, [("src/app/a.py", 2, "undeclared")])
+
+
+@pytest.mark.parametrize("name", SHADOWS)
+async def test_of_an_unknown_module_a_file_of_its_name_elsewhere_is_said(tree: WorkTree, name: str) -> None:
+    added = {path.replace("requests", "mystery"): text for path, text in SHADOWS[name].items()}
+    files: Files = {"pyproject.toml": project(), "src/app/a.py": "import mystery\n", **added}
+    check = await a9(tree, files)
+    if name == "a folder at the root":
+        assert rows(check) == []
+    elif "tools/pyproject.toml" in added:
+        assert rows(check) == [("src/app/a.py", 1, "undeclared")]
+    else:
+        assert rows(check) == [("src/app/a.py", 1, "unknown")]
+        assert "mystery" in check.findings[0].message
+
+
+@pytest.mark.parametrize("added", [{}, {"docs/requests.md": ""}, {"src/app/requests.pyi": ""}])
+async def test_a_project_renamed_to_a_distribution_does_not_have_its_modules(tree: WorkTree, added: Files) -> None:
+    base = tree.commit({"pyproject.toml": project("attrs"), "src/app/a.py": "import attr\n"})
+    renamed = project("attrs").replace("demo-app", "requests")
+    tree.commit({"pyproject.toml": renamed, "src/app/a.py": "import attr\nimport requests\n", **added})
+    found = rows(check_of(await evaluate(tree, base), CheckCode.A9))
+    assert found == [("src/app/a.py", 2, "unknown" if "src/app/requests.pyi" in added else "undeclared")]
+
+
+IMPORTABLE: dict[str, Files] = {
+    "a module beside a script": {"scripts/yaml.py": "", "scripts/a.py": "import yaml\n"},
+    "a package at the root": {"yaml/__init__.py": "", "tests/test_a.py": "import yaml.x\n"},
+    "a package in src": {"src/yaml/__init__.py": "", "tests/test_a.py": "from yaml import x\n"},
+    "a module in a folder without __init__.py": {"google/cloud/mine.py": "", "a.py": "from google.cloud import mine\n"},
+    "a module of such a folder by its name": {"google/cloud/mine.py": "", "a.py": "import google.cloud.mine\n"},
+    "a folder that is nobody else's": {"ours/x/y.py": "", "a.py": "from ours import x\nimport ours.x\n"},
+    "a project's own module": {"pyproject.toml": project().replace("demo-app", "pyyaml"), "lib/yaml/__init__.py": ""}
+    | {"tests/test_a.py": "import yaml\n"},
+    "its own module, deep below": {"pyproject.toml": project().replace("demo-app", "pyyaml")}
+    | {"python/deep/yaml/__init__.py": "", "tests/test_a.py": "import yaml\n"},
+    "a stub for what a type checker reads": {"ours.pyi": "", "a.py": "if TYPE_CHECKING:\n    import ours\n"},
+    "a stub for a stub": {"ours.pyi": "", "a.pyi": "import ours\n"},
+    "a project that is declared": {"pyproject.toml": project("other-lib"), "a.py": "import ours_x\nimport yaml.y\n"}
+    | {"libs/o/pyproject.toml": project("requests").replace("demo-app", "other-lib")}
+    | {"libs/o/src/ours_x/__init__.py": "", "libs/o/src/yaml/y.py": ""},
+    "a distribution that another project has a module of": {
+        "pyproject.toml": project("pyyaml"),
+        "a.py": "import yaml\n",
+    }
+    | {"libs/o/pyproject.toml": NAMED, "libs/o/yaml.py": ""},
+}
+
+
+@pytest.mark.parametrize("name", IMPORTABLE)
+async def test_modules_that_the_importing_file_finds_are_the_repository_s_own(tree: WorkTree, name: str) -> None:
+    check = await a9(tree, {"pyproject.toml": project(), **IMPORTABLE[name]})
+    assert rows(check) == []
