@@ -7,14 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from forgeguard_app.projects.marks import Mark, read_marks, written_marks
-from forgeguard_app.projects.questions import QUESTIONS, SECTIONS, Question, QuestionKind, Section
+from forgeguard_app.projects.questions import (
+    MAX_CELL_CHARS,
+    MAX_NAME_CHARS,
+    QUESTIONS,
+    SECTIONS,
+    Column,
+    Question,
+    QuestionKind,
+    Section,
+)
 
 VERSION = 1
 MAX_TEXT_CHARS = 5_000
 MAX_ITEMS = 200
 MAX_ITEM_CHARS = 500
 MAX_ROWS = 300
-MAX_CELL_CHARS = 2_000
+MAX_CELL_LINES = 50
+MAX_PROBLEMS = 20  # of one answer
 Row = dict[str, str]
 Value = str | list[str] | list[Row]
 
@@ -45,6 +55,7 @@ class Answers:
 def read_state(state: Mapping[str, Any]) -> Answers:
     """Return the answers in a stored state; what no question of today asks is left out, what has another form too.
 
+    Cells that were saved before their column had a bound of its own are kept.
     States before version 1 held the answers directly, by section.
     """
     given: Mapping[str, Any] = state.get("answers", {}) if "version" in state else _flat(state)
@@ -52,7 +63,7 @@ def read_state(state: Mapping[str, Any]) -> Answers:
     for key, value in given.items() if isinstance(given, Mapping) else ():
         question = QUESTIONS.get(key)
         if question is not None:
-            read, problems = read_answer(question, value)
+            read, problems = read_answer(question, value, is_stored=True)
             if not problems and read:
                 values[key] = read
     return Answers(values, read_marks(state.get("marks")))
@@ -71,8 +82,11 @@ def written_state(answers: Answers) -> dict[str, Any]:
     return {"version": VERSION, "answers": dict(answers.values), "marks": written_marks(answers.marks)}
 
 
-def read_answer(question: Question, value: Any) -> tuple[Value, list[str]]:
-    """Return the answer in the question's form, and all that is wrong with it; an empty one takes the answer back."""
+def read_answer(question: Question, value: Any, *, is_stored: bool = False) -> tuple[Value, list[str]]:
+    """Return the answer in the question's form, and the first MAX_PROBLEMS things that are wrong with it.
+
+    An empty answer takes the answer back. A stored answer's cells have the bounds of any cell, not of their columns.
+    """
     match question.kind:
         case QuestionKind.TEXT:
             return _text(value)
@@ -81,7 +95,7 @@ def read_answer(question: Question, value: Any) -> tuple[Value, list[str]]:
         case QuestionKind.LIST:
             return _list(value)
         case QuestionKind.TABLE | QuestionKind.LAYERS:
-            return _table(question, value)
+            return _table(question, value, is_stored=is_stored)
         case _:
             assert_never(question.kind)
 
@@ -109,10 +123,10 @@ def _list(value: Any) -> tuple[Value, list[str]]:
         for n, item in enumerate(items, 1)
         if len(item) > MAX_ITEM_CHARS
     ]
-    return items, problems[:20]
+    return items, problems[:MAX_PROBLEMS]
 
 
-def _table(question: Question, value: Any) -> tuple[Value, list[str]]:
+def _table(question: Question, value: Any, *, is_stored: bool) -> tuple[Value, list[str]]:
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
         return [], ["This is answered with a list of rows."]
     if len(value) > MAX_ROWS:
@@ -123,25 +137,31 @@ def _table(question: Question, value: Any) -> tuple[Value, list[str]]:
     for given in value:
         unknown = sorted(str(key) for key in given.keys() - known)
         if unknown or not all(isinstance(cell, str) for cell in given.values()):
-            return [], [f"A row has the texts {', '.join(sorted(known))}{', not ' + unknown[0] if unknown else ''}."]
+            other = f", not {unknown[0][:MAX_NAME_CHARS]}" if unknown else ""
+            return [], [f"A row has the texts {', '.join(sorted(known))}{other}."]
         row = {column.key: _cell(given.get(column.key, ""), lines=column.lines) for column in question.columns}
         if any(row.values()):
             rows.append(row)
-            problems += _row_problems(question, row, len(rows))
-    return rows, problems[:20]
+            problems += _row_problems(question, row, len(rows), is_stored=is_stored)
+    return rows, problems[:MAX_PROBLEMS]
 
 
-def _row_problems(question: Question, row: Row, number: int) -> list[str]:
-    problems: list[str] = []
-    for column in question.columns:
-        cell, where = row[column.key], f"Row {number}, {column.title}"
-        if not cell and column.required:
-            problems.append(f"{where}: is missing.")
-        elif len(cell) > MAX_CELL_CHARS:
-            problems.append(f"{where}: at most {MAX_CELL_CHARS:,} characters.")
-        elif cell and column.choices and cell not in column.choices:
-            problems.append(f"{where}: one of {', '.join(column.choices)}.")
-    return problems
+def _row_problems(question: Question, row: Row, number: int, *, is_stored: bool) -> list[str]:
+    wrong = ((column, _cell_problem(column, row[column.key], is_stored=is_stored)) for column in question.columns)
+    return [f"Row {number}, {column.title}: {problem}." for column, problem in wrong if problem]
+
+
+def _cell_problem(column: Column, cell: str, *, is_stored: bool) -> str:
+    max_chars = MAX_CELL_CHARS if is_stored else column.max_chars
+    if not cell and column.required:
+        return "is missing"
+    if len(cell) > max_chars:
+        return f"at most {max_chars:,} characters"
+    if column.lines and cell.count("\n") >= MAX_CELL_LINES and not is_stored:
+        return f"at most {MAX_CELL_LINES} lines"
+    if cell and column.choices and cell not in column.choices:
+        return f"one of {', '.join(column.choices)}"
+    return ""
 
 
 def _cell(text: str, *, lines: bool) -> str:

@@ -4,8 +4,11 @@ table.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from forgeguard_app.projects.answers import Row, Value
-from forgeguard_app.projects.questions import Question, QuestionKind
+from forgeguard_app.projects.questions import MAX_NAME_CHARS, Question, QuestionKind
 
 MAX_PROBLEMS = 20
 MOST_NAMED = 20  # layers that a message lists
@@ -20,20 +23,20 @@ def layer_problems(question: Question, value: Value) -> list[str]:
     """Return what is wrong with the names in an answer, each with its row and column; nothing for other questions."""
     if question.kind is not QuestionKind.LAYERS or not isinstance(value, list):
         return []
-    rows: list[Row] = [row for row in value if isinstance(row, dict)]
-    names = [row["name"] for row in rows]
-    known = ", ".join(dict.fromkeys(names[:MOST_NAMED]))
-    problems: list[str] = []
+    return list(islice(_problems([row for row in value if isinstance(row, dict)]), MAX_PROBLEMS))
+
+
+def _problems(rows: list[Row]) -> Iterator[str]:
+    """Yield the messages one by one: each lists the known layers, so those beyond the bound are never made."""
+    names = {row["name"] for row in rows}
+    known = ", ".join(name[:MAX_NAME_CHARS] for name in dict.fromkeys(row["name"] for row in rows[:MOST_NAMED]))
     taken: set[str] = set()
     for number, row in enumerate(rows, 1):
         if row["name"] in taken:
-            problems.append(
-                f"Row {number}, Layer: another row is called “{row['name']}” too. Each layer has its own name."
-            )
+            called = row["name"][:MAX_NAME_CHARS]
+            yield f"Row {number}, Layer: another row is called “{called}” too. Each layer has its own name."
         taken.add(row["name"])
-        problems += [
-            f"Row {number}, May import: no layer is called “{name[:100]}”. The layers are {known}."
-            for name in names_in(row["may_import"])
-            if name not in names
-        ]
-    return problems[:MAX_PROBLEMS]
+        for name in names_in(row["may_import"]):
+            if name not in names:
+                called = name[:MAX_NAME_CHARS]
+                yield f"Row {number}, May import: no layer is called “{called}”. The layers are {known}."

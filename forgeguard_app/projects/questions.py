@@ -9,6 +9,10 @@ from forgeguard_app.audit.check_kinds import kind_with
 from forgeguard_app.audit.check_settings import BOUNDARIES
 from forgeguard_app.projects.contract_types import ContractType as T
 
+MAX_CELL_CHARS = 2_000
+MAX_NAME_CHARS = 100  # of what other cells or contracts repeat: a layer, a table, a column
+MAX_PATH_CHARS = 200
+
 
 class QuestionKind(StrEnum):
     """The form of a question's answer."""
@@ -22,13 +26,17 @@ class QuestionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table; `choices` where its cells are of a closed set, `lines` where they hold several lines."""
+    """One column of a table; `choices` where its cells are of a closed set, `lines` where they hold several lines.
+
+    A cell has at most `max_chars` characters.
+    """
 
     key: str
     title: str
     choices: tuple[str, ...] = ()
     required: bool = True
     lines: bool = False
+    max_chars: int = MAX_CELL_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,11 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _ALL = tuple(T)
 LAYER_COLUMNS = (
-    Column("name", "Layer"),
-    Column("glob", "Files"),
+    Column("name", "Layer", max_chars=MAX_NAME_CHARS),
+    Column("glob", "Files", max_chars=500),
     Column("may_import", "May import", required=False),
     Column("forbidden_imports", "Must not import", required=False),
-    Column("reason", "Why not", required=False),
+    Column("reason", "Why not", required=False, max_chars=500),
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -86,14 +94,14 @@ SECTIONS: tuple[Section, ...] = (
     )),
     Section("data", "Data model", "What is kept, field by field.", (
         Question("tables", "Which tables and columns?", QuestionKind.TABLE, "A row a column. The schema contract is made of this.", (T.SCHEMA, T.PHYSICS), columns=(
-            Column("table", "Table"), Column("column", "Column"), Column("type", "Type", COLUMN_TYPES), Column("rule", "Rule", COLUMN_RULES, required=False),
-            Column("references", "References (table)", required=False),
+            Column("table", "Table", max_chars=MAX_NAME_CHARS), Column("column", "Column", max_chars=MAX_NAME_CHARS), Column("type", "Type", COLUMN_TYPES), Column("rule", "Rule", COLUMN_RULES, required=False),
+            Column("references", "References (table)", required=False, max_chars=MAX_NAME_CHARS),
         )),
         Question("retention", "How long is it kept?", QuestionKind.TEXT, "And what happens then.", (T.SCHEMA,)),
     )),
     Section("api", "API", "What programs may ask.", (
         Question("endpoints", "Which operations?", QuestionKind.TABLE, "A row an operation; `{id}` marks a parameter of the path.", (T.PHYSICS, T.PHASES), columns=(
-            Column("method", "Method", METHODS), Column("path", "Path"), Column("purpose", "What it does"),
+            Column("method", "Method", METHODS), Column("path", "Path", max_chars=MAX_PATH_CHARS), Column("purpose", "What it does"),
         )),
         Question("authentication", "How does a caller prove who it is?", QuestionKind.CHOICE, "The same for every operation.", (T.PHYSICS,), choices=("none", "session cookie", "bearer token", "OAuth 2")),
     )),
@@ -113,7 +121,7 @@ SECTIONS: tuple[Section, ...] = (
     )),
     Section("phases", "Phases", "In which steps it is built. A build works through them one by one, each audited.", (
         Question("phases", "Which phases?", QuestionKind.TABLE, "Each ends with something that can be checked. Deliverables and exit criteria: one a line.", (T.PHASES,), required=True, columns=(
-            Column("name", "Name"), Column("objective", "Objective"), Column("deliverables", "Deliverables", lines=True), Column("exit_criteria", "Exit criteria", lines=True),
+            Column("name", "Name", max_chars=MAX_NAME_CHARS), Column("objective", "Objective"), Column("deliverables", "Deliverables", lines=True), Column("exit_criteria", "Exit criteria", lines=True),
         )),
     )),
 )  # fmt: skip
