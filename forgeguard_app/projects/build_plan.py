@@ -34,18 +34,19 @@ class Phase:
 
 def read_plan(text: str, path: str = "phases.md") -> tuple[list[Phase], tuple[Problem, ...]]:
     """Return the phases in their order, and each thing that is wrong with the text, with its place."""
-    phases: list[Phase] = []
+    drafts: list[_PhaseDraft] = []
     problems: list[Problem] = []
     into = ""
     for number, line in enumerate(text.splitlines(), 1):
         heading = _HEADING.match(line.rstrip())
         if heading:
-            phases.append(Phase(int(heading[1]), (heading[2] or "").strip(), number))
+            drafts.append(_PhaseDraft(Phase(int(heading[1]), (heading[2] or "").strip(), number)))
             into = ""
         elif line.startswith("## "):
             into = "elsewhere"
-        elif phases and into != "elsewhere":
-            into = _take(phases[-1], line, into)
+        elif drafts and into != "elsewhere":
+            into = _take(drafts[-1], line, into)
+    phases = [draft.finish() for draft in drafts]
     if not phases:
         problems.append(
             Problem(path, 1, 1, "there is no phase: a phase begins with a heading such as '## Phase 0: Genesis'")
@@ -61,18 +62,35 @@ def read_plan(text: str, path: str = "phases.md") -> tuple[list[Phase], tuple[Pr
     return phases, tuple(problems)
 
 
-def _take(phase: Phase, line: str, into: str) -> str:
+@dataclass(slots=True)
+class _PhaseDraft:
+    """A phase that is being read: its texts are lists of their lines, which are joined once."""
+
+    phase: Phase
+    objective: list[str] = field(default_factory=list)
+    lists: dict[str, list[list[str]]] = field(default_factory=lambda: {name: [] for name in _LISTS.values()})
+
+    def finish(self) -> Phase:
+        """Return the phase with its texts."""
+        self.phase.objective = " ".join(self.objective).strip()
+        self.phase.deliverables = [" ".join(lines) for lines in self.lists["deliverables"]]
+        self.phase.exit_criteria = [" ".join(lines) for lines in self.lists["exit_criteria"]]
+        return self.phase
+
+
+def _take(draft: _PhaseDraft, line: str, into: str) -> str:
+    text = line.strip()
     if line.startswith("###"):
         return _LISTS.get(line.lstrip("# ").strip().rstrip(":").lower(), "")
-    if objective := _OBJECTIVE.match(line.strip()):
-        phase.objective = objective[1].strip()
+    if objective := _OBJECTIVE.match(text):
+        draft.objective = [objective[1].strip()]
         return "objective"
-    if into == "objective" and line.strip():
-        phase.objective = f"{phase.objective} {line.strip()}".strip()
-    elif into in _LISTS.values() and (item := _ITEM.match(line.strip())):
-        getattr(phase, into).append(item[1])
-    elif into in _LISTS.values() and line.startswith("  ") and line.strip() and getattr(phase, into):
-        getattr(phase, into)[-1] += f" {line.strip()}"
+    if into == "objective" and text:
+        draft.objective.append(text)
+    elif into in draft.lists and (item := _ITEM.match(text)):
+        draft.lists[into].append([item[1]])
+    elif into in draft.lists and line.startswith("  ") and text and draft.lists[into]:
+        draft.lists[into][-1].append(text)
     return into
 
 

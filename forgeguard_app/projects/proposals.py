@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from forgeguard_app.audit.check_kinds import name_codes
-from forgeguard_app.projects.answers import Answers, Row, Value
+from forgeguard_app.projects.answers import MAX_ROWS, Answers, Row, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,12 @@ class SeenCode:
 
 
 def propose(key: str, answers: Answers, code: SeenCode, package: str) -> Value:
-    """Return a proposal for the question; empty where there is none. `package` is the project's name in Python."""
+    """Return a proposal for the question; empty where there is none, and of rows as many as an answer may have.
+
+    `package` is the project's name in Python.
+    """
     proposer = _PROPOSERS.get(key)
-    return proposer(answers, code, package) if proposer else ""
+    return proposer(answers, code, package)[:MAX_ROWS] if proposer else ""
 
 
 def _language(answers: Answers, code: SeenCode, _: str) -> Value:

@@ -12,8 +12,9 @@ from forgeguard_app.audit.yaml_document import read_yaml
 from forgeguard_app.projects.build_plan import read_plan
 from forgeguard_app.projects.contract_types import FILES, ContractType
 from forgeguard_app.projects.contracts.data import sql_of
+from forgeguard_app.projects.contracts.words import MAX_CHARS
 
-MAX_CHARS = 200_000
+MAX_NAMED_CHARS = 100
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _BESIDE = ("parameters", "summary", "description", "servers")
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
@@ -81,28 +82,39 @@ def _physics(text: str, path: str) -> tuple[Problem, ...]:
 
 
 def _path(reading: Reading, name: str, place: tuple[int, int], node: Node) -> None:
+    called = _named(name)
     if not name.startswith("/"):
-        reading.problem(place, f"the path {name!r} must begin with '/'")
-    for method, operation in reading.mapping(node, f"the path {name!r}").items():
+        reading.problem(place, f"the path {called} must begin with '/'")
+    parameters = dict.fromkeys(_PARAMETER.findall(name))
+    for_all = _declared(node.value.get("parameters")) if isinstance(node.value, dict) else frozenset()
+    for method, operation in reading.mapping(node, f"the path {called}").items():
         if method.lower() not in _METHODS:
             if method not in _BESIDE:
-                reading.problem(node.keys[method], f"{method!r} is no method; known are {', '.join(_METHODS)}")
+                message = f"{_named(method)} is no method; known are {', '.join(_METHODS)}"
+                reading.problem(node.keys[method], message)
             continue
-        fields = reading.mapping(operation, f"{method} {name}")
+        fields = reading.mapping(operation, f"{method} {called}")
         if isinstance(operation.value, dict) and "responses" not in fields:
-            reading.problem(node.keys[method], f"{method} {name} says nothing of its responses")
-        declared = _declared(fields, node)
-        for parameter in _PARAMETER.findall(name):
+            reading.problem(node.keys[method], f"{method} {called} says nothing of its responses")
+        declared = for_all | _declared(fields.get("parameters"))
+        for parameter in parameters:
+            if reading.is_full:
+                return
             if parameter not in declared:
-                reading.problem(node.keys[method], f"the parameter {{{parameter}}} of {name} is not described")
+                missing = _named(f"{{{parameter}}}")
+                reading.problem(node.keys[method], f"the parameter {missing} of {called} is not described")
 
 
-def _declared(fields: dict[str, Node], path: Node) -> set[str]:
+def _named(text: str) -> str:
+    """Return a name in quotes, without its end where it is long: a message repeats it."""
+    return repr(text if len(text) <= MAX_NAMED_CHARS else f"{text[: MAX_NAMED_CHARS - 1]}…")
+
+
+def _declared(parameters: Node | None) -> frozenset[str]:
     found: set[str] = set()
-    for node in (fields.get("parameters"), path.value.get("parameters")):
-        for parameter in node.value if node is not None and isinstance(node.value, list) else []:
-            if isinstance(parameter.value, dict) and "name" in parameter.value:
-                found.add(str(parameter.value["name"].value))
-            elif isinstance(parameter.value, dict) and "$ref" in parameter.value:
-                found.add(str(parameter.value["$ref"].value).rpartition("/")[2])
-    return found
+    for parameter in parameters.value if parameters is not None and isinstance(parameters.value, list) else []:
+        if isinstance(parameter.value, dict) and "name" in parameter.value:
+            found.add(str(parameter.value["name"].value))
+        elif isinstance(parameter.value, dict) and "$ref" in parameter.value:
+            found.add(str(parameter.value["$ref"].value).rpartition("/")[2])
+    return frozenset(found)

@@ -6,10 +6,9 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-import yaml
-
 from forgeguard_app.projects.answers import Answers, Row
-from forgeguard_app.projects.contracts.words import document, section, sentence
+from forgeguard_app.projects.contracts.words import MAX_CHARS, document, section, sentence
+from forgeguard_app.projects.contracts.yaml_text import write_yaml
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _JSON_TYPES: dict[str, dict[str, str]] = {
@@ -62,33 +61,27 @@ def sql_of(text: str) -> str:
 
 
 def _tables(answers: Answers) -> dict[str, list[Row]]:
-    """Return the tables by name. A table that another refers to comes before it."""
-    found: dict[str, list[Row]] = {}
-    for row in answers.rows("data.tables"):
-        table, column = _identifier(row["table"]), _identifier(row["column"])
-        rows = found.setdefault(table, [])
-        if table and column and column not in (_identifier(known["column"]) for known in rows):
-            rows.append(row)
-    found = {table: rows for table, rows in found.items() if rows}
+    """Return the tables by name, names as identifiers. A table that another refers to comes before it."""
+    found: dict[str, dict[str, Row]] = {}
+    for given in answers.rows("data.tables"):
+        row = {**given, **{key: _identifier(given[key]) for key in ("table", "column", "references")}}
+        if row["table"] and row["column"]:
+            found.setdefault(row["table"], {}).setdefault(row["column"], row)
+    wanted = {
+        table: {row["references"] for row in rows.values()} & found.keys() - {table} for table, rows in found.items()
+    }
     ordered: dict[str, list[Row]] = {}
-    left = dict(found)
-    while left:
-        ready = [
-            table
-            for table, rows in left.items()
-            if all(
-                _identifier(row["references"]) in (*ordered, table, "") or _identifier(row["references"]) not in found
-                for row in rows
-            )
-        ] or list(left)[:1]
+    while wanted:
+        ready = [table for table, others in wanted.items() if others <= ordered.keys()] or list(wanted)[:1]
         for table in ready:
-            ordered[table] = left.pop(table)
+            ordered[table] = list(found[table].values())
+            del wanted[table]
     return ordered
 
 
 def _create(table: str, rows: list[Row], tables: Collection[str]) -> str:
     key = next((row for row in rows if row["rule"] == "primary key"), None)
-    key = key or next((row for row in rows if _identifier(row["column"]) == "id"), None)
+    key = key or next((row for row in rows if row["column"] == "id"), None)
     lines = [f"    {_column(row, tables, key=row is key)}" for row in rows]
     if key is None:
         lines.insert(0, "    id UUID PRIMARY KEY DEFAULT gen_random_uuid()")
@@ -96,14 +89,14 @@ def _create(table: str, rows: list[Row], tables: Collection[str]) -> str:
 
 
 def _column(row: Row, tables: Collection[str], *, key: bool) -> str:
-    parts = [_quoted(_identifier(row["column"])), row["type"].upper()]
+    parts = [_quoted(row["column"]), row["type"].upper()]
     if key:
         parts.append("PRIMARY KEY")
     else:
         rules = {"primary key": "NOT NULL UNIQUE", "required": "NOT NULL", "unique": "NOT NULL UNIQUE"}
         parts += [rules[row["rule"]]] if row["rule"] in rules else []
-    if _identifier(row["references"]) in tables:
-        parts.append(f"REFERENCES {_quoted(_identifier(row['references']))}")
+    if row["references"] in tables:
+        parts.append(f"REFERENCES {_quoted(row['references'])}")
     return " ".join(parts)
 
 
@@ -118,7 +111,11 @@ def _quoted(name: str) -> str:
 
 
 def physics(name: str, answers: Answers) -> str:
-    """Return the API as an OpenAPI document."""
+    """Return the API as an OpenAPI document.
+
+    Raises:
+        ContractTooLong: it has more than MAX_CHARS characters.
+    """
     paths: dict[str, dict[str, Any]] = {}
     for row in answers.rows("api.endpoints"):
         path = row["path"] if row["path"].startswith("/") else f"/{row['path']}"
@@ -136,7 +133,7 @@ def physics(name: str, answers: Answers) -> str:
         described["security"] = [{"caller": []}]
     if components:
         described["components"] = components
-    return yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=120)
+    return write_yaml(described, MAX_CHARS)
 
 
 _SECURITY: dict[str, dict[str, Any]] = {
@@ -147,7 +144,7 @@ _SECURITY: dict[str, dict[str, Any]] = {
 
 
 def _operation(row: Row, path: str) -> dict[str, Any]:
-    names = _PARAMETER.findall(path)
+    names = list(dict.fromkeys(_PARAMETER.findall(path)))
     done = {"GET": "200", "POST": "201", "DELETE": "204"}.get(row["method"], "200")
     operation: dict[str, Any] = {"summary": sentence(row["purpose"])}
     if names:
@@ -164,6 +161,6 @@ def _operation(row: Row, path: str) -> dict[str, Any]:
 
 
 def _schema(rows: list[Row]) -> dict[str, Any]:
-    required = [_identifier(row["column"]) for row in rows if row["rule"] in ("primary key", "required", "unique")]
-    fields = {_identifier(row["column"]): dict(_JSON_TYPES.get(row["type"], {"type": "string"})) for row in rows}
+    required = [row["column"] for row in rows if row["rule"] in ("primary key", "required", "unique")]
+    fields = {row["column"]: dict(_JSON_TYPES.get(row["type"], {"type": "string"})) for row in rows}
     return {"type": "object", **({"required": required} if required else {}), "properties": fields}

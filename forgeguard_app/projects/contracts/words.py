@@ -6,7 +6,12 @@ import re
 from collections.abc import Iterable
 from keyword import iskeyword
 
+MAX_CHARS = 200_000  # of a contract
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
+
+
+class ContractTooLong(Exception):
+    """The answers make a contract of more than MAX_CHARS characters."""
 
 
 def package_of(name: str) -> str:
