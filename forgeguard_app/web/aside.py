@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -18,10 +18,12 @@ from aiohttp import web
 from markupsafe import Markup
 
 from forgeguard_app.audit.model import Problem
+from forgeguard_app.errors import UserError
 from forgeguard_app.fair_turns import FairTurns, TooManyWaiting
-from forgeguard_app.flows.projects.save_contract import Edit
+from forgeguard_app.flows.projects.save_contract import Drafter, Edit
 from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program
 from forgeguard_app.projects.contract_types import FILES, ContractType
+from forgeguard_app.projects.contracts.render import Draft
 from forgeguard_app.web.aside_worker import WORK
 from forgeguard_app.web.clients import client_of
 from forgeguard_app.web.session import PERSON
@@ -31,7 +33,7 @@ WAIT_S = 10.0  # for one's turn
 AT_ONCE = 2
 WAITING_EACH = 4  # works of one asker
 KEPT_BYTES = 16 << 20
-MAX_RESULT_BYTES = 4 << 20
+MAX_RESULT_BYTES = 8 << 20  # all contracts of a project
 # What is so small is done at once: even work that grows with the square of its text takes milliseconds then.
 SMALL_CHARS, SMALL_LINES = 4_000, 200
 _COMMAND = (sys.executable, "-I", "-m", "forgeguard_app.web.aside_worker")
@@ -147,3 +149,23 @@ def checker(request: web.Request) -> Callable[[ContractType, str], Awaitable[tup
 async def checked(request: web.Request, edit: Edit) -> Edit:
     """Return the edit with all that is wrong with its text."""
     return replace(edit, problems=await checker(request)(edit.kind, edit.text))
+
+
+def drafter(request: web.Request) -> Drafter:
+    """Return what makes a project's contracts from its answers.
+
+    It raises UserError where that takes too long.
+    """
+
+    async def draft(name: str, state: Mapping[str, Any]) -> Mapping[ContractType, Draft]:
+        text = json.dumps(state, ensure_ascii=False)
+        is_small = len(text) <= SMALL_CHARS
+        found = WORK["drafts"](name, text) if is_small else await _work(request, "drafts", name, text)
+        if found is None:
+            raise UserError("It takes too long to write contracts from these answers: shorten some of them.")
+        return {
+            ContractType(kind): Draft(content, tuple(Problem(*problem) for problem in problems))
+            for kind, (content, problems) in found.items()
+        }
+
+    return draft

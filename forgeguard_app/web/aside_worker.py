@@ -39,8 +39,18 @@ def problems(kind: str, text: str) -> list[list[Any]]:
     return [list(astuple(problem)) for problem in problems_of(ContractType(kind), text)]
 
 
+def drafts(name: str, state: str) -> dict[str, list[Any]]:
+    """Return a project's contracts as its stored answers make them: each with its text and its problems."""
+    from forgeguard_app.projects.contracts.render import write_drafts  # noqa: PLC0415
+
+    return {
+        kind.value: [draft.text, [list(astuple(problem)) for problem in draft.problems]]
+        for kind, draft in write_drafts(name, json.loads(state)).items()
+    }
+
+
 WORK: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {"markdown": markdown, "difference": difference, "problems": problems}
+    {"markdown": markdown, "difference": difference, "problems": problems, "drafts": drafts}
 )
 
 
@@ -50,7 +60,8 @@ def main() -> None:
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     name, *texts = json.load(sys.stdin.buffer)
-    sys.stdout.write(json.dumps(WORK[name](*texts)))
+    # As it is: an escaped text takes up to six times the bytes, and results have a bound.
+    sys.stdout.buffer.write(json.dumps(WORK[name](*texts), ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
+from forgeguard_app.errors import UserError
 from forgeguard_app.fair_turns import FairTurns
+from forgeguard_app.flows.people.repo_access import Person
+from forgeguard_app.projects.answers import answered, written_state
 from forgeguard_app.projects.contract_types import ContractType
-from forgeguard_app.web.aside import WAITING_EACH, Aside
+from forgeguard_app.projects.contracts.render import write_drafts
+from forgeguard_app.web.aside import ASIDE, WAITING_EACH, Aside, drafter
 from forgeguard_app.web.markdown import as_html
+from forgeguard_app.web.session import PERSON
+from tests.support.answers import filled
 from tests.support.browsing import Browser
 from tests.support.project_pages import make, written
 from tests.support.running import running
@@ -36,6 +44,33 @@ async def test_the_work_is_the_same_beside_the_loop() -> None:
     assert found[0][:2] == ["Forge/Contracts/boundaries.json", 1]
     assert await aside.work("mona", "problems", ContractType.UI.value, "# UI") == []
     assert aside.size > 0
+
+
+async def test_contracts_are_drafted_beside_the_loop_once_for_the_same_answers() -> None:
+    app = web.Application()
+    app[ASIDE] = aside = Aside(timeout_s=30)
+    request = make_mocked_request("POST", "/", app=app)
+    request[PERSON] = Person(uuid4(), 1, "mona", uuid4(), None)
+    answers = filled("python-aiohttp")
+    row = {"method": "GET", "purpose": "Gives it"}
+    endpoints = [{**row, "path": f"/ä{number}/{{a}}"} for number in range(150)]
+    state = written_state(answered(answers, "api.endpoints", endpoints))
+    assert await drafter(request)("Shop", state) == write_drafts("Shop", state)
+    assert await drafter(request)("Shop", state) == write_drafts("Shop", state)
+    assert aside.begun == 1, "in a process of its own, and not again for what is known"
+    assert aside.size > 0
+
+
+async def test_answers_that_take_too_long_are_refused_and_the_loop_goes_on() -> None:
+    app = web.Application()
+    app[ASIDE] = aside = Aside(timeout_s=0.01)
+    request = make_mocked_request("POST", "/", app=app)
+    request[PERSON] = Person(uuid4(), 1, "mona", uuid4(), None)
+    state = written_state(answered(filled("python-aiohttp"), "intent.users", ["x" * 400] * 100))
+    for _ in range(2):
+        with pytest.raises(UserError, match="takes too long"):
+            await drafter(request)("Shop", state)
+    assert aside.begun == 1
 
 
 async def test_one_asker_s_slow_documents_keep_nobody_else_waiting() -> None:

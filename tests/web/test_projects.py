@@ -270,6 +270,8 @@ async def test_the_zip_holds_all_ten(product: Product) -> None:
             data = await answer.read()
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             assert len(archive.namelist()) == 10
+            stored = {entry.compress_type for entry in archive.infolist()}
+            assert stored == {zipfile.ZIP_STORED}, "each who asks would cost a second of a processor"
             assert b"It keeps orders." in archive.read("Forge/Contracts/blueprint.md")
 
 

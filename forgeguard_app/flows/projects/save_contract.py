@@ -4,26 +4,29 @@ what its type says.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from forgeguard_app.audit.model import Problem
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.quotas import QUOTAS, Quotas
 from forgeguard_app.flows.people.repo_access import Person
-from forgeguard_app.flows.projects.manage_project import ADMINS_ALONE, apply_action
+from forgeguard_app.flows.projects.manage_project import ADMINS_ALONE, ProjectGone, apply_action
 from forgeguard_app.projects.answers import missing, read_state
 from forgeguard_app.projects.contract_types import ContractType
-from forgeguard_app.projects.contracts.render import render
-from forgeguard_app.projects.lifecycle import Action
+from forgeguard_app.projects.contracts.render import Draft, write_drafts
+from forgeguard_app.projects.lifecycle import Action, Status, next_status
 from forgeguard_app.projects.questions import QUESTIONS
 from forgeguard_app.projects.validation import problems_of
 from forgeguard_app.store.contracts import Contract, find_contract, list_contracts, set_contract
 from forgeguard_app.store.pool import Connection, Pool
-from forgeguard_app.store.projects import DELETED_DAYS
+from forgeguard_app.store.projects import DELETED_DAYS, Project, find_project
 from forgeguard_app.store.storage import ContractBytes, delete_versions_over, get_contract_bytes, hold_contracts
 from forgeguard_app.threads import in_thread
+
+ATTEMPTS = 3  # to write contracts from answers that change meanwhile
 
 
 class IncompleteAnswers(UserError):
@@ -66,44 +69,87 @@ class Edit:
         return self.content.replace("\r\n", "\n").encode("utf-8", "replace").decode().replace("\0", "")
 
 
+Drafter = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[ContractType, Draft]]]
+
+
+async def draft_in_thread(name: str, state: Mapping[str, Any]) -> Mapping[ContractType, Draft]:
+    """Return the contracts that a project's answers make, worked out in a thread."""
+    return await in_thread(write_drafts, name, state)
+
+
 async def write_contracts(
-    pool: Pool, project_id: UUID, wanted: Collection[ContractType] | None = None, *, may_decide: bool = True
+    pool: Pool,
+    project_id: UUID,
+    wanted: Collection[ContractType] | None = None,
+    *,
+    may_decide: bool = True,
+    drafter: Drafter = draft_in_thread,
 ) -> list[ContractType]:
     """Write contracts from the answers, and return those that say something else now.
 
     `wanted` are the ones to be written; None for all that nobody edited by hand. `may_decide` tells admins of the
-    project's repository, of which the boundaries decide verdicts.
+    project's repository, of which the boundaries decide verdicts. The drafter works before anything is locked: answers
+    that change meanwhile make it work again, ATTEMPTS times at most.
 
     Raises:
         IncompleteAnswers: a required question is not answered, or an answer makes a contract that would not hold.
-        UserError: a build works by them.
+        UserError: a build works by them, or the answers go on changing.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        project = await apply_action(connection, project_id, Action.WRITE_CONTRACTS)
-        answers = read_state(project.questionnaire_state)
-        if unanswered := missing(answers):
+    for _ in range(ATTEMPTS):
+        project = await _answered_project(pool, project_id)
+        drafts = await drafter(project.name, project.questionnaire_state)
+        async with pool.acquire() as connection, connection.transaction():
+            now = await apply_action(connection, project_id, Action.WRITE_CONTRACTS)
+            if (now.name, now.questionnaire_state) == (project.name, project.questionnaire_state):
+                return await _keep_drafts(connection, project_id, drafts, wanted, may_decide=may_decide)
+    raise UserError("The answers were changed while the contracts were written. Nothing was written: try again.")
+
+
+async def _answered_project(pool: Pool, project_id: UUID) -> Project:
+    """Return the project whose contracts can be written.
+
+    Raises:
+        IncompleteAnswers: a required question is not answered.
+        UserError: its status does not allow it, or it was deleted.
+    """
+    async with pool.acquire() as connection:
+        project = await find_project(connection, project_id)
+    if project is None:
+        raise ProjectGone("This project was deleted meanwhile.")
+    next_status(Status(project.status), Action.WRITE_CONTRACTS)
+    if unanswered := missing(read_state(project.questionnaire_state)):
+        raise IncompleteAnswers(
+            "Not answered yet: " + ", ".join(f"“{QUESTIONS[key].title}”" for key in unanswered) + "."
+        )
+    return project
+
+
+async def _keep_drafts(
+    connection: Connection,
+    project_id: UUID,
+    drafts: Mapping[ContractType, Draft],
+    wanted: Collection[ContractType] | None,
+    *,
+    may_decide: bool,
+) -> list[ContractType]:
+    existing = {contract.contract_type: contract for contract in await list_contracts(connection, project_id)}
+    written: list[ContractType] = []
+    taken = await _hold_quota(connection, project_id)
+    for kind, draft in drafts.items():
+        now = existing.get(kind)
+        chosen = kind in wanted if wanted is not None else now is None or now.edited_by is None
+        if (now is not None and now.content == draft.text) or not (chosen or now is None):
+            continue
+        if draft.problems:
+            messages = "; ".join(problem.message for problem in draft.problems[:3])
             raise IncompleteAnswers(
-                "Not answered yet: " + ", ".join(f"“{QUESTIONS[key].title}”" for key in unanswered) + "."
+                f"From these answers the contract {kind} would not hold: {messages}. Change the answers."
             )
-        texts = render(project.name, answers)
-        existing = {contract.contract_type: contract for contract in await list_contracts(connection, project_id)}
-        written: list[ContractType] = []
-        taken = await _hold_quota(connection, project_id)
-        for kind, text in texts.items():
-            now = existing.get(kind)
-            chosen = kind in wanted if wanted is not None else now is None or now.edited_by is None
-            if (now is not None and now.content == text) or not (chosen or now is None):
-                continue
-            if problems := await in_thread(problems_of, kind, text):
-                messages = "; ".join(problem.message for problem in problems[:3])
-                raise IncompleteAnswers(
-                    f"From these answers the contract {kind} would not hold: {messages}. Change the answers."
-                )
-            if kind is ContractType.BOUNDARIES and not may_decide:
-                raise UserError(ADMINS_ALONE)
-            await set_contract(connection, project_id, kind, text, None)
-            written.append(kind)
-        await _keep_quota(connection, project_id, taken)
+        if kind is ContractType.BOUNDARIES and not may_decide:
+            raise UserError(ADMINS_ALONE)
+        await set_contract(connection, project_id, kind, draft.text, None)
+        written.append(kind)
+    await _keep_quota(connection, project_id, taken)
     return written
 
 
@@ -127,7 +173,7 @@ async def save_contract(pool: Pool, person: Person, project_id: UUID, edit: Edit
             raise StaleVersion(now)
         if edit.kind is ContractType.BOUNDARIES and not may_decide:
             raise UserError(ADMINS_ALONE)
-        if problems := problems_of(edit.kind, content) if edit.problems is None else edit.problems:
+        if problems := await in_thread(problems_of, edit.kind, content) if edit.problems is None else edit.problems:
             raise InvalidContract(problems)
         taken = await _hold_quota(connection, project_id)
         number = await set_contract(connection, project_id, edit.kind, content, person.login)

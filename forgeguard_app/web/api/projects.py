@@ -37,7 +37,7 @@ from forgeguard_app.web.access import Own, SeenProject, administers, id_of, open
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api import project_models as shapes
 from forgeguard_app.web.api.operations import ApiRequest, EditConflict, InvalidRequest
-from forgeguard_app.web.aside import checked
+from forgeguard_app.web.aside import checked, drafter
 from forgeguard_app.web.cursors import cursor_of, read_cursor
 from forgeguard_app.web.keys import CONTEXT
 
@@ -128,7 +128,9 @@ async def write(ask: ApiRequest) -> shapes.Written:
     view = await _open(ask, AccessLevel.WRITE)
     wanted = None if ask.body.types is None else [ContractType(name) for name in ask.body.types]
     pool = ask.request.app[CONTEXT].pool
-    written = await write_contracts(pool, view.project.id, wanted, may_decide=view.may_decide)
+    written = await write_contracts(
+        pool, view.project.id, wanted, may_decide=view.may_decide, drafter=drafter(ask.request)
+    )
     return shapes.Written.model_validate({"written": [kind.value for kind in written]})
 
 
