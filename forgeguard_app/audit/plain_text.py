@@ -7,12 +7,13 @@ bidirectional override shows a name in another order than it has.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 # C0, DEL, C1, line and paragraph separators, bidirectional embeddings, overrides and isolates, and surrogates, which
 # stand for bytes that are not UTF-8.
 _ACTING = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
-_ANY = re.compile(f"[{_ACTING}]")
-_INSIDE_LINES = re.compile(rf"(?![\n\t])[{_ACTING}]")
+_ANY = re.compile(f"[{_ACTING}]+")
+_INSIDE_LINES = re.compile(rf"(?:(?![\n\t])[{_ACTING}])+")
 _ADDRESS = re.compile(r"(?i)(?:https?|ftp):(?=//)|www(?=\.)")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -40,7 +41,12 @@ def as_utf8(text: str) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    char = match.group()
+    """Return the escapes of a run of characters: a text of nothing else takes a call for all, not for each."""
+    return "".join(map(_escape_of, match.group()))
+
+
+@cache  # there are as many as `_ACTING` lists
+def _escape_of(char: str) -> str:
     code = ord(char)
     if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8 (PEP 383)
         return f"\\x{code - 0xDC00:02x}"

@@ -16,6 +16,7 @@ from forgeguard_app.flows.people.record_deed import record_deed, subject_of
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.store.audit_log import FIELDS, AuditLogEntry, KeptEntry
 from forgeguard_app.web.cursors import cursor_of, read_cursor
+from forgeguard_app.web.in_turn import in_turn
 from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.session import PERSON
 
@@ -137,16 +138,20 @@ def find_older(found: Sequence[KeptEntry], most: int) -> str | None:
     return cursor_of(found[most - 1].at, found[most - 1].id) if len(found) > most else None
 
 
-def export(request: web.Request, found: Sequence[KeptEntry]) -> web.Response:
+async def export(request: web.Request, found: Sequence[KeptEntry]) -> web.Response:
     """Return the first `EXPORTED` entries as a file; where more were found, it ends with the address of the rest."""
     form, place = request.match_info["form"], find_older(found, EXPORTED)
     older = f"{request.app[CONTEXT].address}{request.path}?before={place}" if place else None
-    rows = [{name: _text(getattr(entry, name)) for name in FIELDS} for entry in found[:EXPORTED]]
     headers = {"Content-Disposition": f'attachment; filename="audit-log.{form}"', "Cache-Control": "private, no-store"}
     if older:
         headers["Link"] = f'<{older}>; rel="next"'
-    text, kind = (_csv(rows, older), "text/csv") if form == "csv" else (_json(rows, older), "application/json")
+    write, kind = (_csv, "text/csv") if form == "csv" else (_json, "application/json")
+    text = await in_turn(request, lambda: write(_rows(found), older))
     return web.Response(text=text, content_type=kind, charset="utf-8", headers=headers)
+
+
+def _rows(found: Sequence[KeptEntry]) -> list[dict[str, str]]:
+    return [{name: _text(getattr(entry, name)) for name in FIELDS} for entry in found[:EXPORTED]]
 
 
 def _text(value: object) -> str:

@@ -9,10 +9,26 @@ import jinja2
 from aiohttp import web
 
 from forgeguard_app.audit.check_kinds import CHECK_KINDS, ConfiguringFile, configured_by
+from forgeguard_app.web.in_turn import in_turn
 from forgeguard_app.web.keys import CONTEXT, TEMPLATES
 from forgeguard_app.web.session import PERSON, UNKNOWN, csrf_token, find_person, sign_in_link
 from forgeguard_app.web.static_files import StaticFiles
 from forgeguard_app.web.texts import add_filters
+
+# Pages as long as strangers' texts make them, each text masked: seconds for the longest.
+LONG = frozenset(
+    {
+        "allowances.html",
+        "audit.html",
+        "build.html",
+        "configuration.html",
+        "contract.html",
+        "difference.html",
+        "questionnaire.html",
+        "repo.html",
+        "trial.html",
+    }
+)
 
 
 def make_templates(folder: Path, files: StaticFiles) -> jinja2.Environment:
@@ -31,7 +47,11 @@ def make_templates(folder: Path, files: StaticFiles) -> jinja2.Environment:
 
 
 async def page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-    """Return the rendered page; it is the person's own and nobody keeps it."""
+    """Return the rendered page; it is the person's own and nobody keeps it.
+
+    Raises:
+        HTTPServiceUnavailable: it is a long page, and too many of these are being made.
+    """
     context = request.app[CONTEXT]
     person = request[PERSON] if PERSON in request else await find_person(request)
     shown: dict[str, Any] = {
@@ -49,7 +69,8 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
         "status": status,
         "is_audit": request.path.startswith("/audits/"),
     }
-    text = request.app[TEMPLATES].get_template(template).render(shown | values)
+    render, given = request.app[TEMPLATES].get_template(template).render, shown | values
+    text = await in_turn(request, render, given) if template in LONG else render(given)
     headers = {"Cache-Control": "private, no-store", "Vary": "Accept-Encoding"}
     response = web.Response(text=text, status=status, content_type="text/html", headers=headers)
     response.enable_compression()

@@ -21,6 +21,7 @@ from forgeguard_app.web.audit_log import noted
 from forgeguard_app.web.badges import branch_badge, pull_badge
 from forgeguard_app.web.connections import BODY_S, Unsigned
 from forgeguard_app.web.health import READY, healthz, readyz
+from forgeguard_app.web.in_turn import TURNS, ThreadTurns
 from forgeguard_app.web.log_stream import LOG_BEAT_S, TAILS, Tails
 from forgeguard_app.web.metrics import FIGURES, metrics
 from forgeguard_app.web.middlewares import BODY_LIMIT_S, guarded, mark
@@ -90,7 +91,7 @@ def make_web(
     app[LOG_BEAT_S] = beat_s
     app[BODY_LIMIT_S], app[UNSIGNED] = body_s, Unsigned()
     app[PAGE_RATES] = PageRates(context.pages_per_minute)
-    app[ASIDE] = Aside()
+    app[ASIDE], app[TURNS] = Aside(), ThreadTurns()
     app[READY], app[FIGURES] = Recent(context.figures_kept_s), Recent(context.figures_kept_s)
     app[RATES], app[PERSON_RATES] = Rates(context.api_per_minute), Rates(2 * context.api_per_minute)
     app.on_response_prepare.append(mark)

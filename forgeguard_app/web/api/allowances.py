@@ -13,6 +13,7 @@ from forgeguard_app.web.access import id_of, open_audit, open_repo
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api.operations import ApiRequest
 from forgeguard_app.web.cursors import cursor_of, read_cursor
+from forgeguard_app.web.in_turn import in_turn
 from forgeguard_app.web.keys import CONTEXT
 
 
@@ -22,7 +23,10 @@ async def show_allowances(ask: ApiRequest) -> models.Allowances:
     view = await open_repo(ask.request, query.repo_id, AccessLevel.READ)
     async with ask.request.app[CONTEXT].pool.acquire() as connection:
         found = await list_allowances(connection, view.repo.id, read_cursor(query.cursor), query.limit + 1)
-    items = [models.Allowance.model_validate(asdict(allowance)) for allowance in found[: query.limit]]
+    shown = found[: query.limit]
+    items = await in_turn(
+        ask.request, lambda: [models.Allowance.model_validate(asdict(allowance)) for allowance in shown]
+    )
     following = cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
     return models.Allowances(items=items, next=following)
 

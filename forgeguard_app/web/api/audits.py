@@ -10,7 +10,7 @@ from aiohttp import web
 from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
 from forgeguard_app.flows.people.repo_access import AccessLevel, refresh_access
 from forgeguard_app.store.audit_findings import StoredCheck, list_checks
-from forgeguard_app.store.findings import list_page
+from forgeguard_app.store.findings import ListedFinding, list_page
 from forgeguard_app.store.overview import SeenRepo, find_head_run, find_seen, list_seen
 from forgeguard_app.store.storage import find_deleted
 from forgeguard_app.store.timeline import list_entries
@@ -18,6 +18,7 @@ from forgeguard_app.web.access import RepoView, id_of, open_audit, open_repo
 from forgeguard_app.web.api import models
 from forgeguard_app.web.api.operations import ApiRequest
 from forgeguard_app.web.cursors import cursor_of, read_cursor, read_text_cursor, text_cursor
+from forgeguard_app.web.in_turn import in_turn
 from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.states import ShownState, filter_of, head_states, states_of
 
@@ -66,9 +67,12 @@ async def show_audits(ask: ApiRequest) -> models.Audits:
         before = read_cursor(query.cursor)
         found = await list_entries(connection, view.repo.id, wanted, before, query.limit + 1)
         states = await states_of(connection, [entry.id for entry in found])
-    items = [
-        models.AuditEntry.model_validate(asdict(entry) | _state(states[entry.id])) for entry in found[: query.limit]
-    ]
+    items = await in_turn(
+        ask.request,
+        lambda: [
+            models.AuditEntry.model_validate(asdict(entry) | _state(states[entry.id])) for entry in found[: query.limit]
+        ],
+    )
     following = cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
     return models.Audits(items=items, next=following)
 
@@ -119,6 +123,27 @@ def _check(stored: StoredCheck, state: ShownState) -> models.Check:
     )
 
 
+def _finding(finding: ListedFinding) -> models.Finding:
+    return models.Finding.model_validate(
+        {
+            "check_code": finding.check_code,
+            "path": finding.path,
+            "line": finding.line,
+            "end_line": finding.end_line,
+            "column": finding.column_number,
+            "rule": finding.rule,
+            "message": finding.message,
+            "level": finding.level,
+            "new": finding.is_new,
+            "part": finding.part,
+            "verified": finding.is_verified,
+            "counted": finding.is_counted,
+            "commit": finding.commit_sha,
+            "fingerprint": finding.fingerprint,
+        }
+    )
+
+
 async def show_findings(ask: ApiRequest) -> models.Findings:
     """Return an audit's findings; where existing secrets stand is for those who may write to the repository."""
     run, view = await open_audit(ask.request, id_of(ask.request, "run_id"))
@@ -128,27 +153,7 @@ async def show_findings(ask: ApiRequest) -> models.Findings:
             connection, run.id, query.check_code, after, secrets=view.may_write, most=query.limit + 1
         )
         deleted = await find_deleted(connection, run.id)
-    items = [
-        models.Finding.model_validate(
-            {
-                "check_code": finding.check_code,
-                "path": finding.path,
-                "line": finding.line,
-                "end_line": finding.end_line,
-                "column": finding.column_number,
-                "rule": finding.rule,
-                "message": finding.message,
-                "level": finding.level,
-                "new": finding.is_new,
-                "part": finding.part,
-                "verified": finding.is_verified,
-                "counted": finding.is_counted,
-                "commit": finding.commit_sha,
-                "fingerprint": finding.fingerprint,
-            }
-        )
-        for finding in found[: query.limit]
-    ]
+    items = await in_turn(ask.request, lambda: list(map(_finding, found[: query.limit])))
     last = found[query.limit - 1] if len(found) > query.limit else None
     following = text_cursor(f"{last.check_code} {last.ordinal}") if last else None
     return models.Findings(items=items, next=following, findings_deleted_at=deleted.findings_at)

@@ -20,6 +20,7 @@ from forgeguard_app.flows.audits.allow_finding import (
 from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.allowances import Allowance, find_allowance, list_allowances
 from forgeguard_app.web.access import RepoView, id_of, open_audit, open_named
+from forgeguard_app.web.in_turn import in_turn
 from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.pages.audits import RefusedForm, audit_page
 from forgeguard_app.web.render import page, see_other
@@ -68,7 +69,8 @@ async def export_allowances(request: web.Request) -> web.Response:
     async with request.app[CONTEXT].pool.acquire() as connection:
         found = await list_allowances(connection, view.repo.id)
     form = request.match_info["form"]
-    text, kind = (_csv(found), "text/csv") if form == "csv" else (_json(found), "application/json")
+    write, kind = (_csv, "text/csv") if form == "csv" else (_json, "application/json")
+    text = await in_turn(request, write, found)
     name = f"{view.repo.full_name.replace('/', '-')}-allowances.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return web.Response(text=text, content_type=kind, charset="utf-8", headers=headers)

@@ -24,9 +24,9 @@ from forgeguard_app.flows.proposals.export_contracts import request_export
 from forgeguard_app.projects.contract_types import FILES, ContractType, path_of
 from forgeguard_app.projects.contracts.words import distribution_of
 from forgeguard_app.store.contracts import Contract, find_contract, find_version, list_contracts, list_versions
-from forgeguard_app.threads import in_thread
 from forgeguard_app.web.access import SeenProject, id_of, open_project
 from forgeguard_app.web.aside import checked, checker, difference, drafter, rendered
+from forgeguard_app.web.in_turn import in_turn
 from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.pages.projects import project_page
 from forgeguard_app.web.render import page, see_other
@@ -136,7 +136,7 @@ async def download(request: web.Request) -> web.Response:
         contracts = await list_contracts(connection, view.project.id)
     if not contracts:
         raise UserError("There are no contracts yet.")
-    body = await in_thread(_zip_of, contracts)
+    body = await in_turn(request, _zip_of, contracts)
     name = f"{distribution_of(view.project.name)}-contracts.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return web.Response(body=body, content_type="application/zip", headers=headers)

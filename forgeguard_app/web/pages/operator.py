@@ -76,7 +76,8 @@ async def export_audit_log(request: web.Request) -> web.Response:
     """Return who did what, as a file."""
     context, before = await _for_operator(request), read_before(request)
     async with context.pool.acquire() as connection:
-        return export(request, await list_entries(connection, EXPORTED + 1, before))
+        found = await list_entries(connection, EXPORTED + 1, before)
+    return await export(request, found)
 
 
 async def redeliver(request: web.Request) -> web.StreamResponse:

@@ -89,7 +89,8 @@ async def export_audit_log(request: web.Request) -> web.Response:
     async with context.pool.acquire() as connection:
         if await find_seen_installation(connection, person.user_id, number) is None:
             raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
-        return export(request, await list_entries_of(connection, person.user_id, number, EXPORTED + 1, before))
+        found = await list_entries_of(connection, person.user_id, number, EXPORTED + 1, before)
+    return await export(request, found)
 
 
 def _notify_host(notified: Notified | None) -> str | None:
