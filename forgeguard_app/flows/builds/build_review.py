@@ -24,6 +24,8 @@ from forgeguard_app.store.builds import Build
 MAX_FILES = 50
 MAX_FILE_BYTES = 32 << 10
 MAX_BYTES = 256 << 10
+MAX_FILE_LINES = 2_000
+MAX_LINES = 4_000  # of all differences together
 MAX_PATH_CHARS = 500
 LONGEST_ESCAPE = 10  # characters for one, as \U0001f600
 _PLAIN = "100644"
@@ -82,7 +84,16 @@ async def list_unapproved(
             "once: at most "
             f"{MAX_BYTES >> 10} KB. Change less of them."
         )
+    if sum(map(_count_lines, changes)) > MAX_LINES:
+        raise Unreviewable(
+            "The changes of files that decide verdicts or run in CI have too many lines for a person to approve at "
+            f"once: at most {MAX_LINES:,}. Change fewer of them."
+        )
     return changes
+
+
+def _count_lines(change: BuildChange) -> int:
+    return change.difference.count("\n") + 1
 
 
 async def _contracts(build: Build, repository: GitRepository) -> Mapping[str, str]:
@@ -107,6 +118,11 @@ async def _change(repository: GitRepository, start: str, commit: str, change: Ra
         )
     if difference is None:
         raise Unreviewable(f"{path} decides verdicts or runs in CI and is no text, so nobody can review it. Remove it.")
+    if difference.count("\n") >= MAX_FILE_LINES:
+        raise Unreviewable(
+            f"{path} decides verdicts or runs in CI, and its change has more than the {MAX_FILE_LINES:,} lines that a "
+            "person can approve. Make it smaller."
+        )
     if _hides_added_lines(difference):
         raise Unreviewable(
             f"{path} decides verdicts or runs in CI, and holds what looks like a secret: it would be masked, "

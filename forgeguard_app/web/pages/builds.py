@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from forgeguard_app.flows.builds.answer_review import MAX_WAIT_DAYS, OutdatedAns
 from forgeguard_app.flows.builds.cancel_build import cancel_build
 from forgeguard_app.flows.builds.start_build import start_build
 from forgeguard_app.flows.people.repo_access import AccessLevel, SignedOut
-from forgeguard_app.store.build_changes import list_approved, list_asked
+from forgeguard_app.store.build_changes import BuildChange, list_approved, list_asked
 from forgeguard_app.store.build_logs import KEPT_DAYS, LogLine, list_last_lines, list_piece
 from forgeguard_app.store.build_phases import list_phases
 from forgeguard_app.store.builds import Build, find_build
@@ -25,7 +25,7 @@ from forgeguard_app.web.access import find_writable, id_of, open_build, open_pro
 from forgeguard_app.web.keys import CONTEXT
 from forgeguard_app.web.live import LOG_STREAMS
 from forgeguard_app.web.log_stream import AT_ONCE, CHUNK_BYTES, ENDED, LONGEST_S
-from forgeguard_app.web.pages.contracts import lines_of
+from forgeguard_app.web.pages.contracts import MAX_SHOWN_LINES, DifferenceLine, lines_of
 from forgeguard_app.web.pages.projects import project_page
 from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import find_person, get_person, read_form
@@ -79,12 +79,14 @@ async def _show(request: web.Request, *, status: int = 200, wrong: str = "") -> 
         approved = await list_approved(connection, build.id, SHOWN_APPROVED)
     more, lines = len(lines) > SHOWN, lines[-SHOWN:]
     ended = build.status in ENDED
+    changes, left = shown_changes(asked_for)
     return await page(
         request,
         "build.html",
         status=status,
         wrong=wrong,
-        changes=[(change, lines_of(change.difference)) for change in asked_for],
+        changes=changes,
+        left=left,
         approved=approved,
         max_wait_days=MAX_WAIT_DAYS,
         build=build,
@@ -102,6 +104,20 @@ async def _show(request: web.Request, *, status: int = 200, wrong: str = "") -> 
         state_words=state_in_words(build),
         held=held,
     )
+
+
+def shown_changes(changes: Iterable[BuildChange]) -> tuple[list[tuple[BuildChange, list[DifferenceLine]]], int]:
+    """Return the changes with the lines of theirs that are shown, and how many lines are left out.
+
+    A review asks for fewer lines than are shown, but one from before that bound may still wait.
+    """
+    shown: list[tuple[BuildChange, list[DifferenceLine]]] = []
+    room, left_out = MAX_SHOWN_LINES, 0
+    for change in changes:
+        lines, left = lines_of(change.difference, room)
+        shown.append((change, lines))
+        room, left_out = room - len(lines), left_out + left
+    return shown, left_out
 
 
 def state_in_words(build: Build) -> str:

@@ -33,6 +33,7 @@ from forgeguard_app.web.render import page, see_other
 from forgeguard_app.web.session import get_person, read_form
 
 MAX_FORM_BYTES = 1_000_000  # a contract of the greatest length, as a form encodes it
+MAX_SHOWN_LINES = 4_000  # of a contract, or of the differences of a page
 MOST_COMPARED = 6_000  # lines; comparing takes the square of it at its worst
 
 
@@ -182,6 +183,7 @@ async def _page(
     async with request.app[CONTEXT].pool.acquire() as connection:
         versions = await list_versions(connection, contract.id)
     kind = ContractType(contract.contract_type)
+    shown, left = first_lines(content)
     return await page(
         request,
         "contract.html",
@@ -192,7 +194,10 @@ async def _page(
         kind=kind,
         file=FILES[kind],
         content=content,
-        rendered=await _rendered(request, kind, content),
+        shown=shown,
+        left=left,
+        shown_lines=MAX_SHOWN_LINES,
+        rendered=await _rendered(request, kind, shown),
         versions=versions,
         **(
             {"problems": (), "draft": False, "stale": "", "refused": "", "changed": (), "version": contract.version}
@@ -229,9 +234,16 @@ async def _difference(request: web.Request, old: str, new: str) -> list[Differen
     return list(map(_line, found))
 
 
-def lines_of(difference: str) -> list[DifferenceLine]:
-    """Return the lines of a difference with what each of them is."""
-    return list(map(_line, difference.split("\n")))
+def lines_of(difference: str, most: int) -> tuple[list[DifferenceLine], int]:
+    """Return the first `most` lines of a difference with what each of them is, and how many lines are left out."""
+    shown, left = first_lines(difference, most)
+    return list(map(_line, shown.split("\n"))) if most > 0 else [], left
+
+
+def first_lines(text: str, most: int = MAX_SHOWN_LINES) -> tuple[str, int]:
+    """Return the first `most` lines of a text, and how many lines are left out."""
+    left = max(text.count("\n") + 1 - most, 0)
+    return ("\n".join(text.split("\n", most)[:most]) if left else text), left
 
 
 def _line(text: str) -> DifferenceLine:
