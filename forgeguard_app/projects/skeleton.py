@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from forgeguard_app.audit.boundaries.parse import CONTRACT_PATH, Boundaries, read_boundaries
+from forgeguard_app.audit.boundaries.parse import CONTRACT_PATH, DEFAULT_PATHS, Boundaries, read_boundaries
+from forgeguard_app.audit.policy import POLICY_PATHS
+from forgeguard_app.audit.requirements import READERS
 from forgeguard_app.projects.build_plan import Phase
 from forgeguard_app.projects.contract_types import FOLDER, ContractType, path_of
 from forgeguard_app.projects.contracts.words import distribution_of
+from forgeguard_app.projects.deciding_files import is_ci
 
 MANIFEST = "pyproject.toml"
+SETTINGS = ".github/forgeguard.yml"
+BOUNDARIES = "boundaries.json"
+WORKFLOW = ".github/workflows/tests.yml"
+README = "README.md"
 PHASES_FOLDER = "Forge/Phases"
 _CI = """name: tests
 on: [push, pull_request]
@@ -25,7 +32,8 @@ jobs:
       - run: python -m pip install -e ".[dev]"
       - run: python -m pytest
 """
-_CONFIGURATION = "# ForgeGuard: what is checked here. Every key is optional.\ngate: new\n"
+# It sets nothing: what it said would replace what the owner set for all repositories.
+_CONFIGURATION = "# ForgeGuard: what is checked here. Every key is optional.\n# gate: new\n"
 _IGNORED = "__pycache__/\n*.egg-info/\n.venv/\n.pytest_cache/\n"
 
 
@@ -39,21 +47,87 @@ class Chosen:
 
 
 def lay(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen) -> dict[str, str]:
-    """Return the files of a phase, by path. Existing files stay as they are, except the contracts."""
-    laid = _laid(name, contracts, phase, chosen)
-    return {path: text for path, text in laid.items() if path not in chosen.existing or path.startswith(f"{FOLDER}/")}
+    """Return the files of a phase, by path. Existing files stay as they are, except the contracts.
+
+    Nothing is laid where a file of the same role exists: it would take the place of what that file says.
+    """
+    standing = _Standing.of(chosen.existing)
+    laid = _laid(name, contracts, phase, chosen, standing)
+    return {path: text for path, text in laid.items() if standing.has_room_for(path)}
 
 
-def _laid(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What stands in the repository, in lower case: files, and the folders above them."""
+
+    files: frozenset[str]
+    folders: frozenset[str]
+
+    @staticmethod
+    def of(paths: Collection[str]) -> _Standing:
+        files = frozenset(path.lower() for path in paths)
+        folders: set[str] = set()
+        for path in files:
+            while path := path.rpartition("/")[0]:
+                if path in folders:
+                    break
+                folders.add(path)
+        return _Standing(files, frozenset(folders))
+
+    def has(self, role: str) -> bool:
+        """Return whether a file of the same role as the one that is laid at `role` exists."""
+        fills = _ROLES[role]
+        return any(map(fills, self.files))
+
+    def has_room_for(self, path: str) -> bool:
+        """Return whether the path can be laid: a contract replaces itself, nothing else is replaced."""
+        lower = path.lower()
+        if any(above in self.files for above in _above(lower)) or lower in self.folders:
+            return False
+        if path.startswith(f"{FOLDER}/"):
+            return True
+        return not (path in _ROLES and self.has(path)) and lower not in self.files
+
+
+def _above(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+
+
+def _is_manifest(path: str) -> bool:
+    """Return whether the file declares what Python code at the top of the repository needs."""
+    folder, _, name = path.rpartition("/")
+    return folder in ("", "requirements") and any(
+        name in map(str.lower, reader.names) or (reader.matches is not None and reader.matches(path))
+        for reader in READERS
+    )
+
+
+def _is_readme(path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    return folder in ("", ".github", "docs") and name.partition(".")[0] == "readme"
+
+
+# Which files have the same role as a laid one. Paths are in lower case.
+_ROLES: Mapping[str, Callable[[str], bool]] = {
+    SETTINGS: lambda path: path.replace(".yaml", ".yml") in POLICY_PATHS,
+    BOUNDARIES: lambda path: path in tuple(map(str.lower, DEFAULT_PATHS)),
+    MANIFEST: _is_manifest,
+    WORKFLOW: is_ci,
+    README: _is_readme,
+}
+
+
+def _laid(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen, standing: _Standing) -> dict[str, str]:
     if phase.number:
         return {f"{PHASES_FOLDER}/{phase.number:02}.md": _checklist(phase)}
     files = {path_of(ContractType(kind)): text for kind, text in contracts.items()}
-    files["boundaries.json"] = contracts.get(ContractType.BOUNDARIES, '{"layers": []}\n')
-    files[".github/forgeguard.yml"] = _CONFIGURATION
+    files[BOUNDARIES] = contracts.get(ContractType.BOUNDARIES, '{"layers": []}\n')
+    files[SETTINGS] = _CONFIGURATION
     if chosen.stack.startswith("python"):
-        boundaries, _ = read_boundaries(files["boundaries.json"], CONTRACT_PATH)
+        boundaries, _ = read_boundaries(files[BOUNDARIES], CONTRACT_PATH)
         skeleton = _python(name, boundaries, chosen.dependencies)
-        if MANIFEST in chosen.existing:
+        if standing.has(MANIFEST):
             # A manifest of theirs declares what their tests and their CI need; ours would not fit it.
             skeleton = {path: text for path, text in skeleton.items() if path.endswith("/__init__.py")}
         files |= skeleton
@@ -87,9 +161,9 @@ def _python(name: str, boundaries: Boundaries, dependencies: Sequence[str]) -> d
             f"[tool.setuptools.packages.find]\ninclude = [{packages}]\n"
         ),
         "tests/test_layers.py": _test(modules),
-        ".github/workflows/tests.yml": _CI,
+        WORKFLOW: _CI,
         ".gitignore": _IGNORED,
-        "README.md": f"# {name}\n\n```console\npython -m pip install -e '.[dev]'\npython -m pytest\n```\n\nWhat it "
+        README: f"# {name}\n\n```console\npython -m pip install -e '.[dev]'\npython -m pytest\n```\n\nWhat it "
         f"is and how it is built stands in `Forge/Contracts`.\n",
     }
     return files
