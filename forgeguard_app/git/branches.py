@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -53,13 +53,28 @@ async def commit_files(repository: GitRepository, parent: str, files: Mapping[st
     with tempfile.TemporaryDirectory(prefix="forgeguard-index-") as folder:
         index = {"GIT_INDEX_FILE": os.path.join(folder, "index")}
         await repository.run("read-tree", parent, environment=index)
-        lines = []
-        for path, data in files.items():
-            blob = (await repository.run("hash-object", "-w", "--stdin", stdin=data)).decode().strip()
-            lines.append(f"100644 {blob}\t{path}\0")
-        await repository.run("update-index", "-z", "--index-info", stdin="".join(lines).encode(), environment=index)
+        blobs = await _store_blobs(repository, Path(folder), set(files.values()))
+        lines = "".join(f"100644 {blobs[data]}\t{path}\0" for path, data in files.items())
+        await repository.run("update-index", "-z", "--index-info", stdin=lines.encode(), environment=index)
         tree = (await repository.run("write-tree", "--missing-ok", environment=index)).decode().strip()
     return await commit_tree(repository, tree, [parent], message)
+
+
+async def _store_blobs(repository: GitRepository, folder: Path, contents: Collection[bytes]) -> dict[bytes, str]:
+    """Store the contents, with one process for all of them. Return their ids."""
+    paths = await in_thread(_write_each, folder, contents)
+    out = await repository.run(
+        "hash-object", "-w", "--no-filters", "--stdin-paths", stdin="".join(f"{path}\n" for path in paths).encode()
+    )
+    return dict(zip(contents, out.decode().split(), strict=True))
+
+
+def _write_each(folder: Path, contents: Collection[bytes]) -> list[Path]:
+    """Write each content to a file of its own. Return their paths, in the order of the contents."""
+    paths = [folder / str(number) for number in range(len(contents))]
+    for path, data in zip(paths, contents, strict=True):
+        path.write_bytes(data)
+    return paths
 
 
 # What tools leave behind and no commit of ours holds, unless the repository tracks it already.

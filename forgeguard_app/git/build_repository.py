@@ -148,6 +148,12 @@ async def get_files_size(repository: GitRepository, commit: str) -> int:
     return sizes.bytes
 
 
+async def has_same_tree(repository: GitRepository, first: str, second: str) -> bool:
+    """Return whether two commits hold the same files."""
+    trees = [await repository.run("rev-parse", f"{commit}^{{tree}}") for commit in (first, second)]
+    return trees[0] == trees[1]
+
+
 async def list_paths(repository: GitRepository, commit: str) -> set[str]:
     """Return the path of every file and link.
 

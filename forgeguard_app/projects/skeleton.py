@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from forgeguard_app.audit.boundaries.parse import CONTRACT_PATH, DEFAULT_PATHS, Boundaries, read_boundaries
 from forgeguard_app.audit.policy import POLICY_PATHS
@@ -19,6 +19,9 @@ SETTINGS = ".github/forgeguard.yml"
 BOUNDARIES = "boundaries.json"
 WORKFLOW = ".github/workflows/tests.yml"
 README = "README.md"
+MAX_PACKAGE_FILES = 2_000  # of a phase
+MAX_FOLDERS = 50  # of a package, one in another
+MAX_PATH_CHARS = 500
 PHASES_FOLDER = "Forge/Phases"
 _CI = """name: tests
 on: [push, pull_request]
@@ -46,14 +49,22 @@ class Chosen:
     existing: Collection[str]
 
 
-def lay(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen) -> dict[str, str]:
-    """Return the files of a phase, by path. Existing files stay as they are, except the contracts.
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """The files of a phase, by path; `left_out` says for people which are left out for a bound, '' where none is."""
+
+    files: Mapping[str, str]
+    left_out: str = ""
+
+
+def lay(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen) -> Laid:
+    """Return the files of a phase. Existing files stay as they are, except the contracts.
 
     Nothing is laid where a file of the same role exists: it would take the place of what that file says.
     """
     standing = _Standing.of(chosen.existing)
     laid = _laid(name, contracts, phase, chosen, standing)
-    return {path: text for path, text in laid.items() if standing.has_room_for(path)}
+    return replace(laid, files={path: text for path, text in laid.files.items() if standing.has_room_for(path)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,47 +129,77 @@ _ROLES: Mapping[str, Callable[[str], bool]] = {
 }
 
 
-def _laid(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen, standing: _Standing) -> dict[str, str]:
+def _laid(name: str, contracts: Mapping[str, str], phase: Phase, chosen: Chosen, standing: _Standing) -> Laid:
     if phase.number:
-        return {f"{PHASES_FOLDER}/{phase.number:02}.md": _checklist(phase)}
+        return Laid({f"{PHASES_FOLDER}/{phase.number:02}.md": _checklist(phase)})
     files = {path_of(ContractType(kind)): text for kind, text in contracts.items()}
     files[BOUNDARIES] = contracts.get(ContractType.BOUNDARIES, '{"layers": []}\n')
     files[SETTINGS] = _CONFIGURATION
     if chosen.stack.startswith("python"):
         boundaries, _ = read_boundaries(files[BOUNDARIES], CONTRACT_PATH)
-        skeleton = _python(name, boundaries, chosen.dependencies)
+        packages = _packages(boundaries)
+        skeleton = _python(name, packages, chosen.dependencies)
         if standing.has(MANIFEST):
             # A manifest of theirs declares what their tests and their CI need; ours would not fit it.
             skeleton = {path: text for path, text in skeleton.items() if path.endswith("/__init__.py")}
-        files |= skeleton
-    return files
+        return Laid(files | skeleton, packages.left_out)
+    return Laid(files)
 
 
-def _python(name: str, boundaries: Boundaries, dependencies: Sequence[str]) -> dict[str, str]:
-    """Return a package for each layer that is a folder of Python, a manifest, and a test that imports them all."""
-    folders = {
-        layer.name: glob.removesuffix("/**")
-        for layer in boundaries.layers
-        for glob in layer.globs[:1]
-        if _is_package(glob)
-    }
-    tops = sorted({folder.split("/")[0] for folder in folders.values()})
-    files: dict[str, str] = {}
-    for folder in folders.values():
-        parts = folder.split("/")
-        for depth in range(1, len(parts) + 1):
-            files.setdefault("/".join([*parts[:depth], "__init__.py"]), "")
-    modules = [folder.replace("/", ".") for folder in folders.values()]
-    for layer, folder in folders.items():
-        files[f"{folder}/__init__.py"] = f'"""The layer `{layer}`."""\n'
-    packages = ", ".join(json.dumps(f"{top}*") for top in tops)
-    files |= {
+@dataclass(slots=True)
+class _Packages:
+    """The folders of layers that become packages, their files, and how many layers' packages pass a bound."""
+
+    folders: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    beyond: int = 0
+
+    @property
+    def left_out(self) -> str:
+        """Return what is left out, for people."""
+        if not self.beyond:
+            return ""
+        return (
+            f"Left out: the packages of {self.beyond} layer(s). A phase lays at most {MAX_PACKAGE_FILES:,} files of "
+            f"packages, with paths of at most {MAX_FOLDERS} folders and {MAX_PATH_CHARS} characters."
+        )
+
+    def add(self, layer: str, folder: str) -> None:
+        """Add a layer's package and those above it, or count it as left out."""
+        if folder.count("/") >= MAX_FOLDERS or len(folder) > MAX_PATH_CHARS:
+            self.beyond += 1
+            return
+        path = f"{folder}/__init__.py"
+        new = [f"{above}/__init__.py" for above in _above(path)]
+        new = [above for above in new if above not in self.files]
+        if len(self.files) + len(new) > MAX_PACKAGE_FILES:
+            self.beyond += 1
+            return
+        self.files |= dict.fromkeys(new, "") | {path: f'"""The layer `{layer}`."""\n'}
+        self.folders.append(folder)
+
+
+def _packages(boundaries: Boundaries) -> _Packages:
+    """Return a package for each layer that is a folder of Python, in the layers' order, within the bounds."""
+    packages = _Packages()
+    for layer in boundaries.layers:
+        if layer.globs and _is_package(layer.globs[0]):
+            packages.add(layer.name, layer.globs[0].removesuffix("/**"))
+    return packages
+
+
+def _python(name: str, packages: _Packages, dependencies: Sequence[str]) -> dict[str, str]:
+    """Return the packages, a manifest, and a test that imports all of them."""
+    tops = sorted({folder.split("/")[0] for folder in packages.folders})
+    modules = [folder.replace("/", ".") for folder in packages.folders]
+    included = ", ".join(json.dumps(f"{top}*") for top in tops)
+    return packages.files | {
         MANIFEST: (
             '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
             f'[project]\nname = "{distribution_of(name)}"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
             f"dependencies = {json.dumps(list(dependencies))}\n\n[project.optional-dependencies]\ndev = "
             f'["pytest>=8"]\n\n'
-            f"[tool.setuptools.packages.find]\ninclude = [{packages}]\n"
+            f"[tool.setuptools.packages.find]\ninclude = [{included}]\n"
         ),
         "tests/test_layers.py": _test(modules),
         WORKFLOW: _CI,
@@ -166,7 +207,6 @@ def _python(name: str, boundaries: Boundaries, dependencies: Sequence[str]) -> d
         README: f"# {name}\n\n```console\npython -m pip install -e '.[dev]'\npython -m pytest\n```\n\nWhat it "
         f"is and how it is built stands in `Forge/Contracts`.\n",
     }
-    return files
 
 
 def _is_package(glob: str) -> bool:

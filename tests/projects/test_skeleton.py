@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import pytest
 
 from forgeguard_app.audit.policy import read_settings
 from forgeguard_app.projects.build_plan import Phase
 from forgeguard_app.projects.contract_types import ContractType
-from forgeguard_app.projects.skeleton import Chosen, lay
+from forgeguard_app.projects.skeleton import MAX_FOLDERS, MAX_PACKAGE_FILES, Chosen, Laid, lay
 
 FIRST = Phase(0, "First", 1)
 SETTINGS, WORKFLOW = ".github/forgeguard.yml", ".github/workflows/tests.yml"
 
 
-def laid(*existing: str, globs: Collection[str] = ("shop/**",)) -> dict[str, str]:
-    """The files that are laid beside existing ones."""
+def lay_all(*existing: str, globs: Collection[str] = ("shop/**",)) -> Laid:
+    """What is laid beside existing files."""
     layers = [{"name": f"l{number}", "glob": glob} for number, glob in enumerate(globs)]
     contracts = {str(ContractType.BOUNDARIES): json.dumps({"layers": layers}), str(ContractType.UI): "# UI\n"}
     return lay("Shop", contracts, FIRST, Chosen("python-library", [], set(existing)))
+
+
+def laid(*existing: str) -> Mapping[str, str]:
+    """The files that are laid beside existing ones."""
+    return lay_all(*existing).files
 
 
 @pytest.mark.parametrize(
@@ -69,3 +74,14 @@ def test_the_laid_settings_replace_nothing_that_the_owner_set() -> None:
     found, problems = read_settings(laid()[SETTINGS], SETTINGS)
     nothing, _ = read_settings("", SETTINGS)
     assert (found, problems) == (nothing, ())
+
+
+def test_a_phase_lays_so_many_files_and_says_what_is_left_out() -> None:
+    deep = ["a/" * (MAX_FOLDERS + 1) + "**", "b/" * 90_000 + "**", "c" * 1_000 + "/**"]
+    wide = [f"d{number}/" + "x/" * (MAX_FOLDERS - 1) + "**" for number in range(MAX_PACKAGE_FILES // MAX_FOLDERS)]
+    found = lay_all(globs=[*deep, *wide, "over/**"])
+    packages = [path for path in found.files if path.endswith("__init__.py")]
+    assert len(packages) == MAX_PACKAGE_FILES
+    assert "the packages of 4 layer(s)" in found.left_out
+    assert "over" not in found.files["tests/test_layers.py"], "the test imports only what is laid"
+    assert lay_all().left_out == ""

@@ -33,7 +33,7 @@ from forgeguard_app.git.branches import (
     list_ignored,
     list_kept,
 )
-from forgeguard_app.git.build_repository import drop_unused, get_files_size, list_paths
+from forgeguard_app.git.build_repository import drop_unused, get_files_size, has_same_tree, list_paths
 from forgeguard_app.git.changes import list_changed, list_links_out
 from forgeguard_app.git.command import GitRepository
 from forgeguard_app.git.range import has_commit
@@ -50,6 +50,7 @@ from forgeguard_app.store.builds import Build, Loop, set_loop
 from forgeguard_app.store.changes import notify_change
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.projects import Project
+from forgeguard_app.threads import in_thread
 
 MOST_FINDINGS = 200
 STOP_S = 10.0
@@ -169,21 +170,21 @@ async def _by_hand(
     answers = read_state(work.project.questionnaire_state)
     existing = await list_paths(work.repository, work.start)
     chosen = Chosen(answers.text("stack.kind"), answers.items("stack.dependencies"), existing)
-    files = lay(work.project.name, work.build.contracts, work.phase, chosen)
+    laid = await in_thread(lay, work.project.name, work.build.contracts, work.phase, chosen)
+    files = laid.files
+    if laid.left_out:
+        await log.say(laid.left_out, "warn", "builder")
     if work.installation.permissions.get("workflows") != "write" and any(path.startswith(WORKFLOWS) for path in files):
         files = {path: text for path, text in files.items() if not path.startswith(WORKFLOWS)}
         await log.say("The App was not granted workflows: write, so CI is left out.", "warn", "builder")
     wanted = {path: text.encode() for path, text in files.items()}
+    if await wants_end():
+        return None, _CANCELLED
     commit = await commit_files(work.repository, work.start, wanted, _message(work)) if wanted else None
-    if commit is not None and await _same_tree(work.repository, work.start, commit):
+    if commit is not None and await has_same_tree(work.repository, work.start, commit):
         commit = None
     await log.hear([f"Laid {path}".encode() for path in wanted])
     return commit, ""
-
-
-async def _same_tree(repository: GitRepository, first: str, second: str) -> bool:
-    trees = [await repository.run("rev-parse", f"{commit}^{{tree}}") for commit in (first, second)]
-    return trees[0] == trees[1]
 
 
 async def _by_command(
