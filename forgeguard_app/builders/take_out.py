@@ -8,14 +8,16 @@ we can reach.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import Event, Thread
 from typing import IO
 
@@ -26,6 +28,7 @@ TIMEOUT_S = 300.0
 MAX_FILES = 200_000
 MAX_DEPTH = 100
 MAX_PATH_BYTES = 2_000
+MAX_PATHS_BYTES = 64 << 20  # of all files and folders together, so that many of them lie in no deep folders
 MAX_ERROR_BYTES = 4_000
 COPY_BYTES = 1 << 20
 _TAR = ("tar", "--create", "--file=-", "--format=posix", "--exclude=./.git", "--numeric-owner", "--directory=.", ".")
@@ -45,10 +48,12 @@ class _Copy:
 
     target: Path
     bytes_left: int
+    ends_at: float  # of the monotonic clock, in seconds
     files_left: int = MAX_FILES
+    path_bytes_left: int = MAX_PATHS_BYTES
     repositories: set[str] = field(default_factory=set)
-    _folders: set[PurePosixPath] = field(default_factory=lambda: {PurePosixPath()})
-    _files: set[PurePosixPath] = field(default_factory=set)
+    _folders: set[str] = field(default_factory=lambda: {""})
+    _files: set[str] = field(default_factory=set)
 
     def take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         """Write one member.
@@ -56,11 +61,15 @@ class _Copy:
         Raises:
             Unsound: it is nothing that a commit may hold, or passes a bound.
         """
+        if time.monotonic() > self.ends_at:
+            raise Unsound(
+                f"Reading the checkout took longer than {TIMEOUT_S:.0f} s. Remove what does not belong there."
+            )
         path = _sound_path(member.name)
-        if path is None:
+        if not path:
             return
-        if (own := _in_repository(path)) is not None:
-            self.repositories.add(str(own.parent))
+        if (outer := _repository_around(path)) is not None:
+            self.repositories.add(outer)
             return
         self.files_left -= 1
         if self.files_left < 0:
@@ -68,45 +77,60 @@ class _Copy:
         if member.isdir():
             self._enter(path)
             return
-        self._enter(path.parent)
-        place = self.target / path
+        self._enter(path.rpartition("/")[0])
+        self._spend_path(path)
+        place = self._place(path)
         if os.path.lexists(place):
             raise _changed(path)
         if member.issym():
-            place.symlink_to(member.linkname)
+            os.symlink(member.linkname, place)
         elif member.islnk():
             self._link(path, member.linkname)
         elif member.isreg():
             self._write(archive, member, path)
         # Pipes and devices are nothing that a commit holds.
 
-    def _enter(self, path: PurePosixPath) -> None:
+    def _enter(self, path: str) -> None:
         """Make the folder and those above it. What lies there already and was not made as a folder is not entered."""
-        for folder in (*reversed(path.parents), path):
-            if folder in self._folders:
-                continue
+        missing = []
+        while path not in self._folders:
+            missing.append(path)
+            path = path.rpartition("/")[0]
+        for folder in reversed(missing):
+            self._spend_path(folder)
             try:
-                os.mkdir(self.target / folder, 0o700)
+                os.mkdir(self._place(folder), 0o700)
             except FileExistsError:
                 raise _changed(folder) from None
             self._folders.add(folder)
 
-    def _link(self, path: PurePosixPath, name: str) -> None:
+    def _place(self, path: str) -> str:
+        return f"{self.target}/{path}"  # pathlib would read every part of the path
+
+    def _spend_path(self, path: str) -> None:
+        self.path_bytes_left -= len(path)
+        if self.path_bytes_left < 0:
+            raise Unsound(
+                f"The paths of the checkout's files take more than {MAX_PATHS_BYTES >> 20} MiB together. Remove files, "
+                "or put them in folders that are less deep."
+            )
+
+    def _link(self, path: str, name: str) -> None:
         """Write another name of a file that was written before."""
         first = _sound_path(name)
         if first not in self._files:
             raise Unsound(f"{name} is a link to a file that is not in the checkout. Remove it.")
-        self._spend((self.target / first).stat().st_size)
-        shutil.copy2(self.target / first, self.target / path, follow_symlinks=False)
+        self._spend(os.stat(self._place(first)).st_size)
+        shutil.copy2(self._place(first), self._place(path), follow_symlinks=False)
         self._files.add(path)
 
-    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: PurePosixPath) -> None:
+    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
         self._spend(member.size)
         source = archive.extractfile(member)
         assert source is not None
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         mode = 0o755 if member.mode & 0o100 else 0o644
-        with os.fdopen(os.open(self.target / path, flags, mode), "wb") as file:
+        with os.fdopen(os.open(self._place(path), flags, mode), "wb") as file:
             shutil.copyfileobj(source, file, COPY_BYTES)
         self._files.add(path)
 
@@ -126,9 +150,10 @@ def take_out(room: Sandbox, target: Path, max_bytes: int, stop: Event | None = N
         OSError: this machine lacks something that passes, such as room on its disk.
     """
     target.mkdir(mode=0o700)
+    ends_at = time.monotonic() + TIMEOUT_S
     with _reading(room, stop or Event()) as (process, output):
         try:
-            repositories = copy_stream(output, target, max_bytes)
+            repositories = copy_stream(output, target, max_bytes, ends_at)
         except (tarfile.TarError, OSError, ValueError) as error:
             if isinstance(error, OSError) and as_passing(error):
                 raise  # our own disk is full, or the like: the builder can do nothing about it
@@ -141,14 +166,16 @@ def take_out(room: Sandbox, target: Path, max_bytes: int, stop: Event | None = N
     return repositories
 
 
-def copy_stream(archive: IO[bytes], target: Path, max_bytes: int) -> list[str]:
+def copy_stream(archive: IO[bytes], target: Path, max_bytes: int, ends_at: float = math.inf) -> list[str]:
     """Write what a tar archive holds below `target`; return the folders that are repositories of their own.
 
+    The time is linear in the archive. `ends_at` is a time of the monotonic clock, in seconds.
+
     Raises:
-        Unsound: as `take_out`, and where the archive would have us leave `target`.
+        Unsound: as `take_out`, where the archive would have us leave `target`, or at `ends_at`.
         TarError, OSError, ValueError: it cannot be read or written.
     """
-    copy = _Copy(target, max_bytes)
+    copy = _Copy(target, max_bytes, ends_at)
     with tarfile.open(fileobj=archive, mode="r|", errorlevel=2) as members:
         for member in members:
             members.members = []  # type: ignore[attr-defined]  # of a stream, nothing is looked up again
@@ -204,32 +231,30 @@ def _unread(process: subprocess.Popen[bytes]) -> Unsound:
     return Unsound(f"The checkout cannot be read whole: {first}. Make it readable, or remove it.")
 
 
-def _changed(path: PurePosixPath) -> Unsound:
+def _changed(path: str) -> Unsound:
     return Unsound(f"{path} was changed while the checkout was read.")
 
 
-def _sound_path(name: str) -> PurePosixPath | None:
-    """Return the path below the checkout, None for the checkout itself.
+def _sound_path(name: str) -> str:
+    """Return the path below the checkout, '' for the checkout itself.
 
     Raises:
         Unsound: it leads out of the checkout, or is too deep.
     """
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\0" in name:
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts or "\0" in name:
         raise Unsound(f"{name} leads out of the checkout. Remove it.")
-    if not path.parts:
-        return None
-    if len(path.parts) > MAX_DEPTH or len(os.fsencode(name)) > MAX_PATH_BYTES:
+    if len(parts) > MAX_DEPTH or len(os.fsencode(name)) > MAX_PATH_BYTES:
         shown = os.fsencode(name)[:200].decode("utf-8", "replace")
         raise Unsound(
             f"The path {shown}… is too long or deep: at most {MAX_DEPTH} folders and {MAX_PATH_BYTES:,} bytes."
         )
-    return path
+    return "/".join(parts)
 
 
-def _in_repository(path: PurePosixPath) -> PurePosixPath | None:
-    """Return the `.git` that the path is or lies below."""
-    for number, part in enumerate(path.parts):
-        if part.lower() == ".git":
-            return PurePosixPath(*path.parts[: number + 1])
-    return None
+def _repository_around(path: str) -> str | None:
+    """Return the folder of whose `.git` the path is a part, `.` for the checkout; None where it is part of none."""
+    if ".git" not in (lower := path.lower()):
+        return None
+    parts = lower.split("/")
+    return "/".join(path.split("/")[: parts.index(".git")]) or "." if ".git" in parts else None

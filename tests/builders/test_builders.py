@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
+import math
 import os
 import secrets
 import shlex
@@ -36,7 +38,7 @@ from forgeguard_app.builders.network import CLOSED, Network, Wall, can_reach_out
 from forgeguard_app.builders.probing import PROBE_UID, once_it_works
 from forgeguard_app.builders.process import BuilderRun, Ended, RunBounds, RunOutcome, run_builder, sweep
 from forgeguard_app.builders.sized_place import can_mount, mount_sized, refuse_full_disk, unmount
-from forgeguard_app.builders.take_out import Unsound, copy_stream, take_out
+from forgeguard_app.builders.take_out import MAX_FILES, Unsound, _Copy, copy_stream, take_out
 from forgeguard_app.builders.workspace import (
     PLACE,
     empty_shared,
@@ -332,6 +334,40 @@ def test_no_archive_leads_out_of_the_folder_that_it_is_written_to(
     assert entries(outside) == {"key"}
     files = [path for path in target.rglob("*") if path.is_file() and not path.is_symlink()]
     assert "of ours" not in [path.read_text() for path in files]
+
+
+def stream_of(folders: int, files: int) -> io.BytesIO:
+    """An archive of files whose paths are equally long, in so many folders one in another."""
+    folder = "/".join(["x" * (360 // folders - 1)] * folders)
+    return archive_of([(f"./{folder}/{number}", tarfile.REGTYPE, "") for number in range(files)])
+
+
+def test_a_file_costs_as_much_however_deep_it_lies(tmp_path: Path) -> None:
+    calls = []
+    for folders in (4, 90):
+        target, count = tmp_path / str(folders), itertools.count()
+        target.mkdir()
+        archive = stream_of(folders, 500)
+        sys.setprofile(lambda *_, count=count: next(count))
+        try:
+            copy_stream(archive, target, 1 << 20)
+        finally:
+            sys.setprofile(None)
+        calls.append(next(count))
+    assert calls[1] < calls[0] * 1.5, "the folders are made once"
+
+
+def test_the_paths_of_a_checkout_have_a_bound_together(tmp_path: Path) -> None:
+    copy = _Copy(tmp_path, 1 << 20, math.inf, path_bytes_left=100_000)
+    with tarfile.open(fileobj=stream_of(4, 400)) as archive, pytest.raises(Unsound, match="less deep"):
+        for member in archive:
+            copy.take(archive, member)
+    assert copy.files_left > MAX_FILES - 300
+
+
+def test_a_checkout_is_read_no_longer_than_its_time(tmp_path: Path) -> None:
+    with pytest.raises(Unsound, match="took longer"):
+        copy_stream(stream_of(4, 9), tmp_path, 1 << 20, ends_at=0.0)
 
 
 def entries(folder: Path) -> set[str]:
