@@ -33,7 +33,14 @@ JOBS = "SELECT count(*) FROM procrastinate_jobs WHERE args->>'build_id' = '{}' A
         ("buildspec.yml", True), (".drone.star", True), ("ci/Jenkinsfile.deploy", True), (".github/dependabot.yml", True),
         (".github/settings.yml", True), ("renovate.json5", True), (".gitmodules", True), (".github/scripts/run.sh", True),
         (".github/workflows/README.md", True), (".github/CONTRIBUTING.md", False), (".github/ISSUE_TEMPLATE/bug.yml", False),
-        (".github/ISSUE_TEMPLATE.md", False), ("workflows/ci.yml", False), ("src/boundaries.py", False), (".githubx/workflows", False),
+        (".github/ISSUE_TEMPLATE.md", False), ("workflows/ci.yml", False), ("src/boundaries.py", False), (".githubx/workflows", True),
+        ("sub/OWNERS", True), (".policy.yml", True), (".pullapprove.yml", True), ("bors.toml", True), (".kodiak.toml", True),
+        (".taskcluster.yml", True), (".readthedocs.yaml", True), (".devcontainer/devcontainer.json", True), (".gitpod.yml", True),
+        ("heroku.yml", True), ("wrangler.toml", True), ("railway.json", True), ("lefthook.yml", True), ("serverless.yml", True),
+        (".do/app.yaml", True), (".ebextensions/a.config", True), ("sub/.npmrc", True), ("sub/.new-service/file", True),
+        ("new-service.jsonc", True), (".gitignore/file", True), ("sub/.gitignore", False), (".editorconfig", False),
+        ("README.md", False), ("pyproject.toml", False), ("package-lock.json", False), ("tsconfig.build.json", False),
+        ("data/new.json", False), ("OWNERS.py", False), ("src/app.py", False), ("Makefile", False),
     ],
 )  # fmt: skip
 def test_which_files_decide(path: str, decides: bool) -> None:
