@@ -13,11 +13,12 @@ import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from forgeguard_app.builders.beginning import Beginning, Hear
 from forgeguard_app.builders.confinement import Sandbox, processes, user_of
 from forgeguard_app.processes import Pipe
 
@@ -81,34 +82,28 @@ class BuilderRun:
     bounds: RunBounds = RunBounds()
 
 
-Hear = Callable[[list[bytes]], Awaitable[None]]
-
-
 async def run_builder(
     room: Sandbox, run: BuilderRun, hear: Hear, wants_end: Callable[[], Awaitable[bool]]
 ) -> RunOutcome:
     """Run it to its end; `hear` is given its lines as they come, `wants_end` is asked now and then whether somebody
-    cancelled.
+    cancelled. It begins once: only a sandbox that failed before that is tried again, within the same time.
 
     Raises:
         whatever `hear` raises, once every process of the builder is gone.
     """
     environment = {**run.environment, MARK: run.mark}
-    printed: list[bytes] = []
-
-    async def listen(lines: list[bytes]) -> None:
-        printed.extend(lines[: 2 - len(printed)])
-        await hear(lines)
-
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + run.bounds.time_s
+    begin = Beginning(hear)
     for _ in range(STARTS):
-        printed.clear()
+        run = replace(run, bounds=replace(run.bounds, time_s=ends_at - loop.time()))
         out = await Pipe.open()
         try:
-            outcome = await _run(room, run, environment, out, listen, wants_end)
+            outcome = await _run(room, run, environment, out, begin, wants_end)
         finally:
             out.close()
         # bubblewrap sees every mount of the machine, and fails where another build's place goes in that moment.
-        if outcome.status != 1 or len(printed) != 1 or not printed[0].startswith(_MOUNT_GONE):
+        if begin.has_begun or outcome.status != 1 or not begin.last.startswith(_MOUNT_GONE):
             break
     return outcome
 
@@ -118,15 +113,16 @@ async def _run(
     run: BuilderRun,
     environment: Mapping[str, str],
     out: Pipe,
-    hear: Hear,
+    begin: Beginning,
     wants_end: Callable[[], Awaitable[bool]],
 ) -> RunOutcome:
+    hear = begin.hear
     if room.private_tmp and shutil.which(run.command[0], path=environment.get("PATH")) is None:
         await hear([f"{run.command[0]}: there is no such program".encode()])
         return RunOutcome(Ended.EXITED, NO_PROGRAM)
     try:
         process = await asyncio.create_subprocess_exec(
-            *room.command(run.command),
+            *begin.command(room, run.command),
             cwd=room.work,
             env=environment,
             stdin=asyncio.subprocess.PIPE,

@@ -134,6 +134,31 @@ async def test_the_prompt_comes_in_and_the_lines_go_out(tmp_path: Path) -> None:
         assert "/no/such/program" in heard[-1]
 
 
+@pytest.mark.parametrize("kind", CONFINED)
+async def test_a_builder_that_prints_what_a_failed_sandbox_prints_is_not_run_again(
+    tmp_path: Path, kind: Confinement
+) -> None:
+    async with room(tmp_path, kind) as sandbox:
+        outcome, heard = await run(sandbox, 'echo run >> ran; echo "bwrap: Can\'t bind mount"; exit 1')
+        assert (outcome.status, heard) == (1, ["bwrap: Can't bind mount"])
+        assert (sandbox.work / "ran").read_text() == "run\n"
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="there is no bubblewrap")
+async def test_a_sandbox_that_failed_before_the_command_began_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = tmp_path / "bin/bwrap"
+    fails.parent.mkdir()
+    fails.write_text(f'#!/bin/sh\necho x >> {tmp_path}/tries\necho "bwrap: Can\'t bind mount /x"\nexit 1\n')
+    fails.chmod(0o755)
+    async with room(tmp_path, Confinement.BUBBLEWRAP, Network.HOST) as sandbox:
+        monkeypatch.setenv("PATH", f"{fails.parent}{os.pathsep}{os.environ['PATH']}")
+        outcome, _ = await run(sandbox, "echo began")
+    assert outcome.status == 1
+    assert (tmp_path / "tries").read_text() == "x\n" * process.STARTS
+
+
 async def test_nothing_of_ours_is_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEGUARD_SECRET_KEY", "of ours")
     monkeypatch.setenv("DATABASE_PASSWORD", "of ours")
