@@ -5,10 +5,11 @@ of.
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -31,6 +32,7 @@ _CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no charact
 _BEGIN, _END = b"-----BEGIN", b"-----END"
 _PATH = "output.txt"
 _MAX_LAST_BYTES = 1_000
+_MAX_VALUE_LINES = 200  # of a known value that are masked by themselves; each costs a little of every line
 _LEAST_BYTES = 8  # of a value's beginning that is held back
 _MAX_OPEN_BYTES = 4_096  # from the output's end in which such a beginning is looked for
 _PREFIXES = sorted({rule.prefix for rule in PROVIDER_RULES if rule.prefix})
@@ -53,7 +55,7 @@ class Masker:
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        self._forms = forms_of(known)
+        self._forms = forms_of(list(known), each_line=True)
         self._known = re.compile(b"|".join(map(re.escape, self._forms)) or b"(?!)")
         self._in_key = False
         self._last = b""  # the end of the line before, on which a value may have begun
@@ -133,23 +135,35 @@ class Masker:
         return line
 
 
-def forms_of(known: Iterable[str]) -> list[bytes]:
+def forms_of(known: Collection[str], *, each_line: bool = False) -> list[bytes]:
     """Return the values as programs write them, the longest form first; values of fewer than 8 characters are left
     out.
+
+    With `each_line`, each of the first 200 lines of a value of several lines is a value as well.
     """
-    forms = {form for value in known if len(value) >= 8 for form in _forms(value)}
+    values = set(known)
+    if each_line:
+        values |= {line.strip() for value in known for line in value.splitlines()[:_MAX_VALUE_LINES]}
+    forms = {form for value in values if len(value) >= 8 for form in _forms(value)}
     return sorted(forms, key=len, reverse=True)
 
 
 def _forms(value: str) -> list[bytes]:
-    """Return a value as programs print it: as it is, quoted for JSON or an address, in hexadecimal or base64."""
+    """Return a value as programs print it: as it is, quoted for JSON, an address or HTML, in hexadecimal or base64."""
     raw = value.encode()
-    texts = [value, json.dumps(value)[1:-1], quote(value, safe=""), raw.hex(), raw.hex().upper()]
+    texts = [value, *_html_forms(value), json.dumps(value)[1:-1], quote(value, safe=""), raw.hex(), raw.hex().upper()]
     for offset in range(3):  # what stands before it shifts base64; the characters at its ends depend on the neighbours
         whole = base64.b64encode(b"\0" * offset + raw).rstrip(b"=").decode()
         inner = whole[(0, 2, 3)[offset] : len(whole) - (1 if (offset + len(raw)) % 3 else 0)]
         texts += [inner, inner.translate(str.maketrans("+/", "-_"))]
     return [text.encode() for text in texts]
+
+
+def _html_forms(value: str) -> list[str]:
+    """Return the value as programs escape it for HTML and XML; they write quotes in several ways, or leave them."""
+    bare = html.escape(value, quote=False)
+    quotes = [("&quot;", "&#x27;"), ("&quot;", "&#39;"), ("&#34;", "&#39;"), ("&quot;", "&apos;"), ("&quot;", "'")]
+    return [bare, *(bare.replace('"', double).replace("'", single) for double, single in quotes)]
 
 
 def _united(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -59,6 +59,22 @@ def test_an_own_key_is_masked_in_the_encodings_in_which_programs_print_it(before
     assert all(b"[masked]" in kept([line]).encode() for line in printed)
 
 
+def test_an_own_key_is_masked_as_programs_escape_it_for_html() -> None:
+    reader = LogReader(["operators<own>&key\"47'11"])
+    for quotes in (('"', "'"), ("&quot;", "&#x27;"), ("&quot;", "&#39;"), ("&#34;", "&#39;"), ("&quot;", "&apos;")):
+        line = "the operators&lt;own&gt;&amp;key{}47{}11 it is".format(*quotes)
+        assert [text for _, text in reader.read([line.encode()])] == ["the [masked] it is"]
+
+
+def test_each_line_of_an_own_key_of_several_lines_is_masked_alone() -> None:
+    lines = ["-----BEGIN X-----", "QWxhZGRpbjpvcGVuIHNlc2FtZQ", "Zm9vYmFyYmF6cXV4MTIzNDU2", "short"]
+    reader = LogReader(["\r\n".join(lines)])
+    for line in (lines[2], lines[1]):
+        printed = [f"the {line} it is".encode(), line.encode().hex().encode()]
+        assert [text for _, text in reader.read(printed)] == ["the [masked] it is", "[masked]"]
+    assert [text for _, text in reader.read([b"a short line"])] == ["a short line"]
+
+
 @pytest.mark.parametrize("value", [KEY, TOKEN, base64.b64encode(KEY.encode()).decode()], ids=["key", "token", "base64"])
 @pytest.mark.parametrize("size", [8, 9, 12, 18])
 def test_a_value_over_batches_is_masked_from_its_beginning(value: str, size: int) -> None:
