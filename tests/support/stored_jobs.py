@@ -81,7 +81,10 @@ async def is_compared(database: Connection | Pool) -> bool:
 
 
 async def add_jobs(database: Connection | Pool, number: int, later_s: int | None = None) -> None:
-    """Add so many jobs that wait, of nobody and for nothing; due at once, or in so many seconds."""
+    """Add so many jobs that wait, of nobody and for nothing; due at once, or in so many seconds.
+
+    PostgreSQL knows of them at once, as its autovacuum would have it know a minute later.
+    """
     await database.execute(
         """
         INSERT INTO procrastinate_jobs (queue_name, task_name, scheduled_at)
@@ -90,6 +93,7 @@ async def add_jobs(database: Connection | Pool, number: int, later_s: int | None
         number,
         later_s,
     )
+    await database.execute("ANALYZE procrastinate_jobs")
 
 
 async def drop_jobs(database: Connection | Pool) -> None:
