@@ -16,25 +16,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 
 from forgeguard_app.builders.beginning import Beginning, Hear
-from forgeguard_app.builders.confinement import Sandbox, processes, user_of
+from forgeguard_app.builders.builder_processes import MARK, kill_all
+from forgeguard_app.builders.confinement import Sandbox
+from forgeguard_app.builders.room_watch import RoomWatch
+from forgeguard_app.errors import RetryLater
 from forgeguard_app.processes import Pipe
 
-MARK = "FORGEGUARD_BUILD"  # in every process of a build's environment, by which it is found again
 GRACE_S = 2.0
 LOOK_S = 0.25
 EXIT_S = 0.02
 SIZE_EVERY_S = 2.0
 READ_BYTES = 1 << 16
 MAX_LINE_BYTES = 8_000
-KILL_ROUNDS = 50
 MAX_FILE_BYTES = 1 << 30
 MAX_PROCESSES = 2_048
-ENTRY_BYTES = 4_096  # that a file or folder takes at the least, its name and its rights included
-MAX_FOLDERS = 200  # in one another
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 NO_PROGRAM = 127  # as a shell says it
 STARTS = 3
 _MOUNT_GONE = b"bwrap: Can't bind mount"
@@ -48,6 +45,7 @@ class Ended(StrEnum):
     TOO_LONG = "time"
     TOO_MUCH_OUTPUT = "output"
     TOO_LARGE = "size"
+    NO_DISK = "disk"  # of the machine, which is nearly full
     CANCELLED = "cancelled"
 
 
@@ -89,6 +87,7 @@ async def run_builder(
     cancelled. It begins once: only a sandbox that failed before that is tried again, within the same time.
 
     Raises:
+        RetryLater: the machine's disk is nearly full, for no fault of the builder's that can be shown.
         whatever `hear` raises, once every process of the builder is gone.
     """
     environment = {**run.environment, MARK: run.mark}
@@ -105,6 +104,8 @@ async def run_builder(
         # bubblewrap sees every mount of the machine, and fails where another build's place goes in that moment.
         if begin.has_begun or outcome.status != 1 or not begin.last.startswith(_MOUNT_GONE):
             break
+    if outcome.ended is Ended.NO_DISK:
+        raise RetryLater("this machine's disk is nearly full")
     return outcome
 
 
@@ -120,6 +121,7 @@ async def _run(
     if room.private_tmp and shutil.which(run.command[0], path=environment.get("PATH")) is None:
         await hear([f"{run.command[0]}: there is no such program".encode()])
         return RunOutcome(Ended.EXITED, NO_PROGRAM)
+    watch = await asyncio.to_thread(RoomWatch, room, run.bounds.checkout_bytes, run.mark)
     try:
         process = await asyncio.create_subprocess_exec(
             *begin.command(room, run.command),
@@ -138,10 +140,11 @@ async def _run(
         await hear([f"{run.command[0]}: {type(error).__name__}".encode()])
         return RunOutcome(Ended.EXITED, NO_PROGRAM)
     out.close_writer()
+    watch.leader = process.pid
     try:
-        return await _watched(room, run, process, out, hear, wants_end)
+        return await _watched(watch, run, process, out, hear, wants_end)
     finally:
-        await asyncio.shield(asyncio.to_thread(_kill_all, room, run.mark, process.pid))
+        await asyncio.shield(asyncio.to_thread(kill_all, room, run.mark, process.pid))
         if process.stdin is not None and process.stdin.transport.get_write_buffer_size():
             process.stdin.transport.abort()  # a process that got away may hold it without reading it
         with contextlib.suppress(TimeoutError):
@@ -150,7 +153,7 @@ async def _run(
 
 
 async def _watched(
-    room: Sandbox,
+    watch: RoomWatch,
     run: BuilderRun,
     process: asyncio.subprocess.Process,
     out: Pipe,
@@ -159,7 +162,7 @@ async def _watched(
 ) -> RunOutcome:
     feeding = asyncio.create_task(_feed(process, run.prompt))
     reading = asyncio.create_task(_read(out.reader, run.bounds.output_bytes, hear))
-    watching = asyncio.create_task(_watch(room, run.bounds, wants_end))
+    watching = asyncio.create_task(_watch(watch, run.bounds, wants_end))
     ending = asyncio.create_task(_exited(process))
     try:
         # A child that outlives the builder may hold the pipe open; the builder's own end counts.
@@ -173,18 +176,22 @@ async def _watched(
         ):
             await asyncio.wait({watching, ending}, return_when=asyncio.FIRST_COMPLETED)
         ended = await _reason(reading, watching)
-        if ended is Ended.EXITED and await asyncio.to_thread(_is_too_large, room, run.bounds):
+        if ended is Ended.EXITED and await asyncio.to_thread(watch.is_too_large, due=True):
             ended = Ended.TOO_LARGE
         if ended is not Ended.EXITED:
-            await _end_gently(process, run.bounds.grace_s)
-        await asyncio.to_thread(_kill_all, room, run.mark, process.pid)
+            await _end_gently(process, 0 if ended is Ended.NO_DISK else run.bounds.grace_s)
+        await asyncio.to_thread(kill_all, watch.room, run.mark, process.pid)
+        if ended is Ended.NO_DISK and await asyncio.to_thread(watch.filled_disk):
+            ended = Ended.TOO_LARGE
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await reading
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await _exited(process)
-        return RunOutcome(ended, -signal.SIGKILL if process.returncode is None else _status(room, process.returncode))
+        return RunOutcome(
+            ended, -signal.SIGKILL if process.returncode is None else _status(watch.room, process.returncode)
+        )
     finally:
         for task in (feeding, reading, watching, ending):
             task.cancel()
@@ -241,7 +248,7 @@ def _cut(line: bytes) -> list[bytes]:
     return [line[at : at + MAX_LINE_BYTES] for at in range(0, len(line), MAX_LINE_BYTES)] or [b""]
 
 
-async def _watch(room: Sandbox, bounds: RunBounds, wants_end: Callable[[], Awaitable[bool]]) -> Ended:
+async def _watch(watch: RoomWatch, bounds: RunBounds, wants_end: Callable[[], Awaitable[bool]]) -> Ended:
     """Wait for a bound to be reached, or for somebody's wish."""
     loop = asyncio.get_running_loop()
     deadline, look_at_size = loop.time() + bounds.time_s, loop.time() + SIZE_EVERY_S
@@ -251,60 +258,14 @@ async def _watch(room: Sandbox, bounds: RunBounds, wants_end: Callable[[], Await
             return Ended.CANCELLED
         if loop.time() > deadline:
             return Ended.TOO_LONG
-        if loop.time() > look_at_size:
-            if await asyncio.to_thread(_is_too_large, room, bounds):
-                return Ended.TOO_LARGE
+        is_due = loop.time() > look_at_size
+        if await asyncio.to_thread(watch.is_too_large, due=is_due):
+            return Ended.TOO_LARGE
+        if await asyncio.to_thread(watch.lacks_disk):
+            await asyncio.to_thread(watch.note_end)
+            return Ended.NO_DISK
+        if is_due:
             look_at_size = loop.time() + SIZE_EVERY_S
-
-
-def _is_too_large(room: Sandbox, bounds: RunBounds) -> bool:
-    """Return whether checkout, home and temporary files together take more than they may."""
-    if room.place is not None:
-        found = os.statvfs(room.place)
-        return (found.f_blocks - found.f_bfree) * found.f_frsize > bounds.checkout_bytes
-    return sum(size_of(folder, bounds.checkout_bytes) for folder in room.written) > bounds.checkout_bytes
-
-
-def size_of(folder: Path, enough: int) -> int:
-    """Return how large the files below are, holes included, in bytes; stop counting past `enough`.
-
-    No link is followed, also not one that takes a folder's place meanwhile. What lies below `MAX_FOLDERS` folders
-    counts as too large, since it is not counted.
-    """
-    total, open_folders = 0, [os.open(folder, _FOLDER)]
-    left: list[list[str]] = []
-    try:
-        while open_folders and total <= enough:
-            if len(left) < len(open_folders):
-                size, names = _size_in(open_folders[-1])
-                total += size
-                left.append(names)
-            if not left[-1]:
-                left.pop()
-                os.close(open_folders.pop())
-            elif len(open_folders) > MAX_FOLDERS:
-                return enough + 1
-            else:
-                with contextlib.suppress(OSError):
-                    open_folders.append(os.open(left[-1].pop(), _FOLDER, dir_fd=open_folders[-1]))
-    finally:
-        for number in open_folders:
-            os.close(number)
-    return total
-
-
-def _size_in(folder: int) -> tuple[int, list[str]]:
-    """Return the size of an open folder's files, and the names of the folders in it."""
-    total, names = 0, []
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                names.append(entry.name)
-                continue
-            with contextlib.suppress(OSError):
-                found = entry.stat(follow_symlinks=False)
-                total += max(found.st_blocks * 512, found.st_size, ENTRY_BYTES)
-    return total + len(names) * ENTRY_BYTES, names
 
 
 async def _end_gently(process: asyncio.subprocess.Process, grace_s: float) -> None:
@@ -331,42 +292,3 @@ def _limited(*, no_new_privileges: bool) -> None:
             libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     os.umask(0o022)
-
-
-async def sweep(room: Sandbox, mark: str) -> None:
-    """End what an earlier run left: its worker was killed, and could not."""
-    await asyncio.to_thread(_kill_all, room, mark, None)
-
-
-def _kill_all(room: Sandbox, mark: str, leader: int | None) -> None:
-    """Kill every process of the builder, also those that left its session: by its user, else by the mark in its
-    environment.
-    """
-    if leader is not None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(leader, signal.SIGKILL)
-    for _ in range(KILL_ROUNDS):
-        found = [pid for pid in processes() if _is_ours(pid, room, mark)]
-        if not found:
-            return
-        # Held first, so that none forks while the others are ended.
-        for sign in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in found:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, sign)
-
-
-def _is_ours(pid: int, room: Sandbox, mark: str) -> bool:
-    try:
-        if room.uid is not None:
-            return user_of(pid) == room.uid
-        if _is_dead(pid):
-            return False
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return f"{MARK}={mark}".encode() in file.read(1 << 20).split(b"\0")
-    except OSError:
-        return False
-
-
-def _is_dead(pid: int) -> bool:
-    return user_of(pid) == -1

@@ -20,7 +20,8 @@ TIMEOUT_S = 60.0
 LEAST_BYTES = 32 << 20
 OVERHEAD = 1.15  # what the file system needs for itself, so that the bound of a checkout is reached first
 BYTES_PER_INODE = 8_192
-LEAST_FREE_BYTES = 256 << 20  # of the machine's disk, without which no builder is started
+LEAST_FREE_BYTES = 256 << 20  # of the machine's disk beside what is kept, without which no builder is started
+KEPT_SHARE, KEPT_BYTES = 0.025, 1 << 30  # of the machine's disk for others, the smaller of both
 FULL_BYTES = 64 << 20
 _MAKE = (
     "mkfs.ext4",
@@ -46,8 +47,18 @@ def refuse_full_disk(folder: Path) -> None:
         RetryLater: as it says; an attempt is not lost for it.
     """
     free = shutil.disk_usage(folder).free
-    if free < LEAST_FREE_BYTES:
+    if free < LEAST_FREE_BYTES + kept_bytes(folder):
         raise RetryLater(f"this machine's disk has {free >> 20} MB left, too little for a build")
+
+
+def kept_bytes(folder: Path) -> int:
+    """Return how much of the disk is kept from builders: what a database and mirrors need to go on."""
+    return min(int(shutil.disk_usage(folder).total * KEPT_SHARE), KEPT_BYTES)
+
+
+def is_nearly_full(folder: Path) -> bool:
+    """Return whether the disk has less left than is kept from builders."""
+    return shutil.disk_usage(folder).free < kept_bytes(folder)
 
 
 def is_full(folder: Path) -> bool:

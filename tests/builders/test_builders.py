@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from forgeguard_app.builders import process
+from forgeguard_app.builders.builder_processes import is_ours, sweep
 from forgeguard_app.builders.confinement import (
     Confinement,
     Sandbox,
@@ -34,9 +35,10 @@ from forgeguard_app.builders.confinement import (
     users_have_namespaces,
     wrapped,
 )
+from forgeguard_app.builders.file_sizes import size_of
 from forgeguard_app.builders.network import CLOSED, Network, Wall, can_reach_outside, own_addresses
 from forgeguard_app.builders.probing import PROBE_UID, once_it_works
-from forgeguard_app.builders.process import BuilderRun, Ended, RunBounds, RunOutcome, run_builder, sweep
+from forgeguard_app.builders.process import BuilderRun, Ended, RunBounds, RunOutcome, run_builder
 from forgeguard_app.builders.sized_place import can_mount, mount_sized, refuse_full_disk, unmount
 from forgeguard_app.builders.take_out import MAX_FILES, Unsound, _Copy, copy_stream, take_out
 from forgeguard_app.builders.workspace import (
@@ -114,7 +116,7 @@ async def run(
 
 
 def left(sandbox: Sandbox, mark: str) -> list[int]:
-    return [pid for pid in processes() if process._is_ours(pid, sandbox, mark)]
+    return [pid for pid in processes() if is_ours(pid, sandbox, mark)]
 
 
 async def test_the_prompt_comes_in_and_the_lines_go_out(tmp_path: Path) -> None:
@@ -701,11 +703,11 @@ def test_a_size_is_counted_without_following_links_and_deep_folders_count_as_too
     (tree / "link").symlink_to(outside)
     with (tree / "sparse").open("wb") as file:
         file.truncate(50_000)
-    assert 60_000 <= process.size_of(tree, 1 << 30) < 100_000
-    assert process.size_of(tree, 1_000) > 1_000
+    assert 60_000 <= size_of(tree, 1 << 30) < 100_000
+    assert size_of(tree, 1_000) > 1_000
     script = f"import os\nos.chdir({str(tree)!r})\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
-    assert process.size_of(tree, 1 << 30) > 1 << 30
+    assert size_of(tree, 1 << 30) > 1 << 30
     remove(tree)
 
 
@@ -790,7 +792,7 @@ def test_folders_and_empty_files_take_room_too(tmp_path: Path) -> None:
     for number in range(50):
         (tmp_path / f"d{number}").mkdir()
         (tmp_path / f"f{number}").touch()
-    assert process.size_of(tmp_path, 1 << 30) >= 100 * 4_096
+    assert size_of(tmp_path, 1 << 30) >= 100 * 4_096
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not users_have_namespaces(), reason="no namespaces for users here")

@@ -11,9 +11,10 @@ from typing import Any
 
 from forgeguard_app.audit.report import clean
 from forgeguard_app.audit.secrets.masking import forms_of
+from forgeguard_app.builders.builder_processes import sweep
 from forgeguard_app.builders.confinement import Sandbox
 from forgeguard_app.builders.given_values import find_given
-from forgeguard_app.builders.process import BuilderRun, Ended, RunOutcome, run_builder, sweep
+from forgeguard_app.builders.process import BuilderRun, Ended, RunOutcome, run_builder
 from forgeguard_app.builders.take_out import Unsound, take_out
 from forgeguard_app.builders.workspace import Workspace, environment_of, hand_over
 from forgeguard_app.errors import UserError
