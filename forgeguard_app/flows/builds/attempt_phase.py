@@ -234,16 +234,15 @@ async def _by_command(
         commit, reason = await _taken(context, work, room, log)
     if status := _not_well(outcome):
         return commit, " ".join(filter(None, (status, reason)))
-    if commit is None and not reason and not needless:
-        return None, await _unchanged(context, work, log)
-    return commit, reason
+    is_idle = commit is None and not reason and not needless
+    return (None, await _unchanged(context, work, log)) if is_idle else (commit, reason)
 
 
 async def _fill(work: PhaseWork, room: Sandbox, commit: str) -> None:
     """Write the commit's files into the checkout.
 
     Raises:
-        UserError: they take more room than a checkout may; no attempt of a builder could pass.
+        UserError: they take more room than a checkout may.
     """
     most_bytes = work.builder.bounds.checkout_bytes
     if await get_files_size(work.repository, commit) > most_bytes:
