@@ -49,7 +49,7 @@ async def test_more_names_than_are_read_are_a_failed_attempt_with_the_reason(
         build_id = await place.start()
         await product.until(partial(get_loop_count, build_id=build_id), 1, timeout_s=300)
         assert (await place.build(build_id)).interruptions == 0
-        assert "longer paths" in await place.text(build_id)
+        assert "paths of the checkout's files take more than 64 MiB" in await place.text(build_id)
         await cancel_build(product.pool, await place.build(build_id), "mona")
         await place.ended(build_id)
 
