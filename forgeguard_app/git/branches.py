@@ -66,7 +66,11 @@ async def _store_blobs(repository: GitRepository, folder: Path, contents: Collec
     out = await repository.run(
         "hash-object", "-w", "--no-filters", "--stdin-paths", stdin="".join(f"{path}\n" for path in paths).encode()
     )
-    return dict(zip(contents, out.decode().split(), strict=True))
+    return await in_thread(_ids_of, contents, out)
+
+
+def _ids_of(contents: Collection[bytes], out: bytes) -> dict[bytes, str]:
+    return dict(zip(contents, out.decode("ascii").split(), strict=True))
 
 
 def _write_each(folder: Path, contents: Collection[bytes]) -> list[Path]:
