@@ -14,7 +14,8 @@ MAX_FOLDERS = 200  # in one another
 BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own are: stat(2)
 TRIES = 3
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_CLOSED = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_PATH, which Linux alone has, a folder closed to us cannot be counted, and counts as too large.
+_CLOSED = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SEARCH = stat.S_IRUSR | stat.S_IXUSR
 
 _GONE = (FileNotFoundError, NotADirectoryError)

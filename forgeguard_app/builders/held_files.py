@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,8 +44,10 @@ def list_held(pids: Iterable[int], disks: frozenset[int], place: Path | None, *,
     """Return what these processes hold.
 
     Files in memory are left out, unless they lie on a device of `disks`, and so are those of the file system `place`.
-    `exact` looks at every thread's own table of open files too, which takes longer.
+    `exact` looks at every thread's own table of open files too, which takes longer. Linux alone tells of processes.
     """
+    if sys.platform != "linux":
+        return Held()
     held, always = Held(), {_memory_device(), *([place.stat().st_dev] if place else [])}
     for pid in pids:
         try:

@@ -210,3 +210,26 @@ async def test_what_the_end_of_a_builder_gives_back_was_the_builder_s(
     with small_disk(seen_folder / "disk", DISK_MB) as disk:
         outcome, _ = await run_in(MODES["root"], disk, script, MOST_BYTES)
     assert outcome.ended is Ended.TOO_LARGE
+
+
+NO_LINUX = """
+import os, sys
+sys.platform = "darwin"
+del os.O_PATH, os.memfd_create
+from pathlib import Path
+from forgeguard_app.builders.file_sizes import size_of
+from forgeguard_app.builders.held_files import list_held
+import forgeguard_app.builders.process
+print(list_held([os.getpid()], frozenset(), None, exact=True).total, size_of(Path(sys.argv[1]), 1 << 20))
+"""
+
+
+def test_where_there_is_no_linux_names_alone_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 10_000)
+    done = subprocess.run(
+        [sys.executable, "-c", NO_LINUX, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    held, named = map(int, done.stdout.split())
+    assert held == 0
+    assert named >= 10_000
