@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from uuid import UUID
 
 from forgeguard_app.simulator.state import Account, Repository
 from forgeguard_app.simulator.story import Story
@@ -231,14 +232,19 @@ async def test_the_api_filters_audits_by_the_state_that_is_shown(product: Produc
     assert (await api(product, f"/repos/{repo_id}"))["state"] == "partly"
 
 
+async def waiting_run(product: Product, tree: WorkTree) -> UUID:
+    """Pushes a commit where no worker evaluates it, and gives its run."""
+    repository, _ = await product.repository()
+    tree.commit(START)
+    await product.push(tree, repository)
+    await product.github.webhooks.settle()
+    return await get_run_id(product.pool)
+
+
 async def test_the_place_in_a_long_queue_is_not_counted(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
-        repository, _ = await product.repository()
-        tree.commit(START)
-        await product.push(tree, repository)
-        await product.github.webhooks.settle()
+        run_id = await waiting_run(product, tree)
         async with product.pool.acquire() as connection:
-            run_id = await get_run_id(connection)
             found, _ = (await list_states(connection, [run_id]))[run_id]
             assert found.queue.ahead is not None and found.queue.ahead < 10
             await add_jobs(connection, MAX_AHEAD)
@@ -250,12 +256,8 @@ async def test_jobs_for_later_are_no_jobs_ahead_and_cost_a_page_nothing(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
-        repository, _ = await product.repository()
-        tree.commit(START)
-        await product.push(tree, repository)
-        await product.github.webhooks.settle()
+        run_id = await waiting_run(product, tree)
         async with product.pool.acquire() as connection:
-            run_id = await get_run_id(connection)
             place, version = (
                 (await list_states(connection, [run_id]))[run_id][0].queue,
                 await find_audit_version(connection, run_id),

@@ -72,8 +72,10 @@ async def test_an_installation_whose_row_is_free_again_waits_aside_no_more() -> 
     rows.held.add(2)
     held = begin(turns, rows, 2, 1)  # takes the line aside
     await asyncio.gather(*begin(turns, rows, 1, 3))
+    assert rows.stored == [1, 1, 1, 1], "the one whose row is held keeps nobody else waiting"
     rows.held.clear()
     await asyncio.gather(*held)
+    assert rows.stored[4:] == [2]
 
 
 async def test_an_error_of_an_attempt_is_the_caller_s_and_gives_its_turn_back() -> None:
