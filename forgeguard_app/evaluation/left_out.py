@@ -114,14 +114,16 @@ def _cut_files(sources: Iterable[str], head: Tree, facts: Facts) -> list[tuple[C
 
 
 def unfollowed(links: Set[str], submodules: Set[str], base: Tree) -> dict[str, str]:
-    """Return the source files that may lie behind these links and submodules, with the paths of those: a submodule is
-    a folder, and a link may be one where the base has a folder.
+    """Return the source files that may lie behind these links and submodules, with the paths of those: a link that has
+    the name of a source file, and what stands where the base has a module or a folder of source files. Other submodules
+    hold what was never part of this repository.
     """
     found = {path: path for path in links if path.endswith(SUFFIXES)}
-    folders = set(submodules)
-    if links - found.keys():
-        for path in base.blobs:
-            folders.update(parent for parent in _parents(path) if parent in links)
+    others = (links - found.keys()) | submodules
+    folders = {path for path in others if any(path + suffix in base.blobs for suffix in SUFFIXES)}
+    if others:
+        for path in base.source_paths:
+            folders.update(parent for parent in _parents(path) if parent in others)
     return found | {f"{folder}/__init__.py": folder for folder in folders}
 
 

@@ -85,7 +85,8 @@ async def test_symlinks_and_submodules_are_not_followed(product: Product, tree: 
     tree.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},x")
     tree.git("commit", "--quiet", "-m", "links")
     runs = await evaluated(product, tree, repository)
-    assert {run.conclusion for run in runs.values()} == {"success"}
+    assert {code: run.conclusion for code, run in runs.items()} == {"A4": "success", "A9": "neutral", "W1": "success"}
+    assert "links and submodules, which are not followed: `outside.py`." in runs["A9"].output["summary"]
     assert not Path("/tmp/forgeguard-owned").exists()
 
 

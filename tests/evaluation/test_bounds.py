@@ -134,10 +134,26 @@ def put_a_submodule_there(tree: WorkTree) -> str:
     return UNFOLLOWED + "`app/api`."
 
 
+def put_a_submodule_in_a_module_s_place(tree: WorkTree) -> str:
+    tree.git("rm", "--quiet", "app/api/users.py")
+    inner = WorkTree(tree.folder / "app/api/users")
+    inner.commit({"__init__.py": "import asyncpg\n"})
+    return UNFOLLOWED + "`app/api/users`."
+
+
 UNFOLLOWED = "what the change put behind links and submodules, which are not followed: "
 
 
-@pytest.mark.parametrize("change", [point_at_large_file_storage, link_the_file, link_the_folder, put_a_submodule_there])
+@pytest.mark.parametrize(
+    "change",
+    [
+        point_at_large_file_storage,
+        link_the_file,
+        link_the_folder,
+        put_a_submodule_there,
+        put_a_submodule_in_a_module_s_place,
+    ],
+)
 async def test_code_that_a_change_puts_where_it_is_not_read_does_not_pass(
     tree: WorkTree, change: Callable[[WorkTree], str]
 ) -> None:
@@ -160,7 +176,9 @@ async def test_links_and_submodules_beside_the_code_are_no_matter(tree: WorkTree
     base = tree.commit({"requirements.txt": "", "a.py": "import os\n"})
     (tree.folder / "LICENSE").symlink_to("a.py")
     (tree.folder / "docs").symlink_to("nowhere")
-    tree.commit({})
+    tree.git("add", "--all")
+    tree.git("update-index", "--add", "--cacheinfo", f"160000,{base},vendor")
+    tree.git("commit", "--quiet", "-m", "links")
     assert all(check.incomplete == () for check in (await evaluate(tree, base)).checks)
 
 
