@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from forgeguard_app.audit.bounded_search import BoundedSearch, Tick, no_tick
@@ -15,11 +16,14 @@ from forgeguard_app.audit.patterns import compile_pattern
 MAX_SUBJECT_CHARS = 200
 MAX_FILE_MATCHES = 50_000  # of all patterns in one file
 JOINED_CHARS = 2_000  # patterns searched for at once in a file of up to 5 MB, so that re2 keeps its automaton
+# How a pattern names the carriage return. Any other means "the end of the line" before "\r\n" too.
+_CARRIAGE_RETURN = re.compile(r"\r|\\(?:r|x0[dD]|x\{0*[dD]\}|015|C)")
 
 
 def find_matches(data: bytes, pattern: str) -> Matches:
     """Return the matches of a forbidden pattern in a file's bytes, at most MAX_MATCHES, empty matches left out."""
-    return _matches(text_of(data), pattern)
+    ((text, _),) = _read_by(text_of(data), frozenset((pattern,)))
+    return _matches(text, pattern)
 
 
 def find_all_matches(data: bytes, patterns: frozenset[str], tick: Tick = no_tick) -> Mapping[str, Matches]:
@@ -28,16 +32,30 @@ def find_all_matches(data: bytes, patterns: frozenset[str], tick: Tick = no_tick
     """
     if not patterns:
         return {}
-    text = text_of(data, tick)
     found: dict[str, Matches] = {}
     left = MAX_FILE_MATCHES
-    for pattern in sorted(_occurring(text, patterns, tick)):
-        tick()
-        matches = _matches(text, pattern, tick) if left > 0 else Matches((), capped=True)
-        left -= len(matches.found)
-        if matches.found or matches.capped or matches.partly:
-            found[pattern] = matches
+    for text, readers in _read_by(text_of(data, tick), patterns):
+        for pattern in sorted(_occurring(text, readers, tick)):
+            tick()
+            matches = _matches(text, pattern, tick) if left > 0 else Matches((), capped=True)
+            left -= len(matches.found)
+            if matches.found or matches.capped or matches.partly:
+                found[pattern] = matches
     return found
+
+
+def _read_by(text: bytes, patterns: frozenset[str]) -> Iterator[tuple[bytes, frozenset[str]]]:
+    """Yield the text with the patterns that are searched for in it as it is, and without the carriage returns at line
+    ends with the others: `$` means the place before "\\r\\n", where neither `.` nor `\\s` finds the carriage return.
+    """
+    if b"\r\n" not in text:
+        yield text, patterns
+        return
+    exact = frozenset(pattern for pattern in patterns if _CARRIAGE_RETURN.search(pattern))
+    if exact:
+        yield text, exact
+    if others := patterns - exact:
+        yield text.replace(b"\r\n", b"\n"), others
 
 
 def _occurring(text: bytes, patterns: frozenset[str], tick: Tick) -> list[str]:

@@ -315,6 +315,27 @@ async def test_patterns_are_found_in_files_of_every_unicode_encoding(
     assert found == [(1, 1, 5), (3, 9, 19)]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("foo$", [(1, 3, 6), (3, 1, 4)]),
+        ("^foo$", [(3, 1, 4)]),
+        (r"foo\s+$", [(2, 1, 5)]),
+        ("foo.$", [(2, 1, 5)]),
+        (r"foo\r?$", [(1, 3, 7), (3, 1, 4)]),
+        (r"\x0D\n", [(1, 6, 7), (2, 5, 6)]),
+        ("foo\n\n", []),
+        ("foo \nfoo", [(2, 1, 4)]),
+    ],
+)
+async def test_a_line_ends_before_a_carriage_return_and_a_line_feed(
+    tree: WorkTree, pattern: str, found: list[tuple[int, int, int]]
+) -> None:
+    layers = [{"name": "all", "glob": "*.sql", "forbidden": [{"pattern": pattern, "reason": "r"}]}]
+    check = await a4(tree, {"boundaries.json": boundaries(layers=layers), "a.sql": b"a foo\r\nfoo \r\nfoo\nx\n"})
+    assert [(finding.line, finding.column, finding.end_column) for finding in check.findings] == found
+
+
 async def test_control_characters_behind_a_byte_order_mark_hide_nothing(tree: WorkTree) -> None:
     layers = [{"name": "all", "glob": "*.ts", "forbidden": [{"pattern": "DROP TABLE", "reason": "r"}]}]
     text = "/*" + "\1" * 5_000 + "*/\nDROP TABLE x\n"
