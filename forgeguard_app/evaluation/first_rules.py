@@ -56,7 +56,8 @@ async def propose_first(evaluator: Evaluator, source: Source, head: str) -> Firs
             files[BOUNDARIES_PATH] = text
             entries = known_entries(_recordable(await _evaluated(evaluator, source, head, files)))
             recorded = len(entries)
-            files[BOUNDARIES_PATH] = with_known(text, entries) or text
+            changed = await in_thread(with_known, text, entries)
+            files[BOUNDARIES_PATH] = changed or text
     report = await _evaluated(evaluator, source, head, files)
     undeclared = _undeclared(report)
     if not configured:
@@ -71,8 +72,8 @@ async def _has_boundaries(source: Source, tree: Tree) -> tuple[str, ...]:
         await source.ensure({tree.blobs[path]})
         blobs = await read_blobs(source.repository, [tree.blobs[path]])
         texts[path] = blobs.data.get(tree.blobs[path], b"")
-    policy, _ = read_policy(texts.get, tree, PolicySettings())
-    named, _ = boundary_paths(policy, tree)
+    policy, _ = await in_thread(read_policy, texts.get, tree, PolicySettings())
+    named, _ = await in_thread(boundary_paths, policy, tree)
     return tuple(named)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from forgeguard_app.audit.boundaries.parse import read_boundaries
@@ -12,6 +12,7 @@ from forgeguard_app.audit.facts import Tree
 from forgeguard_app.audit.policy import PolicySettings
 from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import read_blobs, read_tree
+from forgeguard_app.threads import in_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,20 @@ async def propose_known(
     """
     tree = Tree(await read_tree(source.repository, head))
     texts = await _read(source, tree, configuration_paths(tree))
+    paths = await in_thread(_boundary_paths, texts, tree, owner)
+    texts |= await _read(source, tree, paths)
+    return await in_thread(_recorded, tree, paths, texts, findings)
+
+
+def _boundary_paths(texts: Mapping[str, bytes], tree: Tree, owner: PolicySettings) -> Sequence[str]:
     policy, _ = read_policy(texts.get, tree, owner)
     paths, _ = boundary_paths(policy, tree)
-    texts |= await _read(source, tree, paths)
+    return paths
+
+
+def _recorded(
+    tree: Tree, paths: Sequence[str], texts: Mapping[str, bytes], findings: Iterable[tuple[str, str]]
+) -> list[Proposal]:
     entries = known_entries(findings)
     proposals: list[Proposal] = []
     for path in paths:
