@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from functools import cached_property
 from heapq import nsmallest
 from typing import NamedTuple
 
@@ -56,7 +57,6 @@ class OwnModules:
         self._index = index
         self._paths = paths
         self._running: dict[tuple[str, str], bool] = {}
-        self._built_from: dict[str, str] = {}
 
     def look_up(
         self, path: str, item: Import, declarations: Declarations, tick: Callable[[], object] = lambda: None
@@ -142,10 +142,17 @@ class OwnModules:
         """Return a file from which a project here may build a module or package of the name: Python that runs where
         there is some, else a stub or code to compile; '' where there is none.
         """
-        if top not in self._built_from:
-            named = (path for path in self._paths if path.endswith(_BUILDING) and top in _last_names(path))
-            self._built_from[top] = max(named, key=lambda path: path.endswith(_RUNNING), default="")
-        return self._built_from[top]
+        return self._built_from.get(top, "")
+
+    @cached_property
+    def _built_from(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for path in self._paths:
+            if path.endswith(_BUILDING):
+                for name in _last_names(path):
+                    if name not in found or (path.endswith(_RUNNING) and not found[name].endswith(_RUNNING)):
+                        found[name] = path
+        return found
 
 
 def _last_names(path: str) -> tuple[str, str]:
