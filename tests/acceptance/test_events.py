@@ -1,4 +1,4 @@
-"""Heads that come from more than a push: forks, merge groups, retargeted pull requests, requests to run again."""
+"""Heads that come from more than a push: forks, merge groups, retargeted pull requests, requests to re-run."""
 
 from __future__ import annotations
 
