@@ -29,7 +29,7 @@ class RetryLater(Exception):
         self.delay_s = delay_s
 
 
-def as_passing(error: OSError) -> RetryLater | None:
+def as_transient(error: OSError) -> RetryLater | None:
     """Return the fault that passes by itself, such as a full disk or a lost connection; None where it does not."""
     if error.errno in _PASSING or isinstance(error, ConnectionError):
         return RetryLater(f"this machine lacks something just now: {error.strerror or type(error).__name__}")

@@ -22,7 +22,7 @@ from threading import Event, Thread
 from typing import IO
 
 from forgeguard_app.builders.confinement import Sandbox
-from forgeguard_app.errors import as_passing
+from forgeguard_app.errors import as_transient
 
 TIMEOUT_S = 300.0
 MAX_FILES = 200_000
@@ -155,7 +155,7 @@ def take_out(room: Sandbox, target: Path, max_bytes: int, stop: Event | None = N
         try:
             repositories = copy_stream(output, target, max_bytes, ends_at)
         except (tarfile.TarError, OSError, ValueError) as error:
-            if isinstance(error, OSError) and as_passing(error):
+            if isinstance(error, OSError) and as_transient(error):
                 raise  # our own disk is full, or the like: the builder can do nothing about it
             if process.poll() not in (None, 0):
                 raise _unread(process) from error

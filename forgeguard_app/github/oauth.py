@@ -61,7 +61,7 @@ async def trade_code(client: Client, oauth: OAuth, code: str, verifier: str, red
 
     Raises:
         RequestRejected: the code is wrong, used or expired, or GitHub does not know us.
-        GitHubUnavailable, RateLimited: a passing fault.
+        GitHubUnavailable, RateLimited: a transient fault.
     """
     return await _ask(client, oauth, {"code": code, "code_verifier": verifier, "redirect_uri": redirect_uri})
 
@@ -71,7 +71,7 @@ async def refresh(client: Client, oauth: OAuth, refresh_token: str) -> UserToken
 
     Raises:
         RequestRejected: it is used, expired or taken back.
-        GitHubUnavailable, RateLimited: a passing fault.
+        GitHubUnavailable, RateLimited: a transient fault.
     """
     return await _ask(client, oauth, {"grant_type": "refresh_token", "refresh_token": refresh_token})
 

@@ -14,7 +14,7 @@ import structlog
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
 from procrastinate.jobs import Job
 
-from forgeguard_app.errors import RetryLater, as_passing
+from forgeguard_app.errors import RetryLater, as_transient
 from forgeguard_app.flows.audits.audit_commit import audit_commit
 from forgeguard_app.flows.builds.advance_build import advance_build
 from forgeguard_app.flows.context.jobs import SUBJECTS, Task
@@ -66,13 +66,13 @@ FLOWS: dict[Task, JobKind] = {
     Task.ADVANCE_BUILD: JobKind(advance_build, builds=True),
     Task.NOTIFY_OWNER: JobKind(notify_owner),
 }
-MAX_PASSING_FAULTS = 200
+MAX_TRANSIENT_FAULTS = 200
 MAX_OWN_FAULTS = 5
 log = structlog.get_logger()
 
 
 class Retry(BaseRetryStrategy):
-    """Passing faults are tried again for long, with growing waits; faults of ours a few times."""
+    """Transient faults are tried again for long, with growing waits; faults of ours a few times."""
 
     def __init__(self, timings: Timings) -> None:
         self.timings = timings
@@ -81,8 +81,8 @@ class Retry(BaseRetryStrategy):
         """When to try again; None gives up."""
         if isinstance(exception, asyncio.CancelledError):
             return RetryDecision(retry_at=due_now())  # the worker is told to stop: another one takes it up
-        passing = isinstance(exception, (RetryLater, *DATABASE_ERRORS))
-        if job.attempts >= (MAX_PASSING_FAULTS if passing else MAX_OWN_FAULTS):
+        is_transient = isinstance(exception, (RetryLater, *DATABASE_ERRORS))
+        if job.attempts >= (MAX_TRANSIENT_FAULTS if is_transient else MAX_OWN_FAULTS):
             return None
         wait = min(self.timings.retry_s * 2.0 ** min(job.attempts, 12), self.timings.longest_retry_s)
         if isinstance(exception, RetryLater) and exception.delay_s is not None:
@@ -143,22 +143,24 @@ def _task(name: Task, under_way: UnderWay) -> Callable[..., Awaitable[None]]:
 _LOGGED = {*SUBJECTS.values(), "repo_id", "delivery_id"}
 
 
-async def _passing(work: Awaitable[None]) -> None:
-    """Await the work; a full disk or the like is a fault that passes."""
+async def _with_transient_faults(work: Awaitable[None]) -> None:
+    """Await the work; a full disk or the like is a transient fault."""
     try:
         await work
     except TimeoutError:
         raise
     except OSError as error:
-        if passing := as_passing(error):
-            raise passing from error
+        if transient := as_transient(error):
+            raise transient from error
         raise
 
 
 async def _logged(name: Task, context: WorkerContext, arguments: dict[str, str], attempt: int) -> None:
     work = FLOWS[name]
     try:
-        await _passing(end_by(work.flow(context, work.read(arguments[SUBJECTS[name]])), work.ends_after_s(context)))
+        await _with_transient_faults(
+            end_by(work.flow(context, work.read(arguments[SUBJECTS[name]])), work.ends_after_s(context))
+        )
     except MirrorBusy:
         log.debug("job.waits_for_mirror")
         raise

@@ -181,7 +181,7 @@ async def begin_run(connection: Connection, run_id: UUID) -> AuditRun | None:
 
 
 async def release_run(connection: Connection, run: AuditRun) -> None:
-    """Let the run wait again: its work stopped for a passing fault. Wants a transaction."""
+    """Let the run wait again: its work stopped for a transient fault. Wants a transaction."""
     if await release(connection, run.id):
         await connection.execute(
             "UPDATE audit_runs SET status = 'pending' WHERE id = $1 AND status = 'running'", run.id

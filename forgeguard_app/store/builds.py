@@ -189,7 +189,7 @@ async def set_builder(connection: Connection, build_id: UUID, name: str) -> None
 
 
 async def release_phase(connection: Connection, build_id: UUID) -> None:
-    """Let the phase wait again: its work stopped for a passing fault, which is no death of its worker."""
+    """Let the phase wait again: its work stopped for a transient fault, which is no death of its worker."""
     await release(connection, build_id)
 
 

@@ -196,7 +196,7 @@ def _waiting(run: RunFacts, place: PlaceFacts) -> ShownState:
         )
     if queue.retry_s is not None and queue.retry_s >= 1:
         return ShownState(
-            StateKind.RETRYING, f"A passing fault stopped it; it is tried again in {_span(queue.retry_s)}."
+            StateKind.RETRYING, f"A transient fault stopped it; it is tried again in {_span(queue.retry_s)}."
         )
     if queue.ahead is not None and queue.ahead > MAX_AHEAD:
         return ShownState(StateKind.QUEUED, f"More than {MAX_AHEAD:,} other jobs are waiting, too.")

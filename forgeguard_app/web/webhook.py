@@ -45,22 +45,22 @@ async def webhook(request: web.Request) -> web.Response:
         return problem(
             401, "X-Hub-Signature-256 is missing, or is not this body's signature under the App's webhook secret."
         )
-    name, delivery_id = request.headers.get("X-GitHub-Event", ""), request.headers.get("X-GitHub-Delivery", "")
-    if not _EVENT.match(name) or not _DELIVERY.match(delivery_id):
+    name, github_delivery_id = request.headers.get("X-GitHub-Event", ""), request.headers.get("X-GitHub-Delivery", "")
+    if not _EVENT.match(name) or not _DELIVERY.match(github_delivery_id):
         return problem(400, "X-GitHub-Event or X-GitHub-Delivery is missing or malformed.")
     if request.content_type != "application/json":
         return problem(400, "Set the webhook's content type to application/json.")
     try:
         event = read_event(name, body)
     except BadPayload as error:
-        log.warning("delivery.malformed", delivery_id=delivery_id, event_name=name, reason=str(error))
-        await refuse_delivery(request.app[INTAKE].pool, delivery_id, name)
+        log.warning("delivery.malformed", delivery_id=github_delivery_id, event_name=name, reason=str(error))
+        await refuse_delivery(request.app[INTAKE].pool, github_delivery_id, name)
         return problem(400, f"The body is not a {name} delivery: {error}")
     del body  # up to 25 MB, of which nothing is needed while the event waits
-    received = await receive_delivery(request.app[INTAKE], delivery_id, name, event)
+    received = await receive_delivery(request.app[INTAKE], github_delivery_id, name, event)
     log.info(
         "delivery.received",
-        delivery_id=delivery_id,
+        delivery_id=github_delivery_id,
         event_name=name,
         outcome=received.outcome,
         audit_run_id=str(received.run_id) if received.run_id else None,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from forgeguard_app.audit.model import Report
-from forgeguard_app.flows.intake.follow_pull import start_run
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
+from forgeguard_app.flows.intake.start_run import start_run
 from forgeguard_app.flows.intake.wanted_runs import run_of_pull
 from forgeguard_app.flows.publishing.publish_verdict import publish_verdict
 from forgeguard_app.store.audits import find_run

@@ -11,7 +11,7 @@ from procrastinate.jobs import Job
 
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.worker_context import Timings
-from forgeguard_app.jobs.tasks import MAX_OWN_FAULTS, MAX_PASSING_FAULTS, Retry
+from forgeguard_app.jobs.tasks import MAX_OWN_FAULTS, MAX_TRANSIENT_FAULTS, Retry
 
 TIMINGS = Timings(retry_s=1.0, longest_retry_s=60.0)
 
@@ -40,14 +40,14 @@ def test_waits_grow_up_to_a_bound(error: BaseException, attempts: int, wanted: f
     assert wait_s(error, attempts) == pytest.approx(wanted, abs=0.5)
 
 
-def test_passing_faults_are_tried_for_long_and_our_own_a_few_times() -> None:
-    assert wait_s(RetryLater("x"), MAX_PASSING_FAULTS - 1) is not None
-    assert wait_s(RetryLater("x"), MAX_PASSING_FAULTS) is None
+def test_transient_faults_are_tried_for_long_and_our_own_a_few_times() -> None:
+    assert wait_s(RetryLater("x"), MAX_TRANSIENT_FAULTS - 1) is not None
+    assert wait_s(RetryLater("x"), MAX_TRANSIENT_FAULTS) is None
     assert wait_s(ValueError(), MAX_OWN_FAULTS - 1) is not None
     assert wait_s(ValueError(), MAX_OWN_FAULTS) is None
 
 
 def test_another_worker_takes_up_at_once_what_a_stopping_one_leaves() -> None:
-    waited = wait_s(asyncio.CancelledError(), MAX_PASSING_FAULTS)
+    waited = wait_s(asyncio.CancelledError(), MAX_TRANSIENT_FAULTS)
     assert waited is not None
     assert waited < 0

@@ -18,7 +18,13 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.evaluation.mirror_source import MirrorSource
 from forgeguard_app.evaluation.request import Request
-from forgeguard_app.flows.audits.audit_faults import verdict_after, with_deadline, with_file_faults, with_own_faults
+from forgeguard_app.flows.audits.audit_faults import (
+    RunDeferred,
+    with_deadline,
+    with_file_faults,
+    with_own_faults,
+    with_reading_faults,
+)
 from forgeguard_app.flows.audits.choose_base import History, choose_base, earlier_passed, newest_head
 from forgeguard_app.flows.audits.project_boundaries import note_without_contract, project_boundaries
 from forgeguard_app.flows.audits.show_progress import show_progress
@@ -27,26 +33,19 @@ from forgeguard_app.flows.context.owner_policy import owner_settings, read_owner
 from forgeguard_app.flows.context.quotas import QUOTAS
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.follow_pull import enqueue_publication, start_missing_targets
+from forgeguard_app.flows.intake.follow_pull import start_missing_targets
 from forgeguard_app.flows.intake.rank_heads import rank_of
+from forgeguard_app.flows.intake.start_run import enqueue_publication
 from forgeguard_app.flows.intake.wanted_runs import shown_author, shown_message
 from forgeguard_app.flows.publishing.notify_owner import may_notify, schedule_notice
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate
 from forgeguard_app.flows.upkeep.keep_findings import keep_findings
-from forgeguard_app.git.command import GitError
 from forgeguard_app.git.mirror import (
-    AccessSuspended,
-    CommitGone,
     Mirror,
     Remote,
-    RepositoryGone,
-    RepositoryTooLarge,
-    TargetGone,
 )
 from forgeguard_app.git.range import read_commit_words
-from forgeguard_app.github.permissions import missing_permissions
 from forgeguard_app.github.repo_access import RepoAccess
-from forgeguard_app.github.tokens import InstallationSuspended, InstallationUnavailable
 from forgeguard_app.store.allowances import list_in_force
 from forgeguard_app.store.audits import (
     AuditRun,
@@ -66,7 +65,7 @@ from forgeguard_app.store.projects import (
     set_evaluated_by,
 )
 from forgeguard_app.store.pulls import list_open_pulls
-from forgeguard_app.store.repos import Repo, find_repo, get_repo, lock_repo, set_configuration
+from forgeguard_app.store.repos import Repo, get_repo, lock_repo, set_configuration
 from forgeguard_app.store.run_order import (
     find_earlier_unevaluated,
     find_next_pending,
@@ -88,15 +87,11 @@ RELEASE_S = 60.0
 log = structlog.get_logger()
 
 
-class RunDeferred(Exception):
-    """The installation is suspended, or the repository was removed from it: the run waits without a job."""
-
-
 async def audit_commit(context: WorkerContext, run_id: UUID) -> None:
     """Audit the run's commit; a run that is finished already, or under way elsewhere, stays as it is.
 
     Raises:
-        RetryLater: a passing fault; the run is pending again.
+        RetryLater: a transient fault; the run is pending again.
     """
     async with context.locks.only_one(f"audit/{run_id}") as held:
         if held:
@@ -153,7 +148,7 @@ async def _claim_and_evaluate(context: WorkerContext, run_id: UUID, failed: OSEr
         if not alone:
             await _release(context, run)
             raise RetryLater("a run that died before is tried alone", delay_s=context.timings.retry_s * 2)
-        work = _verdict_or_fault(context, run, repo, installation) if failed is None else _fail(failed)
+        work = _evaluated(context, run, repo, installation) if failed is None else _fail(failed)
         await _store_outcome(context, run, repo, installation, work)
 
 
@@ -236,9 +231,7 @@ def _hopeless(run: AuditRun) -> Verdict | None:
     return None
 
 
-async def _verdict_or_fault(
-    context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation | None
-) -> Verdict:
+async def _evaluated(context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation | None) -> Verdict:
     if installation is None:
         return could_not_evaluate(
             "The repository belongs to no installation of the App that we know.", user_fixable=True
@@ -247,42 +240,12 @@ async def _verdict_or_fault(
         return hopeless
     if installation.status == InstallationStatus.SUSPENDED:
         raise RunDeferred
-    try:
-        access = context.access(installation, repo)
-        work = retry_until_visible(
-            context, access, lambda remote: _evaluate_head(context, run, repo, installation, access, remote)
-        )
-        return await with_deadline(context.timings.audit_s, show_progress(context, run, repo, installation, work))
-    except CommitGone as error:
-        if datetime.now(UTC) - run.created_at < timedelta(seconds=context.timings.commit_lag_s):
-            raise RetryLater("the commit is not readable yet", delay_s=min(2.0, context.timings.retry_s * 4)) from error
-        what = "target branch" if isinstance(error, TargetGone) else "pushed commit"
-        return could_not_evaluate(f"The {what} is not in the repository any more.", user_fixable=False)
-    except (RepositoryGone, InstallationUnavailable) as error:
-        if isinstance(error, (InstallationSuspended, AccessSuspended)):
-            raise RunDeferred from error
-        if datetime.now(UTC) - run.created_at < timedelta(seconds=context.timings.lag_s):
-            raise RetryLater("the repository may not be known everywhere yet", delay_s=1) from error
-        if await _is_removed(context, repo):
-            raise RunDeferred from error
-        wrong = missing_permissions(installation.permissions) if installation.permissions else []
-        if isinstance(error, InstallationUnavailable) and not wrong:  # nothing can be published there either
-            raise RetryLater("GitHub gives the App no access to the repository just now") from error
-        log.warning("audit.refused", reason=type(error).__name__)
-        why = f" The installation lacks {', '.join(wrong)}." if wrong else ""
-        return could_not_evaluate(
-            f"ForgeGuard may not read this repository's contents any more.{why}", user_fixable=True
-        )
-    except RepositoryTooLarge as error:
-        log.warning("audit.too_large", max_bytes=context.mirror_max_bytes)
-        return could_not_evaluate(str(error), user_fixable=False)
-    except GitError as error:
-        return verdict_after(context.audit_failures, run.id, error)
-
-
-async def _is_removed(context: WorkerContext, repo: Repo) -> bool:
-    async with context.pool.acquire() as connection:
-        return await find_repo(connection, repo.id) is None
+    access = context.access(installation, repo)
+    read = retry_until_visible(
+        context, access, lambda remote: _evaluate_head(context, run, repo, installation, access, remote)
+    )
+    work = with_deadline(context.timings.audit_s, show_progress(context, run, repo, installation, read))
+    return await with_reading_faults(context, run, repo, installation, work)
 
 
 async def _evaluate_head(

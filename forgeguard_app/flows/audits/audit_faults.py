@@ -1,20 +1,27 @@
-"""Turns faults of git, files and time during an audit into a verdict, or into a fault that is retried."""
+"""Turns faults of GitHub, git, files and time during an audit into a verdict, or into a fault that is retried."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 
 from forgeguard_app.audit.model import Report
-from forgeguard_app.errors import RetryLater, as_passing
+from forgeguard_app.errors import RetryLater, as_transient
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
 from forgeguard_app.flows.context.audit_failures import AuditFailures
+from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.git.command import GitError, GitTimeout, GitTooLarge
-from forgeguard_app.store.audits import Verdict
+from forgeguard_app.git.mirror import AccessSuspended, CommitGone, RepositoryGone, RepositoryTooLarge, TargetGone
+from forgeguard_app.github.permissions import missing_permissions
+from forgeguard_app.github.tokens import InstallationSuspended, InstallationUnavailable
+from forgeguard_app.store.audits import AuditRun, Verdict
+from forgeguard_app.store.installations import Installation
+from forgeguard_app.store.repos import Repo, find_repo
 
 _OWN_FAULTS = (
     ArithmeticError,
@@ -29,6 +36,10 @@ _OWN_FAULTS = (
 log = structlog.get_logger()
 
 
+class RunDeferred(Exception):
+    """The installation is suspended, or the repository was removed from it: the run waits without a job."""
+
+
 async def with_file_faults(work: Awaitable[Verdict]) -> Verdict:
     """Return the work's verdict, or one that says that a file of ours failed.
 
@@ -40,8 +51,8 @@ async def with_file_faults(work: Awaitable[Verdict]) -> Verdict:
     except TimeoutError:
         raise
     except OSError as error:
-        if passing := as_passing(error):
-            raise passing from error
+        if transient := as_transient(error):
+            raise transient from error
         log.error("audit.file_failed", error=type(error).__name__, exc_info=True)
         why = error.strerror or type(error).__name__
         return could_not_evaluate(
@@ -85,6 +96,62 @@ async def with_deadline(deadline_s: float, work: Awaitable[Verdict]) -> Verdict:
             raise
         reason = f"The audit, with what is fetched for it, did not end within {deadline_s:g} seconds."
         raise EvaluationTimeout(reason) from error
+
+
+async def with_reading_faults(
+    context: WorkerContext, run: AuditRun, repo: Repo, installation: Installation, work: Awaitable[Verdict]
+) -> Verdict:
+    """Return the work's verdict, or one that says why GitHub or git did not let it read the commit.
+
+    Raises:
+        RunDeferred: the installation is suspended, or the repository was removed.
+        RetryLater: GitHub may not show it everywhere yet, gives no access just now, or git failed for the first time.
+        GitError: a command that writes failed.
+    """
+    try:
+        return await work
+    except CommitGone as error:
+        return _without_commit(context, run, error)
+    except (RepositoryGone, InstallationUnavailable) as error:
+        return await _without_access(context, run, repo, installation, error)
+    except RepositoryTooLarge as error:
+        log.warning("audit.too_large", max_bytes=context.mirror_max_bytes)
+        return could_not_evaluate(str(error), user_fixable=False)
+    except GitError as error:
+        return verdict_after(context.audit_failures, run.id, error)
+
+
+def _without_commit(context: WorkerContext, run: AuditRun, error: CommitGone) -> Verdict:
+    if datetime.now(UTC) - run.created_at < timedelta(seconds=context.timings.commit_lag_s):
+        raise RetryLater("the commit is not readable yet", delay_s=min(2.0, context.timings.retry_s * 4)) from error
+    what = "target branch" if isinstance(error, TargetGone) else "pushed commit"
+    return could_not_evaluate(f"The {what} is not in the repository any more.", user_fixable=False)
+
+
+async def _without_access(
+    context: WorkerContext,
+    run: AuditRun,
+    repo: Repo,
+    installation: Installation,
+    error: RepositoryGone | InstallationUnavailable,
+) -> Verdict:
+    if isinstance(error, (InstallationSuspended, AccessSuspended)):
+        raise RunDeferred from error
+    if datetime.now(UTC) - run.created_at < timedelta(seconds=context.timings.lag_s):
+        raise RetryLater("the repository may not be known everywhere yet", delay_s=1) from error
+    if await _is_removed(context, repo):
+        raise RunDeferred from error
+    wrong = missing_permissions(installation.permissions) if installation.permissions else []
+    if isinstance(error, InstallationUnavailable) and not wrong:  # nothing can be published there either
+        raise RetryLater("GitHub gives the App no access to the repository just now") from error
+    log.warning("audit.refused", reason=type(error).__name__)
+    why = f" The installation lacks {', '.join(wrong)}." if wrong else ""
+    return could_not_evaluate(f"ForgeGuard may not read this repository's contents any more.{why}", user_fixable=True)
+
+
+async def _is_removed(context: WorkerContext, repo: Repo) -> bool:
+    async with context.pool.acquire() as connection:
+        return await find_repo(connection, repo.id) is None
 
 
 def verdict_after(failures: AuditFailures, run_id: UUID, error: GitError) -> Verdict:

@@ -137,14 +137,31 @@ def _others(pulls: Sequence[Pull]) -> tuple[str, ...]:
 
 
 async def _on_default(mirror: Mirror, run: AuditRun, history: History) -> Base:
-    """Return the newest earlier head that passed, so that the next push does not accept what failed before."""
+    """Return the base on the default branch: the newest earlier head that passed, so that the next push does not accept
+    what failed before; else where the branch began, else what the push replaced.
+    """
+    passed = await _newest_passed(mirror, history)
+    return passed or await _beginning(mirror, history) or await _before_push(mirror, run)
+
+
+async def _newest_passed(mirror: Mirror, history: History) -> Base | None:
     for sha in history.passed:
         if await _brought(mirror, sha):
             return Base(sha, sha)
-    if not history.passed and history.oldest is not None:
-        sha = history.oldest.base_sha or EMPTY_TREE
-        if sha == EMPTY_TREE or await _brought(mirror, sha):
-            return Base(sha, None if sha == EMPTY_TREE else sha)
+    return None
+
+
+async def _beginning(mirror: Mirror, history: History) -> Base | None:
+    """Return the base of the branch's first evaluation, where no head of it has passed."""
+    if history.passed or history.oldest is None:
+        return None
+    sha = history.oldest.base_sha or EMPTY_TREE
+    if sha == EMPTY_TREE:
+        return Base(EMPTY_TREE)
+    return Base(sha, sha) if await _brought(mirror, sha) else None
+
+
+async def _before_push(mirror: Mirror, run: AuditRun) -> Base:
     if run.before_sha is None:
         return Base(EMPTY_TREE)
     if await _brought(mirror, run.before_sha):

@@ -19,7 +19,7 @@ import structlog
 
 from forgeguard_app.builders.confinement import NO_WAY, Confinement, available
 from forgeguard_app.builders.workspace import Workspace, open_workspace, place_for, remove_workspace
-from forgeguard_app.errors import RetryLater, UserError, as_passing
+from forgeguard_app.errors import RetryLater, UserError, as_transient
 from forgeguard_app.flows.builds.attempt_phase import ApprovalNeeded, PhasePassed, PhaseWork, attempt_phase
 from forgeguard_app.flows.builds.build_log import BuildLog
 from forgeguard_app.flows.builds.build_pull_request import list_deciding, pull_request_body
@@ -82,7 +82,7 @@ async def advance_build(context: WorkerContext, build_id: UUID) -> None:
     The next phase is another job.
 
     Raises:
-        RetryLater: a passing fault; the phase is tried again.
+        RetryLater: a transient fault; the phase is tried again.
     """
     if len(context.building) >= AT_ONCE:
         raise RetryLater("this worker builds enough already", delay_s=2.0)
@@ -145,9 +145,9 @@ async def _advance(context: WorkerContext, build_id: UUID) -> bool:
         await _hand_back(context, build_id)
         raise
     except OSError as error:
-        if passing := as_passing(error):
+        if transient := as_transient(error):
             await _hand_back(context, build_id)
-            raise passing from error
+            raise transient from error
         log.error("build.file_failed", error=type(error).__name__, exc_info=True)
         await _fail(context, build, build_log, FILE_FAILED.format(error.strerror or type(error).__name__))
     except (UserError, BranchMoved, RepositoryGone, CommitGone, RequestRejected) as error:

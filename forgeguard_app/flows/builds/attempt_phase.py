@@ -121,7 +121,7 @@ async def attempt_phase(
     """Make one attempt, or go on with what a person approved; None where somebody cancelled it.
 
     Raises:
-        RetryLater: a passing fault.
+        RetryLater: a transient fault.
     """
     kept = {work.base, work.start, *filter(None, (work.build.tried_sha, work.build.review_sha))}
     await drop_unused(work.repository, [sha for sha in kept if await has_commit(work.repository, sha)])

@@ -71,20 +71,20 @@ class Priority(IntEnum):
 class Job:
     """A job that is to be enqueued.
 
-    `subject` is our key of what it is about, or GitHub's number of an installation. `delivery_id` is GitHub's name of
-    the delivery that caused it, for the log. `also` are further arguments.
+    `subject` is our key of what it is about, or GitHub's number of an installation. `github_delivery_id` names the
+    delivery that caused it, for the log. `also` are further arguments.
     """
 
     task: Task
     subject: UUID | int
     priority: int = Priority.OTHER
-    delivery_id: str | None = None
+    github_delivery_id: str | None = None
     also: tuple[tuple[str, str], ...] = ()
 
     @property
     def arguments(self) -> dict[str, str]:
         """Return the arguments as the queue keeps them."""
-        cause = {"delivery_id": self.delivery_id} if self.delivery_id else {}
+        cause = {"delivery_id": self.github_delivery_id} if self.github_delivery_id else {}
         return {SUBJECTS[self.task]: str(self.subject)} | cause | dict(self.also)
 
 

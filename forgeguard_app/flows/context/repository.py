@@ -23,7 +23,7 @@ async def mirror_at(
 
     Raises:
         UserError: the repository or the commit is not readable for us any more, or takes too much of the disk.
-        RetryLater: a passing fault.
+        RetryLater: a transient fault.
     """
     folder = context.home / "mirrors" / f"{repo.github_repo_id}.git"
     try:

@@ -46,7 +46,7 @@ class Timings:
     settle_s: float = 11.0  # GitHub ends a request of its own after 10 s: what it did is certain then
     lag_s: float = 5.0  # how long GitHub may not know a token or a repository yet
     commit_lag_s: float = 60.0  # how long a pushed commit may not be readable yet
-    retry_s: float = 0.5  # the first wait after a passing fault; it doubles
+    retry_s: float = 0.5  # the first wait after a transient fault; it doubles
     longest_retry_s: float = 300.0
     poll_s: float = 1.0  # for jobs that fall due; new ones announce themselves
     heartbeat_s: float = 2.0

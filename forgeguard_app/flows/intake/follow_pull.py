@@ -10,18 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.repo_records import stored_pull
-from forgeguard_app.flows.intake.rank_heads import rank_of
+from forgeguard_app.flows.intake.start_run import enqueue_publication, start_run
 from forgeguard_app.flows.intake.wanted_runs import run_again, run_of_pull, target_of, wants_run
 from forgeguard_app.github import events
-from forgeguard_app.store.audits import AuditRun, NewRun, find_run, insert_run
-from forgeguard_app.store.commit_targets import (
-    CommitTargets,
-    TargetRun,
-    find_commit_targets,
-    list_unpublished,
-)
+from forgeguard_app.store.audits import AuditRun, NewRun, find_run
+from forgeguard_app.store.commit_targets import CommitTargets, TargetRun, find_commit_targets
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.pulls import Pull, close_pull, find_open_pull, find_pull, upsert_pull
 from forgeguard_app.store.states import PullState, Trigger
@@ -104,19 +98,6 @@ async def start_missing_targets(connection: Connection, repo_id: UUID, commit_sh
         pull = await find_open_pull(connection, repo_id, commit_sha, target.branch or "", fork=target.fork)
         if pull is not None:
             await start_run(connection, run_of_pull(repo_id, pull, target, None))
-
-
-async def start_run(connection: Connection, run: NewRun, delivery_id: str | None = None) -> UUID:
-    """Make the run and its job durable; `delivery_id` is GitHub's name of what asked for it."""
-    run_id = await insert_run(connection, run)
-    await enqueue_job(connection, Job(Task.AUDIT_COMMIT, run_id, await rank_of(connection, run), delivery_id))
-    return run_id
-
-
-async def enqueue_publication(connection: Connection, repo_id: UUID, commit_sha: str) -> None:
-    """Enqueue what is to be published of a commit: its verdicts wait for one another."""
-    for run_id, delivery_id in await list_unpublished(connection, repo_id, commit_sha):
-        await enqueue_job(connection, Job(Task.PUBLISH_VERDICT, run_id, Priority.VERDICT, delivery_id))
 
 
 def _target_of(pull: Pull) -> tuple[PullState, str, str, str, int | None]:

@@ -11,11 +11,12 @@ from forgeguard_app.flows.context.repo_records import account_of, facts_of, upse
 from forgeguard_app.flows.intake import event_turns, push_batcher
 from forgeguard_app.flows.intake.event_turns import EventTurns
 from forgeguard_app.flows.intake.follow_account import follow_account
-from forgeguard_app.flows.intake.follow_pull import enqueue_publication, follow_pull_event, start_run
+from forgeguard_app.flows.intake.follow_pull import follow_pull_event
 from forgeguard_app.flows.intake.push_batcher import PushBatcher
 from forgeguard_app.flows.intake.record_github_deed import record_account_event, record_rerun
 from forgeguard_app.flows.intake.request_recording import request_recording
 from forgeguard_app.flows.intake.rerun_audit import SAME_REQUEST_S, start_or_defer
+from forgeguard_app.flows.intake.start_run import enqueue_publication, start_run
 from forgeguard_app.flows.intake.wanted_runs import (
     run_of_merge_group,
     run_of_push,
@@ -72,13 +73,15 @@ class _Intake:
         return Received("accepted", await start_run(self.connection, run, self.github_delivery_id))
 
 
-async def receive_delivery(lines: IntakeLines, delivery_id: str, name: str, event: events.Event | None) -> Received:
+async def receive_delivery(
+    lines: IntakeLines, github_delivery_id: str, name: str, event: events.Event | None
+) -> Received:
     """Take one delivery in; one that was here before changes nothing.
 
     Raises:
         RowLocked: another transaction of the account holds a row; GitHub gets 503, and its log is compared later.
     """
-    described = _described(delivery_id, name, event)
+    described = _described(github_delivery_id, name, event)
     if (push := _push_of(event)) is not None:
         return Received(*await lines.pushes.submit(described, push))
     return await lines.events.store(
@@ -87,22 +90,22 @@ async def receive_delivery(lines: IntakeLines, delivery_id: str, name: str, even
 
 
 async def _store_event(pool: Pool, described: Delivery, event: events.Event | None) -> Received:
-    delivery_id = described.github_delivery_id
     async with short_transaction(pool, push_batcher.LOCK_WAIT_MS) as connection:
         stored_id = await insert_delivery(connection, described)
         if stored_id is None:
             return Received("known")
-        received = IGNORED if event is None else await _apply_event(_Intake(connection, stored_id, delivery_id), event)
+        intake = _Intake(connection, stored_id, described.github_delivery_id)
+        received = IGNORED if event is None else await _apply_event(intake, event)
         if received.outcome != described.outcome:
             await set_outcome(connection, stored_id, received.outcome)
         return received
 
 
-def _described(delivery_id: str, name: str, event: events.Event | None) -> Delivery:
+def _described(github_delivery_id: str, name: str, event: events.Event | None) -> Delivery:
     installation = getattr(event, "installation", None)
     repository = getattr(event, "repository", None)
     return Delivery(
-        github_delivery_id=delivery_id,
+        github_delivery_id=github_delivery_id,
         event=name,
         action=clean_text(getattr(event, "action", None), MAX_NAME_CHARS),
         github_installation_id=installation.id if installation else None,

@@ -16,7 +16,9 @@ from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.reruns import NewRequest, insert_request, is_recording, lock_spent, set_request_refused
 
 
-async def request_recording(connection: Connection, run: AuditRun, asked_by: int | None, delivery_id: str) -> None:
+async def request_recording(
+    connection: Connection, run: AuditRun, asked_by: int | None, github_delivery_id: str
+) -> None:
     """Enqueue the pull request that records the run's findings, at once or when the budget has room for it.
 
     Wants a transaction that holds the repository. `asked_by` is a GitHub id.
@@ -29,5 +31,5 @@ async def request_recording(connection: Connection, run: AuditRun, asked_by: int
         await set_request_refused(connection, run.id)
         return
     await insert_request(connection, NewRequest(run.repo_id, run.commit_sha, asked_by, due_at, run.id))
-    job = Job(Task.RECORD_VIOLATIONS, run.id, await rank_of(connection, run_again(run)), delivery_id)
+    job = Job(Task.RECORD_VIOLATIONS, run.id, await rank_of(connection, run_again(run)), github_delivery_id)
     await enqueue_job(connection, job, delay=due_at - spent.now)

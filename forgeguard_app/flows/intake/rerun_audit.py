@@ -15,8 +15,8 @@ from uuid import UUID
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.worker_context import WorkerContext
-from forgeguard_app.flows.intake.follow_pull import start_run
 from forgeguard_app.flows.intake.rerun_budget import BUDGET, is_beyond, window_start
+from forgeguard_app.flows.intake.start_run import start_run
 from forgeguard_app.flows.intake.wanted_runs import run_again
 from forgeguard_app.store.audits import AuditRun, asked_again_lately, find_newest_run, find_run
 from forgeguard_app.store.changes import notify_change
@@ -137,7 +137,9 @@ async def start_rerun(context: WorkerContext, request_id: UUID) -> None:
             await set_started(connection, request_id, await _start(connection, former, None, None))
 
 
-async def _start(connection: Connection, former: AuditRun, delivery_key: UUID | None, delivery_id: str | None) -> UUID:
+async def _start(
+    connection: Connection, former: AuditRun, delivery_key: UUID | None, github_delivery_id: str | None
+) -> UUID:
     """Start a run for each target of the commit; return the one for the target of `former`, else the first."""
     present = (await find_commit_targets(connection, former.repo_id, former.commit_sha)).list_present()
     targets = {run.id: None if run.is_undecided else run.target for run in present} or {former.id: None}
@@ -146,6 +148,6 @@ async def _start(connection: Connection, former: AuditRun, delivery_key: UUID | 
         run = former if run_id == former.id else await find_run(connection, run_id)
         if run is not None:
             key = None if started else delivery_key  # a delivery is the cause of one run at most
-            started[run_id] = await start_run(connection, run_again(run, key, target), delivery_id)
+            started[run_id] = await start_run(connection, run_again(run, key, target), github_delivery_id)
     await notify_change(connection, former.repo_id)
     return started.get(former.id, next(iter(started.values())))

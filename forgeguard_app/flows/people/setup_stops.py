@@ -21,11 +21,11 @@ class Remedy:
 
 
 class SetupStopped(UserError):
-    """Set-up does not go on: what happened, and what to do. `passing` says that the same address works later."""
+    """Set-up does not go on: what happened, and what to do. `transient` says that the same address works later."""
 
-    def __init__(self, title: str, explanation: str, remedies: tuple[Remedy, ...], *, passing: bool = False) -> None:
+    def __init__(self, title: str, explanation: str, remedies: tuple[Remedy, ...], *, transient: bool = False) -> None:
         super().__init__(explanation)
-        self.title, self.explanation, self.remedies, self.passing = title, explanation, remedies, passing
+        self.title, self.explanation, self.remedies, self.transient = title, explanation, remedies, transient
 
 
 def not_this_browser() -> SetupStopped:
@@ -114,7 +114,7 @@ def not_answered(github_url: str, organization: str) -> SetupStopped:
                 apps_url(github_url, organization),
             ),
         ),
-        passing=True,
+        transient=True,
     )
 
 
@@ -124,7 +124,7 @@ def under_way() -> SetupStopped:
         "Set-up is being finished",
         "This answer was opened twice, and GitHub has not yet answered the first time.",
         (Remedy("Reload this page in a moment."),),
-        passing=True,
+        transient=True,
     )
 
 

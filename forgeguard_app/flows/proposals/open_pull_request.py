@@ -57,7 +57,7 @@ async def open_pull_request(
     """Commits the files in the mirror, pushes the branch and opens the pull request; gives its address.
 
     Raises:
-        RetryLater: a passing fault, or no room in the installation's limits.
+        RetryLater: a transient fault, or no room in the installation's limits.
         RequestRejected: GitHub does not let us.
     """
     access = context.access(installation, repo, PROPOSE)

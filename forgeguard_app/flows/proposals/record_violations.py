@@ -34,7 +34,7 @@ async def record_violations(context: WorkerContext, run_id: UUID) -> None:
     """Open a pull request onto the run's branch that records what the run found as known.
 
     Raises:
-        RetryLater: a passing fault, or no room in the installation's limits.
+        RetryLater: a transient fault, or no room in the installation's limits.
         RequestRejected: GitHub does not let us.
     """
     async with context.pool.acquire() as connection:

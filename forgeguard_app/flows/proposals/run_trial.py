@@ -56,7 +56,7 @@ async def run_trial(context: WorkerContext, trial_id: UUID) -> None:
     """Do what the trial asks for, and store its result.
 
     Raises:
-        RetryLater: a passing fault; it is tried again.
+        RetryLater: a transient fault; it is tried again.
     """
     async with context.pool.acquire() as connection:
         trial = await find_trial(connection, trial_id)

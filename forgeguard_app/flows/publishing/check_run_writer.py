@@ -41,11 +41,11 @@ def may_be_on_github(row: OutboxRow) -> bool:
 
 @dataclass(frozen=True)
 class CheckRunWriter:
-    """A writer of one run's check runs."""
+    """A writer of the check runs of one audit run."""
 
     context: WorkerContext
     access: RepoAccess
-    run: AuditRun
+    audit_run: AuditRun
     repo: Repo
     installation: Installation
 
@@ -66,7 +66,7 @@ class CheckRunWriter:
     ) -> RemoteCheckRun:
         """Return one write, announced before it leaves; its answer is stored, or what is known of its fate."""
         async with self.context.pool.acquire() as connection:
-            if not await set_sending(connection, self.run.id, code, remote.github_id if remote else None):
+            if not await set_sending(connection, self.audit_run.id, code, remote.github_id if remote else None):
                 raise RetryLater("another worker writes this", delay_s=self.context.timings.retry_s)
         sent = (remote.annotations if remote else 0) + len(_annotations_of(body))
         try:
@@ -109,7 +109,7 @@ class CheckRunWriter:
 
     async def _note(self, what: _Note, code: str, *values: int, **flags: bool) -> None:
         async with self.context.pool.acquire() as connection:
-            await what(connection, self.run.id, code, *values, **flags)
+            await what(connection, self.audit_run.id, code, *values, **flags)
 
 
 def _annotations_of(body: dict[str, object]) -> Sequence[object]:
@@ -138,14 +138,14 @@ async def publish_check(writer: CheckRunWriter, wanted: CheckRun, row: OutboxRow
         note = "\n\nGitHub refused the annotations; every finding stands behind the link."
         bare = replace(wanted, annotations=(), summary=check_runs.cut(wanted.summary, _ROOM_FOR_MORE) + note)
         async with writer.context.pool.acquire() as connection:
-            rows = await list_outbox(connection, writer.run.id)
+            rows = await list_outbox(connection, writer.audit_run.id)
         now = next(item for item in rows if item.check_code == code)
         await writer.send(code, bare, await writer.find_remote(bare, now))
 
 
 def wanted_run(writer: CheckRunWriter, code: str) -> CheckRun:
     """Return the check run without its verdict."""
-    run = writer.run
+    run = writer.audit_run
     return CheckRun(
         name=check_run_name(code),
         head_sha=run.commit_sha,

@@ -20,7 +20,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.context.jobs import Job, Priority, Task, enqueue_job
 from forgeguard_app.flows.context.rate_budget import BudgetExhausted, reserve
 from forgeguard_app.flows.context.worker_context import Timings, WorkerContext
-from forgeguard_app.flows.intake.follow_pull import enqueue_publication
+from forgeguard_app.flows.intake.start_run import enqueue_publication
 from forgeguard_app.flows.publishing.check_run_writer import (
     CheckRunWriter,
     final_run,
@@ -77,7 +77,7 @@ async def publish_verdict(context: WorkerContext, run_id: UUID) -> None:
     """Bring GitHub to hold the run's verdict; done twice it changes nothing.
 
     Raises:
-        RetryLater: a passing fault; what was sent is known, the rest is to be tried later.
+        RetryLater: a transient fault; what was sent is known, the rest is to be tried later.
     """
     try:
         await _publish_run(context, run_id)
@@ -176,7 +176,7 @@ async def _decide(
 
 
 async def _publish_checks(writer: CheckRunWriter, decision: Publish | CompleteOnly, rows: dict[str, OutboxRow]) -> None:
-    context, run = writer.context, writer.run
+    context, run = writer.context, writer.audit_run
     todo = [
         (worst, rows[worst.check.check_code])
         for worst in decision.checks
@@ -235,7 +235,7 @@ async def _refused(writer: CheckRunWriter, error: RequestRejected) -> None:
     Raises:
         RetryLater: GitHub may take the verdict within seconds.
     """
-    context, run = writer.context, writer.run
+    context, run = writer.context, writer.audit_run
     if _is_too_early(context.timings, run, error):
         raise RetryLater("GitHub does not know the commit yet", delay_s=context.timings.retry_s) from error
     known = isinstance(error, (CommitNotFound, InstallationUnavailable)) or error.status in _GONE
@@ -253,7 +253,7 @@ async def _retry_if_changed(writer: CheckRunWriter, error: RequestRejected) -> N
     Raises:
         RetryLater: the installation has other permissions, or the repository has another installation.
     """
-    context, run, installation = writer.context, writer.run, writer.installation
+    context, run, installation = writer.context, writer.audit_run, writer.installation
     async with context.pool.acquire() as connection:
         now = await find_installation(connection, installation.id, settled=True)
         if now is not None and dict(now.permissions) != dict(installation.permissions):

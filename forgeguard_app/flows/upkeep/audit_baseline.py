@@ -28,7 +28,7 @@ async def audit_baseline(context: WorkerContext, repo_id: UUID) -> None:
     """Start the audit of the default branch's head, unless that head was evaluated already or the branch is empty.
 
     Raises:
-        RetryLater: a passing fault.
+        RetryLater: a transient fault.
     """
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)

@@ -99,13 +99,13 @@ async def _recover(
             failed_in_a_row = 0
         except Exception as error:
             # A request that fails may be one delivery's own fault, such as a payload that GitHub cannot give.
-            is_passing = isinstance(error, (RetryLater, *DATABASE_ERRORS))
-            if is_passing and not _is_of_one(error):
+            is_transient = isinstance(error, (RetryLater, *DATABASE_ERRORS))
+            if is_transient and not _is_of_one(error):
                 raise
             if comparison.add_failing(attempt):
                 fault = error
             _note(attempt, error)
-            failed_in_a_row = failed_in_a_row + 1 if is_passing else 0
+            failed_in_a_row = failed_in_a_row + 1 if is_transient else 0
             if failed_in_a_row >= AWAY_AFTER:
                 await context.app.ask("GET", "/app")  # raises where GitHub is away
                 failed_in_a_row = 0

@@ -55,7 +55,7 @@ async def reconcile_heads(context: WorkerContext, repo_id: UUID, most_pulls: int
     list was cut, none is.
 
     Raises:
-        RetryLater: a passing fault, or no room in the installation's limits.
+        RetryLater: a transient fault, or no room in the installation's limits.
     """
     async with context.pool.acquire() as connection:
         repo = await get_repo(connection, repo_id)
@@ -101,7 +101,7 @@ async def _ask_about_left_out(
     """Take in what GitHub says of each of them; of more than `MAX_ASKED`, others are asked about at the next look.
 
     Raises:
-        RetryLater: a passing fault, or no room in the installation's limits.
+        RetryLater: a transient fault, or no room in the installation's limits.
     """
     async with context.pool.acquire() as connection:
         left_out = await list_left_out(connection, repo_id, listed, listed_at)

@@ -96,8 +96,8 @@ async def _done(request: web.Request, credentials: OpenedCredentials) -> web.Str
 
 
 async def _stopped(request: web.Request, stop: SetupStopped) -> web.StreamResponse:
-    response = await page(request, "setup_stopped.html", status=503 if stop.passing else 400, stop=stop)
-    if stop.passing:
+    response = await page(request, "setup_stopped.html", status=503 if stop.transient else 400, stop=stop)
+    if stop.transient:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
