@@ -56,7 +56,8 @@ class CheckOutcome:
 Selection = Callable[[Sequence[str], Tree, EffectiveConfig, Memo], list[str]]
 
 
-def _none_read(paths: Sequence[str], head: Tree, config: EffectiveConfig, memo: Memo) -> list[str]:
+def reads_none(paths: Sequence[str], head: Tree, config: EffectiveConfig, memo: Memo) -> list[str]:
+    """Select nothing."""
     return []
 
 
@@ -65,9 +66,10 @@ class CheckRecord:
     """One check: what it is, and what it does.
 
     `about` explains it to people. `contents` and `imports` select, of some files, those whose contents or imports the
-    check reads, so that a report can say what it missed. `own_rules` explains the rules that a repository's own files
-    give, by the names that findings carry; None where a repository gives none. `entry` returns what accepts a rule's
-    findings in a file, for the list of `kind.recorded_under`; None where there is no such list.
+    check reads, so that a report can say what it missed; `reads_none` where it reads no files. `own_rules` explains the
+    rules that a repository's own files give, by the names that findings carry; None where a repository gives none.
+    `entry` returns what accepts a rule's findings in a file, for the list of `kind.recorded_under`; None where there is
+    no such list.
     """
 
     kind: CheckKind
@@ -77,7 +79,7 @@ class CheckRecord:
     explain_rule: Callable[[Sequence[str]], str | None]  # by the parts of its name; None for a rule of another check
     rule_names: tuple[str, ...]
     help_address: Callable[[str], str]
+    contents: Selection
+    imports: Selection
     own_rules: Callable[[Configuration], dict[str, str]] | None = None
     entry: Callable[[str, str], dict[str, str]] | None = None  # of a rule's name and a path
-    contents: Selection = _none_read
-    imports: Selection = _none_read

@@ -47,7 +47,7 @@ class Named:
     path: str
     line: int
     column: int
-    is_glob: bool
+    entries: Entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,24 +180,22 @@ def _named(read: ReadText, tree: Tree) -> dict[CheckCode, tuple[Named, ...]]:
     for code in CheckCode:
         own = settings.checks.get(code, CheckSettings())
         found = [
-            _place_of(
-                f"checks.{code}.{setting.key}", setting.key, text, own.places, is_glob=setting.entries is Entries.GLOBS
-            )
+            _place_of(f"checks.{code}.{setting.key}", setting.key, text, own.places, setting.entries)
             for setting in settings_of(code)
             if setting.entries is not None
             for text in getattr(own, setting.key) or ()
         ]
         if code is _IGNORING:  # said once, and not for each check
             found += [
-                _place_of("ignore", "ignore", text, settings.places, is_glob=True) for text in settings.ignore or ()
+                _place_of("ignore", "ignore", text, settings.places, Entries.GLOBS) for text in settings.ignore or ()
             ]
         named[code] = tuple(found)
     return named
 
 
-def _place_of(where: str, key: str, text: str, places: Mapping[str, tuple[str, int, int]], *, is_glob: bool) -> Named:
+def _place_of(where: str, key: str, text: str, places: Mapping[str, tuple[str, int, int]], entries: Entries) -> Named:
     place = places.get(f"{key}.{text}") or places.get(key) or (POLICY_PATHS[0], 1, 1)
-    return Named(where, text, *place, is_glob)
+    return Named(where, text, *place, entries)
 
 
 def _read_present(read: ReadText, tree: Tree, path: str) -> bytes | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from forgeguard_app.audit.boundaries.parse import Boundaries
 from forgeguard_app.audit.check_kinds import CHECK_KINDS, ConfiguringFile
+from forgeguard_app.audit.check_settings import Entries
 from forgeguard_app.audit.configuration import EffectiveConfig, Named
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.memo import Memo
@@ -32,7 +33,7 @@ def unmatched(config: EffectiveConfig, head: Tree, facts: Facts, memo: Memo) -> 
 
 def _globs(named: Iterable[Named], head: Tree, facts: Facts, memo: Memo) -> list[Problem]:
     """Return a remark for each path pattern of a check's settings that matches no file."""
-    globs = tuple(entry for entry in named if entry.is_glob)
+    globs = tuple(entry for entry in named if entry.entries is Entries.GLOBS)
     key = ("unmatched", tuple(g.text for g in globs), head.paths)
     empty = memo.context(key, lambda: _without_match((g.text for g in globs), head, facts))
     return [
@@ -108,7 +109,7 @@ def _layers(file: Boundaries, head: Tree, facts: Facts, memo: Memo) -> list[Prob
 
 def _modules(named: Iterable[Named], head: Tree, facts: Facts) -> list[Problem]:
     """Return a remark for each module of `provides` and `ignore_modules` that no file imports."""
-    modules = [entry for entry in named if not entry.is_glob]
+    modules = [entry for entry in named if entry.entries is Entries.MODULES]
     if not modules:
         return []
     imported = _imported({entry.text for entry in modules}, head, facts)

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from inspect import cleandoc
 
-from forgeguard_app.audit.check import Change, CheckOutcome, CheckRecord
+from forgeguard_app.audit.check import Change, CheckOutcome, CheckRecord, reads_none
 from forgeguard_app.audit.check_kinds import secrets_kind
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts
@@ -121,5 +121,7 @@ CHECK = CheckRecord(
     _explain_rule,
     tuple(rule.id for rule in RULES),
     _help_address,
+    contents=reads_none,  # it reads what the commits add, not the files at head
+    imports=reads_none,
     own_rules=lambda configuration: own_secret_rules(configuration.exceptions),
 )
