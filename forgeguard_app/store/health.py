@@ -8,6 +8,48 @@ from uuid import UUID
 
 from forgeguard_app.store.pool import Connection
 
+_HEADS = """
+SELECT count(*) FILTER (WHERE publish_error IS NULL) AS unevaluated,
+    coalesce(extract(epoch FROM now() - min(a.created_at) FILTER (WHERE publish_error IS NULL)),
+        0)::float8 AS age,
+    count(*) FILTER (WHERE publish_error IS NOT NULL) AS refused,
+    count(*) FILTER (WHERE a.status = 'completed' AND l.waiting_until IS NOT NULL) AS waiting
+FROM audit_runs a JOIN repos r ON r.id = a.repo_id LEFT JOIN installations i ON i.id = r.installation_id
+LEFT JOIN rate_limits l ON l.github_installation_id = i.github_installation_id
+WHERE a.published_at IS NULL AND r.removed_at IS NULL AND i.status = 'active'
+"""
+_LATENCY = """
+SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds), 0) AS p50,
+    coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds), 0) AS p95
+FROM (SELECT extract(epoch FROM published_at - created_at)::float8 AS seconds FROM audit_runs
+    WHERE published_at > now() - interval '1 hour') AS published
+"""
+_RATES = """
+SELECT count(*) FILTER (WHERE blocked_until > now()) AS blocked,
+    min(remaining) FILTER (WHERE resets_at > now()) AS lowest,
+    coalesce((SELECT max(used) FROM (SELECT sum(writes) AS used FROM rate_uses
+        WHERE used_at > now() - interval '1 hour' GROUP BY github_installation_id) AS hour),
+            0)::integer AS used,
+    (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '15 seconds') AS workers
+FROM rate_limits
+"""
+_JOBS = """
+SELECT status::text AS name, count(*) AS number
+FROM procrastinate_jobs WHERE status IN ('todo', 'doing', 'failed')
+GROUP BY 1
+"""
+_DELIVERIES = """
+SELECT outcome AS name, count(*) AS number
+FROM deliveries WHERE received_at > now() - interval '1 hour'
+GROUP BY 1
+"""
+_RUNNING = """
+SELECT j.task_name AS name, max(extract(epoch FROM clock_timestamp() - started.at))::float8 AS age
+FROM procrastinate_jobs j CROSS JOIN LATERAL (
+    SELECT max(e.at) AS at FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'started') AS started
+WHERE j.status = 'doing' AND started.at IS NOT NULL GROUP BY 1
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -34,53 +76,12 @@ class Health:
 
 async def read_health(connection: Connection) -> Health:
     """Return the figures; heads of suspended installations and removed repositories wait by intent and do not count."""
-    heads = await connection.fetchrow(
-        """
-        SELECT count(*) FILTER (WHERE publish_error IS NULL) AS unevaluated,
-            coalesce(extract(epoch FROM now() - min(a.created_at) FILTER (WHERE publish_error IS NULL)),
-                0)::float8 AS age,
-            count(*) FILTER (WHERE publish_error IS NOT NULL) AS refused,
-            count(*) FILTER (WHERE a.status = 'completed' AND l.waiting_until IS NOT NULL) AS waiting
-        FROM audit_runs a JOIN repos r ON r.id = a.repo_id LEFT JOIN installations i ON i.id = r.installation_id
-        LEFT JOIN rate_limits l ON l.github_installation_id = i.github_installation_id
-        WHERE a.published_at IS NULL AND r.removed_at IS NULL AND i.status = 'active'
-        """
-    )
-    latency = await connection.fetchrow(
-        """
-        SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds), 0) AS p50,
-            coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds), 0) AS p95
-        FROM (SELECT extract(epoch FROM published_at - created_at)::float8 AS seconds FROM audit_runs
-            WHERE published_at > now() - interval '1 hour') AS published
-        """
-    )
-    rates = await connection.fetchrow(
-        """
-        SELECT count(*) FILTER (WHERE blocked_until > now()) AS blocked,
-            min(remaining) FILTER (WHERE resets_at > now()) AS lowest,
-            coalesce((SELECT max(used) FROM (SELECT sum(writes) AS used FROM rate_uses
-                WHERE used_at > now() - interval '1 hour' GROUP BY github_installation_id) AS hour),
-                    0)::integer AS used,
-            (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '15 seconds') AS workers
-        FROM rate_limits
-        """
-    )
-    jobs = await connection.fetch(
-        "SELECT status::text AS name, count(*) AS number FROM procrastinate_jobs WHERE status IN ('todo', "
-        "'doing', 'failed') GROUP BY 1"
-    )
-    deliveries = await connection.fetch(
-        "SELECT outcome AS name, count(*) AS number FROM deliveries WHERE received_at > now() - interval '1 "
-        "hour' GROUP BY 1"
-    )
-    running = await connection.fetch(
-        """
-        SELECT j.task_name AS name, max(extract(epoch FROM clock_timestamp() - started.at))::float8 AS age
-        FROM procrastinate_jobs j CROSS JOIN LATERAL (
-            SELECT max(e.at) AS at FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'started') AS started
-        WHERE j.status = 'doing' AND started.at IS NOT NULL GROUP BY 1
-        """
-    )
+    heads = await connection.fetchrow(_HEADS)
+    latency = await connection.fetchrow(_LATENCY)
+    rates = await connection.fetchrow(_RATES)
+    jobs = await connection.fetch(_JOBS)
+    deliveries = await connection.fetch(_DELIVERIES)
+    running = await connection.fetch(_RUNNING)
     if heads is None or latency is None or rates is None:
         raise LookupError("an aggregate gives one row")
     return Health(

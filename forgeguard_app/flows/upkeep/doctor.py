@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -16,7 +16,7 @@ from forgeguard_app.github.events import clean_text
 from forgeguard_app.github.permissions import missing_permissions, not_subscribed
 from forgeguard_app.store.counters import list_recent
 from forgeguard_app.store.deliveries import list_known
-from forgeguard_app.store.health import probe_intake, read_health, read_version
+from forgeguard_app.store.health import Health, probe_intake, read_health, read_version
 from forgeguard_app.store.installations import list_live_installations
 from forgeguard_app.store.migrate import schema_state
 from forgeguard_app.store.pool import DATABASE_ERRORS, Pool
@@ -69,6 +69,11 @@ async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
         remedy = "start it, make room on its disk, or fix FORGEGUARD_DATABASE_URL"
         yield Diagnosis("database", False, f"cannot be used: {type(error).__name__}", remedy)
         return
+    for diagnosis in (*_diagnose_figures(health), *_diagnose_bounds(cut, left)):
+        yield diagnosis
+
+
+def _diagnose_figures(health: Health) -> Iterator[Diagnosis]:
     waiting = health.jobs.get("todo", 0)
     yield Diagnosis(
         "workers", health.workers > 0, f"{health.workers} at work, {waiting} jobs wait", "start `forgeguard worker`"
@@ -96,6 +101,9 @@ async def examine_database(pool: Pool) -> AsyncIterator[Diagnosis]:
         f"{health.refused} that GitHub does not take",
         "their audits say why; see permissions",
     )
+
+
+def _diagnose_bounds(cut: Sequence[str], left: Sequence[str]) -> Iterator[Diagnosis]:
     yield Diagnosis(
         "lists",
         not cut,

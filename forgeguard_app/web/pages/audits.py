@@ -19,8 +19,9 @@ from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit
 from forgeguard_app.flows.intake.rerun_budget import MAX_WAIT
 from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.audit_findings import StoredCheck, list_checks
-from forgeguard_app.store.audits import find_newer_run
+from forgeguard_app.store.audits import AuditRun, find_newer_run
 from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
+from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.reruns import find_due, find_request_refused
 from forgeguard_app.store.storage import find_deleted
 from forgeguard_app.web.access import id_of, open_audit
@@ -161,24 +162,7 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
         deferred_until = await find_due(connection, run.repo_id, run.commit_sha)
         request_refused_at = await find_request_refused(connection, run.id)
         state = (await states_of(connection, [run.id]))[run.id]
-        checks = [
-            _shown(
-                check,
-                state.checks[check.check_code],
-                window,
-                await list_parts(
-                    connection,
-                    run.id,
-                    check.check_code,
-                    secrets=view.may_write,
-                    most=MAX_SHOWN + 1,
-                    offset=window.offset,
-                ),
-                view.may_write,
-            )
-            for check in await list_checks(connection, run.id)
-            if window.check_code in (None, check.check_code)
-        ]
+        checks = await _shown_checks(connection, run, state, window, secrets=view.may_write)
         leaked = await list_leaked(connection, run.repo_id, run.id, secrets=view.may_write, most=MAX_LEAKED)
     return await page(
         request,
@@ -207,6 +191,21 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
         version=version,
         subject_line=first_line(run.commit_message) or f"Commit {run.commit_sha[:10]}",
     )
+
+
+async def _shown_checks(
+    connection: Connection, run: AuditRun, state: ShownState, window: Window, *, secrets: bool
+) -> list[ShownCheck]:
+    """Return the checks within the window; `secrets` says whether existing ones are part of it."""
+    shown = []
+    for check in await list_checks(connection, run.id):
+        code = check.check_code
+        if window.check_code in (None, code):
+            parts = await list_parts(
+                connection, run.id, code, secrets=secrets, most=MAX_SHOWN + 1, offset=window.offset
+            )
+            shown.append(_shown(check, state.checks[code], window, parts, secrets))
+    return shown
 
 
 def leaks_of(secrets: Iterable[LeakedSecret]) -> list[Leak]:
