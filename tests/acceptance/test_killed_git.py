@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,50 @@ async def test_two_fetches_of_one_audit_leave_each_other_s_packs_alone(product: 
             await mirror.repository.run("cat-file", "-e", blob)
 
 
+def overwritten(data: bytes) -> bytes:
+    return data[:12] + b"\0" * (len(data) - 12)
+
+
+def cut_short(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def changed_in_the_middle(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes(byte ^ 0xFF for byte in data[middle : middle + 40]) + data[middle + 40 :]
+
+
+def emptied(data: bytes) -> bytes:
+    return b""
+
+
+async def audits_after(product: Product, tree: WorkTree, files: str, damage: Callable[[bytes], bytes]) -> None:
+    repository = await started(product, tree)
+    await product.idle()
+    damaged = list(mirror_of(product, repository).glob(files))
+    assert damaged
+    for file in damaged:
+        if file.is_file():
+            file.chmod(0o600)
+            file.write_bytes(damage(file.read_bytes()))
+    sha = tree.commit({"u.py": "x = 1\n"})
+    await product.push(tree, repository)
+    assert {run.conclusion for run in (await product.verdicts(repository, sha)).values()} == {"success"}
+
+
+async def test_a_mirror_with_a_corrupt_pack_is_made_again(product: Product, tree: WorkTree) -> None:
+    await audits_after(product, tree, "objects/pack/*.pack", changed_in_the_middle)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("damage", [overwritten, cut_short, changed_in_the_middle, emptied])
+@pytest.mark.parametrize("files", ["objects/pack/*.pack", "objects/pack/*.idx", "refs/forgeguard/*", "HEAD", "config"])
+async def test_a_mirror_with_corrupt_files_is_made_again(
+    product: Product, tree: WorkTree, files: str, damage: Callable[[bytes], bytes]
+) -> None:
+    await audits_after(product, tree, files, damage)
+
+
 @pytest.fixture
 def kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose files name commands of git; a command that is named takes its file and is killed by a signal."""
@@ -130,17 +175,17 @@ async def test_a_git_that_was_killed_once_is_tried_again(product: Product, tree:
     assert not list(kills.iterdir())
 
 
-async def test_a_git_that_dies_twice_of_one_commit_ends_with_a_verdict_on_that_commit_alone(
+async def test_a_git_that_dies_of_one_commit_again_and_again_ends_with_a_verdict_on_that_commit_alone(
     product: Product, tree: WorkTree, kills: Path
 ) -> None:
     repository = await started(product, tree)
-    for number in range(2):
+    for number in range(3):
         (kills / f"diff-tree.{number}").touch()
     sha = tree.commit({"u.py": "x = 1\n"})
     await product.push(tree, repository)
     runs = await product.verdicts(repository, sha)
     assert {run.conclusion for run in runs.values()} == {"failure"}
-    assert all("git diff-tree was ended by signal 11, twice" in run.output["summary"] for run in runs.values())
+    assert all("git diff-tree was ended by signal 11, of a new copy" in run.output["summary"] for run in runs.values())
     sha = tree.commit({"u.py": "x = 2\n"})
     await product.push(tree, repository)
     assert {run.conclusion for run in (await product.verdicts(repository, sha)).values()} == {"success"}

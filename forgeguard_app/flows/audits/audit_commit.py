@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import structlog
@@ -31,6 +30,7 @@ from forgeguard_app.flows.audits.show_progress import show_progress
 from forgeguard_app.flows.context.jobs import Job, Task, enqueue_job
 from forgeguard_app.flows.context.owner_policy import owner_settings, read_owner_policy
 from forgeguard_app.flows.context.quotas import QUOTAS
+from forgeguard_app.flows.context.repository import mirror_folder
 from forgeguard_app.flows.context.visibility_lag import retry_until_visible
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.intake.follow_pull import start_missing_targets
@@ -111,14 +111,10 @@ async def _audit_under_lock(context: WorkerContext, run_id: UUID) -> None:
     async with contextlib.AsyncExitStack() as stack:
         failed: OSError | None = None
         try:
-            await stack.enter_async_context(Mirror(_mirror_of(context, repo), Remote("")).locked(str(run_id)))
+            await stack.enter_async_context(Mirror(mirror_folder(context, repo), Remote("")).locked(str(run_id)))
         except OSError as error:
             failed = error
         await _claim_and_evaluate(context, run_id, failed)
-
-
-def _mirror_of(context: WorkerContext, repo: Repo) -> Path:
-    return context.home / "mirrors" / f"{repo.github_repo_id}.git"
 
 
 async def _waits_for_earlier(connection: Connection, run: AuditRun, repo: Repo) -> bool:
@@ -266,7 +262,7 @@ async def _evaluate_head(
         before = await find_evaluated_before(connection, repo.id, contract)
         await set_evaluated_by(connection, run.id, contract)
     owners = access.full_name.endswith("/.github")
-    mirror = Mirror(_mirror_of(context, repo), remote, context.mirror_max_bytes)
+    mirror = Mirror(mirror_folder(context, repo), remote, context.mirror_max_bytes)
     await mirror.prepare()
     await mirror.fetch([run.commit_sha], [target] if target else [])
     if run.commit_message is None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import structlog
@@ -12,7 +14,8 @@ import structlog
 from forgeguard_app.audit.model import Report
 from forgeguard_app.errors import RetryLater, as_transient
 from forgeguard_app.evaluation.deadline import EvaluationTimeout
-from forgeguard_app.flows.context.audit_failures import AuditFailures
+from forgeguard_app.flows.context.audit_failures import AfterGit, AuditFailures
+from forgeguard_app.flows.context.repository import mirror_folder
 from forgeguard_app.flows.context.worker_context import WorkerContext
 from forgeguard_app.flows.publishing.verdicts import could_not_evaluate, verdict_of
 from forgeguard_app.git.command import GitError, GitTimeout, GitTooLarge
@@ -118,7 +121,7 @@ async def with_reading_faults(
         log.warning("audit.too_large", max_bytes=context.mirror_max_bytes)
         return could_not_evaluate(str(error), user_fixable=False)
     except GitError as error:
-        return verdict_after(context.audit_failures, run.id, error)
+        return await verdict_after(context.audit_failures, run.id, mirror_folder(context, repo), error)
 
 
 def _without_commit(context: WorkerContext, run: AuditRun, error: CommitGone) -> Verdict:
@@ -154,14 +157,16 @@ async def _is_removed(context: WorkerContext, repo: Repo) -> bool:
         return await find_repo(connection, repo.id) is None
 
 
-def verdict_after(failures: AuditFailures, run_id: UUID, error: GitError) -> Verdict:
-    """Return the verdict where git's answer is larger than is read, or where reading failed twice in the same way.
+async def verdict_after(failures: AuditFailures, run_id: UUID, mirror: Path, error: GitError) -> Verdict:
+    """Return the verdict where git's answer is larger than is read, or where reading failed again and again in the same
+    way.
 
-    A git that was killed, or a machine that was too busy, is tried again. A commit that git cannot read fails again,
-    and the next ones of its branch wait for its verdict.
+    A git that was killed, or a machine that was too busy, is tried again. A mirror that is corrupt is made again; the
+    caller holds its lock. A commit that git cannot read fails again, and the next ones of its branch wait for its
+    verdict.
 
     Raises:
-        RetryLater: it failed so for the first time, or the disk is full.
+        RetryLater: it failed so for the first or the second time, or the disk is full.
         GitError: a command that writes failed.
     """
     if isinstance(error, GitTooLarge):
@@ -170,16 +175,22 @@ def verdict_after(failures: AuditFailures, run_id: UUID, error: GitError) -> Ver
     log.warning("audit.git_failed", command=error.command, status=error.status, stderr=error.stderr)
     if error.out_of_space:
         raise RetryLater("the disk under the mirrors is full") from error
-    if error.of_reading and failures.is_repeated(run_id, error):
-        return could_not_evaluate(_unreadable(error), user_fixable=False)
+    if error.of_reading:
+        after = failures.after_git(run_id, error)
+        if after is AfterGit.GIVE_UP:
+            return could_not_evaluate(_unreadable(error), user_fixable=False)
+        if after is AfterGit.RENEW:
+            log.warning("mirror.made_again", folder=mirror.name)
+            await asyncio.to_thread(shutil.rmtree, mirror, ignore_errors=True)
     if error.of_reading or isinstance(error, GitTimeout):
         raise RetryLater(f"git {error.command} {_end_of(error)}") from error
     raise error
 
 
 def _unreadable(error: GitError) -> str:
+    again = "twice in this audit" if isinstance(error, GitTimeout) else "of a new copy of the repository too"
     return (
-        f"git could not read this commit: git {error.command} {_end_of(error)}, twice in this audit. "
+        f"git could not read this commit: git {error.command} {_end_of(error)}, {again}. "
         "It is not tried again; other commits are audited as before. "
         "The operator finds what git wrote in the worker's log."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import UUID
 
 from forgeguard_app.errors import UserError
@@ -13,6 +14,11 @@ from forgeguard_app.git.mirror import CommitGone, Mirror, Remote, RepositoryGone
 from forgeguard_app.github.tokens import InstallationUnavailable
 from forgeguard_app.store.installations import Installation
 from forgeguard_app.store.repos import Repo
+
+
+def mirror_folder(context: WorkerContext, repo: Repo) -> Path:
+    """Return the folder of the repository's mirror on this machine."""
+    return context.home / "mirrors" / f"{repo.github_repo_id}.git"
 
 
 @contextlib.asynccontextmanager
@@ -25,7 +31,7 @@ async def mirror_at(
         UserError: the repository or the commit is not readable for us any more, or takes too much of the disk.
         RetryLater: a transient fault.
     """
-    folder = context.home / "mirrors" / f"{repo.github_repo_id}.git"
+    folder = mirror_folder(context, repo)
     try:
         async with Mirror(folder, Remote("")).locked(str(who)):
             yield await retry_until_visible(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from forgeguard_app.audit.model import Report
 from forgeguard_app.errors import RetryLater
 from forgeguard_app.flows.audits.audit_faults import verdict_after, with_own_faults
-from forgeguard_app.flows.context.audit_failures import MAX_RUNS, AuditFailures
+from forgeguard_app.flows.context.audit_failures import MAX_RUNS, AfterGit, AuditFailures
 from forgeguard_app.git.command import GitError, GitTimeout
 
 RUN, OTHER = UUID(int=1), UUID(int=2)
@@ -17,42 +18,53 @@ DIED = GitError(("diff-tree", "a"), -11, "")
 
 
 @pytest.mark.parametrize(
-    ("run", "error", "repeated"),
+    ("run", "error", "after"),
     [
-        (RUN, GitError(("diff-tree", "b"), -11, "other words"), True),
-        (OTHER, DIED, False),
-        (RUN, GitError(("ls-tree", "a"), -11, ""), False),
-        (RUN, GitError(("diff-tree", "a"), 128, ""), False),
-        (RUN, GitTimeout(("diff-tree", "a"), -11, ""), False),
+        (RUN, GitError(("diff-tree", "b"), -11, "other words"), AfterGit.RENEW),
+        (OTHER, DIED, AfterGit.RETRY),
+        (RUN, GitError(("ls-tree", "a"), -11, ""), AfterGit.RETRY),
+        (RUN, GitError(("diff-tree", "a"), 128, ""), AfterGit.RETRY),
+        (RUN, GitTimeout(("diff-tree", "a"), -11, ""), AfterGit.RETRY),
     ],
 )
-def test_only_the_same_failure_of_the_same_run_is_repeated(run: UUID, error: GitError, repeated: bool) -> None:
+def test_only_the_same_failure_of_the_same_run_is_repeated(run: UUID, error: GitError, after: AfterGit) -> None:
     failures = AuditFailures(again_s=0.0)
-    assert not failures.is_repeated(RUN, DIED)
-    assert failures.is_repeated(run, error) is repeated
+    assert failures.after_git(RUN, DIED) is AfterGit.RETRY
+    assert failures.after_git(run, error) is after
+
+
+def test_a_mirror_is_made_again_once_in_an_audit() -> None:
+    failures = AuditFailures(again_s=0.0)
+    steps = [failures.after_git(RUN, DIED) for _ in range(4)]
+    assert steps == [AfterGit.RETRY, AfterGit.RENEW, AfterGit.GIVE_UP, AfterGit.RETRY]
 
 
 def test_failures_of_the_oldest_runs_are_forgotten() -> None:
     failures = AuditFailures(again_s=0.0)
     for number in range(MAX_RUNS + 1):
-        assert not failures.is_repeated(UUID(int=number), DIED)
-    assert not failures.is_repeated(UUID(int=0), DIED)
-    assert failures.is_repeated(UUID(int=MAX_RUNS), DIED)
+        assert failures.after_git(UUID(int=number), DIED) is AfterGit.RETRY
+    assert failures.after_git(UUID(int=0), DIED) is AfterGit.RETRY
+    assert failures.after_git(UUID(int=MAX_RUNS), DIED) is AfterGit.RENEW
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "tries", "words"),
     [
-        (DIED, "git diff-tree was ended by signal 11, twice"),
-        (GitError(("ls-tree", "a"), 128, "fatal: not a tree"), "git ls-tree ended with status 128, twice"),
-        (GitTimeout(("rev-list", "a"), -1, "no end"), "git rev-list did not end within its time, twice"),
+        (DIED, 2, "git diff-tree was ended by signal 11, of a new copy of the repository too"),
+        (GitError(("ls-tree", "a"), 128, "fatal: not a tree"), 2, "git ls-tree ended with status 128, of a new copy"),
+        (GitTimeout(("rev-list", "a"), -1, "no end"), 1, "git rev-list did not end within its time, twice"),
     ],
 )
-def test_reading_that_fails_twice_in_the_same_way_ends_the_run(error: GitError, words: str) -> None:
-    failures = AuditFailures(again_s=0.0)
-    with pytest.raises(RetryLater):
-        verdict_after(failures, RUN, error)
-    assert words in (verdict_after(failures, RUN, error).error_detail or "")
+async def test_reading_that_fails_again_in_the_same_way_ends_the_run(
+    error: GitError, tries: int, words: str, tmp_path: Path
+) -> None:
+    failures, mirror = AuditFailures(again_s=0.0), tmp_path / "1.git"
+    mirror.mkdir()
+    for _ in range(tries):
+        with pytest.raises(RetryLater):
+            await verdict_after(failures, RUN, mirror, error)
+    assert words in ((await verdict_after(failures, RUN, mirror, error)).error_detail or "")
+    assert mirror.exists() is isinstance(error, GitTimeout)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +75,14 @@ def test_reading_that_fails_twice_in_the_same_way_ends_the_run(error: GitError, 
         (GitError(("ls-tree",), 128, "fatal: No space left on device"), RetryLater),
     ],
 )
-def test_what_is_not_the_commit_s_fault_is_tried_again(error: GitError, raised: type[Exception]) -> None:
+async def test_what_is_not_the_commit_s_fault_is_tried_again(
+    error: GitError, raised: type[Exception], tmp_path: Path
+) -> None:
     failures = AuditFailures(again_s=0.0)
-    for _ in range(3):
+    for _ in range(4):
         with pytest.raises(raised):
-            verdict_after(failures, RUN, error)
+            await verdict_after(failures, RUN, tmp_path, error)
+    assert tmp_path.exists()
 
 
 async def test_an_own_fault_is_tried_again_once_and_then_a_verdict() -> None:
@@ -88,4 +103,5 @@ async def test_an_own_fault_is_tried_again_once_and_then_a_verdict() -> None:
 
 def test_what_fails_again_at_once_is_tried_again() -> None:
     failures = AuditFailures(again_s=3_600.0)
-    assert not any(failures.is_repeated(RUN, DIED) for _ in range(5)), "the machine may have no memory for a while"
+    steps = {failures.after_git(RUN, DIED) for _ in range(5)}
+    assert steps == {AfterGit.RETRY}, "the machine may have no memory for a while"
