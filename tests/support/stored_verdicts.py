@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from forgeguard_app.audit.counts import Counts
 from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
 from forgeguard_app.store.audits import AuditRun, NewRun, Verdict, begin_run, insert_run, store_verdict
 from forgeguard_app.store.pool import Connection
@@ -55,7 +56,8 @@ async def add_verdict(connection: Connection, repo_id: UUID, head: Head) -> Audi
     run = await begin_run(connection, run_id)
     assert run is not None
     findings = [found(fingerprint, head) for fingerprint in head.secrets]
-    check = StoredCheck("W1", "W1", "FAIL", "failure", "title", "summary", None)
+    counts = Counts(new=len(findings), verified=len(findings) if head.verified else 0)
+    check = StoredCheck("W1", "W1", "FAIL", "failure", "title", "summary", None, counts=counts)
     verdict = Verdict(RunStatus.COMPLETED, "FAIL", None, 1, [(check, findings)])
     assert await store_verdict(connection, run.id, verdict)
     return run

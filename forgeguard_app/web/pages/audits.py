@@ -20,7 +20,8 @@ from forgeguard_app.flows.intake.rerun_budget import MAX_WAIT
 from forgeguard_app.flows.people.repo_access import AccessLevel
 from forgeguard_app.store.audit_findings import StoredCheck, list_checks
 from forgeguard_app.store.audits import AuditRun, find_newer_run
-from forgeguard_app.store.findings import LeakedSecret, ShownFinding, list_leaked, list_parts
+from forgeguard_app.store.findings import ShownFinding, list_parts
+from forgeguard_app.store.leaked_secrets import LeakedSecret, list_leaked_in
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.reruns import find_due, find_request_refused
 from forgeguard_app.store.storage import find_deleted
@@ -163,7 +164,7 @@ async def audit_page(request: web.Request, refused: RefusedForm | None = None) -
         request_refused_at = await find_request_refused(connection, run.id)
         state = (await states_of(connection, [run.id]))[run.id]
         checks = await _shown_checks(connection, run, state, window, secrets=view.may_write)
-        leaked = await list_leaked(connection, run.repo_id, run.id, secrets=view.may_write, most=MAX_LEAKED)
+        leaked = await list_leaked_in(connection, run.id, secrets=view.may_write, most=MAX_LEAKED)
     return await page(
         request,
         "audit.html",

@@ -11,7 +11,7 @@ from aiohttp import web
 from forgeguard_app.audit.check_kinds import CHECK_KINDS, CheckKind
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.flows.people.repo_access import AccessLevel
-from forgeguard_app.store.findings import list_leaked
+from forgeguard_app.store.leaked_secrets import list_leaked
 from forgeguard_app.store.overview import find_head_run
 from forgeguard_app.store.timeline import Filter, Point, list_entries, list_trend
 from forgeguard_app.store.versions import find_repo_version
@@ -87,7 +87,7 @@ async def show_repo(request: web.Request) -> web.Response:
         trend = await list_trend(connection, repo_id, view.repo.default_branch, TREND)
         states = await states_of(connection, [run.id for run in runs])
         head = (await head_states(connection, {repo_id: await find_head_run(connection, repo_id)}))[repo_id]
-        leaked = await list_leaked(connection, repo_id, None, secrets=view.may_write, most=MAX_LEAKED)
+        leaked = await list_leaked(connection, repo_id, secrets=view.may_write, most=MAX_LEAKED)
     here = f"/repos/{view.repo.full_name}"
     asked = {name: value for name, value in request.query.items() if name in ("branch", "result", "author") and value}
     cursor = {"cursor": cursor_of(runs[PAGE - 1].created_at, runs[PAGE - 1].id)} if len(runs) > PAGE else None

@@ -14,8 +14,8 @@ from forgeguard_app.flows.upkeep.enforce_quotas import enforce_quotas
 from forgeguard_app.flows.upkeep.keep_findings import keep_findings
 from forgeguard_app.store.allowances import list_heads_with
 from forgeguard_app.store.audits import AuditRun
-from forgeguard_app.store.findings import list_leaked
 from forgeguard_app.store.kept_findings import find_use
+from forgeguard_app.store.leaked_secrets import list_leaked
 from forgeguard_app.store.pool import Connection, Pool
 from forgeguard_app.store.standing_secrets import set_standing_secrets
 from forgeguard_app.store.storage import list_uses
@@ -84,13 +84,13 @@ async def test_what_stands_is_known_after_its_findings_are_gone(pool: Pool) -> N
         newest = await add(connection, repo_id, 4)
         standing = "SELECT standing_count FROM audit_checks WHERE audit_run_id = $1"
         assert await connection.fetchval(standing, newest.id) == 4
-        leaked = await list_leaked(connection, repo_id, None, secrets=True, most=9)
+        leaked = await list_leaked(connection, repo_id, secrets=True, most=9)
         assert [(leak.run_id, leak.path) for leak in leaked[:3]] == [
             (runs[0].id, ""),
             (runs[1].id, ""),
             (runs[2].id, "a.py"),
         ]
-        assert len(await list_leaked(connection, repo_id, None, secrets=False, most=9)) == 2
+        assert len(await list_leaked(connection, repo_id, secrets=False, most=9)) == 2
         counts = await connection.fetchrow(
             """
             SELECT k.kept_count, a.findings_deleted_at IS NOT NULL AS is_gone FROM audit_checks k
