@@ -28,15 +28,16 @@ class CheckFacts:
 
 
 MAX_AHEAD = 1_000  # each reader of a page that shows a waiting audit has them sorted
+MAX_EARLIER = 100  # each reader of a page of waiting audits has them counted for each audit
 
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
     """The place of an audit in the queue.
 
-    `earlier` counts the earlier pushes of the same branch without a verdict. `ahead` are the jobs that are due before
-    this one, a number beyond MAX_AHEAD where so many wait that they are not sorted. `retry_s` are the seconds until the
-    next try of a job that was put off. None where no job waits.
+    `earlier` counts the earlier pushes of the same branch without a verdict, to one more than MAX_EARLIER. `ahead` are
+    the jobs that are due before this one, a number beyond MAX_AHEAD where so many wait that they are not sorted.
+    `retry_s` are the seconds until the next try of a job that was put off. None where no job waits.
     """
 
     earlier: int = 0
@@ -195,9 +196,10 @@ async def _list_queue(connection: Connection, run_ids: Collection[UUID]) -> dict
                 SELECT min(extract(epoch FROM j.scheduled_at - clock_timestamp())) FROM procrastinate_jobs j
                 WHERE j.status = 'todo' AND {SUBJECT} = a.id::text AND j.scheduled_at > clock_timestamp()
             )::float8 AS later_s,
-            (SELECT count(*) FROM audit_runs e WHERE e.repo_id = a.repo_id AND e.branch = a.branch
+            (SELECT count(*) FROM (SELECT FROM audit_runs e WHERE e.repo_id = a.repo_id AND e.branch = a.branch
                 AND e.created_at < a.created_at AND e.status IN ('pending', 'running') AND e.commit_sha <> a.commit_sha
-                AND e.target_ref IS NULL AND a.target_ref IS NULL AND a.branch = r.default_branch)::integer AS earlier
+                AND e.target_ref IS NULL AND a.target_ref IS NULL AND a.branch = r.default_branch
+                ORDER BY e.created_at DESC LIMIT {MAX_EARLIER + 1}) AS before)::integer AS earlier
         FROM audit_runs a JOIN repos r ON r.id = a.repo_id LEFT JOIN jobs j ON j.run_id = a.id::text
         WHERE a.id = ANY($1::uuid[])
         """,  # noqa: S608  (expressions of ours)

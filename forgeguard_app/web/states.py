@@ -11,7 +11,15 @@ from uuid import UUID
 from forgeguard_app.audit.counts import Evaluation, OverallOutcome
 from forgeguard_app.audit.model import Result
 from forgeguard_app.store.pool import Connection
-from forgeguard_app.store.shown_state import MAX_AHEAD, CheckFacts, PlaceFacts, RunFacts, list_places, list_states
+from forgeguard_app.store.shown_state import (
+    MAX_AHEAD,
+    MAX_EARLIER,
+    CheckFacts,
+    PlaceFacts,
+    RunFacts,
+    list_places,
+    list_states,
+)
 from forgeguard_app.store.states import RunStatus
 from forgeguard_app.store.timeline import Filter
 
@@ -191,9 +199,9 @@ def _waiting(run: RunFacts, place: PlaceFacts) -> ShownState:
             StateKind.LIMITED, f"GitHub's rate limit is reached; this goes on in {_span(place.limited_s)}."
         )
     if queue.earlier:
-        return ShownState(
-            StateKind.QUEUED, f"{_number(queue.earlier, 'earlier push', 'earlier pushes')} of the branch first."
-        )
+        pushes = _number(min(queue.earlier, MAX_EARLIER), "earlier push", "earlier pushes")
+        more = "More than " if queue.earlier > MAX_EARLIER else ""
+        return ShownState(StateKind.QUEUED, f"{more}{pushes} of the branch first.")
     if queue.retry_s is not None and queue.retry_s >= 1:
         return ShownState(
             StateKind.RETRYING, f"A transient fault stopped it; it is tried again in {_span(queue.retry_s)}."

@@ -39,6 +39,7 @@ ALL = tuple(Evaluation)
             "in a moment",
         ),
         (replace(PENDING, queue=QueueFacts(earlier=2)), HERE, StateKind.QUEUED, "2 earlier pushes"),
+        (replace(PENDING, queue=QueueFacts(earlier=101)), HERE, StateKind.QUEUED, "More than 100 earlier pushes"),
         (replace(PENDING, queue=QueueFacts(ahead=900)), HERE, StateKind.QUEUED, "900 other jobs"),
         (replace(PENDING, queue=QueueFacts(ahead=1_001)), HERE, StateKind.QUEUED, "More than 1,000 other jobs"),
         (replace(PENDING, queue=QueueFacts(retry_s=30.0)), HERE, StateKind.RETRYING, "in 30 seconds"),
