@@ -25,8 +25,7 @@ from forgeguard_app.processes import OutputTooLarge, ProgramTimeout, run_program
 from forgeguard_app.projects.contract_types import FILES, ContractType
 from forgeguard_app.projects.contracts.render import Draft
 from forgeguard_app.web.aside_worker import WORK
-from forgeguard_app.web.clients import client_of
-from forgeguard_app.web.session import PERSON
+from forgeguard_app.web.in_turn import asker_of
 
 TIMEOUT_S = 3.0
 WAIT_S = 10.0  # for one's turn
@@ -113,9 +112,7 @@ ASIDE: web.AppKey[Aside] = web.AppKey("ASIDE")
 
 
 async def _work(request: web.Request, name: str, *texts: str) -> Any:
-    person = request.get(PERSON)
-    asker = client_of(request) if person is None else f"user {person.user_id}"
-    return await request.app[ASIDE].work(asker, name, *texts)
+    return await request.app[ASIDE].work(asker_of(request), name, *texts)
 
 
 async def rendered(request: web.Request, text: str) -> Markup | None:

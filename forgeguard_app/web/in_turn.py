@@ -13,7 +13,7 @@ from aiohttp import web
 
 from forgeguard_app.fair_turns import FairTurns, TooManyWaiting
 from forgeguard_app.threads import in_thread
-from forgeguard_app.web.clients import client_of
+from forgeguard_app.web.clients import client_of, network_of
 from forgeguard_app.web.session import PERSON
 
 P = ParamSpec("P")
@@ -62,6 +62,13 @@ async def in_turn(request: web.Request, function: Callable[P, T], *args: P.args,
     Raises:
         HTTPServiceUnavailable: too much is waiting, of this asker or of all.
     """
+    return await request.app[TURNS].work(asker_of(request), function, *args, **kwargs)
+
+
+def asker_of(request: web.Request) -> str:
+    """Return whose turn the work of a request takes: a person's, or that of a network where nobody is signed in.
+
+    Of one network a customer may have 65,536 addresses as they are counted, and each would have a turn of its own.
+    """
     person = request.get(PERSON)
-    asker = client_of(request) if person is None else f"user {person.user_id}"
-    return await request.app[TURNS].work(asker, function, *args, **kwargs)
+    return network_of(client_of(request)) if person is None else f"user {person.user_id}"

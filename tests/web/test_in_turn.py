@@ -14,7 +14,7 @@ from aiohttp.test_utils import make_mocked_request
 import forgeguard_app.web
 from forgeguard_app.audit.plain_text import escaped_lines
 from forgeguard_app.web.audit_log import export
-from forgeguard_app.web.in_turn import TURNS, ThreadTurns
+from forgeguard_app.web.in_turn import TURNS, ThreadTurns, in_turn
 from forgeguard_app.web.keys import CONTEXT, TEMPLATES
 from forgeguard_app.web.render import LONG, page
 from tests.support.running import Product
@@ -56,6 +56,20 @@ async def test_a_slot_is_held_until_its_thread_ends_though_nobody_waits_for_it()
     assert not following.done(), "whoever goes away and asks again has one thread, not one more each time"
     release.set()
     await following
+
+
+async def test_who_has_all_addresses_of_a_network_has_one_turn(product: Product) -> None:
+    app, release = web.Application(), threading.Event()
+    app[CONTEXT], app[TURNS] = product.web_context, ThreadTurns(at_once=2, waiting_each=4)
+    request = make_mocked_request("GET", "/", app=app)
+    of_network = [request.clone(remote=f"2001:db8:1:{number}::1") for number in range(4)]
+    works = [asyncio.create_task(in_turn(each, release.wait)) for each in of_network]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await in_turn(request.clone(remote="2001:db8:2::1"), threading.get_ident)
+    assert not any(work.done() for work in works), "done while the network's first work goes on"
+    release.set()
+    assert all(await asyncio.gather(*works))
 
 
 async def test_an_error_of_the_work_is_the_caller_s() -> None:
