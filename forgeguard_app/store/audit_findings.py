@@ -23,6 +23,7 @@ _CHECK = (
     " existing_count, allowed_count, notice_count, verified_count, kept_count, rule_counts, standing_count"
 )
 ROW_BYTES = 320  # of a finding beside its texts: the row, and its place in four indexes
+FREE_TEXT_BYTES = 4_096  # of a check's own texts, which repeat paths and rules: what all but strange ones take
 _PARTS = tuple(part.value for part in FindingGroup)
 
 
@@ -67,6 +68,12 @@ class StoredCheck:
     counts: Counts = field(default_factory=Counts)
     kept_count: int = 0
     standing_count: int | None = None
+
+    @property
+    def long_text_bytes(self) -> int:
+        """The bytes that summary, detail and counts by rule take beyond FREE_TEXT_BYTES."""
+        texts = (self.summary, self.detail or "", json.dumps(self.counts.rules))
+        return max(sum(len(text.encode("utf-8", "replace")) for text in texts) - FREE_TEXT_BYTES, 0)
 
 
 async def _insert_check(connection: Connection, run_id: UUID, check: StoredCheck, kept: int) -> UUID:

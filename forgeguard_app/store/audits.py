@@ -231,8 +231,9 @@ class Verdict:
 
     @property
     def finding_bytes(self) -> int:
-        """Return what the findings take without these lines."""
-        return sum(finding.row_bytes for _, findings in self.checks for finding in findings)
+        """Return what the findings take without these lines, and long texts of the checks."""
+        of_findings = sum(finding.row_bytes for _, findings in self.checks for finding in findings)
+        return of_findings + sum(check.long_text_bytes for check, _ in self.checks)
 
     @property
     def outcome(self) -> OverallOutcome:

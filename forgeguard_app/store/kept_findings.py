@@ -6,12 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from forgeguard_app.store.audit_findings import ROW_BYTES
+from forgeguard_app.store.audit_findings import FREE_TEXT_BYTES, ROW_BYTES
 from forgeguard_app.store.pool import Connection
 from forgeguard_app.store.standing_secrets import fill_standing_secrets
 
 MOST_RUNS = 200  # that are chosen at once
 COUNTED_AT_ONCE = 20  # audits of before, each with up to thousands of findings
+LEFT_CHARS = 1_000  # of each text of a check whose findings are deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,10 @@ async def list_first_to_go(connection: Connection, repo_ids: Collection[UUID], m
 
 
 async def delete_findings(connection: Connection, repo_id: UUID, run_ids: Collection[UUID]) -> None:
-    """Delete the findings of these audits of the repository; their counts stay. Wants a transaction that holds it."""
+    """Delete the findings of these audits of the repository and cut the texts of their checks; their counts stay.
+
+    Wants a transaction that holds the repository.
+    """
     branch = await connection.fetchval("SELECT default_branch FROM repos WHERE id = $1", repo_id)
     await fill_standing_secrets(connection, repo_id, branch)  # or what stands would be forgotten with the findings
     freed = await connection.fetch(
@@ -113,7 +117,15 @@ async def delete_findings(connection: Connection, repo_id: UUID, run_ids: Collec
     checks = [
         row["id"]
         for row in await connection.fetch(
-            "UPDATE audit_checks SET kept_count = 0 WHERE audit_run_id = ANY($1::uuid[]) RETURNING id", list(run_ids)
+            """
+            UPDATE audit_checks SET kept_count = 0,
+                summary = CASE WHEN length(summary) > $2 THEN left(summary, $2 - 1) || '…' ELSE summary END,
+                detail = CASE WHEN length(detail) > $2 THEN left(detail, $2 - 1) || '…' ELSE detail END,
+                rule_counts = CASE WHEN octet_length(rule_counts::text) > $2 THEN '{}' ELSE rule_counts END
+            WHERE audit_run_id = ANY($1::uuid[]) RETURNING id
+            """,
+            list(run_ids),
+            LEFT_CHARS,
         )
     ]
     await connection.execute("DELETE FROM findings WHERE audit_check_id = ANY($1::uuid[])", checks)
@@ -145,13 +157,16 @@ async def find_uncounted(connection: Connection) -> UUID | None:
 
 
 async def count_findings(connection: Connection, repo_id: UUID) -> None:
-    """Count what the findings of some of these audits take. Wants a transaction that holds the repository."""
+    """Count what the findings and texts of some of these audits take. Wants a transaction that holds the repository."""
     await connection.execute(
         """
         WITH counted AS (
             SELECT u.id, (
                 SELECT coalesce(sum(octet_length(f.path) + octet_length(f.rule) + octet_length(f.message) + $3), 0)
-                FROM audit_checks c JOIN findings f ON f.audit_check_id = c.id WHERE c.audit_run_id = u.id) AS bytes
+                FROM audit_checks c JOIN findings f ON f.audit_check_id = c.id WHERE c.audit_run_id = u.id) + (
+                SELECT coalesce(sum(greatest(octet_length(k.summary) + coalesce(octet_length(k.detail), 0)
+                    + octet_length(k.rule_counts::text) - $4, 0)), 0)
+                FROM audit_checks k WHERE k.audit_run_id = u.id) AS bytes
             FROM audit_runs u
             WHERE u.repo_id = $1 AND u.finding_bytes IS NULL AND u.overall_result IS NOT NULL LIMIT $2
         ), stored AS (
@@ -164,4 +179,5 @@ async def count_findings(connection: Connection, repo_id: UUID) -> None:
         repo_id,
         COUNTED_AT_ONCE,
         ROW_BYTES,
+        FREE_TEXT_BYTES,
     )

@@ -40,6 +40,7 @@ class Head:
     secrets: Sequence[str] = ()
     message: str = "m"
     verified: bool = False
+    summary: str = "summary"  # of the check
 
 
 def found(fingerprint: str, head: Head) -> StoredFinding:
@@ -57,7 +58,7 @@ async def add_verdict(connection: Connection, repo_id: UUID, head: Head) -> Audi
     assert run is not None
     findings = [found(fingerprint, head) for fingerprint in head.secrets]
     counts = Counts(new=len(findings), verified=len(findings) if head.verified else 0)
-    check = StoredCheck("W1", "W1", "FAIL", "failure", "title", "summary", None, counts=counts)
+    check = StoredCheck("W1", "W1", "FAIL", "failure", "title", head.summary, None, counts=counts)
     verdict = Verdict(RunStatus.COMPLETED, "FAIL", None, 1, [(check, findings)])
     assert await store_verdict(connection, run.id, verdict)
     return run

@@ -10,10 +10,12 @@ from forgeguard_app.audit.model import CheckCode, CheckReport, Finding, Report, 
 from forgeguard_app.audit.plain_text import as_utf8, escaped, escaped_lines
 from forgeguard_app.audit.report import detail, problem_findings, summary_markdown
 from forgeguard_app.audit.secrets.masking import masked
+from forgeguard_app.github.check_runs import MAX_TEXT_BYTES, cut
 from forgeguard_app.store.audit_findings import StoredCheck, StoredFinding
 from forgeguard_app.store.audits import Verdict
 from forgeguard_app.store.states import RunStatus
 
+MAX_DETAIL_BYTES = 4_000  # a paragraph of a page
 _CONCLUSIONS = {Result.PASS: "success", Result.FAIL: "failure", Result.WARN: "neutral"}
 
 
@@ -71,8 +73,8 @@ def _stored_check(check: CheckReport) -> StoredCheck:
         result=str(check.result),
         conclusion=conclusion_of(check),
         title=escaped(check.title),
-        summary=summary_markdown(check),
-        detail=detail(check),
+        summary=cut(summary_markdown(check), MAX_TEXT_BYTES),  # GitHub shows no more of it
+        detail=cut(detail(check), MAX_DETAIL_BYTES),
         evaluation=check.evaluation,
         counts=check.counts,
         standing_count=_standing(check),

@@ -147,6 +147,27 @@ async def test_findings_from_before_they_were_counted_are_counted_and_shown_to_t
         assert (await _use(connection, repo_id), len(await kept(connection))) == (7 * SIZE, 7)
 
 
+async def test_texts_of_checks_count_where_they_are_long_and_are_cut_with_the_findings(pool: Pool) -> None:
+    """A summary repeats paths, of which one alone may take 16,384 bytes."""
+    async with pool.acquire() as connection:
+        repo_id = await add_repo(connection)
+        for number in range(8):
+            async with connection.transaction():
+                head = Head(f"{number:040}", f"b{number}", summary="s" * 20_000)
+                await add_verdict(connection, repo_id, head)
+        taken = await _use(connection, repo_id)
+        assert 8 * 15_000 < taken < 8 * 20_000
+        await connection.execute("UPDATE audit_runs SET finding_bytes = NULL")
+        await connection.execute("UPDATE repos SET finding_bytes = 0")
+        await enforce_quotas(pool)
+        assert abs(await _use(connection, repo_id) - taken) < 100, "counted alike, with PostgreSQL's spaces in JSON"
+        await keep_findings(pool, repo_id, replace(QUOTAS, findings_of_repository=taken // 2))
+        assert await _use(connection, repo_id) <= taken // 2
+        sizes = await connection.fetch("SELECT length(summary) FROM audit_checks ORDER BY 1")
+        assert {row["length"] for row in sizes} == {1_000, 20_000}
+        assert len(sizes) == 8
+
+
 RULES = {"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}
 
 
