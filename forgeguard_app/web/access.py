@@ -184,7 +184,9 @@ async def open_project(
         raise web.HTTPForbidden(reason="This is for those who write to the project's repository on GitHub.")
     if own is Own.ALONE and not is_maker:
         raise web.HTTPForbidden(reason="This is for the person who created the project alone.")
-    return SeenProject(project, level, repo is not None and of_repo > AccessLevel.NONE, of_repo >= AccessLevel.ADMIN)
+    # A repository that was removed may come back, and its project's boundaries with it.
+    may_decide = of_repo >= AccessLevel.ADMIN and (repo is not None or project.repo_id is None)
+    return SeenProject(project, level, repo is not None and of_repo > AccessLevel.NONE, may_decide)
 
 
 async def administers(request: web.Request, repo: Repo | None) -> bool:

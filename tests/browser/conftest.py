@@ -113,7 +113,7 @@ async def _signed_in(product: Product, browser: Chromium) -> Scene:
     person = Person(user_id, user.id, "mona", user_id, None)
     project_id = await create_project(product.pool, person, described("Shop", ""), repo)
     assert not (await answer_questionnaire(product.pool, project_id, dict(filled("python-aiohttp").values))).problems
-    await write_contracts(product.pool, project_id)
+    await write_contracts(product.pool, project_id, decided_for=repo.id)
     return Scene(product, browser, person, project_id, repo, user, cookies)
 
 

@@ -58,7 +58,7 @@ async def project_of(product: Product, github_id: int) -> dict[str, str]:
     person = Person(user_id, github_id, "mona", user_id, None)
     project_id = await create_project(product.pool, person, described("Shop", ""), repo)
     await answer_questionnaire(product.pool, project_id, dict(filled("python-aiohttp").values))
-    await write_contracts(product.pool, project_id)
+    await write_contracts(product.pool, project_id, decided_for=repo.id if repo else None)
     async with product.pool.acquire() as connection, connection.transaction():
         assert repo is not None
         new = NewBuild(project_id, repo.id, user_id, "mona", "built-in", {"phases": ""}, ["Phase 0: x"])

@@ -123,7 +123,7 @@ async def ready(product: Product, tree: WorkTree, phases: str | None = PHASES) -
     project_id = await create_project(product.pool, person, described("Shop", ""), repo)
     done = await answer_questionnaire(product.pool, project_id, dict(filled("python-aiohttp").values))
     assert not done.problems
-    await write_contracts(product.pool, project_id)
+    await write_contracts(product.pool, project_id, decided_for=repo.id if repo else None)
     if phases is not None:
         await save_contract(product.pool, person, project_id, Edit(ContractType.PHASES, phases, 1))
     return Building(product, person, project_id, repository)

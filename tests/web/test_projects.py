@@ -12,6 +12,7 @@ from html import unescape
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.simulator.git_http import git
 from forgeguard_app.simulator.state import Repository
+from forgeguard_app.store.repos import set_removed
 from tests.support.browsing import Browser
 from tests.support.project_pages import EVIL, as_shown, make, written
 from tests.support.repositories import WorkTree
@@ -287,3 +288,24 @@ async def test_a_long_contract_is_taken_and_one_beyond_all_bounds_is_not(product
         assert await edit(browser, path, "x" * 200_001) == 400
         assert "at most 200,000 are kept" in browser.text
         assert await edit(browser, path, "x" * 1_010_000) == 413
+
+
+async def test_nobody_decides_for_a_repository_while_it_is_removed_and_may_come_back(
+    product: Product, tree: WorkTree
+) -> None:
+    repository = await started(product, tree)
+    maker = product.github.people.add("maker")
+    product.github.people.allow(maker, repository, "admin")
+    async with Browser(product) as browser:
+        project = await make(browser, maker, repository=repository.full_name)
+        await written(browser, project)
+        async with product.pool.acquire() as connection:
+            await set_removed(connection, [repository.id])
+        path = f"{project}/contracts/boundaries"
+        await browser.get(path)
+        assert await browser.submit(path, content='{"layers": [{"name": "all", "glob": "**"}]}') == 400
+        assert "only admins of the repository may change" in browser.text
+        await browser.get(project)
+        assert await browser.submit(f"{project}/link", unlink="") == 200, "the maker takes the project away from it"
+        await browser.get(path)
+        assert await browser.submit(path, content='{"layers": [{"name": "all", "glob": "**"}]}') == 200

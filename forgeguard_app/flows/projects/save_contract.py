@@ -83,13 +83,15 @@ async def write_contracts(
     wanted: Collection[ContractType] | None = None,
     *,
     may_decide: bool = True,
+    decided_for: UUID | None = None,
     drafter: Drafter = draft_in_thread,
 ) -> list[ContractType]:
     """Write contracts from the answers, and return those that say something else now.
 
     `wanted` are the ones to be written; None for all that nobody edited by hand. `may_decide` tells admins of the
-    project's repository, of which the boundaries decide verdicts. The drafter works before anything is locked: answers
-    that change meanwhile make it work again, ATTEMPTS times at most.
+    repository `decided_for`, the project's one when they were told, of which the boundaries decide verdicts: where it
+    is linked to another one meanwhile, it says nothing. The drafter works before anything is locked: answers that
+    change meanwhile make it work again, ATTEMPTS times at most.
 
     Raises:
         IncompleteAnswers: a required question is not answered, or an answer makes a contract that would not hold.
@@ -101,6 +103,7 @@ async def write_contracts(
         async with pool.acquire() as connection, connection.transaction():
             now = await apply_action(connection, project_id, Action.WRITE_CONTRACTS)
             if (now.name, now.questionnaire_state) == (project.name, project.questionnaire_state):
+                may_decide = may_decide and now.repo_id == decided_for
                 return await _keep_drafts(connection, project_id, drafts, wanted, may_decide=may_decide)
     raise UserError("The answers were changed while the contracts were written. Nothing was written: try again.")
 

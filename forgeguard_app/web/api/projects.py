@@ -127,9 +127,13 @@ async def write(ask: ApiRequest) -> shapes.Written:
     """Write contracts from the answers."""
     view = await _open(ask, AccessLevel.WRITE)
     wanted = None if ask.body.types is None else [ContractType(name) for name in ask.body.types]
-    pool = ask.request.app[CONTEXT].pool
     written = await write_contracts(
-        pool, view.project.id, wanted, may_decide=view.may_decide, drafter=drafter(ask.request)
+        ask.request.app[CONTEXT].pool,
+        view.project.id,
+        wanted,
+        may_decide=view.may_decide,
+        decided_for=view.project.repo_id,
+        drafter=drafter(ask.request),
     )
     return shapes.Written.model_validate({"written": [kind.value for kind in written]})
 

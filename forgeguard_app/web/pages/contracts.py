@@ -56,8 +56,14 @@ async def write(request: web.Request) -> web.StreamResponse:
     chosen = [kind for kind in ContractType if kind in form.getall("type", [])]
     try:
         wanted = chosen if "chosen" in form else None
-        pool = request.app[CONTEXT].pool
-        await write_contracts(pool, view.project.id, wanted, may_decide=view.may_decide, drafter=drafter(request))
+        await write_contracts(
+            request.app[CONTEXT].pool,
+            view.project.id,
+            wanted,
+            may_decide=view.may_decide,
+            decided_for=view.project.repo_id,
+            drafter=drafter(request),
+        )
     except UserError as error:
         return await project_page(request, view, error)
     return see_other(f"/projects/{view.project.id}#contracts")

@@ -11,14 +11,16 @@ import pytest
 from forgeguard_app.errors import UserError
 from forgeguard_app.flows.people.repo_access import Person
 from forgeguard_app.flows.projects.answer_questionnaire import answer_questionnaire
-from forgeguard_app.flows.projects.manage_project import create_project, described
+from forgeguard_app.flows.projects.manage_project import create_project, described, link_project
 from forgeguard_app.flows.projects.save_contract import ATTEMPTS, IncompleteAnswers, draft_in_thread, write_contracts
 from forgeguard_app.projects.contract_types import ContractType
 from forgeguard_app.projects.contracts.render import Draft
 from forgeguard_app.store.contracts import list_contracts
 from forgeguard_app.store.pool import Pool
+from forgeguard_app.store.repos import get_repo
 from forgeguard_app.store.users import SealedTokens, upsert_user
 from tests.support.answers import filled
+from tests.support.stored_verdicts import add_repo
 
 
 async def answered_project(pool: Pool) -> UUID:
@@ -65,6 +67,23 @@ async def test_answers_that_go_on_changing_write_nothing_and_it_is_said(pool: Po
     assert interrupting.drafted == ATTEMPTS
     async with pool.acquire() as connection:
         assert await list_contracts(connection, project_id) == []
+
+
+async def test_who_administers_no_repository_writes_no_boundaries_by_linking_one_meanwhile(pool: Pool) -> None:
+    project_id = await answered_project(pool)
+    async with pool.acquire() as connection:
+        repo_id = await add_repo(connection)
+        repo = await get_repo(connection, repo_id)
+
+    async def draft(name: str, state: Mapping[str, Any]) -> Mapping[ContractType, Draft]:
+        await link_project(pool, project_id, repo, may_decide=False)  # a writer may: there are no boundaries yet
+        return await draft_in_thread(name, state)
+
+    with pytest.raises(UserError, match="only admins of the repository"):
+        await write_contracts(pool, project_id, drafter=draft)
+    async with pool.acquire() as connection:
+        assert await list_contracts(connection, project_id) == []
+    assert await write_contracts(pool, project_id, decided_for=repo_id), "an admin's are written"
 
 
 async def test_nothing_is_drafted_where_an_answer_is_missing(pool: Pool) -> None:
