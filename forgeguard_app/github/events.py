@@ -11,7 +11,7 @@ import msgspec
 ZERO = re.compile(r"0{40,64}\Z")
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(?:/|\Z)|/\Z")
 MAX_REF_BYTES = 1_000  # as many as fit into an index beside other columns; GitHub takes some 250
-MAX_MESSAGE_CHARS = 10_000
+MAX_MESSAGE_CHARS = 2_000  # every push of a commit keeps its message: one commit on 5,000 branches 5,000 times
 MAX_NAME_CHARS = 500
 
 

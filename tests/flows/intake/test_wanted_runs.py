@@ -116,3 +116,12 @@ def test_merge_groups(action: str, wanted: bool) -> None:
     assert (run is not None) is wanted
     if run is not None:
         assert (run.branch, run.target_ref, run.target_sha) == ("gh-readonly-queue/main/pr-1", "main", B)
+
+
+def test_a_push_keeps_a_bounded_part_of_its_commit_s_message() -> None:
+    """Each of thousands of branches that one push brings to the same commit keeps the message again."""
+    commit = events.HeadCommit("\U0001f9ea" * 10_000)
+    run = run_of_push(events.Push("refs/heads/x", ZERO, B, False, REPO, head_commit=commit), KEY, DELIVERY)
+    assert run is not None
+    assert len((run.commit_message or "").encode()) <= 8_000
+    assert (run.commit_message or "").endswith("…")
