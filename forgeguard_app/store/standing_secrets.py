@@ -13,6 +13,7 @@ from forgeguard_app.store.audits import AuditRun
 from forgeguard_app.store.pool import Connection
 
 MOST_STANDING = 20_000  # of a repository; the trend counts no more
+FILL_S = 300.0  # to read all audits of a branch, once: a verdict that ended at a shorter limit would never be stored
 
 # Findings of a check that evaluated something, as `f` of the check `c` and the run `a`.
 _REPORTED = """findings f JOIN audit_checks c ON c.id = f.audit_check_id JOIN audit_runs a ON a.id = c.audit_run_id"""
@@ -78,6 +79,7 @@ async def fill_standing_secrets(connection: Connection, repo_id: UUID, branch: s
         repo_id,
         list_codes_of_range(),
         branch,
+        timeout=FILL_S,
     )
     return True
 
