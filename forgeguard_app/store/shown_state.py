@@ -28,6 +28,7 @@ class CheckFacts:
 
 
 MAX_AHEAD = 1_000  # each reader of a page that shows a waiting audit has them sorted
+MOST_OF_COMMIT = 500  # audits of a commit that one look at it reads: a push may bring thousands of branches to it
 MAX_EARLIER = 100  # each reader of a page of waiting audits has them counted for each audit
 
 
@@ -121,11 +122,13 @@ def newest_run_of(repo_id: str, branch: str) -> str:
 def newest_run_of_pull(repo: str, pull: str) -> str:
     """Return the SQL of the id of a pull request's state: the newest audit of its head for its base, else of its head.
 
-    `repo` and `pull` are the names of their rows.
+    `repo` and `pull` are the names of their rows. Of the head the newest MOST_OF_COMMIT audits are looked at.
     """
     fork = f"{pull}.head_repo_github_id IS DISTINCT FROM {repo}.github_repo_id"
     return f"""(
-        SELECT a.id FROM audit_runs a WHERE a.repo_id = {repo}.id AND a.commit_sha = {pull}.head_sha
+        SELECT a.id FROM (
+            SELECT * FROM audit_runs h WHERE h.repo_id = {repo}.id AND h.commit_sha = {pull}.head_sha
+            ORDER BY h.created_at DESC LIMIT {MOST_OF_COMMIT}) AS a
         ORDER BY a.fork = ({fork}) AND coalesce(a.target_ref,
             nullif(a.evaluated_target, ''), {repo}.default_branch)
             = {pull}.base_ref DESC, a.created_at DESC LIMIT 1)"""  # noqa: S608  (columns of ours)
