@@ -73,7 +73,8 @@ async def list_first_to_go(connection: Connection, repo_ids: Collection[UUID], m
     """Return the audits whose findings go first until those of the repositories take `most_bytes`, at most a batch.
 
     The newest audit of each default branch goes last; before it those that are the newest of another branch or not
-    published yet; before them all others. Of these the oldest go first.
+    published yet; before them all others of the repository. Those of forks' heads go first of all: strangers make as
+    many as they like. Of each group the oldest go first, of forks' those that are published.
     """
     rows = await connection.fetch(
         """
@@ -82,6 +83,7 @@ async def list_first_to_go(connection: Connection, repo_ids: Collection[UUID], m
                 sum(finding_bytes) OVER (ORDER BY rank, created_at DESC, id) AS total
             FROM (
                 SELECT a.id, a.repo_id, a.finding_bytes, a.created_at, CASE
+                    WHEN a.fork THEN CASE WHEN a.published_at IS NULL THEN 3 ELSE 4 END
                     WHEN a.published_at IS NULL AND a.branch IS DISTINCT FROM r.default_branch THEN 1
                     WHEN EXISTS (SELECT 1 FROM audit_runs n WHERE n.repo_id = a.repo_id AND n.branch = a.branch
                         AND n.created_at > a.created_at AND n.status = 'completed')

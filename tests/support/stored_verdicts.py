@@ -41,6 +41,7 @@ class Head:
     message: str = "m"
     verified: bool = False
     summary: str = "summary"  # of the check
+    fork: bool = False
 
 
 def found(fingerprint: str, head: Head) -> StoredFinding:
@@ -52,7 +53,7 @@ def found(fingerprint: str, head: Head) -> StoredFinding:
 
 async def add_verdict(connection: Connection, repo_id: UUID, head: Head) -> AuditRun:
     """Store a verdict on the head, and return its run. Wants a transaction."""
-    run_id = await insert_run(connection, NewRun(repo_id, head.commit, head.branch))
+    run_id = await insert_run(connection, NewRun(repo_id, head.commit, head.branch, fork=head.fork))
     await connection.execute("UPDATE audit_runs SET created_at = clock_timestamp() WHERE id = $1", run_id)
     run = await begin_run(connection, run_id)
     assert run is not None

@@ -147,6 +147,23 @@ async def test_findings_from_before_they_were_counted_are_counted_and_shown_to_t
         assert (await _use(connection, repo_id), len(await kept(connection))) == (7 * SIZE, 7)
 
 
+async def test_strangers_heads_push_out_no_findings_of_the_repository_s_own(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        repo_id = await add_repo(connection)
+        for number, branch in enumerate(("main", "main", "topic")):
+            await add(connection, repo_id, number, branch)
+        for number in range(3, 9):
+            async with connection.transaction():
+                head = Head(f"{number:040}", f"pull/{number}", [f"pull {number}"], TEXT, fork=True)
+                run = await add_verdict(connection, repo_id, head)
+                if number < 8:
+                    await connection.execute("UPDATE audit_runs SET published_at = now() WHERE id = $1", run.id)
+        await keep_findings(pool, repo_id, of_repository(5))
+        assert set(await kept(connection)) == {"main 0", "main 1", "topic 2", "pull 8"}
+        await keep_findings(pool, repo_id, of_repository(3))
+        assert set(await kept(connection)) == {"main 1", "topic 2"}
+
+
 async def test_texts_of_checks_count_where_they_are_long_and_are_cut_with_the_findings(pool: Pool) -> None:
     """A summary repeats paths, of which one alone may take 16,384 bytes."""
     async with pool.acquire() as connection:
