@@ -22,6 +22,7 @@ from tests.support.browsing import Browser
 from tests.support.running import Product
 from tests.support.setting_up import KEY, Bare, browsing, fields, without_app
 from tests.support.stored import count_credentials
+from tests.support.watching import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,6 +170,28 @@ def test_the_simulated_github_refuses_what_github_refuses() -> None:
         {"url": ""},
     ):
         assert refused_by_github(good | change, here="https://github.com"), change
+
+
+async def test_an_installation_of_which_github_tells_late_is_waited_for(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, owner = product.github.people.add("mona"), product.github.world.add_account("acme")
+    repository = await product.github.create_repository(owner, "shop")
+    product.github.people.allow(user, repository, "admin")
+    webhooks, held = product.github.webhooks, []
+    async with Browser(product) as browser:
+        await browser.sign_in(user)
+        with monkeypatch.context() as patch:
+            patch.setattr(webhooks, "send", lambda *event: held.append(event))
+            installation = product.github.install(owner, [repository])
+        asked = asyncio.create_task(browser.get(f"/setup/installed?installation_id={installation.id}"))
+        path = f"/user/installations/{installation.id}/repositories"
+        requests = product.github.world.requests
+        await until(lambda: any(path in asked_for for _, asked_for in requests), lambda: str(requests))
+        for event in held:
+            webhooks.send(*event)
+        await asked
+        assert repository.full_name in browser.text
 
 
 async def test_after_an_installation_the_person_sees_what_is_guarded(product: Product) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from urllib.parse import urlsplit
 
@@ -19,6 +21,8 @@ from forgeguard_app.flows.people.set_up_app import (
 )
 from forgeguard_app.flows.people.setup_stops import SetupStopped
 from forgeguard_app.github.app_manifest import is_reachable
+from forgeguard_app.store.installations import find_by_github_id
+from forgeguard_app.store.pool import Pool
 from forgeguard_app.store.users import forget_own_access
 from forgeguard_app.web.forms import read_fields
 from forgeguard_app.web.keys import CONTEXT
@@ -28,6 +32,7 @@ from forgeguard_app.web.session import SETUP, cookie_name, get_person, refuse_fo
 SETUP_S = 86_400
 MAX_GIVEN_CHARS = 500
 RETRY_AFTER_S = 5
+TOLD_WITHIN_S, LOOK_EVERY_S = 3.0, 0.1  # GitHub sends the browser here and the event apart, in any order
 
 
 async def show_setup(request: web.Request) -> web.StreamResponse:
@@ -111,7 +116,21 @@ async def installed(request: web.Request) -> web.StreamResponse:
     async with context.pool.acquire() as connection:
         await forget_own_access(connection, person.user_id)
     await refresh_access(context, person.user_id)
+    await _wait_for_installation(context.pool, int(number))
     return see_other(f"/installations/{number}")
+
+
+async def _wait_for_installation(pool: Pool, number: int) -> None:
+    """Wait until the installation is known, or for as long as people like to wait."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(TOLD_WITHIN_S):
+            while not await _is_known(pool, number):
+                await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _is_known(pool: Pool, number: int) -> bool:
+    async with pool.acquire() as connection:
+        return await find_by_github_id(connection, number) is not None
 
 
 def _browser(request: web.Request) -> str:

@@ -21,6 +21,11 @@ from forgeguard_app.web.overviews import MOST_REPOS, REPOS, read_installation, r
 from forgeguard_app.web.render import page
 from forgeguard_app.web.session import find_person, get_person
 
+UNSEEN = (
+    "There is no such installation, or you see none of its repositories. One that was made just now appears as soon as "
+    "GitHub tells of it: reload the page in a moment."
+)
+
 
 async def show_start(request: web.Request) -> web.Response:
     """Show what ForgeGuard is; to a signed-in person, their repositories."""
@@ -59,7 +64,7 @@ async def show_installation(request: web.Request) -> web.Response:
     async with context.pool.acquire() as connection:
         installation = await find_seen_installation(connection, person.user_id, number)
         if installation is None:
-            raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
+            raise web.HTTPNotFound(reason=UNSEEN)
         shown = await read_installation(connection, person.user_id, installation)
         deeds = await list_entries_of(connection, person.user_id, number, SHOWN + 1, before)
     return await page(
@@ -88,7 +93,7 @@ async def export_audit_log(request: web.Request) -> web.Response:
     await refresh_access(context, person.user_id)
     async with context.pool.acquire() as connection:
         if await find_seen_installation(connection, person.user_id, number) is None:
-            raise web.HTTPNotFound(reason="There is no such installation, or you see none of its repositories.")
+            raise web.HTTPNotFound(reason=UNSEEN)
         found = await list_entries_of(connection, person.user_id, number, EXPORTED + 1, before)
     return await export(request, found)
 
