@@ -77,7 +77,9 @@ async def test_a_quiet_push_costs_at_most_four_requests(product: Product, tree: 
         requests.clear()
         tree.commit({"a.py": "import requests\nx = 1\n"})
         await product.verdicts(repository, await product.push(tree, repository))
-        assert len(requests) == 3, requests
+        methods = sorted(method for method, _ in requests)
+        # Where the name was last confirmed a while ago, the repository is looked up by its id.
+        assert methods in (["POST"] * 3, ["GET", *["POST"] * 3]), requests
 
 
 async def test_a_push_and_the_command_line_find_the_same(product: Product, tree: WorkTree) -> None:
