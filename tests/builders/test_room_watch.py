@@ -191,12 +191,15 @@ def test_a_builder_that_fills_the_disk_where_nobody_can_look_is_ended(seen_folde
     script = """
 if os.fork() == 0:
     os.setsid()
+    parent = str(os.getpid())
     if os.fork() == 0:
-        os.execvpe("python3", ["python3", "-c", os.environ["HELD"]], {"PATH": os.environ["PATH"]})
+        held = ["python3", "-c", os.environ["HELD"], parent]
+        os.execvpe("python3", held, {"PATH": os.environ["PATH"]})
     os._exit(0)
 stay()
 """
-    held = f"{BEGIN}number = new('x'); os.unlink('x')\n{FULL}    time.sleep(20)"
+    left = "import sys\nwhile os.getppid() == int(sys.argv[1]): time.sleep(0.01)\n"
+    held = f"{BEGIN}{left}number = new('x'); os.unlink('x')\n{FULL}    time.sleep(20)"
     with small_disk(seen_folder / "disk", DISK_MB) as disk:
         printed = ran("unconfined", disk, f"os.environ['HELD'] = {held!r}\n{script}")
     assert printed == ["this machine's disk is nearly full"]
