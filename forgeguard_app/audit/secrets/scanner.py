@@ -22,6 +22,7 @@ CONTEXT_BYTES = (
 )  # kept on both sides of a piece: more than any window, and any line that is looked at, reaches
 LINE_BYTES = 4_000  # of a line, on each side of a value, that an exception can look at
 BEFORE_BYTES = 1_000  # of the line before
+BLOCK_BYTES = 1 << 16  # within which overlapping values are weighed against one another
 MAX_SECRETS = 100_000  # kept of one scan
 _CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no character
 
@@ -57,14 +58,37 @@ class Secret:
 
 
 class _Candidate(NamedTuple):
-    """A span with what the exceptions ask about it, taken while its text is at hand."""
+    """A span with the place that its finding points to, and the text in which it was found.
+
+    The text is shared by all that were found in it: copied for each value, a long line would take its size for each.
+    """
 
     span: Span
     line: int
     column: int
-    text_of_line: bytes
-    line_before: bytes
-    value: bytes
+    text: bytes
+    origin: int  # the position of the text's first byte
+    anchor: int  # where the finding points to, in the text
+
+    @property
+    def value(self) -> bytes:
+        return self.text[self.span.start - self.origin : self.span.end - self.origin]
+
+    @property
+    def text_of_line(self) -> bytes:
+        high = self.anchor + LINE_BYTES
+        stop = self.text.find(b"\n", self.anchor, high)
+        return self.text[self._start_of_line : high if stop == -1 else stop]
+
+    @property
+    def line_before(self) -> bytes:
+        start = self._start_of_line
+        return self.text[max(start - BEFORE_BYTES, 0) : max(start - 1, 0)].rpartition(b"\n")[2]
+
+    @property
+    def _start_of_line(self) -> int:
+        low = max(self.anchor - LINE_BYTES, 0)
+        return max(low, self.text.rfind(b"\n", low, self.anchor) + 1)
 
 
 class _TextPosition:
@@ -99,6 +123,7 @@ class _TextScan:
         self._done = 0  # the position up to which keywords were looked for
         self._place = _TextPosition(first_line)  # of the buffer's first byte
         self._pending: dict[Span, _Candidate] = {}
+        self._free = 0  # the position where the last span that was given ends
 
     def feed(self, data: bytes) -> Iterator[_Candidate]:
         """Take the next piece; give what can be decided by now, none over another."""
@@ -138,24 +163,19 @@ class _TextScan:
             self._tick()
             place.move(text[at:anchor])
             at = anchor
-            low, high = max(anchor - LINE_BYTES, 0), anchor + LINE_BYTES
-            stop = text.find(b"\n", anchor, high)
-            start = max(low, text.rfind(b"\n", low, anchor) + 1)
-            line = text[start : high if stop == -1 else stop]
-            before = text[max(start - BEFORE_BYTES, 0) : max(start - 1, 0)].rpartition(b"\n")[2]
-            value = text[span.start - origin : span.end - origin]
-            self._pending[span] = _Candidate(span, place.line, place.column + 1, line, before, value)
+            self._pending[span] = _Candidate(span, place.line, place.column + 1, text, origin, anchor)
 
     def _decided(self, before: int) -> Iterator[_Candidate]:
-        """Give the candidates of all overlapping groups that end at `before`: later ones begin behind it."""
-        if not self._pending:
-            return
-        groups = _overlapping(self._pending)
-        for group in groups:
-            if max(span.end for span in group) <= before:
-                yield from (self._pending[span] for span in _apart(group))
-                for span in group:
-                    del self._pending[span]
+        """Give the candidates of all groups that are whole: spans that are found later begin at `before` or behind."""
+        for group in _overlapping(self._pending) if self._pending else ():
+            self._tick()
+            if min(max(span.end for span in group), _end_of_block(group[0])) > before:
+                break  # so is each later one
+            for span in _apart([span for span in group if span.start >= self._free]):
+                self._free = span.end
+                yield self._pending[span]
+            for span in group:
+                del self._pending[span]
 
     def _drop(self, before: int) -> None:
         cut = before - self._origin
@@ -168,15 +188,24 @@ class _TextScan:
 
 
 def _overlapping(spans: Iterable[Span]) -> list[list[Span]]:
-    """Group spans that overlap, directly or through others; groups and their spans in the order of the text."""
+    """Group spans that overlap, directly or through others; groups and their spans in the order of the text.
+
+    The spans of a group begin in one block: a text may be nothing but spans that overlap.
+    """
     groups: list[list[Span]] = []
     end = -1
     for span in sorted(spans, key=lambda span: (span.start, span.end, span.rule)):
         if span.start >= end:
             groups.append([])
+            end = -1
         groups[-1].append(span)
-        end = max(end, span.end)
+        end = min(max(end, span.end), _end_of_block(span))
     return groups
+
+
+def _end_of_block(span: Span) -> int:
+    """Return where the block ends in which the span begins."""
+    return (span.start // BLOCK_BYTES + 1) * BLOCK_BYTES
 
 
 def _apart(group: list[Span]) -> list[Span]:

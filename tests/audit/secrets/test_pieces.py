@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import string
+import tracemalloc
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forgeguard_app.audit.secrets.allowlists import Exceptions
-from forgeguard_app.audit.secrets.scanner import AddedBlock, Secret, SecretScan, scan, spans_of
+from forgeguard_app.audit.secrets.scanner import BLOCK_BYTES, AddedBlock, Secret, SecretScan, scan, spans_of
 
 NO_EXCEPTIONS = Exceptions()
 _LETTERS = string.ascii_letters + string.digits
@@ -28,6 +30,7 @@ SAMPLES = [
     "-----BEGIN RSA PRIVATE " + f"KEY-----\n{_value(5, 64)}\n{_value(6, 64)}\n-----END",
     f"x = 1  # token = '{_value(7, 20)}' forgeguard:allow",
     f"eyJ{_value(8, 30)}.eyJ{_value(9, 60)}.{_value(10, 43)}",
+    f"sk-ant-api03-{_value(11, 32)}-" + f"AKIA{_value(2, 16).upper().translate(str.maketrans('0189', 'ABCD'))}-" * 40,
 ]
 FILLERS = ["key secret token password ", "x", "é", "\n", "\r\n", "\r", "private key ", "://", "日本語", "'\"", "eyJ"]
 PIECE = 4_096
@@ -98,3 +101,27 @@ def test_spans_of_a_long_text_stand_where_its_values_are() -> None:
     assert [text[start:end] for start, end in spans_of(AddedBlock("a", None, 1, text))] == [
         f"ghp_{_value(1, 36)}".encode()
     ]
+
+
+# Each ends within the next one: a key without an end, which holds others, in every window of a line without blanks.
+CHAIN = "-".join([f"sk-ant-api03-{_value(11, 32)}", *[SAMPLES[1][7:27]] * 9]).ljust(255, "q") + "-"
+
+
+def test_values_that_all_overlap_take_memory_as_the_text_does() -> None:
+    search = SecretScan(NO_EXCEPTIONS)
+    tracemalloc.start()
+    for number in range(5 * 1_024 // 16):
+        search.add(AddedBlock("a.txt", None, 1, CHAIN.encode() * 16, continues=number > 0))
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    search.finish()
+    assert len(search.found) == 1
+    assert most_bytes < 40 << 20
+
+
+@pytest.mark.parametrize("before", [0, 1, 100])
+def test_no_span_lies_over_another_where_all_overlap(before: int) -> None:
+    text = b"x " * before + CHAIN.encode() * (5 * BLOCK_BYTES // len(CHAIN))
+    spans = spans_of(AddedBlock("a.txt", None, 1, text))
+    assert len(spans) > 1_000
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
