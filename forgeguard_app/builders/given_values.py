@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 PIECE_BYTES = 8 << 20
-_BETWEEN = re.compile(rb"[\s\0]+")  # what wraps base64, and what UTF-16 puts between letters
+_BETWEEN = b" \t\n\r\f\v\0"  # what wraps base64, and what UTF-16 puts between letters
 
 
 def find_given(folder: Path, paths: Iterable[str], forms: Sequence[bytes]) -> str | None:
@@ -18,7 +17,7 @@ def find_given(folder: Path, paths: Iterable[str], forms: Sequence[bytes]) -> st
     A name that holds one is given as "A file's name". Blanks, line breaks and NUL bytes within a form are passed over;
     forms are found backwards and in base32 too.
     """
-    wanted = [_BETWEEN.sub(b"", form) for form in forms]
+    wanted = [form.translate(None, _BETWEEN) for form in forms]
     wanted += [form[::-1] for form in wanted]
     wanted += [base64.b32encode(form).rstrip(b"=")[:-1] for form in forms]
     if not wanted:
@@ -33,7 +32,7 @@ def find_given(folder: Path, paths: Iterable[str], forms: Sequence[bytes]) -> st
 
 
 def _holds(text: bytes, wanted: Sequence[bytes]) -> bool:
-    whole = _BETWEEN.sub(b"", text)
+    whole = text.translate(None, _BETWEEN)
     return any(form in whole for form in wanted)
 
 
