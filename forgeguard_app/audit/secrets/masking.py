@@ -11,7 +11,10 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
+
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from forgeguard_app.audit.remembered import MAX_KEPT_CHARS
 from forgeguard_app.audit.secrets.provider_rules import PROVIDER_RULES
@@ -32,7 +35,7 @@ _CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no charact
 _BEGIN, _END = b"-----BEGIN", b"-----END"
 _PATH = "output.txt"
 _MAX_LAST_BYTES = 1_000
-_MAX_VALUE_LINES = 200  # of a known value that are masked by themselves; each costs a little of every line
+_MAX_VALUE_LINES = 200  # of a known value that are masked by themselves
 _LEAST_BYTES = 8  # of a value's beginning that is held back
 _MAX_OPEN_BYTES = 4_096  # from the output's end in which such a beginning is looked for
 _PREFIXES = sorted({rule.prefix for rule in PROVIDER_RULES if rule.prefix})
@@ -56,7 +59,8 @@ class Masker:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._forms = forms_of(list(known), each_line=True)
-        self._known = re.compile(b"|".join(map(re.escape, self._forms)) or b"(?!)")
+        # An expression of all forms would try each of them at each byte.
+        self._known: Any = BytesAhoCorasick(self._forms, matchkind=MatchKind.LeftmostLongest)
         self._in_key = False
         self._last = b""  # the end of the line before, on which a value may have begun
 
@@ -106,7 +110,7 @@ class Masker:
         return max(longest, size)
 
     def _spans(self, text: bytes) -> list[tuple[int, int]]:
-        known = [match.span() for match in self._known.finditer(text)]
+        known = [(start, end) for _, start, end in self._known.find_matches_as_indexes(text)]
         return known + spans_of(AddedBlock(_PATH, None, 1, text))
 
     def _spans_over_breaks(self, text: bytes) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import string
 from bisect import bisect_left
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from forgeguard_app.audit.requirements.readers import read_manifest
 from forgeguard_app.audit.requirements.references import references
 from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.gitleaks_files import MAX_SAID, read_exceptions
-from forgeguard_app.audit.secrets.masking import Masker, _masked_short, _replaced, masked, quoted
+from forgeguard_app.audit.secrets.masking import Masker, _masked_short, _replaced, forms_of, masked, quoted
 from forgeguard_app.audit.secrets.matching import Span
 from forgeguard_app.audit.secrets.random_text import _AFTER, _BEFORE, _BESIDE_CHARS, _Growth, _odd, random_spans
 from forgeguard_app.audit.secrets.scanner import AddedBlock, SecretScan, _apart
@@ -208,6 +209,17 @@ def test_of_overlapping_spans_the_first_rules_are_kept(given_spans: list[tuple[i
         if (at == 0 or kept[at - 1].end <= span.start) and (at == len(kept) or span.end <= kept[at].start):
             kept.insert(at, span)
     assert _apart(group) == kept
+
+
+@given(
+    st.lists(st.text("ab\n ", min_size=8, max_size=30), max_size=5),
+    st.lists(st.text("ab\n -", max_size=40), max_size=8),
+)
+def test_each_known_value_is_masked_in_its_longest_form(known: list[str], texts: list[str]) -> None:
+    text = "|".join([*texts, *known, *texts]).encode()
+    one_by_one = re.compile(b"|".join(map(re.escape, forms_of(known, each_line=True))) or b"(?!)")
+    found = Masker(known)._known.find_matches_as_indexes(text)
+    assert [(start, end) for _, start, end in found] == [match.span() for match in one_by_one.finditer(text)]
 
 
 NAMES = [f"{VALUES[number % 97]}{number}" for number in range(3_000)]
