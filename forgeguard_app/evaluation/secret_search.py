@@ -9,17 +9,17 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from forgeguard_app.audit.facts import LineRanges
-from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.scope import EVERYWHERE, Scope
 from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.encodings import Decoded, NarrowDecoder, TextReader
 from forgeguard_app.audit.secrets.scanner import MAX_SECRETS, AddedBlock, Secret, SecretScan, SharedScan, kind_of
 from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.left_out import named
+from forgeguard_app.evaluation.path_rules import PathRules
 from forgeguard_app.evaluation.source import Source
 from forgeguard_app.git.blobs import BlobPiece, measure_blobs, stream_blobs
 from forgeguard_app.git.command import HOW_TO_COMPLETE, GitLacksObjects, GitRepository
-from forgeguard_app.git.patches import LONG_BYTES, PatchReader, Unshown, UnshownFiles
+from forgeguard_app.git.patches import LONG_BYTES, Content, PatchReader, Unshown, UnshownFiles
 from forgeguard_app.git.range import read_added
 from forgeguard_app.threads import in_thread
 
@@ -85,27 +85,26 @@ class SecretSearch:
 
     def _by_blob(self, files: Mapping[str, str]) -> dict[str, list[str]]:
         """Return the paths of the files that are searched, by their blobs."""
-        ignored = self._ignored()
+        rules = self._rules()
         paths: dict[str, list[str]] = {}
         for path, blob in files.items():
             self.deadline.check()
-            if not ignored(path):
+            if not rules.passes_over(path):
                 paths.setdefault(blob, []).append(path)
         return paths
 
     async def _in_range(self, base: str, head: str, merged: Sequence[str], *, must_be_whole: bool = False) -> Search:
         search, scan, patch, decoder = Search(), self._scan(), PatchReader(), NarrowDecoder()
-        ignored = self._ignored()
-        unshown = UnshownFiles()
+        rules, unshown = self._rules(), UnshownFiles()
 
         def take(chunk: bytes | None) -> None:
             for item in patch.feed(chunk) if chunk is not None else patch.finish():
                 if isinstance(item, Unshown):
-                    if self.wanted and not ignored(item.path):
-                        unshown.add(item)
+                    if self.wanted and (wanted := rules.wanted(item)):
+                        unshown.add(wanted)
                     continue
                 search.touch(item.path, item.first_line, item.text.count(b"\n"))
-                if self.wanted and not ignored(item.path):
+                if self.wanted and not rules.passes_over(item.path):
                     commit = self._named_commit(item.commit)
                     text = decoder.decode(item.text, last=item.text.endswith(b"\n"))  # else its line goes on
                     scan.add(AddedBlock(item.path, commit, item.first_line, text, item.continues))
@@ -133,11 +132,11 @@ class SecretSearch:
         for item in items:
             self.deadline.check()
             names.add(item.blob)
-            names.update(item.parents)
+            names.update(parent.blob for parent in item.parents)
         return names
 
     async def _in_unshown(self, items: list[Unshown], scan: SecretScan, search: Search) -> None:
-        """Search changed files whose lines are not shown; what a parent has already is not added."""
+        """Search changed files of which not all lines are shown; what a parent has already is not added."""
         by_blob, paths = await in_thread(self._grouped, items)
         readable = await self._readable(paths, search)
         found = await self._in_blobs(await in_thread(self._places, by_blob, readable), self.exceptions)
@@ -169,20 +168,20 @@ class SecretSearch:
     def _keep_added(
         self,
         found: Mapping[Unshown, list[Secret]],
-        had: Mapping[tuple[str, str], set[tuple[str, int]]],
+        had: Mapping[Content, set[tuple[str, int]]],
         scan: SecretScan,
     ) -> None:
         """Keep the secrets that none of a file's parents has."""
         for item, secrets in found.items():
             self.deadline.check()
-            before = {key for parent in item.parents for key in had.get((parent, item.path), ())}
+            before = {key for parent in item.parents for key in had.get(parent, ())}
             scan.keep(secret for secret in secrets if (secret.rule.id, secret.digest_key) not in before)
 
-    async def _in_parents(self, items: Iterable[Unshown]) -> dict[tuple[str, str], set[tuple[str, int]]]:
-        """Return rule and value of everything that the files held before, by blob and path."""
+    async def _in_parents(self, items: Iterable[Unshown]) -> dict[Content, set[tuple[str, int]]]:
+        """Return rule and value of everything that the files held before, but for what their paths excepted."""
         paths = await in_thread(self._by_parent, items)
         sizes = await measure_blobs(self._repository, paths)
-        found = await self._in_blobs(await in_thread(self._parents, paths, sizes), Exceptions(inline=False))
+        found = await self._in_blobs(await in_thread(self._parents, paths, sizes), self.exceptions.of_paths)
         return await in_thread(
             lambda: {key: {(s.rule.id, s.digest_key) for s in secrets} for key, secrets in found.found.items()}
         )
@@ -193,18 +192,18 @@ class SecretSearch:
         for item in items:
             self.deadline.check()
             for parent in item.parents:
-                paths.setdefault(parent, set()).add(item.path)
+                paths.setdefault(parent.blob, set()).add(parent.path)
         return paths
 
     def _parents(
         self, paths: Mapping[str, set[str]], sizes: Mapping[str, int]
-    ) -> dict[str, list[tuple[tuple[str, str], AddedBlock]]]:
+    ) -> dict[str, list[tuple[Content, AddedBlock]]]:
         """Return the blobs that are not too large to be read, each with its places."""
-        places: dict[str, list[tuple[tuple[str, str], AddedBlock]]] = {}
+        places: dict[str, list[tuple[Content, AddedBlock]]] = {}
         for blob, size in sizes.items():
             self.deadline.check()
             if size <= self.max_text_bytes:
-                places[blob] = [((blob, path), AddedBlock(path, None, 1, b"")) for path in sorted(paths[blob])]
+                places[blob] = [(Content(blob, path), AddedBlock(path, None, 1, b"")) for path in sorted(paths[blob])]
         return places
 
     async def _in_blobs(
@@ -220,9 +219,8 @@ class SecretSearch:
     def _repository(self) -> GitRepository:
         return self.source.repository
 
-    def _ignored(self) -> Callable[[str], bool]:
-        ignored = any_glob(self.ignore)
-        return lambda path: path not in self.scope or ignored(path)
+    def _rules(self) -> PathRules:
+        return PathRules.of(self.ignore, self.scope, self.exceptions)
 
     def _named_commit(self, commit: str) -> str | None:
         return None if self.staged else commit or None

@@ -48,21 +48,31 @@ class Added(NamedTuple):
     continues: bool = False
 
 
-class Unshown(NamedTuple):
-    """A file that changed and whose lines git does not show: binary, large, or changed by a merge.
+class Content(NamedTuple):
+    """A blob under a path."""
 
-    `parents` are the blobs that it had before; those of files that are new are left out.
+    blob: str
+    path: str
+
+
+class Unshown(NamedTuple):
+    """A file that changed and of which git does not show all lines: binary, large, changed by a merge, or moved.
+
+    `parents` are its contents before; those of files that are new are left out. `moved_from` are the paths at which
+    what is not shown stood before; without them no line is shown.
     """
 
     commit: str
     path: str
     blob: str
-    parents: tuple[str, ...]
+    parents: tuple[Content, ...]
+    moved_from: tuple[str, ...] = ()
 
     @property
     def weight(self) -> int:
         """Return about how many bytes it takes in memory."""
-        return 300 + 4 * len(self.path) + 100 * len(self.parents)
+        names = sum(len(parent.path) for parent in self.parents if parent.path != self.path)
+        return 300 + 4 * (len(self.path) + names) + 200 * len(self.parents)
 
 
 def unquoted(raw: bytes) -> bytes:
@@ -77,7 +87,8 @@ class PatchReader:
     """Reads a patch of any number of commits, each announced by a line of NUL and its id, in bounded memory.
 
     Needs a patch without context lines whose hunks start with '@@', with `--raw` and `--full-index` where unshown files
-    matter. Of a merge there are raw lines alone (`-c --raw`). What does not look like a patch is passed over.
+    matter. Of a merge there are raw lines alone (`-c --raw --combined-all-paths`). What does not look like a patch is
+    passed over.
     """
 
     def __init__(self) -> None:
@@ -176,16 +187,25 @@ class PatchReader:
         if line.startswith(b"+++ "):
             name = unquoted(line[4:])
             self._path = path_text(name[2:]) if name.startswith(b"b/") else ""
+            self._next_waiting()  # its lines are shown
         elif line.startswith(b"index ") and (found := _INDEX.match(line)):
             self._blob = found.group(2).decode("ascii")
-        elif line.startswith(b"Binary files ") and (waiting := self._changed.get(self._blob)):
-            yield waiting.popleft()
+        elif line.startswith(b"Binary files ") and (changed := self._next_waiting()):
+            yield changed
         elif line.startswith(b":") and (raw := _RAW.match(line)):
             changed = _changed_file(self._commit, raw, line[raw.end() :])
-            if changed is not None and line.startswith(b"::"):
+            if changed is None:
+                return
+            is_merge = line.startswith(b"::")
+            if is_merge or changed.moved_from:
                 yield changed
-            elif changed is not None:
-                self._wait_for(changed)
+            if not is_merge and changed.blob not in (parent.blob for parent in changed.parents):
+                self._wait_for(changed._replace(moved_from=()))
+
+    def _next_waiting(self) -> Unshown | None:
+        """Return the next file of the present blob; raw lines and patches of a commit have the same order."""
+        waiting = self._changed.get(self._blob)
+        return waiting.popleft() if waiting else None
 
     def _wait_for(self, changed: Unshown) -> None:
         """Keep the file until its lines are shown or not."""
@@ -199,10 +219,17 @@ class PatchReader:
 def _changed_file(commit: str, raw: re.Match[bytes], names: bytes) -> Unshown | None:
     *_, mode = raw.group(1).split()
     *before, blob = raw.group(2).decode("ascii").split()
-    if not mode.startswith((b"100", b"120")) or blob in before:  # the same contents under another name or mode
+    if not mode.startswith((b"100", b"120")):
         return None
-    path = path_text(unquoted(names.rpartition(b"\t")[2]))
-    return Unshown(commit, path, blob, tuple(name for name in before if name.strip("0")))
+    *old_paths, path = (path_text(unquoted(name)) for name in names.split(b"\t"))
+    if len(old_paths) != len(before):  # git names them only where they may differ
+        old_paths = [path] * len(before)
+    parents = tuple(Content(*known) for known in zip(before, old_paths, strict=True) if known[0].strip("0"))
+    if Content(blob, path) in parents:  # in another mode
+        return None
+    is_merge = len(before) > 1
+    moved_from = tuple(old for old_blob, old in parents if old_blob == blob or (old != path and not is_merge))
+    return Unshown(commit, path, blob, parents, moved_from)
 
 
 class UnshownFiles:

@@ -263,7 +263,7 @@ async def read_added(
     """
     range_ = (head, *_without(base, *merged))
     patches = ("log", "--no-merges", "--root", *_RAW, *_PATCH, *range_)
-    for arguments in (patches, ("log", "--merges", "-c", *_RAW, *range_)):
+    for arguments in (patches, ("log", "--merges", "-c", "--combined-all-paths", *_RAW, *range_)):
         async with repository.stream(*arguments, timeout_s=timeout_s) as chunks:
             async for chunk in chunks:
                 await in_thread(take, chunk)

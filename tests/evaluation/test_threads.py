@@ -25,7 +25,7 @@ from forgeguard_app.evaluation.secret_search import Search, SecretSearch
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.command import EMPTY_TREE, GitRepository
 from forgeguard_app.git.listing import MAX_DEPTH, TooDeep
-from forgeguard_app.git.patches import Unshown, UnshownFiles
+from forgeguard_app.git.patches import Content, Unshown, UnshownFiles
 from forgeguard_app.threads import LEFT, LeftThreads, in_thread
 from tests.support.repositories import WorkTree
 
@@ -130,7 +130,7 @@ async def test_no_loop_over_changed_binary_files_runs_on_the_event_loop(
 
 
 async def test_the_time_limit_ends_the_sorting_of_changed_binary_files() -> None:
-    files = [Unshown("c", "a.bin", "b" * 40, ("a" * 40,))]
+    files = [Unshown("c", "a.bin", "b" * 40, (Content("a" * 40, "a.bin"),))]
     search = SecretSearch(LocalSource(GitRepository(Path("/nonexistent"))), Deadline(-1), Exceptions())
     with pytest.raises(EvaluationTimeout):
         await search._require(files)

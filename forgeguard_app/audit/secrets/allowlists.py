@@ -119,6 +119,20 @@ class Exceptions:
         """Return the allowlists that are asked about a finding of the rule."""
         return self._of_rule(rule).allowlists
 
+    def names_path(self, path: str) -> bool:
+        """Return whether an allowlist excepts something for the path."""
+        return bool(self._paths) and _any_pattern(self._paths).any(_bytes(path))
+
+    @cached_property
+    def of_paths(self) -> Exceptions:
+        """The exceptions that hold for a file as long as it has its path."""
+        loose = [Allowlist(paths=a.paths, rules=a.rules) for a in self.allowlists if a.paths and not a.all_of]
+        return Exceptions((*loose, *(a for a in self.allowlists if a.paths and a.all_of)), inline=False)
+
+    @cached_property
+    def _paths(self) -> tuple[str, ...]:
+        return tuple(path for allowlist in self.allowlists for path in allowlist.paths)
+
     def _of_rule(self, rule: str) -> _OfRule:
         known = self._rules.get(rule)
         if known is None:
