@@ -16,6 +16,7 @@ LONG_BYTES = 1 << 16  # of a line, after which its beginning is given before its
 MAX_UNSHOWN_BYTES = 64 << 20  # that unshown files take in memory: trees of some hundred bytes name millions
 _SIGNS = (b"+", b"-", b" ", b"\\")
 _HUNK = re.compile(rb"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
+_KEY = b"PRIVATE KEY"
 _RAW = re.compile(rb":+((?:\d{6} )+)((?:[0-9a-f]{40,64} )+)[A-Z0-9]+\t")
 _INDEX = re.compile(rb"index ([0-9a-f,]+)\.\.([0-9a-f]+)")
 _ADDED_RUN = re.compile(rb"(?:\+[^\n]*+\n)++")
@@ -56,10 +57,11 @@ class Content(NamedTuple):
 
 
 class Unshown(NamedTuple):
-    """A file that changed and of which git does not show all lines: binary, large, changed by a merge, or moved.
+    """A file that changed and of which git does not show all lines that matter: binary, large, changed by a merge,
+    moved, or with lines in a private key, of which those that are not added are not shown.
 
     `parents` are its contents before; those of files that are new are left out. `moved_from` are the paths at which
-    what is not shown stood before; without them no line is shown.
+    the lines stood before that are not shown, where that is why.
     """
 
     commit: str
@@ -94,6 +96,7 @@ class PatchReader:
     def __init__(self) -> None:
         self._rest = b""
         self._commit, self._path, self._blob = "", "", ""
+        self._file: Unshown | None = None  # whose lines are shown, unless it was given already
         self._in_hunk, self._number = False, 0
         self._running = False  # the last line that was read is added, and the next may continue it
         self._within: bytes | None = None  # the beginning of a long line was read: its sign
@@ -120,7 +123,9 @@ class PatchReader:
                 self._within = None
         while (end := text.find(b"\n", at) + 1) > 0:
             if self._in_hunk and (match := _ADDED_RUN.match(text, at)):
-                yield self._run(match.group())
+                yield (added := self._run(match.group()))
+                if _KEY in added.text:
+                    yield from self._whole_file()
                 at = match.end()
                 continue
             if self._in_hunk and (match := _REMOVED_RUN.match(text, at)):
@@ -171,9 +176,11 @@ class PatchReader:
             self._changed.clear()
             self._changed_bytes = 0
         elif line.startswith(b"diff "):
-            self._in_hunk, self._path, self._blob = False, "", ""
+            self._in_hunk, self._path, self._blob, self._file = False, "", "", None
         elif mark == b"@" and self._path and (hunk := _HUNK.match(line)):
             self._in_hunk, self._number = True, int(hunk.group(1))
+            if _KEY in line[hunk.end() :] and hunk.group(2) != b"0":
+                yield from self._whole_file()
         elif not self._in_hunk:
             yield from self._header(line)
 
@@ -187,7 +194,7 @@ class PatchReader:
         if line.startswith(b"+++ "):
             name = unquoted(line[4:])
             self._path = path_text(name[2:]) if name.startswith(b"b/") else ""
-            self._next_waiting()  # its lines are shown
+            self._file = self._next_waiting()
         elif line.startswith(b"index ") and (found := _INDEX.match(line)):
             self._blob = found.group(2).decode("ascii")
         elif line.startswith(b"Binary files ") and (changed := self._next_waiting()):
@@ -201,6 +208,12 @@ class PatchReader:
                 yield changed
             if not is_merge and changed.blob not in (parent.blob for parent in changed.parents):
                 self._wait_for(changed._replace(moved_from=()))
+
+    def _whole_file(self) -> Iterator[Unshown]:
+        """Yield the file whose lines are shown, once."""
+        if self._file is not None:
+            yield self._file
+        self._file = None
 
     def _next_waiting(self) -> Unshown | None:
         """Return the next file of the present blob; raw lines and patches of a commit have the same order."""

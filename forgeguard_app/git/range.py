@@ -28,6 +28,9 @@ _PATCH = (
     "--src-prefix=a/",
     "--dst-prefix=b/",
 )
+# A hunk's header names the last line before it that begins or ends a key: where a key's lines are replaced, these stay.
+# https://git-scm.com/docs/gitattributes#_defining_a_custom_hunk_header
+_KEYS = ("-c", "diff.default.xfuncname=(-----(BEGIN|END)[A-Z0-9 ]*)")
 _LINK, _SUBMODULE = "120000", "160000"
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
@@ -262,7 +265,7 @@ async def read_added(
         GitTimeout: it takes longer than `timeout_s` twice.
     """
     range_ = (head, *_without(base, *merged))
-    patches = ("log", "--no-merges", "--root", *_RAW, *_PATCH, *range_)
+    patches = (*_KEYS, "log", "--no-merges", "--root", *_RAW, *_PATCH, *range_)
     for arguments in (patches, ("log", "--merges", "-c", "--combined-all-paths", *_RAW, *range_)):
         async with repository.stream(*arguments, timeout_s=timeout_s) as chunks:
             async for chunk in chunks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ LINE_BYTES = 4_000  # of a line, on each side of a value, that an exception can 
 BEFORE_BYTES = 1_000  # of the line before
 BLOCK_BYTES = 1 << 16  # within which overlapping values are weighed against one another
 MAX_SECRETS = 100_000  # kept of one scan
+KEY_BYTES = 4_096  # of a private key, by which it is told from others
+_KEY_LINE = re.compile(rb"[A-Za-z0-9+/=]{16,}")
+_KEY_LINES = re.compile(rb"[A-Za-z0-9+/=]+(?:(?:\\[nr]|[^A-Za-z0-9=]){1,40}+[A-Za-z0-9+/=]{16,}+)*+")
 _CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no character
 
 
@@ -73,6 +77,15 @@ class _Candidate(NamedTuple):
     @property
     def value(self) -> bytes:
         return self.text[self.span.start - self.origin : self.span.end - self.origin]
+
+    @property
+    def whole_value(self) -> bytes:
+        """The value, of a private key with its other lines: keys of one kind begin alike."""
+        if RULES[self.span.rule] is not PRIVATE_KEY:
+            return self.value
+        start = self.span.start - self.origin
+        lines = _KEY_LINES.match(self.text, start, start + KEY_BYTES)
+        return b"".join(_KEY_LINE.findall(lines[0])) if lines else self.value
 
     @property
     def text_of_line(self) -> bytes:
@@ -347,7 +360,7 @@ def _secret(candidate: _Candidate, block: AddedBlock) -> Secret:
     verified = rule.checksum == "crc32" and crc32_holds(value.decode("utf-8", "replace")) is True
     line, column = candidate.line, candidate.column
     end = 0 if rule is PRIVATE_KEY else column + len(value.decode("utf-8", "replace"))
-    return Secret(rule, block.path, block.commit, line, column, verified, hash(value), end)
+    return Secret(rule, block.path, block.commit, line, column, verified, hash(candidate.whole_value), end)
 
 
 def _marked(candidate: _Candidate) -> bool:
