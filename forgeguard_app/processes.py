@@ -18,11 +18,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 READ_BYTES = 1 << 18
 MAX_ERROR_BYTES = 64 << 10
 GRACE_S = 1.0  # for the rest of the output after the program's own end, where a child of it holds the pipe
+_PIPE_BYTES = 1 << 20  # more than a pipe holds that nobody enlarged: pipe(7)
 END_S = 5.0  # for a killed process to be reaped
 # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 _PR_SET_PDEATHSIG = 1
@@ -48,28 +49,45 @@ class Finished:
 class Pipe:
     """A pipe whose reading end is ours: `writer` is the descriptor for a child, `reader` gives what arrives."""
 
-    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport, writer: int) -> None:
-        self.reader, self._transport, self.writer = reader, transport, writer
+    def __init__(
+        self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport, file: BinaryIO, writer: int
+    ) -> None:
+        self.reader, self._transport, self._file, self.writer = reader, transport, file, writer
 
     @classmethod
     async def open(cls) -> Pipe:
         """Return a new pipe."""
         read_end, write_end = os.pipe()
+        file = cast(BinaryIO, os.fdopen(read_end, "rb", buffering=0))
         try:
             reader = asyncio.StreamReader(limit=READ_BYTES)
             transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
+                lambda: asyncio.StreamReaderProtocol(reader), file
             )
         except BaseException:
             os.close(write_end)
             raise
-        return cls(reader, transport, write_end)
+        return cls(reader, transport, file, write_end)
 
     def close_writer(self) -> None:
         """Close our copy of the writing end, once the child has its own."""
         if self.writer >= 0:
             os.close(self.writer)
             self.writer = -1
+
+    def take_rest(self) -> None:
+        """Take what lies in the pipe now, at most what it holds at once: once it is closed, that would be lost.
+
+        A slow reader has the loop read no more of it for as long as it likes.
+        """
+        left = _PIPE_BYTES
+        with contextlib.suppress(BlockingIOError):
+            while left > 0 and not self._transport.is_closing():
+                data = os.read(self._file.fileno(), left)
+                if not data:
+                    break  # the loop finds that too
+                self.reader.feed_data(data)
+                left -= len(data)
 
     def close(self) -> None:
         """Close both ends. A reader gets the end of the stream, even if a process still holds the writing end."""
@@ -195,8 +213,13 @@ class Program:
             self._beginning += chunk[: MAX_ERROR_BYTES - len(self._beginning)]
 
     async def _close_after_end(self) -> None:
-        """End the streams a moment after the program, where a process that it left behind holds them open."""
+        """End the streams a moment after the program, where a process that it left behind holds them open.
+
+        What the program itself wrote is read to its end, however late.
+        """
         await self._process.wait()
+        self._out.take_rest()
+        self._err.take_rest()
         await asyncio.sleep(GRACE_S)
         self._out.close()
         self._err.close()

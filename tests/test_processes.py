@@ -96,6 +96,16 @@ async def test_a_grandchild_that_holds_the_pipe_keeps_nobody_waiting(session: st
     assert (done.status, done.out) == (0, b"done\n")
 
 
+@pytest.mark.parametrize("size", [1_000, 600_000, 650_000])
+async def test_what_a_program_wrote_is_read_to_its_end_however_slowly(size: int) -> None:
+    """Some of it lies in the pipe when the program ends, and nobody reads it until the pipe is closed."""
+    code = f"os.write(2, b'y' * 70_000); sys.stdout.buffer.write(b'x' * {size})"
+    async with asyncio.timeout(OUTER_S), started([sys.executable, "-c", CHILD + code], env=dict(os.environ)) as program:
+        assert (await program.finish())[0] == 0
+        await program._ending
+        assert sum([len(chunk) async for chunk in program.chunks()]) == size
+
+
 async def test_a_program_that_dies_while_its_input_is_written_gives_its_status() -> None:
     done = await run("os.read(0, 10); sys.exit(5)", stdin=b"x" * (32 << 20))
     assert done.status == 5
