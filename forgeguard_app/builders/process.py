@@ -25,6 +25,7 @@ from forgeguard_app.errors import RetryLater
 from forgeguard_app.processes import Pipe
 
 GRACE_S = 2.0
+REST_S = 60.0  # in which what a builder printed before its end is masked and kept
 LOOK_S = 0.25
 EXIT_S = 0.02
 SIZE_EVERY_S = 2.0
@@ -183,8 +184,10 @@ async def _watched(
         await asyncio.to_thread(kill_all, watch.room, run.mark, process.pid)
         if ended is Ended.NO_DISK and await asyncio.to_thread(watch.filled_disk):
             ended = Ended.TOO_LARGE
+        out.take_rest()
+        out.close()  # a process that got away may hold it open
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_S):
+            async with asyncio.timeout(REST_S):
                 await reading
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):

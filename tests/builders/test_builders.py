@@ -161,6 +161,26 @@ async def test_a_sandbox_that_failed_before_the_command_began_is_tried_again(
     assert (tmp_path / "tries").read_text() == "x\n" * process.STARTS
 
 
+async def test_what_a_builder_printed_last_is_heard_however_slowly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "GRACE_S", 0.0)
+    heard: list[bytes] = []
+
+    async def hear(lines: list[bytes]) -> None:
+        for _ in range(2_000):
+            await asyncio.sleep(0)
+        heard.extend(lines)
+
+    async def never() -> bool:
+        return False
+
+    async with room(tmp_path, Confinement.UNCONFINED) as sandbox:
+        wanted = BuilderRun(["seq", "60000"], environment_of(sandbox, {}), "", sandbox.given.parent.name)
+        await run_builder(sandbox, wanted, hear, never)
+    assert len(heard) == 60_000
+
+
 async def test_nothing_of_ours_is_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEGUARD_SECRET_KEY", "of ours")
     monkeypatch.setenv("DATABASE_PASSWORD", "of ours")
