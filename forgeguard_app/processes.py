@@ -158,7 +158,9 @@ def _bound_memory(pid: int, size: int) -> None:
     """
     if sys.platform == "linux":
         with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_DATA, (size, size))
+            _, most = resource.prlimit(pid, resource.RLIMIT_DATA)
+            bound = size if most == resource.RLIM_INFINITY else min(size, most)  # none but root may raise the machine's
+            resource.prlimit(pid, resource.RLIMIT_DATA, (bound, bound))
 
 
 class Program:

@@ -74,6 +74,18 @@ async def test_a_program_and_its_children_get_no_more_memory_than_their_bound() 
         assert (await run(tried, stdin=b"", memory_bytes=1 << 27)).out == b"in it none\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a running process")
+async def test_a_program_runs_where_the_machine_bounds_memory_more_narrowly() -> None:
+    code = (
+        "import asyncio, encodings.idna, resource\nfrom forgeguard_app.processes import run_program\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))\n"
+        "run = run_program(['true'], env=dict(os.environ), timeout_s=60, max_bytes=9, memory_bytes=2 << 30)\n"
+        "print(asyncio.run(run).status)"
+    )
+    assert (await run(code)).out == b"0\n"
+
+
 async def test_a_program_that_closes_its_pipes_and_lives_on_is_killed() -> None:
     with pytest.raises(ProgramTimeout):
         await run("os.close(1); os.close(2); time.sleep(600)", timeout_s=1.0)
