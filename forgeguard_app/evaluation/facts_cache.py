@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
-from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
+from forgeguard_app.audit.boundaries.pattern_search import MAX_FILE_MATCHES, find_all_matches
 from forgeguard_app.audit.facts import BlobMatches
 from forgeguard_app.audit.languages.imports import Import, SourceFacts
 from forgeguard_app.audit.languages.language import Language
@@ -178,8 +178,14 @@ class HeldFacts:
             if len(known.searched) + len(patterns) > MAX_SEARCHED:  # only what this evaluation wants is kept
                 known, patterns = BlobMatches(), self._union(self._asked.get(blob, frozenset()), patterns)
             unsearched = patterns - known.searched if known.searched else patterns
-            found = find_all_matches(data, unsearched, tick)
-            self.matches.put(blob, BlobMatches(self._union(known.searched, patterns), {**known.found, **found}))
+            more = find_all_matches(data, unsearched, tick, self._room(blob, known))
+            searched = self._union(known.searched, patterns if more.covers(unsearched) else more.searched)
+            self.matches.put(blob, BlobMatches(searched, {**known.found, **more.found}))
+
+    def _room(self, blob: str, known: BlobMatches) -> int:
+        """Return how many matches of the patterns that this evaluation wants may still be kept of the blob."""
+        asked = self._asked.get(blob, frozenset())
+        return MAX_FILE_MATCHES - sum(len(found.found) for pattern, found in known.found.items() if pattern in asked)
 
     def _union(self, first: frozenset[str], second: frozenset[str]) -> frozenset[str]:
         if not first or first is second:

@@ -133,7 +133,7 @@ def test_a_large_pattern_is_searched_in_pieces_between_which_the_time_is_looked_
     steps: list[None] = []
     pattern = "a" + "[ab]{900}" * 9 + "c"
     text = b"x a b y\n" * 20_000
-    assert find_all_matches(text, frozenset([pattern]), lambda: steps.append(None)) == {}
+    assert find_all_matches(text, frozenset([pattern]), lambda: steps.append(None)).found == {}
     pieces = len(text) * int(compile_pattern(pattern).programsize) / MAX_WORK
     assert len(steps) >= pieces > 30
 
@@ -141,10 +141,10 @@ def test_a_large_pattern_is_searched_in_pieces_between_which_the_time_is_looked_
 def test_a_pattern_that_crosses_lines_and_is_too_large_for_its_text_is_said_and_its_short_matches_are_found() -> None:
     pattern = "|".join(rf"{word}\s[ab]{{900}}" for word in ("key", *"cdefghi"))
     text = b"key\n" + b"a" * 900 + b"\n" + b"x\n" * 50_000 + b"key " + b"b" * 900
-    (matches,) = find_all_matches(text, frozenset([pattern])).values()
+    (matches,) = find_all_matches(text, frozenset([pattern])).found.values()
     assert matches.partly
     assert [(match.line, match.end_line) for match in matches.found] == [(1, 2), (50_003, 50_003)]
-    none = find_all_matches(b"x\n" * 50_000, frozenset([pattern]))
+    none = find_all_matches(b"x\n" * 50_000, frozenset([pattern])).found
     assert [(found.found, found.partly) for found in none.values()] == [((), True)]
 
 

@@ -109,7 +109,8 @@ def test_thousands_of_patterns_that_a_file_does_not_hold_are_searched_together()
     patterns = frozenset(f"pattern{number}[a-z]+" for number in range(2_000))
     steps: list[None] = []
     text = "é pattern7x pattern7y\nz pattern1999a\n".encode()
-    found = find_all_matches(text, patterns, lambda: steps.append(None))
+    searched, found = find_all_matches(text, patterns, lambda: steps.append(None))
+    assert searched is patterns
     assert found == {pattern: find_matches(text, pattern) for pattern in ("pattern7[a-z]+", "pattern1999[a-z]+")}
     assert [(match.line, match.column) for match in found["pattern7[a-z]+"].found] == [(1, 3), (1, 13)]
     assert len(steps) < 300

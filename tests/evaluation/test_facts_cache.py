@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from forgeguard_app.audit.facts import BlobMatches
 from forgeguard_app.audit.languages.python import PYTHON
 from forgeguard_app.audit.model import Report
 from forgeguard_app.evaluation.evaluator import Evaluator
@@ -138,3 +139,20 @@ def test_patterns_that_two_places_of_a_blob_need_are_known_for_both() -> None:
     assert not held.lacks("blob", second, ())
     assert not held.lacks("blob", first, ())
     assert sorted(held.matches["blob"].found) == ["x1_7", "x1_77"]
+
+
+def test_patterns_of_another_repository_take_no_match_of_ours_away() -> None:
+    cache = FactsCache()
+    text = "".join(f"v{number} = {number}\n" for number in range(1_000)) + "SELECT\n"
+    many, ours = frozenset(f" {{1,{number}}}" for number in range(1, 60)), frozenset(("SELECT",))
+
+    def known_of(patterns: frozenset[str]) -> BlobMatches:
+        held = cache.hold()
+        if held.lacks("blob", patterns, ()):
+            held.learn("blob", text.encode(), patterns, ())
+        return held.matches["blob"]
+
+    crowded = known_of(many | ours)
+    assert len((many | ours) - crowded.searched) == 10, "more matches than are kept of one file: that is said"
+    assert known_of(many | ours).searched == crowded.searched
+    assert [match.line for match in known_of(ours).found["SELECT"].found] == [1_001]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 
 from forgeguard_app.audit.bounded_search import BoundedSearch, Tick, no_tick
-from forgeguard_app.audit.facts import MAX_MATCHES, Match, Matches
+from forgeguard_app.audit.facts import MAX_MATCHES, BlobMatches, Match, Matches
 from forgeguard_app.audit.file_text import text_of
 from forgeguard_app.audit.line_patterns import stays_in_line
 from forgeguard_app.audit.pattern_sets import PatternSet
@@ -26,22 +26,30 @@ def find_matches(data: bytes, pattern: str) -> Matches:
     return _matches(text, pattern)
 
 
-def find_all_matches(data: bytes, patterns: frozenset[str], tick: Tick = no_tick) -> Mapping[str, Matches]:
-    """Return the matches of each pattern that has some, or of which some may be missing; `tick` is called before every
-    search, each of which takes bounded time.
+def find_all_matches(
+    data: bytes, patterns: frozenset[str], tick: Tick = no_tick, room: int = MAX_FILE_MATCHES
+) -> BlobMatches:
+    """Return the matches of each pattern that has some; `tick` is called before every search, each of which takes
+    bounded time.
+
+    Once there are more than `room` matches, the patterns that occur and are still to come are not among those searched:
+    what is kept must hold where the pattern is asked for alone.
     """
     if not patterns:
-        return {}
+        return BlobMatches()
     found: dict[str, Matches] = {}
-    left = MAX_FILE_MATCHES
+    left: set[str] = set()
     for text, readers in _read_by(text_of(data, tick), patterns):
         for pattern in sorted(_occurring(text, readers, tick)):
             tick()
-            matches = _matches(text, pattern, tick) if left > 0 else Matches((), capped=True)
-            left -= len(matches.found)
+            if room <= 0:
+                left.add(pattern)
+                continue
+            matches = _matches(text, pattern, tick)
+            room -= len(matches.found)
             if matches.found or matches.capped or matches.partly:
                 found[pattern] = matches
-    return found
+    return BlobMatches(patterns - left if left else patterns, found)
 
 
 def _read_by(text: bytes, patterns: frozenset[str]) -> Iterator[tuple[bytes, frozenset[str]]]:

@@ -31,7 +31,6 @@ from forgeguard_app.audit.boundaries.match import (
 )
 from forgeguard_app.audit.boundaries.own_rules import own_rules
 from forgeguard_app.audit.boundaries.parse import Boundaries
-from forgeguard_app.audit.boundaries.pattern_search import MAX_FILE_MATCHES
 from forgeguard_app.audit.boundaries.record import known_entry
 from forgeguard_app.audit.check import Change, CheckOutcome, CheckRecord
 from forgeguard_app.audit.check_kinds import kind_with
@@ -147,8 +146,7 @@ def beyond(outcome: BoundarySide, scope: Scope) -> tuple[str, ...]:
     """Return sentences on the matches and violations in the scope that were left out."""
     capped = [f"{quoted(pattern)} in `{path}`" for path, pattern in outcome.capped if path in scope]
     full = [f"`{path}`" for path in dict.fromkeys(outcome.full) if path in scope]
-    most = f"{MAX_MATCHES:,} of a pattern or {MAX_FILE_MATCHES:,} of a file"
-    sentences = [f"matches after the first {most}: {_named(capped)}."] if capped else []
+    sentences = [f"matches after the first {MAX_MATCHES:,} of a pattern: {_named(capped)}."] if capped else []
     if full:
         sentences.append(
             f"violations after the first {MAX_FILE_FINDINGS:,} of a file or {MAX_TREE_FINDINGS:,} of all: "

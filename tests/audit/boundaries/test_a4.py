@@ -360,7 +360,7 @@ async def test_matches_are_capped_and_said(tree: WorkTree) -> None:
     ]
     check = await a4(tree, {"boundaries.json": boundaries(layers=layers), "a.py": "a\n" * 1_500})
     assert len(check.findings) == 1_000
-    assert check.incomplete == ("matches after the first 1,000 of a pattern or 50,000 of a file: 'a' in `a.py`.",)
+    assert check.incomplete == ("matches after the first 1,000 of a pattern: 'a' in `a.py`.",)
 
 
 async def test_a_file_too_large_for_a_pattern_that_crosses_lines_is_searched_in_pieces_and_said(tree: WorkTree) -> None:
