@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
+from forgeguard_app.audit.requirements.joined import JoinedScopes, Layered, ManifestGroup, Scopes, ScopesByManifest
 from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest
 
 MAX_NAMED = 20
@@ -20,12 +22,17 @@ class Declarations:
     `doubts` are the manifests that make it so, the first of them in words in `opaque`.
     """
 
-    scopes: Mapping[str, frozenset[DependencyScope]]
+    scopes: Scopes
     own_names: frozenset[str] = frozenset()
     provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     opaque: str = ""
     manifest: str = ""
-    doubts: tuple[Manifest, ...] = ()
+    doubt_groups: tuple[tuple[Manifest, ...], ...] = ()
+
+    @property
+    def doubts(self) -> Iterator[Manifest]:
+        """The manifests that make the list incomplete, the nearest first."""
+        return chain.from_iterable(self.doubt_groups)
 
 
 def included_paths(manifest: Manifest) -> Iterable[tuple[str, DependencyScope]]:
@@ -57,6 +64,8 @@ class DeclarationIndex:
             self._by_home.setdefault("" if everywhere else manifest.home, []).append(manifest)
             self._by_path.setdefault(manifest.path, []).append(manifest)
         self._known: dict[str, Declarations | None] = {}
+        self._groups: dict[tuple[str, bool], ManifestGroup | None] = {}
+        self._scopes = ScopesByManifest()
         self._joined_before: dict[tuple[int, ...], Declarations | None] = {}  # folders of one project share it
 
     def for_folder(self, folder: str) -> Declarations | None:
@@ -69,7 +78,7 @@ class DeclarationIndex:
             counting = self._counting(folder)
             key = tuple(map(id, counting))
             if key not in self._joined_before:
-                self._joined_before[key] = self._joined(counting)
+                self._joined_before[key] = _joined(counting)
             self._known[folder] = self._joined_before[key]
         return self._known[folder]
 
@@ -79,11 +88,11 @@ class DeclarationIndex:
 
     def governing(self, folders: Iterable[str], tick: Callable[[], object] = lambda: None) -> frozenset[str]:
         """Return the paths of the manifests that count for the files of these folders; `tick` is called for each."""
-        found: set[str] = set()
+        groups: dict[int, ManifestGroup] = {}
         for folder in set(folders):
             tick()
-            found.update(manifest.path for manifest in self._counting(folder))
-        return frozenset(found)
+            groups.update((id(group), group) for group in self._counting(folder))
+        return frozenset(manifest.path for group in groups.values() for manifest in group.manifests)
 
     def project_of(self, path: str) -> Manifest | None:
         """Return the project that the file belongs to: the nearest above it whose manifest gives it a name."""
@@ -100,57 +109,41 @@ class DeclarationIndex:
         """Return whether the member itself declares the distribution; its workspace's root does not speak for it."""
         return any(item.name == name for manifest in self._by_home.get(member.home, []) for item in manifest.declared)
 
-    def _counting(self, folder: str) -> list[Manifest]:
-        found: list[Manifest] = []
+    def _counting(self, folder: str) -> list[ManifestGroup]:
+        found: list[ManifestGroup] = []
         complete = False
         while True:
-            here = self._by_home.get(folder, [])
-            if not complete:
-                found.extend(here)
-                complete = any(manifest.is_project for manifest in here)
-            else:
-                found.extend(manifest for manifest in here if manifest.is_workspace_root)
+            group = self._group(folder, of_workspaces=complete) if folder in self._by_home else None
+            if group is not None:
+                found.append(group)
+                complete = complete or group.project is not None
             if not folder:
                 return found
             folder = posixpath.dirname(folder)
 
-    def _joined(self, manifests: list[Manifest]) -> Declarations | None:
-        if not any(m.declared or m.is_project or m.includes or m.problems or _is_list(m) for m in manifests):
-            return None
-        scopes: dict[str, set[DependencyScope]] = {}
-        for item in (item for manifest in manifests for item in manifest.declared):
-            scopes.setdefault(item.name, set()).add(item.scope)
-        provides: dict[str, tuple[str, ...]] = {}
-        for manifest in manifests:
-            provides.update(manifest.provides)
-        completed = _completed(manifests)
-        doubts = tuple(m for m in manifests if m.problems or (m.opaque and not completed(m)))
-        opaque = f"{doubts[0].path}: {doubts[0].opaque or _DOES_NOT_PARSE}" if doubts else ""
-        project = next((m for m in manifests if m.is_project), manifests[0])
-        return Declarations(
-            {name: frozenset(found) for name, found in scopes.items()},
-            frozenset(m.project_name for m in manifests if m.project_name),
-            provides,
-            opaque,
-            project.path,
-            doubts,
-        )
+    def _group(self, home: str, *, of_workspaces: bool) -> ManifestGroup | None:
+        """Return the manifests of the home, or its workspaces' roots alone; None where there are none."""
+        key = (home, of_workspaces)
+        if key not in self._groups:
+            here = [m for m in self._by_home[home] if m.is_workspace_root or not of_workspaces]
+            self._groups[key] = ManifestGroup(here, self._scopes.of(here)) if here else None
+        return self._groups[key]
 
 
-def _completed(manifests: Iterable[Manifest]) -> Callable[[Manifest], bool]:
-    """Return whether a project that computes its list is complete after all: a file beside it says the list.
-
-    That is a list of requirements, or another manifest of the same project, such as the setup.py beside a
-    pyproject.toml that leaves its dependencies to it.
-    """
-    saying = [m for m in manifests if any(item.scope is DependencyScope.RUNTIME for item in m.declared)]
-    lists = any(map(_is_list, saying))
-    homes = {manifest.home for manifest in saying if manifest.is_project and not manifest.opaque}
-    return lambda manifest: manifest.is_project and (lists or manifest.home in homes)
-
-
-def _is_list(manifest: Manifest) -> bool:
-    return manifest.path.endswith((".txt", ".in", ".pip"))
+def _joined(groups: list[ManifestGroup]) -> Declarations | None:
+    if not any(group.says for group in groups):
+        return None
+    has_list = any(group.has_list for group in groups)
+    doubts = tuple(filter(None, (group.doubts_beside_lists if has_list else group.doubts for group in groups)))
+    project = next((group.project for group in groups if group.project is not None), groups[0].manifests[0])
+    return Declarations(
+        JoinedScopes(part for group in groups for part in group.scopes),
+        frozenset().union(*(group.names for group in groups)),
+        Layered(part for group in reversed(groups) for part in reversed(group.provides)),
+        f"{doubts[0][0].path}: {doubts[0][0].opaque or _DOES_NOT_PARSE}" if doubts else "",
+        project.path,
+        doubts,
+    )
 
 
 def differences(base: Iterable[Manifest], head: Iterable[Manifest]) -> list[str]:

@@ -17,6 +17,7 @@ from forgeguard_app.audit.memo import AnswerCache
 from forgeguard_app.audit.model import Finding, Level
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations
+from forgeguard_app.audit.requirements.joined import Layered
 from forgeguard_app.audit.requirements.model import DependencyScope, Manifest, normalised
 from forgeguard_app.audit.requirements.modules import (
     is_well_known,
@@ -113,7 +114,7 @@ class DependencyContext:
         return self.namespaces.get_or(key, lambda: shares_namespace(module, declarations.scopes))
 
     def provides(self, declarations: Declarations) -> Mapping[str, tuple[str, ...]]:
-        return {**declarations.provides, **self.policy.provides}
+        return Layered((self.policy.provides, declarations.provides))
 
 
 def list_undeclared(
@@ -169,7 +170,8 @@ def _evaluated(
     scopes = _scopes(context, declarations, item)
     if own.owner is not None and not (scopes and is_well_known(module)):
         importer = context.index.project_of(path)
-        if importer is not None or own.owner.project_name in declarations.scopes.keys() | declarations.own_names:
+        name = own.owner.project_name
+        if importer is not None or name in declarations.scopes or name in declarations.own_names:
             return _of_project(context, path, item, own.owner)
     if scopes is not None:
         return _declared(path, item, scopes, declarations, context.policy.level)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from forgeguard_app.audit.model import CheckCode, CheckReport, Level, Result
+from forgeguard_app.audit.requirements.declared import DeclarationIndex
+from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest
 from tests.support.evaluated import check_of, evaluate, evaluate_all
 from tests.support.repositories import Files, WorkTree
 
@@ -597,3 +601,22 @@ IMPORTABLE: dict[str, Files] = {
 async def test_modules_that_the_importing_file_finds_are_the_repository_s_own(tree: WorkTree, name: str) -> None:
     check = await a9(tree, {"pyproject.toml": project(), **IMPORTABLE[name]})
     assert rows(check) == []
+
+
+@pytest.mark.parametrize("where", ["above", "included"])
+def test_a_long_list_that_counts_for_many_folders_is_held_once(where: str) -> None:
+    long = tuple(Declared(f"name{number}", DependencyScope.RUNTIME) for number in range(5_000))
+    short = (Declared("name1", DependencyScope.DEVELOPMENT), Declared("other", DependencyScope.OPTIONAL))
+    homes = [f"d{number}" for number in range(300)]
+    manifests = [Manifest(f"{home}/requirements.txt", short, home) for home in homes]
+    manifests += [Manifest("requirements.txt", long, home) for home in (homes if where == "included" else [""])]
+    index = DeclarationIndex(manifests)
+    tracemalloc.start()
+    found = [index.for_folder(home) for home in homes]
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 3_000_000
+    assert all(each is not None and len(each.scopes) == 5_001 for each in found[:2])
+    assert found[0] is not None
+    assert found[0].scopes["name1"] == {DependencyScope.RUNTIME, DependencyScope.DEVELOPMENT}
+    assert ("name4999" in found[0].scopes, "other" in found[0].scopes, found[0].scopes.get("x")) == (True, True, None)
