@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 import pytest
@@ -19,7 +20,9 @@ from forgeguard_app.audit.boundaries.layer_map import LayerMap
 from forgeguard_app.audit.boundaries.match import BoundaryMatcher
 from forgeguard_app.audit.boundaries.parse import Boundaries, Layer, read_boundaries
 from forgeguard_app.audit.boundaries.pattern_search import find_all_matches
+from forgeguard_app.audit.check import Change
 from forgeguard_app.audit.checks import a4_boundaries, a9_dependencies
+from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.cycles import cyclic_arrows
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import mark_new
@@ -35,6 +38,7 @@ from forgeguard_app.audit.requirements.declared import DeclarationIndex, differe
 from forgeguard_app.audit.requirements.model import Declared, DependencyScope, Manifest
 from forgeguard_app.audit.requirements.readers import is_manifest, read_manifest
 from forgeguard_app.audit.scope import EVERYWHERE
+from forgeguard_app.audit.secrets.allowlists import Exceptions
 from forgeguard_app.audit.secrets.gitleaks_files import read_exceptions
 from tests.support.in_memory import evaluate_in_memory
 
@@ -481,3 +485,14 @@ def test_names_in_deep_folders_take_little_memory_and_their_rules_are_found() ->
     tracemalloc.stop()
     assert [finding.rule for finding in report.checks[0].findings] == ["a/forbidden_imports/m.a9"]
     assert most < 60_000_000
+
+
+def test_code_whose_manifest_is_gone_looks_at_the_clock_for_each_import() -> None:
+    head, facts = facts_of({"d/x.py": "import a.b\n" * 1_000, "a/b.py": ""})
+    base = Tree({"d/x.py": "before", "a/b.py": "a/b.py", "requirements.txt": "list"})
+    ticks: list[None] = []
+    facts = replace(facts, texts={"list": b"requests\n"}, tick=lambda: ticks.append(None))
+    config = EffectiveConfig(resolve(PolicySettings()), (), Exceptions(), {}, {})
+    change = Change("head", "base", head, base, {"d/x.py", "requirements.txt"}, {}, {})
+    assert a9_dependencies.evaluate(change, facts, config, Memo()).problems == ()
+    assert len(ticks) > 1_000

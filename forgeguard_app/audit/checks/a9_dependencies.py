@@ -26,25 +26,28 @@ from forgeguard_app.audit.check_settings import MANIFESTS
 from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.fingerprints import mark_in_scope
-from forgeguard_app.audit.languages import UNREAD_SUFFIXES, name_languages
+from forgeguard_app.audit.languages import SUFFIXES, UNREAD_SUFFIXES, name_languages
+from forgeguard_app.audit.languages.imports import Import
 from forgeguard_app.audit.languages.standard_library import is_standard
 from forgeguard_app.audit.languages.unread import languages_of, listed
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import Finding, Problem
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import POLICY_PATHS, CheckPolicy
-from forgeguard_app.audit.requirements.declared import DeclarationIndex, differences
+from forgeguard_app.audit.requirements.declared import NOTHING_DECLARED, DeclarationIndex, differences
 from forgeguard_app.audit.requirements.lost import list_lost
 from forgeguard_app.audit.requirements.manifests import manifest_paths, read_manifests
 from forgeguard_app.audit.requirements.match import DependencyContext, list_undeclared
 from forgeguard_app.audit.requirements.model import Manifest
 from forgeguard_app.audit.requirements.modules import is_well_known
+from forgeguard_app.audit.requirements.own_modules import Holding, OwnModules
 from forgeguard_app.audit.requirements.references import References, references
 from forgeguard_app.audit.secrets.masking import masked
 
 KIND = kind_with(MANIFESTS)
 NO_MANIFEST = "no dependency manifest"
 MAX_TREE_FINDINGS = 100_000  # compared with those of the base
+MAX_NAMED = 5
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
 
@@ -101,7 +104,9 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
         # Without a source file the base was not checked, but its manifests stand.
         before = base.manifests or read_manifests(change.base, facts, policy, memo)
         sides = _index(before, policy), _index(head.manifests, policy)
-        lost = list_lost(sides, change, policy, findings, _needs(change.head, facts, memo), facts.tick)
+        needs = _needs(change.head, facts, memo, sides[1])
+        lost = list_lost(sides, change, policy, findings, needs, facts.tick)
+        notes += _ungoverned(change, policy, sides[1], needs)
     if errors or lost:
         note = "A manifest does not parse." if errors else "A change took away what a manifest declares."
         return CheckOutcome(problems=(*errors, *lost), notes=(note,))
@@ -110,22 +115,40 @@ def evaluate(change: Change, facts: Facts, config: EffectiveConfig, memo: Memo) 
     return CheckOutcome(findings, (), tuple(notes), head.nothing, incomplete, remarks)
 
 
-def _needs(tree: Tree, facts: Facts, memo: Memo) -> Callable[[str], bool]:
+def _needs(tree: Tree, facts: Facts, memo: Memo, index: DeclarationIndex) -> Callable[[str], bool]:
     """Return whether a file imports what is neither Python's own nor the repository's, as far as it was read."""
-    modules = memo.modules(tree)
+    own = OwnModules(memo.modules(tree), index)
 
-    def is_here(path: str, module: str) -> bool:
-        file = modules.find(path, module)
-        return file is not None and file.endswith(".py") and not is_well_known(module)
+    def is_missing(path: str, item: Import) -> bool:
+        facts.tick()
+        if item.level or is_standard(item.module):
+            return False
+        holding = own.look_up(path, item, NOTHING_DECLARED, facts.tick).holding
+        return holding < Holding.FOLDER or is_well_known(item.module)
 
     def needs(path: str) -> bool:
         source = facts.source(path, tree.blobs[path])
-        if source is None or source.cut:
-            return True
-        others = (item.module for item in source.imports if not item.level and not is_standard(item.module))
-        return not all(is_here(path, module) for module in others)
+        return source is None or bool(source.cut) or any(is_missing(path, item) for item in source.imports)
 
     return needs
+
+
+def _ungoverned(
+    change: Change, policy: CheckPolicy, index: DeclarationIndex, needs: Callable[[str], bool]
+) -> list[str]:
+    """Return a sentence on the changed files for which no manifest counts, where the repository has some."""
+    if not index.says_anything:
+        return []
+    ignored = any_glob(policy.ignore)
+    sources = (path for path in change.changed if path.endswith(SUFFIXES) and path in change.head.blobs)
+    found = [
+        path
+        for path in sorted(path for path in sources if path in change.scope and not ignored(path))
+        if index.for_folder(posixpath.dirname(path)) is None and needs(path)
+    ]
+    more = f" and {len(found) - MAX_NAMED:,} more" if len(found) > MAX_NAMED else ""
+    shown = ", ".join(f"`{path}`" for path in found[:MAX_NAMED])
+    return [f"No manifest counts for what these changed files import: {shown}{more}."] if found else []
 
 
 def _told_apart(head: DependencySide, change: Change) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:

@@ -35,6 +35,9 @@ class Declarations:
         return chain.from_iterable(self.doubt_groups)
 
 
+NOTHING_DECLARED = Declarations({})
+
+
 def included_paths(manifest: Manifest) -> Iterable[tuple[str, DependencyScope]]:
     """Return the paths, from the root, of the files that the manifest refers to; none outside the tree."""
     folder = posixpath.dirname(manifest.path)
@@ -81,6 +84,11 @@ class DeclarationIndex:
                 self._joined_before[key] = _joined(counting)
             self._known[folder] = self._joined_before[key]
         return self._known[folder]
+
+    @property
+    def says_anything(self) -> bool:
+        """Return whether any manifest says what some folder's files may import."""
+        return any(ManifestGroup((manifest,), ()).says for manifest in self.manifests)
 
     def at(self, path: str) -> Sequence[Manifest]:
         """Return the readings of the file: one for each scope and folder that it counts for."""
@@ -151,10 +159,16 @@ def differences(base: Iterable[Manifest], head: Iterable[Manifest]) -> list[str]
 
     What ships comes first and by name; of what only serves development a long list is counted.
     """
+    base, head = tuple(base), tuple(head)
     before = {manifest.path: _entries(manifest) for manifest in base}  # one included from two places is one
     after = {manifest.path: _entries(manifest) for manifest in head}
     shipped: list[str] = []
     serving: list[str] = []
+    named = {manifest.path: manifest.project_name for manifest in base}
+    for manifest in head:
+        name = named.pop(manifest.path, None)
+        if name is not None and manifest.project_name not in (name, None):
+            shipped.append(f"`{manifest.path}` renames the project `{name}` to `{manifest.project_name}`.")
     for path in sorted(before.keys() | after.keys()):
         old, new = before.get(path, {}), after.get(path, {})
         changes = {

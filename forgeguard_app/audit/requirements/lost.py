@@ -15,6 +15,7 @@ from forgeguard_app.audit.model import Finding, Problem
 from forgeguard_app.audit.pattern_sets import any_glob
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations
+from forgeguard_app.audit.requirements.manifests import manifest_paths
 
 MAX_ORIGINS = 20  # folders of files of one name that a new file may have come from
 _GONE = "the manifest is gone, and no other one counts for changed code below it: declare there what it imports"
@@ -44,7 +45,9 @@ def list_lost(
     manifests = {m.path for m in (*base.manifests, *head.manifests)}
     folders = _folders(change, policy, manifests, needs, tick)
     counting = base.governing({old for old, _ in folders}, tick)
-    lost = {path: why for path in sorted(touched & counting) if (why := _unreadable(path, base, head, change.head))}
+    # What no manifest includes any more, and is none itself, is missed only where nothing else says the list.
+    read = touched & counting & (change.head.links | frozenset(manifest_paths(change.head, policy)))
+    lost = {path: why for path in sorted(read) if (why := _unreadable(path, base, head, change.head))}
     doubtful = {posixpath.dirname(f.path) for f in findings if f.new and f.rule == "unknown"}
     told_before = {posixpath.dirname(path) for path in change.base.source_paths}
     known: dict[tuple[int, int, bool, bool, bool], None] = {}
@@ -62,7 +65,7 @@ def list_lost(
         known[key] = None
         mine = base.governing([old_folder]) & touched
         if now is None:
-            found = _without_list(mine, change.head, changed=changed)
+            found = _without_list(mine, change.head) if changed else ()
         else:
             found = _doubted(now, mine, touched if had_list else mine, asked=asked)
         for path, why in found:
@@ -139,16 +142,12 @@ def _unreadable(path: str, base: DeclarationIndex, head: DeclarationIndex, tree:
     return next((f"the manifest is not read any more: {m.unread}" for m in now if m.unread), "")
 
 
-def _without_list(mine: Iterable[str], tree: Tree, *, changed: bool) -> Iterator[tuple[str, str]]:
-    """Yield the manifests that no longer count, where nothing else does.
+def _without_list(mine: Iterable[str], tree: Tree) -> Iterable[tuple[str, str]]:
+    """Return the manifests that no longer count, where nothing else does.
 
-    Where a manifest is gone, code that did not change is not asked for: it may be what was left behind.
+    Code that did not change is not asked for: it may be what was left behind.
     """
-    for path in sorted(mine):
-        if path in tree.blobs:
-            yield path, _NOTHING
-        elif changed:
-            yield path, _GONE
+    return [(path, _NOTHING if path in tree.blobs else _GONE) for path in sorted(mine)]
 
 
 def _doubted(now: Declarations, mine: frozenset[str], old: frozenset[str], *, asked: bool) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,7 @@ from forgeguard_app.audit.requirements.modules import (
     possible_providers,
     shares_namespace,
 )
-from forgeguard_app.audit.requirements.own_modules import Holding, OwnModule, OwnModules
+from forgeguard_app.audit.requirements.own_modules import Holding, OwnModules
 
 _DEVELOPMENT_FOLDERS = frozenset(
     "test tests testing docs doc examples example samples benchmarks benchmark bench scripts script tools tool ci e2e"
@@ -69,7 +69,7 @@ class DependencyContext:
     def bytes(self) -> int:
         """About what the answers take in memory."""
         kept = sum(used.findings.bytes for used in self._answers.values())
-        return kept + self.outcomes.bytes + _ENTRY_BYTES * (len(self.namespaces) + len(self._imported))
+        return kept + self.own.bytes + self.outcomes.bytes + _ENTRY_BYTES * (len(self.namespaces) + len(self._imported))
 
     @cached_property
     def doubtful(self) -> frozenset[str]:
@@ -161,7 +161,7 @@ def _evaluated(
     item: Import,
     tick: Callable[[], object],
 ) -> Finding | None:
-    module = item.module
+    module, top = item.module, item.module.partition(".")[0]
     if is_standard(module) or _ignored_module(context.policy, module):
         return None
     own = context.own.look_up(path, item, declarations, tick)
@@ -175,7 +175,13 @@ def _evaluated(
             return _of_project(context, path, item, own.owner)
     if scopes is not None:
         return _declared(path, item, scopes, declarations, context.policy.level)
-    return _missing(context, answers, declarations, path, item, own)
+    built = context.own.built_from(top, tick)
+    if possible_providers(module) & declarations.own_names:
+        if not is_well_known(module) or built.endswith(".py"):
+            return None  # what a project has by its own name
+        return _missing(context, answers, declarations, path, item, built)
+    file = "" if is_well_known(module) else own.file or built
+    return _missing(context, answers, declarations, path, item, file)
 
 
 def _missing(
@@ -184,19 +190,13 @@ def _missing(
     declarations: Declarations,
     path: str,
     item: Import,
-    own: OwnModule,
+    file: str,
 ) -> Finding | None:
-    """Return the finding for an import that nothing declares and no module here satisfies; None for what a project
-    has by its own name.
+    """Return the finding for an import that nothing declares and no module here satisfies; None for what runs where
+    it is needed alone. `file` has the module's name, '' where none does.
     """
     module = item.module
     top = module.partition(".")[0]
-    file = own.file if not is_well_known(module) else ""
-    if possible_providers(module) & declarations.own_names:
-        compiled = context.own.built_from(top)
-        if not is_well_known(module) or compiled.endswith(".py"):
-            return None
-        file = file or compiled
     if path.endswith("setup.py") and top in ("setuptools", "pkg_resources"):
         return None
     known = known_providers(module)
@@ -240,8 +240,9 @@ def _of_project(context: DependencyContext, path: str, item: Import, owner: Mani
 def _not_from_here(item: Import, file: str) -> str:
     top = item.module.partition(".")[0]
     return (
-        f"{item.module!r} may not be importable from here ({file} has its name, but lies in another project's folder,"
-        f" is no Python that runs, or holds none itself); tell us with {_PROVIDES}: {{{top}: its-distribution}}"
+        f"{item.module!r} may not be importable from here ({file} has its name, but does not lie where this file looks"
+        f" for modules, is no Python that runs, or holds none itself); tell us with {_PROVIDES}:"
+        f" {{{top}: its-distribution}}"
     )
 
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from functools import cached_property
 from heapq import nsmallest
 from typing import NamedTuple
 
-from forgeguard_app.audit.languages.imports import Guard, Import
+from forgeguard_app.audit.languages.imports import Import
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.languages.python_paths import joined, with_parents
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations
 from forgeguard_app.audit.requirements.model import Manifest
 
+_ENTRY_BYTES = 200
 MAX_NAMES = 100  # of one statement, or of one folder that is no package, that are looked for in it
 _RUNNING = (".py",)  # Python imports a .pyw on Windows alone
 _BUILDING = (".py", ".pyi", ".pyx", ".c", ".cc", ".cpp", ".cxx", ".rs")
@@ -57,6 +57,7 @@ class OwnModules:
         self._index = index
         self._paths = paths
         self._running: dict[tuple[str, str], bool] = {}
+        self._built_from: dict[str, str] | None = None
 
     def look_up(
         self, path: str, item: Import, declarations: Declarations, tick: Callable[[], object] = lambda: None
@@ -124,9 +125,9 @@ class OwnModules:
         modules, module = self._modules, item.module
         file = modules.at(folder, module.partition(".")[0])
         if file is not None:
-            is_stub = not file.endswith(_RUNNING)
-            reads_stubs = path.endswith(".pyi") or item.guard is Guard.TYPING
-            return Holding.STUB if is_stub and not reads_stubs else Holding.MODULE
+            # A guard for type checkers may be true when the code runs: it makes no module of a stub.
+            is_stub = not file.endswith(_RUNNING) and not path.endswith(".pyi")
+            return Holding.STUB if is_stub else Holding.MODULE
         if module.partition(".")[0] not in modules.names_in(folder):
             return Holding.NOTHING
         names = [f"{module}.{name}" for name in item.names[:MAX_NAMES] if name != "*"]
@@ -138,21 +139,24 @@ class OwnModules:
         files = (modules.at(folder, f"{module}.{name}") for name in below)
         return Holding.FOLDER if any(file and file.endswith(_RUNNING) for file in files) else Holding.STUB
 
-    def built_from(self, top: str) -> str:
-        """Return a file from which a project here may build a module or package of the name: Python that runs where
-        there is some, else a stub or code to compile; '' where there is none.
+    def built_from(self, top: str, tick: Callable[[], object] = lambda: None) -> str:
+        """Return a file that has the name, or whose folder has it, from which a project here may build a module or
+        package: Python that runs where there is some, else a stub or code to compile; '' where there is none.
         """
-        return self._built_from.get(top, "")
-
-    @cached_property
-    def _built_from(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for path in self._paths:
-            if path.endswith(_BUILDING):
-                for name in _last_names(path):
+        if self._built_from is None:
+            found: dict[str, str] = {}
+            for path in self._paths:
+                tick()
+                for name in _last_names(path) if path.endswith(_BUILDING) else ():
                     if name not in found or (path.endswith(_RUNNING) and not found[name].endswith(_RUNNING)):
                         found[name] = path
-        return found
+            self._built_from = found
+        return self._built_from.get(top, "")
+
+    @property
+    def bytes(self) -> int:
+        """About what is remembered takes in memory."""
+        return _ENTRY_BYTES * (len(self._running) + len(self._built_from or ()))
 
 
 def _last_names(path: str) -> tuple[str, str]:

@@ -385,6 +385,19 @@ HONEST: dict[str, tuple[Files, Files]] = {
         {"requirements.txt": "requests\n"},
         {"requirements.txt": "requests\n-e .[fast]\n"},
     ),
+    "a repository becomes one of several projects": (
+        {"app/a.py": "import requests\n", "noxfile.py": "import nox\n"},
+        {
+            "pyproject.toml": '[tool.uv.workspace]\nmembers = ["packages/*"]\n',
+            "app/a.py": None,
+            "packages/app/pyproject.toml": project("requests"),
+            "packages/app/app/a.py": "import requests\n",
+        },
+    ),
+    "a list includes no other one any more": (
+        {"pyproject.toml": None, "requirements.txt": "-r deps/base.list\n", "deps/base.list": "requests\n"},
+        {"requirements.txt": "requests\n", "deps/base.list": "requests\nsphinx\n"},
+    ),
     "a new package computes its list": (
         {},
         {"libs/y/setup.py": COMPUTED, "libs/y/y.py": "import mystery\n"},
@@ -620,3 +633,59 @@ def test_a_long_list_that_counts_for_many_folders_is_held_once(where: str) -> No
     assert found[0] is not None
     assert found[0].scopes["name1"] == {DependencyScope.RUNTIME, DependencyScope.DEVELOPMENT}
     assert ("name4999" in found[0].scopes, "other" in found[0].scopes, found[0].scopes.get("x")) == (True, True, None)
+
+
+NAMED_ELSEWHERE: dict[str, Files] = {
+    "generated code": {
+        "app/gen/__init__.py": "",
+        "app/gen/order_pb2.py": "import item_pb2\n",
+        "app/gen/item_pb2.py": "",
+    },
+    "a script in a package": {"app/main.py": "from settings_x import A\n", "app/settings_x.py": ""},
+    "a folder that the tests' settings name": {"tests/__init__.py": "", "tests/test_a.py": "import helpers_x\n"}
+    | {"tests/helpers_x.py": ""},
+    "a folder that is added where the code runs": {"functions/a/main.py": "import common_x\n"}
+    | {"layers/python/common_x/__init__.py": "", "app/a.py": ""},
+}
+
+
+@pytest.mark.parametrize("name", NAMED_ELSEWHERE)
+async def test_of_an_unknown_module_any_file_of_its_name_is_said(tree: WorkTree, name: str) -> None:
+    files: Files = {"pyproject.toml": project("requests"), "app/__init__.py": "", **NAMED_ELSEWHERE[name]}
+    check = await a9(tree, files)
+    assert [(finding.rule, finding.level) for finding in check.findings] == [("unknown", Level.NOTICE)]
+    added = {path.replace("_x", "_y").replace("item", "x"): text for path, text in files.items()}
+    await a9(tree, {**dict.fromkeys(files), **{path: text for path, text in added.items() if text}})
+    check = check_of(await evaluate(tree, whole_tree=True), CheckCode.A9)
+    assert [finding.rule for finding in check.findings] == ["undeclared"]
+
+
+@pytest.mark.parametrize("guard", ["if T.TYPE_CHECKING:", "if TYPE_CHECKING := True:"])
+async def test_a_stub_declares_nothing_that_a_guard_for_type_checkers_may_run(tree: WorkTree, guard: str) -> None:
+    base = tree.commit({"pyproject.toml": project(), "app/a.py": "class T: TYPE_CHECKING = True\n"})
+    tree.commit({"requests.pyi": "", "app/a.py": f"class T: TYPE_CHECKING = True\n{guard}\n    import requests\n"})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert check.notes == ("Imported behind a guard alone, and declared nowhere: `requests`.",)
+
+
+async def test_a_decoy_in_another_project_hides_no_manifest_that_is_gone(tree: WorkTree) -> None:
+    base = tree.commit({"pyproject.toml": project("requests"), "src/app/a.py": "import requests\n"})
+    tree.commit(
+        {"pyproject.toml": None, "src/app/a.py": "import mystery\n", "tools/setup.py": "", "tools/mystery.py": ""}
+    )
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert (check.result, [problem.path for problem in check.problems]) == (Result.ERROR, ["pyproject.toml"])
+
+
+async def test_changed_code_for_which_no_manifest_counts_is_said(tree: WorkTree) -> None:
+    base = tree.commit({"backend/pyproject.toml": project("requests"), "backend/a.py": "import requests\n", "x.py": ""})
+    tree.commit({"backend/a.py": None, "other/a.py": "import requests, yaml\n", "x.py": "import os\n"})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert check.notes == ("No manifest counts for what these changed files import: `other/a.py`.",)
+
+
+async def test_a_project_that_takes_another_name_is_said(tree: WorkTree) -> None:
+    base = tree.commit({"pyproject.toml": project(), "app/a.py": ""})
+    tree.commit({"pyproject.toml": project().replace("demo-app", "mystery"), "app/a.py": "import mystery\n"})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert check.notes == ("`pyproject.toml` renames the project `demo-app` to `mystery`.",)
