@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from forgeguard_app.audit.boundaries.layer_map import LayerMap
 from forgeguard_app.audit.boundaries.parse import Boundaries
@@ -14,7 +15,7 @@ from forgeguard_app.audit.configuration import EffectiveConfig
 from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages import SUFFIXES
 from forgeguard_app.audit.languages.imports import Cut
-from forgeguard_app.audit.languages.python_modules import MAX_FOLDERS
+from forgeguard_app.audit.languages.python_modules import MAX_FOLDERS, ModuleIndex
 from forgeguard_app.audit.languages.python_paths import MAX_DEPTH
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode
@@ -44,6 +45,7 @@ class LeftOut:
     manifests: set[str] = field(default_factory=set)  # likewise
     # Source files that the change put behind links and submodules, with the paths of those.
     unfollowed: dict[str, str] = field(default_factory=dict)
+    new_links: Set[str] = frozenset()  # that the change put somewhere, or let mean something else
 
     @property
     def depends_on_range(self) -> bool:
@@ -62,6 +64,8 @@ class LeftOut:
         large, absent, lost = files(self.too_large), files(self.missing), files(self.lost)
         sources = _Ticked((path for path in head.source_paths if path in scope), facts.tick)
         cut = _cut_files(sources, head, facts)
+        passing = through_links(self.new_links, sources, head, facts, memo.modules(head))
+        unfollowed = passing | {path: link for path, link in self.unfollowed.items() if path in scope}
         deep = _Ticked((path for path in sources if path.count("/") > MAX_DEPTH), facts.tick)
         for code, check in CHECKS.items():
             if check.kind.reads is not Reads.TREE:
@@ -74,8 +78,8 @@ class LeftOut:
                 yield code, f"more files and forbidden patterns than are kept at once: {named(lost)}."
             covered = ((reason, check.imports(paths, head, config, memo)) for reason, paths in cut)
             yield from ((code, f"{_CUT[reason]}: {named(paths)}.") for reason, paths in covered if paths)
-            if paths := check.imports([path for path in self.unfollowed if path in scope], head, config, memo):
-                behind = {self.unfollowed[path] for path in paths}
+            if paths := check.imports(list(unfollowed), head, config, memo):
+                behind = {unfollowed[path] for path in paths}
                 yield code, f"what the change put behind links and submodules, which are not followed: {named(behind)}."
             if paths := check.imports(deep, head, config, memo):
                 yield code, f"modules in more than {MAX_DEPTH} folders one in another: {named(paths)}."
@@ -125,6 +129,40 @@ def unfollowed(links: Set[str], submodules: Set[str], base: Tree) -> dict[str, s
         for path in base.source_paths:
             folders.update(parent for parent in _parents(path) if parent in others)
     return found | {f"{folder}/__init__.py": folder for folder in folders}
+
+
+def through_links(
+    links: Set[str], sources: Iterable[str], head: Tree, facts: Facts, modules: ModuleIndex
+) -> dict[str, str]:
+    """Return the source files of which an import passes a link to a folder, with the path of one that it passes."""
+    by_name: dict[str, dict[str, str]] = {}  # by its name and that of the folder above
+    for link in links:
+        folder, _, name = link.rpartition("/")
+        if name.isidentifier():
+            by_name.setdefault(name, {})[folder.rpartition("/")[2]] = link
+    found: dict[str, str] = {}
+    for path in sources if by_name else ():
+        source = facts.source(path, head.blobs[path])
+        for item in source.imports if source is not None and path not in found else ():
+            facts.tick()
+            base = modules.absolute(path, item) or ""
+            if link := _passed(by_name, base, item.names, modules.searched_from(path)):
+                found[path] = link
+    return found
+
+
+def _passed(
+    by_name: Mapping[str, Mapping[str, str]], base: str, names: Iterable[str], searched: Collection[str]
+) -> str:
+    """Return a link that the module, or one of the names in it, has as a part; '' where there is none."""
+    *parts, last = ["", *base.split(".")] if base else [""]
+    for above, name in (*pairwise((*parts, last)), *((last, name) for name in names)):
+        link = by_name.get(name, {}).get(above) if above else None
+        if above == "" and name in by_name:
+            link = next((at for at in by_name[name].values() if at.rpartition("/")[0] in searched), None)
+        if link:
+            return link
+    return ""
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -9,8 +9,9 @@ from functools import partial
 from hashlib import sha256
 
 from forgeguard_app.audit.check import Change
-from forgeguard_app.audit.check_kinds import secrets_kind
+from forgeguard_app.audit.check_kinds import Reads, secrets_kind
 from forgeguard_app.audit.check_settings import MANIFESTS
+from forgeguard_app.audit.checks import CHECKS
 from forgeguard_app.audit.configuration import (
     Configuration,
     EffectiveConfig,
@@ -23,6 +24,7 @@ from forgeguard_app.audit.configuration import (
     read_policy,
 )
 from forgeguard_app.audit.facts import Facts, Tree
+from forgeguard_app.audit.languages import SUFFIXES
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode, Gate
 from forgeguard_app.audit.policy import settings_with
@@ -31,7 +33,7 @@ from forgeguard_app.audit.requirements.manifests import manifest_paths
 from forgeguard_app.audit.requirements.readers import read_manifest
 from forgeguard_app.evaluation.deadline import Deadline
 from forgeguard_app.evaluation.facts_cache import FactsCache
-from forgeguard_app.evaluation.left_out import MAX_INCLUDE_ROUNDS, LeftOut, named, unfollowed
+from forgeguard_app.evaluation.left_out import MAX_INCLUDE_ROUNDS, LeftOut, named, through_links, unfollowed
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.secret_search import MAX_TEXT_BYTES, Search, SecretSearch
 from forgeguard_app.evaluation.source import Source
@@ -79,6 +81,7 @@ class RangeLoader:
         changes = await self._changes(request.base)
         base = Tree(await in_thread(_before, head_files, changes, request.whole_tree, self.deadline.check))
         self.left_out.unfollowed = await in_thread(unfollowed, changes.links, changes.submodules, base)
+        self.left_out.new_links = changes.links
         head = await in_thread(lambda: Tree({**head_files, **self._laid_over()}, frozenset(head_files.links)))
         config = await self._configure(head, base)
         others = [await self._other(head_files, commit) for commit in request.merged]
@@ -342,7 +345,17 @@ class RangeLoader:
         unmatched = self.request.scope.unmatched((*head.blobs, *gone))
         if unmatched:
             notes.append(f"Not part of what was read, so nothing is reported on it: {named(unmatched)}.")
-        return dict.fromkeys(CheckCode, tuple(notes))
+        return {code: (*notes, *more) for code, more in self._passing(changes, head).items()}
+
+    def _passing(self, changes: Changes, head: Tree) -> Mapping[CheckCode, tuple[str, ...]]:
+        """Return sentences on the links that imports of the changed files pass, by check."""
+        if not head.links:
+            return dict.fromkeys(CheckCode, ())
+        sources = [path for change in changes if (path := change.path) in head.blobs and path.endswith(SUFFIXES)]
+        found = through_links(head.links, sources, head, self._facts, self.cache.memo.modules(head))
+        sentence = f"Imports pass links, which are not followed: {named(set(found.values()))}."
+        reading = {code for code, check in CHECKS.items() if found and check.kind.reads is Reads.TREE}
+        return {code: (sentence,) if code in reading else () for code in CheckCode}
 
     def _incomplete(
         self, head: Tree, config: EffectiveConfig, secrets: Iterable[str]

@@ -172,6 +172,33 @@ async def test_code_that_a_change_puts_where_it_is_not_read_does_not_pass(
     assert (later.result == Result.PASS) == (change is not point_at_large_file_storage)
 
 
+@pytest.mark.parametrize(
+    ("link", "target", "text"),
+    [
+        ("web/x", "../store", "from web.x import conn\n"),
+        ("web/x", "../store", "import os, web.x.conn as c\n"),
+        ("web/x", "../store", "from web import x\n"),
+        ("web/x", "../store", "from .x.conn import y\n"),
+        ("x", "store", "import x.conn\n"),
+    ],
+)
+async def test_a_link_to_a_folder_through_which_a_layer_imports_is_said(
+    tree: WorkTree, link: str, target: str, text: str
+) -> None:
+    layers = [{"name": "web", "glob": "web/**", "may_import": []}, {"name": "store", "glob": "store/**"}]
+    files = {"boundaries.json": json.dumps({"layers": layers}), "web/v.py": "", "web/__init__.py": ""}
+    base = tree.commit({**files, "store/conn.py": "", "docs/a.py": "import os\n"})
+    (tree.folder / "docs/x").symlink_to("../store")
+    (tree.folder / link).symlink_to(target)
+    linked = tree.commit({})
+    assert check_of(await evaluate(tree, base), CheckCode.A4).result is Result.PASS
+    tree.commit({"web/v.py": text})
+    check = check_of(await evaluate(tree, base), CheckCode.A4)
+    assert (check.result, check.incomplete) == (Result.WARN, (f"{UNFOLLOWED}`{link}`.",))
+    note = f"Imports pass links, which are not followed: `{link}`."
+    assert check_of(await evaluate(tree, linked), CheckCode.A4).notes == (note,)
+
+
 async def test_links_and_submodules_beside_the_code_are_no_matter(tree: WorkTree) -> None:
     base = tree.commit({"requirements.txt": "", "a.py": "import os\n"})
     (tree.folder / "LICENSE").symlink_to("a.py")
