@@ -133,9 +133,7 @@ class ModuleIndex(Remembering):
     def package_of(self, path: str) -> str:
         """Return the package that relative imports of the file count from."""
         name = self.name_of(path)
-        if path.rpartition("/")[2].startswith("__init__."):
-            return name
-        return name.rpartition(".")[0]
+        return name if is_package(path) else name.rpartition(".")[0]
 
     def absolute(self, path: str, item: Import) -> str | None:
         """Return the absolute name of what the statement's module part means; None where the dots leave the tree."""
@@ -254,8 +252,8 @@ class ModuleIndex(Remembering):
         return tuple(dict.fromkeys((*found, *around))) if around else found or self._in_packages(module)
 
     def _near(self, folder: str, module: str) -> tuple[tuple[str, ...], bool]:
-        """Return what is found in the folders above, and whether a project above has it, so that it is none of another
-        project beside that one.
+        """Return what is found in the folders above, and whether a project above, or the package that the file lies in,
+        has it, so that it is none of another project.
 
         All folders above count, up to the root of the repository: a manifest and a module that somebody adds beside
         the file decide neither how the file is run nor what the import means. A name of the standard library is that
@@ -267,10 +265,11 @@ class ModuleIndex(Remembering):
         for place in self._places(folder):
             if standard and not place.is_root and place.folder != folder:
                 continue
-            folders = (at for at in (place.folder, *place.sources) if top in self._children[at])
+            folders = [at for at in (place.folder, *place.sources) if top in self._children[at]]
             if at_root := [file for at in folders if (file := self.at(at, module))]:
                 found.update(dict.fromkeys(at_root))
-                is_sure = is_sure or (place.is_root and any(self._is_running(file) for file in at_root))
+                is_own = place.is_root or f"{folder}/".startswith(f"{joined(place.folder, top)}/")
+                is_sure = is_sure or (is_own and any(self._is_running(file) for file in at_root))
         return tuple(found), is_sure
 
     def _at_roots(self, module: str) -> tuple[str, ...]:

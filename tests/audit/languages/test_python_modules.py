@@ -99,6 +99,15 @@ def test_a_forbidden_module_is_found_by_each_of_its_names(text: str, added: str)
             | {"svc/a/pyproject.toml": "", "app/db/pyproject.toml": ""},
             id="another project has it too",
         ),
+        pytest.param(
+            {
+                "svc/a/app/api/v.py": "import app.cfg\nfrom app import cfg\n",
+                "svc/a/app/cfg.py": "",
+                "svc/a/reqs.txt": "",
+            }
+            | {"app/db/pyproject.toml": "", "app/db/app/cfg.py": ""},
+            id="its own package, without a manifest, and another project has it too",
+        ),
         pytest.param({"app/api/v.py": "import alembic\n", "app/db/alembic/env.py": ""}, id="a distribution"),
         pytest.param(
             {"app/api/v.py": "from alembic import op\n", "alembic/app/db/env.py": "", "app/db/__init__.py": ""},
