@@ -365,6 +365,19 @@ def test_layers_of_which_hundreds_hold_one_file() -> None:
     )
 
 
+def test_imports_between_layers_and_modules_without_a_layer_are_bounded_and_that_is_said() -> None:
+    layers = [{"name": name, "glob": globs} for name, globs in (("a", ["p/a/**", "p/y.py"]), ("b", "p/b/**"))]
+    rules, _ = read_boundaries(json.dumps({"layers": layers, "acyclic": True, "exhaustive": True}), "b.json")
+    names = [f"m{number}" for number in range(100)]
+    text = f"from p.b import {', '.join(names)}\n" * 201
+    files = {"p/a/x.py": text, "p/y.py": "", **{f"p/b/{name}.py": "" for name in names}}
+    tree, facts = facts_of({**files, **{f"p/{number}.py": "" for number in range(100_001)}})
+    outcome = a4_boundaries.check(tree, facts, [rules], (), Level.FAILURE, Memo())
+    assert len(outcome.findings) == 100_000
+    (sentence,) = a4_boundaries.beyond(outcome, EVERYWHERE)
+    assert "of all: `p/a/x.py`, `p/" in sentence
+
+
 def test_findings_over_the_bound_of_a_tree_are_said() -> None:
     layer = {**LAYER, "glob": "*.py", "forbidden_imports": [{"module": "yaml"}]}
     rules, _ = read_boundaries(json.dumps({"layers": [layer]}), "b.json")

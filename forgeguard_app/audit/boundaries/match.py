@@ -24,6 +24,7 @@ MOST_NAMED = 20
 MOST_NAME_CHARS = 80
 MAX_BASES = 20  # names of the module in `from module import name` that each name is looked up below
 MAX_FILE_FINDINGS = 20_000  # of one file, known ones included: a few layers, patterns and lines multiply
+MAX_FILE_EDGES = 20_000  # imports of one file from layer to layer
 _VALUES = re.compile(
     r"[\"'`:=@]|\d{3}|[^\W\d_]\d|\d[^\W\d_]"
 )  # an assignment, a literal, an address, or digits among letters
@@ -137,8 +138,8 @@ class BoundaryMatcher:
             known.update(numbers)
             if not numbers:
                 kept.append(finding)
-        full = next(found, None) is not None
-        return FileVerdict(tuple(kept), tuple(edges), capped, frozenset(known), full, partly)
+        full = next(found, None) is not None or len(edges) > MAX_FILE_EDGES
+        return FileVerdict(tuple(kept), tuple(edges[:MAX_FILE_EDGES]), capped, frozenset(known), full, partly)
 
     def _found(
         self,
@@ -212,7 +213,7 @@ class BoundaryMatcher:
                 continue
             met[name, id(reached)] = reached
             crossing = self._crossing(layers, reached)
-            if self.boundaries.acyclic and crossing.sources:
+            if self.boundaries.acyclic and crossing.sources and len(edges) <= MAX_FILE_EDGES:
                 place = (path, item.line, item.end_line, item.column)
                 edges.append(Edge(crossing.sources, crossing.targets, *place, name))
             for violation in crossing.violations:

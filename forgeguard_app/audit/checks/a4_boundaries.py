@@ -88,6 +88,7 @@ class _BoundaryContext:
 KIND = kind_with(BOUNDARIES)
 MAX_NAMED = 5
 MAX_TREE_FINDINGS = 100_000  # compared with those of the base
+MAX_TREE_EDGES = 1_000_000  # imports from layer to layer that are compared for cycles
 MAX_WAY = 12  # layers of a cycle that are named
 MAX_OUTCOMES = 8  # a base was a head before: its outcome is kept
 
@@ -186,9 +187,9 @@ def _under_import_rules(boundaries: Boundaries) -> frozenset[str]:
 def _evaluated(tree: Tree, facts: Facts, context: _BoundaryContext) -> BoundarySide:
     matcher, answers, blobs = context.matcher, context.answers, tree.blobs
     verdicts: list[FileVerdict] = []
-    number = 0
+    number = edges = 0
     for path in context.layered:
-        if number >= MAX_TREE_FINDINGS:
+        if number >= MAX_TREE_FINDINGS or edges >= MAX_TREE_EDGES:
             break
         blob = blobs[path]
         verdict = answers.get((path, blob))
@@ -197,13 +198,16 @@ def _evaluated(tree: Tree, facts: Facts, context: _BoundaryContext) -> BoundaryS
             verdict = answers.get_or((path, blob), lambda p=path, b=blob: _file(matcher, p, b, facts))  # type: ignore[misc]
         verdicts.append(verdict)
         number += len(verdict.findings)
+        edges += len(verdict.edges)
     findings = [finding for verdict in verdicts if verdict.findings for finding in verdict.findings]
-    findings.extend(_without_layer(context, tree, facts))
+    unplaced = _without_layer(context, tree, facts)
+    findings.extend(islice(unplaced, MAX_TREE_FINDINGS))
     full = [path for path, verdict in zip(context.layered, verdicts, strict=False) if verdict.full]
     full.extend(context.layered[len(verdicts) :])
+    full.extend(finding.path for finding in islice(unplaced, 1))
     if links := thinnest_links(_arrows(verdicts, facts.tick), facts.tick):
-        edges = (edge for verdict in verdicts for edge in verdict.edges)
-        cycles = _cycles(edges, links, matcher.level, facts.tick)
+        crossing = (edge for verdict in verdicts for edge in verdict.edges)
+        cycles = _cycles(crossing, links, matcher.level, facts.tick)
         findings.extend(islice(cycles, MAX_TREE_FINDINGS))
         full.extend(finding.path for finding in islice(cycles, 1))
     known = frozenset(number for verdict in verdicts for number in verdict.known)
@@ -271,7 +275,7 @@ def _unplaced(matcher: BoundaryMatcher, tick: Callable[[], object]) -> tuple[tup
     return tuple(found)
 
 
-def _without_layer(context: _BoundaryContext, tree: Tree, facts: Facts) -> Iterable[Finding]:
+def _without_layer(context: _BoundaryContext, tree: Tree, facts: Facts) -> Iterator[Finding]:
     for path, package in context.unplaced:
         facts.tick()
         source = facts.source(path, tree.blobs.get(path, ""))
