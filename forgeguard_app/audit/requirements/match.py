@@ -131,7 +131,7 @@ def list_undeclared(
     if declarations is None:
         return
     reported: set[tuple[str, str, int]] = set()
-    for item in imports:
+    for item in map(_guarded, imports) if path.endswith(".pyi") else imports:
         tick()
         if (
             item.level
@@ -151,6 +151,11 @@ def list_undeclared(
         if key not in reported:
             reported.add(key)
             yield finding
+
+
+def _guarded(item: Import) -> Import:
+    """Return the import as one for type checkers, as all of a stub are."""
+    return item._replace(guard=item.guard or Guard.TYPING)
 
 
 def _evaluated(

@@ -26,6 +26,7 @@ from forgeguard_app.audit.requirements.model import (
     normalised,
     not_read,
 )
+from forgeguard_app.audit.requirements.setup_lists import MAX_TEXTS, SetupLists
 from forgeguard_app.audit.toml_document import TooMuch, check_depth
 
 MAX_SETUP_CHARS = 200_000
@@ -170,13 +171,15 @@ def read_setup_py(path: str, text: str) -> Manifest:
     reader.take(arguments.get("setup_requires"), DependencyScope.BUILD)
     reader.take(arguments.get("tests_require"), DependencyScope.DEVELOPMENT)
     reader.take_extras(arguments.get("extras_require"))
-    name = reader.value(arguments.get("name"))
+    unread = f"its lists hold more than {MAX_TEXTS:,} texts" if reader.lists.cut else ""
+    name = reader.lists.value(arguments.get("name"))
     return Manifest(
         path,
         tuple(reader.declared),
         project_name=normalised(name) if isinstance(name, str) else None,
         is_project=True,
-        opaque=reader.opaque,
+        opaque=reader.opaque or unread,
+        unread=unread,
     )
 
 
@@ -199,48 +202,25 @@ def _is_setup(function: ast.expr, names: Collection[str]) -> bool:
 
 
 class _SetupPy:
-    """Reads literals, following names assigned once at the top of the module."""
+    """Reads the lists of the `setup(…)` call."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.declared: list[Declared] = []
         self.opaque = ""
-        self.assigned: dict[str, ast.expr] = {}
-        for node in tree.body:
-            if isinstance(node, ast.Assign):
-                for target in node.targets:
-                    if isinstance(target, ast.Name):
-                        self.assigned[target.id] = node.value
-
-    def value(self, node: ast.expr | None) -> object:
-        """Return the literal's value, None where it is not one."""
-        if isinstance(node, ast.Name):
-            node = self.assigned.get(node.id)
-        if node is None:
-            return None
-        try:
-            return ast.literal_eval(node)
-        except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError, SystemError):
-            return None
+        self.lists = SetupLists(tree)
 
     def take(self, node: ast.expr | None, scope: DependencyScope) -> None:
         if node is None:
             return
-        value = self.value(node)
-        if isinstance(value, str):
-            value = value.split("\n")
-        if isinstance(value, list | tuple):
-            self._entries((item for item in value if isinstance(item, str)), scope)
-        elif scope is DependencyScope.RUNTIME:
+        texts, whole = self.lists.texts(node)
+        self._entries(texts, scope)
+        if scope is DependencyScope.RUNTIME and not whole:
             self.opaque = "setup.py computes install_requires"
 
     def take_extras(self, node: ast.expr | None) -> None:
-        value = self.value(node)
-        if not isinstance(value, dict):
-            return
-        for extra, entries in value.items():
-            scope = DependencyScope.DEVELOPMENT if development_words(str(extra)) else DependencyScope.OPTIONAL
-            listed = entries if isinstance(entries, list | tuple) else [entries]
-            self._entries((item for item in listed if isinstance(item, str)), scope)
+        for extra, texts in self.lists.extras(node):
+            scope = DependencyScope.DEVELOPMENT if development_words(extra) else DependencyScope.OPTIONAL
+            self._entries(texts, scope)
 
     def _entries(self, entries: Iterable[str], scope: DependencyScope) -> None:
         for entry in entries:

@@ -689,3 +689,12 @@ async def test_a_project_that_takes_another_name_is_said(tree: WorkTree) -> None
     tree.commit({"pyproject.toml": project().replace("demo-app", "mystery"), "app/a.py": "import mystery\n"})
     check = check_of(await evaluate(tree, base), CheckCode.A9)
     assert check.notes == ("`pyproject.toml` renames the project `demo-app` to `mystery`.",)
+
+
+async def test_what_a_stub_imports_is_for_type_checkers_alone(tree: WorkTree) -> None:
+    stubs: Files = {"stubs/foo/__init__.pyi": "import numpy\nimport mystery\nimport pytest\n", "app/a.py": ""}
+    check = await a9(tree, {"pyproject.toml": project(more='[dependency-groups]\ndev = ["pytest"]\n'), **stubs})
+    assert (rows(check), check.notes[-1]) == (
+        [],
+        "Imported behind a guard alone, and declared nowhere: `mystery`, `numpy`.",
+    )

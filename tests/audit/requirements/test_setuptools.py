@@ -73,3 +73,37 @@ def test_runs_of_blanks_in_every_line_are_read() -> None:
     lines = line.replace("b", "=") * 99
     assert read_setup_cfg("setup.cfg", f"[options]\n{lines}install_requires = b").declared[0].name == "b"
     assert read_tox("tox.ini", f"[testenv]\n{lines}deps = b").declared[0].name == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "whole"),
+    [
+        ("r = ['a']\nr.append('b')\nr += ['c']\nr.extend(['d'])\nr.insert(0, 'e')\n", "abcde", True),
+        ("r = ['a']\nif x:\n    r.append('b')\nelse:\n    r = ['c']\n", "abc", True),
+        ("r: list[str] = [*['a'], *('b',)] + (['c'] if x else ['d'])\n", "abcd", True),
+        ("r = ['a', 'b'] + open('x').read().split()\n", "ab", False),
+        ("r = ['a', f'b=={x}']\n", "a", False),
+        ("r = ['a']\nr.extend(read())\n", "a", False),
+        ("r = s\ns = r\n", "", True),
+        ("def read():\n    r = []\n    r.append(x)\n    return r\nr = ['a']\n", "a", True),
+        ("r = 'a\\nb'\n", "ab", True),
+    ],
+)
+def test_a_list_that_setup_py_changes_before_it_uses_it_is_read_as_far_as_it_is_literal(
+    text: str, declared: str, whole: bool
+) -> None:
+    manifest = read_setup_py("setup.py", f"from setuptools import setup\n{text}setup(name='x', install_requires=r)\n")
+    assert ({item.name for item in manifest.declared}, not manifest.opaque) == (set(declared), whole)
+
+
+def test_extras_that_are_added_by_name_are_declared() -> None:
+    text = "e = {'a': ['x'], **{'b': ['y']}}\ne['c'] = ['z']\ne.update({'dev': ['t']})\n"
+    manifest = read_setup_py("setup.py", f"from setuptools import setup\n{text}setup(extras_require=e)\n")
+    assert [item.name for item in manifest.declared] == ["x", "y", "z", "t"]
+
+
+def test_a_list_that_many_extras_repeat_is_bounded_and_that_is_said() -> None:
+    long, extras = "'a', " * 20_000, ", ".join(f"'{number}': r" for number in range(5_000))
+    text = f"r = [{long}]\ne = {{{extras}}}\n"
+    manifest = read_setup_py("setup.py", f"from setuptools import setup\n{text}setup(extras_require=e)\n")
+    assert (len(manifest.declared), manifest.unread) == (50_001, "its lists hold more than 50,000 texts")
