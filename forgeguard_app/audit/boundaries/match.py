@@ -16,6 +16,7 @@ from forgeguard_app.audit.languages.imports import Import, SourceFacts
 from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.model import Finding, Level
 from forgeguard_app.audit.remembered import remembered
+from forgeguard_app.audit.requirements.modules import is_well_known
 from forgeguard_app.audit.secrets.masking import masked, quoted
 
 MAX_SHOWN_CHARS = 120
@@ -231,16 +232,20 @@ class BoundaryMatcher:
         does.
 
         Its names are looked for as they are written, and as the files that it means are called. They differ where a
-        folder above the module is a package, or has a manifest, that only the path tells of.
+        folder above the module is a package, or has a manifest, that only the path tells of. A file of ours is no
+        distribution whose name is a part of its path.
         """
         hits = _Hits(self._rules_by_module, self._longest_rule)
         base = self.modules.absolute(path, item) or ""
-        bases = {base: None}
-        hits.look_up(base)
-        hits.look_below(base, item.names)
+        is_ours = item.level > 0 and any(target for _, target in targets) and is_well_known(base)
+        bases: dict[str, None] = {} if is_ours else {base: None}
+        for written in bases:
+            hits.look_up(written)
+            hits.look_below(written, item.names)
         for name, target in targets:
             tick()
-            for other in self.modules.other_names(target) if target is not None and target != path else ():
+            others = self.modules.other_names(target) if target is not None and target != path else ()
+            for other in (other for other in others if other == others[-1] or not is_well_known(other)):
                 hits.look_up(other)
                 if name == base and len(bases) < MAX_BASES:
                     bases[other] = None

@@ -86,6 +86,26 @@ def test_a_forbidden_module_is_found_by_each_of_its_names(text: str, added: str)
         assert rules_of(files, layers) == ["api/forbidden_imports/app.db"], written
 
 
+@pytest.mark.parametrize("inits", [(), ("srv/api/__init__.py", "srv/redis/__init__.py")])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from srv.redis import client\nimport srv.redis.client\nfrom srv import redis\n", []),
+        ("from ..redis import client\nfrom ..redis.client import x\nfrom .. import redis\n", []),
+        ("import redis\n", ["api/forbidden_imports/redis"]),
+        ("from redis import client\n", ["api/forbidden_imports/redis"]),
+    ],
+)
+def test_a_module_of_ours_is_no_distribution_that_its_folder_is_named_like(
+    text: str, found: list[str], inits: tuple[str, ...]
+) -> None:
+    layers: list[dict[str, object]] = [
+        {"name": "api", "glob": "srv/api/**", "forbidden_imports": [{"module": "redis"}]}
+    ]
+    files = dict.fromkeys((*inits, "srv/redis/client.py"), "")
+    assert rules_of({**files, "srv/api/v.py": text}, layers) == found
+
+
 @pytest.mark.parametrize(
     "files",
     [
