@@ -25,6 +25,7 @@ from forgeguard_app.audit.requirements.modules import (
     modules_known,
     possible_providers,
     shares_namespace,
+    stubs_of,
 )
 from forgeguard_app.audit.requirements.own_modules import Holding, OwnModules
 
@@ -263,6 +264,8 @@ def _scopes(context: DependencyContext, declarations: Declarations, item: Import
             ]
             return frozenset().union(*found) if found else None
     possible = possible_providers(item.module, item.names[:MAX_NAMES])
+    if item.guard is not Guard.TYPING:
+        possible -= stubs_of(item.module)
     found = [declarations.scopes[name] for name in possible if name in declarations.scopes]
     if found:
         return frozenset().union(*found)

@@ -83,6 +83,12 @@ def possible_providers(module: str, names: tuple[str, ...] = ()) -> frozenset[st
     return possible.union(f"{joined}-{normalised(name)}" for name in names if name != "*")
 
 
+def stubs_of(module: str) -> frozenset[str]:
+    """Return the distributions that have stubs of the module by their names, and nothing that runs."""
+    top = normalised(module.partition(".")[0])
+    return frozenset((f"types-{top}", f"{top}-stubs"))
+
+
 def _joined(module: str) -> str:
     return "-".join(part for part in map(normalised, module.split(".", 5)[:5]) if part).strip("-")
 

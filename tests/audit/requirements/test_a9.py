@@ -698,3 +698,11 @@ async def test_what_a_stub_imports_is_for_type_checkers_alone(tree: WorkTree) ->
         [],
         "Imported behind a guard alone, and declared nowhere: `mystery`, `numpy`.",
     )
+
+
+async def test_stubs_of_a_module_declare_it_for_type_checkers_alone(tree: WorkTree) -> None:
+    text = "import requests\nimport yaml\nif TYPE_CHECKING:\n    import docutils.nodes\n"
+    declared = project("types-requests", more='[dependency-groups]\ndev = ["yaml-stubs", "types-docutils"]\n')
+    check = await a9(tree, {"pyproject.toml": declared, "app/a.py": text, "tests/test_a.py": text})
+    assert [row[:2] for row in rows(check)] == [(path, n) for path in ("app/a.py", "tests/test_a.py") for n in (1, 2)]
+    assert not [note for note in check.notes if "guard" in note]
