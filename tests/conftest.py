@@ -24,7 +24,7 @@ from tests.support.databases import empty
 from tests.support.repositories import WorkTree
 from tests.support.running import Product, running
 
-SAMPLE = 4  # one of so many nightly tests runs with the others
+SAMPLE = 6  # one of so many nightly tests runs with the others
 # No test asserts a time, so that it holds on a slow machine too.
 settings.register_profile("forgeguard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("forgeguard")

@@ -76,6 +76,7 @@ async def test_nothing_of_a_phase_is_pushed_before_a_person_approves(dsn: str, t
             assert [change.approved_login for change in await list_approved(connection, build.id, 9)] == ["mona"]
 
 
+@pytest.mark.nightly
 async def test_another_content_is_another_question(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     script = f"{WRITES_CI}; [ $(wc -l < work.txt) -lt 2 ] || echo 'run: evil' >> {CI}"
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
@@ -89,6 +90,7 @@ async def test_another_content_is_another_question(dsn: str, tmp_path: Path, tre
         assert await place.show(f"{second.branch}:{CI}") == "on: push\n"
 
 
+@pytest.mark.nightly
 async def test_an_approved_content_that_comes_back_later_is_another_question(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -106,6 +108,7 @@ async def test_an_approved_content_that_comes_back_later_is_another_question(
         assert (await place.ended(build.id)).status == "completed", "the fourth phase wrote the same file: no question"
 
 
+@pytest.mark.nightly
 async def test_a_file_that_a_change_of_settings_makes_decide_is_a_question_too(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -117,6 +120,7 @@ async def test_a_file_that_a_change_of_settings_makes_decide_is_a_question_too(
         assert [change.path for change in changes] == [".github/forgeguard.yml", "arch.json"]
 
 
+@pytest.mark.nightly
 async def test_what_is_handed_back_reaches_the_builder_with_the_reason(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -184,6 +188,7 @@ async def test_an_approval_holds_for_its_content_where_the_work_was_lost(
         assert "built again" in await place.text(build.id)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
@@ -207,6 +212,7 @@ async def test_what_nobody_could_review_goes_back_to_the_builder(
         assert CI in str(done.error_detail)
 
 
+@pytest.mark.nightly
 async def test_changes_of_too_many_lines_together_go_back_to_the_builder(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -216,6 +222,7 @@ async def test_changes_of_too_many_lines_together_go_back_to_the_builder(
         assert "at most 4,000" in str((await place.ended(await place.start())).error_detail)
 
 
+@pytest.mark.nightly
 async def test_a_file_that_takes_the_place_of_a_link_is_looked_at_too(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     script = f"rm {CI}; printf '# \\000' > {CI}; date +%N > t"
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
@@ -239,6 +246,7 @@ async def test_a_difference_shows_every_line_and_mode(dsn: str, tmp_path: Path, 
         assert "new file mode 100755" in shown[CI]
 
 
+@pytest.mark.nightly
 async def test_boundaries_that_the_settings_name_decide_whatever_their_names(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -256,6 +264,7 @@ async def test_boundaries_that_the_settings_name_decide_whatever_their_names(
         assert "- `arch/rules.json`\n" in place.pulls()[0].body
 
 
+@pytest.mark.nightly
 async def test_escapes_do_not_push_a_line_out_of_sight(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     script = f'{WRITES_CI}; python3 -c \'print("# " + chr(0x202e) * 9000); print("run: evil")\' >> {CI}'
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:
@@ -265,6 +274,7 @@ async def test_escapes_do_not_push_a_line_out_of_sight(dsn: str, tmp_path: Path,
         assert change.difference.endswith("+run: evil")
 
 
+@pytest.mark.nightly
 async def test_the_project_s_own_contracts_need_no_approval(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     script = 'mkdir -p Forge/Contracts; cp "$FORGEGUARD_CONTRACTS"/* Forge/Contracts/; date +%N > t'
     async with running(dsn, tmp_path / "p", builder=agent(script)) as product:

@@ -35,6 +35,7 @@ async def evaluated(product: Product, tree: WorkTree, repository: Repository) ->
     return await product.verdicts(repository, await product.push(tree, repository, "topic"))
 
 
+@pytest.mark.nightly
 async def test_branches_whose_names_begin_with_a_dash_are_audited(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
     head, base = "--upload-pack=false", "-main"
@@ -114,6 +115,7 @@ async def test_large_files_and_lines(product: Product, tree: WorkTree) -> None:
     assert "Not read" not in runs["W1"].output["summary"]
 
 
+@pytest.mark.nightly
 async def test_a_tree_of_more_files_than_are_read_ends_with_a_verdict(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
     inner = tree.git("rev-parse", "HEAD^{tree}")
@@ -126,6 +128,7 @@ async def test_a_tree_of_more_files_than_are_read_ends_with_a_verdict(product: P
     assert all("more files, or longer paths, than are read" in run.output["summary"] for run in runs.values())
 
 
+@pytest.mark.nightly
 async def test_half_a_million_files_in_two_trees_end_with_a_verdict_on_that_commit_alone(
     product: Product, tree: WorkTree
 ) -> None:
@@ -169,6 +172,7 @@ async def test_five_thousand_changed_files(product: Product, tree: WorkTree) -> 
         assert await connection.fetchval("SELECT max(files_checked) FROM audit_runs") == 5_000
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("files", "code"),
     [
@@ -193,6 +197,7 @@ async def test_hostile_configuration_is_an_error_where_it_stands(
     assert not Path("/tmp/forgeguard-owned").exists()
 
 
+@pytest.mark.nightly
 async def test_an_unreachable_before_falls_back_and_is_said(product: Product, tree: WorkTree) -> None:
     repository, _ = await product.repository()
     tree.commit({"boundaries.json": RULE})
@@ -211,6 +216,7 @@ async def test_an_unreachable_before_falls_back_and_is_said(product: Product, tr
     assert "is gone; evaluated against the first parent" in runs["A4"].output["summary"]
 
 
+@pytest.mark.nightly
 async def test_a_repository_that_left_waits_until_it_is_back_and_holds_nobody_up(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -240,6 +246,7 @@ async def test_a_repository_that_left_waits_until_it_is_back_and_holds_nobody_up
         await worker
 
 
+@pytest.mark.nightly
 async def test_heads_that_another_audit_brought_are_evaluated_though_the_default_branch_is_not_there(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -276,6 +283,7 @@ async def test_an_audit_that_never_ends_is_an_error_that_names_its_limit(
         assert "did not end within 0.5 seconds" in runs["A4"].output["summary"]
 
 
+@pytest.mark.nightly
 async def test_after_all_of_that_the_next_push_is_audited(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
     product.github.webhooks.send(
@@ -292,6 +300,7 @@ async def test_after_all_of_that_the_next_push_is_audited(product: Product, tree
     assert (await evaluated(product, tree, repository))["A4"].conclusion == "failure"
 
 
+@pytest.mark.nightly
 async def test_branches_whose_names_collide_and_a_target_that_is_gone(product: Product, tree: WorkTree) -> None:
     repository = await prepared(product, tree)
     repository.default_branch = "main/next"
@@ -307,6 +316,7 @@ async def test_branches_whose_names_collide_and_a_target_that_is_gone(product: P
     assert "`main/next` is not there" in runs["A4"].output["summary"]
 
 
+@pytest.mark.nightly
 async def test_an_evaluation_that_takes_too_long_ends_as_an_error_with_the_reason(
     product: Product, tree: WorkTree
 ) -> None:
@@ -321,6 +331,7 @@ async def test_an_evaluation_that_takes_too_long_ends_as_an_error_with_the_reaso
     assert {run.conclusion for run in (await evaluated(product, tree, repository)).values()} == {"success"}
 
 
+@pytest.mark.nightly
 async def test_a_repository_that_takes_too_much_of_the_disk_says_so_and_leaves_nothing_there(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -343,6 +354,7 @@ async def test_a_repository_that_takes_too_much_of_the_disk_says_so_and_leaves_n
         await worker
 
 
+@pytest.mark.nightly
 async def test_of_all_mirrors_the_least_recently_used_make_room(product: Product, tree: WorkTree) -> None:
     tree.commit({"a.py": "x = 1\n"})
     repositories = [(await product.repository(name))[0] for name in ("old", "new")]

@@ -29,6 +29,7 @@ PY
 """
 
 
+@pytest.mark.nightly
 async def test_work_that_cannot_be_evaluated_in_time_fails_three_attempts_with_the_reason(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -54,6 +55,7 @@ async def test_more_names_than_are_read_are_a_failed_attempt_with_the_reason(
         await place.ended(build_id)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("left", ["half-made", "locked"])
 async def test_what_a_killed_git_left_of_a_build_s_repository_is_made_again(
     product: Product, tree: WorkTree, tmp_path: Path, left: str

@@ -88,6 +88,7 @@ async def test_kill_9_of_a_worker_in_mid_phase_costs_that_attempt_alone(
         assert (await place.show(f"{build.branch}:shop/domain/n.txt")) == "line\nline\n", "each phase's work once"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("ends", ["exit 3", f"{PROJECT}exit 0"])
 async def test_a_worker_that_was_taken_over_changes_nothing_of_the_build(
     dsn: str, tmp_path: Path, tree: WorkTree, seen_folder: Path, ends: str

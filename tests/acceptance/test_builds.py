@@ -47,6 +47,7 @@ LINKED = "for i in $(seq 20); do mkdir -p a$i/.git; echo x > b$i; ln b$i a$i/.gi
 MENDS = f"if [ -e shop/domain/orders.py ]; then {GOOD}; else {PROJECT}{BAD}; fi"
 
 
+@pytest.mark.nightly
 async def test_the_built_in_builder_lays_a_skeleton_that_passes_its_own_audit(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -101,6 +102,7 @@ async def test_findings_are_handed_back_and_mended_and_each_phase_is_a_commit(
         assert "Returned to the builder" in await place.text(build.id)
 
 
+@pytest.mark.nightly
 async def test_three_failures_in_a_row_end_the_build_and_the_project_can_go_on(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -117,6 +119,7 @@ async def test_three_failures_in_a_row_end_the_build_and_the_project_can_go_on(
         assert (await place.ended(again)).status == "failed"
 
 
+@pytest.mark.nightly
 async def test_a_builder_cannot_write_itself_free(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     free = (
         PROJECT
@@ -186,6 +189,7 @@ async def test_a_value_of_the_builder_s_environment_is_never_pushed(dsn: str, tm
         assert build.head_sha is None
 
 
+@pytest.mark.nightly
 async def test_escape_sequences_and_bytes_of_any_kind_become_text(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     script = (
         "printf '\\033[31mred\\033[0m \\033]0;title\\007done\\n\\377\\000x\\n10%%\\r20%%\\n'; head -c 3000 "
@@ -218,6 +222,7 @@ async def test_cancelled_within_seconds_with_all_its_processes(dsn: str, tmp_pat
             await cancel_build(product.pool, build, "mona")
 
 
+@pytest.mark.nightly
 async def test_a_build_that_nobody_took_up_is_cancelled_at_once_and_one_is_made_at_a_time(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -240,6 +245,7 @@ async def test_a_build_that_nobody_took_up_is_cancelled_at_once_and_one_is_made_
         await place.start()
 
 
+@pytest.mark.nightly
 async def test_a_worker_that_stops_in_mid_phase_hands_back_and_another_goes_on_from_the_last_commit(
     dsn: str, tmp_path: Path, tree: WorkTree, seen_folder: Path
 ) -> None:
@@ -295,6 +301,7 @@ async def test_a_phase_that_kills_its_worker_three_times_ends_the_build(
         assert "died each time" in str(build.error_detail)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("bounds", "script", "message"),
     [
@@ -325,6 +332,7 @@ async def test_what_a_builder_may_not_take_or_leave_is_said(
         assert message in str(build.error_detail), await place.text(build.id)
 
 
+@pytest.mark.nightly
 async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
     dsn: str, tmp_path: Path, tree: WorkTree, seen_folder: Path
 ) -> None:
@@ -357,6 +365,7 @@ async def test_a_repository_unlinked_or_withdrawn_in_mid_build_ends_it(
         assert place.pulls() == []
 
 
+@pytest.mark.nightly
 async def test_somebody_else_who_pushed_to_the_branch_keeps_it(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     async with running(dsn, tmp_path / "p", builder=agent("date +%N >> a.txt; sleep 1")) as product:
         place = await ready(product, tree)
@@ -370,6 +379,7 @@ async def test_somebody_else_who_pushed_to_the_branch_keeps_it(dsn: str, tmp_pat
         assert await place.show(f"forgeguard/build-{build_id}:mine.txt") == "x"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("way", ["exit 7", "yes"])
 async def test_what_a_builder_wrote_before_it_failed_or_was_ended_is_there_again(
     dsn: str, tmp_path: Path, tree: WorkTree, way: str
@@ -389,6 +399,7 @@ async def test_what_a_builder_wrote_before_it_failed_or_was_ended_is_there_again
         assert "- `.github/workflows/ci.yml`\n" in place.pulls()[0].body
 
 
+@pytest.mark.nightly
 async def test_a_branch_that_is_deleted_in_mid_build_is_said_to_be(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     async with running(dsn, tmp_path / "p", builder=agent("date +%N >> a.txt; sleep 1")) as product:
         place = await ready(product, tree)
@@ -400,6 +411,7 @@ async def test_a_branch_that_is_deleted_in_mid_build_is_said_to_be(dsn: str, tmp
         assert "branch was deleted" in str(build.error_detail)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("commits", [1, 120])
 async def test_a_main_that_is_rewritten_in_mid_build_loses_no_work(
     dsn: str, tmp_path: Path, tree: WorkTree, commits: int
@@ -418,6 +430,7 @@ async def test_a_main_that_is_rewritten_in_mid_build_loses_no_work(
         assert len((await place.show(f"{build.branch}:a.txt")).split()) == 2
 
 
+@pytest.mark.nightly
 async def test_what_github_says_of_a_push_that_it_refuses_is_passed_on(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -432,6 +445,7 @@ async def test_what_github_says_of_a_push_that_it_refuses_is_passed_on(
         assert "File large exceeds the limit" in str(build.error_detail)
 
 
+@pytest.mark.nightly
 async def test_a_file_that_fails_on_the_worker_ends_the_build_and_is_not_taken_for_the_database(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -449,6 +463,7 @@ async def test_a_file_that_fails_on_the_worker_ends_the_build_and_is_not_taken_f
         assert all("on the worker's machine" in str(check.output) for check in checks.values()), checks
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a small disk")
 async def test_a_full_disk_is_waited_for_and_takes_no_attempt(dsn: str, tree: WorkTree) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -469,6 +484,7 @@ async def _on_a_full_disk(dsn: str, folder: Path, tree: WorkTree) -> None:
         assert [phase.loops for phase in await place.phases(build.id)] == [0, 0]
 
 
+@pytest.mark.nightly
 async def test_a_repository_that_is_too_large_for_a_build_says_so(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     async with running(dsn, tmp_path / "p", builder=agent("true"), worker=False) as product:
         stop = asyncio.Event()
@@ -483,6 +499,7 @@ async def test_a_repository_that_is_too_large_for_a_build_says_so(dsn: str, tmp_
         await worker
 
 
+@pytest.mark.nightly
 async def test_a_repository_whose_files_fill_a_checkout_fails_without_an_attempt(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -496,6 +513,7 @@ async def test_a_repository_whose_files_fill_a_checkout_fails_without_an_attempt
             assert "The repository's files take more than the 1 MiB" in str(build.error_detail)
 
 
+@pytest.mark.nightly
 async def test_each_phase_is_a_job_of_its_own(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     async with running(dsn, tmp_path / "p", builder=agent(f"{PROJECT}date +%N > x"), worker=False) as product:
         stop = asyncio.Event()
@@ -591,6 +609,7 @@ def test_a_builder_shows_no_value_of_its_environment() -> None:
     assert "s3cret" not in repr(Builder(("agent",), {"KEY": "s3cret"}))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("owners", "serves"), [({4_711}, True), ({1, 2}, False), (set(), False)])
 async def test_the_operator_s_command_builds_for_the_named_accounts_alone(
     dsn: str, tmp_path: Path, tree: WorkTree, owners: set[int], serves: bool
@@ -605,6 +624,7 @@ async def test_the_operator_s_command_builds_for_the_named_accounts_alone(
         assert ("not for this account" in text) is not serves
 
 
+@pytest.mark.nightly
 async def test_the_bytes_of_a_file_are_committed_whatever_attributes_say(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -625,6 +645,7 @@ async def test_the_bytes_of_a_file_are_committed_whatever_attributes_say(
         assert await git(place.repository.folder, "show", f"{build.branch}:a.txt") == b"a\n"
 
 
+@pytest.mark.nightly
 async def test_a_push_that_fails_for_a_while_builds_nothing_again(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     builder = agent("echo a run of the builder; date +%N > t")
     async with running(dsn, tmp_path / "p", builder=builder) as product:
@@ -650,6 +671,7 @@ class Pushes(Faults):
         return "500" if "receive-pack" in identity and "500" in kinds else None
 
 
+@pytest.mark.nightly
 async def test_a_name_with_git_s_words_for_a_full_disk_counts_as_an_attempt(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -661,6 +683,7 @@ async def test_a_name_with_git_s_words_for_a_full_disk_counts_as_an_attempt(
         assert "cannot be committed" in str(build.error_detail)
 
 
+@pytest.mark.nightly
 async def test_failed_attempts_leave_nothing_in_the_build_s_repository(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -679,6 +702,7 @@ async def test_failed_attempts_leave_nothing_in_the_build_s_repository(
         await place.ended(build_id)
 
 
+@pytest.mark.nightly
 async def test_a_worker_that_stops_while_files_are_copied_hands_the_phase_back(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:

@@ -33,6 +33,7 @@ from tests.support.stored_runs import (
 from tests.support.watching import until
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("merged", [False, True])
 async def test_a_verdict_that_was_left_to_a_newer_one_is_said_when_that_counts_no_more(
     product: Product, tree: WorkTree, merged: bool
@@ -66,6 +67,7 @@ async def test_a_verdict_that_was_left_to_a_newer_one_is_said_when_that_counts_n
     assert await boundary(product, repository, head) == "failure", "it fails for main, the only target left"
 
 
+@pytest.mark.nightly
 async def test_an_older_verdict_of_a_closed_pull_request_comes_after_no_newer_one(
     product: Product, tree: WorkTree
 ) -> None:
@@ -87,6 +89,7 @@ async def test_an_older_verdict_of_a_closed_pull_request_comes_after_no_newer_on
     assert {run.external_id for run in product.github.world.latest_runs(repository.id, head)} == {str(newer)}
 
 
+@pytest.mark.nightly
 async def test_a_re_run_evaluates_a_pushed_head_for_each_target(product: Product, tree: WorkTree) -> None:
     repository, start, bad, head = await with_lax(product, tree)
     await product.push(tree, repository, "topic")
@@ -104,6 +107,7 @@ async def test_a_re_run_evaluates_a_pushed_head_for_each_target(product: Product
     assert len(product.github.world.latest_runs(repository.id, head)) == 3
 
 
+@pytest.mark.nightly
 async def test_a_verdict_of_a_former_version_is_none_for_another_target(product: Product, tree: WorkTree) -> None:
     """Such a run does not say for which branch it was evaluated."""
     repository, start, bad, head = await with_lax(product, tree)
@@ -115,6 +119,7 @@ async def test_a_verdict_of_a_former_version_is_none_for_another_target(product:
     assert await boundary(product, repository, head) == "failure"
 
 
+@pytest.mark.nightly
 async def test_the_former_default_branch_s_own_verdict_is_none_for_the_new_one(
     product: Product, tree: WorkTree
 ) -> None:
@@ -131,6 +136,7 @@ async def test_the_former_default_branch_s_own_verdict_is_none_for_the_new_one(
     assert await list_evaluated_branches(product.pool, head) == ["", "next"]
 
 
+@pytest.mark.nightly
 async def test_a_branch_that_is_named_like_a_merge_group_gets_one_audit(product: Product, tree: WorkTree) -> None:
     repository, start, bad, head = await with_lax(product, tree)
     name = f"gh-readonly-queue/main/pr-1-{start}"
@@ -140,6 +146,7 @@ async def test_a_branch_that_is_named_like_a_merge_group_gets_one_audit(product:
     assert await count_runs(product.pool, head) == 1
 
 
+@pytest.mark.nightly
 async def test_a_head_that_passed_for_another_branch_is_in_progress_while_it_is_evaluated_for_this_one(
     product: Product, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:

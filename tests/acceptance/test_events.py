@@ -7,6 +7,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from forgeguard_app.flows.context.worker_context import Timings
 from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
 from forgeguard_app.jobs.worker import run_worker
@@ -19,6 +21,7 @@ from tests.support.stored import get_repo_name, is_removed
 from tests.support.stored_runs import forget_check_runs
 
 
+@pytest.mark.nightly
 async def test_a_fork_is_evaluated_by_its_target_and_excepts_nothing(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     base = tree.git("rev-parse", "HEAD")
@@ -218,6 +221,7 @@ async def test_what_stands_when_the_app_comes_is_existing_and_never_annotated(pr
     assert [a["path"] for a in after["A4"].annotations] == ["new.py"]
 
 
+@pytest.mark.nightly
 async def test_a_partial_mirror_follows_renames_and_merges_of_files_it_never_read(
     product: Product, tree: WorkTree
 ) -> None:

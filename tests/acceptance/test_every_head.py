@@ -117,6 +117,7 @@ async def test_an_audit_cancelled_under_way_shows_no_progress_afterwards(
         assert product.github.world.runs_of(repository.id, sha) == [], "nobody would ever end them"
 
 
+@pytest.mark.nightly
 async def test_heads_that_no_event_told_of_are_found(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     base = tree.git("rev-parse", "HEAD")
@@ -148,6 +149,7 @@ async def test_heads_that_no_event_told_of_are_found(product: Product, tree: Wor
     assert len(world.check_runs) == 3 + 3 * len(heads), "the second look finds nothing to do"
 
 
+@pytest.mark.nightly
 async def test_what_events_did_not_tell_of_installations_is_learnt_from_github(
     product: Product, tree: WorkTree
 ) -> None:
@@ -172,6 +174,7 @@ async def test_what_events_did_not_tell_of_installations_is_learnt_from_github(
         assert await get_installation_status(connection) == "deleted"
 
 
+@pytest.mark.nightly
 async def test_an_older_suspension_that_comes_late_suspends_nothing(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     installation = product.github.world.installation_of(repository.id)
@@ -184,6 +187,7 @@ async def test_an_older_suspension_that_comes_late_suspends_nothing(product: Pro
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "failure"
 
 
+@pytest.mark.nightly
 async def test_a_button_opens_a_pull_request_that_records_the_findings_once(product: Product, tree: WorkTree) -> None:
     app = product.github.world.app
     assert app is not None
@@ -208,6 +212,7 @@ async def test_a_button_opens_a_pull_request_that_records_the_findings_once(prod
     assert (await product.verdicts(repository, tip))["A4"].conclusion == "success"
 
 
+@pytest.mark.nightly
 async def test_without_the_grants_there_is_no_button(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     sha = tree.commit({"b.py": "bad"})
@@ -219,6 +224,7 @@ async def test_without_the_grants_there_is_no_button(product: Product, tree: Wor
     assert product.github.world.pulls == {}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("skew_s", [90.0, -90.0, 4_000.0])
 async def test_a_clock_that_is_off_changes_nothing(product: Product, tree: WorkTree, skew_s: float) -> None:
     product.github.world.skew_s = skew_s
@@ -227,6 +233,7 @@ async def test_a_clock_that_is_off_changes_nothing(product: Product, tree: WorkT
     assert abs(product.context.client.clock.skew_s - skew_s) < 2
 
 
+@pytest.mark.nightly
 async def test_a_token_and_a_commit_that_are_not_known_everywhere_yet(product: Product, tree: WorkTree) -> None:
     product.github.world.token_lag_s = 1.0
     product.github.world.commit_lag_s = 0.7
@@ -247,6 +254,7 @@ async def test_the_second_private_key_takes_over(product: Product) -> None:
         await AppAccess(product.context.client, APP_ID, (new_key()[0],)).ask("GET", "/app")
 
 
+@pytest.mark.nightly
 async def test_limits_are_shared_kept_and_the_most_wanted_go_first(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     tight = {"writes_per_minute": 9, "writes_per_hour": 1_000, "minute_s": 1.0}
     async with running(dsn, tmp_path / "p", worker=False) as product:
@@ -272,6 +280,7 @@ async def test_limits_are_shared_kept_and_the_most_wanted_go_first(dsn: str, tmp
         assert product.github.world.crossed == []
 
 
+@pytest.mark.nightly
 async def test_of_what_waits_the_most_wanted_goes_first(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
         repository, installation = await product.repository()
@@ -299,6 +308,7 @@ async def test_of_what_waits_the_most_wanted_goes_first(dsn: str, tmp_path: Path
         assert product.github.world.runs_of(repository.id, shas["main"])[0].status == "completed"
 
 
+@pytest.mark.nightly
 async def test_a_verdict_held_back_while_suspended_is_published_however_the_end_was_noticed(
     product: Product, tree: WorkTree
 ) -> None:
@@ -317,6 +327,7 @@ async def test_a_verdict_held_back_while_suspended_is_published_however_the_end_
     assert len(product.github.world.runs_of(repository.id, sha)) == 6
 
 
+@pytest.mark.nightly
 async def test_a_verdict_that_github_does_not_take_says_why_and_is_tried_when_it_is_granted_again(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -341,6 +352,7 @@ async def test_a_verdict_that_github_does_not_take_says_why_and_is_tried_when_it
         await worker
 
 
+@pytest.mark.nightly
 async def test_a_write_of_unknown_fate_is_looked_up_only_once_it_is_settled(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     async with product.pool.acquire() as connection:
@@ -358,6 +370,7 @@ async def test_a_write_of_unknown_fate_is_looked_up_only_once_it_is_settled(prod
     assert len(product.github.world.runs_of(repository.id, tree.git("rev-parse", "HEAD"))) == 3
 
 
+@pytest.mark.nightly
 async def test_a_run_that_was_found_is_not_made_again_where_the_next_write_is_refused(
     product: Product, tree: WorkTree
 ) -> None:
@@ -407,6 +420,7 @@ async def test_an_account_s_new_name_is_known(product: Product) -> None:
     await product.until(get_account_login, "newer")
 
 
+@pytest.mark.nightly
 async def test_a_push_of_more_commits_than_a_delivery_carries_is_evaluated_whole(
     product: Product, tree: WorkTree
 ) -> None:

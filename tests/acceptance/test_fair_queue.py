@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
 from forgeguard_app.jobs.worker import run_worker
 from forgeguard_app.store.audits import find_newest_run
@@ -35,6 +37,7 @@ async def work_off(product: Product) -> None:
     await worker
 
 
+@pytest.mark.nightly
 async def test_a_push_is_not_kept_waiting_by_those_of_another_installation(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:

@@ -50,6 +50,7 @@ async def with_long_history(product: Product, tree: WorkTree) -> Repository:
     return repository
 
 
+@pytest.mark.nightly
 async def test_a_first_fetch_that_found_no_commit_yet_brings_no_whole_history_afterwards(
     small: Product, tree: WorkTree
 ) -> None:
@@ -61,6 +62,7 @@ async def test_a_first_fetch_that_found_no_commit_yet_brings_no_whole_history_af
     assert disk_bytes(mirror_of(small, repository)) < MB
 
 
+@pytest.mark.nightly
 async def test_what_a_stranger_s_fork_left_in_a_mirror_makes_no_push_too_large(small: Product, tree: WorkTree) -> None:
     repository, _ = await small.repository()
     start = tree.commit(START)

@@ -18,6 +18,7 @@ from tests.support.running import Product
 from tests.support.starting import START, started
 
 
+@pytest.mark.nightly
 async def test_the_starting_line_run_again_is_still_the_starting_line(product: Product, tree: WorkTree) -> None:
     repository, _ = await product.repository(install=False)
     tree.commit({**START, "old.py": f"import yaml\nbad = 1\nT = '{TOKEN}'\n"})
@@ -64,6 +65,7 @@ async def test_a_delivery_that_github_does_not_send_again_holds_up_no_other(
     await product.verdicts(repository, sha)
 
 
+@pytest.mark.nightly
 async def test_runs_of_one_account_that_wait_hide_no_stranded_run_of_another(product: Product, tree: WorkTree) -> None:
     other, _ = await product.repository("busy")
     await started(product, tree)

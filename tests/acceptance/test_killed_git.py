@@ -165,6 +165,7 @@ def kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.nightly
 async def test_a_git_that_was_killed_once_is_tried_again(product: Product, tree: WorkTree, kills: Path) -> None:
     repository = await started(product, tree)
     for command in ("ls-tree", "diff-tree"):
@@ -175,6 +176,7 @@ async def test_a_git_that_was_killed_once_is_tried_again(product: Product, tree:
     assert not list(kills.iterdir())
 
 
+@pytest.mark.nightly
 async def test_a_git_that_dies_of_one_commit_again_and_again_ends_with_a_verdict_on_that_commit_alone(
     product: Product, tree: WorkTree, kills: Path
 ) -> None:

@@ -193,6 +193,7 @@ async def test_an_installation_that_github_lists_lives_whatever_was_heard_before
     assert await guarded(product) == {repository.id}
 
 
+@pytest.mark.nightly
 async def test_a_pull_that_a_list_leaves_out_is_closed_where_github_says_so_alone(
     product: Product, tree: WorkTree
 ) -> None:

@@ -46,6 +46,7 @@ async def guarded(product: Product, owner: Account, tree: WorkTree, policies: Wo
     return shop
 
 
+@pytest.mark.nightly
 async def test_new_secrets_and_a_branch_that_turns_red_and_recovers_are_told_once(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -85,6 +86,7 @@ async def test_new_secrets_and_a_branch_that_turns_red_and_recovers_are_told_onc
         assert len(box.came) == 4
 
 
+@pytest.mark.nightly
 async def test_what_did_not_arrive_is_tried_again_and_said_to_those_who_can_mend_it(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:

@@ -17,6 +17,7 @@ from tests.support.starting import START, started
 from tests.support.stored_runs import count_reruns, count_runs, get_run_id_of_branch, list_evaluated_branches
 
 
+@pytest.mark.nightly
 async def test_a_pull_request_of_the_default_branch_changes_nothing_of_it(product: Product, tree: WorkTree) -> None:
     repository, _, bad, head = await with_lax(product, tree)
     await product.push(tree, repository)
@@ -49,6 +50,7 @@ async def test_a_second_pull_request_does_not_whiten_the_first(product: Product,
         assert (await answer.json())["message"] == "failing"
 
 
+@pytest.mark.nightly
 async def test_the_stricter_pull_request_counts_though_it_is_the_second(product: Product, tree: WorkTree) -> None:
     repository, start, bad, head = await with_lax(product, tree)
     tell_pull(product, repository, 7, ("topic", head), ("lax", bad))
@@ -58,6 +60,7 @@ async def test_the_stricter_pull_request_counts_though_it_is_the_second(product:
     assert await boundary(product, repository, head) == "failure"
 
 
+@pytest.mark.nightly
 async def test_both_pull_requests_count_for_the_next_push_too(product: Product, tree: WorkTree) -> None:
     repository, start, bad, head = await with_lax(product, tree)
     await product.push(tree, repository, "topic")
@@ -71,6 +74,7 @@ async def test_both_pull_requests_count_for_the_next_push_too(product: Product, 
     assert await boundary(product, repository, later) == "failure"
 
 
+@pytest.mark.nightly
 async def test_a_stranger_s_second_pull_request_does_not_whiten_the_first(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     start = tree.git("rev-parse", "HEAD")
@@ -88,6 +92,7 @@ async def test_a_stranger_s_second_pull_request_does_not_whiten_the_first(produc
     assert await boundary(product, repository, head) == "failure"
 
 
+@pytest.mark.nightly
 async def test_a_red_head_of_the_default_branch_pushed_to_another_branch_stays_red(
     product: Product, tree: WorkTree
 ) -> None:
@@ -106,6 +111,7 @@ async def test_a_red_head_of_the_default_branch_pushed_to_another_branch_stays_r
     assert await count_reruns(product.pool) == 2
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("way", ["closed", "retargeted", "moved"])
 async def test_a_commit_is_green_again_once_what_failed_counts_no_more(
     product: Product, tree: WorkTree, way: str
@@ -133,6 +139,7 @@ async def test_a_commit_is_green_again_once_what_failed_counts_no_more(
         assert await boundary(product, repository, head) == "failure", "it is open again"
 
 
+@pytest.mark.nightly
 async def test_nothing_is_green_while_a_target_has_no_verdict(product: Product, tree: WorkTree) -> None:
     repository, start, bad, head = await with_lax(product, tree)
     for number, base in ((7, ("lax", bad)), (8, ("main", start))):
@@ -145,6 +152,7 @@ async def test_nothing_is_green_while_a_target_has_no_verdict(product: Product, 
     assert await count_runs(product.pool, head) == 2
 
 
+@pytest.mark.nightly
 async def test_a_commit_with_too_many_targets_does_not_pass(
     product: Product, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from forgeguard_app.flows.intake.rerun_audit import rerun_audit
 from forgeguard_app.flows.upkeep.compare_log import LogComparison
 from forgeguard_app.flows.upkeep.reconcile_deliveries import reconcile_deliveries
@@ -27,6 +29,7 @@ async def installed(product: Product) -> Repository:
     return policy
 
 
+@pytest.mark.nightly
 async def test_an_old_head_that_is_run_again_brings_no_old_policy_back(product: Product, tmp_path: Path) -> None:
     repository, policies = await installed(product), WorkTree(tmp_path / "policies")
     policies.commit({".github/forgeguard.yml": LAX})
@@ -44,6 +47,7 @@ async def test_an_old_head_that_is_run_again_brings_no_old_policy_back(product: 
     assert await get_owner_policy(product.pool) == STRICT
 
 
+@pytest.mark.nightly
 async def test_an_older_push_that_is_recovered_later_brings_no_old_policy_back(
     product: Product, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ async def test_an_older_verdict_never_comes_after_a_newer_one(dsn: str, tmp_path
         assert set(holds.values()) == {str(newer)}, holds
 
 
+@pytest.mark.nightly
 async def test_a_newer_verdict_waits_for_an_older_write_of_unknown_fate(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -125,6 +126,7 @@ async def test_a_newer_verdict_waits_for_an_older_write_of_unknown_fate(
         assert set(holds.values()) == {str(newer)}, holds
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("status", [403, 404, 409, 422])
 async def test_one_refusal_that_passes_loses_no_verdict(
     dsn: str, tmp_path: Path, tree: WorkTree, status: int, monkeypatch: pytest.MonkeyPatch
@@ -164,6 +166,7 @@ async def test_one_refusal_that_passes_loses_no_verdict(
         assert len(product.github.world.runs_of(repository.id, sha)) == 3, "nothing ever tries it again"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("days", [1, 8])
 async def test_a_verdict_held_back_for_eight_days_is_published_after_all(
     dsn: str, tmp_path: Path, tree: WorkTree, days: int
@@ -204,6 +207,7 @@ async def test_a_verdict_held_back_for_eight_days_is_published_after_all(
         assert len(product.github.world.runs_of(repository.id, sha)) == 3
 
 
+@pytest.mark.nightly
 async def test_three_verdicts_that_github_stumbles_over_hold_up_no_other(
     dsn: str, tmp_path: Path, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +247,7 @@ async def test_three_verdicts_that_github_stumbles_over_hold_up_no_other(
         assert len(product.github.world.runs_of(repository.id, shas[3])) == 3
 
 
+@pytest.mark.nightly
 async def test_a_count_of_annotations_that_lags_makes_no_endless_writes(
     dsn: str, tmp_path: Path, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +280,7 @@ async def test_a_count_of_annotations_that_lags_makes_no_endless_writes(
         assert len(writes) < 10, (len(writes), [(run.name, run.status) for run in runs])
 
 
+@pytest.mark.nightly
 async def test_two_workers_that_both_believe_to_hold_the_lock_make_one_set_of_check_runs(
     dsn: str, tmp_path: Path, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:

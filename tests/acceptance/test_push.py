@@ -111,6 +111,7 @@ async def test_on_the_default_branch_the_newest_head_that_passed_is_the_base(pro
         assert await get_base_sha(connection, still) == passed
 
 
+@pytest.mark.nightly
 async def test_a_branch_is_evaluated_since_it_left_its_target_however_many_pushes(
     product: Product, tree: WorkTree
 ) -> None:
@@ -153,6 +154,7 @@ async def test_the_open_pull_request_s_base_is_the_target(product: Product, tree
     assert (await product.verdicts(repository, sha))["A4"].conclusion == "success"
 
 
+@pytest.mark.nightly
 async def test_two_hundred_and_fifty_annotations_fifty_at_a_time_each_once(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     tree.commit({"b.py": "bad\n" * 300})
@@ -162,6 +164,7 @@ async def test_two_hundred_and_fifty_annotations_fifty_at_a_time_each_once(produ
     assert "all of them stand behind the link" in runs["A4"].output["summary"]
 
 
+@pytest.mark.nightly
 async def test_a_broken_configuration_needs_action_on_its_line(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     tree.commit({"boundaries.json": '{\n  "layers": [{"name": "a"}]\n}'})
@@ -177,6 +180,7 @@ async def test_a_broken_configuration_needs_action_on_its_line(product: Product,
     assert {run.conclusion for run in runs.values()} == {"action_required"}
 
 
+@pytest.mark.nightly
 async def test_a_disabled_check_is_skipped_and_never_absent(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree, {**START, ".github/forgeguard.yml": "checks: {A4: {enabled: false}}"})
     tree.commit({"b.py": "bad"})
@@ -199,6 +203,7 @@ async def test_what_a_change_loosens_is_said_first(product: Product, tree: WorkT
     assert "level fail → warn" in runs["A9"].output["summary"]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "refspec", [":refs/heads/gone", "HEAD:refs/tags/v1", "HEAD:refs/heads/gh-readonly-queue/main/pr-1-abc"]
 )
@@ -255,6 +260,7 @@ async def test_a_worker_that_died_loses_nothing(dsn: str, tmp_path: Path, tree: 
         assert len(product.github.world.runs_of(repository.id, sha)) == 3
 
 
+@pytest.mark.nightly
 async def test_a_job_that_never_ends_is_an_error_with_its_cause(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
         repository, _ = await product.repository()
@@ -290,6 +296,7 @@ async def test_a_check_run_whose_answer_was_lost_is_adopted(product: Product, tr
     assert len(product.github.world.runs_of(repository.id, sha)) == 3
 
 
+@pytest.mark.nightly
 async def test_a_renamed_repository_goes_on(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     tree.commit({"b.py": "x = 1"})
@@ -310,6 +317,7 @@ async def test_a_renamed_repository_goes_on(product: Product, tree: WorkTree) ->
     assert len(product.github.world.runs_of(repository.id, sha)) == 6, "the write followed the redirect as a write"
 
 
+@pytest.mark.nightly
 async def test_an_owner_s_file_is_the_default_of_all_repositories(
     product: Product, tree: WorkTree, tmp_path: Path
 ) -> None:
@@ -332,6 +340,7 @@ async def test_an_owner_s_file_is_the_default_of_all_repositories(
     assert {code: run.conclusion for code, run in runs.items()} == {"A4": "skipped", "A9": "success", "W1": "failure"}
 
 
+@pytest.mark.nightly
 async def test_a_first_push_is_evaluated_against_nothing(product: Product, tree: WorkTree) -> None:
     repository, _ = await product.repository()
     tree.commit({**START, "b.py": "bad"})
@@ -341,6 +350,7 @@ async def test_a_first_push_is_evaluated_against_nothing(product: Product, tree:
         assert await get_base_sha(connection) is None
 
 
+@pytest.mark.nightly
 async def test_a_worker_told_to_stop_hands_back_what_it_has_not_finished(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -369,6 +379,7 @@ async def test_a_worker_told_to_stop_hands_back_what_it_has_not_finished(
         await worker
 
 
+@pytest.mark.nightly
 async def test_who_waits_for_a_mirror_holds_no_slot_and_loses_no_attempt(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:

@@ -412,6 +412,7 @@ async def test_a_verdict_refused_for_the_former_owner_is_published_once_a_compar
     assert (run.publish_error, run.published_at is not None) == (None, True)
 
 
+@pytest.mark.nightly
 async def test_who_read_the_former_owner_is_told_of_the_stored_new_one(product: Product) -> None:
     repository, installation = await product.repository()
     assert installation is not None

@@ -7,6 +7,8 @@ import re
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from forgeguard_app.flows.intake.rerun_audit import TooManyReruns, rerun_audit, start_or_defer
 from forgeguard_app.flows.intake.rerun_budget import BUDGET
 from forgeguard_app.flows.upkeep.requeue_stranded import requeue_stranded
@@ -77,6 +79,7 @@ async def defer(product: Product, person: int, *minutes: int) -> None:
         )
 
 
+@pytest.mark.nightly
 async def test_a_person_and_an_account_have_so_many_re_runs_an_hour_however_fast_they_ask(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -101,6 +104,7 @@ async def test_a_person_and_an_account_have_so_many_re_runs_an_hour_however_fast
             assert await count_reruns(connection) == 3
 
 
+@pytest.mark.nightly
 async def test_a_person_who_asked_for_little_has_a_re_run_though_others_spent_the_account_s_share(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -156,6 +160,7 @@ async def test_what_is_asked_at_github_beyond_the_budget_is_deferred_once_and_do
             assert await count_rerun_requests(connection) == 0
 
 
+@pytest.mark.nightly
 async def test_what_is_asked_at_github_far_beyond_the_budget_is_refused_and_the_page_says_so(
     product: Product, tree: WorkTree
 ) -> None:
@@ -247,6 +252,7 @@ async def test_beyond_the_budget_the_page_and_the_api_say_when_to_ask_again(
             assert 0 < int(answer.headers["Retry-After"]) <= 3_600
 
 
+@pytest.mark.nightly
 async def test_presses_of_the_button_are_one_while_its_job_waits_and_have_the_budget_of_re_runs(
     product: Product, tree: WorkTree
 ) -> None:

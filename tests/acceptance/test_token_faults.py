@@ -33,6 +33,7 @@ class Script(Faults):
         return None
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("faults", "lag_s"),
     [

@@ -378,6 +378,7 @@ def test_imports_between_layers_and_modules_without_a_layer_are_bounded_and_that
     assert "of all: `p/a/x.py`, `p/" in sentence
 
 
+@pytest.mark.nightly
 def test_findings_over_the_bound_of_a_tree_are_said() -> None:
     layer = {**LAYER, "glob": "*.py", "forbidden_imports": [{"module": "yaml"}]}
     rules, _ = read_boundaries(json.dumps({"layers": [layer]}), "b.json")

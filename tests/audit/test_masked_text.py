@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +65,7 @@ def outputs(files: dict[str, str]) -> str:
     return "\n".join(found)
 
 
+@pytest.mark.nightly
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.sampled_from(PLACES), st.integers(0, 2**32))
 def test_a_secret_planted_anywhere_is_in_no_output_of_the_engine(place: tuple[str, str], seed: int) -> None:

@@ -29,6 +29,7 @@ async def count(product: Product, table: str) -> int:
         return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))
 
 
+@pytest.mark.nightly
 async def test_a_project_is_deleted_by_its_typed_name_alone_and_comes_back(shared: Both) -> None:
     product, browser = shared
     user = product.github.people.add(f"mona-{secrets.token_hex(3)}")

@@ -83,6 +83,7 @@ async def api(product: Product, path: str) -> dict[str, object]:
         return found
 
 
+@pytest.mark.nightly
 async def test_an_audit_with_4201_findings_has_4201_in_title_group_list_trend_api_and_check_run(
     product: Product, tree: WorkTree, browser: Browser
 ) -> None:
@@ -200,6 +201,7 @@ async def test_a_leaked_secret_is_red_everywhere_until_it_is_allowed(
         await expect(page.locator(".alarm")).to_have_count(0)
 
 
+@pytest.mark.nightly
 async def test_why_an_audit_waits_is_said_wherever_it_is_shown(
     dsn: str, tmp_path: Path, tree: WorkTree, browser: Browser
 ) -> None:
@@ -262,6 +264,7 @@ async def test_a_page_loads_itself_again_once_the_database_is_back(product: Prod
         await expect(page.get_by_role("heading", level=1)).to_have_text("Projects")
 
 
+@pytest.mark.nightly
 async def test_figures_agree_where_notices_existing_and_allowed_findings_mix(
     product: Product, tree: WorkTree, browser: Browser
 ) -> None:
@@ -287,6 +290,7 @@ async def test_figures_agree_where_notices_existing_and_allowed_findings_mix(
         assert "24 existing finding(s) do not count" in str(runs["A4"].output["summary"])
 
 
+@pytest.mark.nightly
 async def test_an_error_in_a_configuration_file_is_no_finding_and_cannot_be_allowed(
     product: Product, tree: WorkTree, browser: Browser
 ) -> None:

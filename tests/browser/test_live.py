@@ -73,6 +73,7 @@ async def test_a_waiting_audit_holds_one_stream_and_asks_for_nothing_until_somet
             assert "forgeguard_event_streams 1.0" in await answer.text()
 
 
+@pytest.mark.nightly
 async def test_twenty_tabs_load_share_one_stream_and_all_follow(scene: Scene) -> None:
     pool = scene.product.pool
     runs = [await wait_for_run(pool, scene.repo.id, f"Change {number}") for number in range(10)]
@@ -93,6 +94,7 @@ async def test_twenty_tabs_load_share_one_stream_and_all_follow(scene: Scene) ->
         assert proxy.streams == 1
 
 
+@pytest.mark.nightly
 async def test_a_stream_that_the_server_has_not_answered_is_not_replaced(scene: Scene) -> None:
     pool = scene.product.pool
     runs = [await wait_for_run(pool, scene.repo.id, f"Slow {number}") for number in range(8)]
@@ -121,6 +123,7 @@ async def test_a_change_between_rendering_and_connecting_is_not_missed(scene: Sc
         await expect(page.get_by_role("heading", level=1)).to_contain_text("PASS")
 
 
+@pytest.mark.nightly
 async def test_a_page_survives_a_server_that_restarts(scene: Scene) -> None:
     pool, run_id = scene.product.pool, await wait_for_run(scene.product.pool, scene.repo.id, "Survive")
     async with scene.window() as (context, proxy):
@@ -170,6 +173,7 @@ async def test_twenty_clicks_on_cancel_of_twenty_reach_a_build_that_changes_all_
     await finish_build(pool, build_id, BuildStatus.CANCELLED)
 
 
+@pytest.mark.nightly
 async def test_a_log_that_grows_asks_for_no_page_and_opens_at_its_end(scene: Scene) -> None:
     pool, build_id = scene.product.pool, await scene.start_build()
     await run_build(pool, build_id)
@@ -322,6 +326,7 @@ async def test_a_hidden_tab_loads_its_parts_when_it_is_seen_again(scene: Scene) 
         await expect(page.get_by_role("heading", level=1)).to_contain_text("PASS")
 
 
+@pytest.mark.nightly
 async def test_a_proxy_that_holds_streams_back_does_not_keep_pages_from_changing(scene: Scene) -> None:
     run_id = await wait_for_run(scene.product.pool, scene.repo.id, "Get through")
     async with scene.window() as (context, proxy):

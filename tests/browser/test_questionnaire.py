@@ -152,6 +152,7 @@ async def test_a_tab_that_a_phone_hides_has_saved_before(place: Place) -> None:
         await place.stored("intent.summary", "hidden")
 
 
+@pytest.mark.nightly
 async def test_a_slow_save_that_is_overtaken_by_a_later_one_does_not_win(place: Place) -> None:
     async with signed_in(place.chromium, place.product, place.user) as context:
         page, held, over = await opened(context, place), list[Request](), asyncio.Event()
@@ -193,6 +194,7 @@ async def test_two_quick_changes_on_a_slow_server_are_both_saved(place: Place) -
         await place.stored("intent.summary", "one")
 
 
+@pytest.mark.nightly
 async def test_being_offline_is_said_and_what_was_written_is_saved_once_online_or_when_the_section_is_open_again(
     place: Place,
 ) -> None:
@@ -217,6 +219,7 @@ async def test_being_offline_is_said_and_what_was_written_is_saved_once_online_o
         await place.stored("intent.summary", "left while offline")
 
 
+@pytest.mark.nightly
 async def test_somebody_elses_answer_is_not_overwritten_and_nobodys_text_is_lost(place: Place) -> None:
     async with signed_in(place.chromium, place.product, place.user) as context:
         first, second = await opened(context, place), await opened(context, place)
@@ -257,6 +260,7 @@ async def test_a_refused_value_is_said_at_its_field_and_saved_once_it_is_right(p
         await expect(page.locator("#saved")).to_have_text(SAVED)
 
 
+@pytest.mark.nightly
 async def test_after_the_session_ended_signing_in_again_brings_the_answer_home(place: Place) -> None:
     async with signed_in(place.chromium, place.product, place.user) as context:
         page = await opened(context, place)

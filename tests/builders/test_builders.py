@@ -195,6 +195,7 @@ async def test_nothing_of_ours_is_in_its_environment(tmp_path: Path, monkeypatch
             assert words in text
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", CONFINED)
 async def test_neither_our_files_nor_our_processes_are_within_its_reach(tmp_path: Path, kind: Confinement) -> None:
     secret = tmp_path / "secret"
@@ -263,6 +264,7 @@ async def test_a_fork_bomb_ends_with_its_time(tmp_path: Path, monkeypatch: pytes
         assert left(sandbox, sandbox.given.parent.name) == []
 
 
+@pytest.mark.nightly
 async def test_time_output_and_room_are_bounded(tmp_path: Path) -> None:
     async with room(tmp_path) as sandbox:
         assert (await run(sandbox, "sleep 500", bounds=RunBounds(time_s=0.5, grace_s=0.2)))[0].ended is Ended.TOO_LONG

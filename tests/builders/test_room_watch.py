@@ -178,6 +178,7 @@ for at in range(PIECES):
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("way", HONEST)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_builder_within_its_bound_goes_on(seen_folder: Path, mode: str, way: str) -> None:

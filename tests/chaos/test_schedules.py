@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHARE = 15
-NIGHTLY = [pytest.param(first, marks=pytest.mark.nightly) for first in range(15, 120, 15)]
+SHARE = 6
+NIGHTLY = [pytest.param(first, marks=pytest.mark.nightly) for first in range(SHARE, 20 * SHARE, SHARE)]
 
 
 @pytest.mark.parametrize("first", [0, *NIGHTLY])

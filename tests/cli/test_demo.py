@@ -64,6 +64,7 @@ def test_once_shows_three_check_runs_of_the_sample() -> None:
         assert words in done.stdout
 
 
+@pytest.mark.nightly
 def test_once_with_a_repository_of_one_s_own(tree: WorkTree) -> None:
     tree.commit({"pyproject.toml": "[project]\nname='x'\nversion='1'\n"})
     tree.commit({"b.py": "import yaml\n"})
@@ -79,6 +80,7 @@ def test_once_with_a_repository_of_one_s_own(tree: WorkTree) -> None:
     assert "'yaml' is imported, but no manifest declares it" in done.stdout
 
 
+@pytest.mark.nightly
 def test_a_build_is_shown_from_its_contracts_to_its_pull_request() -> None:
     done = subprocess.run(
         [*COMMAND, "demo", "--build", "--once"],
@@ -112,6 +114,7 @@ def test_a_path_that_is_no_repository_is_said(tmp_path: Path) -> None:
     assert "does not exist" in done.stderr
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_demo(number: int) -> None:
     demo = subprocess.Popen(
@@ -128,6 +131,7 @@ def test_no_process_outlives_the_demo(number: int) -> None:
     assert all_gone(started)
 
 
+@pytest.mark.nightly
 def test_serve_says_all_that_is_wrong_with_its_configuration_at_once() -> None:
     env = {
         **os.environ,
@@ -143,6 +147,7 @@ def test_serve_says_all_that_is_wrong_with_its_configuration_at_once() -> None:
     assert "hunter2" not in done.stderr
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("variables", "words"),
     [

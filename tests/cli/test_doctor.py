@@ -46,6 +46,7 @@ async def doctor(product: Product, *verb: str, **changes: str) -> tuple[int, str
     return process.returncode or 0, (out + err).decode()
 
 
+@pytest.mark.nightly
 async def test_all_is_well(product: Product) -> None:
     await product.repository()
     status, output = await doctor(product)
@@ -54,6 +55,7 @@ async def test_all_is_well(product: Product) -> None:
     assert output.endswith("All is well.\n")
 
 
+@pytest.mark.nightly
 async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
         app = product.github.world.app
@@ -88,6 +90,7 @@ async def test_what_is_not_well_comes_with_its_remedy(dsn: str, tmp_path: Path) 
     assert PASSWORD not in output and "\x1b[31m" not in output.partition("GitHub sends to")[2]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -102,6 +105,7 @@ async def test_what_cannot_be_reached_is_named(product: Product, changes: dict[s
     assert "Traceback" not in output
 
 
+@pytest.mark.nightly
 async def test_an_installation_that_withdrew_a_permission_is_named(product: Product) -> None:
     _, installation = await product.repository()
     assert installation is not None

@@ -64,6 +64,7 @@ def test_hunks_that_are_chosen_one_by_one_are_audited_and_the_others_are_not(hoo
     assert blocked(hooked, "-p", stdin="y\n")
 
 
+@pytest.mark.nightly
 def test_an_amended_commit_is_audited_against_the_last_one_or_the_named_base(hooked: WorkTree) -> None:
     hooked.write({"a.txt": SECRET})
     hooked.git("add", "a.txt")
@@ -76,6 +77,7 @@ def test_an_amended_commit_is_audited_against_the_last_one_or_the_named_base(hoo
     assert not blocked(hooked, "--amend", "-a")
 
 
+@pytest.mark.nightly
 def test_a_merge_is_not_blamed_for_the_other_branch_but_for_what_its_conflict_adds(hooked: WorkTree) -> None:
     hooked.git("switch", "--quiet", "--create", "other")
     hooked.write({"a.txt": SECRET, "theirs.py": "import yaml\n", "requirements.txt": "requests\n"})
@@ -157,6 +159,7 @@ def test_a_linked_work_tree_and_a_submodule_commit_their_own_index(hooked: WorkT
     assert not blocked(hooked), "a submodule's commit is no file of this repository"
 
 
+@pytest.mark.nightly
 def test_the_first_commit_of_an_empty_repository_is_audited_in_either_object_format(tmp_path: Path) -> None:
     for object_format in ("sha1", "sha256"):
         tree = attach(tmp_path / object_format)

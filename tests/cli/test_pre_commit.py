@@ -42,6 +42,7 @@ def commits(tree: WorkTree, tmp_path: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+@pytest.mark.nightly
 def test_the_framework_stops_what_git_would_commit_and_nothing_else(framed: WorkTree, tmp_path: Path) -> None:
     framed.write({"a.txt": SECRET})
     status, output = commits(framed, tmp_path, "-a")
@@ -56,6 +57,7 @@ def test_the_framework_stops_what_git_would_commit_and_nothing_else(framed: Work
     assert (status, "a.txt:1:6" in output) == (1, True), output
 
 
+@pytest.mark.nightly
 def test_hundreds_of_names_in_several_processes_find_the_one_secret(framed: WorkTree, tmp_path: Path) -> None:
     framed.write({f"folder with a space/{number:04}-ä.txt": "x\n" for number in range(300)})
     framed.write({"-odd 'name\".txt": SECRET})
@@ -67,6 +69,7 @@ def test_hundreds_of_names_in_several_processes_find_the_one_secret(framed: Work
     assert commits(framed, tmp_path)[0] == 0
 
 
+@pytest.mark.nightly
 def test_the_framework_without_names_reads_the_whole_commit(framed: WorkTree, tmp_path: Path) -> None:
     configured(framed, tmp_path, "false")
     framed.git("add", "--all")

@@ -106,6 +106,7 @@ def test_only_the_named_checks_run(faulty: WorkTree, capsys: pytest.CaptureFixtu
     assert "there are A4, A9, W1" in capsys.readouterr().err
 
 
+@pytest.mark.nightly
 def test_the_last_line_states_the_exit_status(faulty: WorkTree, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, status, begins in (
         (["--check", "A4"], 1, "FAIL: "),
@@ -165,6 +166,7 @@ def test_a_report_is_written_whole_or_not_at_all(
         assert words in capsys.readouterr().err
 
 
+@pytest.mark.nightly
 def test_a_reader_that_goes_away_and_a_full_disk(faulty: WorkTree) -> None:
     command = f"'{FORGEGUARD}' audit --all --strict"
     for shell, expected, words in (
@@ -176,6 +178,7 @@ def test_a_reader_that_goes_away_and_a_full_disk(faulty: WorkTree) -> None:
         assert (done.returncode, done.stderr.strip().removeprefix("forgeguard audit: ")) == (expected, words)
 
 
+@pytest.mark.nightly
 def test_what_was_not_read_and_moved_bases_are_said_in_every_format(
     tree: WorkTree, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,7 @@ def source_of(tree: WorkTree) -> LocalSource:
     return LocalSource(GitRepository(tree.folder / ".git"))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_verdict_is_the_same_whatever_was_evaluated_before(tree: WorkTree, seed: int) -> None:
     chance = random.Random(seed)

@@ -204,6 +204,7 @@ def import_commits(tree: WorkTree, number: int) -> None:
     )
 
 
+@pytest.mark.nightly
 async def test_the_oldest_of_more_than_five_thousand_commits_is_read(tree: WorkTree) -> None:
     import_commits(tree, 5_300)
     check = check_of(await evaluate(tree), CheckCode.W1)
@@ -255,6 +256,7 @@ async def test_the_target_of_a_link_that_a_merge_adds_is_read(tree: WorkTree) ->
     assert [(f.path, f.commit) for f in check.findings] == [("link", merge)]
 
 
+@pytest.mark.nightly
 async def test_a_merge_of_more_parents_than_are_read_is_said(tree: WorkTree) -> None:
     base = tree.commit({"a.txt": "1\n"})
     sides = (f"commit refs/sides/{n}\ncommitter a <a@b> {n} +0000\ndata 0\nfrom {base}\n" for n in range(9_000))

@@ -22,6 +22,7 @@ def test_strange_bytes_are_answered_within_bounds(target: str, seed: int, number
     _fuzz(target, "--number", str(number), "--seed", str(seed))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("target", sorted(TARGETS))
 def test_runs_of_one_piece_are_answered_within_bounds(target: str) -> None:
     _fuzz(target, "--runs")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from forgeguard_app.jobs.worker import run_worker
 from tests.support.running import running
 
@@ -12,6 +14,7 @@ MOMENTS = range(150)
 END_S = 20.0
 
 
+@pytest.mark.nightly
 async def test_a_worker_ends_at_whatever_step_of_its_start_it_is_told_to_stop(dsn: str, tmp_path: Path) -> None:
     async with running(dsn, tmp_path / "product", worker=False) as product:
         for steps in MOMENTS:

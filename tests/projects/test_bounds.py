@@ -46,6 +46,7 @@ def _peak_bytes(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("kind", "key", "rows"),
     [
@@ -90,6 +91,7 @@ def test_proposals_have_no_more_rows_than_an_answer_may_have() -> None:
     assert len(propose("api.endpoints", Answers({"data.tables": rows}), SeenCode(), "shop")) == MAX_ROWS
 
 
+@pytest.mark.nightly
 def test_a_plan_of_millions_of_lines_is_read() -> None:
     lines = 1_000_000
     text = (

@@ -84,6 +84,7 @@ def _value(question: Question) -> st.SearchStrategy[Any]:
             return st.lists(st.fixed_dictionaries(cells), max_size=4)
 
 
+@pytest.mark.nightly
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_answers_are_kept_as_given_and_render_without_a_fault(data: st.DataObject) -> None:

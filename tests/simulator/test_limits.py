@@ -31,6 +31,7 @@ async def asked(product: Product, tree: WorkTree) -> tuple[Product, str, str, di
 ANNOTATION = {"path": "a", "start_line": 1, "end_line": 1, "annotation_level": "notice", "message": "m"}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "body",
     [

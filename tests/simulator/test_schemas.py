@@ -61,6 +61,7 @@ async def pushed(product: Product, tree: WorkTree) -> Product:
     return product
 
 
+@pytest.mark.nightly
 async def test_deliveries_are_what_github_publishes(pushed: Product) -> None:
     kinds = {"push": models.WebhookPush, "installation": models.WebhookInstallationCreated}
     deliveries = [delivery for delivery in pushed.github.world.deliveries if delivery.event in kinds]

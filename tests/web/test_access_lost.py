@@ -303,6 +303,7 @@ async def test_a_log_that_is_downloaded_slowly_ends_where_its_reader_signs_out(d
         assert b"was cut here" in rest[-300:]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("lose", [revoked, uninstalled, suspended, removed, transferred])
 async def test_an_event_that_takes_access_away_ends_open_streams_and_pages_at_once(
     dsn: str, tmp_path: Path, lose: Callable[[Scene], None]
@@ -316,6 +317,7 @@ async def test_an_event_that_takes_access_away_ends_open_streams_and_pages_at_on
         assert await browser.get(scene.path, follow=False) in (303, 404)
 
 
+@pytest.mark.nightly
 async def test_a_stranger_s_stream_of_a_repository_that_becomes_private_ends_at_once(dsn: str, tmp_path: Path) -> None:
     async with (
         open_scene(dsn, tmp_path / "p", NEVER_S, private=False) as scene,

@@ -40,6 +40,7 @@ async def conclusion(product: Product, repository: Repository, sha: str) -> str 
     return (await product.verdicts(repository, sha))["A4"].conclusion
 
 
+@pytest.mark.nightly
 async def test_who_may_write_allows_a_finding_and_takes_it_back(product: Product, tree: WorkTree) -> None:
     repository, sha, audit = await red(product, tree)
     user = product.github.people.add("mona")
@@ -84,6 +85,7 @@ async def test_who_may_write_allows_a_finding_and_takes_it_back(product: Product
         assert await browser.post(end.replace("/end", "/restore"), {"csrf": csrf}) == 400, "it is in force"
 
 
+@pytest.mark.nightly
 async def test_an_allowance_ends_by_itself(product: Product, tree: WorkTree) -> None:
     repository, sha, audit = await red(product, tree)
     user = product.github.people.add("mona")
@@ -111,6 +113,7 @@ async def allow_for_now(product: Product, tree: WorkTree) -> tuple[Repository, s
     return repository, sha
 
 
+@pytest.mark.nightly
 async def test_an_allowance_ends_only_together_with_the_start_of_its_re_run(
     own_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

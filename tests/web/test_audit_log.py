@@ -33,6 +33,7 @@ async def test_every_route_that_changes_something_has_a_name_in_the_log(product:
     assert named | UNNOTED == changing
 
 
+@pytest.mark.nightly
 async def test_deeds_and_denials_are_noted_and_shown_to_operators_and_owners(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     people = product.github.people
@@ -72,6 +73,7 @@ async def test_deeds_and_denials_are_noted_and_shown_to_operators_and_owners(pro
         assert of_operator.text.count(f"re-run,denied,{member.id}") == 1, "again within the hour buries nothing"
 
 
+@pytest.mark.nightly
 async def test_what_people_do_at_github_is_noted_with_who_did_it(product: Product, tree: WorkTree) -> None:
     repository = await started(product, tree)
     world, story = product.github.world, Story(product.github)
@@ -101,6 +103,7 @@ async def test_what_people_do_at_github_is_noted_with_who_did_it(product: Produc
         assert "App uninstalled" in browser.text
 
 
+@pytest.mark.nightly
 async def test_entries_beyond_the_bound_of_a_page_and_of_a_file_are_in_their_next_parts(
     product: Product, tree: WorkTree
 ) -> None:

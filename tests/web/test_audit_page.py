@@ -30,6 +30,7 @@ async def status_of(product: Product, link: str) -> int:
         return answer.status
 
 
+@pytest.mark.nightly
 async def test_a_link_to_a_private_audit_carries_no_signature_and_opens_it_for_signed_in_people_alone(
     product: Product, tree: WorkTree
 ) -> None:
@@ -69,6 +70,7 @@ async def found_by(connection: Connection, link: str) -> tuple[AuditRun, Repo]:
     return run, await get_repo(connection, run.repo_id)
 
 
+@pytest.mark.nightly
 async def test_where_nobody_can_sign_in_a_signed_link_opens_a_private_audit_without_its_source(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -99,6 +101,7 @@ async def test_where_nobody_can_sign_in_a_signed_link_opens_a_private_audit_with
         assert await status_of(product, late) == 404, "30 days are over"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("is_delivered", [True, False])
 async def test_a_signed_link_ends_at_once_when_its_repository_becomes_private_and_stays_dead(
     dsn: str, tmp_path: Path, tree: WorkTree, is_delivered: bool
@@ -151,6 +154,7 @@ async def test_a_new_finding_shows_the_lines_around_it(product: Product, tree: W
     assert "The lines around the findings are not kept any more" in text
 
 
+@pytest.mark.nightly
 async def test_a_huge_audit_is_read_page_by_page(product: Product, tree: WorkTree) -> None:
     repository, _ = await product.repository()
     rules = '{"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}'

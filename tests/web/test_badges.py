@@ -33,6 +33,7 @@ async def message(product: Product, path: str) -> str:
         return str(body["message"])
 
 
+@pytest.mark.nightly
 async def test_a_badge_follows_its_branch_and_pull_request(product: Product, tree: WorkTree) -> None:
     repository, _ = await product.repository()
     name = repository.full_name
@@ -68,6 +69,7 @@ async def test_a_push_shows_as_running_and_a_suspension_as_stale(dsn: str, tmp_p
         assert await message(product, f"{repository.full_name}.json") == "stale"
 
 
+@pytest.mark.nightly
 async def test_a_private_badge_needs_its_link_which_its_page_shows(product: Product, tree: WorkTree) -> None:
     repository, _ = await product.repository(private=True)
     tree.commit(START)
@@ -93,6 +95,7 @@ async def test_a_private_badge_needs_its_link_which_its_page_shows(product: Prod
     assert await message(product, f"{repository.full_name}.json?signature={signature}") == "passing"
 
 
+@pytest.mark.nightly
 async def test_of_a_private_repository_as_little_is_read_as_of_none(
     product: Product, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ async def _stream(product: Product, address: str, headers: dict[str, str]) -> As
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.nightly
 async def test_a_build_is_watched_cancelled_and_its_log_downloaded(building: Product, tree: WorkTree) -> None:
     async with Browser(building) as browser:
         project, build, _ = await begun(building, tree, browser)
@@ -128,6 +129,7 @@ async def test_a_build_is_watched_cancelled_and_its_log_downloaded(building: Pro
         assert ">Waiting<" not in browser.text, "nothing waits in a build that has ended"
 
 
+@pytest.mark.nightly
 async def test_a_stream_resumed_anywhere_has_no_gap_and_no_double(building: Product, tree: WorkTree) -> None:
     async with Browser(building) as browser:
         _, build, _ = await begun(building, tree, browser)
@@ -179,6 +181,7 @@ async def test_a_hundred_thousand_lines_stay_usable(building: Product, tree: Wor
         assert browser.text.count("line ") == 100_000
 
 
+@pytest.mark.nightly
 async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: WorkTree) -> None:
     async with (
         Browser(building) as maker,
@@ -244,6 +247,7 @@ async def test_who_sees_a_project_and_what_they_may_do(building: Product, tree: 
         assert await send(maker, f"{build}/cancel") == 303
 
 
+@pytest.mark.nightly
 async def test_a_maker_who_lost_the_repository_keeps_the_project_and_nothing_of_the_repository(
     building: Product, tree: WorkTree
 ) -> None:
@@ -282,6 +286,7 @@ async def waiting(product: Product, tree: WorkTree, browser: Browser) -> tuple[s
     return build, re.findall(r'name="commit" value="([0-9a-f]{40})"', browser.text)[0]
 
 
+@pytest.mark.nightly
 async def test_changes_of_files_that_decide_are_approved_on_the_page_by_who_may_push(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:

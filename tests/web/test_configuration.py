@@ -127,6 +127,7 @@ async def test_a_changed_file_is_tried_against_the_whole_tree_and_written_nowher
         assert "Today and with the change" in browser.text, "on the page of the trial from which it was sent"
 
 
+@pytest.mark.nightly
 async def test_a_trial_that_nobody_can_do_says_so_once_its_job_has_failed_for_good(
     product: Product, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +167,7 @@ async def test_a_trial_is_found_in_its_own_repository_alone(product: Product, tr
         assert await browser.get(f"/repos/{other.full_name}/trials/{name}") == 404
 
 
+@pytest.mark.nightly
 async def test_first_rules_are_a_link_to_githubs_page_for_a_new_file(product: Product, tree: WorkTree) -> None:
     repository, user = await guarded(product, tree, LOOSE)
     path = f"/repos/{repository.full_name}/configuration"
@@ -185,6 +187,7 @@ async def test_first_rules_are_a_link_to_githubs_page_for_a_new_file(product: Pr
     assert {run.conclusion for run in runs.values()} == {"success"}
 
 
+@pytest.mark.nightly
 async def test_first_rules_become_a_pull_request_where_we_may_open_one(product: Product, tree: WorkTree) -> None:
     app = product.github.world.app
     assert app is not None

@@ -307,6 +307,7 @@ async def test_a_server_that_stops_ends_its_streams(dsn: str, tmp_path: Path) ->
     await context.__aexit__(None, None, None)
 
 
+@pytest.mark.nightly
 async def test_streams_do_not_ask_access_each_time_that_anybody_loses_theirs(still: Product) -> None:
     _, repo_id = await guarded(still)
     run_id = await wait_for_run(still.pool, repo_id, "Wait")

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from forgeguard_app.simulator.state import Account, Repository
 from forgeguard_app.simulator.story import Story
 from forgeguard_app.store.shown_state import MAX_AHEAD, list_states
@@ -92,6 +94,7 @@ async def test_existing_secrets_are_counted_for_everybody_and_placed_for_writers
     assert (await api(product, f"{audit}/findings"))["items"] == []
 
 
+@pytest.mark.nightly
 async def test_the_configuration_page_says_which_commit_it_shows_and_what_waits(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:
@@ -125,6 +128,7 @@ async def test_the_configuration_page_says_which_commit_it_shows_and_what_waits(
             assert "This page shows its configuration once it is audited." in browser.text
 
 
+@pytest.mark.nightly
 async def test_an_old_head_that_is_audited_again_does_not_change_the_branch_s_state(
     product: Product, tree: WorkTree
 ) -> None:
@@ -146,6 +150,7 @@ async def test_an_old_head_that_is_audited_again_does_not_change_the_branch_s_st
         assert json.loads(await answer.text())["message"] == "passing"
 
 
+@pytest.mark.nightly
 async def test_heads_that_no_push_told_of_are_named_by_their_commits(product: Product, tree: WorkTree) -> None:
     repository, story = await started(product, tree), Story(product.github)
     base = tree.git("rev-parse", "HEAD")
@@ -172,6 +177,7 @@ async def test_heads_that_no_push_told_of_are_named_by_their_commits(product: Pr
         assert branch in plain(browser.text)
 
 
+@pytest.mark.nightly
 async def test_a_verdict_in_an_archived_repository_says_so_and_follows_once_it_takes_writes(
     product: Product, tree: WorkTree
 ) -> None:

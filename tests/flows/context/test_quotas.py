@@ -212,6 +212,7 @@ async def test_what_shortens_contracts_is_saved_beyond_the_quota_too(pool: Pool)
     assert await save_contract(pool, who, project_id, Edit(ContractType.UI, "# UI\n", 1)) == 2
 
 
+@pytest.mark.nightly
 async def test_contracts_saved_at_once_in_several_projects_pass_no_bound_together(pool: Pool) -> None:
     async with pool.acquire() as connection:
         mona = await person(connection, 1)

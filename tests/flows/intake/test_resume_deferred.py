@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from forgeguard_app.flows.context.resume_deferred import AT_ONCE, resume_deferred
 from forgeguard_app.store.installations import find_by_github_id
@@ -54,6 +55,7 @@ async def test_each_end_of_a_suspension_is_one_job_and_each_run_has_one(dsn: str
         }
 
 
+@pytest.mark.nightly
 async def test_ends_of_a_suspension_at_the_same_time_give_each_run_one_job(dsn: str, tmp_path: Path) -> None:
     async with running(dsn, tmp_path / "p", worker=False) as product:
         await product.repository()
@@ -99,6 +101,7 @@ async def test_a_run_whose_job_ends_with_nothing_done_is_enqueued_once(dsn: str,
         assert [row["n"] for row in numbers] == [1] * 2 * NUMBER
 
 
+@pytest.mark.nightly
 async def test_an_event_of_an_account_whose_rows_are_locked_is_answered_and_stored_later(
     dsn: str, tmp_path: Path
 ) -> None:

@@ -188,6 +188,7 @@ async def test_texts_of_checks_count_where_they_are_long_and_are_cut_with_the_fi
 RULES = {"layers": [{"name": "all", "glob": "**/*.py", "forbidden": [{"pattern": "bad", "reason": "never"}]}]}
 
 
+@pytest.mark.nightly
 async def test_one_push_of_many_branches_keeps_no_more_findings_than_its_quota(
     product: Product, tree: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:

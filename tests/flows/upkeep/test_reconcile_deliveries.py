@@ -35,6 +35,7 @@ from tests.support.starting import START
 from tests.support.stored import count_refused_deliveries
 
 
+@pytest.mark.nightly
 async def test_lost_deliveries_are_asked_for_again_and_evaluated_in_their_order(
     product: Product, tree: WorkTree
 ) -> None:
@@ -327,6 +328,7 @@ def test_of_each_installation_the_oldest_are_kept_and_all_are_counted() -> None:
     assert ids(crowded.share_turns(100)) == list(range(1, 11)), "two of each"
 
 
+@pytest.mark.nightly
 async def test_deliveries_of_many_accounts_that_github_cannot_give_hold_up_no_other(
     product: Product, tree: WorkTree
 ) -> None:

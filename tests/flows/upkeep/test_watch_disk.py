@@ -43,6 +43,7 @@ def test_a_disk_is_tidied_every_hour_when_it_has_grown_and_while_it_is_full(tmp_
         assert watch.is_due(2.0 + AGAIN_S)
 
 
+@pytest.mark.nightly
 async def test_an_account_that_fills_the_disk_keeps_no_other_account_waiting(
     dsn: str, tmp_path: Path, tree: WorkTree
 ) -> None:

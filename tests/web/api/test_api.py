@@ -32,6 +32,7 @@ async def test_an_audit_with_its_findings_page_by_page(known: Known) -> None:
     assert only == {"items": [], "next": None, "findings_deleted_at": None}
 
 
+@pytest.mark.nightly
 async def test_audits_are_listed_newest_first_and_filtered(known: Known, tree: WorkTree) -> None:
     product = known.product
     repository = next(iter(product.github.world.repositories.values()))
@@ -59,6 +60,7 @@ async def test_what_did_not_change_is_not_sent_again(known: Known) -> None:
     await ask(known, "/me", headers={"If-None-Match": etag}, status=304)
 
 
+@pytest.mark.nightly
 async def test_a_rerun_is_asked_for_once_within_seconds(known: Known) -> None:
     path = f"/audits/{known.ids['run_id']}/rerun"
     first, second = await ask(known, path, method="POST", status=202), await ask(known, path, method="POST", status=202)
@@ -102,6 +104,7 @@ async def test_what_is_wrong_is_said_at_its_place(known: Known) -> None:
     await ask(known, "/nowhere", status=404)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+00:00"])
 async def test_a_cursor_at_the_ends_of_time_is_answered(known: Known, at: str) -> None:
     cursor = text_cursor(f"{at} {known.ids['run_id']}")

@@ -19,6 +19,7 @@ CHECKS = (
 )
 
 
+@pytest.mark.nightly
 async def test_a_token_that_asks_too_often_is_told_when_to_ask_again(dsn: str, tmp_path: Path, tree: WorkTree) -> None:
     async with running(dsn, tmp_path / "product", api_per_minute=3) as product:
         known = await all_known(product, tree)

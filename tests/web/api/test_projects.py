@@ -16,6 +16,7 @@ from tests.support.building import BUILDER
 from tests.support.stored_builds import insert_person
 
 
+@pytest.mark.nightly
 async def test_from_a_name_to_a_build_and_its_log(known: Known) -> None:
     app = known.product.github.world.app
     assert app is not None
@@ -116,6 +117,7 @@ async def test_a_project_is_changed_and_linked_to_what_one_may_write_alone(known
     assert listed["items"][0]["name"] == "Other"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "path",
     [
@@ -137,6 +139,7 @@ async def test_a_stranger_cannot_tell_a_project_from_none(known: Known, path: st
     assert hidden == absent
 
 
+@pytest.mark.nightly
 async def test_a_body_of_very_many_values_is_refused_in_one_sentence(known: Known) -> None:
     path = f"/projects/{known.ids['project_id']}/questionnaire"
     many = await ask(known, path, method="PUT", status=400, json={"answers": {"a": [[]] * 250_000}})
