@@ -16,7 +16,7 @@ from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages import SUFFIXES
 from forgeguard_app.audit.languages.imports import Cut
 from forgeguard_app.audit.languages.python_modules import MAX_FOLDERS, ModuleIndex
-from forgeguard_app.audit.languages.python_paths import MAX_DEPTH
+from forgeguard_app.audit.languages.python_paths import MAX_DEPTH, joined
 from forgeguard_app.audit.memo import Memo
 from forgeguard_app.audit.model import CheckCode
 from forgeguard_app.audit.policy import settings_with
@@ -135,34 +135,43 @@ def through_links(
     links: Set[str], sources: Iterable[str], head: Tree, facts: Facts, modules: ModuleIndex
 ) -> dict[str, str]:
     """Return the source files of which an import passes a link to a folder, with the path of one that it passes."""
-    by_name: dict[str, dict[str, str]] = {}  # by its name and that of the folder above
-    for link in links:
+    by_names: dict[tuple[str, str], str] = {}  # by the names of the folder above and of the link
+    for link in sorted(links):
         folder, _, name = link.rpartition("/")
         if name.isidentifier():
-            by_name.setdefault(name, {})[folder.rpartition("/")[2]] = link
+            by_names.setdefault((folder.rpartition("/")[2], name), link)
     found: dict[str, str] = {}
-    for path in sources if by_name else ():
+    for path in sources if by_names else ():
         source = facts.source(path, head.blobs[path])
-        for item in source.imports if source is not None and path not in found else ():
-            facts.tick()
-            base = modules.absolute(path, item) or ""
-            if link := _passed(by_name, base, item.names, modules.searched_from(path)):
+        for item in source.imports if source is not None else ():
+            pairs = _pairs(modules.absolute(path, item) or "", item.names)
+            if link := _passed(pairs, by_names, links, modules.searched_from(path), facts.tick):
                 found[path] = link
+                break
     return found
 
 
 def _passed(
-    by_name: Mapping[str, Mapping[str, str]], base: str, names: Iterable[str], searched: Collection[str]
+    pairs: Iterable[tuple[str, str]],
+    by_names: Mapping[tuple[str, str], str],
+    links: Set[str],
+    searched: Collection[str],
+    tick: Callable[[], object],
 ) -> str:
-    """Return a link that the module, or one of the names in it, has as a part; '' where there is none."""
-    *parts, last = ["", *base.split(".")] if base else [""]
-    for above, name in (*pairwise((*parts, last)), *((last, name) for name in names)):
-        link = by_name.get(name, {}).get(above) if above else None
-        if above == "" and name in by_name:
-            link = next((at for at in by_name[name].values() if at.rpartition("/")[0] in searched), None)
-        if link:
+    """Return a link that one of these parts of an import may be; '' where there is none."""
+    for above, name in pairs:
+        tick()
+        at_top = (at for folder in searched if (at := joined(folder, name)) in links)
+        if link := by_names.get((above, name), "") if above else next(at_top, ""):
             return link
     return ""
+
+
+def _pairs(base: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each part of an imported name with the part above it, '' above the first one."""
+    parts = ["", *base.split(".")] if base else [""]
+    yield from pairwise(parts)
+    yield from ((parts[-1], name) for name in dict.fromkeys(names))
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from forgeguard_app.audit.facts import Facts, Tree
 from forgeguard_app.audit.languages.python import PYTHON
+from forgeguard_app.audit.languages.python_modules import ModuleIndex
 from forgeguard_app.audit.model import CheckCode, Report, Result
 from forgeguard_app.audit.policy import Enforcement, PolicySettings
 from forgeguard_app.evaluation.evaluator import Evaluator
 from forgeguard_app.evaluation.excerpts import MAX_BYTES, MOST
 from forgeguard_app.evaluation.facts_cache import FactsCache
+from forgeguard_app.evaluation.left_out import through_links
 from forgeguard_app.evaluation.request import Request
 from forgeguard_app.evaluation.source import LocalSource
 from forgeguard_app.git.command import EMPTY_TREE, GitLacksObjects, GitRepository
@@ -197,6 +200,37 @@ async def test_a_link_to_a_folder_through_which_a_layer_imports_is_said(
     assert (check.result, check.incomplete) == (Result.WARN, (f"{UNFOLLOWED}`{link}`.",))
     note = f"Imports pass links, which are not followed: `{link}`."
     assert check_of(await evaluate(tree, linked), CheckCode.A4).notes == (note,)
+
+
+async def test_links_of_the_same_name_elsewhere_hide_none(tree: WorkTree) -> None:
+    files = {"requirements.txt": "", "src/app.py": "import os\n", "db/engine.py": "", "pyproject.toml": ""}
+    base = tree.commit(files)
+    for number in range(40):
+        (tree.folder / f"docs/v{number}/src").mkdir(parents=True)
+        (tree.folder / f"docs/v{number}/src/attr").symlink_to("../../../db")
+    (tree.folder / "src/attr").symlink_to("../db")
+    tree.commit({"src/app.py": "from attr.engine import E\n"})
+    check = check_of(await evaluate(tree, base), CheckCode.A9)
+    assert f"{UNFOLLOWED}`src/attr`." in check.incomplete
+
+
+class CountedLinks(set[str]):
+    """Links that count the questions for one of them."""
+
+    asked = 0
+
+    def __contains__(self, link: object) -> bool:
+        self.asked += 1
+        return super().__contains__(link)
+
+
+def test_a_name_that_is_imported_again_and_again_is_looked_for_once() -> None:
+    links = CountedLinks(f"d{number}/e/foo" for number in range(100))
+    names = ",".join(["foo"] * 5_000)
+    head, held = Tree({"a.py": "1"}, frozenset(links)), FactsCache().hold()
+    held.learn("1", f"from . import {names}\n".encode(), frozenset(), [PYTHON])
+    assert through_links(links, ["a.py"], head, Facts(held.sources, {}), ModuleIndex(["a.py"])) == {}
+    assert links.asked < 10
 
 
 async def test_links_and_submodules_beside_the_code_are_no_matter(tree: WorkTree) -> None:

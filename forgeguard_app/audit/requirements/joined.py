@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
 
@@ -31,8 +31,10 @@ class Layered(Mapping[str, V]):
         return any(name in part for part in self.parts)
 
     def __iter__(self) -> Iterator[str]:
-        for at, part in enumerate(self.parts):
-            yield from (name for name in part if not any(name in before for before in self.parts[:at]))
+        given = set[str]()
+        for part in self.parts:
+            yield from (name for name in part if name not in given)
+            given.update(part)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -49,6 +51,14 @@ class JoinedScopes(Layered[frozenset[DependencyScope]]):
         if not found:
             raise KeyError(name)
         return found[0] if len(found) == 1 else frozenset().union(*found)
+
+
+def walked(names: Iterable[str], tick: Callable[[], object]) -> Iterator[str]:
+    """Yield the names, of which there may be millions; `tick` is called for each hundredth."""
+    for number, name in enumerate(names):
+        if number % 100 == 0:
+            tick()
+        yield name
 
 
 class ManifestGroup:

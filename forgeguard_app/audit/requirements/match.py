@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from forgeguard_app.audit.check_kinds import kind_with
 from forgeguard_app.audit.check_settings import PROVIDES
@@ -17,7 +17,7 @@ from forgeguard_app.audit.memo import AnswerCache
 from forgeguard_app.audit.model import Finding, Level
 from forgeguard_app.audit.policy import CheckPolicy
 from forgeguard_app.audit.requirements.declared import DeclarationIndex, Declarations
-from forgeguard_app.audit.requirements.joined import Layered
+from forgeguard_app.audit.requirements.joined import Layered, walked
 from forgeguard_app.audit.requirements.model import DependencyScope, Manifest, normalised
 from forgeguard_app.audit.requirements.modules import (
     is_well_known,
@@ -99,22 +99,25 @@ class DependencyContext:
         tops = {item.module.partition(".")[0] for item in imports if not item.level}
         return self.doubtful.intersection(map(normalised, tops))
 
-    def unknown_distribution(self, declarations: Declarations, answers: UsedAnswers) -> str:
+    def unknown_distribution(self, declarations: Declarations, answers: UsedAnswers, tick: Callable[[], object]) -> str:
         """Return an unused declared distribution whose modules we do not know; '' where there is none."""
         if id(declarations) not in answers.unknown:
-            provided = {normalised(name) for names in self.provides(declarations).values() for name in names}
-            doubtful = sorted(self.doubtful.intersection(declarations.scopes) - provided - answers.used)
+            parts = self.provides(declarations).parts
+            given = (name for part in parts for names in part.values() for name in names)
+            provided = {normalised(name) for name in walked(given, tick)}
+            declared = self.doubtful.intersection(walked(declarations.scopes, tick))
+            doubtful = sorted(declared - provided - answers.used)
             answers.unknown[id(declarations)] = doubtful[0] if doubtful else ""
         return answers.unknown[id(declarations)]
 
-    def in_namespace(self, module: str, declarations: Declarations) -> bool:
+    def in_namespace(self, module: str, declarations: Declarations, tick: Callable[[], object]) -> bool:
         """Return whether a declared distribution lies in the import's namespace; asked once for all imports of a
         namespace.
         """
         key = (".".join(module.split(".", 2)[:2]), id(declarations))
-        return self.namespaces.get_or(key, lambda: shares_namespace(module, declarations.scopes))
+        return self.namespaces.get_or(key, lambda: shares_namespace(module, walked(declarations.scopes, tick)))
 
-    def provides(self, declarations: Declarations) -> Mapping[str, tuple[str, ...]]:
+    def provides(self, declarations: Declarations) -> Layered[tuple[str, ...]]:
         return Layered((self.policy.provides, declarations.provides))
 
 
@@ -173,7 +176,7 @@ def _evaluated(
     own = context.own.look_up(path, item, declarations, tick)
     if own.holding is Holding.MODULE or (own.holding is Holding.FOLDER and not is_well_known(module)):
         return _sibling(context, path, item)
-    scopes = _scopes(context, declarations, item)
+    scopes = _scopes(context, declarations, item, tick)
     if own.owner is not None and not (scopes and is_well_known(module)):
         importer = context.index.project_of(path)
         name = own.owner.project_name
@@ -185,21 +188,24 @@ def _evaluated(
     if possible_providers(module) & declarations.own_names:
         if not is_well_known(module) or built.endswith(".py"):
             return None  # what a project has by its own name
-        return _missing(context, answers, declarations, path, item, built)
-    file = "" if is_well_known(module) else own.file or built
-    return _missing(context, answers, declarations, path, item, file)
+        file = built
+    else:
+        file = "" if is_well_known(module) else own.file or built
+    unknown = partial(context.unknown_distribution, declarations, answers, tick)
+    return _missing(context, declarations, path, item, file, unknown)
 
 
 def _missing(
     context: DependencyContext,
-    answers: UsedAnswers,
     declarations: Declarations,
     path: str,
     item: Import,
     file: str,
+    find_unknown: Callable[[], str],
 ) -> Finding | None:
     """Return the finding for an import that nothing declares and no module here satisfies; None for what runs where
-    it is needed alone. `file` has the module's name, '' where none does.
+    it is needed alone. `file` has the module's name, '' where none does; `find_unknown` finds a declared distribution
+    whose modules are not known.
     """
     module = item.module
     top = module.partition(".")[0]
@@ -213,7 +219,7 @@ def _missing(
     if file:
         return _finding(path, item, "unknown", _not_from_here(item, file), Level.NOTICE)
     doubt = declarations.opaque
-    if not doubt and not known and (unknown := context.unknown_distribution(declarations, answers)):
+    if not doubt and not known and (unknown := find_unknown()):
         doubt = f"the modules of {unknown!r} are not known to us"
     if doubt:
         message = (
@@ -252,7 +258,9 @@ def _not_from_here(item: Import, file: str) -> str:
     )
 
 
-def _scopes(context: DependencyContext, declarations: Declarations, item: Import) -> frozenset[DependencyScope] | None:
+def _scopes(
+    context: DependencyContext, declarations: Declarations, item: Import, tick: Callable[[], object]
+) -> frozenset[DependencyScope] | None:
     """Return the scopes of the declared distributions that could provide the import; None where none is declared."""
     provides = context.provides(declarations)
     parts = item.module.split(".")
@@ -269,7 +277,7 @@ def _scopes(context: DependencyContext, declarations: Declarations, item: Import
     found = [declarations.scopes[name] for name in possible if name in declarations.scopes]
     if found:
         return frozenset().union(*found)
-    if context.in_namespace(item.module, declarations):
+    if context.in_namespace(item.module, declarations, tick):
         return frozenset({DependencyScope.RUNTIME})
     return None
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-MAX_TEXTS = 50_000  # of all lists; an extra may repeat a long one by its name
+MAX_PARTS = 50_000  # texts, lists and names in all lists; an extra may repeat a long one by its name
 _ADDING_ONE, _ADDING_MANY = frozenset(("append", "add", "insert")), frozenset(("extend", "update"))
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 class SetupLists:
-    """The values that a module gives to its names, of which each may be the one that is passed; `cut` where there are
-    more texts in them than are read.
+    """The values that a module gives to its names, of which each may be the one that is passed; `cut` where they have
+    more parts than are read.
     """
 
     def __init__(self, tree: ast.Module) -> None:
         self.cut = False
-        self._left = MAX_TEXTS
+        self._left = MAX_PARTS
         self._given: dict[str, list[ast.expr]] = {}
         inner: dict[str, list[ast.expr]] = {}  # within functions, where they may be others of the same names
         pending: list[tuple[ast.AST, dict[str, list[ast.expr]]]] = [(tree, self._given)]
@@ -45,11 +45,9 @@ class SetupLists:
         found: list[str] = []
         whole = True
         pending, visited = [node], set[str]()
-        while pending and not self.cut:
+        while pending and not self._is_full():
             match pending.pop():
                 case ast.Constant(value=value):
-                    self._left -= 1
-                    self.cut = self._left < 0
                     found.extend(value.split("\n") if isinstance(value, str) else ())
                 case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
                     pending.extend(reversed(parts))
@@ -64,10 +62,16 @@ class SetupLists:
                     whole = False
         return found, whole and not self.cut
 
+    def _is_full(self) -> bool:
+        """Count one more part, and return whether that is one too many."""
+        self._left -= 1
+        self.cut = self.cut or self._left < 0
+        return self.cut
+
     def extras(self, node: ast.expr | None) -> Iterator[tuple[str, list[str]]]:
         """Yield the name of each extra that is a literal, with the texts that its list may hold."""
         pending, visited = [node], set[str]()
-        while pending:
+        while pending and not self._is_full():
             match pending.pop():
                 case ast.Dict(keys=keys, values=values):
                     for key, value in zip(keys, values, strict=True):

@@ -26,7 +26,7 @@ from forgeguard_app.audit.requirements.model import (
     normalised,
     not_read,
 )
-from forgeguard_app.audit.requirements.setup_lists import MAX_TEXTS, SetupLists
+from forgeguard_app.audit.requirements.setup_lists import MAX_PARTS, SetupLists
 from forgeguard_app.audit.toml_document import TooMuch, check_depth
 
 MAX_SETUP_CHARS = 200_000
@@ -171,7 +171,7 @@ def read_setup_py(path: str, text: str) -> Manifest:
     reader.take(arguments.get("setup_requires"), DependencyScope.BUILD)
     reader.take(arguments.get("tests_require"), DependencyScope.DEVELOPMENT)
     reader.take_extras(arguments.get("extras_require"))
-    unread = f"its lists hold more than {MAX_TEXTS:,} texts" if reader.lists.cut else ""
+    unread = f"its lists have more than {MAX_PARTS:,} parts" if reader.lists.cut else ""
     name = reader.lists.value(arguments.get("name"))
     return Manifest(
         path,

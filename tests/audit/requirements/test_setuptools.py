@@ -102,8 +102,10 @@ def test_extras_that_are_added_by_name_are_declared() -> None:
     assert [item.name for item in manifest.declared] == ["x", "y", "z", "t"]
 
 
-def test_a_list_that_many_extras_repeat_is_bounded_and_that_is_said() -> None:
-    long, extras = "'a', " * 20_000, ", ".join(f"'{number}': r" for number in range(5_000))
+@pytest.mark.parametrize("entry", ["'a', ", "(), "])
+def test_a_list_that_many_extras_repeat_is_bounded_and_that_is_said(entry: str) -> None:
+    long, extras = entry * 20_000, ", ".join(f"'{number}': r" for number in range(5_000))
     text = f"r = [{long}]\ne = {{{extras}}}\n"
     manifest = read_setup_py("setup.py", f"from setuptools import setup\n{text}setup(extras_require=e)\n")
-    assert (len(manifest.declared), manifest.unread) == (50_001, "its lists hold more than 50,000 texts")
+    assert len(manifest.declared) <= 50_000
+    assert manifest.unread == "its lists have more than 50,000 parts"
