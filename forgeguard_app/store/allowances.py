@@ -180,9 +180,10 @@ async def list_heads_with(connection: Connection, repo_id: UUID, check_code: str
             AND (a.status = 'running' OR a.status = 'completed' AND (a.findings_deleted_at IS NOT NULL OR EXISTS (
                 SELECT 1 FROM findings f JOIN audit_checks c ON c.id = f.audit_check_id
                 WHERE f.fingerprint = $3 AND c.check_code = $2 AND c.audit_run_id = a.id)))
-            AND NOT EXISTS (
-                SELECT 1 FROM audit_runs newer WHERE newer.repo_id = a.repo_id AND newer.created_at > a.created_at
-                    AND (newer.branch = a.branch OR newer.commit_sha = a.commit_sha))
+            AND NOT EXISTS (SELECT 1 FROM audit_runs n
+                WHERE n.repo_id = a.repo_id AND n.branch = a.branch AND n.created_at > a.created_at)
+            AND NOT EXISTS (SELECT 1 FROM audit_runs n
+                WHERE n.repo_id = a.repo_id AND n.commit_sha = a.commit_sha AND n.created_at > a.created_at)
         ORDER BY a.created_at DESC LIMIT $4
         """,
         repo_id,

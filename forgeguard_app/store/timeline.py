@@ -11,6 +11,8 @@ from uuid import UUID
 from forgeguard_app.audit.counts import OverallOutcome
 from forgeguard_app.store.pool import Connection
 
+MOST_OF_BRANCH = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
@@ -94,18 +96,23 @@ class Point:
 
 
 async def list_trend(connection: Connection, repo_id: UUID, branch: str, most: int) -> list[Point]:
-    """Return the branch's last heads with a verdict, the oldest first; of a head that was audited again, the newest."""
+    """Return the branch's last heads with a verdict, the oldest first; of a head that was audited again, the newest.
+
+    They are among the newest MOST_OF_BRANCH audits: anybody may ask, and one commit may be audited again thousands of
+    times.
+    """
     rows = await connection.fetch(
         """
         SELECT a.id AS run_id, a.commit_sha, a.created_at,
             coalesce(jsonb_object_agg(c.check_code, c.standing_count) FILTER (WHERE c.id IS NOT NULL), '{}') AS standing
         FROM (
-            SELECT id, commit_sha, created_at FROM audit_runs n
-            WHERE repo_id = $1 AND branch = $2 AND status IN ('completed', 'error') AND target_ref IS NULL
-                AND NOT EXISTS (SELECT 1 FROM audit_runs l WHERE l.repo_id = n.repo_id AND l.branch = n.branch
-                    AND l.commit_sha = n.commit_sha AND l.created_at > n.created_at
-                        AND l.status IN ('completed', 'error'))
-            ORDER BY created_at DESC LIMIT $3
+            SELECT * FROM (
+                SELECT DISTINCT ON (commit_sha) id, commit_sha, created_at FROM (
+                    SELECT id, commit_sha, created_at FROM audit_runs
+                    WHERE repo_id = $1 AND branch = $2 AND status IN ('completed', 'error') AND target_ref IS NULL
+                    ORDER BY created_at DESC LIMIT $4
+                ) AS lately ORDER BY commit_sha, created_at DESC
+            ) AS heads ORDER BY created_at DESC LIMIT $3
         ) a
         LEFT JOIN audit_checks c ON c.audit_run_id = a.id
         GROUP BY a.id, a.commit_sha, a.created_at ORDER BY a.created_at
@@ -113,5 +120,6 @@ async def list_trend(connection: Connection, repo_id: UUID, branch: str, most: i
         repo_id,
         branch,
         most,
+        MOST_OF_BRANCH,
     )
     return [Point(**{**row, "standing": json.loads(row["standing"])}) for row in rows]

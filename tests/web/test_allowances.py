@@ -16,6 +16,8 @@ import pytest
 from forgeguard_app.flows.audits import allow_finding
 from forgeguard_app.flows.audits.allow_finding import end_expired_allowances
 from forgeguard_app.simulator.state import Repository
+from forgeguard_app.store.allowances import Allowance
+from forgeguard_app.store.pool import Connection
 from tests.support.api import Known, ask
 from tests.support.browsing import Browser
 from tests.support.refusing import admit, refuse
@@ -111,6 +113,29 @@ async def allow_for_now(product: Product, tree: WorkTree) -> tuple[Repository, s
         await browser.submit(f"{audit}/allow", reason="for now", days="30")
     assert await conclusion(product, repository, sha) == "success"
     return repository, sha
+
+
+@pytest.mark.nightly
+async def test_an_allowance_that_takes_too_long_to_end_holds_up_no_other(
+    own_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate_again, begun = allow_finding._evaluate_again, list[Allowance]()
+
+    async def first_times_out(connection: Connection, allowance: Allowance, asked_by: int | None) -> None:
+        begun.append(allowance)
+        if len(begun) == 1:
+            raise TimeoutError
+        await evaluate_again(connection, allowance, asked_by)
+
+    async with running(own_dsn, tmp_path / "product") as product, product.without_chores():
+        await allow_for_now(product, WorkTree(tmp_path / "slow"))
+        other, second = await allow_for_now(product, WorkTree(tmp_path / "other"))
+        async with product.pool.acquire() as connection:
+            await connection.execute("UPDATE allowances SET expires_at = created_at")
+        monkeypatch.setattr(allow_finding, "_evaluate_again", first_times_out)
+        with pytest.raises(TimeoutError):
+            await end_expired_allowances(product.pool)
+        assert await conclusion(product, other, second) == "failure"
 
 
 @pytest.mark.nightly

@@ -113,17 +113,27 @@ async def end_expired_allowances(pool: Pool) -> int:
         Unreachable, TimeoutError: the database is away.
         Exception: as the last allowance that failed raised it, after all the others; the next pass tries it again.
     """
-    ended, fault = 0, None
+    ended = 0
+    fault: Exception | None = None
     async for allowance in _expired(pool):
         try:
             ended += await _end_expired(pool, allowance)
-        except (Unreachable, TimeoutError):
+        except Unreachable:
             raise  # the database is away, for all of them
+        except TimeoutError as error:
+            await _probe(pool)
+            fault = error
         except Exception as error:
             fault = error
     if fault is not None:
         raise fault
     return ended
+
+
+async def _probe(pool: Pool) -> None:
+    """Raise TimeoutError where the database does not answer at all, which is no allowance's own fault."""
+    async with pool.acquire() as connection:
+        await connection.fetchval("SELECT 1")
 
 
 async def _expired(pool: Pool) -> AsyncIterator[Allowance]:
