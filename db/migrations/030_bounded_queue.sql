@@ -31,10 +31,8 @@ BEGIN
             ORDER BY j.queue_name, j.priority LIMIT 1
         ) AS following
     ), held AS (
-        SELECT own.queue_name, count(*) AS slots FROM (
-            SELECT j.queue_name FROM procrastinate_jobs j
-            WHERE j.worker_id BETWEEN worker AND worker AND j.status = 'doing' ORDER BY j.worker_id OFFSET 0
-        ) AS own GROUP BY own.queue_name
+        SELECT j.queue_name, count(*) AS slots FROM procrastinate_jobs j
+        WHERE j.worker_id = worker AND j.status = 'doing' GROUP BY j.queue_name
     ), firsts AS (
         SELECT DISTINCT ON (l.queue_name) l.queue_name, l.priority, due.id, due.was_scheduled FROM lanes l
         CROSS JOIN LATERAL (
