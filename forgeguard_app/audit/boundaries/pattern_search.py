@@ -17,7 +17,7 @@ MAX_SUBJECT_CHARS = 200
 MAX_FILE_MATCHES = 50_000  # of all patterns in one file
 JOINED_CHARS = 2_000  # patterns searched for at once in a file of up to 5 MB, so that re2 keeps its automaton
 # How a pattern names the carriage return. Any other means "the end of the line" before "\r\n" too.
-_CARRIAGE_RETURN = re.compile(r"\r|\\(?:r|x0[dD]|x\{0*[dD]\}|015|C)")
+_CARRIAGE_RETURN = re.compile(r"\r|(?<!\\)(?:\\\\)*\\(?:r|x0[dD]|x\{0*[dD]\}|015|C)")
 
 
 def find_matches(data: bytes, pattern: str) -> Matches:

@@ -253,7 +253,7 @@ class ModuleIndex(Remembering):
 
     def _near(self, folder: str, module: str) -> tuple[tuple[str, ...], bool]:
         """Return what is found in the folders above, and whether a project above, or the package that the file lies in,
-        has it, so that it is none of another project.
+        has it: then no other project's module is meant.
 
         All folders above count, up to the root of the repository: a manifest and a module that somebody adds beside
         the file decide neither how the file is run nor what the import means. A name of the standard library is that

@@ -45,7 +45,7 @@ def list_lost(
     manifests = {m.path for m in (*base.manifests, *head.manifests)}
     folders = _folders(change, policy, manifests, needs, tick)
     counting = base.governing({old for old, _ in folders}, tick)
-    # What no manifest includes any more, and is none itself, is missed only where nothing else says the list.
+    # A list that is no manifest by its name, and that none includes any more, is missed only where no other one counts.
     read = touched & counting & (change.head.links | frozenset(manifest_paths(change.head, policy)))
     lost = {path: why for path in sorted(read) if (why := _unreadable(path, base, head, change.head))}
     doubtful = {posixpath.dirname(f.path) for f in findings if f.new and f.rule == "unknown"}

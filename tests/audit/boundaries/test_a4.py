@@ -325,6 +325,7 @@ async def test_patterns_are_found_in_files_of_every_unicode_encoding(
         (r"foo\r?$", [(1, 3, 7), (3, 1, 4)]),
         (r"\x0D\n", [(1, 6, 7), (2, 5, 6)]),
         ("foo\n\n", []),
+        (r"[\\root]o$", [(1, 4, 6), (3, 2, 4)]),
         ("foo \nfoo", [(2, 1, 4)]),
     ],
 )
